@@ -1,0 +1,1 @@
+//! The `aemp` command as a library.

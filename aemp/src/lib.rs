@@ -1,0 +1,1 @@
+//! Typed actors for Rust, and a full member of AnyEvent::MP networks.

@@ -1,0 +1,1 @@
+//! Unpublished: examples of the workspace.
