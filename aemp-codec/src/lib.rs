@@ -1,1 +1,48 @@
 //! Values, packets and wire formats of AnyEvent::MP nodes: bytes in, bytes out, no I/O.
+//!
+//! Nodes send each other *packets*. A packet is a list: the name of a port on the receiving node,
+//! and the message for it, usually a tag and its arguments.
+//!
+//! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
+//!   without anything in between.
+//! - [`Format`] says how packets look as bytes. JSON is built in; a [`Codec`] adds a format from
+//!   another crate.
+//! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
+//! - [`Value`] is for messages whose types are not known.
+//! - [`NodeId`] and [`PortId`] are addresses.
+//!
+//! ```
+//! use aemp_codec::{Format, Limits};
+//!
+//! let (json, limits) = (Format::Json, Limits::default());
+//! let mut buffer = Vec::new();
+//! let mut packet = json.writer(&mut buffer, limits);
+//! packet.str("counter")?;
+//! packet.str("inc")?;
+//! packet.arg(&5)?;
+//! packet.finish()?;
+//! assert_eq!(buffer, br#"["counter","inc",5]"#);
+//!
+//! let range = json.framer(limits).scan(&buffer)?.expect("all of it is there");
+//! let mut packet = json.reader(&buffer[range], limits)?;
+//! assert_eq!(packet.text()?.as_deref(), Some("counter"));
+//! assert_eq!(packet.text()?.as_deref(), Some("inc"));
+//! assert_eq!(packet.required::<i64>()?, 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod format;
+mod id;
+#[cfg(feature = "json")]
+mod json;
+mod lenient;
+mod packet;
+mod text;
+mod value;
+
+pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
+pub use format::{Codec, Format, Framer, Framing, Limits};
+pub use id::{NodeId, PortId};
+pub use packet::{PacketReader, PacketWriter};
+pub use value::{Entries, Map, Value, from_value, to_value};

@@ -1,0 +1,224 @@
+//! Which wire formats there are, and how formats from other crates join them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{DecodeError, EncodeError, FrameError};
+#[cfg(feature = "json")]
+use crate::json;
+use crate::packet::{PacketReader, PacketWriter};
+use crate::value::Value;
+
+/// How large and how deep packets may be.
+///
+/// ```
+/// use aemp_codec::Limits;
+///
+/// let limits = Limits::default().with_max_packet(1 << 20);
+/// assert_eq!((limits.max_packet, limits.max_depth), (1 << 20, 512));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest packet, in bytes; 64 MiB unless set.
+    pub max_packet: usize,
+    /// The deepest nesting, the packet itself being the first level; 512 unless set, as in Perl.
+    pub max_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_packet: 64 << 20,
+            max_depth: 512,
+        }
+    }
+}
+
+impl Limits {
+    /// The same limits with another one for the size of a packet.
+    #[must_use]
+    pub fn with_max_packet(self, max_packet: usize) -> Self {
+        Self { max_packet, ..self }
+    }
+
+    /// The same limits with another one for the nesting.
+    #[must_use]
+    pub fn with_max_depth(self, max_depth: usize) -> Self {
+        Self { max_depth, ..self }
+    }
+}
+
+/// A wire format: one that is built in, or one from another crate.
+///
+/// ```
+/// use aemp_codec::{Format, Limits};
+///
+/// let json = Format::built_in().pop().unwrap();
+/// let limits = Limits::default();
+/// let mut bytes = Vec::new();
+/// let mut packet = json.writer(&mut bytes, limits);
+/// packet.str("port").unwrap();
+/// packet.arg(&(1, "two")).unwrap();
+/// packet.finish().unwrap();
+/// assert_eq!(bytes, br#"["port",[1,"two"]]"#);
+///
+/// let range = json.framer(limits).scan(&bytes).unwrap().unwrap();
+/// let mut packet = json.reader(&bytes[range], limits).unwrap();
+/// assert_eq!(packet.text().unwrap().unwrap(), "port");
+/// assert_eq!(packet.arg::<(u8, &str)>().unwrap(), Some((1, "two")));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Format {
+    /// JSON, which every AnyEvent::MP node understands.
+    #[cfg(feature = "json")]
+    Json,
+    /// A format from outside this crate.
+    Custom(Arc<dyn Codec>),
+}
+
+impl Format {
+    /// The formats that are compiled in, the preferred ones first and JSON last.
+    #[must_use]
+    pub fn built_in() -> Vec<Self> {
+        vec![
+            #[cfg(feature = "json")]
+            Self::Json,
+        ]
+    }
+
+    /// The name under which nodes negotiate the format.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            #[cfg(feature = "json")]
+            Self::Json => "json",
+            Self::Custom(codec) => codec.name(),
+        }
+    }
+
+    /// Something that finds packets in what a connection receives.
+    #[must_use]
+    pub fn framer(&self, limits: Limits) -> Framer {
+        Framer(match self {
+            #[cfg(feature = "json")]
+            Self::Json => FramerKind::Json(json::JsonFramer::new(limits)),
+            Self::Custom(codec) => FramerKind::Custom(codec.framer(limits)),
+        })
+    }
+
+    /// Begins a packet at the end of `out`.
+    pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        match self {
+            #[cfg(feature = "json")]
+            Self::Json => PacketWriter::json(out, limits),
+            Self::Custom(codec) => PacketWriter::custom(Arc::clone(codec), out, limits),
+        }
+    }
+
+    /// Opens a packet, as it was found by the [`framer`](Self::framer).
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed already at its beginning, is not UTF-8 (JSON), or at all (formats from
+    /// other crates, which decode a packet as a whole).
+    pub fn reader<'a>(
+        &self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        match self {
+            #[cfg(feature = "json")]
+            Self::Json => PacketReader::json(packet, limits),
+            Self::Custom(codec) => codec.decode(packet, limits).map(PacketReader::values),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl PartialEq for Format {
+    /// Formats of the same name are the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Format {}
+
+impl<C: Codec> From<Arc<C>> for Format {
+    fn from(codec: Arc<C>) -> Self {
+        Self::Custom(codec)
+    }
+}
+
+/// A wire format from outside this crate.
+pub trait Codec: fmt::Debug + Send + Sync + 'static {
+    /// The name under which nodes negotiate the format; without `,` and `;`.
+    fn name(&self) -> &str;
+
+    /// Something that finds packets in what one connection receives.
+    fn framer(&self, limits: Limits) -> Box<dyn Framing>;
+
+    /// Appends a packet with these elements to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When a value cannot be expressed in the format; what was appended is removed by the caller.
+    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// The elements of a packet that the framer has found.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed; the connection is then given up.
+    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError>;
+}
+
+/// Finds packets in the bytes that a connection receives.
+pub trait Framing: fmt::Debug + Send {
+    /// Looks at the part of `buffer` that it has not seen yet.
+    ///
+    /// The buffer begins where the last packet ended and only grows until a packet is found:
+    /// `Some` is where that packet is, without white space around it. The caller then drops
+    /// everything before the range's end, and what is left is a new buffer. `None` means that
+    /// more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// When what follows can never be a packet; the connection is then given up.
+    fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError>;
+}
+
+/// Finds packets in the bytes that a connection receives, in any [`Format`].
+#[derive(Debug)]
+pub struct Framer(FramerKind);
+
+#[derive(Debug)]
+enum FramerKind {
+    #[cfg(feature = "json")]
+    Json(json::JsonFramer),
+    Custom(Box<dyn Framing>),
+}
+
+impl Framer {
+    /// See [`Framing::scan`].
+    ///
+    /// # Errors
+    ///
+    /// When what follows can never be a packet; the connection is then given up.
+    #[inline]
+    pub fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
+        match &mut self.0 {
+            #[cfg(feature = "json")]
+            FramerKind::Json(framer) => framer.scan(buffer),
+            FramerKind::Custom(framer) => framer.scan(buffer),
+        }
+    }
+}

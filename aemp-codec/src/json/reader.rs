@@ -1,0 +1,362 @@
+//! A cursor over the text of one JSON packet.
+
+use std::borrow::Cow;
+
+use serde::de::{DeserializeSeed, Error, Unexpected};
+
+use super::string;
+use crate::error::DecodeError;
+use crate::format::Limits;
+use crate::lenient::Scalar;
+
+/// Walks through the elements of a packet, and through what is in them.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonReader<'de> {
+    json: &'de str,
+    /// The next byte to look at.
+    at: usize,
+    place: Place,
+    /// How many arrays and maps are open, the packet included.
+    depth: usize,
+    max_depth: usize,
+}
+
+/// Where in the packet, or in an array or a map, the cursor is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// Behind the opening bracket.
+    First,
+    /// Behind an element.
+    Later,
+    /// Behind the closing bracket.
+    End,
+}
+
+impl<'de> JsonReader<'de> {
+    pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
+        let json = match std::str::from_utf8(packet) {
+            Ok(json) => json,
+            Err(error) => return Err(DecodeError::malformed(error.valid_up_to(), "invalid UTF-8")),
+        };
+        let max_depth = limits.max_depth;
+        let mut reader = Self {
+            json,
+            at: 0,
+            place: Place::First,
+            depth: 0,
+            max_depth,
+        };
+        match reader.peek()? {
+            b'[' => reader.enter()?,
+            _ => return Err(reader.malformed("a packet must be an array")),
+        }
+        Ok(reader)
+    }
+
+    /// The next element by way of a seed; `None` at the packet's end.
+    ///
+    /// After a type error the element counts as read, and is known to be well-formed.
+    #[inline]
+    pub(crate) fn element<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let start = self.at;
+        match seed.deserialize(&mut *self) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(self.recover(start, error)),
+        }
+    }
+
+    /// The next element as Perl's text; `None` at the packet's end.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let start = self.at;
+        let unexpected = match self.peek()? {
+            b'"' => return self.string().map(Some),
+            b'[' => Unexpected::Seq,
+            b'{' => Unexpected::Map,
+            _ => return Ok(Some(self.scalar()?.into_text())),
+        };
+        let error = DecodeError::invalid_type(unexpected, &"text");
+        Err(self.recover(start, error))
+    }
+
+    /// Passes over the next element; false at the packet's end.
+    pub(crate) fn skip(&mut self) -> Result<bool, DecodeError> {
+        let more = self.advance()?;
+        if more {
+            self.skip_value()?;
+        }
+        Ok(more)
+    }
+
+    /// Passes over all elements that are left, and counts them.
+    #[inline]
+    pub(crate) fn count(mut self) -> Result<usize, DecodeError> {
+        let mut count = 0;
+        while self.skip()? {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Whether all elements have been read.
+    pub(crate) fn is_at_end(mut self) -> Result<bool, DecodeError> {
+        Ok(!self.advance()?)
+    }
+
+    /// Goes to the next element of the packet, if there is one.
+    #[inline]
+    fn advance(&mut self) -> Result<bool, DecodeError> {
+        if self.place == Place::End {
+            return Ok(false);
+        }
+        let more = self.next(self.place, b']')?;
+        self.place = Place::Later;
+        if !more {
+            self.place = Place::End;
+            self.leave();
+            self.skip_space();
+            if self.at < self.json.len() {
+                return Err(self.malformed("something behind the packet"));
+            }
+        }
+        Ok(more)
+    }
+
+    /// After an element that is not what was asked for: passes over it all the same.
+    #[cold]
+    fn recover(&mut self, start: usize, error: DecodeError) -> DecodeError {
+        if error.is_malformed() {
+            return error;
+        }
+        (self.at, self.depth) = (start, 1);
+        match self.skip_value() {
+            Ok(()) => error.at(start),
+            Err(malformed) => malformed,
+        }
+    }
+
+    /// Goes to the next element of an array or map, or behind the closing bracket.
+    #[inline]
+    pub(super) fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
+        let byte = self.peek()?;
+        if byte == close {
+            self.at += 1;
+            return Ok(false);
+        }
+        if place == Place::First {
+            return Ok(true);
+        }
+        if byte != b',' {
+            return Err(self.malformed("expected a comma or the end of the list"));
+        }
+        self.at += 1;
+        if self.peek()? == close {
+            return Err(self.malformed("a comma before the end of the list"));
+        }
+        Ok(true)
+    }
+
+    /// The next byte that is not white space; it stays where it is.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<u8, DecodeError> {
+        match self.json.as_bytes().get(self.at) {
+            Some(&byte) if byte > b' ' => Ok(byte),
+            _ => self.peek_behind_space(),
+        }
+    }
+
+    fn peek_behind_space(&mut self) -> Result<u8, DecodeError> {
+        self.skip_space();
+        match self.json.as_bytes().get(self.at) {
+            Some(&byte) => Ok(byte),
+            None => Err(self.malformed("unexpected end")),
+        }
+    }
+
+    fn skip_space(&mut self) {
+        let rest = &self.json.as_bytes()[self.at..];
+        self.at += rest
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
+            .count();
+    }
+
+    /// Goes into the array or map whose bracket is next.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), DecodeError> {
+        if self.depth >= self.max_depth {
+            let text = format!("nested deeper than {} levels", self.max_depth);
+            return Err(self.malformed(text));
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// The string whose opening quote is next.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        let (text, end) = string::read(self.json, self.at + 1)?;
+        self.at = end;
+        Ok(text)
+    }
+
+    /// The key that is next, and the colon behind it.
+    pub(super) fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        if self.peek()? != b'"' {
+            return Err(self.malformed("expected a string as key"));
+        }
+        let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    fn colon(&mut self) -> Result<(), DecodeError> {
+        if self.peek()? != b':' {
+            return Err(self.malformed("expected a colon"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The scalar that is next; the caller has seen that it is neither array nor map.
+    #[inline]
+    pub(super) fn scalar(&mut self) -> Result<Scalar<'de>, DecodeError> {
+        match self.peek()? {
+            b'"' => self.string().map(Scalar::Str),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.word("null").map(|()| Scalar::Null),
+            b't' => self.word("true").map(|()| Scalar::Bool(true)),
+            b'f' => self.word("false").map(|()| Scalar::Bool(false)),
+            _ => Err(self.malformed("expected a value")),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), DecodeError> {
+        if !self.json[self.at..].starts_with(word) {
+            return Err(self.malformed("expected a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// The number that is next, most often a short integer.
+    #[inline]
+    fn number(&mut self) -> Result<Scalar<'de>, DecodeError> {
+        let bytes = &self.json.as_bytes()[self.at..];
+        let negative = bytes[0] == b'-';
+        let mut length = usize::from(negative);
+        let mut n: i64 = 0;
+        // Eighteen digits cannot overflow.
+        while length < 19
+            && let Some(digit @ b'0'..=b'9') = bytes.get(length)
+        {
+            n = n * 10 + i64::from(digit - b'0');
+            length += 1;
+        }
+        let plain = match (
+            bytes[usize::from(negative)..length].first(),
+            bytes.get(length),
+        ) {
+            (_, Some(b'0'..=b'9' | b'.' | b'e' | b'E')) | (None, _) => false,
+            (Some(b'0'), _) => length == 1,
+            _ => true,
+        };
+        if plain {
+            self.at += length;
+            return Ok(Scalar::Int(if negative { -n } else { n }));
+        }
+        self.literal().map(Scalar::of_number)
+    }
+
+    /// The digits of the number that is next, by the grammar.
+    #[inline]
+    pub(super) fn literal(&mut self) -> Result<&'de str, DecodeError> {
+        let start = self.at;
+        self.at += usize::from(self.json.as_bytes()[start] == b'-');
+        let zero = self.json.as_bytes().get(self.at) == Some(&b'0');
+        if self.digits()? > 1 && zero {
+            return Err(DecodeError::malformed(start, "leading zero in a number"));
+        }
+        if self.json.as_bytes().get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.json.as_bytes().get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.json.as_bytes().get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(&self.json[start..self.at])
+    }
+
+    /// Passes over one or more digits, and counts them.
+    fn digits(&mut self) -> Result<usize, DecodeError> {
+        let rest = &self.json.as_bytes()[self.at..];
+        let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        self.at += count;
+        if count == 0 {
+            return Err(self.malformed("expected a digit"));
+        }
+        Ok(count)
+    }
+
+    /// Checks the value that is next and passes over it.
+    pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
+        match self.peek()? {
+            b'"' => self.at = string::skip(self.json, self.at + 1)?,
+            b'[' => self.skip_list(b']')?,
+            b'{' => self.skip_list(b'}')?,
+            b'-' | b'0'..=b'9' => {
+                self.literal()?;
+            }
+            _ => {
+                self.scalar()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_list(&mut self, close: u8) -> Result<(), DecodeError> {
+        self.enter()?;
+        let mut place = Place::First;
+        while self.next(place, close)? {
+            place = Place::Later;
+            if close == b'}' {
+                self.skip_key()?;
+            }
+            self.skip_value()?;
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn skip_key(&mut self) -> Result<(), DecodeError> {
+        if self.peek()? != b'"' {
+            return Err(self.malformed("expected a string as key"));
+        }
+        self.at = string::skip(self.json, self.at + 1)?;
+        self.colon()
+    }
+
+    #[cold]
+    pub(super) fn malformed(&self, text: impl Into<String>) -> DecodeError {
+        DecodeError::malformed(self.at, text)
+    }
+}

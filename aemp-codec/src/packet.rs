@@ -1,0 +1,8 @@
+//! Typed access to one packet, in whatever format it is.
+
+mod answer;
+mod reader;
+mod writer;
+
+pub use self::reader::PacketReader;
+pub use self::writer::PacketWriter;

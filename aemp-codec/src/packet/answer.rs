@@ -1,0 +1,311 @@
+//! Answers: lists of values at one end, one Rust value at the other.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::ser::{Impossible, SerializeSeq, SerializeTuple, Serializer};
+
+use super::{PacketReader, PacketWriter};
+use crate::error::{DecodeError, EncodeError};
+use crate::value::Value;
+
+/// Appends the values of an answer.
+pub(super) fn write<T: Serialize + ?Sized>(
+    packet: &mut PacketWriter<'_>,
+    answer: &T,
+) -> Result<(), EncodeError> {
+    match answer.serialize(Spread(packet)) {
+        Ok(()) => Ok(()),
+        Err(Stop::Single) => packet.arg(answer),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Reads what is left of a packet as an answer.
+pub(super) fn read<T: DeserializeOwned>(packet: &mut PacketReader<'_>) -> Result<T, DecodeError> {
+    match T::deserialize(Gather(packet)) {
+        Ok(answer) => Ok(answer),
+        Err(Stop::Single) => packet.required(),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Why neither a list was written nor read.
+#[derive(Debug)]
+enum Stop<E> {
+    /// The answer is one value, and nothing has been written or read yet.
+    Single,
+    Failed(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Stop<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single => f.write_str("an answer of one value"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for Stop<E> {}
+
+impl serde::ser::Error for Stop<EncodeError> {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self::Failed(serde::ser::Error::custom(text))
+    }
+}
+
+impl serde::de::Error for Stop<DecodeError> {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self::Failed(serde::de::Error::custom(text))
+    }
+}
+
+/// Writes the elements of a list one by one, and declines everything else.
+struct Spread<'w, 'a>(&'w mut PacketWriter<'a>);
+
+type Declined = Impossible<(), Stop<EncodeError>>;
+
+macro_rules! decline {
+    ($($method:ident($($type:ty),*) $ok:ty;)*) => {$(
+        fn $method(self, $(_: $type),*) -> Result<$ok, Stop<EncodeError>> {
+            Err(Stop::Single)
+        }
+    )*};
+}
+
+impl Serializer for Spread<'_, '_> {
+    type Ok = ();
+    type Error = Stop<EncodeError>;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Declined;
+    type SerializeTupleVariant = Declined;
+    type SerializeMap = Declined;
+    type SerializeStruct = Declined;
+    type SerializeStructVariant = Declined;
+
+    fn serialize_unit(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Self::Error> {
+        Ok(self)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self, Self::Error> {
+        Ok(self)
+    }
+
+    decline! {
+        serialize_bool(bool) ();
+        serialize_i8(i8) ();
+        serialize_i16(i16) ();
+        serialize_i32(i32) ();
+        serialize_i64(i64) ();
+        serialize_i128(i128) ();
+        serialize_u8(u8) ();
+        serialize_u16(u16) ();
+        serialize_u32(u32) ();
+        serialize_u64(u64) ();
+        serialize_u128(u128) ();
+        serialize_f32(f32) ();
+        serialize_f64(f64) ();
+        serialize_char(char) ();
+        serialize_str(&str) ();
+        serialize_bytes(&[u8]) ();
+        serialize_none() ();
+        serialize_unit_struct(&'static str) ();
+        serialize_unit_variant(&'static str, u32, &'static str) ();
+        serialize_tuple_struct(&'static str, usize) Declined;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) Declined;
+        serialize_map(Option<usize>) Declined;
+        serialize_struct(&'static str, usize) Declined;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) Declined;
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Self::Error> {
+        Err(Stop::Single)
+    }
+}
+
+impl SerializeSeq for Spread<'_, '_> {
+    type Ok = ();
+    type Error = Stop<EncodeError>;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Self::Error> {
+        self.0.arg(v).map_err(Stop::Failed)
+    }
+
+    fn end(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl SerializeTuple for Spread<'_, '_> {
+    type Ok = ();
+    type Error = Stop<EncodeError>;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Self::Error> {
+        SerializeSeq::serialize_element(self, v)
+    }
+
+    fn end(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+macro_rules! decline_to_read {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'a>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Stop::Single)
+        }
+    )*};
+}
+
+/// Makes a list of the elements that are left, and declines everything else.
+struct Gather<'r, 'a>(&'r mut PacketReader<'a>);
+
+impl<'a> Deserializer<'a> for Gather<'_, 'a> {
+    type Error = Stop<DecodeError>;
+
+    /// For types that can be anything: nothing, one value or a list, by what there is.
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        let mut rest = self.0.rest().map_err(Stop::Failed)?;
+        let value = match (rest.pop(), rest.len()) {
+            (None, _) => Value::Null,
+            (Some(only), 0) => only,
+            (Some(last), _) => {
+                rest.push(last);
+                Value::Array(rest)
+            }
+        };
+        let value = crate::value::ValueDeserializer::Owned(value);
+        value.deserialize_any(visitor).map_err(Stop::Failed)
+    }
+
+    fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_seq(Elements {
+            packet: self.0,
+            expected: 0,
+        })
+    }
+
+    fn deserialize_tuple<V: Visitor<'a>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_seq(Elements {
+            packet: self.0,
+            expected: len,
+        })
+    }
+
+    fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: usize,
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    fn deserialize_enum<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Stop::Single)
+    }
+
+    decline_to_read! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_map
+        deserialize_identifier
+    }
+}
+
+/// The elements that are left; those missing of the expected number are nothing for an `Option`.
+struct Elements<'r, 'a> {
+    packet: &'r mut PacketReader<'a>,
+    expected: usize,
+}
+
+impl<'a> SeqAccess<'a> for Elements<'_, 'a> {
+    type Error = Stop<DecodeError>;
+
+    fn next_element_seed<S: DeserializeSeed<'a>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Self::Error> {
+        let expected = self.expected;
+        self.expected = expected.saturating_sub(1);
+        if expected > 0 && self.packet.is_at_end().map_err(Stop::Failed)? {
+            return seed
+                .deserialize(self.packet.missing())
+                .map(Some)
+                .map_err(Stop::Failed);
+        }
+        self.packet.element(seed).map_err(Stop::Failed)
+    }
+}

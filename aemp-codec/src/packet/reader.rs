@@ -1,0 +1,273 @@
+//! Reading a packet.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use super::answer;
+use crate::error::DecodeError;
+#[cfg(feature = "json")]
+use crate::format::Limits;
+#[cfg(feature = "json")]
+use crate::json::JsonReader;
+use crate::lenient::Missing;
+use crate::value::{Value, ValueDeserializer};
+
+/// Reads one packet, element by element, straight from its bytes into Rust's types.
+///
+/// Reading is as lenient as Perl peers need it: numbers and strings of digits are the same, 1, 0
+/// and the empty string are truth values, missing arguments are `None`. An element that turns
+/// out to be of the wrong type counts as read.
+///
+/// ```
+/// use aemp_codec::{Format, Limits};
+///
+/// let bytes = br#"["port","add","42",null]"#;
+/// let mut packet = Format::Json.reader(bytes, Limits::default()).unwrap();
+/// assert_eq!(packet.text().unwrap().unwrap(), "port");
+/// assert_eq!(packet.text().unwrap().unwrap(), "add");
+/// assert_eq!(packet.required::<i32>().unwrap(), 42);
+/// assert_eq!(packet.required::<Option<f64>>().unwrap(), None);
+/// assert_eq!(packet.required::<Option<f64>>().unwrap(), None);
+/// assert_eq!(packet.required::<u8>().unwrap_err().to_string(), "missing argument 3");
+/// ```
+#[derive(Debug)]
+pub struct PacketReader<'a> {
+    source: Source<'a>,
+    position: usize,
+    /// Where the arguments begin: behind what was last read as text.
+    arguments: usize,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    #[cfg(feature = "json")]
+    Json(JsonReader<'a>),
+    Owned(std::vec::IntoIter<Value>),
+    Borrowed(std::slice::Iter<'a, Value>),
+}
+
+impl PacketReader<'static> {
+    /// Reads a packet that consists of these elements.
+    #[must_use]
+    pub fn values(packet: Vec<Value>) -> Self {
+        Self::new(Source::Owned(packet.into_iter()))
+    }
+}
+
+impl<'a> From<&'a [Value]> for PacketReader<'a> {
+    fn from(packet: &'a [Value]) -> Self {
+        Self::new(Source::Borrowed(packet.iter()))
+    }
+}
+
+impl<'a> PacketReader<'a> {
+    #[cfg(feature = "json")]
+    #[inline]
+    pub(crate) fn json(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        JsonReader::new(packet, limits).map(|json| Self::new(Source::Json(json)))
+    }
+
+    #[inline]
+    fn new(source: Source<'a>) -> Self {
+        Self {
+            source,
+            position: 0,
+            arguments: 0,
+        }
+    }
+
+    /// The next element as the text that Perl would see; `None` at the packet's end.
+    ///
+    /// What follows counts as the message's arguments when errors name one.
+    ///
+    /// # Errors
+    ///
+    /// When it is an array or a map, or malformed.
+    #[inline]
+    pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        let text = match &mut self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.text(),
+            Source::Owned(values) => values
+                .next()
+                .map(|value| ValueDeserializer::Owned(value).into_text())
+                .transpose(),
+            Source::Borrowed(values) => values
+                .next()
+                .map(|value| ValueDeserializer::Borrowed(value).into_text())
+                .transpose(),
+        };
+        self.position += usize::from(!matches!(text, Ok(None)));
+        self.arguments = self.position;
+        text
+    }
+
+    /// The next element as a `T`; `None` at the packet's end.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a `T`, or malformed.
+    #[inline]
+    pub fn arg<T: Deserialize<'a>>(&mut self) -> Result<Option<T>, DecodeError> {
+        self.element(PhantomData)
+    }
+
+    /// The next element as a `T`; at the packet's end nothing if `T` is an `Option`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a `T`, malformed, or not there.
+    #[inline]
+    pub fn required<T: Deserialize<'a>>(&mut self) -> Result<T, DecodeError> {
+        match self.arg()? {
+            Some(argument) => Ok(argument),
+            None => T::deserialize(self.missing()),
+        }
+    }
+
+    /// The rest of the packet as an answer, the way [`PacketWriter::answer`] writes it.
+    ///
+    /// A tuple, array or vector takes its elements from the list of values, `()` is content with
+    /// any, and everything else takes the first. A [`Value`] takes what there is: nothing, one
+    /// value, or an array of several.
+    ///
+    /// [`PacketWriter::answer`]: super::PacketWriter::answer
+    ///
+    /// # Errors
+    ///
+    /// When the values are not what `T` needs, or malformed.
+    pub fn answer<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
+        answer::read(self)
+    }
+
+    /// The next element, whatever it is; `None` at the packet's end.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or a number that no value can hold.
+    pub fn value(&mut self) -> Result<Option<Value>, DecodeError> {
+        let value = match &mut self.source {
+            #[cfg(feature = "json")]
+            Source::Json(_) => return self.arg(),
+            Source::Owned(values) => values.next(),
+            Source::Borrowed(values) => values.next().cloned(),
+        };
+        self.position += usize::from(value.is_some());
+        Ok(value)
+    }
+
+    /// All elements that are left.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is malformed, or a number that no value can hold.
+    pub fn rest(&mut self) -> Result<Vec<Value>, DecodeError> {
+        let mut rest = Vec::new();
+        while let Some(value) = self.value()? {
+            rest.push(value);
+        }
+        Ok(rest)
+    }
+
+    /// How many elements are left; they stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// When the rest of the packet is malformed.
+    pub fn remaining(&self) -> Result<usize, DecodeError> {
+        match &self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.clone().count(),
+            Source::Owned(values) => Ok(values.len()),
+            Source::Borrowed(values) => Ok(values.len()),
+        }
+    }
+
+    /// How many elements have been read.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Passes over the next element; false at the packet's end.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed.
+    pub fn skip(&mut self) -> Result<bool, DecodeError> {
+        let skipped = match &mut self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.skip()?,
+            Source::Owned(values) => values.next().is_some(),
+            Source::Borrowed(values) => values.next().is_some(),
+        };
+        self.position += usize::from(skipped);
+        Ok(skipped)
+    }
+
+    /// Checks the rest of the packet and returns how many elements were left.
+    ///
+    /// # Errors
+    ///
+    /// When the rest of the packet is malformed.
+    #[inline]
+    pub fn finish(self) -> Result<usize, DecodeError> {
+        match self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.count(),
+            Source::Owned(values) => Ok(values.len()),
+            Source::Borrowed(values) => Ok(values.len()),
+        }
+    }
+
+    /// Whether all elements have been read.
+    pub(super) fn is_at_end(&self) -> Result<bool, DecodeError> {
+        match &self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.clone().is_at_end(),
+            Source::Owned(values) => Ok(values.len() == 0),
+            Source::Borrowed(values) => Ok(values.len() == 0),
+        }
+    }
+
+    /// What the next argument is read from when there is none.
+    pub(super) fn missing(&self) -> Missing {
+        Missing {
+            argument: self.position - self.arguments + 1,
+        }
+    }
+
+    /// The next element by way of a seed; `None` at the packet's end.
+    #[inline]
+    pub(super) fn element<S: DeserializeSeed<'a>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        let element = match &mut self.source {
+            #[cfg(feature = "json")]
+            Source::Json(json) => json.element(seed),
+            Source::Owned(values) => values
+                .next()
+                .map(|value| seed.deserialize(ValueDeserializer::Owned(value)))
+                .transpose(),
+            Source::Borrowed(values) => values
+                .next()
+                .map(|value| seed.deserialize(ValueDeserializer::Borrowed(value)))
+                .transpose(),
+        };
+        match element {
+            Ok(None) => Ok(None),
+            Ok(some) => {
+                self.position += 1;
+                Ok(some)
+            }
+            Err(error) => {
+                self.position += 1;
+                Err(error.in_argument(self.position - self.arguments))
+            }
+        }
+    }
+}

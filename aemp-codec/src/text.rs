@@ -1,0 +1,199 @@
+//! Text that formats share: numbers, quoted strings, octets as characters.
+
+use std::borrow::Cow;
+
+/// The integers of this magnitude and below are exact in an `f64`.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The integer that a float stands for exactly.
+pub(crate) fn exact_i64(x: f64) -> Option<i64> {
+    // 2^63 itself is out of range and the largest float below it is in, so `<` is right.
+    let bound = 9_223_372_036_854_775_808.0;
+    (x.fract() == 0.0 && (-bound..bound).contains(&x)).then_some(x as i64)
+}
+
+/// A float's shortest digits that lead back to it; integral ones without a fraction, as in Perl.
+pub(crate) fn float(x: f64) -> String {
+    let mut out = Vec::with_capacity(24);
+    push_float(&mut out, x);
+    String::from_utf8(out).expect("digits are ASCII")
+}
+
+/// Appends what [`float`] returns.
+pub(crate) fn push_float(out: &mut Vec<u8>, x: f64) {
+    if x.fract() == 0.0 && x.abs() <= EXACT {
+        if x == 0.0 && x.is_sign_negative() {
+            out.push(b'-');
+        }
+        return push_int(out, x as i64);
+    }
+    let mut buffer = zmij::Buffer::new();
+    let digits = buffer.format(x);
+    out.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+}
+
+/// Appends an integer's digits.
+pub(crate) fn push_int(out: &mut Vec<u8>, n: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// The octets that a string stands for if all its characters are at most U+00FF.
+pub(crate) fn octets(s: &str) -> Option<Cow<'_, [u8]>> {
+    if s.is_ascii() {
+        return Some(Cow::Borrowed(s.as_bytes()));
+    }
+    s.chars()
+        .map(|c| u8::try_from(c).ok())
+        .collect::<Option<Vec<u8>>>()
+        .map(Cow::Owned)
+}
+
+/// The string whose characters have the octets as their numbers.
+pub(crate) fn characters(octets: &[u8]) -> String {
+    octets.iter().map(|&octet| char::from(octet)).collect()
+}
+
+/// The string in quotes, with what JSON forbids in strings escaped as Perl does it.
+pub(crate) fn quoted(s: &str) -> String {
+    let mut out = Vec::with_capacity(s.len() + 2);
+    push_quoted(&mut out, s);
+    String::from_utf8(out).expect("escaping leaves UTF-8 as it is")
+}
+
+/// Appends what [`quoted`] returns.
+#[inline]
+pub(crate) fn push_quoted(out: &mut Vec<u8>, s: &str) {
+    let bytes = s.as_bytes();
+    out.reserve(bytes.len() + 3);
+    out.push(b'"');
+    let plain = plain_prefix(bytes);
+    out.extend_from_slice(&bytes[..plain]);
+    if plain < bytes.len() {
+        push_escaped(out, &bytes[plain..]);
+    }
+    out.push(b'"');
+}
+
+fn push_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
+    while let Some((&byte, behind)) = rest.split_first() {
+        push_escape(out, byte);
+        let plain = plain_prefix(behind);
+        out.extend_from_slice(&behind[..plain]);
+        rest = &behind[plain..];
+    }
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\t' => b't',
+        b'\r' => b'r',
+        0x08 => b'b',
+        0x0c => b'f',
+        _ => {
+            let [high, low] = [byte >> 4, byte & 15].map(|nibble| HEX[usize::from(nibble)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// How many of the first bytes are neither a quote nor a backslash nor a control character.
+#[inline]
+pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    // Short strings are the rule: eight bytes at a time, in one register.
+    for word in bytes.chunks_exact(8).take(8) {
+        let found = special_bytes(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    if bytes.len() - at >= BLOCK {
+        at += plain_blocks(&bytes[at..]);
+    }
+    let rest = &bytes[at..];
+    at + rest
+        .iter()
+        .position(|&byte| is_special(byte))
+        .unwrap_or(rest.len())
+}
+
+/// How many bytes [`plain_blocks`] looks at together.
+const BLOCK: usize = 64;
+
+/// How many of the first bytes, in whole blocks, are plain; written for the vectoriser.
+fn plain_blocks(bytes: &[u8]) -> usize {
+    let special = |block: &[u8]| {
+        block
+            .iter()
+            .fold(0, |found, &byte| found | u8::from(is_special(byte)))
+    };
+    bytes
+        .chunks_exact(BLOCK)
+        .take_while(|block| special(block) == 0)
+        .count()
+        * BLOCK
+}
+
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// The high bit of every byte that is special; above the lowest such byte there may be others.
+const fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * 0x20);
+    let zeros = quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES);
+    // A byte with its high bit set is never special, which also drops what borrows made of it.
+    (zeros | control) & !word & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_prefix_stops_at_every_special_byte_at_every_place() {
+        for length in [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 200, 300] {
+            for at in 0..length {
+                for special in [0, 0x1f, b'"', b'\\'] {
+                    for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                        let mut bytes = vec![other; length];
+                        bytes[at] = special;
+                        assert_eq!(plain_prefix(&bytes), at, "{special} among {other}");
+                    }
+                }
+            }
+            assert_eq!(plain_prefix(&vec![0xe4; length]), length);
+        }
+    }
+
+    #[test]
+    fn floats() {
+        for (x, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-5.0, "-5"),
+            (1.5, "1.5"),
+            (0.1, "0.1"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (1e15, "1000000000000000"),
+            (1e20, "1e20"),
+            (1e100, "1e100"),
+            (1e-7, "1e-7"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (5e-324, "5e-324"),
+        ] {
+            assert_eq!(float(x), text);
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), x.to_bits());
+        }
+    }
+}
