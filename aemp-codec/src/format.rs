@@ -110,6 +110,7 @@ impl Format {
     }
 
     /// Begins a packet at the end of `out`.
+    #[inline]
     pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
         match self {
             #[cfg(feature = "json")]
@@ -124,6 +125,7 @@ impl Format {
     ///
     /// When it is malformed already at its beginning, is not UTF-8 (JSON), or at all (formats from
     /// other crates, which decode a packet as a whole).
+    #[inline]
     pub fn reader<'a>(
         &self,
         packet: &'a [u8],

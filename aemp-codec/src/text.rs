@@ -105,38 +105,38 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
     let mut at = 0;
     // Short strings are the rule: eight bytes at a time, in one register.
-    for word in bytes.chunks_exact(8).take(8) {
-        let found = special_bytes(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    while let Some(&word) = bytes[at..].first_chunk() {
+        let found = special_bytes(u64::from_le_bytes(word));
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }
         at += 8;
+        if at == BLOCK {
+            return at + plain_prefix_of_long(&bytes[at..]);
+        }
     }
-    if bytes.len() - at >= BLOCK {
-        at += plain_blocks(&bytes[at..]);
-    }
-    let rest = &bytes[at..];
-    at + rest
+    at + bytes[at..]
         .iter()
-        .position(|&byte| is_special(byte))
-        .unwrap_or(rest.len())
+        .take_while(|&&byte| !is_special(byte))
+        .count()
 }
 
-/// How many bytes [`plain_blocks`] looks at together.
+/// How many bytes of a long string are looked at together.
 const BLOCK: usize = 64;
 
-/// How many of the first bytes, in whole blocks, are plain; written for the vectoriser.
-fn plain_blocks(bytes: &[u8]) -> usize {
-    let special = |block: &[u8]| {
+/// The same for the rest of a long string; the inner loop is written for the vectoriser.
+fn plain_prefix_of_long(bytes: &[u8]) -> usize {
+    let is_plain = |block: &&[u8]| {
         block
             .iter()
             .fold(0, |found, &byte| found | u8::from(is_special(byte)))
+            == 0
     };
-    bytes
-        .chunks_exact(BLOCK)
-        .take_while(|block| special(block) == 0)
+    let at = bytes.chunks_exact(BLOCK).take_while(is_plain).count() * BLOCK;
+    at + bytes[at..]
+        .iter()
+        .take_while(|&&byte| !is_special(byte))
         .count()
-        * BLOCK
 }
 
 const fn is_special(byte: u8) -> bool {
@@ -186,10 +186,10 @@ mod tests {
             (0.1, "0.1"),
             (9_007_199_254_740_992.0, "9007199254740992"),
             (1e15, "1000000000000000"),
-            (1e20, "1e20"),
-            (1e100, "1e100"),
+            (1e20, "1e+20"),
+            (1e100, "1e+100"),
             (1e-7, "1e-7"),
-            (f64::MAX, "1.7976931348623157e308"),
+            (f64::MAX, "1.7976931348623157e+308"),
             (5e-324, "5e-324"),
         ] {
             assert_eq!(float(x), text);

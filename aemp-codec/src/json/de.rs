@@ -40,7 +40,6 @@ impl<'de> JsonReader<'de> {
     }
 
     /// An array, a map or a scalar where a scalar is wanted.
-    #[inline]
     fn scalar_for<V: Visitor<'de>>(&mut self, visitor: &V) -> Result<Scalar<'de>, DecodeError> {
         match self.peek()? {
             b'[' => Err(DecodeError::invalid_type(Unexpected::Seq, visitor)),
@@ -50,7 +49,6 @@ impl<'de> JsonReader<'de> {
     }
 
     /// The same where text is wanted: numbers are their digits.
-    #[inline]
     fn text_for<V: Visitor<'de>>(&mut self, visitor: &V) -> Result<Scalar<'de>, DecodeError> {
         match self.peek()? {
             b'"' => self.string().map(Scalar::Str),
@@ -60,14 +58,35 @@ impl<'de> JsonReader<'de> {
     }
 }
 
+/// The usual case goes straight to the visitor, the rest by way of a scalar.
 macro_rules! scalars {
-    ($($read:ident: $($method:ident)*;)*) => {$($(
+    (integers: $($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            let scalar = self.$read(&visitor)?;
-            scalar.$method(visitor)
+            self.peek()?;
+            match self.short_integer() {
+                Some(n) => visitor.visit_i64(n),
+                None => self.scalar_for(&visitor)?.$method(visitor),
+            }
         }
-    )*)*};
+    )*};
+    (texts: $($method:ident)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            if self.peek()? != b'"' {
+                return self.text_for(&visitor)?.$method(visitor);
+            }
+            match self.string()? {
+                Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Cow::Owned(text) => visitor.visit_string(text),
+            }
+        }
+    )*};
+    (others: $($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.scalar_for(&visitor)?.$method(visitor)
+        }
+    )*};
 }
 
 impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
@@ -82,10 +101,16 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
     }
 
     scalars! {
-        scalar_for: deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-            deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-            deserialize_u128 deserialize_f32 deserialize_f64;
-        text_for: deserialize_char deserialize_str deserialize_string deserialize_identifier;
+        integers: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+            deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
+    scalars! {
+        texts: deserialize_char deserialize_str deserialize_string deserialize_identifier
+    }
+
+    scalars! {
+        others: deserialize_bool deserialize_f32 deserialize_f64 deserialize_i128 deserialize_u128
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {

@@ -13,10 +13,15 @@ use crate::text::plain_prefix;
 #[derive(Debug)]
 pub(crate) struct JsonFramer {
     limits: Limits,
-    /// Everything before this has been looked at.
-    position: usize,
     /// Where the packet begins: behind the white space.
     start: usize,
+    cursor: Cursor,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    /// Everything before this has been looked at.
+    position: usize,
     depth: usize,
     within: Within,
 }
@@ -31,107 +36,133 @@ enum Within {
 
 impl JsonFramer {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
+        let cursor = Cursor {
             position: 0,
-            start: 0,
             depth: 0,
             within: Within::Structure,
+        };
+        Self {
+            limits,
+            start: 0,
+            cursor,
         }
     }
 
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
-        if self.depth == 0 && !self.begin(buffer)? {
+        if self.cursor.depth == 0 && !self.begin(buffer)? {
             return Ok(None);
         }
         let limit = self.limits.max_packet;
         // What is beyond the limit need not be looked at.
         let visible = &buffer[..buffer.len().min(self.start.saturating_add(limit))];
-        let end = self.find_end(visible)?;
-        match end {
-            Some(end) => {
-                let packet = self.start..end;
-                *self = Self::new(self.limits);
-                Ok(Some(packet))
-            }
-            None if visible.len() < buffer.len() => Err(FrameError::new(
+        // A copy, so that it lives in registers.
+        let mut cursor = self.cursor;
+        if cursor.find_end(visible, self.limits.max_depth)? {
+            let packet = self.start..cursor.position;
+            *self = Self::new(self.limits);
+            return Ok(Some(packet));
+        }
+        self.cursor = cursor;
+        if visible.len() < buffer.len() {
+            return Err(FrameError::new(
                 visible.len(),
                 FrameErrorKind::TooLarge { limit },
-            )),
-            None => Ok(None),
-        }
-    }
-
-    /// Passes over white space; whether a packet has begun.
-    fn begin(&mut self, buffer: &[u8]) -> Result<bool, FrameError> {
-        let rest = &buffer[self.position..];
-        let space = rest
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
-            .count();
-        self.position += space;
-        let limit = self.limits.max_packet;
-        if self.position > limit {
-            return Err(FrameError::new(limit, FrameErrorKind::TooLarge { limit }));
-        }
-        let Some(&first) = buffer.get(self.position) else {
-            return Ok(false);
-        };
-        if first != b'[' {
-            return Err(FrameError::new(self.position, not_an_array(first)));
-        }
-        self.start = self.position;
-        Ok(true)
-    }
-
-    /// Goes on to the packet's end, or to the end of the bytes.
-    fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
-        while let Some(&byte) = bytes.get(self.position) {
-            match self.within {
-                Within::String => {
-                    self.position += plain_prefix(&bytes[self.position..]);
-                    match bytes.get(self.position) {
-                        Some(b'"') => self.within = Within::Structure,
-                        Some(b'\\') => self.within = Within::Escape,
-                        Some(_) => return Err(self.malformed("control character in a string")),
-                        None => return Ok(None),
-                    }
-                }
-                Within::Escape => self.within = Within::String,
-                Within::Structure => match CLASSES[usize::from(byte)] {
-                    Class::Other => {}
-                    Class::Quote => self.within = Within::String,
-                    Class::Open => self.open()?,
-                    Class::Close => {
-                        self.depth -= 1;
-                        if self.depth == 0 {
-                            return Ok(Some(self.position + 1));
-                        }
-                    }
-                    Class::Foreign => return Err(self.malformed("unexpected character")),
-                },
-            }
-            self.position += 1;
+            ));
         }
         Ok(None)
     }
 
-    fn open(&mut self) -> Result<(), FrameError> {
-        self.depth += 1;
-        let limit = self.limits.max_depth;
-        if self.depth > limit {
-            return Err(FrameError::new(
-                self.position,
-                FrameErrorKind::TooDeep { limit },
-            ));
+    /// Passes over white space; whether a packet has begun.
+    fn begin(&mut self, buffer: &[u8]) -> Result<bool, FrameError> {
+        let position = &mut self.cursor.position;
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = buffer.get(*position) {
+            *position += 1;
         }
-        Ok(())
+        let limit = self.limits.max_packet;
+        if *position > limit {
+            return Err(FrameError::new(limit, FrameErrorKind::TooLarge { limit }));
+        }
+        let Some(&first) = buffer.get(*position) else {
+            return Ok(false);
+        };
+        if first != b'[' {
+            return Err(FrameError::new(*position, not_an_array(first)));
+        }
+        self.start = *position;
+        Ok(true)
+    }
+}
+
+impl Cursor {
+    /// Goes on to the packet's end, or to the end of the bytes; whether it was the packet's.
+    fn find_end(&mut self, bytes: &[u8], max_depth: usize) -> Result<bool, FrameError> {
+        if self.within != Within::Structure && !self.finish_string(bytes)? {
+            return Ok(false);
+        }
+        while let Some(&byte) = bytes.get(self.position) {
+            match CLASSES[usize::from(byte)] {
+                Class::Other => {}
+                Class::Quote => {
+                    self.position += 1;
+                    self.within = Within::String;
+                    if !self.finish_string(bytes)? {
+                        return Ok(false);
+                    }
+                    continue;
+                }
+                Class::Open => {
+                    self.depth += 1;
+                    if self.depth > max_depth {
+                        let kind = FrameErrorKind::TooDeep { limit: max_depth };
+                        return Err(FrameError::new(self.position, kind));
+                    }
+                }
+                Class::Close => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.position += 1;
+                        return Ok(true);
+                    }
+                }
+                Class::Foreign => return Err(malformed(self.position, "unexpected character")),
+            }
+            self.position += 1;
+        }
+        Ok(false)
     }
 
-    #[cold]
-    fn malformed(&self, text: &str) -> FrameError {
-        FrameError::new(self.position, FrameErrorKind::Malformed(text.into()))
+    /// Passes over what is left of a string; false if the bytes end before it does.
+    #[inline]
+    fn finish_string(&mut self, bytes: &[u8]) -> Result<bool, FrameError> {
+        loop {
+            if self.within == Within::String {
+                self.position += plain_prefix(&bytes[self.position..]);
+            }
+            let Some(&byte) = bytes.get(self.position) else {
+                return Ok(false);
+            };
+            self.position += 1;
+            self.within = match (self.within, byte) {
+                (Within::Escape, _) => Within::String,
+                (_, b'"') => Within::Structure,
+                (_, b'\\') => Within::Escape,
+                _ => {
+                    return Err(malformed(
+                        self.position - 1,
+                        "control character in a string",
+                    ));
+                }
+            };
+            if self.within == Within::Structure {
+                return Ok(true);
+            }
+        }
     }
+}
+
+#[cold]
+fn malformed(position: usize, text: &str) -> FrameError {
+    FrameError::new(position, FrameErrorKind::Malformed(text.into()))
 }
 
 #[cold]

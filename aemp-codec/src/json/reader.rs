@@ -33,6 +33,7 @@ pub(super) enum Place {
 }
 
 impl<'de> JsonReader<'de> {
+    #[inline]
     pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
         let json = match std::str::from_utf8(packet) {
             Ok(json) => json,
@@ -46,10 +47,10 @@ impl<'de> JsonReader<'de> {
             depth: 0,
             max_depth,
         };
-        match reader.peek()? {
-            b'[' => reader.enter()?,
-            _ => return Err(reader.malformed("a packet must be an array")),
+        if reader.peek()? != b'[' {
+            return Err(reader.malformed("a packet must be an array"));
         }
+        reader.enter()?;
         Ok(reader)
     }
 
@@ -120,15 +121,21 @@ impl<'de> JsonReader<'de> {
         }
         let more = self.next(self.place, b']')?;
         self.place = Place::Later;
-        if !more {
-            self.place = Place::End;
-            self.leave();
+        if more { Ok(true) } else { self.check_end() }
+    }
+
+    /// Behind the packet's end there must be nothing.
+    #[inline]
+    fn check_end(&mut self) -> Result<bool, DecodeError> {
+        self.place = Place::End;
+        self.leave();
+        if self.at < self.json.len() {
             self.skip_space();
             if self.at < self.json.len() {
                 return Err(self.malformed("something behind the packet"));
             }
         }
-        Ok(more)
+        Ok(false)
     }
 
     /// After an element that is not what was asked for: passes over it all the same.
@@ -147,6 +154,23 @@ impl<'de> JsonReader<'de> {
     /// Goes to the next element of an array or map, or behind the closing bracket.
     #[inline]
     pub(super) fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
+        let rest = &self.json.as_bytes()[self.at..];
+        // As nodes write it: without white space.
+        match (place, rest) {
+            (Place::Later, [b',', byte, ..]) if *byte > b' ' && *byte != close => {
+                self.at += 1;
+                Ok(true)
+            }
+            (Place::First, [byte, ..]) if *byte > b' ' && *byte != close => Ok(true),
+            (_, [byte, ..]) if *byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.next_with_care(place, close),
+        }
+    }
+
+    fn next_with_care(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
         let byte = self.peek()?;
         if byte == close {
             self.at += 1;
@@ -257,30 +281,35 @@ impl<'de> JsonReader<'de> {
     /// The number that is next, most often a short integer.
     #[inline]
     fn number(&mut self) -> Result<Scalar<'de>, DecodeError> {
+        match self.short_integer() {
+            Some(n) => Ok(Scalar::Int(n)),
+            None => self.literal().map(Scalar::of_number),
+        }
+    }
+
+    /// The number that is next if it is an integer of few digits.
+    #[inline]
+    pub(super) fn short_integer(&mut self) -> Option<i64> {
         let bytes = &self.json.as_bytes()[self.at..];
-        let negative = bytes[0] == b'-';
-        let mut length = usize::from(negative);
+        let negative = bytes.first() == Some(&b'-');
+        let digits = &bytes[usize::from(negative)..];
         let mut n: i64 = 0;
-        // Eighteen digits cannot overflow.
-        while length < 19
-            && let Some(digit @ b'0'..=b'9') = bytes.get(length)
-        {
-            n = n * 10 + i64::from(digit - b'0');
-            length += 1;
+        for (length, &byte) in digits.iter().enumerate() {
+            match byte {
+                // Eighteen digits cannot overflow.
+                b'0'..=b'9' if length < 18 => n = n * 10 + i64::from(byte - b'0'),
+                b'0'..=b'9' | b'.' | b'e' | b'E' => return None,
+                _ => {
+                    let leading_zero = digits[0] == b'0' && (length > 1 || negative);
+                    if length == 0 || leading_zero {
+                        return None;
+                    }
+                    self.at += usize::from(negative) + length;
+                    return Some(if negative { -n } else { n });
+                }
+            }
         }
-        let plain = match (
-            bytes[usize::from(negative)..length].first(),
-            bytes.get(length),
-        ) {
-            (_, Some(b'0'..=b'9' | b'.' | b'e' | b'E')) | (None, _) => false,
-            (Some(b'0'), _) => length == 1,
-            _ => true,
-        };
-        if plain {
-            self.at += length;
-            return Ok(Scalar::Int(if negative { -n } else { n }));
-        }
-        self.literal().map(Scalar::of_number)
+        None
     }
 
     /// The digits of the number that is next, by the grammar.

@@ -45,7 +45,8 @@ enum Sink<'a> {
     #[cfg(feature = "json")]
     Json(JsonWriter<'a>),
     Values(Collector<'a>),
-    Custom(Custom<'a>),
+    // Boxed, so that writers of the built-in formats are small.
+    Custom(Box<Custom<'a>>),
 }
 
 /// Collects the elements of a packet as values, behind those that are there already.
@@ -85,13 +86,14 @@ impl<'a> PacketWriter<'a> {
 
     pub(crate) fn custom(codec: Arc<dyn Codec>, out: &'a mut Vec<u8>, limits: Limits) -> Self {
         let start = out.len();
-        Self::new(Sink::Custom(Custom {
+        let custom = Custom {
             codec,
             values: Vec::new(),
             out,
             start,
             limits,
-        }))
+        };
+        Self::new(Sink::Custom(Box::new(custom)))
     }
 
     #[inline]
