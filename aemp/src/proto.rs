@@ -1,0 +1,21 @@
+//! The sans-IO machines of the protocol: they decide, the caller performs.
+//!
+//! Nothing in here owns a socket, reads a clock or draws randomness. Time comes in as an argument
+//! ([`Time`]), randomness as a seed ([`Random`]), bytes as slices; what is to be done comes out as
+//! plain values, which the caller drains before it calls again.
+//!
+//! - [`handshake`]: one connection from its greeting to the proof of a common secret.
+//! - [`link`]: one connection behind its handshake: packets, keepalives, silence.
+//! - [`peer`]: one other node: what is queued for it, what is monitored there. It carries the
+//!   delivery guarantee.
+//! - [`mesh`]: the whole node: who connects to whom, which connection counts, node up and down.
+//! - [`request`]: what node ports ask of each other.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod link;
+mod monitors;
+pub mod peer;
+mod queue;
+mod time;
+
+pub use time::Time;

@@ -1,0 +1,86 @@
+//! What the mesh wants done.
+
+use std::time::Duration;
+
+use aemp_codec::{Format, NodeId};
+
+use crate::proto::peer::{ConnId, MonitorId};
+
+/// What the caller of a [`Mesh`](super::Mesh) has to do, in the order in which it is handed out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Connect to `addr` and report with [`dialed`](super::Mesh::dialed).
+    Dial {
+        /// The connection's number from now on.
+        conn: ConnId,
+        /// `host:port`, as configured: the host may be a name.
+        addr: String,
+    },
+    /// Write these bytes, behind those of earlier ones.
+    Transmit {
+        /// Where.
+        conn: ConnId,
+        /// Some lines of a handshake.
+        bytes: Vec<u8>,
+    },
+    /// Close the connection, or give up connecting; what is to be written first is written. The mesh has forgotten
+    /// it: nothing about it need be reported.
+    Close {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The connection is the node's from now on. Its bytes go to a [`Link`](crate::proto::link::Link), and
+    /// what is to be written comes from its [`Peer`](crate::proto::peer::Peer).
+    Established {
+        /// Which.
+        conn: ConnId,
+        /// Whose.
+        node: NodeId,
+        /// The format in which packets arrive.
+        recv: Format,
+        /// What has arrived behind the authentication line.
+        leftover: Vec<u8>,
+        /// How often the other end promises to send something.
+        peer_keepalive: Option<Duration>,
+    },
+    /// The node's connection has something to write.
+    WakeWriter {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Fire these monitors with `transport_error`, the node and that text, in this order; then call
+    /// [`drained`](super::Mesh::drained).
+    Fire {
+        /// The node that was lost or could not be reached.
+        node: NodeId,
+        /// The monitors; they are forgotten already.
+        monitors: Vec<MonitorId>,
+        /// Why.
+        text: String,
+    },
+    /// Tell observers that a node is connected.
+    NodeUp(NodeId),
+    /// Tell observers that a node is no longer connected, and why.
+    NodeDown(NodeId, String),
+    /// Log a text.
+    Log {
+        /// How urgent it is.
+        level: Level,
+        /// The text.
+        text: String,
+    },
+}
+
+/// How urgent a log message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is broken.
+    Error,
+    /// Somebody should know.
+    Warn,
+    /// Nodes come and go.
+    Info,
+    /// Attempts fail.
+    Debug,
+}

@@ -1,0 +1,403 @@
+//! One other node, seen from this one: what is queued for it and what is monitored there.
+//!
+//! A [`Peer`] keeps the delivery guarantee (PROTOCOL.md section 7): once a monitor is set, every message sent to
+//! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
+//! has fired.
+
+use aemp_codec::{EncodeError, Format, Limits, NodeId, PacketWriter};
+
+use super::{
+    monitors::{Left, Monitors},
+    queue::Queue,
+};
+
+/// A monitor, by a number that the caller chooses. No two monitors of a node may have the same at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonitorId(pub u64);
+
+/// A connection, by the number that the [mesh](super::mesh) gave it. No two connections ever have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// How much may be queued for a node.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerLimits {
+    /// How many bytes may wait to be sent before the node is given up.
+    pub max_queue_bytes: usize,
+    /// How large and deep a packet may be.
+    pub packet: Limits,
+}
+
+/// What the caller of a [`Peer`] has to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Urge {
+    /// Nothing.
+    None,
+    /// Tell the mesh to connect to the node ([`Mesh::connect`](super::mesh::Mesh::connect)).
+    Connect,
+    /// Wake the connection's writer: there was nothing to write, and now there is.
+    Write,
+    /// Tell the mesh that the node has to be given up ([`Mesh::overflow`](super::mesh::Mesh::overflow)), because
+    /// more is queued than allowed, or something queued cannot be put into the connection's format.
+    Overflow,
+}
+
+/// What the mesh has to know of a [`Peer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not connected, and nobody wants it to be.
+    Down,
+    /// Not connected, and something waits to be sent or is monitored.
+    Connecting,
+    /// Connected.
+    Up(ConnId),
+    /// To be given up, for that reason; by then perhaps connected.
+    GivenUp(Option<ConnId>, String),
+    /// The connection is lost, and not all monitors have fired.
+    Draining,
+}
+
+/// One other node.
+///
+/// It is *down*, *connecting* (packets queue as values), *up* (packets are written) or *draining*: the connection
+/// was lost or could not be made, everything queued is lost, everything sent is dropped, and every monitor, also one
+/// that is set now, is handed out to be fired. Only when all have fired may a new connection carry packets.
+#[derive(Debug)]
+pub struct Peer {
+    remote: NodeId,
+    limits: PeerLimits,
+    state: State,
+    monitors: Monitors,
+}
+
+#[derive(Debug)]
+enum State {
+    Down,
+    Connecting(Queue),
+    Up(Line),
+    /// Nothing is accepted any more; the mesh has been, or is being, told to end it.
+    GivenUp(Option<ConnId>, String),
+    Draining,
+    /// The monitors that were set while draining are being fired. What is sent now is kept: dropping it again would
+    /// fire its monitors again, and a callback that monitors and sends anew would be called for ever.
+    Settling(Queue),
+}
+
+#[derive(Debug)]
+struct Line {
+    conn: ConnId,
+    format: Format,
+    out: Vec<u8>,
+}
+
+impl Peer {
+    /// A node that is down.
+    #[must_use]
+    pub fn new(remote: NodeId, limits: PeerLimits) -> Self {
+        Self {
+            remote,
+            limits,
+            state: State::Down,
+            monitors: Monitors::default(),
+        }
+    }
+
+    /// The node's ID.
+    #[must_use]
+    pub fn remote(&self) -> &NodeId {
+        &self.remote
+    }
+
+    /// Sends a packet to a port of the node; `write` adds tag and arguments.
+    ///
+    /// # Errors
+    ///
+    /// What `write` returns, or that the packet is too large; nothing has changed then.
+    #[inline]
+    pub fn send(
+        &mut self,
+        port: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<Urge, EncodeError> {
+        let State::Up(line) = &mut self.state else {
+            return self.send_later(port, write);
+        };
+        let was_empty = line.out.is_empty();
+        let mut packet = line.format.writer(&mut line.out, self.limits.packet);
+        packet.str(port)?;
+        write(&mut packet)?;
+        packet.finish()?;
+        if line.out.len() > self.limits.max_queue_bytes {
+            return Ok(self.overflow());
+        }
+        Ok(if was_empty { Urge::Write } else { Urge::None })
+    }
+
+    fn send_later(
+        &mut self,
+        port: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<Urge, EncodeError> {
+        let limits = self.limits.packet;
+        match &mut self.state {
+            State::Down => {
+                let mut queue = Queue::default();
+                queue.push(port, limits, write)?;
+                self.state = State::Connecting(queue);
+                return Ok(Urge::Connect);
+            }
+            State::Connecting(queue) | State::Settling(queue) => {
+                queue.push(port, limits, write)?;
+                if queue.bytes() > self.limits.max_queue_bytes {
+                    return Ok(self.overflow());
+                }
+            }
+            State::Up(_) | State::GivenUp(..) | State::Draining => {}
+        }
+        Ok(Urge::None)
+    }
+
+    /// Monitors a port; an empty name means the node itself, for which connecting is enough.
+    pub fn monitor(&mut self, port: &str, id: MonitorId) -> Urge {
+        if self.monitors.add(port, id) && !port.is_empty() {
+            return self.ask("mon1", port);
+        }
+        if let State::Down = self.state {
+            self.state = State::Connecting(Queue::default());
+            return Urge::Connect;
+        }
+        Urge::None
+    }
+
+    /// Takes a monitor back. One that is not there, because it has fired, does not matter.
+    pub fn unmonitor(&mut self, port: &str, id: MonitorId) -> Urge {
+        if self.monitors.remove(port, id) == Left::Nothing && !port.is_empty() {
+            return self.ask("mon0", port);
+        }
+        Urge::None
+    }
+
+    /// Takes a monitor back, but lets the other node watch the port until [`sweep`](Self::sweep): for calls, which
+    /// monitor the same port again and again.
+    pub fn release(&mut self, port: &str, id: MonitorId) -> Urge {
+        if port.is_empty() || !self.is_up() {
+            return self.unmonitor(port, id);
+        }
+        self.monitors.release(port, id);
+        Urge::None
+    }
+
+    /// Ends the watch over ports that were [released](Self::release) and not monitored again since.
+    pub fn sweep(&mut self) -> Urge {
+        let mut urge = Urge::None;
+        for port in self.monitors.sweep() {
+            urge = urge.and(self.ask("mon0", &port));
+        }
+        urge
+    }
+
+    /// A port of the node has died (`kil0`): its monitors, in the order in which they were set, to be fired by the
+    /// caller.
+    pub fn port_died(&mut self, port: &str) -> Vec<MonitorId> {
+        self.monitors.take(port)
+    }
+
+    /// Somebody wants a connection, though there is nothing to send yet.
+    pub fn want(&mut self) -> Urge {
+        if let State::Down = self.state {
+            self.state = State::Connecting(Queue::default());
+            return Urge::Connect;
+        }
+        Urge::None
+    }
+
+    /// A connection is up: what is queued is written, in order.
+    ///
+    /// # Panics
+    ///
+    /// When the node is neither [down nor connecting](Standing).
+    pub fn link_up(&mut self, conn: ConnId, format: Format) -> Urge {
+        let queue = match std::mem::replace(&mut self.state, State::Draining) {
+            State::Down => Queue::default(),
+            State::Connecting(queue) => queue,
+            state => panic!(
+                "a connection to {} cannot come up in {state:?}",
+                self.remote
+            ),
+        };
+        let mut out = Vec::new();
+        if let Err(error) = queue.write_all(&format, self.limits.packet, &mut out) {
+            let text = format!("a queued packet cannot be sent as {format}: {error}");
+            self.state = State::GivenUp(Some(conn), text);
+            return Urge::Overflow;
+        }
+        let urge = if out.is_empty() {
+            Urge::None
+        } else {
+            Urge::Write
+        };
+        self.state = State::Up(Line { conn, format, out });
+        urge
+    }
+
+    /// Takes all that is to be written by exchanging buffers: `buf` should be empty, with capacity. False if the
+    /// connection is not, or no longer, the node's.
+    pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
+        match &mut self.state {
+            State::Up(line) if line.conn == conn => {
+                std::mem::swap(&mut line.out, buf);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Writes a keepalive, unless there is something to be written anyway (PROTOCOL.md section 4).
+    pub fn keepalive(&mut self) -> Urge {
+        match &mut self.state {
+            State::Up(line) if line.out.is_empty() => {
+                // An empty packet can be written in every format; where it cannot, there are no keepalives.
+                let written = line
+                    .format
+                    .writer(&mut line.out, self.limits.packet)
+                    .finish();
+                if written.is_ok() {
+                    Urge::Write
+                } else {
+                    Urge::None
+                }
+            }
+            _ => Urge::None,
+        }
+    }
+
+    /// The connection is lost: all monitors, to be fired by the caller, who then calls [`drained`](Self::drained).
+    /// `None` if it was not the node's connection.
+    pub fn link_down(&mut self, conn: ConnId) -> Option<Vec<MonitorId>> {
+        if self.conn() != Some(conn) {
+            return None;
+        }
+        Some(self.drain())
+    }
+
+    /// No connection could be made: all monitors, as with [`link_down`](Self::link_down). Nothing happens if the
+    /// node was not waiting for one.
+    pub fn connect_failed(&mut self) -> Vec<MonitorId> {
+        match self.state {
+            State::Connecting(_) | State::GivenUp(None, _) => self.drain(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The monitors that were handed out have fired. Returns those that were set meanwhile, to be fired too; if there
+    /// are none, the node is now down, or connecting again.
+    #[must_use]
+    pub fn drained(&mut self) -> Vec<MonitorId> {
+        match std::mem::replace(&mut self.state, State::Down) {
+            State::Draining => {
+                let monitors = self.monitors.take_all();
+                if !monitors.is_empty() {
+                    self.state = State::Settling(Queue::default());
+                }
+                monitors
+            }
+            State::Settling(queue) => {
+                if !queue.is_empty() || self.monitors.any() {
+                    self.state = State::Connecting(queue);
+                }
+                Vec::new()
+            }
+            state => {
+                self.state = state;
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the mesh has to know.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            State::Down => Standing::Down,
+            State::Connecting(_) => Standing::Connecting,
+            State::Up(line) => Standing::Up(line.conn),
+            State::GivenUp(conn, text) => Standing::GivenUp(*conn, text.clone()),
+            State::Draining | State::Settling(_) => Standing::Draining,
+        }
+    }
+
+    /// About how many bytes wait to be sent.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        match &self.state {
+            State::Up(line) => line.out.len(),
+            State::Connecting(queue) | State::Settling(queue) => queue.bytes(),
+            State::Down | State::GivenUp(..) | State::Draining => 0,
+        }
+    }
+
+    /// Whether the node is connected and takes packets.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// The node's connection.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnId> {
+        match &self.state {
+            State::Up(line) => Some(line.conn),
+            State::GivenUp(conn, _) => *conn,
+            _ => None,
+        }
+    }
+
+    /// Whether nothing would be lost if the peer were forgotten.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Down) && self.monitors.is_empty()
+    }
+
+    fn drain(&mut self) -> Vec<MonitorId> {
+        self.state = State::Draining;
+        self.monitors.take_all()
+    }
+
+    fn ask(&mut self, request: &str, port: &str) -> Urge {
+        let sent = self.send("", |packet| {
+            packet.str(request)?;
+            packet.str(port)
+        });
+        // A request that cannot be sent is a hole like any other lost packet.
+        sent.unwrap_or_else(|error| self.give_up(format!("{request} cannot be sent: {error}")))
+    }
+
+    #[cold]
+    fn overflow(&mut self) -> Urge {
+        self.give_up(format!(
+            "more than {} bytes queued",
+            self.limits.max_queue_bytes
+        ))
+    }
+
+    #[cold]
+    fn give_up(&mut self, text: String) -> Urge {
+        let conn = self.conn();
+        self.state = State::GivenUp(conn, text);
+        Urge::Overflow
+    }
+}
+
+impl Urge {
+    /// What is left to do after two steps: the more urgent of the two.
+    pub fn and(self, then: Self) -> Self {
+        let rank = |urge| match urge {
+            Self::None => 0,
+            Self::Write => 1,
+            Self::Connect => 2,
+            Self::Overflow => 3,
+        };
+        if rank(then) > rank(self) { then } else { self }
+    }
+}
