@@ -1,0 +1,110 @@
+//! What is wrong between the parts of an item, each of which is right.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, Span};
+use syn::LitStr;
+
+use crate::{
+    errors::Errors,
+    model::{Handler, Init, Interface, Param, Tag},
+};
+
+/// Checks the messages of a port or protocol, and takes out what would collide.
+pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
+    if model.msg == model.handle {
+        errors.at(&model.handle, "the message enum and the handle need names of their own");
+    }
+    let mut seen = Seen::default();
+    model.handlers.retain(|handler| seen.check(handler, errors));
+}
+
+/// An `impl` block without handlers is a mistake, unless other mistakes are why it has none.
+pub(crate) fn has_handlers(model: &Interface, item: Span, errors: &mut Errors) {
+    if model.handlers.is_empty() && errors.is_empty() {
+        let message = "no handlers: put `#[rcv]` on the methods that handle messages; \
+             for a port that takes none, put `#[port]` on the struct instead";
+        errors.push(syn::Error::new(item, message));
+    }
+}
+
+/// What the handlers above have taken.
+#[derive(Default)]
+struct Seen {
+    tags: HashMap<String, Ident>,
+    variants: HashMap<String, Ident>,
+    default: Option<Ident>,
+}
+
+impl Seen {
+    /// Whether the handler has its tag and its variant to itself.
+    fn check(&mut self, handler: &Handler, errors: &mut Errors) -> bool {
+        let mut found = Errors::default();
+        self.check_tag(handler, &mut found);
+        check_default(handler, &mut found);
+        let ident = handler.ident.clone();
+        // Handlers under conditions may be alternatives: the compiler sees only one of them.
+        if handler.cfgs.is_empty()
+            && let Some(first) = self.variants.insert(handler.variant.to_string(), ident)
+            && first != handler.ident
+        {
+            let (name, variant) = (&handler.ident, &handler.variant);
+            let message = format!("`{first}` and `{name}` would both become the variant `{variant}`: rename one of them");
+            found.at(&handler.ident, message);
+        }
+        !errors.absorb(found)
+    }
+
+    fn check_tag(&mut self, handler: &Handler, errors: &mut Errors) {
+        let ident = handler.ident.clone();
+        if !handler.cfgs.is_empty() {
+            return;
+        }
+        match &handler.tag {
+            Tag::Named(tag) => {
+                if let Some(first) = self.tags.insert(tag.value(), ident) {
+                    let tag_text = tag.value();
+                    let message = format!("`{first}` takes the tag {tag_text:?} already: give this one another with `#[rcv(\"tag\")]`");
+                    errors.at(tag, message);
+                }
+            }
+            Tag::Default => {
+                if let Some(first) = self.default.replace(ident) {
+                    let message = format!("`{first}` is the default handler already: one port has one");
+                    errors.at(&handler.ident, message);
+                }
+            }
+        }
+    }
+}
+
+fn check_default(handler: &Handler, errors: &mut Errors) {
+    if !handler.is_default() {
+        return;
+    }
+    let has = |wanted: fn(&Param) -> bool| handler.params.iter().any(wanted);
+    if !has(|param| matches!(param, Param::Tag(_))) || !has(|param| matches!(param, Param::Rest(_))) {
+        let message = "a default handler takes the tag and all arguments: \
+             write `fn name(&mut self, tag: &str, args: Args)`";
+        errors.at(&handler.ident, message);
+    }
+    if handler.is_answered() {
+        let message = "a default handler answers nothing by returning: if somebody waits, the reply port is the last of `args`";
+        errors.at(&handler.ident, message);
+    }
+}
+
+/// Checks an init function.
+pub(crate) fn init(model: &Init, errors: &mut Errors) {
+    if let Some(name) = &model.name {
+        check_name(name, errors);
+    }
+}
+
+fn check_name(name: &LitStr, errors: &mut Errors) {
+    let text = name.value();
+    if !text.contains("::") {
+        let message = format!("a name that other nodes spawn by contains `::`, such as \"My::{text}\"");
+        errors.at(name, message);
+    }
+}

@@ -1,0 +1,42 @@
+//! Collecting mistakes, so that one build shows all of them.
+
+use std::fmt::Display;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// Every mistake of one item.
+#[derive(Debug, Default)]
+pub(crate) struct Errors(Option<syn::Error>);
+
+impl Errors {
+    /// A mistake at these tokens; `message` says what to write instead.
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    /// Takes over the mistakes of a part; true if there were any.
+    pub(crate) fn absorb(&mut self, part: Self) -> bool {
+        let any = !part.is_empty();
+        part.0.into_iter().for_each(|error| self.push(error));
+        any
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What makes the compiler show them; nothing if there are none.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.0
+            .map(syn::Error::into_compile_error)
+            .unwrap_or_default()
+    }
+}

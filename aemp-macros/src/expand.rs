@@ -1,0 +1,178 @@
+//! From model to tokens: the only place where tokens are quoted.
+
+mod dispatch;
+mod handle;
+mod messages;
+mod register;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Generics, Type, parse_quote};
+
+pub(crate) use self::register::init;
+use crate::{
+    model::{Answer, Handler, Interface, Param},
+    names,
+};
+
+/// Everything that an interface becomes, beside the user's own item.
+pub(crate) fn interface(model: &Interface) -> TokenStream {
+    let shape = Shape::of(model);
+    let messages = messages::expand(&shape);
+    let handle = handle::expand(&shape);
+    let port = model.port.as_ref().map(|port| dispatch::expand(&shape, port));
+    quote! {
+        #messages
+        #handle
+        #port
+    }
+}
+
+/// An interface with what its generated items have in common.
+struct Shape<'a> {
+    model: &'a Interface,
+    /// The port's generics, with the bounds that its messages need.
+    generics: Generics,
+    /// Type parameters that no message mentions.
+    unused: Vec<&'a Ident>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(model: &'a Interface) -> Self {
+        let params: Vec<&Ident> = model.generics.type_params().map(|param| &param.ident).collect();
+        let always = model.handlers.iter().filter(|handler| handler.cfgs.is_empty());
+        let types: Vec<Type> = always.flat_map(|handler| field_types(model, handler)).collect();
+        let is_unused = |param: &&Ident| !types.iter().any(|ty| mentions(ty, &[*param]));
+        Self {
+            model,
+            generics: bounded(model, &params),
+            unused: params.iter().copied().filter(is_unused).collect(),
+        }
+    }
+
+    /// `#[cfg]`s of the item and the lints that generated code does not answer for.
+    fn attrs(&self) -> TokenStream {
+        let cfgs = &self.model.cfgs;
+        let allow = allow();
+        quote!(#(#cfgs)* #allow)
+    }
+}
+
+/// Generated code answers for none of these; what it holds is the user's.
+fn allow() -> TokenStream {
+    quote! {
+        #[allow(
+            dead_code, deprecated, missing_docs, non_camel_case_types, private_bounds, private_interfaces,
+            unnameable_types, unreachable_code, unreachable_pub, unused_variables, clippy::all, clippy::pedantic
+        )]
+    }
+}
+
+/// The generics with what their messages need to travel and to be kept.
+fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
+    let mut generics = model.generics.clone();
+    if params.is_empty() {
+        return generics;
+    }
+    let p = &model.krate;
+    // The defaults of a struct's parameters may not be repeated in an `impl`.
+    generics.type_params_mut().for_each(|param| param.default = None);
+    let clause = generics.make_where_clause();
+    for param in params {
+        clause.predicates.push(parse_quote!(#param: ::core::marker::Send + 'static));
+    }
+    for handler in &model.handlers {
+        for ty in data_types(model, handler) {
+            if mentions(&ty, params) {
+                clause.predicates.push(parse_quote! {
+                    #ty: #p::serde::Serialize + #p::serde::de::DeserializeOwned + ::core::marker::Send + 'static
+                });
+            }
+        }
+    }
+    generics
+}
+
+/// The types that a handler's variant holds.
+fn field_types(model: &Interface, handler: &Handler) -> Vec<Type> {
+    let p = &model.krate;
+    let params = handler.params.iter().filter_map(|param| field_type(p, param));
+    let reply = returned(p, handler).map(|answer| parse_quote!(#p::Reply<#answer>));
+    params.chain(reply).collect()
+}
+
+fn field_type(p: &impl ToTokens, param: &Param) -> Option<Type> {
+    Some(match param {
+        Param::Cx | Param::Origin => return None,
+        Param::Arg(field) => field.ty.clone(),
+        Param::Rest(_) => parse_quote!(#p::Args),
+        Param::Reply(field) => {
+            let answer = &field.ty;
+            parse_quote!(#p::Reply<#answer>)
+        }
+        Param::Tag(_) => parse_quote!(::std::string::String),
+    })
+}
+
+/// The types of a handler's arguments and of its answer.
+fn data_types(model: &Interface, handler: &Handler) -> Vec<Type> {
+    let params = handler.params.iter().filter_map(|param| match param {
+        Param::Arg(field) | Param::Reply(field) => Some(field.ty.clone()),
+        _ => None,
+    });
+    params.chain(returned(&model.krate, handler)).collect()
+}
+
+/// The type that a handler answers with by returning it.
+fn returned(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
+    match &handler.answer {
+        Answer::Returned(ty) => Some(ty.clone()),
+        Answer::ReturnedOkOf(ty) => Some(parse_quote!(<#ty as #p::Fallible>::Ok)),
+        Answer::Nothing | Answer::Deferred => None,
+    }
+}
+
+/// The type that a call of a handler is answered with.
+fn answered(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
+    let deferred = handler.params.iter().find_map(|param| match param {
+        Param::Reply(field) => Some(field.ty.clone()),
+        _ => None,
+    });
+    deferred.or_else(|| returned(p, handler))
+}
+
+/// A pattern of a handler's variant that binds `__0`, `__1`, ..., and `__reply` for the answer.
+fn pattern(msg: &impl ToTokens, handler: &Handler) -> TokenStream {
+    let variant = &handler.variant;
+    let locals = locals(handler);
+    if locals.is_empty() {
+        return quote!(#msg::#variant);
+    }
+    quote!(#msg::#variant(#(#locals),*))
+}
+
+/// The locals that a handler's message is taken apart into.
+fn locals(handler: &Handler) -> Vec<Ident> {
+    let fields = handler.sent().count();
+    let mut locals: Vec<Ident> = (0..fields).map(names::local).collect();
+    if handler.is_answered() {
+        locals.push(reply());
+    }
+    locals
+}
+
+fn reply() -> Ident {
+    Ident::new("__reply", proc_macro2::Span::call_site())
+}
+
+fn mentions(ty: &Type, params: &[&Ident]) -> bool {
+    has_ident(ty.to_token_stream(), params)
+}
+
+fn has_ident(tokens: TokenStream, wanted: &[&Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => wanted.contains(&&ident),
+        TokenTree::Group(group) => has_ident(group.stream(), wanted),
+        _ => false,
+    })
+}

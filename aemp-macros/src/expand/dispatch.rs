@@ -1,0 +1,141 @@
+//! From messages to the methods that handle them.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Type;
+
+use super::{Shape, messages, pattern};
+use crate::{
+    model::{Answer, Handler, Param},
+    names,
+};
+
+/// The `Port` impl of a type.
+pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
+    let model = shape.model;
+    let (attrs, p, msg, handle) = (shape.attrs(), &model.krate, &model.msg, &model.handle);
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let arms = model.handlers.iter().map(|handler| {
+        if handler.is_async { refused(shape, handler) } else { arm(shape, handler) }
+    });
+    let never = messages::never(shape, &quote!(#msg));
+    let waiting = waiting(shape);
+    quote! {
+        #attrs
+        #[automatically_derived]
+        impl #generics #p::Port for #port #clause {
+            type Msg = #msg #arguments;
+            type Ref = #handle #arguments;
+
+            fn handle(
+                &mut self,
+                __cx: &mut #p::Cx<'_>,
+                __message: #msg #arguments,
+            ) -> ::core::result::Result<(), #p::Reason> {
+                match __message { #(#arms)* #never }
+            }
+
+            #waiting
+        }
+    }
+}
+
+/// What is said of `async` handlers, if there are any.
+fn waiting(shape: &Shape<'_>) -> Option<TokenStream> {
+    let model = shape.model;
+    let (p, msg) = (&model.krate, &model.msg);
+    let (_, arguments, _) = shape.generics.split_for_impl();
+    let waiting: Vec<&Handler> = model.handlers.iter().filter(|handler| handler.is_async).collect();
+    if waiting.is_empty() {
+        return None;
+    }
+    let arms = waiting.iter().map(|handler| arm(shape, handler));
+    let waits = waiting.iter().map(|handler| {
+        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+        quote!(#(#cfgs)* #msg::#variant { .. } => true,)
+    });
+    Some(quote! {
+        fn waits(__message: &#msg #arguments) -> bool {
+            match __message { #(#waits)* #[allow(unreachable_patterns)] _ => false }
+        }
+
+        fn handle_async<'__a>(
+            &'__a mut self,
+            __cx: &'__a mut #p::Cx<'_>,
+            __message: #msg #arguments,
+        ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #p::Reason>>
+               + ::core::marker::Send + '__a {
+            async move {
+                match __message {
+                    #(#arms)*
+                    #[allow(unreachable_patterns)]
+                    __message => <Self as #p::Port>::handle(self, __cx, __message),
+                }
+            }
+        }
+    })
+}
+
+/// The arm of an `async` handler where nothing can be awaited.
+fn refused(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
+    let (p, msg) = (&shape.model.krate, &shape.model.msg);
+    let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+    let name = handler.ident.to_string();
+    quote!(#(#cfgs)* #msg::#variant { .. } => ::core::result::Result::Err(#p::not_async(#name)),)
+}
+
+/// The arm that calls a handler.
+fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
+    let (p, msg) = (&shape.model.krate, &shape.model.msg);
+    let (cfgs, pattern) = (&handler.cfgs, pattern(msg, handler));
+    // Before the context is lent to the handler.
+    let origin = handler.takes_origin().then(|| quote!(let __origin = #p::Cx::origin(__cx);));
+    let body = outcome(shape, handler);
+    quote!(#(#cfgs)* #pattern => { #origin #body })
+}
+
+/// Calls the method and does with its outcome what its return type says.
+fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
+    let p = &shape.model.krate;
+    let call = call(handler);
+    let result = quote!(#p::Fallible::into_result(#call).map_err(#p::die));
+    match (&handler.answer, handler.fails) {
+        (Answer::Nothing | Answer::Deferred, false) => quote! {
+            #call;
+            ::core::result::Result::Ok(())
+        },
+        (Answer::Nothing | Answer::Deferred, true) => result,
+        (Answer::Returned(_) | Answer::ReturnedOkOf(_), fails) => {
+            let answer = if fails { quote!(#result?) } else { call };
+            quote! {
+                let __answer = #answer;
+                #p::Reply::send(__reply, __answer);
+                ::core::result::Result::Ok(())
+            }
+        }
+    }
+}
+
+fn call(handler: &Handler) -> TokenStream {
+    let mut sent = 0;
+    let arguments = handler.params.iter().map(|param| {
+        if matches!(param, Param::Cx) {
+            return quote!(__cx);
+        }
+        if matches!(param, Param::Origin) {
+            return quote!(__origin);
+        }
+        if matches!(param, Param::Reply(_)) {
+            return quote!(__reply);
+        }
+        let local = names::local(sent);
+        sent += 1;
+        match param {
+            Param::Tag(field) if matches!(field.ty, Type::Reference(_)) => quote!(&#local),
+            _ => quote!(#local),
+        }
+    });
+    let method = &handler.ident;
+    let wait = handler.is_async.then(|| quote!(.await));
+    quote!(Self::#method(self, #(#arguments),*) #wait)
+}

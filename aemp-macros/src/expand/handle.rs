@@ -1,0 +1,191 @@
+//! The typed handle.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{GenericParam, Generics, parse_quote};
+
+use super::{Shape, answered};
+use crate::model::{Handler, Param};
+
+/// The handle type, with a method a handler.
+pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, vis, p) = (shape.attrs(), &model.vis, &model.krate);
+    let (handle, msg) = (&model.handle, &model.msg);
+    let declared = &shape.generics;
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let doc = format!("A typed handle of a `{}`, here or on another node.", model.name);
+    let methods = model.handlers.iter().map(|handler| method(shape, handler));
+    let traits = traits(shape);
+    let serde = serde(shape);
+    quote! {
+        #attrs
+        #[doc = #doc]
+        #vis struct #handle #declared (#p::Handle<#msg #arguments>) #clause;
+
+        #attrs
+        #[automatically_derived]
+        impl #generics #handle #arguments #clause {
+            #(#methods)*
+        }
+
+        #traits
+        #serde
+    }
+}
+
+/// The method that sends one message or calls with it.
+fn method(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
+    let model = shape.model;
+    let (p, msg) = (&model.krate, &model.msg);
+    let (cfgs, method, variant) = (&handler.cfgs, &handler.ident, &handler.variant);
+    let (_, arguments, _) = shape.generics.split_for_impl();
+    let docs = docs(handler);
+    let params = handler.sent().map(|(param, field)| {
+        let (name, ty) = (&field.name, &field.ty);
+        match param {
+            Param::Tag(_) => quote!(#name: impl ::core::convert::Into<::std::string::String>),
+            _ => quote!(#name: #ty),
+        }
+    });
+    let mut fields: Vec<TokenStream> = handler.sent().map(|(param, field)| {
+        let name = &field.name;
+        match param {
+            Param::Tag(_) => quote!(::core::convert::Into::into(#name)),
+            _ => quote!(#name),
+        }
+    }).collect();
+    let (output, body) = match answered(p, handler) {
+        Some(answer) => {
+            fields.push(quote!(__reply));
+            let message = quote!(#msg::#variant(#(#fields),*));
+            (quote!(#p::Call<#msg #arguments, #answer>), quote!(#p::Handle::call(&self.0, |__reply| #message)))
+        }
+        None => {
+            let fields = (!fields.is_empty()).then(|| quote!((#(#fields),*)));
+            (quote!(#p::Sent), quote!(#p::Handle::post(&self.0, #msg::#variant #fields)))
+        }
+    };
+    quote! {
+        #(#cfgs)*
+        #docs
+        pub fn #method(&self, #(#params),*) -> #output {
+            #body
+        }
+    }
+}
+
+fn docs(handler: &Handler) -> TokenStream {
+    let docs = &handler.docs;
+    if docs.iter().any(|attr| attr.path().is_ident("doc")) {
+        return quote!(#(#docs)*);
+    }
+    let verb = if handler.is_answered() { "Calls" } else { "Sends" };
+    let doc = format!("{verb} `{}`.", handler.ident);
+    quote!(#[doc = #doc] #(#docs)*)
+}
+
+/// What every handle can do.
+fn traits(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, p, handle, msg) = (shape.attrs(), &model.krate, &model.handle, &model.msg);
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let name = handle.to_string();
+    let derive = quote!(#attrs #[automatically_derived]);
+    let inner = quote!(#p::Handle<#msg #arguments>);
+    quote! {
+        #derive
+        impl #generics ::core::clone::Clone for #handle #arguments #clause {
+            fn clone(&self) -> Self {
+                Self(::core::clone::Clone::clone(&self.0))
+            }
+        }
+
+        #derive
+        impl #generics ::core::fmt::Debug for #handle #arguments #clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::write!(__f, "{}({})", #name, self.0.id())
+            }
+        }
+
+        #derive
+        impl #generics ::core::cmp::PartialEq for #handle #arguments #clause {
+            fn eq(&self, __other: &Self) -> bool {
+                self.0 == __other.0
+            }
+        }
+
+        #derive
+        impl #generics ::core::cmp::Eq for #handle #arguments #clause {}
+
+        #derive
+        impl #generics ::core::ops::Deref for #handle #arguments #clause {
+            type Target = #inner;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        #derive
+        impl #generics ::core::convert::From<#inner> for #handle #arguments #clause {
+            fn from(__handle: #inner) -> Self {
+                Self(__handle)
+            }
+        }
+
+        #derive
+        impl #generics ::core::convert::From<#handle #arguments> for #p::PortId #clause {
+            fn from(__handle: #handle #arguments) -> Self {
+                __handle.0.id()
+            }
+        }
+
+        #derive
+        impl #generics #p::PortRef for #handle #arguments #clause {
+            type Msg = #msg #arguments;
+
+            fn handle(&self) -> &#inner {
+                &self.0
+            }
+        }
+    }
+}
+
+/// A handle travels as its port's ID.
+fn serde(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, p, handle) = (shape.attrs(), &model.krate, &model.handle);
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let borrowing = with_lifetime(&shape.generics);
+    let (borrowing, _, _) = borrowing.split_for_impl();
+    quote! {
+        #attrs
+        #[automatically_derived]
+        impl #generics #p::serde::Serialize for #handle #arguments #clause {
+            fn serialize<__S: #p::serde::Serializer>(
+                &self,
+                __serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                #p::serde::Serialize::serialize(&self.0, __serializer)
+            }
+        }
+
+        #attrs
+        #[automatically_derived]
+        impl #borrowing #p::serde::Deserialize<'__de> for #handle #arguments #clause {
+            fn deserialize<__D: #p::serde::Deserializer<'__de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                #p::serde::Deserialize::deserialize(__deserializer).map(Self)
+            }
+        }
+    }
+}
+
+fn with_lifetime(generics: &Generics) -> Generics {
+    let mut generics = generics.clone();
+    let lifetime: GenericParam = parse_quote!('__de);
+    generics.params.insert(0, lifetime);
+    generics
+}

@@ -1,0 +1,253 @@
+//! The message enum, and how it travels.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{LitStr, spanned::Spanned};
+
+use super::{Shape, field_types, locals, pattern, reply};
+use crate::{
+    model::{Field, Handler, Param, Tag},
+    names,
+};
+
+pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
+    let definition = definition(shape);
+    let debug = debug(shape);
+    let message = message(shape);
+    quote! {
+        #definition
+        #debug
+        #message
+    }
+}
+
+fn definition(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, vis, msg) = (shape.attrs(), &model.vis, &model.msg);
+    let (generics, clause) = (&shape.generics, &shape.generics.where_clause);
+    let variants = model.handlers.iter().map(|handler| {
+        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+        let doc = format!("What `{}` takes.", handler.ident);
+        let types = field_types(model, handler);
+        let fields = (!types.is_empty()).then(|| quote!((#(#types),*)));
+        quote!(#(#cfgs)* #[doc = #doc] #variant #fields)
+    });
+    let unused = unused(shape).map(|phantom| quote!(#[doc(hidden)] __Unused(#phantom, ::core::convert::Infallible)));
+    let doc = format!("The messages of `{}`: one variant a handler.", model.name);
+    quote! {
+        #attrs
+        #[doc = #doc]
+        #vis enum #msg #generics #clause {
+            #(#variants,)*
+            #unused
+        }
+    }
+}
+
+/// Mentions the type parameters that no message does, for an enum must mention all.
+fn unused(shape: &Shape<'_>) -> Option<TokenStream> {
+    let unused = &shape.unused;
+    (!unused.is_empty()).then(|| quote!(::core::marker::PhantomData<fn() -> (#(#unused,)*)>))
+}
+
+fn debug(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, msg) = (shape.attrs(), &model.msg);
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let arms = model.handlers.iter().map(|handler| {
+        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+        let name = format!("{msg}::{variant}");
+        quote!(#(#cfgs)* Self::#variant { .. } => #name,)
+    });
+    let never = never(shape, &quote!(Self));
+    let body = if model.handlers.is_empty() && shape.unused.is_empty() {
+        quote!(match *self {})
+    } else {
+        quote!(__f.write_str(match self { #(#arms)* #never }))
+    };
+    quote! {
+        #attrs
+        #[automatically_derived]
+        impl #generics ::core::fmt::Debug for #msg #arguments #clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                #body
+            }
+        }
+    }
+}
+
+/// The arm of the variant that no message ever is, if there is one.
+pub(super) fn never(shape: &Shape<'_>, msg: &TokenStream) -> Option<TokenStream> {
+    let unused = !shape.unused.is_empty();
+    unused.then(|| quote!(#msg::__Unused(_, __never) => match __never {},))
+}
+
+fn message(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let (attrs, msg, p) = (shape.attrs(), &model.msg, &model.krate);
+    let (generics, arguments, clause) = shape.generics.split_for_impl();
+    let decode = decode(shape);
+    let encodings = model.handlers.iter().map(|handler| encoding(shape, handler));
+    let never = never(shape, &quote!(Self));
+    let uses_origin = model.handlers.iter().any(|handler| handler.takes_cx() || handler.takes_origin());
+    quote! {
+        #attrs
+        #[automatically_derived]
+        impl #generics #p::Message for #msg #arguments #clause {
+            const USES_ORIGIN: bool = #uses_origin;
+
+            fn decode(
+                __tag: &str,
+                __args: &mut #p::PacketReader<'_>,
+                __cx: &#p::Decoding<'_>,
+            ) -> ::core::result::Result<Self, #p::Undecoded> {
+                #decode
+            }
+
+            fn encode(
+                self,
+                __out: &mut #p::PacketWriter<'_>,
+                __cx: &mut #p::Encoding<'_>,
+            ) -> ::core::result::Result<(), #p::EncodeError> {
+                match self { #(#encodings)* #never }
+            }
+        }
+    }
+}
+
+fn decode(shape: &Shape<'_>) -> TokenStream {
+    let model = shape.model;
+    let p = &model.krate;
+    let named = model.handlers.iter().filter_map(|handler| match &handler.tag {
+        Tag::Named(tag) => Some(decoding(shape, handler, tag)),
+        Tag::Default => None,
+    });
+    let default = model.handlers.iter().filter(|handler| handler.is_default()).map(|handler| {
+        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+        let fields = handler.sent().map(|(param, _)| match param {
+            Param::Tag(_) => quote!(::core::convert::From::from(__tag)),
+            _ => quote!(__args.rest().map_err(#p::Undecoded::Malformed)?),
+        });
+        quote!(#(#cfgs)* _ => ::core::result::Result::Ok(Self::#variant(#(#fields),*)),)
+    });
+    let certain = model.handlers.iter().any(|handler| handler.is_default() && handler.cfgs.is_empty());
+    let unhandled = (!certain).then(|| quote!(_ => ::core::result::Result::Err(#p::Undecoded::Unhandled),));
+    quote!(match __tag { #(#named)* #(#default)* #[allow(unreachable_patterns)] #unhandled })
+}
+
+/// The arm that reads the arguments of one tag.
+fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
+    let p = &shape.model.krate;
+    let (cfgs, variant, locals) = (&handler.cfgs, &handler.variant, locals(handler));
+    let fill = fill_options(shape, handler);
+    let reads = handler.sent().enumerate().filter_map(|(index, (param, field))| {
+        let local = names::local(index);
+        match param {
+            Param::Arg(_) => Some(read(shape, tag, index, field)),
+            Param::Rest(_) if !handler.is_answered() => {
+                Some(quote!(let #local = __args.rest().map_err(#p::Undecoded::Malformed)?;))
+            }
+            _ => None,
+        }
+    });
+    let end = end(shape, handler, tag);
+    let fields = (!locals.is_empty()).then(|| quote!((#(#locals),*)));
+    quote! {
+        #(#cfgs)*
+        #tag => {
+            #fill
+            #(#reads)*
+            #end
+            ::core::result::Result::Ok(Self::#variant #fields)
+        }
+    }
+}
+
+fn read(shape: &Shape<'_>, tag: &LitStr, index: usize, field: &Field) -> TokenStream {
+    let p = &shape.model.krate;
+    let (local, ty, position) = (names::local(index), &field.ty, index + 1);
+    let name = field.name.to_string();
+    // At the type, so that a type that cannot be read is where the compiler points.
+    let required = quote_spanned!(ty.span()=> __args.required::<#ty>());
+    quote! {
+        let #local = #required
+            .map_err(|__error| #p::Undecoded::argument(#tag, #position, #name, __error))?;
+    }
+}
+
+/// What stands behind the arguments: nothing, the reply port, or everything else.
+fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
+    let p = &shape.model.krate;
+    let (arity, reply) = (handler.arity(), reply());
+    match (handler.has_rest(), handler.is_answered()) {
+        (false, false) => quote!(#p::end(#tag, #arity, __args)?;),
+        (false, true) => quote!(let #reply = #p::reply(#tag, #arity, __cx, __args)?;),
+        (true, false) => TokenStream::new(),
+        (true, true) => {
+            let rest = names::local(arity);
+            quote!(let (#rest, #reply) = #p::rest_and_reply(__cx, __args)?;)
+        }
+    }
+}
+
+/// Options at the end may be left out, but the reply port comes last all the same.
+fn fill_options(shape: &Shape<'_>, handler: &Handler) -> Option<TokenStream> {
+    let p = &shape.model.krate;
+    let args = handler.sent().map(|(_, field)| &field.ty);
+    let is_option = |ty: &&syn::Type| match ty {
+        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+        _ => false,
+    };
+    let options = args.collect::<Vec<_>>().into_iter().rev().take_while(is_option).count();
+    (options > 0 && handler.is_answered() && !handler.has_rest()).then(|| {
+        let before = handler.arity() - options;
+        quote! {
+            let mut __filled = #p::fill_options(#before, #options, __args)?;
+            let __args = match &mut __filled {
+                ::core::option::Option::Some(__filled) => __filled,
+                ::core::option::Option::None => __args,
+            };
+        }
+    })
+}
+
+/// The arm that writes one message.
+fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
+    let p = &shape.model.krate;
+    let (cfgs, pattern) = (&handler.cfgs, pattern(&quote!(Self), handler));
+    let tag = match &handler.tag {
+        Tag::Named(tag) => Some(quote!(__out.str(#tag)?;)),
+        Tag::Default => None,
+    };
+    let mut writes: Vec<TokenStream> = handler.sent().enumerate().map(|(index, sent)| write(index, sent)).collect();
+    if handler.is_default() {
+        // The tag goes first, wherever the handler has its parameter.
+        let tag = handler.sent().position(|(param, _)| matches!(param, Param::Tag(_)));
+        writes.rotate_left(tag.unwrap_or_default());
+    }
+    let reply = handler.is_answered().then(|| {
+        quote! {
+            if let ::core::option::Option::Some(__port) = #p::Reply::into_port(__reply, __cx) {
+                __out.str(__port.as_str())?;
+            }
+        }
+    });
+    quote! {
+        #(#cfgs)*
+        #pattern => {
+            #tag
+            #(#writes)*
+            #reply
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+fn write(index: usize, (param, field): (&Param, &Field)) -> TokenStream {
+    let local = names::local(index);
+    match param {
+        Param::Tag(_) => quote!(__out.str(&#local)?;),
+        Param::Rest(_) => quote!(for __value in &#local { __out.value(__value)?; }),
+        _ => quote_spanned!(field.ty.span()=> __out.arg(&#local)?;),
+    }
+}

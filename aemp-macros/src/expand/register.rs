@@ -1,0 +1,146 @@
+//! What makes an init function known by name.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Type, ext::IdentExt, parse_quote, spanned::Spanned};
+
+use super::allow;
+use crate::{
+    model::{Field, Init, Param},
+    names,
+};
+
+/// Everything that an init function becomes, beside itself.
+pub(crate) fn init(model: &Init) -> TokenStream {
+    let spawner = spawner(model);
+    let entry = entry(model);
+    quote! {
+        #spawner
+        #entry
+    }
+}
+
+/// The type of the function's name, whose `on` spawns it: a name can be a function and a braced struct at once.
+fn spawner(model: &Init) -> TokenStream {
+    let (p, vis, ident, cfgs, allow) = (&model.krate, &model.vis, &model.ident, &model.cfgs, allow());
+    let name = name(model);
+    let doc = format!("Spawns [`{ident}()`] on a node.");
+    let output = output(model);
+    let params = fields(model).map(|(_, field)| {
+        let (name, ty) = (&field.name, &field.ty);
+        quote!(#name: #ty)
+    });
+    let writes = fields(model).map(|(param, field)| {
+        let name = &field.name;
+        match param {
+            Param::Rest(_) => quote!(for __value in &#name { __out.value(__value)?; }),
+            _ => quote_spanned!(field.ty.span()=> __out.arg(&#name)?;),
+        }
+    });
+    quote! {
+        #(#cfgs)*
+        #allow
+        #[doc = #doc]
+        #[derive(::core::fmt::Debug)]
+        #vis struct #ident {}
+
+        #(#cfgs)*
+        #allow
+        #[automatically_derived]
+        impl #ident {
+            /// The fully-qualified name that it is spawned by.
+            pub const NAME: &'static str = #name;
+
+            /// Spawns it on a node, which may be this one; the handle is usable at once.
+            ///
+            /// If it fails there, or is not known there, the port dies, which a monitor tells.
+            pub fn on(
+                __node: &impl ::core::convert::AsRef<#p::Node>,
+                __target: impl ::core::convert::AsRef<str>,
+                #(#params),*
+            ) -> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref {
+                let __node = ::core::convert::AsRef::<#p::Node>::as_ref(__node);
+                let __id = #p::Node::spawn_with(__node, __target.as_ref(), Self::NAME, |__out| {
+                    #(#writes)*
+                    ::core::result::Result::Ok(())
+                });
+                #p::Node::handle(__node, &__id)
+            }
+        }
+    }
+}
+
+fn name(model: &Init) -> TokenStream {
+    if let Some(name) = &model.name {
+        return quote!(#name);
+    }
+    let ident = model.ident.unraw().to_string();
+    quote!(::core::concat!(::core::module_path!(), "::", #ident))
+}
+
+fn output(model: &Init) -> Type {
+    model.output.clone().unwrap_or_else(|| parse_quote!(()))
+}
+
+fn fields(model: &Init) -> impl Iterator<Item = (&Param, &Field)> {
+    model.params.iter().filter_map(|param| Some((param, param.field()?)))
+}
+
+/// The entry in the registry, which is collected when the program is linked.
+fn entry(model: &Init) -> TokenStream {
+    let (p, ident, cfgs, allow) = (&model.krate, &model.ident, &model.cfgs, allow());
+    let signature = &model.signature;
+    let start = start(model);
+    quote! {
+        #(#cfgs)*
+        #allow
+        const _: () = {
+            fn __start(
+                mut __spawning: #p::Spawning<'_>,
+            ) -> ::core::result::Result<(), #p::Undecoded> {
+                #start
+                ::core::result::Result::Ok(())
+            }
+
+            #p::inventory::submit! {
+                #p::InitFn {
+                    name: #ident::NAME,
+                    signature: #signature,
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                    start: __start,
+                }
+            }
+        };
+    }
+}
+
+/// Reads the arguments and has the function run in the context of the new port.
+fn start(model: &Init) -> TokenStream {
+    let (p, ident) = (&model.krate, &model.ident);
+    let reads = fields(model).enumerate().map(|(index, (param, field))| {
+        let (local, ty, position) = (names::local(index), &field.ty, index + 1);
+        let name = field.name.to_string();
+        match param {
+            Param::Rest(_) => quote!(let #local = __spawning.rest()?;),
+            _ => quote_spanned!(ty.span()=> let #local = __spawning.arg::<#ty>(#position, #name)?;),
+        }
+    });
+    let takes_cx = model.params.iter().any(|param| matches!(param, Param::Cx));
+    let cx = takes_cx.then(|| quote!(__cx,));
+    let locals: Vec<_> = (0..fields(model).count()).map(names::local).collect();
+    let has_rest = model.params.iter().any(|param| matches!(param, Param::Rest(_)));
+    let arity = locals.len();
+    let end = (!has_rest).then(|| quote!(__spawning.end(#arity)?;));
+    let call = quote!(#ident(#cx #(#locals),*));
+    let make = if model.is_async {
+        quote!(#p::Spawning::start_async(&mut __spawning, move |__cx| ::std::boxed::Box::pin(#call));)
+    } else {
+        quote!(#p::Spawning::start(&mut __spawning, move |__cx| #call);)
+    };
+    quote! {
+        #(#reads)*
+        #end
+        #make
+    }
+}

@@ -1,0 +1,155 @@
+//! What the macros know of an item once it is parsed: everything that `expand` needs, and nothing else.
+
+use proc_macro2::Ident;
+use syn::{Attribute, Generics, LitStr, Type, Visibility};
+
+use crate::paths::Crate;
+
+/// The messages of a port or a protocol.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    pub(crate) krate: Crate,
+    /// Of what is generated.
+    pub(crate) vis: Visibility,
+    /// The port's type, or the trait.
+    pub(crate) name: Ident,
+    /// The message enum.
+    pub(crate) msg: Ident,
+    /// The handle type.
+    pub(crate) handle: Ident,
+    /// Of the port's type; a protocol has none.
+    pub(crate) generics: Generics,
+    /// The port's type; `None` for a protocol.
+    pub(crate) port: Option<Type>,
+    /// The `#[cfg]`s of the whole item.
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) handlers: Vec<Handler>,
+}
+
+/// One message and the method that handles it.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    pub(crate) ident: Ident,
+    pub(crate) variant: Ident,
+    pub(crate) tag: Tag,
+    pub(crate) cfgs: Vec<Attribute>,
+    /// Documentation and deprecation, for the handle's method.
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) is_async: bool,
+    /// In the order of the declaration, without `self`.
+    pub(crate) params: Vec<Param>,
+    pub(crate) answer: Answer,
+    /// Whether it returns a `Result`, whose error kills the port.
+    pub(crate) fails: bool,
+}
+
+/// Which messages a handler takes.
+#[derive(Debug)]
+pub(crate) enum Tag {
+    /// Those with this tag.
+    Named(LitStr),
+    /// Those that no other handler takes.
+    Default,
+}
+
+/// One parameter of a handler or an init function.
+#[derive(Debug)]
+pub(crate) enum Param {
+    /// The context of the port.
+    Cx,
+    /// Where the message came from.
+    Origin,
+    /// An argument of the message.
+    Arg(Field),
+    /// All further arguments of the message.
+    Rest(Field),
+    /// What the handler answers with, now or later.
+    Reply(Field),
+    /// The tag, of a default handler.
+    Tag(Field),
+}
+
+/// What a parameter brings into the message enum.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// As the handle's method calls it.
+    pub(crate) name: Ident,
+    /// As declared. Of a [`Param::Reply`], the type of the answer.
+    pub(crate) ty: Type,
+}
+
+/// How a call of a handler is answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It cannot be called, only sent to.
+    Nothing,
+    /// With what the method returns: of this type, or with an `Ok` of it.
+    Returned(Type),
+    /// With the `Ok` of an alias of `Result` that shows no type.
+    ReturnedOkOf(Type),
+    /// By the handler, through the `Reply` that is its last parameter.
+    Deferred,
+}
+
+/// An init function.
+#[derive(Debug)]
+pub(crate) struct Init {
+    pub(crate) krate: Crate,
+    pub(crate) vis: Visibility,
+    pub(crate) ident: Ident,
+    /// As others spawn it; `None` for module path and name.
+    pub(crate) name: Option<LitStr>,
+    /// As written, for people.
+    pub(crate) signature: String,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) is_async: bool,
+    pub(crate) params: Vec<Param>,
+    /// What it returns; `None` for nothing.
+    pub(crate) output: Option<Type>,
+}
+
+impl Param {
+    /// What the message carries for this parameter.
+    pub(crate) fn field(&self) -> Option<&Field> {
+        match self {
+            Self::Cx | Self::Origin => None,
+            Self::Arg(field) | Self::Rest(field) | Self::Reply(field) | Self::Tag(field) => {
+                Some(field)
+            }
+        }
+    }
+}
+
+impl Handler {
+    /// The parameters that senders give, in order.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = (&Param, &Field)> {
+        let sent = self.params.iter().filter(|param| !matches!(param, Param::Reply(_)));
+        sent.filter_map(|param| Some((param, param.field()?)))
+    }
+
+    /// How many arguments it declares, without rest and reply.
+    pub(crate) fn arity(&self) -> usize {
+        let args = self.params.iter().filter(|param| matches!(param, Param::Arg(_)));
+        args.count()
+    }
+
+    pub(crate) fn takes_cx(&self) -> bool {
+        self.params.iter().any(|param| matches!(param, Param::Cx))
+    }
+
+    pub(crate) fn takes_origin(&self) -> bool {
+        self.params.iter().any(|param| matches!(param, Param::Origin))
+    }
+
+    pub(crate) fn has_rest(&self) -> bool {
+        self.params.iter().any(|param| matches!(param, Param::Rest(_)))
+    }
+
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self.tag, Tag::Default)
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        !matches!(self.answer, Answer::Nothing)
+    }
+}

@@ -1,0 +1,136 @@
+//! Reading types: what they are called, and whether they own what they hold.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    GenericArgument, PathArguments, PathSegment, QSelf, Type, TypePath, parse_quote,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::{errors::Errors, names::readable};
+
+/// The last segment of a path type: its name as people know it.
+pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(TypePath { path, .. }) => path.segments.last(),
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        _ => None,
+    }
+}
+
+/// Whether the type's name is this one.
+pub(super) fn is_named(ty: &Type, name: &str) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == name)
+}
+
+/// The first type between the angle brackets of a type, if it has any.
+pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &last_segment(ty)?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// Whether it is written `()`.
+pub(super) fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// Whether it is a list of untyped values.
+pub(super) fn is_values(ty: &Type) -> bool {
+    is_named(ty, "Args") || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
+}
+
+/// Checks that values of the type can outlive the code that sends them; says what to write instead if not. `place` begins
+/// the sentence, such as "an argument".
+pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
+    match ty {
+        Type::Reference(reference) => {
+            let owned = owned(&reference.elem);
+            let given = readable(ty);
+            errors.at(ty, format_args!("{place} is owned, since it travels: write `{owned}` instead of `{given}`"));
+        }
+        Type::ImplTrait(_) => {
+            errors.at(ty, format_args!("{place} has one type, which is part of the message: write it out"));
+        }
+        Type::Infer(_) => errors.at(ty, format_args!("{place} needs its type written out")),
+        Type::Ptr(_) => {
+            errors.at(ty, format_args!("{place} cannot be a pointer, which means nothing elsewhere"));
+        }
+        _ => {
+            if let Some(borrow) = borrow_in_tokens(ty.to_token_stream()) {
+                let message = format_args!("{place} is owned, since it travels: write a type that borrows nothing");
+                errors.at(borrow, message);
+            }
+        }
+    }
+}
+
+/// What to write instead of a reference to this.
+fn owned(referent: &Type) -> String {
+    match referent {
+        Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),
+        ty if is_named(ty, "str") => "String".into(),
+        ty if is_named(ty, "Path") => "PathBuf".into(),
+        ty => readable(ty),
+    }
+}
+
+/// The first reference or lifetime in the tokens of a type: as long as there is one, something is borrowed.
+pub(super) fn borrow_in_tokens(tokens: TokenStream) -> Option<TokenStream> {
+    let mut tokens = tokens.into_iter();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                let name = tokens.next();
+                return Some(TokenStream::from_iter([Some(token), name].into_iter().flatten()));
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '&' => return Some(token.into()),
+            TokenTree::Group(group) => {
+                if let found @ Some(_) = borrow_in_tokens(group.stream()) {
+                    return found;
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The type with `Self` written out, since it is named outside of the `impl` block.
+pub(super) fn without_self(ty: &Type, port: &Type) -> Type {
+    let mut ty = ty.clone();
+    SelfType(port).visit_type_mut(&mut ty);
+    ty
+}
+
+struct SelfType<'a>(&'a Type);
+
+impl VisitMut for SelfType<'_> {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::Path(path) = ty
+            && path.qself.is_none()
+            && path.path.is_ident("Self")
+        {
+            *ty = self.0.clone();
+            return;
+        }
+        visit_mut::visit_type_mut(self, ty);
+    }
+
+    fn visit_type_path_mut(&mut self, path: &mut TypePath) {
+        visit_mut::visit_type_path_mut(self, path);
+        let first = path.path.segments.first();
+        if path.qself.is_none() && first.is_some_and(|first| first.ident == "Self") {
+            let port = self.0;
+            let rest = path.path.segments.iter().skip(1);
+            let written: TypePath = parse_quote!(<#port>::#(#rest)::*);
+            path.qself = written.qself.map(|qself: QSelf| qself);
+            path.path = written.path;
+        }
+    }
+}

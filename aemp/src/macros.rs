@@ -1,0 +1,87 @@
+//! The macros of the untyped layer: messages are lists of values.
+
+/// Values of anything that converts into one: a message, tag first, or its arguments.
+///
+/// ```
+/// use aemp::{Value, msg};
+///
+/// let message = msg!["set", "colour", 7];
+/// assert_eq!(message, vec![Value::from("set"), Value::from("colour"), Value::from(7)]);
+/// ```
+#[macro_export]
+macro_rules! msg {
+    ($($value:expr),* $(,)?) => {
+        $crate::__private::values([$($crate::__private::Value::from($value)),*])
+    };
+}
+
+/// Values of anything that converts into one, as [`msg!`]: for what is given arguments rather than a message.
+///
+/// ```
+/// use aemp::{Args, args};
+///
+/// let none: Args = args![];
+/// assert!(none.is_empty());
+/// assert_eq!(args!["colour", 7].len(), 2);
+/// ```
+#[macro_export]
+macro_rules! args {
+    ($($value:expr),* $(,)?) => {
+        $crate::msg![$($value),*]
+    };
+}
+
+/// Sends a message to a port: `snd!(node, port, "tag", arguments...)`.
+///
+/// The node may be a `Node` or the context of a handler, the port a `PortId` or a typed handle. What comes back is what
+/// [`Node::snd`](crate::Node::snd) returns.
+///
+/// ```
+/// use aemp::{Args, Cx, Node, snd};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
+/// let node = Node::local()?;
+/// let log = node.untyped(|_cx: &mut Cx<'_>, message: Args| println!("{message:?}"));
+/// snd!(node, log, "started", 1);
+/// snd!(node, log.id(), "stopped");
+/// # Ok(()) }
+/// ```
+#[macro_export]
+macro_rules! snd {
+    ($node:expr, $port:expr $(, $value:expr)* $(,)?) => {{
+        use $crate::__private::ToPortId as _;
+        $crate::__private::node(&$node).snd(&$port.to_port_id(), $crate::msg![$($value),*])
+    }};
+}
+
+/// Calls a port: `cal!(node, port, "tag", arguments...).await` is the values that it answers with.
+///
+/// A reply port is appended to the message, as [`Node::cal`](crate::Node::cal) does. The node may be a `Node` or the context
+/// of a handler, the port a `PortId` or a typed handle.
+///
+/// ```
+/// use aemp::{Node, cal, msg, port};
+///
+/// struct Adder;
+///
+/// #[port]
+/// impl Adder {
+///     #[rcv]
+///     fn add(&self, a: i64, b: i64) -> i64 {
+///         a + b
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::local()?;
+/// let adder = node.port(Adder);
+/// assert_eq!(cal!(node, adder, "add", 2, 3).await?, msg![5]);
+/// # Ok(()) }
+/// ```
+#[macro_export]
+macro_rules! cal {
+    ($node:expr, $port:expr $(, $value:expr)* $(,)?) => {{
+        use $crate::__private::ToPortId as _;
+        $crate::__private::node(&$node).cal(&$port.to_port_id(), $crate::msg![$($value),*])
+    }};
+}
