@@ -53,6 +53,7 @@ impl Limits {
 /// A wire format: one that is built in, or one from another crate.
 ///
 /// ```
+/// # #[cfg(feature = "json")] {
 /// use aemp_codec::{Format, Limits};
 ///
 /// let json = Format::built_in().pop().unwrap();
@@ -68,6 +69,7 @@ impl Limits {
 /// let mut packet = json.reader(&bytes[range], limits).unwrap();
 /// assert_eq!(packet.text().unwrap().unwrap(), "port");
 /// assert_eq!(packet.arg::<(u8, &str)>().unwrap(), Some((1, "two")));
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

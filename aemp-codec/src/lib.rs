@@ -12,6 +12,8 @@
 //! - [`NodeId`] and [`PortId`] are addresses.
 //!
 //! ```
+//! # #[cfg(feature = "json")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use aemp_codec::{Format, Limits};
 //!
 //! let (json, limits) = (Format::Json, Limits::default());
@@ -28,7 +30,10 @@
 //! assert_eq!(packet.text()?.as_deref(), Some("counter"));
 //! assert_eq!(packet.text()?.as_deref(), Some("inc"));
 //! assert_eq!(packet.required::<i64>()?, 5);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "json"))]
+//! # fn main() {}
 //! ```
 
 mod error;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The integers of this magnitude and below are exact in an `f64`.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Integral floats below this are written like integers, as Perl does it.
+const LIKE_INTEGERS: f64 = 1e15;
 
 /// The integer that a float stands for exactly.
 pub(crate) fn exact_i64(x: f64) -> Option<i64> {
@@ -12,7 +12,7 @@ pub(crate) fn exact_i64(x: f64) -> Option<i64> {
     (x.fract() == 0.0 && (-bound..bound).contains(&x)).then_some(x as i64)
 }
 
-/// A float's shortest digits that lead back to it; integral ones without a fraction, as in Perl.
+/// A float's shortest digits that lead back to it; moderate integral ones without a fraction.
 pub(crate) fn float(x: f64) -> String {
     let mut out = Vec::with_capacity(24);
     push_float(&mut out, x);
@@ -21,15 +21,13 @@ pub(crate) fn float(x: f64) -> String {
 
 /// Appends what [`float`] returns.
 pub(crate) fn push_float(out: &mut Vec<u8>, x: f64) {
-    if x.fract() == 0.0 && x.abs() <= EXACT {
+    if x.fract() == 0.0 && x.abs() < LIKE_INTEGERS {
         if x == 0.0 && x.is_sign_negative() {
             out.push(b'-');
         }
         return push_int(out, x as i64);
     }
-    let mut buffer = zmij::Buffer::new();
-    let digits = buffer.format(x);
-    out.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+    out.extend_from_slice(zmij::Buffer::new().format(x).as_bytes());
 }
 
 /// Appends an integer's digits.
@@ -184,8 +182,8 @@ mod tests {
             (-5.0, "-5"),
             (1.5, "1.5"),
             (0.1, "0.1"),
-            (9_007_199_254_740_992.0, "9007199254740992"),
-            (1e15, "1000000000000000"),
+            (9_007_199_254_740_992.0, "9007199254740992.0"),
+            (1e15, "1000000000000000.0"),
             (1e20, "1e+20"),
             (1e100, "1e+100"),
             (1e-7, "1e-7"),

@@ -11,8 +11,10 @@ use std::fmt;
 pub(crate) use self::de::ValueDeserializer;
 pub use self::de::from_value;
 pub use self::map::{Entries, Map};
+#[cfg(feature = "json")]
+pub(crate) use self::ser::KeySerializer;
 pub use self::ser::to_value;
-pub(crate) use self::ser::{KeySerializer, value_of, value_of_ref};
+pub(crate) use self::ser::{value_of, value_of_ref};
 use crate::text;
 
 /// Anything that a message can carry.
@@ -42,7 +44,7 @@ pub enum Value {
     /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text.
     Bytes(Vec<u8>),
     /// A list.
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// A string-keyed map.
     Map(Map),
 }

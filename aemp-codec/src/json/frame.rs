@@ -199,3 +199,62 @@ static CLASSES: [Class; 256] = {
     classes[b'}' as usize] = Class::Close;
     classes
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds a packet in pieces and counts the bytes that all scans together have looked at.
+    fn looked_at(packet: &[u8], piece: usize) -> usize {
+        let mut framer = JsonFramer::new(Limits::default());
+        let mut looked_at = 0;
+        let mut end = 0;
+        loop {
+            let before = framer.cursor.position;
+            end = packet.len().min(end + piece);
+            // Were a byte before the cursor looked at again, its being another would show.
+            let mut buffer = packet[..end].to_vec();
+            buffer[..before].fill(b'?');
+            match framer.scan(&buffer).expect("a packet") {
+                Some(range) => return looked_at + range.end - before,
+                None => looked_at += framer.cursor.position - before,
+            }
+            assert!(end < packet.len(), "the packet has an end");
+        }
+    }
+
+    #[test]
+    fn no_byte_is_looked_at_twice() {
+        let string = format!("[\"{}\"]", "x\\\"y\\\\".repeat(2_000));
+        let list = format!("  [{}0]", "1,[\"a\",{\"b\":null}],".repeat(1_000));
+        for packet in [string, list] {
+            for piece in [1, 2, 7, 64, 1_000, packet.len()] {
+                assert_eq!(looked_at(packet.as_bytes(), piece), packet.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_packet_in_small_pieces_takes_time_in_proportion() {
+        // 100 MB where the compiler optimises; the same thing, smaller, where it does not.
+        let size = if cfg!(debug_assertions) {
+            10_000_000
+        } else {
+            100_000_000
+        };
+        let element = "[123,\"some text, and some more of it\"],";
+        let packet = format!("[{}0]", element.repeat(size / element.len())).into_bytes();
+        let mut framer = JsonFramer::new(Limits::default().with_max_packet(usize::MAX));
+        let (mut looked_at, mut found) = (0, None);
+        for end in (1_000..packet.len()).step_by(1_000).chain([packet.len()]) {
+            let before = framer.cursor.position;
+            found = framer.scan(&packet[..end]).expect("a packet");
+            let after = found
+                .as_ref()
+                .map_or(framer.cursor.position, |range| range.end);
+            assert!(after - before <= 1_000, "only what is new");
+            looked_at += after - before;
+        }
+        assert_eq!((looked_at, found), (packet.len(), Some(0..packet.len())));
+    }
+}

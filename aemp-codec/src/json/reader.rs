@@ -109,7 +109,7 @@ impl<'de> JsonReader<'de> {
     }
 
     /// Whether all elements have been read.
-    pub(crate) fn is_at_end(mut self) -> Result<bool, DecodeError> {
+    pub(crate) fn ends_here(mut self) -> Result<bool, DecodeError> {
         Ok(!self.advance()?)
     }
 

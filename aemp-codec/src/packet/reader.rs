@@ -22,6 +22,7 @@ use crate::value::{Value, ValueDeserializer};
 /// out to be of the wrong type counts as read.
 ///
 /// ```
+/// # #[cfg(feature = "json")] {
 /// use aemp_codec::{Format, Limits};
 ///
 /// let bytes = br#"["port","add","42",null]"#;
@@ -32,6 +33,7 @@ use crate::value::{Value, ValueDeserializer};
 /// assert_eq!(packet.required::<Option<f64>>().unwrap(), None);
 /// assert_eq!(packet.required::<Option<f64>>().unwrap(), None);
 /// assert_eq!(packet.required::<u8>().unwrap_err().to_string(), "missing argument 3");
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct PacketReader<'a> {
@@ -227,7 +229,7 @@ impl<'a> PacketReader<'a> {
     pub(super) fn is_at_end(&self) -> Result<bool, DecodeError> {
         match &self.source {
             #[cfg(feature = "json")]
-            Source::Json(json) => json.clone().is_at_end(),
+            Source::Json(json) => json.clone().ends_here(),
             Source::Owned(values) => Ok(values.len() == 0),
             Source::Borrowed(values) => Ok(values.len() == 0),
         }

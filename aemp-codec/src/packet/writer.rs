@@ -17,6 +17,7 @@ use crate::value::{Value, value_of, value_of_ref};
 /// takes the whole packet back, and so does dropping the writer.
 ///
 /// ```
+/// # #[cfg(feature = "json")] {
 /// use aemp_codec::{Format, Limits};
 ///
 /// let mut bytes = b"[]".to_vec();
@@ -25,6 +26,7 @@ use crate::value::{Value, value_of, value_of_ref};
 /// assert!(packet.arg(&f64::NAN).is_err());
 /// assert!(packet.finish().is_err());
 /// assert_eq!(bytes, b"[]");
+/// # }
 /// ```
 #[derive(Debug)]
 #[must_use = "a packet that is not finished is taken back"]

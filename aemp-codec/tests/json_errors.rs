@@ -1,0 +1,217 @@
+//! What is refused, with which text, and where.
+#![cfg(feature = "json")]
+
+use aemp_codec::{Format, Limits};
+
+/// The error that reading all of the packet ends with.
+fn error(packet: &[u8]) -> String {
+    let limits = Limits::default().with_max_depth(4);
+    let result = Format::Json.reader(packet, limits).and_then(|mut reader| {
+        let values = reader.rest();
+        let mut again = Format::Json.reader(packet, limits)?;
+        while again.skip()? {}
+        values
+    });
+    let error = result.expect_err("it is malformed");
+    assert!(error.is_malformed(), "{error}");
+
+    // Whether values are wanted or not, the same is refused.
+    let passed = Format::Json
+        .reader(packet, limits)
+        .and_then(|reader| reader.finish());
+    assert_eq!(passed.expect_err("it is malformed"), error);
+    error
+        .to_string()
+        .strip_prefix("malformed packet at byte ")
+        .expect("the usual text")
+        .to_owned()
+}
+
+#[test]
+fn malformed_packets() {
+    for (packet, expected) in [
+        ("", "0: unexpected end"),
+        (" ", "1: unexpected end"),
+        ("{}", "0: a packet must be an array"),
+        ("\u{feff}[]", "0: a packet must be an array"),
+        ("[", "1: unexpected end"),
+        ("[1", "2: unexpected end"),
+        ("[1,", "3: unexpected end"),
+        ("[1,]", "3: a comma before the end of the list"),
+        ("[,1]", "1: expected a value"),
+        ("[1,,2]", "3: expected a value"),
+        ("[1 2]", "3: expected a comma or the end of the list"),
+        ("[1}", "2: expected a comma or the end of the list"),
+        ("[]]", "2: something behind the packet"),
+        ("[1] 2", "4: something behind the packet"),
+        ("[#x\n1]", "1: expected a value"),
+        ("[1/**/]", "2: expected a comma or the end of the list"),
+        ("[nul]", "1: expected a value"),
+        ("[True]", "1: expected a value"),
+        ("[truex]", "5: expected a comma or the end of the list"),
+        ("[inf]", "1: expected a value"),
+        ("[nan]", "1: expected a value"),
+        ("[\u{a0}1]", "1: expected a value"),
+        ("[01]", "1: leading zero in a number"),
+        ("[-01]", "1: leading zero in a number"),
+        ("[-]", "2: expected a digit"),
+        ("[+1]", "1: expected a value"),
+        ("[.5]", "1: expected a value"),
+        ("[1.]", "3: expected a digit"),
+        ("[1.e5]", "3: expected a digit"),
+        ("[1e]", "3: expected a digit"),
+        ("[1e+]", "4: expected a digit"),
+        ("[0x1]", "2: expected a comma or the end of the list"),
+        ("['a']", "1: expected a value"),
+        ("[\"a]", "4: string without end"),
+        ("[\"a\\", "3: string without end"),
+        ("[\"a\nb\"]", "3: control character in a string"),
+        ("[\"\0\"]", "2: control character in a string"),
+        ("[\"\\x41\"]", "2: unknown escape"),
+        ("[\"\\u12g4\"]", "2: unknown escape"),
+        ("[\"\\u+123\"]", "2: unknown escape"),
+        ("[\"\\u12", "2: string without end"),
+        ("[\"ab\\ud800\"]", "4: lone surrogate"),
+        ("[\"\\udc00\"]", "2: lone surrogate"),
+        ("[\"\\ud800\\n\"]", "2: lone surrogate"),
+        ("[\"\\ud800\\u0041\"]", "2: lone surrogate"),
+        ("[{]", "2: expected a string as key"),
+        ("[{1:2}]", "2: expected a string as key"),
+        ("[{\"a\"}]", "5: expected a colon"),
+        ("[{\"a\":}]", "6: expected a value"),
+        ("[{\"a\":1,}]", "8: a comma before the end of the list"),
+        ("[{\"a\":1]", "7: expected a comma or the end of the list"),
+        ("[[[[[]]]]]", "4: nested deeper than 4 levels"),
+        (
+            "[{\"a\":{\"b\":{\"c\":{}}}}]",
+            "16: nested deeper than 4 levels",
+        ),
+    ] {
+        assert_eq!(error(packet.as_bytes()), expected, "{packet:?}");
+    }
+    for (packet, expected) in [
+        (b"[\"\xff\"]".as_slice(), "2: invalid UTF-8"),
+        (b"[\"\xed\xa0\x80\"]", "2: invalid UTF-8"),
+        (b"[\"ab\xc3", "4: invalid UTF-8"),
+        (b"[\xc3\xa4]", "1: expected a value"),
+    ] {
+        assert_eq!(error(packet), expected, "{packet:?}");
+    }
+}
+
+#[test]
+fn what_can_never_become_a_packet() {
+    for (bytes, expected) in [
+        ("{}", "a packet must be an array (at byte 0)"),
+        (" \n\"a\"", "a packet must be an array (at byte 2)"),
+        ("1", "a packet must be an array (at byte 0)"),
+        ("-1", "a packet must be an array (at byte 0)"),
+        ("null", "a packet must be an array (at byte 0)"),
+        ("]", "malformed packet: unexpected character (at byte 0)"),
+        (
+            "\u{feff}[]",
+            "malformed packet: byte order mark (at byte 0)",
+        ),
+        (
+            "GET / HTTP/1.1\r\n",
+            "malformed packet: unexpected character (at byte 0)",
+        ),
+        (
+            "[1,x]",
+            "malformed packet: unexpected character (at byte 3)",
+        ),
+        ("[1#", "malformed packet: unexpected character (at byte 2)"),
+        (
+            "[\"a\n",
+            "malformed packet: control character in a string (at byte 3)",
+        ),
+        (
+            "[[[[[",
+            "a packet is nested deeper than 4 levels (at byte 4)",
+        ),
+        (
+            "[\"0123456789012345678",
+            "a packet is larger than 16 bytes (at byte 16)",
+        ),
+        (
+            "  [1,2,3,4,5,6,7,8]",
+            "a packet is larger than 16 bytes (at byte 18)",
+        ),
+        (
+            "                 ",
+            "a packet is larger than 16 bytes (at byte 16)",
+        ),
+    ] {
+        let limits = Limits::default().with_max_depth(4).with_max_packet(16);
+        let error = Format::Json
+            .framer(limits)
+            .scan(bytes.as_bytes())
+            .expect_err("no packet");
+        assert_eq!(error.to_string(), expected, "{bytes:?}");
+    }
+}
+
+#[test]
+fn odd_packets_that_are_fine() {
+    for (bytes, range) in [
+        ("[]", 0..2),
+        ("[null]", 0..6),
+        ("[\"\"]", 0..4),
+        ("\r\n\t [ ] [1]", 4..7),
+        ("[\"]\\\"]\"]]", 0..8),
+        ("  [1,2,3,4,5,6,78]", 2..18),
+    ] {
+        let limits = Limits::default().with_max_packet(16);
+        let found = Format::Json.framer(limits).scan(bytes.as_bytes());
+        assert_eq!(found, Ok(Some(range.clone())), "{bytes:?}");
+        let reader = Format::Json
+            .reader(&bytes.as_bytes()[range], limits)
+            .expect("a packet");
+        reader.finish().expect("well-formed");
+    }
+}
+
+#[test]
+fn ten_thousand_levels_are_refused_and_the_allowed_ones_are_not() {
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let limits = Limits::default();
+    let error = Format::Json
+        .framer(limits)
+        .scan(deep(10_000).as_bytes())
+        .expect_err("too deep");
+    assert_eq!(
+        error.to_string(),
+        "a packet is nested deeper than 512 levels (at byte 512)"
+    );
+    let packet = deep(10_000);
+    let reader = Format::Json
+        .reader(packet.as_bytes(), limits)
+        .expect("an array");
+    assert_eq!(reader.finish().expect_err("too deep").offset(), Some(512));
+
+    let packet = deep(512);
+    assert_eq!(
+        Format::Json.framer(limits).scan(packet.as_bytes()),
+        Ok(Some(0..1024))
+    );
+    let mut reader = Format::Json
+        .reader(packet.as_bytes(), limits)
+        .expect("an array");
+    let value = reader.value().expect("not too deep").expect("one element");
+    let mut out = Vec::new();
+    let mut writer = Format::Json.writer(&mut out, limits);
+    writer.value(&value).expect("not too deep");
+    writer.finish().expect("not too deep");
+    assert_eq!(out, packet.as_bytes());
+}
+
+#[test]
+fn numbers_that_nothing_can_hold_are_the_ports_concern() {
+    let mut reader = Format::Json
+        .reader(b"[1e400,2]", Limits::default())
+        .expect("a packet");
+    let error = reader.arg::<f64>().expect_err("out of range");
+    assert!(!error.is_malformed());
+    assert_eq!(error.to_string(), "argument 1: number out of range");
+    assert_eq!(reader.arg::<u8>(), Ok(Some(2)));
+}
