@@ -1,0 +1,80 @@
+//! Ports within one process.
+
+mod contenders;
+mod framework;
+mod memory;
+mod workloads;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::local::contenders::{CONTENDERS, Contender};
+use crate::local::workloads::{Sizes, WORKLOADS, Workload};
+use crate::options::Options;
+use crate::report::{self, Row};
+use crate::schedule::{self, Entrant};
+
+/// The local bench: reads the command line, measures, prints.
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let done = match memory::child(&arguments) {
+        Some(child) => child,
+        None => parent(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parent(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
+    let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    let sizes = if options.smoke {
+        Sizes::SMOKE
+    } else {
+        Sizes::FULL
+    };
+    let mut rows = Vec::new();
+    for workload in workloads {
+        let row = measure(workload, &contenders, &sizes, options.reps);
+        if !options.markdown {
+            println!("{}", row.text());
+        }
+        rows.push(row);
+    }
+    if options.markdown {
+        print!("{}", report::markdown(&rows));
+    }
+    Ok(())
+}
+
+fn measure(workload: Workload, contenders: &[Contender], sizes: &Sizes, reps: usize) -> Row {
+    let entrants: Vec<_> = contenders.iter().map(Contender::entrant).collect();
+    let unit = workload.unit();
+    if workload == Workload::Memory {
+        let actors = memory::affordable(sizes.idle_actors);
+        let title = format!("{} of {actors}", workload.title());
+        // A million actors of every contender take minutes, and bytes hardly vary.
+        return schedule::interleave(title, unit, &entrants, 1, |index| {
+            memory::measure(&contenders[index], actors)
+        });
+    }
+    let title = workload.title().to_owned();
+    schedule::interleave(title, unit, &entrants, reps, |index| {
+        Some((contenders[index].measure)(workload, *sizes))
+    })
+}
+
+impl Contender {
+    fn entrant(&self) -> Entrant {
+        Entrant {
+            name: self.name,
+            role: self.role,
+        }
+    }
+}

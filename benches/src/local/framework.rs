@@ -1,0 +1,137 @@
+//! What a contender provides: three kinds of actors and a place to run.
+//!
+//! The workloads are written once, against these traits. A contender writes its actors as its own
+//! documentation would, and takes the fastest reasonable way that its API offers.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::runtime;
+
+/// Where something runs, for frameworks that bind an actor to a thread. The others ignore it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the thread of the workload's own code.
+    Near,
+    /// On the other thread.
+    Far,
+}
+
+impl Place {
+    /// Alternates between the two.
+    pub(crate) fn spread(index: u64) -> Self {
+        if index.is_multiple_of(2) {
+            Self::Near
+        } else {
+            Self::Far
+        }
+    }
+}
+
+/// A framework, or a running system of it.
+pub(crate) trait Framework: Clone + Send + Sync + 'static {
+    /// The handle of an actor that adds up numbers.
+    type Counter: Counter;
+    /// The handle of an actor that passes a token on.
+    type Relay: Relay;
+
+    /// Called within the runtime, once for each measurement.
+    fn start() -> Self;
+
+    /// Runs a workload to its end, on a worker thread rather than on the calling one.
+    fn run<T, F>(body: impl FnOnce(Self) -> F + Send + 'static) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let runtime = runtime::multi_thread();
+        let task = runtime.spawn(async { body(Self::start()).await });
+        runtime.block_on(task).expect("no workload panics")
+    }
+
+    /// Starts a task at once; its result arrives on the channel.
+    fn task<F>(&self, place: Place, future: F) -> oneshot::Receiver<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Tokio's own scheduler decides.
+        let _ = place;
+        let (sender, result) = oneshot::channel();
+        tokio::spawn(async { sender.send(future.await).ok() });
+        result
+    }
+
+    /// A new counter, which keeps `life` in its state until it has stopped.
+    fn counter(
+        &self,
+        place: Place,
+        life: Option<Latch>,
+    ) -> impl Future<Output = Self::Counter> + Send;
+
+    /// A new relay, which reports on `done` when a token has no hops left.
+    fn relay(&self, place: Place, done: Done) -> impl Future<Output = Self::Relay> + Send;
+
+    /// Spawns a tree of actors in which each spawns ten others, `depth` levels below the root. The
+    /// leaves report 1, every other actor reports 1 and what its children reported, and each stops
+    /// after its report. The root's report is the result: how many there were.
+    fn tree(&self, depth: u32) -> impl Future<Output = u64> + Send;
+}
+
+/// Where a relay reports.
+pub(crate) type Done = mpsc::UnboundedSender<()>;
+
+/// The handle of an actor that adds up numbers.
+pub(crate) trait Counter: Clone + Send + Sync + 'static {
+    /// Sends a number, without waiting for anything but room in the queue.
+    fn add(&self, number: u64) -> impl Future<Output = ()> + Send;
+
+    /// Sends a latch, which the actor drops when it handles the message.
+    fn visit(&self, latch: Latch) -> impl Future<Output = ()> + Send;
+
+    /// Calls for the sum so far.
+    fn get(&self) -> impl Future<Output = u64> + Send;
+
+    /// Tells the actor to stop, without waiting until it has.
+    fn stop(self) -> impl Future<Output = ()> + Send;
+}
+
+/// The handle of an actor that passes a token on.
+pub(crate) trait Relay: Clone + Send + Sync + 'static {
+    /// Sends the neighbour to pass tokens to.
+    fn link(&self, next: Self) -> impl Future<Output = ()> + Send;
+
+    /// Sends a token which has this many hops to go.
+    fn pass(&self, hops: u64) -> impl Future<Output = ()> + Send;
+}
+
+/// Opens when the last clone of it is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Latch {
+    _open: Arc<Opener>,
+}
+
+impl Latch {
+    /// A latch, and the future that resolves when it opens.
+    pub(crate) fn new() -> (Self, impl Future<Output = ()> + Send) {
+        let (sender, opened) = oneshot::channel();
+        let latch = Self {
+            _open: Arc::new(Opener(Some(sender))),
+        };
+        (latch, async {
+            opened.await.expect("an opener sends when it is dropped")
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Opener(Option<oneshot::Sender<()>>);
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.take() {
+            let _ = sender.send(());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Memory per idle actor: the growth of a fresh process.
+//!
+//! Counting in the allocator would need `unsafe`, which no crate here has. The growth of the
+//! resident set counts what the allocator wastes as well, which is what a user pays.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+
+use crate::local::contenders::{CONTENDERS, Contender};
+use crate::local::framework::Framework;
+use crate::local::workloads;
+
+const CHILD: &str = "--memory-child";
+
+/// What a million actors of the heaviest contender take, and a little more.
+const BYTES_PER_ACTOR: u64 = 9_000;
+
+/// `wanted`, or a tenth of it where memory does not suffice.
+pub(crate) fn affordable(wanted: u64) -> u64 {
+    let Some(available) = proc_kilobytes("/proc/meminfo", "MemAvailable:") else {
+        return wanted;
+    };
+    if available * 1024 >= wanted * BYTES_PER_ACTOR {
+        wanted
+    } else {
+        wanted / 10
+    }
+}
+
+/// Measures in a process of its own, or nothing where the system does not tell.
+pub(crate) fn measure(contender: &Contender, actors: u64) -> Option<f64> {
+    let program = env::current_exe().ok()?;
+    let actors = actors.to_string();
+    let child = Command::new(program)
+        .args([CHILD, contender.name, &actors])
+        .output()
+        .ok()?;
+    String::from_utf8(child.stdout).ok()?.trim().parse().ok()
+}
+
+/// Does the child's part if the arguments are a child's.
+pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
+    let [flag, name, actors] = arguments else {
+        return None;
+    };
+    if flag != CHILD {
+        return None;
+    }
+    let contender = CONTENDERS.iter().find(|contender| contender.name == name)?;
+    let actors = actors.parse().ok()?;
+    let growth = (contender.idle)(actors);
+    Some(
+        growth
+            .map(|bytes| println!("{bytes}"))
+            .ok_or_else(|| "no /proc/self/status".to_owned()),
+    )
+}
+
+/// Bytes per actor, the handle that keeps it included.
+pub(crate) fn idle<F: Framework>(actors: u64) -> Option<f64> {
+    F::run(move |framework| async move {
+        // The runtime's threads and the allocator's arenas are there before the count begins.
+        workloads::visit_all(&workloads::counters(&framework, 100).await).await;
+        let before = resident()?;
+        let counters = workloads::counters(&framework, actors).await;
+        workloads::visit_all(&counters).await;
+        Some((resident()? - before) * 1024.0 / actors as f64)
+    })
+}
+
+fn resident() -> Option<f64> {
+    proc_kilobytes("/proc/self/status", "VmRSS:").map(|kilobytes| kilobytes as f64)
+}
+
+/// A line `NAME  123 kB` of a file that only Linux has.
+fn proc_kilobytes(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}

@@ -1,0 +1,281 @@
+//! The workloads, each written once for all contenders.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use crate::local::framework::{Counter, Framework, Latch, Place, Relay};
+use crate::report::{self, Unit};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workload {
+    OneWay,
+    FanIn,
+    Call,
+    CallsInFlight,
+    PingPong,
+    Ring,
+    SpawnStop,
+    Memory,
+    Visit,
+    Tree,
+}
+
+pub(crate) const WORKLOADS: [Workload; 10] = [
+    Workload::OneWay,
+    Workload::FanIn,
+    Workload::Call,
+    Workload::CallsInFlight,
+    Workload::PingPong,
+    Workload::Ring,
+    Workload::SpawnStop,
+    Workload::Memory,
+    Workload::Visit,
+    Workload::Tree,
+];
+
+impl Workload {
+    /// The name that `--only` takes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OneWay => "one-way",
+            Self::FanIn => "fan-in",
+            Self::Call => "call",
+            Self::CallsInFlight => "calls-64",
+            Self::PingPong => "ping-pong",
+            Self::Ring => "ring",
+            Self::SpawnStop => "spawn-stop",
+            Self::Memory => "memory",
+            Self::Visit => "visit",
+            Self::Tree => "tree",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::OneWay => "one-way, 1 sender to 1 port",
+            Self::FanIn => "fan-in, 4 senders to 1 port",
+            Self::Call => "call, sequential, median",
+            Self::CallsInFlight => "calls, 64 in flight",
+            Self::PingPong => "ping-pong, round trips",
+            Self::Ring => "ring of 503, hops",
+            Self::SpawnStop => "spawn and stop",
+            Self::Memory => "memory per idle port after one message,",
+            Self::Visit => "one message to each of 100,000 ports",
+            Self::Tree => "tree of 111,111 actors, spawn and sum up",
+        }
+    }
+
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Self::Call => Unit::cost("ns"),
+            Self::Memory => Unit::cost("bytes"),
+            Self::Visit | Self::Tree => Unit::cost("ms"),
+            _ => Unit::rate("M/s"),
+        }
+    }
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    messages: u64,
+    calls: u64,
+    calls_in_flight: u64,
+    round_trips: u64,
+    ring_actors: u64,
+    ring_hops: u64,
+    spawns: u64,
+    pub(crate) idle_actors: u64,
+    visited: u64,
+    tree_depth: u32,
+}
+
+impl Sizes {
+    pub(crate) const FULL: Self = Self {
+        messages: 1_000_000,
+        calls: 300_000,
+        calls_in_flight: 500_000,
+        round_trips: 300_000,
+        ring_actors: 503,
+        ring_hops: 1_000_000,
+        spawns: 100_000,
+        idle_actors: 1_000_000,
+        visited: 100_000,
+        tree_depth: 5,
+    };
+
+    pub(crate) const SMOKE: Self = Self {
+        messages: 1_000,
+        calls: 200,
+        calls_in_flight: 640,
+        round_trips: 100,
+        ring_actors: 7,
+        ring_hops: 100,
+        spawns: 100,
+        idle_actors: 1_000,
+        visited: 100,
+        tree_depth: 2,
+    };
+}
+
+/// Measures one workload once, in a runtime of its own.
+pub(crate) fn measure<F: Framework>(workload: Workload, sizes: Sizes) -> f64 {
+    F::run(move |framework| async move {
+        match workload {
+            Workload::OneWay => one_way(&framework, sizes.messages).await,
+            Workload::FanIn => fan_in(&framework, sizes.messages).await,
+            Workload::Call => call(&framework, sizes.calls).await,
+            Workload::CallsInFlight => calls_in_flight(&framework, sizes.calls_in_flight).await,
+            Workload::PingPong => ring(&framework, 2, 2 * sizes.round_trips).await / 2.0,
+            Workload::Ring => ring(&framework, sizes.ring_actors, sizes.ring_hops).await,
+            Workload::SpawnStop => spawn_stop(&framework, sizes.spawns).await,
+            Workload::Memory => unreachable!("measured in a process of its own"),
+            Workload::Visit => visit(&framework, sizes.visited).await,
+            Workload::Tree => tree(&framework, sizes.tree_depth).await,
+        }
+    })
+}
+
+async fn one_way<F: Framework>(framework: &F, messages: u64) -> f64 {
+    let counter = framework.counter(Place::Far, None).await;
+    let start = Instant::now();
+    for _ in 0..messages {
+        counter.add(1).await;
+    }
+    assert_eq!(counter.get().await, messages);
+    millions_per_second(messages, start)
+}
+
+async fn fan_in<F: Framework>(framework: &F, messages: u64) -> f64 {
+    const SENDERS: u64 = 4;
+    let counter = framework.counter(Place::Far, None).await;
+    let start = Instant::now();
+    let sender = |_| {
+        let counter = counter.clone();
+        framework.task(Place::Near, async move {
+            for _ in 0..messages / SENDERS {
+                counter.add(1).await;
+            }
+        })
+    };
+    for sender in (0..SENDERS).map(sender).collect::<Vec<_>>() {
+        sender.await.expect("a sender runs to its end");
+    }
+    assert_eq!(counter.get().await, messages);
+    millions_per_second(messages, start)
+}
+
+/// Calls are timed ten at a time, since reading the clock costs a tenth of the quickest call.
+async fn call<F: Framework>(framework: &F, calls: u64) -> f64 {
+    const BATCH: u32 = 10;
+    let counter = framework.counter(Place::Near, None).await;
+    let mut batches = Vec::new();
+    for _ in 0..calls / u64::from(BATCH) {
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            counter.get().await;
+        }
+        batches.push((start.elapsed() / BATCH).as_nanos() as f64);
+    }
+    report::median(&batches).expect("there is at least one batch")
+}
+
+async fn calls_in_flight<F: Framework>(framework: &F, calls: u64) -> f64 {
+    const CALLERS: u64 = 64;
+    let counter = framework.counter(Place::Near, None).await;
+    let start = Instant::now();
+    let caller = |_| {
+        let counter = counter.clone();
+        framework.task(Place::Near, async move {
+            for _ in 0..calls / CALLERS {
+                counter.get().await;
+            }
+        })
+    };
+    for caller in (0..CALLERS).map(caller).collect::<Vec<_>>() {
+        caller.await.expect("a caller runs to its end");
+    }
+    millions_per_second(calls, start)
+}
+
+/// Hops of one token around a ring; ping-pong is a ring of two.
+async fn ring<F: Framework>(framework: &F, actors: u64, hops: u64) -> f64 {
+    let (done, mut finished) = mpsc::unbounded_channel();
+    let mut relays = Vec::new();
+    for index in 0..actors {
+        relays.push(framework.relay(Place::spread(index), done.clone()).await);
+    }
+    for (index, relay) in relays.iter().enumerate() {
+        let next = &relays[(index + 1) % relays.len()];
+        relay.link(next.clone()).await;
+    }
+    // Once around, so that every actor has started and knows its neighbour.
+    relays[0].pass(actors).await;
+    finished.recv().await.expect("the token comes to its end");
+    let start = Instant::now();
+    relays[0].pass(hops).await;
+    finished.recv().await.expect("the token comes to its end");
+    millions_per_second(hops, start)
+}
+
+/// Up to a thousand actors live at a time; a wave ends when all have dropped their state.
+async fn spawn_stop<F: Framework>(framework: &F, spawns: u64) -> f64 {
+    const WAVE: u64 = 1_000;
+    let start = Instant::now();
+    let mut left = spawns;
+    while left > 0 {
+        let wave = left.min(WAVE);
+        let (life, all_stopped) = Latch::new();
+        for index in 0..wave {
+            let counter = framework
+                .counter(Place::spread(index), Some(life.clone()))
+                .await;
+            counter.stop().await;
+        }
+        drop(life);
+        all_stopped.await;
+        left -= wave;
+    }
+    millions_per_second(spawns, start)
+}
+
+async fn visit<F: Framework>(framework: &F, actors: u64) -> f64 {
+    let counters = counters(framework, actors).await;
+    // They are to be idle, rather than about to start.
+    visit_all(&counters).await;
+    let start = Instant::now();
+    visit_all(&counters).await;
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+pub(crate) async fn counters<F: Framework>(framework: &F, count: u64) -> Vec<F::Counter> {
+    let mut counters = Vec::new();
+    for index in 0..count {
+        counters.push(framework.counter(Place::spread(index), None).await);
+    }
+    counters
+}
+
+/// Sends a message to each and waits until the last has been handled.
+pub(crate) async fn visit_all<C: Counter>(counters: &[C]) {
+    let (latch, all_visited) = Latch::new();
+    for counter in counters {
+        counter.visit(latch.clone()).await;
+    }
+    drop(latch);
+    all_visited.await;
+}
+
+async fn tree<F: Framework>(framework: &F, depth: u32) -> f64 {
+    let start = Instant::now();
+    let actors = framework.tree(depth).await;
+    let taken = start.elapsed();
+    assert_eq!(actors, (10_u64.pow(depth + 1) - 1) / 9);
+    taken.as_secs_f64() * 1e3
+}
+
+fn millions_per_second(count: u64, start: Instant) -> f64 {
+    count as f64 / start.elapsed().as_secs_f64() / 1e6
+}

@@ -1,0 +1,82 @@
+//! Two processes over loopback TCP.
+
+mod contender;
+mod contenders;
+mod processes;
+mod workloads;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::options::Options;
+use crate::remote::contenders::{CONTENDERS, Contender};
+use crate::remote::workloads::{Sizes, WORKLOADS, Workload};
+use crate::report::{self, Row};
+use crate::schedule::{self, Entrant};
+
+/// The remote bench: reads the command line, measures, prints.
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let done = match processes::child(&arguments) {
+        Some(child) => child,
+        None => parent(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parent(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
+    let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    let mut rows = Vec::new();
+    for workload in workloads {
+        let row = measure(workload, &contenders, &options)?;
+        if !options.markdown {
+            println!("{}", row.text());
+        }
+        rows.push(row);
+    }
+    if options.markdown {
+        print!("{}", report::markdown(&rows));
+    }
+    Ok(())
+}
+
+fn measure(workload: Workload, contenders: &[Contender], options: &Options) -> Result<Row, String> {
+    let entrants: Vec<_> = contenders.iter().map(Contender::entrant).collect();
+    let pinned = workload.on_one_core() && processes::can_pin();
+    let mut title = workload.title().to_owned();
+    if workload.on_one_core() && !pinned {
+        title.push_str(" (taskset is missing: on any core)");
+    }
+    let mut problem = None;
+    let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, |index| {
+        let contender = &contenders[index];
+        let measured = match workload {
+            Workload::Start => {
+                let starts = Sizes::choose(options.smoke).starts;
+                (contender.start)(contender.name, starts)
+            }
+            _ => processes::measure(contender.name, workload, options.smoke, pinned),
+        };
+        measured
+            .map_err(|text| problem = Some(format!("{}: {text}", contender.name)))
+            .ok()
+    });
+    problem.map_or(Ok(row), Err)
+}
+
+impl Contender {
+    fn entrant(&self) -> Entrant {
+        Entrant {
+            name: self.name,
+            role: self.role,
+        }
+    }
+}

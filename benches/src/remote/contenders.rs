@@ -1,0 +1,39 @@
+//! Who takes part. A contender is a module that implements [`Remote`], and a line here.
+
+mod raw_tcp;
+
+use crate::remote::contender::Remote;
+use crate::remote::processes;
+use crate::remote::workloads::{Sizes, Workload};
+use crate::report::Role;
+
+/// A contender with its type erased.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    /// The service's process.
+    pub(crate) serve: fn(),
+    /// A client's process; any workload but the start.
+    pub(crate) measure: fn(&str, Workload, Sizes) -> f64,
+    /// The process that is started to send one message.
+    pub(crate) hello: fn(&str),
+    /// Measures the start of such processes.
+    pub(crate) start: fn(&'static str, u64) -> Result<f64, String>,
+}
+
+pub(crate) const CONTENDERS: &[Contender] =
+    &[Contender::new::<raw_tcp::Raw>("raw-tcp", Role::Baseline)];
+
+impl Contender {
+    const fn new<R: Remote>(name: &'static str, role: Role) -> Self {
+        Self {
+            name,
+            role,
+            serve: processes::serve::<R>,
+            measure: processes::client::<R>,
+            hello: processes::hello::<R>,
+            start: processes::time_to_first_message::<R>,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The baseline: TCP, and JSON written and parsed by hand.
+//!
+//! A packet is its length in four bytes and `["PORT","TAG",INTEGER,"TEXT"]`; a call's has the name
+//! of its reply port as a fifth element, and its answer goes to that port. There are no node IDs,
+//! no handshake, no table of ports and no keepalive: the least that such a service can cost.
+
+mod packet;
+mod writer;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::remote::contender::{Delivered, Remote};
+use crate::remote::contenders::raw_tcp::packet::Packet;
+use crate::remote::contenders::raw_tcp::writer::{ROOM, Writer};
+
+/// The client's side.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw {
+    shared: Arc<Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    writer: Writer,
+    waiting: Mutex<Waiting>,
+}
+
+/// The calls that have no answer yet, by the number of their reply port.
+#[derive(Debug, Default)]
+struct Waiting {
+    last: u64,
+    calls: HashMap<u64, oneshot::Sender<u64>>,
+}
+
+impl Remote for Raw {
+    async fn serve(delivered: &'static Delivered, announce: impl FnOnce(String) + Send + 'static) {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has free ports");
+        announce(listener.local_addr().expect("it is bound").to_string());
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream, delivered));
+        }
+    }
+
+    async fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address)
+            .await
+            .expect("the service listens");
+        stream.set_nodelay(true).expect("a TCP option");
+        let (reader, writer) = stream.into_split();
+        let client = Client {
+            writer: Writer::start(writer),
+            waiting: Mutex::default(),
+        };
+        let shared = Arc::new(client);
+        tokio::spawn(collect(reader, Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    async fn put(&self, number: i64, text: &str) {
+        let packet = Packet {
+            port: "service",
+            tag: "put",
+            number,
+            text,
+            reply: None,
+        };
+        if self.shared.writer.send(&packet) > ROOM {
+            self.shared.writer.room().await;
+        }
+    }
+
+    async fn call(&self, number: i64, text: &str) -> u64 {
+        let (sender, answer) = oneshot::channel();
+        let port = self.shared.waits(sender).to_string();
+        let packet = Packet {
+            port: "service",
+            tag: "call",
+            number,
+            text,
+            reply: Some(&port),
+        };
+        self.shared.writer.send(&packet);
+        answer.await.expect("the service answers")
+    }
+}
+
+impl Client {
+    fn waits(&self, sender: oneshot::Sender<u64>) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.last += 1;
+        let port = waiting.last;
+        waiting.calls.insert(port, sender);
+        port
+    }
+
+    fn answered(&self, port: &str) -> Option<oneshot::Sender<u64>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.calls.remove(&port.parse().ok()?)
+    }
+}
+
+/// The service's side of one connection: the answers to all that one read brought leave in one
+/// write.
+async fn answer(stream: TcpStream, delivered: &'static Delivered) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (reader, mut writer) = stream.into_split();
+    let mut receiver = Receiver::new(reader);
+    let mut answers = Vec::new();
+    loop {
+        receiver
+            .batch(|packet| match (packet.port, packet.tag, packet.reply) {
+                ("service", "put", None) => delivered.put(packet.number, packet.text),
+                ("service", "call", Some(port)) => {
+                    let number = delivered.count() as i64;
+                    let answer = Packet {
+                        port,
+                        tag: "answer",
+                        number,
+                        text: "",
+                        reply: None,
+                    };
+                    answer.write(&mut answers);
+                }
+                _ => {}
+            })
+            .await?;
+        writer.write_all(&answers).await?;
+        answers.clear();
+    }
+}
+
+/// The client's reader: completes the calls.
+async fn collect(reader: OwnedReadHalf, client: Arc<Client>) -> io::Result<()> {
+    let mut receiver = Receiver::new(reader);
+    loop {
+        receiver
+            .batch(|packet| {
+                if let Some(call) = client.answered(packet.port) {
+                    let _ = call.send(packet.number as u64);
+                }
+            })
+            .await?;
+    }
+}
+
+/// Reads packets.
+struct Receiver {
+    reader: OwnedReadHalf,
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Receiver {
+    fn new(reader: OwnedReadHalf) -> Self {
+        // Holds more than the longest packet.
+        Self {
+            reader,
+            buffer: vec![0; 1 << 18],
+            filled: 0,
+        }
+    }
+
+    /// Reads once, and hands over all packets that are whole.
+    async fn batch(&mut self, mut handle: impl FnMut(Packet<'_>)) -> io::Result<()> {
+        match self.reader.read(&mut self.buffer[self.filled..]).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => self.filled += read,
+        }
+        let mut rest = &self.buffer[..self.filled];
+        while let Some((body, after)) = packet::split(rest) {
+            handle(Packet::parse(body).ok_or(io::ErrorKind::InvalidData)?);
+            rest = after;
+        }
+        let left = rest.len();
+        self.buffer.copy_within(self.filled - left..self.filled, 0);
+        self.filled = left;
+        Ok(())
+    }
+}

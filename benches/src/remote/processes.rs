@@ -1,0 +1,175 @@
+//! The processes of the bench: this program, started again as the service or as a client of it.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::remote::contender::{Delivered, Remote};
+use crate::remote::contenders::{CONTENDERS, Contender};
+use crate::remote::workloads::{self, Sizes, TEXT, WORKLOADS, Workload};
+use crate::report;
+use crate::runtime;
+
+const SERVE: &str = "--serve-child";
+const MEASURE: &str = "--measure-child";
+const HELLO: &str = "--hello-child";
+
+/// Whether there is the command that binds a process to a core.
+pub(crate) fn can_pin() -> bool {
+    let help = Command::new("taskset").arg("--version").output();
+    help.is_ok_and(|output| output.status.success())
+}
+
+/// Measures in a fresh pair of processes.
+pub(crate) fn measure(
+    contender: &str,
+    workload: Workload,
+    smoke: bool,
+    pinned: bool,
+) -> Result<f64, String> {
+    let mut server = Server(start(&[SERVE, contender], pinned)?);
+    let address = server.address()?;
+    let size = if smoke { "smoke" } else { "full" };
+    let client = start(
+        &[MEASURE, contender, workload.name(), &address, size],
+        pinned,
+    )?;
+    let output = client
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
+    let figure = String::from_utf8_lossy(&output.stdout);
+    figure
+        .trim()
+        .parse()
+        .map_err(|_| format!("the client ended with {}", output.status))
+}
+
+fn start(arguments: &[&str], pinned: bool) -> Result<Child, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = if pinned {
+        let mut taskset = Command::new("taskset");
+        taskset.args(["-c", "0"]).arg(program);
+        taskset
+    } else {
+        Command::new(program)
+    };
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+        .spawn()
+        .map_err(|error| format!("cannot start a process: {error}"))
+}
+
+/// A service's process, which ends with this value.
+struct Server(Child);
+
+impl Server {
+    /// The line that the service announces.
+    fn address(&mut self) -> Result<String, String> {
+        let output = self
+            .0
+            .stdout
+            .take()
+            .ok_or("the service's output is piped")?;
+        let mut line = String::new();
+        BufReader::new(output)
+            .read_line(&mut line)
+            .map_err(|error| error.to_string())?;
+        match line.trim() {
+            "" => Err("the service ended before it told its address".to_owned()),
+            address => Ok(address.to_owned()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Milliseconds from starting a process until the service here has its first message: the median
+/// of `starts` processes.
+pub(crate) fn time_to_first_message<R: Remote>(
+    contender: &'static str,
+    starts: u64,
+) -> Result<f64, String> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let (watcher, deliveries) = mpsc::channel();
+    // One for each measurement; the service may keep it as long as it likes.
+    let delivered = Box::leak(Box::new(Delivered::watched(watcher)));
+    let (announce, announced) = mpsc::channel();
+    let runtime = runtime::multi_thread();
+    runtime.spawn(R::serve(delivered, move |address| {
+        drop(announce.send(address))
+    }));
+    let address = announced
+        .recv_timeout(PATIENCE)
+        .map_err(|_| "the service does not start")?;
+    let mut times = Vec::new();
+    for _ in 0..starts {
+        let began = Instant::now();
+        let mut child = start(&[HELLO, contender, &address], false)?;
+        let delivery = deliveries.recv_timeout(PATIENCE);
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        // The child waits for this, so that it does not end before its message has left.
+        drop(child.stdin.take());
+        let _ = child.wait();
+        delivery.map_err(|_| "no message arrived")?;
+    }
+    runtime.shutdown_background();
+    report::median(&times).ok_or_else(|| "nothing was started".to_owned())
+}
+
+/// Does a child's part if the arguments are a child's.
+pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [SERVE, name] => (find(name)?.serve)(),
+        [HELLO, name, address] => (find(name)?.hello)(address),
+        [MEASURE, name, workload, address, size] => {
+            let workload = WORKLOADS.iter().find(|known| known.name() == workload)?;
+            let sizes = Sizes::choose(size == "smoke");
+            println!("{}", (find(name)?.measure)(address, *workload, sizes));
+        }
+        _ => return None,
+    }
+    Some(Ok(()))
+}
+
+fn find(name: &str) -> Option<&'static Contender> {
+    CONTENDERS.iter().find(|contender| contender.name == name)
+}
+
+/// The service's process.
+pub(crate) fn serve<R: Remote>() {
+    let delivered = Box::leak(Box::<Delivered>::default());
+    runtime::multi_thread().block_on(R::serve(delivered, |address| println!("{address}")));
+}
+
+/// A client's process.
+pub(crate) fn client<R: Remote>(address: &str, workload: Workload, sizes: Sizes) -> f64 {
+    let address = address.to_owned();
+    let runtime = runtime::multi_thread();
+    let task = runtime.spawn(async move {
+        let remote = R::connect(&address).await;
+        workloads::measure(remote, workload, sizes).await
+    });
+    runtime.block_on(task).expect("no workload panics")
+}
+
+/// The process whose start is timed: it sends one message, and ends when it is told to.
+pub(crate) fn hello<R: Remote>(address: &str) {
+    let runtime = runtime::multi_thread();
+    let _remote = runtime.block_on(async {
+        let remote = R::connect(address).await;
+        remote.put(1, TEXT).await;
+        remote
+    });
+    let _ = io::stdin().read(&mut [0]);
+}

@@ -1,0 +1,158 @@
+//! The workloads, as a client of the service sees them.
+
+use std::time::Instant;
+
+use crate::remote::contender::Remote;
+use crate::report::{self, Unit};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workload {
+    OneWay,
+    Call,
+    CallsInFlight,
+    Kibibyte,
+    Kibibytes64,
+    Start,
+}
+
+pub(crate) const WORKLOADS: [Workload; 6] = [
+    Workload::OneWay,
+    Workload::Call,
+    Workload::CallsInFlight,
+    Workload::Kibibyte,
+    Workload::Kibibytes64,
+    Workload::Start,
+];
+
+impl Workload {
+    /// The name that `--only` takes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OneWay => "one-way",
+            Self::Call => "call",
+            Self::CallsInFlight => "calls-64",
+            Self::Kibibyte => "payload-1k",
+            Self::Kibibytes64 => "payload-64k",
+            Self::Start => "start",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::OneWay => "one-way messages",
+            Self::Call => "call, sequential, median, both on one core",
+            Self::CallsInFlight => "calls, 64 in flight",
+            Self::Kibibyte => "1 KiB payload",
+            Self::Kibibytes64 => "64 KiB payload",
+            Self::Start => "start of process to first message delivered",
+        }
+    }
+
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Self::OneWay => Unit::rate("M/s"),
+            Self::Call => Unit::cost("us"),
+            Self::CallsInFlight => Unit::rate("k/s"),
+            Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
+            Self::Start => Unit::cost("ms"),
+        }
+    }
+
+    /// Whether both processes share a core. On two, a call measures above all how long the
+    /// system takes to wake an idle core.
+    pub(crate) fn on_one_core(self) -> bool {
+        self == Self::Call
+    }
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    messages: u64,
+    calls: u64,
+    calls_in_flight: u64,
+    payload_bytes: u64,
+    pub(crate) starts: u64,
+}
+
+impl Sizes {
+    pub(crate) fn choose(smoke: bool) -> Self {
+        if smoke { Self::SMOKE } else { Self::FULL }
+    }
+
+    const FULL: Self = Self {
+        messages: 3_000_000,
+        calls: 50_000,
+        calls_in_flight: 300_000,
+        payload_bytes: 1 << 30,
+        starts: 20,
+    };
+
+    const SMOKE: Self = Self {
+        messages: 1_000,
+        calls: 100,
+        calls_in_flight: 640,
+        payload_bytes: 1 << 20,
+        starts: 2,
+    };
+}
+
+/// What every small message carries beside its integer.
+pub(crate) const TEXT: &str = "0123456789abcdefghijklmnopqrstuv";
+
+/// Measures one workload once, over a connection that is up.
+pub(crate) async fn measure<R: Remote>(remote: R, workload: Workload, sizes: Sizes) -> f64 {
+    // Opens the connection, and shows whether the answer is the right one.
+    assert_eq!(remote.call(0, TEXT).await, 0);
+    match workload {
+        Workload::OneWay => put_all(&remote, sizes.messages, TEXT).await / 1e6,
+        Workload::Call => call(&remote, sizes.calls).await,
+        Workload::CallsInFlight => calls_in_flight(&remote, sizes.calls_in_flight).await,
+        Workload::Kibibyte => payload(&remote, 1 << 10, sizes.payload_bytes).await,
+        Workload::Kibibytes64 => payload(&remote, 1 << 16, sizes.payload_bytes).await,
+        Workload::Start => unreachable!("measured by the process that starts the other"),
+    }
+}
+
+/// Messages per second.
+async fn put_all<R: Remote>(remote: &R, messages: u64, text: &str) -> f64 {
+    let start = Instant::now();
+    for number in 0..messages {
+        remote.put(number as i64, text).await;
+    }
+    assert_eq!(remote.call(0, TEXT).await, messages);
+    messages as f64 / start.elapsed().as_secs_f64()
+}
+
+async fn payload<R: Remote>(remote: &R, size: usize, bytes: u64) -> f64 {
+    let text = TEXT.repeat(size / TEXT.len());
+    put_all(remote, bytes / size as u64, &text).await * size as f64 / 1e6
+}
+
+async fn call<R: Remote>(remote: &R, calls: u64) -> f64 {
+    let mut times = Vec::new();
+    for number in 0..calls {
+        let start = Instant::now();
+        remote.call(number as i64, TEXT).await;
+        times.push(start.elapsed().as_nanos() as f64 / 1e3);
+    }
+    report::median(&times).expect("there is at least one call")
+}
+
+async fn calls_in_flight<R: Remote>(remote: &R, calls: u64) -> f64 {
+    const CALLERS: u64 = 64;
+    let start = Instant::now();
+    let caller = |_| {
+        let remote = remote.clone();
+        tokio::spawn(async move {
+            for number in 0..calls / CALLERS {
+                remote.call(number as i64, TEXT).await;
+            }
+        })
+    };
+    for caller in (0..CALLERS).map(caller).collect::<Vec<_>>() {
+        caller.await.expect("no caller panics");
+    }
+    calls as f64 / start.elapsed().as_secs_f64() / 1e3
+}
