@@ -12,10 +12,16 @@
 //! - [`request`]: what node ports ask of each other.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod handshake;
 pub mod link;
+pub mod mesh;
 mod monitors;
 pub mod peer;
 mod queue;
+mod random;
+pub mod request;
 mod time;
 
+pub use handshake::auth;
+pub use random::Random;
 pub use time::Time;

@@ -1,5 +1,286 @@
 //! The whole node: who connects to whom, which connection counts, node up and down.
 
+mod arbiter;
+mod conn;
+mod connections;
+mod dial;
+mod nodes;
 mod output;
+mod peers;
+mod seeds;
 
-pub use output::{Level, Output};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use aemp_codec::NodeId;
+
+use self::{
+    conn::{Conn, Phase, Purpose},
+    nodes::Node,
+    seeds::Seeds,
+};
+pub use self::{
+    output::{Level, Output},
+    peers::{PeerMap, Peers},
+    seeds::SeedState,
+};
+use super::{Random, Time, handshake::HandshakeConfig, peer::ConnId};
+
+/// What a [`Mesh`] needs to know.
+#[derive(Clone, Debug)]
+pub struct MeshConfig {
+    /// The node's identity, secret and formats, and its `monitor_timeout`.
+    pub handshake: HandshakeConfig,
+    /// `host:port` of nodes to stay connected to.
+    pub seeds: Vec<String>,
+    /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
+    pub connect_interval: Duration,
+    /// How many connections that others have opened may be unauthenticated at one time.
+    pub max_handshakes: usize,
+}
+
+impl MeshConfig {
+    /// The reference's defaults for a node without seeds.
+    #[must_use]
+    pub fn new(handshake: HandshakeConfig) -> Self {
+        Self {
+            handshake,
+            seeds: Vec::new(),
+            connect_interval: Duration::from_secs(2),
+            max_handshakes: 1024,
+        }
+    }
+}
+
+/// The control plane of one node.
+///
+/// Every call may leave [`Output`]s behind; they are to be taken with [`poll`](Self::poll), in order, and carried
+/// out. [`timeout`](Self::timeout) is called when the [`deadline`](Self::deadline) has come; the deadline may have
+/// changed after every call.
+#[derive(Debug)]
+pub struct Mesh<P> {
+    config: MeshConfig,
+    handshake: Arc<HandshakeConfig>,
+    peers: P,
+    random: Random,
+    conns: BTreeMap<ConnId, Conn>,
+    last_conn: u64,
+    nodes: BTreeMap<NodeId, Node>,
+    addresses: BTreeMap<NodeId, Vec<String>>,
+    seeds: Seeds,
+    /// Handshakes that can go on.
+    runnable: VecDeque<ConnId>,
+    outputs: VecDeque<Output>,
+    stopped: bool,
+}
+
+impl<P: Peers> Mesh<P> {
+    /// A node that begins to connect to its seeds. The peers must know nothing of connections yet.
+    pub fn new(now: Time, config: MeshConfig, peers: P, random: Random) -> Self {
+        let mut mesh = Self {
+            handshake: Arc::new(config.handshake.clone()),
+            peers,
+            random,
+            conns: BTreeMap::new(),
+            last_conn: 0,
+            nodes: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            seeds: Seeds::new(config.handshake.timeout),
+            runnable: VecDeque::new(),
+            outputs: VecDeque::new(),
+            stopped: false,
+            config,
+        };
+        for seed in mesh.config.seeds.clone() {
+            mesh.seeds.add(now, &seed);
+        }
+        mesh.settle(now);
+        mesh
+    }
+
+    /// What is to be done next, if anything.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`timeout`](Self::timeout) has to be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let conns = self.conns.values().filter_map(|conn| conn.phase.deadline());
+        let patience = self.config.connect_interval;
+        let nodes = self
+            .nodes
+            .values()
+            .filter_map(|node| node.deadline(patience));
+        conns.chain(nodes).chain(self.seeds.deadline()).min()
+    }
+
+    /// Time has passed.
+    pub fn timeout(&mut self, now: Time) {
+        self.time_out_conns(now);
+        self.time_out_nodes(now);
+        self.settle(now);
+    }
+
+    /// A peer has asked for a connection ([`Urge::Connect`](super::peer::Urge::Connect)).
+    pub fn connect(&mut self, now: Time, node: &NodeId) {
+        self.connect_node(now, node);
+        self.settle(now);
+    }
+
+    /// These are a node's addresses, `host:port` each: static ones, or those that somebody was asked for. None means
+    /// that the node is unknown.
+    pub fn learn(&mut self, now: Time, node: &NodeId, addresses: Vec<String>) {
+        self.learn_addresses(now, node, addresses);
+        self.settle(now);
+    }
+
+    /// Stay connected to the node at `address`, `host:port`, as well.
+    pub fn add_seed(&mut self, now: Time, address: &str) {
+        self.seeds.add(now, address);
+        self.settle(now);
+    }
+
+    /// No longer stay connected to the node at `address`. A connection that is up stays up.
+    pub fn remove_seed(&mut self, now: Time, address: &str) {
+        if let Some(conn) = self.seeds.remove(address) {
+            self.abandon(now, conn);
+        }
+        self.settle(now);
+    }
+
+    /// The seeds and what is known of them.
+    pub fn seeds(&self) -> impl Iterator<Item = (&str, SeedState<'_>)> {
+        self.seeds.iter()
+    }
+
+    /// A connection from `addr`, the peer's socket address, was accepted.
+    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
+        let conn = self.next_conn();
+        let handshakes = self
+            .conns
+            .values()
+            .filter(|conn| conn.is_stranger())
+            .count();
+        if self.stopped || handshakes >= self.config.max_handshakes {
+            self.log(
+                Level::Warn,
+                format!("{addr} turned away: too many connections in handshake"),
+            );
+            self.outputs.push_back(Output::Close { conn });
+            return conn;
+        }
+        let handshake = self.new_handshake(now, addr);
+        let phase = Phase::handshake(handshake);
+        self.conns
+            .insert(conn, Conn::new(addr, Purpose::Accepted, phase));
+        self.runnable.push_back(conn);
+        self.settle(now);
+        conn
+    }
+
+    /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
+    pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
+        match result {
+            Ok(addr) if self.is_dialing(conn) => {
+                let handshake = self.new_handshake(now, &addr);
+                if let Some(dialed) = self.conns.get_mut(&conn) {
+                    dialed.phase = Phase::handshake(handshake);
+                }
+                self.runnable.push_back(conn);
+            }
+            Ok(_) => {}
+            Err(text) => self.lost(now, conn, &text),
+        }
+        self.settle(now);
+    }
+
+    /// Bytes have arrived on a connection that is not established yet.
+    pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
+        self.receive(conn, bytes);
+        self.settle(now);
+    }
+
+    /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").
+    pub fn closed(&mut self, now: Time, conn: ConnId, text: &str) {
+        self.lost(now, conn, text);
+        self.settle(now);
+    }
+
+    /// A peer has to be given up ([`Urge::Overflow`](super::peer::Urge::Overflow)).
+    pub fn overflow(&mut self, now: Time, node: &NodeId) {
+        self.give_up(now, node);
+        self.settle(now);
+    }
+
+    /// The monitors of an [`Output::Fire`] have fired.
+    pub fn drained(&mut self, now: Time, node: &NodeId) {
+        self.after_fire(now, node);
+        self.settle(now);
+    }
+
+    /// Closes everything. What is sent from now on is lost, and monitors fire.
+    pub fn stop(&mut self, now: Time) {
+        self.stopped = true;
+        self.seeds.clear();
+        self.stop_nodes(now);
+        let conns: Vec<_> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.abandon(now, conn);
+        }
+        self.settle(now);
+    }
+
+    /// The nodes that are connected.
+    pub fn up_nodes(&self) -> impl Iterator<Item = &NodeId> {
+        let up = |node: &Node| node.up.is_some();
+        self.nodes
+            .iter()
+            .filter(move |(_, node)| up(node))
+            .map(|(id, _)| id)
+    }
+
+    /// Whether a node is connected.
+    #[must_use]
+    pub fn is_up(&self, node: &NodeId) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.up.is_some())
+    }
+
+    /// How many connections there are, whatever their state.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// The peers.
+    pub fn peers(&mut self) -> &mut P {
+        &mut self.peers
+    }
+
+    fn next_conn(&mut self) -> ConnId {
+        self.last_conn += 1;
+        ConnId(self.last_conn)
+    }
+
+    fn log(&mut self, level: Level, text: String) {
+        self.outputs.push_back(Output::Log { level, text });
+    }
+
+    /// Lets every handshake go on that can, and dials the seeds whose time has come.
+    fn settle(&mut self, now: Time) {
+        loop {
+            while let Some(conn) = self.runnable.pop_front() {
+                self.drive(now, conn);
+            }
+            if !self.dial_seeds(now) {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

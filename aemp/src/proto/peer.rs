@@ -353,6 +353,15 @@ impl Peer {
         }
     }
 
+    /// The format that packets to a connected node are written in.
+    #[must_use]
+    pub fn format(&self) -> Option<&Format> {
+        match &self.state {
+            State::Up(line) => Some(&line.format),
+            _ => None,
+        }
+    }
+
     /// Whether nothing would be lost if the peer were forgotten.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -1,0 +1,424 @@
+//! One connection, from its greeting to the proof of a common secret (PROTOCOL.md section 2).
+
+pub mod auth;
+mod error;
+mod greeting;
+mod lines;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use aemp_codec::{Format, NodeId};
+
+use self::{
+    auth::{Method, Secret},
+    lines::LineBuffer,
+};
+pub use self::{error::HandshakeError, greeting::Greeting};
+use super::{Time, link::Link};
+
+/// What an end that holds its line back lets the other send ahead at most, in bytes.
+const MOST_AHEAD: usize = 16 << 20;
+
+/// What all handshakes of a node have in common.
+#[derive(Clone, Debug)]
+pub struct HandshakeConfig {
+    /// The node's own ID.
+    pub node: NodeId,
+    /// The secret that it shares with others; without one no connection is possible.
+    pub secret: Option<Secret>,
+    /// The methods with which it proves itself.
+    pub auth_offer: Vec<Method>,
+    /// The methods that it accepts, its favourite first.
+    pub auth_accept: Vec<Method>,
+    /// The formats that it understands, its favourite first.
+    pub formats: Vec<Format>,
+    /// The implementation and its version, for the greeting.
+    pub provider: String,
+    /// How long a handshake may take, and how long a connection may be silent (`monitor_timeout`).
+    pub timeout: Duration,
+}
+
+impl HandshakeConfig {
+    /// The defaults of the reference for a node with that ID and secret.
+    #[must_use]
+    pub fn new(node: NodeId, secret: Option<Secret>) -> Self {
+        Self {
+            node,
+            secret,
+            auth_offer: Method::OFFERED.to_vec(),
+            auth_accept: Method::ACCEPTED.to_vec(),
+            formats: Format::built_in(),
+            provider: concat!("aemp-rs-", env!("CARGO_PKG_VERSION")).into(),
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// The greeting for a peer with that socket address, `host:port`, IPv6 hosts in brackets.
+    #[must_use]
+    pub fn greeting(&self, peeraddr: &str) -> Greeting {
+        let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
+        let keys = [
+            ("provider", self.provider.clone()),
+            ("peeraddr", peeraddr.into()),
+            ("mproto", "1".into()),
+            ("gproto", "1".into()),
+            ("arbiter", "1".into()),
+            ("keepalive", keepalive.to_string()),
+        ];
+        Greeting {
+            protocol: "aemp".into(),
+            version: "1".into(),
+            node: self.node.as_str().into(),
+            auth: self
+                .auth_accept
+                .iter()
+                .map(|method| method.name().into())
+                .collect(),
+            formats: self
+                .formats
+                .iter()
+                .map(|format| format.name().into())
+                .collect(),
+            keys: keys.map(|(key, value)| (key.into(), Some(value))).into(),
+        }
+    }
+
+    fn format(&self, name: &str) -> Option<&Format> {
+        self.formats.iter().find(|format| format.name() == name)
+    }
+}
+
+/// What comes out of a [`Handshake`].
+#[derive(Debug)]
+pub enum HandshakeOutput {
+    /// Write these bytes.
+    Transmit(Vec<u8>),
+    /// The peer has said who it is; whether that is true is not known. Drop the handshake here to refuse.
+    Greeted {
+        /// The node that it claims to be.
+        node: NodeId,
+        /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
+        arbitrates: bool,
+    },
+    /// Both lines of the peer's greeting are here and fit: [`proceed`](Handshake::proceed) will have an effect.
+    Ready,
+    /// The peer has proved that it knows the secret.
+    Verified,
+    /// Both ends have sent their authentication line, and ours has been transmitted.
+    Established(Established),
+    /// The connection has to be closed.
+    Failed(HandshakeError),
+}
+
+/// The result of a handshake.
+#[derive(Debug)]
+pub struct Established {
+    /// The node at the other end.
+    pub node: NodeId,
+    /// The format in which we send.
+    pub send: Format,
+    /// The format in which the peer sends.
+    pub recv: Format,
+    /// What the peer has sent behind its authentication line.
+    pub leftover: Vec<u8>,
+    /// How often the peer promises to send something.
+    pub peer_keepalive: Option<Duration>,
+    /// What the peer says of its implementation.
+    pub provider: Option<String>,
+}
+
+/// The handshake of one connection. Both ends do the same, whoever opened it.
+///
+/// Bytes go in with [`receive`](Self::receive); [`poll`](Self::poll) is called until it returns `None` after every
+/// call that changes something. The authentication line goes out only after [`proceed`](Self::proceed); what the
+/// peer sends meanwhile is kept.
+#[derive(Debug)]
+pub struct Handshake {
+    config: Arc<HandshakeConfig>,
+    ours: Lines,
+    greeting: Greeting,
+    phase: Phase,
+    input: LineBuffer,
+    output: VecDeque<HandshakeOutput>,
+    proceed: bool,
+    deadline: Time,
+}
+
+/// The two lines of a greeting.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Lines {
+    first: Vec<u8>,
+    second: Vec<u8>,
+}
+
+impl Lines {
+    fn both(&self) -> auth::Lines<'_> {
+        [&self.first, &self.second]
+    }
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The peer's first line is awaited.
+    Unknown,
+    /// The peer's second line is awaited.
+    Greeted(Peer),
+    /// The authentication lines are exchanged.
+    Proving(Exchange),
+    /// It is established, or has failed.
+    Over,
+}
+
+/// The peer as it presents itself.
+#[derive(Debug)]
+struct Peer {
+    node: NodeId,
+    greeting: Greeting,
+    lines: Lines,
+}
+
+#[derive(Debug)]
+struct Exchange {
+    peer: Peer,
+    method: Method,
+    send: Format,
+    sent: bool,
+    /// The format in which the peer sends, once it has proved itself.
+    recv: Option<Format>,
+}
+
+impl Handshake {
+    /// The handshake of a new connection to a peer with that socket address; `nonce` must never have been used
+    /// before ([`Random::nonce`](super::Random::nonce)).
+    #[must_use]
+    pub fn new(now: Time, config: Arc<HandshakeConfig>, peeraddr: &str, nonce: String) -> Self {
+        let greeting = config.greeting(peeraddr);
+        Self::with_greeting(now, config, greeting, nonce)
+    }
+
+    /// The handshake of a connection with another greeting than the configuration makes.
+    #[must_use]
+    pub fn with_greeting(
+        now: Time,
+        config: Arc<HandshakeConfig>,
+        greeting: Greeting,
+        nonce: String,
+    ) -> Self {
+        let ours = Lines {
+            first: greeting.to_string().into(),
+            second: nonce.into(),
+        };
+        let hello = [&ours.first, b"\n".as_slice(), &ours.second, b"\n"].concat();
+        Self {
+            ours,
+            greeting,
+            phase: Phase::Unknown,
+            input: LineBuffer::default(),
+            output: [HandshakeOutput::Transmit(hello)].into(),
+            proceed: false,
+            deadline: now + config.timeout,
+            config,
+        }
+    }
+
+    /// Bytes have arrived.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if let Phase::Over = self.phase {
+            return;
+        }
+        if self.input.len() + bytes.len() > MOST_AHEAD {
+            self.fail(HandshakeError::TooMuchAhead);
+        } else {
+            self.input.push(bytes);
+        }
+    }
+
+    /// The authentication line may go out.
+    pub fn proceed(&mut self) {
+        self.proceed = true;
+    }
+
+    /// When [`timeout`](Self::timeout) has to be called.
+    #[must_use]
+    pub fn deadline(&self) -> Time {
+        self.deadline
+    }
+
+    /// Time has passed.
+    pub fn timeout(&mut self, now: Time) {
+        if now >= self.deadline && !matches!(self.phase, Phase::Over) {
+            self.fail(HandshakeError::TimedOut);
+        }
+    }
+
+    /// What comes next; `None` until something else happens.
+    pub fn poll(&mut self) -> Option<HandshakeOutput> {
+        if let Some(output) = self.output.pop_front() {
+            return Some(output);
+        }
+        self.advance().unwrap_or_else(|error| {
+            self.phase = Phase::Over;
+            Some(HandshakeOutput::Failed(error))
+        })
+    }
+
+    fn fail(&mut self, error: HandshakeError) {
+        self.phase = Phase::Over;
+        self.output.push_back(HandshakeOutput::Failed(error));
+    }
+
+    fn advance(&mut self) -> Result<Option<HandshakeOutput>, HandshakeError> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Unknown => match self.input.next()? {
+                Some(line) => self.greeted(line.to_vec()).map(Some),
+                None => Ok(self.wait(Phase::Unknown)),
+            },
+            Phase::Greeted(peer) => match self.input.next()? {
+                Some(line) => self.ready(peer, line.to_vec()).map(Some),
+                None => Ok(self.wait(Phase::Greeted(peer))),
+            },
+            Phase::Proving(exchange) => self.prove(exchange),
+            Phase::Over => Ok(None),
+        }
+    }
+
+    fn wait(&mut self, phase: Phase) -> Option<HandshakeOutput> {
+        self.phase = phase;
+        None
+    }
+
+    /// The checks after line 1, in the order of PROTOCOL.md section 2.2; the caller adds "already connected".
+    fn greeted(&mut self, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
+        let (ours, theirs) = (&self.greeting, Greeting::parse(&line)?);
+        if theirs.protocol != ours.protocol {
+            return Err(HandshakeError::unparsable(&ours.protocol, &theirs.protocol));
+        }
+        if theirs.version != ours.version {
+            return Err(HandshakeError::version(&ours.version, &theirs.version));
+        }
+        let node = NodeId::new(&theirs.node).map_err(HandshakeError::NodeId)?;
+        if theirs.protocol == "aemp" && theirs.node == ours.node {
+            return Err(HandshakeError::Myself);
+        }
+        let arbitrates = theirs.arbitrates();
+        self.phase = Phase::Greeted(Peer {
+            node: node.clone(),
+            greeting: theirs,
+            lines: Lines {
+                first: line,
+                second: Vec::new(),
+            },
+        });
+        Ok(HandshakeOutput::Greeted { node, arbitrates })
+    }
+
+    /// The checks after line 2.
+    fn ready(&mut self, mut peer: Peer, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
+        peer.lines.second = line;
+        if peer.lines == self.ours {
+            return Err(HandshakeError::Echo);
+        }
+        let method = self.select_method(&peer.greeting)?;
+        let send = self.select_format(&peer.greeting)?;
+        if self.secret().is_none() {
+            return Err(HandshakeError::NoSecret);
+        }
+        self.phase = Phase::Proving(Exchange {
+            peer,
+            method,
+            send,
+            sent: false,
+            recv: None,
+        });
+        Ok(HandshakeOutput::Ready)
+    }
+
+    fn select_method(&self, theirs: &Greeting) -> Result<Method, HandshakeError> {
+        theirs
+            .auth
+            .iter()
+            .filter_map(|name| Method::from_name(name))
+            .find(|method| method.works_without_tls() && self.config.auth_offer.contains(method))
+            .ok_or_else(|| HandshakeError::no_common_auth(&theirs.auth))
+    }
+
+    fn select_format(&self, theirs: &Greeting) -> Result<Format, HandshakeError> {
+        theirs
+            .formats
+            .iter()
+            .find_map(|name| self.config.format(name))
+            .cloned()
+            .ok_or_else(|| HandshakeError::no_common_framing(&theirs.formats))
+    }
+
+    fn secret(&self) -> Option<&Secret> {
+        self.config
+            .secret
+            .as_ref()
+            .filter(|secret| !secret.is_empty())
+    }
+
+    fn prove(&mut self, mut exchange: Exchange) -> Result<Option<HandshakeOutput>, HandshakeError> {
+        if self.proceed && !exchange.sent {
+            let line = self.auth_line(&exchange)?;
+            exchange.sent = true;
+            self.phase = Phase::Proving(exchange);
+            return Ok(Some(HandshakeOutput::Transmit(line)));
+        }
+        match exchange.recv.take() {
+            None => {
+                let Some(line) = self.input.next()? else {
+                    return Ok(self.wait(Phase::Proving(exchange)));
+                };
+                exchange.recv = Some(self.verify(&exchange.peer, &line)?);
+                self.phase = Phase::Proving(exchange);
+                Ok(Some(HandshakeOutput::Verified))
+            }
+            Some(recv) if exchange.sent => Ok(Some(self.established(exchange, recv))),
+            recv => Ok(self.wait(Phase::Proving(Exchange { recv, ..exchange }))),
+        }
+    }
+
+    fn auth_line(&self, exchange: &Exchange) -> Result<Vec<u8>, HandshakeError> {
+        let secret = self.secret().ok_or(HandshakeError::NoSecret)?;
+        let proof = exchange
+            .method
+            .proof(secret, self.ours.both(), exchange.peer.lines.both())
+            .ok_or_else(|| HandshakeError::unsupported(exchange.method.name(), "snd"))?;
+        let (method, format) = (exchange.method.name(), exchange.send.name());
+        Ok(format!("{method};{};{format}\n", proof.as_str()).into())
+    }
+
+    /// Checks the peer's authentication line and returns the format in which it sends.
+    fn verify(&self, peer: &Peer, line: &[u8]) -> Result<Format, HandshakeError> {
+        let mut fields = line.split(|&byte| byte == b';');
+        let mut field = || fields.next().unwrap_or_default();
+        let (method, data, format) = (field(), field(), field());
+        let method = String::from_utf8_lossy(method);
+        let secret = self.secret().ok_or(HandshakeError::NoSecret)?;
+        let proof = Method::from_name(&method)
+            .filter(|method| self.config.auth_accept.contains(method))
+            .and_then(|method| method.proof(secret, peer.lines.both(), self.ours.both()))
+            .ok_or_else(|| HandshakeError::unsupported(&method, "rcv"))?;
+        if !proof.matches(data) {
+            return Err(HandshakeError::WrongSecret);
+        }
+        let format = String::from_utf8_lossy(format);
+        self.config
+            .format(&format)
+            .cloned()
+            .ok_or_else(|| HandshakeError::unusable_framing(&format))
+    }
+
+    fn established(&mut self, exchange: Exchange, recv: Format) -> HandshakeOutput {
+        let Exchange { peer, send, .. } = exchange;
+        HandshakeOutput::Established(Established {
+            node: peer.node,
+            send,
+            recv,
+            leftover: std::mem::take(&mut self.input).into_rest(),
+            peer_keepalive: peer.greeting.keepalive(),
+            provider: peer.greeting.key("provider").map(Into::into),
+        })
+    }
+}

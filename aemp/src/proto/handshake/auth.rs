@@ -1,0 +1,182 @@
+//! Proving that both ends know the same secret (PROTOCOL.md section 2.4).
+
+use std::fmt;
+
+use hmac::{KeyInit, Mac, SimpleHmac};
+use sha3::Sha3_512;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// The secret that all nodes of a network share. It is wiped from memory when dropped, and never shown.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// The secret with these octets.
+    pub fn new(octets: impl AsRef<[u8]>) -> Self {
+        Self(Zeroizing::new(octets.as_ref().to_vec()))
+    }
+
+    /// Whether there are no octets, which is as good as no secret.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How one end proves itself to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A keyed hash over both greetings: the usual one.
+    HmacSha3_512,
+    /// The secret itself: for minimal clients.
+    Cleartext,
+    /// A hash over both greetings, within TLS.
+    TlsSha3_512,
+    /// Nothing, within TLS.
+    TlsAnon,
+}
+
+impl Method {
+    /// What a node offers unless told otherwise, as the reference does.
+    pub const OFFERED: [Self; 2] = [Self::TlsSha3_512, Self::HmacSha3_512];
+    /// What a node accepts unless told otherwise, as the reference does.
+    pub const ACCEPTED: [Self; 4] = [
+        Self::TlsSha3_512,
+        Self::HmacSha3_512,
+        Self::TlsAnon,
+        Self::Cleartext,
+    ];
+
+    /// The method of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ACCEPTED
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
+
+    /// The name in greetings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HmacSha3_512 => "hmac_sha3_512",
+            Self::Cleartext => "cleartext",
+            Self::TlsSha3_512 => "tls_sha3_512",
+            Self::TlsAnon => "tls_anon",
+        }
+    }
+
+    /// Whether it counts without TLS.
+    pub(super) fn works_without_tls(self) -> bool {
+        matches!(self, Self::HmacSha3_512 | Self::Cleartext)
+    }
+
+    /// What the end proves itself with whose greeting `own` is, to the one whose greeting `other` is.
+    ///
+    /// `None` for the methods that need TLS.
+    #[must_use]
+    pub fn proof(self, secret: &Secret, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
+        let octets = match self {
+            Self::HmacSha3_512 => hmac(secret, own, other),
+            Self::Cleartext => secret.0.clone(),
+            Self::TlsSha3_512 | Self::TlsAnon => return None,
+        };
+        Some(Proof(hex(&octets)))
+    }
+}
+
+/// The two lines of a greeting, without their ends.
+pub type Lines<'a> = [&'a [u8]; 2];
+
+/// What proves that an end knows the secret: the data of an authentication line.
+pub struct Proof(Zeroizing<String>);
+
+impl Proof {
+    /// The data.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `data` is the same; how long that takes tells nothing about where they differ.
+    #[must_use]
+    pub fn matches(&self, data: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(data).into()
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(..)")
+    }
+}
+
+fn hmac(secret: &Secret, own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
+    let mut hmac =
+        SimpleHmac::<Sha3_512>::new_from_slice(&secret.0).expect("HMAC takes keys of any length");
+    for line in own.into_iter().chain(other) {
+        hmac.update(line);
+        hmac.update(b"\n");
+    }
+    Zeroizing::new(hmac.finalize().into_bytes().to_vec())
+}
+
+fn hex(octets: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * octets.len()));
+    for octet in octets {
+        for digit in [octet >> 4, octet & 15] {
+            text.push(char::from_digit(digit.into(), 16).expect("four bits are a digit"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleartext_is_the_secret_in_hexadecimal() {
+        let proof = Method::Cleartext
+            .proof(&Secret::new("geheim"), [b"", b""], [b"", b""])
+            .unwrap();
+        assert_eq!(proof.as_str(), "67656865696d");
+        assert!(proof.matches(b"67656865696d"));
+        assert!(!proof.matches(b"67656865696e"));
+        assert!(!proof.matches(b"67656865696"));
+    }
+
+    #[test]
+    fn hmac_depends_on_the_roles() {
+        let (secret, a, b): (_, Lines<'_>, Lines<'_>) =
+            (Secret::new("s"), [b"a", b"1"], [b"b", b"2"]);
+        let proof = |own, other| Method::HmacSha3_512.proof(&secret, own, other).unwrap();
+        assert_eq!(proof(a, b).as_str().len(), 128);
+        assert!(proof(a, b).matches(proof(a, b).as_str().as_bytes()));
+        assert!(!proof(a, b).matches(proof(b, a).as_str().as_bytes()));
+    }
+
+    #[test]
+    fn secrets_and_proofs_are_not_shown() {
+        let secret = Secret::new("geheim");
+        let proof = Method::Cleartext
+            .proof(&secret, [b"", b""], [b"", b""])
+            .unwrap();
+        assert_eq!(format!("{secret:?} {proof:?}"), "Secret(..) Proof(..)");
+    }
+
+    #[test]
+    fn methods_are_known_by_their_names() {
+        for method in Method::ACCEPTED {
+            assert_eq!(Method::from_name(method.name()), Some(method));
+        }
+        assert_eq!(Method::from_name("hmac_md6_64_256"), None);
+    }
+}

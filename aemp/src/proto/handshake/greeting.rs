@@ -1,0 +1,178 @@
+//! The first line of a greeting (PROTOCOL.md section 2.1).
+
+use std::{fmt, time::Duration};
+
+use super::HandshakeError;
+
+/// What a node says of itself in its first line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// `aemp`, or `aemp-NAME` for something else over the same listeners.
+    pub protocol: String,
+    /// The version of the protocol; `1`.
+    pub version: String,
+    /// The node's ID, whether it can be one or not.
+    pub node: String,
+    /// The authentication methods that the node accepts, its favourite first.
+    pub auth: Vec<String>,
+    /// The formats that the node understands, its favourite first.
+    pub formats: Vec<String>,
+    /// Whatever else it says, in its order.
+    pub keys: Vec<(String, Option<String>)>,
+}
+
+impl Greeting {
+    /// Takes a line apart. Unknown keys are kept and mean nothing; missing fields are empty.
+    ///
+    /// # Errors
+    ///
+    /// When the line is not UTF-8.
+    pub fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+        let text = std::str::from_utf8(line)
+            .map_err(|_| HandshakeError::unparsable("aemp", &String::from_utf8_lossy(line)))?;
+        let mut fields = text.split(';');
+        let mut field = || fields.next().unwrap_or_default();
+        let (protocol, version, node, auth, formats) =
+            (field(), field(), field(), field(), field());
+        Ok(Self {
+            protocol: protocol.into(),
+            version: version.into(),
+            node: node.into(),
+            auth: list(auth),
+            formats: list(formats),
+            keys: fields.map(key_value).collect(),
+        })
+    }
+
+    /// The value of a key; empty for one without a value.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.keys.iter().find(|(name, _)| name == key)?;
+        Some(value.as_deref().unwrap_or_default())
+    }
+
+    /// How often the node promises to send something (key `keepalive`, in seconds), if it does so in earnest.
+    #[must_use]
+    pub fn keepalive(&self) -> Option<Duration> {
+        const DAY: f64 = 86_400.0;
+        let seconds: f64 = self.key("keepalive")?.parse().ok()?;
+        (seconds > 0.0 && seconds <= DAY).then(|| Duration::from_secs_f64(seconds))
+    }
+
+    /// Whether the node holds its authentication line back where it has to choose between two connections (key
+    /// `arbiter`).
+    #[must_use]
+    pub fn arbitrates(&self) -> bool {
+        self.key("arbiter") == Some("1")
+    }
+}
+
+/// The line, without its end.
+impl fmt::Display for Greeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            protocol,
+            version,
+            node,
+            auth,
+            formats,
+            keys,
+        } = self;
+        let (auth, formats) = (auth.join(","), formats.join(","));
+        write!(f, "{protocol};{version};{node};{auth};{formats}")?;
+        for (key, value) in keys {
+            write!(f, ";{key}")?;
+            if let Some(value) = value {
+                write!(f, "={}", escape(value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(field: &str) -> Vec<String> {
+    field
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(Into::into)
+        .collect()
+}
+
+fn key_value(field: &str) -> (String, Option<String>) {
+    match field.split_once('=') {
+        Some((key, value)) => (key.into(), Some(unescape(value))),
+        None => (field.into(), None),
+    }
+}
+
+fn escape(value: &str) -> String {
+    value.replace('%', "%25").replace(';', "%3b")
+}
+
+fn unescape(value: &str) -> String {
+    // Part by part, so that an escaped per cent sign is not taken for the beginning of another escape.
+    let mut parts = value
+        .split("%25")
+        .map(|part| part.replace("%3b", ";").replace("%3B", ";"));
+    let first = parts.next().unwrap_or_default();
+    parts.fold(first, |text, part| text + "%" + &part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_greeting_survives_the_round_trip() {
+        let line = "aemp;1;b;tls_sha3_512,hmac_sha3_512,tls_anon,cleartext;cbor,json,storable;\
+                    gproto=1;provider=AE-2.01;peeraddr=[::1]:55972;tls=1.0;mproto=1";
+        let greeting = Greeting::parse(line.as_bytes()).unwrap();
+        assert_eq!(greeting.node, "b");
+        assert_eq!(greeting.formats, ["cbor", "json", "storable"]);
+        assert_eq!(greeting.key("peeraddr"), Some("[::1]:55972"));
+        assert_eq!(greeting.key("nothing"), None);
+        assert!(!greeting.arbitrates());
+        assert_eq!(greeting.to_string(), line);
+    }
+
+    #[test]
+    fn values_are_escaped() {
+        let line = b"aemp;1;b;;;provider=a%3bb%25c;flag;arbiter=1";
+        let greeting = Greeting::parse(line).unwrap();
+        assert_eq!(greeting.key("provider"), Some("a;b%c"));
+        assert_eq!(greeting.key("flag"), Some(""));
+        assert!(greeting.arbitrates());
+        assert_eq!(greeting.to_string().as_bytes(), line);
+        // An escaped per cent sign is never the beginning of another escape.
+        let tricky = Greeting::parse(b"aemp;1;b;;;provider=%253b").unwrap();
+        assert_eq!(tricky.key("provider"), Some("%3b"));
+        assert!(tricky.to_string().ends_with("=%253b"));
+    }
+
+    #[test]
+    fn missing_fields_are_empty() {
+        let greeting = Greeting::parse(b"GET / HTTP/1.1").unwrap();
+        assert_eq!(
+            (greeting.protocol.as_str(), greeting.version.as_str()),
+            ("GET / HTTP/1.1", "")
+        );
+        assert!(
+            greeting.auth.is_empty() && greeting.formats.is_empty() && greeting.keys.is_empty()
+        );
+        assert!(Greeting::parse(b"aemp;1;\xff").is_err());
+    }
+
+    #[test]
+    fn only_sensible_promises_count() {
+        let promise = |value: &str| {
+            Greeting::parse(format!("aemp;1;b;;;keepalive={value}").as_bytes())
+                .unwrap()
+                .keepalive()
+        };
+        assert_eq!(promise("10"), Some(Duration::from_secs(10)));
+        assert_eq!(promise("0.5"), Some(Duration::from_millis(500)));
+        for nonsense in ["", "0", "-1", "inf", "NaN", "1e300", "ten"] {
+            assert_eq!(promise(nonsense), None, "{nonsense}");
+        }
+    }
+}

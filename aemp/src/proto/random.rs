@@ -1,0 +1,113 @@
+//! Randomness that is handed in.
+
+use std::time::Duration;
+
+use sha3::{Digest, Sha3_512};
+
+/// How many octets of randomness a nonce has, as in the reference.
+const NONCE_OCTETS: usize = 66;
+
+/// A generator of nonces and delays: the same seed gives the same sequence.
+///
+/// The caller seeds it from the system's entropy; who does not know the seed cannot foretell a nonce.
+pub struct Random {
+    seed: [u8; 32],
+    count: u64,
+}
+
+impl Random {
+    /// A generator with 32 octets of entropy.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self { seed, count: 0 }
+    }
+
+    /// A generator for simulations, which foretell everything.
+    #[must_use]
+    pub fn predictable(seed: u64) -> Self {
+        let mut octets = [0; 32];
+        octets[..8].copy_from_slice(&seed.to_le_bytes());
+        Self::new(octets)
+    }
+
+    fn block(&mut self) -> [u8; 64] {
+        self.count += 1;
+        let mut hash = Sha3_512::new();
+        hash.update(self.seed);
+        hash.update(self.count.to_le_bytes());
+        hash.finalize().into()
+    }
+
+    /// A nonce: 66 random octets in base64, which is a greeting's second line (PROTOCOL.md section 2.2).
+    pub fn nonce(&mut self) -> String {
+        let (one, two) = (self.block(), self.block());
+        let octets: Vec<u8> = one.into_iter().chain(two).take(NONCE_OCTETS).collect();
+        base64(&octets)
+    }
+
+    /// A duration between `least` and `most`, both not negative.
+    pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
+        let [a, b, c, d, ..] = self.block();
+        let part = f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX);
+        least + most.saturating_sub(least).mul_f64(part)
+    }
+}
+
+impl std::fmt::Debug for Random {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Random(..)")
+    }
+}
+
+/// Base64 of octets whose number is a multiple of three.
+fn base64(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |bits: u32| char::from(DIGITS[(bits & 63) as usize]);
+    octets
+        .chunks_exact(3)
+        .map(|three| u32::from_be_bytes([0, three[0], three[1], three[2]]))
+        .flat_map(|bits| {
+            [
+                digit(bits >> 18),
+                digit(bits >> 12),
+                digit(bits >> 6),
+                digit(bits),
+            ]
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_the_usual_one() {
+        assert_eq!(base64(b"Man"), "TWFu");
+        assert_eq!(base64(&[0xff, 0xef, 0xbe, 0, 0, 0]), "/+++AAAA");
+    }
+
+    #[test]
+    fn nonces_never_repeat_and_have_no_line_ends() {
+        let mut random = Random::predictable(1);
+        let nonces: Vec<_> = (0..100).map(|_| random.nonce()).collect();
+        assert!(
+            nonces
+                .iter()
+                .all(|nonce| nonce.len() == 88 && !nonce.contains(['\r', '\n']))
+        );
+        let distinct: std::collections::BTreeSet<_> = nonces.iter().collect();
+        assert_eq!(distinct.len(), 100);
+        assert_eq!(Random::predictable(1).nonce(), nonces[0]);
+    }
+
+    #[test]
+    fn delays_stay_between_their_bounds() {
+        let mut random = Random::predictable(2);
+        let (least, most) = (Duration::from_millis(1200), Duration::from_millis(2400));
+        for _ in 0..1000 {
+            let delay = random.between(least, most);
+            assert!(least <= delay && delay <= most);
+        }
+    }
+}

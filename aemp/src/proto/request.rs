@@ -1,0 +1,354 @@
+//! What node ports ask of each other (PROTOCOL.md sections 5 and 6).
+
+use std::borrow::Cow;
+
+use aemp_codec::{DecodeError, EncodeError, IdError, PacketReader, PacketWriter, PortId, Value};
+
+/// The function that makes a port on another node.
+pub const SPAWN: &str = "AnyEvent::MP::_spawn";
+
+/// The requests with a meaning of their own; any other is the name of a function, or begins with `g_`.
+const FIXED: [&str; 10] = [
+    "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval",
+];
+
+/// A request to a node port: what follows the empty port name in a packet.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Request {
+    /// Nothing is wanted.
+    Keepalive,
+    /// As [`Keepalive`](Self::Keepalive), with arguments to be ignored.
+    Devnull,
+    /// The sender no longer monitors that port.
+    Mon0(String),
+    /// The sender monitors that port from now on.
+    Mon1(String),
+    /// A port of the sender that this node monitors has died.
+    Kil0 {
+        /// The port's name.
+        port: String,
+        /// Why.
+        reason: Vec<Value>,
+    },
+    /// Kill a port.
+    Kil1 {
+        /// The port's name.
+        port: String,
+        /// Why.
+        reason: Vec<Value>,
+    },
+    /// Pass a message on.
+    Snd {
+        /// To whom.
+        to: PortId,
+        /// The message.
+        msg: Vec<Value>,
+    },
+    /// Answer whether a request is known.
+    Can {
+        /// Which request.
+        request: String,
+        /// To whom.
+        to: PortId,
+        /// What the answer begins with.
+        msg: Vec<Value>,
+    },
+    /// Answer what time it is.
+    Time {
+        /// To whom.
+        to: PortId,
+        /// What the answer begins with.
+        msg: Vec<Value>,
+    },
+    /// Run code, which a node of this project never does: it answers so.
+    Eval {
+        /// The code.
+        code: String,
+        /// To whom, if anybody wants to know.
+        to: Option<PortId>,
+        /// What the answer begins with.
+        msg: Vec<Value>,
+    },
+    /// Make a port.
+    Spawn {
+        /// The port's name, which the sender has made up.
+        port: String,
+        /// The init function that makes the port what it is.
+        function: String,
+        /// The function's arguments.
+        args: Vec<Value>,
+    },
+    /// Call a function.
+    Call {
+        /// Its name.
+        function: String,
+        /// Its arguments.
+        args: Vec<Value>,
+    },
+    /// A request between slaves and global nodes (sections 9 and 10).
+    Global {
+        /// `g_...`
+        request: String,
+        /// Its arguments.
+        args: Vec<Value>,
+    },
+}
+
+/// Why a request has no effect. It is logged and does not end the connection, unless it is
+/// [malformed](Self::is_malformed).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The packet breaks the rules of its format.
+    #[error(transparent)]
+    Malformed(DecodeError),
+    /// The request's name is an array or a map.
+    #[error("the request is no text")]
+    Name,
+    /// An argument is not there.
+    #[error("{request}: no {argument}")]
+    Missing {
+        /// The request.
+        request: String,
+        /// What is missing.
+        argument: &'static str,
+    },
+    /// An argument is an array or a map.
+    #[error("{request}: the {argument} is no text")]
+    NotText {
+        /// The request.
+        request: String,
+        /// Which.
+        argument: &'static str,
+    },
+    /// An argument is something that no value can hold.
+    #[error("{request}: {source}")]
+    Value {
+        /// The request.
+        request: String,
+        /// Why.
+        source: DecodeError,
+    },
+    /// An argument is no port ID.
+    #[error("{request}: the {argument}: {source}")]
+    PortId {
+        /// The request.
+        request: String,
+        /// Which.
+        argument: &'static str,
+        /// Why.
+        source: IdError,
+    },
+}
+
+impl RequestError {
+    /// Whether the packet breaks the rules of its format, so that the connection has to be closed.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        matches!(self, Self::Malformed(_))
+    }
+}
+
+impl Request {
+    /// Reads a request; the port name has been read.
+    ///
+    /// # Errors
+    ///
+    /// When the packet is malformed, or arguments are missing or of the wrong kind; superfluous ones do not matter.
+    pub fn read(packet: &mut PacketReader<'_>) -> Result<Self, RequestError> {
+        let name = match packet.text() {
+            Ok(name) => name.unwrap_or_default(),
+            Err(error) if error.is_malformed() => return Err(RequestError::Malformed(error)),
+            Err(_) => return Err(RequestError::Name),
+        };
+        Arguments { name, packet }.request()
+    }
+
+    /// Whether a request of that name has a meaning of its own, so that `can` answers yes.
+    #[must_use]
+    pub fn is_fixed(name: &str) -> bool {
+        FIXED.contains(&name)
+    }
+
+    /// The request's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Keepalive => "",
+            Self::Devnull => "devnull",
+            Self::Mon0(_) => "mon0",
+            Self::Mon1(_) => "mon1",
+            Self::Kil0 { .. } => "kil0",
+            Self::Kil1 { .. } => "kil1",
+            Self::Snd { .. } => "snd",
+            Self::Can { .. } => "can",
+            Self::Time { .. } => "time",
+            Self::Eval { .. } => "eval",
+            Self::Spawn { .. } => SPAWN,
+            Self::Call { function, .. } => function,
+            Self::Global { request, .. } => request,
+        }
+    }
+
+    /// Writes the request behind a packet's empty port name.
+    ///
+    /// # Errors
+    ///
+    /// When a value cannot be encoded.
+    pub fn write(&self, packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
+        packet.str(self.name())?;
+        match self {
+            Self::Keepalive | Self::Devnull => Ok(()),
+            Self::Mon0(port) | Self::Mon1(port) => packet.str(port),
+            Self::Kil0 { port, reason: rest } | Self::Kil1 { port, reason: rest } => {
+                packet.str(port)?;
+                write_all(rest, packet)
+            }
+            Self::Snd { to, msg } | Self::Time { to, msg } => {
+                packet.str(to.as_str())?;
+                write_all(msg, packet)
+            }
+            Self::Can { request, to, msg } => {
+                packet.str(request)?;
+                packet.str(to.as_str())?;
+                write_all(msg, packet)
+            }
+            Self::Eval { code, to, msg } => {
+                packet.str(code)?;
+                to.iter().try_for_each(|to| packet.str(to.as_str()))?;
+                write_all(msg, packet)
+            }
+            Self::Spawn {
+                port,
+                function,
+                args,
+            } => {
+                packet.str(port)?;
+                packet.str(function)?;
+                write_all(args, packet)
+            }
+            Self::Call { args, .. } | Self::Global { args, .. } => write_all(args, packet),
+        }
+    }
+}
+
+fn write_all(values: &[Value], packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
+    values.iter().try_for_each(|value| packet.value(value))
+}
+
+/// The arguments of the request of that name.
+struct Arguments<'p, 'a> {
+    name: Cow<'a, str>,
+    packet: &'p mut PacketReader<'a>,
+}
+
+impl Arguments<'_, '_> {
+    fn request(mut self) -> Result<Request, RequestError> {
+        Ok(match &*self.name {
+            "" => Request::Keepalive,
+            "devnull" => Request::Devnull,
+            "mon0" => Request::Mon0(self.text("port")?),
+            "mon1" => Request::Mon1(self.text("port")?),
+            "kil0" => Request::Kil0 {
+                port: self.text("port")?,
+                reason: self.rest()?,
+            },
+            "kil1" => Request::Kil1 {
+                port: self.text("port")?,
+                reason: self.rest()?,
+            },
+            "snd" => Request::Snd {
+                to: self.port_id("receiver")?,
+                msg: self.rest()?,
+            },
+            "can" => Request::Can {
+                request: self.text("request")?,
+                to: self.port_id("receiver")?,
+                msg: self.rest()?,
+            },
+            "time" => Request::Time {
+                to: self.port_id("receiver")?,
+                msg: self.rest()?,
+            },
+            "eval" => Request::Eval {
+                code: self.text("code")?,
+                to: self.optional_port_id("receiver")?,
+                msg: self.rest()?,
+            },
+            SPAWN => Request::Spawn {
+                port: self.text("port")?,
+                function: self.text("function")?,
+                args: self.rest()?,
+            },
+            name if name.starts_with("g_") => Request::Global {
+                args: self.rest()?,
+                request: self.name.into_owned(),
+            },
+            _ => Request::Call {
+                args: self.rest()?,
+                function: self.name.into_owned(),
+            },
+        })
+    }
+
+    fn optional_text(&mut self, argument: &'static str) -> Result<Option<String>, RequestError> {
+        match self.packet.text() {
+            Ok(text) => Ok(text.map(Cow::into_owned)),
+            Err(error) if error.is_malformed() => Err(RequestError::Malformed(error)),
+            Err(_) => Err(RequestError::NotText {
+                request: self.name.to_string(),
+                argument,
+            }),
+        }
+    }
+
+    fn text(&mut self, argument: &'static str) -> Result<String, RequestError> {
+        let missing = |name: &Cow<'_, str>| RequestError::Missing {
+            request: name.to_string(),
+            argument,
+        };
+        self.optional_text(argument)?
+            .ok_or_else(|| missing(&self.name))
+    }
+
+    fn port_id(&mut self, argument: &'static str) -> Result<PortId, RequestError> {
+        let text = self.text(argument)?;
+        PortId::parse(&text).map_err(|source| RequestError::PortId {
+            request: self.name.to_string(),
+            argument,
+            source,
+        })
+    }
+
+    /// No port ID, or null, or nothing: no answer is wanted.
+    fn optional_port_id(&mut self, argument: &'static str) -> Result<Option<PortId>, RequestError> {
+        let Some(text) = self
+            .optional_text(argument)?
+            .filter(|text| !text.is_empty())
+        else {
+            return Ok(None);
+        };
+        let id = PortId::parse(&text).map_err(|source| RequestError::PortId {
+            request: self.name.to_string(),
+            argument,
+            source,
+        })?;
+        Ok(Some(id))
+    }
+
+    fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
+        self.packet.rest().map_err(|source| {
+            if source.is_malformed() {
+                return RequestError::Malformed(source);
+            }
+            RequestError::Value {
+                request: self.name.to_string(),
+                source,
+            }
+        })
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -1,0 +1,163 @@
+use aemp_codec::{Format, Limits};
+
+use super::*;
+
+fn read(packet: &str) -> Result<Request, RequestError> {
+    let mut reader = Format::Json
+        .reader(packet.as_bytes(), Limits::default())
+        .unwrap();
+    reader.text().unwrap();
+    Request::read(&mut reader)
+}
+
+fn port(id: &str) -> PortId {
+    PortId::parse(id).unwrap()
+}
+
+#[test]
+fn every_request_is_understood_and_written_as_it_was() {
+    let cases = [
+        (r#"["",""]"#, Request::Keepalive),
+        (r#"["","devnull"]"#, Request::Devnull),
+        (r#"["","mon0","p"]"#, Request::Mon0("p".into())),
+        (r#"["","mon1","p"]"#, Request::Mon1("p".into())),
+        (
+            r#"["","kil0","p","why",null,[5]]"#,
+            Request::Kil0 {
+                port: "p".into(),
+                reason: vec!["why".into(), Value::Null, vec![Value::Int(5)].into()],
+            },
+        ),
+        (
+            r#"["","kil1","p"]"#,
+            Request::Kil1 {
+                port: "p".into(),
+                reason: vec![],
+            },
+        ),
+        (
+            r#"["","snd","a#x","hello",1]"#,
+            Request::Snd {
+                to: port("a#x"),
+                msg: vec!["hello".into(), 1.into()],
+            },
+        ),
+        (
+            r#"["","can","eval","a#x"]"#,
+            Request::Can {
+                request: "eval".into(),
+                to: port("a#x"),
+                msg: vec![],
+            },
+        ),
+        (
+            r#"["","time","a","now"]"#,
+            Request::Time {
+                to: port("a"),
+                msg: vec!["now".into()],
+            },
+        ),
+        (
+            r#"["","eval","1+1","a#x","extra"]"#,
+            Request::Eval {
+                code: "1+1".into(),
+                to: Some(port("a#x")),
+                msg: vec!["extra".into()],
+            },
+        ),
+        (
+            r#"["","eval","0"]"#,
+            Request::Eval {
+                code: "0".into(),
+                to: None,
+                msg: vec![],
+            },
+        ),
+        (
+            r#"["","AnyEvent::MP::_spawn","P","My::init","a#x",7]"#,
+            Request::Spawn {
+                port: "P".into(),
+                function: "My::init".into(),
+                args: vec!["a#x".into(), 7.into()],
+            },
+        ),
+        (
+            r#"["","My::function",{"a":1}]"#,
+            Request::Call {
+                function: "My::function".into(),
+                args: vec![Value::Map([("a", 1)].into_iter().collect())],
+            },
+        ),
+        (
+            r#"["","g_slave"]"#,
+            Request::Global {
+                request: "g_slave".into(),
+                args: vec![],
+            },
+        ),
+    ];
+    for (packet, request) in cases {
+        assert_eq!(read(packet).as_ref(), Ok(&request), "{packet}");
+        let mut out = Vec::new();
+        let mut writer = Format::Json.writer(&mut out, Limits::default());
+        writer.str("").unwrap();
+        request.write(&mut writer).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), packet);
+    }
+}
+
+#[test]
+fn names_and_arguments_are_compared_by_their_text() {
+    for keepalive in ["[]", "[null]", r#"[""]"#, r#"["",null]"#, r#"["",false,1]"#] {
+        assert_eq!(read(keepalive), Ok(Request::Keepalive), "{keepalive}");
+    }
+    assert_eq!(read(r#"["","mon1",42]"#), Ok(Request::Mon1("42".into())));
+    assert_eq!(
+        read(r#"["",7]"#),
+        Ok(Request::Call {
+            function: "7".into(),
+            args: vec![],
+        })
+    );
+    assert_eq!(
+        read(r#"["","eval","0",null]"#),
+        Ok(Request::Eval {
+            code: "0".into(),
+            to: None,
+            msg: vec![],
+        })
+    );
+}
+
+#[test]
+fn wrong_arguments_are_told() {
+    let cases = [
+        (r#"["",[]]"#, "the request is no text"),
+        (r#"["","mon1"]"#, "mon1: no port"),
+        (r#"["","kil0"]"#, "kil0: no port"),
+        (r#"["","kil1",{}]"#, "kil1: the port is no text"),
+        (r#"["","snd"]"#, "snd: no receiver"),
+        (
+            r#"["","snd",""]"#,
+            "snd: the receiver: an ID must not be empty",
+        ),
+        (r#"["","can","mon1"]"#, "can: no receiver"),
+        (
+            r#"["","AnyEvent::MP::_spawn","P"]"#,
+            "AnyEvent::MP::_spawn: no function",
+        ),
+    ];
+    for (packet, text) in cases {
+        let error = read(packet).unwrap_err();
+        assert_eq!(error.to_string(), text, "{packet}");
+        assert!(!error.is_malformed(), "{packet}");
+    }
+    assert!(read(r#"["","snd","a#b",01]"#).unwrap_err().is_malformed());
+}
+
+#[test]
+fn fixed_requests_are_those_with_a_meaning_of_their_own() {
+    assert!(Request::is_fixed("mon1") && Request::is_fixed("") && Request::is_fixed("eval"));
+    assert!(!Request::is_fixed("nosuchrequest") && !Request::is_fixed(SPAWN));
+}
