@@ -101,22 +101,18 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
 /// How many of the first bytes are neither a quote nor a backslash nor a control character.
 #[inline]
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    let mut at = 0;
     // Short strings are the rule: eight bytes at a time, in one register.
-    while let Some(&word) = bytes[at..].first_chunk() {
+    let (words, rest) = bytes.as_chunks();
+    for (i, &word) in words.iter().enumerate() {
         let found = special_bytes(u64::from_le_bytes(word));
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return 8 * i + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
-        if at == BLOCK {
-            return at + plain_prefix_of_long(&bytes[at..]);
+        if i == BLOCK / 8 {
+            return BLOCK + plain_prefix_of_long(&bytes[BLOCK..]);
         }
     }
-    at + bytes[at..]
-        .iter()
-        .take_while(|&&byte| !is_special(byte))
-        .count()
+    8 * words.len() + rest.iter().take_while(|&&byte| !is_special(byte)).count()
 }
 
 /// How many bytes of a long string are looked at together.

@@ -154,10 +154,19 @@ fn text() {
             ("-1", s("-1")),
             ("18446744073709551615", s("18446744073709551615")),
             ("1.5", s("1.5")),
-            ("100000000000000000000", s("100000000000000000000")),
         ],
         &["null", "true", "false", "[]", "{}"],
     );
+    #[cfg(feature = "json")]
+    {
+        let bytes = br#"[100000000000000000000,1.50]"#;
+        let limits = aemp_codec::Limits::default();
+        let mut reader = aemp_codec::Format::Json
+            .reader(bytes, limits)
+            .expect("JSON");
+        assert_eq!(reader.arg::<&str>(), Ok(Some("100000000000000000000")));
+        assert_eq!(reader.arg::<&str>(), Ok(Some("1.50")));
+    }
     check(
         &[("\"\\u00e4\"", '\u{e4}'), ("7", '7')],
         &["\"\"", "\"ab\"", "42"],

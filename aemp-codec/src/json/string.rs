@@ -9,17 +9,25 @@ use crate::text::plain_prefix;
 /// behind the closing quote.
 #[inline]
 pub(super) fn read(json: &str, start: usize) -> Result<(Cow<'_, str>, usize), DecodeError> {
-    let bytes = json.as_bytes();
-    let end = start + plain_prefix(&bytes[start..]);
-    match bytes.get(end) {
-        Some(b'"') => Ok((Cow::Borrowed(&json[start..end]), end + 1)),
-        Some(b'\\') => {
-            let mut text = String::from(&json[start..end]);
-            let end = read_escaped(json, end, &mut text)?;
-            Ok((Cow::Owned(text), end))
-        }
-        _ => Err(bad_end(bytes, end)),
+    let end = start + plain_prefix(&json.as_bytes()[start..]);
+    if json.as_bytes().get(end) == Some(&b'"') {
+        return Ok((Cow::Borrowed(&json[start..end]), end + 1));
     }
+    read_with_escapes(json, start, end)
+}
+
+/// The same for a string in which something special comes before its end.
+fn read_with_escapes(
+    json: &str,
+    start: usize,
+    special: usize,
+) -> Result<(Cow<'_, str>, usize), DecodeError> {
+    if json.as_bytes().get(special) != Some(&b'\\') {
+        return Err(bad_end(json.as_bytes(), special));
+    }
+    let mut text = String::from(&json[start..special]);
+    let end = read_escaped(json, special, &mut text)?;
+    Ok((Cow::Owned(text), end))
 }
 
 /// Passes over the string whose opening quote is right before `start`; returns where it ends.
