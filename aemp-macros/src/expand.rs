@@ -96,22 +96,13 @@ fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
 /// The types that a handler's variant holds.
 fn field_types(model: &Interface, handler: &Handler) -> Vec<Type> {
     let p = &model.krate;
-    let params = handler.params.iter().filter_map(|param| field_type(p, param));
-    let reply = returned(p, handler).map(|answer| parse_quote!(#p::Reply<#answer>));
-    params.chain(reply).collect()
-}
-
-fn field_type(p: &impl ToTokens, param: &Param) -> Option<Type> {
-    Some(match param {
-        Param::Cx | Param::Origin => return None,
-        Param::Arg(field) => field.ty.clone(),
+    let fields = handler.sent().map(|(param, field)| match param {
         Param::Rest(_) => parse_quote!(#p::Args),
-        Param::Reply(field) => {
-            let answer = &field.ty;
-            parse_quote!(#p::Reply<#answer>)
-        }
         Param::Tag(_) => parse_quote!(::std::string::String),
-    })
+        _ => field.ty.clone(),
+    });
+    let reply = answered(p, handler).map(|answer| parse_quote!(#p::Reply<#answer>));
+    fields.chain(reply).collect()
 }
 
 /// The types of a handler's arguments and of its answer.

@@ -121,9 +121,11 @@ impl Param {
 }
 
 impl Handler {
-    /// The parameters that senders give, in order.
+    /// The parameters that senders give, in the order of the message: the tag of a default handler goes first.
     pub(crate) fn sent(&self) -> impl Iterator<Item = (&Param, &Field)> {
-        let sent = self.params.iter().filter(|param| !matches!(param, Param::Reply(_)));
+        let is_tag = |param: &&Param| matches!(param, Param::Tag(_));
+        let others = self.params.iter().filter(move |param| !is_tag(param) && !matches!(param, Param::Reply(_)));
+        let sent = self.params.iter().filter(is_tag).chain(others);
         sent.filter_map(|param| Some((param, param.field()?)))
     }
 

@@ -11,7 +11,7 @@
 #[macro_export]
 macro_rules! msg {
     ($($value:expr),* $(,)?) => {
-        $crate::__private::values([$($crate::__private::Value::from($value)),*])
+        ::std::vec![$($crate::__private::Value::from($value)),*] as ::std::vec::Vec<$crate::__private::Value>
     };
 }
 
@@ -50,7 +50,8 @@ macro_rules! args {
 macro_rules! snd {
     ($node:expr, $port:expr $(, $value:expr)* $(,)?) => {{
         use $crate::__private::ToPortId as _;
-        $crate::__private::node(&$node).snd(&$port.to_port_id(), $crate::msg![$($value),*])
+        ::core::convert::AsRef::<$crate::__private::Node>::as_ref(&$node)
+            .snd(&$port.to_port_id(), $crate::msg![$($value),*])
     }};
 }
 
@@ -82,6 +83,7 @@ macro_rules! snd {
 macro_rules! cal {
     ($node:expr, $port:expr $(, $value:expr)* $(,)?) => {{
         use $crate::__private::ToPortId as _;
-        $crate::__private::node(&$node).cal(&$port.to_port_id(), $crate::msg![$($value),*])
+        ::core::convert::AsRef::<$crate::__private::Node>::as_ref(&$node)
+            .cal(&$port.to_port_id(), $crate::msg![$($value),*])
     }};
 }

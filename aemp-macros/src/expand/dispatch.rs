@@ -1,8 +1,10 @@
 //! From messages to the methods that handle them.
 
+use std::ptr;
+
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::Type;
+use quote::{quote, quote_spanned};
+use syn::{Type, spanned::Spanned};
 
 use super::{Shape, messages, pattern};
 use crate::{
@@ -105,11 +107,12 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             ::core::result::Result::Ok(())
         },
         (Answer::Nothing | Answer::Deferred, true) => result,
-        (Answer::Returned(_) | Answer::ReturnedOkOf(_), fails) => {
+        (Answer::Returned(ty) | Answer::ReturnedOkOf(ty), fails) => {
             let answer = if fails { quote!(#result?) } else { call };
+            let send = quote_spanned!(ty.span()=> #p::Reply::send(__reply, __answer));
             quote! {
                 let __answer = #answer;
-                #p::Reply::send(__reply, __answer);
+                #send;
                 ::core::result::Result::Ok(())
             }
         }
@@ -117,22 +120,15 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 }
 
 fn call(handler: &Handler) -> TokenStream {
-    let mut sent = 0;
-    let arguments = handler.params.iter().map(|param| {
-        if matches!(param, Param::Cx) {
-            return quote!(__cx);
-        }
-        if matches!(param, Param::Origin) {
-            return quote!(__origin);
-        }
-        if matches!(param, Param::Reply(_)) {
-            return quote!(__reply);
-        }
-        let local = names::local(sent);
-        sent += 1;
-        match param {
-            Param::Tag(field) if matches!(field.ty, Type::Reference(_)) => quote!(&#local),
-            _ => quote!(#local),
+    let arguments = handler.params.iter().map(|param| match param {
+        Param::Cx => quote!(__cx),
+        Param::Origin => quote!(__origin),
+        Param::Reply(_) => quote!(__reply),
+        Param::Arg(_) | Param::Rest(_) | Param::Tag(_) => {
+            let index = handler.sent().position(|(sent, _)| ptr::eq(sent, param));
+            let local = names::local(index.unwrap_or_default());
+            let is_lent = matches!(param, Param::Tag(field) if matches!(field.ty, Type::Reference(_)));
+            if is_lent { quote!(&#local) } else { quote!(#local) }
         }
     });
     let method = &handler.ident;

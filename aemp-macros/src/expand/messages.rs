@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, spanned::Spanned};
+use syn::{LitStr, Type, spanned::Spanned};
 
-use super::{Shape, field_types, locals, pattern, reply};
+use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{
     model::{Field, Handler, Param, Tag},
     names,
@@ -59,7 +59,7 @@ fn debug(shape: &Shape<'_>) -> TokenStream {
         let name = format!("{msg}::{variant}");
         quote!(#(#cfgs)* Self::#variant { .. } => #name,)
     });
-    let never = never(shape, &quote!(Self));
+    let never = (!shape.unused.is_empty()).then(|| quote!(Self::__Unused { .. } => "",));
     let body = if model.handlers.is_empty() && shape.unused.is_empty() {
         quote!(match *self {})
     } else {
@@ -131,19 +131,26 @@ fn decode(shape: &Shape<'_>) -> TokenStream {
         quote!(#(#cfgs)* _ => ::core::result::Result::Ok(Self::#variant(#(#fields),*)),)
     });
     let certain = model.handlers.iter().any(|handler| handler.is_default() && handler.cfgs.is_empty());
-    let unhandled = (!certain).then(|| quote!(_ => ::core::result::Result::Err(#p::Undecoded::Unhandled),));
-    quote!(match __tag { #(#named)* #(#default)* #[allow(unreachable_patterns)] #unhandled })
+    let unhandled = (!certain).then(|| {
+        quote!(#[allow(unreachable_patterns)] _ => ::core::result::Result::Err(#p::Undecoded::Unhandled),)
+    });
+    quote!(match __tag { #(#named)* #(#default)* #unhandled })
 }
 
 /// The arm that reads the arguments of one tag.
 fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let p = &shape.model.krate;
     let (cfgs, variant, locals) = (&handler.cfgs, &handler.variant, locals(handler));
-    let fill = fill_options(shape, handler);
+    let options = options_before_reply(handler);
+    let first_option = handler.arity() - options;
     let reads = handler.sent().enumerate().filter_map(|(index, (param, field))| {
         let local = names::local(index);
         match param {
-            Param::Arg(_) => Some(read(shape, tag, index, field)),
+            Param::Arg(_) => {
+                let fill = (options > 0 && index == first_option).then(|| fill_options(shape, options));
+                let read = read(shape, tag, index, field);
+                Some(quote!(#fill #read))
+            }
             Param::Rest(_) if !handler.is_answered() => {
                 Some(quote!(let #local = __args.rest().map_err(#p::Undecoded::Malformed)?;))
             }
@@ -155,7 +162,6 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     quote! {
         #(#cfgs)*
         #tag => {
-            #fill
             #(#reads)*
             #end
             ::core::result::Result::Ok(Self::#variant #fields)
@@ -190,25 +196,28 @@ fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     }
 }
 
-/// Options at the end may be left out, but the reply port comes last all the same.
-fn fill_options(shape: &Shape<'_>, handler: &Handler) -> Option<TokenStream> {
-    let p = &shape.model.krate;
-    let args = handler.sent().map(|(_, field)| &field.ty);
-    let is_option = |ty: &&syn::Type| match ty {
-        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+/// How many optional arguments stand before the reply port. They may be left out, but it comes last all the same.
+fn options_before_reply(handler: &Handler) -> usize {
+    if !handler.is_answered() || handler.has_rest() {
+        return 0;
+    }
+    let fields: Vec<&Field> = handler.sent().map(|(_, field)| field).collect();
+    let is_option = |field: &&&Field| match &field.ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
         _ => false,
     };
-    let options = args.collect::<Vec<_>>().into_iter().rev().take_while(is_option).count();
-    (options > 0 && handler.is_answered() && !handler.has_rest()).then(|| {
-        let before = handler.arity() - options;
-        quote! {
-            let mut __filled = #p::fill_options(#before, #options, __args)?;
-            let __args = match &mut __filled {
-                ::core::option::Option::Some(__filled) => __filled,
-                ::core::option::Option::None => __args,
-            };
-        }
-    })
+    fields.iter().rev().take_while(is_option).count()
+}
+
+fn fill_options(shape: &Shape<'_>, options: usize) -> TokenStream {
+    let p = &shape.model.krate;
+    quote! {
+        let mut __filled = #p::fill_options(#options, __args)?;
+        let __args = match &mut __filled {
+            ::core::option::Option::Some(__filled) => __filled,
+            ::core::option::Option::None => __args,
+        };
+    }
 }
 
 /// The arm that writes one message.
@@ -219,15 +228,11 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         Tag::Named(tag) => Some(quote!(__out.str(#tag)?;)),
         Tag::Default => None,
     };
-    let mut writes: Vec<TokenStream> = handler.sent().enumerate().map(|(index, sent)| write(index, sent)).collect();
-    if handler.is_default() {
-        // The tag goes first, wherever the handler has its parameter.
-        let tag = handler.sent().position(|(param, _)| matches!(param, Param::Tag(_)));
-        writes.rotate_left(tag.unwrap_or_default());
-    }
-    let reply = handler.is_answered().then(|| {
+    let writes = handler.sent().enumerate().map(|(index, sent)| write(index, sent));
+    let reply = answered(p, handler).map(|answer| {
+        let port = quote_spanned!(answer.span()=> #p::Reply::into_port(__reply, __cx));
         quote! {
-            if let ::core::option::Option::Some(__port) = #p::Reply::into_port(__reply, __cx) {
+            if let ::core::option::Option::Some(__port) = #port {
                 __out.str(__port.as_str())?;
             }
         }
