@@ -1,0 +1,152 @@
+//! What can go wrong, one small enum per operation.
+
+use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
+use thiserror::Error;
+
+use crate::Reason;
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A value cannot be put on the wire, such as a float that is not a number.
+    #[error("cannot be encoded: {0}")]
+    Encode(#[from] EncodeError),
+    /// The port is dead. Only senders that wait for room are told.
+    #[error("the port is dead")]
+    Dead,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The called port died, does not exist, or its node was lost.
+    #[error("the port died: {0}")]
+    Died(Reason),
+    /// The time that the caller allowed is over.
+    #[error("no answer in time")]
+    Timeout,
+    /// The port is alive, but its handler dropped the reply.
+    #[error("the port did not answer")]
+    NoReply,
+    /// An argument cannot be put on the wire.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// The answer is not what the caller expects.
+    #[error("the answer cannot be understood: {0}")]
+    Answer(DecodeError),
+}
+
+impl CallError {
+    /// The reason with which the called port died, if that is why there is no answer.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Died(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// Why handlers could not be set.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum RcvError {
+    /// The port lives on another node; handlers are set where it lives.
+    #[error("{0} is a port of another node: handlers can only be set on its own")]
+    Remote(PortId),
+    /// The port is typed: its handlers are those of its `#[port]` block.
+    #[error("{0} is a typed port: its handlers are those of its `#[port]` block")]
+    Typed(PortId),
+    /// There is no such port.
+    #[error("{0}: no such port")]
+    Dead(PortId),
+}
+
+/// Why a port ID could not be made into a handle.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum HandleError {
+    /// The text is no port ID.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A handle was deserialised outside of any node.
+    #[error(
+        "a handle can only be read from a message; read a `PortId` and ask a node for its handle"
+    )]
+    NoNode,
+}
+
+/// Why a node could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No tokio runtime: nodes are started within one.
+    #[error("a node needs a tokio runtime to run on")]
+    NoRuntime,
+    /// The node ID cannot be one.
+    #[error("node ID: {0}")]
+    NodeId(#[from] IdError),
+    /// Init functions that cannot be registered: every fault, with both places of a duplicate.
+    #[error("{0}")]
+    Registry(String),
+    /// An address to listen on cannot be used.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// As configured.
+        address: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A seed is no `host:port`.
+    #[error("seed {0:?}: must be host:port")]
+    Seed(String),
+    /// A setting is out of its range.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system has no entropy to draw nonces from.
+    #[error("no entropy: {0}")]
+    Entropy(String),
+}
+
+/// What became of a plain send: nothing to wait for, and nothing that must be looked at.
+///
+/// Sending never blocks. All that can fail at once is the encoding of a message that leaves the node; that is
+/// logged, and [`check`](Self::check) tells it to a sender who asks. Whether the message arrives is the business of
+/// monitors.
+#[derive(Debug, Clone)]
+pub struct Sent(Option<SendError>);
+
+impl Sent {
+    /// What went wrong at once, if anything.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Encode`] if the message could not be put on the wire.
+    pub fn check(self) -> Result<(), SendError> {
+        self.0.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn ok() -> Self {
+        Self(None)
+    }
+
+    /// Logs the error of a message that nobody else will hear of.
+    pub(crate) fn log(&self, what: &str, to: &PortId) {
+        if let Some(error) = &self.0 {
+            tracing::error!(%to, "{what} to {to} was not sent: {error}");
+        }
+    }
+}
+
+impl<E: Into<SendError>> From<Result<(), E>> for Sent {
+    fn from(result: Result<(), E>) -> Self {
+        Self(result.err().map(Into::into))
+    }
+}

@@ -1,0 +1,204 @@
+//! What a port takes: the generated message enum, and how it travels.
+
+use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
+
+use crate::{Cx, Node, Reason, port::LocalReply};
+
+/// The messages of a port: an enum with one variant a handler, made by `#[port]` or `#[protocol]`.
+///
+/// Implementing this by hand is possible, but there is no need to.
+pub trait Message: Sized + Send + 'static {
+    /// Whether any handler asks which node a message came from.
+    const USES_ORIGIN: bool = false;
+
+    /// Reads a message whose tag is `tag` and whose arguments come next in `args`.
+    ///
+    /// # Errors
+    ///
+    /// When no handler takes the tag, or the arguments are not what it takes.
+    fn decode(tag: &str, args: &mut PacketReader<'_>, cx: &Decoding<'_>)
+    -> Result<Self, Undecoded>;
+
+    /// Reads a whole message, tag first.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), with the reason that the port dies with, or the connection's error.
+    #[doc(hidden)]
+    fn read(
+        message: &mut PacketReader<'_>,
+        cx: &Decoding<'_>,
+    ) -> Result<Result<Self, Reason>, DecodeError> {
+        let tag = match message.text() {
+            Ok(tag) => tag.unwrap_or_default(),
+            Err(error) if error.is_malformed() => return Err(error),
+            // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
+            Err(_) => "(a structure)".into(),
+        };
+        match Self::decode(&tag, message, cx) {
+            Ok(message) => Ok(Ok(message)),
+            Err(undecoded) => undecoded.into_reason(&tag).map(Err),
+        }
+    }
+
+    /// Writes tag and arguments.
+    ///
+    /// # Errors
+    ///
+    /// When an argument cannot be put on the wire, such as a float that is not a number.
+    fn encode(self, out: &mut PacketWriter<'_>, cx: &mut Encoding<'_>) -> Result<(), EncodeError>;
+}
+
+/// Why a message could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Undecoded {
+    /// No handler takes this tag.
+    Unhandled,
+    /// A handler takes the tag, but not these arguments; the text says which one and why.
+    Arguments(String),
+    /// The packet itself is malformed: the connection's fault.
+    Malformed(DecodeError),
+}
+
+impl Undecoded {
+    /// An error that argument number `position` (from 1) of the handler for `tag` has caused.
+    #[must_use]
+    pub fn argument(tag: &str, position: usize, name: &str, error: DecodeError) -> Self {
+        if error.is_malformed() {
+            return Self::Malformed(error);
+        }
+        Self::Arguments(format!("{tag}: argument {position} (`{name}`): {error}"))
+    }
+
+    /// More arguments than the handler takes.
+    #[must_use]
+    pub fn too_many(tag: &str, expected: usize, got: usize) -> Self {
+        let s = if expected == 1 { "" } else { "s" };
+        Self::Arguments(format!("{tag}: takes {expected} argument{s}, got {got}"))
+    }
+
+    /// Either the reason that the port dies with, or the connection's error.
+    pub(crate) fn into_reason(self, tag: &str) -> Result<Reason, DecodeError> {
+        match self {
+            Self::Unhandled => Ok(Reason::unhandled(tag)),
+            Self::Arguments(text) => Ok(Reason::die(text)),
+            Self::Malformed(error) => Err(error),
+        }
+    }
+}
+
+/// What reading a message needs to know beside its bytes.
+#[derive(Debug)]
+pub struct Decoding<'a> {
+    pub(crate) node: &'a Node,
+}
+
+impl Decoding<'_> {
+    /// The node that receives the message.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        self.node
+    }
+}
+
+/// What writing a message needs to know, and what it leaves behind: the reply port of a call.
+#[derive(Debug)]
+pub struct Encoding<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) reply: Option<LocalReply>,
+}
+
+impl<'a> Encoding<'a> {
+    pub(crate) fn new(node: &'a Node) -> Self {
+        Self { node, reply: None }
+    }
+}
+
+/// The rest of a message's arguments, or all of an untyped message behind its tag.
+pub type Args = Vec<Value>;
+
+/// How a handler ends: nothing, or an error, which kills the port with `die, TEXT`.
+///
+/// Untyped handlers and closures may return `()` or a `Result`.
+pub trait Outcome {
+    /// The reason to die with, if any.
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the handler failed.
+    fn outcome(self) -> Result<(), Reason>;
+}
+
+impl Outcome for () {
+    fn outcome(self) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+impl<E: std::fmt::Display> Outcome for Result<(), E> {
+    fn outcome(self) -> Result<(), Reason> {
+        self.map_err(Reason::die)
+    }
+}
+
+/// A state that can be a port: made by `#[port]` on its `impl` block.
+///
+/// A port lives until it is killed, it fails, or its node stops.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a port",
+    label = "no handlers are known for this type",
+    note = "put `#[aemp::port]` on an `impl` block of it"
+)]
+pub trait Port: Sized + Send + 'static {
+    /// What its handlers take.
+    type Msg: Message;
+    /// The typed handle that others talk to it through.
+    type Ref: PortRef<Msg = Self::Msg>;
+
+    /// Handles one message.
+    ///
+    /// # Errors
+    ///
+    /// The reason to die with.
+    fn handle(&mut self, cx: &mut Cx<'_>, message: Self::Msg) -> Result<(), Reason>;
+
+    /// Whether the message's handler is an `async fn`.
+    fn waits(_message: &Self::Msg) -> bool {
+        false
+    }
+
+    /// Handles one message whose handler may wait.
+    fn handle_async<'a>(
+        &'a mut self,
+        cx: &'a mut Cx<'_>,
+        message: Self::Msg,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
+        async move { self.handle(cx, message) }
+    }
+}
+
+/// A typed handle, generated beside the message enum: a [`Handle`](crate::Handle) with a method for each handler.
+pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'static {
+    /// What the port takes.
+    type Msg: Message;
+
+    /// The handle below.
+    fn handle(&self) -> &crate::Handle<Self::Msg>;
+}
+
+/// Where a message came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A port or program of this node.
+    Local,
+    /// The node at the other end of a connection.
+    Node(NodeId),
+}
+
+/// Where an answer goes that leaves this node.
+#[derive(Debug)]
+pub(crate) struct FarReply {
+    pub(crate) node: Node,
+    pub(crate) to: PortId,
+}

@@ -1,0 +1,347 @@
+//! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
+
+mod config;
+mod connection;
+mod events;
+mod link;
+mod listen;
+mod socket;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use aemp_codec::{Format, NodeId};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+    time::Instant,
+};
+
+pub(crate) use config::NetConfig;
+pub use events::NodesMonitor;
+
+use self::events::{Event, Observers};
+use crate::{
+    Node, StartError,
+    node::remote::Remotes,
+    proto::{
+        Time,
+        mesh::{Level, Mesh, Output, Peers},
+        peer::{ConnId, Peer},
+    },
+};
+
+/// How long a stopping node waits for its ports and connections to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The network side of a node. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Net(Arc<Shared>);
+
+struct Shared {
+    node: Node,
+    config: NetConfig,
+    origin: Instant,
+    mesh: Mutex<Mesh<LockedPeers>>,
+    /// Where each connection's task takes its orders.
+    connections: Mutex<HashMap<ConnId, Task>>,
+    /// Told when the mesh's next deadline may have moved.
+    deadline: Notify,
+    events: mpsc::UnboundedSender<Event>,
+    observers: Observers,
+    listeners: Mutex<Vec<Listener>>,
+    tasks: Mutex<Vec<AbortHandle>>,
+    /// Tasks of connections that have not ended.
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+/// How a connection's task is reached.
+struct Task {
+    orders: mpsc::UnboundedSender<Order>,
+    /// The mesh has let go of it: what arrives is not the mesh's any more.
+    established: bool,
+}
+
+struct Listener {
+    address: String,
+    socket: Option<TcpListener>,
+}
+
+/// What a connection's task is told to do.
+#[derive(Debug)]
+enum Order {
+    Transmit(Vec<u8>),
+    Close,
+    Established {
+        node: NodeId,
+        recv: Format,
+        leftover: Vec<u8>,
+        peer_keepalive: Option<Duration>,
+    },
+}
+
+/// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
+struct LockedPeers(Node);
+
+impl Peers for LockedPeers {
+    fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
+        let remote = self.remotes().of(&self.0, node.as_str());
+        let mut peer = remote.peer();
+        change(&mut peer)
+    }
+}
+
+impl LockedPeers {
+    fn remotes(&self) -> &Remotes {
+        self.0.remotes()
+    }
+}
+
+impl Net {
+    /// Binds the addresses and makes the mesh; [`run`](Self::run) sets it going.
+    pub(crate) async fn start(
+        node: &Node,
+        config: NetConfig,
+        binds: &[String],
+    ) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        for bind in binds {
+            listeners.extend(listen::bind(bind).await?);
+        }
+        let mut seed = [0; 32];
+        crate::node::builder::fill_random(&mut seed)?;
+        let mesh = config.mesh(node, seed);
+        let (events, receiver) = mpsc::unbounded_channel();
+        let net = Self(Arc::new(Shared {
+            node: node.clone(),
+            config,
+            origin: Instant::now(),
+            mesh: Mutex::new(mesh),
+            connections: Mutex::default(),
+            deadline: Notify::new(),
+            events,
+            observers: Observers::default(),
+            listeners: Mutex::new(listeners),
+            tasks: Mutex::default(),
+            open: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }));
+        net.spawn(events::run(net.clone(), receiver));
+        Ok(net)
+    }
+
+    /// Accepts connections, keeps the clock, and lets the mesh begin.
+    pub(crate) fn run(&self) {
+        for listener in lock(&self.0.listeners).iter_mut() {
+            if let Some(socket) = listener.socket.take() {
+                self.spawn(listen::accept(self.clone(), socket));
+            }
+        }
+        self.spawn(events::keep_time(self.clone()));
+        self.spawn(events::sweep(self.clone()));
+        self.ask(|_, _| ());
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.0.node.scheduler().runtime().spawn(task).abort_handle();
+        lock(&self.0.tasks).push(task);
+    }
+
+    fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    fn now(&self) -> Time {
+        Time::from(self.0.origin.elapsed())
+    }
+
+    /// The moment that the mesh calls `time`.
+    fn instant(&self, time: Time) -> Instant {
+        let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
+        self.0.origin + since
+    }
+
+    /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
+    /// none of that waits or runs foreign code.
+    fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
+        let mut mesh = lock(&self.0.mesh);
+        let result = tell(&mut mesh, self.now());
+        while let Some(output) = mesh.poll() {
+            self.perform(output);
+        }
+        drop(mesh);
+        self.0.deadline.notify_one();
+        result
+    }
+
+    fn perform(&self, output: Output) {
+        match output {
+            Output::Dial { conn, addr } => self.dial(conn, addr),
+            Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
+            Output::Close { conn } => self.order(conn, Order::Close),
+            Output::Established {
+                conn,
+                node,
+                recv,
+                leftover,
+                peer_keepalive,
+            } => self.order(
+                conn,
+                Order::Established {
+                    node,
+                    recv,
+                    leftover,
+                    peer_keepalive,
+                },
+            ),
+            Output::WakeWriter { node } => {
+                if let Some(remote) = self.node().remotes().get(node.as_str()) {
+                    remote.wake.notify_one();
+                }
+            }
+            Output::Fire {
+                node,
+                monitors,
+                text,
+            } => self.event(Event::Fire(node, monitors, text)),
+            Output::NodeUp(node) => self.event(Event::Up(node)),
+            Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
+            Output::Log { level, text } => log(level, &text),
+        }
+    }
+
+    fn event(&self, event: Event) {
+        // The receiver is gone only when the node has stopped.
+        let _ = self.0.events.send(event);
+    }
+
+    fn order(&self, conn: ConnId, order: Order) {
+        if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+            task.established |= matches!(order, Order::Established { .. });
+            let _ = task.orders.send(order);
+        }
+    }
+
+    /// Gives the mesh what has arrived on a connection in its handshake. False if the handshake has ended meanwhile.
+    fn received(&self, conn: ConnId, bytes: &[u8]) -> bool {
+        self.ask(|mesh, now| {
+            let connections = lock(&self.0.connections);
+            let established = connections.get(&conn).is_some_and(|task| task.established);
+            drop(connections);
+            if !established {
+                mesh.received(now, conn, bytes);
+            }
+            !established
+        })
+    }
+
+    fn dial(&self, conn: ConnId, addr: String) {
+        let (net, orders) = (self.clone(), self.open(conn));
+        self.0.node.scheduler().runtime().spawn(async move {
+            connection::dial(&net, conn, addr, orders).await;
+            net.close(conn);
+        });
+    }
+
+    /// A connection's task begins: the receiver of its orders.
+    fn open(&self, conn: ConnId) -> mpsc::UnboundedReceiver<Order> {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let task = Task {
+            orders: sender,
+            established: false,
+        };
+        lock(&self.0.connections).insert(conn, task);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        orders
+    }
+
+    fn close(&self, conn: ConnId) {
+        lock(&self.0.connections).remove(&conn);
+        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.closed.notify_waiters();
+        }
+    }
+
+    /// A sender wants the node to be connected.
+    pub(crate) fn connect(&self, node: &NodeId) {
+        self.ask(|mesh, now| mesh.connect(now, node));
+    }
+
+    /// A sender has queued more for the node than may be.
+    pub(crate) fn overflow(&self, node: &NodeId) {
+        self.ask(|mesh, now| mesh.overflow(now, node));
+    }
+
+    pub(crate) fn learn(&self, node: &NodeId, address: &str) {
+        self.ask(|mesh, now| mesh.learn(now, node, vec![address.into()]));
+    }
+
+    pub(crate) fn listeners(&self) -> Vec<String> {
+        let listeners = lock(&self.0.listeners);
+        listeners
+            .iter()
+            .map(|listener| listener.address.clone())
+            .collect()
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
+    /// Closes everything: what is queued for connected nodes is still written.
+    pub(crate) async fn stop(&self) {
+        let ports_end = async {
+            while self.node().port_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
+        lock(&self.0.listeners).clear();
+        self.ask(|mesh, now| mesh.stop(now));
+        let closed = async {
+            loop {
+                let mut closed = std::pin::pin!(self.0.closed.notified());
+                closed.as_mut().enable();
+                if self.0.open.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                closed.await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_TIMEOUT, closed).await;
+        self.event(Event::Stop);
+        for task in lock(&self.0.tasks).drain(..) {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("node", &self.0.node)
+            .finish_non_exhaustive()
+    }
+}
+
+fn log(level: Level, text: &str) {
+    match level {
+        Level::Error => tracing::error!("{text}"),
+        Level::Warn => tracing::warn!("{text}"),
+        Level::Info => tracing::info!("{text}"),
+        Level::Debug => tracing::debug!("{text}"),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

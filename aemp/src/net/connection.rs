@@ -1,0 +1,96 @@
+//! One connection from its beginning to the end of its handshake.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc::UnboundedReceiver,
+};
+
+use super::{
+    Net, Order,
+    link::{self, Start},
+    socket,
+};
+use crate::proto::peer::ConnId;
+
+/// The reference's word for the ordinary end of a connection.
+pub(super) const END_OF_FILE: &str = "Unexpected end-of-file";
+
+type Orders = UnboundedReceiver<Order>;
+
+/// Connects, then runs the connection.
+pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
+    let connected = tokio::select! {
+        connected = TcpStream::connect(&addr) => connected,
+        // Nothing but an order to close comes before the mesh knows that we are connected.
+        _ = orders.recv() => return,
+    };
+    match connected {
+        Ok(stream) => {
+            socket::prepare(&stream, net.0.config.monitor_timeout);
+            let peer = stream.peer_addr().map_or(addr, |peer| peer.to_string());
+            net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer)));
+            run(net, conn, stream, orders).await;
+        }
+        Err(error) => {
+            let text = socket::text(&error);
+            net.ask(|mesh, now| mesh.dialed(now, conn, Err(text)));
+        }
+    }
+}
+
+/// Runs a connected connection to its end.
+pub(super) async fn run(net: &Net, conn: ConnId, mut stream: TcpStream, mut orders: Orders) {
+    let mut early = Vec::new();
+    let Some(mut start) = handshake(net, conn, &mut stream, &mut orders, &mut early).await else {
+        return;
+    };
+    // What was read after the mesh had let go of the connection follows what it had seen.
+    start.leftover.extend_from_slice(&early);
+    link::run(net, conn, stream, orders, start).await;
+}
+
+/// Carries bytes between socket and mesh. `None` if the connection ends here.
+async fn handshake(
+    net: &Net,
+    conn: ConnId,
+    stream: &mut TcpStream,
+    orders: &mut Orders,
+    early: &mut Vec<u8>,
+) -> Option<Start> {
+    let mut buffer = Vec::with_capacity(8192);
+    loop {
+        tokio::select! {
+            biased;
+            order = orders.recv() => match order? {
+                Order::Transmit(bytes) => {
+                    if let Err(error) = stream.write_all(&bytes).await {
+                        return lost(net, conn, &socket::text(&error));
+                    }
+                }
+                Order::Established { node, recv, leftover, peer_keepalive } => {
+                    return Some(Start { node, recv, leftover, peer_keepalive });
+                }
+                Order::Close => {
+                    let _ = stream.shutdown().await;
+                    return None;
+                }
+            },
+            read = stream.read_buf(&mut buffer) => match read {
+                Ok(0) => return lost(net, conn, END_OF_FILE),
+                Ok(_) => {
+                    if !net.received(conn, &buffer) {
+                        early.extend_from_slice(&buffer);
+                    }
+                    buffer.clear();
+                }
+                Err(error) => return lost(net, conn, &socket::text(&error)),
+            },
+        }
+    }
+}
+
+fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Start> {
+    net.ask(|mesh, now| mesh.closed(now, conn, text));
+    None
+}

@@ -1,0 +1,219 @@
+//! One authenticated connection: packets in, packets out, keepalives.
+
+use std::{io, sync::Arc, time::Duration};
+
+use aemp_codec::{Format, NodeId};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
+
+use super::{Net, Order, connection::END_OF_FILE, socket};
+use crate::{
+    node::remote::Remote,
+    port::scheduler::Running,
+    proto::{
+        link::{Link, LinkAction, TIMED_OUT},
+        peer::{ConnId, Urge},
+    },
+};
+
+/// Messages that ports handle on the reading task after each read; the rest is for the drainers.
+const BUDGET: usize = 512;
+/// A write buffer that has grown beyond this many bytes is not kept.
+const KEEP: usize = 1 << 20;
+/// How long a closing connection may take to write what is queued.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What the handshake hands over.
+pub(super) struct Start {
+    pub(super) node: NodeId,
+    pub(super) recv: Format,
+    pub(super) leftover: Vec<u8>,
+    pub(super) peer_keepalive: Option<Duration>,
+}
+
+struct Pump<'a> {
+    net: &'a Net,
+    conn: ConnId,
+    remote: Arc<Remote>,
+    link: Link,
+    recv: Format,
+    stream: TcpStream,
+    /// Being written, and how much of it has been.
+    out: Vec<u8>,
+    written: usize,
+}
+
+/// Runs the connection until it ends; the mesh is told, unless it has ordered the end.
+pub(super) async fn run(
+    net: &Net,
+    conn: ConnId,
+    stream: TcpStream,
+    mut orders: UnboundedReceiver<Order>,
+    start: Start,
+) {
+    let node = net.node();
+    let remote = node.remotes().of(node, start.node.as_str());
+    let link = Link::new(
+        net.now(),
+        &start.recv,
+        node.limits(),
+        net.0.config.monitor_timeout,
+        start.peer_keepalive,
+        start.leftover,
+    );
+    let mut pump = Pump {
+        net,
+        conn,
+        remote,
+        link,
+        recv: start.recv,
+        stream,
+        out: Vec::new(),
+        written: 0,
+    };
+    if let Err(text) = pump.run(&mut orders).await {
+        net.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+}
+
+impl Pump<'_> {
+    /// `Ok` when the mesh has ordered the end; otherwise why the connection ended.
+    async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
+        self.deliver()?;
+        loop {
+            self.write()?;
+            let deadline = self.net.instant(self.link.deadline());
+            let writing = self.written < self.out.len();
+            tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    Some(Order::Transmit(_) | Order::Established { .. }) => {}
+                    Some(Order::Close) | None => return { self.flush().await; Ok(()) },
+                },
+                ready = self.stream.readable() => {
+                    ready.map_err(|error| socket::text(&error))?;
+                    self.read()?;
+                }
+                ready = self.stream.writable(), if writing => {
+                    ready.map_err(|error| socket::text(&error))?;
+                }
+                () = self.remote.wake.notified(), if !writing => {}
+                () = tokio::time::sleep_until(deadline) => self.timeout()?,
+            }
+        }
+    }
+
+    /// Reads what there is and delivers it.
+    fn read(&mut self) -> Result<(), String> {
+        match self.stream.try_read_buf(self.link.space()) {
+            Ok(0) => Err(END_OF_FILE.into()),
+            Ok(_) => {
+                self.link.heard(self.net.now());
+                self.deliver()
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(socket::text(&error)),
+        }
+    }
+
+    /// Delivers complete packets. The ports that they wake run here, on the same thread, when all are delivered.
+    fn deliver(&mut self) -> Result<(), String> {
+        let node = self.net.node();
+        let running = Running::start(node);
+        let delivered = self.packets();
+        if let Some(running) = running {
+            let mut budget = BUDGET;
+            while budget > 0 && running.run_one(&mut budget) {}
+        }
+        delivered
+    }
+
+    fn packets(&mut self) -> Result<(), String> {
+        let node = self.net.node();
+        let _scope = node.decoding();
+        let limits = node.limits();
+        let malformed = |error: &dyn std::fmt::Display| {
+            let text = format!("malformed packet: {error}");
+            tracing::warn!("{}: {text}", self.remote.id());
+            text
+        };
+        loop {
+            let packet = match self.link.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(malformed(&error)),
+            };
+            let mut reader = self
+                .recv
+                .reader(packet, limits)
+                .map_err(|error| malformed(&error))?;
+            node.deliver(&self.remote, &mut reader)
+                .map_err(|error| malformed(&error))?;
+        }
+    }
+
+    /// Hands what is queued to the socket, as far as it takes it.
+    fn write(&mut self) -> Result<(), String> {
+        loop {
+            if self.written == self.out.len() && !self.next_output() {
+                return Ok(());
+            }
+            self.link.writing(self.net.now());
+            match self.stream.try_write(&self.out[self.written..]) {
+                Ok(written) => {
+                    self.written += written;
+                    let now = self.net.now();
+                    if self.written == self.out.len() {
+                        self.link.wrote(now);
+                    } else {
+                        self.link.progress(now);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(socket::text(&error)),
+            }
+        }
+    }
+
+    /// Takes what senders have queued meanwhile. Whether there is any.
+    fn next_output(&mut self) -> bool {
+        self.written = 0;
+        if self.out.capacity() > KEEP {
+            self.out = Vec::new();
+        }
+        self.out.clear();
+        self.remote.peer().swap_output(self.conn, &mut self.out);
+        if self.out.is_empty() {
+            return false;
+        }
+        self.remote.taken.notify_waiters();
+        true
+    }
+
+    fn timeout(&mut self) -> Result<(), String> {
+        match self.link.timeout(self.net.now()) {
+            LinkAction::None => {}
+            LinkAction::SendKeepalive => {
+                // It is written by the next turn of the loop.
+                let (Urge::None | Urge::Write | Urge::Connect | Urge::Overflow) =
+                    self.remote.peer().keepalive();
+            }
+            LinkAction::Dead => return Err(TIMED_OUT.into()),
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and says goodbye.
+    async fn flush(&mut self) {
+        let flush = async {
+            loop {
+                self.stream.write_all(&self.out[self.written..]).await?;
+                self.written = self.out.len();
+                if !self.next_output() {
+                    return self.stream.shutdown().await;
+                }
+            }
+        };
+        // The other end may take no more; then it learns of the end in its own time.
+        let _ = tokio::time::timeout(FLUSH, flush).await;
+    }
+}

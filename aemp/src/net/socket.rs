@@ -1,0 +1,41 @@
+//! Options of sockets.
+
+use std::{io, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// No delay, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
+pub(super) fn prepare(stream: &TcpStream, timeout: Duration) {
+    // None of these is needed to be correct, so a system that refuses one is as good.
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let third = (timeout / 3).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new().with_time(third);
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "windows"))]
+    let keepalive = keepalive.with_interval(third);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_user_timeout(Some(timeout));
+}
+
+/// The system's word for an error, as the reference has it in its reasons: without the number that Rust adds.
+pub(super) fn text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn errors_read_as_the_system_has_them() {
+        let error = io::Error::from_raw_os_error(104);
+        assert_eq!(text(&error), "Connection reset by peer");
+    }
+}

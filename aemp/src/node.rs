@@ -1,0 +1,268 @@
+//! A node: the ports of this process, and its place in a network.
+
+pub(crate) mod builder;
+mod names;
+pub(crate) mod registry;
+pub(crate) mod remote;
+mod request;
+pub(crate) mod spawn;
+mod untyped;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use aemp_codec::{EncodeError, Limits, NodeId, PacketWriter, PortId};
+
+pub use builder::NodeBuilder;
+
+use self::{
+    names::Names,
+    registry::{InitFunction, Registry},
+    remote::Remotes,
+};
+use crate::{
+    Sent, StartError,
+    message::{Port, PortRef},
+    net::Net,
+    port::{
+        Handle,
+        any::{AnyPort, LocalPort},
+        cell::Cell,
+        destination::Destination,
+        handle::DecodingScope,
+        scheduler::Scheduler,
+        table::Table,
+    },
+};
+
+/// A node: ports are made on it, and reach other nodes through it. Cheap to clone; all clones are the same node.
+///
+/// Its ports live until they are killed or the node is [stopped](Self::stop), whether handles are left or not.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = aemp::Node::builder()
+///     .node_id("green/1")
+///     .secret("between friends")
+///     .bind("127.0.0.1:0")
+///     .start()
+///     .await?;
+/// println!("{} listens on {:?}", node.id(), node.listeners());
+/// node.stop().await;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    id: NodeId,
+    names: Names,
+    table: Table,
+    /// Ports that other nodes have spawned, by the names that those gave them.
+    spawned: Mutex<HashMap<Box<str>, u64>>,
+    scheduler: Scheduler,
+    limits: Limits,
+    registry: Registry,
+    secure: bool,
+    remotes: Remotes,
+    net: OnceLock<Net>,
+}
+
+impl Node {
+    /// A node without a name and without a network, as every AEMP program has before it is configured: all that is
+    /// local works.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::NoRuntime`] outside of a tokio runtime; [`StartError::Registry`].
+    pub fn local() -> Result<Self, StartError> {
+        Self::builder().start_local()
+    }
+
+    /// A builder of a node.
+    #[must_use]
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// The node's ID; empty for a node without a network.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.0.id
+    }
+
+    /// Makes a port of a state, and returns its typed handle.
+    pub fn port<P: Port>(&self, state: P) -> P::Ref {
+        let port = self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)));
+        Handle::local(port as Arc<dyn LocalPort<P::Msg>>).into()
+    }
+
+    /// The typed handle of a port that is known by its ID. Whether there is such a port, and whether it takes what the
+    /// handle sends, shows when it is used.
+    #[must_use]
+    pub fn handle<R: PortRef>(&self, id: &PortId) -> R {
+        Handle::from_id(self, id).into()
+    }
+
+    /// Whether a port ID belongs to this node.
+    #[must_use]
+    pub fn port_is_local(&self, id: &PortId) -> bool {
+        id.node() == self.id().as_str()
+    }
+
+    /// How many ports are alive here, reply ports of running calls included.
+    #[must_use]
+    pub fn port_count(&self) -> usize {
+        self.0.table.len()
+    }
+
+    /// The init functions that other nodes may spawn here, by name.
+    #[must_use]
+    pub fn init_functions(&self) -> Vec<InitFunction> {
+        self.0.registry.list()
+    }
+
+    /// Kills every port of this node normally, closes its connections, and waits until they are closed. Sends to other
+    /// nodes vanish afterwards.
+    pub async fn stop(&self) {
+        for port in self.0.table.all() {
+            crate::port::monitor::kill(&port, crate::Reason::normal());
+        }
+        if let Some(net) = self.0.net.get() {
+            net.stop().await;
+        }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.limits.clone()
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn remotes(&self) -> &Remotes {
+        &self.0.remotes
+    }
+
+    pub(crate) fn net(&self) -> Option<&Net> {
+        self.0.net.get()
+    }
+
+    /// Tells nodes of one process apart.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// While the result lives, handles that are read on this thread belong to this node.
+    pub(crate) fn decoding(&self) -> DecodingScope {
+        DecodingScope::enter(self)
+    }
+
+    fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, u64>> {
+        self.0
+            .spawned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {
+        self.0.table.insert(make)
+    }
+
+    /// As `insert`, under a name that the caller has found to be free.
+    pub(crate) fn insert_named<T: AnyPort + 'static>(
+        &self,
+        name: &str,
+        make: impl FnOnce(u64) -> Arc<T>,
+    ) -> Arc<T> {
+        let port = self.insert(make);
+        self.spawned().insert(name.into(), port.number());
+        port
+    }
+
+    /// The live port of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
+        let number = match self.0.names.number(name) {
+            Some(number) => number,
+            None => *self.spawned().get(name)?,
+        };
+        self.0.table.get(number)
+    }
+
+    /// Forgets a port that dies. What the table held is dropped after its lock.
+    pub(crate) fn forget(&self, port: &dyn AnyPort, name: Option<&str>) {
+        if let Some(name) = name {
+            self.spawned().remove(name);
+        }
+        self.forget_number(port.number());
+    }
+
+    pub(crate) fn forget_number(&self, number: u64) {
+        let _port = self.0.table.remove(number);
+    }
+
+    pub(crate) fn port_id_of(&self, number: u64, name: Option<&str>) -> PortId {
+        match name {
+            Some(name) => PortId::new(self.id(), name),
+            None => PortId::new(self.id(), &self.0.names.name(number)),
+        }
+    }
+
+    /// The ID of a port of this node.
+    pub(crate) fn local_port_id<T: AnyPort + ?Sized>(&self, port: &T) -> PortId {
+        self.port_id_of(port.number(), port.spawned_name().as_deref())
+    }
+
+    /// The node port of a node that a caller has named. A text that is no node ID names a node that nobody can reach,
+    /// which monitors tell.
+    pub(crate) fn node_port(node: &str) -> PortId {
+        let id = NodeId::new(node).unwrap_or_else(|error| {
+            tracing::error!("{node:?} is no node ID: {error}");
+            NodeId::unnamed()
+        });
+        PortId::from(id)
+    }
+
+    /// Where messages to that port go.
+    pub(crate) fn destination(&self, id: &PortId) -> Destination {
+        let remote = (!self.port_is_local(id)).then(|| self.0.remotes.of(self, id.node()));
+        Destination {
+            node: self.clone(),
+            id: id.clone(),
+            remote,
+        }
+    }
+
+    /// Sends what `write` writes, tag first, to a port anywhere.
+    pub(crate) fn send_with(
+        &self,
+        to: &PortId,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Sent {
+        self.destination(to).send_with(write)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({:?})", self.id().as_str())
+    }
+}
+
+impl AsRef<Node> for Node {
+    fn as_ref(&self) -> &Node {
+        self
+    }
+}

@@ -1,0 +1,140 @@
+//! Names of ports: a prefix that no other process has, and a counter (PROTOCOL.md section 1).
+//!
+//! A port made here is named `prefix` (nine characters) and its number; one that this node spawns on another is
+//! named by a prefix of ten characters that ends in upper case. The tenth character of the former is a lower-case letter,
+//! so the two kinds never clash, neither with each other nor with those of reference nodes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The names that one node gives.
+#[derive(Debug)]
+pub(crate) struct Names {
+    local: String,
+    spawn: String,
+    spawned: AtomicU64,
+}
+
+impl Names {
+    /// Prefixes made of 19 random octets.
+    pub(crate) fn new(random: [u8; 19]) -> Self {
+        let character = |octet: &u8| char::from(ALPHANUMERIC[usize::from(*octet) % 62]);
+        let local = random[..9].iter().map(character).collect();
+        let mut spawn: String = random[9..18].iter().map(character).collect();
+        spawn.push(char::from(b'A' + random[18] % 26));
+        Self {
+            local,
+            spawn,
+            spawned: AtomicU64::new(0),
+        }
+    }
+
+    /// A new name for a port on another node.
+    pub(crate) fn spawned(&self) -> String {
+        let count = self.spawned.fetch_add(1, Ordering::Relaxed);
+        let mut name = self.spawn.clone();
+        push_letters(&mut name, count);
+        name
+    }
+
+    /// The name of a port of this node.
+    pub(crate) fn name(&self, number: u64) -> String {
+        let mut name = String::with_capacity(24);
+        name.push_str(&self.local);
+        push_letters(&mut name, number & 0xffff_ffff);
+        let generation = number >> 32;
+        if generation != 1 {
+            name.push_str(&generation.to_string());
+        }
+        name
+    }
+
+    /// Whether a name could be one that this node gives to its own ports.
+    pub(crate) fn is_ours(&self, name: &str) -> bool {
+        name.starts_with(&self.local)
+    }
+
+    /// The number behind a name of this node's making.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        let counter = name.strip_prefix(self.local.as_str())?;
+        let letters = counter.bytes().take_while(u8::is_ascii_lowercase).count();
+        let low = parse_letters(&counter.as_bytes()[..letters])?;
+        let generation: u64 = match &counter[letters..] {
+            "" => 1,
+            digits if digits.starts_with(['0', '+']) => return None,
+            digits => digits.parse().ok().filter(|&generation| generation != 1)?,
+        };
+        (generation <= u64::from(u32::MAX)).then_some(generation << 32 | u64::from(low))
+    }
+}
+
+/// Appends a number in letters: a, b, .. z, aa, ab, ..., so that each number has one text and each text one number.
+fn push_letters(name: &mut String, number: u64) {
+    let mut letters = [0; 16];
+    let mut at = letters.len();
+    let mut rest = number + 1;
+    while rest > 0 {
+        rest -= 1;
+        at -= 1;
+        letters[at] = b'a' + (rest % 26) as u8;
+        rest /= 26;
+    }
+    name.extend(letters[at..].iter().copied().map(char::from));
+}
+
+fn parse_letters(letters: &[u8]) -> Option<u32> {
+    let mut number: u64 = 0;
+    for letter in letters {
+        number = number * 26 + u64::from(letter - b'a') + 1;
+        if number > 1 << 32 {
+            return None;
+        }
+    }
+    number
+        .checked_sub(1)
+        .and_then(|number| u32::try_from(number).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_one_name_and_comes_back() {
+        let names = Names::new([7; 19]);
+        for low in [0, 1, 25, 26, 27, 701, 702, 65_535, u32::MAX - 1, u32::MAX] {
+            for generation in [1, 2, 10, 77, u32::MAX] {
+                let number = u64::from(generation) << 32 | u64::from(low);
+                assert_eq!(names.number(&names.name(number)), Some(number));
+            }
+        }
+        assert_eq!(names.name(1 << 32), "777777777a");
+    }
+
+    #[test]
+    fn other_texts_are_no_names() {
+        let names = Names::new([7; 19]);
+        for text in [
+            "",
+            "777777777",
+            "777777777A",
+            "777777777a1",
+            "777777777a02",
+            "777777777a+2",
+        ] {
+            assert_eq!(names.number(text), None, "{text}");
+        }
+        assert_eq!(names.number("777777777zzzzzzzz"), None);
+        assert_eq!(names.number("777777777a99999999999"), None);
+    }
+
+    #[test]
+    fn the_two_kinds_do_not_clash() {
+        let names = Names::new([250; 19]);
+        let spawned = names.spawned();
+        assert!(spawned.as_bytes()[9].is_ascii_uppercase());
+        assert!(names.name(1 << 32).as_bytes()[9].is_ascii_lowercase());
+        assert_ne!(spawned, names.spawned());
+    }
+}

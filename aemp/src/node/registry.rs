@@ -1,0 +1,223 @@
+//! What other nodes may have run here: init functions found at link time, and those registered by hand.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use aemp_codec::Value;
+
+use super::spawn::Spawning;
+use crate::{
+    StartError,
+    message::{Args, Origin, Undecoded},
+};
+
+/// An init function: what [`spawnable`](crate::spawnable) registers.
+#[derive(Clone, Copy)]
+pub struct InitFn {
+    /// The fully-qualified name that other nodes spawn it by.
+    pub name: &'static str,
+    /// Its signature as written, for people.
+    pub signature: &'static str,
+    /// Source file.
+    pub file: &'static str,
+    /// Line in the file, from 1.
+    pub line: u32,
+    /// Starts a port with it.
+    #[doc(hidden)]
+    pub start: fn(Spawning<'_>) -> Result<(), Undecoded>,
+}
+
+inventory::collect!(InitFn);
+
+impl fmt::Debug for InitFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} = {} at {}:{}",
+            self.name, self.signature, self.file, self.line
+        )
+    }
+}
+
+/// One registered init function, as [`Node::init_functions`](crate::Node::init_functions) lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InitFunction {
+    /// The fully-qualified name that other nodes spawn it by.
+    pub name: String,
+    /// Its signature as written, for people; empty for closures.
+    pub signature: String,
+    /// `file:line` of the source.
+    pub position: String,
+}
+
+pub(crate) type StartFn = Arc<dyn Fn(Spawning<'_>) -> Result<(), Undecoded> + Send + Sync>;
+pub(crate) type Function = Arc<dyn Fn(Origin, Args) + Send + Sync>;
+
+struct Entry {
+    function: InitFunction,
+    start: StartFn,
+}
+
+/// The functions that one node runs for others, by name.
+#[derive(Default)]
+pub(crate) struct Registry {
+    init: BTreeMap<String, Entry>,
+    functions: BTreeMap<String, Function>,
+    faults: Vec<String>,
+}
+
+impl Registry {
+    /// With every init function that is linked into the program.
+    pub(crate) fn linked() -> Self {
+        let mut registry = Self::default();
+        let mut linked: Vec<&InitFn> = inventory::iter::<InitFn>.into_iter().collect();
+        // Link order means nothing; messages should not depend on it.
+        linked.sort_by_key(|init| (init.name, init.file, init.line));
+        for init in linked {
+            let function = InitFunction {
+                name: init.name.into(),
+                signature: init.signature.into(),
+                position: format!("{}:{}", init.file, init.line),
+            };
+            registry.add(function, Arc::new(init.start));
+        }
+        registry
+    }
+
+    pub(crate) fn add(&mut self, function: InitFunction, start: StartFn) {
+        if !function.name.contains("::") {
+            self.faults.push(format!(
+                "init function {:?} at {}: a name that others spawn by must contain `::`",
+                function.name, function.position
+            ));
+            return;
+        }
+        if let Some(first) = self.init.get(&function.name) {
+            self.faults.push(format!(
+                "two init functions are named {:?}: at {} and at {}",
+                function.name, first.function.position, function.position
+            ));
+            return;
+        }
+        let name = function.name.clone();
+        self.init.insert(name, Entry { function, start });
+    }
+
+    pub(crate) fn add_function(&mut self, name: &str, function: Function) {
+        if !name.contains("::") {
+            self.faults.push(format!(
+                "function {name:?}: a name that others call must contain `::`"
+            ));
+        } else if self.functions.insert(name.into(), function).is_some() {
+            self.faults
+                .push(format!("two functions are named {name:?}"));
+        }
+    }
+
+    /// Adds what was registered by hand.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (_, entry) in other.init {
+            self.add(entry.function, entry.start);
+        }
+        self.functions.extend(other.functions);
+        self.faults.extend(other.faults);
+    }
+
+    /// Every fault at once.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(StartError::Registry(self.faults.join("; ")))
+    }
+
+    pub(crate) fn init(&self, name: &str) -> Option<&StartFn> {
+        self.init.get(name).map(|entry| &entry.start)
+    }
+
+    pub(crate) fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.get(name)
+    }
+
+    pub(crate) fn list(&self) -> Vec<InitFunction> {
+        self.init
+            .values()
+            .map(|entry| entry.function.clone())
+            .collect()
+    }
+
+    /// The registered name that is nearest to one that is not registered.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
+        let best = self.init.keys().min_by_key(|known| distance(known, name))?;
+        (distance(best, name) <= name.len().div_ceil(3)).then_some(best.as_str())
+    }
+}
+
+/// Edits between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("init", &self.init.keys())
+            .field("functions", &self.functions.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to `can`: Perl's true and false (ENCODING.md).
+pub(crate) fn perl_bool(yes: bool) -> Value {
+    if yes { "1".into() } else { "".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(name: &str, position: &str) -> InitFunction {
+        InitFunction {
+            name: name.into(),
+            signature: String::new(),
+            position: position.into(),
+        }
+    }
+
+    #[test]
+    fn duplicates_name_both_places() {
+        let mut registry = Registry::default();
+        let start: StartFn = Arc::new(|_| Ok(()));
+        registry.add(function("My::start", "a.rs:1"), Arc::clone(&start));
+        registry.add(function("My::start", "b.rs:2"), Arc::clone(&start));
+        registry.add(function("start", "c.rs:3"), start);
+        let error = registry.check().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "two init functions are named \"My::start\": at a.rs:1 and at b.rs:2; \
+             init function \"start\" at c.rs:3: a name that others spawn by must contain `::`"
+        );
+    }
+
+    #[test]
+    fn suggests_the_nearest_name() {
+        let mut registry = Registry::default();
+        registry.add(function("My::Counter::start", ""), Arc::new(|_| Ok(())));
+        assert_eq!(
+            registry.nearest("My::Conter::start"),
+            Some("My::Counter::start")
+        );
+        assert_eq!(registry.nearest("Other::thing"), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
+use tokio::sync::Notify;
+
+use super::Node;
+use crate::{
+    Reason, SendError,
+    port::{any::AnyPort, monitor::Action},
+    proto::peer::{MonitorId, Peer, PeerLimits, Standing, Urge},
+};
+
+/// When a node without a network fails again what it has failed before.
+const RETRY: Duration = Duration::from_secs(2);
+
+type Watched = HashMap<Box<str>, (Weak<dyn AnyPort>, u64)>;
+
+/// One other node.
+pub(crate) struct Remote {
+    node: Node,
+    id: NodeId,
+    peer: Mutex<Peer>,
+    /// Told when there is something to write.
+    pub(crate) wake: Notify,
+    /// Told when the writer has taken what was queued.
+    pub(crate) taken: Notify,
+    /// What the monitors that `peer` knows by number do.
+    actions: Mutex<HashMap<u64, Action>>,
+    /// Ports of this node that it monitors.
+    watched: Mutex<Watched>,
+    next_monitor: AtomicU64,
+}
+
+impl Remote {
+    pub(crate) fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Senders hold this while their arguments' `Serialize` runs: see ARCHITECTURE.md, "Invariants".
+    pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn actions(&self) -> MutexGuard<'_, HashMap<u64, Action>> {
+        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, urge: Urge) {
+        match urge {
+            Urge::None => {}
+            Urge::Write => self.wake.notify_one(),
+            Urge::Connect => match self.node.net() {
+                Some(net) => net.connect(&self.id),
+                None => self.unreachable(),
+            },
+            Urge::Overflow => {
+                if let Some(net) = self.node.net() {
+                    net.overflow(&self.id);
+                }
+            }
+        }
+    }
+
+    /// A node without a network reaches nobody: monitors fire as they do when no address is known.
+    #[cold]
+    fn unreachable(&self) {
+        let mut monitors = self.peer().connect_failed();
+        while !monitors.is_empty() {
+            self.fire(monitors, "no known address");
+            monitors = self.peer().drained();
+        }
+        if self.peer().standing() == Standing::Draining {
+            // The last to be drained; what was sent meanwhile may want the node again.
+            let _none = self.peer().drained();
+        }
+        if self.peer().standing() == Standing::Connecting {
+            let (node, id) = (self.node.clone(), self.id.clone());
+            self.node.after(RETRY, move || {
+                if let Some(remote) = node.remotes().get(id.as_str()) {
+                    remote.unreachable();
+                }
+            });
+        }
+    }
+
+    pub(crate) fn send(
+        &self,
+        port: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), SendError> {
+        let urge = self.peer().send(port, write)?;
+        self.follow(urge);
+        Ok(())
+    }
+
+    fn request(&self, request: &str, port: &str, args: &[Value]) {
+        let sent = self.send("", |out| {
+            out.str(request)?;
+            out.str(port)?;
+            args.iter().try_for_each(|value| out.value(value))
+        });
+        if let Err(error) = sent {
+            tracing::error!("{request} to {} was not sent: {error}", self.id);
+        }
+    }
+
+    pub(crate) fn kill(&self, port: &str, reason: &Reason) {
+        if port.is_empty() {
+            tracing::warn!("the node port of {} cannot be killed", self.id);
+            return;
+        }
+        self.request("kil1", port, reason);
+    }
+
+    /// Sets a monitor on a port there.
+    pub(crate) fn monitor(&self, port: &str, action: Action) -> u64 {
+        let id = self.next_monitor.fetch_add(1, Ordering::Relaxed);
+        self.actions().insert(id, action);
+        let urge = self.peer().monitor(port, MonitorId(id));
+        self.follow(urge);
+        id
+    }
+
+    pub(crate) fn unmonitor(&self, port: &str, id: u64) {
+        let _action = self.actions().remove(&id);
+        let urge = self.peer().unmonitor(port, MonitorId(id));
+        self.follow(urge);
+    }
+
+    /// As `unmonitor`, but the other node keeps monitoring for a while, for the next call of the same port.
+    pub(crate) fn release(&self, port: &str, id: u64) {
+        let _action = self.actions().remove(&id);
+        let urge = self.peer().release(port, MonitorId(id));
+        self.follow(urge);
+    }
+
+    /// Ends what `release` has left standing.
+    pub(crate) fn sweep(&self) {
+        let urge = self.peer().sweep();
+        self.follow(urge);
+    }
+
+    /// A port there that we monitor has died.
+    pub(crate) fn port_died(&self, port: &str, reason: &Reason) {
+        let monitors = self.peer().port_died(port);
+        self.fire_all(monitors, reason);
+    }
+
+    /// Fires monitors with a `transport_error`.
+    pub(crate) fn fire(&self, monitors: Vec<MonitorId>, text: &str) {
+        if !monitors.is_empty() {
+            let reason = Reason::transport_error(self.id.as_str(), text);
+            self.fire_all(monitors, &reason);
+        }
+    }
+
+    fn fire_all(&self, monitors: Vec<MonitorId>, reason: &Reason) {
+        for MonitorId(id) in monitors {
+            // One that was cancelled meanwhile is not there any more.
+            let action = self.actions().remove(&id);
+            if let Some(action) = action {
+                action.fire(reason);
+            }
+        }
+    }
+
+    /// It monitors a port of ours. A reference node asks once per monitor that is the first for a port, so one that asks
+    /// again has forgotten the first.
+    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str) {
+        if self.watched().contains_key(name) {
+            return;
+        }
+        let action = Action::Tell(Arc::clone(self), name.into());
+        if let Some(id) = port.monitor(action) {
+            self.watched()
+                .insert(name.into(), (Arc::downgrade(port), id));
+        }
+    }
+
+    pub(crate) fn unwatch(&self, name: &str) {
+        let watched = self.watched().remove(name);
+        if let Some((port, id)) = watched
+            && let Some(port) = port.upgrade()
+        {
+            port.unmonitor(id);
+        }
+    }
+
+    /// A port of ours that it monitors has died.
+    pub(crate) fn tell_death(&self, port: &str, reason: &Reason) {
+        self.watched().remove(port);
+        // Only a live connection is told: one that is lost has fired all that it had there.
+        if self.peer().is_up() {
+            self.request("kil0", port, reason);
+        }
+    }
+
+    /// The connection is lost: what it monitored here it does not any more.
+    pub(crate) fn forget_watched(&self) {
+        let watched: Vec<_> = self.watched().drain().collect();
+        for (_, (port, id)) in watched {
+            if let Some(port) = port.upgrade() {
+                port.unmonitor(id);
+            }
+        }
+    }
+
+    /// Ready when less is queued for the node than half of what it may be.
+    pub(crate) async fn room(&self) {
+        loop {
+            let mut taken = std::pin::pin!(self.taken.notified());
+            taken.as_mut().enable();
+            if self.peer().pending_bytes() <= self.node.0.remotes.limits.max_queue_bytes / 2 {
+                return;
+            }
+            taken.await;
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remote({})", self.id)
+    }
+}
+
+/// Every other node that this one has had to do with.
+pub(crate) struct Remotes {
+    all: RwLock<HashMap<NodeId, Arc<Remote>>>,
+    limits: PeerLimits,
+}
+
+impl Remotes {
+    pub(crate) fn new(limits: PeerLimits) -> Self {
+        Self {
+            all: RwLock::default(),
+            limits,
+        }
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Remote>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(id).cloned()
+    }
+
+    /// All of them, by ID.
+    pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().cloned().collect()
+    }
+
+    /// That node, known from now on. The ID is one that a port ID has been found to begin with.
+    pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
+        if let Some(remote) = self.get(id) {
+            return remote;
+        }
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let id = NodeId::new(id).unwrap_or_else(|_| NodeId::unnamed());
+        let remote = all.entry(id.clone()).or_insert_with(|| {
+            Arc::new(Remote {
+                node: node.clone(),
+                peer: Mutex::new(Peer::new(id.clone(), self.limits)),
+                id,
+                wake: Notify::new(),
+                taken: Notify::new(),
+                actions: Mutex::default(),
+                watched: Mutex::default(),
+                next_monitor: AtomicU64::new(1),
+            })
+        });
+        Arc::clone(remote)
+    }
+}

@@ -1,0 +1,313 @@
+//! Starting ports by the name of their init function, here and on other nodes (PROTOCOL.md section 6).
+
+use std::{fmt, future::poll_fn, panic::AssertUnwindSafe, pin::Pin, sync::Arc, task::Poll};
+
+use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use super::Node;
+use crate::{
+    Cx, Reason,
+    message::{Port, Undecoded},
+    port::{
+        Untyped,
+        any::AnyPort,
+        cell::Cell,
+        queue::Queue,
+        scheduler,
+        work::{self, Init, panic_reason, spawn_extras},
+    },
+};
+
+/// The function name that every node knows (PROTOCOL.md section 5).
+pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
+
+/// What an init function may return: a port's state, a `Result` of one, or nothing for an untyped port whose handlers
+/// it has set with [`Cx::rcv`].
+#[diagnostic::on_unimplemented(
+    message = "an init function returns a port, and `{Self}` is none",
+    label = "no handlers are known for this type",
+    note = "return a type that has an `#[aemp::port]` block, a `Result` of one, or `()` for an untyped port"
+)]
+pub trait InitOutcome {
+    /// The port that is made.
+    type Port: Port;
+
+    /// The port's state, or the reason that it dies with.
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the init function failed.
+    fn finish(self, cx: &mut Cx<'_>) -> Result<Self::Port, Reason>;
+}
+
+impl<P: Port> InitOutcome for P {
+    type Port = P;
+
+    fn finish(self, _cx: &mut Cx<'_>) -> Result<P, Reason> {
+        Ok(self)
+    }
+}
+
+impl<P: Port, E: fmt::Display> InitOutcome for Result<P, E> {
+    type Port = P;
+
+    fn finish(self, _cx: &mut Cx<'_>) -> Result<P, Reason> {
+        self.map_err(Reason::die)
+    }
+}
+
+impl InitOutcome for () {
+    type Port = Untyped;
+
+    fn finish(self, cx: &mut Cx<'_>) -> Result<Untyped, Reason> {
+        Ok(Untyped::spawned(cx.take_changes()))
+    }
+}
+
+/// A port that is being spawned: the arguments of its init function, and where it goes.
+pub struct Spawning<'a> {
+    node: &'a Node,
+    /// The name that the spawning node has chosen; `None` for a spawn of this node's own.
+    name: Option<&'a str>,
+    args: PacketReader<'a>,
+    function: &'a str,
+    made: &'a mut Option<Arc<dyn AnyPort>>,
+}
+
+impl fmt::Debug for Spawning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawning")
+            .field("function", &self.function)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A future of an init function, which may use the context of the port that it makes.
+#[doc(hidden)]
+pub type InitFuture<'a, O> = Pin<Box<dyn Future<Output = O> + Send + 'a>>;
+
+#[doc(hidden)]
+impl<'a> Spawning<'a> {
+    /// The next argument, which is number `position` (from 1).
+    pub fn arg<T: Deserialize<'a>>(&mut self, position: usize, name: &str) -> Result<T, Undecoded> {
+        let arg = self.args.required();
+        arg.map_err(|error| Undecoded::argument(self.function, position, name, error))
+    }
+
+    /// All arguments that are left, untyped.
+    pub fn rest(&mut self) -> Result<crate::Args, Undecoded> {
+        self.args.rest().map_err(Undecoded::Malformed)
+    }
+
+    /// Checks that there are no more arguments than the `expected` that have been read.
+    pub fn end(&mut self, expected: usize) -> Result<(), Undecoded> {
+        match self.args.remaining() {
+            Ok(0) => Ok(()),
+            Ok(more) => Err(Undecoded::too_many(
+                self.function,
+                expected,
+                expected + more,
+            )),
+            Err(error) => Err(Undecoded::Malformed(error)),
+        }
+    }
+
+    /// Makes the port; `init` runs in its context, next.
+    pub fn start<O: InitOutcome + 'static>(
+        &mut self,
+        init: impl FnOnce(&mut Cx<'_>) -> O + Send + 'static,
+    ) {
+        self.make::<O::Port>(Box::new(move |cx| {
+            let outcome = init(cx);
+            outcome.finish(cx)
+        }));
+    }
+
+    fn make<P: Port>(&mut self, init: Init<P>) {
+        let port = self.insert(init);
+        scheduler::schedule(port);
+    }
+
+    fn insert<P: Port>(&mut self, init: Init<P>) -> Arc<Cell<P>> {
+        let extras = spawn_extras(self.name, init);
+        let node = self.node;
+        let make = |number| Arc::new(Cell::spawning(node.clone(), number, extras));
+        let port = match self.name {
+            Some(name) => node.insert_named(name, make),
+            None => node.insert(make),
+        };
+        *self.made = Some(Arc::<Cell<P>>::clone(&port));
+        port
+    }
+
+    /// Makes the port; the future of `init` runs in its context, next, and the port takes messages when it is done.
+    pub fn start_async<O, F>(&mut self, init: F)
+    where
+        O: InitOutcome + 'static,
+        F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
+    {
+        let port = self.insert::<O::Port>(Box::new(|_| Err(Reason::normal())));
+        let cancel = Arc::new(Notify::new());
+        port.with_extras(&mut |extras| {
+            extras.init = None;
+            extras.waiting = Some(Arc::clone(&cancel));
+        });
+        let task = run_init(port, cancel, init);
+        self.node.scheduler().runtime().spawn(task);
+    }
+}
+
+/// Runs an async init function; its port is at work until it has returned.
+async fn run_init<O, F>(port: Arc<Cell<O::Port>>, cancel: Arc<Notify>, init: F)
+where
+    O: InitOutcome,
+    F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
+{
+    let mut cx = Cx::new(&port, None);
+    let done = {
+        let mut future: Option<InitFuture<'_, O>> = None;
+        let mut init = Some(init);
+        let mut cancelled = std::pin::pin!(cancel.notified());
+        let cx = &mut cx;
+        let mut start = Some(cx);
+        poll_fn(|task| {
+            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                if let (Some(init), Some(cx)) = (init.take(), start.take()) {
+                    future = Some(init(cx));
+                }
+                future.as_mut().map(|future| future.as_mut().poll(task))
+            }));
+            match polled {
+                Ok(Some(Poll::Ready(outcome))) => Poll::Ready(Ok(outcome)),
+                Ok(_) => cancelled
+                    .as_mut()
+                    .poll(task)
+                    .map(|()| Err(Reason::normal())),
+                Err(panic) => Poll::Ready(Err(panic_reason(&*panic))),
+            }
+        })
+        .await
+    };
+    let made = done.and_then(|outcome| outcome.finish(&mut cx));
+    let made = cx.take_ended().map_or(made, Err);
+    drop(cx);
+    match made {
+        Ok(state) => {
+            {
+                let mut inner = port.lock();
+                inner.extras().waiting = None;
+                inner.state = Some(state);
+            }
+            scheduler::schedule(port);
+        }
+        Err(reason) => {
+            // A kill that came while it ran gives the reason, if there was one.
+            let reason = port.queued_kill().unwrap_or(reason);
+            work::die(&port, None, Queue::Empty, reason);
+        }
+    }
+}
+
+impl Node {
+    /// Spawns a port on a node by the fully-qualified name of its init function: the port's ID, usable at once.
+    ///
+    /// `node` may be this node. The init function runs later, in the context of the new port; if it does not exist or
+    /// fails, the port dies with `die, TEXT`, which a monitor set right behind the spawn hears.
+    ///
+    /// PROTOCOL.md section 6. In secure mode the other node refuses.
+    pub fn spawn(&self, node: &str, function: &str, args: crate::Args) -> PortId {
+        self.spawn_with(node, function, |out| {
+            args.iter().try_for_each(|value| out.value(value))
+        })
+    }
+
+    /// As [`spawn`](Self::spawn), with arguments that `write` writes. What the generated `on` functions call.
+    #[doc(hidden)]
+    pub fn spawn_with(
+        &self,
+        node: &str,
+        function: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> PortId {
+        if node == self.id().as_str() {
+            return self.spawn_locally(function, write);
+        }
+        let name = self.names().spawned();
+        let node_port = Self::node_port(node);
+        let id = PortId::new(&node_port.node_id(), &name);
+        let sent = self.send_with(&node_port, |out| {
+            out.str(SPAWN)?;
+            out.str(&name)?;
+            out.str(function)?;
+            write(out)
+        });
+        sent.log("a spawn", &id);
+        id
+    }
+
+    fn spawn_locally(
+        &self,
+        function: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> PortId {
+        let mut args = Vec::new();
+        let mut out = PacketWriter::values(&mut args, self.limits());
+        let written = write(&mut out).and_then(|()| out.finish());
+        let port = match written {
+            Ok(()) => self.spawn_here(function, None, PacketReader::values(args)),
+            Err(error) => self.spawn_failing(None, Reason::die(error)),
+        };
+        port.port_id()
+    }
+
+    /// Makes a port and has its init function run in the next turn; a fault kills the port then.
+    pub(crate) fn spawn_here(
+        &self,
+        function: &str,
+        name: Option<&str>,
+        args: PacketReader<'_>,
+    ) -> Arc<dyn AnyPort> {
+        let Some(start) = self.registry().init(function) else {
+            let hint = self.registry().nearest(function);
+            let hint = hint.map(|near| format!("; did you mean `{near}`?"));
+            let text = format!(
+                "unknown init function `{function}`{}",
+                hint.unwrap_or_default()
+            );
+            return self.spawn_failing(name, Reason::die(text));
+        };
+        let _scope = self.decoding();
+        let mut made = None;
+        let failed = start(Spawning {
+            node: self,
+            name,
+            args,
+            function,
+            made: &mut made,
+        });
+        match (failed, made) {
+            (Ok(()), Some(port)) => port,
+            (Ok(()), None) => self.spawn_failing(name, Reason::die("no port was made")),
+            (Err(undecoded), _) => {
+                let reason = undecoded.into_reason(function).unwrap_or_else(Reason::die);
+                self.spawn_failing(name, reason)
+            }
+        }
+    }
+
+    /// A port that dies in the next turn, so that a monitor right behind its spawn learns the reason.
+    fn spawn_failing(&self, name: Option<&str>, reason: Reason) -> Arc<dyn AnyPort> {
+        let init: Init<Untyped> = Box::new(move |_| Err(reason));
+        let extras = spawn_extras(name, init);
+        let make = |number| Arc::new(Cell::spawning(self.clone(), number, extras));
+        let port: Arc<Cell<Untyped>> = match name {
+            Some(name) => self.insert_named(name, make),
+            None => self.insert(make),
+        };
+        scheduler::schedule(Arc::<Cell<Untyped>>::clone(&port));
+        port
+    }
+}

@@ -1,0 +1,202 @@
+//! The established untyped calls: `snd`, `kil`, `mon`, `cal`, `rcv`, and those that ask another node to do something.
+
+use std::time::Duration;
+
+use aemp_codec::{PortId, Value};
+
+use super::Node;
+use crate::{
+    Args, CallError, Cx, RcvError, Reason, Sent,
+    message::Outcome,
+    port::{
+        Handle, Monitor, Timer, Untyped, UntypedMsg, ValueCall,
+        any::typed,
+        monitor::Action,
+        untyped::{self, Change, Kind},
+    },
+};
+
+impl Node {
+    /// Makes an untyped port of a closure, which is its default handler: it is given whole messages, tag first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
+    /// let node = aemp::Node::local()?;
+    /// let port = node.untyped(|_cx: &mut aemp::Cx<'_>, message: aemp::Args| println!("{message:?}"));
+    /// node.snd(&port.id(), aemp::msg!["hello", 1]);
+    /// # Ok(()) }
+    /// ```
+    pub fn untyped<O: Outcome>(
+        &self,
+        run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+    ) -> Handle<UntypedMsg> {
+        self.port(Untyped::new(Some(untyped::handler(run))))
+    }
+
+    /// Makes an untyped port without any handler; add them with [`rcv`](Self::rcv).
+    pub fn empty_port(&self) -> Handle<UntypedMsg> {
+        self.port(Untyped::new(None))
+    }
+
+    fn change(&self, port: &PortId, change: Change) -> Result<(), RcvError> {
+        if !self.port_is_local(port) {
+            return Err(RcvError::Remote(port.clone()));
+        }
+        let found = self.find(port.name());
+        let found = found.ok_or_else(|| RcvError::Dead(port.clone()))?;
+        let untyped = typed::<UntypedMsg>(found).ok_or_else(|| RcvError::Typed(port.clone()))?;
+        Handle::local(untyped).post(UntypedMsg(Kind::Change(change)));
+        Ok(())
+    }
+
+    /// Sets the handler of a tag of an untyped port of this node, in order with the caller's messages. It is given
+    /// the arguments behind the tag.
+    ///
+    /// # Errors
+    ///
+    /// [`RcvError`], if the port is not an untyped one of this node.
+    pub fn rcv<O: Outcome>(
+        &self,
+        port: &PortId,
+        tag: &str,
+        run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+    ) -> Result<(), RcvError> {
+        let handler = Some(untyped::handler(run));
+        let tag = Some(tag.into());
+        self.change(port, Change { tag, handler })
+    }
+
+    /// Sets the default handler of an untyped port of this node. It is given whole messages, tag first.
+    ///
+    /// # Errors
+    ///
+    /// [`RcvError`], if the port is not an untyped one of this node.
+    pub fn rcv_default<O: Outcome>(
+        &self,
+        port: &PortId,
+        run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+    ) -> Result<(), RcvError> {
+        let handler = Some(untyped::handler(run));
+        self.change(port, Change { tag: None, handler })
+    }
+
+    /// Removes the handler of a tag of an untyped port of this node.
+    ///
+    /// # Errors
+    ///
+    /// [`RcvError`], if the port is not an untyped one of this node.
+    pub fn rcv_remove(&self, port: &PortId, tag: &str) -> Result<(), RcvError> {
+        let tag = Some(tag.into());
+        self.change(port, Change { tag, handler: None })
+    }
+
+    /// Sends a message, tag first, to a port anywhere. Never blocks; a message to a dead or unknown port vanishes.
+    pub fn snd(&self, to: &PortId, message: Vec<Value>) -> Sent {
+        let sent = self.send_with(to, |out| {
+            message.iter().try_for_each(|value| out.value(value))
+        });
+        sent.log("a message", to);
+        sent
+    }
+
+    /// Kills a port anywhere with a reason; `()` is a normal end. In order with what the caller sent before.
+    pub fn kil(&self, port: &PortId, reason: impl Into<Reason>) {
+        self.destination(port).kill(reason.into());
+    }
+
+    /// Calls `callback` once with the reason when the port dies, does not exist, or its node is lost.
+    ///
+    /// Monitoring the node port (`PortId` of a bare node ID) connects to the node, and fires when the connection is
+    /// lost or cannot be made.
+    pub fn mon(&self, port: &PortId, callback: impl FnOnce(&Reason) + Send + 'static) -> Monitor {
+        let action = Action::Call(Box::new(callback));
+        self.destination(port).monitor(action)
+    }
+
+    /// Kills `other`, a port of this node, with the same reason when `port` dies of something.
+    pub fn mon_kil(&self, port: &PortId, other: &PortId) -> Monitor {
+        match self.destination(other).local() {
+            Some(other) => {
+                let link = Action::Link(std::sync::Arc::downgrade(&other));
+                self.destination(port).monitor(link)
+            }
+            None => Monitor::gone(),
+        }
+    }
+
+    /// Sends `message` to `to`, with the reason's elements appended, when the port dies.
+    pub fn mon_snd(&self, port: &PortId, to: &PortId, message: Vec<Value>) -> Monitor {
+        let action = Action::Send(self.clone(), to.clone(), message);
+        self.destination(port).monitor(action)
+    }
+
+    /// Calls a port: a reply port is appended to the message as its last argument, and the future is what it is
+    /// sent. Without a [`timeout`](ValueCall::timeout) the port is monitored meanwhile.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aemp::{Args, Cx, Node, PortId, msg};
+    ///
+    /// let node = Node::local()?;
+    /// let echo = node.untyped(|cx: &mut Cx<'_>, mut message: Args| {
+    ///     let reply = message.pop().and_then(|to| to.text().and_then(|to| PortId::parse(&to).ok()));
+    ///     if let Some(reply) = reply {
+    ///         cx.node().snd(&reply, message);
+    ///     }
+    /// });
+    /// assert_eq!(node.cal(&echo.id(), msg!["hi", 1]).await?, msg!["hi", 1]);
+    /// # Ok(()) }
+    /// ```
+    pub fn cal(&self, to: &PortId, message: Vec<Value>) -> ValueCall {
+        ValueCall::new(self.destination(to), message)
+    }
+
+    /// Runs `run` after a delay. What must not outlive a port is set with [`Cx::after`].
+    pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
+        let task = self.scheduler().runtime().spawn(async move {
+            tokio::time::sleep(delay).await;
+            crate::port::work::shielded(run);
+        });
+        Timer::free(task.abort_handle())
+    }
+
+    /// Calls a function that another node has registered, or any function of a Perl node that is not in secure mode. The
+    /// function's name contains `::`; nothing comes back.
+    pub fn snd_to_func(&self, node: &str, function: &str, args: Args) -> Sent {
+        let to = Self::node_port(node);
+        let mut message = Vec::with_capacity(args.len() + 1);
+        message.push(function.into());
+        message.extend(args);
+        self.snd(&to, message)
+    }
+
+    /// Has another node send a message to a port, from there: an echo if the port is one of ours.
+    pub fn snd_on(&self, node: &str, to: &PortId, message: Vec<Value>) -> Sent {
+        self.snd_to_func(node, "snd", Self::addressed(to, message))
+    }
+
+    /// Has a Perl node evaluate code; the future is the error text (empty if none), followed by the results. A node
+    /// of this project answers with an error, a Perl node in secure mode not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], as of any call.
+    pub async fn eval_on(
+        &self,
+        node: &str,
+        code: &str,
+        timeout: Duration,
+    ) -> Result<Vec<Value>, CallError> {
+        let to = Self::node_port(node);
+        self.cal(&to, vec!["eval".into(), code.into()])
+            .timeout(timeout)
+            .await
+    }
+
+    pub(crate) fn addressed(to: &PortId, message: Vec<Value>) -> Args {
+        let mut args = Vec::with_capacity(message.len() + 1);
+        args.push(to.as_str().into());
+        args.extend(message);
+        args
+    }
+}

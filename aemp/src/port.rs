@@ -1,0 +1,28 @@
+//! The port runtime: see ARCHITECTURE.md, "A port sleeps as data and wakes as work".
+
+pub(crate) mod any;
+mod bound;
+mod call;
+pub(crate) mod cell;
+mod context;
+pub(crate) mod current;
+pub(crate) mod destination;
+pub(crate) mod extras;
+pub(crate) mod handle;
+pub(crate) mod monitor;
+pub(crate) mod queue;
+pub(crate) mod scheduler;
+mod slot;
+pub(crate) mod table;
+pub(crate) mod untyped;
+mod waiting;
+pub(crate) mod work;
+
+pub use bound::{Psub, Timer};
+pub use call::{Call, ValueCall};
+pub use context::Cx;
+pub use handle::Handle;
+pub use monitor::Monitor;
+pub(crate) use slot::LocalReply;
+pub use slot::Reply;
+pub use untyped::{Untyped, UntypedMsg};

@@ -1,0 +1,131 @@
+//! A port without its type: what the table, the scheduler, monitors and links know of it.
+
+use std::{any::Any, sync::Arc};
+
+use aemp_codec::{DecodeError, NodeId, PacketReader};
+
+use super::{
+    extras::{Extras, Job},
+    monitor::Action,
+    queue::Pushed,
+};
+use crate::{Node, Reason};
+
+pub(crate) trait AnyPort: Send + Sync {
+    fn node(&self) -> &Node;
+    fn number(&self) -> u64;
+
+    /// Handles what is queued. To be called by whoever owns the work (see `scheduler`).
+    fn run(self: Arc<Self>, budget: &mut usize);
+
+    /// Queues a kill, in order with what the caller sent before.
+    fn kill(&self, reason: Reason) -> Pushed;
+
+    /// Queues code to run in the port's context.
+    fn job(&self, job: Job) -> Pushed;
+
+    /// Decodes a message and queues it. An error is one of syntax, hence the connection's fault; a message that
+    /// the port does not understand kills the port.
+    fn deliver(
+        &self,
+        origin: Option<&NodeId>,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Pushed, DecodeError>;
+
+    /// Changes the port's extras under its lock; `None` if it is dead.
+    fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()>;
+
+    /// The reason, once it is dead.
+    fn died(&self) -> Option<Reason>;
+
+    /// How many messages wait.
+    fn queue_len(&self) -> usize;
+
+    /// The name that the spawning node gave it, if another node did.
+    fn spawned_name(&self) -> Option<Box<str>> {
+        None
+    }
+
+    /// Stores itself into an `Option<Arc<dyn LocalPort<M>>>` if `M` is what it takes; see [`typed`].
+    fn typed(self: Arc<Self>, into: &mut dyn Any);
+}
+
+impl dyn AnyPort + '_ {
+    /// Calls `change` once with the port's extras and returns what it returned; `None` if the port is dead.
+    pub(crate) fn extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> Option<R> {
+        let mut change = Some(change);
+        let mut result = None;
+        self.with_extras(&mut |extras| {
+            if let Some(change) = change.take() {
+                result = Some(change(extras));
+            }
+        });
+        result
+    }
+
+    /// Adds a monitor. If the port is dead, the monitor fires at once with `no_such_port`.
+    pub(crate) fn monitor(&self, action: Action) -> Option<u64> {
+        let mut action = Some(action);
+        let id = self.extras(|extras| {
+            let id = extras.next_id();
+            extras
+                .monitors
+                .extend(action.take().map(|action| (id, action)));
+            id
+        });
+        if let Some(action) = action {
+            action.fire(&Reason::no_such_port(self.port_id().as_str()));
+        }
+        id
+    }
+
+    /// Removes a monitor; one that has fired is gone already.
+    pub(crate) fn unmonitor(&self, id: u64) {
+        // What the action holds is dropped outside of the port's lock.
+        let _removed = self.extras(|extras| take_id(&mut extras.monitors, id));
+    }
+
+    pub(crate) fn port_id(&self) -> aemp_codec::PortId {
+        self.node().local_port_id(self)
+    }
+}
+
+/// Removes the entry with this ID, keeping the others' order.
+pub(crate) fn take_id<T>(entries: &mut Vec<(u64, T)>, id: u64) -> Option<T> {
+    let at = entries.iter().position(|(other, _)| *other == id)?;
+    Some(entries.remove(at).1)
+}
+
+/// A port that takes messages of type `M`.
+pub(crate) trait LocalPort<M>: AnyPort {
+    fn push(&self, message: M) -> Pushed;
+
+    /// Whether a message would fit into the port's bound now; a dead port has room for everything.
+    fn has_room(&self) -> bool;
+
+    /// Queues the message if the port's bound allows it, or hands it back with what tells of room.
+    fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<tokio::sync::Notify>)>;
+}
+
+/// The port as one that takes `M`, if that is what it takes.
+pub(crate) fn typed<M: 'static>(port: Arc<dyn AnyPort>) -> Option<Arc<dyn LocalPort<M>>> {
+    let mut typed: Option<Arc<dyn LocalPort<M>>> = None;
+    port.typed(&mut typed);
+    typed
+}
+
+/// The `Arc` behind a context, without its type.
+pub(crate) trait PortArc: Sync {
+    fn arc(&self) -> Arc<dyn AnyPort>;
+    fn port(&self) -> &dyn AnyPort;
+}
+
+impl<T: AnyPort + 'static> PortArc for Arc<T> {
+    fn arc(&self) -> Arc<dyn AnyPort> {
+        Arc::<T>::clone(self)
+    }
+
+    fn port(&self) -> &dyn AnyPort {
+        &**self
+    }
+}

@@ -1,0 +1,58 @@
+//! Which port this thread is running, so that a port is recognised when it kills itself.
+
+use std::cell::{Cell, RefCell};
+
+use super::any::AnyPort;
+use crate::Reason;
+
+thread_local! {
+    static PORT: Cell<usize> = const { Cell::new(0) };
+    /// Whether there is anything in `KILLED`: asked after every message, so it must cost next to nothing.
+    static ANY_KILLED: Cell<bool> = const { Cell::new(false) };
+    static KILLED: RefCell<Option<Reason>> = const { RefCell::new(None) };
+}
+
+/// A port's address tells it from all others for as long as it is being run.
+fn key(port: &dyn AnyPort) -> usize {
+    std::ptr::from_ref(port).addr()
+}
+
+/// For as long as this lives, the thread runs that port.
+pub(crate) struct Scope {
+    before: usize,
+}
+
+impl Scope {
+    pub(crate) fn enter(port: &dyn AnyPort) -> Self {
+        Self {
+            before: PORT.replace(key(port)),
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        PORT.set(self.before);
+    }
+}
+
+/// If the port is the one that this thread is running, notes that it ends when its handler returns.
+pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
+    if PORT.get() != key(port) {
+        return false;
+    }
+    ANY_KILLED.set(true);
+    KILLED.with_borrow_mut(|killed| {
+        killed.get_or_insert_with(|| reason.clone());
+    });
+    true
+}
+
+/// What the handler that has just returned noted of its own end.
+#[inline]
+pub(crate) fn take_killed() -> Option<Reason> {
+    if !ANY_KILLED.replace(false) {
+        return None;
+    }
+    KILLED.with_borrow_mut(Option::take)
+}

@@ -1,0 +1,82 @@
+//! Where a message goes that is not moved into a typed queue: a port of another node, or one of this node whose
+//! type is not known.
+
+use std::sync::Arc;
+
+use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
+
+use super::{
+    any::AnyPort,
+    monitor::{Action, Monitor},
+    queue::Pushed,
+    scheduler,
+};
+use crate::{Node, Reason, SendError, Sent, node::remote::Remote};
+
+#[derive(Clone)]
+pub(crate) struct Destination {
+    pub(crate) node: Node,
+    pub(crate) id: PortId,
+    /// `None`: the port is one of this node.
+    pub(crate) remote: Option<Arc<Remote>>,
+}
+
+impl Destination {
+    /// The port itself, if it is one of this node and alive.
+    pub(crate) fn local(&self) -> Option<Arc<dyn AnyPort>> {
+        match self.remote {
+            Some(_) => None,
+            None => self.node.find(self.id.name()),
+        }
+    }
+
+    /// Sends what `write` writes: tag and arguments.
+    pub(crate) fn send_with(
+        &self,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Sent {
+        if let Some(remote) = &self.remote {
+            return Sent::from(remote.send(self.id.name(), write));
+        }
+        let mut message = Vec::new();
+        let mut out = PacketWriter::values(&mut message, self.node.limits());
+        if let Err(error) = write(&mut out).and_then(|()| out.finish()) {
+            return Sent::from(Err(error));
+        }
+        if self.id.is_node_port() {
+            self.node.request_locally(message);
+        } else if let Some(port) = self.node.find(self.id.name()) {
+            let _scope = self.node.decoding();
+            let delivered = port.deliver(None, &mut PacketReader::values(message));
+            if let Ok(Pushed::Wake) = delivered {
+                scheduler::schedule(port);
+            }
+        }
+        Sent::from(Ok::<(), SendError>(()))
+    }
+
+    pub(crate) fn kill(&self, reason: Reason) {
+        if let Some(remote) = &self.remote {
+            remote.kill(self.id.name(), &reason);
+        } else if let Some(port) = self.local() {
+            super::monitor::kill(&port, reason);
+        }
+    }
+
+    pub(crate) fn monitor(&self, action: Action) -> Monitor {
+        if let Some(remote) = &self.remote {
+            return Monitor::remote(remote, self.id.name(), action);
+        }
+        if self.id.is_node_port() {
+            // A node's connection to itself is never lost.
+            return Monitor::gone();
+        }
+        match self.local() {
+            Some(port) => Monitor::local(&port, action),
+            None => {
+                action.fire(&Reason::no_such_port(self.id.as_str()));
+                Monitor::gone()
+            }
+        }
+    }
+}

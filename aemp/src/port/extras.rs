@@ -1,0 +1,62 @@
+//! What a port rarely has: allocated by the first thing that needs it.
+
+use std::{any::Any, collections::HashMap, sync::Arc};
+
+use tokio::{sync::Notify, task::AbortHandle};
+
+use super::monitor::Action;
+use crate::{Cx, Reason};
+
+/// Code to run in a port's context.
+pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
+
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// The name of a port that another node spawned; others are named by their numbers.
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) monitors: Vec<(u64, Action)>,
+    /// Values that are dropped when the port dies.
+    pub(crate) guards: Vec<(u64, Box<dyn Any + Send>)>,
+    /// Tasks that are aborted when the port dies.
+    pub(crate) tasks: Vec<(u64, AbortHandle)>,
+    /// What timers that have not fired yet will run.
+    pub(crate) jobs: HashMap<u64, Job>,
+    /// Set while an async handler waits; a notification cancels it.
+    pub(crate) waiting: Option<Arc<Notify>>,
+    /// The init function of a port that is being spawned.
+    pub(crate) init: Option<Box<dyn Any + Send>>,
+    pub(crate) bound: Option<Bound>,
+    pub(crate) next_id: u64,
+}
+
+/// The limit of a port's queue, for senders who wait for room.
+pub(crate) struct Bound {
+    pub(crate) limit: usize,
+    /// Taken from the queue, but not handled yet.
+    pub(crate) in_hand: usize,
+    pub(crate) room: Arc<Notify>,
+}
+
+impl Extras {
+    /// An ID that no other monitor, guard, task or timer of this port has.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Ends what is bound to the port, then tells who monitors it. Returns whether anybody did.
+    pub(crate) fn end(self, reason: &Reason) -> bool {
+        for (_, task) in self.tasks {
+            task.abort();
+        }
+        super::work::shielded(|| drop((self.guards, self.jobs, self.init)));
+        if let Some(bound) = self.bound {
+            bound.room.notify_waiters();
+        }
+        let monitored = !self.monitors.is_empty();
+        for (_, action) in self.monitors {
+            action.fire(reason);
+        }
+        monitored
+    }
+}

@@ -1,0 +1,142 @@
+//! Monitors: what happens once when a port dies.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use aemp_codec::{PortId, Value};
+
+use super::{any::AnyPort, scheduler};
+use crate::{Node, Reason, node::remote::Remote};
+
+/// What a monitor does when it fires.
+pub(crate) enum Action {
+    Call(Box<dyn FnOnce(&Reason) + Send>),
+    /// Kill a port of this node with the same reason, if there is one.
+    Link(Weak<dyn AnyPort>),
+    /// Send a message with the reason appended.
+    Send(Node, PortId, Vec<Value>),
+    /// Tell the node that monitors the port from afar.
+    Tell(Arc<Remote>, Box<str>),
+}
+
+impl Action {
+    pub(crate) fn fire(self, reason: &Reason) {
+        match self {
+            Self::Call(callback) => super::work::shielded(|| callback(reason)),
+            Self::Link(port) => {
+                if !reason.is_normal()
+                    && let Some(port) = port.upgrade()
+                {
+                    kill(&port, reason.clone());
+                }
+            }
+            Self::Send(node, to, mut message) => {
+                message.extend_from_slice(reason);
+                node.snd(&to, message);
+            }
+            Self::Tell(remote, port) => remote.tell_death(&port, reason),
+        }
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Call(_) => "Call",
+            Self::Link(_) => "Link",
+            Self::Send(..) => "Send",
+            Self::Tell(..) => "Tell",
+        })
+    }
+}
+
+/// Kills a port of this node: when its handler returns if the caller is that handler, otherwise in order with what
+/// the caller sent before.
+pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
+    if super::current::kill_if_running(&**port, &reason) {
+        return;
+    }
+    if port.kill(reason) == super::queue::Pushed::Wake {
+        scheduler::schedule(Arc::clone(port));
+    }
+}
+
+/// A standing monitor. Dropping it cancels it; [`detach`](Self::detach) lets it stand until it fires.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let node = aemp::Node::local();
+/// let port = node.untyped(|_cx: &mut aemp::Cx<'_>, _message: aemp::Args| ());
+/// let guard = port.mon(|reason| println!("died: {reason}"));
+/// drop(guard); // nothing is printed, whatever happens
+/// # }
+/// ```
+#[must_use = "dropping the guard cancels the monitor; `.detach()` keeps it"]
+pub struct Monitor {
+    target: Target,
+}
+
+enum Target {
+    /// Fired already, or detached.
+    Gone,
+    Local(Weak<dyn AnyPort>, u64),
+    Remote(Arc<Remote>, Box<str>, u64),
+}
+
+impl Monitor {
+    pub(crate) fn local(port: &Arc<dyn AnyPort>, action: Action) -> Self {
+        let target = match port.monitor(action) {
+            Some(id) => Target::Local(Arc::downgrade(port), id),
+            None => Target::Gone,
+        };
+        Self { target }
+    }
+
+    pub(crate) fn remote(remote: &Arc<Remote>, port: &str, action: Action) -> Self {
+        let id = remote.monitor(port, action);
+        Self {
+            target: Target::Remote(Arc::clone(remote), port.into(), id),
+        }
+    }
+
+    /// Ends the monitor of a call. The other node is not told at once, because calls come in series.
+    pub(crate) fn release(mut self) {
+        if let Target::Remote(remote, port, id) = &self.target {
+            remote.release(port, *id);
+            self.target = Target::Gone;
+        }
+    }
+
+    pub(crate) fn gone() -> Self {
+        Self {
+            target: Target::Gone,
+        }
+    }
+
+    /// Lets the monitor stand without a guard: it fires once, when the port dies.
+    pub fn detach(mut self) {
+        self.target = Target::Gone;
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.target, Target::Gone) {
+            Target::Gone => {}
+            Target::Local(port, id) => {
+                if let Some(port) = port.upgrade() {
+                    port.unmonitor(id);
+                }
+            }
+            Target::Remote(remote, port, id) => remote.unmonitor(&port, id),
+        }
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}

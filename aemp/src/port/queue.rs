@@ -1,0 +1,139 @@
+//! The queue of a port: the size of one envelope, and no allocation for one message at a time.
+
+use std::{collections::VecDeque, mem};
+
+use crate::Reason;
+
+/// What waits for a port, and whether somebody is at work on it.
+///
+/// The states are variants instead of flags beside the queue, because they then hide in unused values of the
+/// envelope and an idle port pays nothing for them.
+pub(crate) enum Queue<E> {
+    /// Nothing queued, nobody at work: who pushes must schedule the port.
+    Idle,
+    /// Nothing queued, but the port is scheduled or running.
+    Empty,
+    One(E),
+    Many(Box<VecDeque<E>>),
+    /// The port is dead; the reason is kept for those who still hold it.
+    Dead(Reason),
+}
+
+/// Length of a queue from which another thread should come to help.
+const BACKLOG: usize = 64;
+
+/// What a push found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// The port was idle: the caller must schedule it.
+    Wake,
+    /// The port is at work already.
+    Queued,
+    /// As `Queued`, but much is waiting already.
+    Backlog,
+    /// The port is dead; the message has vanished.
+    Dead,
+}
+
+impl<E> Queue<E> {
+    /// Appends, and says what to do. Must not be called for a dead port: what is pushed there has to be dropped outside
+    /// of the port's lock.
+    #[inline]
+    pub(crate) fn push(&mut self, envelope: E) -> Pushed {
+        match self {
+            Self::Many(queue) => {
+                queue.push_back(envelope);
+                if queue.len() == BACKLOG {
+                    return Pushed::Backlog;
+                }
+            }
+            Self::Idle => {
+                *self = Self::One(envelope);
+                return Pushed::Wake;
+            }
+            Self::One(_) => self.second(envelope),
+            Self::Empty | Self::Dead(_) => *self = Self::One(envelope),
+        }
+        Pushed::Queued
+    }
+
+    #[cold]
+    fn second(&mut self, envelope: E) {
+        let mut queue = VecDeque::with_capacity(4);
+        if let Self::One(first) = mem::replace(self, Self::Empty) {
+            queue.push_back(first);
+        }
+        queue.push_back(envelope);
+        *self = Self::Many(Box::new(queue));
+    }
+
+    /// Takes everything queued; the queue is `Empty` (at work) or keeps the capacity of `spare`.
+    pub(crate) fn take(&mut self, spare: Option<Box<VecDeque<E>>>) -> Self {
+        if matches!(self, Self::Dead(_)) {
+            return Self::Empty;
+        }
+        mem::replace(self, spare.map_or(Self::Empty, Self::Many))
+    }
+
+    /// Puts what was taken but not handled back to the front.
+    pub(crate) fn put_back(&mut self, mut rest: Box<VecDeque<E>>) {
+        if rest.is_empty() {
+            return;
+        }
+        match mem::replace(self, Self::Empty) {
+            Self::Idle | Self::Empty => {}
+            Self::One(envelope) => rest.push_back(envelope),
+            Self::Many(mut queue) => rest.append(&mut queue),
+            dead @ Self::Dead(_) => {
+                *self = dead;
+                return;
+            }
+        }
+        *self = Self::Many(rest);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Idle | Self::Empty | Self::Dead(_) => 0,
+            Self::One(_) => 1,
+            Self::Many(queue) => queue.len(),
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self, Self::Dead(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_as_small_as_what_it_holds() {
+        enum Message {
+            #[expect(dead_code, reason = "only its size matters")]
+            A(Box<u8>, u64),
+            #[expect(dead_code, reason = "only its size matters")]
+            B(u64),
+        }
+        assert_eq!(size_of::<Queue<Message>>(), size_of::<Message>());
+    }
+
+    #[test]
+    fn keeps_order_over_put_back() {
+        let mut queue = Queue::Idle;
+        assert_eq!(queue.push(1), Pushed::Wake);
+        assert_eq!(queue.push(2), Pushed::Queued);
+        let Queue::Many(mut taken) = queue.take(None) else {
+            panic!("two entries are many")
+        };
+        assert_eq!(taken.pop_front(), Some(1));
+        queue.push(3);
+        queue.put_back(taken);
+        let Queue::Many(taken) = queue else {
+            panic!("two entries are many")
+        };
+        assert_eq!(taken, [2, 3]);
+    }
+}

@@ -1,0 +1,229 @@
+//! Who runs ports that have something to do.
+//!
+//! Work that arises on a thread that is running ports already goes to that thread's run list, everything else
+//! to the node's injector, which up to one *drainer* task per worker of the runtime empties.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::{any::AnyPort, current};
+use crate::Node;
+
+/// A port that has something to do; whoever owns this may run it.
+pub(crate) type Work = Arc<dyn AnyPort>;
+
+/// Messages handled before a drainer lets other tasks of the runtime run.
+const BUDGET: usize = 1024;
+/// Messages one port handles before the next port has its turn.
+pub(crate) const TURN: usize = 128;
+/// Run list length from which half of it is offered to other threads.
+const SURPLUS: usize = 64;
+
+/// The ports of one node that are ready to run, and the tasks that run them.
+pub(crate) struct Scheduler {
+    runtime: Handle,
+    /// How many drainers may be at work at once.
+    max: usize,
+    injector: Mutex<Injector>,
+}
+
+struct Injector {
+    ready: VecDeque<Work>,
+    drainers: usize,
+}
+
+struct RunList {
+    /// Address of the node whose ports this thread is running; 0: none.
+    node: usize,
+    list: VecDeque<Work>,
+}
+
+thread_local! {
+    static RUN: RefCell<RunList> = const {
+        RefCell::new(RunList { node: 0, list: VecDeque::new() })
+    };
+}
+
+impl Scheduler {
+    pub(crate) fn new(runtime: Handle) -> Self {
+        let max = match runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => 1,
+            _ => runtime.metrics().num_workers().max(1),
+        };
+        let injector = Mutex::new(Injector {
+            ready: VecDeque::new(),
+            drainers: 0,
+        });
+        Self {
+            runtime,
+            max,
+            injector,
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    fn injector(&self) -> std::sync::MutexGuard<'_, Injector> {
+        self.injector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offers work to the drainers, starting one if there is none to take it.
+    fn inject(&self, node: &Node, work: Work) {
+        let mut injector = self.injector();
+        injector.ready.push_back(work);
+        self.wake(node, injector);
+    }
+
+    fn wake(&self, node: &Node, mut injector: std::sync::MutexGuard<'_, Injector>) {
+        if injector.drainers >= self.max {
+            return;
+        }
+        injector.drainers += 1;
+        drop(injector);
+        let node = node.clone();
+        self.runtime.spawn(async move {
+            while node.scheduler().drain(&node) {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Lets an idle worker of the runtime take the drainer. A task that a worker has just started is run by that worker
+    /// alone until it starts another, so a sender that does not pause would be sending to a port that never runs.
+    #[cold]
+    pub(crate) fn nudge(&self) {
+        if self.max > 1 && RUN.with_borrow(|run| run.node == 0) {
+            self.runtime.spawn(async {});
+        }
+    }
+
+    /// One drainer's turn. Whether there is more to do.
+    fn drain(&self, node: &Node) -> bool {
+        let mut budget = BUDGET;
+        let Some(running) = Running::start(node) else {
+            return false;
+        };
+        while budget > 0 {
+            while budget > 0 && running.run_one(&mut budget) {}
+            if budget > 0 && !self.refill() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves a fair share of the injector to this thread's run list. If there is none, this drainer ends.
+    fn refill(&self) -> bool {
+        let mut injector = self.injector();
+        let ready = injector.ready.len();
+        if ready == 0 {
+            injector.drainers -= 1;
+            return false;
+        }
+        let share = ready.div_ceil(self.max).min(SURPLUS);
+        RUN.with_borrow_mut(|run| run.list.extend(injector.ready.drain(..share)));
+        true
+    }
+
+    /// Hands half of a long run list to other drainers.
+    #[cold]
+    fn share(&self, node: &Node, list: &mut VecDeque<Work>) {
+        let mut injector = self.injector();
+        if injector.drainers >= self.max && injector.ready.len() >= SURPLUS {
+            return;
+        }
+        let keep = list.len() / 2;
+        injector.ready.extend(list.drain(keep..));
+        self.wake(node, injector);
+    }
+}
+
+/// Has the port run: on this thread if it is running ports of this node already, otherwise by a drainer.
+pub(crate) fn schedule(work: Work) {
+    let node = work.node().address();
+    let outside = RUN.with_borrow_mut(|run| {
+        if run.node != node {
+            return Some(work);
+        }
+        run.list.push_back(work);
+        if run.list.len() > SURPLUS && run.list.len().is_multiple_of(SURPLUS) {
+            let node = run.list[0].node().clone();
+            if node.scheduler().max > 1 {
+                node.scheduler().share(&node, &mut run.list);
+            }
+        }
+        None
+    });
+    if let Some(work) = outside {
+        let node = work.node().clone();
+        node.scheduler().inject(&node, work);
+    }
+}
+
+/// Runs the port, and what it sets going, here and now: a caller who would only wait for it helps instead.
+/// Inside of a handler, or on a thread that is no part of the node's runtime, the port is scheduled.
+pub(crate) fn help(work: Work) {
+    let node = work.node().clone();
+    let Some(running) = Running::start(&node) else {
+        schedule(work);
+        return;
+    };
+    let mut budget = TURN;
+    RUN.with_borrow_mut(|run| run.list.push_back(work));
+    while budget > 0 && running.run_one(&mut budget) {}
+}
+
+/// This thread runs ports of a node for as long as this lives; what is left on the run list then goes to the
+/// drainers.
+pub(crate) struct Running<'a> {
+    node: &'a Node,
+}
+
+impl<'a> Running<'a> {
+    /// `None` if this thread is running ports already.
+    pub(crate) fn start(node: &'a Node) -> Option<Self> {
+        RUN.with_borrow_mut(|run| {
+            (run.node == 0).then(|| {
+                run.node = node.address();
+                Self { node }
+            })
+        })
+    }
+
+    /// Runs the next port of the run list. Whether there was one.
+    pub(crate) fn run_one(&self, budget: &mut usize) -> bool {
+        let Some(work) = RUN.with_borrow_mut(|run| run.list.pop_front()) else {
+            return false;
+        };
+        let _scope = current::Scope::enter(&*work);
+        *budget = budget.saturating_sub(1);
+        work.run(budget);
+        true
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut rest = RUN.with_borrow_mut(|run| {
+            run.node = 0;
+            if run.list.is_empty() {
+                VecDeque::new()
+            } else {
+                std::mem::take(&mut run.list)
+            }
+        });
+        if !rest.is_empty() {
+            let scheduler = self.node.scheduler();
+            let mut injector = scheduler.injector();
+            injector.ready.append(&mut rest);
+            scheduler.wake(self.node, injector);
+        }
+    }
+}

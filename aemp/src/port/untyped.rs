@@ -1,0 +1,164 @@
+//! Ports made of closures, whose handlers come and go while they run.
+
+use std::{collections::HashMap, fmt};
+
+use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, Value};
+
+use super::handle::Handle;
+use crate::{
+    Cx, Reason,
+    message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded},
+};
+
+/// A handler of untyped messages. It is given the arguments behind the tag; a default handler everything.
+pub(crate) type Handler = Box<dyn FnMut(&mut Cx<'_>, Args) -> Result<(), Reason> + Send>;
+
+/// Makes a handler of a closure that returns `()` or a `Result`.
+pub(crate) fn handler<O: Outcome>(
+    mut handler: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+) -> Handler {
+    Box::new(move |cx, args| handler(cx, args).outcome())
+}
+
+/// A port of closures. Its messages are lists of values whose first is the tag.
+#[derive(Default)]
+pub struct Untyped {
+    /// Takes what no tag's handler takes.
+    default: Option<Handler>,
+    tags: HashMap<String, Handler>,
+    /// Ports that were spawned ignore what they have no handler for (REFERENCE.md, "Reasons").
+    lenient: bool,
+}
+
+/// A message of an untyped port.
+pub struct UntypedMsg(pub(crate) Kind);
+
+pub(crate) enum Kind {
+    Message(Vec<Value>),
+    Change(Change),
+}
+
+/// A change of a port's handlers: `None` removes one.
+pub(crate) struct Change {
+    pub(crate) tag: Option<String>,
+    pub(crate) handler: Option<Handler>,
+}
+
+impl Untyped {
+    pub(crate) fn new(default: Option<Handler>) -> Self {
+        Self {
+            default,
+            ..Self::default()
+        }
+    }
+
+    /// Handlers that the init function of a spawned port has set.
+    pub(crate) fn spawned(changes: Vec<Change>) -> Self {
+        let mut port = Self {
+            lenient: true,
+            ..Self::default()
+        };
+        for change in changes {
+            port.change(change);
+        }
+        port
+    }
+
+    fn change(&mut self, Change { tag, handler }: Change) {
+        match (tag, handler) {
+            (None, default) => self.default = default,
+            (Some(tag), Some(handler)) => {
+                self.tags.insert(tag, handler);
+            }
+            (Some(tag), None) => {
+                self.tags.remove(&tag);
+            }
+        }
+    }
+
+    fn message(&mut self, cx: &mut Cx<'_>, mut message: Vec<Value>) -> Result<(), Reason> {
+        let tag = message.first().and_then(Value::text).unwrap_or_default();
+        let done = if let Some(handler) = self.tags.get_mut(&*tag) {
+            drop(tag);
+            message.remove(0);
+            handler(cx, message)
+        } else if let Some(handler) = &mut self.default {
+            drop(tag);
+            handler(cx, message)
+        } else if self.lenient {
+            Ok(())
+        } else {
+            Err(Reason::unhandled(&tag))
+        };
+        for change in cx.take_changes() {
+            self.change(change);
+        }
+        done
+    }
+}
+
+impl Port for Untyped {
+    type Msg = UntypedMsg;
+    type Ref = Handle<UntypedMsg>;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, message: UntypedMsg) -> Result<(), Reason> {
+        match message.0 {
+            Kind::Message(message) => self.message(cx, message),
+            Kind::Change(change) => {
+                self.change(change);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Message for UntypedMsg {
+    const USES_ORIGIN: bool = true;
+
+    fn decode(
+        tag: &str,
+        args: &mut PacketReader<'_>,
+        _cx: &Decoding<'_>,
+    ) -> Result<Self, Undecoded> {
+        let mut message = args.rest().map_err(Undecoded::Malformed)?;
+        message.insert(0, tag.into());
+        Ok(Self(Kind::Message(message)))
+    }
+
+    fn read(
+        message: &mut PacketReader<'_>,
+        _cx: &Decoding<'_>,
+    ) -> Result<Result<Self, Reason>, DecodeError> {
+        // A tag that is a number stays one: the message may be an answer.
+        message
+            .rest()
+            .map(|message| Ok(Self(Kind::Message(message))))
+    }
+
+    fn encode(self, out: &mut PacketWriter<'_>, _cx: &mut Encoding<'_>) -> Result<(), EncodeError> {
+        if let Kind::Message(message) = self.0 {
+            for value in &message {
+                out.value(value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Untyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Untyped")
+            .field("default", &self.default.is_some())
+            .field("tags", &self.tags.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UntypedMsg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Message(message) => f.debug_tuple("UntypedMsg").field(message).finish(),
+            Kind::Change(change) => write!(f, "UntypedMsg(rcv {:?})", change.tag),
+        }
+    }
+}

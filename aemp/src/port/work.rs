@@ -1,0 +1,238 @@
+//! A port at work: handling what is queued, one message at a time, and dying.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use aemp_codec::NodeId;
+
+use super::{
+    any::AnyPort,
+    cell::{Cell, Envelope, Queued, take_all, take_queue},
+    current,
+    extras::Extras,
+    queue::Queue,
+    scheduler::{self, TURN},
+    waiting,
+};
+use crate::{Cx, Reason, message::Port};
+
+/// An init function that waits to be run in the context of the port that it makes.
+pub(crate) type Init<P> = Box<dyn FnOnce(&mut Cx<'_>) -> InitResult<P> + Send>;
+
+pub(crate) type InitResult<P> = Result<P, Reason>;
+
+/// How a batch of messages ended.
+pub(crate) enum Batch<M> {
+    /// Everything taken has been handled.
+    Finished,
+    /// The port has used up its turn.
+    Turn,
+    Died(Reason),
+    /// This message's handler may wait.
+    Waits(Option<NodeId>, M),
+}
+
+/// Handles what is queued for at most a turn; what remains is scheduled again.
+pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
+    let mut turn = TURN.min(*budget).max(1);
+    let given = turn;
+    let Some((mut state, mut queue)) = begin(&cell) else {
+        return;
+    };
+    loop {
+        let batch = catch_unwind(AssertUnwindSafe(|| {
+            handle_batch(&cell, &mut state, &mut queue, &mut turn)
+        }));
+        match batch.unwrap_or_else(|panic| Batch::Died(panic_reason(&*panic))) {
+            Batch::Finished => match settle(&cell, state, queue) {
+                Some(more) => (state, queue) = more,
+                None => break,
+            },
+            Batch::Turn => {
+                pause(&cell, state, queue);
+                scheduler::schedule(cell);
+                break;
+            }
+            Batch::Died(reason) => {
+                die(&cell, Some(state), queue, reason);
+                break;
+            }
+            Batch::Waits(origin, message) => {
+                match waiting::start(&cell, state, queue, origin, message) {
+                    Some(more) => (state, queue) = more,
+                    None => break,
+                }
+            }
+        }
+    }
+    *budget = budget.saturating_sub(given - turn);
+}
+
+/// Takes state and queue out of the cell. `None` if the port had to be initialised and failed.
+pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
+    let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        return None;
+    }
+    if let Some(state) = inner.state.take() {
+        let queue = take_queue(&mut inner, None);
+        return Some((state, queue));
+    }
+    let init = inner.extras.as_mut().and_then(|extras| extras.init.take());
+    drop(inner);
+    // A port without a state and without an init function is being run by somebody else: never the case for
+    // the owner of its work.
+    let init = init?.downcast::<Init<P>>().ok()?;
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let mut cx = Cx::new(cell, None);
+        let state = init(&mut cx);
+        cx.take_ended().map_or(state, Err)
+    }));
+    match made.unwrap_or_else(|panic| Err(panic_reason(&*panic))) {
+        Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
+        Err(reason) => {
+            die(cell, None, Queue::Empty, reason);
+            None
+        }
+    }
+}
+
+fn handle_batch<P: Port>(
+    cell: &Arc<Cell<P>>,
+    state: &mut P,
+    queue: &mut Queued<P>,
+    turn: &mut usize,
+) -> Batch<P::Msg> {
+    let mut cx = Cx::new(cell, None);
+    while let Some(envelope) = pop(queue) {
+        let done = match envelope {
+            Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
+            Envelope::User(message) => state.handle(&mut cx, message),
+            Envelope::From(from) => {
+                let (node, message) = *from;
+                if P::waits(&message) {
+                    return Batch::Waits(Some(node), message);
+                }
+                let mut cx = Cx::new(cell, Some(&node));
+                let done = state.handle(&mut cx, message);
+                cx.take_ended().map_or(done, Err)
+            }
+            Envelope::Job(job) => job(&mut cx),
+            Envelope::Kill(reason) => return Batch::Died(reason),
+        };
+        if let Err(reason) = done {
+            return Batch::Died(reason);
+        }
+        if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
+            return Batch::Died(reason);
+        }
+        *turn -= 1;
+        if *turn == 0 {
+            return Batch::Turn;
+        }
+    }
+    Batch::Finished
+}
+
+fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
+    match queue {
+        Queue::Many(envelopes) => envelopes.pop_front(),
+        Queue::One(_) => match std::mem::replace(queue, Queue::Empty) {
+            Queue::One(envelope) => Some(envelope),
+            _ => None,
+        },
+        Queue::Idle | Queue::Empty | Queue::Dead(_) => None,
+    }
+}
+
+/// Goes idle if nothing has come in meanwhile; otherwise takes that.
+fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queued<P>)> {
+    let spare = match done {
+        Queue::Many(empty) => Some(empty),
+        _ => None,
+    };
+    let mut inner = cell.lock();
+    if matches!(inner.queue, Queue::Empty) {
+        inner.queue = Queue::Idle;
+        inner.state = Some(state);
+        if let Some(extras) = &mut inner.extras
+            && let Some(bound) = &mut extras.bound
+        {
+            bound.in_hand = 0;
+            bound.room.notify_waiters();
+        }
+        drop(inner);
+        drop(spare);
+        return None;
+    }
+    let queue = take_queue(&mut inner, spare);
+    Some((state, queue))
+}
+
+/// Puts state and what is left of the queue back; the caller schedules the port.
+pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
+    let mut inner = cell.lock();
+    inner.state = Some(state);
+    put_back(&mut inner.queue, rest);
+}
+
+pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {
+    match rest {
+        Queue::Many(rest) => queue.put_back(rest),
+        Queue::One(envelope) => queue.put_back(Box::new(VecDeque::from([envelope]))),
+        Queue::Idle | Queue::Empty | Queue::Dead(_) => {}
+    }
+}
+
+/// Ends the port: forgets it, drops its state and what is queued, then fires its monitors.
+#[cold]
+pub(crate) fn die<P: Port>(
+    cell: &Arc<Cell<P>>,
+    state: Option<P>,
+    taken: Queued<P>,
+    reason: Reason,
+) {
+    current::take_killed();
+    let (queue, idle, extras) = take_all(cell, &reason);
+    let name = extras.as_ref().and_then(|extras| extras.name.clone());
+    cell.node().forget(&**cell, name.as_deref());
+    shielded(|| drop((state, idle)));
+    shielded(|| drop((taken, queue)));
+    let monitored = extras.is_some_and(|extras| extras.end(&reason));
+    if !monitored && !reason.is_normal() {
+        let port = cell.node().port_id_of(cell.number(), name.as_deref());
+        tracing::warn!(%port, "unmonitored local port {port} died with reason: {reason}");
+    }
+}
+
+/// Runs code of the user that nobody waits for; a panic in it is logged.
+pub(crate) fn shielded(run: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        tracing::error!("a callback panicked: {}", panic_text(&*panic));
+    }
+}
+
+pub(crate) fn panic_reason(panic: &(dyn Any + Send)) -> Reason {
+    Reason::die(panic_text(panic))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panicked with a value that is no text")
+}
+
+/// Extras of a port that is being spawned under a name.
+pub(crate) fn spawn_extras<P: Port>(name: Option<&str>, init: Init<P>) -> Extras {
+    Extras {
+        name: name.map(Into::into),
+        init: Some(Box::new(init)),
+        ..Extras::default()
+    }
+}

@@ -1,0 +1,138 @@
+//! Why a port died.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use aemp_codec::Value;
+
+/// Why a port was killed: a list of values, empty for a normal end (PROTOCOL.md section 7).
+///
+/// Cheap to clone. Elements of any kind pass through the network unchanged.
+///
+/// ```
+/// use aemp::Reason;
+///
+/// let normal = Reason::normal();
+/// assert!(normal.is_normal());
+/// let failed = Reason::new(vec!["die".into(), "out of tea".into()]);
+/// assert_eq!(failed.to_string(), "die out of tea");
+/// assert_eq!(failed[0].as_str(), Some("die"));
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct Reason(Option<Arc<Vec<Value>>>);
+
+impl Reason {
+    /// The reason of a normal end: no elements. Links do not pass it on.
+    #[must_use]
+    pub fn normal() -> Self {
+        Self(None)
+    }
+
+    /// A reason of any elements; none is the same as [`Reason::normal`].
+    #[must_use]
+    pub fn new(elements: Vec<Value>) -> Self {
+        Self((!elements.is_empty()).then(|| Arc::new(elements)))
+    }
+
+    /// `die, TEXT`: a handler failed. Trailing line feeds of the text are dropped, as the reference does.
+    #[must_use]
+    pub fn die(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self::new(vec!["die".into(), text.trim_end_matches('\n').into()])
+    }
+
+    /// `unhandled_message, TEXT`: no handler takes this tag. The tag is cut to 30 characters and what
+    /// is not printable ASCII becomes a dot (REFERENCE.md, "Reasons").
+    #[must_use]
+    pub fn unhandled(tag: &str) -> Self {
+        let shown: String = tag
+            .chars()
+            .take(30)
+            .map(|c| if matches!(c, ' '..='~') { c } else { '.' })
+            .collect();
+        let text = format!("no callback found for message '{shown}'");
+        Self::new(vec!["unhandled_message".into(), text.into()])
+    }
+
+    /// `no_such_port, TEXT, PORTID`: the monitored port does not exist.
+    #[must_use]
+    pub fn no_such_port(port: &str) -> Self {
+        let text = "cannot monitor nonexistent port";
+        Self::new(vec!["no_such_port".into(), text.into(), port.into()])
+    }
+
+    /// `transport_error, NODE, TEXT`: the connection to the port's node was lost or could not be made.
+    #[must_use]
+    pub fn transport_error(node: &str, text: &str) -> Self {
+        Self::new(vec!["transport_error".into(), node.into(), text.into()])
+    }
+
+    /// Whether this is a normal end.
+    #[must_use]
+    pub fn is_normal(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The first element as text: `die`, `transport_error`, ...; empty for a normal end.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.first().and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The elements, owned.
+    #[must_use]
+    pub fn into_values(self) -> Vec<Value> {
+        self.0.map_or_else(Vec::new, Arc::unwrap_or_clone)
+    }
+}
+
+impl Deref for Reason {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl fmt::Display for Reason {
+    /// The elements joined by blanks, as the `aemp` command shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, element) in self.iter().enumerate() {
+            let blank = if i == 0 { "" } else { " " };
+            match element.text() {
+                Some(text) => write!(f, "{blank}{text}")?,
+                None => write!(f, "{blank}{element}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl From<Vec<Value>> for Reason {
+    fn from(elements: Vec<Value>) -> Self {
+        Self::new(elements)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self::new(vec![text.into()])
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self::new(vec![text.into()])
+    }
+}
+
+impl From<()> for Reason {
+    fn from((): ()) -> Self {
+        Self::normal()
+    }
+}
