@@ -422,3 +422,6 @@ impl Handshake {
         })
     }
 }
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

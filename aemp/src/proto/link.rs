@@ -181,3 +181,6 @@ impl Link {
         silent.into_iter().chain(stalled).min()
     }
 }
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -410,3 +410,6 @@ impl Urge {
         if rank(then) > rank(self) { then } else { self }
     }
 }
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -1,0 +1,141 @@
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn at(millis: u64) -> Time {
+    Time::from(Duration::from_millis(millis))
+}
+
+fn link(peer_keepalive: Option<Duration>) -> Link {
+    let limits = Limits::default().with_max_packet(1 << 20);
+    Link::new(
+        at(0),
+        &Format::Json,
+        limits,
+        TIMEOUT,
+        peer_keepalive,
+        b"[1][".into(),
+    )
+}
+
+fn packets(link: &mut Link) -> Vec<String> {
+    let mut packets = Vec::new();
+    while let Some(packet) = link.next_packet().unwrap() {
+        packets.push(String::from_utf8(packet.to_vec()).unwrap());
+    }
+    packets
+}
+
+#[test]
+fn packets_come_out_however_they_arrive() {
+    let mut link = link(None);
+    assert_eq!(packets(&mut link), ["[1]"]);
+    for byte in b"2 ] [3][" {
+        link.received(at(1), &[*byte]);
+    }
+    assert_eq!(packets(&mut link), ["[2 ]", "[3]"]);
+    link.space().extend_from_slice(b"]  \n []");
+    link.heard(at(1));
+    assert_eq!(packets(&mut link), ["[]", "[]"]);
+}
+
+#[test]
+fn what_is_no_packet_ends_the_connection() {
+    for garbage in ["{}", "7", "\"x\"", "]"] {
+        let mut link = link(None);
+        link.received(at(0), b"]");
+        link.received(at(0), garbage.as_bytes());
+        assert_eq!(link.next_packet(), Ok(Some(b"[1]".as_slice())));
+        assert_eq!(link.next_packet(), Ok(Some(b"[]".as_slice())));
+        assert!(link.next_packet().is_err(), "{garbage}");
+    }
+    let mut link = link(None);
+    link.received(at(0), &vec![b'['; 10_000]);
+    let _ = link.next_packet();
+    let error = link.next_packet().unwrap_err();
+    assert_eq!(
+        error.kind.to_string(),
+        "a packet is nested deeper than 512 levels"
+    );
+}
+
+#[test]
+fn the_buffer_is_moved_rarely_and_does_not_stay_large() {
+    let mut link = link(None);
+    link.received(at(0), b"]");
+    let _ = packets(&mut link);
+    let packet = format!("[\"{}\"]", "x".repeat(600_000));
+    for chunk in packet.as_bytes().chunks(1000) {
+        link.received(at(0), chunk);
+        let _ = link.next_packet().unwrap();
+    }
+    assert!(link.buffer.capacity() >= 600_000);
+    // A consumed prefix that is shorter than the rest stays where it is; moving it would cost more than it gave.
+    link.received(at(0), b"[1][2,");
+    assert_eq!(packets(&mut link), ["[1]"]);
+    link.received(at(0), b"3]");
+    assert_eq!(packets(&mut link), ["[2,3]"]);
+    let _ = link.space();
+    assert!(link.buffer.capacity() <= 2 * MOST_ROOM);
+}
+
+#[test]
+fn a_busy_reader_gets_more_room() {
+    let mut link = link(None);
+    for _ in 0..10 {
+        let room = link.room;
+        link.received(at(0), &vec![b' '; room]);
+        let _ = link.next_packet();
+    }
+    assert_eq!(link.room, MOST_ROOM);
+    for _ in 0..10 {
+        link.received(at(0), b" ");
+    }
+    assert_eq!(link.room, LEAST_ROOM);
+}
+
+#[test]
+fn a_quiet_link_sends_keepalives() {
+    let mut link = link(None);
+    assert_eq!(link.deadline(), at(10_000));
+    assert_eq!(link.timeout(at(9_999)), LinkAction::None);
+    assert_eq!(link.timeout(at(10_000)), LinkAction::SendKeepalive);
+    assert_eq!(link.timeout(at(10_000)), LinkAction::None);
+    link.writing(at(10_000));
+    link.wrote(at(10_001));
+    assert_eq!(link.deadline(), at(20_001));
+    link.wrote(at(15_000));
+    assert_eq!(link.timeout(at(20_001)), LinkAction::None);
+    assert_eq!(link.deadline(), at(25_000));
+}
+
+#[test]
+fn only_who_promised_keepalives_dies_of_silence() {
+    let mut reference = link(None);
+    assert_eq!(reference.timeout(at(100_000)), LinkAction::SendKeepalive);
+
+    let mut ours = link(Some(Duration::from_secs(10)));
+    ours.received(at(5_000), b"]");
+    ours.wrote(at(34_000));
+    assert_eq!(ours.deadline(), at(35_000));
+    assert_eq!(ours.timeout(at(34_999)), LinkAction::None);
+    assert_eq!(ours.timeout(at(35_000)), LinkAction::Dead);
+
+    // One that promises less often than we time out is given twice its time.
+    let slow = link(Some(Duration::from_secs(100)));
+    assert_eq!(slow.death(), Some(at(200_000)));
+}
+
+#[test]
+fn a_socket_that_accepts_nothing_is_dead() {
+    let mut link = link(None);
+    link.writing(at(1_000));
+    link.writing(at(2_000));
+    assert_eq!(link.timeout(at(11_000)), LinkAction::None);
+    link.progress(at(20_000));
+    assert_eq!(link.timeout(at(31_000)), LinkAction::None);
+    assert_eq!(link.timeout(at(49_999)), LinkAction::None);
+    assert_eq!(link.timeout(at(50_000)), LinkAction::Dead);
+    link.wrote(at(50_000));
+    assert_eq!(link.timeout(at(50_000)), LinkAction::None);
+}

@@ -1,0 +1,235 @@
+//! The rules one by one; `model` checks the guarantee under everything at once.
+
+mod model;
+
+use aemp_codec::{Limits, NodeId};
+
+use super::*;
+
+const A: ConnId = ConnId(1);
+const B: ConnId = ConnId(2);
+
+fn peer() -> Peer {
+    limited(1 << 20)
+}
+
+fn limited(max_queue_bytes: usize) -> Peer {
+    let packet = Limits::default().with_max_packet(1000);
+    let limits = PeerLimits {
+        max_queue_bytes,
+        packet,
+    };
+    Peer::new(NodeId::new("other").unwrap(), limits)
+}
+
+fn up() -> Peer {
+    let mut peer = peer();
+    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    peer
+}
+
+fn send(peer: &mut Peer, port: &str, tag: &str) -> Urge {
+    peer.send(port, |packet| packet.str(tag)).unwrap()
+}
+
+fn output(peer: &mut Peer, conn: ConnId) -> String {
+    let mut out = Vec::new();
+    assert!(peer.swap_output(conn, &mut out));
+    String::from_utf8(out).unwrap()
+}
+
+fn ids(numbers: &[u64]) -> Vec<MonitorId> {
+    numbers.iter().copied().map(MonitorId).collect()
+}
+
+#[test]
+fn what_is_sent_before_the_connection_is_up_is_written_in_order() {
+    let mut peer = peer();
+    assert_eq!(send(&mut peer, "p", "one"), Urge::Connect);
+    assert_eq!(send(&mut peer, "q", "two"), Urge::None);
+    assert_eq!(peer.monitor("p", MonitorId(1)), Urge::None);
+    assert!(peer.pending_bytes() > 0 && !peer.is_up());
+    assert_eq!(peer.link_up(A, Format::Json), Urge::Write);
+    assert_eq!(send(&mut peer, "p", "three"), Urge::None);
+    let all = r#"["p","one"]["q","two"]["","mon1","p"]["p","three"]"#;
+    assert_eq!(peer.pending_bytes(), all.len());
+    assert_eq!(output(&mut peer, A), all);
+    assert_eq!(send(&mut peer, "p", "four"), Urge::Write);
+}
+
+#[test]
+fn only_the_nodes_own_connection_may_write_or_end() {
+    let mut peer = up();
+    let _ = send(&mut peer, "p", "x");
+    assert!(!peer.swap_output(B, &mut Vec::new()));
+    assert_eq!(peer.link_down(B), None);
+    assert_eq!(output(&mut peer, A), r#"["p","x"]"#);
+    assert_eq!(peer.link_down(A), Some(vec![]));
+    assert!(!peer.swap_output(A, &mut Vec::new()));
+}
+
+#[test]
+fn a_packet_that_cannot_be_encoded_changes_nothing() {
+    let mut peer = peer();
+    let bad = |packet: &mut PacketWriter<'_>| packet.arg(&f64::NAN);
+    assert!(peer.send("p", bad).is_err());
+    assert_eq!(peer.standing(), Standing::Down);
+    assert!(peer.is_idle());
+    let _ = peer.link_up(A, Format::Json);
+    assert!(peer.send("p", bad).is_err());
+    assert_eq!(peer.pending_bytes(), 0);
+    assert!(
+        peer.send("p", |packet| packet.str(&"x".repeat(1000)))
+            .is_err()
+    );
+    assert_eq!(peer.pending_bytes(), 0);
+}
+
+#[test]
+fn one_watch_serves_all_monitors_of_a_port() {
+    let mut peer = up();
+    assert_eq!(peer.monitor("p", MonitorId(1)), Urge::Write);
+    assert_eq!(output(&mut peer, A), r#"["","mon1","p"]"#);
+    assert_eq!(peer.monitor("p", MonitorId(2)), Urge::None);
+    assert_eq!(peer.unmonitor("p", MonitorId(1)), Urge::None);
+    assert_eq!(peer.unmonitor("p", MonitorId(1)), Urge::None);
+    assert_eq!(peer.unmonitor("p", MonitorId(2)), Urge::Write);
+    assert_eq!(output(&mut peer, A), r#"["","mon0","p"]"#);
+    assert_eq!(peer.monitor("p", MonitorId(3)), Urge::Write);
+    assert_eq!(output(&mut peer, A), r#"["","mon1","p"]"#);
+}
+
+#[test]
+fn calls_to_one_port_cost_one_watch() {
+    let mut peer = up();
+    for call in 0..10 {
+        let _ = peer.monitor("p", MonitorId(call));
+        assert_eq!(peer.release("p", MonitorId(call)), Urge::None);
+    }
+    assert_eq!(output(&mut peer, A), r#"["","mon1","p"]"#);
+    assert_eq!(peer.sweep(), Urge::Write);
+    assert_eq!(output(&mut peer, A), r#"["","mon0","p"]"#);
+    assert_eq!(peer.sweep(), Urge::None);
+    // What is monitored when the broom comes stays watched, and is swept after its next release.
+    let _ = peer.monitor("p", MonitorId(10));
+    let _ = peer.release("p", MonitorId(10));
+    let _ = peer.monitor("p", MonitorId(11));
+    assert_eq!(peer.sweep(), Urge::None);
+    let _ = peer.release("p", MonitorId(11));
+    let _ = peer.sweep();
+    assert_eq!(output(&mut peer, A), r#"["","mon1","p"]["","mon0","p"]"#);
+    assert_eq!(peer.link_down(A), Some(vec![]));
+    assert!(peer.drained().is_empty() && peer.is_idle());
+}
+
+#[test]
+fn a_lingering_watch_still_fires_the_monitors_of_later_calls() {
+    let mut peer = up();
+    let _ = peer.monitor("p", MonitorId(1));
+    let _ = peer.release("p", MonitorId(1));
+    assert_eq!(peer.monitor("p", MonitorId(2)), Urge::None);
+    assert_eq!(peer.port_died("p"), ids(&[2]));
+    assert_eq!(peer.port_died("p"), ids(&[]));
+    let _ = output(&mut peer, A);
+    assert_eq!(peer.sweep(), Urge::None);
+    assert_eq!(peer.pending_bytes(), 0);
+}
+
+#[test]
+fn the_node_port_is_monitored_without_a_word_but_connects() {
+    let mut peer = peer();
+    assert_eq!(peer.monitor("", MonitorId(1)), Urge::Connect);
+    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    assert_eq!(peer.unmonitor("", MonitorId(1)), Urge::None);
+    assert_eq!(peer.monitor("", MonitorId(2)), Urge::None);
+    assert_eq!(peer.pending_bytes(), 0);
+    assert_eq!(peer.link_down(A), Some(ids(&[2])));
+}
+
+#[test]
+fn a_lost_connection_fires_all_monitors_in_the_order_in_which_they_were_set() {
+    let mut peer = up();
+    for (port, id) in [("q", 5), ("p", 1), ("q", 4), ("", 3), ("r", 2)] {
+        let _ = peer.monitor(port, MonitorId(id));
+    }
+    assert_eq!(peer.link_down(A), Some(ids(&[5, 1, 4, 3, 2])));
+    assert_eq!(peer.link_down(A), None);
+    // Until they have fired, nothing gets through, and monitors fire like the rest.
+    assert_eq!(send(&mut peer, "p", "lost"), Urge::None);
+    assert_eq!(peer.monitor("p", MonitorId(6)), Urge::None);
+    assert_eq!(peer.standing(), Standing::Draining);
+    assert_eq!(peer.drained(), ids(&[6]));
+    assert_eq!(peer.drained(), ids(&[]));
+    assert_eq!(peer.standing(), Standing::Down);
+    assert!(peer.is_idle());
+    assert_eq!(send(&mut peer, "p", "again"), Urge::Connect);
+}
+
+#[test]
+fn a_callback_that_monitors_and_sends_anew_is_not_called_for_ever() {
+    let mut peer = up();
+    let _ = peer.monitor("p", MonitorId(1));
+    let mut fired = peer.link_down(A).unwrap();
+    let mut rounds = 0;
+    while !fired.is_empty() {
+        rounds += 1;
+        let _ = peer.monitor("p", MonitorId(1 + rounds));
+        let _ = send(&mut peer, "p", &format!("try {rounds}"));
+        fired = peer.drained();
+    }
+    assert_eq!(rounds, 2);
+    assert_eq!(peer.standing(), Standing::Connecting);
+    let _ = peer.link_up(B, Format::Json);
+    assert_eq!(output(&mut peer, B), r#"["","mon1","p"]["p","try 2"]"#);
+}
+
+#[test]
+fn a_failed_attempt_loses_the_queue_and_fires() {
+    let mut peer = peer();
+    assert_eq!(peer.connect_failed(), ids(&[]));
+    let _ = peer.monitor("p", MonitorId(1));
+    let _ = send(&mut peer, "p", "x");
+    assert_eq!(peer.connect_failed(), ids(&[1]));
+    assert!(peer.drained().is_empty());
+    let _ = peer.link_up(A, Format::Json);
+    assert_eq!(peer.pending_bytes(), 0);
+}
+
+#[test]
+fn over_the_limit_the_node_is_given_up() {
+    let mut peer = limited(50);
+    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    let _ = peer.monitor("p", MonitorId(1));
+    let text = "x".repeat(40);
+    assert_eq!(send(&mut peer, "p", &text), Urge::Overflow);
+    // Told once; from then on nothing is accepted or written.
+    assert_eq!(send(&mut peer, "p", "y"), Urge::None);
+    let given_up = Standing::GivenUp(Some(A), "more than 50 bytes queued".into());
+    assert_eq!(peer.standing(), given_up);
+    assert!(!peer.swap_output(A, &mut Vec::new()));
+    assert_eq!(peer.link_down(A), Some(ids(&[1])));
+
+    let mut peer = limited(50);
+    let _ = peer.monitor("p", MonitorId(1));
+    assert_eq!(send(&mut peer, "p", &text), Urge::Overflow);
+    assert_eq!(peer.connect_failed(), ids(&[1]));
+    assert!(peer.drained().is_empty() && peer.is_idle());
+}
+
+#[test]
+fn keepalives_are_written_only_when_nothing_else_is() {
+    let mut peer = peer();
+    assert_eq!(peer.keepalive(), Urge::None);
+    let _ = peer.link_up(A, Format::Json);
+    assert_eq!(peer.keepalive(), Urge::Write);
+    assert_eq!(peer.keepalive(), Urge::None);
+    assert_eq!(output(&mut peer, A), "[]");
+    assert_eq!(peer.standing(), Standing::Up(A));
+}
+
+#[test]
+fn urges_add_up_to_the_most_urgent() {
+    assert_eq!(Urge::None.and(Urge::Write), Urge::Write);
+    assert_eq!(Urge::Overflow.and(Urge::None), Urge::Overflow);
+    assert_eq!(Urge::Write.and(Urge::Connect), Urge::Connect);
+}
