@@ -13,7 +13,10 @@ use crate::{
 /// Checks the messages of a port or protocol, and takes out what would collide.
 pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
     if model.msg == model.handle {
-        errors.at(&model.handle, "the message enum and the handle need names of their own");
+        errors.at(
+            &model.handle,
+            "the message enum and the handle need names of their own",
+        );
     }
     let mut seen = Seen::default();
     model.handlers.retain(|handler| seen.check(handler, errors));
@@ -49,7 +52,9 @@ impl Seen {
             && first != handler.ident
         {
             let (name, variant) = (&handler.ident, &handler.variant);
-            let message = format!("`{first}` and `{name}` would both become the variant `{variant}`: rename one of them");
+            let message = format!(
+                "`{first}` and `{name}` would both become the variant `{variant}`: rename one of them"
+            );
             found.at(&handler.ident, message);
         }
         !errors.absorb(found)
@@ -64,13 +69,16 @@ impl Seen {
             Tag::Named(tag) => {
                 if let Some(first) = self.tags.insert(tag.value(), ident) {
                     let tag_text = tag.value();
-                    let message = format!("`{first}` takes the tag {tag_text:?} already: give this one another with `#[rcv(\"tag\")]`");
+                    let message = format!(
+                        "`{first}` takes the tag {tag_text:?} already: give this one another with `#[rcv(\"tag\")]`"
+                    );
                     errors.at(tag, message);
                 }
             }
             Tag::Default => {
                 if let Some(first) = self.default.replace(ident) {
-                    let message = format!("`{first}` is the default handler already: one port has one");
+                    let message =
+                        format!("`{first}` is the default handler already: one port has one");
                     errors.at(&handler.ident, message);
                 }
             }
@@ -83,7 +91,8 @@ fn check_default(handler: &Handler, errors: &mut Errors) {
         return;
     }
     let has = |wanted: fn(&Param) -> bool| handler.params.iter().any(wanted);
-    if !has(|param| matches!(param, Param::Tag(_))) || !has(|param| matches!(param, Param::Rest(_))) {
+    if !has(|param| matches!(param, Param::Tag(_))) || !has(|param| matches!(param, Param::Rest(_)))
+    {
         let message = "a default handler takes the tag and all arguments: \
              write `fn name(&mut self, tag: &str, args: Args)`";
         errors.at(&handler.ident, message);
@@ -104,7 +113,8 @@ pub(crate) fn init(model: &Init, errors: &mut Errors) {
 fn check_name(name: &LitStr, errors: &mut Errors) {
     let text = name.value();
     if !text.contains("::") {
-        let message = format!("a name that other nodes spawn by contains `::`, such as \"My::{text}\"");
+        let message =
+            format!("a name that other nodes spawn by contains `::`, such as \"My::{text}\"");
         errors.at(name, message);
     }
 }

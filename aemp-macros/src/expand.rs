@@ -7,7 +7,7 @@ mod register;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Generics, Type, parse_quote};
+use syn::{Attribute, Generics, Type, Visibility, parse_quote};
 
 pub(crate) use self::register::init;
 use crate::{
@@ -20,12 +20,46 @@ pub(crate) fn interface(model: &Interface) -> TokenStream {
     let shape = Shape::of(model);
     let messages = messages::expand(&shape);
     let handle = handle::expand(&shape);
-    let port = model.port.as_ref().map(|port| dispatch::expand(&shape, port));
+    let port = model
+        .port
+        .as_ref()
+        .map(|port| dispatch::expand(&shape, port));
+    let items = quote!(#messages #handle #port);
+    if model.is_bare { named_from_outside(&shape, &items) } else { items }
+}
+
+/// For a port without handlers the items are out of the way, so that a second `#[port]` on an `impl` block of the same
+/// type collides with the names and the `Port` impl only, not with everything that its handle can do.
+fn named_from_outside(shape: &Shape<'_>, items: &TokenStream) -> TokenStream {
+    let model = shape.model;
+    let (attrs, vis, p, port) = (shape.attrs(), &model.vis, &model.krate, &model.port);
+    let (msg, handle) = (&model.msg, &model.handle);
+    let params = unbounded(&shape.generics);
+    let doc = format!("A typed handle of a `{}`, here or on another node.", model.name);
+    let doc_msg = format!("The messages of `{}`: none.", model.name);
     quote! {
-        #messages
-        #handle
-        #port
+        #attrs
+        const _: () = { #items };
+
+        #attrs
+        #[doc = #doc_msg]
+        #vis type #msg #params = <#port as #p::Port>::Msg;
+
+        #attrs
+        #[doc = #doc]
+        #vis type #handle #params = <#port as #p::Port>::Ref;
     }
+}
+
+/// The parameters of an alias, which has no bounds.
+fn unbounded(generics: &Generics) -> Generics {
+    let mut generics = generics.clone();
+    generics.where_clause = None;
+    for param in generics.type_params_mut() {
+        param.bounds.clear();
+        param.colon_token = None;
+    }
+    generics
 }
 
 /// An interface with what its generated items have in common.
@@ -39,14 +73,32 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn of(model: &'a Interface) -> Self {
-        let params: Vec<&Ident> = model.generics.type_params().map(|param| &param.ident).collect();
-        let always = model.handlers.iter().filter(|handler| handler.cfgs.is_empty());
-        let types: Vec<Type> = always.flat_map(|handler| field_types(model, handler)).collect();
+        let params: Vec<&Ident> = model
+            .generics
+            .type_params()
+            .map(|param| &param.ident)
+            .collect();
+        let always = model
+            .handlers
+            .iter()
+            .filter(|handler| handler.cfgs.is_empty());
+        let types: Vec<Type> = always
+            .flat_map(|handler| field_types(model, handler))
+            .collect();
         let is_unused = |param: &&Ident| !types.iter().any(|ty| mentions(ty, &[*param]));
         Self {
             model,
             generics: bounded(model, &params),
             unused: params.iter().copied().filter(is_unused).collect(),
+        }
+    }
+
+    /// The visibility of the enum and the handle where they stand.
+    fn vis(&self) -> Visibility {
+        if self.model.is_bare {
+            parse_quote!(pub)
+        } else {
+            self.model.vis.clone()
         }
     }
 
@@ -68,6 +120,11 @@ fn allow() -> TokenStream {
     }
 }
 
+/// For the trait of a protocol, which is kept as its description only.
+pub(crate) fn never_implemented() -> Attribute {
+    parse_quote!(#[allow(dead_code)])
+}
+
 /// The generics with what their messages need to travel and to be kept.
 fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     let mut generics = model.generics.clone();
@@ -76,10 +133,14 @@ fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     }
     let p = &model.krate;
     // The defaults of a struct's parameters may not be repeated in an `impl`.
-    generics.type_params_mut().for_each(|param| param.default = None);
+    generics
+        .type_params_mut()
+        .for_each(|param| param.default = None);
     let clause = generics.make_where_clause();
     for param in params {
-        clause.predicates.push(parse_quote!(#param: ::core::marker::Send + 'static));
+        clause
+            .predicates
+            .push(parse_quote!(#param: ::core::marker::Send + 'static));
     }
     for handler in &model.handlers {
         for ty in data_types(model, handler) {

@@ -7,11 +7,18 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Item;
 
-use crate::{errors::Errors, parse};
+use crate::{errors::Errors, expand, parse};
 
 /// The user's item, what was generated for it, and the mistakes.
-pub(crate) fn output(mut item: Item, generated: Option<TokenStream>, errors: Errors) -> TokenStream {
+pub(crate) fn output(
+    mut item: Item,
+    generated: Option<TokenStream>,
+    errors: Errors,
+) -> TokenStream {
     parse::strip(&mut item);
+    if let Item::Trait(item) = &mut item {
+        item.attrs.push(expand::never_implemented());
+    }
     let mut tokens = item.into_token_stream();
     tokens.extend(generated);
     tokens.extend(errors.into_tokens());

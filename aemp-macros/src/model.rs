@@ -21,6 +21,8 @@ pub(crate) struct Interface {
     pub(crate) generics: Generics,
     /// The port's type; `None` for a protocol.
     pub(crate) port: Option<Type>,
+    /// Whether it is a port by its definition alone, without an `impl` block that has handlers.
+    pub(crate) is_bare: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
@@ -124,14 +126,20 @@ impl Handler {
     /// The parameters that senders give, in the order of the message: the tag of a default handler goes first.
     pub(crate) fn sent(&self) -> impl Iterator<Item = (&Param, &Field)> {
         let is_tag = |param: &&Param| matches!(param, Param::Tag(_));
-        let others = self.params.iter().filter(move |param| !is_tag(param) && !matches!(param, Param::Reply(_)));
+        let others = self
+            .params
+            .iter()
+            .filter(move |param| !is_tag(param) && !matches!(param, Param::Reply(_)));
         let sent = self.params.iter().filter(is_tag).chain(others);
         sent.filter_map(|param| Some((param, param.field()?)))
     }
 
     /// How many arguments it declares, without rest and reply.
     pub(crate) fn arity(&self) -> usize {
-        let args = self.params.iter().filter(|param| matches!(param, Param::Arg(_)));
+        let args = self
+            .params
+            .iter()
+            .filter(|param| matches!(param, Param::Arg(_)));
         args.count()
     }
 
@@ -140,11 +148,15 @@ impl Handler {
     }
 
     pub(crate) fn takes_origin(&self) -> bool {
-        self.params.iter().any(|param| matches!(param, Param::Origin))
+        self.params
+            .iter()
+            .any(|param| matches!(param, Param::Origin))
     }
 
     pub(crate) fn has_rest(&self) -> bool {
-        self.params.iter().any(|param| matches!(param, Param::Rest(_)))
+        self.params
+            .iter()
+            .any(|param| matches!(param, Param::Rest(_)))
     }
 
     pub(crate) fn is_default(&self) -> bool {

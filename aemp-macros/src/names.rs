@@ -62,6 +62,7 @@ fn blank_between(left: &str, right: &str) -> bool {
         return true;
     }
     let opens = left.ends_with("::") || left.ends_with(['<', '(', '[', '&', '!']);
-    let closes = right.starts_with("::") || right.starts_with(['<', '>', '(', ')', ']', ',', ';', ':']);
+    let closes =
+        right.starts_with("::") || right.starts_with(['<', '>', '(', ')', ']', ',', ';', ':']);
     !opens && !closes
 }

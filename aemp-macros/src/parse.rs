@@ -10,8 +10,8 @@ mod types;
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
-    Attribute, GenericParam, Generics, ImplItem, Item, ItemImpl, ItemStruct, ItemTrait, PathArguments, TraitItem,
-    Type, Visibility, parse_quote,
+    Attribute, GenericParam, Generics, ImplItem, Item, ItemImpl, ItemStruct, ItemTrait,
+    PathArguments, TraitItem, Type, Visibility, parse_quote,
 };
 
 pub(crate) use self::{attrs::strip, init::init};
@@ -26,14 +26,28 @@ pub(crate) fn port(attr: TokenStream, item: &Item, errors: &mut Errors) -> Optio
     let args = PortArgs::parse(attr, errors);
     match item {
         Item::Impl(item) => port_impl(args, item, errors),
-        Item::Struct(ItemStruct { attrs, vis, ident, generics, .. }) => {
-            Some(port_type(args, attrs, vis, ident, generics)).filter(|_| is_static(generics, errors))
-        }
-        Item::Enum(item) => Some(port_type(args, &item.attrs, &item.vis, &item.ident, &item.generics))
-            .filter(|_| is_static(&item.generics, errors)),
+        Item::Struct(ItemStruct {
+            attrs,
+            vis,
+            ident,
+            generics,
+            ..
+        }) => Some(port_type(args, attrs, vis, ident, generics))
+            .filter(|_| is_static(generics, errors)),
+        Item::Enum(item) => Some(port_type(
+            args,
+            &item.attrs,
+            &item.vis,
+            &item.ident,
+            &item.generics,
+        ))
+        .filter(|_| is_static(&item.generics, errors)),
         Item::Trait(item) => {
             let token = item.trait_token;
-            errors.at(token, "the messages of a trait alone are made by `#[protocol]`");
+            errors.at(
+                token,
+                "the messages of a trait alone are made by `#[protocol]`",
+            );
             None
         }
         other => {
@@ -59,7 +73,11 @@ fn port_type(
     let (_, arguments, _) = generics.split_for_impl();
     let port = parse_quote!(#ident #arguments);
     let vis = args.vis.clone().unwrap_or_else(|| vis.clone());
-    interface(args, vis, ident.clone(), generics.clone(), Some(port), attrs)
+    let name = ident.clone();
+    Interface {
+        is_bare: true,
+        ..interface(args, vis, name, generics.clone(), Some(port), attrs)
+    }
 }
 
 fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Interface> {
@@ -69,10 +87,14 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
         return None;
     }
     let Some(segment) = last_segment(&item.self_ty) else {
-        errors.at(&item.self_ty, "a port is a struct or an enum: write `impl Name { ... }`");
+        errors.at(
+            &item.self_ty,
+            "a port is a struct or an enum: write `impl Name { ... }`",
+        );
         return None;
     };
-    let lifetimes = is_static(&item.generics, errors) && has_no_lifetimes(&segment.arguments, errors);
+    let lifetimes =
+        is_static(&item.generics, errors) && has_no_lifetimes(&segment.arguments, errors);
     let vis = args.vis.clone().unwrap_or_else(|| parse_quote!(pub));
     let port = Some(Type::clone(&item.self_ty));
     let name = segment.ident.clone();
@@ -106,13 +128,17 @@ pub(crate) fn protocol(attr: TokenStream, item: &Item, errors: &mut Errors) -> O
         match member {
             TraitItem::Fn(method) => {
                 if let Some(body) = &method.default {
-                    let message = "the service is elsewhere: end the method with `;` instead of a body";
+                    let message =
+                        "the service is elsewhere: end the method with `;` instead of a body";
                     errors.at(body, message);
                 }
                 let found = handler(&Context::Protocol, &method.attrs, &method.sig, errors);
                 model.handlers.extend(found);
             }
-            other => errors.at(other, "a protocol consists of methods only: each is a message"),
+            other => errors.at(
+                other,
+                "a protocol consists of methods only: each is a message",
+            ),
         }
     }
     usable.then_some(model)
@@ -149,6 +175,7 @@ fn interface(
         name,
         generics,
         port,
+        is_bare: false,
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
     }
@@ -158,7 +185,10 @@ const STATIC: &str = "a port must be 'static, because it lives on after the code
      let it own its data, or share it with an `Arc`";
 
 fn is_static(generics: &Generics, errors: &mut Errors) -> bool {
-    let mut lifetimes = generics.params.iter().filter(|param| matches!(param, GenericParam::Lifetime(_)));
+    let mut lifetimes = generics
+        .params
+        .iter()
+        .filter(|param| matches!(param, GenericParam::Lifetime(_)));
     let first = lifetimes.next();
     if let Some(lifetime) = first {
         errors.at(lifetime, STATIC);

@@ -18,7 +18,11 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     let (attrs, p, msg, handle) = (shape.attrs(), &model.krate, &model.msg, &model.handle);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let arms = model.handlers.iter().map(|handler| {
-        if handler.is_async { refused(shape, handler) } else { arm(shape, handler) }
+        if handler.is_async {
+            refused(shape, handler)
+        } else {
+            arm(shape, handler)
+        }
     });
     let never = messages::never(shape, &quote!(#msg));
     let waiting = waiting(shape);
@@ -47,7 +51,11 @@ fn waiting(shape: &Shape<'_>) -> Option<TokenStream> {
     let model = shape.model;
     let (p, msg) = (&model.krate, &model.msg);
     let (_, arguments, _) = shape.generics.split_for_impl();
-    let waiting: Vec<&Handler> = model.handlers.iter().filter(|handler| handler.is_async).collect();
+    let waiting: Vec<&Handler> = model
+        .handlers
+        .iter()
+        .filter(|handler| handler.is_async)
+        .collect();
     if waiting.is_empty() {
         return None;
     }
@@ -91,7 +99,9 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let (p, msg) = (&shape.model.krate, &shape.model.msg);
     let (cfgs, pattern) = (&handler.cfgs, pattern(msg, handler));
     // Before the context is lent to the handler.
-    let origin = handler.takes_origin().then(|| quote!(let __origin = #p::Cx::origin(__cx);));
+    let origin = handler
+        .takes_origin()
+        .then(|| quote!(let __origin = #p::Cx::origin(__cx);));
     let body = outcome(shape, handler);
     quote!(#(#cfgs)* #pattern => { #origin #body })
 }
@@ -127,8 +137,13 @@ fn call(handler: &Handler) -> TokenStream {
         Param::Arg(_) | Param::Rest(_) | Param::Tag(_) => {
             let index = handler.sent().position(|(sent, _)| ptr::eq(sent, param));
             let local = names::local(index.unwrap_or_default());
-            let is_lent = matches!(param, Param::Tag(field) if matches!(field.ty, Type::Reference(_)));
-            if is_lent { quote!(&#local) } else { quote!(#local) }
+            let is_lent =
+                matches!(param, Param::Tag(field) if matches!(field.ty, Type::Reference(_)));
+            if is_lent {
+                quote!(&#local)
+            } else {
+                quote!(#local)
+            }
         }
     });
     let method = &handler.ident;

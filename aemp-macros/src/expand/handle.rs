@@ -10,11 +10,14 @@ use crate::model::{Handler, Param};
 /// The handle type, with a method a handler.
 pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, vis, p) = (shape.attrs(), &model.vis, &model.krate);
+    let (attrs, vis, p) = (shape.attrs(), shape.vis(), &model.krate);
     let (handle, msg) = (&model.handle, &model.msg);
     let declared = &shape.generics;
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let doc = format!("A typed handle of a `{}`, here or on another node.", model.name);
+    let doc = format!(
+        "A typed handle of a `{}`, here or on another node.",
+        model.name
+    );
     let methods = model.handlers.iter().map(|handler| method(shape, handler));
     let traits = traits(shape);
     let serde = serde(shape);
@@ -48,22 +51,31 @@ fn method(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             _ => quote!(#name: #ty),
         }
     });
-    let mut fields: Vec<TokenStream> = handler.sent().map(|(param, field)| {
-        let name = &field.name;
-        match param {
-            Param::Tag(_) => quote!(::core::convert::Into::into(#name)),
-            _ => quote!(#name),
-        }
-    }).collect();
+    let mut fields: Vec<TokenStream> = handler
+        .sent()
+        .map(|(param, field)| {
+            let name = &field.name;
+            match param {
+                Param::Tag(_) => quote!(::core::convert::Into::into(#name)),
+                _ => quote!(#name),
+            }
+        })
+        .collect();
     let (output, body) = match answered(p, handler) {
         Some(answer) => {
             fields.push(quote!(__reply));
             let message = quote!(#msg::#variant(#(#fields),*));
-            (quote!(#p::Call<#msg #arguments, #answer>), quote!(#p::Handle::call(&self.0, |__reply| #message)))
+            (
+                quote!(#p::Call<#msg #arguments, #answer>),
+                quote!(#p::Handle::call(&self.0, |__reply| #message)),
+            )
         }
         None => {
             let fields = (!fields.is_empty()).then(|| quote!((#(#fields),*)));
-            (quote!(#p::Sent), quote!(#p::Handle::post(&self.0, #msg::#variant #fields)))
+            (
+                quote!(#p::Sent),
+                quote!(#p::Handle::post(&self.0, #msg::#variant #fields)),
+            )
         }
     };
     quote! {
@@ -80,7 +92,11 @@ fn docs(handler: &Handler) -> TokenStream {
     if docs.iter().any(|attr| attr.path().is_ident("doc")) {
         return quote!(#(#docs)*);
     }
-    let verb = if handler.is_answered() { "Calls" } else { "Sends" };
+    let verb = if handler.is_answered() {
+        "Calls"
+    } else {
+        "Sends"
+    };
     let doc = format!("{verb} `{}`.", handler.ident);
     quote!(#[doc = #doc] #(#docs)*)
 }

@@ -23,7 +23,7 @@ pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
 
 fn definition(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, vis, msg) = (shape.attrs(), &model.vis, &model.msg);
+    let (attrs, vis, msg) = (shape.attrs(), shape.vis(), &model.msg);
     let (generics, clause) = (&shape.generics, &shape.generics.where_clause);
     let variants = model.handlers.iter().map(|handler| {
         let (cfgs, variant) = (&handler.cfgs, &handler.variant);
@@ -32,7 +32,8 @@ fn definition(shape: &Shape<'_>) -> TokenStream {
         let fields = (!types.is_empty()).then(|| quote!((#(#types),*)));
         quote!(#(#cfgs)* #[doc = #doc] #variant #fields)
     });
-    let unused = unused(shape).map(|phantom| quote!(#[doc(hidden)] __Unused(#phantom, ::core::convert::Infallible)));
+    let unused = unused(shape)
+        .map(|phantom| quote!(#[doc(hidden)] __Unused(#phantom, ::core::convert::Infallible)));
     let doc = format!("The messages of `{}`: one variant a handler.", model.name);
     quote! {
         #attrs
@@ -87,9 +88,15 @@ fn message(shape: &Shape<'_>) -> TokenStream {
     let (attrs, msg, p) = (shape.attrs(), &model.msg, &model.krate);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let decode = decode(shape);
-    let encodings = model.handlers.iter().map(|handler| encoding(shape, handler));
+    let encodings = model
+        .handlers
+        .iter()
+        .map(|handler| encoding(shape, handler));
     let never = never(shape, &quote!(Self));
-    let uses_origin = model.handlers.iter().any(|handler| handler.takes_cx() || handler.takes_origin());
+    let uses_origin = model
+        .handlers
+        .iter()
+        .any(|handler| handler.takes_cx() || handler.takes_origin());
     quote! {
         #attrs
         #[automatically_derived]
@@ -118,19 +125,29 @@ fn message(shape: &Shape<'_>) -> TokenStream {
 fn decode(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let p = &model.krate;
-    let named = model.handlers.iter().filter_map(|handler| match &handler.tag {
-        Tag::Named(tag) => Some(decoding(shape, handler, tag)),
-        Tag::Default => None,
-    });
-    let default = model.handlers.iter().filter(|handler| handler.is_default()).map(|handler| {
-        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
-        let fields = handler.sent().map(|(param, _)| match param {
-            Param::Tag(_) => quote!(::core::convert::From::from(__tag)),
-            _ => quote!(__args.rest().map_err(#p::Undecoded::Malformed)?),
+    let named = model
+        .handlers
+        .iter()
+        .filter_map(|handler| match &handler.tag {
+            Tag::Named(tag) => Some(decoding(shape, handler, tag)),
+            Tag::Default => None,
         });
-        quote!(#(#cfgs)* _ => ::core::result::Result::Ok(Self::#variant(#(#fields),*)),)
-    });
-    let certain = model.handlers.iter().any(|handler| handler.is_default() && handler.cfgs.is_empty());
+    let default = model
+        .handlers
+        .iter()
+        .filter(|handler| handler.is_default())
+        .map(|handler| {
+            let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+            let fields = handler.sent().map(|(param, _)| match param {
+                Param::Tag(_) => quote!(::core::convert::From::from(__tag)),
+                _ => quote!(__args.rest().map_err(#p::Undecoded::Malformed)?),
+            });
+            quote!(#(#cfgs)* _ => ::core::result::Result::Ok(Self::#variant(#(#fields),*)),)
+        });
+    let certain = model
+        .handlers
+        .iter()
+        .any(|handler| handler.is_default() && handler.cfgs.is_empty());
     let unhandled = (!certain).then(|| {
         quote!(#[allow(unreachable_patterns)] _ => ::core::result::Result::Err(#p::Undecoded::Unhandled),)
     });
@@ -143,20 +160,24 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let (cfgs, variant, locals) = (&handler.cfgs, &handler.variant, locals(handler));
     let options = options_before_reply(handler);
     let first_option = handler.arity() - options;
-    let reads = handler.sent().enumerate().filter_map(|(index, (param, field))| {
-        let local = names::local(index);
-        match param {
-            Param::Arg(_) => {
-                let fill = (options > 0 && index == first_option).then(|| fill_options(shape, options));
-                let read = read(shape, tag, index, field);
-                Some(quote!(#fill #read))
+    let reads = handler
+        .sent()
+        .enumerate()
+        .filter_map(|(index, (param, field))| {
+            let local = names::local(index);
+            match param {
+                Param::Arg(_) => {
+                    let fill = (options > 0 && index == first_option)
+                        .then(|| fill_options(shape, options));
+                    let read = read(shape, tag, index, field);
+                    Some(quote!(#fill #read))
+                }
+                Param::Rest(_) if !handler.is_answered() => {
+                    Some(quote!(let #local = __args.rest().map_err(#p::Undecoded::Malformed)?;))
+                }
+                _ => None,
             }
-            Param::Rest(_) if !handler.is_answered() => {
-                Some(quote!(let #local = __args.rest().map_err(#p::Undecoded::Malformed)?;))
-            }
-            _ => None,
-        }
-    });
+        });
     let end = end(shape, handler, tag);
     let fields = (!locals.is_empty()).then(|| quote!((#(#locals),*)));
     quote! {
@@ -203,7 +224,11 @@ fn options_before_reply(handler: &Handler) -> usize {
     }
     let fields: Vec<&Field> = handler.sent().map(|(_, field)| field).collect();
     let is_option = |field: &&&Field| match &field.ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Option"),
         _ => false,
     };
     fields.iter().rev().take_while(is_option).count()
@@ -228,7 +253,10 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         Tag::Named(tag) => Some(quote!(__out.str(#tag)?;)),
         Tag::Default => None,
     };
-    let writes = handler.sent().enumerate().map(|(index, sent)| write(index, sent));
+    let writes = handler
+        .sent()
+        .enumerate()
+        .map(|(index, sent)| write(index, sent));
     let reply = answered(p, handler).map(|answer| {
         let port = quote_spanned!(answer.span()=> #p::Reply::into_port(__reply, __cx));
         quote! {

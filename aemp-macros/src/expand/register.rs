@@ -22,7 +22,8 @@ pub(crate) fn init(model: &Init) -> TokenStream {
 
 /// The type of the function's name, whose `on` spawns it: a name can be a function and a braced struct at once.
 fn spawner(model: &Init) -> TokenStream {
-    let (p, vis, ident, cfgs, allow) = (&model.krate, &model.vis, &model.ident, &model.cfgs, allow());
+    let (p, vis, ident, cfgs, allow) =
+        (&model.krate, &model.vis, &model.ident, &model.cfgs, allow());
     let name = name(model);
     let doc = format!("Spawns [`{ident}()`] on a node.");
     let output = output(model);
@@ -83,7 +84,10 @@ fn output(model: &Init) -> Type {
 }
 
 fn fields(model: &Init) -> impl Iterator<Item = (&Param, &Field)> {
-    model.params.iter().filter_map(|param| Some((param, param.field()?)))
+    model
+        .params
+        .iter()
+        .filter_map(|param| Some((param, param.field()?)))
 }
 
 /// The entry in the registry, which is collected when the program is linked.
@@ -129,7 +133,10 @@ fn start(model: &Init) -> TokenStream {
     let takes_cx = model.params.iter().any(|param| matches!(param, Param::Cx));
     let cx = takes_cx.then(|| quote!(__cx,));
     let locals: Vec<_> = (0..fields(model).count()).map(names::local).collect();
-    let has_rest = model.params.iter().any(|param| matches!(param, Param::Rest(_)));
+    let has_rest = model
+        .params
+        .iter()
+        .any(|param| matches!(param, Param::Rest(_)));
     let arity = locals.len();
     let end = (!has_rest).then(|| quote!(__spawning.end(#arity)?;));
     let call = quote!(#ident(#cx #(#locals),*));

@@ -16,12 +16,18 @@ pub(super) fn is(attr: &Attribute, name: &str) -> bool {
 
 /// The attributes that remove an item, which what is generated for it shares.
 pub(super) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
-    attrs.iter().filter(|attr| is(attr, "cfg")).cloned().collect()
+    attrs
+        .iter()
+        .filter(|attr| is(attr, "cfg"))
+        .cloned()
+        .collect()
 }
 
 /// The attributes that tell people about an item.
 pub(super) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
-    let told = attrs.iter().filter(|attr| is(attr, "doc") || is(attr, "deprecated"));
+    let told = attrs
+        .iter()
+        .filter(|attr| is(attr, "doc") || is(attr, "deprecated"));
     told.cloned().collect()
 }
 
@@ -34,7 +40,10 @@ pub(super) fn reject_rcv(item: &ImplItem, errors: &mut Errors) {
         _ => return,
     };
     for attr in attrs.iter().filter(|attr| is(attr, "rcv")) {
-        errors.at(attr, "`#[rcv]` goes on a method: `#[rcv] fn name(&mut self, argument: Type)`");
+        errors.at(
+            attr,
+            "`#[rcv]` goes on a method: `#[rcv] fn name(&mut self, argument: Type)`",
+        );
     }
 }
 
@@ -81,7 +90,10 @@ impl VisitMut for Strip {
 }
 
 /// The attributes of this name, in order.
-pub(super) fn named<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a Attribute> {
+pub(super) fn named<'a>(
+    attrs: &'a [Attribute],
+    name: &'a str,
+) -> impl Iterator<Item = &'a Attribute> {
     attrs.iter().filter(move |attr| is(attr, name))
 }
 
@@ -89,7 +101,10 @@ pub(super) fn named<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<
 pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
     for attr in named(attrs, "cfg_attr") {
         let inner = attr.meta.to_token_stream().to_string();
-        if inner.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "rcv") {
+        if inner
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == "rcv")
+        {
             errors.at(attr, "a handler cannot be one under a condition: put `#[cfg(...)]` beside a plain `#[rcv]`");
         }
     }

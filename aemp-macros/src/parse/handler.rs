@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, ext::IdentExt,
+    Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
+    ext::IdentExt,
 };
 
 use super::{
@@ -45,7 +46,10 @@ pub(super) fn handler(
         }
     };
     for again in marks {
-        found.at(again, "one `#[rcv]` is enough: a second tag needs a method of its own that calls this one");
+        found.at(
+            again,
+            "one `#[rcv]` is enough: a second tag needs a method of its own that calls this one",
+        );
     }
     let tag = match said {
         RcvArgs::Plain => {
@@ -63,7 +67,10 @@ fn reject_rest(sig: &Signature, errors: &mut Errors) {
     for input in &sig.inputs {
         if let FnArg::Typed(input) = input {
             for attr in attrs::named(&input.attrs, "rest") {
-                errors.at(attr, "`#[rest]` belongs to handlers, and this method has no `#[rcv]`: put one on it");
+                errors.at(
+                    attr,
+                    "`#[rest]` belongs to handlers, and this method has no `#[rcv]`: put one on it",
+                );
             }
         }
     }
@@ -84,14 +91,18 @@ fn signature(
         (_, Context::Protocol) => Place::Protocol,
     };
     if let (Some(token), Context::Protocol) = (sig.asyncness, context) {
-        errors.at(token, "remove `async`: the handle's method returns a call, which is awaited, anyway");
+        errors.at(
+            token,
+            "remove `async`: the handle's method returns a call, which is awaited, anyway",
+        );
     }
     let mut params = params::params(place, &sig.inputs, errors);
     let (mut answer, fails) = answer(&params, sig, errors);
     match context {
         Context::Port(port) => write_self_out(port, &mut params, &mut answer),
         Context::Protocol if fails => {
-            let message = "errors do not travel, they kill the port: write the type of the answer alone";
+            let message =
+                "errors do not travel, they kill the port: write the type of the answer alone";
             errors.at(&sig.output, message);
         }
         Context::Protocol => {}
@@ -111,21 +122,35 @@ fn signature(
 
 /// Says what the signature must not be, whoever it belongs to.
 pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
-    let Signature { constness, safety, abi, generics, variadic, .. } = sig;
+    let Signature {
+        constness,
+        safety,
+        abi,
+        generics,
+        variadic,
+        ..
+    } = sig;
     if let Some(token) = constness {
         errors.at(token, "remove `const`: messages are handled when they come");
     }
     if !matches!(safety, Safety::Default) {
-        errors.at(safety, "remove `unsafe`: senders, also on other nodes, cannot keep a contract");
+        errors.at(
+            safety,
+            "remove `unsafe`: senders, also on other nodes, cannot keep a contract",
+        );
     }
     if let Some(abi) = abi {
         errors.at(abi, "remove `extern`: a handler is called from Rust only");
     }
     if let Some(variadic) = variadic {
-        errors.at(variadic, "write `#[rest] rest: Args` for all further arguments");
+        errors.at(
+            variadic,
+            "write `#[rest] rest: Args` for all further arguments",
+        );
     }
     if !generics.params.is_empty() {
-        let message = "a handler cannot be generic: its types are part of the message, so write them out";
+        let message =
+            "a handler cannot be generic: its types are part of the message, so write them out";
         errors.at(&generics.params, message);
     }
 }
@@ -136,18 +161,27 @@ fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
         Context::Protocol => "`&self`",
     };
     match sig.receiver() {
-        Some(Receiver { kind: ReceiverKind::Reference(_, _, mutability), .. }) => {
+        Some(Receiver {
+            kind: ReceiverKind::Reference(_, _, mutability),
+            ..
+        }) => {
             if let (Context::Protocol, Some(token)) = (context, mutability) {
                 errors.at(token, "write `&self`: the handle only sends");
             }
         }
-        Some(Receiver { kind: ReceiverKind::Typed(_, ty), .. }) if is_self_reference(ty) => {}
+        Some(Receiver {
+            kind: ReceiverKind::Typed(_, ty),
+            ..
+        }) if is_self_reference(ty) => {}
         Some(receiver) => {
-            let message = format_args!("a handler borrows its port, which handles more messages: write {what}");
+            let message = format_args!(
+                "a handler borrows its port, which handles more messages: write {what}"
+            );
             errors.at(receiver, message);
         }
         None => {
-            let message = format_args!("a handler is a method: write {what} as its first parameter");
+            let message =
+                format_args!("a handler is a method: write {what} as its first parameter");
             errors.at(&sig.ident, message);
         }
     }

@@ -14,7 +14,8 @@ use crate::{args::SpawnableArgs, errors::Errors, model::Init};
 pub(crate) fn init(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Init> {
     let args = SpawnableArgs::parse(attr, errors);
     let Item::Fn(item) = item else {
-        let message = "`#[spawnable]` goes on a free function that makes a port: `fn start(...) -> Port`";
+        let message =
+            "`#[spawnable]` goes on a free function that makes a port: `fn start(...) -> Port`";
         errors.at(first_token(item), message);
         return None;
     };

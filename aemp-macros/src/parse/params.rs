@@ -49,17 +49,28 @@ fn param(place: Place, index: usize, input: &PatType, errors: &mut Errors) -> Pa
     let ty = &*input.ty;
     if let Some(rest) = attrs::named(&input.attrs, "rest").next() {
         if place == Place::Default {
-            errors.at(rest, "remove `#[rest]`: the default handler's `args` are all arguments anyway");
+            errors.at(
+                rest,
+                "remove `#[rest]`: the default handler's `args` are all arguments anyway",
+            );
         } else if !types::is_values(ty) {
-            errors.at(ty, "further arguments are values: write `#[rest] rest: Args`");
+            errors.at(
+                ty,
+                "further arguments are values: write `#[rest] rest: Args`",
+            );
         }
-        return Param::Rest(Field { name, ty: ty.clone() });
+        return Param::Rest(Field {
+            name,
+            ty: ty.clone(),
+        });
     }
     special(place, ty, errors).unwrap_or_else(|| plain(place, name, ty, errors))
 }
 
 fn is_ours(attr: &syn::Attribute) -> bool {
-    ["rest", "allow", "expect", "doc"].iter().any(|name| attrs::is(attr, name))
+    ["rest", "allow", "expect", "doc"]
+        .iter()
+        .any(|name| attrs::is(attr, name))
 }
 
 /// A parameter that the runtime fills in, not the sender.
@@ -71,20 +82,29 @@ fn special(place: Place, ty: &Type, errors: &mut Errors) -> Option<Param> {
     let param = match types::last_segment(referent)?.ident.to_string().as_str() {
         "Cx" => {
             if !matches!(ty, Type::Reference(_)) {
-                errors.at(ty, "the context is lent to the function: write `cx: &mut Cx<'_>`");
+                errors.at(
+                    ty,
+                    "the context is lent to the function: write `cx: &mut Cx<'_>`",
+                );
             }
             Param::Cx
         }
         "Origin" if place != Place::Init => {
             if matches!(ty, Type::Reference(_)) {
-                errors.at(ty, "where the message came from is given as a value: write `origin: Origin`");
+                errors.at(
+                    ty,
+                    "where the message came from is given as a value: write `origin: Origin`",
+                );
             }
             Param::Origin
         }
         _ => return None,
     };
     if place == Place::Protocol {
-        errors.at(ty, "a protocol shows what senders give, and they do not give this: remove the parameter");
+        errors.at(
+            ty,
+            "a protocol shows what senders give, and they do not give this: remove the parameter",
+        );
     }
     Some(param)
 }
@@ -98,17 +118,26 @@ fn plain(place: Place, name: Ident, ty: &Type, errors: &mut Errors) -> Param {
     {
         match place {
             Place::Protocol => errors.at(ty, "write the answer as the return type: `-> Type`"),
-            Place::Init => errors.at(ty, "an init function answers nobody: whoever spawns a port has its handle at once"),
+            Place::Init => errors.at(
+                ty,
+                "an init function answers nobody: whoever spawns a port has its handle at once",
+            ),
             _ => types::check_owned(answer, "an answer", errors),
         }
-        return Param::Reply(Field { name, ty: answer.clone() });
+        return Param::Reply(Field {
+            name,
+            ty: answer.clone(),
+        });
     }
     if types::is_named(ty, "Args") {
         let message = "write `#[rest] rest: Args` for all further arguments, or `Vec<Value>` for one that is a list";
         errors.at(ty, message);
     }
     types::check_owned(ty, "an argument", errors);
-    Param::Arg(Field { name, ty: ty.clone() })
+    Param::Arg(Field {
+        name,
+        ty: ty.clone(),
+    })
 }
 
 pub(super) const DEFAULT: &str = "a default handler takes the tag and all arguments: \
@@ -120,12 +149,18 @@ fn default_param(name: Ident, ty: &Type, errors: &mut Errors) -> Param {
         ty => types::is_named(ty, "String"),
     };
     if is_text {
-        return Param::Tag(Field { name, ty: ty.clone() });
+        return Param::Tag(Field {
+            name,
+            ty: ty.clone(),
+        });
     }
     if !types::is_values(ty) {
         errors.at(ty, DEFAULT);
     }
-    Param::Rest(Field { name, ty: ty.clone() })
+    Param::Rest(Field {
+        name,
+        ty: ty.clone(),
+    })
 }
 
 /// What senders call the parameter.
@@ -139,11 +174,17 @@ fn name(index: usize, pattern: &Pat) -> Ident {
 fn check_order(place: Place, inputs: &[&PatType], params: &[Param], errors: &mut Errors) {
     let mut before: Option<&Param> = None;
     for (index, (input, param)) in inputs.iter().zip(params).enumerate() {
-        let repeated = params.iter().take(index).any(|other| is_same_kind(other, param));
+        let repeated = params
+            .iter()
+            .take(index)
+            .any(|other| is_same_kind(other, param));
         if repeated && !matches!(param, Param::Arg(_)) {
             errors.at(input, "there is one of it: remove the second");
         } else if place == Place::Init && matches!(param, Param::Cx) && index > 0 {
-            errors.at(input, "the context comes first: `fn name(cx: &mut Cx<'_>, ...)`");
+            errors.at(
+                input,
+                "the context comes first: `fn name(cx: &mut Cx<'_>, ...)`",
+            );
         } else if place != Place::Default {
             follows(before, input, param, errors);
         }
@@ -157,7 +198,10 @@ fn check_order(place: Place, inputs: &[&PatType], params: &[Param], errors: &mut
 fn follows(before: Option<&Param>, input: &PatType, param: &Param, errors: &mut Errors) {
     match (before, param) {
         (Some(Param::Rest(_)), Param::Arg(_)) => {
-            errors.at(input, "`#[rest]` takes all further arguments: move this parameter before it");
+            errors.at(
+                input,
+                "`#[rest]` takes all further arguments: move this parameter before it",
+            );
         }
         (Some(Param::Reply(_)), Param::Arg(_) | Param::Rest(_)) => {
             errors.at(input, "the reply port is a message's last argument: move this parameter before the `Reply`");

@@ -42,7 +42,8 @@ pub(super) fn is_unit(ty: &Type) -> bool {
 
 /// Whether it is a list of untyped values.
 pub(super) fn is_values(ty: &Type) -> bool {
-    is_named(ty, "Args") || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
+    is_named(ty, "Args")
+        || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
 }
 
 /// Checks that values of the type can outlive the code that sends them; says what to write instead if not. `place` begins
@@ -52,18 +53,31 @@ pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
         Type::Reference(reference) => {
             let owned = owned(&reference.elem);
             let given = readable(ty);
-            errors.at(ty, format_args!("{place} is owned, since it travels: write `{owned}` instead of `{given}`"));
+            errors.at(
+                ty,
+                format_args!(
+                    "{place} is owned, since it travels: write `{owned}` instead of `{given}`"
+                ),
+            );
         }
         Type::ImplTrait(_) => {
-            errors.at(ty, format_args!("{place} has one type, which is part of the message: write it out"));
+            errors.at(
+                ty,
+                format_args!("{place} has one type, which is part of the message: write it out"),
+            );
         }
         Type::Infer(_) => errors.at(ty, format_args!("{place} needs its type written out")),
         Type::Ptr(_) => {
-            errors.at(ty, format_args!("{place} cannot be a pointer, which means nothing elsewhere"));
+            errors.at(
+                ty,
+                format_args!("{place} cannot be a pointer, which means nothing elsewhere"),
+            );
         }
         _ => {
             if let Some(borrow) = borrow_in_tokens(ty.to_token_stream()) {
-                let message = format_args!("{place} is owned, since it travels: write a type that borrows nothing");
+                let message = format_args!(
+                    "{place} is owned, since it travels: write a type that borrows nothing"
+                );
                 errors.at(borrow, message);
             }
         }
@@ -87,7 +101,9 @@ pub(super) fn borrow_in_tokens(tokens: TokenStream) -> Option<TokenStream> {
         match &token {
             TokenTree::Punct(punct) if punct.as_char() == '\'' => {
                 let name = tokens.next();
-                return Some(TokenStream::from_iter([Some(token), name].into_iter().flatten()));
+                return Some(TokenStream::from_iter(
+                    [Some(token), name].into_iter().flatten(),
+                ));
             }
             TokenTree::Punct(punct) if punct.as_char() == '&' => return Some(token.into()),
             TokenTree::Group(group) => {

@@ -75,7 +75,11 @@ impl Clerk {
     #[rcv]
     fn may_fail(&mut self, n: u8) -> Result<(), String> {
         self.seen += 1;
-        if n > 9 { Err(format!("{n} is too many\n")) } else { Ok(()) }
+        if n > 9 {
+            Err(format!("{n} is too many\n"))
+        } else {
+            Ok(())
+        }
     }
 
     #[rcv]
@@ -154,7 +158,10 @@ async fn errors_kill_and_the_caller_is_told() {
     assert_eq!(last_words(&clerk).await, "30 is too many");
     let clerk = node.port(Clerk::default());
     let error = clerk.io().await.unwrap_err();
-    assert_eq!(error.reason().map(ToString::to_string).as_deref(), Some("die no disk"));
+    assert_eq!(
+        error.reason().map(ToString::to_string).as_deref(),
+        Some("die no disk")
+    );
     let clerk = node.port(Clerk::default());
     clerk.never();
     assert_eq!(last_words(&clerk).await, "as promised");

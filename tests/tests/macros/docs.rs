@@ -41,7 +41,10 @@ async fn methods_stay_what_they_were() {
     assert_eq!(Greeter.greet("me".into()), "hello me");
     let greeter = node().port(greeter());
     assert_eq!(greeter.greet("you".into()).await.unwrap(), "hello you");
-    #[expect(deprecated, reason = "the handle's method is as deprecated as the handler")]
+    #[expect(
+        deprecated,
+        reason = "the handle's method is as deprecated as the handler"
+    )]
     let hail = greeter.hail();
     assert_eq!(hail.await.unwrap(), "hello all");
 }

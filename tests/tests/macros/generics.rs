@@ -34,7 +34,10 @@ where
     #[rcv]
     async fn entries(&mut self) -> Vec<(String, V)> {
         tokio::task::yield_now().await;
-        self.map.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()
+        self.map
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.clone()))
+            .collect()
     }
 }
 
@@ -55,7 +58,7 @@ impl<T, const STEP: usize> Counting<T, STEP> {
 
 /// Generic, and without any handler.
 #[port]
-struct Holder<T: Send = u8>(#[expect(dead_code, reason = "held, not read")] T);
+struct Holder<T: Send = u8>(T);
 
 /// One of many instances.
 struct Cage<T>(T);
@@ -93,20 +96,31 @@ where
 #[tokio::test]
 async fn type_parameters_are_carried() {
     let node = node();
-    let store: StoreRef<u8, String> = node.port(Store { map: BTreeMap::new() });
+    let store: StoreRef<u8, String> = node.port(Store {
+        map: BTreeMap::new(),
+    });
     put_all(&store, vec![(2, "b".to_owned()), (1, "a".to_owned())]).await;
     assert_eq!(store.get(2).await.unwrap().as_deref(), Some("b"));
     assert_eq!(store.first().await.unwrap().as_deref(), Some("1"));
     let entries = store.entries().await.unwrap();
-    assert_eq!(entries, [("1".to_owned(), "a".to_owned()), ("2".to_owned(), "b".to_owned())]);
+    assert_eq!(
+        entries,
+        [
+            ("1".to_owned(), "a".to_owned()),
+            ("2".to_owned(), "b".to_owned())
+        ]
+    );
 }
 
 #[tokio::test]
 async fn parameters_that_no_message_mentions() {
     let node = node();
-    let counting = node.port(Counting::<Arc<str>, 3> { things: Vec::new(), make: || "x".into() });
-    counting.more();
+    let counting = node.port(Counting::<Arc<str>, 3> {
+        things: Vec::new(),
+        make: || "x".into(),
+    });
     assert_eq!(counting.more().await.unwrap(), 3);
+    assert_eq!(counting.more().await.unwrap(), 6);
     let holder: HolderRef<u16> = node.port(Holder(1));
     holder.kil(());
 }
@@ -115,7 +129,10 @@ async fn parameters_that_no_message_mentions() {
 async fn instances_of_one_type_are_ports_of_their_own() {
     let node = node();
     assert_eq!(node.port(Cage(Lion("roar"))).roar().await.unwrap(), "roar");
-    assert_eq!(node.port(Cage(Mouse("eek"))).squeak(2).await.unwrap(), "eekeek");
+    assert_eq!(
+        node.port(Cage(Mouse("eek"))).squeak(2).await.unwrap(),
+        "eekeek"
+    );
 }
 
 #[tokio::test]
@@ -132,5 +149,8 @@ async fn handles_convert_and_compare() {
     assert_eq!(format!("{lion:?}"), format!("LionRef({id})"));
     let below: &Handle<LionMsg> = &lion;
     assert_eq!(LionRef::from(below.clone()).roar().await.unwrap(), "roar");
-    assert_eq!(serde_json::to_value(&lion).unwrap(), serde_json::json!(id.as_str()));
+    assert_eq!(
+        serde_json::to_value(&lion).unwrap(),
+        serde_json::json!(id.as_str())
+    );
 }

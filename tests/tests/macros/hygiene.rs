@@ -30,6 +30,7 @@ mod shadows {
 }
 
 mod shadowed {
+    #[expect(unused_imports, reason = "generated code uses none of them")]
     use super::shadows::*;
 
     type Answer = ::core::result::Result<u8, ::std::string::String>;
@@ -39,7 +40,12 @@ mod shadowed {
     #[::aemp::port(crate = ::aemp)]
     impl Server {
         #[rcv]
-        fn get(&self, __tag: u8, cx: &mut ::aemp::Cx<'_>, __args: ::core::option::Option<u8>) -> u8 {
+        fn get(
+            &self,
+            __tag: u8,
+            cx: &mut ::aemp::Cx<'_>,
+            __args: ::core::option::Option<u8>,
+        ) -> u8 {
             let _ = (cx, __args);
             self.0 + __tag
         }
@@ -92,5 +98,10 @@ async fn nothing_is_in_the_way() {
     assert_eq!(server.waits().await.unwrap(), 20);
     assert_eq!(server.decode(aemp::args![1]).await.unwrap(), 1);
     let far: shadowed::FarRef = node.handle(&server.id());
-    assert!(far.handle(1).timeout(std::time::Duration::from_millis(50)).await.is_err());
+    assert!(
+        far.handle(1)
+            .timeout(std::time::Duration::from_millis(50))
+            .await
+            .is_err()
+    );
 }

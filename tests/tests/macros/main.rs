@@ -1,11 +1,11 @@
 //! What the macros make, used as users do.
 
 mod answers;
-mod docs;
+pub mod docs;
 mod generics;
 mod hygiene;
 mod params;
-mod protocol;
+pub mod protocol;
 mod spawn;
 mod tags;
 mod untyped;
@@ -35,5 +35,9 @@ async fn death<M: Message>(port: &Handle<M>) -> Reason {
 async fn last_words<M: Message>(port: &Handle<M>) -> String {
     let reason = death(port).await;
     assert_eq!(reason.kind(), "die");
-    reason.get(1).and_then(Value::as_str).unwrap_or_default().into()
+    reason
+        .get(1)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .into()
 }

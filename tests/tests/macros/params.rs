@@ -29,7 +29,10 @@ impl Board {
 
     #[rcv]
     fn find(&self, (x, y): (i32, i32), _: bool, _unused: Option<i64>) -> Option<Point> {
-        self.points.iter().find(|point| **point == Point { x, y }).cloned()
+        self.points
+            .iter()
+            .find(|point| **point == Point { x, y })
+            .cloned()
     }
 
     #[rcv]
@@ -57,7 +60,8 @@ impl Board {
 
     #[rcv]
     fn many(&self, first: i64, #[rest] rest: Args) -> String {
-        format!("{first} and {rest:?}")
+        let rest: Vec<String> = rest.iter().filter_map(|value| value.text()).map(Into::into).collect();
+        format!("{first} and {}", rest.join(" "))
     }
 
     #[rcv]
@@ -96,7 +100,10 @@ impl Board {
 async fn arguments_of_any_kind() {
     let board = node().port(Board::default());
     board.put(Point { x: 1, y: 2 }, 3);
-    assert_eq!(board.find((1, 2), true, None).await.unwrap(), Some(Point { x: 1, y: 2 }));
+    assert_eq!(
+        board.find((1, 2), true, None).await.unwrap(),
+        Some(Point { x: 1, y: 2 })
+    );
     assert_eq!(board.find((2, 1), true, Some(1)).await.unwrap(), None);
     assert_eq!(board.later(3).await.unwrap(), 3);
     assert_eq!(board.typed_self(1).await.unwrap(), 2);
@@ -106,7 +113,10 @@ async fn arguments_of_any_kind() {
 async fn context_and_origin() {
     let board = node().port(Board::default());
     assert_eq!(board.me().await.unwrap(), board.id());
-    assert_eq!(board.me_again("> ".into()).await.unwrap(), format!("> {}", board.id()));
+    assert_eq!(
+        board.me_again("> ".into()).await.unwrap(),
+        format!("> {}", board.id())
+    );
     assert_eq!(board.whence().await.unwrap(), "here");
     assert!(board.both(1).await.unwrap());
 }
@@ -114,7 +124,7 @@ async fn context_and_origin() {
 #[tokio::test]
 async fn rest_and_deferred_answers() {
     let board = node().port(Board::default());
-    assert_eq!(board.many(1, msg!["a", 2]).await.unwrap(), r#"1 and ["a", 2]"#);
+    assert_eq!(board.many(1, msg!["a", 2]).await.unwrap(), "1 and a 2");
     assert_eq!(board.later_with_rest(msg!["a", 2]).await.unwrap(), 2);
     let later = tokio::spawn(board.later(1));
     tokio::task::yield_now().await;
@@ -129,23 +139,41 @@ async fn untyped_messages_reach_the_same_handlers() {
     let board = node.port(Board::default());
     snd!(node, board, "put", serde_json_point(), "2");
     assert_eq!(cal!(node, board, "later", 2).await.unwrap(), msg![2]);
-    assert_eq!(cal!(node, board, "many", 1, "x").await.unwrap(), msg![r#"1 and ["x"]"#]);
-    assert_eq!(cal!(node, board, "later_with_rest", 1, "x").await.unwrap(), msg![2]);
+    assert_eq!(
+        cal!(node, board, "many", 1, "x").await.unwrap(),
+        msg!["1 and x"]
+    );
+    assert_eq!(
+        cal!(node, board, "later_with_rest", 1, "x").await.unwrap(),
+        msg![2]
+    );
     assert_eq!(cal!(node, board, "whence").await.unwrap(), msg!["here"]);
     assert_eq!(cal!(node, board.id(), "both", 1).await.unwrap(), msg![true]);
 }
 
 fn serde_json_point() -> aemp::Value {
-    [("x", 1), ("y", 2)].into_iter().collect::<aemp::Map>().into()
+    [("x", 1), ("y", 2)]
+        .into_iter()
+        .collect::<aemp::Map>()
+        .into()
 }
 
 #[tokio::test]
 async fn optional_arguments_before_a_reply_may_be_left_out() {
     let node = node();
     let board = node.port(Board::default());
-    assert_eq!(board.optional(1, None, Some("c".into())).await.unwrap(), r#"1 None Some("c")"#);
-    assert_eq!(cal!(node, board, "optional", 1).await.unwrap(), msg!["1 None None"]);
-    assert_eq!(cal!(node, board, "optional", 1, 2).await.unwrap(), msg!["1 Some(2) None"]);
+    assert_eq!(
+        board.optional(1, None, Some("c".into())).await.unwrap(),
+        r#"1 None Some("c")"#
+    );
+    assert_eq!(
+        cal!(node, board, "optional", 1).await.unwrap(),
+        msg!["1 None None"]
+    );
+    assert_eq!(
+        cal!(node, board, "optional", 1, 2).await.unwrap(),
+        msg!["1 Some(2) None"]
+    );
     let all = cal!(node, board, "optional", 1, 2, "c").await.unwrap();
     assert_eq!(all, msg![r#"1 Some(2) Some("c")"#]);
     snd!(node, board, "optional", 1, 2);
@@ -158,7 +186,10 @@ async fn wrong_arguments_kill_the_port() {
     let board = node.port(Board::default());
     snd!(node, board, "later", "three");
     let words = last_words(&board).await;
-    assert!(words.starts_with("later: argument 1 (`at_least`): "), "{words}");
+    assert!(
+        words.starts_with("later: argument 1 (`at_least`): "),
+        "{words}"
+    );
     let board = node.port(Board::default());
     snd!(node, board, "now", 1, 2);
     assert_eq!(last_words(&board).await, "now: takes 0 arguments, got 2");

@@ -10,14 +10,18 @@ pub trait Shelf {
     /// How many there are.
     fn count(&self) -> i64;
 
+    /// Puts something there.
     #[rcv("put it")]
     fn put(&self, key: String, value: Value);
 
+    /// Whatever else it may know.
     #[rcv(default)]
     fn other(&self, tag: &str, args: Args);
 
+    /// Many at once.
     fn many(&self, first: u8, #[rest] rest: Args) -> Vec<u8>;
 
+    /// As it is.
     fn raw(&self) -> Map;
 }
 
@@ -27,7 +31,10 @@ async fn messages_are_as_described() {
     let mut messages = Vec::new();
     // Stands in for a service in another language: it knows neither type nor macro.
     let service = node.untyped(move |cx: &mut Cx<'_>, mut message: Args| {
-        let last = message.last().and_then(Value::as_str).and_then(|to| PortId::parse(to).ok());
+        let last = message
+            .last()
+            .and_then(Value::as_str)
+            .and_then(|to| PortId::parse(to).ok());
         match last.filter(|to| !to.name().is_empty()) {
             Some(reply) if message[0] == Value::from("count") => {
                 cx.node().snd(&reply, msg![messages.len()]);

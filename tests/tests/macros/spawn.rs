@@ -79,7 +79,8 @@ async fn spawned_here_by_name() {
     let child = counter.child().await.unwrap();
     assert_eq!(child.get().await.unwrap(), 7);
     assert_eq!(r#loop::on(&node, node.id()).get().await.unwrap(), 0);
-    let by_hand: CounterRef = node.handle(&node.spawn(node.id().as_str(), start::NAME, aemp::args!["3"]));
+    let by_hand: CounterRef =
+        node.handle(&node.spawn(node.id().as_str(), start::NAME, aemp::args!["3"]));
     assert_eq!(by_hand.get().await.unwrap(), 3);
 }
 
@@ -90,7 +91,10 @@ async fn init_functions_may_fail_and_wait() {
     let failed = checked::on(&node, "", 1, Some("today".into()));
     assert_eq!(last_words(&failed).await, "today: 1 will not do");
     assert_eq!(slow::on(&node, "", 2).get().await.unwrap(), 2);
-    assert_eq!(last_words(&slow_with_cx::on(&node, "")).await, "not on \"\"");
+    assert_eq!(
+        last_words(&slow_with_cx::on(&node, "")).await,
+        "not on \"\""
+    );
 }
 
 #[tokio::test]
@@ -104,15 +108,25 @@ async fn untyped_ports_set_their_handlers() {
 #[tokio::test]
 async fn the_registry_knows_them() {
     let list = node().init_functions();
-    let find = |name: &str| list.iter().find(|init| init.name == name).unwrap_or_else(|| panic!("{name}"));
+    let find = |name: &str| {
+        list.iter()
+            .find(|init| init.name == name)
+            .unwrap_or_else(|| panic!("{name}"))
+    };
     let module = module_path!();
     assert_eq!(start::NAME, "My::Counter::start");
-    assert_eq!(find(start::NAME).signature, "fn start(cx: &mut Cx<'_>, n: i64) -> Counter");
+    assert_eq!(
+        find(start::NAME).signature,
+        "fn start(cx: &mut Cx<'_>, n: i64) -> Counter"
+    );
     assert_eq!(
         find(&format!("{module}::checked")).signature,
         "fn checked(n: i64, label: Option<String>) -> Result<Counter, String>"
     );
-    assert_eq!(find(&format!("{module}::slow")).signature, "async fn slow(ms: u64) -> Counter");
+    assert_eq!(
+        find(&format!("{module}::slow")).signature,
+        "async fn slow(ms: u64) -> Counter"
+    );
     assert_eq!(
         find(&format!("{module}::untyped")).signature,
         "fn untyped(cx: &mut Cx<'_>, rest: Args)"

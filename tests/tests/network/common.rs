@@ -1,0 +1,58 @@
+//! Waiting for what must happen, with a limit, and ports that keep what they are sent.
+
+use std::{future::Future, time::Duration};
+
+use aemp::{Args, Cx, Node, PortId, Reason, Value};
+use tokio::sync::{mpsc, oneshot};
+
+/// What all nodes of the tests share.
+pub(crate) const SECRET: &str = "between friends";
+
+/// How long anything may take before a test gives it up: much longer than it ever does.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What must come soon.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    let patient = tokio::time::timeout(PATIENCE, future);
+    patient.await.expect("it has not come in time")
+}
+
+/// Asks again and again until the answer is yes: for what nobody tells.
+pub(crate) async fn until(mut done: impl FnMut() -> bool) {
+    let polled = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(polled).await;
+}
+
+/// Monitors a port at once; the reason that it dies with.
+pub(crate) fn watch(node: &Node, port: &PortId) -> impl Future<Output = Reason> + use<> {
+    let (tell, told) = oneshot::channel();
+    node.mon(port, move |reason| drop(tell.send(reason.clone())))
+        .detach();
+    async move { soon(told).await.expect("the monitor is gone") }
+}
+
+/// A port that keeps all that it is sent.
+pub(crate) struct Inbox {
+    pub(crate) id: PortId,
+    messages: mpsc::UnboundedReceiver<Vec<Value>>,
+}
+
+impl Inbox {
+    pub(crate) fn new(node: &Node) -> Self {
+        let (keep, messages) = mpsc::unbounded_channel();
+        let port = node.untyped(move |_: &mut Cx<'_>, message: Args| drop(keep.send(message)));
+        Self {
+            id: port.id(),
+            messages,
+        }
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Vec<Value> {
+        soon(self.messages.recv()).await.expect("the port lives")
+    }
+}

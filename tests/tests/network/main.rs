@@ -1,0 +1,20 @@
+//! Several nodes of one process over loopback, and what strangers send them.
+
+mod calls;
+mod common;
+mod connecting;
+mod functions;
+mod logs;
+mod malformed;
+mod messages;
+mod minimal;
+mod monitors;
+mod nodes;
+mod overflow;
+mod proxy;
+mod raw;
+mod requests;
+mod restart;
+mod spawn;
+mod strangers;
+mod two_dials;

@@ -1,0 +1,15 @@
+use aemp::{Args, port};
+
+struct Counter {
+    n: i64,
+}
+
+#[port]
+impl Counter {
+    #[rcv(default)]
+    fn other(&mut self, tag: &str, args: Args) -> i64 {
+        self.n
+    }
+}
+
+fn main() {}

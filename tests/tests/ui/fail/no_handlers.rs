@@ -1,0 +1,14 @@
+use aemp::{port};
+
+struct Counter {
+    n: i64,
+}
+
+#[port]
+impl Counter {
+    fn add(&mut self, n: i64) {
+        self.n += n;
+    }
+}
+
+fn main() {}

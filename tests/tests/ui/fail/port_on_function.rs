@@ -1,0 +1,9 @@
+use aemp::port;
+
+#[port]
+fn start() {}
+
+#[port]
+mod counter {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use aemp::protocol;
+
+#[protocol]
+struct Echo;
+
+fn main() {}

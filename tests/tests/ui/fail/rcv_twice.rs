@@ -1,0 +1,16 @@
+use aemp::{port};
+
+struct Counter {
+    n: i64,
+}
+
+#[port]
+impl Counter {
+    #[rcv("add")]
+    #[rcv("plus")]
+    fn add(&mut self, n: i64) {
+        self.n += n;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use aemp::{port};
+
+struct Result<T>(T);
+
+struct Counter {
+    n: i64,
+}
+
+#[port]
+impl Counter {
+    #[rcv]
+    fn add(&mut self, n: i64) -> Result<i64> {
+        Result(n)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use aemp::{Port, port, spawnable};
+
+#[port]
+struct Idle;
+
+#[spawnable]
+fn start() -> impl Port {
+    Idle
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use aemp::{port, spawnable};
+
+#[port]
+struct Idle;
+
+#[spawnable]
+struct Start;
+
+fn main() {}

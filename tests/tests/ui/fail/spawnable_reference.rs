@@ -1,0 +1,11 @@
+use aemp::{port, spawnable};
+
+#[port]
+struct Idle;
+
+#[spawnable]
+fn start(name: &str) -> Idle {
+    Idle
+}
+
+fn main() {}
