@@ -192,7 +192,8 @@ impl<P: Peers> Mesh<P> {
                 }
                 self.runnable.push_back(conn);
             }
-            Ok(_) => {}
+            // It was given up just before.
+            Ok(_) => self.outputs.push_back(Output::Close { conn }),
             Err(text) => self.lost(now, conn, &text),
         }
         self.settle(now);
