@@ -39,11 +39,11 @@ impl PortArgs {
         let mut args = Self::default();
         let known = "`msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
-            match key {
-                "msg" => args.msg = Some(assigned(value, Ident::parse_any)?),
-                "handle" => args.handle = Some(assigned(value, Ident::parse_any)?),
-                "vis" => args.vis = Some(assigned(value, |input| input.parse())?),
-                "crate" => args.krate = assigned(value, |input| input.parse())?,
+            match &*key.to_string() {
+                "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
+                "handle" => args.handle = Some(assigned(key, value, Ident::parse_any)?),
+                "vis" => args.vis = Some(assigned(key, value, |input| input.parse())?),
+                "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -57,9 +57,9 @@ impl SpawnableArgs {
         let mut args = Self::default();
         let known = "`name = \"My::function\"` and `crate = path`";
         options(attr, known, errors, |key, value| {
-            match key {
-                "name" => args.name = Some(assigned(value, text)?),
-                "crate" => args.krate = assigned(value, |input| input.parse())?,
+            match &*key.to_string() {
+                "name" => args.name = Some(assigned(key, value, text)?),
+                "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -86,19 +86,19 @@ impl RcvArgs {
             return Self::Tag(tag);
         }
         let mut args = Self::Plain;
-        let mut told: Option<Ident> = None;
+        let mut told = false;
         let known = "`\"tag\"`, `tag = \"tag\"` and `default`";
         options(tokens, known, errors, |key, value| {
-            let said = match key {
-                "tag" => Self::Tag(assigned(value, text)?),
+            let said = match &*key.to_string() {
+                "tag" => Self::Tag(assigned(key, value, text)?),
                 "default" => Self::Default,
                 _ => return Ok(false),
             };
-            let before = told.replace(Ident::new(key, value.span()));
-            if before.is_some() {
+            if told {
                 let message = "a handler takes one tag, or is the default: write one of them";
-                return Err(value.error(message));
+                return Err(syn::Error::new(key.span(), message));
             }
+            told = true;
             args = said;
             Ok(true)
         });
@@ -111,7 +111,7 @@ fn options(
     tokens: TokenStream,
     known: &str,
     errors: &mut Errors,
-    mut take: impl FnMut(&str, ParseStream<'_>) -> syn::Result<bool>,
+    mut take: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<bool>,
 ) {
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -133,13 +133,13 @@ fn options(
 fn option(
     input: ParseStream<'_>,
     known: &str,
-    take: &mut impl FnMut(&str, ParseStream<'_>) -> syn::Result<bool>,
+    take: &mut impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<bool>,
 ) -> syn::Result<()> {
     if !input.peek(Ident::peek_any) {
         return Err(input.error(format_args!("what can be written here is {known}")));
     }
     let key = Ident::parse_any(input)?;
-    if take(&key.to_string(), input)? {
+    if take(&key, input)? {
         return Ok(());
     }
     let message = format_args!("unknown option `{key}`: there are {known}").to_string();
@@ -154,10 +154,15 @@ fn skip_option(input: ParseStream<'_>) -> syn::Result<()> {
 }
 
 fn assigned<T>(
+    key: &Ident,
     input: ParseStream<'_>,
     value: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
 ) -> syn::Result<T> {
-    input.parse::<Token![=]>()?;
+    let equals = input.parse::<Option<Token![=]>>()?;
+    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
+        let message = format!("`{key}` needs a value: `{key} = ...`");
+        return Err(syn::Error::new(key.span(), message));
+    }
     value(input)
 }
 

@@ -8,15 +8,16 @@ use syn::LitStr;
 use crate::{
     errors::Errors,
     model::{Handler, Init, Interface, Param, Tag},
+    names,
 };
 
 /// Checks the messages of a port or protocol, and takes out what would collide.
 pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
     if model.msg == model.handle {
-        errors.at(
-            &model.handle,
-            "the message enum and the handle need names of their own",
-        );
+        let message = "the message enum and the handle need names of their own";
+        errors.at(&model.handle, message);
+        // One mistake, one diagnostic: go on with another name.
+        model.handle = names::with_suffix(&model.handle, "Handle");
     }
     let mut seen = Seen::default();
     model.handlers.retain(|handler| seen.check(handler, errors));

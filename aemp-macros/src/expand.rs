@@ -5,13 +5,13 @@ mod handle;
 mod messages;
 mod register;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Generics, Type, Visibility, parse_quote};
+use syn::{Attribute, Generics, Type, Visibility, parse_quote, spanned::Spanned};
 
 pub(crate) use self::register::init;
 use crate::{
-    model::{Answer, Handler, Interface, Param},
+    model::{Answer, Bare, Handler, Interface, Param},
     names,
 };
 
@@ -25,29 +25,44 @@ pub(crate) fn interface(model: &Interface) -> TokenStream {
         .as_ref()
         .map(|port| dispatch::expand(&shape, port));
     let items = quote!(#messages #handle #port);
-    if model.is_bare { named_from_outside(&shape, &items) } else { items }
+    match &model.bare {
+        Some(bare) => out_of_the_way(&shape, bare, &items),
+        None => items,
+    }
 }
 
-/// For a port without handlers the items are out of the way, so that a second `#[port]` on an `impl` block of the same
-/// type collides with the names and the `Port` impl only, not with everything that its handle can do.
-fn named_from_outside(shape: &Shape<'_>, items: &TokenStream) -> TokenStream {
+/// For a port without handlers the items have no names outside, unless the user gives them some. So a second `#[port]`, on
+/// an `impl` block of the same type, collides with the `Port` impl only, and not with everything that a handle can do.
+fn out_of_the_way(shape: &Shape<'_>, bare: &Bare, items: &TokenStream) -> TokenStream {
     let model = shape.model;
-    let (attrs, vis, p, port) = (shape.attrs(), &model.vis, &model.krate, &model.port);
-    let (msg, handle) = (&model.msg, &model.handle);
-    let params = unbounded(&shape.generics);
-    let doc = format!("A typed handle of a `{}`, here or on another node.", model.name);
-    let doc_msg = format!("The messages of `{}`: none.", model.name);
+    let attrs = shape.attrs();
+    let msg = bare.names_msg.then(|| {
+        let doc = format!("The messages of `{}`: none.", model.name);
+        alias(shape, &model.msg, &parse_quote!(Msg), &doc)
+    });
+    let handle = bare.names_handle.then(|| {
+        let doc = format!(
+            "A typed handle of a `{}`, here or on another node.",
+            model.name
+        );
+        alias(shape, &model.handle, &parse_quote!(Ref), &doc)
+    });
     quote! {
         #attrs
         const _: () = { #items };
+        #msg
+        #handle
+    }
+}
 
-        #attrs
-        #[doc = #doc_msg]
-        #vis type #msg #params = <#port as #p::Port>::Msg;
-
+fn alias(shape: &Shape<'_>, name: &Ident, associated: &Ident, doc: &str) -> TokenStream {
+    let model = shape.model;
+    let (attrs, vis, p, port) = (shape.attrs(), &model.vis, &model.krate, &model.port);
+    let params = unbounded(&shape.generics);
+    quote! {
         #attrs
         #[doc = #doc]
-        #vis type #handle #params = <#port as #p::Port>::Ref;
+        #vis type #name #params = <#port as #p::Port>::#associated;
     }
 }
 
@@ -95,7 +110,7 @@ impl<'a> Shape<'a> {
 
     /// The visibility of the enum and the handle where they stand.
     fn vis(&self) -> Visibility {
-        if self.model.is_bare {
+        if self.model.bare.is_some() {
             parse_quote!(pub)
         } else {
             self.model.vis.clone()
@@ -213,8 +228,14 @@ fn locals(handler: &Handler) -> Vec<Ident> {
     locals
 }
 
+/// Where these tokens are, with names looked up where the macro was called: the user's tokens may come out of another macro,
+/// which does not see our locals.
+fn at(tokens: &impl Spanned) -> Span {
+    Span::call_site().located_at(tokens.span())
+}
+
 fn reply() -> Ident {
-    Ident::new("__reply", proc_macro2::Span::call_site())
+    Ident::new("__reply", Span::call_site())
 }
 
 fn mentions(ty: &Type, params: &[&Ident]) -> bool {

@@ -1,6 +1,6 @@
 //! What the macros know of an item once it is parsed: everything that `expand` needs, and nothing else.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::{Attribute, Generics, LitStr, Type, Visibility};
 
 use crate::paths::Crate;
@@ -21,11 +21,18 @@ pub(crate) struct Interface {
     pub(crate) generics: Generics,
     /// The port's type; `None` for a protocol.
     pub(crate) port: Option<Type>,
-    /// Whether it is a port by its definition alone, without an `impl` block that has handlers.
-    pub(crate) is_bare: bool,
+    /// For a port by its definition alone, without an `impl` block that has handlers.
+    pub(crate) bare: Option<Bare>,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
+}
+
+/// A port without handlers: which of its generated types were given names.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    pub(crate) names_msg: bool,
+    pub(crate) names_handle: bool,
 }
 
 /// One message and the method that handles it.
@@ -43,6 +50,8 @@ pub(crate) struct Handler {
     pub(crate) answer: Answer,
     /// Whether it returns a `Result`, whose error kills the port.
     pub(crate) fails: bool,
+    /// Where its return type is written.
+    pub(crate) output: Span,
 }
 
 /// Which messages a handler takes.

@@ -19,7 +19,12 @@ use self::{
     handler::{Context, handler},
     types::last_segment,
 };
-use crate::{args::PortArgs, errors::Errors, model::Interface, names};
+use crate::{
+    args::PortArgs,
+    errors::Errors,
+    model::{Bare, Interface},
+    names,
+};
 
 /// The messages of a `#[port]`; nothing if the item cannot be a port at all.
 pub(crate) fn port(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Interface> {
@@ -74,8 +79,12 @@ fn port_type(
     let port = parse_quote!(#ident #arguments);
     let vis = args.vis.clone().unwrap_or_else(|| vis.clone());
     let name = ident.clone();
+    let bare = Bare {
+        names_msg: args.msg.is_some(),
+        names_handle: args.handle.is_some(),
+    };
     Interface {
-        is_bare: true,
+        bare: Some(bare),
         ..interface(args, vis, name, generics.clone(), Some(port), attrs)
     }
 }
@@ -175,7 +184,7 @@ fn interface(
         name,
         generics,
         port,
-        is_bare: false,
+        bare: None,
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
     }

@@ -4,9 +4,9 @@ use std::ptr;
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Type, spanned::Spanned};
+use syn::Type;
 
-use super::{Shape, messages, pattern};
+use super::{Shape, at, messages, pattern};
 use crate::{
     model::{Answer, Handler, Param},
     names,
@@ -110,7 +110,10 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let p = &shape.model.krate;
     let call = call(handler);
-    let result = quote!(#p::Fallible::into_result(#call).map_err(#p::die));
+    let span = at(&handler.output);
+    let call = quote_spanned!(span=> (#call));
+    let result = quote_spanned!(span=> #p::Fallible::into_result #call);
+    let result = quote!(#result.map_err(#p::die));
     match (&handler.answer, handler.fails) {
         (Answer::Nothing | Answer::Deferred, false) => quote! {
             #call;
@@ -119,7 +122,7 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         (Answer::Nothing | Answer::Deferred, true) => result,
         (Answer::Returned(ty) | Answer::ReturnedOkOf(ty), fails) => {
             let answer = if fails { quote!(#result?) } else { call };
-            let send = quote_spanned!(ty.span()=> #p::Reply::send(__reply, __answer));
+            let send = quote_spanned!(at(&ty)=> #p::Reply::send(__reply, __answer));
             quote! {
                 let __answer = #answer;
                 #send;

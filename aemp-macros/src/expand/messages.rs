@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, Type, spanned::Spanned};
+use syn::{LitStr, Type};
 
-use super::{Shape, answered, field_types, locals, pattern, reply};
+use super::{Shape, answered, at, field_types, locals, pattern, reply};
 use crate::{
     model::{Field, Handler, Param, Tag},
     names,
@@ -195,7 +195,7 @@ fn read(shape: &Shape<'_>, tag: &LitStr, index: usize, field: &Field) -> TokenSt
     let (local, ty, position) = (names::local(index), &field.ty, index + 1);
     let name = field.name.to_string();
     // At the type, so that a type that cannot be read is where the compiler points.
-    let required = quote_spanned!(ty.span()=> __args.required::<#ty>());
+    let required = quote_spanned!(at(&ty)=> __args.required::<#ty>());
     quote! {
         let #local = #required
             .map_err(|__error| #p::Undecoded::argument(#tag, #position, #name, __error))?;
@@ -258,7 +258,7 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         .enumerate()
         .map(|(index, sent)| write(index, sent));
     let reply = answered(p, handler).map(|answer| {
-        let port = quote_spanned!(answer.span()=> #p::Reply::into_port(__reply, __cx));
+        let port = quote_spanned!(at(&answer)=> #p::Reply::into_port(__reply, __cx));
         quote! {
             if let ::core::option::Option::Some(__port) = #port {
                 __out.str(__port.as_str())?;
@@ -281,6 +281,10 @@ fn write(index: usize, (param, field): (&Param, &Field)) -> TokenStream {
     match param {
         Param::Tag(_) => quote!(__out.str(&#local)?;),
         Param::Rest(_) => quote!(for __value in &#local { __out.value(__value)?; }),
-        _ => quote_spanned!(field.ty.span()=> __out.arg(&#local)?;),
+        _ => {
+            let span = at(&field.ty);
+            let lent = quote_spanned!(span=> &#local);
+            quote_spanned!(span=> __out.arg(#lent)?;)
+        }
     }
 }

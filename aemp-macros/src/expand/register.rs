@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Type, ext::IdentExt, parse_quote, spanned::Spanned};
+use syn::{Type, ext::IdentExt, parse_quote};
 
-use super::allow;
+use super::{allow, at};
 use crate::{
     model::{Field, Init, Param},
     names,
@@ -35,7 +35,7 @@ fn spawner(model: &Init) -> TokenStream {
         let name = &field.name;
         match param {
             Param::Rest(_) => quote!(for __value in &#name { __out.value(__value)?; }),
-            _ => quote_spanned!(field.ty.span()=> __out.arg(&#name)?;),
+            _ => quote_spanned!(at(&field.ty)=> __out.arg(&#name)?;),
         }
     });
     quote! {
@@ -127,7 +127,7 @@ fn start(model: &Init) -> TokenStream {
         let name = field.name.to_string();
         match param {
             Param::Rest(_) => quote!(let #local = __spawning.rest()?;),
-            _ => quote_spanned!(ty.span()=> let #local = __spawning.arg::<#ty>(#position, #name)?;),
+            _ => quote_spanned!(at(&ty)=> let #local = __spawning.arg::<#ty>(#position, #name)?;),
         }
     });
     let takes_cx = model.params.iter().any(|param| matches!(param, Param::Cx));

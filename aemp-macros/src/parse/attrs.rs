@@ -61,19 +61,19 @@ impl VisitMut for Strip {
     fn visit_impl_item_mut(&mut self, item: &mut ImplItem) {
         match item {
             ImplItem::Fn(item) => {
-                item.attrs.retain(|attr| !is(attr, "rcv"));
+                item.attrs.retain(|attr| !marks(attr));
                 self.visit_signature_mut(&mut item.sig);
             }
-            ImplItem::Const(item) => item.attrs.retain(|attr| !is(attr, "rcv")),
-            ImplItem::Type(item) => item.attrs.retain(|attr| !is(attr, "rcv")),
-            ImplItem::Macro(item) => item.attrs.retain(|attr| !is(attr, "rcv")),
+            ImplItem::Const(item) => item.attrs.retain(|attr| !marks(attr)),
+            ImplItem::Type(item) => item.attrs.retain(|attr| !marks(attr)),
+            ImplItem::Macro(item) => item.attrs.retain(|attr| !marks(attr)),
             _ => {}
         }
     }
 
     fn visit_trait_item_mut(&mut self, item: &mut TraitItem) {
         if let TraitItem::Fn(item) = item {
-            item.attrs.retain(|attr| !is(attr, "rcv"));
+            item.attrs.retain(|attr| !marks(attr));
             self.visit_signature_mut(&mut item.sig);
         }
     }
@@ -99,13 +99,19 @@ pub(super) fn named<'a>(
 
 /// Says that an attribute which must know its item before the compiler does cannot be conditional.
 pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
-    for attr in named(attrs, "cfg_attr") {
-        let inner = attr.meta.to_token_stream().to_string();
-        if inner
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|word| word == "rcv")
-        {
+    for attr in attrs {
+        if marks(attr) && is(attr, "cfg_attr") {
             errors.at(attr, "a handler cannot be one under a condition: put `#[cfg(...)]` beside a plain `#[rcv]`");
         }
     }
+}
+
+/// Whether an attribute is, or under a condition would be, a `#[rcv]`.
+fn marks(attr: &Attribute) -> bool {
+    let is_conditional = || {
+        let text = attr.meta.to_token_stream().to_string();
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        is(attr, "cfg_attr") && words.any(|word| word == "rcv")
+    };
+    is(attr, "rcv") || is_conditional()
 }

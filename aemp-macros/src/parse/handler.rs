@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{
     Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
-    ext::IdentExt,
+    ext::IdentExt, spanned::Spanned,
 };
 
 use super::{
@@ -117,6 +117,10 @@ fn signature(
         params,
         answer,
         fails,
+        output: match &sig.output {
+            ReturnType::Default => sig.ident.span(),
+            ReturnType::Type(_, ty) => ty.span(),
+        },
     }
 }
 
@@ -149,8 +153,7 @@ pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
         );
     }
     if !generics.params.is_empty() {
-        let message =
-            "a handler cannot be generic: its types are part of the message, so write them out";
+        let message = "remove the type parameters: what is sent has certain types, so write those";
         errors.at(&generics.params, message);
     }
 }

@@ -57,7 +57,7 @@ impl<T, const STEP: usize> Counting<T, STEP> {
 }
 
 /// Generic, and without any handler.
-#[port]
+#[port(handle = HolderRef, msg = HolderMsg)]
 struct Holder<T: Send = u8>(T);
 
 /// One of many instances.

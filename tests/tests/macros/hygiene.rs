@@ -88,6 +88,46 @@ mod shadowed {
     }
 }
 
+/// What comes out of a macro has names of its own, which generated code must not mix with its locals.
+macro_rules! server {
+    ($name:ident, $get:ident, $init:ident: $type:ty, $value:expr) => {
+        struct $name($type);
+
+        #[aemp::port]
+        impl $name {
+            #[rcv]
+            fn $get(&self, more: $type, node: Option<$type>) -> Result<$type, String> {
+                Ok(self.0 + more + node.unwrap_or_default())
+            }
+
+            #[rcv]
+            fn set(&mut self, to: $type) {
+                self.0 = to;
+            }
+        }
+
+        #[aemp::spawnable]
+        fn $init(more: $type) -> Result<$name, String> {
+            Ok($name($value + more))
+        }
+    };
+}
+
+server!(Small, get, small: u8, 1);
+server!(Large, fetch, large: u64, 1_000_000);
+
+#[tokio::test]
+async fn macros_can_make_ports() {
+    let node = node();
+    let small = small::on(&node, "", 1);
+    assert_eq!(small.get(1, None).await.unwrap(), 3);
+    small.set(5);
+    assert_eq!(small.get(1, Some(1)).await.unwrap(), 7);
+    let large = large::on(&node, "", 1);
+    assert_eq!(large.fetch(1, None).await.unwrap(), 1_000_002);
+    large.set(1);
+}
+
 #[tokio::test]
 async fn nothing_is_in_the_way() {
     let node = node();

@@ -60,7 +60,11 @@ impl Board {
 
     #[rcv]
     fn many(&self, first: i64, #[rest] rest: Args) -> String {
-        let rest: Vec<String> = rest.iter().filter_map(|value| value.text()).map(Into::into).collect();
+        let rest: Vec<String> = rest
+            .iter()
+            .filter_map(|value| value.text())
+            .map(Into::into)
+            .collect();
         format!("{first} and {}", rest.join(" "))
     }
 

@@ -34,7 +34,8 @@ impl Tagged {
     #[rcv(default)]
     fn other(&mut self, args: Args, cx: &mut Cx<'_>, tag: &str, origin: Origin) {
         assert_eq!(cx.origin(), origin);
-        self.log.push(format!("{tag} {}", args[0].text().unwrap_or_default()));
+        self.log
+            .push(format!("{tag} {}", args[0].text().unwrap_or_default()));
     }
 
     #[rcv]
@@ -98,7 +99,7 @@ fn the_messages_show_their_names() {
 }
 
 /// Takes nothing at all.
-#[port]
+#[port(handle = IdleRef)]
 struct Idle {
     _name: String,
 }

@@ -55,4 +55,9 @@ impl Inbox {
     pub(crate) async fn next(&mut self) -> Vec<Value> {
         soon(self.messages.recv()).await.expect("the port lives")
     }
+
+    /// Whether the port ends without another message.
+    pub(crate) async fn ended(&mut self) -> bool {
+        soon(self.messages.recv()).await.is_none()
+    }
 }

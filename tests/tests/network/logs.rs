@@ -90,6 +90,12 @@ impl Logs {
         lines.into_iter().find(|(_, line)| line.contains(text))
     }
 
+    /// How many lines contain `text`.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let lines = self.lines();
+        lines.iter().filter(|(_, line)| line.contains(text)).count()
+    }
+
     fn lines(&self) -> Vec<(Level, String)> {
         self.caught.lines.lock().unwrap().clone()
     }

@@ -13,7 +13,6 @@ mod nodes;
 mod overflow;
 mod proxy;
 mod raw;
-mod requests;
 mod restart;
 mod spawn;
 mod strangers;

@@ -24,7 +24,7 @@ impl Counter {
     }
 
     #[rcv]
-    fn divide(&mut self, by: i64) -> Result<i64, &'static str> {
+    fn divide(&mut self, by: i64) -> Result<i64, String> {
         self.n = self.n.checked_div(by).ok_or("cannot divide by zero")?;
         Ok(self.n)
     }
@@ -88,4 +88,15 @@ pub(crate) async fn pair() -> (Node, Node) {
 pub(crate) fn free_address() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     socket.local_addr().expect("it is bound").to_string()
+}
+
+/// A service that takes notes, whoever it is.
+#[aemp::protocol]
+pub(crate) trait Notes {
+    fn note(&self, text: String);
+}
+
+/// The node port of a node.
+pub(crate) fn node_port(node: &Node) -> aemp::PortId {
+    node.id().clone().into()
 }

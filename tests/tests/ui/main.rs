@@ -28,5 +28,9 @@ fn compiler() -> String {
     let output = Command::new(rustc).arg("--version").output();
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let version = version.unwrap_or_default();
-    version.split_whitespace().nth(1).unwrap_or("unknown").into()
+    version
+        .split_whitespace()
+        .nth(1)
+        .unwrap_or("unknown")
+        .into()
 }

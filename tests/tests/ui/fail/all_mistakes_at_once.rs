@@ -1,3 +1,5 @@
+#![allow(unused_variables)]
+
 use aemp::{port};
 
 struct Counter {
@@ -8,7 +10,7 @@ struct Counter {
 impl Counter {
     #[rcv(nmae = "x")]
     fn a(&mut self, a: &str) -> &str {
-        a
+        ""
     }
 
     #[rcv]

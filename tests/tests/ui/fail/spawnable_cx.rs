@@ -1,3 +1,5 @@
+#![allow(unused_variables)]
+
 use aemp::{Cx, port, spawnable};
 
 #[port]

@@ -1,8 +1,19 @@
 //! Generated code is no reason for a warning, whatever the user has turned on.
 
 #![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub)]
-#![deny(elided_lifetimes_in_paths, unused_qualifications, unnameable_types, missing_copy_implementations)]
-#![deny(single_use_lifetimes, unused_lifetimes, unused_results, variant_size_differences, trivial_casts)]
+#![deny(
+    elided_lifetimes_in_paths,
+    unused_qualifications,
+    unnameable_types,
+    missing_copy_implementations
+)]
+#![deny(
+    single_use_lifetimes,
+    unused_lifetimes,
+    unused_results,
+    variant_size_differences,
+    trivial_casts
+)]
 #![forbid(unsafe_code)]
 
 /// An actor that nobody uses.

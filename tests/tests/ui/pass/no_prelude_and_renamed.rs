@@ -30,11 +30,15 @@ mod ports {
         #[rcv]
         async fn get(&mut self, cx: &mut Cx<'_>) -> ::standard::option::Option<(K, V)> {
             let _ = cx;
-            self.last.clone()
+            ::standard::clone::Clone::clone(&self.last)
         }
 
         #[rcv]
-        fn fail(&self, text: String, extra: ::standard::option::Option<u8>) -> ::standard::result::Result<u8, String> {
+        fn fail(
+            &self,
+            text: String,
+            extra: ::standard::option::Option<u8>,
+        ) -> ::standard::result::Result<u8, String> {
             let _ = extra;
             ::standard::result::Result::Err(text)
         }
@@ -61,7 +65,9 @@ mod ports {
 
     #[spawnable(crate = ::renamed)]
     pub(crate) async fn store(first: u8) -> Store<u8, u8> {
-        Store { last: ::standard::option::Option::Some((first, first)) }
+        Store {
+            last: ::standard::option::Option::Some((first, first)),
+        }
     }
 
     #[protocol(crate = ::renamed)]
@@ -72,7 +78,7 @@ mod ports {
 
 fn main() {
     let _ = ports::store::NAME;
-    let _ = ports::idle::on::<::renamed::Node>;
+    let _ = |node: &::renamed::Node| ports::idle::on(node, "", ::renamed::args![1]);
     let _: fn(&ports::StoreRef<u8, u8>, u8, u8) -> _ = ports::StoreRef::put;
     let _: fn(&ports::FarRef, ::standard::string::String) -> _ = ports::FarRef::get;
 }

@@ -1,0 +1,121 @@
+//! Ports that are spawned on other nodes by name.
+
+use aemp::{Args, Cx, args, cal, msg, snd};
+use serde_json::json;
+
+use crate::{
+    common::{Inbox, soon, watch},
+    logs::Logs,
+    nodes::{CounterRef, counter, listening, pair, picky, start},
+    raw::Raw,
+};
+
+#[tokio::test]
+async fn the_handle_is_usable_at_once() {
+    let (a, _b) = pair().await;
+    let counter = counter::on(&a, "b", 40);
+    counter.inc(2);
+    assert_eq!(soon(counter.get()).await.unwrap(), 42);
+    let by_name = a.spawn("b", "Net::counter", args!["5"]);
+    assert_eq!(soon(cal!(a, by_name, "get")).await.unwrap(), msg![5]);
+    assert_ne!(by_name, counter.id());
+    let handle: CounterRef = a.handle(&by_name);
+    let death = watch(&a, &by_name);
+    handle.inc(1);
+    a.kil(&by_name, "done");
+    assert_eq!(death.await.to_string(), "done");
+}
+
+#[tokio::test]
+async fn a_monitor_right_behind_learns_what_went_wrong() {
+    let (a, _b) = pair().await;
+    let cases = [
+        (
+            "Net::countre",
+            args![1],
+            "die unknown init function `Net::countre`; did you mean `Net::counter`?",
+        ),
+        ("Net::picky", args![13], "die not thirteen"),
+        (
+            "Net::counter",
+            args!["many"],
+            "die Net::counter: argument 1 (`n`)",
+        ),
+        (
+            "Net::counter",
+            args![],
+            "die Net::counter: argument 1 (`n`)",
+        ),
+        (
+            "Net::counter",
+            args![1, 2],
+            "die Net::counter: takes 1 argument, got 2",
+        ),
+    ];
+    for (function, args, expected) in cases {
+        let port = a.spawn("b", function, args);
+        let reason = watch(&a, &port).await.to_string();
+        assert!(reason.starts_with(expected), "{reason}");
+        assert_eq!(watch(&a, &port).await.kind(), "no_such_port");
+    }
+    let failed = picky::on(&a, "b", 13);
+    let error = soon(failed.get()).await.unwrap_err();
+    assert_eq!(error.reason().unwrap().to_string(), "die not thirteen");
+}
+
+#[tokio::test]
+async fn closures_are_registered_by_hand() {
+    let mut inbox = None;
+    let b = listening("b").init("Hand::made", |cx: &mut Cx<'_>, args: Args| {
+        let first = args[0].clone();
+        cx.rcv("first", move |cx, args| {
+            let reply = args[0].as_str().unwrap();
+            snd!(cx, aemp::PortId::parse(reply).unwrap(), &first);
+        });
+    });
+    let b = start(b).await;
+    let a = start(listening("a").seed(crate::nodes::address(&b))).await;
+    soon(a.until_up("b")).await;
+    let port = a.spawn("b", "Hand::made", args![["one"].concat()]);
+    let inbox = inbox.insert(Inbox::new(&a));
+    // As the reference: a spawned port ignores what it has no handler for.
+    snd!(a, port, "unknown", 1);
+    snd!(a, port, "first", &inbox.id);
+    assert_eq!(inbox.next().await, msg!["one"]);
+}
+
+#[tokio::test]
+async fn secure_mode_refuses() {
+    let logs = Logs::catch();
+    let b = start(listening("b").secure(true)).await;
+    let a = start(listening("a").seed(crate::nodes::address(&b))).await;
+    soon(a.until_up("b")).await;
+    let port = a.spawn("b", "Net::counter", args![1]);
+    assert_eq!(watch(&a, &port).await.kind(), "no_such_port");
+    logs.warned("spawn of Net::counter from a: remote execution not allowed")
+        .await;
+    // What it spawns itself is its own affair.
+    let own = counter::on(&b, "b", 3);
+    assert_eq!(soon(own.get()).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_not_given_again() {
+    let logs = Logs::catch();
+    let a = start(listening("a")).await;
+    let mut inbox = Inbox::new(&a);
+    let mut raw = Raw::login(&a, "raw").await;
+    for name in ["", inbox.id.name(), "mine", "mine"] {
+        let spawn = json!(["", "AnyEvent::MP::_spawn", name, "Net::counter", 1]);
+        raw.send(spawn.to_string()).await;
+    }
+    raw.send(format!(
+        r#"["mine","inc",1]["mine","get","raw#r"]["{}","still"]"#,
+        inbox.id.name()
+    ))
+    .await;
+    assert_eq!(raw.packet().await, json!(["r", 2]));
+    assert_eq!(inbox.next().await, msg!["still"]);
+    logs.warned("the port name \"mine\" cannot be given").await;
+    logs.warned("the port name \"\" cannot be given").await;
+}

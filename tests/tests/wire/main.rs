@@ -1,0 +1,8 @@
+//! Recorded traffic of Perl AnyEvent::MP 2.01, replayed against the sans-IO machines: once as the one end of each
+//! connection and once as the other.
+
+mod auth;
+mod handshakes;
+mod nodes;
+mod packets;
+mod transcript;

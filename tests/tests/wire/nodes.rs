@@ -1,0 +1,109 @@
+//! Whole nodes against recorded peers: who gets in, and who is turned away.
+
+use aemp::proto::{
+    Random, Time,
+    auth::Secret,
+    handshake::HandshakeConfig,
+    mesh::{Mesh, MeshConfig, Output, PeerMap},
+    peer::{ConnId, PeerLimits},
+};
+use aemp_codec::{Limits, NodeId};
+
+use crate::transcript::{self, Transcript};
+
+/// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
+const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
+
+struct Node {
+    mesh: Mesh<PeerMap>,
+}
+
+impl Node {
+    fn new(id: &str, seeds: &[&str]) -> Self {
+        let secret = Secret::new("geheim");
+        let handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        let mut config = MeshConfig::new(handshake);
+        config.seeds = seeds.iter().map(|seed| (*seed).into()).collect();
+        let packet = Limits::default();
+        let peers = PeerMap::new(PeerLimits { max_queue_bytes: 1 << 20, packet });
+        let mesh = Mesh::new(Time::ZERO, config, peers, Random::predictable(1));
+        Self { mesh }
+    }
+
+    fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.mesh.received(Time::ZERO, conn, bytes);
+    }
+
+    /// What is done, in a word each, and the logs.
+    fn todo(&mut self) -> (Vec<String>, String) {
+        let (mut acts, mut logs) = (Vec::new(), String::new());
+        while let Some(output) = self.mesh.poll() {
+            match output {
+                Output::Dial { addr, .. } => acts.push(format!("dial {addr}")),
+                Output::Transmit { conn, bytes } => {
+                    let what = if bytes.starts_with(b"aemp;") { "hello" } else { "proof" };
+                    acts.push(format!("{what} {}", conn.0));
+                }
+                Output::Close { conn } => acts.push(format!("close {}", conn.0)),
+                Output::NodeUp(node) => acts.push(format!("up {node}")),
+                Output::Log { text, .. } => logs += &text,
+                _ => {}
+            }
+        }
+        (acts, logs)
+    }
+}
+
+fn greeting(transcript: &Transcript, conn: u64, from: &str) -> Vec<u8> {
+    transcript.sent(conn, from, "greeting").concat()
+}
+
+#[test]
+fn who_is_connected_already_is_refused() {
+    let transcript = transcript::one("handshake_already_connected");
+    let mut node = Node::new("b", &[]);
+    let first = node.mesh.accepted(Time::ZERO, "127.0.0.1:56058");
+    node.receive(first, &greeting(&transcript, 1, "a"));
+    node.receive(first, PROOF);
+    assert_eq!(node.todo().0, ["hello 1", "proof 1", "up a"]);
+    let second = node.mesh.accepted(Time::ZERO, "127.0.0.1:56064");
+    node.receive(second, &greeting(&transcript, 2, "a"));
+    let (acts, logs) = node.todo();
+    assert_eq!(acts, ["hello 2", "close 2"]);
+    assert!(transcript.logged().contains(&logs), "{logs}");
+}
+
+#[test]
+fn of_two_handshakes_of_one_node_only_one_completes() {
+    let transcript = transcript::one("switched_connections");
+    let mut node = Node::new("b", &[]);
+    let conns = [1, 2].map(|number| {
+        let conn = node.mesh.accepted(Time::ZERO, "127.0.0.1:56078");
+        node.receive(conn, &greeting(&transcript, number, "a"));
+        conn
+    });
+    conns.iter().for_each(|conn| node.receive(*conn, PROOF));
+    assert_eq!(node.todo().0, ["hello 1", "proof 1", "hello 2", "close 2", "up a"]);
+}
+
+#[test]
+fn seeds_that_are_each_other_and_themselves() {
+    let transcript = transcript::one("mutual_seeds");
+    let mut node = Node::new("g1", &["127.0.0.1:4041", "127.0.0.1:4042"]);
+    assert_eq!(node.todo().0, ["dial 127.0.0.1:4041", "dial 127.0.0.1:4042"]);
+    node.mesh.dialed(Time::ZERO, ConnId(1), Ok("127.0.0.1:4041".into()));
+    node.receive(ConnId(1), &greeting(&transcript, 1, "g1(2)"));
+    node.mesh.dialed(Time::ZERO, ConnId(2), Err("Connection refused".into()));
+    let (acts, logs) = node.todo();
+    assert_eq!(acts, ["hello 1", "close 1"]);
+    for text in [
+        "127.0.0.1:4041 disconnected - I refuse to talk to myself.",
+        "127.0.0.1:4042 disconnected - Connection refused.",
+    ] {
+        assert!(logs.contains(text) && transcript.logged().contains(text), "{logs}");
+    }
+    let conn = node.mesh.accepted(Time::ZERO, "127.0.0.1:34860");
+    node.receive(conn, &greeting(&transcript, 2, "g2"));
+    node.receive(conn, PROOF);
+    assert_eq!(node.todo().0, ["hello 3", "proof 3", "up g2"]);
+}

@@ -1,0 +1,109 @@
+//! Reading the transcripts (`fixtures/transcripts/README.md` says what is in them).
+
+use std::{fs, path::Path};
+
+use serde_json::Value as Json;
+
+/// One recorded scenario.
+pub struct Transcript {
+    pub name: String,
+    pub json: Json,
+}
+
+/// What one end of one connection sent, or did.
+pub struct Event<'a> {
+    pub from: &'a str,
+    pub to: &'a str,
+    pub phase: &'a str,
+    pub bytes: Vec<u8>,
+}
+
+/// All transcripts whose name does not say that they are about something else.
+pub fn all() -> Vec<Transcript> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts");
+    let mut transcripts: Vec<_> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| Transcript::read(&path))
+        .filter(|transcript| transcript.name != "index")
+        .collect();
+    transcripts.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(transcripts.len() > 60, "only {} transcripts", transcripts.len());
+    transcripts
+}
+
+/// The transcript of that name.
+pub fn one(name: &str) -> Transcript {
+    all().into_iter().find(|transcript| transcript.name == name).unwrap()
+}
+
+impl Transcript {
+    fn read(path: &Path) -> Self {
+        Self {
+            name: path.file_stem().unwrap().to_str().unwrap().into(),
+            json: serde_json::from_slice(&fs::read(path).unwrap()).unwrap(),
+        }
+    }
+
+    /// The connections: number, initiator, acceptor, and the record itself.
+    pub fn connections(&self) -> impl Iterator<Item = (u64, &str, &str, &Json)> {
+        self.json["connections"].as_array().unwrap().iter().map(|conn| {
+            let end = |which: &str| conn[which].as_str().unwrap();
+            (conn["id"].as_u64().unwrap(), end("initiator"), end("acceptor"), conn)
+        })
+    }
+
+    /// What happened on a connection, in order.
+    pub fn events(&self, conn: u64) -> Vec<Event<'_>> {
+        let events = self.json["events"].as_array().unwrap();
+        let here = events.iter().filter(|event| event["conn"] == conn);
+        here.map(|event| {
+            let (from, to) = event["dir"].as_str().unwrap().split_once("->").unwrap();
+            let bytes = event["bytes_b64"].as_str().map(base64).unwrap_or_default();
+            let phase = event["phase"].as_str().unwrap();
+            Event { from, to, phase, bytes }
+        })
+        .collect()
+    }
+
+    /// What one end of a connection sent in one phase, piece by piece.
+    pub fn sent(&self, conn: u64, from: &str, phase: &str) -> Vec<Vec<u8>> {
+        let events = self.events(conn).into_iter();
+        events
+            .filter(|event| event.from == from && event.phase == phase)
+            .map(|event| event.bytes)
+            .collect()
+    }
+
+    /// The secret of a node.
+    pub fn secret(&self, node: &str) -> &str {
+        let own = self.json["nodes"][node]["secret"].as_str();
+        own.unwrap_or_else(|| self.json["secret"].as_str().unwrap_or_default())
+    }
+
+    /// What the nodes have logged, as one text.
+    pub fn logged(&self) -> String {
+        self.json["logged"].to_string()
+    }
+}
+
+/// A line without its end.
+pub fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut octets, mut bits, mut count) = (Vec::new(), 0u32, 0);
+    for digit in text.trim_end_matches('=').chars() {
+        bits = bits << 6 | u32::try_from(DIGITS.find(digit).unwrap()).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            octets.push((bits >> count & 0xff) as u8);
+        }
+    }
+    octets
+}
