@@ -7,7 +7,9 @@ use aemp::proto::{
     auth::{Method, Secret},
     handshake::{Established, Greeting, Handshake, HandshakeConfig, HandshakeOutput},
 };
-use aemp_codec::{Codec, DecodeError, EncodeError, Format, FrameError, Framing, Limits, NodeId, Value};
+use aemp_codec::{
+    Codec, DecodeError, EncodeError, Format, FrameError, Framing, Limits, NodeId, Value,
+};
 use serde_json::Value as Json;
 
 use crate::transcript::{self, Transcript, without_end};
@@ -64,14 +66,20 @@ impl Seat<'_> {
     /// A handshake that begins as the recorded end did.
     fn sit_down(&self) -> Option<(Handshake, Vec<u8>)> {
         let lines = self.sent(self.own, "greeting");
-        let [first, second] = lines.as_slice() else { return None };
+        let [first, second] = lines.as_slice() else {
+            return None;
+        };
         let greeting = Greeting::parse(without_end(first)).unwrap();
         assert_eq!(greeting.to_string().as_bytes(), without_end(first));
         let node = NodeId::new(&greeting.node).unwrap();
         let secret = Secret::new(self.transcript.secret(self.own));
         let mut config = HandshakeConfig::new(node, Some(secret));
         config.formats = greeting.formats.iter().map(|name| format(name)).collect();
-        config.auth_accept = greeting.auth.iter().filter_map(|name| Method::from_name(name)).collect();
+        config.auth_accept = greeting
+            .auth
+            .iter()
+            .filter_map(|name| Method::from_name(name))
+            .collect();
         config.auth_offer = self.offer();
         let nonce = String::from_utf8(without_end(second).to_vec()).unwrap();
         let hello = [without_end(first), b"\n", without_end(second), b"\n"].concat();
@@ -83,17 +91,28 @@ impl Seat<'_> {
     /// A minimal client proves itself with nothing but the secret, unasked.
     fn offer(&self) -> Vec<Method> {
         let auth = self.sent(self.own, "auth");
-        let clear = auth.first().is_some_and(|line| line.starts_with(b"cleartext;"));
-        if clear { vec![Method::Cleartext] } else { Method::OFFERED.to_vec() }
+        let clear = auth
+            .first()
+            .is_some_and(|line| line.starts_with(b"cleartext;"));
+        if clear {
+            vec![Method::Cleartext]
+        } else {
+            Method::OFFERED.to_vec()
+        }
     }
 
     fn title(&self) -> String {
-        format!("{} connection {} as {}", self.transcript.name, self.conn, self.own)
+        format!(
+            "{} connection {} as {}",
+            self.transcript.name, self.conn, self.own
+        )
     }
 
     /// Replays the other end and compares this one with what it did.
     fn replay(&self, chunk: usize) -> bool {
-        let Some((mut handshake, hello)) = self.sit_down() else { return false };
+        let Some((mut handshake, hello)) = self.sit_down() else {
+            return false;
+        };
         let theirs: Vec<u8> = ["greeting", "auth", "data", "raw"]
             .into_iter()
             .flat_map(|phase| self.sent(self.other, phase).concat())
@@ -104,7 +123,7 @@ impl Seat<'_> {
             handshake.receive(bytes);
             outcome.take(&mut handshake);
         }
-        self.compare(&hello, outcome, theirs.len());
+        self.compare(&hello, outcome, theirs.len().min(chunk));
         true
     }
 
@@ -126,26 +145,37 @@ impl Seat<'_> {
         let failed = outcome.failed.as_deref().unwrap_or_default();
         match outcome.established {
             Some(established) => {
-                assert_eq!(both[1], true, "{title}");
+                assert!(both[1], "{title}");
                 self.check_established(&established, received);
             }
             None if failed.is_empty() => assert!(!both[1], "{title}: nothing came of it"),
-            None => assert!(self.transcript.logged().contains(failed), "{title}: {failed}"),
+            None => assert!(
+                self.transcript.logged().contains(failed),
+                "{title}: {failed}"
+            ),
         }
     }
 
     fn check_established(&self, established: &Established, received: usize) {
-        let framing = |from: &str, to: &str| self.record["framing"][format!("{from}->{to}")].as_str();
+        let framing =
+            |from: &str, to: &str| self.record["framing"][format!("{from}->{to}")].as_str();
         let title = self.title();
         if let Some(send) = framing(self.own, self.other) {
             assert_eq!(established.send.name(), send, "{title}");
         }
-        assert_eq!(Some(established.recv.name()), framing(self.other, self.own), "{title}");
+        assert_eq!(
+            Some(established.recv.name()),
+            framing(self.other, self.own),
+            "{title}"
+        );
         let lines: usize = ["greeting", "auth"]
             .into_iter()
             .map(|phase| self.sent(self.other, phase).concat().len())
             .sum();
-        assert!(established.leftover.len() <= received - lines);
+        // What comes in the same read as the authentication line is kept; the rest goes to the link.
+        if received > lines {
+            assert_eq!(established.leftover.len(), received - lines, "{title}");
+        }
     }
 }
 
@@ -171,8 +201,13 @@ impl Outcome {
 
 /// Connections that use TLS or carry something else than packets come with later parts of the project.
 fn is_covered(transcript: &Transcript, conn: u64, record: &Json) -> bool {
-    let tls = transcript.events(conn).iter().any(|event| event.phase == "tls");
-    let dataconn = record["protocol"].as_str().is_some_and(|protocol| protocol != "aemp");
+    let tls = transcript
+        .events(conn)
+        .iter()
+        .any(|event| event.phase == "tls");
+    let dataconn = record["protocol"]
+        .as_str()
+        .is_some_and(|protocol| protocol != "aemp");
     !tls && !dataconn
 }
 
@@ -185,7 +220,13 @@ fn every_handshake_goes_as_it_went() {
                 continue;
             }
             for [own, other] in ends(&transcript, conn, initiator, acceptor) {
-                let seat = Seat { transcript: &transcript, conn, own: &own, other: &other, record };
+                let seat = Seat {
+                    transcript: &transcript,
+                    conn,
+                    own: &own,
+                    other: &other,
+                    record,
+                };
                 for chunk in [1, 7, usize::MAX] {
                     count += usize::from(seat.replay(chunk));
                 }
@@ -198,17 +239,28 @@ fn every_handshake_goes_as_it_went() {
 /// Both ends, as the events name them: two processes of one node ID are told apart there.
 fn ends(transcript: &Transcript, conn: u64, initiator: &str, acceptor: &str) -> [[String; 2]; 2] {
     let events = transcript.events(conn);
-    let (a, b) = events.first().map_or((initiator, acceptor), |event| (event.from, event.to));
+    let (a, b) = events
+        .first()
+        .map_or((initiator, acceptor), |event| (event.from, event.to));
     [[a.into(), b.into()], [b.into(), a.into()]]
 }
 
 #[test]
 fn failures_are_those_that_were_logged() {
     let expected = [
-        ("handshake_bad_secret", "authentication failure/shared secret mismatch"),
-        ("handshake_version_mismatch", "version mismatch (we: 2, they: 1)"),
+        (
+            "handshake_bad_secret",
+            "authentication failure/shared secret mismatch",
+        ),
+        (
+            "handshake_version_mismatch",
+            "version mismatch (we: 2, they: 1)",
+        ),
         ("handshake_same_node_id", "I refuse to talk to myself"),
-        ("handshake_no_common_framing", "no common framing method supported"),
+        (
+            "handshake_no_common_framing",
+            "no common framing method supported",
+        ),
         ("handshake_no_common_auth", "no common auth type supported"),
         ("handshake_echo_attack", "I refuse to talk to myself"),
     ];
@@ -217,8 +269,16 @@ fn failures_are_those_that_were_logged() {
         let mut texts = Vec::new();
         for (conn, initiator, acceptor, record) in transcript.connections() {
             for [own, other] in ends(&transcript, conn, initiator, acceptor) {
-                let seat = Seat { transcript: &transcript, conn, own: &own, other: &other, record };
-                let Some((mut handshake, _)) = seat.sit_down() else { continue };
+                let seat = Seat {
+                    transcript: &transcript,
+                    conn,
+                    own: &own,
+                    other: &other,
+                    record,
+                };
+                let Some((mut handshake, _)) = seat.sit_down() else {
+                    continue;
+                };
                 handshake.receive(&seat.sent(&other, "greeting").concat());
                 handshake.receive(&seat.sent(&other, "auth").concat());
                 let mut outcome = Outcome::default();
@@ -226,6 +286,9 @@ fn failures_are_those_that_were_logged() {
                 texts.extend(outcome.failed);
             }
         }
-        assert!(texts.iter().any(|failed| failed.contains(text)), "{name}: {texts:?}");
+        assert!(
+            texts.iter().any(|failed| failed.contains(text)),
+            "{name}: {texts:?}"
+        );
     }
 }

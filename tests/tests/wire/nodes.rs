@@ -25,7 +25,10 @@ impl Node {
         let mut config = MeshConfig::new(handshake);
         config.seeds = seeds.iter().map(|seed| (*seed).into()).collect();
         let packet = Limits::default();
-        let peers = PeerMap::new(PeerLimits { max_queue_bytes: 1 << 20, packet });
+        let peers = PeerMap::new(PeerLimits {
+            max_queue_bytes: 1 << 20,
+            packet,
+        });
         let mesh = Mesh::new(Time::ZERO, config, peers, Random::predictable(1));
         Self { mesh }
     }
@@ -41,7 +44,11 @@ impl Node {
             match output {
                 Output::Dial { addr, .. } => acts.push(format!("dial {addr}")),
                 Output::Transmit { conn, bytes } => {
-                    let what = if bytes.starts_with(b"aemp;") { "hello" } else { "proof" };
+                    let what = if bytes.starts_with(b"aemp;") {
+                        "hello"
+                    } else {
+                        "proof"
+                    };
                     acts.push(format!("{what} {}", conn.0));
                 }
                 Output::Close { conn } => acts.push(format!("close {}", conn.0)),
@@ -83,24 +90,35 @@ fn of_two_handshakes_of_one_node_only_one_completes() {
         conn
     });
     conns.iter().for_each(|conn| node.receive(*conn, PROOF));
-    assert_eq!(node.todo().0, ["hello 1", "proof 1", "hello 2", "close 2", "up a"]);
+    assert_eq!(
+        node.todo().0,
+        ["hello 1", "proof 1", "hello 2", "close 2", "up a"]
+    );
 }
 
 #[test]
 fn seeds_that_are_each_other_and_themselves() {
     let transcript = transcript::one("mutual_seeds");
     let mut node = Node::new("g1", &["127.0.0.1:4041", "127.0.0.1:4042"]);
-    assert_eq!(node.todo().0, ["dial 127.0.0.1:4041", "dial 127.0.0.1:4042"]);
-    node.mesh.dialed(Time::ZERO, ConnId(1), Ok("127.0.0.1:4041".into()));
+    assert_eq!(
+        node.todo().0,
+        ["dial 127.0.0.1:4041", "dial 127.0.0.1:4042"]
+    );
+    node.mesh
+        .dialed(Time::ZERO, ConnId(1), Ok("127.0.0.1:4041".into()));
     node.receive(ConnId(1), &greeting(&transcript, 1, "g1(2)"));
-    node.mesh.dialed(Time::ZERO, ConnId(2), Err("Connection refused".into()));
+    node.mesh
+        .dialed(Time::ZERO, ConnId(2), Err("Connection refused".into()));
     let (acts, logs) = node.todo();
     assert_eq!(acts, ["hello 1", "close 1"]);
     for text in [
         "127.0.0.1:4041 disconnected - I refuse to talk to myself.",
         "127.0.0.1:4042 disconnected - Connection refused.",
     ] {
-        assert!(logs.contains(text) && transcript.logged().contains(text), "{logs}");
+        assert!(
+            logs.contains(text) && transcript.logged().contains(text),
+            "{logs}"
+        );
     }
     let conn = node.mesh.accepted(Time::ZERO, "127.0.0.1:34860");
     node.receive(conn, &greeting(&transcript, 2, "g2"));

@@ -20,10 +20,16 @@ const NOT_JSON: [&str; 2] = ["snd_values", "snd_unencodable"];
 fn json_connections(transcript: &Transcript) -> Vec<(u64, String, String)> {
     let connections = transcript.connections().filter(|(_, _, _, record)| {
         let framing = record["framing"].as_object();
-        let json = framing.is_some_and(|framing| framing.len() == 2 && framing.values().all(|name| name == "json"));
-        json && record["protocol"].as_str().is_none_or(|protocol| protocol == "aemp")
+        let json = framing.is_some_and(|framing| {
+            framing.len() == 2 && framing.values().all(|name| name == "json")
+        });
+        json && record["protocol"]
+            .as_str()
+            .is_none_or(|protocol| protocol == "aemp")
     });
-    connections.map(|(conn, a, b, _)| (conn, a.into(), b.into())).collect()
+    connections
+        .map(|(conn, a, b, _)| (conn, a.into(), b.into()))
+        .collect()
 }
 
 fn covered() -> Vec<Transcript> {
@@ -49,7 +55,8 @@ fn packets_are_found_whatever_the_chunks() {
                 for chunk in [1, 5, 4096] {
                     let timeout = Duration::from_secs(30);
                     let (limits, leftover) = (Limits::default(), Vec::new());
-                    let mut link = Link::new(Time::ZERO, &Format::Json, limits, timeout, None, leftover);
+                    let mut link =
+                        Link::new(Time::ZERO, &Format::Json, limits, timeout, None, leftover);
                     let mut found = Vec::new();
                     for bytes in packets.concat().chunks(chunk) {
                         link.received(Time::ZERO, bytes);
@@ -70,20 +77,30 @@ fn requests_and_messages_are_read_and_written_as_they_were() {
     let mut kinds = BTreeMap::new();
     for transcript in covered() {
         for (conn, a, b) in json_connections(&transcript) {
-            for packet in [a, b].iter().flat_map(|from| transcript.sent(conn, from, "data")) {
+            for packet in [a, b]
+                .iter()
+                .flat_map(|from| transcript.sent(conn, from, "data"))
+            {
                 let kind = check_packet(&transcript.name, &packet);
                 *kinds.entry(kind).or_insert(0) += 1;
             }
         }
     }
-    for kind in ["", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "eval", "devnull", "g_slave", "message"] {
+    for kind in [
+        "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "eval", "devnull", "g_slave",
+        "message",
+    ] {
         assert!(kinds.contains_key(kind), "no {kind:?} among {kinds:?}");
     }
 }
 
 fn check_packet(name: &str, packet: &[u8]) -> String {
     let mut packet_reader = reader(packet);
-    let port = packet_reader.text().unwrap().unwrap_or_default().into_owned();
+    let port = packet_reader
+        .text()
+        .unwrap()
+        .unwrap_or_default()
+        .into_owned();
     let mut out = Vec::new();
     let mut writer = Format::Json.writer(&mut out, Limits::default());
     writer.str(&port).unwrap();
@@ -117,7 +134,10 @@ struct Replay {
 impl Replay {
     fn new(name: &str, other: &str) -> Self {
         let packet = Limits::default();
-        let limits = PeerLimits { max_queue_bytes: 1 << 20, packet };
+        let limits = PeerLimits {
+            max_queue_bytes: 1 << 20,
+            packet,
+        };
         Self {
             name: name.into(),
             peer: Peer::new(NodeId::new(other).unwrap(), limits),
@@ -145,7 +165,11 @@ impl Replay {
 
     fn send(&mut self, packet: &[u8]) {
         let mut values = reader(packet).rest().unwrap();
-        let port = if values.is_empty() { Value::Null } else { values.remove(0) };
+        let port = if values.is_empty() {
+            Value::Null
+        } else {
+            values.remove(0)
+        };
         match request(packet) {
             Some(Request::Mon1(port)) => {
                 self.last += 1;
@@ -167,7 +191,11 @@ impl Replay {
         let mut out = Vec::new();
         assert!(self.peer.swap_output(self.conn, &mut out));
         let written = json(&out);
-        let written = if written == serde_json::json!([""]) { json(packet) } else { written };
+        let written = if written == serde_json::json!([""]) {
+            json(packet)
+        } else {
+            written
+        };
         assert_eq!(written, json(packet), "{}", self.name);
     }
 
@@ -198,7 +226,11 @@ fn a_peer_writes_what_the_reference_wrote() {
                     .entry((own.clone(), other.clone()))
                     .or_insert_with(|| Replay::new(&transcript.name, other));
                 replay.up(conn);
-                for event in transcript.events(conn).iter().filter(|event| event.phase == "data") {
+                for event in transcript
+                    .events(conn)
+                    .iter()
+                    .filter(|event| event.phase == "data")
+                {
                     if event.from == own {
                         replay.send(&event.bytes);
                     } else {

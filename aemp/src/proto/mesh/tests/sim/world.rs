@@ -238,7 +238,7 @@ impl World {
         };
         let deadlines = [deadline(&self.ends[0]), deadline(&self.ends[1])];
         let next = deadlines.into_iter().flatten().chain(event).min();
-        self.now = next.unwrap_or(at(END)).max(self.now);
+        self.now = next.map_or_else(|| at(END), |next| next.max(self.now));
         if event == Some(self.now) {
             let (_, event) = self.events.pop_first().unwrap();
             self.happen(event);
