@@ -19,7 +19,9 @@ pub use aemp_codec::{
 pub use aemp_macros::{port, protocol, rcv, spawnable};
 
 pub use error::{CallError, HandleError, RcvError, SendError, Sent, StartError};
-pub use message::{Args, Decoding, Encoding, Message, Origin, Outcome, Port, PortRef, Undecoded};
+pub use message::{
+    Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,
+};
 pub use net::NodesMonitor;
 pub use node::{
     Node, NodeBuilder,

@@ -187,6 +187,52 @@ pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'stati
     fn handle(&self) -> &crate::Handle<Self::Msg>;
 }
 
+/// An argument that never leaves the process: a channel's sender, a guard, anything that cannot be written down.
+///
+/// Sent to a port of another node, it is an error of that send; a message that comes from one cannot contain it.
+///
+/// ```
+/// use aemp::{Local, Node, port};
+/// use tokio::sync::oneshot;
+///
+/// struct Clerk;
+///
+/// #[port]
+/// impl Clerk {
+///     #[rcv]
+///     fn ring(&mut self, done: Local<oneshot::Sender<&'static str>>) {
+///         let _ = done.0.send("at your service");
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clerk = Node::local()?.port(Clerk);
+/// let (done, answer) = oneshot::channel();
+/// clerk.ring(Local(done));
+/// assert_eq!(answer.await?, "at your service");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Local<T>(pub T);
+
+impl<T> serde::Serialize for Local<T> {
+    /// Always an error.
+    fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(
+            "a `Local` value cannot leave its process",
+        ))
+    }
+}
+
+impl<'de, T> serde::Deserialize<'de> for Local<T> {
+    /// Always an error.
+    fn deserialize<D: serde::Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(
+            "a `Local` value cannot come from outside",
+        ))
+    }
+}
+
 /// Where a message came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {

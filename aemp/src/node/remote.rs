@@ -23,6 +23,9 @@ use crate::{
 /// When a node without a network fails again what it has failed before.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Bytes queued for a node from which senders that wait for room do so: enough to keep any connection busy.
+const ROOM: usize = 256 << 10;
+
 type Watched = HashMap<Box<str>, (Weak<dyn AnyPort>, u64)>;
 
 /// One other node.
@@ -219,12 +222,16 @@ impl Remote {
         }
     }
 
-    /// Ready when less is queued for the node than half of what it may be.
+    /// Ready when the queue for the node is not long.
     pub(crate) async fn room(&self) {
-        loop {
+        let limits = &self.node.0.remotes.limits;
+        let much = (limits.max_queue_bytes / 2).min(ROOM);
+        let has_room = || self.peer().pending_bytes() <= much;
+        while !has_room() {
             let mut taken = std::pin::pin!(self.taken.notified());
             taken.as_mut().enable();
-            if self.peer().pending_bytes() <= self.node.0.remotes.limits.max_queue_bytes / 2 {
+            // It may have been taken before this waited for it.
+            if has_room() {
                 return;
             }
             taken.await;

@@ -1,6 +1,7 @@
 //! Who takes part. A contender is a module that implements [`Framework`], and a line here.
 
 mod actix;
+mod aemp;
 mod kameo;
 mod ractor;
 mod tokio_mpsc;
@@ -23,6 +24,7 @@ pub(crate) struct Contender {
 }
 
 pub(crate) const CONTENDERS: &[Contender] = &[
+    Contender::new::<aemp::Aemp>("aemp", Role::Subject),
     Contender::new::<tokio_mpsc::Bare>("tokio-mpsc", Role::Baseline),
     Contender::new::<ractor::Ractor>("ractor", Role::Peer),
     Contender::new::<kameo::Kameo>("kameo", Role::Peer),

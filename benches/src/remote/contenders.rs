@@ -1,5 +1,6 @@
 //! Who takes part. A contender is a module that implements [`Remote`], and a line here.
 
+mod aemp;
 mod raw_tcp;
 
 use crate::remote::contender::Remote;
@@ -22,8 +23,10 @@ pub(crate) struct Contender {
     pub(crate) start: fn(&'static str, u64) -> Result<f64, String>,
 }
 
-pub(crate) const CONTENDERS: &[Contender] =
-    &[Contender::new::<raw_tcp::Raw>("raw-tcp", Role::Baseline)];
+pub(crate) const CONTENDERS: &[Contender] = &[
+    Contender::new::<aemp::Aemp>("aemp", Role::Subject),
+    Contender::new::<raw_tcp::Raw>("raw-tcp", Role::Baseline),
+];
 
 impl Contender {
     const fn new<R: Remote>(name: &'static str, role: Role) -> Self {

@@ -1,0 +1,66 @@
+//! The subject of the bench, written as its documentation would.
+
+use std::future;
+
+use aemp::{Node, PortId, port};
+
+use crate::remote::contender::{Delivered, Remote};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Aemp {
+    service: ServiceRef,
+}
+
+struct Service {
+    delivered: &'static Delivered,
+}
+
+#[port]
+impl Service {
+    #[rcv]
+    fn put(&mut self, number: i64, text: String) {
+        self.delivered.put(number, &text);
+    }
+
+    #[rcv]
+    fn call(&mut self, number: i64, text: String) -> u64 {
+        drop((number, text));
+        self.delivered.count()
+    }
+}
+
+impl Remote for Aemp {
+    async fn serve(delivered: &'static Delivered, announce: impl FnOnce(String) + Send + 'static) {
+        let node = Node::builder()
+            .node_id("server")
+            .secret("bench")
+            .bind("127.0.0.1:0");
+        let node = node.start().await.expect("loopback has free ports");
+        let service = node.port(Service { delivered });
+        announce(format!("{} {}", node.listeners()[0], service.id()));
+        future::pending().await
+    }
+
+    async fn connect(address: &str) -> Self {
+        let (address, port) = address.split_once(' ').expect("announced in this form");
+        let node = Node::builder().secret("bench").seed(address);
+        let node = node.start().await.expect("there is nothing to bind");
+        let port = PortId::parse(port).expect("announced by a node");
+        Self {
+            service: node.handle(&port),
+        }
+    }
+
+    async fn put(&self, number: i64, text: &str) {
+        let message = ServiceMsg::Put(number, text.into());
+        self.service
+            .send(message)
+            .await
+            .expect("everything can be encoded");
+    }
+
+    async fn call(&self, number: i64, text: &str) -> u64 {
+        let call = self.service.call(number, text.into());
+        call.await.expect("the service answers")
+    }
+}
