@@ -1,6 +1,7 @@
 //! One connection, from its greeting to the proof of a common secret (PROTOCOL.md section 2).
 
 pub mod auth;
+mod config;
 mod error;
 mod greeting;
 mod lines;
@@ -13,80 +14,11 @@ use self::{
     auth::{Method, Secret},
     lines::LineBuffer,
 };
-pub use self::{error::HandshakeError, greeting::Greeting};
-use super::{Time, link::Link};
+pub use self::{config::HandshakeConfig, error::HandshakeError, greeting::Greeting};
+use super::Time;
 
 /// What an end that holds its line back lets the other send ahead at most, in bytes.
 const MOST_AHEAD: usize = 16 << 20;
-
-/// What all handshakes of a node have in common.
-#[derive(Clone, Debug)]
-pub struct HandshakeConfig {
-    /// The node's own ID.
-    pub node: NodeId,
-    /// The secret that it shares with others; without one no connection is possible.
-    pub secret: Option<Secret>,
-    /// The methods with which it proves itself.
-    pub auth_offer: Vec<Method>,
-    /// The methods that it accepts, its favourite first.
-    pub auth_accept: Vec<Method>,
-    /// The formats that it understands, its favourite first.
-    pub formats: Vec<Format>,
-    /// The implementation and its version, for the greeting.
-    pub provider: String,
-    /// How long a handshake may take, and how long a connection may be silent (`monitor_timeout`).
-    pub timeout: Duration,
-}
-
-impl HandshakeConfig {
-    /// The defaults of the reference for a node with that ID and secret.
-    #[must_use]
-    pub fn new(node: NodeId, secret: Option<Secret>) -> Self {
-        Self {
-            node,
-            secret,
-            auth_offer: Method::OFFERED.to_vec(),
-            auth_accept: Method::ACCEPTED.to_vec(),
-            formats: Format::built_in(),
-            provider: concat!("aemp-rs-", env!("CARGO_PKG_VERSION")).into(),
-            timeout: Duration::from_secs(30),
-        }
-    }
-
-    /// The greeting for a peer with that socket address, `host:port`, IPv6 hosts in brackets.
-    #[must_use]
-    pub fn greeting(&self, peeraddr: &str) -> Greeting {
-        let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
-        let keys = [
-            ("provider", self.provider.clone()),
-            ("peeraddr", peeraddr.into()),
-            ("mproto", "1".into()),
-            ("gproto", "1".into()),
-            ("arbiter", "1".into()),
-            ("keepalive", keepalive.to_string()),
-        ];
-        Greeting {
-            protocol: "aemp".into(),
-            version: "1".into(),
-            node: self.node.as_str().into(),
-            auth: self
-                .auth_accept
-                .iter()
-                .map(|method| method.name().into())
-                .collect(),
-            formats: self
-                .formats
-                .iter()
-                .map(|format| format.name().into())
-                .collect(),
-            keys: keys.map(|(key, value)| (key.into(), Some(value))).into(),
-        }
-    }
-
-    fn format(&self, name: &str) -> Option<&Format> {
-        self.formats.iter().find(|format| format.name() == name)
-    }
-}
 
 /// What comes out of a [`Handshake`].
 #[derive(Debug)]

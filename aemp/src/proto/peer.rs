@@ -4,59 +4,15 @@
 //! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
 //! has fired.
 
-use aemp_codec::{EncodeError, Format, Limits, NodeId, PacketWriter};
+mod standing;
 
+use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
+
+pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Urge};
 use super::{
     monitors::{Left, Monitors},
     queue::Queue,
 };
-
-/// A monitor, by a number that the caller chooses. No two monitors of a node may have the same at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MonitorId(pub u64);
-
-/// A connection, by the number that the [mesh](super::mesh) gave it. No two connections ever have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// How much may be queued for a node.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerLimits {
-    /// How many bytes may wait to be sent before the node is given up.
-    pub max_queue_bytes: usize,
-    /// How large and deep a packet may be.
-    pub packet: Limits,
-}
-
-/// What the caller of a [`Peer`] has to do now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Urge {
-    /// Nothing.
-    None,
-    /// Tell the mesh to connect to the node ([`Mesh::connect`](super::mesh::Mesh::connect)).
-    Connect,
-    /// Wake the connection's writer: there was nothing to write, and now there is.
-    Write,
-    /// Tell the mesh that the node has to be given up ([`Mesh::overflow`](super::mesh::Mesh::overflow)), because
-    /// more is queued than allowed, or something queued cannot be put into the connection's format.
-    Overflow,
-}
-
-/// What the mesh has to know of a [`Peer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not connected, and nobody wants it to be.
-    Down,
-    /// Not connected, and something waits to be sent or is monitored.
-    Connecting,
-    /// Connected.
-    Up(ConnId),
-    /// To be given up, for that reason; by then perhaps connected.
-    GivenUp(Option<ConnId>, String),
-    /// The connection is lost, and not all monitors have fired.
-    Draining,
-}
 
 /// One other node.
 ///
@@ -395,19 +351,6 @@ impl Peer {
         let conn = self.conn();
         self.state = State::GivenUp(conn, text);
         Urge::Overflow
-    }
-}
-
-impl Urge {
-    /// What is left to do after two steps: the more urgent of the two.
-    pub fn and(self, then: Self) -> Self {
-        let rank = |urge| match urge {
-            Self::None => 0,
-            Self::Write => 1,
-            Self::Connect => 2,
-            Self::Overflow => 3,
-        };
-        if rank(then) > rank(self) { then } else { self }
     }
 }
 
