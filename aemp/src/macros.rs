@@ -11,7 +11,7 @@
 #[macro_export]
 macro_rules! msg {
     ($($value:expr),* $(,)?) => {
-        ::std::vec![$($crate::__private::Value::from($value)),*] as ::std::vec::Vec<$crate::__private::Value>
+        ::std::vec![$(<$crate::__private::Value as ::core::convert::From<_>>::from($value)),*] as ::std::vec::Vec<$crate::__private::Value>
     };
 }
 

@@ -83,7 +83,6 @@ impl Node {
     }
 
     /// A builder of a node.
-    #[must_use]
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()
     }
@@ -141,7 +140,7 @@ impl Node {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.0.limits.clone()
+        self.0.limits
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -261,8 +260,8 @@ impl fmt::Debug for Node {
     }
 }
 
-impl AsRef<Node> for Node {
-    fn as_ref(&self) -> &Node {
+impl AsRef<Self> for Node {
+    fn as_ref(&self) -> &Self {
         self
     }
 }

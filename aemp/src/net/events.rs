@@ -157,11 +157,10 @@ impl Node {
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
         let remote = self.remotes().get(node)?;
-        let format = remote
+        remote
             .peer()
             .format()
-            .map(|format| format.name().to_owned());
-        format
+            .map(|format| format.name().to_owned())
     }
 
     /// The addresses that this node listens on, `host:port`, with the ports that were really bound.

@@ -187,7 +187,7 @@ impl NodeBuilder {
         let mut config = std::mem::take(&mut self.net);
         config.check()?;
         config.formats.extend(Format::built_in());
-        config.limits = self.limits.clone();
+        config.limits = self.limits;
         let binds = std::mem::take(&mut self.binds);
         let node = self.make(id)?;
         let net = Net::start(&node, config, &binds).await?;
@@ -204,7 +204,7 @@ impl NodeBuilder {
         fill_random(&mut random)?;
         let peers = PeerLimits {
             max_queue_bytes: self.max_queue_bytes,
-            packet: self.limits.clone(),
+            packet: self.limits,
         };
         Ok(Node(Arc::new(Inner {
             id,

@@ -206,7 +206,7 @@ where
         Err(reason) => {
             // A kill that came while it ran gives the reason, if there was one.
             let reason = port.queued_kill().unwrap_or(reason);
-            work::die(&port, None, Queue::Empty, reason);
+            work::die(&port, None, Queue::Empty, &reason);
         }
     }
 }
@@ -219,6 +219,11 @@ impl Node {
     ///
     /// PROTOCOL.md section 6. In secure mode the other node refuses.
     pub fn spawn(&self, node: &str, function: &str, args: crate::Args) -> PortId {
+        if node == self.id().as_str() {
+            return self
+                .spawn_here(function, None, PacketReader::values(args))
+                .port_id();
+        }
         self.spawn_with(node, function, |out| {
             args.iter().try_for_each(|value| out.value(value))
         })

@@ -122,7 +122,7 @@ pub(crate) trait PortArc: Sync {
 
 impl<T: AnyPort + 'static> PortArc for Arc<T> {
     fn arc(&self) -> Arc<dyn AnyPort> {
-        Arc::<T>::clone(self)
+        Self::clone(self)
     }
 
     fn port(&self) -> &dyn AnyPort {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::{
     any::{AnyPort, LocalPort},
     extras::{Extras, Job},
-    queue::{Pushed, Queue},
+    queue::{Envelopes, Pushed, Queue},
 };
 use crate::{
     Node, Reason,
@@ -227,7 +227,7 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
 /// Takes what is queued, leaving the port marked as at work.
 pub(crate) fn take_queue<P: Port>(
     inner: &mut Inner<P>,
-    spare: Option<Box<std::collections::VecDeque<Envelope<P::Msg>>>>,
+    spare: Option<Envelopes<Envelope<P::Msg>>>,
 ) -> Queued<P> {
     let taken = inner.queue.take(spare);
     if let Some(extras) = &mut inner.extras

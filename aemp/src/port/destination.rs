@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
+use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId, Value};
 
 use super::{
     any::AnyPort,
@@ -11,7 +11,7 @@ use super::{
     queue::Pushed,
     scheduler,
 };
-use crate::{Node, Reason, SendError, Sent, node::remote::Remote};
+use crate::{Node, Reason, Sent, node::remote::Remote};
 
 #[derive(Clone)]
 pub(crate) struct Destination {
@@ -43,16 +43,22 @@ impl Destination {
         if let Err(error) = write(&mut out).and_then(|()| out.finish()) {
             return Sent::from(Err(error));
         }
+        self.deliver(message);
+        Sent::ok()
+    }
+
+    /// Delivers a message to a port of this node.
+    pub(crate) fn deliver(&self, message: Vec<Value>) {
         if self.id.is_node_port() {
             self.node.request_locally(message);
         } else if let Some(port) = self.node.find(self.id.name()) {
             let _scope = self.node.decoding();
+            // Values have no syntax that could be wrong.
             let delivered = port.deliver(None, &mut PacketReader::values(message));
             if let Ok(Pushed::Wake) = delivered {
                 scheduler::schedule(port);
             }
         }
-        Sent::from(Ok::<(), SendError>(()))
     }
 
     pub(crate) fn kill(&self, reason: Reason) {

@@ -4,6 +4,9 @@ use std::{collections::VecDeque, mem};
 
 use crate::Reason;
 
+/// Boxed, so that a queue is no larger than an envelope.
+pub(crate) type Envelopes<E> = Box<VecDeque<E>>;
+
 /// What waits for a port, and whether somebody is at work on it.
 ///
 /// The states are variants instead of flags beside the queue, because they then hide in unused values of the
@@ -14,7 +17,7 @@ pub(crate) enum Queue<E> {
     /// Nothing queued, but the port is scheduled or running.
     Empty,
     One(E),
-    Many(Box<VecDeque<E>>),
+    Many(Envelopes<E>),
     /// The port is dead; the reason is kept for those who still hold it.
     Dead(Reason),
 }
@@ -68,7 +71,7 @@ impl<E> Queue<E> {
     }
 
     /// Takes everything queued; the queue is `Empty` (at work) or keeps the capacity of `spare`.
-    pub(crate) fn take(&mut self, spare: Option<Box<VecDeque<E>>>) -> Self {
+    pub(crate) fn take(&mut self, spare: Option<Envelopes<E>>) -> Self {
         if matches!(self, Self::Dead(_)) {
             return Self::Empty;
         }
@@ -76,7 +79,7 @@ impl<E> Queue<E> {
     }
 
     /// Puts what was taken but not handled back to the front.
-    pub(crate) fn put_back(&mut self, mut rest: Box<VecDeque<E>>) {
+    pub(crate) fn put_back(&mut self, mut rest: Envelopes<E>) {
         if rest.is_empty() {
             return;
         }
@@ -111,13 +114,16 @@ mod tests {
 
     #[test]
     fn is_as_small_as_what_it_holds() {
+        // As `#[port]` makes them: some arguments, some replies.
         enum Message {
             #[expect(dead_code, reason = "only its size matters")]
-            A(Box<u8>, u64),
+            Inc(i64),
             #[expect(dead_code, reason = "only its size matters")]
-            B(u64),
+            Get(crate::Reply<i64>),
         }
-        assert_eq!(size_of::<Queue<Message>>(), size_of::<Message>());
+        type Queued = Queue<crate::port::cell::Envelope<Message>>;
+        assert_eq!(size_of::<Message>(), 16);
+        assert_eq!(size_of::<Queued>(), 16);
     }
 
     #[test]
@@ -134,6 +140,6 @@ mod tests {
         let Queue::Many(taken) = queue else {
             panic!("two entries are many")
         };
-        assert_eq!(taken, [2, 3]);
+        assert_eq!(*taken, [2, 3]);
     }
 }

@@ -198,6 +198,10 @@ impl<'a> Running<'a> {
     }
 
     /// Runs the next port of the run list. Whether there was one.
+    #[expect(
+        clippy::unused_self,
+        reason = "only who is running may take from the run list"
+    )]
     pub(crate) fn run_one(&self, budget: &mut usize) -> bool {
         let Some(work) = RUN.with_borrow_mut(|run| run.list.pop_front()) else {
             return false;

@@ -109,7 +109,7 @@ async fn drive<P: Port>(
 /// Puts the state back, or ends the port. Whether the port lives.
 fn resume<P: Port>(cell: &Arc<Cell<P>>, state: P, ended: Ended) -> bool {
     if let Ended::Failed(reason) = ended {
-        work::die(cell, Some(state), Queue::Empty, reason);
+        work::die(cell, Some(state), Queue::Empty, &reason);
         return false;
     }
     let mut inner = cell.lock();

@@ -58,7 +58,7 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
                 break;
             }
             Batch::Died(reason) => {
-                die(&cell, Some(state), queue, reason);
+                die(&cell, Some(state), queue, &reason);
                 break;
             }
             Batch::Waits(origin, message) => {
@@ -95,7 +95,7 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     match made.unwrap_or_else(|panic| Err(panic_reason(&*panic))) {
         Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
         Err(reason) => {
-            die(cell, None, Queue::Empty, reason);
+            die(cell, None, Queue::Empty, &reason);
             None
         }
     }
@@ -194,15 +194,15 @@ pub(crate) fn die<P: Port>(
     cell: &Arc<Cell<P>>,
     state: Option<P>,
     taken: Queued<P>,
-    reason: Reason,
+    reason: &Reason,
 ) {
     current::take_killed();
-    let (queue, idle, extras) = take_all(cell, &reason);
+    let (queue, idle, extras) = take_all(cell, reason);
     let name = extras.as_ref().and_then(|extras| extras.name.clone());
     cell.node().forget(&**cell, name.as_deref());
     shielded(|| drop((state, idle)));
     shielded(|| drop((taken, queue)));
-    let monitored = extras.is_some_and(|extras| extras.end(&reason));
+    let monitored = extras.is_some_and(|extras| extras.end(reason));
     if !monitored && !reason.is_normal() {
         let port = cell.node().port_id_of(cell.number(), name.as_deref());
         tracing::warn!(%port, "unmonitored local port {port} died with reason: {reason}");
