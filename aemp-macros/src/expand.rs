@@ -7,7 +7,7 @@ mod register;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Generics, Type, Visibility, parse_quote, spanned::Spanned};
+use syn::{Attribute, Generics, Type, Visibility, parse_quote};
 
 pub(crate) use self::register::init;
 use crate::{
@@ -135,6 +135,11 @@ fn allow() -> TokenStream {
     }
 }
 
+/// For handlers and init functions, whose signatures are not as the user likes but as messages need them.
+pub(crate) fn dictated() -> Attribute {
+    parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::unused_async, clippy::unused_self)])
+}
+
 /// For the trait of a protocol, which is kept as its description only.
 pub(crate) fn never_implemented() -> Attribute {
     parse_quote!(#[allow(dead_code)])
@@ -226,12 +231,6 @@ fn locals(handler: &Handler) -> Vec<Ident> {
         locals.push(reply());
     }
     locals
-}
-
-/// Where these tokens are, with names looked up where the macro was called: the user's tokens may come out of another macro,
-/// which does not see our locals.
-fn at(tokens: &impl Spanned) -> Span {
-    Span::call_site().located_at(tokens.span())
 }
 
 fn reply() -> Ident {

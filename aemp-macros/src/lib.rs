@@ -1,4 +1,11 @@
-//! The procedural macros of the `aemp` crate, which re-exports them; see there.
+//! The procedural macros of the `aemp` crate, which re-exports them: use them from there.
+//!
+//! An item goes through four steps: `parse` makes a `model` of it, `check` compares the parts of the model, `expand` turns it
+//! into tokens. All mistakes of an item are told at once; what is right about it is expanded all the same, and the item
+//! itself is always kept, so that one mistake is one diagnostic (`fallback`).
+//!
+//! Generated code names nothing but `::aemp::__private` (or the module of that name in the crate that `crate = path` gives),
+//! `::core` and `::std`.
 
 mod args;
 mod check;
@@ -17,7 +24,180 @@ use syn::Item;
 
 use crate::errors::Errors;
 
-/// Makes a type a port.
+/// Makes a type a port: each method under `#[rcv]` handles one message.
+///
+/// ```ignore
+/// use aemp::{Args, Cx, port};
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     n: i64,
+/// }
+///
+/// #[port]
+/// impl Counter {
+///     #[rcv]
+///     fn inc(&mut self, by: i64) {
+///         self.n += by;
+///     }
+///
+///     #[rcv]
+///     fn get(&self) -> i64 {
+///         self.n
+///     }
+///
+///     #[rcv("sleep a while")]
+///     async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, SleepError> {
+///         sleep(ms).await?;
+///         Ok(cx.id().to_string())
+///     }
+///
+///     #[rcv(default)]
+///     fn other(&mut self, tag: &str, args: Args) {
+///         println!("{tag} {args:?}");
+///     }
+/// }
+///
+/// let counter: CounterRef = node.port(Counter::default());
+/// counter.inc(5);
+/// let n: i64 = counter.get().await?;
+/// ```
+///
+/// The block stays as it is, and its methods can be called as ever. Beside it stand the message enum `CounterMsg`, the handle
+/// `CounterRef` with a method for each handler, and the `Port` impl that leads from one to the other.
+///
+/// # Handlers
+///
+/// The tag of a message is the method's name, or what `#[rcv("tag")]` or `#[rcv(tag = "tag")]` says. `#[rcv(default)]`
+/// takes all that no other handler takes; without one, such a message kills the port (`unhandled_message`).
+///
+/// The parameters, behind `&self` or `&mut self`:
+///
+/// | parameter | is given |
+/// | --- | --- |
+/// | `cx: &mut Cx<'_>` | the context: the port's ID, node, timers, ... |
+/// | `origin: Origin` | where the message came from |
+/// | `name: Type` | one argument: any owned type that `serde` can write and read; an `Option` may be left out |
+/// | `#[rest] rest: Args` | all further arguments |
+/// | `reply: Reply<Type>` | as the last one: the call, to be answered later |
+/// | `tag: &str, args: Args` | the whole message, of a default handler |
+///
+/// `Cx`, `Origin`, `Reply`, `Args` and `Result` are known by these names, whatever path is before them.
+///
+/// What is returned:
+///
+/// | return type | means |
+/// | --- | --- |
+/// | none, `()` | the message is sent, and not answered |
+/// | `Type` | the message is a call, answered with this |
+/// | `Result<Type, E>` | as `Type`; an error kills the port with `die, TEXT`, the text by `Display` |
+/// | `Result<(), E>` | as `()`, but may fail |
+///
+/// An alias of `Result` that hides its types, such as `fmt::Result`, always answers a call. A caller from elsewhere that
+/// leaves optional arguments out gives the reply port as the last argument all the same: then, and with `#[rest]`, a last
+/// argument that is a text with a `#` in it is taken for the reply port.
+///
+/// A handler may be an `async fn`: the port handles no other message until it is done, and killing the port cancels it. One with
+/// `&self` needs a state that is `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no future.
+///
+/// Under `#[cfg]` a handler comes and goes with its message.
+///
+/// # Options
+///
+/// - `msg = Name`, `handle = Name`: names of the message enum and the handle type.
+/// - `vis = pub(crate)`: their visibility; `pub` by default, since an `impl` block does not tell the type's.
+/// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
+///
+/// # On a struct or an enum
+///
+/// A port without any handler, to be monitored and killed, or whose work is bound to it from elsewhere, is made by
+/// `#[port]` on the type itself. Its handle is `<Type as Port>::Ref`; `handle = Name` makes a name for it. A type has
+/// one `#[port]`: on itself, or on one `impl` block.
+///
+/// # Generic types
+///
+/// The message enum and the handle have the parameters of the `impl` block. What they hold must be able to travel, so the
+/// bounds of `serde` are added where a message mentions a parameter.
+///
+/// <details><summary>What it becomes</summary>
+///
+/// Shortened; the helper functions are in `aemp::__private`.
+///
+/// ```ignore
+/// pub enum CounterMsg {
+///     Inc(i64),
+///     Get(Reply<i64>),
+///     // ...
+/// }
+///
+/// impl Message for CounterMsg {
+///     const USES_ORIGIN: bool = true;
+///
+///     fn decode(tag: &str, args: &mut PacketReader<'_>, cx: &Decoding<'_>) -> Result<Self, Undecoded> {
+///         match tag {
+///             "inc" => {
+///                 let by = args.required::<i64>().map_err(|e| Undecoded::argument("inc", 1, "by", e))?;
+///                 end("inc", 1, args)?;
+///                 Ok(Self::Inc(by))
+///             }
+///             "get" => {
+///                 let reply = reply("get", 0, cx, args)?;
+///                 Ok(Self::Get(reply))
+///             }
+///             // ...
+///             _ => Ok(Self::Other(tag.into(), args.rest().map_err(Undecoded::Malformed)?)),
+///         }
+///     }
+///
+///     fn encode(self, out: &mut PacketWriter<'_>, cx: &mut Encoding<'_>) -> Result<(), EncodeError> {
+///         match self {
+///             Self::Inc(by) => {
+///                 out.str("inc")?;
+///                 out.arg::<i64>(&by)?;
+///                 Ok(())
+///             }
+///             // ...
+///         }
+///     }
+/// }
+///
+/// // Clone, Debug, Eq, Deref to the handle, From and to a port ID, Serialize and Deserialize.
+/// pub struct CounterRef(Handle<CounterMsg>);
+///
+/// impl CounterRef {
+///     pub fn inc(&self, by: i64) -> Sent {
+///         Handle::post(&self.0, CounterMsg::Inc(by))
+///     }
+///
+///     pub fn get(&self) -> Call<CounterMsg, i64> {
+///         Handle::call(&self.0, |reply| CounterMsg::Get(reply))
+///     }
+/// }
+///
+/// impl Port for Counter {
+///     type Msg = CounterMsg;
+///     type Ref = CounterRef;
+///
+///     fn handle(&mut self, cx: &mut Cx<'_>, message: CounterMsg) -> Result<(), Reason> {
+///         match message {
+///             CounterMsg::Inc(by) => {
+///                 Self::inc(self, by);
+///                 Ok(())
+///             }
+///             CounterMsg::Get(reply) => {
+///                 let answer = Self::get(self);
+///                 reply.send(answer);
+///                 Ok(())
+///             }
+///             // ...
+///         }
+///     }
+///
+///     // With `async` handlers, `waits` and `handle_async` as well.
+/// }
+/// ```
+///
+/// </details>
 #[proc_macro_attribute]
 pub fn port(
     attr: proc_macro::TokenStream,
@@ -26,7 +206,36 @@ pub fn port(
     expand_port(attr.into(), item.into()).into()
 }
 
-/// Makes a typed handle for a service that is not written in Rust.
+/// Makes a typed handle for a service that is not written in Rust, or not here: the methods of a trait are its messages.
+///
+/// ```ignore
+/// use aemp::{Value, protocol};
+///
+/// #[protocol]
+/// trait Shelf {
+///     /// How many there are.
+///     fn count(&self) -> i64;
+///
+///     #[rcv("put it")]
+///     fn put(&self, key: String, value: Value);
+/// }
+///
+/// let shelf: ShelfRef = node.handle(&port_id);
+/// shelf.put("a".into(), Value::Null);
+/// let n: i64 = shelf.count().await?;
+/// ```
+///
+/// Methods are written as handlers of [`macro@port`] are, but they take `&self`, arguments and `#[rest]` only, and those that return
+/// something are calls. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
+/// nothing needs to implement it.
+///
+/// The options are those of [`macro@port`]; the visibility is the trait's.
+///
+/// <details><summary>What it becomes</summary>
+///
+/// The message enum `ShelfMsg` and the handle `ShelfRef`, as those of [`macro@port`], and no `Port` impl.
+///
+/// </details>
 #[proc_macro_attribute]
 pub fn protocol(
     attr: proc_macro::TokenStream,
@@ -35,7 +244,71 @@ pub fn protocol(
     expand_protocol(attr.into(), item.into()).into()
 }
 
-/// Registers a function by name, so that other nodes can spawn ports with it.
+/// Registers an init function by name, so that every node that has it linked in can be told to make a port with it.
+///
+/// ```ignore
+/// use aemp::{Cx, spawnable};
+///
+/// #[spawnable(name = "My::Counter::start")]
+/// fn start(cx: &mut Cx<'_>, n: i64) -> Counter {
+///     Counter { n }
+/// }
+///
+/// let counter: CounterRef = start::on(&node, "other-node", 5);
+/// counter.inc(2);
+/// ```
+///
+/// The function is free, sync or `async`. It may take the context of the new port first, then arguments as handlers do, and
+/// `#[rest] rest: Args` at the end. It returns a port, a `Result` of one, whose error kills the port, or nothing: then the port is an
+/// untyped one, whose handlers the function sets with `cx.rcv`.
+///
+/// It stays an ordinary function. Beside it stands a type of the same name with `NAME`, and with `on`, which takes a node (or
+/// the context of a handler), the ID of the node to spawn on, and the arguments.
+///
+/// # Options
+///
+/// - `name = "My::function"`: what others spawn it by. The default is the path of its module and its name. It must
+///   contain `::`; two of one name keep a node from starting.
+/// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
+///
+/// <details><summary>What it becomes</summary>
+///
+/// ```ignore
+/// struct start {}
+///
+/// impl start {
+///     pub const NAME: &'static str = "My::Counter::start";
+///
+///     pub fn on(node: &impl AsRef<Node>, target: impl AsRef<str>, n: i64) -> CounterRef {
+///         let id = node.as_ref().spawn_with(target.as_ref(), Self::NAME, |out| {
+///             out.arg::<i64>(&n)?;
+///             Ok(())
+///         });
+///         node.as_ref().handle(&id)
+///     }
+/// }
+///
+/// const _: () = {
+///     fn __start(mut spawning: Spawning<'_>) -> Result<(), Undecoded> {
+///         let n = spawning.arg::<i64>(1, "n")?;
+///         spawning.end(1)?;
+///         spawning.start(move |cx| start(cx, n));
+///         Ok(())
+///     }
+///
+///     inventory::submit! {
+///         InitFn {
+///             name: start::NAME,
+///             signature: "fn start(cx: &mut Cx<'_>, n: i64) -> Counter",
+///             file: file!(),
+///             line: line!(),
+///             start: __start,
+///         }
+///     }
+/// };
+/// ```
+///
+/// </details>
 #[proc_macro_attribute]
 pub fn spawnable(
     attr: proc_macro::TokenStream,
@@ -44,7 +317,10 @@ pub fn spawnable(
     expand_spawnable(attr.into(), item.into()).into()
 }
 
-/// Marks a method of a `#[port]` block as the handler of a message.
+/// Marks a method of a [`macro@port`] block as the handler of a message: `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag")]` or
+/// `#[rcv(default)]`.
+///
+/// It need not be imported, since [`macro@port`] and [`macro@protocol`] take it away. It exists to say so where it stands alone.
 #[proc_macro_attribute]
 pub fn rcv(
     _attr: proc_macro::TokenStream,

@@ -1,6 +1,6 @@
 //! What the macros know of an item once it is parsed: everything that `expand` needs, and nothing else.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::Ident;
 use syn::{Attribute, Generics, LitStr, Type, Visibility};
 
 use crate::paths::Crate;
@@ -50,8 +50,8 @@ pub(crate) struct Handler {
     pub(crate) answer: Answer,
     /// Whether it returns a `Result`, whose error kills the port.
     pub(crate) fails: bool,
-    /// Where its return type is written.
-    pub(crate) output: Span,
+    /// What it returns; `None` for nothing.
+    pub(crate) output: Option<Type>,
 }
 
 /// Which messages a handler takes.

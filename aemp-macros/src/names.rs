@@ -31,9 +31,9 @@ pub(crate) fn parameter(name: &Ident) -> Ident {
     let text = name.to_string();
     let bare = text.trim_start_matches('_');
     match syn::parse_str::<Ident>(bare) {
-        Ok(_) => Ident::new(bare, name.span()),
-        // Nothing but underscores, a digit first, a keyword, or a raw identifier.
-        Err(_) => name.clone(),
+        Ok(_) if bare.len() < text.len() => Ident::new(bare, name.span()),
+        // Nothing to take away, or nothing left: no letter, a digit first, a keyword.
+        _ => name.clone(),
     }
 }
 

@@ -1,1 +1,191 @@
+//! What becomes of typical items, as snapshots.
 
+use insta::assert_snapshot;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{expand_port, expand_protocol, expand_spawnable, names};
+
+/// The expansion as a person would write it.
+fn pretty(tokens: &TokenStream) -> String {
+    let file = syn::parse2(tokens.clone()).expect("the expansion is Rust");
+    prettyplease::unparse(&file)
+}
+
+#[test]
+fn port() {
+    let item = quote! {
+        /// The struct's own documentation stays where it is.
+        impl Counter {
+            /// Adds.
+            #[rcv]
+            fn inc(&mut self, by: i64) {
+                self.n += by;
+            }
+
+            #[rcv("read it")]
+            fn get(&self) -> i64 {
+                self.n
+            }
+        }
+    };
+    assert_snapshot!(pretty(&expand_port(TokenStream::new(), item)));
+}
+
+#[test]
+fn port_that_waits_and_fails() {
+    let item = quote! {
+        impl Counter {
+            #[rcv]
+            async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, Refused> {
+                wait(cx, ms).await
+            }
+
+            #[rcv]
+            fn check(&self, origin: Origin) -> Result<(), Refused> {
+                Ok(())
+            }
+
+            #[rcv]
+            fn later(&mut self, limit: Option<u8>, reply: Reply<u8>) {
+                self.waiting.push(reply);
+            }
+
+            #[cfg(feature = "extra")]
+            #[rcv(default)]
+            fn other(&mut self, args: Args, tag: &str) {}
+        }
+    };
+    let options = quote!(crate = crate::actors, msg = Question, handle = Desk, vis = pub(crate));
+    assert_snapshot!(pretty(&expand_port(options, item)));
+}
+
+#[test]
+fn port_of_generic_type() {
+    let item = quote! {
+        impl<K: Ord, V, const N: usize> Store<K, V, N> where V: Clone {
+            #[rcv]
+            fn remove(&mut self, key: K, #[rest] rest: Args) -> bool {
+                self.map.remove(&key).is_some()
+            }
+        }
+    };
+    assert_snapshot!(pretty(&expand_port(TokenStream::new(), item)));
+}
+
+#[test]
+fn port_without_handlers() {
+    let item = quote! {
+        #[derive(Debug)]
+        pub struct Idle<T>(T);
+    };
+    assert_snapshot!(pretty(&expand_port(quote!(handle = IdleRef), item)));
+}
+
+#[test]
+fn spawnable() {
+    let item = quote! {
+        /// Starts a counter.
+        pub fn start(cx: &mut Cx<'_>, n: i64, #[rest] rest: Args) -> Result<Counter, String> {
+            Ok(Counter { n })
+        }
+    };
+    assert_snapshot!(pretty(&expand_spawnable(
+        quote!(name = "My::Counter::start"),
+        item
+    )));
+}
+
+#[test]
+fn spawnable_that_waits() {
+    let item = quote! {
+        async fn start(n: i64) -> Counter {
+            Counter { n }
+        }
+    };
+    assert_snapshot!(pretty(&expand_spawnable(TokenStream::new(), item)));
+}
+
+#[test]
+fn protocol() {
+    let item = quote! {
+        /// Somewhere.
+        pub trait Echo {
+            /// How many.
+            fn count(&self) -> i64;
+            #[rcv("my tag")]
+            fn put(&self, key: String, #[rest] rest: Args);
+        }
+    };
+    assert_snapshot!(pretty(&expand_protocol(TokenStream::new(), item)));
+}
+
+#[test]
+fn a_wrong_handler_costs_the_others_nothing() {
+    let item = quote! {
+        impl Counter {
+            #[rcv]
+            fn add(&mut self, n: &i64) {}
+
+            #[rcv]
+            fn get(&self) -> i64 {
+                self.n
+            }
+        }
+    };
+    let text = pretty(&expand_port(TokenStream::new(), item));
+    assert_eq!(text.matches("compile_error").count(), 1, "{text}");
+    assert!(
+        text.contains("fn add(&mut self, n: &i64)"),
+        "the method stays: {text}"
+    );
+    assert!(
+        text.contains("Get(::aemp::__private::Reply<i64>)"),
+        "the other message stays: {text}"
+    );
+}
+
+#[test]
+fn what_is_no_item_stays_as_it_is() {
+    let tokens = expand_port(TokenStream::new(), quote!(impl Counter { fn }));
+    let text = tokens.to_string();
+    assert!(text.contains("compile_error"), "{text}");
+    assert!(text.ends_with("impl Counter { fn }"), "{text}");
+}
+
+#[test]
+fn variants_are_in_camel_case() {
+    let variant = |name: &str| names::variant(&syn::parse_str(name).expect(name)).to_string();
+    assert_eq!(variant("set_value"), "SetValue");
+    assert_eq!(variant("_hidden"), "Hidden");
+    assert_eq!(variant("r#type"), "Type");
+    assert_eq!(variant("self_"), "Self_");
+    assert_eq!(variant("_2d"), "_2d");
+    assert_eq!(variant("größe"), "Größe");
+}
+
+#[test]
+fn parameters_lose_leading_underscores() {
+    let parameter = |name: &str| names::parameter(&syn::parse_str(name).expect(name)).to_string();
+    assert_eq!(parameter("by"), "by");
+    assert_eq!(parameter("_by"), "by");
+    assert_eq!(parameter("__by"), "by");
+    assert_eq!(parameter("_type"), "_type");
+    assert_eq!(parameter("_1"), "_1");
+    assert_eq!(parameter("r#type"), "r#type");
+}
+
+#[test]
+fn signatures_are_readable() {
+    let shown = |tokens: TokenStream| names::readable(tokens);
+    assert_eq!(
+        shown(
+            quote!(async fn a<'x>(cx: &mut Cx<'_>, b: [u8; 4], c: &'static str) -> Result<(), std::io::Error>)
+        ),
+        "async fn a<'x>(cx: &mut Cx<'_>, b: [u8; 4], c: &'static str) -> Result<(), std::io::Error>"
+    );
+    assert_eq!(
+        shown(quote!(fn(Box<dyn Fn(u8) -> !>, Vec<Vec<u8>>))),
+        "fn(Box<dyn Fn(u8) -> !>, Vec<Vec<u8>>)"
+    );
+}

@@ -4,9 +4,9 @@ use std::ptr;
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Type;
+use syn::{Type, spanned::Spanned};
 
-use super::{Shape, at, messages, pattern};
+use super::{Shape, answered, messages, pattern};
 use crate::{
     model::{Answer, Handler, Param},
     names,
@@ -110,22 +110,24 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let p = &shape.model.krate;
     let call = call(handler);
-    let span = at(&handler.output);
-    let call = quote_spanned!(span=> (#call));
-    let result = quote_spanned!(span=> #p::Fallible::into_result #call);
-    let result = quote!(#result.map_err(#p::die));
+    let result = handler.output.as_ref().map(|output| {
+        let into = quote_spanned!(output.span()=> <#output as #p::Fallible>::into_result);
+        // Taken apart, for otherwise the compiler blames the call and not the type.
+        quote!({ let __into_result = #into; __into_result(#call).map_err(#p::die) })
+    });
     match (&handler.answer, handler.fails) {
         (Answer::Nothing | Answer::Deferred, false) => quote! {
             #call;
             ::core::result::Result::Ok(())
         },
-        (Answer::Nothing | Answer::Deferred, true) => result,
-        (Answer::Returned(ty) | Answer::ReturnedOkOf(ty), fails) => {
+        (Answer::Nothing | Answer::Deferred, true) => quote!(#result),
+        (Answer::Returned(_) | Answer::ReturnedOkOf(_), fails) => {
+            let answered = answered(p, handler);
+            let send = quote_spanned!(answered.span()=> #p::Reply::<#answered>::send);
             let answer = if fails { quote!(#result?) } else { call };
-            let send = quote_spanned!(at(&ty)=> #p::Reply::send(__reply, __answer));
             quote! {
                 let __answer = #answer;
-                #send;
+                #send(__reply, __answer);
                 ::core::result::Result::Ok(())
             }
         }

@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, Type};
+use syn::{LitStr, Type, spanned::Spanned};
 
-use super::{Shape, answered, at, field_types, locals, pattern, reply};
+use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{
     model::{Field, Handler, Param, Tag},
     names,
@@ -194,10 +194,10 @@ fn read(shape: &Shape<'_>, tag: &LitStr, index: usize, field: &Field) -> TokenSt
     let p = &shape.model.krate;
     let (local, ty, position) = (names::local(index), &field.ty, index + 1);
     let name = field.name.to_string();
-    // At the type, so that a type that cannot be read is where the compiler points.
-    let required = quote_spanned!(at(&ty)=> __args.required::<#ty>());
+    // With the type written out, a type that cannot be read is where the compiler points.
     quote! {
-        let #local = #required
+        let #local = __args
+            .required::<#ty>()
             .map_err(|__error| #p::Undecoded::argument(#tag, #position, #name, __error))?;
     }
 }
@@ -258,9 +258,11 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         .enumerate()
         .map(|(index, sent)| write(index, sent));
     let reply = answered(p, handler).map(|answer| {
-        let port = quote_spanned!(at(&answer)=> #p::Reply::into_port(__reply, __cx));
+        // Only paths get the type's place: our locals would not be found from there if it came out of another macro.
+        let into_port = quote_spanned!(answer.span()=> #p::Reply::<#answer>::into_port);
         quote! {
-            if let ::core::option::Option::Some(__port) = #port {
+            let __into_port = #into_port;
+            if let ::core::option::Option::Some(__port) = __into_port(__reply, __cx) {
                 __out.str(__port.as_str())?;
             }
         }
@@ -282,9 +284,8 @@ fn write(index: usize, (param, field): (&Param, &Field)) -> TokenStream {
         Param::Tag(_) => quote!(__out.str(&#local)?;),
         Param::Rest(_) => quote!(for __value in &#local { __out.value(__value)?; }),
         _ => {
-            let span = at(&field.ty);
-            let lent = quote_spanned!(span=> &#local);
-            quote_spanned!(span=> __out.arg(#lent)?;)
+            let ty = &field.ty;
+            quote!(__out.arg::<#ty>(&#local)?;)
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Type, ext::IdentExt, parse_quote};
+use syn::{Type, ext::IdentExt, parse_quote, spanned::Spanned};
 
-use super::{allow, at};
+use super::allow;
 use crate::{
     model::{Field, Init, Param},
     names,
@@ -27,6 +27,8 @@ fn spawner(model: &Init) -> TokenStream {
     let name = name(model);
     let doc = format!("Spawns [`{ident}()`] on a node.");
     let output = output(model);
+    let handle =
+        quote_spanned!(output.span()=> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref);
     let params = fields(model).map(|(_, field)| {
         let (name, ty) = (&field.name, &field.ty);
         quote!(#name: #ty)
@@ -35,7 +37,10 @@ fn spawner(model: &Init) -> TokenStream {
         let name = &field.name;
         match param {
             Param::Rest(_) => quote!(for __value in &#name { __out.value(__value)?; }),
-            _ => quote_spanned!(at(&field.ty)=> __out.arg(&#name)?;),
+            _ => {
+                let ty = &field.ty;
+                quote!(__out.arg::<#ty>(&#name)?;)
+            }
         }
     });
     quote! {
@@ -59,7 +64,7 @@ fn spawner(model: &Init) -> TokenStream {
                 __node: &impl ::core::convert::AsRef<#p::Node>,
                 __target: impl ::core::convert::AsRef<str>,
                 #(#params),*
-            ) -> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref {
+            ) -> #handle {
                 let __node = ::core::convert::AsRef::<#p::Node>::as_ref(__node);
                 let __id = #p::Node::spawn_with(__node, __target.as_ref(), Self::NAME, |__out| {
                     #(#writes)*
@@ -127,7 +132,7 @@ fn start(model: &Init) -> TokenStream {
         let name = field.name.to_string();
         match param {
             Param::Rest(_) => quote!(let #local = __spawning.rest()?;),
-            _ => quote_spanned!(at(&ty)=> let #local = __spawning.arg::<#ty>(#position, #name)?;),
+            _ => quote!(let #local = __spawning.arg::<#ty>(#position, #name)?;),
         }
     });
     let takes_cx = model.params.iter().any(|param| matches!(param, Param::Cx));
@@ -140,10 +145,11 @@ fn start(model: &Init) -> TokenStream {
     let arity = locals.len();
     let end = (!has_rest).then(|| quote!(__spawning.end(#arity)?;));
     let call = quote!(#ident(#cx #(#locals),*));
+    let output = output(model);
     let make = if model.is_async {
-        quote!(#p::Spawning::start_async(&mut __spawning, move |__cx| ::std::boxed::Box::pin(#call));)
+        quote!(#p::Spawning::start_async::<#output, _>(&mut __spawning, move |__cx| ::std::boxed::Box::pin(#call));)
     } else {
-        quote!(#p::Spawning::start(&mut __spawning, move |__cx| #call);)
+        quote!(#p::Spawning::start::<#output>(&mut __spawning, move |__cx| #call);)
     };
     quote! {
         #(#reads)*

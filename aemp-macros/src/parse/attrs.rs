@@ -6,7 +6,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::errors::Errors;
+use crate::{errors::Errors, expand};
 
 /// Whether an attribute is ours of that name, by whatever path.
 pub(super) fn is(attr: &Attribute, name: &str) -> bool {
@@ -47,10 +47,13 @@ pub(super) fn reject_rcv(item: &ImplItem, errors: &mut Errors) {
     }
 }
 
-/// The item without our attributes, which the compiler does not know.
+/// The item without our attributes, which the compiler does not know, and without lints for what we ask for.
 pub(crate) fn strip(item: &mut Item) {
     match item {
-        Item::Fn(item) => Strip.visit_signature_mut(&mut item.sig),
+        Item::Fn(item) => {
+            item.attrs.push(expand::dictated());
+            Strip.visit_signature_mut(&mut item.sig);
+        }
         item => Strip.visit_item_mut(item),
     }
 }
@@ -61,7 +64,11 @@ impl VisitMut for Strip {
     fn visit_impl_item_mut(&mut self, item: &mut ImplItem) {
         match item {
             ImplItem::Fn(item) => {
+                let count = item.attrs.len();
                 item.attrs.retain(|attr| !marks(attr));
+                if item.attrs.len() < count {
+                    item.attrs.push(expand::dictated());
+                }
                 self.visit_signature_mut(&mut item.sig);
             }
             ImplItem::Const(item) => item.attrs.retain(|attr| !marks(attr)),

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{
     Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
-    ext::IdentExt, spanned::Spanned,
+    ext::IdentExt,
 };
 
 use super::{
@@ -98,8 +98,15 @@ fn signature(
     }
     let mut params = params::params(place, &sig.inputs, errors);
     let (mut answer, fails) = answer(&params, sig, errors);
+    let mut output = match &sig.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => Some(Type::clone(ty)),
+    };
     match context {
-        Context::Port(port) => write_self_out(port, &mut params, &mut answer),
+        Context::Port(port) => {
+            write_self_out(port, &mut params, &mut answer);
+            output = output.map(|ty| types::without_self(&ty, port));
+        }
         Context::Protocol if fails => {
             let message =
                 "errors do not travel, they kill the port: write the type of the answer alone";
@@ -117,10 +124,7 @@ fn signature(
         params,
         answer,
         fails,
-        output: match &sig.output {
-            ReturnType::Default => sig.ident.span(),
-            ReturnType::Type(_, ty) => ty.span(),
-        },
+        output,
     }
 }
 

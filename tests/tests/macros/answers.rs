@@ -16,8 +16,6 @@ impl fmt::Display for Refused {
     }
 }
 
-type Outcome = Result<u8, Refused>;
-
 mod aliases {
     pub(super) type Result<T> = std::result::Result<T, super::Refused>;
     pub(super) mod plain {
@@ -38,6 +36,7 @@ impl Clerk {
     }
 
     #[rcv]
+    #[expect(clippy::unused_unit, reason = "it is accepted")]
     fn unit(&mut self) -> () {
         self.seen += 1;
     }
@@ -112,10 +111,6 @@ impl Clerk {
         tokio::task::yield_now().await;
         self.seen += 10;
     }
-
-    fn not_a_handler(&self) -> Outcome {
-        Ok(1)
-    }
 }
 
 impl serde::Serialize for Clerk {
@@ -141,7 +136,7 @@ async fn values_are_answers() {
     assert_eq!(clerk.aliased(8).await.unwrap(), 8);
     assert_eq!(clerk.plain_alias(7).await.unwrap(), 7);
     assert!(clerk.not_by_name().await.unwrap().is_none());
-    assert_eq!(Clerk::default().not_a_handler().unwrap(), 1);
+    assert_eq!(Clerk::default().checked(1).unwrap(), 1);
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ impl Board {
     }
 
     #[rcv]
+    #[expect(clippy::needless_arbitrary_self_type, reason = "it is accepted")]
     fn typed_self(self: &mut Self, n: u8) -> u8 {
         n + 1
     }

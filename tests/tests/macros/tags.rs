@@ -44,7 +44,7 @@ impl Tagged {
         missing
     }
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     #[rcv]
     fn log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
