@@ -1,4 +1,85 @@
 //! Typed actors for Rust, and a full member of AnyEvent::MP networks.
+//!
+//! A **node** (a process, or a part of one) holds **ports**: actors with tagged messages, which are addressed by a
+//! printable port ID, `node#name`. Ports are monitored across nodes and killed with a reason; init functions are spawned on
+//! other nodes by their fully-qualified name. The other nodes may be Rust, or Perl programs that use AnyEvent::MP 2.x
+//! ("AEMP").
+//!
+//! # A port
+//!
+//! ```
+//! use aemp::{Node, port};
+//!
+//! #[derive(Default)]
+//! struct Counter { n: i64 }
+//!
+//! #[port]
+//! impl Counter {
+//!     #[rcv] fn inc(&mut self, by: i64) { self.n += by }
+//!     #[rcv] fn get(&self) -> i64 { self.n }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let counter = Node::local()?.port(Counter::default());
+//! counter.inc(5);
+//! assert_eq!(counter.get().await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each handler. A
+//! handler without a return value is *sent* to and never waited for; one with a return value is *called*: its method
+//! returns a [`Call`], a future. `async fn` handlers may wait; a port handles one message at a time in any case.
+//!
+//! # A network
+//!
+//! ```
+//! use aemp::{Node, port, spawnable};
+//!
+//! struct Greeter { greeting: String }
+//!
+//! #[port]
+//! impl Greeter {
+//!     #[rcv] fn greet(&self, name: String) -> String { format!("{}, {name}!", self.greeting) }
+//! }
+//!
+//! #[spawnable(name = "My::Greeter::start")]
+//! fn start(greeting: String) -> Greeter { Greeter { greeting } }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let there = Node::builder().node_id("there").secret("s3cret").bind("127.0.0.1:0").start().await?;
+//! let seed = there.listeners().remove(0);
+//! let here = Node::builder().node_id("here").secret("s3cret").seed(seed).start().await?;
+//!
+//! let far = start::on(&here, "there", "hello".into()); // usable at once
+//! let _guard = far.mon(|reason| println!("it died: {reason}"));
+//! assert_eq!(far.greet("you".into()).await?, "hello, you!");
+//! # here.stop().await; there.stop().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # Which way is which
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
+//! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
+//! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
+//! | to be told of a death | [`Handle::mon`], [`Handle::mon_kil`], [`Handle::mon_snd`], [`Cx::mon_self`] |
+//! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
+//! | backpressure | [`Handle::bound`] and [`Handle::send`] |
+//! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
+//! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
+//! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
+//!
+//! # Guarantees
+//!
+#![doc = include_str!("docs/guarantees.md")]
+
+#[cfg(not(feature = "json"))]
+compile_error!(
+    "enable a wire format of `aemp`: the feature `json` is the one that every node understands"
+);
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -30,3 +111,7 @@ pub use node::{
 };
 pub use port::{Call, Cx, Handle, Monitor, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall};
 pub use reason::Reason;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

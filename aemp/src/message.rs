@@ -200,8 +200,8 @@ pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'stati
 /// #[port]
 /// impl Clerk {
 ///     #[rcv]
-///     fn ring(&mut self, done: Local<oneshot::Sender<&'static str>>) {
-///         let _ = done.0.send("at your service");
+///     fn ring(&mut self, done: Local<oneshot::Sender<String>>) {
+///         let _ = done.0.send("at your service".into());
 ///     }
 /// }
 ///

@@ -44,8 +44,8 @@ use crate::{
 ///     fn get(&self) -> i64 { self.n }
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::CallError> {
-/// let counter = Node::local().port(Counter { n: 5 });
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let counter = Node::local()?.port(Counter { n: 5 });
 /// assert_eq!(counter.get().await?, 5);
 /// assert_eq!(counter.get().timeout(Duration::from_secs(1)).await?, 5);
 /// # Ok(()) }

@@ -66,12 +66,12 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 /// A standing monitor. Dropping it cancels it; [`detach`](Self::detach) lets it stand until it fires.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let node = aemp::Node::local();
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
+/// let node = aemp::Node::local()?;
 /// let port = node.untyped(|_cx: &mut aemp::Cx<'_>, _message: aemp::Args| ());
 /// let guard = port.mon(|reason| println!("died: {reason}"));
 /// drop(guard); // nothing is printed, whatever happens
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "dropping the guard cancels the monitor; `.detach()` keeps it"]
 pub struct Monitor {
