@@ -18,13 +18,25 @@ use crate::{
 /// Everything that an interface becomes, beside the user's own item.
 pub(crate) fn interface(model: &Interface) -> TokenStream {
     let shape = Shape::of(model);
-    let messages = messages::expand(&shape);
-    let handle = handle::expand(&shape);
+    let attrs = shape.attrs();
+    let messages = messages::definition(&shape);
+    let handle = handle::definition(&shape);
+    let message_traits = messages::traits(&shape);
+    let handle_traits = handle::traits(&shape);
     let port = model
         .port
         .as_ref()
         .map(|port| dispatch::expand(&shape, port));
-    let items = quote!(#messages #handle #port);
+    let items = quote! {
+        #messages
+        #handle
+        #attrs
+        const _: () = {
+            #message_traits
+            #handle_traits
+            #port
+        };
+    };
     match &model.bare {
         Some(bare) => out_of_the_way(&shape, bare, &items),
         None => items,

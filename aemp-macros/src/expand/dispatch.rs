@@ -15,7 +15,7 @@ use crate::{
 /// The `Port` impl of a type.
 pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     let model = shape.model;
-    let (attrs, p, msg, handle) = (shape.attrs(), &model.krate, &model.msg, &model.handle);
+    let (p, msg, handle) = (&model.krate, &model.msg, &model.handle);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let arms = model.handlers.iter().map(|handler| {
         if handler.is_async {
@@ -27,7 +27,6 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     let never = messages::never(shape, &quote!(#msg));
     let waiting = waiting(shape);
     quote! {
-        #attrs
         #[automatically_derived]
         impl #generics #p::Port for #port #clause {
             type Msg = #msg #arguments;

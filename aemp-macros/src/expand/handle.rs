@@ -8,7 +8,7 @@ use super::{Shape, answered};
 use crate::model::{Handler, Param};
 
 /// The handle type, with a method a handler.
-pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
+pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (attrs, vis, p) = (shape.attrs(), shape.vis(), &model.krate);
     let (handle, msg) = (&model.handle, &model.msg);
@@ -19,8 +19,6 @@ pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
         model.name
     );
     let methods = model.handlers.iter().map(|handler| method(shape, handler));
-    let traits = traits(shape);
-    let serde = serde(shape);
     quote! {
         #attrs
         #[doc = #doc]
@@ -31,7 +29,14 @@ pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
         impl #generics #handle #arguments #clause {
             #(#methods)*
         }
+    }
+}
 
+/// What every handle can do.
+pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
+    let traits = conversions(shape);
+    let serde = serde(shape);
+    quote! {
         #traits
         #serde
     }
@@ -101,13 +106,13 @@ fn docs(handler: &Handler) -> TokenStream {
     quote!(#[doc = #doc] #(#docs)*)
 }
 
-/// What every handle can do.
-fn traits(shape: &Shape<'_>) -> TokenStream {
+/// What a handle is, compares with and converts to.
+fn conversions(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, p, handle, msg) = (shape.attrs(), &model.krate, &model.handle, &model.msg);
+    let (p, handle, msg) = (&model.krate, &model.handle, &model.msg);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let name = handle.to_string();
-    let derive = quote!(#attrs #[automatically_derived]);
+    let derive = quote!(#[automatically_derived]);
     let inner = quote!(#p::Handle<#msg #arguments>);
     quote! {
         #derive
@@ -171,12 +176,11 @@ fn traits(shape: &Shape<'_>) -> TokenStream {
 /// A handle travels as its port's ID.
 fn serde(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, p, handle) = (shape.attrs(), &model.krate, &model.handle);
+    let (p, handle) = (&model.krate, &model.handle);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let borrowing = with_lifetime(&shape.generics);
     let (borrowing, _, _) = borrowing.split_for_impl();
     quote! {
-        #attrs
         #[automatically_derived]
         impl #generics #p::serde::Serialize for #handle #arguments #clause {
             fn serialize<__S: #p::serde::Serializer>(
@@ -187,7 +191,6 @@ fn serde(shape: &Shape<'_>) -> TokenStream {
             }
         }
 
-        #attrs
         #[automatically_derived]
         impl #borrowing #p::serde::Deserialize<'__de> for #handle #arguments #clause {
             fn deserialize<__D: #p::serde::Deserializer<'__de>>(

@@ -10,18 +10,17 @@ use crate::{
     names,
 };
 
-pub(super) fn expand(shape: &Shape<'_>) -> TokenStream {
-    let definition = definition(shape);
+/// How messages show themselves and travel.
+pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let debug = debug(shape);
     let message = message(shape);
     quote! {
-        #definition
         #debug
         #message
     }
 }
 
-fn definition(shape: &Shape<'_>) -> TokenStream {
+pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (attrs, vis, msg) = (shape.attrs(), shape.vis(), &model.msg);
     let (generics, clause) = (&shape.generics, &shape.generics.where_clause);
@@ -53,7 +52,7 @@ fn unused(shape: &Shape<'_>) -> Option<TokenStream> {
 
 fn debug(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, msg) = (shape.attrs(), &model.msg);
+    let msg = &model.msg;
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let arms = model.handlers.iter().map(|handler| {
         let (cfgs, variant) = (&handler.cfgs, &handler.variant);
@@ -67,7 +66,6 @@ fn debug(shape: &Shape<'_>) -> TokenStream {
         quote!(__f.write_str(match self { #(#arms)* #never }))
     };
     quote! {
-        #attrs
         #[automatically_derived]
         impl #generics ::core::fmt::Debug for #msg #arguments #clause {
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -85,7 +83,7 @@ pub(super) fn never(shape: &Shape<'_>, msg: &TokenStream) -> Option<TokenStream>
 
 fn message(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
-    let (attrs, msg, p) = (shape.attrs(), &model.msg, &model.krate);
+    let (msg, p) = (&model.msg, &model.krate);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
     let decode = decode(shape);
     let encodings = model
@@ -98,7 +96,6 @@ fn message(shape: &Shape<'_>) -> TokenStream {
         .iter()
         .any(|handler| handler.takes_cx() || handler.takes_origin());
     quote! {
-        #attrs
         #[automatically_derived]
         impl #generics #p::Message for #msg #arguments #clause {
             const USES_ORIGIN: bool = #uses_origin;
