@@ -21,7 +21,7 @@ use aemp_codec::{Format, NodeId};
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc},
-    task::AbortHandle,
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -58,7 +58,9 @@ struct Shared {
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
-    tasks: Mutex<Vec<AbortHandle>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Tells user code what happens; ends by itself when it has told all.
+    telling: Mutex<Option<JoinHandle<()>>>,
     /// Tasks of connections that have not ended.
     open: AtomicUsize,
     closed: Notify,
@@ -132,10 +134,13 @@ impl Net {
             observers: Observers::default(),
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
+            telling: Mutex::default(),
             open: AtomicUsize::new(0),
             closed: Notify::new(),
         }));
-        net.spawn(events::run(net.clone(), receiver));
+        let telling = events::run(net.clone(), receiver);
+        let telling = node.scheduler().runtime().spawn(telling);
+        *lock(&net.0.telling) = Some(telling);
         Ok(net)
     }
 
@@ -152,7 +157,7 @@ impl Net {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.0.node.scheduler().runtime().spawn(task).abort_handle();
+        let task = self.0.node.scheduler().runtime().spawn(task);
         lock(&self.0.tasks).push(task);
     }
 
@@ -305,6 +310,13 @@ impl Net {
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
+        // What the ports' deaths have left to be told goes out as well.
+        let written = async {
+            for remote in self.node().remotes().all() {
+                remote.written().await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_TIMEOUT, written).await;
         lock(&self.0.listeners).clear();
         self.ask(|mesh, now| mesh.stop(now));
         let closed = async {
@@ -319,9 +331,16 @@ impl Net {
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, closed).await;
         self.event(Event::Stop);
-        for task in lock(&self.0.tasks).drain(..) {
-            task.abort();
-        }
+        let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
+        tasks.iter().for_each(JoinHandle::abort);
+        tasks.extend(lock(&self.0.telling).take());
+        // Only a task that has ended has let go of its listener.
+        let ended = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
     }
 }
 

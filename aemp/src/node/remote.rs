@@ -20,6 +20,8 @@ use crate::{
     proto::peer::{MonitorId, Peer, PeerLimits, Standing, Urge},
 };
 
+/// How soon those who wait for a queue to shrink notice that it was lost.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// When a node without a network fails again what it has failed before.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -226,15 +228,25 @@ impl Remote {
     pub(crate) async fn room(&self) {
         let limits = &self.node.0.remotes.limits;
         let much = (limits.max_queue_bytes / 2).min(ROOM);
-        let has_room = || self.peer().pending_bytes() <= much;
-        while !has_room() {
+        self.shrunk(|peer| peer.pending_bytes() <= much).await;
+    }
+
+    /// Ready when the connection's writer has taken all, or there is no connection.
+    pub(crate) async fn written(&self) {
+        self.shrunk(|peer| !peer.is_up() || peer.pending_bytes() == 0)
+            .await;
+    }
+
+    async fn shrunk(&self, is_short: impl Fn(&Peer) -> bool) {
+        while !is_short(&self.peer()) {
             let mut taken = std::pin::pin!(self.taken.notified());
             taken.as_mut().enable();
             // It may have been taken before this waited for it.
-            if has_room() {
+            if is_short(&self.peer()) {
                 return;
             }
-            taken.await;
+            // Nobody takes a queue that is lost with its connection.
+            let _ = tokio::time::timeout(LOOK_AGAIN, taken).await;
         }
     }
 }
