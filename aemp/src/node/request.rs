@@ -60,7 +60,11 @@ impl Node {
         packet: &mut PacketReader<'_>,
     ) -> Result<(), DecodeError> {
         match Request::read(packet) {
-            Ok(request) => self.request(Some(from), request),
+            Ok(request) => {
+                // Arguments that nobody looks at have to be sound as well.
+                validate(packet)?;
+                self.request(Some(from), request);
+            }
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => {
                 tracing::warn!(node = %from.id(), "node port: request from {}: {error}", from.id());
