@@ -19,6 +19,8 @@ use crate::{
 const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 1 << 20;
+/// What the log's and the monitors' text begins with when a packet breaks the rules.
+const MALFORMED: &str = "malformed packet";
 /// How long a closing connection may take to write what is queued.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -146,7 +148,10 @@ impl Pump<'_> {
         let _scope = node.decoding();
         let limits = node.limits();
         let malformed = |error: &dyn std::fmt::Display| {
-            let text = format!("malformed packet: {error}");
+            let mut text = error.to_string();
+            if !text.starts_with(MALFORMED) {
+                text = format!("{MALFORMED}: {text}");
+            }
             tracing::warn!("{}: {text}", self.remote.id());
             text
         };
