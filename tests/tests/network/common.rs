@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) const SECRET: &str = "between friends";
 
 /// How long anything may take before a test gives it up: much longer than it ever does.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What must come soon.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {

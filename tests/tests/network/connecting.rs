@@ -55,23 +55,26 @@ async fn a_seed_that_starts_later_is_found() {
 
 #[tokio::test]
 async fn a_seed_that_is_lost_is_found_again() {
-    let a = start(listening("a")).await;
+    // Attempts at a seed that comes and goes are at most this far apart.
+    let timeout = Duration::from_secs(1);
+    let a = start(listening("a").monitor_timeout(timeout)).await;
     let wire = Proxy::to(address(&a)).await;
-    let b = start(listening("b").seed(wire.address())).await;
-    let heard = Heard::of(&a, "b");
-    for round in 1..=5 {
+    let b = listening("b").monitor_timeout(timeout).seed(wire.address());
+    let b = start(b).await;
+    let (heard, other) = (Heard::of(&a, "b"), Heard::of(&b, "a"));
+    for round in 1..=4 {
         until(|| heard.events().len() == 2 * round - 1).await;
-        soon(b.until_up("a")).await;
+        until(|| other.events().len() == 2 * round - 1).await;
         wire.cut();
         until(|| heard.events().len() >= 2 * round).await;
+        until(|| other.events().len() >= 2 * round).await;
     }
     soon(a.until_up("b")).await;
     let alternating = |(i, up): (usize, bool)| up == (i % 2 == 0);
-    let events = heard.events();
-    assert!(
-        events.iter().copied().enumerate().all(alternating),
-        "{events:?}"
-    );
+    for events in [heard.events(), other.events()] {
+        let in_turn = events.iter().copied().enumerate().all(alternating);
+        assert!(in_turn, "{events:?}");
+    }
 }
 
 #[tokio::test]
@@ -214,13 +217,15 @@ async fn of_two_nodes_with_one_id_the_first_stays() {
 #[tokio::test]
 async fn a_stopped_node_is_gone() {
     let (a, b) = pair().await;
-    let (mut there, own) = (Inbox::new(&b), Inbox::new(&a));
+    let (mut there, mut own) = (Inbox::new(&b), Inbox::new(&a));
     let death = watch(&b, &own.id);
+    snd!(b, own.id, "behind the monitor");
+    own.next().await;
     let node_death = watch(&b, &node_port(&a));
     snd!(a, there.id, "the last word");
     soon(a.stop()).await;
     assert_eq!(there.next().await, msg!["the last word"]);
-    assert!(death.await.is_normal());
+    assert_eq!(death.await.to_string(), "");
     assert_eq!(
         node_death.await.to_string(),
         "transport_error a Unexpected end-of-file"

@@ -36,10 +36,12 @@ impl Scene {
         raw.send(format!(r#"["{}","before"]"#, inbox.id.name()))
             .await;
         assert_eq!(inbox.next().await, msg!["before"]);
-        raw.try_send(bytes).await;
+        raw.try_send(&bytes).await;
+        // Seen only if the test fails.
+        println!("sent: {}", String::from_utf8_lossy(bytes.as_ref()));
         raw.closed().await;
         self.logs
-            .warned(&format!("raw: malformed packet: {why}"))
+            .warned(&format!("raw: malformed packet{why}"))
             .await;
         self.goes_on().await;
     }
@@ -69,9 +71,11 @@ impl Scene {
 #[tokio::test]
 async fn no_array() {
     let scene = Scene::new().await;
-    scene.ends(r#"{"a":1}"#, "a packet must be an array").await;
-    scene.ends("42", "a packet must be an array").await;
-    scene.ends("hello", "a packet must be an array").await;
+    scene
+        .ends(r#"{"a":1}"#, ": a packet must be an array")
+        .await;
+    scene.ends("42", ": a packet must be an array").await;
+    scene.ends("hello", ": a packet must be an array").await;
 }
 
 #[tokio::test]
@@ -80,12 +84,12 @@ async fn nested_10_000_deep() {
     scene
         .ends(
             format!(r#"["p",{}"#, "[".repeat(10_000)),
-            "a packet is nested deeper than 512 levels",
+            ": a packet is nested deeper than 512 levels",
         )
         .await;
     let complete = format!(r#"["p",{}{}]"#, r#"{"x":"#.repeat(600), "}".repeat(600));
     scene
-        .ends(complete, "a packet is nested deeper than 512 levels")
+        .ends(complete, ": a packet is nested deeper than 512 levels")
         .await;
 }
 
@@ -117,29 +121,17 @@ async fn not_utf_8_and_not_json() {
     let inbox = Inbox::new(&scene.node);
     let name = inbox.id.name().as_bytes();
     let to_somebody = [b"[\"", name, b"\",\"\xff\xfe\"]"].concat();
-    scene.ends(to_somebody, "malformed packet at byte").await;
+    scene.ends(to_somebody, " at byte").await;
+    scene.ends(b"[\"nobody\",\"\xff\xfe\"]", " at byte").await;
+    scene.ends(b"[\"\xc3\x28\"]", " at byte").await;
+    scene.ends(r#"["nobody",nonsense]"#, " at byte").await;
+    scene.ends(r#"["nobody",1 2]"#, " at byte").await;
+    scene.ends(r#"["nobody","\ud800"]"#, " at byte").await;
+    scene.ends("[\"nobody\",{\"a\"}]", " at byte").await;
+    scene.ends(r#"["","devnull","\x"]"#, " at byte").await;
     scene
-        .ends(b"[\"nobody\",\"\xff\xfe\"]", "malformed packet at byte")
+        .ends(r#"["p"]]"#, ": unexpected character (at byte 0)")
         .await;
-    scene
-        .ends(b"[\"\xc3\x28\"]", "malformed packet at byte")
-        .await;
-    scene
-        .ends(r#"["nobody",nonsense]"#, "malformed packet at byte")
-        .await;
-    scene
-        .ends(r#"["nobody",1 2]"#, "malformed packet at byte")
-        .await;
-    scene
-        .ends(r#"["nobody","\ud800"]"#, "malformed packet at byte")
-        .await;
-    scene
-        .ends("[\"nobody\",{\"a\"}]", "malformed packet at byte")
-        .await;
-    scene
-        .ends(r#"["","devnull","\x"]"#, "malformed packet at byte")
-        .await;
-    scene.ends(r#"["p"]]"#, "a packet must be an array").await;
 }
 
 #[tokio::test]
@@ -223,16 +215,16 @@ async fn wrong_arguments() {
     let cases = [
         (
             json!(["inc", "many"]),
-            "inc: argument 1 (`by`): invalid type: string \"many\", expected i64",
+            "invalid type: string \"many\", expected i64",
         ),
-        (
-            json!(["inc", [1]]),
-            "inc: argument 1 (`by`): invalid type: sequence, expected i64",
-        ),
+        (json!(["inc", [1]]), "invalid type: sequence, expected i64"),
         (json!(["inc", 1e300]), "inc: argument 1 (`by`): "),
         (json!(["inc"]), "inc: argument 1 (`by`): missing argument"),
         (json!(["inc", 1, 2, 3]), "inc: takes 1 argument, got 3"),
-        (json!(["get", {"no": "port"}]), "get: argument 1 (`reply`)"),
+        (
+            json!(["get", {"no": "port"}]),
+            "get: argument 1 (`reply port`)",
+        ),
     ];
     for (mut message, why) in cases {
         let port = scene.node.port(counter(0)).id();
@@ -246,7 +238,11 @@ async fn wrong_arguments() {
             [json!(""), "kil0".into(), port.name().into(), "die".into()]
         );
         let text = death[4].as_str().unwrap();
-        assert!(text.starts_with(why), "{message}: {text}");
+        assert!(
+            text.starts_with("inc: ") || text.starts_with("get: "),
+            "{text}"
+        );
+        assert!(text.contains(why), "{message}: {text}");
         scene.goes_on().await;
     }
     for (message, shown) in [

@@ -133,7 +133,7 @@ async fn a_message_that_cannot_be_encoded_is_the_error_of_that_send_alone() {
     snd!(a, inbox.id, "before");
     let nan = snd!(a, inbox.id, "never", "half a packet", f64::NAN).check();
     assert!(matches!(nan, Err(SendError::Encode(_))), "{nan:?}");
-    logs.warned("was not sent: infinity and not-a-number cannot be sent")
+    logs.warned("was not sent: cannot be encoded: infinity and not-a-number cannot be sent")
         .await;
     let deep = (0..600).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
     let too_deep = snd!(a, inbox.id, "never", &deep).check();

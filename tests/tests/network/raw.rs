@@ -97,7 +97,8 @@ impl Raw {
 
     /// Reads what is left until the node closes; what it was.
     pub(crate) async fn closed(mut self) -> String {
-        while self.read().await {}
+        let reading = async { while self.read().await {} };
+        soon(reading).await;
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
 

@@ -17,7 +17,9 @@ use crate::{
 fn count(node: &Node) -> (NodesMonitor, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    let observer = node.mon_nodes(move |_, _, _| drop(counted.fetch_add(1, Ordering::Relaxed)));
+    let observer = node.mon_nodes(move |_, _, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
     (observer, count)
 }
 
@@ -49,6 +51,9 @@ async fn both_send(round: usize) {
         assert_eq!(at_b.next().await, msg![n], "round {round}");
     }
     until(|| to_a.open() + to_b.open() == 1).await;
+    for ups in [&ups_of_a, &ups_of_b] {
+        until(|| ups.load(Ordering::Relaxed) > 0).await;
+    }
     assert_eq!(ups_of_a.load(Ordering::Relaxed), 1, "round {round}");
     assert_eq!(ups_of_b.load(Ordering::Relaxed), 1, "round {round}");
 }
