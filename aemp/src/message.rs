@@ -163,6 +163,10 @@ pub trait Port: Sized + Send + 'static {
     /// The reason to die with.
     fn handle(&mut self, cx: &mut Cx<'_>, message: Self::Msg) -> Result<(), Reason>;
 
+    /// Takes over the handlers that code in the port's context, which is no handler itself, has set.
+    #[doc(hidden)]
+    fn changed(&mut self, _cx: &mut Cx<'_>) {}
+
     /// Whether the message's handler is an `async fn`.
     fn waits(_message: &Self::Msg) -> bool {
         false

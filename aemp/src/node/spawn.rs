@@ -14,6 +14,7 @@ use crate::{
         Untyped,
         any::AnyPort,
         cell::Cell,
+        current,
         queue::Queue,
         scheduler,
         work::{self, Init, panic_reason, spawn_extras},
@@ -167,19 +168,22 @@ where
     F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
 {
     let mut cx = Cx::new(&port, None);
+    let mut killed = None;
     let done = {
         let mut future: Option<InitFuture<'_, O>> = None;
         let mut init = Some(init);
         let mut cancelled = std::pin::pin!(cancel.notified());
         let cx = &mut cx;
         let mut start = Some(cx);
-        poll_fn(|task| {
+        let done = poll_fn(|task| {
+            let _scope = current::Scope::enter(&*port);
             let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 if let (Some(init), Some(cx)) = (init.take(), start.take()) {
                     future = Some(init(cx));
                 }
                 future.as_mut().map(|future| future.as_mut().poll(task))
             }));
+            killed = killed.take().or_else(current::take_killed);
             match polled {
                 Ok(Some(Poll::Ready(outcome))) => Poll::Ready(Ok(outcome)),
                 Ok(_) => cancelled
@@ -189,10 +193,13 @@ where
                 Err(panic) => Poll::Ready(Err(panic_reason(&*panic))),
             }
         })
-        .await
+        .await;
+        // What a cancelled function holds is dropped here.
+        work::shielded(|| drop(future));
+        done
     };
     let made = done.and_then(|outcome| outcome.finish(&mut cx));
-    let made = cx.take_ended().map_or(made, Err);
+    let made = cx.take_ended().or(killed).map_or(made, Err);
     drop(cx);
     match made {
         Ok(state) => {

@@ -23,6 +23,9 @@ use super::{
 };
 use crate::{Cx, message::Outcome};
 
+/// Thirty years: what is later than that need not be told from never, and can still be added to any instant.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
 /// A timer that has been set. It runs on if this is dropped; [`cancel`](Self::cancel) stops it.
 #[derive(Debug)]
 pub struct Timer {
@@ -95,7 +98,7 @@ pub(crate) fn after(port: &Arc<dyn AnyPort>, delay: Duration, job: Job) -> Timer
             id: 0,
         };
     };
-    let due = Instant::now() + delay;
+    let due = Instant::now() + delay.min(LONGEST);
     let task = spawn_owned(port, id, {
         let weak = weak.clone();
         async move {
@@ -165,6 +168,7 @@ pub(crate) fn every<O: Outcome>(
 ) -> Timer {
     let (id, run) = keep(port, run);
     let weak = Arc::downgrade(port);
+    let period = period.min(LONGEST);
     let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
     let task = spawn_owned(port, id, {
         let weak = weak.clone();
@@ -200,7 +204,22 @@ fn call<F, E>(run: &Weak<Mutex<F>>, with: impl FnOnce(&mut F) -> Result<(), E>) 
     }
 }
 
-/// A closure that runs in the context of the port that it was made by. Cheap to clone.
+/// Has the port forget a closure that nobody can call any more.
+struct Kept {
+    port: Weak<dyn AnyPort>,
+    id: u64,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(port) = self.port.upgrade() {
+            forget(&port, self.id);
+        }
+    }
+}
+
+/// A closure that runs in the context of the port that it was made by. Cheap to clone; the closure is dropped with the last
+/// clone, or with the port.
 pub struct Psub<A> {
     port: Weak<dyn AnyPort>,
     job: Arc<dyn Fn(A) -> Job + Send + Sync>,
@@ -236,12 +255,19 @@ pub(crate) fn psub<A: Send + 'static, O: Outcome>(
     port: &Arc<dyn AnyPort>,
     run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
 ) -> Psub<A> {
-    let (_, run) = keep(port, run);
+    let (id, run) = keep(port, run);
+    let kept = Arc::new(Kept {
+        port: Arc::downgrade(port),
+        id,
+    });
     Psub {
         port: Arc::downgrade(port),
         job: Arc::new(move |argument| {
-            let run = run.clone();
-            Box::new(move |cx| call(&run, |run| run(cx, argument).outcome()))
+            let (run, kept) = (run.clone(), Arc::clone(&kept));
+            Box::new(move |cx| {
+                let _kept = kept;
+                call(&run, |run| run(cx, argument).outcome())
+            })
         }),
         marker: PhantomData,
     }

@@ -118,7 +118,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 Pushed::Wake => scheduler::help(Arc::<dyn LocalPort<M>>::clone(port)),
                 Pushed::Queued | Pushed::Backlog => {}
                 Pushed::Dead => {
-                    let id = port.node().port_id_of(port.number(), None);
+                    let id = port.node().local_port_id(&**port);
                     return Err(CallError::Died(Reason::no_such_port(id.as_str())));
                 }
             },

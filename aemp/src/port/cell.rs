@@ -246,5 +246,14 @@ pub(crate) fn take_all<P: Port>(
 ) -> (Queued<P>, Option<P>, Option<Box<Extras>>) {
     let mut inner = cell.lock();
     let queue = mem::replace(&mut inner.queue, Queue::Dead(reason.clone()));
-    (queue, inner.state.take(), inner.extras.take())
+    let extras = inner.extras.take();
+    // Whoever holds a dead port may still ask for its ID.
+    let name = extras.as_ref().and_then(|extras| extras.name.clone());
+    inner.extras = name.map(|name| {
+        Box::new(Extras {
+            name: Some(name),
+            ..Extras::default()
+        })
+    });
+    (queue, inner.state.take(), extras)
 }

@@ -20,12 +20,15 @@ fn key(port: &dyn AnyPort) -> usize {
 /// For as long as this lives, the thread runs that port.
 pub(crate) struct Scope {
     before: usize,
+    /// What the port that ran before has noted: a waiting handler that calls another port may run it in place.
+    killed: Option<Reason>,
 }
 
 impl Scope {
     pub(crate) fn enter(port: &dyn AnyPort) -> Self {
         Self {
             before: PORT.replace(key(port)),
+            killed: take_killed(),
         }
     }
 }
@@ -33,6 +36,11 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         PORT.set(self.before);
+        // A port that has killed itself too late, when it was ending already, leaves a note that is nobody else's.
+        take_killed();
+        if let Some(killed) = self.killed.take() {
+            note(killed);
+        }
     }
 }
 
@@ -41,11 +49,16 @@ pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     if PORT.get() != key(port) {
         return false;
     }
+    note(reason.clone());
+    true
+}
+
+/// The first reason counts.
+fn note(reason: Reason) {
     ANY_KILLED.set(true);
     KILLED.with_borrow_mut(|killed| {
-        killed.get_or_insert_with(|| reason.clone());
+        killed.get_or_insert(reason);
     });
-    true
 }
 
 /// What the handler that has just returned noted of its own end.

@@ -49,7 +49,14 @@ impl Extras {
         for (_, task) in self.tasks {
             task.abort();
         }
-        super::work::shielded(|| drop((self.guards, self.jobs, self.init)));
+        // One by one: two of them that panic at once would end the process.
+        for (_, guard) in self.guards {
+            super::work::shielded(|| drop(guard));
+        }
+        for job in self.jobs.into_values() {
+            super::work::shielded(|| drop(job));
+        }
+        super::work::shielded(|| drop(self.init));
         if let Some(bound) = self.bound {
             bound.room.notify_waiters();
         }

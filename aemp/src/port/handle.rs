@@ -233,8 +233,14 @@ impl<M: Message> Handle<M> {
     pub fn bound(&self, messages: usize) -> bool {
         let set = self.to_local().and_then(|port| {
             port.extras(|extras| {
+                let limit = messages.max(1);
+                if let Some(bound) = &mut extras.bound {
+                    bound.limit = limit;
+                    bound.room.notify_waiters();
+                    return;
+                }
                 extras.bound = Some(Bound {
-                    limit: messages.max(1),
+                    limit,
                     in_hand: 0,
                     room: Arc::default(),
                 });

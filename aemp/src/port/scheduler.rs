@@ -74,6 +74,11 @@ impl Scheduler {
         self.injector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this thread is part of the node's runtime: handlers may sleep, spawn, open sockets.
+    fn is_here(&self) -> bool {
+        Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id())
+    }
+
     /// Offers work to the drainers, starting one if there is none to take it.
     fn inject(&self, node: &Node, work: Work) {
         let mut injector = self.injector();
@@ -171,6 +176,10 @@ pub(crate) fn schedule(work: Work) {
 /// Inside of a handler, or on a thread that is no part of the node's runtime, the port is scheduled.
 pub(crate) fn help(work: Work) {
     let node = work.node().clone();
+    if !node.scheduler().is_here() {
+        schedule(work);
+        return;
+    }
     let Some(running) = Running::start(&node) else {
         schedule(work);
         return;

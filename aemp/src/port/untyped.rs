@@ -76,6 +76,12 @@ impl Untyped {
         }
     }
 
+    fn take_changes(&mut self, cx: &mut Cx<'_>) {
+        for change in cx.take_changes() {
+            self.change(change);
+        }
+    }
+
     fn message(&mut self, cx: &mut Cx<'_>, mut message: Vec<Value>) -> Result<(), Reason> {
         let tag = message.first().and_then(Value::text).unwrap_or_default();
         let done = if let Some(handler) = self.tags.get_mut(&*tag) {
@@ -90,9 +96,7 @@ impl Untyped {
         } else {
             Err(Reason::unhandled(&tag))
         };
-        for change in cx.take_changes() {
-            self.change(change);
-        }
+        self.take_changes(cx);
         done
     }
 }
@@ -109,6 +113,10 @@ impl Port for Untyped {
                 Ok(())
             }
         }
+    }
+
+    fn changed(&mut self, cx: &mut Cx<'_>) {
+        self.take_changes(cx);
     }
 }
 

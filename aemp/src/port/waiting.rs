@@ -82,25 +82,32 @@ async fn drive<P: Port>(
     cancel: &Notify,
 ) -> Ended {
     let mut cx = Cx::new(cell, origin.as_ref());
+    let mut killed = None;
     let ended = {
-        let mut handler = pin!(state.handle_async(&mut cx, message));
+        let mut handler = pin!(Some(state.handle_async(&mut cx, message)));
         let mut cancelled = pin!(cancel.notified());
-        poll_fn(|task| {
+        let ended = poll_fn(|task| {
             let _scope = current::Scope::enter(&**cell);
-            let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(task)));
-            if let Some(reason) = current::take_killed() {
-                return Poll::Ready(Ended::Failed(reason));
-            }
-            match polled {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                handler
+                    .as_mut()
+                    .as_pin_mut()
+                    .map(|handler| handler.poll(task))
+            }));
+            killed = killed.take().or_else(current::take_killed);
+            match polled.map(|polled| polled.unwrap_or(Poll::Ready(Ok(())))) {
                 Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ended::Returned),
                 Ok(Poll::Ready(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
                 Ok(Poll::Pending) => cancelled.as_mut().poll(task).map(|()| Ended::Cancelled),
                 Err(panic) => Poll::Ready(Ended::Failed(panic_reason(&*panic))),
             }
         })
-        .await
+        .await;
+        // What a cancelled handler holds is dropped here.
+        work::shielded(|| handler.set(None));
+        ended
     };
-    match cx.take_ended() {
+    match cx.take_ended().or(killed) {
         Some(reason) => Ended::Failed(reason),
         None => ended,
     }

@@ -62,7 +62,13 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
                 break;
             }
             Batch::Waits(origin, message) => {
+                turn -= 1;
                 match waiting::start(&cell, state, queue, origin, message) {
+                    Some((state, queue)) if turn == 0 => {
+                        pause(&cell, state, queue);
+                        scheduler::schedule(cell);
+                        break;
+                    }
                     Some(more) => (state, queue) = more,
                     None => break,
                 }
@@ -90,7 +96,8 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     let made = catch_unwind(AssertUnwindSafe(|| {
         let mut cx = Cx::new(cell, None);
         let state = init(&mut cx);
-        cx.take_ended().map_or(state, Err)
+        let ended = cx.take_ended().or_else(current::take_killed);
+        ended.map_or(state, Err)
     }));
     match made.unwrap_or_else(|panic| Err(panic_reason(&*panic))) {
         Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
@@ -121,13 +128,17 @@ fn handle_batch<P: Port>(
                 let done = state.handle(&mut cx, message);
                 cx.take_ended().map_or(done, Err)
             }
-            Envelope::Job(job) => job(&mut cx),
+            Envelope::Job(job) => {
+                let done = job(&mut cx);
+                state.changed(&mut cx);
+                done
+            }
             Envelope::Kill(reason) => return Batch::Died(reason),
         };
-        if let Err(reason) = done {
+        if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
             return Batch::Died(reason);
         }
-        if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
+        if let Err(reason) = done {
             return Batch::Died(reason);
         }
         *turn -= 1;
@@ -156,8 +167,9 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         _ => None,
     };
     let mut inner = cell.lock();
-    if matches!(inner.queue, Queue::Empty) {
-        inner.queue = Queue::Idle;
+    if inner.queue.len() == 0 {
+        // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
+        let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
         inner.state = Some(state);
         if let Some(extras) = &mut inner.extras
             && let Some(bound) = &mut extras.bound
@@ -166,7 +178,7 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
             bound.room.notify_waiters();
         }
         drop(inner);
-        drop(spare);
+        drop((spare, unused));
         return None;
     }
     let queue = take_queue(&mut inner, spare);
@@ -200,12 +212,21 @@ pub(crate) fn die<P: Port>(
     let (queue, idle, extras) = take_all(cell, reason);
     let name = extras.as_ref().and_then(|extras| extras.name.clone());
     cell.node().forget(&**cell, name.as_deref());
-    shielded(|| drop((state, idle)));
-    shielded(|| drop((taken, queue)));
+    shielded(|| drop(state));
+    shielded(|| drop(idle));
+    drop_queue(taken);
+    drop_queue(queue);
     let monitored = extras.is_some_and(|extras| extras.end(reason));
     if !monitored && !reason.is_normal() {
         let port = cell.node().port_id_of(cell.number(), name.as_deref());
         tracing::warn!(%port, "unmonitored local port {port} died with reason: {reason}");
+    }
+}
+
+/// Drops messages one by one: two of them that panic at once would end the process.
+fn drop_queue<E>(mut queue: Queue<E>) {
+    while let Some(envelope) = pop(&mut queue) {
+        shielded(|| drop(envelope));
     }
 }
 
