@@ -1,0 +1,409 @@
+//! Arbitrary sequences of operations against a simple model.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use aemp::{Call, Cx, Local, Monitor, Node, PortId, Reply, cal, port, snd};
+use proptest::prelude::*;
+use tokio::task::JoinHandle;
+
+use crate::{Journal, many_threads, one_thread, settle, until, within};
+
+/// What one port has been told to do.
+struct Actor {
+    journal: Journal,
+    kept: Vec<Reply<u32>>,
+    peers: Vec<ActorRef>,
+    _probe: Arc<()>,
+}
+
+#[port]
+impl Actor {
+    #[rcv]
+    fn note(&mut self, n: u32) {
+        self.journal.note(n);
+    }
+
+    #[rcv]
+    async fn note_slowly(&mut self, n: u32) {
+        tokio::task::yield_now().await;
+        self.journal.note(n);
+    }
+
+    #[rcv]
+    fn hold(&mut self, n: u32, value: Local<Arc<()>>) {
+        self.journal.note(n);
+        drop(value);
+    }
+
+    #[rcv]
+    fn know(&mut self, peer: ActorRef) {
+        self.peers.push(peer);
+    }
+
+    #[rcv]
+    fn ask(&mut self, n: u32) -> u32 {
+        self.journal.note(n);
+        n
+    }
+
+    #[rcv]
+    fn keep(&mut self, reply: Reply<u32>) {
+        self.kept.push(reply);
+    }
+
+    #[rcv]
+    fn drop_kept(&mut self) {
+        self.kept.clear();
+    }
+}
+
+/// One thing to do. Ports are chosen by number, modulo how many there are.
+#[derive(Debug, Clone)]
+enum Op {
+    Create,
+    Note(usize),
+    NoteSlowly(usize),
+    NoteUntyped(usize),
+    Hold(usize),
+    Know(usize, usize),
+    Monitor(usize),
+    MonitorDetached(usize),
+    Unmonitor(usize),
+    Link(usize, usize),
+    Guard(usize),
+    Timer(usize),
+    Task(usize),
+    Ask(usize),
+    CallAndDrop(usize),
+    CallUntyped(usize),
+    CallForgotten(usize),
+    DropKept(usize),
+    Kill(usize),
+    KillNormally(usize),
+    KillItself(usize),
+    DropHandle(usize),
+    Settle(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let n = 0..16_usize;
+    prop_oneof![
+        4 => Just(Op::Create),
+        4 => n.clone().prop_map(Op::Note),
+        3 => n.clone().prop_map(Op::NoteSlowly),
+        3 => n.clone().prop_map(Op::NoteUntyped),
+        2 => n.clone().prop_map(Op::Hold),
+        1 => (n.clone(), n.clone()).prop_map(|(a, b)| Op::Know(a, b)),
+        3 => n.clone().prop_map(Op::Monitor),
+        2 => n.clone().prop_map(Op::MonitorDetached),
+        3 => n.clone().prop_map(Op::Unmonitor),
+        1 => (n.clone(), n.clone()).prop_map(|(a, b)| Op::Link(a, b)),
+        1 => n.clone().prop_map(Op::Guard),
+        1 => n.clone().prop_map(Op::Timer),
+        1 => n.clone().prop_map(Op::Task),
+        2 => n.clone().prop_map(Op::Ask),
+        2 => n.clone().prop_map(Op::CallAndDrop),
+        2 => n.clone().prop_map(Op::CallUntyped),
+        2 => n.clone().prop_map(Op::CallForgotten),
+        1 => n.clone().prop_map(Op::DropKept),
+        2 => n.clone().prop_map(Op::Kill),
+        1 => n.clone().prop_map(Op::KillNormally),
+        1 => n.clone().prop_map(Op::KillItself),
+        1 => n.clone().prop_map(Op::DropHandle),
+        1 => n.prop_map(Op::Settle),
+    ]
+}
+
+/// What the test knows of one port.
+struct Known {
+    id: PortId,
+    handle: Option<ActorRef>,
+    journal: Journal,
+    /// What was sent, in order, and whether its handler waits.
+    sent: Vec<(u32, bool)>,
+    /// How much of `sent` must be handled: what came before the first kill. `None` while nobody has
+    /// killed it.
+    until_kill: Option<usize>,
+    /// Something that the model does not follow in time may have killed it: a link, or itself.
+    uncertain: bool,
+}
+
+struct Watched {
+    fired: Arc<AtomicUsize>,
+    guard: Option<Monitor>,
+    /// Cancelled before it fired, as far as the test knows.
+    cancelled: bool,
+}
+
+struct World {
+    node: Node,
+    probe: Arc<()>,
+    ports: Vec<Known>,
+    watched: BTreeMap<usize, Watched>,
+    calls: Vec<JoinHandle<()>>,
+    next: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            node: crate::node(),
+            probe: Arc::new(()),
+            ports: Vec::new(),
+            watched: BTreeMap::new(),
+            calls: Vec::new(),
+            next: 0,
+        }
+    }
+
+    fn create(&mut self) {
+        let journal = Journal::default();
+        let handle = self.node.port(Actor {
+            journal: journal.clone(),
+            kept: Vec::new(),
+            peers: Vec::new(),
+            _probe: Arc::clone(&self.probe),
+        });
+        self.ports.push(Known {
+            id: handle.id(),
+            handle: Some(handle),
+            journal,
+            sent: Vec::new(),
+            until_kill: None,
+            uncertain: false,
+        });
+    }
+
+    fn handle(&mut self, port: usize) -> ActorRef {
+        let known = &self.ports[port];
+        known
+            .handle
+            .clone()
+            .unwrap_or_else(|| self.node.handle(&known.id))
+    }
+
+    fn sends(&mut self, port: usize, slow: bool) -> u32 {
+        self.next += 1;
+        self.ports[port].sent.push((self.next, slow));
+        self.next
+    }
+
+    fn kills(&mut self, port: usize) {
+        let known = &mut self.ports[port];
+        known.until_kill.get_or_insert(known.sent.len());
+    }
+
+    fn watch(&mut self, port: usize, detached: bool) {
+        let fired = Arc::new(AtomicUsize::new(0));
+        let (count, probe) = (Arc::clone(&fired), Arc::clone(&self.probe));
+        let guard = self.handle(port).mon(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            drop(probe);
+        });
+        let guard = if detached {
+            guard.detach();
+            None
+        } else {
+            Some(guard)
+        };
+        let cancelled = false;
+        let watched = Watched {
+            fired,
+            guard,
+            cancelled,
+        };
+        self.watched.insert(self.watched.len(), watched);
+    }
+
+    fn call<T: Send + 'static>(&mut self, call: Call<ActorMsg, T>) {
+        self.calls
+            .push(tokio::spawn(async move { drop(call.await) }));
+    }
+
+    async fn apply(&mut self, op: &Op) {
+        if matches!(op, Op::Create) || self.ports.is_empty() {
+            self.create();
+            return;
+        }
+        let count = self.ports.len();
+        match *op {
+            Op::Create => {}
+            Op::Unmonitor(n) => self.unmonitor(n),
+            Op::Know(a, b) => drop(self.handle(a % count).know(self.handle(b % count))),
+            Op::Link(a, b) => {
+                self.handle(a % count)
+                    .mon_kil(&self.handle(b % count))
+                    .detach();
+                self.ports[b % count].uncertain = true;
+            }
+            Op::Settle(n) => settle(&self.handle(n % count)).await,
+            Op::DropHandle(n) => drop(self.ports[n % count].handle.take()),
+            Op::Monitor(n) => self.watch(n % count, false),
+            Op::MonitorDetached(n) => self.watch(n % count, true),
+            Op::Kill(n) => {
+                self.handle(n % count).kil("killed");
+                self.kills(n % count);
+            }
+            Op::KillNormally(n) => {
+                self.node.kil(&self.ports[n % count].id, ());
+                self.kills(n % count);
+            }
+            Op::KillItself(n) => {
+                self.ports[n % count].uncertain = true;
+                self.handle(n % count)
+                    .peval(|cx: &mut Cx<'_>| cx.kil("itself"));
+            }
+            Op::Note(n) | Op::NoteSlowly(n) | Op::NoteUntyped(n) | Op::Hold(n) => {
+                self.send(op, n % count);
+            }
+            Op::Guard(n) | Op::Timer(n) | Op::Task(n) => self.bind(op, n % count),
+            Op::Ask(n)
+            | Op::CallAndDrop(n)
+            | Op::CallUntyped(n)
+            | Op::CallForgotten(n)
+            | Op::DropKept(n) => self.call_port(op, n % count),
+        }
+    }
+
+    fn unmonitor(&mut self, n: usize) {
+        let count = self.watched.len().max(1);
+        if let Some(watched) = self.watched.get_mut(&(n % count))
+            && let Some(guard) = watched.guard.take()
+        {
+            drop(guard);
+            // On many threads it may be firing just now.
+            watched.cancelled = true;
+        }
+    }
+
+    fn send(&mut self, op: &Op, port: usize) {
+        let slow = matches!(op, Op::NoteSlowly(_));
+        let (handle, n) = (self.handle(port), self.sends(port, slow));
+        match op {
+            Op::Note(_) => drop(handle.note(n)),
+            Op::NoteSlowly(_) => drop(handle.note_slowly(n)),
+            Op::NoteUntyped(_) => drop(snd!(self.node, self.ports[port].id, "note", n)),
+            _ if handle.is_local() && self.ports[port].handle.is_some() => {
+                drop(handle.hold(n, Local(Arc::clone(&self.probe))));
+            }
+            // Found by its ID it may be dead, and what cannot be written down is not sent.
+            _ => drop(handle.note(n)),
+        }
+    }
+
+    fn bind(&mut self, op: &Op, port: usize) {
+        let (handle, probe) = (self.handle(port), Arc::clone(&self.probe));
+        match op {
+            Op::Guard(_) => handle.mon_guard(probe),
+            Op::Timer(_) => drop(handle.peval(move |cx: &mut Cx<'_>| {
+                cx.after(Duration::from_secs(3600), move |_| drop(probe));
+            })),
+            _ => drop(handle.peval(move |cx: &mut Cx<'_>| {
+                cx.spawn(async move {
+                    let _probe = probe;
+                    std::future::pending::<()>().await;
+                });
+            })),
+        }
+    }
+
+    fn call_port(&mut self, op: &Op, port: usize) {
+        let handle = self.handle(port);
+        match op {
+            Op::Ask(_) => {
+                // A task sends when it runs, in no order that the model follows.
+                let call = handle.keep();
+                self.call(call);
+            }
+            Op::CallAndDrop(_) => {
+                let call = tokio::spawn(handle.keep());
+                call.abort();
+            }
+            Op::CallUntyped(_) => {
+                let call = cal!(self.node, self.ports[port].id, "keep");
+                self.calls
+                    .push(tokio::spawn(async move { drop(call.await) }));
+            }
+            Op::CallForgotten(_) => drop(handle.ask(0)),
+            _ => drop(handle.drop_kept()),
+        }
+    }
+
+    /// Kills everything, and checks what has come of it all.
+    async fn end(mut self) {
+        for port in 0..self.ports.len() {
+            self.handle(port).kil("the end");
+            self.kills(port);
+        }
+        until(|| self.node.port_count() == 0).await;
+        for call in self.calls.drain(..) {
+            within(call).await.expect("no call panics");
+        }
+        until(|| self.node.port_count() == 0).await;
+        for known in &self.ports {
+            known.check();
+        }
+        for watched in self.watched.values() {
+            let fired = || watched.fired.load(Ordering::SeqCst);
+            if watched.cancelled {
+                assert!(fired() <= 1, "fired {} times", fired());
+            } else {
+                until(|| fired() > 0).await;
+                assert_eq!(fired(), 1, "a monitor fires once");
+            }
+        }
+        // Those that were created, monitors, guards, timers, tasks, messages: all dropped.
+        until(|| Arc::strong_count(&self.probe) == 1).await;
+    }
+}
+
+impl Known {
+    fn check(&self) {
+        let handled: Vec<u32> = self
+            .journal
+            .take()
+            .iter()
+            .map(|note| note.parse().expect("a number"))
+            .collect();
+        assert!(handled.is_sorted(), "out of order: {handled:?}");
+        let before = self.until_kill.unwrap_or(self.sent.len());
+        let before = &self.sent[..before];
+        for n in &handled {
+            assert!(
+                before.iter().any(|(sent, _)| sent == n),
+                "{n} is behind its kill"
+            );
+        }
+        // Handlers that wait are cut off by a kill, so that what they would have noted may be missing.
+        let all = before.iter().filter(|(_, slow)| !slow).map(|(n, _)| *n);
+        let quick: Vec<u32> = all.clone().filter(|n| handled.contains(n)).collect();
+        let all: Vec<u32> = all.collect();
+        assert!(all.starts_with(&quick), "a hole: {quick:?} of {all:?}");
+        assert!(self.uncertain || quick == all, "lost: {quick:?} of {all:?}");
+    }
+}
+
+async fn run(ops: &[Op]) {
+    let mut world = World::new();
+    for op in ops {
+        world.apply(op).await;
+    }
+    world.end().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_is_left_and_nothing_happens_twice(ops in prop::collection::vec(op(), 1..120)) {
+        one_thread().block_on(run(&ops));
+        many_threads().block_on(run(&ops));
+    }
+}
