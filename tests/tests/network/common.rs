@@ -38,7 +38,7 @@ pub(crate) fn watch(node: &Node, port: &PortId) -> impl Future<Output = Reason> 
 /// A port that keeps all that it is sent.
 pub(crate) struct Inbox {
     pub(crate) id: PortId,
-    messages: mpsc::UnboundedReceiver<Vec<Value>>,
+    pub(crate) messages: mpsc::UnboundedReceiver<Vec<Value>>,
 }
 
 impl Inbox {
@@ -54,10 +54,5 @@ impl Inbox {
     /// The next message.
     pub(crate) async fn next(&mut self) -> Vec<Value> {
         soon(self.messages.recv()).await.expect("the port lives")
-    }
-
-    /// Whether the port ends without another message.
-    pub(crate) async fn ended(&mut self) -> bool {
-        soon(self.messages.recv()).await.is_none()
     }
 }

@@ -35,7 +35,8 @@ async fn a_kill_is_in_order_with_its_senders_messages() {
     for n in 0..100 {
         assert_eq!(inbox.next().await, msg![n]);
     }
-    assert!(inbox.ended().await, "a message came after the kill");
+    let after = soon(inbox.messages.recv()).await;
+    assert_eq!(after, None, "a message came after the kill");
 }
 
 #[tokio::test]

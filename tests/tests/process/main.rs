@@ -1,0 +1,34 @@
+//! Two real processes, of which one is killed, stopped, cut off and restarted.
+
+mod child;
+#[path = "../network/common.rs"]
+mod common;
+mod losses;
+mod restarts;
+
+use std::time::Duration;
+
+use aemp::Node;
+
+use crate::{
+    child::Child,
+    common::{SECRET, soon},
+};
+
+/// How soon nodes of these tests have to notice that the other is dead.
+const TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// A node in this process, and one in another that is connected to it.
+async fn pair() -> (Node, Child) {
+    let here = here().await;
+    let there = Child::start("there", "127.0.0.1:0", &here.listeners());
+    soon(here.until_up("there")).await;
+    (here, there)
+}
+
+/// The node of this process.
+async fn here() -> Node {
+    let node = Node::builder().node_id("here").secret(SECRET);
+    let node = node.bind("127.0.0.1:0").monitor_timeout(TIMEOUT);
+    node.start().await.expect("the node starts")
+}
