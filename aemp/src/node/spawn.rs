@@ -293,14 +293,20 @@ impl Node {
         };
         let _scope = self.decoding();
         let mut made = None;
-        let failed = start(Spawning {
+        let spawning = Spawning {
             node: self,
             name,
             args,
             function,
             made: &mut made,
-        });
-        match (failed, made) {
+        };
+        // Arguments are read by code of the user.
+        let started = std::panic::catch_unwind(AssertUnwindSafe(|| start(spawning)));
+        let started = match started {
+            Ok(started) => started,
+            Err(panic) => return self.spawn_failing(name, panic_reason(&*panic)),
+        };
+        match (started, made) {
             (Ok(()), Some(port)) => port,
             (Ok(()), None) => self.spawn_failing(name, Reason::die("no port was made")),
             (Err(undecoded), _) => {

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,6 +14,7 @@ use super::{
     any::{AnyPort, LocalPort},
     extras::{Extras, Job},
     queue::{Envelopes, Pushed, Queue},
+    work::panic_reason,
 };
 use crate::{
     Node, Reason,
@@ -157,7 +159,9 @@ impl<P: Port> AnyPort for Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
         let cx = Decoding { node: &self.node };
-        let envelope = match P::Msg::read(message, &cx)? {
+        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
+        let read = catch_unwind(AssertUnwindSafe(|| P::Msg::read(message, &cx)));
+        let envelope = match read.unwrap_or_else(|panic| Ok(Err(panic_reason(&*panic))))? {
             Ok(message) => match origin {
                 Some(node) if P::Msg::USES_ORIGIN => {
                     Envelope::From(Box::new((node.clone(), message)))
