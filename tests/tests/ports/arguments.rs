@@ -1,8 +1,10 @@
 //! Typed ports that are fed untyped messages, and handles as arguments.
 
-use aemp::{Args, Cx, Handle, PortId, UntypedMsg, Value, args, cal, msg, port, snd};
+use aemp::{Args, Cx, Handle, PortId, UntypedMsg, Value, args, cal, msg, port, snd, spawnable};
 
-use crate::{Journal, Recorder, RecorderRef, death_by, node, on_both, settle, watch, within};
+use crate::{
+    Journal, Recorder, RecorderRef, death, death_by, node, on_both, settle, watch, within,
+};
 
 /// Takes arguments of many types.
 #[derive(Default)]
@@ -218,7 +220,16 @@ async fn a_handle_is_read_within_a_message_only() {
     assert_eq!(within(handle.count()).await.unwrap(), 0);
 }
 
-/// Keeps what it is made of until it is asked.
+/// Reads itself badly.
+#[derive(serde::Serialize)]
+struct Touchy;
+
+impl<'de> serde::Deserialize<'de> for Touchy {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("do not touch")
+    }
+}
+
 struct Parser;
 
 #[port]
@@ -228,6 +239,38 @@ impl Parser {
     fn parse(&self, text: String) -> bool {
         serde_json::from_str::<RecorderRef>(&text).is_ok()
     }
+
+    #[rcv]
+    fn touch(&self, touchy: Touchy) {
+        let _ = touchy;
+    }
+}
+
+#[spawnable(name = "Ports::touchy")]
+fn touchy(touchy: Touchy) -> Parser {
+    let _ = touchy;
+    Parser
+}
+
+#[tokio::test]
+async fn that_panic_when_they_are_read_hit_who_takes_them() {
+    let node = node();
+    let port = node.port(Parser);
+    let sender = node.untyped(|cx: &mut Cx<'_>, message: Args| {
+        let to = PortId::parse(message[0].as_str().unwrap_or_default());
+        snd!(cx, to.expect("an ID"), "touch", 1);
+        cx.node().spawn("", "Ports::touchy", args![1]);
+    });
+    let told = watch(&port);
+    snd!(node, sender, port.id().as_str());
+    assert_eq!(within(told).await.unwrap().to_string(), "die do not touch");
+    settle(&sender).await;
+    assert!(sender.queue_len().is_some(), "the sender lives");
+    port.touch(Touchy);
+    let id = node.spawn("", "Ports::touchy", args![1]);
+    let spawned: Handle<ParserMsg> = node.handle(&id);
+    assert_eq!(death(&spawned).await, "die do not touch");
+    assert_eq!(node.port_count(), 1);
 }
 
 #[tokio::test]

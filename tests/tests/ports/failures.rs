@@ -126,7 +126,7 @@ impl Drop for Bomb {
 #[port]
 impl Bomb {
     #[rcv]
-    fn hold(&mut self, bomb: Local<Bomb>) {
+    fn hold(&mut self, bomb: Local<Self>) {
         std::mem::forget(bomb);
     }
 }

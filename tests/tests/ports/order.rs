@@ -134,6 +134,49 @@ fn a_long_queue_is_handled_in_turns_and_in_order() {
     });
 }
 
+/// Sends to itself, twice for each message, as often as it is told to.
+struct Fountain;
+
+#[port]
+impl Fountain {
+    #[rcv]
+    fn spout(&self, cx: &mut Cx<'_>, height: u32) {
+        let me: FountainRef = cx.me().expect("itself");
+        if height > 0 {
+            me.spout(height - 1);
+            me.spout(height - 1);
+        }
+    }
+
+    #[rcv]
+    async fn spout_slowly(&mut self, cx: &mut Cx<'_>, height: u32) {
+        let me: FountainRef = cx.me().expect("itself");
+        if height > 0 {
+            me.spout_slowly(height - 1);
+            me.spout(height - 1);
+        }
+    }
+}
+
+#[test]
+fn a_port_that_sends_to_itself_comes_to_rest() {
+    on_both(|| async {
+        let node = node();
+        let other = node.port(Recorder::default());
+        for height in 0..8 {
+            let port = node.port(Fountain);
+            let told = crate::watch(&port);
+            port.spout(height);
+            port.spout_slowly(height);
+            assert_eq!(within(other.count()).await.unwrap(), 0);
+            crate::until(|| port.queue_len() == Some(0)).await;
+            settle(&port).await;
+            port.kil("at rest");
+            assert_eq!(within(told).await.unwrap().to_string(), "at rest");
+        }
+    });
+}
+
 #[test]
 fn one_busy_port_does_not_keep_others_from_running() {
     on_both(|| async {
