@@ -23,6 +23,12 @@ impl Counter {
         self.n
     }
 
+    /// Never answers.
+    #[rcv]
+    async fn ponder(&self) -> i64 {
+        std::future::pending().await
+    }
+
     /// The process that it lives in.
     #[rcv]
     fn process(&self) -> u32 {

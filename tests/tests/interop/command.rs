@@ -16,14 +16,14 @@ fn command() -> Option<PathBuf> {
         return None;
     }
     let path = env::var_os("PATH")?;
-    let candidates =
+    let mut candidates =
         env::split_paths(&path).flat_map(|dir| [dir.join("aemp-perl"), dir.join("aemp")]);
     let is_perl = |file: &PathBuf| {
         let text = fs::read(file).unwrap_or_default();
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
         String::from_utf8_lossy(first).contains("perl")
     };
-    let found = candidates.filter(is_perl).next();
+    let found = candidates.find(is_perl);
     if found.is_none() {
         perl::skip("there is no `aemp` of AnyEvent::MP here");
     }

@@ -204,7 +204,7 @@ async fn of_two_nodes_with_one_id_the_first_stays() {
     let mut inbox = Inbox::new(&first);
     snd!(a, inbox.id, "to the first");
     assert_eq!(inbox.next().await, msg!["to the first"]);
-    assert_eq!(second.node_is_up("a").unwrap_or(false), false);
+    assert!(!second.node_is_up("a").unwrap_or(false));
     assert_eq!(heard.events(), [true]);
     first.stop().await;
     soon(second.until_up("a")).await;

@@ -119,3 +119,15 @@ async fn a_name_that_is_taken_is_not_given_again() {
     logs.warned("the port name \"mine\" cannot be given").await;
     logs.warned("the port name \"\" cannot be given").await;
 }
+
+/// Also if the spawn is handled before the monitor's packet is there.
+#[ignore = "the port is dead and forgotten by then, so that the monitor hears `no_such_port`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_monitor_right_behind_learns_it_on_two_threads() {
+    let (a, _b) = pair().await;
+    for round in 0..500 {
+        let port = a.spawn("b", "Net::unknown", args![]);
+        let reason = watch(&a, &port).await;
+        assert_eq!(reason.kind(), "die", "round {round}: {reason}");
+    }
+}

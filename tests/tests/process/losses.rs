@@ -27,7 +27,7 @@ async fn a_process_that_is_killed() {
     );
     let node = PortId::parse("there").unwrap();
     let deaths = [watch(&here, &port), watch(&here, &node)];
-    let call = tokio::spawn(here.cal(&port, msg!["inc", 1]));
+    let call = tokio::spawn(here.cal(&port, msg!["ponder"]));
     tokio::task::yield_now().await;
     there.kill();
     for death in deaths {
@@ -63,9 +63,12 @@ async fn stopped(busy: bool) -> Duration {
     let sending = tokio::spawn({
         let (here, port) = (here.clone(), port.clone());
         async move {
-            while busy {
-                snd!(here, port, "inc", 1);
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                ticks.tick().await;
+                if busy {
+                    snd!(here, port, "inc", 1);
+                }
             }
         }
     });
