@@ -27,7 +27,8 @@ pub enum CallError {
     /// The time that the caller allowed is over.
     #[error("no answer in time")]
     Timeout,
-    /// The port is alive, but its handler dropped the reply.
+    /// The port is alive, but its handler has dropped the reply. Ports of other nodes do not tell: such a call ends with its
+    /// time, or when the port dies.
     #[error("the port did not answer")]
     NoReply,
     /// An argument cannot be put on the wire.

@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// How long a stopping node waits for its ports and connections to end.
+/// How long a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The network side of a node. Cheap to clone.
@@ -304,12 +304,6 @@ impl Net {
 
     /// Closes everything: what is queued for connected nodes is still written.
     pub(crate) async fn stop(&self) {
-        let ports_end = async {
-            while self.node().port_count() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
         // What the ports' deaths have left to be told goes out as well.
         let written = async {
             for remote in self.node().remotes().all() {

@@ -12,6 +12,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use aemp_codec::{EncodeError, Limits, NodeId, PacketWriter, PortId};
@@ -37,6 +38,9 @@ use crate::{
         table::Table,
     },
 };
+
+/// How long a stopping node waits for its ports to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A node: ports are made on it, and reach other nodes through it. Cheap to clone; all clones are the same node.
 ///
@@ -124,12 +128,20 @@ impl Node {
         self.0.registry.list()
     }
 
-    /// Kills every port of this node normally, closes its connections, and waits until they are closed. Sends to other
-    /// nodes vanish afterwards.
+    /// Kills every port of this node normally and waits until they have ended, then closes its connections. Waits at most
+    /// some seconds for handlers that do not return and peers that do not read. Sends to other nodes vanish
+    /// afterwards.
     pub async fn stop(&self) {
         for port in self.0.table.all() {
             crate::port::monitor::kill(&port, crate::Reason::normal());
         }
+        let ports_end = async {
+            while self.port_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        // A handler that never returns should not keep the node from stopping.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
         if let Some(net) = self.0.net.get() {
             net.stop().await;
         }

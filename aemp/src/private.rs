@@ -79,6 +79,11 @@ pub fn reply<T>(
     Ok(Reply::to_port(cx, to))
 }
 
+/// Ends the call behind a reply when the port dies, whoever has the reply then.
+pub fn hold<T: Send + 'static>(cx: &Cx<'_>, reply: &Reply<T>) {
+    cx.hold(reply);
+}
+
 /// What `Port::handle` answers for a message of an `async fn`, which only `handle_async` can handle.
 pub fn not_async(tag: &str) -> Reason {
     Reason::die(format_args!(

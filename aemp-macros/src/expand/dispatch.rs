@@ -115,11 +115,21 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         quote!({ let __into_result = #into; __into_result(#call).map_err(#p::die) })
     });
     match (&handler.answer, handler.fails) {
-        (Answer::Nothing | Answer::Deferred, false) => quote! {
+        (Answer::Nothing, false) => quote! {
             #call;
             ::core::result::Result::Ok(())
         },
-        (Answer::Nothing | Answer::Deferred, true) => quote!(#result),
+        (Answer::Nothing, true) => quote!(#result),
+        // The handler may give the reply away, so its caller would not notice if the port died.
+        (Answer::Deferred, false) => quote! {
+            #p::hold(__cx, &__reply);
+            #call;
+            ::core::result::Result::Ok(())
+        },
+        (Answer::Deferred, true) => quote! {
+            #p::hold(__cx, &__reply);
+            #result
+        },
         (Answer::Returned(_) | Answer::ReturnedOkOf(_), fails) => {
             let answered = answered(p, handler);
             let send = quote_spanned!(answered.span()=> #p::Reply::<#answered>::send);

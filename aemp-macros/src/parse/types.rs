@@ -94,18 +94,22 @@ fn owned(referent: &Type) -> String {
     }
 }
 
-/// The first reference or lifetime in the tokens of a type: as long as there is one, something is borrowed.
+/// The first reference or lifetime in the tokens of a type, `'static` ones aside: as long as there is one, something is
+/// borrowed.
 pub(super) fn borrow_in_tokens(tokens: TokenStream) -> Option<TokenStream> {
-    let mut tokens = tokens.into_iter();
-    while let Some(token) = tokens.next() {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                let name = tokens.next();
-                return Some(TokenStream::from_iter(
-                    [Some(token), name].into_iter().flatten(),
-                ));
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_static = |at: usize| {
+        matches!(tokens.get(at), Some(TokenTree::Punct(tick)) if tick.as_char() == '\'')
+            && matches!(tokens.get(at + 1), Some(TokenTree::Ident(name)) if name == "static")
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Punct(tick) if tick.as_char() == '\'' && !is_static(at) => {
+                return Some(tokens[at..].iter().take(2).cloned().collect());
             }
-            TokenTree::Punct(punct) if punct.as_char() == '&' => return Some(token.into()),
+            TokenTree::Punct(punct) if punct.as_char() == '&' && !is_static(at + 1) => {
+                return Some(token.clone().into());
+            }
             TokenTree::Group(group) => {
                 if let found @ Some(_) = borrow_in_tokens(group.stream()) {
                     return found;

@@ -10,12 +10,16 @@ use super::{
     cell::Cell,
     handle::Handle,
     monitor::{Action, Monitor},
+    slot::Reply,
     untyped::{self, Change},
 };
 use crate::{
     Node, Reason,
     message::{Args, Message, Origin, Outcome, Port, PortRef},
 };
+
+/// The shortest interval: tokio's timers are no finer.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The context of a running handler: its port, its node, and where the message came from.
 ///
@@ -122,15 +126,12 @@ impl<'a> Cx<'a> {
     /// Runs `run` in the context of this port at every `period`, first after one period, until it is cancelled or the
     /// port dies. A run that is still queued when the next is due stands for both.
     ///
-    /// # Panics
-    ///
-    /// If `period` is zero.
     pub fn every<O: Outcome>(
         &self,
         period: Duration,
         run: impl FnMut(&mut Cx<'_>) -> O + Send + 'static,
     ) -> Timer {
-        assert!(!period.is_zero(), "an interval of no time at all");
+        let period = period.max(SHORTEST);
         bound::every(&self.port.arc(), period, run)
     }
 
@@ -194,6 +195,12 @@ impl<'a> Cx<'a> {
             .get_or_insert_default()
             .changes
             .push(Change { tag, handler: None });
+    }
+
+    pub(crate) fn hold<T: Send + 'static>(&self, reply: &Reply<T>) {
+        if let Some(caller) = reply.caller() {
+            self.port.port().extras(|extras| extras.hold(caller));
+        }
     }
 
     #[inline]

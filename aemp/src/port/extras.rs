@@ -1,10 +1,14 @@
 //! What a port rarely has: allocated by the first thing that needs it.
 
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use tokio::{sync::Notify, task::AbortHandle};
 
-use super::monitor::Action;
+use super::{monitor::Action, slot::Caller};
 use crate::{Cx, Reason};
 
 /// Code to run in a port's context.
@@ -26,6 +30,8 @@ pub(crate) struct Extras {
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
     pub(crate) bound: Option<Bound>,
+    /// Callers whose replies a handler was given to keep.
+    pub(crate) callers: Vec<Weak<dyn Caller>>,
     pub(crate) next_id: u64,
 }
 
@@ -44,6 +50,15 @@ impl Extras {
         self.next_id
     }
 
+    /// Remembers a caller until it has its answer.
+    pub(crate) fn hold(&mut self, caller: Weak<dyn Caller>) {
+        // Those that have theirs are forgotten when there is no room for another: once in a while, that is.
+        if self.callers.len() == self.callers.capacity() {
+            self.callers.retain(|caller| caller.strong_count() > 0);
+        }
+        self.callers.push(caller);
+    }
+
     /// Ends what is bound to the port, then tells who monitors it. Returns whether anybody did.
     pub(crate) fn end(self, reason: &Reason) -> bool {
         for (_, task) in self.tasks {
@@ -59,6 +74,11 @@ impl Extras {
         super::work::shielded(|| drop(self.init));
         if let Some(bound) = self.bound {
             bound.room.notify_waiters();
+        }
+        for caller in self.callers {
+            if let Some(caller) = caller.upgrade() {
+                caller.port_died(reason);
+            }
         }
         let monitored = !self.monitors.is_empty();
         for (_, action) in self.monitors {

@@ -87,6 +87,17 @@ impl<T> Slot<T> {
     }
 }
 
+/// A call that waits for an answer of any type.
+pub(crate) trait Caller: Send + Sync {
+    fn port_died(&self, reason: &Reason);
+}
+
+impl<T: Send> Caller for Slot<T> {
+    fn port_died(&self, reason: &Reason) {
+        self.complete(Err(CallError::Died(reason.clone())));
+    }
+}
+
 /// Answers one call; made by the runtime and handed to a handler that asks for it.
 ///
 /// A handler that returns its answer needs none. One that answers later, or from elsewhere, takes a `Reply<T>` as its
@@ -131,6 +142,20 @@ impl<T> Reply<T> {
 
     pub(crate) fn local(slot: Arc<Slot<T>>) -> Self {
         Self(To::Slot(slot))
+    }
+
+    /// The caller, if it is one of this process.
+    pub(crate) fn caller(&self) -> Option<std::sync::Weak<dyn Caller>>
+    where
+        T: Send + 'static,
+    {
+        match &self.0 {
+            To::Slot(slot) => {
+                let slot = Arc::downgrade(slot);
+                Some(slot)
+            }
+            To::Nobody | To::Far(_) => None,
+        }
     }
 
     /// A reply to a port, here or on another node.

@@ -308,3 +308,49 @@ fn that_are_dropped_do_not_cancel_the_handler() {
         assert!(within(dropped).await.is_err());
     });
 }
+
+/// Gives its replies away.
+struct Giver(Local<std::sync::mpsc::Sender<aemp::Reply<u64>>>);
+
+#[port]
+impl Giver {
+    #[rcv]
+    fn give(&mut self, reply: aemp::Reply<u64>) {
+        self.0.0.send(reply).expect("the test keeps the receiver");
+    }
+
+    #[rcv]
+    async fn give_late(&mut self, reply: aemp::Reply<u64>) {
+        tokio::task::yield_now().await;
+        self.0.0.send(reply).expect("the test keeps the receiver");
+    }
+}
+
+#[test]
+fn end_when_the_port_dies_whoever_has_the_reply() {
+    on_both(|| async {
+        let node = node();
+        let (sender, given) = std::sync::mpsc::channel();
+        let port = node.port(Giver(Local(sender)));
+        let mut call = port.give();
+        let mut late = port.give_late();
+        assert!(poll_once(&mut call).await.is_pending());
+        assert!(poll_once(&mut late).await.is_pending());
+        let replies = std::cell::RefCell::new(Vec::new());
+        until(|| {
+            replies.borrow_mut().extend(given.try_iter());
+            replies.borrow().len() == 2
+        })
+        .await;
+        let replies = replies.into_inner();
+        port.kil("gone");
+        for call in [call, late] {
+            let error = within(call).await.unwrap_err();
+            assert_eq!(error.reason().expect("it died").to_string(), "gone");
+        }
+        for reply in replies {
+            reply.send(1);
+        }
+        assert_eq!(node.port_count(), 0);
+    });
+}
