@@ -68,7 +68,13 @@ impl Undecoded {
         if error.is_malformed() {
             return Self::Malformed(error);
         }
-        Self::Arguments(format!("{tag}: argument {position} (`{name}`): {error}"))
+        let error = error.to_string();
+        // The codec's count is that of the packet; this one is that of the handler.
+        let problem = match error.split_once(": ") {
+            Some((place, problem)) if place.starts_with("argument ") => problem,
+            _ => &error,
+        };
+        Self::Arguments(format!("{tag}: argument {position} (`{name}`): {problem}"))
     }
 
     /// More arguments than the handler takes.

@@ -6,6 +6,7 @@ pub(crate) mod registry;
 pub(crate) mod remote;
 mod request;
 pub(crate) mod spawn;
+mod stillborn;
 mod untyped;
 
 use std::{
@@ -23,6 +24,7 @@ use self::{
     names::Names,
     registry::{InitFunction, Registry},
     remote::Remotes,
+    stillborn::Stillborn,
 };
 use crate::{
     Sent, StartError,
@@ -67,6 +69,7 @@ struct Inner {
     table: Table,
     /// Ports that other nodes have spawned, by the names that those gave them.
     spawned: Mutex<HashMap<Box<str>, u64>>,
+    stillborn: Stillborn,
     scheduler: Scheduler,
     limits: Limits,
     registry: Registry,
@@ -161,6 +164,10 @@ impl Node {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(crate) fn stillborn(&self) -> &Stillborn {
+        &self.0.stillborn
     }
 
     pub(crate) fn remotes(&self) -> &Remotes {

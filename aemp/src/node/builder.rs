@@ -15,6 +15,7 @@ use super::{
     registry::{InitFunction, Registry},
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
+    stillborn::Stillborn,
 };
 use crate::{
     Args, Cx, StartError,
@@ -211,6 +212,7 @@ impl NodeBuilder {
             names: Names::new(random),
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
+            stillborn: Stillborn::default(),
             scheduler: Scheduler::new(runtime),
             limits: self.limits,
             registry,

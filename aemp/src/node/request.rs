@@ -132,9 +132,9 @@ impl Node {
             Some(port) => from.watch(&port, name),
             None if name.is_empty() => {}
             None => {
-                let id = PortId::new(self.id(), name);
-                Action::Tell(Arc::clone(from), name.into())
-                    .fire(&Reason::no_such_port(id.as_str()));
+                let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
+                let reason = self.stillborn().take(name).unwrap_or_else(no_such_port);
+                Action::Tell(Arc::clone(from), name.into()).fire(&reason);
             }
         }
     }

@@ -14,9 +14,7 @@ use crate::{
         Untyped,
         any::AnyPort,
         cell::Cell,
-        current,
-        queue::Queue,
-        scheduler,
+        current, scheduler,
         work::{self, Init, panic_reason, spawn_extras},
     },
 };
@@ -213,7 +211,7 @@ where
         Err(reason) => {
             // A kill that came while it ran gives the reason, if there was one.
             let reason = port.queued_kill().unwrap_or(reason);
-            work::die(&port, None, Queue::Empty, &reason);
+            work::die_unborn(&port, &reason);
         }
     }
 }

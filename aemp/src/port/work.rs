@@ -102,10 +102,23 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     match made.unwrap_or_else(|panic| Err(panic_reason(&*panic))) {
         Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
         Err(reason) => {
-            die(cell, None, Queue::Empty, &reason);
+            die_unborn(cell, &reason);
             None
         }
     }
+}
+
+/// Ends a port whose init function has failed.
+pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
+    let unmonitored = |extras: &Extras| extras.monitors.is_empty();
+    let name = match &cell.lock().extras {
+        Some(extras) if unmonitored(extras) => extras.name.clone(),
+        _ => None,
+    };
+    if let Some(name) = name {
+        cell.node().stillborn().remember(name, reason.clone());
+    }
+    die(cell, None, Queue::Empty, reason);
 }
 
 fn handle_batch<P: Port>(

@@ -121,7 +121,6 @@ async fn a_name_that_is_taken_is_not_given_again() {
 }
 
 /// Also if the spawn is handled before the monitor's packet is there.
-#[ignore = "the port is dead and forgotten by then, so that the monitor hears `no_such_port`"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_monitor_right_behind_learns_it_on_two_threads() {
     let (a, _b) = pair().await;
