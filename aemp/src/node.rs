@@ -12,7 +12,10 @@ mod untyped;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -70,6 +73,8 @@ struct Inner {
     /// Ports that other nodes have spawned, by the names that those gave them.
     spawned: Mutex<HashMap<Box<str>, u64>>,
     stillborn: Stillborn,
+    /// Ports that are no longer in the table, but whose monitors have still to fire.
+    dying: AtomicUsize,
     scheduler: Scheduler,
     limits: Limits,
     registry: Registry,
@@ -139,7 +144,7 @@ impl Node {
             crate::port::monitor::kill(&port, crate::Reason::normal());
         }
         let ports_end = async {
-            while self.port_count() > 0 {
+            while self.port_count() > 0 || self.0.dying.load(Ordering::Acquire) > 0 {
                 tokio::task::yield_now().await;
             }
         };
@@ -164,6 +169,12 @@ impl Node {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// To be held from before a port is forgotten until its monitors have fired.
+    pub(crate) fn dying(&self) -> Dying<'_> {
+        self.0.dying.fetch_add(1, Ordering::AcqRel);
+        Dying(&self.0.dying)
     }
 
     pub(crate) fn stillborn(&self) -> &Stillborn {
@@ -270,6 +281,15 @@ impl Node {
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Sent {
         self.destination(to).send_with(write)
+    }
+}
+
+/// A port that is being ended.
+pub(crate) struct Dying<'a>(&'a AtomicUsize);
+
+impl Drop for Dying<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

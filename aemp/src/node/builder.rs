@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -213,6 +213,7 @@ impl NodeBuilder {
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
             stillborn: Stillborn::default(),
+            dying: AtomicUsize::new(0),
             scheduler: Scheduler::new(runtime),
             limits: self.limits,
             registry,

@@ -224,6 +224,7 @@ pub(crate) fn die<P: Port>(
     current::take_killed();
     let (queue, idle, extras) = take_all(cell, reason);
     let name = extras.as_ref().and_then(|extras| extras.name.clone());
+    let _dying = cell.node().dying();
     cell.node().forget(&**cell, name.as_deref());
     shielded(|| drop(state));
     shielded(|| drop(idle));
