@@ -29,7 +29,6 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
         match event {
             Event::Fire(node, monitors, text) => {
                 let remote = net.node().remotes().of(net.node(), node.as_str());
-                remote.forget_watched();
                 remote.fire(monitors, &text);
                 // Only now may a new connection carry messages (PROTOCOL.md section 7).
                 net.ask(|mesh, now| mesh.drained(now, &node));

@@ -72,7 +72,10 @@ pub(super) async fn run(
         out: Vec::new(),
         written: 0,
     };
-    if let Err(text) = pump.run(&mut orders).await {
+    let ended = pump.run(&mut orders).await;
+    // Before the mesh knows, so before another connection of this node can be up.
+    pump.remote.forget_watched(conn);
+    if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
     }
 }

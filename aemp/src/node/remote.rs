@@ -17,7 +17,7 @@ use super::Node;
 use crate::{
     Reason, SendError,
     port::{any::AnyPort, monitor::Action},
-    proto::peer::{MonitorId, Peer, PeerLimits, Standing, Urge},
+    proto::peer::{ConnId, MonitorId, Peer, PeerLimits, Standing, Urge},
 };
 
 /// How soon those who wait for a queue to shrink notice that it was lost.
@@ -28,7 +28,23 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Bytes queued for a node from which senders that wait for room do so: enough to keep any connection busy.
 const ROOM: usize = 256 << 10;
 
-type Watched = HashMap<Box<str>, (Weak<dyn AnyPort>, u64)>;
+type Watched = HashMap<Box<str>, Watch>;
+
+/// A port of ours that another node monitors.
+struct Watch {
+    port: Weak<dyn AnyPort>,
+    id: u64,
+    /// The connection that asked for it, and ends it.
+    conn: Option<ConnId>,
+}
+
+impl Watch {
+    fn end(self) {
+        if let Some(port) = self.port.upgrade() {
+            port.unmonitor(self.id);
+        }
+    }
+}
 
 /// One other node.
 pub(crate) struct Remote {
@@ -186,22 +202,22 @@ impl Remote {
     /// It monitors a port of ours. A reference node asks once per monitor that is the first for a port, so one that asks
     /// again has forgotten the first.
     pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str) {
-        if self.watched().contains_key(name) {
-            return;
+        let conn = self.peer().conn();
+        let before = self.watched().remove(name);
+        if let Some(before) = before {
+            before.end();
         }
         let action = Action::Tell(Arc::clone(self), name.into());
         if let Some(id) = port.monitor(action) {
-            self.watched()
-                .insert(name.into(), (Arc::downgrade(port), id));
+            let port = Arc::downgrade(port);
+            self.watched().insert(name.into(), Watch { port, id, conn });
         }
     }
 
     pub(crate) fn unwatch(&self, name: &str) {
         let watched = self.watched().remove(name);
-        if let Some((port, id)) = watched
-            && let Some(port) = port.upgrade()
-        {
-            port.unmonitor(id);
+        if let Some(watched) = watched {
+            watched.end();
         }
     }
 
@@ -214,14 +230,11 @@ impl Remote {
         }
     }
 
-    /// The connection is lost: what it monitored here it does not any more.
-    pub(crate) fn forget_watched(&self) {
-        let watched: Vec<_> = self.watched().drain().collect();
-        for (_, (port, id)) in watched {
-            if let Some(port) = port.upgrade() {
-                port.unmonitor(id);
-            }
-        }
+    /// The connection has ended: what was monitored here through it is not any more.
+    pub(crate) fn forget_watched(&self, conn: ConnId) {
+        let of_it = |_: &Box<str>, watch: &mut Watch| watch.conn == Some(conn);
+        let watched: Vec<_> = self.watched().extract_if(of_it).collect();
+        watched.into_iter().for_each(|(_, watch)| watch.end());
     }
 
     /// Ready when the queue for the node is not long.

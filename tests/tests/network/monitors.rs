@@ -2,6 +2,8 @@
 
 use aemp::{Args, Cx, NodeId, PortId, args, msg, snd};
 
+use serde_json::json;
+
 use crate::{
     common::{Inbox, PATIENCE, soon, until, watch},
     nodes::{CounterRef, address, counter, listening, node_port, pair, start},
@@ -256,4 +258,30 @@ async fn the_node_port_connects_and_fires_when_it_cannot() {
     let c = PortId::parse("c").unwrap();
     let reason = watch(&a, &c).await.into_values();
     assert_eq!(reason[..2], msg!["transport_error", "c"]);
+}
+
+/// A node that comes back has forgotten what it monitored, and so has the node that it monitored.
+#[tokio::test]
+async fn those_of_a_lost_connection_are_forgotten() {
+    let a = start(listening("a")).await;
+    let port = a.untyped(|_: &mut Cx<'_>, _: Args| ());
+    let name = port.id().name().to_owned();
+    let mut raw = Raw::login(&a, "raw").await;
+    raw.send(json!(["", "mon1", name]).to_string()).await;
+    raw.send(json!(["", "can", "mon1", "raw#", "asked"]).to_string())
+        .await;
+    assert_eq!(raw.packet().await[1], "asked");
+    raw.reset();
+    until(|| a.node_is_up("raw") == Some(false)).await;
+
+    let mut raw = Raw::login(&a, "raw").await;
+    port.kil("gone");
+    until(|| a.port_count() == 0).await;
+    raw.send(json!(["", "mon1", name]).to_string()).await;
+    let told = raw.packet().await;
+    assert_eq!(told[1], "kil0");
+    assert_eq!(
+        told[3], "no_such_port",
+        "not the reason of the forgotten monitor: {told}"
+    );
 }
