@@ -232,8 +232,10 @@ impl Remote {
 
     /// The connection has ended: what was monitored here through it is not any more.
     pub(crate) fn forget_watched(&self, conn: ConnId) {
-        let of_it = |_: &Box<str>, watch: &mut Watch| watch.conn == Some(conn);
-        let watched: Vec<_> = self.watched().extract_if(of_it).collect();
+        let watched: Vec<_> = self
+            .watched()
+            .extract_if(|_, watch| watch.conn == Some(conn))
+            .collect();
         watched.into_iter().for_each(|(_, watch)| watch.end());
     }
 
