@@ -88,6 +88,7 @@ enum Order {
         recv: Format,
         leftover: Vec<u8>,
         peer_keepalive: Option<Duration>,
+        provider: Option<String>,
     },
 }
 
@@ -199,6 +200,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                provider,
             } => self.order(
                 conn,
                 Order::Established {
@@ -206,6 +208,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    provider,
                 },
             ),
             Output::WakeWriter { node } => {
@@ -295,6 +298,14 @@ impl Net {
         listeners
             .iter()
             .map(|listener| listener.address.clone())
+            .collect()
+    }
+
+    /// The seeds: address, the node that was found there last, and whether that is connected.
+    pub(crate) fn seeds(&self) -> Vec<(String, Option<NodeId>, bool)> {
+        let mesh = lock(&self.0.mesh);
+        mesh.seeds()
+            .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
             .collect()
     }
 

@@ -5,13 +5,17 @@ use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 use aemp_codec::{Format, NodeId};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
 
-use super::{Net, Order, connection::END_OF_FILE, socket};
+use super::{
+    Net, Order,
+    connection::{END_OF_FILE, Made},
+    socket,
+};
 use crate::{
-    node::remote::Remote,
+    node::remote::{Remote, line::Line},
     port::scheduler::Running,
     proto::{
         link::{Link, LinkAction, TIMED_OUT},
-        peer::{ConnId, Urge},
+        peer::{ConnId, Traffic, Urge},
     },
 };
 
@@ -30,12 +34,16 @@ pub(super) struct Start {
     pub(super) recv: Format,
     pub(super) leftover: Vec<u8>,
     pub(super) peer_keepalive: Option<Duration>,
+    pub(super) provider: Option<String>,
 }
 
 struct Pump<'a> {
     net: &'a Net,
     conn: ConnId,
     remote: Arc<Remote>,
+    /// What others are told of the connection, and what that will say of what has arrived.
+    line: Arc<Line>,
+    received: Traffic,
     link: Link,
     recv: Format,
     stream: TcpStream,
@@ -51,9 +59,14 @@ pub(super) async fn run(
     stream: TcpStream,
     mut orders: UnboundedReceiver<Order>,
     start: Start,
+    made: Made,
 ) {
     let node = net.node();
     let remote = node.remotes().of(node, start.node.as_str());
+    let received = Traffic {
+        packets: 0,
+        bytes: start.leftover.len() as u64,
+    };
     let link = Link::new(
         net.now(),
         &start.recv,
@@ -62,10 +75,14 @@ pub(super) async fn run(
         start.peer_keepalive,
         start.leftover,
     );
+    let line = line(conn, &start.recv, start.provider, made);
+    remote.set_line(&line);
     let mut pump = Pump {
         net,
         conn,
         remote,
+        line,
+        received,
         link,
         recv: start.recv,
         stream,
@@ -75,9 +92,19 @@ pub(super) async fn run(
     let ended = pump.run(&mut orders).await;
     // Before the mesh knows, so before another connection of this node can be up.
     pump.remote.forget_watched(conn);
+    pump.remote.end_line(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
     }
+}
+
+/// What others are told of the connection.
+fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Arc<Line> {
+    let (dialed, address) = match made {
+        Made::Dialed(address) => (true, address),
+        Made::Accepted(address) => (false, address),
+    };
+    Arc::new(Line::new(conn, dialed, address, recv.name(), provider))
 }
 
 /// Goes to the end of the worker's queue once, so that tasks that are ready to send do so before the next write: one
@@ -125,8 +152,9 @@ impl Pump<'_> {
     fn read(&mut self) -> Result<(), String> {
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
-            Ok(_) => {
+            Ok(read) => {
                 self.link.heard(self.net.now());
+                self.received.bytes += read as u64;
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -139,6 +167,7 @@ impl Pump<'_> {
         let node = self.net.node();
         let running = Running::start(node);
         let delivered = self.packets();
+        self.line.received(self.received);
         if let Some(running) = running {
             let mut budget = BUDGET;
             while budget > 0 && running.run_one(&mut budget) {}
@@ -160,7 +189,10 @@ impl Pump<'_> {
         };
         loop {
             let packet = match self.link.next_packet() {
-                Ok(Some(packet)) => packet,
+                Ok(Some(packet)) => {
+                    self.received.packets += 1;
+                    packet
+                }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(malformed(&error)),
             };
@@ -183,6 +215,7 @@ impl Pump<'_> {
             match self.stream.try_write(&self.out[self.written..]) {
                 Ok(written) => {
                     self.written += written;
+                    self.line.unwritten(self.out.len() - self.written);
                     let now = self.net.now();
                     if self.written == self.out.len() {
                         self.link.wrote(now);
@@ -190,7 +223,10 @@ impl Pump<'_> {
                         self.link.progress(now);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.line.unwritten(self.out.len() - self.written);
+                    return Ok(());
+                }
                 Err(error) => return Err(socket::text(&error)),
             }
         }

@@ -4,7 +4,11 @@ use std::{io, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
-use super::{Listener, Net, connection, socket};
+use super::{
+    Listener, Net,
+    connection::{self, Made},
+    socket,
+};
 use crate::StartError;
 
 /// How long to wait when the system cannot accept more connections.
@@ -54,9 +58,9 @@ fn accepted(net: &Net, stream: TcpStream, address: &str) {
         orders = Some((conn, net.open(conn)));
     });
     if let Some((conn, orders)) = orders {
-        let net = net.clone();
+        let (net, made) = (net.clone(), Made::Accepted(address.into()));
         net.clone().0.node.scheduler().runtime().spawn(async move {
-            connection::run(&net, conn, stream, orders).await;
+            connection::run(&net, conn, stream, orders, made).await;
             net.close(conn);
         });
     }

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Inner, Node,
+    inspect::Inspection,
     names::Names,
     registry::{InitFunction, Registry},
     remote::Remotes,
@@ -219,6 +220,7 @@ impl NodeBuilder {
             registry,
             secure: self.secure,
             remotes: Remotes::new(peers),
+            inspection: Inspection::new(),
             net: OnceLock::new(),
         })))
     }
