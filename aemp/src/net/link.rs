@@ -1,6 +1,12 @@
 //! One authenticated connection: packets in, packets out, keepalives.
 
-use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
 
 use aemp_codec::{Format, NodeId};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
@@ -15,6 +21,7 @@ use crate::{
     port::scheduler::Running,
     proto::{
         link::{Link, LinkAction, TIMED_OUT},
+        mesh::RawRequest,
         peer::{ConnId, Traffic, Urge},
     },
 };
@@ -47,6 +54,8 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: TcpStream,
+    /// Requests for the mesh that the last read has brought.
+    requests: Vec<RawRequest>,
     /// Being written, and how much of it has been.
     out: Vec<u8>,
     written: usize,
@@ -85,6 +94,7 @@ pub(super) async fn run(
         received,
         link,
         recv: start.recv,
+        requests: Vec::new(),
         stream,
         out: Vec::new(),
         written: 0,
@@ -168,6 +178,11 @@ impl Pump<'_> {
         let running = Running::start(node);
         let delivered = self.packets();
         self.line.received(self.received);
+        if !self.requests.is_empty() {
+            let (conn, requests) = (self.conn, self.requests.drain(..));
+            self.net
+                .ask(|mesh, now| mesh.global_requests(now, conn, requests));
+        }
         if let Some(running) = running {
             let mut budget = BUDGET;
             while budget > 0 && running.run_one(&mut budget) {}
@@ -200,7 +215,7 @@ impl Pump<'_> {
                 .recv
                 .reader(packet, limits)
                 .map_err(|error| malformed(&error))?;
-            node.deliver(&self.remote, &mut reader)
+            node.deliver(&self.remote, &mut reader, &mut self.requests)
                 .map_err(|error| malformed(&error))?;
         }
     }
@@ -241,7 +256,15 @@ impl Pump<'_> {
         self.out.clear();
         self.remote.peer().swap_output(self.conn, &mut self.out);
         if self.out.is_empty() {
-            return false;
+            if !self.remote.tell_written.swap(false, Ordering::AcqRel) {
+                return false;
+            }
+            self.net
+                .ask(|mesh, now| mesh.written(now, self.remote.id()));
+            self.remote.peer().swap_output(self.conn, &mut self.out);
+            if self.out.is_empty() {
+                return false;
+            }
         }
         self.remote.taken.notify_waiters();
         true

@@ -42,6 +42,25 @@ async fn a_node_tells_what_it_is() {
 }
 
 #[tokio::test]
+async fn the_part_that_a_node_has_is_told() {
+    let (a, b) = pair().await;
+    let slave = async {
+        loop {
+            let info = a.inspect("b").node().await.unwrap();
+            if info.role == Some(Role::Slave) {
+                return info;
+            }
+        }
+    };
+    // `a` is the seed of `b`.
+    assert_eq!(soon(slave).await.master.as_deref(), Some("a"));
+    let global = soon(b.inspect("a").node()).await.unwrap();
+    assert_eq!((global.role, global.master), (Some(Role::Global), None));
+    let alone = Node::local().unwrap().inspect("").node().await.unwrap();
+    assert_eq!((alone.role, alone.master), (Some(Role::Alone), None));
+}
+
+#[tokio::test]
 async fn both_ends_of_a_connection_are_told() {
     let (a, b) = pair().await;
     let mut inbox = Inbox::new(&a);

@@ -6,12 +6,13 @@ use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
 
 use super::{
-    ConnectionInfo, Connections, Direction, Functions, MOST, NodeInfo, SeedInfo, Traffic, ports,
+    ConnectionInfo, Connections, Direction, Functions, MOST, NodeInfo, Role, SeedInfo, Traffic,
+    ports,
 };
 use crate::{
     Node,
     node::remote::{Remote, line::Line},
-    proto::{handshake::PROVIDER, peer},
+    proto::{global, handshake::PROVIDER, peer},
 };
 
 /// What can be asked.
@@ -93,6 +94,7 @@ impl Node {
             node: node.map(|node| node.as_str().into()),
             connected,
         };
+        let (role, master) = self.role();
         NodeInfo {
             id: self.id().as_str().into(),
             provider: PROVIDER.into(),
@@ -100,13 +102,23 @@ impl Node {
             uptime: self.0.inspection.started.elapsed().as_secs_f64(),
             listeners: self.listeners(),
             seeds: seeds.into_iter().map(seed).collect(),
-            role: None,
-            master: None,
+            role: Some(role),
+            master,
             secure: self.0.secure,
             ports: self.port_count() as u64,
             process: std::process::id(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             memory: memory(),
+        }
+    }
+
+    /// Its part in the network, and its master.
+    fn role(&self) -> (Role, Option<String>) {
+        match self.net().map(crate::net::Net::role) {
+            None | Some(global::Role::Alone) => (Role::Alone, None),
+            Some(global::Role::Searching(_)) => (Role::Searching, None),
+            Some(global::Role::Slave(master)) => (Role::Slave, Some(master.as_str().into())),
+            Some(global::Role::Global) => (Role::Global, None),
         }
     }
 
