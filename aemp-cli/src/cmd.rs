@@ -3,14 +3,18 @@
 mod cal;
 mod completions;
 mod eval;
+mod keys;
 mod mon;
 mod nodes;
 mod ports;
+mod profiles;
 mod run;
+mod settings;
 mod snd;
 mod spawn;
 mod trace;
 
+pub(crate) use self::keys::random_text;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::{failure::Outcome, session::Session};
@@ -93,6 +97,32 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
     ];
+    entries.extend(settings::entries());
+    let chained = [
+        Entry::new(Section::Settings, keys::secret_command(), keys::gensecret),
+        Entry::new(
+            Section::Settings,
+            keys::certificate_command(),
+            keys::gencert,
+        ),
+        Entry::new(
+            Section::Profiles,
+            profiles::profile_command(),
+            profiles::profile,
+        ),
+        Entry::new(
+            Section::Profiles,
+            profiles::delete_command(),
+            profiles::delete,
+        ),
+        Entry::new(Section::Profiles, profiles::show_command(), profiles::show),
+    ];
+    entries.extend(chained.map(Entry::chaining));
+    entries.push(Entry::new(
+        Section::Profiles,
+        profiles::config_command(),
+        profiles::config,
+    ));
     entries.push(Entry::new(
         Section::Shell,
         completions::command(),

@@ -36,6 +36,7 @@ mod cmd;
 mod exit;
 mod failure;
 mod logs;
+mod network;
 mod options;
 mod output;
 mod session;

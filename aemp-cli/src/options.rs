@@ -35,8 +35,8 @@ impl Options {
             self.color = color;
         }
         self.timeout = matches.get_one("timeout").copied().or(self.timeout);
-        self.profile = set("as-profile").cloned().or(self.profile.take());
-        self.secret = set("with-secret").cloned().or(self.secret.take());
+        self.profile = set("as-profile").cloned().or_else(|| self.profile.take());
+        self.secret = set("with-secret").cloned().or_else(|| self.secret.take());
         let seeds = matches.get_many::<String>("seed").into_iter().flatten();
         self.seeds.extend(seeds.cloned());
     }

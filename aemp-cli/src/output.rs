@@ -44,7 +44,6 @@ impl Color {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Paint {
     Bold,
-    Dim,
     Green,
     Red,
 }
@@ -53,7 +52,6 @@ impl Paint {
     fn code(self) -> &'static str {
         match self {
             Self::Bold => "1",
-            Self::Dim => "2",
             Self::Green => "32",
             Self::Red => "31",
         }
@@ -92,28 +90,15 @@ impl Output {
         painted(self.color && !text.is_empty(), paint, text)
     }
 
-    /// Prints a text and a line feed.
-    pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{text}")?;
-        out.flush()?;
-        Ok(())
-    }
-
-    /// Prints a JSON document of one line.
-    pub(crate) fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
-        self.line(&serde_json::to_string(document).map_err(Failure::failed)?)
-    }
-
     /// Prints a result: as a document, or as its text if there is one.
     pub(crate) fn result(&self, document: &impl Serialize, text: &str) -> Result<(), Failure> {
         if self.json {
-            return self.document(document);
+            return self::document(document);
         }
         if text.is_empty() {
             return Ok(());
         }
-        self.line(text)
+        line(text)
     }
 
     /// Tells of a failure. Nobody is left to tell if that does not work.
@@ -138,6 +123,19 @@ impl Output {
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
+}
+
+/// Prints a JSON document of one line.
+pub(crate) fn document(document: &impl Serialize) -> Result<(), Failure> {
+    line(&serde_json::to_string(document).map_err(Failure::failed)?)
+}
+
+/// Prints a text and a line feed.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
 }
 
 fn painted(on: bool, paint: Paint, text: &str) -> String {

@@ -10,40 +10,31 @@ use tokio::{
 };
 
 use super::{seconds, seeds::SeedLog};
-use crate::{
-    failure::Failure,
-    session::{Session, Whereabouts},
-};
+use crate::{failure::Failure, network::Network, session::Session};
 
 /// How long before the end of its time a command begins to find out why it is not in the network.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A node that is connected to a seed.
 pub(super) async fn join(
-    session: &Session,
+    session: &mut Session,
     log: &SeedLog,
     deadline: Instant,
 ) -> Result<Node, Failure> {
-    let network = session.network()?;
-    let node = network
-        .builder()
-        .start()
-        .await
-        .map_err(|error| Failure::config(format_args!("cannot join the network: {error}")))?;
+    let (node, seeds) = Network::of(session)?.start().await?;
     let (tell, mut up) = mpsc::unbounded_channel();
     let _observer = node.mon_nodes(move |_, is_up, _| {
         if is_up {
             let _ = tell.send(());
         }
     });
-    let seeds = network.seeds.len();
     let joined = async {
         loop {
             tokio::select! {
                 biased;
                 _ = up.recv() => return true,
                 () = log.changed() => {
-                    if log.hopeless() >= seeds {
+                    if log.hopeless() >= seeds.len() {
                         return false;
                     }
                 }
@@ -54,7 +45,7 @@ pub(super) async fn join(
     match timeout_at(deadline - look, joined).await {
         Ok(true) => Ok(node),
         Ok(false) => Err(refused(log)),
-        Err(_) => Err(unreached(&network, log, session.options.timeout(), look).await),
+        Err(_) => Err(unreached(&seeds, log, session.options.timeout(), look).await),
     }
 }
 
@@ -69,15 +60,10 @@ fn refused(log: &SeedLog) -> Failure {
 }
 
 /// The time is over.
-async fn unreached(
-    network: &Whereabouts,
-    log: &SeedLog,
-    time: Duration,
-    look: Duration,
-) -> Failure {
+async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Duration) -> Failure {
     let mut failures = log.failures();
-    let look = look / u32::try_from(network.seeds.len()).unwrap_or(1).max(1);
-    for seed in &network.seeds {
+    let look = look / u32::try_from(seeds.len()).unwrap_or(1).max(1);
+    for seed in seeds {
         if !failures.contains_key(seed) {
             failures.insert(seed.clone(), silence(seed, look).await.into());
         }

@@ -9,7 +9,7 @@ use crate::{
     cli::{rest, word},
     client,
     failure::{Failure, Outcome},
-    output::Output,
+    output::{self, Output},
     session::Session,
     words,
 };
@@ -49,7 +49,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
 pub(super) fn print_values(output: &Output, values: &[aemp::Value]) -> Result<(), Failure> {
     let shown: Vec<_> = values.iter().map(ToString::to_string).collect();
     if output.is_json() {
-        return output.document(&values);
+        return output::document(&values);
     }
-    output.line(&shown.join(","))
+    output::line(&shown.join(","))
 }

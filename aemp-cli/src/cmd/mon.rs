@@ -5,7 +5,15 @@ use clap::{ArgMatches, Command};
 use serde_json::json;
 
 use super::one;
-use crate::{Exit, cli::word, client, failure::Outcome, output::Output, session::Session, words};
+use crate::{
+    Exit,
+    cli::word,
+    client,
+    failure::Outcome,
+    output::{self, Output},
+    session::Session,
+    words,
+};
 
 pub(crate) fn command() -> Command {
     Command::new("mon")
@@ -34,7 +42,7 @@ pub(super) fn print_reason(
     reason: &Reason,
 ) -> Result<(), crate::failure::Failure> {
     if output.is_json() {
-        return output.document(&json!({ "port": port, "reason": &**reason }));
+        return output::document(&json!({ "port": port, "reason": &**reason }));
     }
-    output.line(&reason.to_string())
+    output::line(&reason.to_string())
 }

@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::{Exit, client, failure::Outcome, session::Session};
+use crate::{Exit, client, failure::Outcome, output, session::Session};
 
 pub(crate) fn command() -> Command {
     Command::new("nodes").about("List the nodes of the network")
@@ -11,7 +11,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(session: &mut Session, _matches: &ArgMatches) -> Outcome {
     client::with(session, async |client| {
         for node in client.node.up_nodes() {
-            client.output.line(node.as_str())?;
+            output::line(node.as_str())?;
         }
         Ok(Exit::Done)
     })

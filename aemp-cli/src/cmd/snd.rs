@@ -11,6 +11,7 @@ use crate::{
     cli::{rest, word},
     client::{self, Client},
     failure::{Failure, Outcome},
+    output,
     session::Session,
     words,
 };
@@ -48,9 +49,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
             }
             Err(reason) => {
                 if client.output.is_json() {
-                    client
-                        .output
-                        .document(&json!({ "sent": false, "reason": &*reason }))?;
+                    output::document(&json!({ "sent": false, "reason": &*reason }))?;
                     return Ok(Exit::Failed);
                 }
                 Err(Failure::failed(format_args!("{port}: {reason}")))

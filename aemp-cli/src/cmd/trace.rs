@@ -13,7 +13,7 @@ use self::graph::Graph;
 use crate::{
     Exit, client,
     failure::{Failure, Outcome},
-    output::{Output, Paint},
+    output::{self, Output, Paint},
     session::Session,
     words,
 };
@@ -47,7 +47,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let graph = gather::gather(client, begin).await?;
         match svg {
             Some(file) => write(client.output, file, &graph)?,
-            None if client.output.is_json() => client.output.document(&graph.document())?,
+            None if client.output.is_json() => output::document(&graph.document())?,
             None => print(client.output, &graph)?,
         }
         let complete = graph.nodes.values().all(|node| node.failure.is_none());
@@ -67,7 +67,7 @@ fn print(output: &Output, graph: &Graph) -> Result<(), Failure> {
             let neighbours: Vec<_> = graph.neighbours(id).collect();
             line.push_str(&format!(" -> {}", neighbours.join(" ")));
         }
-        output.line(line.trim_end())?;
+        output::line(line.trim_end())?;
     }
     Ok(())
 }
