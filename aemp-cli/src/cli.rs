@@ -1,6 +1,6 @@
 //! The command line as a whole: all commands, and how they are chained.
 
-use clap::{Arg, ArgMatches, ColorChoice, Command, error::ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command, error::ErrorKind};
 
 use crate::{
     Exit,
@@ -25,6 +25,10 @@ whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
 
 `aemp help COMMAND` tells more of a command.";
+
+/// Below the help of each command.
+const OPTIONS: &str =
+    "`aemp --help` lists the options that every command takes, and the exit statuses.";
 
 /// What an `aemp` command line names the words of the next command of a chain.
 const THEN: &str = "then";
@@ -79,8 +83,7 @@ fn parse(
         options.merge(&matches);
         let Some((name, matches)) = matches.subcommand() else {
             if steps.is_empty() {
-                let help = root.render_help();
-                return Err(root.error(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, help));
+                return Err(root.error(ErrorKind::MissingSubcommand, "which command?"));
             }
             return Ok(steps);
         };
@@ -121,11 +124,14 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .about(ABOUT)
         .after_help(AFTER)
         .override_usage("aemp [OPTIONS] COMMAND [ARG]... [COMMAND [ARG]...]...")
-        .help_template("{about}\n\n{usage-heading} {usage}\n{before-help}{options}{after-help}")
+        .help_template(
+            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or behind any command:\n{options}{after-help}",
+        )
         .before_help(sections(entries))
         .no_binary_name(true)
         .color(color)
-        .disable_help_subcommand(false)
+        .bin_name("aemp")
+        .subcommand_value_name("COMMAND")
         .term_width(100);
     let root = options::add(root);
     entries
@@ -137,19 +143,15 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
 fn sections(entries: &[Entry]) -> String {
     let mut text = String::new();
     for section in Section::ALL {
-        text.push_str(&format!("\n{}:\n", section.title()));
-        for entry in entries.iter().filter(|entry| entry.section == section) {
+        let listed = |entry: &&Entry| entry.section == section && entry.listed;
+        let mut listed = entries.iter().filter(listed).peekable();
+        if listed.peek().is_some() {
+            text.push_str(&format!("\n{}:\n", section.title()));
+        }
+        for entry in listed {
             let about = entry.command.get_about().map(ToString::to_string);
-            let usage = entry.usage();
-            let gap = if usage.len() < 30 {
-                ""
-            } else {
-                "\n                                "
-            };
-            text.push_str(&format!(
-                "  {usage:<30}{gap}{}\n",
-                about.unwrap_or_default()
-            ));
+            let about = about.unwrap_or_default();
+            text.push_str(&format!("  {:<29} {about}\n", entry.usage()));
         }
     }
     text
@@ -159,6 +161,15 @@ impl Entry {
     /// The command, with what may follow it.
     fn whole_command(&self) -> Command {
         let command = self.command.clone();
+        let help = command.get_after_help().map(|help| format!("{help}\n\n"));
+        let help = help.unwrap_or_default() + OPTIONS;
+        let command = command.after_help(help).arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help("Print help"),
+        );
         if !self.chains {
             return command;
         }
@@ -175,7 +186,14 @@ impl Entry {
     fn usage(&self) -> String {
         let mut text = self.command.get_name().to_owned();
         for arg in self.command.get_positionals() {
-            text.push_str(&format!(" {arg}"));
+            let name = arg.get_id();
+            let many = arg.get_num_args().is_some_and(|many| many.max_values() > 1);
+            text.push_str(&match (arg.is_required_set(), many) {
+                (true, false) => format!(" {name}"),
+                (false, false) => format!(" [{name}]"),
+                (true, true) => format!(" {name}..."),
+                (false, true) => format!(" [{name}]..."),
+            });
         }
         text
     }

@@ -45,7 +45,9 @@ impl Section {
             Self::Run => "Run a node",
             Self::Messages => "Talk to ports and nodes",
             Self::Network => "Look at the network",
-            Self::Settings => "Configure (setX may be written X; delX means: inherit)",
+            Self::Settings => {
+                "Configure (setX may be written X; delX makes X inherited, or the default, again)"
+            }
             Self::Profiles => "Profiles",
             Self::Shell => "For the shell",
         }
@@ -60,6 +62,8 @@ pub(crate) struct Entry {
     pub(crate) command: Command,
     /// Whether another command may follow.
     pub(crate) chains: bool,
+    /// Whether it stands in the list of commands, or is explained there in a line for all of its kind.
+    pub(crate) listed: bool,
     pub(crate) run: Run,
 }
 
@@ -73,12 +77,18 @@ impl Entry {
             section,
             command,
             chains: false,
+            listed: true,
             run: Box::new(run),
         }
     }
 
     pub(crate) fn chaining(mut self) -> Self {
         self.chains = true;
+        self
+    }
+
+    pub(crate) fn unlisted(mut self) -> Self {
+        self.listed = false;
         self
     }
 }

@@ -81,8 +81,21 @@ pub(crate) fn add(root: Command) -> Command {
             .help("Log to standard error; -vv and -vvv tell more"),
     ];
     let heading = "Options of every command";
+    let help = Arg::new("help")
+        .short('h')
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print help")
+        .help_heading(heading);
+    let root = root.disable_help_flag(true).arg(help);
     options.into_iter().fold(root, |root, option| {
-        root.arg(option.global(true).help_heading(heading))
+        // The long help of each command would be longer by all of them.
+        root.arg(
+            option
+                .global(true)
+                .help_heading(heading)
+                .hide_long_help(true),
+        )
     })
 }
 

@@ -33,7 +33,8 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
             let deleted = session.file()?.delete(profile.as_deref(), key.name);
             deleted.map_err(Failure::config)?;
             Ok(Exit::Done)
-        }),
+        })
+        .unlisted(),
     ];
     if matches!(key.kind, Kind::Addresses | Kind::Services) {
         entries.push(Entry::new(section, add_command(key), |session, matches| {
@@ -98,7 +99,7 @@ fn set_command(key: &'static Key) -> Command {
         _ => "",
     };
     let command = Command::new(format!("set{}", key.name))
-        .about(format!("Set {}", key.summary))
+        .about(capitalized(key.summary))
         .long_about(format!(
             "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
             key.name, key.summary
@@ -113,6 +114,13 @@ fn set_command(key: &'static Key) -> Command {
         "eval" => command,
         name => command.visible_alias(name),
     }
+}
+
+/// Summaries stand within sentences elsewhere.
+fn capitalized(summary: &str) -> String {
+    let mut chars = summary.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 fn delete_command(key: &'static Key) -> Command {

@@ -4,6 +4,8 @@ mod gather;
 mod graph;
 mod layout;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 use std::{fs, path::Path};
 

@@ -46,8 +46,6 @@ impl Spot {
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub(super) spots: BTreeMap<&'a str, Spot>,
-    /// Of the outer ring.
-    pub(super) radius: f64,
     /// Whether there are so many nodes that names have to stand like the spokes of a wheel.
     pub(super) spokes: bool,
 }
@@ -94,7 +92,6 @@ impl<'a> Layout<'a> {
         }
         Self {
             spots,
-            radius,
             spokes: others > 16,
         }
     }

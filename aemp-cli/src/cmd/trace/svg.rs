@@ -17,12 +17,12 @@ const DOT: f64 = 6.0;
 /// Half the height of a global node's box.
 const BOX: f64 = 13.0;
 /// The legend is this wide.
-const LEAST_WIDTH: f64 = 640.0;
+const LEAST_WIDTH: f64 = 740.0;
 
 const STYLE: &str = "\
-text{font:12px 'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#1f2937}\
-.title{font:600 16px 'DejaVu Sans',system-ui,sans-serif}\
-.note{font:12px 'DejaVu Sans',system-ui,sans-serif;fill:#4b5563}\
+text{font-family:Verdana,'DejaVu Sans',sans-serif;font-size:12px;fill:#1f2937}\
+.title{font-size:16px;font-weight:600}\
+.note{fill:#4b5563}\
 .link{stroke:#cbd5e1;stroke-width:1.2;fill:none}\
 .mesh{stroke:#64748b;stroke-width:2;fill:none}\
 .slave{stroke:#2563eb;stroke-width:1.4;stroke-dasharray:5 3;fill:none}\
@@ -155,7 +155,10 @@ fn line(svg: &mut String, class: &str, from: Spot, to: Spot, more: &str) {
 
 /// A connection that is neither of the mesh nor to a master: bent towards the middle, clear of the nodes of its ring.
 fn bow(svg: &mut String, from: Spot, to: Spot) {
-    let (x, y) = (0.3 * (from.x + to.x), 0.3 * (from.y + to.y));
+    let (dx, dy) = (to.x - from.x, to.y - from.y);
+    // Turned aside a little, so that it does not lie on the lines to a node in the middle.
+    let x = 0.3 * (from.x + to.x) - 0.15 * dy;
+    let y = 0.3 * (from.y + to.y) + 0.15 * dx;
     put(
         svg,
         format_args!(
