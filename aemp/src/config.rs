@@ -49,3 +49,4 @@ pub use self::{
     places::Position,
     settings::{Cert, Service, Settings, effective},
 };
+pub use crate::proto::handshake::auth::{Method, Secret};

@@ -156,7 +156,10 @@ impl Key {
             }
             Kind::NodeId => read::node_id(value)?.into(),
             Kind::Addresses => {
-                read::addresses(value)?;
+                match self.name {
+                    "seeds" => read::seeds(value)?,
+                    _ => read::addresses(value)?,
+                };
                 read::names(value)?.into()
             }
             Kind::Services => {
@@ -168,7 +171,7 @@ impl Key {
                 read::methods(value)?;
                 read::names(value)?.into()
             }
-            Kind::Seconds => read::number(value)?,
+            Kind::Seconds => read::number(value, read::least(self.name))?,
             Kind::Flag => i64::from(read::flag(value)?).into(),
         })
     }

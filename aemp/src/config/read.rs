@@ -43,15 +43,22 @@ pub(super) fn node_id(value: &Value) -> Read<String> {
     }
 }
 
+/// What a duration can be, in seconds. Longer ones are mistakes, and would not fit everywhere.
+const LEAST_SECONDS: f64 = 0.001;
+const MOST_SECONDS: f64 = 1e9;
+/// Keepalives go out three times as often.
+const LEAST_TIMEOUT: f64 = 0.03;
+
 /// The number in a number, or in a text.
-pub(super) fn number(value: &Value) -> Read<Value> {
+pub(super) fn number(value: &Value, least: f64) -> Read<Value> {
     let known = match value {
         Value::Str(text) => parse_number(text.trim()),
         number => number.as_f64().map(|_| number.clone()),
     };
-    match known {
-        Some(number) if seconds_of(&number).is_some() => Ok(number),
-        _ => wrong("a positive number of seconds", value),
+    let allowed = least..=MOST_SECONDS;
+    match known.filter(|number| number.as_f64().is_some_and(|x| allowed.contains(&x))) {
+        Some(number) => Ok(number),
+        None => wrong(&format!("a number of seconds, at least {least}"), value),
     }
 }
 
@@ -62,14 +69,28 @@ fn parse_number(text: &str) -> Option<Value> {
     text.parse().ok().map(Value::Float)
 }
 
-fn seconds_of(number: &Value) -> Option<Duration> {
-    let seconds = Duration::try_from_secs_f64(number.as_f64()?).ok()?;
-    (!seconds.is_zero()).then_some(seconds)
+fn seconds_from(value: &Value, least: f64) -> Read<Duration> {
+    let number = number(value, least)?.as_f64();
+    let duration = number.and_then(|x| Duration::try_from_secs_f64(x).ok());
+    duration.ok_or_else(|| "the number is out of range".into())
 }
 
+/// A duration: `connect_interval`.
 pub(super) fn seconds(value: &Value) -> Read<Duration> {
-    let number = number(value)?;
-    seconds_of(&number).map_or_else(|| wrong("a positive number of seconds", value), Ok)
+    seconds_from(value, LEAST_SECONDS)
+}
+
+/// A duration: `monitor_timeout`.
+pub(super) fn timeout(value: &Value) -> Read<Duration> {
+    seconds_from(value, LEAST_TIMEOUT)
+}
+
+/// The least value of a duration of that name.
+pub(super) fn least(key: &str) -> f64 {
+    match key {
+        "monitor_timeout" => LEAST_TIMEOUT,
+        _ => LEAST_SECONDS,
+    }
 }
 
 pub(super) fn flag(value: &Value) -> Read<bool> {
@@ -125,6 +146,15 @@ pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
     parsed
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
+}
+
+/// A seed without a port cannot be connected to.
+pub(super) fn seeds(value: &Value) -> Read<Vec<Address>> {
+    let seeds = addresses(value)?;
+    match seeds.iter().find(|seed| seed.port.is_none()) {
+        Some(seed) => Err(format!("the seed {seed} needs a port")),
+        None => Ok(seeds),
+    }
 }
 
 pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {

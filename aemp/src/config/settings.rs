@@ -7,7 +7,7 @@ use aemp_codec::{Map, Value};
 use super::{
     Address, ConfigError, Place, Sources, expand_node_id, host_name,
     layers::Layers,
-    read::{self, addresses, flag, methods, names, seconds, services},
+    read::{self, addresses, flag, methods, names, seconds, services, timeout},
 };
 use crate::{
     Args,
@@ -118,12 +118,12 @@ impl Settings {
             profile,
             secret: layers.read("secret", read::secret)?,
             cert: layers.read("cert", read::hidden)?.map(Cert),
-            seeds: layers.read("seeds", seed_addresses)?.unwrap_or_default(),
+            seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
             binds: layers.read("binds", addresses)?,
             services: layers.read("services", services)?.unwrap_or_default(),
             secure: layers.read("secure", flag)?.unwrap_or(false),
             monitor_timeout: layers
-                .read("monitor_timeout", seconds)?
+                .read("monitor_timeout", timeout)?
                 .unwrap_or(Duration::from_secs(30)),
             connect_interval: layers
                 .read("connect_interval", seconds)?
@@ -147,15 +147,6 @@ impl Settings {
     #[must_use]
     pub fn node_id_with(&self, random: &str) -> String {
         expand_node_id(&self.node_id, &host_name(), random)
-    }
-}
-
-/// A seed without a port cannot be connected to.
-fn seed_addresses(value: &Value) -> Result<Vec<Address>, String> {
-    let seeds = addresses(value)?;
-    match seeds.iter().find(|seed| seed.port.is_none()) {
-        Some(seed) => Err(format!("the seed {seed} needs a port")),
-        None => Ok(seeds),
     }
 }
 

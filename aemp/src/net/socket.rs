@@ -5,10 +5,13 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// No delay, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
-pub(super) fn prepare(stream: &TcpStream, timeout: Duration) {
+use super::NetConfig;
+
+/// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
+pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
     // None of these is needed to be correct, so a system that refuses one is as good.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.set_nodelay(config.nodelay);
+    let timeout = config.monitor_timeout;
     let socket = SockRef::from(stream);
     let third = (timeout / 3).max(Duration::from_secs(1));
     let keepalive = TcpKeepalive::new().with_time(third);
