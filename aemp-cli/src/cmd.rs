@@ -14,7 +14,6 @@ mod snd;
 mod spawn;
 mod trace;
 
-pub(crate) use self::keys::random_text;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::{failure::Outcome, session::Session};

@@ -39,6 +39,7 @@ mod logs;
 mod network;
 mod options;
 mod output;
+mod services;
 mod session;
 mod words;
 
@@ -51,9 +52,7 @@ pub use exit::Exit;
 /// Call it outside of any tokio runtime: commands that need one make their own.
 ///
 /// ```no_run
-/// fn main() {
-///     aemp_cli::main()
-/// }
+/// aemp_cli::main();
 /// ```
 pub fn main() -> ! {
     let exit = run(std::env::args_os().skip(1));

@@ -1,11 +1,11 @@
 //! Where the network is that commands join, and what lets them in.
 
 use aemp::{
-    Node, NodeBuilder,
-    config::{Environment, Settings, Sources, effective, expand_node_id, host_name},
+    Node, NodeBuilder, Value,
+    config::{ConfigFile, Environment, Settings, Sources},
 };
 
-use crate::{cmd::random_text, failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session};
 
 /// The profile that commands join the network with.
 const PROFILE: &str = "aemp";
@@ -13,11 +13,9 @@ const PROFILE: &str = "aemp";
 /// Who commands are in the network, unless the profile `aemp` says otherwise.
 const NODE_ID: &str = "aemp/%n/%u";
 
-/// How long the random part of a node ID is.
-const RANDOM: usize = 10;
-
 /// The network that the options and the configuration name.
 pub(crate) struct Network {
+    /// How the seeds are called in the configuration or the options.
     pub(crate) seeds: Vec<String>,
     builder: NodeBuilder,
 }
@@ -27,25 +25,16 @@ impl Network {
     pub(crate) fn of(session: &mut Session) -> Result<Self, Failure> {
         let profile = session.profile().unwrap_or_else(|| PROFILE.into());
         let file = session.file()?;
-        let own_id = file
-            .value(Some(PROFILE), "nodeid")
-            .map_err(Failure::config)?;
-        let own_id = own_id.filter(|_| profile == PROFILE);
-        let own_id = own_id.and_then(|id| Some(id.text()?.into_owned()));
-        let sources = Sources {
+        let settings = Settings::resolve(&Sources {
             file: Some(file),
             profile: Some(&profile),
-            // The environment of a node names the node, and not those that look at it.
             force: true,
             environment: Environment::process(),
             ..Sources::default()
-        };
-        let settings = Settings::resolve(&sources).map_err(Failure::config)?;
-        let secret = effective(&sources).map_err(Failure::config)?;
-        let secret = secret
-            .get("secret")
-            .and_then(|secret| Some(secret.as_bytes()?.into_owned()));
-        let path = file.path().display().to_string();
+        });
+        let settings = settings.map_err(Failure::config)?;
+        let id = own_id(file, &profile)?.unwrap_or_else(|| NODE_ID.into());
+        let path = file.path().to_owned();
         let options = &session.options;
         let mut seeds = options.seeds.clone();
         if seeds.is_empty() {
@@ -53,35 +42,53 @@ impl Network {
         }
         if seeds.is_empty() {
             return Err(Failure::config(format_args!(
-                "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({path} has none)"
+                "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({} has none)",
+                path.display()
             )));
         }
-        let secret = options
-            .secret
-            .as_ref()
-            .map(|text| text.clone().into_bytes())
-            .or(secret);
-        let secret = secret.ok_or_else(|| {
-            Failure::config(format_args!(
-                "no secret is known: configure the network's with `aemp setsecret TEXT` ({path} has none)"
-            ))
-        })?;
-        let id = own_id.unwrap_or_else(|| NODE_ID.into());
-        let id = expand_node_id(&id, &host_name(), &random_text(RANDOM)?);
+        if options.secret.is_none() && settings.secret.is_none() {
+            return Err(no_secret(&path));
+        }
+        // Nobody connects to a command, and it serves nobody: what the file says of that is meant for nodes.
         let builder = Node::builder()
+            .profile(profile)
+            .config_file(path)
+            .force(true)
             .node_id(id)
-            .secret(secret)
-            .connect_interval(settings.connect_interval)
-            .monitor_timeout(settings.monitor_timeout);
+            .setting("binds", Value::Array(Vec::new()))
+            .setting("services", Value::Array(Vec::new()));
         let builder = seeds.iter().fold(builder, NodeBuilder::seed);
+        let builder = match &options.secret {
+            Some(secret) => builder.secret(secret),
+            None => builder,
+        };
         Ok(Self { seeds, builder })
     }
 
-    /// A node that is to join it.
+    /// A node that is to join it, and how its seeds are called.
     pub(crate) async fn start(self) -> Result<(Node, Vec<String>), Failure> {
         let started = self.builder.start().await;
         let node = started
             .map_err(|error| Failure::config(format_args!("cannot join the network: {error}")))?;
         Ok((node, self.seeds))
     }
+}
+
+/// The node ID in the profile `aemp` itself. What it inherits names other nodes, which may be running.
+fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
+    if profile != PROFILE {
+        return Ok(None);
+    }
+    let id = file
+        .value(Some(PROFILE), "nodeid")
+        .map_err(Failure::config)?;
+    Ok(id.and_then(|id| Some(id.text()?.into_owned())))
+}
+
+/// Nobody would let us in.
+pub(crate) fn no_secret(file: &std::path::Path) -> Failure {
+    Failure::config(format_args!(
+        "no secret is known: configure the network's with `aemp setsecret TEXT` ({} has none)",
+        file.display()
+    ))
 }

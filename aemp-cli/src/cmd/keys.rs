@@ -80,7 +80,7 @@ fn whose(session: &Session) -> String {
 }
 
 /// Letters and digits, each as likely as any other.
-pub(crate) fn random_text(length: usize) -> Result<String, Failure> {
+fn random_text(length: usize) -> Result<String, Failure> {
     let mut text = String::with_capacity(length);
     let mut octets = [0; 256];
     while text.len() < length {
