@@ -1,0 +1,12 @@
+//! The configuration: its file, its profiles, and nodes that are started with it.
+
+mod binds;
+mod common;
+mod editing;
+mod nodes;
+mod parsing;
+mod properties;
+mod reference;
+mod resolving;
+mod saving;
+mod services;
