@@ -43,11 +43,12 @@ struct Step {
 /// Understands the whole chain, then does what it says. Nothing is done if a part of it is wrong.
 pub(crate) fn run(words: Vec<String>) -> Exit {
     let color = options::color_of(&words);
+    let json = words.iter().any(|word| word == "--json");
     let entries = cmd::entries();
     let mut options = Options::default();
     let steps = match parse(&entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return tell(&error),
+        Err(error) => return tell(&error, options.json || json),
     };
     let output = Output::new(options.json, options.color);
     let mut session = Session::new(options, output);
@@ -103,13 +104,24 @@ fn parse(
 }
 
 /// Prints a fault of the command line, or the help that was asked for.
-fn tell(error: &clap::Error) -> Exit {
-    // Nobody is left to tell if that does not work.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::Usage,
+fn tell(error: &clap::Error, json: bool) -> Exit {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // Nobody is left to tell if that does not work.
+        let _ = error.print();
+        return Exit::Done;
     }
+    if json {
+        let text = error.render().to_string();
+        let text = text.trim_start_matches("error: ");
+        let text = text.split("\n\n").next().unwrap_or_default();
+        Output::new(json, Color::Never).failure(&Failure::usage(text));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
 }
 
 /// The whole command line as clap understands it.

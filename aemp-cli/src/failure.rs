@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use aemp::config::ConfigError;
+
 use crate::Exit;
 
 #[derive(Debug)]
@@ -43,6 +45,17 @@ impl Failure {
     /// Code failed on another node.
     pub(crate) fn eval(text: impl fmt::Display) -> Self {
         Self::new(Exit::Eval, text)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    /// A value that cannot be is a fault of the command line, unless it stands in the file.
+    fn from(error: ConfigError) -> Self {
+        match &error {
+            ConfigError::Value { place, .. } if place.file.is_none() => Self::usage(error),
+            ConfigError::NoKey { .. } => Self::usage(error),
+            _ => Self::config(error),
+        }
     }
 }
 

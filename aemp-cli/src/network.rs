@@ -32,7 +32,7 @@ impl Network {
             environment: Environment::process(),
             ..Sources::default()
         });
-        let settings = settings.map_err(Failure::config)?;
+        let settings = settings?;
         let id = own_id(file, &profile)?.unwrap_or_else(|| NODE_ID.into());
         let path = file.path().to_owned();
         let options = &session.options;
@@ -79,9 +79,7 @@ fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
     if profile != PROFILE {
         return Ok(None);
     }
-    let id = file
-        .value(Some(PROFILE), "nodeid")
-        .map_err(Failure::config)?;
+    let id = file.value(Some(PROFILE), "nodeid")?;
     Ok(id.and_then(|id| Some(id.text()?.into_owned())))
 }
 

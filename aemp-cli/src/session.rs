@@ -34,7 +34,7 @@ impl Session {
     pub(crate) fn file(&mut self) -> Result<&mut ConfigFile, Failure> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => ConfigFile::load_default(&Environment::process()).map_err(Failure::config)?,
+            None => ConfigFile::load_default(&Environment::process())?,
         };
         Ok(self.file.insert(file))
     }
@@ -55,7 +55,7 @@ impl Session {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        if !file.save().map_err(Failure::config)? {
+        if !file.save()? {
             return Ok(());
         }
         for profile in &self.touched {

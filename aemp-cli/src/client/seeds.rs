@@ -81,7 +81,7 @@ fn explained(text: &str) -> String {
     if text.starts_with("unparsable greeting") {
         return format!("that is no AnyEvent::MP node ({text})");
     }
-    if text == END_OF_FILE {
+    if text == END_OF_FILE || text.starts_with("Connection reset") {
         return format!(
             "{text} (it closes the connection: is it an AnyEvent::MP node, and is its secret ours?)"
         );

@@ -69,7 +69,7 @@ pub(crate) fn gencert(session: &mut Session, _matches: &ArgMatches) -> Outcome {
 fn set(session: &mut Session, key: &str, value: Value) -> Result<(), Failure> {
     let profile = session.profile();
     let set = session.file()?.set(profile.as_deref(), key, value);
-    set.map_err(Failure::config)
+    Ok(set?)
 }
 
 fn whose(session: &Session) -> String {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aemp::{
     Map,
-    config::{Environment, Sources, effective},
+    config::{Environment, Key, Sources, effective},
 };
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub(crate) fn profile_command() -> Command {
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
     let created = session.file()?.create_profile(&name);
-    created.map_err(Failure::config)?;
+    created?;
     session.enter(name);
     Ok(Exit::Done)
 }
@@ -52,7 +52,7 @@ pub(crate) fn delete_command() -> Command {
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
     let deleted = session.file()?.delete_profile(&name);
-    if !deleted.map_err(Failure::config)? {
+    if !deleted? {
         session
             .output
             .note(&format!("there is no profile {name:?}"));
@@ -77,8 +77,8 @@ pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
         Failure::usage("showprofile: which profile? name it, or say `profile NAME` first")
     })?;
     let file = session.file()?;
-    let profile = file.profile(&name).map_err(Failure::config)?.cloned();
-    let names = file.profiles().map_err(Failure::config)?.join(", ");
+    let profile = file.profile(&name)?.cloned();
+    let names = file.profiles()?.join(", ");
     let profile = profile.ok_or_else(|| {
         let there_are = if names.is_empty() { "none" } else { &names };
         Failure::config(format_args!(
@@ -102,7 +102,7 @@ pub(crate) fn config_command() -> Command {
 }
 
 pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let (profile, arguments) = profile_and_pairs(rest(matches, "ARG"))?;
+    let (profile, arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
     let profile = profile.or_else(|| session.profile());
     let environment = Environment::process();
     let file = session.file()?;
@@ -113,17 +113,25 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
         force: false,
         environment,
     });
-    print(&session.output, &map.map_err(Failure::config)?)?;
+    print(&session.output, &map?)?;
     Ok(Exit::Done)
 }
 
 /// A profile, if the words are odd in number, and keys with their values.
-pub(super) fn profile_and_pairs(words: Vec<&String>) -> Result<(Option<String>, Map), Failure> {
-    let mut words = words.into_iter();
+pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
+    let mut words = words.iter().copied();
     let profile = match words.len() % 2 {
         1 => words.next(),
         _ => None,
     };
+    if let (None, Some(first)) = (profile, words.clone().next())
+        && Key::named(first).is_none()
+        && first.as_str() != "profile"
+    {
+        return Err(Failure::usage(format_args!(
+            "{first:?} is no key, and no profile with KEY VALUE pairs behind it: the last key has no value"
+        )));
+    }
     let profile = profile
         .map(|word| words::text("PROFILE", word))
         .transpose()?;

@@ -43,7 +43,7 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     session.save()?;
-    let (profile, mut arguments) = profile_and_pairs(rest(matches, "ARG"))?;
+    let (profile, mut arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
     let named = arguments.remove("profile");
     let named = named.and_then(|name| Some(name.text()?.into_owned()));
     let profile = profile.or(named).or_else(|| session.profile());
@@ -91,7 +91,7 @@ fn check(
         environment: environment.clone(),
         ..Sources::default()
     });
-    match settings.map_err(Failure::config)?.secret {
+    match settings?.secret {
         Some(_) => Ok(()),
         None => Err(no_secret(file.path())),
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use aemp::{
     Value,
-    config::{ConfigError, KEYS, Key, Kind},
+    config::{KEYS, Key, Kind},
 };
 use clap::{ArgMatches, Command};
 
@@ -31,7 +31,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         Entry::new(section, delete_command(key), |session, _| {
             let profile = session.profile();
             let deleted = session.file()?.delete(profile.as_deref(), key.name);
-            deleted.map_err(Failure::config)?;
+            deleted?;
             Ok(Exit::Done)
         })
         .unlisted(),
@@ -179,7 +179,7 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     };
     let profile = session.profile();
     let set = session.file()?.set(profile.as_deref(), key.name, value);
-    set.map_err(refused)?;
+    set?;
     Ok(Exit::Done)
 }
 
@@ -198,7 +198,7 @@ fn add(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let item = element(matches, key)?;
     let profile = session.profile();
     let added = session.file()?.add(profile.as_deref(), key.name, item);
-    added.map_err(refused)?;
+    added?;
     Ok(Exit::Done)
 }
 
@@ -207,7 +207,7 @@ fn remove(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let profile = session.profile();
     let shown = item.to_string();
     let removed = session.file()?.remove(profile.as_deref(), key.name, item);
-    if !removed.map_err(refused)? {
+    if !removed? {
         session
             .output
             .note(&format!("{} has no element {shown}", key.name));
@@ -218,12 +218,4 @@ fn remove(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
 fn element(matches: &ArgMatches, key: &Key) -> Result<Value, Failure> {
     let (name, _) = element_of(key);
     words::value(name, word(matches, name))
-}
-
-/// A value that cannot be is a fault of the command line, anything else one of the file.
-fn refused(error: ConfigError) -> Failure {
-    match &error {
-        ConfigError::Value { place, .. } if place.file.is_none() => Failure::usage(error),
-        _ => Failure::config(error),
-    }
 }

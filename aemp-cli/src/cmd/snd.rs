@@ -33,7 +33,7 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
-    let message = words::values("argument", rest(matches, "ARG"))?;
+    let message = words::values("ARG", rest(matches, "ARG"))?;
     client::with(session, async |client| {
         let sent = client.node.snd(&port, message);
         sent.check()

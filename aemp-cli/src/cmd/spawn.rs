@@ -42,7 +42,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(word(matches, "NODE"))?;
     let function = cli::text(matches, "FUNCTION")?;
-    let args = words::values("argument", rest(matches, "ARG"))?;
+    let args = words::values("ARG", rest(matches, "ARG"))?;
     let wait = matches.get_flag("wait");
     client::with(session, async |client| {
         let port = client.node.spawn(node.as_str(), &function, args);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aemp::{CallError, NodeId, Value};
+use aemp::{CallError, NodeId, Reason, Value};
 use tokio::task::JoinSet;
 
 use super::graph::Graph;
@@ -60,11 +60,19 @@ fn ask(client: &Client<'_>, asking: &mut JoinSet<Answer>, node: &NodeId) {
         let answer = match answer {
             Ok(answer) => read(&answer),
             Err(CallError::Timeout) => Err(format!("no answer within {seconds}")),
-            Err(CallError::Died(reason)) => Err(reason.to_string()),
+            Err(CallError::Died(reason)) => Err(lost(&reason)),
             Err(error) => Err(error.to_string()),
         };
         (node, answer)
     });
+}
+
+/// Why a node is not there. Its ID, which stands in the reason of a lost connection, is known.
+fn lost(reason: &Reason) -> String {
+    match (reason.kind(), &reason[..]) {
+        ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
+        _ => reason.to_string(),
+    }
 }
 
 /// The error text, empty if there is none, then the nodes.
