@@ -34,6 +34,30 @@ pub(super) fn text(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::handshake::auth::Method;
+
+    #[tokio::test]
+    async fn delay_is_as_wanted() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for nodelay in [true, false] {
+            let config = NetConfig {
+                secret: None,
+                seeds: Vec::new(),
+                addresses: Vec::new(),
+                monitor_timeout: Duration::from_secs(30),
+                connect_interval: Duration::from_secs(2),
+                auth_offer: Method::OFFERED.to_vec(),
+                auth_accept: Method::ACCEPTED.to_vec(),
+                formats: Vec::new(),
+                nodelay,
+                global: false,
+            };
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let stream = stream.unwrap();
+            prepare(&stream, &config);
+            assert_eq!(stream.nodelay().unwrap(), nodelay);
+        }
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

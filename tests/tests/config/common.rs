@@ -1,12 +1,31 @@
 //! What many tests use.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use aemp::{
-    Map, Value,
+    Map, Node, Value,
     config::{ConfigError, ConfigFile, Environment, Settings, Sources},
 };
 use tempfile::TempDir;
+
+pub(crate) const SECRET: &str = "between friends";
+
+/// The result of what must not take long.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    let limit = Duration::from_secs(10);
+    let done = tokio::time::timeout(limit, future).await;
+    done.expect("it takes too long")
+}
+
+/// Waits until a node is connected.
+pub(crate) async fn up(node: &Node, other: &str) {
+    let connected = async {
+        while node.node_is_up(other) != Some(true) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    soon(connected).await;
+}
 
 /// A directory of its own with the configuration file `rc` in it.
 pub(crate) struct Home {

@@ -3,6 +3,8 @@
 mod binds;
 mod common;
 mod editing;
+#[path = "../network/logs.rs"]
+mod logs;
 mod nodes;
 mod parsing;
 mod properties;
