@@ -85,6 +85,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod config;
 mod error;
 mod macros;
 mod message;
