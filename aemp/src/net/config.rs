@@ -45,10 +45,8 @@ impl NetConfig {
         handshake.timeout = self.monitor_timeout;
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
-        if self.global {
-            tracing::debug!("a global node from the start");
-        }
         let mut config = MeshConfig::new(handshake);
+        config.global = self.global;
         config.seeds.clone_from(&self.seeds);
         config.listeners = listeners;
         config.connect_interval = self.connect_interval;
