@@ -70,6 +70,7 @@
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
@@ -106,7 +107,7 @@ pub use message::{
 };
 pub use net::NodesMonitor;
 pub use node::{
-    Node, NodeBuilder,
+    Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

@@ -38,6 +38,7 @@ use crate::{
     node::remote::Remotes,
     proto::{
         Time,
+        global::Role,
         mesh::{Level, Mesh, Output, Peers},
         peer::{ConnId, Peer},
     },
@@ -92,6 +93,7 @@ enum Order {
         recv: Format,
         leftover: Vec<u8>,
         peer_keepalive: Option<Duration>,
+        provider: Option<String>,
     },
 }
 
@@ -122,7 +124,8 @@ impl Net {
         let listeners = bind::bind(binds).await?;
         let mut seed = [0; 32];
         crate::node::builder::fill_random(&mut seed)?;
-        let mesh = config.mesh(node, seed);
+        let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
+        let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
         let net = Self(Arc::new(Shared {
             node: node.clone(),
@@ -200,6 +203,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                provider,
             } => self.order(
                 conn,
                 Order::Established {
@@ -207,6 +211,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    provider,
                 },
             ),
             Output::WakeWriter { node } => {
@@ -219,6 +224,13 @@ impl Net {
                 monitors,
                 text,
             } => self.event(Event::Fire(node, monitors, text)),
+            Output::TellWritten { node } => {
+                let remote = self.node().remotes().of(self.node(), node.as_str());
+                remote.tell_written.store(true, Ordering::Release);
+                remote.wake.notify_one();
+            }
+            Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
+            Output::Watched { watch, told } => self.event(Event::Watched(watch, told)),
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
             Output::Log { level, text } => log(level, &text),
@@ -297,6 +309,19 @@ impl Net {
             .iter()
             .map(|listener| listener.address.clone())
             .collect()
+    }
+
+    /// The seeds: address, the node that was found there last, and whether that is connected.
+    pub(crate) fn seeds(&self) -> Vec<(String, Option<NodeId>, bool)> {
+        let mesh = lock(&self.0.mesh);
+        mesh.seeds()
+            .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
+            .collect()
+    }
+
+    /// What this node is in the network.
+    pub(crate) fn role(&self) -> Role {
+        lock(&self.0.mesh).role().clone()
     }
 
     pub(crate) fn observers(&self) -> &Observers {

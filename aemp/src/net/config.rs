@@ -34,17 +34,21 @@ pub(crate) struct NetConfig {
 }
 
 impl NetConfig {
-    pub(super) fn mesh(&self, node: &Node, seed: [u8; 32]) -> Mesh<LockedPeers> {
+    pub(super) fn mesh(
+        &self,
+        node: &Node,
+        listeners: Vec<String>,
+        seed: [u8; 32],
+    ) -> Mesh<LockedPeers> {
         let mut handshake = HandshakeConfig::new(node.id().clone(), self.secret.clone());
         handshake.formats.clone_from(&self.formats);
         handshake.timeout = self.monitor_timeout;
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
-        if self.global {
-            tracing::debug!("a global node from the start");
-        }
         let mut config = MeshConfig::new(handshake);
         config.seeds.clone_from(&self.seeds);
+        config.listeners = listeners;
+        config.global = self.global;
         config.connect_interval = self.connect_interval;
         let peers = LockedPeers(node.clone());
         let mut mesh = Mesh::new(Time::ZERO, config, peers, Random::new(seed));
