@@ -63,6 +63,11 @@ impl Client<'_> {
         done.map_err(|_| Failure::failed(format_args!("{what} within {}", self.seconds())))
     }
 
+    /// When the command has to be done.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// How long there is left.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

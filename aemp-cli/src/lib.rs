@@ -41,6 +41,7 @@ mod options;
 mod output;
 mod services;
 mod session;
+mod table;
 mod words;
 
 use std::ffi::OsString;

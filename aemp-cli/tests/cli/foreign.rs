@@ -99,10 +99,11 @@ fn answers(packet: &[Value]) -> Vec<Value> {
         }
         ("", "can") => vec![to(text(3), rest(4), json!([""]))],
         ("", "snd") => vec![to(text(2), rest(3), json!([]))],
+        ("", "g_find") => vec![json!(["", "g_found", text(2), null])],
         ("", "mon1") => {
             let port = format!("perl#{}", text(2));
-            let text2 = "cannot monitor nonexistent port";
-            vec![json!(["", "kil0", text(2), "no_such_port", text2, port])]
+            let problem = "cannot monitor nonexistent port";
+            vec![json!(["", "kil0", text(2), "no_such_port", problem, port])]
         }
         _ => Vec::new(),
     }

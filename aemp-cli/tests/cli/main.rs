@@ -74,7 +74,10 @@ async fn network() -> (Node, Node) {
         &green.id().clone().into(),
         aemp::msg![spawn, "counter", "Test::counter", 5],
     );
-    let blue = Node::builder().node_id("blue").secret(SECRET);
+    let blue = Node::builder()
+        .node_id("blue")
+        .secret(SECRET)
+        .bind("127.0.0.1:0");
     let blue = blue.seed(green.listeners().remove(0));
     let blue = blue.start().await.expect("blue starts");
     blue.until_up("green").await;

@@ -208,6 +208,24 @@ fn options_come_before_the_file_and_pairs_after_it() {
 }
 
 #[test]
+fn a_picture_of_the_network() {
+    let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("network.svg");
+    let name = file.to_str().expect("a text");
+    let output = ask(&node, &["trace", "green", "--svg", name]);
+    assert_eq!(printed(&output), "");
+    let note = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(note, format!("{name}: 1 node, 0 connections\n"));
+    let svg = std::fs::read_to_string(&file).expect("it is written");
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
+    );
+    assert!(svg.contains(">1 node, 1 global, 0 connections<"), "{svg}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let mut command = aemp(&["completions", "bash"]);
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());

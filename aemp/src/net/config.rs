@@ -49,6 +49,7 @@ impl NetConfig {
         config.global = self.global;
         config.seeds.clone_from(&self.seeds);
         config.listeners = listeners;
+        config.global = self.global;
         config.connect_interval = self.connect_interval;
         let peers = LockedPeers(node.clone());
         let mut mesh = Mesh::new(Time::ZERO, config, peers, Random::new(seed));

@@ -2,17 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use aemp::{CallError, NodeId, Reason, Value};
-use tokio::task::JoinSet;
+use aemp::{
+    CallError, Node, NodeId, Reason, Value,
+    inspect::{InspectError, Role},
+};
+use tokio::{task::JoinSet, time::timeout_at};
 
-use super::graph::Graph;
+use super::graph::{Graph, Vertex};
 use crate::{client::Client, failure::Failure};
 
-/// The request that nodes of any kind answer (REFERENCE.md, "The `aemp` command").
+/// The request that reference nodes answer (REFERENCE.md, "The `aemp` command").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
-/// The network, from one node on, or from those that this one is connected to.
-pub(super) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
+/// As many connections of one node as it tells of.
+const MOST: usize = 10_000;
+
+/// What a node has said: itself, and whom it is connected to.
+struct Answer {
+    node: NodeId,
+    vertex: Vertex,
+    neighbours: Vec<NodeId>,
+}
+
+/// The network, from one node on, or from those that this one is connected to. The own node is left out.
+pub(crate) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
     let mut found: BTreeSet<NodeId> = match begin {
         Some(node) => BTreeSet::from([node]),
         None => client.node.up_nodes().into_iter().collect(),
@@ -20,51 +33,80 @@ pub(super) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result
     let mut graph = Graph::default();
     let mut asking = JoinSet::new();
     for node in &found {
-        ask(client, &mut asking, node);
+        asking.spawn(ask(client, node));
     }
     while let Some(answer) = asking.join_next().await {
-        let (node, answer) = answer.map_err(Failure::failed)?;
-        let vertex = graph.node(node.as_str());
-        let neighbours = match answer {
-            Ok(neighbours) => neighbours,
-            Err(failure) => {
-                vertex.failure = Some(failure);
-                continue;
-            }
-        };
-        for neighbour in neighbours {
+        let answer = answer.map_err(Failure::failed)?;
+        *graph.node(answer.node.as_str()) = answer.vertex;
+        for neighbour in answer.neighbours {
             if &neighbour == client.node.id() {
                 continue;
             }
-            graph.connect(node.as_str(), neighbour.as_str());
-            graph.node(neighbour.as_str());
+            graph.connect(answer.node.as_str(), neighbour.as_str());
             if found.insert(neighbour.clone()) {
-                ask(client, &mut asking, &neighbour);
+                asking.spawn(ask(client, &neighbour));
             }
         }
     }
     Ok(graph)
 }
 
-type Answer = (NodeId, Result<Vec<NodeId>, String>);
-
-fn ask(client: &Client<'_>, asking: &mut JoinSet<Answer>, node: &NodeId) {
-    let death = client.death(&node.clone().into());
-    let (from, node, left) = (client.node.clone(), node.clone(), client.left());
+fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use<> {
+    let (from, node, deadline) = (client.node.clone(), node.clone(), client.deadline());
     let seconds = client.seconds();
-    asking.spawn(async move {
-        let answer = tokio::select! {
-            answer = from.eval_on(node.as_str(), UP_NODES, left) => answer,
-            reason = death => Err(CallError::Died(reason)),
-        };
-        let answer = match answer {
-            Ok(answer) => read(&answer),
-            Err(CallError::Timeout) => Err(format!("no answer within {seconds}")),
-            Err(CallError::Died(reason)) => Err(lost(&reason)),
-            Err(error) => Err(error.to_string()),
-        };
-        (node, answer)
-    });
+    async move {
+        let mut vertex = Vertex::default();
+        let looked = timeout_at(deadline, look(&from, &node, &mut vertex)).await;
+        let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
+        let neighbours = looked.unwrap_or_else(|failure| {
+            vertex.failure = Some(failure);
+            Vec::new()
+        });
+        Answer {
+            node,
+            vertex,
+            neighbours,
+        }
+    }
+}
+
+async fn look(from: &Node, node: &NodeId, vertex: &mut Vertex) -> Result<Vec<NodeId>, String> {
+    let inspect = from.inspect(node).at_most(MOST);
+    match inspect.connections().await {
+        Ok(all) => {
+            let info = inspect.node().await.map_err(|error| failed(&error))?;
+            vertex.global = info.role.map(|role| role == Role::Global);
+            vertex.master = info.master;
+            let nodes = all.connections.iter();
+            Ok(nodes
+                .filter_map(|one| NodeId::new(&one.node).ok())
+                .collect())
+        }
+        Err(InspectError::Unknown { .. }) => up_nodes(from, node).await,
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Asks in the way that reference nodes understand.
+async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, String> {
+    let message = vec!["eval".into(), UP_NODES.into()];
+    let answer = from.cal(&node.clone().into(), message).await;
+    match answer {
+        Ok(answer) => read(&answer),
+        Err(CallError::Died(reason)) => Err(lost(&reason)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Why a node has not told what it was asked.
+pub(crate) fn failed(error: &InspectError) -> String {
+    match error {
+        InspectError::Call {
+            source: CallError::Died(reason),
+            ..
+        } => lost(reason),
+        error => error.to_string(),
+    }
 }
 
 /// Why a node is not there. Its ID, which stands in the reason of a lost connection, is known.

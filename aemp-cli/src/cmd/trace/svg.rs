@@ -6,6 +6,7 @@ use super::{
     graph::{Graph, Vertex},
     layout::{Layout, Spot, box_width, text_width},
 };
+use crate::table::count;
 
 /// Around everything.
 const MARGIN: f64 = 24.0;
@@ -93,7 +94,6 @@ impl Reach {
 }
 
 fn title(svg: &mut String, graph: &Graph, x: f64, y: f64) {
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let globals = graph.nodes.keys().filter(|id| graph.is_global(id)).count();
     let lost = graph.nodes.values().filter(|node| node.failure.is_some());
     let lost = match lost.count() {
@@ -102,8 +102,8 @@ fn title(svg: &mut String, graph: &Graph, x: f64, y: f64) {
     };
     let text = format!(
         "{}, {globals} global, {}{lost}",
-        count(graph.nodes.len(), "node"),
-        count(graph.connections.len(), "connection"),
+        count(graph.nodes.len() as u64, "node"),
+        count(graph.connections.len() as u64, "connection"),
     );
     put(
         svg,
