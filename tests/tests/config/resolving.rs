@@ -97,6 +97,16 @@ fn without_the_file_the_environment_does_not_count() {
 }
 
 #[test]
+fn the_process_has_an_environment() {
+    let path = Environment::process().variable("PATH");
+    assert_eq!(path, std::env::var("PATH").ok());
+    assert_eq!(
+        Environment::process().variable("AEMP_NO_SUCH_VARIABLE"),
+        None
+    );
+}
+
+#[test]
 fn the_environment_has_its_keys() {
     let home = Home::with(r#"{"seeds": ["a:1"], "profile": {"p": {"secure": 1}}}"#);
     let file = home.load().unwrap();
