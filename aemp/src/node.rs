@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     Sent, StartError,
+    db::machine::Database,
     message::{Port, PortRef},
     net::Net,
     port::{
@@ -81,6 +82,7 @@ struct Inner {
     secure: bool,
     remotes: Remotes,
     net: OnceLock<Net>,
+    database: Database,
 }
 
 impl Node {
@@ -136,7 +138,8 @@ impl Node {
         self.0.registry.list()
     }
 
-    /// Kills every port of this node normally and waits until they have ended, then closes its connections. Waits at most
+    /// Kills every port of this node normally and waits until they have ended, then deletes what it has set in the database and
+    /// closes its connections. Waits at most
     /// some seconds for handlers that do not return and peers that do not read. Sends to other nodes vanish
     /// afterwards.
     pub async fn stop(&self) {
@@ -150,6 +153,7 @@ impl Node {
         };
         // A handler that never returns should not keep the node from stopping.
         let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
+        self.ask_database(|machine, now| machine.clear(now));
         if let Some(net) = self.0.net.get() {
             net.stop().await;
         }
@@ -183,6 +187,10 @@ impl Node {
 
     pub(crate) fn remotes(&self) -> &Remotes {
         &self.0.remotes
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
     }
 
     pub(crate) fn net(&self) -> Option<&Net> {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Args, Cx, StartError,
+    db::machine::Database,
     message::Origin,
     net::{Net, NetConfig},
     port::{scheduler::Scheduler, table::Table},
@@ -220,6 +221,7 @@ impl NodeBuilder {
             secure: self.secure,
             remotes: Remotes::new(peers),
             net: OnceLock::new(),
+            database: Database::default(),
         })))
     }
 }
