@@ -69,6 +69,7 @@
 //! | backpressure | [`Handle::bound`] and [`Handle::send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
+//! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
@@ -85,6 +86,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod config;
 pub mod db;
 mod error;
 mod macros;

@@ -1,8 +1,10 @@
 //! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
 
+mod bind;
 mod config;
 mod connection;
 mod events;
+mod interfaces;
 mod link;
 mod listen;
 mod socket;
@@ -27,10 +29,12 @@ use tokio::{
 
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
+pub(crate) use interfaces::local_addresses;
 
 use self::events::{Event, Observers};
 use crate::{
     Node, StartError,
+    config::Address,
     node::remote::Remotes,
     proto::{
         Time,
@@ -113,12 +117,9 @@ impl Net {
     pub(crate) async fn start(
         node: &Node,
         config: NetConfig,
-        binds: &[String],
+        binds: &[Address],
     ) -> Result<Self, StartError> {
-        let mut listeners = Vec::new();
-        for bind in binds {
-            listeners.extend(listen::bind(bind).await?);
-        }
+        let listeners = bind::bind(binds).await?;
         let mut seed = [0; 32];
         crate::node::builder::fill_random(&mut seed)?;
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();

@@ -27,7 +27,7 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
     };
     match connected {
         Ok(stream) => {
-            socket::prepare(&stream, net.0.config.monitor_timeout);
+            socket::prepare(&stream, &net.0.config);
             let peer = stream.peer_addr().map_or(addr, |peer| peer.to_string());
             net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer)));
             run(net, conn, stream, orders).await;

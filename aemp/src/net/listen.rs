@@ -1,36 +1,13 @@
-//! Listening.
+//! Accepting connections.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{Listener, Net, connection, socket};
-use crate::StartError;
+use super::{Net, connection, socket};
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Listens on every address that `bind`, a `host:port`, stands for. The port that was really bound is kept.
-pub(super) async fn bind(bind: &str) -> Result<Vec<Listener>, StartError> {
-    let failed = |source| StartError::Bind {
-        address: bind.into(),
-        source,
-    };
-    let mut listeners = Vec::new();
-    for address in lookup_host(bind).await.map_err(failed)? {
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?.to_string();
-        listeners.push(Listener {
-            address,
-            socket: Some(socket),
-        });
-    }
-    if listeners.is_empty() {
-        let none = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        return Err(failed(none));
-    }
-    Ok(listeners)
-}
 
 pub(super) async fn accept(net: Net, listener: TcpListener) {
     loop {
@@ -46,7 +23,7 @@ pub(super) async fn accept(net: Net, listener: TcpListener) {
 }
 
 fn accepted(net: &Net, stream: TcpStream, address: &str) {
-    socket::prepare(&stream, net.0.config.monitor_timeout);
+    socket::prepare(&stream, &net.0.config);
     let mut orders = None;
     net.ask(|mesh, now| {
         let conn = mesh.accepted(now, address);

@@ -148,9 +148,14 @@ impl Registry {
 
     /// The registered name that is nearest to one that is not registered.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        let best = self.init.keys().min_by_key(|known| distance(known, name))?;
-        (distance(best, name) <= name.len().div_ceil(3)).then_some(best.as_str())
+        nearest(self.init.keys().map(String::as_str), name)
     }
+}
+
+/// The name that may have been meant by one that is not known.
+pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    let best = names.min_by_key(|known| distance(known, name))?;
+    (distance(best, name) <= name.len().div_ceil(3)).then_some(best)
 }
 
 /// Edits between two names.
