@@ -38,7 +38,6 @@ use crate::{
     node::remote::Remotes,
     proto::{
         Time,
-        global::Role,
         mesh::{Level, Mesh, Output, Peers},
         peer::{ConnId, Peer},
     },
@@ -231,8 +230,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                let sink = self.node().database().sink(watch);
-                if let Some(sink) = sink.filter(|sink| sink.take(told)) {
+                if let Some(sink) = self.node().database().told(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }
@@ -322,11 +320,6 @@ impl Net {
         mesh.seeds()
             .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
             .collect()
-    }
-
-    /// What this node is in the network.
-    pub(crate) fn role(&self) -> Role {
-        lock(&self.0.mesh).role().clone()
     }
 
     pub(crate) fn observers(&self) -> &Observers {

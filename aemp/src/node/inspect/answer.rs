@@ -114,11 +114,11 @@ impl Node {
 
     /// Its part in the network, and its master.
     fn part(&self) -> (Role, Option<String>) {
-        match self.net().map(crate::net::Net::role) {
-            None | Some(global::Role::Alone) => (Role::Alone, None),
-            Some(global::Role::Searching(_)) => (Role::Searching, None),
-            Some(global::Role::Slave(master)) => (Role::Slave, Some(master.as_str().into())),
-            Some(global::Role::Global) => (Role::Global, None),
+        match self.role() {
+            global::Role::Alone => (Role::Alone, None),
+            global::Role::Searching(_) => (Role::Searching, None),
+            global::Role::Slave(master) => (Role::Slave, Some(master.as_str().into())),
+            global::Role::Global => (Role::Global, None),
         }
     }
 
