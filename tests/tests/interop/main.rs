@@ -4,8 +4,11 @@ mod command;
 #[path = "../network/common.rs"]
 mod common;
 mod connecting;
+mod failover;
 mod from_perl;
+mod globals;
 mod perl;
+mod perl_db;
 mod to_perl;
 
 use std::time::Duration;

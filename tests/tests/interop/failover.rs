@@ -1,0 +1,108 @@
+//! Global nodes of either kind that end, and slaves that go over to the other kind.
+
+use aemp::Node;
+use serde_json::json;
+
+use crate::{
+    common::{SECRET, soon},
+    connecting::free_address,
+    perl::{self, Perl},
+};
+
+/// Two global nodes, one of each kind, each the other's seed.
+struct Globals {
+    addresses: [String; 2],
+    node: Option<Node>,
+    perl: Option<Perl>,
+}
+
+impl Globals {
+    fn new() -> Self {
+        Self {
+            addresses: [free_address(), free_address()],
+            node: None,
+            perl: None,
+        }
+    }
+
+    async fn start(&mut self, which: &str) {
+        let [at_rust, at_perl] = &self.addresses;
+        if which == "perl" {
+            self.perl = Perl::global_at("perl", at_perl, std::slice::from_ref(at_rust)).await;
+        } else {
+            let node = Node::builder().node_id("rust").secret(SECRET);
+            let node = node.bind(at_rust).seed(at_rust).seed(at_perl);
+            self.node = Some(node.start().await.unwrap());
+        }
+    }
+
+    async fn end(&mut self, which: &str) {
+        match which {
+            "perl" => self.perl.take().unwrap().kill(),
+            _ => self.node.take().unwrap().stop().await,
+        }
+    }
+}
+
+/// Slaves of the one node, which are connected to the other as well.
+async fn slaves(globals: &mut Globals, master: &str, other: &str) -> Vec<Perl> {
+    globals.start(master).await;
+    let mut slaves = Vec::new();
+    for id in ["s1", "s2", "s3"] {
+        let mut slave = Perl::start(id, &globals.addresses).await.unwrap();
+        slave.expect("up").await;
+        slave.until_master(master).await;
+        slave.watch("mon", "fam");
+        slave.set("fam", id, &json!("of it"));
+        slaves.push(slave);
+    }
+    globals.start(other).await;
+    for slave in &mut slaves {
+        slave.expect("up").await;
+    }
+    soon(globals.node.as_ref().unwrap().until_up("perl")).await;
+    slaves
+}
+
+#[tokio::test]
+async fn perl_slaves_go_over_and_nothing_is_lost() {
+    if !perl::is_there() {
+        return;
+    }
+    for (master, other) in [("perl", "rust"), ("rust", "perl")] {
+        let mut globals = Globals::new();
+        let mut slaves = slaves(&mut globals, master, other).await;
+        let mut all = json!({"s1": "of it", "s2": "of it", "s3": "of it"});
+        for slave in &mut slaves {
+            slave.until_last_told("mon", &all).await;
+        }
+        globals.end(master).await;
+        for slave in &mut slaves {
+            slave.until_master(other).await;
+            slave.until_family("fam", &all).await;
+        }
+        all["s2"] = json!("changed");
+        slaves[1].set("fam", "s2", &all["s2"]);
+        for slave in &mut slaves {
+            slave.until_last_told("mon", &all).await;
+        }
+        // Who comes back learns everything again.
+        globals.start(master).await;
+        let at = globals.addresses[usize::from(master == "perl")].clone();
+        let mut late = Perl::start("late", &[at]).await.unwrap();
+        late.until_family("fam", &all).await;
+        let mut listeners = json!({"rust": [globals.addresses[0]], "perl": [globals.addresses[1]]});
+        for (id, slave) in [
+            ("s1", &slaves[0]),
+            ("s2", &slaves[1]),
+            ("s3", &slaves[2]),
+            ("late", &late),
+        ] {
+            listeners[id] = json!([slave.address]);
+        }
+        slaves.push(late);
+        for slave in &mut slaves {
+            slave.until_family("'l", &listeners).await;
+        }
+    }
+}
