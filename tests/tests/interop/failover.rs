@@ -1,5 +1,7 @@
 //! Global nodes of either kind that end, and slaves that go over to the other kind.
 
+use std::time::Duration;
+
 use aemp::Node;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use crate::{
     common::{SECRET, soon},
     connecting::free_address,
     perl::{self, Perl},
+    rust,
 };
 
 /// Two global nodes, one of each kind, each the other's seed.
@@ -105,4 +108,54 @@ async fn perl_slaves_go_over_and_nothing_is_lost() {
             slave.until_family("'l", &listeners).await;
         }
     }
+}
+
+/// A slave of a Perl global that knows nobody else, and a watcher at a Rust global that is patient with lost ones.
+async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
+    let node = rust().connect_interval(patience).start().await.unwrap();
+    let perl = Perl::global_at("perl", &free_address(), &node.listeners()).await;
+    let perl = perl.unwrap();
+    let at = std::slice::from_ref(&perl.address);
+    let mut at_perl = Perl::start("at-perl", at).await.unwrap();
+    at_perl.set("fam", "k", &json!("v"));
+    let mut at_rust = Perl::start("at-rust", &node.listeners()).await.unwrap();
+    at_rust.watch("mon", "fam");
+    at_rust.until_last_told("mon", &json!({"k": "v"})).await;
+    (node, perl, at_perl, at_rust)
+}
+
+#[tokio::test]
+async fn what_a_lost_global_held_is_not_gone_when_it_comes_back() {
+    if !perl::is_there() {
+        return;
+    }
+    let (node, perl, mut at_perl, mut at_rust) = at_both(Duration::from_secs(10)).await;
+    let at = perl.address.clone();
+    at_rust.so_far();
+    perl.kill();
+    let mut perl = Perl::global_at("perl", &at, &node.listeners())
+        .await
+        .unwrap();
+    at_perl.expect("down").await;
+    at_perl.expect("up").await;
+    at_perl.set("fam", "more", &json!("w"));
+    perl.until_family("fam", &json!({"k": "v", "more": "w"}))
+        .await;
+    let told = at_rust
+        .until_told("mon", &json!({"k": "v", "more": "w"}))
+        .await;
+    assert!(told.iter().all(|state| state["k"] == "v"), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_a_lost_global_held_is_gone_in_the_end() {
+    if !perl::is_there() {
+        return;
+    }
+    let (node, perl, _at_perl, mut at_rust) = at_both(Duration::from_millis(100)).await;
+    perl.kill();
+    at_rust.until_last_told("mon", &json!({})).await;
+    let left = json!({"rust": node.listeners(), "at-rust": [at_rust.address]});
+    at_rust.until_family("'l", &left).await;
+    at_rust.until_family("'g", &json!({"rust": null})).await;
 }

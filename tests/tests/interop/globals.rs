@@ -224,3 +224,15 @@ async fn seeds_of_each_other_and_themselves() {
     let listeners = json!({"rust": node.listeners(), "perl": [perl.address]});
     perl.until_family("'l", &listeners).await;
 }
+
+#[tokio::test]
+async fn a_plain_perl_seed_becomes_global() {
+    let Some(mut perl) = Perl::start("perl", &[]).await else {
+        return;
+    };
+    let node = rust().seed(&perl.address).start().await.unwrap();
+    soon(node.until_up("perl")).await;
+    perl.until_master("perl").await;
+    assert_eq!(perl.role().await, (true, Some("perl".into())));
+    assert_eq!(perl.address_of("rust").await, json!(node.listeners()));
+}
