@@ -7,8 +7,11 @@ mod connecting;
 mod failover;
 mod from_perl;
 mod globals;
+mod mixed;
 mod perl;
 mod perl_db;
+mod rust_db;
+mod slaves;
 mod to_perl;
 
 use std::time::Duration;
