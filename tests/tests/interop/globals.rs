@@ -1,5 +1,7 @@
 //! Rust global nodes in the midst of Perl nodes.
 
+use std::collections::BTreeMap;
+
 use aemp::Node;
 use serde_json::{Value as Json, json};
 
@@ -202,6 +204,32 @@ async fn nodes_that_know_only_their_masters_find_each_other() {
         json!("no known address"),
     ];
     assert_eq!(died, reason);
+}
+
+/// A database that does not fit into one packet is complete everywhere, and so are the addresses.
+#[tokio::test]
+async fn a_large_database() {
+    if !perl::is_there() {
+        return;
+    }
+    let node = rust().start().await.unwrap();
+    let mut s = slave("s", &node.listeners()).await;
+    let text = "x".repeat(1000);
+    let all: BTreeMap<String, String> = (0..2000).map(|n| (n.to_string(), text.clone())).collect();
+    for (key, value) in &all {
+        s.set("large", key, &json!(value));
+    }
+    s.until_family("large", &json!(all)).await;
+    let mut perl = Perl::start_global("perl", &node.listeners()).await.unwrap();
+    let mut other = Perl::start_global("other", std::slice::from_ref(&perl.address))
+        .await
+        .unwrap();
+    soon(node.until_up("other")).await;
+    for one in [&mut perl, &mut other] {
+        one.until_family("large", &json!(all)).await;
+        assert_eq!(one.address_of("rust").await, json!(node.listeners()));
+        assert_eq!(one.address_of("s").await, json!([s.address]));
+    }
 }
 
 /// Each the other's seed, and its own: both are global, and stay connected.
