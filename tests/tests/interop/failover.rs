@@ -110,6 +110,38 @@ async fn perl_slaves_go_over_and_nothing_is_lost() {
     }
 }
 
+/// A Perl slave does not notice that its second master in a row is lost, and never sends it its database again. What it sets later
+/// is everywhere all the same.
+#[tokio::test]
+async fn a_perl_slave_that_misses_the_restart_of_its_master() {
+    if !perl::is_there() {
+        return;
+    }
+    let mut globals = Globals::new();
+    let mut slaves = slaves(&mut globals, "perl", "rust").await;
+    globals.end("perl").await;
+    globals.start("perl").await;
+    for slave in &mut slaves {
+        slave.expect("down").await;
+        slave.expect("up").await;
+        slave.until_master("rust").await;
+    }
+    globals.end("rust").await;
+    for slave in &mut slaves {
+        slave.expect("down").await;
+    }
+    globals.start("rust").await;
+    for slave in &mut slaves {
+        slave.expect("up").await;
+        assert_eq!(slave.role().await, (false, Some("rust".into())));
+    }
+    slaves[0].set("new", "k", &json!("v"));
+    let perl = globals.perl.as_mut().unwrap();
+    perl.until_family("new", &json!({"k": "v"})).await;
+    slaves.remove(0).kill();
+    perl.until_family("new", &json!({})).await;
+}
+
 /// A slave of a Perl global that knows nobody else, and a watcher at a Rust global that is patient with lost ones.
 async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
     let node = rust().connect_interval(patience).start().await.unwrap();
