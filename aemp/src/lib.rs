@@ -72,6 +72,7 @@
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
@@ -110,7 +111,7 @@ pub use message::{
 };
 pub use net::NodesMonitor;
 pub use node::{
-    Node, NodeBuilder,
+    Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

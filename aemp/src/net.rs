@@ -92,6 +92,7 @@ enum Order {
         recv: Format,
         leftover: Vec<u8>,
         peer_keepalive: Option<Duration>,
+        provider: Option<String>,
     },
 }
 
@@ -201,6 +202,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                provider,
             } => self.order(
                 conn,
                 Order::Established {
@@ -208,6 +210,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    provider,
                 },
             ),
             Output::WakeWriter { node } => {
@@ -227,8 +230,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                let sink = self.node().database().sink(watch);
-                if let Some(sink) = sink.filter(|sink| sink.take(told)) {
+                if let Some(sink) = self.node().database().told(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }
@@ -309,6 +311,14 @@ impl Net {
         listeners
             .iter()
             .map(|listener| listener.address.clone())
+            .collect()
+    }
+
+    /// The seeds: address, the node that was found there last, and whether that is connected.
+    pub(crate) fn seeds(&self) -> Vec<(String, Option<NodeId>, bool)> {
+        let mesh = lock(&self.0.mesh);
+        mesh.seeds()
+            .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
             .collect()
     }
 

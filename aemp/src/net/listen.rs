@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Net, connection, socket};
+use super::{
+    Net,
+    connection::{self, Made},
+    socket,
+};
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -31,9 +35,9 @@ fn accepted(net: &Net, stream: TcpStream, address: &str) {
         orders = Some((conn, net.open(conn)));
     });
     if let Some((conn, orders)) = orders {
-        let net = net.clone();
+        let (net, made) = (net.clone(), Made::Accepted(address.into()));
         net.clone().0.node.scheduler().runtime().spawn(async move {
-            connection::run(&net, conn, stream, orders).await;
+            connection::run(&net, conn, stream, orders, made).await;
             net.close(conn);
         });
     }

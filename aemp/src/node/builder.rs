@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Inner, Node,
+    inspect::Inspection,
     names::Names,
     registry::{InitFunction, Registry},
     remote::Remotes,
@@ -195,6 +196,7 @@ impl NodeBuilder {
             registry,
             secure,
             remotes: Remotes::new(peers),
+            inspection: Inspection::new(),
             net: OnceLock::new(),
             database: Database::default(),
         })))

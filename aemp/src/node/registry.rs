@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use aemp_codec::Value;
+use serde::{Deserialize, Serialize};
 
 use super::spawn::Spawning;
 use crate::{
@@ -39,7 +40,8 @@ impl fmt::Debug for InitFn {
 }
 
 /// One registered init function, as [`Node::init_functions`](crate::Node::init_functions) lists them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct InitFunction {
     /// The fully-qualified name that other nodes spawn it by.
@@ -133,6 +135,11 @@ impl Registry {
 
     pub(crate) fn init(&self, name: &str) -> Option<&StartFn> {
         self.init.get(name).map(|entry| &entry.start)
+    }
+
+    /// The names of the functions that other nodes may call.
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<&Function> {

@@ -16,7 +16,7 @@ use self::{
     lines::LineBuffer,
 };
 pub use self::{
-    config::HandshakeConfig,
+    config::{HandshakeConfig, PROVIDER},
     error::HandshakeError,
     greeting::Greeting,
     output::{Established, HandshakeOutput},

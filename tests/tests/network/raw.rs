@@ -76,6 +76,11 @@ impl Raw {
 
     /// The next packet that is no keepalive, and not about who is global.
     pub(crate) async fn packet(&mut self) -> Json {
+        // As a whole, because keepalives would make each single read come soon.
+        soon(self.some_packet()).await
+    }
+
+    async fn some_packet(&mut self) -> Json {
         loop {
             let mut packets =
                 serde_json::Deserializer::from_slice(&self.buffer).into_iter::<Json>();

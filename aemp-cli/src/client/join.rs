@@ -1,0 +1,98 @@
+//! Joining the network, or saying why that does not work.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aemp::Node;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{seconds, seeds::SeedLog};
+use crate::{failure::Failure, network::Network, session::Session};
+
+/// How long before the end of its time a command begins to find out why it is not in the network.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A node that is connected to a seed.
+pub(super) async fn join(
+    session: &mut Session,
+    log: &SeedLog,
+    deadline: Instant,
+) -> Result<Node, Failure> {
+    let (node, seeds) = Network::of(session)?.start().await?;
+    let (tell, mut up) = mpsc::unbounded_channel();
+    let _observer = node.mon_nodes(move |_, is_up, _| {
+        if is_up {
+            let _ = tell.send(());
+        }
+    });
+    let joined = async {
+        let mut told = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = up.recv() => return true,
+                () = log.changed() => {
+                    if log.hopeless() >= seeds.len() {
+                        return false;
+                    }
+                    if !std::mem::replace(&mut told, true) {
+                        let time = seconds(session.options.timeout());
+                        session.output.waiting(&format!("{}; trying for {time}", each(&log.failures())));
+                    }
+                }
+            }
+        }
+    };
+    let look = session.options.timeout().min(2 * LOOK) / 2;
+    match timeout_at(deadline - look, joined).await {
+        Ok(true) => Ok(node),
+        Ok(false) => Err(refused(log)),
+        Err(_) => Err(unreached(&seeds, log, session.options.timeout(), look).await),
+    }
+}
+
+/// No seed will ever have us.
+fn refused(log: &SeedLog) -> Failure {
+    let failures = log.failures();
+    let each = failures
+        .iter()
+        .map(|(address, text)| format!("{address}: {text}"));
+    let each: Vec<_> = each.collect();
+    Failure::network(format_args!("cannot join the network: {}", each.join("; ")))
+}
+
+/// The time is over.
+async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Duration) -> Failure {
+    let mut failures = log.failures();
+    let look = look / u32::try_from(seeds.len()).unwrap_or(1).max(1);
+    for seed in seeds {
+        if !failures.contains_key(seed) {
+            failures.insert(seed.clone(), silence(seed, look).await.into());
+        }
+    }
+    let (time, each) = (seconds(time), each(&failures));
+    Failure::network(format_args!(
+        "cannot join the network within {time}: {each}"
+    ))
+}
+
+/// What is wrong with each address.
+fn each(failures: &BTreeMap<String, String>) -> String {
+    let each = failures.iter();
+    let each: Vec<_> = each
+        .map(|(address, text)| format!("{address}: {text}"))
+        .collect();
+    each.join("; ")
+}
+
+/// Why nothing is heard of a seed.
+async fn silence(seed: &str, time: Duration) -> &'static str {
+    match timeout(time, TcpStream::connect(seed)).await {
+        Ok(Ok(_)) => "it takes connections, but says nothing: is it an AnyEvent::MP node?",
+        Ok(Err(_)) => "it takes no connections",
+        Err(_) => "nothing is heard from there",
+    }
+}
