@@ -39,7 +39,12 @@ impl Worker {
     #[rcv]
     fn primes(&self, thousand: u32) -> (String, usize) {
         let numbers = 1000 * thousand..1000 * (thousand + 1);
-        let prime = |n: &u32| *n > 1 && (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+        let prime = |n: &u32| {
+            *n > 1
+                && (2..*n)
+                    .take_while(|d| d * d <= *n)
+                    .all(|d| !n.is_multiple_of(d))
+        };
         (self.name.clone(), numbers.filter(prime).count())
     }
 }
