@@ -12,6 +12,7 @@ mod run;
 mod settings;
 mod snd;
 mod spawn;
+mod top;
 mod trace;
 
 use clap::{Arg, ArgMatches, Command};
@@ -105,6 +106,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, nodes::command(), nodes::run).chaining(),
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
+        Entry::new(Section::Network, top::command(), top::run),
     ];
     entries.extend(settings::entries());
     let chained = [

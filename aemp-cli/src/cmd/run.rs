@@ -129,20 +129,20 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
 }
 
 #[cfg(unix)]
-mod signals {
+pub(super) mod signals {
     //! SIGTERM and SIGINT.
 
     use std::io;
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    pub(super) struct Signals {
+    pub(crate) struct Signals {
         terminate: Signal,
         interrupt: Signal,
     }
 
     impl Signals {
-        pub(super) fn new() -> io::Result<Self> {
+        pub(crate) fn new() -> io::Result<Self> {
             Ok(Self {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
@@ -150,7 +150,7 @@ mod signals {
         }
 
         /// Ready when one comes.
-        pub(super) async fn next(&mut self) {
+        pub(crate) async fn next(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
@@ -160,20 +160,20 @@ mod signals {
 }
 
 #[cfg(not(unix))]
-mod signals {
+pub(super) mod signals {
     //! Control-C.
 
     use std::io;
 
-    pub(super) struct Signals;
+    pub(crate) struct Signals;
 
     impl Signals {
-        pub(super) fn new() -> io::Result<Self> {
+        pub(crate) fn new() -> io::Result<Self> {
             Ok(Self)
         }
 
         /// Ready when it is pressed.
-        pub(super) async fn next(&mut self) {
+        pub(crate) async fn next(&mut self) {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
