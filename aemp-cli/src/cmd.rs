@@ -2,6 +2,7 @@
 
 mod cal;
 mod completions;
+mod db;
 mod eval;
 mod keys;
 mod mon;
@@ -106,6 +107,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, nodes::command(), nodes::run).chaining(),
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
+        Entry::new(Section::Network, db::command(), db::run),
         Entry::new(Section::Network, top::command(), top::run),
     ];
     entries.extend(settings::entries());

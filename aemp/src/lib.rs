@@ -69,6 +69,8 @@
 //! | backpressure | [`Handle::bound`] and [`Handle::send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
+//! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
+//! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
@@ -86,6 +88,7 @@ compile_error!(
 #[path = "private.rs"]
 pub mod __private;
 pub mod config;
+pub mod db;
 mod error;
 mod macros;
 mod message;
@@ -101,6 +104,7 @@ pub use aemp_codec::{
 };
 pub use aemp_macros::{port, protocol, rcv, spawnable};
 
+pub use db::DbError;
 pub use error::{CallError, HandleError, RcvError, SendError, Sent, StartError};
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,

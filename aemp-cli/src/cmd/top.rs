@@ -27,12 +27,13 @@ use self::{
     collect::Collector,
     screen::Screen,
 };
-use super::run::signals::Signals;
+
 use crate::{
     Exit,
     client::{self, Client},
     failure::{Failure, Outcome},
     session::Session,
+    signals::Signals,
 };
 
 /// How often all nodes are asked.

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     Args, Cx, StartError,
     config::Environment,
+    db::machine::Database,
     message::Origin,
     net::Net,
     port::{scheduler::Scheduler, table::Table},
@@ -197,6 +198,7 @@ impl NodeBuilder {
             remotes: Remotes::new(peers),
             inspection: Inspection::new(),
             net: OnceLock::new(),
+            database: Database::default(),
         })))
     }
 }

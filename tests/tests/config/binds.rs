@@ -1,6 +1,9 @@
 //! Where a node listens, and which seeds it finds.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use aemp::{Node, NodeBuilder, StartError, config::host_name};
 
@@ -25,10 +28,18 @@ fn sockets(node: &Node) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// A port that is free on all addresses, most likely.
+/// A port that is free on all addresses, and that the system gives to nobody by itself meanwhile.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Tests of other processes begin elsewhere.
+        let start = u16::try_from(std::process::id() % 100).unwrap() * 100;
+        let port = 20_000 + (start + next) % 10_000;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 #[tokio::test]
@@ -220,6 +231,24 @@ async fn an_address_of_another_machine_is_named() {
     let error = bound("203.0.113.77:0").await.unwrap_err().to_string();
     let start = "cannot listen on 203.0.113.77:* (203.0.113.77:0): ";
     assert!(error.starts_with(start), "{error}");
+}
+
+#[tokio::test]
+async fn a_seed_that_nobody_knows_is_named_and_the_node_lives() {
+    let logs = Logs::catch();
+    let a = node("a")
+        .seed("no-such-host.invalid:4040")
+        .bind("127.0.0.1:0");
+    let a = a.start().await.unwrap();
+    logs.expect("no-such-host.invalid:4040").await;
+    let b = node("b")
+        .seed(a.listeners().remove(0))
+        .start()
+        .await
+        .unwrap();
+    up(&b, "a").await;
+    b.stop().await;
+    a.stop().await;
 }
 
 #[tokio::test]

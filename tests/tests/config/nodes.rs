@@ -92,6 +92,8 @@ async fn two_profiles_make_a_network() {
         .unwrap();
     up(&b, "top").await;
     b.stop().await;
+    file.set(Some("worker"), "secret", "wrong").unwrap();
+    file.save().unwrap();
     let forced = at(&home).profile("worker").secret(SECRET).force(true);
     let b = forced.start().await.unwrap();
     up(&b, "top").await;

@@ -1,10 +1,13 @@
 //! One file for programs in Rust and in Perl. Skipped, with a message, where there is no AnyEvent::MP.
 
-use std::{io::Write, process::Command};
+use std::{
+    io::Write,
+    process::{Child, Command},
+};
 
-use aemp::config::host_name;
+use aemp::{Node, config::host_name};
 
-use crate::common::{Home, json};
+use crate::common::{Home, json, up};
 
 /// What Perl prints that has the reference's configuration loaded, whose file is that of `home`. `None` without Perl.
 fn perl(home: &Home, code: &str) -> Option<String> {
@@ -78,4 +81,41 @@ fn what_perl_writes_is_read_here() {
         r#"print "$cfg->{unknown}[0] $cfg->{profile}{p}{binds}[0]""#,
     );
     assert_eq!(printed.unwrap(), "1.5 *");
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn nodes_of_both_kinds_share_a_file() {
+    let home = Home::new();
+    let mut file = home.load().unwrap();
+    file.set(None, "secret", "between friends, and \u{e9}migr\u{e9}s")
+        .unwrap();
+    file.set(None, "binds", "127.0.0.1:*").unwrap();
+    file.set(Some("rust"), "nodeid", "rust/%n").unwrap();
+    file.save().unwrap();
+    let node = Node::builder().config_file(home.path()).profile("rust");
+    let node = node.start().await.unwrap();
+    file.set(Some("perl"), "seeds", node.listeners().remove(0))
+        .unwrap();
+    file.set(Some("perl"), "nodeid", "perl/%n").unwrap();
+    file.save().unwrap();
+    if perl(&home, "").is_none() {
+        return;
+    }
+    let code = r#"use AnyEvent::MP; configure profile => "perl"; AE::cv->recv"#;
+    let mut command = Command::new("perl");
+    command
+        .env("PERL_ANYEVENT_MP_RC", home.path())
+        .args(["-e", code]);
+    let _perl = Process(command.spawn().unwrap());
+    up(&node, &format!("perl/{}", host_name())).await;
+    node.stop().await;
 }

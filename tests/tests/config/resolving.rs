@@ -5,7 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use aemp::{
     Map,
     config::{
-        ConfigError, Environment, Method, Secret, Service, Settings, Sources, effective, host_name,
+        ConfigError, ConfigFile, Environment, Method, Secret, Service, Settings, Sources,
+        effective, host_name,
     },
 };
 
@@ -94,6 +95,16 @@ fn without_the_file_the_environment_does_not_count() {
         ..Sources::default()
     });
     assert_eq!(settings.unwrap().node_id, "p/");
+}
+
+#[test]
+fn the_process_has_an_environment() {
+    let path = Environment::process().variable("PATH");
+    assert_eq!(path, std::env::var("PATH").ok());
+    assert_eq!(
+        Environment::process().variable("AEMP_NO_SUCH_VARIABLE"),
+        None
+    );
 }
 
 #[test]
@@ -212,20 +223,29 @@ fn a_wrong_type_names_file_profile_key_and_position() {
         assert_eq!(home.error(settings(&home, profile, &Map::new())), error);
     }
     settings(&home, "other", &Map::new()).unwrap();
-    // What has been set since is at no place in the file.
+}
+
+#[test]
+fn what_has_been_set_since_is_at_no_place_in_the_file() {
+    let home = Home::with(r#"{"profile": {"a": {"parent": "b"}, "c": {"parent": "d"}}}"#);
     let mut file = home.load().unwrap();
-    file.set(Some("near"), "secret", "hush").unwrap();
-    let sources = Sources {
-        file: Some(&file),
-        profile: Some("near"),
-        environment: none(),
-        ..Sources::default()
+    file.set(Some("a"), "parent", "server").unwrap();
+    let error = |file: &ConfigFile, profile| {
+        let sources = Sources {
+            file: Some(file),
+            profile: Some(profile),
+            environment: none(),
+            ..Sources::default()
+        };
+        home.error(Settings::resolve(&sources))
     };
-    let error = home.error(Settings::resolve(&sources));
-    assert!(
-        error.starts_with("rc:4:37: profile \"far\": monitor_timeout"),
-        "{error}"
-    );
+    let problem = r#"profile "a": parent: there is no profile "server""#;
+    assert_eq!(error(&file, "a"), format!("rc: {problem}"));
+    let other = r#"rc:1:52: profile "c": parent: there is no profile "d""#;
+    assert!(error(&file, "c").starts_with(other));
+    // When it has been saved, it is.
+    file.save().unwrap();
+    assert_eq!(error(&file, "a"), format!("rc:4:21: {problem}"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Node {
             node: node.map(|node| node.as_str().into()),
             connected,
         };
-        let (role, master) = self.role();
+        let (role, master) = self.part();
         NodeInfo {
             id: self.id().as_str().into(),
             provider: PROVIDER.into(),
@@ -113,7 +113,7 @@ impl Node {
     }
 
     /// Its part in the network, and its master.
-    fn role(&self) -> (Role, Option<String>) {
+    fn part(&self) -> (Role, Option<String>) {
         match self.net().map(crate::net::Net::role) {
             None | Some(global::Role::Alone) => (Role::Alone, None),
             Some(global::Role::Searching(_)) => (Role::Searching, None),
