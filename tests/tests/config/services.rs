@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aemp::{Cx, Node, NodeBuilder, StartError, args, port, spawnable};
+use aemp::{Cx, Node, NodeBuilder, StartError, args, db::Role, port, spawnable};
 
 use crate::{
     common::{Home, soon},
@@ -149,28 +149,16 @@ async fn one_that_fails_is_a_port_that_dies() {
 
 #[tokio::test]
 async fn the_reference_s_global_service_makes_the_node_global() {
-    let logs = Logs::catch();
+    let role = async |builder: NodeBuilder| {
+        let node = builder.node_id("a").start().await.unwrap();
+        let role = node.role();
+        node.stop().await;
+        role
+    };
     for name in ["AnyEvent::MP::Global", "AnyEvent::MP::Global::"] {
-        let before = logs.count("a global node from the start");
-        let builder = Node::builder().node_id("a").service(name, args![]);
-        builder.start().await.unwrap().stop().await;
-        assert_eq!(logs.count("a global node from the start"), before + 1);
+        let builder = Node::builder().service(name, args![]);
+        assert_eq!(role(builder).await, Role::Global);
     }
-    Node::builder()
-        .node_id("a")
-        .global(true)
-        .start()
-        .await
-        .unwrap()
-        .stop()
-        .await;
-    assert_eq!(logs.count("a global node from the start"), 3);
-    Node::builder()
-        .node_id("a")
-        .start()
-        .await
-        .unwrap()
-        .stop()
-        .await;
-    assert_eq!(logs.count("a global node from the start"), 3);
+    assert_eq!(role(Node::builder().global(true)).await, Role::Global);
+    assert_eq!(role(Node::builder()).await, Role::Alone);
 }
