@@ -38,7 +38,6 @@ use crate::{
     node::remote::Remotes,
     proto::{
         Time,
-        global::Role,
         mesh::{Level, Mesh, Output, Peers},
         peer::{ConnId, Peer},
     },
@@ -322,11 +321,6 @@ impl Net {
         mesh.seeds()
             .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
             .collect()
-    }
-
-    /// What this node is in the network.
-    pub(crate) fn role(&self) -> Role {
-        lock(&self.0.mesh).role().clone()
     }
 
     pub(crate) fn observers(&self) -> &Observers {
