@@ -24,7 +24,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::{
     app::{App, Then},
-    collect::Collector,
+    collect::{Collector, News},
     screen::Screen,
 };
 
@@ -43,11 +43,11 @@ const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn command() -> Command {
     Command::new("top")
-        .about("Watch the network: nodes, connections, ports")
+        .about("Watch the network: nodes, connections, ports, families")
         .long_about(
             "Shows the whole network on the terminal, and asks every node once a second how it is: nodes with their parts in the network, \
              memory and ports; connections with their message and byte rates and what is queued; ports with the longest queues; how many \
-             ports there are of each type. Enter goes from a node to its connections and back with Esc, Tab changes the \
+             ports there are of each type; the database's families. Enter goes from a node to its connections and back with Esc, Tab changes the \
              table; `?` lists all keys.\n\nOf nodes that are written in Perl only what their neighbours know is shown. The command's own \
              node is left out.",
         )
@@ -83,6 +83,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     Some(_) => {}
                     None => return Err(Failure::failed("the terminal is gone")),
                 }
+                app.family().into_iter().for_each(|family| collector.open(family));
                 draw(&mut screen, &mut app, client)?;
             }
             _ = frames.tick(), if stale => {
@@ -93,8 +94,11 @@ async fn watch(client: &Client<'_>) -> Outcome {
                 round(client, &mut collector, &mut app);
                 stale = true;
             }
-            report = collector.next() => {
-                app.take(report);
+            news = collector.next() => {
+                match news {
+                    News::Node(report) => app.take(report),
+                    News::Family(opened) => app.open(opened),
+                }
                 stale = true;
             }
         }
@@ -119,4 +123,7 @@ fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
         app.network.forget(now);
     }
     collector.ask(app.network.names());
+    app.family()
+        .into_iter()
+        .for_each(|family| collector.open(family));
 }

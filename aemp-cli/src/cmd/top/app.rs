@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    model::{Network, Report},
+    model::{Network, Opened, Report},
     place::{Place, Tab},
     table::Table,
 };
@@ -40,6 +40,13 @@ impl App {
             help: false,
             paused: false,
             height: 10,
+        }
+    }
+
+    /// Takes what is in a family in, unless the picture is to stand still.
+    pub(super) fn open(&mut self, opened: Opened) {
+        if !self.paused {
+            self.network.opened = Some(opened);
         }
     }
 
@@ -122,8 +129,10 @@ impl App {
 
     /// Shows another table of the same node, or of all.
     fn show(&mut self, tab: Tab) {
-        let scope = self.place.scope.clone();
-        self.place = Place::new(tab, scope.filter_for(tab));
+        // The nodes are always all of them, and what is in a family is about no node.
+        let kept = tab != Tab::Nodes && self.place.tab != Tab::Keys;
+        let scope = self.place.scope.take().filter(|_| kept);
+        self.place = Place::new(tab, scope);
     }
 
     /// Goes into what the meant row stands for.
@@ -143,6 +152,8 @@ impl App {
                 Some((node, _)) => Place::new(Tab::Ports, Some(node.into())),
                 None => return,
             },
+            Tab::Families => Place::new(Tab::Keys, Some(key)),
+            Tab::Keys => return,
             Tab::Types => {
                 let mut place = Place::new(Tab::Ports, self.place.scope.clone());
                 place.filter = key;
@@ -151,6 +162,12 @@ impl App {
         };
         let from = std::mem::replace(&mut self.place, to);
         self.back.push(from);
+    }
+
+    /// The family that is looked into.
+    pub(super) fn family(&self) -> Option<&str> {
+        let keys = self.place.tab == Tab::Keys;
+        self.place.scope.as_deref().filter(|_| keys)
     }
 
     /// Goes back; a filter goes first.
@@ -162,16 +179,5 @@ impl App {
         } else {
             self.place.scope = None;
         }
-    }
-}
-
-/// A table of nodes is always about all of them.
-trait Scope {
-    fn filter_for(self, tab: Tab) -> Self;
-}
-
-impl Scope for Option<String> {
-    fn filter_for(self, tab: Tab) -> Self {
-        self.filter(|_| tab != Tab::Nodes)
     }
 }

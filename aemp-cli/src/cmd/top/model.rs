@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aemp::inspect::{ConnectionInfo, NodeInfo, Ports, Traffic};
+use aemp::inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic};
 
 /// For how many seconds a node is still shown that nobody knows any more.
 const REMEMBERED: f64 = 10.0;
@@ -24,6 +24,7 @@ pub(super) enum Sight {
         info: Box<NodeInfo>,
         connections: Vec<ConnectionInfo>,
         ports: Ports,
+        families: Vec<FamilyInfo>,
     },
     /// A node that cannot be looked into.
     Foreign {
@@ -40,6 +41,7 @@ pub(super) struct Seen {
     pub(super) provider: Option<String>,
     pub(super) connections: Vec<Link>,
     pub(super) ports: Option<Ports>,
+    pub(super) families: Vec<FamilyInfo>,
     /// Why it does not answer.
     pub(super) failure: Option<String>,
     /// When it has answered last.
@@ -132,6 +134,16 @@ pub(super) struct Network {
     /// The node that looks, which is not shown.
     own: String,
     pub(super) nodes: BTreeMap<String, Seen>,
+    /// What is in the family that is looked into.
+    pub(super) opened: Option<Opened>,
+}
+
+/// A family that is looked into.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) family: String,
+    /// Its keys and values, or why they are not known.
+    pub(super) entries: Result<Vec<(String, String)>, String>,
 }
 
 impl Network {
@@ -139,6 +151,7 @@ impl Network {
         Self {
             own: own.into(),
             nodes: BTreeMap::new(),
+            opened: None,
         }
     }
 
@@ -168,6 +181,7 @@ impl Network {
                 info,
                 mut connections,
                 ports,
+                families,
             }) => {
                 connections.retain(|connection| connection.node != self.own);
                 let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
@@ -175,6 +189,7 @@ impl Network {
                 seen.connections = seen.links(at, connections);
                 seen.provider = Some(info.provider.clone());
                 (seen.info, seen.ports) = (Some(*info), Some(ports));
+                seen.families = families;
                 neighbours
             }
             Ok(Sight::Foreign {

@@ -13,10 +13,20 @@ pub(super) enum Tab {
     Connections,
     Ports,
     Types,
+    Families,
+    /// What is in one family.
+    Keys,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 4] = [Self::Nodes, Self::Connections, Self::Ports, Self::Types];
+    /// Those that are always there.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Nodes,
+        Self::Connections,
+        Self::Ports,
+        Self::Types,
+        Self::Families,
+    ];
 
     pub(super) fn title(self) -> &'static str {
         match self {
@@ -24,13 +34,15 @@ impl Tab {
             Self::Connections => "connections",
             Self::Ports => "ports",
             Self::Types => "types",
+            Self::Families => "families",
+            Self::Keys => "keys",
         }
     }
 
     /// How a table is sorted at first.
     fn order(self) -> Order {
         let column = match self {
-            Self::Nodes | Self::Connections => 0,
+            Self::Nodes | Self::Connections | Self::Families | Self::Keys => 0,
             Self::Ports => 2,
             Self::Types => 1,
         };

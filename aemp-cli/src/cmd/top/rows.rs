@@ -56,6 +56,14 @@ const TYPES: &[Column] = &[
     number("NODES", 7),
 ];
 
+const FAMILIES: &[Column] = &[
+    text("FAMILY", Width::Rest(20)),
+    number("KEYS", 11),
+    number("NODES", 7),
+];
+
+const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
+
 /// The columns of a table.
 pub(super) fn columns(tab: Tab) -> &'static [Column] {
     match tab {
@@ -63,6 +71,8 @@ pub(super) fn columns(tab: Tab) -> &'static [Column] {
         Tab::Connections => CONNECTIONS,
         Tab::Ports => PORTS,
         Tab::Types => TYPES,
+        Tab::Families => FAMILIES,
+        Tab::Keys => KEYS,
     }
 }
 
@@ -86,6 +96,8 @@ pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
             .map(port)
             .collect(),
         Tab::Types => types(nodes),
+        Tab::Families => families(nodes),
+        Tab::Keys => keys(network, scope),
     };
     Table {
         columns: columns(tab),
@@ -246,4 +258,39 @@ fn types<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
         mark: busy(kind.queued),
     };
     types.into_iter().map(row).collect()
+}
+
+/// A global node knows a family whole, others know what they have set: the largest number is the right one.
+fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
+    let mut families = BTreeMap::<&str, (u64, u64)>::new();
+    for info in nodes.flat_map(|(_, seen)| &seen.families) {
+        let (keys, nodes) = families.entry(&info.name).or_default();
+        *keys = info.keys.max(*keys);
+        *nodes += 1;
+    }
+    let row = |(name, (keys, nodes)): (&str, (u64, u64))| Row {
+        key: name.into(),
+        cells: vec![Cell::text(name), counted(keys), counted(nodes)],
+        mark: Mark::None,
+    };
+    families.into_iter().map(row).collect()
+}
+
+fn keys(network: &Network, family: Option<&str>) -> Vec<Row> {
+    let opened = network.opened.as_ref();
+    let opened = opened.filter(|opened| Some(&*opened.family) == family);
+    let row = |key: &str, value: &str, mark| Row {
+        key: key.into(),
+        cells: vec![Cell::text(key), Cell::text(value)],
+        mark,
+    };
+    match opened.map(|opened| &opened.entries) {
+        None => Vec::new(),
+        Some(Ok(entries)) => {
+            let rows = entries.iter();
+            rows.map(|(key, value)| row(key, value, Mark::None))
+                .collect()
+        }
+        Some(Err(failure)) => vec![row("-", failure, Mark::Bad)],
+    }
 }

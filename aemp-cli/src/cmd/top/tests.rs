@@ -1,7 +1,7 @@
 //! The keys and the picture, without a terminal and without a network.
 
 use aemp::inspect::{
-    ConnectionInfo, Direction, NodeInfo, PortInfo, PortTypeInfo, Ports, Role, Traffic,
+    ConnectionInfo, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role, Traffic,
 };
 use ratatui::{
     Terminal,
@@ -11,7 +11,7 @@ use ratatui::{
 
 use super::{
     app::{App, Then},
-    model::{Report, Sight},
+    model::{Opened, Report, Sight},
     place::Tab,
     view,
 };
@@ -55,6 +55,12 @@ fn kind(name: &str, count: u64, queued: u64) -> PortTypeInfo {
     info
 }
 
+fn family(name: &str, keys: u64) -> FamilyInfo {
+    let mut info = FamilyInfo::default();
+    (info.name, info.keys) = (name.into(), keys);
+    info
+}
+
 fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortInfo>) -> Sight {
     let mut info = NodeInfo::default();
     info.id = id.into();
@@ -73,6 +79,7 @@ fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortI
         info: Box::new(info),
         connections,
         ports: all,
+        families: vec![family("'l", if role == Role::Global { 3 } else { 1 })],
     }
 }
 
@@ -188,7 +195,7 @@ fn help_and_a_filter() {
 fn any_size_will_do() {
     let mut app = network();
     for (width, height) in [(1, 1), (2, 2), (10, 3), (3, 10), (40, 5), (300, 80)] {
-        for keys in ["1", "2", "3", "4", "?", "x"] {
+        for keys in ["1", "2", "3", "4", "5", "?", "x"] {
             press(&mut app, keys);
             picture(&mut app, width, height);
         }
@@ -299,6 +306,33 @@ fn a_type_leads_to_its_ports() {
     assert_eq!(app.place.scope.as_deref(), Some("blue"));
     press(&mut app, "1");
     assert_eq!(app.place.scope, None);
+}
+
+#[test]
+fn a_family_leads_to_its_keys() {
+    let mut app = network();
+    press(&mut app, "5");
+    let families = picture(&mut app, 80, 5);
+    assert_eq!(app.family(), None);
+    press(&mut app, "\n");
+    assert_eq!(app.family(), Some("'l"));
+    assert!(keys(&app).is_empty());
+    let entry = |key: &str| (key.to_owned(), r#"["10.0.0.1:4040"]"#.to_owned());
+    let mut opened = Opened {
+        family: "'l".into(),
+        entries: Ok(vec![entry("green"), entry("blue")]),
+    };
+    app.open(opened.clone());
+    insta::assert_snapshot!(format!("{families}\n{}", picture(&mut app, 80, 6)));
+    // What comes late of another one is not shown here.
+    opened.family = "'g".into();
+    app.open(opened.clone());
+    assert!(keys(&app).is_empty());
+    (opened.family, opened.entries) = ("'l".into(), Err("no answer in time".into()));
+    app.open(opened);
+    assert!(picture(&mut app, 80, 6).contains("no answer in time"));
+    press(&mut app, "3");
+    assert_eq!((app.place.scope.as_deref(), app.family()), (None, None));
 }
 
 #[test]

@@ -18,9 +18,10 @@ use super::{
 
 const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  Enter                        a node's connections, the other end
-                              of a connection, a type's ports
+                              of a connection, a type's ports, a family's keys
  Esc                          back, or the whole network again
- Tab, 1 2 3 4                 nodes, connections, ports, types
+ Tab, 1 2 3 4 5               nodes, connections, ports, types,
+                              families
  < >  (or Left Right)         sort by another column
  r                            sort the other way round
  /                            show only rows with these words
