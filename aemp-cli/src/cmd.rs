@@ -11,6 +11,7 @@ mod ports;
 mod profiles;
 mod run;
 mod settings;
+mod shell;
 mod snd;
 mod spawn;
 mod top;
@@ -109,6 +110,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, trace::command(), trace::run),
         Entry::new(Section::Network, db::command(), db::run),
         Entry::new(Section::Network, top::command(), top::run),
+        Entry::new(Section::Network, shell::command(), shell::run),
     ];
     entries.extend(settings::entries());
     let chained = [
