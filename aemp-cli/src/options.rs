@@ -63,7 +63,7 @@ pub(crate) fn add(root: Command) -> Command {
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")
-            .help("The network's shared secret, instead of the configured one"),
+            .help("The network's shared secret, instead of the configured one; AEMP_SECRET is seen by fewer"),
         Arg::new("as-profile")
             .long("profile")
             .value_name("NAME")

@@ -230,8 +230,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                let sink = self.node().database().sink(watch);
-                if let Some(sink) = sink.filter(|sink| sink.take(told)) {
+                if let Some(sink) = self.node().database().told(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }

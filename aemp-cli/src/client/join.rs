@@ -1,6 +1,6 @@
 //! Joining the network, or saying why that does not work.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aemp::Node;
 use tokio::{
@@ -29,6 +29,7 @@ pub(super) async fn join(
         }
     });
     let joined = async {
+        let mut told = false;
         loop {
             tokio::select! {
                 biased;
@@ -36,6 +37,10 @@ pub(super) async fn join(
                 () = log.changed() => {
                     if log.hopeless() >= seeds.len() {
                         return false;
+                    }
+                    if !std::mem::replace(&mut told, true) {
+                        let time = seconds(session.options.timeout());
+                        session.output.waiting(&format!("{}; trying for {time}", each(&log.failures())));
                     }
                 }
             }
@@ -68,15 +73,19 @@ async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Durati
             failures.insert(seed.clone(), silence(seed, look).await.into());
         }
     }
-    let each = failures
-        .iter()
-        .map(|(address, text)| format!("{address}: {text}"));
-    let each: Vec<_> = each.collect();
-    let time = seconds(time);
-    let each = each.join("; ");
+    let (time, each) = (seconds(time), each(&failures));
     Failure::network(format_args!(
         "cannot join the network within {time}: {each}"
     ))
+}
+
+/// What is wrong with each address.
+fn each(failures: &BTreeMap<String, String>) -> String {
+    let each = failures.iter();
+    let each: Vec<_> = each
+        .map(|(address, text)| format!("{address}: {text}"))
+        .collect();
+    each.join("; ")
 }
 
 /// Why nothing is heard of a seed.

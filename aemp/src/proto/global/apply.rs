@@ -65,15 +65,21 @@ impl Global {
     /// Somebody wants this node to be global, perhaps to be its slave.
     fn enslave(&mut self, now: Time, from: &NodeId, database: Option<Database>) {
         self.become_global(now);
-        let Some(database) = database else { return };
-        if let Some(known) = self.known.get_mut(from) {
+        if let Some(database) = database {
+            self.answer_for(from);
+            self.set_all(from, database);
+        }
+    }
+
+    /// A node is a slave of this one.
+    fn answer_for(&mut self, slave: &NodeId) {
+        if let Some(known) = self.known.get_mut(slave) {
             known.slave = true;
         }
-        let place = self.shards.owner(from);
+        let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
             note(&mut self.ours, &family, &key);
         }
-        self.set_all(from, database);
     }
 
     fn set_all(&mut self, owner: &NodeId, database: Database) {
@@ -169,6 +175,12 @@ impl Global {
     fn take_update(&mut self, from: &NodeId, update: Update) {
         if !self.is_global() {
             return self.refuse(from, "g_upd");
+        }
+        // A reference node does not notice the loss of its master if that is its second one. When the master is back, it does not
+        // get the node's database again, but what is set from then on.
+        let known = self.known.get(from);
+        if known.is_some_and(|known| !known.global && !known.slave) {
+            self.answer_for(from);
         }
         self.apply(from, update);
     }

@@ -155,11 +155,12 @@ fn one_by_one(
     }
 }
 
-/// Tells a node a database: as one request if it is small, otherwise the first part of it, and the rest as changes.
+/// Tells a node a database: as one request if it is small, otherwise the `first` part of it, and everything as changes.
 pub(super) fn database<'v>(
     out: &mut impl Outgoing,
     node: &NodeId,
     request: &str,
+    first: &[(&str, Vec<Set<'v>>)],
     families: &[(&str, Vec<Set<'v>>)],
     odd: &mut Vec<String>,
 ) {
@@ -174,10 +175,10 @@ pub(super) fn database<'v>(
     if whole {
         return;
     }
-    // An empty database cannot fail.
+    // Addresses can be expressed in every format.
     let _ = out.send(node, &mut |packet| {
         packet.str(request)?;
-        packet.arg(&Whole(&[]))
+        packet.arg(&Whole(first))
     });
     for (family, entries) in families {
         for chunk in chunks(entries) {
