@@ -21,6 +21,8 @@ use crate::{
 pub(crate) struct Client<'a> {
     pub(crate) node: Node,
     pub(crate) output: &'a Output,
+    /// Whether the node stays in the network when the command is done.
+    pub(crate) stays: bool,
     timeout: Duration,
     deadline: Instant,
 }
@@ -49,6 +51,7 @@ pub(crate) fn with(
         let client = Client {
             node,
             output: &session.output,
+            stays: false,
             timeout,
             deadline,
         };

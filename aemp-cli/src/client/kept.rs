@@ -1,6 +1,10 @@
 //! A client that stays in the network over many commands.
 
-use std::{fmt, io, thread};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    thread,
+};
 
 use aemp::Node;
 use tokio::{
@@ -15,6 +19,7 @@ use crate::{
     failure::{Failure, Outcome},
     logs,
     session::Session,
+    signals,
 };
 
 /// A node that has joined the network, on a thread of its own: it answers and keeps its connections while the user thinks.
@@ -44,10 +49,22 @@ impl Kept {
         // What is logged is caught by thread.
         let their_logs = logs::subscriber(session, log.clone());
         let logs = logs::for_client(session, log.clone());
+        let joined = Arc::new(OnceLock::<Node>::new());
+        let node = Arc::clone(&joined);
         let run = move || {
             tracing::subscriber::with_default(their_logs, || {
-                // Without a sender it ends as well.
-                let _ = runtime.block_on(end);
+                runtime.block_on(async {
+                    tokio::select! {
+                        // Without a sender it ends as well.
+                        _ = end => {}
+                        status = signals::fatal(!interruptible) => {
+                            if let Some(node) = node.get() {
+                                node.stop().await;
+                            }
+                            std::process::exit(status);
+                        }
+                    }
+                });
             });
             // Code that does not return has had its time.
             runtime.shutdown_background();
@@ -56,6 +73,8 @@ impl Kept {
         let thread = thread.map_err(cannot_start)?;
         let deadline = Instant::now() + session.options.timeout();
         let node = handle.block_on(join::join(session, &log, deadline))?;
+        // Nobody else sets it.
+        let _ = joined.set(node.clone());
         Ok(Self {
             node,
             handle,
@@ -85,6 +104,7 @@ impl Kept {
         let client = Client {
             node: self.node.clone(),
             output: &session.output,
+            stays: true,
             timeout,
             deadline: Instant::now() + timeout,
         };

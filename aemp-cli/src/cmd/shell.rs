@@ -173,7 +173,8 @@ impl Shell {
     fn expand(&self, words: &mut [String]) {
         let here = self.here.borrow();
         let Some(node) = here.as_deref() else { return };
-        let argument = words.iter_mut().skip(1).find(|word| !word.starts_with('-'));
+        let mut arguments = words.iter_mut().filter(|word| !word.starts_with('-'));
+        let argument = arguments.nth(1);
         let Some(word) = argument else { return };
         if word == "." {
             *word = node.into();

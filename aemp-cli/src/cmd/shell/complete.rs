@@ -36,6 +36,12 @@ pub(super) fn complete(
     found.retain(|text| text.starts_with(word));
     found.sort();
     found.dedup();
+    if let [only] = found.as_mut_slice()
+        && !quoted
+        && !of_a_port(commands, &before)
+    {
+        only.push(' ');
+    }
     (start + usize::from(quoted), found)
 }
 
@@ -87,6 +93,15 @@ fn candidates(
         Some("COMMAND") => names(&mut commands.iter()),
         _ => Vec::new(),
     }
+}
+
+/// Whether the word stands where a port is wanted: a node's ID may be the beginning of one.
+fn of_a_port(commands: &[Command], before: &[&str]) -> bool {
+    let mut words = before.iter().filter(|word| !word.starts_with('-'));
+    let called = |name: &&&str| commands.iter().find(|command| is_called(command, name));
+    let command = words.next().as_ref().and_then(called);
+    let argument = command.and_then(|command| command.get_positionals().nth(words.count()));
+    argument.is_some_and(|argument| argument.get_id() == "PORT")
 }
 
 fn is_called(command: &Command, name: &str) -> bool {
@@ -148,18 +163,18 @@ mod tests {
     #[test]
     fn words_are_completed_by_what_they_stand_for() {
         for (line, start, expected) in [
-            ("ca", 0, &["cal"][..]),
+            ("ca", 0, &["cal "][..]),
             ("ports gr", 6, &["green/1", "green/2"]),
             ("cal b", 4, &["blue"]),
             ("cal green/1#t", 4, &["green/1#two"]),
             ("cal #", 4, &["#one", "#two"]),
             ("cal 'green/1#o", 5, &["green/1#one"]),
-            ("spawn blue b", 11, &["blue::start"]),
-            ("spawn . b", 8, &["blue::start"]),
-            ("spawn --wait blue My", 18, &["My::start"]),
-            ("db l", 3, &["list"]),
-            ("db list l", 8, &["lights"]),
-            ("spawn --wa", 6, &["--wait"]),
+            ("spawn blue b", 11, &["blue::start "]),
+            ("spawn . b", 8, &["blue::start "]),
+            ("spawn --wait blue My", 18, &["My::start "]),
+            ("db l", 3, &["list "]),
+            ("db list l", 8, &["lights "]),
+            ("spawn --wa", 6, &["--wait "]),
             ("cal blue#x g", 11, &[]),
             ("nonsense g", 9, &[]),
         ] {
