@@ -95,8 +95,10 @@ impl Global {
         if ours.is_empty() {
             return;
         }
-        for (node, known) in &mut self.known {
-            if known.global && !known.set_due {
+        for node in &self.globals {
+            if let Some(known) = self.known.get_mut(node)
+                && !known.set_due
+            {
                 for (family, keys) in &ours {
                     let dirty = known.ours.entry(Arc::clone(family)).or_default();
                     dirty.extend(keys.iter().cloned());
