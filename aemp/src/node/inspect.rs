@@ -28,7 +28,8 @@
 //! what is missing, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only where `can` has answered that it is
-//! known; otherwise the caller gets [`InspectError::Unknown`].
+//! known; otherwise the caller gets [`InspectError::Unknown`]. (A reference node that was sent the request all the same, by
+//! somebody else, answers `can` with yes from then on, and never answers the request: another reason to set a time limit.)
 //!
 //! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well. An answer is bounded: it
 //! lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there are. A node looks

@@ -7,6 +7,7 @@ mod connecting;
 mod failover;
 mod from_perl;
 mod globals;
+mod inspect;
 mod mixed;
 mod perl;
 mod perl_db;

@@ -239,6 +239,18 @@ impl Network {
         self.nodes.retain(|node, _| !gone.contains(node));
     }
 
+    /// What all nodes send in a second. What one sends another receives: it is counted where it is sent, unless that end
+    /// does not tell.
+    pub(super) fn rate(&self) -> Rate {
+        let tells = |node: &str| self.nodes.get(node).is_some_and(|seen| seen.info.is_some());
+        let links = self.nodes.values().flat_map(|seen| &seen.connections);
+        let rates = links.flat_map(|link| {
+            let received = (!tells(&link.info.node)).then_some(link.received);
+            received.into_iter().chain([link.sent])
+        });
+        rates.sum()
+    }
+
     /// How many connections there are, each counted once.
     pub(super) fn connections(&self) -> usize {
         let pairs = self.nodes.iter().flat_map(|(node, seen)| {

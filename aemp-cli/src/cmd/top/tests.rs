@@ -213,6 +213,8 @@ fn rates_are_of_the_time_between_two_answers() {
     );
     let total = app.network.nodes["green"].received();
     assert_eq!(total.packets, 900.0);
+    // All that `green` and `blue` have sent, and what `perl` has.
+    assert_eq!(app.network.rate().packets, 600.0 + 600.0 + 1200.0 + 600.0);
 }
 
 #[test]

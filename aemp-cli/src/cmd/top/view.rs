@@ -10,7 +10,6 @@ use ratatui::{
 
 use super::{
     app::App,
-    model::Rate,
     place::Tab,
     table::{Column, Mark, Order, Row, Width, fitting},
     text::{count, short},
@@ -96,8 +95,7 @@ fn summary(app: &App, paint: Paint) -> Line<'static> {
         .clone()
         .filter_map(|seen| Some(seen.ports.as_ref()?.queued))
         .sum();
-    // What one sends another receives: counted where it is sent.
-    let sent: Rate = nodes.clone().map(|seen| seen.sent()).sum();
+    let sent = app.network.rate();
     let queued: u64 = nodes.map(|seen| seen.queued_bytes()).sum();
     let mut text = format!(" {} nodes", count(app.network.nodes.len() as u64));
     if silent > 0 {
