@@ -4,6 +4,7 @@ mod command;
 #[path = "../network/common.rs"]
 mod common;
 mod connecting;
+mod extremes;
 mod failover;
 mod from_perl;
 mod globals;

@@ -112,7 +112,7 @@ impl<P: Peers> Mesh<P> {
 
     /// The peer has said who it is.
     fn greeted(&mut self, now: Time, id: ConnId, node: NodeId, arbitrates: bool) {
-        let taken = self.is_taken(&node);
+        let (taken, up) = (self.is_taken(&node), self.is_up(&node));
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
@@ -124,8 +124,8 @@ impl<P: Peers> Mesh<P> {
         match conn.purpose.clone() {
             Purpose::Seed => {
                 let addr = conn.addr.clone();
-                self.seeds.found(&addr, &claim.node, taken);
-                if taken {
+                self.seeds.found(&addr, &claim.node, up);
+                if up {
                     self.found_seed(now, &claim.node);
                 }
             }
@@ -161,7 +161,7 @@ impl<P: Peers> Mesh<P> {
         if claim.we_arbitrate && self.is_taken(&claim.node) {
             return self.refuse_connected(now, id, &claim.node);
         }
-        if !claim.we_arbitrate || self.node(&claim.node).arbiter.request(id) {
+        if !claim.we_arbitrate || self.node(&claim.node).arbiter.request(now, id) {
             self.proceed(id);
         }
     }
@@ -272,7 +272,7 @@ impl<P: Peers> Mesh<P> {
         if let Some(claimed) = claimed
             && let Some(node) = self.nodes.get_mut(claimed)
         {
-            let next = node.arbiter.leave(id);
+            let next = node.arbiter.leave(now, id);
             node.forget_pending(id);
             self.tidy(claimed);
             next.into_iter().for_each(|next| self.proceed(next));
