@@ -4,6 +4,7 @@
 mod foreign;
 mod processes;
 mod reference;
+mod shell;
 
 use std::{path::Path, time::Duration};
 

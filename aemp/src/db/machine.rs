@@ -34,6 +34,8 @@ pub(crate) trait Machine {
     fn cancel(&mut self, query: QueryId);
     fn become_global(&mut self, now: Time);
     fn role(&self) -> Role;
+    /// The families and how many entries they have, as far as the node knows them all.
+    fn sizes(&self) -> Vec<(Arc<str>, usize)>;
 }
 
 impl<P: Peers> Machine for Mesh<P> {
@@ -82,6 +84,10 @@ impl<P: Peers> Machine for Mesh<P> {
 
     fn role(&self) -> Role {
         Self::role(self).clone()
+    }
+
+    fn sizes(&self) -> Vec<(Arc<str>, usize)> {
+        self.db_sizes()
     }
 }
 

@@ -376,6 +376,20 @@ impl Global {
         }
     }
 
+    /// The families of [`view`](Self::view), and how many entries each has.
+    pub(super) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
+        let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
+        match self.role {
+            Role::Global => self.shards.sizes().map(copy).collect(),
+            _ => {
+                let local = self.local.iter();
+                local
+                    .map(|(family, set)| copy((family, set.len())))
+                    .collect()
+            }
+        }
+    }
+
     /// Every node of which anything is known beyond its connection.
     pub(super) fn traces(&self) -> BTreeSet<NodeId> {
         let keyed = |family: &str| {

@@ -8,6 +8,7 @@ mod extremes;
 mod failover;
 mod from_perl;
 mod globals;
+mod inspect;
 mod mixed;
 mod perl;
 mod perl_db;

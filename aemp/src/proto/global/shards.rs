@@ -311,6 +311,13 @@ impl Shards {
         self.owners.iter().flatten().map(|owner| &owner.id)
     }
 
+    /// The families that have entries, and how many.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.families
+            .iter()
+            .map(|(family, entries)| (family, entries.len()))
+    }
+
     /// The families that have entries.
     #[cfg(test)]
     pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {

@@ -134,6 +134,12 @@ impl<P: Peers> Mesh<P> {
         self.global.view(family)
     }
 
+    /// The families and how many entries they have: of all nodes on a global node, on any other only what it has set itself.
+    #[must_use]
+    pub fn db_sizes(&self) -> Vec<(Arc<str>, usize)> {
+        self.global.sizes()
+    }
+
     /// What this node has set in a family.
     #[must_use]
     pub fn db_local(&self, family: &str) -> Vec<(Arc<str>, Value)> {
