@@ -92,6 +92,8 @@ mod node;
 mod port;
 pub mod proto;
 mod reason;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use aemp_codec::{
     self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, PortId,
