@@ -4,6 +4,7 @@ mod arbiter;
 mod conn;
 mod connections;
 mod dial;
+mod inspect;
 mod nodes;
 mod output;
 mod peers;

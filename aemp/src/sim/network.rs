@@ -44,9 +44,7 @@ struct Host {
 pub enum Happening {
     /// Somebody has connected to a port that the host listens on.
     Accepted {
-        /// Whose.
-        host: HostId,
-        /// Which.
+        /// Which port.
         port: u16,
         /// The connection's end at this host.
         end: End,
@@ -60,6 +58,20 @@ pub enum Happening {
     /// The connection has ended, or could not be made. After an end of file the end has to be
     /// [closed](Network::close) from this side too; after anything else it is gone.
     Ended(End, Fault),
+}
+
+impl Happening {
+    /// The end that it concerns.
+    #[must_use]
+    pub fn end(&self) -> End {
+        match self {
+            Self::Accepted { end, .. }
+            | Self::Connected(end)
+            | Self::Arrived(end, _)
+            | Self::Room(end)
+            | Self::Ended(end, _) => *end,
+        }
+    }
 }
 
 /// How much has gone over a network.
@@ -180,13 +192,6 @@ impl Network {
         &self.at(host).name
     }
 
-    /// The host that an end is on; `None` if the connection is over.
-    #[must_use]
-    pub fn host_of(&self, end: End) -> Option<HostId> {
-        let stream = self.streams.get(&end.stream)?;
-        Some(stream.host(end.side))
-    }
-
     /// The conditions between hosts for which none of their own are set.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.default = conditions;
@@ -236,8 +241,9 @@ impl Network {
         let conditions = self.conditions(from, to).clone();
         let lost = target.is_some() && self.chance.happens(conditions.lose);
         let phase = if lost { Phase::Lost } else { Phase::Opening };
-        self.streams
-            .insert(id, Stream::new([from, to], port, phase));
+        let stream = Stream::new(id, [from, to], port, phase);
+        let end = stream.end(0);
+        self.streams.insert(id, stream);
         for host in [from, to] {
             self.at_mut(host).streams.insert(id);
         }
@@ -248,10 +254,7 @@ impl Network {
             self.schedule(at, Event::Connect(id));
         }
         self.look_at(id);
-        End {
-            stream: id,
-            side: 0,
-        }
+        end
     }
 
     /// Writes bytes. How many were taken: fewer than all when there is no more room, which is then [told](Happening::Room).

@@ -60,7 +60,8 @@ impl Network {
             // Whatever the other end sends next, a keepalive if nothing else, is answered so.
             for side in [0, 1] {
                 if stream.phase == Phase::Open && stream.host(side) == host {
-                    self.send_end(End { stream: id, side }.other(), Fault::Reset);
+                    let other = stream.end(side).other();
+                    self.send_end(other, Fault::Reset);
                     break;
                 }
             }
@@ -69,16 +70,14 @@ impl Network {
 
     /// Cuts every connection between two hosts, so that both ends find it reset.
     pub fn cut_all(&mut self, one: HostId, other: HostId) {
-        let streams: Vec<_> = self.at(one).streams.iter().copied().collect();
-        for stream in streams {
-            let across = self.streams.get(&stream).is_some_and(|stream| {
-                stream.phase == Phase::Open
-                    && (stream.hosts == [one, other] || stream.hosts == [other, one])
-            });
-            if across {
-                self.cut(End { stream, side: 0 });
-            }
-        }
+        let open = self.at(one).streams.iter().filter_map(|id| {
+            let stream = self.streams.get(id)?;
+            (stream.phase == Phase::Open).then(|| stream.end(0))
+        });
+        let across: Vec<_> = open
+            .filter(|end| [end.host(), end.peer()].contains(&other))
+            .collect();
+        across.into_iter().for_each(|end| self.cut(end));
     }
 
     /// What is on its way arrives, nothing that is written from now on does, and both ends are reset.
@@ -105,7 +104,7 @@ impl Network {
                 return;
             }
             if how == Crash::Process {
-                let other = End { stream: id, side }.other();
+                let other = stream.end(side).other();
                 let reset = self.chance.happens(0.5);
                 if reset && let Some(stream) = self.streams.get_mut(&id) {
                     stream.side(other.side).coming.clear();
@@ -168,9 +167,10 @@ impl Network {
             let Some(stream) = self.streams.get_mut(&id) else {
                 return;
             };
+            let end = stream.end(side);
             let due = stream.side(side).delay(now, at);
             for time in due {
-                self.schedule(time, Event::Arrive(End { stream: id, side }));
+                self.schedule(time, Event::Arrive(end));
             }
             self.tell_room(id, side);
         }
@@ -190,7 +190,7 @@ impl Network {
         };
         for side in [0, 1] {
             if stream.sides[usize::from(side)].open {
-                let end = End { stream: id, side };
+                let end = stream.end(side);
                 self.happenings
                     .push_back(Happening::Ended(end, Fault::TimedOut));
             }

@@ -35,29 +35,22 @@ impl Network {
             return;
         }
         let (host, port) = (stream.hosts[1], stream.port);
-        if !self.at(host).listening.contains(&port) {
+        if !self.hosts[host.0 as usize].listening.contains(&port) {
             return self.fail(id, Fault::Refused);
         }
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.phase = Phase::Open;
-            stream.sides[1].open = true;
-        }
+        stream.phase = Phase::Open;
+        stream.sides[1].open = true;
+        let end = stream.end(1);
         self.traffic.connections += 1;
-        let end = End {
-            stream: id,
-            side: 1,
-        };
-        self.happenings
-            .push_back(Happening::Accepted { host, port, end });
+        self.happenings.push_back(Happening::Accepted { port, end });
         self.happenings.push_back(Happening::Connected(end.other()));
     }
 
     fn fail(&mut self, id: u64, fault: Fault) {
-        if self.remove(id).is_some_and(|stream| stream.sides[0].open) {
-            let end = End {
-                stream: id,
-                side: 0,
-            };
+        if let Some(stream) = self.remove(id)
+            && stream.sides[0].open
+        {
+            let end = stream.end(0);
             self.happenings.push_back(Happening::Ended(end, fault));
         }
     }
@@ -141,7 +134,7 @@ impl Network {
         taken.in_flight = taken.in_flight.saturating_sub(taken.untold);
         taken.untold = 0;
         if std::mem::take(&mut taken.awaited) {
-            let end = End { stream: id, side }.other();
+            let end = stream.end(side).other();
             if stream.side(end.side).open {
                 self.happenings.push_back(Happening::Room(end));
             }

@@ -11,6 +11,7 @@ use super::{Fault, HostId};
 pub struct End {
     pub(super) stream: u64,
     pub(super) side: u8,
+    hosts: [HostId; 2],
 }
 
 impl End {
@@ -19,6 +20,18 @@ impl End {
     pub fn other(self) -> Self {
         let side = 1 - self.side;
         Self { side, ..self }
+    }
+
+    /// The host that it is on.
+    #[must_use]
+    pub fn host(self) -> HostId {
+        self.hosts[usize::from(self.side)]
+    }
+
+    /// The host that the other end is on.
+    #[must_use]
+    pub fn peer(self) -> HostId {
+        self.other().host()
     }
 }
 
@@ -47,6 +60,7 @@ pub(super) struct Side {
 
 #[derive(Debug)]
 pub(super) struct Stream {
+    pub(super) id: u64,
     /// Who has dialled, and whom.
     pub(super) hosts: [HostId; 2],
     pub(super) port: u16,
@@ -68,16 +82,26 @@ pub(super) enum Phase {
 }
 
 impl Stream {
-    pub(super) fn new(hosts: [HostId; 2], port: u16, phase: Phase) -> Self {
+    pub(super) fn new(id: u64, hosts: [HostId; 2], port: u16, phase: Phase) -> Self {
         let mut sides = [Side::default(), Side::default()];
         sides[0].open = true;
         Self {
+            id,
             hosts,
             port,
             phase,
             sides,
             stalls: 0,
             cut: false,
+        }
+    }
+
+    pub(super) fn end(&self, side: u8) -> End {
+        let (stream, hosts) = (self.id, self.hosts);
+        End {
+            stream,
+            side,
+            hosts,
         }
     }
 

@@ -1,0 +1,181 @@
+//! What the mesh wants done.
+
+use std::time::Duration;
+
+use aemp_codec::{Format, Limits, NodeId, Value};
+
+use super::{
+    Observation,
+    connection::{Connection, Line},
+    core::{Core, Due},
+    machine::Machine,
+};
+use crate::proto::{
+    link::Link,
+    mesh::{Output, Peers},
+    peer::{ConnId, MonitorId},
+};
+
+impl Machine {
+    pub(super) fn perform(&mut self, core: &mut Core, output: Output) {
+        let at = self.life.0;
+        match output {
+            Output::Dial { conn, addr } => {
+                let end = core.network.dial(self.host, &addr);
+                self.ends.insert(end, conn);
+                self.connections.insert(conn, Connection::new(end));
+            }
+            Output::Transmit { conn, bytes } => {
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.out.extend_from_slice(&bytes);
+                    self.write(core, conn);
+                }
+            }
+            Output::Close { conn } => drop(self.drop_connection(core, conn)),
+            Output::Established {
+                conn,
+                node,
+                recv,
+                leftover,
+                peer_keepalive,
+            } => self.establish(core, conn, node, recv, leftover, peer_keepalive),
+            Output::WakeWriter { node } => drop(self.dirty.insert(node)),
+            Output::Fire {
+                node,
+                monitors,
+                text,
+            } => self.fire_later(core, node, monitors, text),
+            Output::NodeUp(node) => core.observations.push_back(Observation::Up { at, node }),
+            Output::NodeDown(node, text) => {
+                core.observations
+                    .push_back(Observation::Down { at, node, text });
+            }
+            Output::Log { level, text } => {
+                if core.logging {
+                    core.observations
+                        .push_back(Observation::Logged { at, level, text });
+                }
+            }
+        }
+    }
+
+    fn establish(
+        &mut self,
+        core: &mut Core,
+        conn: ConnId,
+        node: NodeId,
+        recv: Format,
+        leftover: Vec<u8>,
+        peer_keepalive: Option<Duration>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let link = Link::new(
+            core.now,
+            &recv,
+            Limits::default(),
+            self.config.timeout,
+            peer_keepalive,
+            leftover,
+        );
+        connection.line = Some(Line {
+            node,
+            recv,
+            link,
+            due: None,
+        });
+        self.watch_link(core, conn);
+        self.read(core, conn);
+    }
+
+    fn fire_later(
+        &mut self,
+        core: &mut Core,
+        node: NodeId,
+        monitors: Vec<MonitorId>,
+        text: String,
+    ) {
+        if self.stopping {
+            self.fire(core, &node, &monitors, &text);
+            return self.mesh.drained(core.now, &node);
+        }
+        let delay = core.chance.between(Duration::ZERO, core.fire_delay);
+        self.fired = self.fired.max(core.now + delay);
+        core.schedule(self.fired, Due::Fired(self.life, node, monitors, text));
+    }
+
+    pub(super) fn fire(&mut self, core: &mut Core, node: &NodeId, fired: &[MonitorId], text: &str) {
+        let reason: Vec<Value> = vec!["transport_error".into(), node.as_str().into(), text.into()];
+        for monitor in fired {
+            core.observations.push_back(Observation::Fired {
+                at: self.life.0,
+                monitor: *monitor,
+                reason: reason.clone(),
+            });
+        }
+    }
+
+    /// Writes what is queued for a node.
+    pub(super) fn write_to(&mut self, core: &mut Core, node: &NodeId) {
+        if let Some(conn) = self.mesh.peers().with(node, |peer| peer.conn()) {
+            self.write(core, conn);
+        }
+    }
+
+    /// Hands the network what is to be written, as far as it takes it.
+    pub(super) fn write(&mut self, core: &mut Core, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        loop {
+            if connection.out.is_empty() {
+                let Some(line) = &connection.line else { return };
+                let out = &mut connection.out;
+                let peers = self.mesh.peers();
+                peers.with(&line.node, |peer| peer.swap_output(conn, out));
+                if out.is_empty() {
+                    return;
+                }
+            }
+            if let Some(line) = &mut connection.line {
+                line.link.writing(core.now);
+            }
+            let written = core.network.write(connection.end, &connection.out);
+            connection.out.drain(..written);
+            let (rest, line) = (connection.out.len(), connection.line.as_mut());
+            match line {
+                Some(line) if rest == 0 => line.link.wrote(core.now),
+                Some(line) if written > 0 => line.link.progress(core.now),
+                _ => {}
+            }
+            if rest > 0 {
+                return self.watch_link(core, conn);
+            }
+        }
+    }
+
+    /// Delivers what has arrived.
+    pub(super) fn read(&mut self, core: &mut Core, conn: ConnId) {
+        while let Some(line) = self.line(conn) {
+            let (node, recv) = (line.node.clone(), line.recv.clone());
+            let packet = match line.link.next_packet() {
+                Ok(Some(packet)) => packet.to_vec(),
+                Ok(None) => return,
+                Err(error) => return self.give_up(core, conn, &error.to_string()),
+            };
+            core.packets += 1;
+            let delivered = recv
+                .reader(&packet, Limits::default())
+                .and_then(|mut packet| self.deliver(core, conn, &node, &mut packet));
+            if let Err(error) = delivered {
+                return self.give_up(core, conn, &error.to_string());
+            }
+        }
+    }
+
+    fn give_up(&mut self, core: &mut Core, conn: ConnId, text: &str) {
+        self.drop_connection(core, conn);
+        self.mesh.closed(core.now, conn, text);
+    }
+}
