@@ -30,8 +30,8 @@ impl Network {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
-        // It is tried again when the way is free.
-        if stream.is_stalled() {
+        // It is tried again when the way is free, perhaps before this attempt would have arrived.
+        if stream.is_stalled() || stream.phase != Phase::Opening {
             return;
         }
         let (host, port) = (stream.hosts[1], stream.port);

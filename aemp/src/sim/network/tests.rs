@@ -176,6 +176,18 @@ fn who_dials_during_a_partition_connects_when_it_is_healed() {
 }
 
 #[test]
+fn a_partition_that_is_healed_at_once_makes_no_second_connection() {
+    let mut pair = Pair::new(1);
+    let [a, b] = pair.hosts;
+    let end = pair.network.dial(a, "b:4040");
+    pair.network.partition(&[a], &[b]);
+    pair.network.heal();
+    pair.run(SECOND);
+    assert_eq!(pair.told.len(), 2, "{:?}", pair.told);
+    assert_eq!(pair.told[1].1, Happening::Connected(end));
+}
+
+#[test]
 fn a_killed_process_ends_its_connections() {
     let mut faults = BTreeSet::new();
     for seed in 0..20 {

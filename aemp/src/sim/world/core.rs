@@ -6,14 +6,9 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::NodeId;
-
 use super::{Member, Observation};
 use crate::{
-    proto::{
-        Time,
-        peer::{ConnId, MonitorId},
-    },
+    proto::{Time, peer::ConnId},
     sim::{Chance, Network},
 };
 
@@ -21,18 +16,18 @@ use crate::{
 pub(super) type Life = (Member, u32);
 
 /// Something that is due at some time.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
     Mesh(Life),
     Link(Life, ConnId),
-    /// A node's monitors have fired.
-    Fired(Life, NodeId, Vec<MonitorId>, String),
+    /// The next of a node's monitors fire.
+    Fire(Life),
 }
 
 impl Due {
-    pub(super) fn life(&self) -> Life {
+    pub(super) fn life(self) -> Life {
         match self {
-            Self::Mesh(life) | Self::Link(life, _) | Self::Fired(life, ..) => *life,
+            Self::Mesh(life) | Self::Link(life, _) | Self::Fire(life) => life,
         }
     }
 }

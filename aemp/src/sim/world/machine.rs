@@ -1,6 +1,6 @@
 //! One running node: its mesh, its connections, its ports.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use aemp_codec::{Limits, NodeId};
 
@@ -16,7 +16,7 @@ use crate::{
         handshake::{HandshakeConfig, auth::Secret},
         link::LinkAction,
         mesh::{Mesh, MeshConfig, PeerMap, Peers},
-        peer::{ConnId, PeerLimits, Urge},
+        peer::{ConnId, MonitorId, PeerLimits, Urge},
     },
     sim::{End, Fault, Happening, HostId},
 };
@@ -36,10 +36,9 @@ pub(super) struct Machine {
     pub(super) dirty: BTreeSet<NodeId>,
     /// When the mesh is looked after next.
     due: Option<Time>,
-    /// Monitors fire one after the other.
+    /// What monitors are to fire, in order, and when the last of them do.
+    pub(super) firing: VecDeque<(NodeId, Vec<MonitorId>, String)>,
     pub(super) fired: Time,
-    /// The machine is being stopped, so that monitors fire at once.
-    pub(super) stopping: bool,
     pub(super) config: HandshakeConfig,
 }
 
@@ -64,8 +63,8 @@ impl Machine {
             ports: Ports::new(life.1),
             dirty: BTreeSet::new(),
             due: None,
+            firing: VecDeque::new(),
             fired: now,
-            stopping: false,
             config,
         }
     }
@@ -92,9 +91,12 @@ impl Machine {
 
     pub(super) fn stop(&mut self, core: &mut Core) {
         self.settle(core);
-        self.stopping = true;
         self.mesh.stop(core.now);
         self.settle(core);
+        while !self.firing.is_empty() {
+            self.fire_next(core);
+            self.settle(core);
+        }
     }
 
     /// Something has happened in the network.
@@ -183,10 +185,7 @@ impl Machine {
                 }
             }
             Due::Link(_, conn) => self.link_due(core, conn),
-            Due::Fired(_, node, monitors, text) => {
-                self.fire(core, &node, &monitors, &text);
-                self.mesh.drained(core.now, &node);
-            }
+            Due::Fire(_) => self.fire_next(core),
         }
     }
 

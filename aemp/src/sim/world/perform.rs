@@ -89,6 +89,7 @@ impl Machine {
         self.read(core, conn);
     }
 
+    /// The monitors fire when those that are to fire before them have, and user code has let them.
     fn fire_later(
         &mut self,
         core: &mut Core,
@@ -96,22 +97,29 @@ impl Machine {
         monitors: Vec<MonitorId>,
         text: String,
     ) {
-        if self.stopping {
-            self.fire(core, &node, &monitors, &text);
-            return self.mesh.drained(core.now, &node);
-        }
         let delay = core.chance.between(Duration::ZERO, core.fire_delay);
         self.fired = self.fired.max(core.now + delay);
-        core.schedule(self.fired, Due::Fired(self.life, node, monitors, text));
+        self.firing.push_back((node, monitors, text));
+        core.schedule(self.fired, Due::Fire(self.life));
     }
 
-    pub(super) fn fire(&mut self, core: &mut Core, node: &NodeId, fired: &[MonitorId], text: &str) {
-        let reason: Vec<Value> = vec!["transport_error".into(), node.as_str().into(), text.into()];
-        for monitor in fired {
+    pub(super) fn fire_next(&mut self, core: &mut Core) {
+        let Some((node, monitors, text)) = self.firing.pop_front() else {
+            return;
+        };
+        let reason = vec!["transport_error".into(), node.as_str().into(), text.into()];
+        self.fire(core, monitors, &reason);
+        self.mesh.drained(core.now, &node);
+    }
+
+    pub(super) fn fire(&self, core: &mut Core, monitors: Vec<MonitorId>, reason: &[Value]) {
+        let at = self.life.0;
+        for monitor in monitors {
+            let reason = reason.to_vec();
             core.observations.push_back(Observation::Fired {
-                at: self.life.0,
-                monitor: *monitor,
-                reason: reason.clone(),
+                at,
+                monitor,
+                reason,
             });
         }
     }

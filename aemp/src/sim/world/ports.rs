@@ -87,6 +87,10 @@ impl Machine {
     }
 
     pub(super) fn unmonitor(&mut self, core: &mut Core, port: &PortId, id: MonitorId) {
+        // The peer has handed them out; user code that takes one back before its turn has come is not called.
+        for (_, monitors, _) in &mut self.firing {
+            monitors.retain(|firing| *firing != id);
+        }
         let node = port.node_id();
         let peers = self.mesh.peers();
         let urge = peers.with(&node, |peer| peer.unmonitor(port.name(), id));
@@ -143,13 +147,7 @@ impl Machine {
             }
             Request::Kil0 { port, reason } => {
                 let dead = self.mesh.peers().with(from, |peer| peer.port_died(&port));
-                for monitor in dead {
-                    core.observations.push_back(Observation::Fired {
-                        at: self.life.0,
-                        monitor,
-                        reason: reason.clone(),
-                    });
-                }
+                self.fire(core, dead, &reason);
             }
             Request::Kil1 { port, reason } => self.kill_port(core, &port, &reason),
             _ => {}

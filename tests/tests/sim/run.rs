@@ -1,0 +1,224 @@
+//! Carries a schedule out.
+
+use std::time::Duration;
+
+use aemp::{
+    PortId,
+    sim::{Conditions, Crash, Member, PORT, Setup, World},
+};
+
+use crate::{
+    checks::Checks,
+    plan::{Op, Plan},
+};
+
+const MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// When all is well again for so long, everything must be in order.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// A world that a schedule happens to.
+struct Run<'a> {
+    plan: &'a Plan,
+    world: World,
+    members: Vec<Member>,
+    ports: Vec<PortId>,
+    checks: Checks,
+}
+
+/// Carries a schedule out; what went wrong, if anything.
+pub(crate) fn run(plan: &Plan, traced: bool) -> Result<(), String> {
+    let mut run = Run::new(plan);
+    run.checks.traced = traced;
+    run.world.set_logging(traced);
+    for step in &plan.steps {
+        run.pass(step.after)?;
+        run.perform(&step.op)?;
+        run.checks.observe(&mut run.world)?;
+    }
+    run.repair();
+    run.pass(SETTLED)?;
+    run.checks.check_end(&mut run.world)
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let mut world = World::new(plan.seed);
+        world.network().set_user_timeout(MONITOR_TIMEOUT);
+        world.network().set_conditions(bad(plan));
+        world.set_fire_delay(Duration::from_millis(300));
+        let members = (0..plan.nodes).map(|index| world.add(setup(plan, index)));
+        let members: Vec<_> = members.collect();
+        let mut run = Self {
+            plan,
+            world,
+            members,
+            ports: Vec::new(),
+            checks: Checks::default(),
+        };
+        for index in 0..plan.nodes {
+            run.open_port(index);
+            run.introduce(run.members[index]);
+        }
+        run
+    }
+
+    /// Lets time pass, looking at every step.
+    fn pass(&mut self, time: Duration) -> Result<(), String> {
+        let until = self.world.now() + time;
+        while self.world.step(until) {
+            self.checks.observe(&mut self.world)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, op: &Op) -> Result<(), String> {
+        match *op {
+            Op::Send { from, port, count } => {
+                let (from, port) = (self.member(from), self.port(port));
+                (0..count).for_each(|_| self.send(from, &port));
+            }
+            Op::OpenPort(node) => self.open_port(node),
+            Op::KillPort(port) => {
+                let port = self.port(port);
+                self.world.kill_port(&port, &["enough".into()]);
+            }
+            Op::Monitor { from, port } => {
+                let (from, port) = (self.member(from), self.port(port));
+                self.monitor(from, &port);
+            }
+            Op::MonitorNode { from, node } => {
+                let (from, node) = (self.member(from), self.member(node));
+                let port = PortId::from(self.world.id(node).clone());
+                self.monitor(from, &port);
+            }
+            Op::Unmonitor(node) => self.unmonitor(self.member(node)),
+            Op::Stop(node) => {
+                let member = self.member(node);
+                self.world.stop(member);
+                self.checks.stopped(&mut self.world, member)?;
+            }
+            Op::Crash(node, machine) => {
+                let member = self.member(node);
+                let how = if machine {
+                    Crash::Machine
+                } else {
+                    Crash::Process
+                };
+                self.world.crash(member, how);
+                self.checks.crashed(&mut self.world, member)?;
+            }
+            Op::Start(node) => self.start(self.member(node)),
+            Op::Cut(one, other) => {
+                let (one, other) = (self.member(one), self.member(other));
+                self.world.cut(one, other);
+            }
+            Op::Partition { members, one_way } => self.partition(members, one_way),
+            Op::Heal => self.world.heal(),
+        }
+        Ok(())
+    }
+
+    fn member(&self, index: usize) -> Member {
+        self.members[index % self.members.len()]
+    }
+
+    fn port(&self, index: usize) -> PortId {
+        self.ports[index % self.ports.len()].clone()
+    }
+
+    fn open_port(&mut self, node: usize) {
+        let member = self.member(node);
+        if self.world.is_running(member) {
+            let port = self.world.open_port(member);
+            self.ports.push(port);
+        }
+    }
+
+    fn send(&mut self, from: Member, port: &PortId) {
+        if *self.world.id(from) == port.node_id() {
+            return;
+        }
+        let monitored = self.checks.guarantee.send(&mut self.world, from, port);
+        let monitored = monitored.map(|monitor| ((from, monitor), port.clone()));
+        self.checks.monitors.extend(monitored);
+    }
+
+    fn monitor(&mut self, from: Member, port: &PortId) {
+        if *self.world.id(from) == port.node_id() {
+            return;
+        }
+        let monitor = self.world.monitor(from, port);
+        let monitored = monitor.map(|monitor| ((from, monitor), port.clone()));
+        self.checks.monitors.extend(monitored);
+    }
+
+    /// Takes back a monitor that no messages depend on.
+    fn unmonitor(&mut self, member: Member) {
+        let free = self
+            .checks
+            .of(member)
+            .find(|(monitor, _)| !self.checks.guarantee.needs(member, *monitor));
+        if let Some((monitor, port)) = free.map(|(monitor, port)| (monitor, port.clone())) {
+            self.checks.monitors.remove(&(member, monitor));
+            self.world.unmonitor(member, &port, monitor);
+        }
+    }
+
+    fn start(&mut self, member: Member) {
+        if !self.world.is_running(member) {
+            self.world.start(member);
+            self.introduce(member);
+            self.open_port(member.index());
+        }
+    }
+
+    /// Tells a node where the others are.
+    fn introduce(&mut self, member: Member) {
+        for other in self.members.clone() {
+            if other != member {
+                let id = self.world.id(other).clone();
+                let address = format!("{id}:{PORT}");
+                self.world.learn(member, &id, vec![address]);
+            }
+        }
+    }
+
+    fn partition(&mut self, bits: u32, one_way: bool) {
+        let members = self.members.iter().copied();
+        let (some, rest): (Vec<_>, Vec<_>) =
+            members.partition(|member| bits >> member.index() & 1 == 1);
+        if one_way {
+            self.world.partition_one_way(&some, &rest);
+        } else {
+            self.world.partition(&some, &rest);
+        }
+    }
+
+    /// All faults end, but who is dead stays dead.
+    fn repair(&mut self) {
+        self.world.heal();
+        let good = Conditions {
+            latency: bad(self.plan).latency,
+            ..Conditions::default()
+        };
+        self.world.network().set_conditions(good);
+    }
+}
+
+fn setup(plan: &Plan, index: usize) -> Setup {
+    let setup = Setup::new(&format!("n{index}"))
+        .monitor_timeout(MONITOR_TIMEOUT)
+        .max_queue_bytes(plan.queue);
+    (0..plan.seeds).fold(setup, |setup, seed| setup.seed(&format!("n{seed}")))
+}
+
+fn bad(plan: &Plan) -> Conditions {
+    Conditions {
+        latency: Duration::from_millis(1)..=Duration::from_millis(plan.latency),
+        cut: f64::from(plan.cuts) / 1000.0,
+        refuse: f64::from(plan.lost_dials) / 100.0,
+        lose: f64::from(plan.lost_dials) / 100.0,
+        window: plan.window,
+        ..Conditions::default()
+    }
+}
