@@ -50,4 +50,4 @@ pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
 pub use format::{Codec, Format, Framer, Framing, Limits};
 pub use id::{NodeId, PortId};
 pub use packet::{PacketReader, PacketWriter};
-pub use value::{Entries, Map, Value, from_value, to_value};
+pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};

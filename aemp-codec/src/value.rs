@@ -10,7 +10,7 @@ use std::fmt;
 
 pub(crate) use self::de::ValueDeserializer;
 pub use self::de::from_value;
-pub use self::map::{Entries, Map};
+pub use self::map::{Entries, IntoEntries, Map};
 #[cfg(feature = "json")]
 pub(crate) use self::ser::KeySerializer;
 pub use self::ser::to_value;

@@ -121,7 +121,8 @@ impl Net {
         }
         let mut seed = [0; 32];
         crate::node::builder::fill_random(&mut seed)?;
-        let mesh = config.mesh(node, seed);
+        let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
+        let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
         let net = Self(Arc::new(Shared {
             node: node.clone(),
@@ -218,6 +219,13 @@ impl Net {
                 monitors,
                 text,
             } => self.event(Event::Fire(node, monitors, text)),
+            Output::TellWritten { node } => {
+                let remote = self.node().remotes().of(self.node(), node.as_str());
+                remote.tell_written.store(true, Ordering::Release);
+                remote.wake.notify_one();
+            }
+            Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
+            Output::Watched { watch, told } => self.event(Event::Watched(watch, told)),
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
             Output::Log { level, text } => log(level, &text),

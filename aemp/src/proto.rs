@@ -4,6 +4,7 @@
 //! ([`Time`]), randomness as a seed ([`Random`]), bytes as slices; what is to be done comes out as
 //! plain values, which the caller drains before it calls again.
 //!
+//! - [`global`]: masters, global nodes, and the distributed database; a part of the mesh.
 //! - [`handshake`]: one connection from its greeting to the proof of a common secret.
 //! - [`link`]: one connection behind its handshake: packets, keepalives, silence.
 //! - [`peer`]: one other node: what is queued for it, what is monitored there. It carries the
@@ -12,6 +13,7 @@
 //! - [`request`]: what node ports ask of each other.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod global;
 pub mod handshake;
 pub mod link;
 pub mod mesh;

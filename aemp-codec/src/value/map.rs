@@ -93,6 +93,33 @@ impl Map {
     }
 }
 
+/// The entries of a [`Map`] that is taken apart.
+#[derive(Debug)]
+pub struct IntoEntries(indexmap::map::IntoIter<String, Value>);
+
+impl Iterator for IntoEntries {
+    type Item = (String, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for IntoEntries {}
+
+impl IntoIterator for Map {
+    type Item = (String, Value);
+    type IntoIter = IntoEntries;
+
+    fn into_iter(self) -> IntoEntries {
+        IntoEntries(self.into_entries())
+    }
+}
+
 /// The entries of a [`Map`].
 #[derive(Clone, Debug)]
 pub struct Entries<'a>(indexmap::map::Iter<'a, String, Value>);

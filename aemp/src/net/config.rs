@@ -70,7 +70,12 @@ impl NetConfig {
         Ok(())
     }
 
-    pub(super) fn mesh(&self, node: &Node, seed: [u8; 32]) -> Mesh<LockedPeers> {
+    pub(super) fn mesh(
+        &self,
+        node: &Node,
+        listeners: Vec<String>,
+        seed: [u8; 32],
+    ) -> Mesh<LockedPeers> {
         let mut handshake = HandshakeConfig::new(node.id().clone(), self.secret.clone());
         handshake.formats.clone_from(&self.formats);
         handshake.timeout = self.monitor_timeout;
@@ -81,6 +86,7 @@ impl NetConfig {
         }
         let mut config = MeshConfig::new(handshake);
         config.seeds.clone_from(&self.seeds);
+        config.listeners = listeners;
         config.connect_interval = self.connect_interval;
         let peers = LockedPeers(node.clone());
         let mut mesh = Mesh::new(Time::ZERO, config, peers, Random::new(seed));

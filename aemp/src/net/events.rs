@@ -10,7 +10,14 @@ use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
 use super::{Net, lock};
-use crate::{Node, port::work::shielded, proto::peer::MonitorId};
+use crate::{
+    Node,
+    port::work::shielded,
+    proto::{
+        global::{Answer, QueryId, WatchId, Watched},
+        peer::MonitorId,
+    },
+};
 
 /// How long monitors of calls that have ended stand at other nodes, at least.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -21,6 +28,8 @@ pub(super) enum Event {
     Fire(NodeId, Vec<MonitorId>, String),
     Up(NodeId),
     Down(NodeId, String),
+    Answer(QueryId, Result<Answer, String>),
+    Watched(WatchId, Watched),
     Stop,
 }
 
@@ -35,6 +44,8 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
             }
             Event::Up(node) => net.observers().tell(&node, true, ""),
             Event::Down(node, text) => net.observers().tell(&node, false, &text),
+            // Nobody in the runtime asks yet.
+            Event::Answer(..) | Event::Watched(..) => {}
             Event::Stop => return,
         }
     }

@@ -1,6 +1,12 @@
 //! One authenticated connection: packets in, packets out, keepalives.
 
-use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
 
 use aemp_codec::{Format, NodeId};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
@@ -11,6 +17,7 @@ use crate::{
     port::scheduler::Running,
     proto::{
         link::{Link, LinkAction, TIMED_OUT},
+        mesh::RawRequest,
         peer::{ConnId, Urge},
     },
 };
@@ -39,6 +46,8 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: TcpStream,
+    /// Requests for the mesh that the last read has brought.
+    requests: Vec<RawRequest>,
     /// Being written, and how much of it has been.
     out: Vec<u8>,
     written: usize,
@@ -68,6 +77,7 @@ pub(super) async fn run(
         remote,
         link,
         recv: start.recv,
+        requests: Vec::new(),
         stream,
         out: Vec::new(),
         written: 0,
@@ -139,6 +149,11 @@ impl Pump<'_> {
         let node = self.net.node();
         let running = Running::start(node);
         let delivered = self.packets();
+        if !self.requests.is_empty() {
+            let (conn, requests) = (self.conn, self.requests.drain(..));
+            self.net
+                .ask(|mesh, now| mesh.global_requests(now, conn, requests));
+        }
         if let Some(running) = running {
             let mut budget = BUDGET;
             while budget > 0 && running.run_one(&mut budget) {}
@@ -168,7 +183,7 @@ impl Pump<'_> {
                 .recv
                 .reader(packet, limits)
                 .map_err(|error| malformed(&error))?;
-            node.deliver(&self.remote, &mut reader)
+            node.deliver(&self.remote, &mut reader, &mut self.requests)
                 .map_err(|error| malformed(&error))?;
         }
     }
@@ -205,7 +220,15 @@ impl Pump<'_> {
         self.out.clear();
         self.remote.peer().swap_output(self.conn, &mut self.out);
         if self.out.is_empty() {
-            return false;
+            if !self.remote.tell_written.swap(false, Ordering::AcqRel) {
+                return false;
+            }
+            self.net
+                .ask(|mesh, now| mesh.written(now, self.remote.id()));
+            self.remote.peer().swap_output(self.conn, &mut self.out);
+            if self.out.is_empty() {
+                return false;
+            }
         }
         self.remote.taken.notify_waiters();
         true

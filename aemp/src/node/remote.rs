@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,8 @@ pub(crate) struct Remote {
     pub(crate) wake: Notify,
     /// Told when the writer has taken what was queued.
     pub(crate) taken: Notify,
+    /// The mesh wants to know when all has been written.
+    pub(crate) tell_written: AtomicBool,
     /// What the monitors that `peer` knows by number do.
     actions: Mutex<HashMap<u64, Action>>,
     /// Ports of this node that it monitors.
@@ -311,6 +313,7 @@ impl Remotes {
                 id,
                 wake: Notify::new(),
                 taken: Notify::new(),
+                tell_written: AtomicBool::new(false),
                 actions: Mutex::default(),
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),

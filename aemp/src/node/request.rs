@@ -16,14 +16,18 @@ use crate::{
         queue::Pushed,
         scheduler,
     },
-    proto::request::{Request, RequestError},
+    proto::{
+        mesh::RawRequest,
+        request::{Request, RequestError},
+    },
 };
 
 /// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
 impl Node {
-    /// Delivers one packet from another node: to a port, or to the node port.
+    /// Delivers one packet from another node: to a port, or to the node port. What is the mesh's business is appended to
+    /// `for_mesh`.
     ///
     /// # Errors
     ///
@@ -32,6 +36,7 @@ impl Node {
         &self,
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
+        for_mesh: &mut Vec<RawRequest>,
     ) -> Result<(), DecodeError> {
         let name = match packet.text() {
             Ok(Some(name)) => name,
@@ -41,7 +46,7 @@ impl Node {
             Err(_) => return validate(packet),
         };
         if name.is_empty() {
-            return self.deliver_request(from, packet);
+            return self.deliver_request(from, packet, for_mesh);
         }
         match self.find(&name) {
             Some(port) => {
@@ -58,8 +63,10 @@ impl Node {
         &self,
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
+        for_mesh: &mut Vec<RawRequest>,
     ) -> Result<(), DecodeError> {
         match Request::read(packet) {
+            Ok(Request::Global { request, args }) => for_mesh.push((request, args)),
             Ok(request) => {
                 // Arguments that nobody looks at have to be sound as well.
                 validate(packet)?;
@@ -115,7 +122,7 @@ impl Node {
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
             Request::Global { request, .. } => {
-                tracing::debug!("node port: {request}: this node keeps no database");
+                tracing::warn!("node port: {request}: a node does not ask that of itself");
             }
         }
     }

@@ -4,6 +4,7 @@ mod arbiter;
 mod conn;
 mod connections;
 mod dial;
+mod global;
 mod inspect;
 mod nodes;
 mod output;
@@ -18,6 +19,7 @@ use std::{
 
 use aemp_codec::NodeId;
 
+pub use self::global::RawRequest;
 use self::{
     conn::{Conn, Phase, Purpose},
     nodes::Node,
@@ -28,7 +30,7 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Random, Time, handshake::HandshakeConfig, peer::ConnId};
+use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
 
 /// What a [`Mesh`] needs to know.
 #[derive(Clone, Debug)]
@@ -37,6 +39,10 @@ pub struct MeshConfig {
     pub handshake: HandshakeConfig,
     /// `host:port` of nodes to stay connected to.
     pub seeds: Vec<String>,
+    /// The addresses, `host:port`, that the node listens on, as others reach it.
+    pub listeners: Vec<String>,
+    /// Whether the node is global from the start.
+    pub global: bool,
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
     /// How many connections that others have opened may be unauthenticated at one time.
@@ -50,6 +56,8 @@ impl MeshConfig {
         Self {
             handshake,
             seeds: Vec::new(),
+            listeners: Vec::new(),
+            global: false,
             connect_interval: Duration::from_secs(2),
             max_handshakes: 1024,
         }
@@ -72,6 +80,7 @@ pub struct Mesh<P> {
     nodes: BTreeMap<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
+    global: Global,
     /// Handshakes that can go on.
     runnable: VecDeque<ConnId>,
     outputs: VecDeque<Output>,
@@ -81,7 +90,14 @@ pub struct Mesh<P> {
 impl<P: Peers> Mesh<P> {
     /// A node that begins to connect to its seeds. The peers must know nothing of connections yet.
     pub fn new(now: Time, config: MeshConfig, peers: P, random: Random) -> Self {
+        let global = Global::new(
+            config.handshake.node.clone(),
+            &config.listeners,
+            config.connect_interval,
+            config.handshake.timeout,
+        );
         let mut mesh = Self {
+            global,
             handshake: Arc::new(config.handshake.clone()),
             peers,
             random,
@@ -97,6 +113,10 @@ impl<P: Peers> Mesh<P> {
         };
         for seed in mesh.config.seeds.clone() {
             mesh.seeds.add(now, &seed);
+        }
+        mesh.follow_seeds(now);
+        if mesh.config.global {
+            mesh.global.become_global(now);
         }
         mesh.settle(now);
         mesh
@@ -116,13 +136,18 @@ impl<P: Peers> Mesh<P> {
             .nodes
             .values()
             .filter_map(|node| node.deadline(patience));
-        conns.chain(nodes).chain(self.seeds.deadline()).min()
+        conns
+            .chain(nodes)
+            .chain(self.seeds.deadline())
+            .chain(self.global.deadline().filter(|_| !self.stopped))
+            .min()
     }
 
     /// Time has passed.
     pub fn timeout(&mut self, now: Time) {
         self.time_out_conns(now);
         self.time_out_nodes(now);
+        self.time_out_global(now);
         self.settle(now);
     }
 
@@ -142,6 +167,7 @@ impl<P: Peers> Mesh<P> {
     /// Stay connected to the node at `address`, `host:port`, as well.
     pub fn add_seed(&mut self, now: Time, address: &str) {
         self.seeds.add(now, address);
+        self.follow_seeds(now);
         self.settle(now);
     }
 
@@ -150,6 +176,7 @@ impl<P: Peers> Mesh<P> {
         if let Some(conn) = self.seeds.remove(address) {
             self.abandon(now, conn);
         }
+        self.follow_seeds(now);
         self.settle(now);
     }
 
@@ -277,7 +304,8 @@ impl<P: Peers> Mesh<P> {
             while let Some(conn) = self.runnable.pop_front() {
                 self.drive(now, conn);
             }
-            if !self.dial_seeds(now) {
+            let dialed = self.dial_seeds(now);
+            if !self.settle_global(now) && !dialed && self.runnable.is_empty() {
                 break;
             }
         }

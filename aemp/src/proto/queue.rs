@@ -69,7 +69,8 @@ fn weight_of_all(values: &[Value]) -> usize {
     values.iter().fold(2, |sum, value| sum + 1 + weight(value))
 }
 
-fn weight(value: &Value) -> usize {
+/// About how many bytes a value takes.
+pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,
         Value::Int(_) | Value::UInt(_) | Value::Float(_) => 8,

@@ -2,6 +2,7 @@
 
 mod connection;
 mod core;
+mod database;
 mod inspect;
 mod machine;
 mod observation;
@@ -218,11 +219,7 @@ impl World {
 
     /// Monitors a port of another node; `None` if the node is not running.
     pub fn monitor(&mut self, from: Member, port: &PortId) -> Option<MonitorId> {
-        let mut monitor = None;
-        self.work(from, |machine, core| {
-            monitor = Some(machine.monitor(core, port));
-        });
-        monitor
+        self.ask(from, |machine, core| machine.monitor(core, port))
     }
 
     /// Takes a monitor back.
@@ -287,6 +284,17 @@ impl World {
             machine.settle(&mut self.core);
         }
         self.tell_machines();
+    }
+
+    /// As `work`, with a result; `None` if the node is not running.
+    fn ask<R>(
+        &mut self,
+        member: Member,
+        work: impl FnOnce(&mut Machine, &mut Core) -> R,
+    ) -> Option<R> {
+        let mut result = None;
+        self.work(member, |machine, core| result = Some(work(machine, core)));
+        result
     }
 
     /// Hands on what has happened in the network.

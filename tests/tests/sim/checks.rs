@@ -170,10 +170,9 @@ fn nothing_dead(world: &World, member: Member) -> Result<(), String> {
         found.is_none_or(|found| !world.is_running(found))
     };
     let mesh = world.mesh(member).ok_or("it is not running")?;
-    let known = mesh
-        .active_nodes()
-        .chain(mesh.peer_map().iter().map(|peer| peer.remote()));
-    if let Some(node) = known.into_iter().find(|node| dead(node)) {
+    let traces = mesh.traces();
+    let peers = mesh.peer_map().iter().map(|peer| peer.remote());
+    if let Some(node) = traces.iter().chain(peers).find(|node| dead(node)) {
         return Err(format!("{member:?} still deals with {node}, which is dead"));
     }
     if let Some(node) = world.watchers(member).into_iter().find(|node| dead(node)) {

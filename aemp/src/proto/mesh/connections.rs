@@ -132,6 +132,9 @@ impl<P: Peers> Mesh<P> {
             Purpose::Seed => {
                 let addr = conn.addr.clone();
                 self.seeds.found(&addr, &claim.node, taken);
+                if taken {
+                    self.found_seed(now, &claim.node);
+                }
             }
             Purpose::Node(wanted) if wanted != claim.node => {
                 self.found_another(id, &wanted, &claim.node)
@@ -214,8 +217,11 @@ impl<P: Peers> Mesh<P> {
         };
         if *error == HandshakeError::Myself && conn.purpose == Purpose::Seed {
             let address = conn.addr.clone();
-            self.log(Level::Info, format!("seed {address} is this node itself"));
+            let text = format!("seed {address} is this node itself, which makes it global");
+            self.log(Level::Info, text);
             self.seeds.remove(&address);
+            self.global.become_global(now);
+            self.follow_seeds(now);
         }
         self.log_end(id, level(error), &error.to_string());
         self.abandon(now, id);

@@ -15,8 +15,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 #[derive(Debug)]
 pub(super) struct Dial {
     addresses: VecDeque<String>,
-    /// Whether there ever was an address.
-    known: bool,
+    /// Every address that there ever was.
+    known: BTreeSet<String>,
     trying: BTreeSet<ConnId>,
     interval: Duration,
     next: Time,
@@ -29,7 +29,7 @@ impl Dial {
     pub(super) fn new(now: Time, connect_interval: Duration) -> Self {
         Self {
             addresses: VecDeque::new(),
-            known: false,
+            known: BTreeSet::new(),
             trying: BTreeSet::new(),
             interval: connect_interval,
             next: now,
@@ -38,20 +38,29 @@ impl Dial {
         }
     }
 
-    /// These are the addresses; others that come later do not matter any more. All of them are tried within
+    /// These are addresses; those that are not known yet are tried behind the others. All of them are tried within
     /// `monitor_timeout`, if that is possible.
     pub(super) fn learn(&mut self, now: Time, addresses: Vec<String>, monitor_timeout: Duration) {
-        let Ok(count) = u32::try_from(addresses.len()) else {
-            return;
-        };
-        if self.known || count == 0 {
+        let first = self.known.is_empty();
+        for address in addresses {
+            if self.known.insert(address.clone()) {
+                self.addresses.push_back(address);
+            }
+        }
+        let count = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        if count == 0 {
             return;
         }
-        self.known = true;
         let share = monitor_timeout.saturating_sub(self.patience) / count;
         self.interval = share.min(self.patience).max(SHORTEST_INTERVAL);
-        self.next = now;
-        self.addresses = addresses.into();
+        if first {
+            self.next = now;
+        }
+    }
+
+    /// Whether nobody knows where the node could be.
+    pub(super) fn is_lost(&self) -> bool {
+        self.known.is_empty()
     }
 
     /// The next address, if its time has come: when the interval is over, or all earlier attempts have failed.
@@ -142,6 +151,22 @@ mod tests {
         dial.trying(ConnId(2));
         dial.failed(ConnId(2));
         assert!(!dial.is_over(at(1999)) && dial.is_over(at(2001)));
+    }
+
+    #[test]
+    fn addresses_that_come_later_are_tried_as_well() {
+        let mut random = Random::predictable(1);
+        let mut dial = Dial::new(at(0), INTERVAL);
+        assert!(dial.is_lost());
+        dial.learn(at(0), addresses(1), MONITOR);
+        assert!(!dial.is_lost());
+        dial.due(at(0), &mut random);
+        dial.trying(ConnId(1));
+        dial.learn(at(10), addresses(2), MONITOR);
+        assert_eq!(dial.due(at(10), &mut random), None);
+        dial.failed(ConnId(1));
+        assert_eq!(dial.due(at(11), &mut random).as_deref(), Some("host:1"));
+        assert_eq!(dial.due(at(11), &mut random), None);
     }
 
     #[test]

@@ -100,6 +100,25 @@ impl<P: Peers> Mesh<P> {
             let mut dial = Dial::new(now, interval);
             dial.learn(now, self.addresses_of(node), timeout);
             self.node(node).dial = Some(dial);
+            self.global.find(node);
+        }
+        self.dial_node(now, node);
+    }
+
+    /// Somebody who should know says where a node listens; these addresses are good for this attempt only.
+    pub(super) fn found_addresses(
+        &mut self,
+        now: Time,
+        node: &NodeId,
+        addresses: Option<Vec<String>>,
+    ) {
+        let timeout = self.handshake.timeout;
+        let Some(dial) = self.nodes.get_mut(node).and_then(|node| node.dial.as_mut()) else {
+            return;
+        };
+        dial.learn(now, addresses.unwrap_or_default(), timeout);
+        if dial.is_lost() {
+            return self.unreachable(now, node, "no known address");
         }
         self.dial_node(now, node);
     }
@@ -168,7 +187,8 @@ impl<P: Peers> Mesh<P> {
     }
 
     /// A node could not be reached.
-    fn unreachable(&mut self, now: Time, node: &NodeId, text: &str) {
+    pub(super) fn unreachable(&mut self, now: Time, node: &NodeId, text: &str) {
+        self.global.cancel_find(node);
         if let Some(dial) = self.node(node).dial.take() {
             for conn in dial.into_trying() {
                 self.abandon(now, conn);
@@ -234,6 +254,7 @@ impl<P: Peers> Mesh<P> {
         }
         self.log(Level::Info, format!("{id}{from} is up"));
         self.outputs.push_back(Output::NodeUp(id.clone()));
+        self.global_node_up(now, id);
     }
 
     /// What was queued cannot be sent over the connection that was made for it.
@@ -274,6 +295,7 @@ impl<P: Peers> Mesh<P> {
         );
         self.outputs
             .push_back(Output::NodeDown(id.clone(), text.into()));
+        self.global_node_down(now, id);
         self.skip_fire(now, id);
     }
 

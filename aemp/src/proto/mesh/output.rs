@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use aemp_codec::{Format, NodeId};
 
-use crate::proto::peer::{ConnId, MonitorId};
+use crate::proto::{
+    global::{Answer, QueryId, WatchId, Watched},
+    peer::{ConnId, MonitorId},
+};
 
 /// What the caller of a [`Mesh`](super::Mesh) has to do, in the order in which it is handed out.
 #[derive(Debug)]
@@ -63,6 +66,25 @@ pub enum Output {
     NodeUp(NodeId),
     /// Tell observers that a node is no longer connected, and why.
     NodeDown(NodeId, String),
+    /// Call [`written`](super::Mesh::written) as soon as all that is queued for the node has been handed to the system.
+    TellWritten {
+        /// Which node.
+        node: NodeId,
+    },
+    /// A query of the database is answered.
+    Answer {
+        /// Which.
+        query: QueryId,
+        /// The answer, or why the master's made no sense.
+        answer: Result<Answer, String>,
+    },
+    /// A watch of a family has something to tell.
+    Watched {
+        /// Which.
+        watch: WatchId,
+        /// What it is.
+        told: Watched,
+    },
     /// Log a text.
     Log {
         /// How urgent it is.

@@ -33,6 +33,16 @@ impl PeerMap {
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.values()
     }
+
+    /// The peers that have been asked for, to work on.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.peers.values_mut()
+    }
+
+    /// Forgets the peers with which nothing goes on.
+    pub fn forget_idle(&mut self) {
+        self.peers.retain(|_, peer| !peer.is_idle());
+    }
 }
 
 impl Peers for PeerMap {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use aemp_codec::{Limits, NodeId};
 
 use super::{
-    Setup,
+    PORT, Setup,
     connection::Connection,
     core::{Core, Due, Life},
     ports::Ports,
@@ -34,6 +34,8 @@ pub(super) struct Machine {
     pub(super) ports: Ports,
     /// Nodes to which there may be something to write.
     pub(super) dirty: BTreeSet<NodeId>,
+    /// Nodes of which the mesh wants to know when all has been written.
+    pub(super) tell_written: BTreeSet<NodeId>,
     /// When the mesh is looked after next.
     due: Option<Time>,
     /// What monitors are to fire, in order, and when the last of them do.
@@ -48,6 +50,10 @@ impl Machine {
         config.timeout = setup.monitor_timeout;
         let mut mesh = MeshConfig::new(config.clone());
         mesh.seeds.clone_from(&setup.seeds);
+        mesh.global = setup.global;
+        if setup.listens {
+            mesh.listeners = vec![format!("{}:{PORT}", setup.id)];
+        }
         mesh.connect_interval = setup.connect_interval;
         let limits = PeerLimits {
             max_queue_bytes: setup.max_queue_bytes,
@@ -62,6 +68,7 @@ impl Machine {
             ends: HashMap::new(),
             ports: Ports::new(life.1),
             dirty: BTreeSet::new(),
+            tell_written: BTreeSet::new(),
             due: None,
             firing: VecDeque::new(),
             fired: now,

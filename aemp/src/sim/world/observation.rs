@@ -3,7 +3,11 @@
 use aemp_codec::{NodeId, PortId, Value};
 
 use super::Member;
-use crate::proto::{mesh::Level, peer::MonitorId};
+use crate::proto::{
+    global::{Answer, QueryId, WatchId, Watched},
+    mesh::Level,
+    peer::MonitorId,
+};
 
 /// Something that a node has experienced.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,24 @@ pub enum Observation {
         node: NodeId,
         /// Why.
         text: String,
+    },
+    /// A query of the database is answered.
+    Answered {
+        /// Whose.
+        at: Member,
+        /// Which.
+        query: QueryId,
+        /// The answer, or why the master's made no sense.
+        answer: Result<Answer, String>,
+    },
+    /// A watch of a family tells something.
+    Watched {
+        /// Whose.
+        at: Member,
+        /// Which.
+        watch: WatchId,
+        /// What it is.
+        told: Watched,
     },
     /// A node would log something; see [`World::set_logging`](super::World::set_logging).
     Logged {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::proto::{
     link::Link,
-    mesh::{Output, Peers},
+    mesh::{Output, Peers, RawRequest},
     peer::{ConnId, MonitorId},
 };
 
@@ -49,6 +49,18 @@ impl Machine {
             Output::NodeDown(node, text) => {
                 core.observations
                     .push_back(Observation::Down { at, node, text });
+            }
+            Output::TellWritten { node } => {
+                self.tell_written.insert(node.clone());
+                self.dirty.insert(node);
+            }
+            Output::Answer { query, answer } => {
+                core.observations
+                    .push_back(Observation::Answered { at, query, answer });
+            }
+            Output::Watched { watch, told } => {
+                core.observations
+                    .push_back(Observation::Watched { at, watch, told });
             }
             Output::Log { level, text } => {
                 if core.logging {
@@ -126,23 +138,24 @@ impl Machine {
 
     /// Writes what is queued for a node.
     pub(super) fn write_to(&mut self, core: &mut Core, node: &NodeId) {
-        if let Some(conn) = self.mesh.peers().with(node, |peer| peer.conn()) {
-            self.write(core, conn);
+        match self.mesh.peers().with(node, |peer| peer.conn()) {
+            Some(conn) => self.write(core, conn),
+            None => drop(self.tell_written.remove(node)),
         }
     }
 
     /// Hands the network what is to be written, as far as it takes it.
     pub(super) fn write(&mut self, core: &mut Core, conn: ConnId) {
-        let Some(connection) = self.connections.get_mut(&conn) else {
-            return;
-        };
-        loop {
+        while let Some(connection) = self.connections.get_mut(&conn) {
             if connection.out.is_empty() {
                 let Some(line) = &connection.line else { return };
-                let out = &mut connection.out;
+                let (node, out) = (line.node.clone(), &mut connection.out);
                 let peers = self.mesh.peers();
-                peers.with(&line.node, |peer| peer.swap_output(conn, out));
+                peers.with(&node, |peer| peer.swap_output(conn, out));
                 if out.is_empty() {
+                    if self.all_written(core, &node) {
+                        continue;
+                    }
                     return;
                 }
             }
@@ -165,25 +178,34 @@ impl Machine {
 
     /// Delivers what has arrived.
     pub(super) fn read(&mut self, core: &mut Core, conn: ConnId) {
-        while let Some(line) = self.line(conn) {
-            let (node, recv) = (line.node.clone(), line.recv.clone());
-            let packet = match line.link.next_packet() {
-                Ok(Some(packet)) => packet.to_vec(),
-                Ok(None) => return,
-                Err(error) => return self.give_up(core, conn, &error.to_string()),
-            };
-            core.packets += 1;
-            let delivered = recv
-                .reader(&packet, Limits::default())
-                .and_then(|mut packet| self.deliver(core, conn, &node, &mut packet));
-            if let Err(error) = delivered {
-                return self.give_up(core, conn, &error.to_string());
-            }
+        let mut requests = Vec::new();
+        let read = self.packets(core, conn, &mut requests);
+        self.mesh.global_requests(core.now, conn, requests);
+        if let Err(text) = read {
+            self.drop_connection(core, conn);
+            self.mesh.closed(core.now, conn, &text);
         }
     }
 
-    fn give_up(&mut self, core: &mut Core, conn: ConnId, text: &str) {
-        self.drop_connection(core, conn);
-        self.mesh.closed(core.now, conn, text);
+    fn packets(
+        &mut self,
+        core: &mut Core,
+        conn: ConnId,
+        requests: &mut Vec<RawRequest>,
+    ) -> Result<(), String> {
+        while let Some(line) = self.line(conn) {
+            let (node, recv) = (line.node.clone(), line.recv.clone());
+            let packet = line.link.next_packet().map_err(|why| why.to_string())?;
+            let Some(packet) = packet.map(<[u8]>::to_vec) else {
+                break;
+            };
+            core.packets += 1;
+            let mut packet = recv
+                .reader(&packet, Limits::default())
+                .map_err(|why| why.to_string())?;
+            self.deliver(core, conn, &node, &mut packet, requests)
+                .map_err(|why| why.to_string())?;
+        }
+        Ok(())
     }
 }

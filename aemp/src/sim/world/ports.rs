@@ -6,7 +6,7 @@ use aemp_codec::{DecodeError, NodeId, PacketReader, PortId, Value};
 
 use super::{Observation, core::Core, machine::Machine};
 use crate::proto::{
-    mesh::Peers,
+    mesh::{Peers, RawRequest},
     peer::{ConnId, MonitorId},
     request::{Request, RequestError},
 };
@@ -114,10 +114,12 @@ impl Machine {
         conn: ConnId,
         from: &NodeId,
         packet: &mut PacketReader<'_>,
+        for_mesh: &mut Vec<RawRequest>,
     ) -> Result<(), DecodeError> {
         let port = packet.text()?.unwrap_or_default().into_owned();
         if port.is_empty() {
             match Request::read(packet) {
+                Ok(Request::Global { request, args }) => for_mesh.push((request, args)),
                 Ok(request) => self.handle(core, conn, from, request),
                 Err(RequestError::Malformed(error)) => return Err(error),
                 Err(_) => {}

@@ -25,6 +25,7 @@ pub struct Setup {
     pub(super) id: NodeId,
     pub(super) seeds: Vec<String>,
     pub(super) listens: bool,
+    pub(super) global: bool,
     pub(super) monitor_timeout: Duration,
     pub(super) connect_interval: Duration,
     pub(super) max_queue_bytes: usize,
@@ -42,6 +43,7 @@ impl Setup {
             id: NodeId::new(id).expect("a node ID"),
             seeds: Vec::new(),
             listens: true,
+            global: false,
             monitor_timeout: Duration::from_secs(30),
             connect_interval: Duration::from_secs(2),
             max_queue_bytes: 1 << 20,
@@ -60,6 +62,15 @@ impl Setup {
     pub fn silent(self) -> Self {
         Self {
             listens: false,
+            ..self
+        }
+    }
+
+    /// The node is global from the start.
+    #[must_use]
+    pub fn global(self) -> Self {
+        Self {
+            global: true,
             ..self
         }
     }

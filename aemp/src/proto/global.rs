@@ -1,0 +1,385 @@
+//! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
+//!
+//! [`Global`] is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
+//! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is
+//! told which nodes come and go and what they ask, and says what is to be sent when it is [flushed](Global::flush).
+
+mod apply;
+mod flush;
+mod keep;
+mod known;
+mod local;
+mod names;
+mod outgoing;
+mod pending;
+mod request;
+mod role;
+mod shards;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use aemp_codec::{NodeId, Value};
+
+pub(super) use self::outgoing::Outgoing;
+use self::{
+    keep::Keep,
+    known::{Keys, Known, Message, note},
+    local::Local,
+    pending::{Ask, Pending},
+    shards::{Changed, Shards},
+    watch::{News, Watches, grace},
+};
+pub use self::{
+    names::{GLOBALS, LISTENERS, NameError, check_family, check_key, check_readable},
+    pending::{Answer, QueryId},
+    request::{Database, GlobalRequest, GlobalRequestError, Pairs, Parsed, Query, Update},
+    role::Role,
+    watch::{Change, WatchId, Watched},
+};
+use super::{Random, Time, mesh::Level};
+
+/// What the mesh has to do for the machine.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// The addresses of a node that was looked for; `None` if it is unknown.
+    Found(NodeId, Option<Vec<String>>),
+    /// A query is answered, or the answer made no sense.
+    Answer(QueryId, Result<Answer, String>),
+    /// A watch has something to tell.
+    Watched(WatchId, Watched),
+    /// Log a text.
+    Log(Level, String),
+}
+
+/// One node's view of the network's database, and its part in keeping it.
+#[derive(Debug)]
+pub(super) struct Global {
+    node: NodeId,
+    connect_interval: Duration,
+    role: Role,
+    /// Whether there are seeds to take a master from.
+    seeds: bool,
+    /// The last master that was lost.
+    lost: Option<NodeId>,
+    local: Local,
+    /// The master has to be sent all that this node has set.
+    upload: bool,
+    /// Changes that the master has not been sent.
+    upstream: Keys,
+    pending: Pending,
+    known: BTreeMap<NodeId, Known>,
+    /// Connected nodes that may have to be told something.
+    due: BTreeSet<NodeId>,
+    /// The whole database, while this node is global.
+    shards: Shards,
+    /// Where in it this node's own entries are.
+    own: u32,
+    /// Who watches which family.
+    monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
+    /// Slaves that became global: until when this node goes on answering for them.
+    released: BTreeMap<NodeId, Time>,
+    /// Keys of which another value shows than when was last flushed.
+    shown: Keys,
+    /// Keys of which this node answers for another value than when was last flushed.
+    ours: Keys,
+    keep: Keep,
+    watches: Watches,
+    news: News,
+    effects: Vec<Effect>,
+}
+
+impl Global {
+    /// A node that is alone, and has set nothing but where it listens.
+    pub(super) fn new(
+        node: NodeId,
+        listeners: &[String],
+        connect_interval: Duration,
+        monitor_timeout: Duration,
+    ) -> Self {
+        let mut global = Self {
+            node,
+            connect_interval,
+            role: Role::Alone,
+            seeds: false,
+            lost: None,
+            local: Local::default(),
+            upload: false,
+            upstream: Keys::new(),
+            pending: Pending::default(),
+            known: BTreeMap::new(),
+            due: BTreeSet::new(),
+            shards: Shards::default(),
+            own: 0,
+            monitors: BTreeMap::new(),
+            released: BTreeMap::new(),
+            shown: Keys::new(),
+            ours: Keys::new(),
+            keep: Keep::new(monitor_timeout),
+            watches: Watches::default(),
+            news: News::new(),
+            effects: Vec::new(),
+        };
+        let node = global.node.clone();
+        global.set(LISTENERS, node.as_str(), Value::from(listeners.to_vec()));
+        global
+    }
+
+    fn grace(&self) -> Duration {
+        grace(self.connect_interval)
+    }
+
+    fn log(&mut self, level: Level, text: String) {
+        self.effects.push(Effect::Log(level, text));
+    }
+
+    /// Sets a key; an equal value changes nothing.
+    pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
+        let Some((family, key)) = self.local.set(family, key, value.clone()) else {
+            return;
+        };
+        match self.role {
+            Role::Global => {
+                let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
+                self.changed(&changed, &family, &key);
+            }
+            Role::Slave(_) => note(&mut self.upstream, &family, &key),
+            Role::Searching(_) | Role::Alone => {
+                let entry = [(key, Some(value))];
+                self.watches.update(&family, entry, &mut self.news);
+            }
+        }
+    }
+
+    /// Deletes a key, if this node has set it.
+    pub(super) fn del(&mut self, family: &str, key: &str) {
+        let Some((family, key)) = self.local.del(family, key) else {
+            return;
+        };
+        match self.role {
+            Role::Global => {
+                if let Some((changed, family, key)) = self.shards.del(self.own, &family, &key) {
+                    self.changed(&changed, &family, &key);
+                }
+            }
+            Role::Slave(_) => note(&mut self.upstream, &family, &key),
+            Role::Searching(_) | Role::Alone => {
+                let entry = [(key, None)];
+                self.watches.update(&family, entry, &mut self.news);
+            }
+        }
+    }
+
+    fn changed(&mut self, changed: &Changed, family: &Arc<str>, key: &Arc<str>) {
+        if changed.shown {
+            note(&mut self.shown, family, key);
+        }
+        if changed.ours {
+            note(&mut self.ours, family, key);
+        }
+    }
+
+    fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
+        for (changed, family, key) in changes {
+            self.changed(&changed, &family, &key);
+        }
+    }
+
+    /// What this node has set in a family.
+    pub(super) fn local(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+        self.local.family(family).into_iter().flatten()
+    }
+
+    /// The families that this node has set something in.
+    pub(super) fn local_families(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.local.iter().map(|(family, _)| family)
+    }
+
+    /// Watches a family.
+    pub(super) fn watch(&mut self, family: &str) -> WatchId {
+        // Changes that happened before are not for it.
+        self.publish();
+        let (id, first) = self.watches.add(family, &mut self.news);
+        if first {
+            match self.role {
+                Role::Global => self.look(family),
+                Role::Alone => self.look_locally(family),
+                Role::Slave(_) | Role::Searching(_) => self.pending.monitor(&family.into()),
+            }
+        }
+        id
+    }
+
+    /// Watches no longer.
+    pub(super) fn unwatch(&mut self, id: WatchId) {
+        let Some(family) = self.watches.remove(id) else {
+            return;
+        };
+        let sent = self.pending.remove(&Ask::Monitor(Arc::clone(&family)));
+        if let Role::Slave(master) = &self.role
+            && sent == Some(true)
+        {
+            let master = master.clone();
+            self.say(&master, Message::Unmonitor(family));
+        }
+    }
+
+    /// Has a connected node told something when next is flushed.
+    fn say(&mut self, node: &NodeId, message: Message) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.messages.push(message);
+            self.due.insert(node.clone());
+        }
+    }
+
+    /// Tells watches what a family holds, all nodes taken together.
+    fn look(&mut self, family: &str) {
+        let entries = self.shards.family(family);
+        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
+        self.watches
+            .replace(family, entries, self.lost.as_ref(), &mut self.news);
+    }
+
+    /// Tells watches what this node has set in a family.
+    fn look_locally(&mut self, family: &str) {
+        let entries = self.local.family(family).into_iter().flatten();
+        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
+        self.watches.replace(family, entries, None, &mut self.news);
+    }
+
+    /// Asks for what a family holds.
+    pub(super) fn query(&mut self, what: Query, family: &str) -> QueryId {
+        let id = self.pending.next_query();
+        match self.role {
+            Role::Global | Role::Alone => self.answer(id, what, family),
+            Role::Slave(_) | Role::Searching(_) => self.pending.query(id, what, family),
+        }
+        id
+    }
+
+    /// Answers a query out of what this node knows itself.
+    fn answer(&mut self, id: QueryId, what: Query, family: &str) {
+        let answer = match self.role {
+            Role::Global => Answer::of(what, self.shards.family(family)),
+            _ => Answer::of(what, self.local(family)),
+        };
+        self.effects.push(Effect::Answer(id, Ok(answer)));
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(super) fn cancel(&mut self, id: QueryId) {
+        self.pending.remove_query(id);
+    }
+
+    /// Looks for the addresses of a node; [`Effect::Found`] tells them. Nothing comes of it while there is no master.
+    pub(super) fn find(&mut self, node: &NodeId) {
+        if self.role != Role::Global {
+            return self.pending.find(node);
+        }
+        let found = self.shards.shown(LISTENERS, node.as_str());
+        let found = found.and_then(request::addresses);
+        self.effects.push(Effect::Found(node.clone(), found));
+    }
+
+    /// Nobody looks for that node any more.
+    pub(super) fn cancel_find(&mut self, node: &NodeId) {
+        self.pending.remove(&Ask::Find(node.clone()));
+    }
+
+    /// When [`timeout`](Self::timeout) has to be called.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let searching = match self.role {
+            Role::Searching(until) => Some(until),
+            _ => None,
+        };
+        let deadlines = [
+            searching,
+            self.shards.deadline(),
+            self.watches.deadline(),
+            self.released.values().min().copied(),
+            self.keep.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Time has passed: the global nodes that have to be connected to.
+    pub(super) fn timeout(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
+        if let Role::Searching(until) = self.role
+            && until <= now
+        {
+            self.stay_alone();
+        }
+        let expired = self.shards.expire(now);
+        self.all_changed(expired);
+        self.release(now);
+        self.watches.expire(now, &mut self.news);
+        self.keep.due(now, random)
+    }
+
+    /// This node no longer answers for what slaves have set that have become global meanwhile.
+    fn release(&mut self, now: Time) {
+        let due = |until: &Time| *until <= now;
+        let released: Vec<_> = self
+            .released
+            .extract_if(.., |_, until| due(until))
+            .map(|(node, _)| node)
+            .collect();
+        for node in released {
+            self.forget_stale(&node);
+            let place = self.shards.owner(&node);
+            for (family, key) in self.shards.set_ours(place, false) {
+                note(&mut self.ours, &family, &key);
+            }
+        }
+    }
+
+    /// What there is to do, except sending.
+    pub(super) fn effects(&mut self) -> impl Iterator<Item = Effect> {
+        let news = std::mem::take(&mut self.news);
+        let news = news
+            .into_iter()
+            .map(|(watch, told)| Effect::Watched(watch, told));
+        std::mem::take(&mut self.effects).into_iter().chain(news)
+    }
+
+    pub(super) fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The whole database's entries of a family, if this node is global; else what it has set itself.
+    pub(super) fn view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        let copy = |(key, value): (&Arc<str>, &Value)| (Arc::clone(key), value.clone());
+        match self.role {
+            Role::Global => self.shards.family(family).map(copy).collect(),
+            _ => self.local(family).map(copy).collect(),
+        }
+    }
+
+    /// Every node of which anything is known beyond its connection.
+    pub(super) fn traces(&self) -> BTreeSet<NodeId> {
+        let keyed = |family: &str| {
+            self.shards
+                .family(family)
+                .filter_map(|(key, _)| NodeId::new(key).ok())
+                .collect::<Vec<_>>()
+        };
+        let lists = [keyed(LISTENERS), keyed(GLOBALS)];
+        self.shards
+            .owners()
+            .chain(self.known.keys())
+            .chain(self.keep.nodes())
+            .chain(self.released.keys())
+            .chain(self.monitors.values().flatten())
+            .chain(lists.iter().flatten())
+            .filter(|node| **node != self.node)
+            .cloned()
+            .collect()
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -1,0 +1,267 @@
+//! What slaves, masters and other global nodes ask and tell (PROTOCOL.md sections 9 and 10).
+
+use std::sync::Arc;
+
+use aemp_codec::{NodeId, Value};
+
+use super::{
+    Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
+    known::{Keys, Message, Monitor, note},
+    pending::Ask,
+    request::{Database, Pairs, Query, Update},
+};
+use crate::proto::{Time, mesh::Level};
+
+impl Global {
+    /// A connected node has sent a request.
+    pub(in crate::proto) fn request(&mut self, now: Time, from: &NodeId, request: GlobalRequest) {
+        match request {
+            GlobalRequest::Slave(database) => self.enslave(now, from, database),
+            GlobalRequest::Global => self.greet_global(now, from),
+            GlobalRequest::Set(database) => self.take_set(from, database),
+            GlobalRequest::Update(update) => self.take_update(from, update),
+            GlobalRequest::Find(node) => {
+                let node = node.as_str().into();
+                self.reply(from, "g_find", Message::Found(node));
+            }
+            GlobalRequest::Query { what, family, id } => {
+                self.reply(from, what.request(), Message::Reply { what, family, id });
+            }
+            GlobalRequest::Monitor(family) => self.add_monitor(from, family),
+            GlobalRequest::Unmonitor(family) => {
+                if let Some(known) = self.known.get_mut(from) {
+                    known.monitors.remove(&family);
+                }
+                self.remove_monitor(&family, from);
+            }
+            GlobalRequest::Found(node, addresses) => self.found(from, node, addresses),
+            GlobalRequest::Reply { id, answer } => self.replied(from, QueryId(id), answer),
+            GlobalRequest::All(family, entries) => self.take_all(from, &family, entries),
+            GlobalRequest::Changes(update) => self.take_changes(from, update),
+        }
+    }
+
+    fn is_global(&self) -> bool {
+        self.role == Role::Global
+    }
+
+    fn is_master(&self, node: &NodeId) -> bool {
+        matches!(&self.role, Role::Slave(master) if master == node)
+    }
+
+    /// Logs that a node that is not global cannot do what is asked; it gives no answer, as the reference does not.
+    fn refuse(&mut self, from: &NodeId, request: &str) {
+        let text = format!("{request} from {from}: this node is not global");
+        self.log(Level::Error, text);
+    }
+
+    fn reply(&mut self, from: &NodeId, request: &str, message: Message) {
+        if !self.is_global() {
+            return self.refuse(from, request);
+        }
+        self.say(from, message);
+    }
+
+    /// Somebody wants this node to be global, perhaps to be its slave.
+    fn enslave(&mut self, now: Time, from: &NodeId, database: Option<Database>) {
+        self.become_global(now);
+        let Some(database) = database else { return };
+        if let Some(known) = self.known.get_mut(from) {
+            known.slave = true;
+        }
+        let place = self.shards.owner(from);
+        for (family, key) in self.shards.set_ours(place, true) {
+            note(&mut self.ours, &family, &key);
+        }
+        self.set_all(from, database);
+    }
+
+    fn set_all(&mut self, owner: &NodeId, database: Database) {
+        for (family, set) in database {
+            let del = Vec::new();
+            self.apply(owner, Update { family, set, del });
+        }
+    }
+
+    fn apply(&mut self, owner: &NodeId, update: Update) {
+        let Update { family, set, del } = update;
+        let place = self.shards.owner(owner);
+        for (key, value) in set {
+            self.not_stale(owner, &family, &key);
+            let (changed, family, key) = self.shards.set(place, &family, &key, value);
+            self.changed(&changed, &family, &key);
+        }
+        for key in del {
+            self.not_stale(owner, &family, &key);
+            if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
+                self.changed(&changed, &family, &key);
+            }
+        }
+    }
+
+    /// A node is global. If it was a slave of ours, what it has set stays until it has told what it answers for now.
+    fn greet_global(&mut self, now: Time, from: &NodeId) {
+        let Some(known) = self.known.get_mut(from) else {
+            return;
+        };
+        let again = std::mem::replace(&mut known.global, true);
+        let was_slave = std::mem::replace(&mut known.slave, false);
+        if !self.is_global() {
+            return;
+        }
+        if was_slave {
+            self.stale(from);
+            let until = now + self.grace();
+            self.released.insert(from.clone(), until);
+        }
+        if !again || was_slave {
+            self.join_global(from);
+        }
+    }
+
+    fn stale(&mut self, node: &NodeId) {
+        let mut stale = Keys::new();
+        for (family, key) in self.shards.keys_of(node) {
+            note(&mut stale, &family, &key);
+        }
+        if let Some(known) = self.known.get_mut(node) {
+            known.stale = stale;
+        }
+    }
+
+    fn not_stale(&mut self, node: &NodeId, family: &str, key: &str) {
+        if let Some(known) = self.known.get_mut(node)
+            && let Some(keys) = known.stale.get_mut(family)
+        {
+            keys.swap_remove(key);
+        }
+    }
+
+    /// What a node has not set again since it became global goes.
+    pub(super) fn forget_stale(&mut self, node: &NodeId) {
+        let Some(known) = self.known.get_mut(node) else {
+            return;
+        };
+        for (family, del) in std::mem::take(&mut known.stale) {
+            let (set, del) = (Pairs::new(), del.into_iter().collect());
+            self.apply(node, Update { family, set, del });
+        }
+    }
+
+    /// Another global node tells what it answers for.
+    fn take_set(&mut self, from: &NodeId, database: Database) {
+        if !self.is_global() {
+            return self.refuse(from, "g_set");
+        }
+        let listeners = database.iter().find(|(family, _)| &**family == LISTENERS);
+        let listeners = listeners.and_then(|(_, entries)| {
+            let own = entries.iter().find(|(key, _)| **key == *from.as_str());
+            own.map(|(_, value)| value.clone())
+        });
+        self.set_all(from, database);
+        self.forget_stale(from);
+        // So that global nodes find each other even when the one between them is lost.
+        if let Some(listeners) = listeners {
+            self.set(LISTENERS, from.as_str(), listeners);
+        }
+    }
+
+    fn take_update(&mut self, from: &NodeId, update: Update) {
+        if !self.is_global() {
+            return self.refuse(from, "g_upd");
+        }
+        self.apply(from, update);
+    }
+
+    fn add_monitor(&mut self, from: &NodeId, family: Arc<str>) {
+        if !self.is_global() {
+            return self.refuse(from, "g_mon1");
+        }
+        let Some(known) = self.known.get_mut(from) else {
+            return;
+        };
+        let nodes = self.monitors.entry(Arc::clone(&family)).or_default();
+        nodes.insert(from.clone());
+        let monitor = Monitor {
+            fresh: true,
+            ..Monitor::default()
+        };
+        known.monitors.insert(family, monitor);
+        self.due.insert(from.clone());
+    }
+
+    fn found(&mut self, from: &NodeId, node: NodeId, addresses: Option<Vec<String>>) {
+        let asked = self.is_master(from) && self.pending.remove(&Ask::Find(node.clone())).is_some();
+        if asked {
+            self.effects.push(Effect::Found(node, addresses));
+        }
+    }
+
+    fn replied(&mut self, from: &NodeId, id: QueryId, answer: Value) {
+        if !self.is_master(from) {
+            return self.unasked(from, "g_reply", "it is not the master");
+        }
+        let Some((what, family)) = self.pending.remove_query(id) else {
+            // Whoever asked has stopped waiting.
+            return;
+        };
+        let answer = Answer::parse(what, answer).map_err(|text| format!("{from}: {text}"));
+        if let Err(text) = &answer {
+            self.log(Level::Warn, format!("{text} (family {family})"));
+        }
+        self.effects.push(Effect::Answer(id, answer));
+    }
+
+    /// Logs that a node has told what nobody wanted to know from it.
+    fn unasked(&mut self, from: &NodeId, request: &str, why: &str) {
+        let text = format!("{request} from {from} ignored: {why}");
+        self.log(Level::Debug, text);
+    }
+
+    /// Whether changes of a family are wanted from that node.
+    fn wants(&mut self, from: &NodeId, request: &str, family: &str) -> bool {
+        if !self.is_master(from) {
+            self.unasked(from, request, "it is not the master");
+        } else if !self.watches.contains(family) {
+            let why = format!("nobody watches family {family:?}");
+            self.unasked(from, request, &why);
+        } else {
+            return true;
+        }
+        false
+    }
+
+    fn take_all(&mut self, from: &NodeId, family: &str, entries: Pairs) {
+        if self.wants(from, "g_chg1", family) {
+            self.watches
+                .replace(family, entries, self.lost.as_ref(), &mut self.news);
+        }
+    }
+
+    fn take_changes(&mut self, from: &NodeId, update: Update) {
+        let Update { family, set, del } = update;
+        if !self.wants(from, "g_chg2", &family) {
+            return;
+        }
+        let set = set.into_iter().map(|(key, value)| (key, Some(value)));
+        let del = del.into_iter().map(|key| (key, None));
+        self.watches.update(&family, set.chain(del), &mut self.news);
+    }
+}
+
+impl Query {
+    /// What a reply to it holds, out of a family's entries.
+    pub(super) fn reply<'a>(
+        self,
+        entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,
+    ) -> Value {
+        match self {
+            Self::Family => {
+                let entries = entries.map(|(key, value)| (&**key, value.clone()));
+                Value::Map(entries.collect())
+            }
+            Self::Keys => entries.map(|(key, _)| Value::from(&**key)).collect(),
+            Self::Values => entries.map(|(_, value)| value.clone()).collect(),
+        }
+    }
+}

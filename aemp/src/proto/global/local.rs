@@ -1,0 +1,85 @@
+//! What this node has set itself: its own part of the database.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aemp_codec::Value;
+use indexmap::IndexMap;
+
+/// The entries of one family, in the order in which they were set first.
+pub(super) type Entries = IndexMap<Arc<str>, Value>;
+
+/// This node's local database.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    families: BTreeMap<Arc<str>, Entries>,
+}
+
+impl Local {
+    /// Sets a key; the names to know it by, if that changes anything.
+    pub(super) fn set(
+        &mut self,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Option<(Arc<str>, Arc<str>)> {
+        if self
+            .family(family)
+            .and_then(|entries| entries.get(key))
+            .is_some_and(|old| *old == value)
+        {
+            return None;
+        }
+        let family = self.name(family);
+        let entries = self.families.entry(Arc::clone(&family)).or_default();
+        if let Some((_, key, old)) = entries.get_full_mut(key) {
+            *old = value;
+            return Some((family, Arc::clone(key)));
+        }
+        let key: Arc<str> = key.into();
+        entries.insert(Arc::clone(&key), value);
+        Some((family, key))
+    }
+
+    /// Deletes a key; the names that it was known by, if it was there.
+    pub(super) fn del(&mut self, family: &str, key: &str) -> Option<(Arc<str>, Arc<str>)> {
+        let entries = self.families.get_mut(family)?;
+        let (key, _) = entries.swap_remove_entry(key)?;
+        let empty = entries.is_empty();
+        let name = self.name(family);
+        if empty {
+            self.families.remove(family);
+        }
+        Some((name, key))
+    }
+
+    pub(super) fn family(&self, family: &str) -> Option<&Entries> {
+        self.families.get(family)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Entries)> {
+        self.families.iter()
+    }
+
+    fn name(&self, family: &str) -> Arc<str> {
+        match self.families.get_key_value(family) {
+            Some((name, _)) => Arc::clone(name),
+            None => family.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_change_nothing() {
+        let mut local = Local::default();
+        assert!(local.set("f", "k", 1.into()).is_some());
+        assert!(local.set("f", "k", 1.into()).is_none());
+        assert!(local.set("f", "k", 2.into()).is_some());
+        assert!(local.del("f", "other").is_none());
+        assert!(local.del("f", "k").is_some() && local.del("f", "k").is_none());
+        assert_eq!(local.iter().count(), 0);
+    }
+}

@@ -1,0 +1,241 @@
+//! What the master has still to answer. It is asked again when it is another.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use aemp_codec::{NodeId, Value};
+use indexmap::IndexMap;
+
+use super::request::{Pairs, Query};
+
+/// A query, by a number that no two of a node ever share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub u64);
+
+/// The answer to a query.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Keys and values.
+    Family(Pairs),
+    /// The keys.
+    Keys(Vec<Arc<str>>),
+    /// The values.
+    Values(Vec<Value>),
+}
+
+impl Answer {
+    /// The answer out of what a family holds.
+    pub(super) fn of<'a>(
+        what: Query,
+        entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,
+    ) -> Self {
+        match what {
+            Query::Family => {
+                let pairs = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
+                Self::Family(pairs.collect())
+            }
+            Query::Keys => Self::Keys(entries.map(|(key, _)| Arc::clone(key)).collect()),
+            Query::Values => Self::Values(entries.map(|(_, value)| value.clone()).collect()),
+        }
+    }
+
+    /// The answer that a master has sent.
+    pub(super) fn parse(what: Query, answer: Value) -> Result<Self, String> {
+        let wrong = |expected: &str, found: &Value| {
+            let found: String = found.to_string().chars().take(40).collect();
+            Err(format!(
+                "{}: the answer must be {expected}, and is {found}",
+                what.request()
+            ))
+        };
+        match (what, answer) {
+            (Query::Family, Value::Map(map)) => {
+                let pairs = map.into_iter().map(|(key, value)| (key.into(), value));
+                Ok(Self::Family(pairs.collect()))
+            }
+            (Query::Family, Value::Null) => Ok(Self::Family(Pairs::new())),
+            (Query::Keys, Value::Array(list)) => {
+                let keys = list.iter().map(|key| Some(key.text()?.as_ref().into()));
+                match keys.collect() {
+                    Some(keys) => Ok(Self::Keys(keys)),
+                    None => wrong("a list of texts", &Value::Array(list)),
+                }
+            }
+            (Query::Values, Value::Array(list)) => Ok(Self::Values(list)),
+            (Query::Family, other) => wrong("a map", &other),
+            (Query::Keys | Query::Values, other) => wrong("a list", &other),
+        }
+    }
+}
+
+/// Something that a master is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ask {
+    Find(NodeId),
+    Query(QueryId),
+    Monitor(Arc<str>),
+}
+
+#[derive(Debug)]
+struct Asked {
+    /// What a query is about.
+    query: Option<(Query, Arc<str>)>,
+    /// Whether the present master has been asked.
+    sent: bool,
+}
+
+/// All that is to be asked, in the order in which it came up.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    asks: IndexMap<Ask, Asked>,
+    unsent: VecDeque<Ask>,
+    last: u64,
+}
+
+impl Pending {
+    pub(super) fn find(&mut self, node: &NodeId) {
+        self.add(Ask::Find(node.clone()), None);
+    }
+
+    pub(super) fn monitor(&mut self, family: &Arc<str>) {
+        self.add(Ask::Monitor(Arc::clone(family)), None);
+    }
+
+    pub(super) fn next_query(&mut self) -> QueryId {
+        self.last += 1;
+        QueryId(self.last)
+    }
+
+    pub(super) fn query(&mut self, id: QueryId, what: Query, family: &str) {
+        self.add(Ask::Query(id), Some((what, family.into())));
+    }
+
+    fn add(&mut self, ask: Ask, query: Option<(Query, Arc<str>)>) {
+        if !self.asks.contains_key(&ask) {
+            self.unsent.push_back(ask.clone());
+            self.asks.insert(ask, Asked { query, sent: false });
+        }
+    }
+
+    /// It is answered, or no longer of interest: whether the present master has been asked, if it was there at all.
+    pub(super) fn remove(&mut self, ask: &Ask) -> Option<bool> {
+        Some(self.asks.shift_remove(ask)?.sent)
+    }
+
+    /// A query is answered, or no longer of interest: what it was about.
+    pub(super) fn remove_query(&mut self, id: QueryId) -> Option<(Query, Arc<str>)> {
+        self.asks.shift_remove(&Ask::Query(id))?.query
+    }
+
+    /// There is another master, who has been asked nothing.
+    pub(super) fn ask_again(&mut self) {
+        self.unsent = self.asks.keys().cloned().collect();
+        self.asks.values_mut().for_each(|asked| asked.sent = false);
+    }
+
+    /// The next that the present master has to be asked.
+    pub(super) fn next_unsent(&mut self) -> Option<(Ask, Option<(Query, Arc<str>)>)> {
+        while let Some(ask) = self.unsent.pop_front() {
+            if let Some(asked) = self.asks.get_mut(&ask)
+                && !asked.sent
+            {
+                asked.sent = true;
+                return Some((ask, asked.query.clone()));
+            }
+        }
+        None
+    }
+
+    /// All queries and nodes that wait for an answer, which somebody else than a master gives.
+    pub(super) fn take_all(&mut self) -> Vec<(Ask, Option<(Query, Arc<str>)>)> {
+        self.unsent.clear();
+        let asks = std::mem::take(&mut self.asks);
+        asks.into_iter()
+            .map(|(ask, asked)| (ask, asked.query))
+            .collect()
+    }
+
+    /// All queries that wait for an answer.
+    pub(super) fn take_queries(&mut self) -> Vec<(QueryId, Query, Arc<str>)> {
+        let queries = self
+            .asks
+            .extract_if(.., |ask, _| matches!(ask, Ask::Query(_)));
+        let query = |(ask, asked): (Ask, Asked)| match (ask, asked.query) {
+            (Ask::Query(id), Some((what, family))) => Some((id, what, family)),
+            _ => None,
+        };
+        queries.filter_map(query).collect()
+    }
+
+    /// Whether there is anything that the present master has not been asked.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.asks.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_asked_once_of_each_master_until_it_is_answered() {
+        let mut pending = Pending::default();
+        let node = NodeId::new("n").unwrap();
+        pending.find(&node);
+        pending.find(&node);
+        let id = pending.next_query();
+        pending.query(id, Query::Keys, "f");
+        pending.monitor(&"g".into());
+        let mut asked = || {
+            std::iter::from_fn(|| pending.next_unsent())
+                .map(|(ask, _)| ask)
+                .collect::<Vec<_>>()
+        };
+        let all = [
+            Ask::Find(node.clone()),
+            Ask::Query(id),
+            Ask::Monitor("g".into()),
+        ];
+        assert_eq!(asked(), all);
+        assert!(asked().is_empty());
+        assert_eq!(pending.remove(&Ask::Find(node.clone())), Some(true));
+        pending.ask_again();
+        let mut asked = || {
+            std::iter::from_fn(|| pending.next_unsent())
+                .map(|(ask, _)| ask)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(), all[1..]);
+        assert_eq!(
+            pending.remove_query(id).map(|(what, _)| what),
+            Some(Query::Keys)
+        );
+        assert!(pending.remove_query(id).is_none());
+        assert_eq!(pending.len(), 1);
+    }
+
+    #[test]
+    fn answers_have_to_be_of_their_kind() {
+        let family = Value::Map([("k", 1)].into_iter().collect());
+        let pairs = vec![("k".into(), 1.into())];
+        assert_eq!(
+            Answer::parse(Query::Family, family.clone()),
+            Ok(Answer::Family(pairs))
+        );
+        assert_eq!(
+            Answer::parse(Query::Family, Value::Null),
+            Ok(Answer::Family(vec![]))
+        );
+        let keys = Answer::Keys(vec!["1".into(), "a".into()]);
+        let list = Value::Array(vec![1.into(), "a".into()]);
+        assert_eq!(Answer::parse(Query::Keys, list), Ok(keys));
+        assert_eq!(
+            Answer::parse(Query::Keys, family).unwrap_err(),
+            "g_db_keys: the answer must be a list, and is {\"k\":1}"
+        );
+        assert!(Answer::parse(Query::Values, 1.into()).is_err());
+    }
+}

@@ -1,0 +1,403 @@
+//! The requests between slaves and global nodes (PROTOCOL.md sections 9 and 10).
+
+use std::{fmt, sync::Arc};
+
+use aemp_codec::{Map, NodeId, Value};
+use thiserror::Error;
+
+/// Entries of one family: keys and their values.
+pub type Pairs = Vec<(Arc<str>, Value)>;
+
+/// A request whose name begins with `g_`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GlobalRequest {
+    /// `g_slave`: become global; with a database, the sender's master as well.
+    Slave(Option<Database>),
+    /// `g_global`: the sender is a global node.
+    Global,
+    /// `g_set`: what the sender, a global node, answers for.
+    Set(Database),
+    /// `g_upd`: changes of what the sender has set.
+    Update(Update),
+    /// `g_find`: the addresses of that node are wanted.
+    Find(NodeId),
+    /// `g_found`: the addresses of that node; `None` if it is unknown.
+    Found(NodeId, Option<Vec<String>>),
+    /// `g_db_family`, `g_db_keys`, `g_db_values`: a family's contents are wanted.
+    Query {
+        /// Which of the three.
+        what: Query,
+        /// The family.
+        family: Arc<str>,
+        /// What the answer has to begin with.
+        id: Value,
+    },
+    /// `g_reply`: the answer to a query.
+    Reply {
+        /// The query's number.
+        id: u64,
+        /// The answer.
+        answer: Value,
+    },
+    /// `g_mon1`: the sender watches a family.
+    Monitor(Arc<str>),
+    /// `g_mon0`: it does so no longer.
+    Unmonitor(Arc<str>),
+    /// `g_chg1`: what a watched family holds.
+    All(Arc<str>, Pairs),
+    /// `g_chg2`: changes of a watched family.
+    Changes(Update),
+}
+
+/// What part of a family a query is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Query {
+    /// Keys and values.
+    Family,
+    /// The keys.
+    Keys,
+    /// The values.
+    Values,
+}
+
+impl Query {
+    /// The name of its request.
+    #[must_use]
+    pub fn request(self) -> &'static str {
+        match self {
+            Self::Family => "g_db_family",
+            Self::Keys => "g_db_keys",
+            Self::Values => "g_db_values",
+        }
+    }
+}
+
+/// Families and their entries.
+pub type Database = Vec<(Arc<str>, Pairs)>;
+
+/// Changes of one family.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Update {
+    /// The family.
+    pub family: Arc<str>,
+    /// What is set.
+    pub set: Pairs,
+    /// What is deleted.
+    pub del: Vec<Arc<str>>,
+}
+
+/// Why a request between slaves and global nodes has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GlobalRequestError {
+    /// There is no such request.
+    #[error("{0}: no such request")]
+    Unknown(String),
+    /// An argument is missing, or not of the kind that it has to be.
+    #[error("{request}: the {argument} must be {expected}, and is {found}")]
+    Argument {
+        /// The request.
+        request: String,
+        /// Which argument.
+        argument: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// A request, and what was left out of it because it made no sense.
+pub type Parsed = (GlobalRequest, Vec<String>);
+
+impl GlobalRequest {
+    /// Makes sense of a request.
+    ///
+    /// Scalars stand for their text wherever a name is expected, and missing arguments for null. Parts of a database that make
+    /// no sense are left out and named.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalRequestError`], which names the request and what is wrong with it.
+    pub fn parse(request: &str, args: Vec<Value>) -> Result<Parsed, GlobalRequestError> {
+        let mut arguments = Arguments {
+            request,
+            args: args.into_iter(),
+            odd: Vec::new(),
+        };
+        let parsed = arguments.request()?;
+        Ok((parsed, arguments.odd))
+    }
+}
+
+struct Arguments<'a> {
+    request: &'a str,
+    args: std::vec::IntoIter<Value>,
+    odd: Vec<String>,
+}
+
+impl Arguments<'_> {
+    fn request(&mut self) -> Result<GlobalRequest, GlobalRequestError> {
+        Ok(match self.request {
+            "g_slave" => GlobalRequest::Slave(self.optional_database()?),
+            "g_global" => GlobalRequest::Global,
+            "g_set" => GlobalRequest::Set(self.optional_database()?.unwrap_or_default()),
+            "g_upd" => GlobalRequest::Update(self.update()?),
+            "g_find" => GlobalRequest::Find(self.node()?),
+            "g_found" => GlobalRequest::Found(self.node()?, self.addresses()?),
+            "g_db_family" => self.query(Query::Family)?,
+            "g_db_keys" => self.query(Query::Keys)?,
+            "g_db_values" => self.query(Query::Values)?,
+            "g_reply" => GlobalRequest::Reply {
+                id: self.id()?,
+                answer: self.next(),
+            },
+            "g_mon1" => GlobalRequest::Monitor(self.family()?),
+            "g_mon0" => GlobalRequest::Unmonitor(self.family()?),
+            "g_chg1" => GlobalRequest::All(self.family()?, self.entries("contents")?),
+            "g_chg2" => GlobalRequest::Changes(self.update()?),
+            other => return Err(GlobalRequestError::Unknown(other.into())),
+        })
+    }
+
+    fn next(&mut self) -> Value {
+        self.args.next().unwrap_or_default()
+    }
+
+    fn wrong(
+        &self,
+        argument: &'static str,
+        expected: &'static str,
+        found: &Value,
+    ) -> GlobalRequestError {
+        GlobalRequestError::Argument {
+            request: self.request.into(),
+            argument,
+            expected,
+            found: describe(found),
+        }
+    }
+
+    fn family(&mut self) -> Result<Arc<str>, GlobalRequestError> {
+        let value = self.next();
+        match value.text() {
+            Some(text) if !text.is_empty() => Ok(text.as_ref().into()),
+            _ => Err(self.wrong("family", "a name", &value)),
+        }
+    }
+
+    fn node(&mut self) -> Result<NodeId, GlobalRequestError> {
+        let value = self.next();
+        let node = value.text().and_then(|text| NodeId::new(text).ok());
+        node.ok_or_else(|| self.wrong("node", "a node ID", &value))
+    }
+
+    fn id(&mut self) -> Result<u64, GlobalRequestError> {
+        let value = self.next();
+        let id = value.text().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| self.wrong("query", "a number that this node has given", &value))
+    }
+
+    fn query(&mut self, what: Query) -> Result<GlobalRequest, GlobalRequestError> {
+        let (family, id) = (self.family()?, self.next());
+        Ok(GlobalRequest::Query { what, family, id })
+    }
+
+    fn addresses(&mut self) -> Result<Option<Vec<String>>, GlobalRequestError> {
+        let value = self.next();
+        if value.is_null() {
+            return Ok(None);
+        }
+        let found = addresses(&value);
+        let found = found.ok_or_else(|| self.wrong("addresses", "a list of texts", &value))?;
+        Ok(Some(found))
+    }
+
+    fn update(&mut self) -> Result<Update, GlobalRequestError> {
+        Ok(Update {
+            family: self.family()?,
+            set: self.entries("set keys")?,
+            del: self.keys()?,
+        })
+    }
+
+    fn entries(&mut self, argument: &'static str) -> Result<Pairs, GlobalRequestError> {
+        match self.next() {
+            Value::Null => Ok(Pairs::new()),
+            Value::Map(map) => Ok(self.pairs(map, argument)),
+            other => Err(self.wrong(argument, "a map or null", &other)),
+        }
+    }
+
+    /// Without the empty key, which no entry can have.
+    fn pairs(&mut self, map: Map, what: &str) -> Pairs {
+        let mut pairs = Pairs::with_capacity(map.len());
+        for (key, value) in map {
+            if key.is_empty() {
+                self.odd.push(format!("the {what} have an empty key"));
+            } else {
+                pairs.push((key.into(), value));
+            }
+        }
+        pairs
+    }
+
+    fn keys(&mut self) -> Result<Vec<Arc<str>>, GlobalRequestError> {
+        let list = match self.next() {
+            Value::Null => return Ok(Vec::new()),
+            Value::Array(list) => list,
+            other => return Err(self.wrong("deleted keys", "a list or null", &other)),
+        };
+        let mut keys = Vec::with_capacity(list.len());
+        for key in &list {
+            match key.text() {
+                Some(text) => keys.push(text.as_ref().into()),
+                None => self
+                    .odd
+                    .push(format!("one of the deleted keys is {}", describe(key))),
+            }
+        }
+        Ok(keys)
+    }
+
+    fn optional_database(&mut self) -> Result<Option<Database>, GlobalRequestError> {
+        let Some(value) = self.args.next() else {
+            return Ok(None);
+        };
+        let map = match value {
+            Value::Null => Map::new(),
+            Value::Map(map) => map,
+            other => return Err(self.wrong("database", "a map", &other)),
+        };
+        let mut database = Database::with_capacity(map.len());
+        for (family, entries) in map {
+            match entries {
+                Value::Map(entries) if !family.is_empty() => {
+                    let what = format!("entries of family {family:?}");
+                    let pairs = self.pairs(entries, &what);
+                    database.push((family.into(), pairs));
+                }
+                other => self
+                    .odd
+                    .push(format!("family {family:?} is {}", describe(&other))),
+            }
+        }
+        Ok(Some(database))
+    }
+}
+
+/// The addresses that an entry of family `'l` holds: a list of texts.
+pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
+    let list = value.as_array()?.iter();
+    list.map(|address| address.text().map(Into::into)).collect()
+}
+
+/// What a value is, for people.
+fn describe(value: &Value) -> String {
+    struct Short<'a>(&'a Value);
+
+    impl fmt::Display for Short<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self.0 {
+                Value::Null => f.write_str("missing"),
+                Value::Array(list) => write!(f, "a list of {}", list.len()),
+                Value::Map(map) => write!(f, "a map of {}", map.len()),
+                scalar => {
+                    let text: String = scalar.to_string().chars().take(40).collect();
+                    f.write_str(&text)
+                }
+            }
+        }
+    }
+
+    Short(value).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, Value)]) -> Value {
+        let entries = entries.iter().map(|(key, value)| (*key, value.clone()));
+        Value::Map(entries.collect())
+    }
+
+    fn parse(request: &str, args: &[Value]) -> Result<Parsed, String> {
+        GlobalRequest::parse(request, args.to_vec()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_may_be_numbers_and_nothing_may_be_missing() {
+        let update = Update {
+            family: "7".into(),
+            set: Vec::new(),
+            del: vec!["1".into(), "x".into()],
+        };
+        let keys = Value::Array(vec![1.into(), "x".into()]);
+        let parsed = parse("g_upd", &[7.into(), Value::Null, keys]).unwrap();
+        assert_eq!(parsed, (GlobalRequest::Update(update), vec![]));
+        let parsed = parse("g_chg1", &["f".into()]).unwrap();
+        assert_eq!(parsed.0, GlobalRequest::All("f".into(), vec![]));
+        assert_eq!(parse("g_slave", &[]).unwrap().0, GlobalRequest::Slave(None));
+        let found = parse("g_found", &["n".into(), vec!["h:1"].into()]).unwrap();
+        let addresses = Some(vec!["h:1".to_owned()]);
+        let node = NodeId::new("n").unwrap();
+        assert_eq!(found.0, GlobalRequest::Found(node, addresses));
+        let reply = parse("g_reply", &["12".into(), 1.into()]).unwrap();
+        let answer = 1.into();
+        assert_eq!(reply.0, GlobalRequest::Reply { id: 12, answer });
+    }
+
+    #[test]
+    fn nonsense_is_left_out_and_named() {
+        let database = map(&[
+            ("good", map(&[("k", 1.into()), ("", 2.into())])),
+            ("bad", 5.into()),
+        ]);
+        let (request, odd) = parse("g_set", &[database]).unwrap();
+        let pairs = vec![("k".into(), 1.into())];
+        assert_eq!(request, GlobalRequest::Set(vec![("good".into(), pairs)]));
+        assert_eq!(
+            odd,
+            [
+                "the entries of family \"good\" have an empty key",
+                "family \"bad\" is 5"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_said() {
+        let list = Value::Array(vec![]);
+        for (request, args, text) in [
+            ("g_new", vec![], "g_new: no such request"),
+            (
+                "g_set",
+                vec![list.clone()],
+                "g_set: the database must be a map, and is a list of 0",
+            ),
+            (
+                "g_upd",
+                vec![],
+                "g_upd: the family must be a name, and is missing",
+            ),
+            (
+                "g_upd",
+                vec!["f".into(), 1.into()],
+                "g_upd: the set keys must be a map or null, and is 1",
+            ),
+            (
+                "g_find",
+                vec!["a;b".into()],
+                "g_find: the node must be a node ID, and is \"a;b\"",
+            ),
+            (
+                "g_found",
+                vec!["a".into(), Value::Array(vec![list])],
+                "g_found: the addresses must be a list of texts, and is a list of 1",
+            ),
+        ] {
+            assert_eq!(parse(request, &args), Err(text.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What a node is in the network, and how that changes (PROTOCOL.md section 9).
+
+use std::sync::Arc;
+
+use aemp_codec::{NodeId, Value};
+
+use super::{
+    GLOBALS, Global, LISTENERS,
+    known::{Known, Message, note},
+    pending::Ask,
+};
+use crate::proto::{Time, mesh::Level};
+
+/// What a node is in the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It has no master and expects none: it is its own database.
+    Alone,
+    /// It looks for a master, until then; afterwards it is alone.
+    Searching(Time),
+    /// That node is its master.
+    Slave(NodeId),
+    /// It is a global node, and its own master.
+    Global,
+}
+
+impl Global {
+    /// Whether there are seeds has changed.
+    pub(in crate::proto) fn seeds_changed(&mut self, now: Time, any: bool) {
+        self.seeds = any;
+        match self.role {
+            Role::Alone if any && self.watches_wait_or_first() => self.search(now),
+            Role::Searching(_) if !any => self.stay_alone(),
+            _ => {}
+        }
+    }
+
+    /// Only a node that never had a master waits for its first one; who was left alone goes on as it is.
+    fn watches_wait_or_first(&self) -> bool {
+        self.lost.is_none()
+    }
+
+    fn search(&mut self, now: Time) {
+        self.role = Role::Searching(now + self.connect_interval);
+    }
+
+    /// There is no master to be had: this node answers itself.
+    pub(super) fn stay_alone(&mut self) {
+        self.role = Role::Alone;
+        let families: Vec<_> = self.watches.families().cloned().collect();
+        for family in families {
+            if self.watches.is_waiting(&family) {
+                self.look_locally(&family);
+            }
+        }
+        for (id, what, family) in self.pending.take_queries() {
+            self.answer(id, what, &family);
+        }
+    }
+
+    /// A node is connected.
+    pub(in crate::proto) fn node_up(&mut self, now: Time, node: &NodeId, seed: bool) {
+        self.known.insert(node.clone(), Known::default());
+        self.keep.node_up(node);
+        if self.role == Role::Global {
+            self.say(node, Message::Global);
+        }
+        if seed {
+            self.seed_up(now, node);
+        }
+    }
+
+    /// A connected node has turned out to be a seed.
+    pub(in crate::proto) fn seed_up(&mut self, now: Time, node: &NodeId) {
+        let Some(known) = self.known.get_mut(node) else {
+            return;
+        };
+        if std::mem::replace(&mut known.seed, true) {
+            return;
+        }
+        self.say(node, Message::BecomeGlobal);
+        if matches!(self.role, Role::Searching(_) | Role::Alone) {
+            self.obey(now, node);
+        }
+    }
+
+    /// A connected node is no seed any more. It stays the master if it is.
+    pub(in crate::proto) fn seed_gone(&mut self, node: &NodeId) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.seed = false;
+        }
+    }
+
+    /// Takes a node as master.
+    fn obey(&mut self, now: Time, master: &NodeId) {
+        self.role = Role::Slave(master.clone());
+        self.log(Level::Info, format!("{master} is the master now"));
+        self.upload = true;
+        self.upstream.clear();
+        let families: Vec<_> = self.watches.families().cloned().collect();
+        families
+            .iter()
+            .for_each(|family| self.pending.monitor(family));
+        self.pending.ask_again();
+        if self.lost.is_some() {
+            self.watches.settle(now + self.grace());
+        }
+    }
+
+    /// A node's connection is no more, and with it all that was known of the node.
+    pub(in crate::proto) fn node_down(&mut self, now: Time, node: &NodeId) {
+        let Some(known) = self.known.remove(node) else {
+            return;
+        };
+        self.due.remove(node);
+        self.keep.node_down(now, node);
+        for family in known.monitors.keys() {
+            self.remove_monitor(family, node);
+        }
+        self.released.remove(node);
+        match &self.role {
+            Role::Global => self.forget_entries(now, node, known.global),
+            Role::Slave(master) if master == node => {
+                self.lost = Some(node.clone());
+                self.next_master(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_entries(&mut self, now: Time, node: &NodeId, was_global: bool) {
+        self.del(GLOBALS, node.as_str());
+        self.del(LISTENERS, node.as_str());
+        let changes = if was_global {
+            self.shards.orphan(node, now + self.grace())
+        } else {
+            self.shards.remove(node)
+        };
+        self.all_changed(changes);
+    }
+
+    /// A connected seed, or else any global node, becomes the master.
+    fn next_master(&mut self, now: Time) {
+        let seed = self.known.iter().find(|(_, known)| known.seed);
+        let global = || self.known.iter().find(|(_, known)| known.global);
+        match seed.or_else(global).map(|(node, _)| node.clone()) {
+            Some(master) => self.obey(now, &master),
+            None if self.seeds => self.search(now),
+            None => self.stay_alone(),
+        }
+    }
+
+    /// Becomes a global node.
+    pub(in crate::proto) fn become_global(&mut self, now: Time) {
+        if self.role == Role::Global {
+            return;
+        }
+        let had_master = self.lost.is_some() || matches!(self.role, Role::Slave(_));
+        self.role = Role::Global;
+        self.log(Level::Info, format!("{} is a global node now", self.node));
+        self.upload = false;
+        self.upstream.clear();
+        self.own = self.shards.owner(&self.node);
+        self.shards.set_ours(self.own, true);
+        self.load_local();
+        let node = self.node.clone();
+        self.set(GLOBALS, node.as_str(), Value::Null);
+        let connected: Vec<_> = self.known.keys().cloned().collect();
+        for node in connected {
+            self.say(&node, Message::Global);
+            if self.known[&node].global {
+                self.join_global(&node);
+            }
+        }
+        if had_master {
+            self.watches.settle(now + self.grace());
+        }
+        self.answer_myself();
+    }
+
+    fn load_local(&mut self) {
+        for (family, entries) in self.local.iter() {
+            for (key, value) in entries {
+                let (_, family, key) = self.shards.set(self.own, family, key, value.clone());
+                note(&mut self.shown, &family, &key);
+                note(&mut self.ours, &family, &key);
+            }
+        }
+    }
+
+    /// What a master was to be asked is answered here from now on.
+    fn answer_myself(&mut self) {
+        for (ask, query) in self.pending.take_all() {
+            match (ask, query) {
+                (Ask::Find(node), _) => self.find(&node),
+                (Ask::Query(id), Some((what, family))) => self.answer(id, what, &family),
+                _ => {}
+            }
+        }
+        let families: Vec<_> = self.watches.families().cloned().collect();
+        families.iter().for_each(|family| self.look(family));
+    }
+
+    /// Another global node is connected, and this one is global too.
+    pub(super) fn join_global(&mut self, node: &NodeId) {
+        self.set(GLOBALS, node.as_str(), Value::Null);
+        if let Some(known) = self.known.get_mut(node) {
+            known.set_due = true;
+            self.due.insert(node.clone());
+        }
+    }
+
+    pub(super) fn remove_monitor(&mut self, family: &Arc<str>, node: &NodeId) {
+        if let Some(nodes) = self.monitors.get_mut(family) {
+            nodes.remove(node);
+            if nodes.is_empty() {
+                self.monitors.remove(family);
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The whole database, as a global node holds it: every entry of every owner (PROTOCOL.md section 10).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aemp_codec::{NodeId, Value};
+use indexmap::{IndexMap, IndexSet};
+
+use super::names::is_own_key;
+use crate::proto::Time;
+
+/// All entries of all owners.
+///
+/// Every key knows who has set it, in the order of their writing; the last one shows. Each owner knows its keys, so
+/// that they are found when it goes.
+#[derive(Debug, Default)]
+pub(super) struct Shards {
+    families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
+    owners: Vec<Option<Owner>>,
+    /// The places of the owners that are there.
+    places: BTreeMap<NodeId, u32>,
+    /// Owners that are gone, and when their entries go.
+    orphans: Vec<(u32, Time)>,
+}
+
+#[derive(Debug)]
+struct Owner {
+    id: NodeId,
+    /// Whether this node answers for it: itself, and its slaves.
+    ours: bool,
+    keys: BTreeMap<Arc<str>, IndexSet<Arc<str>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shown: Holding,
+    /// What would show next comes last. Boxed, because hardly any entry has others.
+    others: Option<Box<Vec<Holding>>>,
+}
+
+#[derive(Debug)]
+struct Holding {
+    owner: u32,
+    value: Value,
+}
+
+/// What a change has done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Another value shows, or none any more.
+    pub(super) shown: bool,
+    /// What this node answers for has changed.
+    pub(super) ours: bool,
+    /// Whether the key is new to the merged view.
+    pub(super) added: bool,
+}
+
+impl Shards {
+    /// The place of an owner, which is made on demand.
+    pub(super) fn owner(&mut self, id: &NodeId) -> u32 {
+        if let Some(place) = self.places.get(id) {
+            return *place;
+        }
+        let owner = Owner {
+            id: id.clone(),
+            ours: false,
+            keys: BTreeMap::new(),
+        };
+        let free = self.owners.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.owners.len());
+        if free.is_none() {
+            self.owners.push(None);
+        }
+        self.owners[place] = Some(owner);
+        let place = place as u32;
+        self.places.insert(id.clone(), place);
+        place
+    }
+
+    /// Says whether this node answers for an owner. Keys of an owner for whom it now does have to be announced.
+    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<(Arc<str>, Arc<str>)> {
+        let Some(owner) = self.owners[place as usize].as_mut() else {
+            return Vec::new();
+        };
+        if std::mem::replace(&mut owner.ours, ours) == ours {
+            return Vec::new();
+        }
+        owner.all_keys()
+    }
+
+    /// The keys that an owner has set.
+    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
+        let place = self.places.get(id);
+        let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
+        owner.map(Owner::all_keys).unwrap_or_default()
+    }
+
+    fn is_ours(&self, place: u32) -> bool {
+        self.owners[place as usize]
+            .as_ref()
+            .is_some_and(|owner| owner.ours)
+    }
+
+    /// An owner sets a key.
+    pub(super) fn set(
+        &mut self,
+        place: u32,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> (Changed, Arc<str>, Arc<str>) {
+        let ours = self.is_ours(place);
+        let family = self.family_name(family);
+        let entries = self.families.entry(Arc::clone(&family)).or_default();
+        let Some((_, key, entry)) = entries.get_full_mut(key) else {
+            let key: Arc<str> = key.into();
+            let shown = Holding {
+                owner: place,
+                value,
+            };
+            let others = None;
+            entries.insert(Arc::clone(&key), Entry { shown, others });
+            self.note(place, &family, &key);
+            let changed = Changed {
+                shown: true,
+                ours,
+                added: true,
+            };
+            return (changed, family, key);
+        };
+        let key = Arc::clone(key);
+        let (shown, known) = entry.set(place, value);
+        let changed = Changed {
+            shown,
+            ours: ours && (shown || known != Known::Same),
+            added: false,
+        };
+        if known == Known::New {
+            self.note(place, &family, &key);
+        }
+        self.adopt(&family, &key);
+        (changed, family, key)
+    }
+
+    /// An owner deletes a key; `None` if it had none.
+    pub(super) fn del(
+        &mut self,
+        place: u32,
+        family: &str,
+        key: &str,
+    ) -> Option<(Changed, Arc<str>, Arc<str>)> {
+        let owner = self.owners[place as usize].as_mut()?;
+        let (family, keys) = owner.keys.get_key_value(family)?;
+        let (family, key) = (Arc::clone(family), Arc::clone(keys.get(key)?));
+        let ours = owner.ours;
+        let adopted = self.adopt(&family, &key);
+        let shown = self.drop_holding(place, &family, &key) || adopted;
+        let added = false;
+        Some((Changed { shown, ours, added }, family, key))
+    }
+
+    /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
+    pub(super) fn remove(&mut self, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        let Some(place) = self.places.remove(id) else {
+            return Vec::new();
+        };
+        self.remove_place(place)
+    }
+
+    /// A global node is gone, and its slaves look for another. What is its own by its name goes at once, the rest stays
+    /// until `expiry`, unless somebody sets or deletes it.
+    pub(super) fn orphan(
+        &mut self,
+        id: &NodeId,
+        expiry: Time,
+    ) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        let Some(place) = self.places.remove(id) else {
+            return Vec::new();
+        };
+        let Some(owner) = self.owners[place as usize].as_mut() else {
+            return Vec::new();
+        };
+        let ours = std::mem::replace(&mut owner.ours, false);
+        let keys = owner.all_keys();
+        self.orphans.push((place, expiry));
+        let mut changes = Vec::new();
+        for (family, key) in keys {
+            let own = is_own_key(id.as_str(), &key);
+            let shown = own && self.drop_holding(place, &family, &key);
+            changes.push((gone(shown, ours), family, key));
+        }
+        changes
+    }
+
+    /// When orphaned entries go next.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.orphans.iter().map(|(_, expiry)| *expiry).min()
+    }
+
+    /// Orphaned entries whose time has come go.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        let orphans = self.orphans.extract_if(.., |(_, expiry)| *expiry <= now);
+        let places: Vec<_> = orphans.map(|(place, _)| place).collect();
+        places
+            .into_iter()
+            .flat_map(|place| self.remove_place(place))
+            .collect()
+    }
+
+    fn remove_place(&mut self, place: u32) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        let Some(owner) = self.owners[place as usize].as_mut() else {
+            return Vec::new();
+        };
+        let (ours, keys) = (owner.ours, std::mem::take(&mut owner.keys));
+        let mut changes = Vec::new();
+        for (family, keys) in keys {
+            for key in keys {
+                let shown = self.drop_value(place, &family, &key);
+                changes.push((gone(shown, ours), Arc::clone(&family), key));
+            }
+        }
+        self.owners[place as usize] = None;
+        changes
+    }
+
+    /// What shows.
+    pub(super) fn shown(&self, family: &str, key: &str) -> Option<&Value> {
+        let entry = self.families.get(family)?.get(key)?;
+        Some(&entry.shown.value)
+    }
+
+    /// What this node answers for, without what `but` has set.
+    pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
+        let entry = self.families.get(family)?.get(key)?;
+        entry.last(|place| self.answers_for(place, but))
+    }
+
+    fn answers_for(&self, place: u32, but: &NodeId) -> bool {
+        let owner = self.owners[place as usize].as_ref();
+        owner.is_some_and(|owner| owner.ours && owner.id != *but)
+    }
+
+    /// The merged view of a family.
+    pub(super) fn family(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+        let entries = self.families.get(family).into_iter().flatten();
+        entries.map(|(key, entry)| (key, &entry.shown.value))
+    }
+
+    /// All keys of what this node answers for, without what `but` has set, by family.
+    pub(super) fn all_ours(&self, but: &NodeId) -> BTreeMap<Arc<str>, IndexSet<Arc<str>>> {
+        let mut all = BTreeMap::<Arc<str>, IndexSet<Arc<str>>>::new();
+        for owner in self.owners.iter().flatten() {
+            if owner.ours && owner.id != *but {
+                for (family, keys) in &owner.keys {
+                    let known = all.entry(Arc::clone(family)).or_default();
+                    known.extend(keys.iter().cloned());
+                }
+            }
+        }
+        all
+    }
+
+    /// The owners of entries, those that are gone included.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &NodeId> {
+        self.owners.iter().flatten().map(|owner| &owner.id)
+    }
+
+    /// The families that have entries.
+    pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.families.keys()
+    }
+
+    fn family_name(&self, family: &str) -> Arc<str> {
+        match self.families.get_key_value(family) {
+            Some((name, _)) => Arc::clone(name),
+            None => family.into(),
+        }
+    }
+
+    fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            let keys = owner.keys.entry(Arc::clone(family)).or_default();
+            keys.insert(Arc::clone(key));
+        }
+    }
+
+    /// Somebody has set or deleted the key: what is orphaned of it does not matter any more. Whether the merged view has
+    /// changed by that.
+    fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
+        let mut changed = false;
+        for at in 0..self.orphans.len() {
+            let place = self.orphans[at].0;
+            changed |= self.drop_holding(place, family, key);
+        }
+        changed
+    }
+
+    /// Takes an owner's value away, and the key off its list; whether the merged view has changed.
+    fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
+        let Some(owner) = self.owners[place as usize].as_mut() else {
+            return false;
+        };
+        let Some(keys) = owner.keys.get_mut(family) else {
+            return false;
+        };
+        if !keys.swap_remove(key) {
+            return false;
+        }
+        if keys.is_empty() {
+            owner.keys.remove(family);
+        }
+        self.drop_value(place, family, key)
+    }
+
+    fn drop_value(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
+        let Some(entries) = self.families.get_mut(family) else {
+            return false;
+        };
+        let Some(entry) = entries.get_mut(key) else {
+            return false;
+        };
+        match entry.remove(place) {
+            Left::Shown => return false,
+            Left::Another(changed) => return changed,
+            Left::Nothing => {}
+        }
+        entries.swap_remove(key);
+        if entries.is_empty() {
+            self.families.remove(family);
+        }
+        true
+    }
+}
+
+fn gone(shown: bool, ours: bool) -> Changed {
+    Changed {
+        shown,
+        ours,
+        added: false,
+    }
+}
+
+impl Owner {
+    fn all_keys(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let mut all = Vec::new();
+        for (family, keys) in &self.keys {
+            all.extend(keys.iter().map(|key| (Arc::clone(family), Arc::clone(key))));
+        }
+        all
+    }
+}
+
+/// What an owner had of a key that it sets.
+#[derive(Debug, PartialEq, Eq)]
+enum Known {
+    New,
+    Same,
+    Other,
+}
+
+/// What is left of a key when an owner has let go of it.
+enum Left {
+    /// What showed shows still.
+    Shown,
+    /// What another owner has set shows now; whether that is another value.
+    Another(bool),
+    Nothing,
+}
+
+impl Entry {
+    /// Sets the value of an owner, which shows from now on: whether another value shows, and what the owner had.
+    fn set(&mut self, owner: u32, value: Value) -> (bool, Known) {
+        let changed = self.shown.value != value;
+        if self.shown.owner == owner {
+            self.shown.value = value;
+            let known = if changed { Known::Other } else { Known::Same };
+            return (changed, known);
+        }
+        let others = self.others.get_or_insert_default();
+        let old = others.iter().position(|holding| holding.owner == owner);
+        let known = match old.map(|at| others.remove(at)) {
+            None => Known::New,
+            Some(old) if old.value == value => Known::Same,
+            Some(_) => Known::Other,
+        };
+        let shown = std::mem::replace(&mut self.shown, Holding { owner, value });
+        others.push(shown);
+        (changed, known)
+    }
+
+    fn remove(&mut self, owner: u32) -> Left {
+        if self.shown.owner != owner {
+            if let Some(others) = &mut self.others {
+                others.retain(|holding| holding.owner != owner);
+                if others.is_empty() {
+                    self.others = None;
+                }
+            }
+            return Left::Shown;
+        }
+        let Some(others) = &mut self.others else {
+            return Left::Nothing;
+        };
+        let Some(next) = others.pop() else {
+            return Left::Nothing;
+        };
+        if others.is_empty() {
+            self.others = None;
+        }
+        let changed = self.shown.value != next.value;
+        self.shown = next;
+        Left::Another(changed)
+    }
+
+    /// What was written last by an owner that `counts`.
+    fn last(&self, counts: impl Fn(u32) -> bool) -> Option<&Value> {
+        let others = self.others.iter().flat_map(|others| others.iter().rev());
+        std::iter::once(&self.shown)
+            .chain(others)
+            .find(|holding| counts(holding.owner))
+            .map(|holding| &holding.value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

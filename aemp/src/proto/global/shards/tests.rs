@@ -1,0 +1,153 @@
+use super::*;
+
+fn id(name: &str) -> NodeId {
+    NodeId::new(name).unwrap()
+}
+
+/// A table with owners a and b, both ours, and the global node g.
+fn table() -> (Shards, u32, u32, u32) {
+    let mut shards = Shards::default();
+    let (a, b, g) = (
+        shards.owner(&id("a")),
+        shards.owner(&id("b")),
+        shards.owner(&id("g")),
+    );
+    shards.set_ours(a, true);
+    shards.set_ours(b, true);
+    (shards, a, b, g)
+}
+
+fn set(shards: &mut Shards, owner: u32, key: &str, value: i64) -> Changed {
+    shards.set(owner, "f", key, value.into()).0
+}
+
+fn del(shards: &mut Shards, owner: u32, key: &str) -> Option<Changed> {
+    shards.del(owner, "f", key).map(|(changed, ..)| changed)
+}
+
+fn shown(shards: &Shards, key: &str) -> Option<i64> {
+    shards.shown("f", key).and_then(Value::as_i64)
+}
+
+#[test]
+fn the_last_writer_shows_and_its_end_brings_the_other_back() {
+    let (mut shards, a, b, _) = table();
+    let first = Changed {
+        shown: true,
+        ours: true,
+        added: true,
+    };
+    assert_eq!(set(&mut shards, a, "k", 1), first);
+    assert!(set(&mut shards, b, "k", 2).shown);
+    assert_eq!(shown(&shards, "k"), Some(2));
+    assert!(set(&mut shards, a, "k", 1).shown);
+    assert_eq!(shown(&shards, "k"), Some(1));
+    assert!(del(&mut shards, a, "k").unwrap().shown);
+    assert_eq!(shown(&shards, "k"), Some(2));
+    assert!(del(&mut shards, a, "k").is_none());
+    assert!(del(&mut shards, b, "k").unwrap().shown);
+    assert_eq!(shards.families().count(), 0);
+}
+
+#[test]
+fn what_does_not_change_what_shows_says_so() {
+    let (mut shards, a, b, g) = table();
+    set(&mut shards, a, "k", 1);
+    assert_eq!(set(&mut shards, a, "k", 1), Changed::default());
+    assert!(!set(&mut shards, b, "k", 1).shown);
+    assert!(!del(&mut shards, b, "k").unwrap().shown);
+    assert!(set(&mut shards, g, "k", 3).shown);
+    assert!(!set(&mut shards, g, "k", 3).ours);
+    assert_eq!(
+        shards.ours("f", "k", &id("x")).and_then(Value::as_i64),
+        Some(1)
+    );
+    assert_eq!(shards.ours("f", "k", &id("a")), None);
+}
+
+#[test]
+fn an_owner_takes_all_that_is_its_own_along() {
+    let (mut shards, a, b, _) = table();
+    set(&mut shards, a, "both", 1);
+    set(&mut shards, b, "both", 2);
+    set(&mut shards, b, "own", 3);
+    let changes = shards.remove(&id("b"));
+    assert_eq!(changes.len(), 2);
+    assert!(
+        changes
+            .iter()
+            .all(|(changed, ..)| changed.shown && changed.ours)
+    );
+    assert_eq!(
+        (shown(&shards, "both"), shown(&shards, "own")),
+        (Some(1), None)
+    );
+    assert!(shards.remove(&id("b")).is_empty());
+    assert_eq!(
+        shards.owners().map(NodeId::as_str).collect::<Vec<_>>(),
+        ["a", "g"]
+    );
+}
+
+#[test]
+fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
+    let (mut shards, a, _, g) = table();
+    for key in ["g", "g#port", "kept", "claimed", "deleted"] {
+        set(&mut shards, g, key, 1);
+    }
+    set(&mut shards, a, "deleted", 2);
+    let expiry = Time::from(std::time::Duration::from_secs(4));
+    let gone: Vec<_> = shards
+        .orphan(&id("g"), expiry)
+        .into_iter()
+        .filter(|(changed, ..)| changed.shown)
+        .map(|(_, _, key)| key.to_string())
+        .collect();
+    assert_eq!(gone, ["g", "g#port"]);
+    assert!(
+        !set(&mut shards, a, "claimed", 1).shown,
+        "it was never gone"
+    );
+    assert!(del(&mut shards, a, "deleted").unwrap().shown);
+    assert_eq!(
+        shown(&shards, "deleted"),
+        None,
+        "the orphan does not come back"
+    );
+    assert_eq!(shards.deadline(), Some(expiry));
+    assert!(shards.expire(Time::ZERO).is_empty());
+    assert_eq!(shown(&shards, "kept"), Some(1));
+    assert_eq!(shards.expire(expiry).len(), 1);
+    assert_eq!(
+        (shown(&shards, "kept"), shown(&shards, "claimed")),
+        (None, Some(1))
+    );
+    assert_eq!((shards.deadline(), shards.owners().count()), (None, 2));
+}
+
+#[test]
+fn a_node_that_comes_back_is_another_owner_than_its_orphans() {
+    let (mut shards, _, _, g) = table();
+    set(&mut shards, g, "k", 1);
+    let expiry = Time::from(std::time::Duration::from_secs(4));
+    shards.orphan(&id("g"), expiry);
+    let again = shards.owner(&id("g"));
+    assert_ne!(again, g);
+    set(&mut shards, again, "new", 2);
+    assert_eq!(shards.expire(expiry).len(), 1);
+    assert_eq!(
+        (shown(&shards, "k"), shown(&shards, "new")),
+        (None, Some(2))
+    );
+}
+
+#[test]
+fn what_becomes_ours_is_listed() {
+    let (mut shards, a, _, g) = table();
+    set(&mut shards, a, "k", 1);
+    set(&mut shards, g, "l", 1);
+    assert_eq!(shards.set_ours(g, true).len(), 1);
+    assert!(shards.set_ours(g, true).is_empty());
+    let all = shards.all_ours(&id("g"));
+    assert_eq!(all["f"].iter().map(|key| &**key).collect::<Vec<_>>(), ["k"]);
+}

@@ -1,0 +1,258 @@
+//! The mesh's part in finding nodes and in the distributed database (PROTOCOL.md sections 8 to 10).
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
+
+use super::{Level, Mesh, Output, Peers, conn::Phase};
+use crate::proto::{
+    Time,
+    global::{Effect, GlobalRequest, GlobalRequestError, Outgoing, Query, QueryId, Role, WatchId},
+    peer::{ConnId, Urge},
+};
+
+/// Bytes queued for a node from which changes of the database wait.
+const ENOUGH: usize = 1 << 20;
+
+/// A request between slaves and global nodes, as [`Request::Global`](crate::proto::request::Request::Global) has it.
+pub type RawRequest = (String, Vec<Value>);
+
+impl<P: Peers> Mesh<P> {
+    /// Requests whose names begin with `g_` have arrived on a connection, in this order.
+    ///
+    /// They count only while the connection is its node's: what comes late from one that is lost has no effect.
+    pub fn global_requests(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        requests: impl IntoIterator<Item = RawRequest>,
+    ) {
+        for (name, args) in requests {
+            let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
+                return;
+            };
+            let from = from.clone();
+            match GlobalRequest::parse(&name, args) {
+                Ok((request, odd)) => {
+                    for text in odd {
+                        self.log(Level::Warn, format!("{name} from {from}: {text}: left out"));
+                    }
+                    self.global.request(now, &from, request);
+                }
+                Err(error) => self.misunderstood(&from, &error),
+            }
+        }
+        self.settle(now);
+    }
+
+    fn misunderstood(&mut self, from: &NodeId, error: &GlobalRequestError) {
+        self.log(Level::Warn, format!("request from {from}: {error}"));
+    }
+
+    /// Sets a key of a family in this node's part of the database. An equal value changes nothing.
+    ///
+    /// The names are not checked: see [`check_family`](crate::proto::global::check_family) and
+    /// [`check_key`](crate::proto::global::check_key).
+    pub fn db_set(&mut self, now: Time, family: &str, key: &str, value: Value) {
+        self.global.set(family, key, value);
+        self.settle(now);
+    }
+
+    /// Deletes keys of a family from this node's part of the database.
+    pub fn db_del<'k>(&mut self, now: Time, family: &str, keys: impl IntoIterator<Item = &'k str>) {
+        for key in keys {
+            self.global.del(family, key);
+        }
+        self.settle(now);
+    }
+
+    /// Watches a family: [`Output::Watched`] tells first what it holds, then its changes.
+    pub fn db_watch(&mut self, now: Time, family: &str) -> WatchId {
+        let id = self.global.watch(family);
+        self.settle(now);
+        id
+    }
+
+    /// Watches no longer.
+    pub fn db_unwatch(&mut self, now: Time, watch: WatchId) {
+        self.global.unwatch(watch);
+        self.settle(now);
+    }
+
+    /// Asks what a family holds: [`Output::Answer`] tells. A node without a master waits for one, for
+    /// `connect_interval`; then it is alone and answers with what it has set itself.
+    pub fn db_query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
+        let id = self.global.query(what, family);
+        self.settle(now);
+        id
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn db_cancel(&mut self, query: QueryId) {
+        self.global.cancel(query);
+    }
+
+    /// What was queued for a node has been written, which [`Output::TellWritten`] has asked to be told.
+    pub fn written(&mut self, now: Time, node: &NodeId) {
+        self.global.caught_up(node);
+        self.settle(now);
+    }
+
+    /// Makes this node a global node. There is no way back.
+    pub fn become_global(&mut self, now: Time) {
+        self.global.become_global(now);
+        self.settle(now);
+    }
+
+    /// What this node is in the network.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        self.global.role()
+    }
+
+    /// What a family holds: of all nodes on a global node, on any other only what it has set itself.
+    #[must_use]
+    pub fn db_view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        self.global.view(family)
+    }
+
+    /// What this node has set in a family.
+    #[must_use]
+    pub fn db_local(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        let entries = self.global.local(family);
+        entries
+            .map(|(key, value)| (Arc::clone(key), value.clone()))
+            .collect()
+    }
+
+    /// The families in which this node has set something.
+    pub fn db_local_families(&self) -> impl Iterator<Item = &str> {
+        self.global.local_families().map(|family| &**family)
+    }
+
+    /// Every other node of which anything is known: connections, peers, addresses, database entries, watches.
+    #[must_use]
+    pub fn traces(&self) -> BTreeSet<NodeId> {
+        let mut traces = self.global.traces();
+        traces.extend(self.nodes.keys().cloned());
+        traces.extend(self.addresses.keys().cloned());
+        traces
+    }
+
+    /// Who is a seed, or is none any more.
+    pub(super) fn follow_seeds(&mut self, now: Time) {
+        let any = self.seeds.iter().next().is_some();
+        self.global.seeds_changed(now, any);
+    }
+
+    /// A connected node is (also) found at the address of a seed.
+    pub(super) fn found_seed(&mut self, now: Time, node: &NodeId) {
+        self.global.seed_up(now, node);
+    }
+
+    pub(super) fn global_node_up(&mut self, now: Time, node: &NodeId) {
+        let seed = self.seeds.addresses(node).next().is_some();
+        self.global.node_up(now, node, seed);
+        self.global.cancel_find(node);
+    }
+
+    pub(super) fn global_node_down(&mut self, now: Time, node: &NodeId) {
+        self.global.node_down(now, node);
+    }
+
+    /// Time has passed for the database; global nodes are tried to reach.
+    pub(super) fn time_out_global(&mut self, now: Time) {
+        if self.stopped {
+            return;
+        }
+        for node in self.global.timeout(now, &mut self.random) {
+            let urge = self.peers.with(&node, |peer| peer.want());
+            if urge == Urge::Connect {
+                self.connect_node(now, &node);
+            }
+        }
+    }
+
+    /// Sends what the database has to tell, and does what it wants done; true if anything may follow from that.
+    pub(super) fn settle_global(&mut self, now: Time) -> bool {
+        if self.stopped {
+            self.global.effects().for_each(drop);
+            return false;
+        }
+        let mut out = Line {
+            peers: &mut self.peers,
+            outputs: &mut self.outputs,
+            overflowed: Vec::new(),
+        };
+        let full = self.global.flush(now, &mut out);
+        let overflowed = out.overflowed;
+        for node in full {
+            self.outputs.push_back(Output::TellWritten { node });
+        }
+        let effects: Vec<_> = self.global.effects().collect();
+        let more = !effects.is_empty() || !overflowed.is_empty();
+        effects
+            .into_iter()
+            .for_each(|effect| self.effect(now, effect));
+        for node in overflowed {
+            self.give_up(now, &node);
+        }
+        let due = self
+            .global
+            .deadline()
+            .is_some_and(|deadline| deadline <= now);
+        if due {
+            self.time_out_global(now);
+        }
+        more || due
+    }
+
+    fn effect(&mut self, now: Time, effect: Effect) {
+        match effect {
+            Effect::Found(node, addresses) => self.found_addresses(now, &node, addresses),
+            Effect::Answer(query, answer) => {
+                self.outputs.push_back(Output::Answer { query, answer });
+            }
+            Effect::Watched(watch, told) => {
+                self.outputs.push_back(Output::Watched { watch, told });
+            }
+            Effect::Log(level, text) => self.log(level, text),
+        }
+    }
+}
+
+/// Connections of nodes, as far as requests go out on them.
+struct Line<'a, P> {
+    peers: &'a mut P,
+    outputs: &'a mut VecDeque<Output>,
+    overflowed: Vec<NodeId>,
+}
+
+impl<P: Peers> Outgoing for Line<'_, P> {
+    fn send(
+        &mut self,
+        node: &NodeId,
+        write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let sent = self.peers.with(node, |peer| {
+            // What is for a connection that is going down is lost with it.
+            peer.is_up().then(|| peer.send("", &mut *write))
+        });
+        match sent.transpose()? {
+            Some(Urge::Write) => self
+                .outputs
+                .push_back(Output::WakeWriter { node: node.clone() }),
+            Some(Urge::Overflow) => self.overflowed.push(node.clone()),
+            Some(Urge::None | Urge::Connect) | None => {}
+        }
+        Ok(())
+    }
+
+    fn is_full(&mut self, node: &NodeId) -> bool {
+        self.peers
+            .with(node, |peer| peer.is_up() && peer.pending_bytes() >= ENOUGH)
+    }
+}
