@@ -8,12 +8,13 @@ use aemp::{
     sim::{Member, Observation, World},
 };
 
-use crate::guarantee::Guarantee;
+use crate::{database::Database, guarantee::Guarantee};
 
 /// What the tests know of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     pub(crate) guarantee: Guarantee,
+    pub(crate) database: Database,
     /// Monitors that have not fired.
     pub(crate) monitors: BTreeMap<(Member, MonitorId), PortId>,
     up: BTreeSet<(Member, NodeId)>,
@@ -64,6 +65,10 @@ impl Checks {
                 let text = format!("{node} is down twice at {at:?}");
                 self.up.remove(&(at, node)).then_some(()).ok_or(text)
             }
+            Observation::Answered { at, query, answer } => {
+                self.database.answered(at, query, answer)
+            }
+            Observation::Watched { at, watch, told } => self.database.watched(at, watch, told),
             _ => Ok(()),
         }
     }
@@ -79,6 +84,7 @@ impl Checks {
             return Err(format!("{member:?} has stopped and {up:?} is up"));
         }
         self.guarantee.forget(member);
+        self.database.forget(member);
         Ok(())
     }
 
@@ -88,6 +94,7 @@ impl Checks {
         self.monitors.retain(|(at, _), _| *at != member);
         self.up.retain(|(at, _)| *at != member);
         self.guarantee.forget(member);
+        self.database.forget(member);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The simulator: random schedules of faults against the protocol's guarantees, and user ports in simulated networks.
 
 mod checks;
+mod database;
 mod guarantee;
 mod plan;
 mod run;

@@ -84,6 +84,27 @@ pub(crate) enum Op {
     },
     /// One of a node's monitors is taken back.
     Unmonitor(usize),
+    Set {
+        node: usize,
+        family: usize,
+        key: usize,
+        value: u8,
+    },
+    Del {
+        node: usize,
+        family: usize,
+        key: usize,
+    },
+    Watch {
+        node: usize,
+        family: usize,
+    },
+    /// One of a node's watches ends.
+    Unwatch(usize),
+    Query {
+        node: usize,
+        family: usize,
+    },
     Stop(usize),
     /// The process or the machine.
     Crash(usize, bool),
@@ -98,6 +119,8 @@ pub(crate) enum Op {
 }
 
 const NODE: std::ops::Range<usize> = 0..20;
+const FAMILY: std::ops::Range<usize> = 0..3;
+const KEY: std::ops::Range<usize> = 0..6;
 const PORT: std::ops::Range<usize> = 0..64;
 
 fn op() -> impl Strategy<Value = Op> {
@@ -110,6 +133,12 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (NODE, PORT).prop_map(|(from, port)| Op::Monitor { from, port }),
         1 => (NODE, NODE).prop_map(|(from, node)| Op::MonitorNode { from, node }),
         1 => NODE.prop_map(Op::Unmonitor),
+        6 => (NODE, FAMILY, KEY, any::<u8>())
+            .prop_map(|(node, family, key, value)| Op::Set { node, family, key, value }),
+        3 => (NODE, FAMILY, KEY).prop_map(|(node, family, key)| Op::Del { node, family, key }),
+        3 => (NODE, FAMILY).prop_map(|(node, family)| Op::Watch { node, family }),
+        1 => NODE.prop_map(Op::Unwatch),
+        1 => (NODE, FAMILY).prop_map(|(node, family)| Op::Query { node, family }),
         1 => NODE.prop_map(Op::Stop),
         2 => (NODE, any::<bool>()).prop_map(|(node, machine)| Op::Crash(node, machine)),
         4 => NODE.prop_map(Op::Start),
@@ -136,7 +165,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         prop_oneof![4 => Just(1_usize << 20), 1 => 500..3_000_usize],
     );
     let shape = (any::<u64>(), 5..=20_usize, 1..=4_usize);
-    (shape, network, vec(step(), 0..60)).prop_map(|(shape, network, steps)| {
+    (shape, network, vec(step(), 0..80)).prop_map(|(shape, network, steps)| {
         let (seed, nodes, seeds) = shape;
         let (latency, cuts, lost_dials, window, queue) = network;
         Plan {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aemp::{
     PortId,
-    sim::{Conditions, Crash, Member, PORT, Setup, World},
+    sim::{Conditions, Crash, Member, Setup, World},
 };
 
 use crate::{
     checks::Checks,
+    database::{Database, FAMILIES},
     plan::{Op, Plan},
 };
 
@@ -37,7 +38,10 @@ pub(crate) fn run(plan: &Plan, traced: bool) -> Result<(), String> {
     }
     run.repair();
     run.pass(SETTLED)?;
-    run.checks.check_end(&mut run.world)
+    run.checks.check_end(&mut run.world)?;
+    let asked = run.checks.database.ask_all(&mut run.world);
+    run.pass(Database::patience())?;
+    run.checks.database.check_end(&run.world, &asked)
 }
 
 impl<'a> Run<'a> {
@@ -57,7 +61,6 @@ impl<'a> Run<'a> {
         };
         for index in 0..plan.nodes {
             run.open_port(index);
-            run.introduce(run.members[index]);
         }
         run
     }
@@ -92,6 +95,34 @@ impl<'a> Run<'a> {
                 self.monitor(from, &port);
             }
             Op::Unmonitor(node) => self.unmonitor(self.member(node)),
+            Op::Set {
+                node,
+                family,
+                key,
+                value,
+            } => {
+                let (member, key) = (self.member(node), format!("k{key}"));
+                let value = i64::from(value).into();
+                self.world.db_set(member, FAMILIES[family], &key, value);
+            }
+            Op::Del { node, family, key } => {
+                let (member, key) = (self.member(node), format!("k{key}"));
+                self.world.db_del(member, FAMILIES[family], &key);
+            }
+            Op::Watch { node, family } => {
+                let member = self.member(node);
+                let database = &mut self.checks.database;
+                database.watch(&mut self.world, member, FAMILIES[family]);
+            }
+            Op::Unwatch(node) => {
+                let member = self.member(node);
+                self.checks.database.unwatch(&mut self.world, member);
+            }
+            Op::Query { node, family } => {
+                let member = self.member(node);
+                let database = &mut self.checks.database;
+                database.ask(&mut self.world, member, FAMILIES[family]);
+            }
             Op::Stop(node) => {
                 let member = self.member(node);
                 self.world.stop(member);
@@ -167,19 +198,7 @@ impl<'a> Run<'a> {
     fn start(&mut self, member: Member) {
         if !self.world.is_running(member) {
             self.world.start(member);
-            self.introduce(member);
             self.open_port(member.index());
-        }
-    }
-
-    /// Tells a node where the others are.
-    fn introduce(&mut self, member: Member) {
-        for other in self.members.clone() {
-            if other != member {
-                let id = self.world.id(other).clone();
-                let address = format!("{id}:{PORT}");
-                self.world.learn(member, &id, vec![address]);
-            }
         }
     }
 
@@ -202,6 +221,11 @@ impl<'a> Run<'a> {
             ..Conditions::default()
         };
         self.world.network().set_conditions(good);
+        let seeds = self.members[..self.plan.seeds].to_vec();
+        // Without any seed there is no way from one node to another.
+        if !seeds.iter().any(|seed| self.world.is_running(*seed)) {
+            self.start(seeds[0]);
+        }
     }
 }
 
