@@ -5,7 +5,9 @@ mod connection;
 mod events;
 mod link;
 mod listen;
+mod place;
 mod socket;
+mod stream;
 
 use std::{
     collections::HashMap,
@@ -19,7 +21,6 @@ use std::{
 
 use aemp_codec::{Format, NodeId};
 use tokio::{
-    net::TcpListener,
     sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
@@ -27,8 +28,13 @@ use tokio::{
 
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
+pub(crate) use place::Place;
 
-use self::events::{Event, Observers};
+use self::{
+    events::{Event, Observers},
+    place::Acceptor,
+    stream::Stream,
+};
 use crate::{
     Node, StartError,
     node::remote::Remotes,
@@ -75,7 +81,7 @@ struct Task {
 
 struct Listener {
     address: String,
-    socket: Option<TcpListener>,
+    socket: Option<Acceptor>,
 }
 
 /// What a connection's task is told to do.
@@ -115,12 +121,9 @@ impl Net {
         config: NetConfig,
         binds: &[String],
     ) -> Result<Self, StartError> {
-        let mut listeners = Vec::new();
-        for bind in binds {
-            listeners.extend(listen::bind(bind).await?);
-        }
+        let listeners = node.place().listen(binds).await?;
         let mut seed = [0; 32];
-        crate::node::builder::fill_random(&mut seed)?;
+        node.place().fill_random(&mut seed)?;
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
         let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
@@ -140,7 +143,7 @@ impl Net {
             closed: Notify::new(),
         }));
         let telling = events::run(net.clone(), receiver);
-        let telling = node.scheduler().runtime().spawn(telling);
+        let telling = node.scheduler().spawn(telling);
         *lock(&net.0.telling) = Some(telling);
         Ok(net)
     }
@@ -158,7 +161,7 @@ impl Net {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.0.node.scheduler().runtime().spawn(task);
+        let task = self.0.node.scheduler().spawn(task);
         lock(&self.0.tasks).push(task);
     }
 
@@ -259,7 +262,7 @@ impl Net {
 
     fn dial(&self, conn: ConnId, addr: String) {
         let (net, orders) = (self.clone(), self.open(conn));
-        self.0.node.scheduler().runtime().spawn(async move {
+        self.0.node.scheduler().spawn(async move {
             connection::dial(&net, conn, addr, orders).await;
             net.close(conn);
         });

@@ -32,7 +32,7 @@ use self::{
 use crate::{
     Sent, StartError,
     message::{Port, PortRef},
-    net::Net,
+    net::{Net, Place},
     port::{
         Handle,
         any::{AnyPort, LocalPort},
@@ -81,6 +81,7 @@ struct Inner {
     secure: bool,
     remotes: Remotes,
     net: OnceLock<Net>,
+    place: Place,
 }
 
 impl Node {
@@ -157,6 +158,19 @@ impl Node {
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// Ends without warning: no monitor fires, nothing is closed, no handler runs any more.
+    #[cfg(feature = "sim")]
+    pub(crate) fn vanish(&self) {
+        self.0.scheduler.end();
+        for port in self.0.table.all() {
+            self.forget_number(port.number());
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {

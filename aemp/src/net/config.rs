@@ -20,7 +20,7 @@ use crate::{
 /// The shortest `monitor_timeout`: keepalives go out three times as often.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(30);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetConfig {
     pub(crate) secret: Option<Secret>,
     pub(crate) seeds: Vec<String>,

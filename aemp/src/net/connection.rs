@@ -1,13 +1,9 @@
 //! One connection from its beginning to the end of its handshake.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::mpsc::UnboundedReceiver,
-};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    Net, Order,
+    Net, Order, Stream,
     link::{self, Start},
     socket,
 };
@@ -21,14 +17,13 @@ type Orders = UnboundedReceiver<Order>;
 /// Connects, then runs the connection.
 pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
     let connected = tokio::select! {
-        connected = TcpStream::connect(&addr) => connected,
+        biased;
         // Nothing but an order to close comes before the mesh knows that we are connected.
         _ = orders.recv() => return,
+        connected = net.node().place().connect(&addr, &net.0.config) => connected,
     };
     match connected {
-        Ok(stream) => {
-            socket::prepare(&stream, net.0.config.monitor_timeout);
-            let peer = stream.peer_addr().map_or(addr, |peer| peer.to_string());
+        Ok((stream, peer)) => {
             net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer)));
             run(net, conn, stream, orders).await;
         }
@@ -40,7 +35,7 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
 }
 
 /// Runs a connected connection to its end.
-pub(super) async fn run(net: &Net, conn: ConnId, mut stream: TcpStream, mut orders: Orders) {
+pub(super) async fn run(net: &Net, conn: ConnId, mut stream: Stream, mut orders: Orders) {
     let mut early = Vec::new();
     let Some(mut start) = handshake(net, conn, &mut stream, &mut orders, &mut early).await else {
         return;
@@ -54,7 +49,7 @@ pub(super) async fn run(net: &Net, conn: ConnId, mut stream: TcpStream, mut orde
 async fn handshake(
     net: &Net,
     conn: ConnId,
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
 ) -> Option<Start> {

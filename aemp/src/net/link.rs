@@ -9,9 +9,9 @@ use std::{
 };
 
 use aemp_codec::{Format, NodeId};
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Net, Order, connection::END_OF_FILE, socket};
+use super::{Net, Order, Stream, connection::END_OF_FILE, socket};
 use crate::{
     node::remote::Remote,
     port::scheduler::Running,
@@ -45,7 +45,7 @@ struct Pump<'a> {
     remote: Arc<Remote>,
     link: Link,
     recv: Format,
-    stream: TcpStream,
+    stream: Stream,
     /// Requests for the mesh that the last read has brought.
     requests: Vec<RawRequest>,
     /// Being written, and how much of it has been.
@@ -57,7 +57,7 @@ struct Pump<'a> {
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
-    stream: TcpStream,
+    stream: Stream,
     mut orders: UnboundedReceiver<Order>,
     start: Start,
 ) {

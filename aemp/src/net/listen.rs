@@ -2,9 +2,9 @@
 
 use std::{io, time::Duration};
 
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, lookup_host};
 
-use super::{Listener, Net, connection, socket};
+use super::{Acceptor, Listener, Net, Stream, connection};
 use crate::StartError;
 
 /// How long to wait when the system cannot accept more connections.
@@ -22,7 +22,7 @@ pub(super) async fn bind(bind: &str) -> Result<Vec<Listener>, StartError> {
         let address = socket.local_addr().map_err(failed)?.to_string();
         listeners.push(Listener {
             address,
-            socket: Some(socket),
+            socket: Some(Acceptor::Tcp(socket)),
         });
     }
     if listeners.is_empty() {
@@ -32,10 +32,10 @@ pub(super) async fn bind(bind: &str) -> Result<Vec<Listener>, StartError> {
     Ok(listeners)
 }
 
-pub(super) async fn accept(net: Net, listener: TcpListener) {
+pub(super) async fn accept(net: Net, listener: Acceptor) {
     loop {
-        match listener.accept().await {
-            Ok((stream, address)) => accepted(&net, stream, &address.to_string()),
+        match listener.accept(&net.0.config).await {
+            Ok((stream, address)) => accepted(&net, stream, &address),
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed.
                 tracing::warn!("cannot accept a connection: {error}");
@@ -45,8 +45,7 @@ pub(super) async fn accept(net: Net, listener: TcpListener) {
     }
 }
 
-fn accepted(net: &Net, stream: TcpStream, address: &str) {
-    socket::prepare(&stream, net.0.config.monitor_timeout);
+fn accepted(net: &Net, stream: Stream, address: &str) {
     let mut orders = None;
     net.ask(|mesh, now| {
         let conn = mesh.accepted(now, address);
@@ -55,7 +54,7 @@ fn accepted(net: &Net, stream: TcpStream, address: &str) {
     });
     if let Some((conn, orders)) = orders {
         let net = net.clone();
-        net.clone().0.node.scheduler().runtime().spawn(async move {
+        net.clone().0.node.scheduler().spawn(async move {
             connection::run(&net, conn, stream, orders).await;
             net.close(conn);
         });

@@ -17,10 +17,12 @@ use super::{
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
 };
+#[cfg(feature = "sim")]
+use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
     message::Origin,
-    net::{Net, NetConfig},
+    net::{Net, NetConfig, Place},
     port::{scheduler::Scheduler, table::Table},
     proto::{handshake::auth::Secret, peer::PeerLimits},
 };
@@ -28,7 +30,7 @@ use crate::{
 /// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
 ///
 /// Everything has a default but the secret, without which no connection is possible.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct NodeBuilder {
     node_id: Option<String>,
@@ -38,6 +40,7 @@ pub struct NodeBuilder {
     limits: Limits,
     max_queue_bytes: usize,
     net: NetConfig,
+    place: Place,
 }
 
 impl Default for NodeBuilder {
@@ -50,6 +53,7 @@ impl Default for NodeBuilder {
             limits: Limits::default(),
             max_queue_bytes: 64 << 20,
             net: NetConfig::default(),
+            place: Place::default(),
         }
     }
 }
@@ -183,7 +187,7 @@ impl NodeBuilder {
     pub async fn start(mut self) -> Result<Node, StartError> {
         let id = match self.node_id.take() {
             Some(id) => NodeId::new(id)?,
-            None => default_node_id()?,
+            None => default_node_id(&self.place)?,
         };
         let mut config = std::mem::take(&mut self.net);
         config.check()?;
@@ -196,13 +200,29 @@ impl NodeBuilder {
         Ok(node)
     }
 
+    /// The node is to run in a simulation. The host's name is that of the node, if it has been given one.
+    #[cfg(feature = "sim")]
+    pub(crate) fn simulated(mut self, host: impl FnOnce(Option<&str>) -> Host) -> Self {
+        self.place = Place::Sim(host(self.node_id.as_deref()));
+        self
+    }
+
     fn make(self, id: NodeId) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let mut registry = Registry::linked();
         registry.merge(self.registry);
         registry.check()?;
         let mut random = [0; 19];
-        fill_random(&mut random)?;
+        self.place.fill_random(&mut random)?;
+        #[cfg_attr(
+            not(feature = "sim"),
+            expect(unused_mut, reason = "only simulated nodes are mortal")
+        )]
+        let mut scheduler = Scheduler::new(runtime);
+        #[cfg(feature = "sim")]
+        if self.place.is_simulated() {
+            scheduler.make_mortal();
+        }
         let peers = PeerLimits {
             max_queue_bytes: self.max_queue_bytes,
             packet: self.limits,
@@ -214,12 +234,13 @@ impl NodeBuilder {
             spawned: Mutex::new(HashMap::new()),
             stillborn: Stillborn::default(),
             dying: AtomicUsize::new(0),
-            scheduler: Scheduler::new(runtime),
+            scheduler,
             limits: self.limits,
             registry,
             secure: self.secure,
             remotes: Remotes::new(peers),
             net: OnceLock::new(),
+            place: self.place,
         })))
     }
 }
@@ -234,13 +255,9 @@ impl Node {
     }
 }
 
-pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), StartError> {
-    getrandom::fill(bytes).map_err(|error| StartError::Entropy(error.to_string()))
-}
-
-fn default_node_id() -> Result<NodeId, StartError> {
+fn default_node_id(place: &Place) -> Result<NodeId, StartError> {
     let mut random = [0; 19];
-    fill_random(&mut random)?;
+    place.fill_random(&mut random)?;
     let name = Names::new(random).spawned();
     Ok(NodeId::new(format!("{}/{name}", host_name()))?)
 }

@@ -296,7 +296,10 @@ impl Remotes {
     /// All of them, by ID.
     pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values().cloned().collect()
+        let mut all: Vec<_> = all.values().cloned().collect();
+        // What is done to all of them is done in the same order in every run of a simulation.
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
     }
 
     /// That node, known from now on. The ID is one that a port ID has been found to begin with.
