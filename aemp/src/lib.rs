@@ -69,6 +69,7 @@
 //! | backpressure | [`Handle::bound`] and [`Handle::send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
+//! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
@@ -84,6 +85,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod db;
 mod error;
 mod macros;
 mod message;
@@ -101,6 +103,7 @@ pub use aemp_codec::{
 };
 pub use aemp_macros::{port, protocol, rcv, spawnable};
 
+pub use db::DbError;
 pub use error::{CallError, HandleError, RcvError, SendError, Sent, StartError};
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,

@@ -98,7 +98,7 @@ enum Order {
 }
 
 /// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
-struct LockedPeers(Node);
+pub(crate) struct LockedPeers(Node);
 
 impl Peers for LockedPeers {
     fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
@@ -181,7 +181,7 @@ impl Net {
 
     /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
     /// none of that waits or runs foreign code.
-    fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
+    pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
         let mut mesh = lock(&self.0.mesh);
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
@@ -228,7 +228,12 @@ impl Net {
                 remote.wake.notify_one();
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
-            Output::Watched { watch, told } => self.event(Event::Watched(watch, told)),
+            Output::Watched { watch, told } => {
+                let sink = self.node().database().sink(watch);
+                if let Some(sink) = sink.filter(|sink| sink.take(told)) {
+                    self.event(Event::Told(sink));
+                }
+            }
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
             Output::Log { level, text } => log(level, &text),

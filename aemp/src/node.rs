@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     Sent, StartError,
+    db::machine::Database,
     message::{Port, PortRef},
     net::{Net, Place},
     port::{
@@ -82,6 +83,7 @@ struct Inner {
     remotes: Remotes,
     net: OnceLock<Net>,
     place: Place,
+    database: Database,
 }
 
 impl Node {
@@ -137,7 +139,8 @@ impl Node {
         self.0.registry.list()
     }
 
-    /// Kills every port of this node normally and waits until they have ended, then closes its connections. Waits at most
+    /// Kills every port of this node normally and waits until they have ended, then deletes what it has set in the database and
+    /// closes its connections. Waits at most
     /// some seconds for handlers that do not return and peers that do not read. Sends to other nodes vanish
     /// afterwards.
     pub async fn stop(&self) {
@@ -151,6 +154,7 @@ impl Node {
         };
         // A handler that never returns should not keep the node from stopping.
         let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
+        self.ask_database(|machine, now| machine.clear(now));
         if let Some(net) = self.0.net.get() {
             net.stop().await;
         }
@@ -197,6 +201,10 @@ impl Node {
 
     pub(crate) fn remotes(&self) -> &Remotes {
         &self.0.remotes
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
     }
 
     pub(crate) fn net(&self) -> Option<&Net> {

@@ -25,5 +25,6 @@ pub mod request;
 mod time;
 
 pub use handshake::auth;
+pub(crate) use queue::weight;
 pub use random::Random;
 pub use time::Time;

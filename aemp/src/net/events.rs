@@ -12,9 +12,10 @@ use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 use super::{Net, lock};
 use crate::{
     Node,
+    db::machine::Sink,
     port::work::shielded,
     proto::{
-        global::{Answer, QueryId, WatchId, Watched},
+        global::{Answer, QueryId},
         peer::MonitorId,
     },
 };
@@ -23,13 +24,12 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// What user code has to be told, in order.
-#[derive(Debug)]
 pub(super) enum Event {
     Fire(NodeId, Vec<MonitorId>, String),
     Up(NodeId),
     Down(NodeId, String),
     Answer(QueryId, Result<Answer, String>),
-    Watched(WatchId, Watched),
+    Told(Arc<dyn Sink>),
     Stop,
 }
 
@@ -44,8 +44,8 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
             }
             Event::Up(node) => net.observers().tell(&node, true, ""),
             Event::Down(node, text) => net.observers().tell(&node, false, &text),
-            // Nobody in the runtime asks yet.
-            Event::Answer(..) | Event::Watched(..) => {}
+            Event::Answer(query, answer) => net.node().database().answer(query, answer),
+            Event::Told(sink) => sink.tell(),
             Event::Stop => return,
         }
     }

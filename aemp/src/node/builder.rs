@@ -21,6 +21,7 @@ use super::{
 use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
+    db::machine::Database,
     message::Origin,
     net::{Net, NetConfig, Place},
     port::{scheduler::Scheduler, table::Table},
@@ -241,6 +242,7 @@ impl NodeBuilder {
             remotes: Remotes::new(peers),
             net: OnceLock::new(),
             place: self.place,
+            database: Database::default(),
         })))
     }
 }

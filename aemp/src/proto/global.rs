@@ -125,7 +125,9 @@ impl Global {
             effects: Vec::new(),
         };
         let node = global.node.clone();
-        global.set(LISTENERS, node.as_str(), Value::from(listeners.to_vec()));
+        if !node.is_unnamed() {
+            global.set(LISTENERS, node.as_str(), Value::from(listeners.to_vec()));
+        }
         global
     }
 
@@ -322,13 +324,10 @@ impl Global {
 
     /// This node no longer answers for what slaves have set that have become global meanwhile.
     fn release(&mut self, now: Time) {
-        let due = |until: &Time| *until <= now;
-        let released: Vec<_> = self
-            .released
-            .extract_if(.., |_, until| due(until))
-            .map(|(node, _)| node)
-            .collect();
-        for node in released {
+        let due = self.released.iter().filter(|(_, until)| **until <= now);
+        let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
+        for node in due {
+            self.released.remove(&node);
             self.forget_stale(&node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {

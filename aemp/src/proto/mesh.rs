@@ -173,6 +173,7 @@ impl<P: Peers> Mesh<P> {
 
     /// No longer stay connected to the node at `address`. A connection that is up stays up.
     pub fn remove_seed(&mut self, now: Time, address: &str) {
+        self.forget_seed(address);
         if let Some(conn) = self.seeds.remove(address) {
             self.abandon(now, conn);
         }

@@ -70,7 +70,7 @@ fn weight_of_all(values: &[Value]) -> usize {
 }
 
 /// About how many bytes a value takes.
-pub(super) fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,
         Value::Int(_) | Value::UInt(_) | Value::Float(_) => 8,

@@ -102,7 +102,7 @@ mod tests {
         let (mut keep, node) = (Keep::new(Duration::from_secs(3)), NodeId::new("g").unwrap());
         keep.add(at(5), &node, false);
         assert_eq!(keep.deadline(), Some(at(5)));
-        assert_eq!(keep.due(at(5), &mut random), [node.clone()]);
+        assert_eq!(keep.due(at(5), &mut random).len(), 1);
         let first = keep.deadline().unwrap() - at(5);
         assert!((600..=1200).contains(&first.as_millis()), "{first:?}");
         assert!(keep.due(at(5), &mut random).is_empty());
@@ -116,7 +116,7 @@ mod tests {
         keep.node_up(&node);
         assert_eq!(keep.deadline(), None);
         keep.node_down(at(9000), &node);
-        assert_eq!(keep.due(at(9000), &mut random), [node.clone()]);
+        assert_eq!(keep.due(at(9000), &mut random).len(), 1);
         keep.remove("g");
         assert_eq!((keep.deadline(), keep.nodes().count()), (None, 0));
     }

@@ -75,10 +75,13 @@ pub(super) enum Ask {
     Monitor(Arc<str>),
 }
 
+/// What a query is about.
+type Subject = (Query, Arc<str>);
+
 #[derive(Debug)]
 struct Asked {
-    /// What a query is about.
-    query: Option<(Query, Arc<str>)>,
+    /// If it is a query.
+    query: Option<Subject>,
     /// Whether the present master has been asked.
     sent: bool,
 }
@@ -109,7 +112,7 @@ impl Pending {
         self.add(Ask::Query(id), Some((what, family.into())));
     }
 
-    fn add(&mut self, ask: Ask, query: Option<(Query, Arc<str>)>) {
+    fn add(&mut self, ask: Ask, query: Option<Subject>) {
         if !self.asks.contains_key(&ask) {
             self.unsent.push_back(ask.clone());
             self.asks.insert(ask, Asked { query, sent: false });
@@ -122,7 +125,7 @@ impl Pending {
     }
 
     /// A query is answered, or no longer of interest: what it was about.
-    pub(super) fn remove_query(&mut self, id: QueryId) -> Option<(Query, Arc<str>)> {
+    pub(super) fn remove_query(&mut self, id: QueryId) -> Option<Subject> {
         self.asks.shift_remove(&Ask::Query(id))?.query
     }
 
@@ -133,7 +136,7 @@ impl Pending {
     }
 
     /// The next that the present master has to be asked.
-    pub(super) fn next_unsent(&mut self) -> Option<(Ask, Option<(Query, Arc<str>)>)> {
+    pub(super) fn next_unsent(&mut self) -> Option<(Ask, Option<Subject>)> {
         while let Some(ask) = self.unsent.pop_front() {
             if let Some(asked) = self.asks.get_mut(&ask)
                 && !asked.sent
@@ -146,7 +149,7 @@ impl Pending {
     }
 
     /// All queries and nodes that wait for an answer, which somebody else than a master gives.
-    pub(super) fn take_all(&mut self) -> Vec<(Ask, Option<(Query, Arc<str>)>)> {
+    pub(super) fn take_all(&mut self) -> Vec<(Ask, Option<Subject>)> {
         self.unsent.clear();
         let asks = std::mem::take(&mut self.asks);
         asks.into_iter()
@@ -171,6 +174,7 @@ impl Pending {
         !self.unsent.is_empty()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.asks.len()
     }

@@ -164,7 +164,9 @@ impl Global {
         self.shards.set_ours(self.own, true);
         self.load_local();
         let node = self.node.clone();
-        self.set(GLOBALS, node.as_str(), Value::Null);
+        if !node.is_unnamed() {
+            self.set(GLOBALS, node.as_str(), Value::Null);
+        }
         let connected: Vec<_> = self.known.keys().cloned().collect();
         for node in connected {
             self.say(&node, Message::Global);

@@ -148,6 +148,17 @@ impl<P: Peers> Mesh<P> {
         self.global.seeds_changed(now, any);
     }
 
+    /// An address is to be no seed's any more.
+    pub(super) fn forget_seed(&mut self, address: &str) {
+        let node = self.seeds.iter().find(|(other, _)| *other == address);
+        let Some(node) = node.and_then(|(_, state)| state.node.cloned()) else {
+            return;
+        };
+        if self.seeds.addresses(&node).count() == 1 {
+            self.global.seed_gone(&node);
+        }
+    }
+
     /// A connected node is (also) found at the address of a seed.
     pub(super) fn found_seed(&mut self, now: Time, node: &NodeId) {
         self.global.seed_up(now, node);

@@ -205,9 +205,9 @@ impl Network {
     fn output(&mut self, name: &str, output: Output) {
         let now = self.now;
         match output {
-            Output::Dial { conn, addr } => self.dial((name.into(), conn), &addr),
-            Output::Transmit { conn, bytes } => self.send((name.into(), conn), bytes),
-            Output::Close { conn } => self.close((name.into(), conn)),
+            Output::Dial { conn, addr } => self.dial(&(name.into(), conn), &addr),
+            Output::Transmit { conn, bytes } => self.send(&(name.into(), conn), bytes),
+            Output::Close { conn } => self.close(&(name.into(), conn)),
             Output::Established {
                 conn,
                 recv,
@@ -233,7 +233,7 @@ impl Network {
         }
     }
 
-    fn dial(&mut self, from: End, addr: &str) {
+    fn dial(&mut self, from: &End, addr: &str) {
         let host = addr.split(':').next().unwrap().to_owned();
         let cut = [from.0.clone(), host.clone()];
         let cut = self
@@ -258,16 +258,16 @@ impl Network {
         })
     }
 
-    fn send(&mut self, from: End, bytes: Vec<u8>) {
-        if let Some(other) = self.other(&from) {
+    fn send(&mut self, from: &End, bytes: Vec<u8>) {
+        if let Some(other) = self.other(from) {
             self.wire.push_back((other, Some(bytes)));
         }
     }
 
-    fn close(&mut self, end: End) {
+    fn close(&mut self, end: &End) {
         self.node(&end.0).links.remove(&end.1);
-        if let Some(other) = self.other(&end) {
-            self.conns.retain(|ends| !ends.contains(&end));
+        if let Some(other) = self.other(end) {
+            self.conns.retain(|ends| !ends.contains(end));
             self.wire.push_back((other, None));
         }
     }
@@ -289,7 +289,7 @@ impl Network {
         }
         let full = std::mem::take(&mut node.full);
         for (conn, bytes) in written {
-            self.send((name.into(), conn), bytes);
+            self.send(&(name.into(), conn), bytes);
         }
         if !full.is_empty() {
             for node in full {

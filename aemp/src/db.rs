@@ -1,0 +1,232 @@
+//! The network's distributed database: families of keys and values that every node can set, ask and watch.
+//!
+//! `family -> key -> value`: every entry belongs to the node that has set it, and goes with it. The nodes together see the union
+//! of what they all have set; if several set the same key, deleting one's entry shows another's. A node that is alone is its own
+//! database, so everything here works without a network, and before the first connection.
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | to set or delete an entry | [`Node::db_set`], [`DbEntry::guard`], [`Node::db_del`] |
+//! | to register a port until it dies | [`Node::db_reg`] |
+//! | to ask | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
+//! | to be told of changes | [`Node::db_mon`] |
+//! | the same with your own types, and streams | [`Node::family`], [`Family::watch`] |
+//! | one of the ports of a family | [`Node::pool`], [`Pick`] |
+//!
+//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, keys are any text that is not empty, values anything that
+//! can be serialised.
+
+mod callback;
+mod entry;
+mod error;
+mod family;
+mod gathered;
+pub(crate) mod machine;
+mod pool;
+mod query;
+mod watch;
+
+use std::sync::Arc;
+
+use aemp_codec::{EncodeError, Limits, Map, PortId, Value, to_value};
+use serde::{Serialize, de::DeserializeOwned};
+
+use self::callback::CallbackSink;
+pub use self::{
+    callback::{Contents, DbChange, DbMonitor},
+    entry::{DbEntry, DbGuard},
+    error::DbError,
+    family::Family,
+    pool::{Pick, Pool},
+    query::DbQuery,
+    watch::{FamilyChanges, FamilyContents, FamilyEvent, Watch},
+};
+pub use crate::proto::global::Role;
+use crate::{
+    Node, PortRef,
+    proto::{
+        global::{Answer, Query, check_family, check_key, check_readable},
+        weight,
+    },
+};
+
+impl Node {
+    /// Sets a key of a family. Setting an equal value again does nothing; `()` stands for no value.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded or is larger than
+    /// half a packet.
+    pub fn db_set(
+        &self,
+        family: &str,
+        key: &str,
+        value: impl Serialize,
+    ) -> Result<DbEntry, DbError> {
+        check_family(family)?;
+        check_key(family, key)?;
+        let value = self.encode(family, key, &value)?;
+        self.keep_registered(family, key, None);
+        self.ask_database(|machine, now| machine.set(now, family, key, value));
+        Ok(DbEntry::new(self, family, key))
+    }
+
+    fn encode(&self, family: &str, key: &str, value: &impl Serialize) -> Result<Value, DbError> {
+        let Limits { max_packet, .. } = self.limits();
+        let limit = max_packet / 2;
+        let encoded = to_value(value).and_then(|value| {
+            if weight(&value) + key.len() > limit {
+                return Err(EncodeError::TooLarge { limit });
+            }
+            Ok(value)
+        });
+        encoded.map_err(|source| DbError::Value {
+            family: family.into(),
+            key: key.into(),
+            source,
+        })
+    }
+
+    /// Deletes keys of a family that this node has set. Keys that it has not set do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Name`] for a family's name that is not allowed.
+    pub fn db_del<K: Into<String>>(
+        &self,
+        family: &str,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<(), DbError> {
+        check_family(family)?;
+        let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
+        self.delete(family, &keys);
+        Ok(())
+    }
+
+    fn delete(&self, family: &str, keys: &[String]) {
+        for key in keys {
+            self.keep_registered(family, key, None);
+        }
+        self.ask_database(|machine, now| machine.del(now, family, keys));
+    }
+
+    /// Registers a port in a family: an entry with the port's ID as key, which is deleted when the port dies.
+    ///
+    /// # Errors
+    ///
+    /// As [`db_set`](Self::db_set).
+    pub fn db_reg(
+        &self,
+        family: &str,
+        port: &PortId,
+        value: impl Serialize,
+    ) -> Result<DbEntry, DbError> {
+        let entry = self.db_set(family, port.as_str(), value)?;
+        let (node, name, key) = (self.clone(), family.to_owned(), port.to_string());
+        // Set behind the entry: if the port is dead already, it fires at once.
+        let monitor = self.mon(port, move |_| node.delete(&name, &[key]));
+        self.keep_registered(family, port.as_str(), Some(monitor));
+        Ok(entry)
+    }
+
+    /// Keys and values of a family.
+    pub fn db_family(&self, family: &str) -> DbQuery<Map> {
+        DbQuery::new(self, Query::Family, family, |_, _, answer| {
+            Ok(match answer {
+                Answer::Family(pairs) => {
+                    let pairs = pairs.into_iter();
+                    pairs
+                        .map(|(key, value)| (String::from(&*key), value))
+                        .collect()
+                }
+                Answer::Keys(_) | Answer::Values(_) => Map::new(),
+            })
+        })
+    }
+
+    /// The keys of a family, in order.
+    pub fn db_keys(&self, family: &str) -> DbQuery<Vec<String>> {
+        DbQuery::new(self, Query::Keys, family, |_, _, answer| {
+            let Answer::Keys(keys) = answer else {
+                return Ok(Vec::new());
+            };
+            let mut keys: Vec<_> = keys.iter().map(|key| String::from(&**key)).collect();
+            keys.sort();
+            Ok(keys)
+        })
+    }
+
+    /// The values of a family, in no particular order.
+    pub fn db_values(&self, family: &str) -> DbQuery<Vec<Value>> {
+        DbQuery::new(self, Query::Values, family, |_, _, answer| {
+            Ok(match answer {
+                Answer::Values(values) => values,
+                Answer::Family(_) | Answer::Keys(_) => Vec::new(),
+            })
+        })
+    }
+
+    /// Watches a family: `callback` is called with what it holds, also if that is nothing, and then with its changes. It must not
+    /// block; changes that happen while it runs are told together, afterwards.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::local()?;
+    /// let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    /// node.db_set("lights", "kitchen", "on")?;
+    /// let _monitor = node.db_mon("lights", move |change| {
+    ///     let _ = sender.send((change.contents.len(), change.added.to_vec()));
+    /// })?;
+    /// assert_eq!(receiver.recv().await, Some((1, vec!["kitchen".into()])));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Name`] for a family's name that is not allowed.
+    pub fn db_mon(
+        &self,
+        family: &str,
+        callback: impl FnMut(&DbChange<'_>) + Send + 'static,
+    ) -> Result<DbMonitor, DbError> {
+        check_readable(family)?;
+        let sink = Arc::new(CallbackSink::new(callback));
+        Ok(DbMonitor {
+            _watching: self.start_watch(family, sink),
+        })
+    }
+
+    /// A family whose values are `V`s.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Name`] for a family's name that is not allowed.
+    pub fn family<V: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Family<V>, DbError> {
+        check_family(name)?;
+        Ok(Family::new(self, name))
+    }
+
+    /// The ports that are registered in a family, as a pool of workers.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Name`] for a family's name that is not allowed.
+    pub fn pool<R: PortRef>(&self, family: &str) -> Result<Pool<R>, DbError> {
+        check_family(family)?;
+        Ok(Pool::new(self, family))
+    }
+
+    /// What this node is in its network: global, somebody's slave, or alone.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.ask_database(|machine, _| machine.role())
+    }
+
+    /// Makes this node a global node, which is part of the network's backbone. There is no way back.
+    pub fn become_global(&self) {
+        self.ask_database(|machine, now| machine.become_global(now));
+    }
+}

@@ -1,0 +1,164 @@
+//! Families watched by a callback, as the reference has it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aemp_codec::Value;
+use indexmap::IndexMap;
+
+use super::{
+    gathered::{Gathered, Taken},
+    machine::{Sink, Watching},
+};
+use crate::{port::work::shielded, proto::global::Watched};
+
+/// What a watched family holds.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Contents(IndexMap<Arc<str>, Value>);
+
+impl Contents {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// Whether there is such a key.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Keys and values, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// The keys, in no particular order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|key| &**key)
+    }
+}
+
+/// What the callback of [`Node::db_mon`](crate::Node::db_mon) is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DbChange<'a> {
+    /// What the family holds now.
+    pub contents: &'a Contents,
+    /// Keys that have come; all of them the first time.
+    pub added: &'a [Arc<str>],
+    /// Keys that have another value.
+    pub changed: &'a [Arc<str>],
+    /// Keys that have gone.
+    pub deleted: &'a [Arc<str>],
+}
+
+type Callback = dyn FnMut(&DbChange<'_>) + Send;
+
+/// A callback, and what it has still to be told.
+pub(super) struct CallbackSink {
+    gathered: Mutex<Waiting>,
+    callback: Mutex<(Contents, Box<Callback>)>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    gathered: Gathered,
+    /// Whether somebody is on the way to tell it.
+    queued: bool,
+}
+
+impl CallbackSink {
+    pub(super) fn new(callback: impl FnMut(&DbChange<'_>) + Send + 'static) -> Self {
+        Self {
+            gathered: Mutex::default(),
+            callback: Mutex::new((Contents::default(), Box::new(callback))),
+        }
+    }
+}
+
+impl Sink for CallbackSink {
+    fn take(&self, told: Watched) -> bool {
+        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.gathered.add(told);
+        !std::mem::replace(&mut waiting.queued, true)
+    }
+
+    fn tell(&self) {
+        let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.queued = false;
+        let taken = waiting.gathered.take();
+        drop(waiting);
+        let (contents, callback) = &mut *callback;
+        if let Some(taken) = taken {
+            contents.tell(taken, callback);
+        }
+    }
+}
+
+impl Contents {
+    fn tell(&mut self, taken: Taken, callback: &mut Callback) {
+        let (mut added, mut changed, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+        match taken {
+            Taken::All(all) => {
+                added.extend(all.keys().cloned());
+                self.0 = all;
+            }
+            Taken::Changes(changes) => {
+                for change in changes {
+                    let key = Arc::clone(&change.key);
+                    match (change.was, change.value) {
+                        (_, None) => {
+                            self.0.swap_remove(&key);
+                            deleted.push(key);
+                            continue;
+                        }
+                        (was, Some(value)) => {
+                            if was {
+                                changed.push(Arc::clone(&key));
+                            } else {
+                                added.push(Arc::clone(&key));
+                            }
+                            self.0.insert(key, value);
+                        }
+                    }
+                }
+            }
+        }
+        let change = DbChange {
+            contents: self,
+            added: &added,
+            changed: &changed,
+            deleted: &deleted,
+        };
+        shielded(|| callback(&change));
+    }
+}
+
+/// A family that is watched by a callback; dropping it ends that.
+#[must_use = "dropping it ends the watch"]
+pub struct DbMonitor {
+    pub(super) _watching: Watching,
+}
+
+impl fmt::Debug for DbMonitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbMonitor").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with the database.
+
+use aemp_codec::{DecodeError, EncodeError};
+use thiserror::Error;
+
+use crate::proto::global::NameError;
+
+/// Why something could not be done with the database.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// The name of a family or a key is not allowed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A value cannot be put on the wire, such as a float that is not a number, or is too large for a packet.
+    #[error("database family {family:?}: the value of {key:?} cannot be encoded: {source}")]
+    Value {
+        /// The family.
+        family: String,
+        /// The key.
+        key: String,
+        /// Why.
+        source: EncodeError,
+    },
+    /// No answer has come in the time allowed: there is no master, or it does not answer.
+    #[error("database family {0:?}: no answer in time")]
+    Timeout(String),
+    /// The master's answer makes no sense.
+    #[error("database family {family:?}: {text}")]
+    Answer {
+        /// The family.
+        family: String,
+        /// What is wrong with the answer, and who gave it.
+        text: String,
+    },
+    /// An entry is not what the program expects of its family.
+    #[error("database family {family:?}: the value of {key:?} cannot be understood: {source}")]
+    Entry {
+        /// The family.
+        family: String,
+        /// The key.
+        key: String,
+        /// Why.
+        source: DecodeError,
+    },
+    /// The node has been stopped.
+    #[error("the node has stopped")]
+    Stopped,
+}

@@ -1,0 +1,153 @@
+//! What a watch has been told and nobody has taken yet: never more than the family has keys.
+
+use std::sync::Arc;
+
+use aemp_codec::Value;
+use indexmap::IndexMap;
+
+use crate::proto::global::{Change, Watched};
+
+/// What gathers for one watcher.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// The contents, while nobody has taken them.
+    all: Option<IndexMap<Arc<str>, Value>>,
+    changes: IndexMap<Arc<str>, Pending>,
+}
+
+/// A key that has changed.
+#[derive(Debug)]
+struct Pending {
+    /// Whether the watcher knows it.
+    was: bool,
+    value: Option<Value>,
+}
+
+/// What a watcher takes.
+#[derive(Debug, PartialEq)]
+pub(super) enum Taken {
+    All(IndexMap<Arc<str>, Value>),
+    Changes(Vec<Change>),
+}
+
+impl Gathered {
+    pub(super) fn add(&mut self, told: Watched) {
+        match told {
+            Watched::All(entries) => {
+                self.changes.clear();
+                self.all = Some(entries.into_iter().collect());
+            }
+            Watched::Changes(changes) => {
+                for change in changes.iter() {
+                    self.change(change);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        if let Some(all) = &mut self.all {
+            match &change.value {
+                Some(value) => drop(all.insert(Arc::clone(&change.key), value.clone())),
+                None => drop(all.swap_remove(&change.key)),
+            }
+            return;
+        }
+        let value = change.value.clone();
+        let Some(pending) = self.changes.get_mut(&change.key) else {
+            let was = change.was;
+            let pending = Pending { was, value };
+            self.changes.insert(Arc::clone(&change.key), pending);
+            return;
+        };
+        if !pending.was && value.is_none() {
+            // It has come and gone before the watcher looked.
+            self.changes.swap_remove(&change.key);
+        } else {
+            pending.value = value;
+        }
+    }
+
+    /// What there is to tell, once.
+    pub(super) fn take(&mut self) -> Option<Taken> {
+        if let Some(all) = self.all.take() {
+            return Some(Taken::All(all));
+        }
+        if self.changes.is_empty() {
+            return None;
+        }
+        let changes = std::mem::take(&mut self.changes).into_iter();
+        let change = |(key, Pending { was, value })| Change { key, was, value };
+        Some(Taken::Changes(changes.map(change).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(key: &str, was: bool, value: Option<i64>) -> Change {
+        let (key, value) = (key.into(), value.map(Value::from));
+        Change { key, was, value }
+    }
+
+    fn told(changes: &[Change]) -> Watched {
+        Watched::Changes(changes.into())
+    }
+
+    #[test]
+    fn changes_of_one_key_become_one() {
+        let mut gathered = Gathered::default();
+        gathered.add(told(&[
+            change("new", false, Some(1)),
+            change("old", true, Some(1)),
+            change("brief", false, Some(1)),
+        ]));
+        gathered.add(told(&[
+            change("new", true, Some(2)),
+            change("old", true, None),
+            change("brief", true, None),
+        ]));
+        let mut expected = vec![change("new", false, Some(2)), change("old", true, None)];
+        let Some(Taken::Changes(mut changes)) = gathered.take() else {
+            panic!("nothing to take")
+        };
+        changes.sort_by(|a, b| a.key.cmp(&b.key));
+        expected.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(changes, expected);
+        assert_eq!(gathered.take(), None);
+    }
+
+    #[test]
+    fn what_was_deleted_and_comes_back_has_changed() {
+        let mut gathered = Gathered::default();
+        gathered.add(told(&[change("k", true, None)]));
+        gathered.add(told(&[change("k", false, Some(2))]));
+        let changes = vec![change("k", true, Some(2))];
+        assert_eq!(gathered.take(), Some(Taken::Changes(changes)));
+    }
+
+    #[test]
+    fn contents_that_nobody_has_taken_are_kept_up_to_date() {
+        let mut gathered = Gathered::default();
+        gathered.add(Watched::All(vec![
+            ("a".into(), 1.into()),
+            ("b".into(), 1.into()),
+        ]));
+        gathered.add(told(&[
+            change("a", true, None),
+            change("c", false, Some(3)),
+        ]));
+        let Some(Taken::All(all)) = gathered.take() else {
+            panic!("nothing to take")
+        };
+        let mut all: Vec<_> = all
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        all.sort();
+        assert_eq!(all, ["b=1", "c=3"]);
+        gathered.add(told(&[]));
+        assert_eq!(gathered.take(), None);
+    }
+}

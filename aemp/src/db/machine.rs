@@ -1,0 +1,246 @@
+//! The database's machine, and who waits for what it has to tell.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use aemp_codec::{Limits, NodeId, Value};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    Monitor, Node,
+    proto::{
+        Random, Time,
+        global::{Answer, GLOBALS, LISTENERS, Query, QueryId, Role, WatchId, Watched},
+        handshake::HandshakeConfig,
+        mesh::{Level, Mesh, MeshConfig, Output, PeerMap, Peers},
+        peer::PeerLimits,
+    },
+};
+
+/// The database as far as the runtime uses it, whether the node has a network or not.
+pub(crate) trait Machine {
+    fn set(&mut self, now: Time, family: &str, key: &str, value: Value);
+    fn del(&mut self, now: Time, family: &str, keys: &[String]);
+    /// Deletes all that users have set.
+    fn clear(&mut self, now: Time);
+    fn watch(&mut self, now: Time, family: &str) -> WatchId;
+    fn unwatch(&mut self, now: Time, watch: WatchId);
+    fn query(&mut self, now: Time, what: Query, family: &str) -> QueryId;
+    fn cancel(&mut self, query: QueryId);
+    fn become_global(&mut self, now: Time);
+    fn role(&self) -> Role;
+}
+
+impl<P: Peers> Machine for Mesh<P> {
+    fn set(&mut self, now: Time, family: &str, key: &str, value: Value) {
+        self.db_set(now, family, key, value);
+    }
+
+    fn del(&mut self, now: Time, family: &str, keys: &[String]) {
+        self.db_del(now, family, keys.iter().map(String::as_str));
+    }
+
+    fn clear(&mut self, now: Time) {
+        let families = self.db_local_families().map(str::to_owned);
+        let families: Vec<_> = families
+            .filter(|family| family != LISTENERS && family != GLOBALS)
+            .collect();
+        for family in families {
+            let keys: Vec<_> = self
+                .db_local(&family)
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect();
+            self.db_del(now, &family, keys.iter().map(|key| &**key));
+        }
+    }
+
+    fn watch(&mut self, now: Time, family: &str) -> WatchId {
+        self.db_watch(now, family)
+    }
+
+    fn unwatch(&mut self, now: Time, watch: WatchId) {
+        self.db_unwatch(now, watch);
+    }
+
+    fn query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
+        self.db_query(now, what, family)
+    }
+
+    fn cancel(&mut self, query: QueryId) {
+        self.db_cancel(query);
+    }
+
+    fn become_global(&mut self, now: Time) {
+        Self::become_global(self, now);
+    }
+
+    fn role(&self) -> Role {
+        Self::role(self).clone()
+    }
+}
+
+/// Who watches a family.
+pub(crate) trait Sink: Send + Sync {
+    /// Keeps what there is to tell; true if [`tell`](Self::tell) has to be called for it. Called under the machine's
+    /// lock.
+    fn take(&self, told: Watched) -> bool;
+
+    /// Tells it, outside of any lock.
+    fn tell(&self);
+}
+
+type Answers = HashMap<QueryId, oneshot::Sender<Result<Answer, String>>>;
+
+/// The runtime's side of the database.
+#[derive(Default)]
+pub(crate) struct Database {
+    answers: Mutex<Answers>,
+    sinks: Mutex<HashMap<WatchId, Arc<dyn Sink>>>,
+    /// Monitors of ports that are registered, by family and key.
+    registered: Mutex<HashMap<(String, String), Monitor>>,
+    /// The machine of a node without a network.
+    alone: OnceLock<Mutex<Alone>>,
+}
+
+struct Alone {
+    mesh: Mesh<PeerMap>,
+    origin: Instant,
+}
+
+impl Database {
+    pub(crate) fn sink(&self, watch: WatchId) -> Option<Arc<dyn Sink>> {
+        lock(&self.sinks).get(&watch).cloned()
+    }
+
+    pub(crate) fn answer(&self, query: QueryId, answer: Result<Answer, String>) {
+        let asked = lock(&self.answers).remove(&query);
+        if let Some(asked) = asked {
+            // Whoever has asked may have stopped waiting.
+            let _ = asked.send(answer);
+        }
+    }
+
+    /// Works with the machine of a node without a network.
+    fn ask_alone<R>(&self, node: &Node, tell: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
+        let mut alone = lock(self.alone.get_or_init(|| Mutex::new(Alone::new())));
+        let now = Time::from(alone.origin.elapsed());
+        let result = tell(&mut alone.mesh, now);
+        let (mut told, mut answers) = (Vec::new(), Vec::new());
+        while let Some(output) = alone.mesh.poll() {
+            match output {
+                Output::Watched { watch, told: what } => {
+                    told.extend(self.sink(watch).filter(|sink| sink.take(what)));
+                }
+                Output::Answer { query, answer } => answers.push((query, answer)),
+                Output::Log { level, text } if level <= Level::Warn => tracing::warn!("{text}"),
+                _ => {}
+            }
+        }
+        drop(alone);
+        for (query, answer) in answers {
+            self.answer(query, answer);
+        }
+        for sink in told {
+            // Not here: who is told may be who has asked.
+            node.scheduler().spawn(async move { sink.tell() });
+        }
+        result
+    }
+}
+
+impl Alone {
+    fn new() -> Self {
+        let config = MeshConfig::new(HandshakeConfig::new(NodeId::unnamed(), None));
+        let peers = PeerMap::new(PeerLimits {
+            max_queue_bytes: 0,
+            packet: Limits::default(),
+        });
+        let random = Random::new([0; 32]);
+        Self {
+            mesh: Mesh::new(Time::ZERO, config, peers, random),
+            origin: Instant::now(),
+        }
+    }
+}
+
+/// A watch, which ends when this is dropped.
+pub(super) struct Watching {
+    node: Node,
+    watch: WatchId,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let watch = self.watch;
+        // Before the watch, so that nothing is told any more afterwards. What it holds is dropped outside of the lock.
+        let sink = lock(&self.node.database().sinks).remove(&watch);
+        self.node
+            .ask_database(|machine, now| machine.unwatch(now, watch));
+        drop(sink);
+    }
+}
+
+impl Node {
+    /// Works with the database's machine.
+    pub(crate) fn ask_database<R>(&self, tell: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
+        match self.net() {
+            Some(net) => net.ask(|mesh, now| tell(mesh, now)),
+            None => self.database().ask_alone(self, tell),
+        }
+    }
+
+    pub(super) fn start_watch(&self, family: &str, sink: Arc<dyn Sink>) -> Watching {
+        let database = self.database();
+        // Under the machine's lock, so that the sink is there when the first is told.
+        let watch = self.ask_database(|machine, now| {
+            let watch = machine.watch(now, family);
+            lock(&database.sinks).insert(watch, sink);
+            watch
+        });
+        let node = self.clone();
+        Watching { node, watch }
+    }
+
+    pub(super) fn start_query(
+        &self,
+        what: Query,
+        family: &str,
+    ) -> (QueryId, oneshot::Receiver<Result<Answer, String>>) {
+        let (sender, receiver) = oneshot::channel();
+        let database = self.database();
+        let query = self.ask_database(|machine, now| {
+            let query = machine.query(now, what, family);
+            lock(&database.answers).insert(query, sender);
+            query
+        });
+        (query, receiver)
+    }
+
+    pub(super) fn cancel_query(&self, query: QueryId) {
+        // What has been answered needs no cancelling.
+        let waiting = lock(&self.database().answers).remove(&query);
+        if waiting.is_some() {
+            self.ask_database(|machine, _| machine.cancel(query));
+        }
+    }
+
+    /// Keeps the monitor of a registered port as long as its entry, and ends one that there was.
+    pub(super) fn keep_registered(&self, family: &str, key: &str, monitor: Option<Monitor>) {
+        let name = (family.to_owned(), key.to_owned());
+        let mut registered = lock(&self.database().registered);
+        let old = match monitor {
+            Some(monitor) => registered.insert(name, monitor),
+            None if registered.is_empty() => None,
+            None => registered.remove(&name),
+        };
+        drop(registered);
+        drop(old);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

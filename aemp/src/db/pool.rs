@@ -1,0 +1,281 @@
+//! The ports of a family as a pool of workers.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aemp_codec::PortId;
+use indexmap::IndexMap;
+use tokio::sync::Notify;
+
+use super::machine::{Sink, Watching};
+use crate::{Node, PortRef, proto::global::Watched};
+
+/// Which of a pool's ports to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick<'a> {
+    /// One after the other.
+    RoundRobin,
+    /// Any.
+    Random,
+    /// Always the same for the same key, on every node, while the pool's ports are the same; a port that comes or goes moves only
+    /// the keys that it gets or had.
+    Key(&'a str),
+}
+
+/// The ports that are registered in a family, as a pool of workers that is always up to date. Made by
+/// [`Node::pool`](crate::Node::pool).
+///
+/// Ports come with [`Node::db_reg`](crate::Node::db_reg), on whatever node, and go when they die or their node is lost.
+///
+/// ```
+/// use aemp::{Node, db::Pick, port};
+///
+/// struct Worker;
+///
+/// #[port]
+/// impl Worker {
+///     #[rcv] fn double(&self, n: i64) -> i64 { 2 * n }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::local()?;
+/// let pool = node.pool::<WorkerRef>("workers")?;
+/// assert!(pool.pick(Pick::Random).is_none());
+/// let worker = node.port(Worker);
+/// node.db_reg("workers", &worker.id(), ())?;
+/// assert_eq!(pool.wait(Pick::RoundRobin).await.double(21).await?, 42);
+/// # Ok(()) }
+/// ```
+pub struct Pool<R> {
+    node: Node,
+    members: Arc<Members>,
+    _watching: Watching,
+    _handle: PhantomData<fn() -> R>,
+}
+
+#[derive(Default)]
+struct Members {
+    ports: Mutex<IndexMap<Arc<str>, PortId>>,
+    turn: AtomicU64,
+    /// Told when there are more.
+    more: Notify,
+}
+
+impl Members {
+    fn ports(&self) -> MutexGuard<'_, IndexMap<Arc<str>, PortId>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pick(&self, pick: Pick<'_>) -> Option<PortId> {
+        let ports = self.ports();
+        if ports.is_empty() {
+            return None;
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let place = |number: u64| (number % ports.len() as u64) as usize;
+        match pick {
+            Pick::RoundRobin => ports.get_index(place(turn)).map(|(_, id)| id.clone()),
+            Pick::Random => ports.get_index(place(mix(turn))).map(|(_, id)| id.clone()),
+            Pick::Key(key) => {
+                // The port whose name together with the key weighs most: rendezvous hashing.
+                let weight = |port: &str| mix(hash(key) ^ hash(port));
+                let heaviest = ports.iter().max_by_key(|(name, _)| (weight(name), *name));
+                heaviest.map(|(_, id)| id.clone())
+            }
+        }
+    }
+
+    fn add(ports: &mut IndexMap<Arc<str>, PortId>, family_key: &Arc<str>) {
+        // A key that is no port ID is nobody's worker.
+        if let Ok(id) = PortId::parse(family_key) {
+            ports.insert(Arc::clone(family_key), id);
+        }
+    }
+}
+
+impl Sink for Members {
+    fn take(&self, told: Watched) -> bool {
+        let mut ports = self.ports();
+        let before = ports.len();
+        match told {
+            Watched::All(all) => {
+                ports.clear();
+                all.iter().for_each(|(key, _)| Self::add(&mut ports, key));
+            }
+            Watched::Changes(changes) => {
+                for change in changes.iter() {
+                    if change.value.is_some() {
+                        Self::add(&mut ports, &change.key);
+                    } else {
+                        ports.swap_remove(&change.key);
+                    }
+                }
+            }
+        }
+        ports.len() > before
+    }
+
+    fn tell(&self) {
+        self.more.notify_waiters();
+    }
+}
+
+/// FNV-1a: a hash that is the same on all nodes and in all versions.
+fn hash(text: &str) -> u64 {
+    let octet = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, octet)
+}
+
+/// Spreads a number over all its bits (the finalizer of SplitMix64).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl<R> Pool<R> {
+    pub(super) fn new(node: &Node, family: &str) -> Self {
+        let members = Arc::<Members>::default();
+        // Pools should not all begin with the same.
+        members
+            .turn
+            .store(hash(node.id().as_str()), Ordering::Relaxed);
+        let watching = node.start_watch(family, Arc::<Members>::clone(&members));
+        Self {
+            node: node.clone(),
+            members,
+            _watching: watching,
+            _handle: PhantomData,
+        }
+    }
+
+    /// How many ports there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.ports().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ports, in no particular order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<PortId> {
+        self.members.ports().values().cloned().collect()
+    }
+}
+
+impl<R: PortRef> Pool<R> {
+    /// One of the ports; `None` if there are none.
+    ///
+    /// A port may have died before anybody here knows: a call of it ends with an error, and a monitor fires.
+    #[must_use]
+    pub fn pick(&self, pick: Pick<'_>) -> Option<R> {
+        self.members.pick(pick).map(|id| self.node.handle(&id))
+    }
+
+    /// One of the ports, as soon as there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it has no effect.
+    pub async fn wait(&self, pick: Pick<'_>) -> R {
+        loop {
+            let mut more = std::pin::pin!(self.members.more.notified());
+            more.as_mut().enable();
+            if let Some(port) = self.pick(pick) {
+                return port;
+            }
+            more.await;
+        }
+    }
+}
+
+impl<R> fmt::Debug for Pool<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("ports", &self.ids())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn members(ports: &[&str]) -> Members {
+        let members = Members::default();
+        let all = ports.iter().map(|port| ((*port).into(), ().into()));
+        members.take(Watched::All(all.collect()));
+        members
+    }
+
+    fn counts(members: &Members, pick: impl Fn(u64) -> String) -> BTreeMap<String, u32> {
+        let mut counts = BTreeMap::new();
+        for number in 0..3000 {
+            let id = members.pick(Pick::Key(&pick(number))).unwrap();
+            *counts.entry(id.to_string()).or_default() += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn in_turn_everybody_gets_the_same() {
+        let members = members(&["a#1", "b#1", "c#1"]);
+        let mut counts = BTreeMap::<_, u32>::new();
+        for _ in 0..300 {
+            *counts.entry(members.pick(Pick::RoundRobin)).or_default() += 1;
+        }
+        assert_eq!(counts.into_values().collect::<Vec<_>>(), [100; 3]);
+    }
+
+    #[test]
+    fn keys_are_spread_and_move_only_with_their_port() {
+        let three = members(&["a#1", "b#1", "c#1"]);
+        let counts = counts(&three, |number| format!("key{number}"));
+        assert!(
+            counts.values().all(|count| (800..1200).contains(count)),
+            "{counts:?}"
+        );
+        let two = members(&["c#1", "a#1"]);
+        for number in 0..1000 {
+            let key = format!("key{number}");
+            let before = three.pick(Pick::Key(&key)).unwrap();
+            if before.as_str() != "b#1" {
+                assert_eq!(two.pick(Pick::Key(&key)), Some(before));
+            }
+        }
+    }
+
+    #[test]
+    fn at_random_everybody_has_a_turn() {
+        let members = members(&["a#1", "b#1", "c#1"]);
+        let mut counts = BTreeMap::<_, u32>::new();
+        for _ in 0..3000 {
+            *counts.entry(members.pick(Pick::Random)).or_default() += 1;
+        }
+        assert!(
+            counts.values().all(|count| (800..1200).contains(count)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_port_is_no_worker() {
+        let members = members(&["#", "", "bad;node#x"]);
+        assert_eq!(members.ports().len(), 1, "the unnamed node's own port");
+        assert!(Members::default().pick(Pick::Random).is_none());
+    }
+}

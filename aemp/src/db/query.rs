@@ -1,0 +1,150 @@
+//! Questions to the database, as futures.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Sleep};
+
+use super::DbError;
+use crate::{
+    Node,
+    proto::global::{Answer, NameError, Query, QueryId, check_readable},
+};
+
+/// How long a query waits if nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + Sync>;
+
+/// A question to the database: a future of its answer. It is asked when it is first polled.
+///
+/// A node that has a master asks it, and asks the next one if that is lost before it has answered. A node that is global, or
+/// alone, knows the answer. A node that looks for its first master waits for it, but not longer than `connect_interval`: then it
+/// is alone, and answers with what it has set itself.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = aemp::Node::local()?;
+/// node.db_set("lights", "kitchen", "on")?;
+/// let lights = node.db_family("lights").timeout(Duration::from_secs(1)).await?;
+/// assert_eq!(lights.to_string(), r#"{"kitchen":"on"}"#);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// [`DbError::Name`] for a family that cannot be; [`DbError::Timeout`] after 30 seconds or the
+/// [`timeout`](Self::timeout) set; [`DbError::Answer`] if the master's answer makes no sense.
+///
+/// # Cancel safety
+///
+/// Dropping it takes the question back.
+#[must_use = "a query is asked when it is awaited"]
+pub struct DbQuery<T> {
+    node: Node,
+    what: Query,
+    family: String,
+    limit: Duration,
+    asked: Option<Asked>,
+    finish: Finish<T>,
+}
+
+struct Asked {
+    query: QueryId,
+    answer: oneshot::Receiver<Result<Answer, String>>,
+    timeout: Pin<Box<Sleep>>,
+}
+
+impl<T> DbQuery<T> {
+    pub(super) fn new(
+        node: &Node,
+        what: Query,
+        family: &str,
+        finish: impl Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            node: node.clone(),
+            what,
+            family: family.into(),
+            limit: TIMEOUT,
+            asked: None,
+            finish: Box::new(finish),
+        }
+    }
+
+    /// Waits at most this long, counted from the first poll.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    fn ask(&mut self) -> Result<&mut Asked, NameError> {
+        if self.asked.is_none() {
+            check_readable(&self.family)?;
+        }
+        let Self {
+            node,
+            what,
+            family,
+            limit,
+            asked,
+            ..
+        } = self;
+        Ok(asked.get_or_insert_with(|| {
+            let (query, answer) = node.start_query(*what, family);
+            Asked {
+                query,
+                answer,
+                timeout: Box::pin(tokio::time::sleep(*limit)),
+            }
+        }))
+    }
+}
+
+impl<T> Future for DbQuery<T> {
+    type Output = Result<T, DbError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let asked = match self.ask() {
+            Ok(asked) => asked,
+            Err(error) => return Poll::Ready(Err(error.into())),
+        };
+        if let Poll::Ready(answer) = Pin::new(&mut asked.answer).poll(task) {
+            return Poll::Ready(match answer {
+                Ok(Ok(answer)) => (self.finish)(&self.node, &self.family, answer),
+                Ok(Err(text)) => Err(DbError::Answer {
+                    family: self.family.clone(),
+                    text,
+                }),
+                Err(_) => Err(DbError::Stopped),
+            });
+        }
+        if asked.timeout.as_mut().poll(task).is_ready() {
+            return Poll::Ready(Err(DbError::Timeout(self.family.clone())));
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for DbQuery<T> {
+    fn drop(&mut self) {
+        if let Some(asked) = &self.asked {
+            self.node.cancel_query(asked.query);
+        }
+    }
+}
+
+impl<T> fmt::Debug for DbQuery<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbQuery")
+            .field("what", &self.what)
+            .field("family", &self.family)
+            .finish_non_exhaustive()
+    }
+}

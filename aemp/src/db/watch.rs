@@ -1,0 +1,217 @@
+//! Families watched as a stream.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use aemp_codec::{DecodeError, Value, from_value};
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
+
+use super::{
+    gathered::{Gathered, Taken},
+    machine::{Sink, Watching},
+};
+use crate::{
+    Node,
+    proto::global::{Change, Watched},
+};
+
+/// What a [`Watch`] tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FamilyEvent<V> {
+    /// What the family holds: always the first.
+    All(FamilyContents<V>),
+    /// What has changed since the last event.
+    Changes(FamilyChanges<V>),
+}
+
+/// What a family holds.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FamilyContents<V> {
+    /// Keys and values.
+    pub entries: BTreeMap<String, V>,
+    /// Entries whose values are no `V`, and why.
+    pub odd: BTreeMap<String, DecodeError>,
+}
+
+/// Changes of a family. Several changes of one key that nobody has looked at are one.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FamilyChanges<V> {
+    /// Keys that have come, with their values.
+    pub added: BTreeMap<String, V>,
+    /// Keys that have another value.
+    pub changed: BTreeMap<String, V>,
+    /// Keys that have gone.
+    pub deleted: Vec<String>,
+    /// Keys that have come or changed, and whose values are no `V`.
+    pub odd: BTreeMap<String, DecodeError>,
+}
+
+impl<V> Default for FamilyContents<V> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            odd: BTreeMap::new(),
+        }
+    }
+}
+
+impl<V> Default for FamilyChanges<V> {
+    fn default() -> Self {
+        Self {
+            added: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            deleted: Vec::new(),
+            odd: BTreeMap::new(),
+        }
+    }
+}
+
+/// A family as a stream of what it holds and how it changes; see [`Family::watch`](super::Family::watch).
+///
+/// It never ends by itself, goes on through a change of master, and keeps at most one change a key however slowly it is
+/// read. Dropping it ends the watch.
+///
+/// ```
+/// use aemp::db::FamilyEvent;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = aemp::Node::local()?;
+/// let lights = node.family::<bool>("lights")?;
+/// lights.set("kitchen", &true)?;
+/// let mut watch = lights.watch();
+/// let FamilyEvent::All(contents) = watch.next().await else { unreachable!("the contents come first") };
+/// assert_eq!(contents.entries["kitchen"], true);
+/// lights.set("kitchen", &false)?;
+/// let FamilyEvent::Changes(changes) = watch.next().await else { unreachable!("then changes") };
+/// assert_eq!(changes.changed["kitchen"], false);
+/// # Ok(()) }
+/// ```
+pub struct Watch<V> {
+    node: Node,
+    sink: Arc<StreamSink>,
+    _watching: Watching,
+    _value: PhantomData<fn() -> V>,
+}
+
+#[derive(Default)]
+struct StreamSink(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    gathered: Gathered,
+    waker: Option<Waker>,
+    /// Whether somebody is on the way to wake the reader.
+    queued: bool,
+}
+
+impl StreamSink {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for StreamSink {
+    fn take(&self, told: Watched) -> bool {
+        let mut waiting = self.waiting();
+        waiting.gathered.add(told);
+        waiting.waker.is_some() && !std::mem::replace(&mut waiting.queued, true)
+    }
+
+    fn tell(&self) {
+        let mut waiting = self.waiting();
+        waiting.queued = false;
+        let waker = waiting.waker.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<V: DeserializeOwned> Watch<V> {
+    pub(super) fn new(node: &Node, family: &str) -> Self {
+        let sink = Arc::<StreamSink>::default();
+        let watching = node.start_watch(family, Arc::<StreamSink>::clone(&sink));
+        Self {
+            node: node.clone(),
+            sink,
+            _watching: watching,
+            _value: PhantomData,
+        }
+    }
+
+    /// The next event.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped before it is ready.
+    pub async fn next(&mut self) -> FamilyEvent<V> {
+        poll_fn(|task| self.poll_event(task)).await
+    }
+
+    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<FamilyEvent<V>> {
+        let mut waiting = self.sink.waiting();
+        let Some(taken) = waiting.gathered.take() else {
+            waiting.waker = Some(task.waker().clone());
+            return Poll::Pending;
+        };
+        drop(waiting);
+        let _scope = self.node.decoding();
+        Poll::Ready(match taken {
+            Taken::All(all) => FamilyEvent::All(contents(all)),
+            Taken::Changes(all) => FamilyEvent::Changes(changes(all)),
+        })
+    }
+}
+
+/// Sorts entries into those that are understood and the others.
+fn contents<V: DeserializeOwned>(
+    all: impl IntoIterator<Item = (Arc<str>, Value)>,
+) -> FamilyContents<V> {
+    let mut contents = FamilyContents::default();
+    for (key, value) in all {
+        match from_value(value) {
+            Ok(value) => drop(contents.entries.insert((*key).into(), value)),
+            Err(error) => drop(contents.odd.insert((*key).into(), error)),
+        }
+    }
+    contents
+}
+
+fn changes<V: DeserializeOwned>(all: Vec<Change>) -> FamilyChanges<V> {
+    let mut changes = FamilyChanges::default();
+    for Change { key, was, value } in all {
+        let key = String::from(&*key);
+        match value.map(from_value) {
+            None => changes.deleted.push(key),
+            Some(Err(error)) => drop(changes.odd.insert(key, error)),
+            Some(Ok(value)) if was => drop(changes.changed.insert(key, value)),
+            Some(Ok(value)) => drop(changes.added.insert(key, value)),
+        }
+    }
+    changes
+}
+
+impl<V: DeserializeOwned> Stream for Watch<V> {
+    type Item = FamilyEvent<V>;
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<FamilyEvent<V>>> {
+        self.get_mut().poll_event(task).map(Some)
+    }
+}
+
+impl<V> fmt::Debug for Watch<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
