@@ -337,6 +337,11 @@ impl Network {
         self.now = self.now.max(now);
     }
 
+    /// It is later, and nothing happens: for a caller who has asked for the deadline.
+    pub(super) fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
     /// Time has passed, but only the next event that is due happens; false if there is none.
     pub fn advance_one(&mut self, now: Time) -> bool {
         let due = self.deadline().filter(|time| *time <= now);

@@ -9,6 +9,8 @@ mod observation;
 mod perform;
 mod ports;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -244,10 +246,10 @@ impl World {
             .min()
             .filter(|next| *next <= until)
         else {
-            self.core.now = self.core.now.max(until);
+            self.core.set_now(until);
             return false;
         };
-        self.core.now = self.core.now.max(next);
+        self.core.set_now(next);
         if network.is_some_and(|network| network <= next) {
             self.core.network.advance_one(next);
             self.tell_machines();

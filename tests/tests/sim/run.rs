@@ -50,6 +50,10 @@ impl<'a> Run<'a> {
         world.network().set_user_timeout(MONITOR_TIMEOUT);
         world.network().set_conditions(bad(plan));
         world.set_fire_delay(Duration::from_millis(300));
+        for index in 0..plan.nodes {
+            // A host that is not there yet is refused in another way than one on which nobody listens.
+            world.network().add_host(&format!("n{index}"));
+        }
         let members = (0..plan.nodes).map(|index| world.add(setup(plan, index)));
         let members: Vec<_> = members.collect();
         let mut run = Self {
@@ -71,7 +75,7 @@ impl<'a> Run<'a> {
         while self.world.step(until) {
             self.checks.observe(&mut self.world)?;
         }
-        Ok(())
+        self.checks.observe(&mut self.world)
     }
 
     fn perform(&mut self, op: &Op) -> Result<(), String> {

@@ -66,6 +66,12 @@ impl Core {
         }
     }
 
+    /// Time passes; nothing in the network is due before then.
+    pub(super) fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        self.network.set_now(self.now);
+    }
+
     pub(super) fn schedule(&mut self, at: Time, due: Due) {
         self.last += 1;
         let place = self.last;
