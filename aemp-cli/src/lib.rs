@@ -1,1 +1,88 @@
-//! The `aemp` command as a library.
+//! The `aemp` command as a library: it runs nodes, configures them, talks to their ports, and shows what a network looks like.
+//!
+//! The binary of this package is nothing but a call of [`main`]. So is any program of yours that calls it, with one
+//! difference: the init functions that are linked into your program can be spawned on the nodes that it runs, and named as
+//! services in their configuration. This is how a network gets nodes that run your code without a line about
+//! configuration, signals or logs in your program:
+//!
+//! ```no_run
+//! use aemp::{port, spawnable};
+//!
+//! struct Counter { n: i64 }
+//!
+//! #[port]
+//! impl Counter {
+//!     #[rcv] fn inc(&mut self, by: i64) { self.n += by }
+//!     #[rcv] fn get(&self) -> i64 { self.n }
+//! }
+//!
+//! #[spawnable(name = "My::Counter::start")]
+//! fn start(n: i64) -> Counter { Counter { n } }
+//!
+//! fn main() {
+//!     aemp_cli::main()
+//! }
+//! ```
+//!
+//! Say it is called `mine`: `mine run nodeid green binds '*:4040'` runs a node, and `aemp spawn green My::Counter::start 5`
+//! from anywhere in the network makes a port on it. `mine help` lists all commands, `mine help run` tells of one.
+//!
+//! Results go to standard output, everything else to standard error; [`Exit`] lists the exit statuses. With `--json`
+//! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
+
+mod cli;
+mod client;
+mod cmd;
+mod exit;
+mod failure;
+mod logs;
+mod network;
+mod options;
+mod output;
+mod services;
+mod session;
+mod table;
+mod words;
+
+use std::ffi::OsString;
+
+pub use exit::Exit;
+
+/// Runs the command with the arguments of this process, and ends the process.
+///
+/// Call it outside of any tokio runtime: commands that need one make their own.
+///
+/// ```no_run
+/// aemp_cli::main();
+/// ```
+pub fn main() -> ! {
+    let exit = run(std::env::args_os().skip(1));
+    std::process::exit(exit.code().into())
+}
+
+/// Runs the command with these arguments, without a program's name. What it prints goes to the process's standard output and
+/// standard error.
+///
+/// ```
+/// use aemp_cli::Exit;
+///
+/// assert_eq!(aemp_cli::run(["completions", "bash"]), Exit::Done);
+/// assert_eq!(aemp_cli::run(["no-such-command"]), Exit::Usage);
+/// ```
+///
+/// # Panics
+///
+/// Within a tokio runtime.
+pub fn run<I>(args: I) -> Exit
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
+    match words::read(args.into_iter().map(Into::into)) {
+        Ok(words) => cli::run(words),
+        Err(failure) => {
+            output::Output::new(false, output::Color::Auto).failure(&failure);
+            failure.exit
+        }
+    }
+}

@@ -26,7 +26,10 @@ mod pool;
 mod query;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use aemp_codec::{EncodeError, Limits, Map, PortId, Value, to_value};
 use serde::{Serialize, de::DeserializeOwned};
@@ -123,9 +126,18 @@ impl Node {
     ) -> Result<DbEntry, DbError> {
         let entry = self.db_set(family, port.as_str(), value)?;
         let (node, name, key) = (self.clone(), family.to_owned(), port.to_string());
+        let dead = Arc::new(AtomicBool::new(false));
+        let died = Arc::clone(&dead);
         // Set behind the entry: if the port is dead already, it fires at once.
-        let monitor = self.mon(port, move |_| node.delete(&name, &[key]));
+        let monitor = self.mon(port, move |_| {
+            died.store(true, Ordering::Release);
+            node.delete(&name, &[key]);
+        });
         self.keep_registered(family, port.as_str(), Some(monitor));
+        if dead.load(Ordering::Acquire) {
+            // It fired before there was anything to end.
+            self.keep_registered(family, port.as_str(), None);
+        }
         Ok(entry)
     }
 

@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;
 
-use crate::Reason;
+use crate::{Reason, config::ConfigError};
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, Error)]
@@ -95,14 +95,22 @@ pub enum StartError {
     /// An address to listen on cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// As configured.
+        /// As configured, and the one that it stands for, if that is another.
         address: String,
         /// The system's word.
         source: std::io::Error,
     },
-    /// A seed is no `host:port`.
-    #[error("seed {0:?}: must be host:port")]
-    Seed(String),
+    /// The configuration file, or a setting in it, in the environment or in the program.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A service cannot be run.
+    #[error("service {name:?}: {problem}")]
+    Service {
+        /// As configured.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A setting is out of its range.
     #[error("{setting}: {problem}")]
     Setting {

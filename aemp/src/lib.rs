@@ -69,8 +69,10 @@
 //! | backpressure | [`Handle::bound`] and [`Handle::send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
+//! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
@@ -85,6 +87,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod config;
 pub mod db;
 mod error;
 mod macros;
@@ -110,7 +113,7 @@ pub use message::{
 };
 pub use net::NodesMonitor;
 pub use node::{
-    Node, NodeBuilder,
+    Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

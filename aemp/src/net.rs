@@ -1,8 +1,10 @@
 //! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
 
+mod bind;
 mod config;
 mod connection;
 mod events;
+mod interfaces;
 mod link;
 mod listen;
 mod place;
@@ -28,6 +30,7 @@ use tokio::{
 
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
+pub(crate) use interfaces::local_addresses;
 pub(crate) use place::Place;
 
 use self::{
@@ -37,6 +40,7 @@ use self::{
 };
 use crate::{
     Node, StartError,
+    config::Address,
     node::remote::Remotes,
     proto::{
         Time,
@@ -94,6 +98,7 @@ enum Order {
         recv: Format,
         leftover: Vec<u8>,
         peer_keepalive: Option<Duration>,
+        provider: Option<String>,
     },
 }
 
@@ -119,7 +124,7 @@ impl Net {
     pub(crate) async fn start(
         node: &Node,
         config: NetConfig,
-        binds: &[String],
+        binds: &[Address],
     ) -> Result<Self, StartError> {
         let listeners = node.place().listen(binds).await?;
         let mut seed = [0; 32];
@@ -203,6 +208,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                provider,
             } => self.order(
                 conn,
                 Order::Established {
@@ -210,6 +216,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    provider,
                 },
             ),
             Output::WakeWriter { node } => {
@@ -229,8 +236,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                let sink = self.node().database().sink(watch);
-                if let Some(sink) = sink.filter(|sink| sink.take(told)) {
+                if let Some(sink) = self.node().database().told(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }
@@ -311,6 +317,14 @@ impl Net {
         listeners
             .iter()
             .map(|listener| listener.address.clone())
+            .collect()
+    }
+
+    /// The seeds: address, the node that was found there last, and whether that is connected.
+    pub(crate) fn seeds(&self) -> Vec<(String, Option<NodeId>, bool)> {
+        let mesh = lock(&self.0.mesh);
+        mesh.seeds()
+            .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! A node: the ports of this process, and its place in a network.
 
 pub(crate) mod builder;
+pub mod inspect;
 mod names;
 pub(crate) mod registry;
 pub(crate) mod remote;
@@ -24,6 +25,7 @@ use aemp_codec::{EncodeError, Limits, NodeId, PacketWriter, PortId};
 pub use builder::NodeBuilder;
 
 use self::{
+    inspect::Inspection,
     names::Names,
     registry::{InitFunction, Registry},
     remote::Remotes,
@@ -81,6 +83,7 @@ struct Inner {
     registry: Registry,
     secure: bool,
     remotes: Remotes,
+    inspection: Inspection,
     net: OnceLock<Net>,
     place: Place,
     database: Database,

@@ -111,8 +111,12 @@ struct Alone {
 }
 
 impl Database {
-    pub(crate) fn sink(&self, watch: WatchId) -> Option<Arc<dyn Sink>> {
-        lock(&self.sinks).get(&watch).cloned()
+    /// Gives a watch what there is to tell: who has to tell it, outside of the machine's lock.
+    ///
+    /// A watch that needs nothing more is not cloned, because who drops the last clone drops the user's callback.
+    pub(crate) fn told(&self, watch: WatchId, told: Watched) -> Option<Arc<dyn Sink>> {
+        let sinks = lock(&self.sinks);
+        sinks.get(&watch).filter(|sink| sink.take(told)).cloned()
     }
 
     pub(crate) fn answer(&self, query: QueryId, answer: Result<Answer, String>) {
@@ -131,9 +135,7 @@ impl Database {
         let (mut told, mut answers) = (Vec::new(), Vec::new());
         while let Some(output) = alone.mesh.poll() {
             match output {
-                Output::Watched { watch, told: what } => {
-                    told.extend(self.sink(watch).filter(|sink| sink.take(what)));
-                }
+                Output::Watched { watch, told: what } => told.extend(self.told(watch, what)),
                 Output::Answer { query, answer } => answers.push((query, answer)),
                 Output::Log { level, text } if level <= Level::Warn => tracing::warn!("{text}"),
                 _ => {}

@@ -12,6 +12,12 @@ use crate::proto::peer::ConnId;
 /// The reference's word for the ordinary end of a connection.
 pub(super) const END_OF_FILE: &str = "Unexpected end-of-file";
 
+/// How a connection came about, with the socket address of its other end.
+pub(super) enum Made {
+    Dialed(String),
+    Accepted(String),
+}
+
 type Orders = UnboundedReceiver<Order>;
 
 /// Connects, then runs the connection.
@@ -24,8 +30,8 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
     };
     match connected {
         Ok((stream, peer)) => {
-            net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer)));
-            run(net, conn, stream, orders).await;
+            net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer.clone())));
+            run(net, conn, stream, orders, Made::Dialed(peer)).await;
         }
         Err(error) => {
             let text = socket::text(&error);
@@ -35,14 +41,20 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
 }
 
 /// Runs a connected connection to its end.
-pub(super) async fn run(net: &Net, conn: ConnId, mut stream: Stream, mut orders: Orders) {
+pub(super) async fn run(
+    net: &Net,
+    conn: ConnId,
+    mut stream: Stream,
+    mut orders: Orders,
+    made: Made,
+) {
     let mut early = Vec::new();
     let Some(mut start) = handshake(net, conn, &mut stream, &mut orders, &mut early).await else {
         return;
     };
     // What was read after the mesh had let go of the connection follows what it had seen.
     start.leftover.extend_from_slice(&early);
-    link::run(net, conn, stream, orders, start).await;
+    link::run(net, conn, stream, orders, start, made).await;
 }
 
 /// Carries bytes between socket and mesh. `None` if the connection ends here.
@@ -63,8 +75,8 @@ async fn handshake(
                         return lost(net, conn, &socket::text(&error));
                     }
                 }
-                Order::Established { node, recv, leftover, peer_keepalive } => {
-                    return Some(Start { node, recv, leftover, peer_keepalive });
+                Order::Established { node, recv, leftover, peer_keepalive, provider } => {
+                    return Some(Start { node, recv, leftover, peer_keepalive, provider });
                 }
                 Order::Close => {
                     let _ = stream.shutdown().await;

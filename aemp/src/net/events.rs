@@ -69,7 +69,7 @@ pub(super) async fn keep_time(net: Net) {
     }
 }
 
-/// Tells other nodes of monitors of calls that nobody has needed for a while.
+/// Tells other nodes of monitors of calls that nobody has needed for a while, and forgets nodes that nobody needs.
 pub(super) async fn sweep(net: Net) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
@@ -77,6 +77,7 @@ pub(super) async fn sweep(net: Net) {
         for remote in net.node().remotes().all() {
             remote.sweep();
         }
+        net.node().remotes().forget_idle();
     }
 }
 
@@ -139,7 +140,7 @@ impl Node {
         up
     }
 
-    /// Whether a node is connected; `None` if this node has had nothing to do with it.
+    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds.
     #[must_use]
     pub fn node_is_up(&self, node: &str) -> Option<bool> {
         if node == self.id().as_str() {

@@ -11,14 +11,18 @@ use std::{
 use aemp_codec::{Format, NodeId};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Net, Order, Stream, connection::END_OF_FILE, socket};
+use super::{
+    Net, Order, Stream,
+    connection::{END_OF_FILE, Made},
+    socket,
+};
 use crate::{
-    node::remote::Remote,
+    node::remote::{Remote, line::Line},
     port::scheduler::Running,
     proto::{
         link::{Link, LinkAction, TIMED_OUT},
         mesh::RawRequest,
-        peer::{ConnId, Urge},
+        peer::{ConnId, Traffic, Urge},
     },
 };
 
@@ -37,12 +41,16 @@ pub(super) struct Start {
     pub(super) recv: Format,
     pub(super) leftover: Vec<u8>,
     pub(super) peer_keepalive: Option<Duration>,
+    pub(super) provider: Option<String>,
 }
 
 struct Pump<'a> {
     net: &'a Net,
     conn: ConnId,
     remote: Arc<Remote>,
+    /// What others are told of the connection, and what that will say of what has arrived.
+    line: Arc<Line>,
+    received: Traffic,
     link: Link,
     recv: Format,
     stream: Stream,
@@ -60,9 +68,14 @@ pub(super) async fn run(
     stream: Stream,
     mut orders: UnboundedReceiver<Order>,
     start: Start,
+    made: Made,
 ) {
     let node = net.node();
     let remote = node.remotes().of(node, start.node.as_str());
+    let received = Traffic {
+        packets: 0,
+        bytes: start.leftover.len() as u64,
+    };
     let link = Link::new(
         net.now(),
         &start.recv,
@@ -71,10 +84,14 @@ pub(super) async fn run(
         start.peer_keepalive,
         start.leftover,
     );
+    let line = line(conn, &start.recv, start.provider, made);
+    remote.set_line(&line);
     let mut pump = Pump {
         net,
         conn,
         remote,
+        line,
+        received,
         link,
         recv: start.recv,
         requests: Vec::new(),
@@ -85,9 +102,19 @@ pub(super) async fn run(
     let ended = pump.run(&mut orders).await;
     // Before the mesh knows, so before another connection of this node can be up.
     pump.remote.forget_watched(conn);
+    pump.remote.end_line(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
     }
+}
+
+/// What others are told of the connection.
+fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Arc<Line> {
+    let (dialed, address) = match made {
+        Made::Dialed(address) => (true, address),
+        Made::Accepted(address) => (false, address),
+    };
+    Arc::new(Line::new(conn, dialed, address, recv.name(), provider))
 }
 
 /// Goes to the end of the worker's queue once, so that tasks that are ready to send do so before the next write: one
@@ -135,8 +162,9 @@ impl Pump<'_> {
     fn read(&mut self) -> Result<(), String> {
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
-            Ok(_) => {
+            Ok(read) => {
                 self.link.heard(self.net.now());
+                self.received.bytes += read as u64;
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -149,6 +177,7 @@ impl Pump<'_> {
         let node = self.net.node();
         let running = Running::start(node);
         let delivered = self.packets();
+        self.line.received(self.received);
         if !self.requests.is_empty() {
             let (conn, requests) = (self.conn, self.requests.drain(..));
             self.net
@@ -175,7 +204,10 @@ impl Pump<'_> {
         };
         loop {
             let packet = match self.link.next_packet() {
-                Ok(Some(packet)) => packet,
+                Ok(Some(packet)) => {
+                    self.received.packets += 1;
+                    packet
+                }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(malformed(&error)),
             };
@@ -198,6 +230,7 @@ impl Pump<'_> {
             match self.stream.try_write(&self.out[self.written..]) {
                 Ok(written) => {
                     self.written += written;
+                    self.line.unwritten(self.out.len() - self.written);
                     let now = self.net.now();
                     if self.written == self.out.len() {
                         self.link.wrote(now);
@@ -205,7 +238,10 @@ impl Pump<'_> {
                         self.link.progress(now);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.line.unwritten(self.out.len() - self.written);
+                    return Ok(());
+                }
                 Err(error) => return Err(socket::text(&error)),
             }
         }

@@ -1,36 +1,14 @@
-//! Listening.
+//! Accepting connections.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, lookup_host};
-
-use super::{Acceptor, Listener, Net, Stream, connection};
-use crate::StartError;
+use super::{
+    Acceptor, Net, Stream,
+    connection::{self, Made},
+};
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Listens on every address that `bind`, a `host:port`, stands for. The port that was really bound is kept.
-pub(super) async fn bind(bind: &str) -> Result<Vec<Listener>, StartError> {
-    let failed = |source| StartError::Bind {
-        address: bind.into(),
-        source,
-    };
-    let mut listeners = Vec::new();
-    for address in lookup_host(bind).await.map_err(failed)? {
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?.to_string();
-        listeners.push(Listener {
-            address,
-            socket: Some(Acceptor::Tcp(socket)),
-        });
-    }
-    if listeners.is_empty() {
-        let none = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        return Err(failed(none));
-    }
-    Ok(listeners)
-}
 
 pub(super) async fn accept(net: Net, listener: Acceptor) {
     loop {
@@ -53,9 +31,9 @@ fn accepted(net: &Net, stream: Stream, address: &str) {
         orders = Some((conn, net.open(conn)));
     });
     if let Some((conn, orders)) = orders {
-        let net = net.clone();
+        let (net, made) = (net.clone(), Made::Accepted(address.into()));
         net.clone().0.node.scheduler().spawn(async move {
-            connection::run(&net, conn, stream, orders).await;
+            connection::run(&net, conn, stream, orders, made).await;
             net.close(conn);
         });
     }

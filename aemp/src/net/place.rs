@@ -4,10 +4,10 @@ use std::{fmt, io};
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Listener, NetConfig, Stream, listen, socket};
-use crate::StartError;
+use super::{Listener, NetConfig, Stream, bind, socket};
 #[cfg(feature = "sim")]
 use crate::sim::{SimListener, host::Host};
+use crate::{StartError, config::Address};
 
 /// Where a node has its sockets and its randomness from.
 #[derive(Clone, Default)]
@@ -42,16 +42,12 @@ impl Place {
     }
 
     /// Listens on everything that these addresses stand for.
-    pub(super) async fn listen(&self, binds: &[String]) -> Result<Vec<Listener>, StartError> {
-        let mut listeners = Vec::new();
-        for bind in binds {
-            match self {
-                Self::Machine => listeners.extend(listen::bind(bind).await?),
-                #[cfg(feature = "sim")]
-                Self::Sim(host) => listeners.push(simulated(host, bind)?),
-            }
+    pub(super) async fn listen(&self, binds: &[Address]) -> Result<Vec<Listener>, StartError> {
+        match self {
+            Self::Machine => bind::bind(binds).await,
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => binds.iter().map(|bind| simulated(host, bind)).collect(),
         }
-        Ok(listeners)
     }
 
     /// Fills a buffer with what nobody can foretell, except in a simulation.
@@ -77,7 +73,7 @@ impl Place {
         match self {
             Self::Machine => {
                 let stream = TcpStream::connect(addr).await?;
-                socket::prepare(&stream, config.monitor_timeout);
+                socket::prepare(&stream, config);
                 let peer = stream
                     .peer_addr()
                     .map_or_else(|_| addr.to_owned(), |peer| peer.to_string());
@@ -94,9 +90,9 @@ impl Place {
 }
 
 #[cfg(feature = "sim")]
-fn simulated(host: &Host, bind: &str) -> Result<Listener, StartError> {
+fn simulated(host: &Host, bind: &Address) -> Result<Listener, StartError> {
     let listener = host.bind(bind).map_err(|source| StartError::Bind {
-        address: bind.into(),
+        address: bind.to_string(),
         source,
     })?;
     Ok(Listener {
@@ -111,7 +107,7 @@ impl Acceptor {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                socket::prepare(&stream, config.monitor_timeout);
+                socket::prepare(&stream, config);
                 Ok((Stream::Tcp(stream), peer.to_string()))
             }
             #[cfg(feature = "sim")]

@@ -5,10 +5,13 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// No delay, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
-pub(super) fn prepare(stream: &TcpStream, timeout: Duration) {
+use super::NetConfig;
+
+/// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
+pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
     // None of these is needed to be correct, so a system that refuses one is as good.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.set_nodelay(config.nodelay);
+    let timeout = config.monitor_timeout;
     let socket = SockRef::from(stream);
     let third = (timeout / 3).max(Duration::from_secs(1));
     let keepalive = TcpKeepalive::new().with_time(third);
@@ -31,6 +34,30 @@ pub(super) fn text(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::handshake::auth::Method;
+
+    #[tokio::test]
+    async fn delay_is_as_wanted() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for nodelay in [true, false] {
+            let config = NetConfig {
+                secret: None,
+                seeds: Vec::new(),
+                addresses: Vec::new(),
+                monitor_timeout: Duration::from_secs(30),
+                connect_interval: Duration::from_secs(2),
+                auth_offer: Method::OFFERED.to_vec(),
+                auth_accept: Method::ACCEPTED.to_vec(),
+                formats: Vec::new(),
+                nodelay,
+                global: false,
+            };
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let stream = stream.unwrap();
+            prepare(&stream, &config);
+            assert_eq!(stream.nodelay().unwrap(), nodelay);
+        }
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -1,16 +1,21 @@
 //! Making a node.
 
+mod settings;
+mod start;
+
 use std::{
     collections::HashMap,
+    fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
-    time::Duration,
 };
 
-use aemp_codec::{Codec, Format, Limits, NodeId};
+use aemp_codec::{Codec, Format, Limits, Map, NodeId};
 use tokio::runtime::Handle;
 
 use super::{
     Inner, Node,
+    inspect::Inspection,
     names::Names,
     registry::{InitFunction, Registry},
     remote::Remotes,
@@ -21,9 +26,10 @@ use super::{
 use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
+    config::Environment,
     db::machine::Database,
     message::Origin,
-    net::{Net, NetConfig, Place},
+    net::{Net, Place},
     port::{scheduler::Scheduler, table::Table},
     proto::{handshake::auth::Secret, peer::PeerLimits},
 };
@@ -31,94 +37,62 @@ use crate::{
 /// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
 ///
 /// Everything has a default but the secret, without which no connection is possible.
-#[derive(Clone, Debug)]
+/// **No configuration file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
+#[derive(Clone)]
 #[must_use]
 pub struct NodeBuilder {
-    node_id: Option<String>,
-    binds: Vec<String>,
+    /// By the names of keys.
+    arguments: Map,
+    /// Not among the arguments, so that it is wiped.
+    secret: Option<Secret>,
+    profile: Option<String>,
+    config_file: Option<PathBuf>,
+    norc: bool,
+    force: bool,
+    environment: Environment,
+    global: bool,
+    accept_cleartext: bool,
+    codecs: Vec<Format>,
+    /// Node IDs and their addresses.
+    addresses: Vec<(String, String)>,
     registry: Registry,
-    secure: bool,
     limits: Limits,
     max_queue_bytes: usize,
-    net: NetConfig,
     place: Place,
 }
 
 impl Default for NodeBuilder {
     fn default() -> Self {
         Self {
-            node_id: None,
-            binds: Vec::new(),
+            arguments: Map::new(),
+            secret: None,
+            profile: None,
+            config_file: None,
+            norc: false,
+            force: false,
+            environment: Environment::process(),
+            global: false,
+            accept_cleartext: true,
+            codecs: Vec::new(),
+            addresses: Vec::new(),
             registry: Registry::default(),
-            secure: false,
             limits: Limits::default(),
             max_queue_bytes: 64 << 20,
-            net: NetConfig::default(),
             place: Place::default(),
         }
     }
 }
 
 impl NodeBuilder {
-    /// The node ID. The default is the host's name, `/` and a random text, so that no two processes share it.
-    pub fn node_id(mut self, id: impl Into<String>) -> Self {
-        self.node_id = Some(id.into());
-        self
-    }
-
-    /// The secret that all nodes of the network share. Reference nodes take it as Latin-1: keep to ASCII.
-    pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
-        self.net.secret = Some(Secret::new(secret));
-        self
-    }
-
-    /// An address to listen on, `host:port`; port 0 takes a free one. May be given several times. A node without any can
-    /// connect, but not be connected to.
-    pub fn bind(mut self, address: impl Into<String>) -> Self {
-        self.binds.push(address.into());
-        self
-    }
-
-    /// The address, `host:port`, of a node to stay connected to. May be given several times.
-    pub fn seed(mut self, address: impl Into<String>) -> Self {
-        self.net.seeds.push(address.into());
-        self
-    }
-
     /// The addresses of a node, to be connected to when something is first sent to it.
     pub fn address(mut self, node: impl Into<String>, address: impl Into<String>) -> Self {
-        self.net.addresses.push((node.into(), address.into()));
-        self
-    }
-
-    /// How soon a dead peer must be noticed, and how long a handshake may take. Default: 30 seconds.
-    pub fn monitor_timeout(mut self, timeout: Duration) -> Self {
-        self.net.monitor_timeout = timeout;
-        self
-    }
-
-    /// How long an attempt to connect to a node may take, and the pause between its addresses. Default: 2 seconds.
-    pub fn connect_interval(mut self, interval: Duration) -> Self {
-        self.net.connect_interval = interval;
-        self
-    }
-
-    /// Whether a peer may log in with the secret in clear text, as minimal clients do. Default: yes, as in the
-    /// reference.
-    pub fn accept_cleartext(mut self, accept: bool) -> Self {
-        self.net.accept_cleartext = accept;
-        self
-    }
-
-    /// Refuses every spawn, function call and eval that other nodes ask for.
-    pub fn secure(mut self, secure: bool) -> Self {
-        self.secure = secure;
+        self.addresses.push((node.into(), address.into()));
         self
     }
 
     /// Adds a wire format from outside; formats are preferred in the order in which they were added, then the built-in ones.
     pub fn codec(mut self, codec: impl Codec) -> Self {
-        self.net.formats.push(Format::Custom(Arc::new(codec)));
+        self.codecs.push(Format::Custom(Arc::new(codec)));
         self
     }
 
@@ -171,44 +145,54 @@ impl NodeBuilder {
         self
     }
 
-    /// Makes a node without a name and without a network.
+    /// Makes a node without a name and without a network. Of the settings, only [`secure`](Self::secure) and the
+    /// [services](Self::service) matter to it; it reads no file.
     ///
     /// # Errors
     ///
-    /// [`StartError::NoRuntime`], [`StartError::Registry`], [`StartError::Entropy`].
-    pub fn start_local(self) -> Result<Node, StartError> {
-        self.make(NodeId::unnamed())
+    /// [`StartError::NoRuntime`], [`StartError::Registry`], [`StartError::Entropy`], [`StartError::Config`],
+    /// [`StartError::Service`].
+    pub fn start_local(mut self) -> Result<Node, StartError> {
+        self.norc = true;
+        let settings = self.settings()?;
+        let node = self.make(NodeId::unnamed(), settings.secure)?;
+        node.check_services(&settings.services)?;
+        node.run_services(settings.services);
+        Ok(node)
     }
 
-    /// Starts the node: binds its addresses and begins to connect to its seeds.
+    /// Starts the node: reads its configuration, binds its addresses, begins to connect to its seeds, and spawns its services.
     ///
     /// # Errors
     ///
     /// [`StartError`], which names the setting or the init function that is at fault.
-    pub async fn start(mut self) -> Result<Node, StartError> {
-        let id = match self.node_id.take() {
-            Some(id) => NodeId::new(id)?,
-            None => default_node_id(&self.place)?,
-        };
-        let mut config = std::mem::take(&mut self.net);
-        config.check()?;
-        config.formats.extend(Format::built_in());
-        config.limits = self.limits;
-        let binds = std::mem::take(&mut self.binds);
-        let node = self.make(id)?;
+    pub async fn start(self) -> Result<Node, StartError> {
+        let settings = self.settings()?;
+        let config = self.net_config(&settings)?;
+        let id = start::node_id(&settings, &self.place)?;
+        let node = self.make(id, settings.secure)?;
+        node.check_services(&settings.services)?;
+        let binds = settings.binds.unwrap_or_default();
         let net = Net::start(&node, config, &binds).await?;
         node.attach(net);
+        node.run_services(settings.services);
         Ok(node)
     }
 
-    /// The node is to run in a simulation. The host's name is that of the node, if it has been given one.
+    /// The node is to run in a simulation.
     #[cfg(feature = "sim")]
-    pub(crate) fn simulated(mut self, host: impl FnOnce(Option<&str>) -> Host) -> Self {
-        self.place = Place::Sim(host(self.node_id.as_deref()));
+    pub(crate) fn simulated(mut self, host: Host) -> Self {
+        self.place = Place::Sim(host);
         self
     }
 
-    fn make(self, id: NodeId) -> Result<Node, StartError> {
+    /// The node ID that it has been given, as it was written.
+    #[cfg(feature = "sim")]
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.arguments.get("nodeid")?.as_str()
+    }
+
+    fn make(self, id: NodeId, secure: bool) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let mut registry = Registry::linked();
         registry.merge(self.registry);
@@ -238,8 +222,9 @@ impl NodeBuilder {
             scheduler,
             limits: self.limits,
             registry,
-            secure: self.secure,
+            secure,
             remotes: Remotes::new(peers),
+            inspection: Inspection::new(),
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
@@ -257,23 +242,13 @@ impl Node {
     }
 }
 
-fn default_node_id(place: &Place) -> Result<NodeId, StartError> {
-    let mut random = [0; 19];
-    place.fill_random(&mut random)?;
-    let name = Names::new(random).spawned();
-    Ok(NodeId::new(format!("{}/{name}", host_name()))?)
-}
-
-/// The host's name, as `uname -n` has it.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("HOSTNAME"))
-        .or_else(|_| std::env::var("COMPUTERNAME"))
-        .unwrap_or_default();
-    let name: String = name
-        .trim()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c))
-        .collect();
-    if name.is_empty() { "node".into() } else { name }
+impl fmt::Debug for NodeBuilder {
+    // Among the arguments may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("profile", &self.profile)
+            .field("config_file", &self.config_file)
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use aemp_codec::Value;
+use serde::{Deserialize, Serialize};
 
 use super::spawn::Spawning;
 use crate::{
@@ -39,7 +40,8 @@ impl fmt::Debug for InitFn {
 }
 
 /// One registered init function, as [`Node::init_functions`](crate::Node::init_functions) lists them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct InitFunction {
     /// The fully-qualified name that other nodes spawn it by.
@@ -136,6 +138,11 @@ impl Registry {
         self.init.get(name).map(|entry| &entry.start)
     }
 
+    /// The names of the functions that other nodes may call.
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
     pub(crate) fn function(&self, name: &str) -> Option<&Function> {
         self.functions.get(name)
     }
@@ -149,9 +156,14 @@ impl Registry {
 
     /// The registered name that is nearest to one that is not registered.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        let best = self.init.keys().min_by_key(|known| distance(known, name))?;
-        (distance(best, name) <= name.len().div_ceil(3)).then_some(best.as_str())
+        nearest(self.init.keys().map(String::as_str), name)
     }
+}
+
+/// The name that may have been meant by one that is not known.
+pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    let best = names.min_by_key(|known| distance(known, name))?;
+    (distance(best, name) <= name.len().div_ceil(3)).then_some(best)
 }
 
 /// Edits between two names.

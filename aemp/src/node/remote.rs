@@ -1,5 +1,7 @@
 //! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
 
+pub(crate) mod line;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -13,6 +15,7 @@ use std::{
 use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use tokio::sync::Notify;
 
+use self::line::Line;
 use super::Node;
 use crate::{
     Reason, SendError,
@@ -51,6 +54,8 @@ pub(crate) struct Remote {
     node: Node,
     id: NodeId,
     peer: Mutex<Peer>,
+    /// What is known of its connection, once that is at work.
+    line: Mutex<Option<Arc<Line>>>,
     /// Told when there is something to write.
     pub(crate) wake: Notify,
     /// Told when the writer has taken what was queued.
@@ -80,6 +85,29 @@ impl Remote {
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of its connection.
+    pub(crate) fn line(&self) -> Option<Arc<Line>> {
+        self.lines().clone()
+    }
+
+    pub(crate) fn set_line(&self, line: &Arc<Line>) {
+        *self.lines() = Some(Arc::clone(line));
+    }
+
+    /// A connection has ended; by now the node may have another.
+    pub(crate) fn end_line(&self, conn: ConnId) {
+        self.lines().take_if(|line| line.conn == conn);
+    }
+
+    /// How many ports of this node it monitors.
+    pub(crate) fn watching(&self) -> usize {
+        self.watched().len()
     }
 
     fn follow(&self, urge: Urge) {
@@ -302,6 +330,22 @@ impl Remotes {
         all
     }
 
+    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
+    /// relayed.
+    pub(crate) fn forget_idle(&self) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever gets hold of one does so under this lock, so one that only the map holds stays so.
+        let unused = |remote: &Arc<Remote>| {
+            Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
+        };
+        let forgotten: Vec<_> = all.extract_if(|_, remote| unused(remote)).collect();
+        if all.len() < all.capacity() / 4 {
+            all.shrink_to_fit();
+        }
+        drop(all);
+        drop(forgotten);
+    }
+
     /// That node, known from now on. The ID is one that a port ID has been found to begin with.
     pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
         if let Some(remote) = self.get(id) {
@@ -313,6 +357,7 @@ impl Remotes {
             Arc::new(Remote {
                 node: node.clone(),
                 peer: Mutex::new(Peer::new(id.clone(), self.limits)),
+                line: Mutex::default(),
                 id,
                 wake: Notify::new(),
                 taken: Notify::new(),

@@ -115,6 +115,7 @@ impl Node {
                 self.answer(&to, msg, vec![now.into()]);
             }
             Request::Eval { code, to, msg } => self.eval(from, &code, to, msg),
+            Request::Inspect { what, to, msg } => self.inspected(&what, to, msg),
             Request::Spawn {
                 port,
                 function,

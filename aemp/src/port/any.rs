@@ -41,6 +41,12 @@ pub(crate) trait AnyPort: Send + Sync {
     /// How many messages wait.
     fn queue_len(&self) -> usize;
 
+    /// What it is, for people: the type of its state.
+    fn type_name(&self) -> &'static str;
+
+    /// How much waits for it, and who waits for its end.
+    fn counts(&self) -> Counts;
+
     /// The name that the spawning node gave it, if another node did.
     fn spawned_name(&self) -> Option<Box<str>> {
         None
@@ -48,6 +54,14 @@ pub(crate) trait AnyPort: Send + Sync {
 
     /// Stores itself into an `Option<Arc<dyn LocalPort<M>>>` if `M` is what it takes; see [`typed`].
     fn typed(self: Arc<Self>, into: &mut dyn Any);
+}
+
+/// What can be counted of a port without disturbing it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Messages that wait in its queue, without those that it has taken in hand already.
+    pub(crate) queued: usize,
+    pub(crate) monitors: usize,
 }
 
 impl dyn AnyPort + '_ {

@@ -11,7 +11,7 @@ use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::sync::Notify;
 
 use super::{
-    any::{AnyPort, LocalPort},
+    any::{AnyPort, Counts, LocalPort},
     extras::{Extras, Job},
     queue::{Envelopes, Pushed, Queue},
     work::panic_reason,
@@ -195,6 +195,19 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn queue_len(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
+
+    fn counts(&self) -> Counts {
+        let inner = self.lock();
+        let extras = inner.extras.as_ref();
+        Counts {
+            queued: inner.queue.len(),
+            monitors: extras.map_or(0, |extras| extras.monitors.len()),
+        }
     }
 
     fn spawned_name(&self) -> Option<Box<str>> {

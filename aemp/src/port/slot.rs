@@ -11,7 +11,7 @@ use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    any::AnyPort,
+    any::{AnyPort, Counts},
     extras::{Extras, Job},
     queue::Pushed,
 };
@@ -337,6 +337,14 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
 
     fn queue_len(&self) -> usize {
         0
+    }
+
+    fn type_name(&self) -> &'static str {
+        "reply"
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 
     fn typed(self: Arc<Self>, _into: &mut dyn Any) {}

@@ -14,6 +14,8 @@ const SHARDS: usize = 16;
 const SHARD_BITS: u32 = 4;
 /// Index within a shard: with the shard's bits, the low half of a number.
 const INDEX_BITS: u32 = 28;
+/// How many slots are looked at under one lock: some microseconds.
+const SOME: usize = 1024;
 
 /// The ports that live, sixteen bytes each beside their cells.
 ///
@@ -34,6 +36,13 @@ struct Shard {
 enum Slot {
     Live(Arc<dyn AnyPort>),
     Vacant { next: u32, generation: u32 },
+}
+
+/// How far [`Table::some`] has come.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    shard: usize,
+    index: usize,
 }
 
 thread_local! {
@@ -104,6 +113,26 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         (0..SHARDS).map(|shard| self.shard(shard).live).sum()
+    }
+
+    /// Some of those that live now, from `place` on: at most as many as a lock should be held for. For looking at all
+    /// of them without holding anybody up.
+    pub(crate) fn some(&self, place: &mut Place, into: &mut Vec<Arc<dyn AnyPort>>) -> bool {
+        if place.shard == SHARDS {
+            return false;
+        }
+        let shard = self.shard(place.shard);
+        let end = shard.slots.len().min(place.index + SOME);
+        for slot in &shard.slots[place.index.min(end)..end] {
+            if let Slot::Live(port) = slot {
+                into.push(Arc::clone(port));
+            }
+        }
+        place.index = end;
+        if end == shard.slots.len() {
+            (place.shard, place.index) = (place.shard + 1, 0);
+        }
+        true
     }
 
     /// All that live now, in no particular order.

@@ -1,8 +1,8 @@
 //! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
 //!
-//! [`Global`] is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
+//! `Global` is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
 //! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is
-//! told which nodes come and go and what they ask, and says what is to be sent when it is [flushed](Global::flush).
+//! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
 
 mod apply;
 mod flush;

@@ -14,7 +14,11 @@ use self::{
     auth::{Method, Secret},
     lines::LineBuffer,
 };
-pub use self::{config::HandshakeConfig, error::HandshakeError, greeting::Greeting};
+pub use self::{
+    config::{HandshakeConfig, PROVIDER},
+    error::HandshakeError,
+    greeting::Greeting,
+};
 use super::Time;
 
 /// What an end that holds its line back lets the other send ahead at most, in bytes.

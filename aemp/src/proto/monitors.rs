@@ -111,6 +111,11 @@ impl Monitors {
         self.ports.is_empty() && self.lingering.is_empty()
     }
 
+    /// How many monitors there are.
+    pub(super) fn len(&self) -> usize {
+        self.ports.values().map(|entry| entry.ids.len()).sum()
+    }
+
     /// Whether a port has monitors.
     pub(super) fn any(&self) -> bool {
         self.ports.values().any(|entry| !entry.ids.is_empty())

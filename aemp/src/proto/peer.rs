@@ -8,7 +8,7 @@ mod standing;
 
 use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
 
-pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Urge};
+pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Traffic, Urge};
 use super::{
     monitors::{Left, Monitors},
     queue::Queue,
@@ -45,6 +45,8 @@ struct Line {
     conn: ConnId,
     format: Format,
     out: Vec<u8>,
+    /// What the connection has been given: packets that are written here, bytes that its writer has taken.
+    given: Traffic,
 }
 
 impl Peer {
@@ -84,6 +86,7 @@ impl Peer {
         packet.str(port)?;
         write(&mut packet)?;
         packet.finish()?;
+        line.given.packets += 1;
         if line.out.len() > self.limits.max_queue_bytes {
             return Ok(self.overflow());
         }
@@ -183,6 +186,10 @@ impl Peer {
             ),
         };
         let mut out = Vec::new();
+        let given = Traffic {
+            packets: queue.len() as u64,
+            bytes: 0,
+        };
         if let Err(error) = queue.write_all(&format, self.limits.packet, &mut out) {
             let text = format!("a queued packet cannot be sent as {format}: {error}");
             self.state = State::GivenUp(Some(conn), text);
@@ -193,7 +200,12 @@ impl Peer {
         } else {
             Urge::Write
         };
-        self.state = State::Up(Line { conn, format, out });
+        self.state = State::Up(Line {
+            conn,
+            format,
+            out,
+            given,
+        });
         urge
     }
 
@@ -202,6 +214,7 @@ impl Peer {
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Up(line) if line.conn == conn => {
+                line.given.bytes += line.out.len() as u64;
                 std::mem::swap(&mut line.out, buf);
                 true
             }
@@ -219,6 +232,7 @@ impl Peer {
                     .writer(&mut line.out, self.limits.packet)
                     .finish();
                 if written.is_ok() {
+                    line.given.packets += 1;
                     Urge::Write
                 } else {
                     Urge::None
@@ -316,6 +330,22 @@ impl Peer {
             State::Up(line) => Some(&line.format),
             _ => None,
         }
+    }
+
+    /// What a connected node has been sent over its connection: packets, with those that still wait to be written, and
+    /// bytes without those.
+    #[must_use]
+    pub fn sent(&self) -> Option<Traffic> {
+        match &self.state {
+            State::Up(line) => Some(line.given),
+            _ => None,
+        }
+    }
+
+    /// How many monitors are set on ports of the node, or on itself.
+    #[must_use]
+    pub fn monitors(&self) -> usize {
+        self.monitors.len()
     }
 
     /// Whether nothing would be lost if the peer were forgotten.

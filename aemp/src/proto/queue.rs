@@ -42,6 +42,10 @@ impl Queue {
         self.bytes
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.packets.is_empty()
     }

@@ -7,9 +7,12 @@ use aemp_codec::{DecodeError, EncodeError, IdError, PacketReader, PacketWriter, 
 /// The function that makes a port on another node.
 pub const SPAWN: &str = "AnyEvent::MP::_spawn";
 
+/// The request that looks into a node: one of this project, which a reference node takes for the name of a function.
+pub const INSPECT: &str = "inspect";
+
 /// The requests with a meaning of their own; any other is the name of a function, or begins with `g_`.
-const FIXED: [&str; 10] = [
-    "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval",
+const FIXED: [&str; 11] = [
+    "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT,
 ];
 
 /// A request to a node port: what follows the empty port name in a packet.
@@ -67,6 +70,15 @@ pub enum Request {
         code: String,
         /// To whom, if anybody wants to know.
         to: Option<PortId>,
+        /// What the answer begins with.
+        msg: Vec<Value>,
+    },
+    /// Answer what is going on here (see [`crate::inspect`]).
+    Inspect {
+        /// What is asked for.
+        what: Value,
+        /// To whom.
+        to: PortId,
         /// What the answer begins with.
         msg: Vec<Value>,
     },
@@ -185,6 +197,7 @@ impl Request {
             Self::Can { .. } => "can",
             Self::Time { .. } => "time",
             Self::Eval { .. } => "eval",
+            Self::Inspect { .. } => INSPECT,
             Self::Spawn { .. } => SPAWN,
             Self::Call { function, .. } => function,
             Self::Global { request, .. } => request,
@@ -217,6 +230,11 @@ impl Request {
             Self::Eval { code, to, msg } => {
                 packet.str(code)?;
                 to.iter().try_for_each(|to| packet.str(to.as_str()))?;
+                write_all(msg, packet)
+            }
+            Self::Inspect { what, to, msg } => {
+                packet.value(what)?;
+                packet.str(to.as_str())?;
                 write_all(msg, packet)
             }
             Self::Spawn {
@@ -274,6 +292,11 @@ impl Arguments<'_, '_> {
             "eval" => Request::Eval {
                 code: self.text("code")?,
                 to: self.optional_port_id("receiver")?,
+                msg: self.rest()?,
+            },
+            INSPECT => Request::Inspect {
+                what: self.value("subject")?,
+                to: self.port_id("receiver")?,
                 msg: self.rest()?,
             },
             SPAWN => Request::Spawn {
@@ -337,16 +360,29 @@ impl Arguments<'_, '_> {
         Ok(Some(id))
     }
 
-    fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
-        self.packet.rest().map_err(|source| {
-            if source.is_malformed() {
-                return RequestError::Malformed(source);
-            }
-            RequestError::Value {
+    fn value(&mut self, argument: &'static str) -> Result<Value, RequestError> {
+        let value = self.packet.value();
+        value
+            .map_err(|source| self.no_value(source))?
+            .ok_or_else(|| RequestError::Missing {
                 request: self.name.to_string(),
-                source,
-            }
-        })
+                argument,
+            })
+    }
+
+    fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
+        let rest = self.packet.rest();
+        rest.map_err(|source| self.no_value(source))
+    }
+
+    fn no_value(&self, source: DecodeError) -> RequestError {
+        if source.is_malformed() {
+            return RequestError::Malformed(source);
+        }
+        RequestError::Value {
+            request: self.name.to_string(),
+            source,
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::config::Address;
+
 use super::{Chance, HostId, SimListener, SimStream, hub::Hub};
 
 /// A host of a simulated network, on which a node runs. Cheap to clone.
@@ -30,15 +32,8 @@ impl Host {
         self.hub.connect(self.id, addr).await
     }
 
-    /// Listens on what is written as `host:port`. The host can be no other than this one, whatever it is called.
-    pub(crate) fn bind(&self, bind: &str) -> io::Result<SimListener> {
-        let port = bind.rsplit_once(':').map_or(bind, |(_, port)| port);
-        let port = match port {
-            "*" => 0,
-            port => port.parse().map_err(|_| {
-                io::Error::new(io::ErrorKind::InvalidInput, "not of the form host:port")
-            })?,
-        };
-        self.hub.listen(self.id, port)
+    /// Listens on a port, or on a free one. The host can be no other than this one, whatever it is called.
+    pub(crate) fn bind(&self, bind: &Address) -> io::Result<SimListener> {
+        self.hub.listen(self.id, bind.port.unwrap_or(0))
     }
 }

@@ -134,25 +134,20 @@ impl Sim {
         let (hub, chance) = (self.hub.clone(), self.chance.split());
         let unnamed = format!("host{}", self.unnamed);
         self.unnamed += 1;
-        let mut host = None;
-        let builder = builder.simulated(|id| {
-            let id = hub.with(|network| {
-                let id = network.add_host(id.unwrap_or(&unnamed));
-                network.recover(id);
-                id
-            });
-            host = Some(id);
-            Host::new(hub.clone(), id, chance)
+        let name = builder.named().unwrap_or(&unnamed);
+        let host = self.network(|network| {
+            let host = network.add_host(name);
+            network.recover(host);
+            host
         });
+        let builder = builder.simulated(Host::new(hub, host, chance));
         let node = self.block_on(builder.start())?;
-        if let Some(host) = host {
-            let member = Member {
-                host,
-                builder: kept,
-                node: Some(node.clone()),
-            };
-            self.nodes.insert(node.id().as_str().into(), member);
-        }
+        let member = Member {
+            host,
+            builder: kept,
+            node: Some(node.clone()),
+        };
+        self.nodes.insert(node.id().as_str().into(), member);
         Ok(node)
     }
 

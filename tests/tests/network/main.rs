@@ -4,6 +4,7 @@ mod calls;
 mod common;
 mod connecting;
 mod functions;
+mod inspect;
 mod logs;
 mod malformed;
 mod messages;

@@ -7,6 +7,7 @@ use aemp::{Node, NodeBuilder, port, spawnable};
 use crate::common::{SECRET, soon};
 
 /// Counts, with handlers that fail in the ways that handlers can.
+#[derive(Default)]
 pub(crate) struct Counter {
     n: i64,
 }

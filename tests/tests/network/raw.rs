@@ -74,14 +74,22 @@ impl Raw {
         }
     }
 
-    /// The next packet that is no keepalive.
+    /// The next packet that is no keepalive, and not about who is global.
     pub(crate) async fn packet(&mut self) -> Json {
+        // As a whole, because keepalives would make each single read come soon.
+        soon(self.some_packet()).await
+    }
+
+    async fn some_packet(&mut self) -> Json {
         loop {
-            let mut packets = serde_json::Deserializer::from_slice(&self.buffer).into_iter();
+            let mut packets =
+                serde_json::Deserializer::from_slice(&self.buffer).into_iter::<Json>();
             if let Some(Ok(packet)) = packets.next() {
                 let end = packets.byte_offset();
                 self.buffer.drain(..end);
-                if packet != Json::Array(Vec::new()) {
+                let request = packet[1].as_str().unwrap_or_default();
+                let global = packet[0] == "" && request.starts_with("g_");
+                if packet != Json::Array(Vec::new()) && !global {
                     return packet;
                 }
             } else {

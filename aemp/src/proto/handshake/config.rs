@@ -10,6 +10,9 @@ use super::{
 };
 use crate::proto::link::Link;
 
+/// What a node of this project says of its implementation.
+pub const PROVIDER: &str = concat!("aemp-rs-", env!("CARGO_PKG_VERSION"));
+
 /// What all handshakes of a node have in common.
 #[derive(Clone, Debug)]
 pub struct HandshakeConfig {
@@ -39,7 +42,7 @@ impl HandshakeConfig {
             auth_offer: Method::OFFERED.to_vec(),
             auth_accept: Method::ACCEPTED.to_vec(),
             formats: Format::built_in(),
-            provider: concat!("aemp-rs-", env!("CARGO_PKG_VERSION")).into(),
+            provider: PROVIDER.into(),
             timeout: Duration::from_secs(30),
         }
     }

@@ -238,8 +238,9 @@ impl<P: Peers> Mesh<P> {
         }
         self.node(id).up = Some((conn, now));
         self.seeds.node_up(id);
-        let from = established
-            .provider
+        let provider = established.provider;
+        let from = provider
+            .as_ref()
             .map_or_else(String::new, |provider| format!(" ({provider})"));
         self.outputs.push_back(Output::Established {
             conn,
@@ -247,6 +248,7 @@ impl<P: Peers> Mesh<P> {
             recv: established.recv,
             leftover: established.leftover,
             peer_keepalive: established.peer_keepalive,
+            provider,
         });
         if urge == Urge::Write {
             self.outputs

@@ -46,6 +46,8 @@ pub enum Output {
         leftover: Vec<u8>,
         /// How often the other end promises to send something.
         peer_keepalive: Option<Duration>,
+        /// What the other end says of its implementation.
+        provider: Option<String>,
     },
     /// The node's connection has something to write.
     WakeWriter {

@@ -10,6 +10,15 @@ pub struct MonitorId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
+/// How much has gone over a connection in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets, keepalives included.
+    pub packets: u64,
+    /// Bytes of packets.
+    pub bytes: u64,
+}
+
 /// How much may be queued for a node.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerLimits {

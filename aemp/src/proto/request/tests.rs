@@ -74,6 +74,18 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
+            r#"["","inspect",["ports",{"most":5}],"a#x","first"]"#,
+            Request::Inspect {
+                what: vec![
+                    Value::from("ports"),
+                    Value::Map([("most", 5)].into_iter().collect()),
+                ]
+                .into(),
+                to: port("a#x"),
+                msg: vec!["first".into()],
+            },
+        ),
+        (
             r#"["","AnyEvent::MP::_spawn","P","My::init","a#x",7]"#,
             Request::Spawn {
                 port: "P".into(),

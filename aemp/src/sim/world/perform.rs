@@ -38,6 +38,7 @@ impl Machine {
                 recv,
                 leftover,
                 peer_keepalive,
+                ..
             } => self.establish(core, conn, node, recv, leftover, peer_keepalive),
             Output::WakeWriter { node } => drop(self.dirty.insert(node)),
             Output::Fire {

@@ -1,0 +1,228 @@
+//! The command line as a whole: all commands, and how they are chained.
+
+use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command, error::ErrorKind};
+
+use crate::{
+    Exit,
+    cmd::{self, Entry, Section},
+    failure::{Failure, Outcome},
+    options::{self, Options},
+    output::{Color, Output},
+    session::Session,
+    words,
+};
+
+const ABOUT: &str = "Runs, configures and inspects AnyEvent::MP networks";
+
+const AFTER: &str = "\
+Commands that do not take the rest of the line can be chained:
+
+    aemp profile seed setseeds 10.0.0.1:4040 setbinds '*:4040' showprofile
+
+An argument that begins with `[`, `{` or `\"` is JSON, any other is text. A single argument that begins with `[` is the
+whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
+
+Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
+
+`aemp help COMMAND` tells more of a command.";
+
+/// Below the help of each command.
+const OPTIONS: &str =
+    "`aemp --help` lists the options that every command takes, and the exit statuses.";
+
+/// What an `aemp` command line names the words of the next command of a chain.
+const THEN: &str = "then";
+
+/// One command of a chain, understood.
+struct Step {
+    /// Its place in the table.
+    entry: usize,
+    matches: ArgMatches,
+}
+
+/// Understands the whole chain, then does what it says. Nothing is done if a part of it is wrong.
+pub(crate) fn run(words: Vec<String>) -> Exit {
+    let color = options::color_of(&words);
+    let json = words.iter().any(|word| word == "--json");
+    let entries = cmd::entries();
+    let mut options = Options::default();
+    let steps = match parse(&entries, words, color, &mut options) {
+        Ok(steps) => steps,
+        Err(error) => return tell(&error, options.json || json),
+    };
+    let output = Output::new(options.json, options.color);
+    let mut session = Session::new(options, output);
+    let outcome = perform(&entries, &steps, &mut session);
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            session.output.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn perform(entries: &[Entry], steps: &[Step], session: &mut Session) -> Outcome {
+    let mut exit = Exit::Done;
+    for step in steps {
+        exit = (entries[step.entry].run)(session, &step.matches)?;
+    }
+    session.save()?;
+    Ok(exit)
+}
+
+fn parse(
+    entries: &[Entry],
+    mut words: Vec<String>,
+    color: Color,
+    options: &mut Options,
+) -> Result<Vec<Step>, clap::Error> {
+    let mut root = root(entries, color);
+    let mut steps = Vec::new();
+    loop {
+        let matches = root.try_get_matches_from_mut(&words)?;
+        options.merge(&matches);
+        let Some((name, matches)) = matches.subcommand() else {
+            if steps.is_empty() {
+                return Err(root.error(ErrorKind::MissingSubcommand, "which command?"));
+            }
+            return Ok(steps);
+        };
+        let rest = matches.try_get_many::<String>(THEN).ok().flatten();
+        words = rest.into_iter().flatten().cloned().collect();
+        let entry = entries
+            .iter()
+            .position(|entry| entry.command.get_name() == name);
+        steps.extend(entry.map(|entry| Step {
+            entry,
+            matches: matches.clone(),
+        }));
+        if words.is_empty() {
+            return Ok(steps);
+        }
+    }
+}
+
+/// Prints a fault of the command line, or the help that was asked for.
+fn tell(error: &clap::Error, json: bool) -> Exit {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // Nobody is left to tell if that does not work.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if json {
+        let text = error.render().to_string();
+        let text = text.trim_start_matches("error: ");
+        let text = text.split("\n\n").next().unwrap_or_default();
+        Output::new(json, Color::Never).failure(&Failure::usage(text));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+/// The whole command line as clap understands it.
+pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
+    let color = match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let root = Command::new("aemp")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(AFTER)
+        .override_usage("aemp [OPTIONS] COMMAND [ARG]... [COMMAND [ARG]...]...")
+        .help_template(
+            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or behind any command:\n{options}{after-help}",
+        )
+        .before_help(sections(entries))
+        .no_binary_name(true)
+        .color(color)
+        .bin_name("aemp")
+        .subcommand_value_name("COMMAND")
+        .term_width(100);
+    let root = options::add(root);
+    entries
+        .iter()
+        .fold(root, |root, entry| root.subcommand(entry.whole_command()))
+}
+
+/// The list of commands, by what they are for.
+fn sections(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    for section in Section::ALL {
+        let listed = |entry: &&Entry| entry.section == section && entry.listed;
+        let mut listed = entries.iter().filter(listed).peekable();
+        if listed.peek().is_some() {
+            text.push_str(&format!("\n{}:\n", section.title()));
+        }
+        for entry in listed {
+            let about = entry.command.get_about().map(ToString::to_string);
+            let about = about.unwrap_or_default();
+            text.push_str(&format!("  {:<29} {about}\n", entry.usage()));
+        }
+    }
+    text
+}
+
+impl Entry {
+    /// The command, with what may follow it.
+    fn whole_command(&self) -> Command {
+        let command = self.command.clone();
+        let help = command.get_after_help().map(|help| format!("{help}\n\n"));
+        let help = help.unwrap_or_default() + OPTIONS;
+        let command = command.after_help(help).arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help("Print help"),
+        );
+        if !self.chains {
+            return command;
+        }
+        let then = Arg::new(THEN)
+            .value_name("COMMAND")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .help("More commands");
+        command.arg(then)
+    }
+
+    /// Name and arguments.
+    fn usage(&self) -> String {
+        let mut text = self.command.get_name().to_owned();
+        for arg in self.command.get_positionals() {
+            let name = arg.get_id();
+            let many = arg.get_num_args().is_some_and(|many| many.max_values() > 1);
+            text.push_str(&match (arg.is_required_set(), many) {
+                (true, false) => format!(" {name}"),
+                (false, false) => format!(" [{name}]"),
+                (true, true) => format!(" {name}..."),
+                (false, true) => format!(" [{name}]..."),
+            });
+        }
+        text
+    }
+}
+
+/// The values of a positional argument that takes any number of words.
+pub(crate) fn rest<'a>(matches: &'a ArgMatches, name: &str) -> Vec<&'a String> {
+    let values = matches.get_many::<String>(name);
+    values.into_iter().flatten().collect()
+}
+
+/// The word of a positional argument that must be there.
+pub(crate) fn word<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map_or("", String::as_str)
+}
+
+/// As [`word`], a text.
+pub(crate) fn text(matches: &ArgMatches, name: &str) -> Result<String, Failure> {
+    words::text(name, word(matches, name))
+}

@@ -1,0 +1,89 @@
+//! Joining the network, or saying why that does not work.
+
+use std::time::Duration;
+
+use aemp::Node;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{seconds, seeds::SeedLog};
+use crate::{failure::Failure, network::Network, session::Session};
+
+/// How long before the end of its time a command begins to find out why it is not in the network.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A node that is connected to a seed.
+pub(super) async fn join(
+    session: &mut Session,
+    log: &SeedLog,
+    deadline: Instant,
+) -> Result<Node, Failure> {
+    let (node, seeds) = Network::of(session)?.start().await?;
+    let (tell, mut up) = mpsc::unbounded_channel();
+    let _observer = node.mon_nodes(move |_, is_up, _| {
+        if is_up {
+            let _ = tell.send(());
+        }
+    });
+    let joined = async {
+        loop {
+            tokio::select! {
+                biased;
+                _ = up.recv() => return true,
+                () = log.changed() => {
+                    if log.hopeless() >= seeds.len() {
+                        return false;
+                    }
+                }
+            }
+        }
+    };
+    let look = session.options.timeout().min(2 * LOOK) / 2;
+    match timeout_at(deadline - look, joined).await {
+        Ok(true) => Ok(node),
+        Ok(false) => Err(refused(log)),
+        Err(_) => Err(unreached(&seeds, log, session.options.timeout(), look).await),
+    }
+}
+
+/// No seed will ever have us.
+fn refused(log: &SeedLog) -> Failure {
+    let failures = log.failures();
+    let each = failures
+        .iter()
+        .map(|(address, text)| format!("{address}: {text}"));
+    let each: Vec<_> = each.collect();
+    Failure::network(format_args!("cannot join the network: {}", each.join("; ")))
+}
+
+/// The time is over.
+async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Duration) -> Failure {
+    let mut failures = log.failures();
+    let look = look / u32::try_from(seeds.len()).unwrap_or(1).max(1);
+    for seed in seeds {
+        if !failures.contains_key(seed) {
+            failures.insert(seed.clone(), silence(seed, look).await.into());
+        }
+    }
+    let each = failures
+        .iter()
+        .map(|(address, text)| format!("{address}: {text}"));
+    let each: Vec<_> = each.collect();
+    let time = seconds(time);
+    let each = each.join("; ");
+    Failure::network(format_args!(
+        "cannot join the network within {time}: {each}"
+    ))
+}
+
+/// Why nothing is heard of a seed.
+async fn silence(seed: &str, time: Duration) -> &'static str {
+    match timeout(time, TcpStream::connect(seed)).await {
+        Ok(Ok(_)) => "it takes connections, but says nothing: is it an AnyEvent::MP node?",
+        Ok(Err(_)) => "it takes no connections",
+        Err(_) => "nothing is heard from there",
+    }
+}

@@ -1,0 +1,55 @@
+//! `aemp cal`: a call of a port.
+
+use aemp::CallError;
+use clap::{ArgMatches, Command};
+
+use super::{many, one};
+use crate::{
+    Exit,
+    cli::{rest, word},
+    client,
+    failure::{Failure, Outcome},
+    output::{self, Output},
+    session::Session,
+    words,
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("cal")
+        .about("Call a port, and print its answer")
+        .long_about(
+            "Sends a message with a reply port as its last argument, and prints what that is sent: JSON values, separated by \
+             commas.\n\nFails with the reason if the port is dead, and after --timeout seconds without an answer. With --json: \
+             one JSON array.",
+        )
+        .after_help("Examples:\n  aemp cal 'green/1#counter' get\n  aemp cal green/1 time")
+        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node's own port"))
+        .arg(many("ARG", "The message: its tag, then its arguments"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let port = words::port(word(matches, "PORT"))?;
+    let message = words::values("ARG", rest(matches, "ARG"))?;
+    client::with(session, async |client| {
+        let what = format!("no answer of {port}");
+        let call = client.node.cal(&port, message);
+        match client.within(&what, call).await? {
+            Ok(answer) => {
+                print_values(client.output, &answer)?;
+                Ok(Exit::Done)
+            }
+            Err(CallError::Died(reason)) => Err(Failure::failed(format_args!("{port}: {reason}"))),
+            Err(CallError::Send(error)) => Err(Failure::usage(format_args!("the message {error}"))),
+            Err(error) => Err(Failure::failed(format_args!("{port}: {error}"))),
+        }
+    })
+}
+
+/// Prints an answer: its values with commas between them, or as an array.
+pub(super) fn print_values(output: &Output, values: &[aemp::Value]) -> Result<(), Failure> {
+    let shown: Vec<_> = values.iter().map(ToString::to_string).collect();
+    if output.is_json() {
+        return output::document(&values);
+    }
+    output::line(&shown.join(","))
+}

@@ -1,0 +1,36 @@
+//! `aemp completions`: scripts with which shells complete command lines.
+
+use std::io::Write;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use clap_complete::{Shell, generate};
+
+use crate::{Exit, cli, failure::Outcome, output::Color, session::Session};
+
+pub(crate) fn command() -> Command {
+    Command::new("completions")
+        .about("Print a script that completes command lines")
+        .long_about("Prints a script with which a shell completes commands and options of `aemp`.")
+        .after_help(
+            "Examples:\n  aemp completions bash > ~/.local/share/bash-completion/completions/aemp\n  \
+             aemp completions zsh > ~/.zfunc/_aemp\n  \
+             aemp completions fish > ~/.config/fish/completions/aemp.fish",
+        )
+        .arg(
+            Arg::new("SHELL")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .help("For which"),
+        )
+}
+
+pub(crate) fn run(_session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let entries = super::entries();
+    let mut root = cli::root(&entries, Color::Never).no_binary_name(false);
+    let mut script = Vec::new();
+    if let Some(shell) = matches.get_one::<Shell>("SHELL") {
+        generate(*shell, &mut root, "aemp", &mut script);
+    }
+    std::io::stdout().lock().write_all(&script)?;
+    Ok(Exit::Done)
+}

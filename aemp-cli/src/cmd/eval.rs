@@ -1,0 +1,98 @@
+//! `aemp eval` and `aemp restart`: code for nodes that are written in Perl.
+
+use aemp::{CallError, Value};
+use clap::{ArgMatches, Command};
+use serde_json::json;
+
+use super::{cal::print_values, many, one};
+use crate::{
+    Exit,
+    cli::{rest, word},
+    client::{self, Client},
+    failure::{Failure, Outcome},
+    session::Session,
+    words,
+};
+
+/// Restarts the process after the answer is on its way.
+const RESTART: &str = "require AnyEvent::Watchdog::Util; \
+    my $timer; $timer = AnyEvent->timer (after => 0.1, cb => sub { undef $timer; AnyEvent::Watchdog::Util::restart () }); ()";
+
+pub(crate) fn command() -> Command {
+    Command::new("eval")
+        .about("Have a node that is written in Perl evaluate an expression")
+        .long_about(
+            "Joins all EXPR words with blanks, has the node evaluate that as Perl code, and prints the results: JSON values, \
+             separated by commas. If the code fails, its error goes to standard error and the exit status is 255.\n\nNodes \
+             written in Rust never evaluate code, and say so; a Perl node in secure mode does not even answer. With --json: \
+             one JSON array.",
+        )
+        .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
+        .arg(one("NODE", "Where"))
+        .arg(many("EXPR", "The code").required(true))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = words::node(word(matches, "NODE"))?;
+    let expr: Vec<_> = rest(matches, "EXPR")
+        .into_iter()
+        .map(String::as_str)
+        .collect();
+    let expr = expr.join(" ");
+    client::with(session, async |client| {
+        let results = evaluate(client, node.as_str(), &expr).await?;
+        print_values(client.output, &results)?;
+        Ok(Exit::Done)
+    })
+}
+
+pub(crate) fn restart_command() -> Command {
+    Command::new("restart")
+        .about("Restart a Perl node that runs under AnyEvent::Watchdog")
+        .long_about(
+            "Has a node that is written in Perl and runs under AnyEvent::Watchdog, as those that the Perl `aemp run` starts, \
+             restart itself. Fails if the node is no such node.",
+        )
+        .after_help("Example:\n  aemp restart green/1")
+        .arg(one("NODE", "Which"))
+}
+
+pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = words::node(word(matches, "NODE"))?;
+    client::with(session, async |client| {
+        evaluate(client, node.as_str(), RESTART).await?;
+        client.output.result(
+            &json!({ "restarts": node.as_str() }),
+            &format!("{node} restarts"),
+        )?;
+        Ok(Exit::Done)
+    })
+}
+
+/// What an expression evaluates to on a node.
+async fn evaluate(client: &Client<'_>, node: &str, expr: &str) -> Result<Vec<Value>, Failure> {
+    // A call with a time limit does not look whether the node is there.
+    let death = client.death(&words::node(node)?.into());
+    let answer = tokio::select! {
+        answer = client.node.eval_on(node, expr, client.left()) => answer,
+        reason = death => Err(CallError::Died(reason)),
+    };
+    let mut answer = answer.map_err(|error| match error {
+        CallError::Timeout => Failure::failed(format_args!(
+            "no answer of {node} within {} (a Perl node in secure mode gives none)",
+            client.seconds()
+        )),
+        CallError::Died(reason) => Failure::failed(format_args!("{node}: {reason}")),
+        error => Failure::failed(format_args!("{node}: {error}")),
+    })?;
+    let error = if answer.is_empty() {
+        Value::Null
+    } else {
+        answer.remove(0)
+    };
+    match error.text() {
+        Some(text) if text.is_empty() => Ok(answer),
+        Some(text) => Err(Failure::eval(format_args!("{node}: {}", text.trim_end()))),
+        None => Err(Failure::eval(format_args!("{node}: {error}"))),
+    }
+}

@@ -1,0 +1,48 @@
+//! `aemp mon`: waiting for the end of a port.
+
+use aemp::Reason;
+use clap::{ArgMatches, Command};
+use serde_json::json;
+
+use super::one;
+use crate::{
+    Exit,
+    cli::word,
+    client,
+    failure::Outcome,
+    output::{self, Output},
+    session::Session,
+    words,
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("mon")
+        .about("Wait until a port dies, and print the reason")
+        .long_about(
+            "Waits, however long it takes, until the port dies, turns out not to exist, or its node is lost, and prints the \
+             elements of the reason with blanks between them: an empty line for a normal end.\n\nWith --json: \
+             {\"port\":ID,\"reason\":[..]}.",
+        )
+        .after_help("Example: wait for the end of a node\n  aemp mon green/1")
+        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node itself"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let port = words::port(word(matches, "PORT"))?;
+    client::with(session, async |client| {
+        let reason = client.death(&port).await;
+        print_reason(client.output, port.as_str(), &reason)?;
+        Ok(Exit::Done)
+    })
+}
+
+pub(super) fn print_reason(
+    output: &Output,
+    port: &str,
+    reason: &Reason,
+) -> Result<(), crate::failure::Failure> {
+    if output.is_json() {
+        return output::document(&json!({ "port": port, "reason": &**reason }));
+    }
+    output::line(&reason.to_string())
+}

@@ -1,0 +1,164 @@
+//! `aemp nodes`: the nodes of the network.
+
+use std::collections::BTreeMap;
+
+use aemp::{
+    Node,
+    inspect::{InspectError, NodeInfo, Role},
+};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::json;
+use tokio::{task::JoinSet, time::timeout_at};
+
+use super::trace::{failed, gather};
+use crate::{
+    Exit,
+    client::{self, Client},
+    failure::{Failure, Outcome},
+    output::{self, Output},
+    session::Session,
+    table::{Table, bytes, duration},
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("nodes")
+        .about("List the nodes of the network")
+        .long_about(
+            "Prints the IDs of all nodes, one a line, without the command's own. With --long it asks each node what it is, and prints \
+             a table: its part in the network and its master, implementation, for how long it has been running, how many ports it \
+             has, the memory of its process, and where it listens. Nodes that are written in Perl do not know that \
+             request.\n\nWith --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"error\":TEXT}.",
+        )
+        .after_help("Example:\n  aemp nodes --long")
+        .arg(
+            Arg::new("long")
+                .long("long")
+                .short('l')
+                .action(ArgAction::SetTrue)
+                .help("Ask each node what it is"),
+        )
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let long = matches.get_flag("long");
+    client::with(session, async |client| {
+        let nodes = nodes(client).await?;
+        if long {
+            let infos = infos(client, nodes).await?;
+            match client.output.is_json() {
+                true => print_documents(infos)?,
+                false => print_table(client.output, infos)?,
+            }
+            return Ok(Exit::Done);
+        }
+        for node in nodes {
+            client.output.result(&json!({ "id": node }), &node)?;
+        }
+        Ok(Exit::Done)
+    })
+}
+
+/// The IDs of all nodes but this one.
+async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
+    let graph = gather(client, None).await?;
+    Ok(graph.nodes.into_keys().collect())
+}
+
+/// Why a node does not say what it is, and what it is all the same, if that is known.
+struct Silent {
+    error: String,
+    provider: Option<String>,
+}
+
+type Infos = BTreeMap<String, Result<NodeInfo, Silent>>;
+
+/// What each of the nodes says of itself.
+async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure> {
+    let mut asking = JoinSet::new();
+    for id in nodes {
+        let (node, deadline) = (client.node.clone(), client.deadline());
+        let late = format!("no answer within {}", client.seconds());
+        asking.spawn(async move {
+            let answer = timeout_at(deadline, info(&node, &id)).await;
+            let late = |_| Silent {
+                error: late,
+                provider: None,
+            };
+            (id, answer.map_err(late).flatten())
+        });
+    }
+    let mut infos = BTreeMap::new();
+    while let Some(answer) = asking.join_next().await {
+        let (id, info) = answer.map_err(Failure::failed)?;
+        infos.insert(id, info);
+    }
+    Ok(infos)
+}
+
+async fn info(node: &Node, id: &str) -> Result<NodeInfo, Silent> {
+    node.inspect(id).node().await.map_err(|error| match error {
+        InspectError::Unknown { provider, .. } => Silent {
+            error: "does not know this request".into(),
+            provider,
+        },
+        error => Silent {
+            error: failed(&error),
+            provider: None,
+        },
+    })
+}
+
+fn print_documents(infos: Infos) -> Result<(), Failure> {
+    for (id, info) in infos {
+        match info {
+            Ok(info) => output::document(&info)?,
+            Err(Silent { error, provider }) => {
+                output::document(&json!({ "id": id, "provider": provider, "error": error }))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_table(output: &Output, infos: Infos) -> Result<(), Failure> {
+    let mut table = Table::new(&[
+        "NODE",
+        "ROLE",
+        "MASTER",
+        "PROVIDER",
+        "UP",
+        "PORTS",
+        "MEMORY",
+        "LISTENS ON",
+    ]);
+    for (id, info) in infos {
+        table.row(match info {
+            Ok(info) => vec![
+                id,
+                info.role.map(role).unwrap_or_default().into(),
+                info.master.unwrap_or_default(),
+                info.provider,
+                duration(info.uptime),
+                info.ports.to_string(),
+                info.memory.map(bytes).unwrap_or_default(),
+                info.listeners.join(" "),
+            ],
+            Err(Silent { error, provider }) => {
+                let shown = provider.unwrap_or_else(|| format!("({error})"));
+                vec![id, "?".into(), String::new(), shown]
+            }
+        });
+    }
+    table.print(output)
+}
+
+/// A node's part in the network, in a word.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Global => "global",
+        Role::Slave => "slave",
+        Role::Searching => "searching",
+        Role::Alone => "alone",
+        _ => "?",
+    }
+}

@@ -1,0 +1,86 @@
+//! `aemp ports`: the ports of a node.
+
+use aemp::inspect::{InspectError, Ports};
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::{one, trace::failed};
+use crate::{
+    Exit,
+    cli::word,
+    client,
+    failure::{Failure, Outcome},
+    output::{self, Output},
+    session::Session,
+    table::{Table, count},
+    words,
+};
+
+/// How many ports are listed unless told otherwise.
+const MOST: usize = 20;
+
+pub(crate) fn command() -> Command {
+    Command::new("ports")
+        .about("List the ports of a node")
+        .long_about(
+            "Asks a node how many ports of each type it has, and for those with the longest queues: their IDs, how many messages \
+             wait for each, and how many monitors are set on it. Ports of running calls are of type `reply`.\n\nNodes that are \
+             written in Perl do not know the request, which is told as an error. With --json: one document with `total`, \
+             `queued`, `types` and `ports`.",
+        )
+        .after_help("Example: the hundred busiest ports\n  aemp ports --most 100 green/1")
+        .arg(
+            Arg::new("most")
+                .long("most")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .help("List at most so many ports [default: 20]"),
+        )
+        .arg(one("NODE", "Which"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = words::node(word(matches, "NODE"))?;
+    let most = matches.get_one::<usize>("most").copied().unwrap_or(MOST);
+    client::with(session, async |client| {
+        let inspect = client.node.inspect(&node).at_most(most);
+        let what = format!("no answer of {node}");
+        let ports = client.within(&what, inspect.ports()).await?;
+        let ports = ports.map_err(|error| match error {
+            InspectError::Call { .. } => {
+                Failure::failed(format_args!("{node}: {}", failed(&error)))
+            }
+            error => Failure::failed(error),
+        })?;
+        print(client.output, &ports)?;
+        Ok(Exit::Done)
+    })
+}
+
+fn print(output: &Output, ports: &Ports) -> Result<(), Failure> {
+    if output.is_json() {
+        return output::document(ports);
+    }
+    let total = count(ports.total, "port");
+    let queued = count(ports.queued, "message");
+    output::line(&format!("{total}, {queued} queued\n"))?;
+    let mut types = Table::new(&["TYPE", "PORTS", "QUEUED"]);
+    for kind in &ports.types {
+        types.row(vec![
+            kind.kind.clone(),
+            kind.count.to_string(),
+            kind.queued.to_string(),
+        ]);
+    }
+    types.print(output)?;
+    output::line("")?;
+    let mut each = Table::new(&["PORT", "TYPE", "QUEUED", "MONITORS"]);
+    for port in &ports.ports {
+        each.row(vec![
+            port.id.clone(),
+            port.kind.clone(),
+            port.queued.to_string(),
+            port.monitors.to_string(),
+        ]);
+    }
+    each.print(output)
+}

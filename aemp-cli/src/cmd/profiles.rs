@@ -1,0 +1,156 @@
+//! `aemp profile` and its kin.
+
+use std::borrow::Cow;
+
+use aemp::{
+    Map,
+    config::{Environment, Key, Sources, effective},
+};
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
+
+use super::{many, one};
+use crate::{
+    Exit,
+    cli::{self, rest},
+    failure::{Failure, Outcome},
+    output::{self, Output},
+    session::Session,
+    words,
+};
+
+pub(crate) fn profile_command() -> Command {
+    Command::new("profile")
+        .about("Configure a profile with the commands that follow")
+        .long_about(
+            "Makes the configuration commands that follow on the same command line change this profile only, and not what holds for \
+             all. The profile is made if there is none of that name.",
+        )
+        .after_help(
+            "Example:\n  aemp profile seed nodeid seed/%n seeds 10.0.0.1:4040 binds '*:4040' showprofile",
+        )
+        .arg(one("NAME", "Which profile"))
+}
+
+pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let name = cli::text(matches, "NAME")?;
+    let created = session.file()?.create_profile(&name);
+    created?;
+    session.enter(name);
+    Ok(Exit::Done)
+}
+
+pub(crate) fn delete_command() -> Command {
+    Command::new("delprofile")
+        .about("Delete a profile")
+        .long_about(
+            "Deletes a profile and all that it says. It is no error if there is none of that name.",
+        )
+        .arg(one("NAME", "Which profile"))
+}
+
+pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let name = cli::text(matches, "NAME")?;
+    let deleted = session.file()?.delete_profile(&name);
+    if !deleted? {
+        session
+            .output
+            .note(&format!("there is no profile {name:?}"));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn show_command() -> Command {
+    Command::new("showprofile")
+        .about("Show a profile, without what it inherits")
+        .long_about(
+            "Prints a profile as JSON: what it says itself, and nothing that it inherits. Without NAME it is the profile that \
+             `profile NAME` or --profile names.",
+        )
+        .arg(Arg::new("NAME").help("Which profile"))
+}
+
+pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let name = matches.get_one::<String>("NAME");
+    let name = name.map(|name| words::text("NAME", name)).transpose()?;
+    let name = name.or_else(|| session.profile()).ok_or_else(|| {
+        Failure::usage("showprofile: which profile? name it, or say `profile NAME` first")
+    })?;
+    let file = session.file()?;
+    let profile = file.profile(&name)?.cloned();
+    let names = file.profiles()?.join(", ");
+    let profile = profile.ok_or_else(|| {
+        let there_are = if names.is_empty() { "none" } else { &names };
+        Failure::config(format_args!(
+            "there is no profile {name:?} (there are: {there_are})"
+        ))
+    })?;
+    print(&session.output, &profile)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn config_command() -> Command {
+    Command::new("showconfig")
+        .about("Show the configuration that counts")
+        .long_about(
+            "Prints as JSON what a node with that profile is configured with: what the profile says, what it inherits, and the \
+             built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. Without PROFILE it is the \
+             host's name, as for a node that is not told of a profile.",
+        )
+        .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
+        .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
+}
+
+pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let (profile, arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
+    let profile = profile.or_else(|| session.profile());
+    let environment = Environment::process();
+    let file = session.file()?;
+    let map = effective(&Sources {
+        file: Some(file),
+        profile: profile.as_deref(),
+        arguments: Cow::Owned(arguments),
+        force: false,
+        environment,
+    });
+    print(&session.output, &map?)?;
+    Ok(Exit::Done)
+}
+
+/// A profile, if the words are odd in number, and keys with their values.
+pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
+    let mut words = words.iter().copied();
+    let profile = match words.len() % 2 {
+        1 => words.next(),
+        _ => None,
+    };
+    if let (None, Some(first)) = (profile, words.clone().next())
+        && Key::named(first).is_none()
+        && first.as_str() != "profile"
+    {
+        return Err(Failure::usage(format_args!(
+            "{first:?} is no key, and no profile with KEY VALUE pairs behind it: the last key has no value"
+        )));
+    }
+    let profile = profile
+        .map(|word| words::text("PROFILE", word))
+        .transpose()?;
+    let mut map = Map::new();
+    while let (Some(key), Some(value)) = (words.next(), words.next()) {
+        let key = words::text("KEY", key)?;
+        let value = words::value(&format!("the value of {key}"), value)?;
+        map.insert(key, value);
+    }
+    Ok((profile, map))
+}
+
+fn print(output: &Output, map: &Map) -> Result<(), Failure> {
+    if output.is_json() {
+        return output::document(map);
+    }
+    let mut text = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"   ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, format);
+    map.serialize(&mut serializer).map_err(Failure::failed)?;
+    output::line(&String::from_utf8_lossy(&text))
+}

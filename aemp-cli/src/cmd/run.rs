@@ -1,0 +1,182 @@
+//! `aemp run`: a node.
+
+use std::{borrow::Cow, path::Path};
+
+use aemp::{
+    Map, Node, NodeBuilder, Value,
+    config::{ConfigFile, Environment, Settings, Sources},
+};
+use clap::{ArgMatches, Command};
+use serde_json::json;
+
+use super::{many, profiles::profile_and_pairs};
+use crate::{
+    Exit,
+    cli::rest,
+    failure::{Failure, Outcome},
+    logs,
+    network::no_secret,
+    output::{self, Output},
+    session::Session,
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("run")
+        .about("Run a node")
+        .long_about(
+            "Runs a node until it gets SIGTERM or SIGINT. It then ends its ports, deletes its entries of the database, and closes its \
+             connections, before it exits with status 0; a second signal ends it at once.\n\nThe node is configured by its profile, \
+             whatever that inherits, and KEY VALUE pairs, which hold where the configuration file says nothing; the options -s \
+             and --secret come before the file. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
+             `profile NAME`, it is the host's name.\n\nIts `services` are run when it has started: init functions of this program. \
+             `Aemp::echo` makes a port that answers with what it is sent; `AnyEvent::MP::Global` makes the node a global one, \
+             which is all that a seed needs to be. A program of your own that calls `aemp_cli::main` has yours as well.\n\nWarnings \
+             are logged to standard error, -v, -vv and -vvv tell more. Nothing is printed but, with --json, \
+             {\"node\":ID,\"listeners\":[ADDRESS,..]} when it has started.",
+        )
+        .after_help(
+            "Examples:\n  aemp run worker\n  aemp run nodeid seed binds '*:4040' services AnyEvent::MP::Global\n  \
+             aemp run worker -v nodeid green/%n services '[[\"My::Counter::start\", 5]]'",
+        )
+        .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    session.save()?;
+    let (profile, mut arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
+    let named = arguments.remove("profile");
+    let named = named.and_then(|name| Some(name.text()?.into_owned()));
+    let profile = profile.or(named).or_else(|| session.profile());
+    let environment = environment(session);
+    let file = session.file()?;
+    check(file, profile.as_deref(), &arguments, &environment)?;
+    let path = file.path().to_owned();
+    logs::for_node(session);
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
+    let builder = builder(&path, profile, &arguments).environment(environment);
+    let outcome = runtime.block_on(run_node(&session.output, builder));
+    // Handlers that do not return have had their time.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The process's variables, with what the options say among them: there it comes before the file.
+fn environment(session: &Session) -> Environment {
+    let process = std::env::vars_os();
+    let process = process.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let options = &session.options;
+    let seeds = (!options.seeds.is_empty()).then(|| options.seeds.join(","));
+    let named = [
+        ("AEMP_SEEDS", seeds),
+        ("AEMP_SECRET", options.secret.clone()),
+    ];
+    let named = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Environment::of(process.chain(named))
+}
+
+/// What the library lets pass, because a program may do without: a node that nobody lets in.
+fn check(
+    file: &ConfigFile,
+    profile: Option<&str>,
+    arguments: &Map,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let settings = Settings::resolve(&Sources {
+        file: Some(file),
+        profile,
+        arguments: Cow::Borrowed(arguments),
+        environment: environment.clone(),
+        ..Sources::default()
+    });
+    match settings?.secret {
+        Some(_) => Ok(()),
+        None => Err(no_secret(file.path())),
+    }
+}
+
+fn builder(file: &Path, profile: Option<String>, arguments: &Map) -> NodeBuilder {
+    let mut builder = Node::builder().config_file(file);
+    if let Some(profile) = profile {
+        builder = builder.profile(profile);
+    }
+    let arguments = arguments.iter();
+    arguments.fold(builder, |builder, (key, value)| {
+        builder.setting(key, Value::clone(value))
+    })
+}
+
+async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
+    // From the beginning, so that a signal that comes early is not lost.
+    let mut signals = signals::Signals::new().map_err(Failure::failed)?;
+    let node = tokio::select! {
+        started = builder.start() => started.map_err(Failure::config)?,
+        () = signals.next() => return Ok(Exit::Done),
+    };
+    tracing::info!("{} listens on {}", node.id(), node.listeners().join(", "));
+    if output.is_json() {
+        let document = json!({ "node": node.id(), "listeners": node.listeners() });
+        output::document(&document)?;
+    }
+    signals.next().await;
+    tracing::info!("{} stops", node.id());
+    tokio::select! {
+        () = node.stop() => Ok(Exit::Done),
+        () = signals.next() => Err(Failure::failed("ended by a second signal before everything was in order")),
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    //! SIGTERM and SIGINT.
+
+    use std::io;
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub(super) struct Signals {
+        terminate: Signal,
+        interrupt: Signal,
+    }
+
+    impl Signals {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        }
+
+        /// Ready when one comes.
+        pub(super) async fn next(&mut self) {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod signals {
+    //! Control-C.
+
+    use std::io;
+
+    pub(super) struct Signals;
+
+    impl Signals {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Ready when it is pressed.
+        pub(super) async fn next(&mut self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

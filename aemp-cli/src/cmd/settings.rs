@@ -1,0 +1,221 @@
+//! `aemp setX`, `delX`, `addX`: changes of the configuration file.
+
+use std::fs;
+
+use aemp::{
+    Value,
+    config::{KEYS, Key, Kind},
+};
+use clap::{ArgMatches, Command};
+
+use super::{Entry, Section, one};
+use crate::{
+    Exit,
+    cli::{self, word},
+    failure::{Failure, Outcome},
+    session::Session,
+    words,
+};
+
+/// The commands of every key, in the order in which the keys are explained.
+pub(crate) fn entries() -> Vec<Entry> {
+    KEYS.iter().flat_map(of_key).collect()
+}
+
+fn of_key(key: &'static Key) -> Vec<Entry> {
+    let section = Section::Settings;
+    let mut entries = vec![
+        Entry::new(section, set_command(key), |session, matches| {
+            set(session, matches, key)
+        }),
+        Entry::new(section, delete_command(key), |session, _| {
+            let profile = session.profile();
+            let deleted = session.file()?.delete(profile.as_deref(), key.name);
+            deleted?;
+            Ok(Exit::Done)
+        })
+        .unlisted(),
+    ];
+    if matches!(key.kind, Kind::Addresses | Kind::Services) {
+        entries.push(Entry::new(section, add_command(key), |session, matches| {
+            add(session, matches, key)
+        }));
+        entries.push(Entry::new(
+            section,
+            remove_command(key),
+            |session, matches| remove(session, matches, key),
+        ));
+    }
+    entries.into_iter().map(Entry::chaining).collect()
+}
+
+/// The argument of `setX`, and what to know of it.
+fn value_of(key: &Key) -> (&'static str, &'static str) {
+    if key.name == "cert" {
+        return (
+            "FILE",
+            "A PEM file: the private key, the certificate, and any other certificates to trust",
+        );
+    }
+    match key.kind {
+        Kind::Secret => (
+            "SECRET",
+            "Any text; keep to ASCII for the sake of Perl nodes",
+        ),
+        Kind::NodeId => (
+            "NODEID",
+            "Its parts %n and %u become the host's name and a random text; one that ends in `/` gets a random text \
+             appended",
+        ),
+        Kind::Profile => ("NAME", "The name of another profile"),
+        Kind::Addresses => (
+            "ADDRESSES",
+            "HOST:PORT,... or a JSON array; for binds `*` is any local address, or any free port",
+        ),
+        Kind::Services => (
+            "FUNCTIONS",
+            "Some::function,... or a JSON array, in which an array is a function and its arguments",
+        ),
+        Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
+        Kind::Seconds => ("SECONDS", "More than 0; fractions are fine"),
+        Kind::Flag => ("FLAG", "1 or 0"),
+        _ => ("TEXT", "Any text"),
+    }
+}
+
+fn set_command(key: &'static Key) -> Command {
+    let (value, help) = value_of(key);
+    let example = match key.kind {
+        _ if key.name == "cert" => "setcert node.pem",
+        Kind::NodeId => "setnodeid green/%n",
+        Kind::Profile => "profile big setparent worker",
+        Kind::Services => "setservices '[[\"My::Counter::start\", 5], \"Aemp::echo\"]'",
+        Kind::Addresses if key.name == "binds" => "setbinds '*:4040'",
+        Kind::Addresses => "setseeds 10.0.0.1:4040,10.0.0.2:4040",
+        Kind::Seconds => "setmonitor_timeout 10",
+        Kind::Flag => "setsecure 1",
+        Kind::Formats => "setframing_format json",
+        Kind::Methods => "setauth_accept tls_sha3_512,hmac_sha3_512",
+        _ => "",
+    };
+    let command = Command::new(format!("set{}", key.name))
+        .about(capitalized(key.summary))
+        .long_about(format!(
+            "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
+            key.name, key.summary
+        ))
+        .arg(one(value, help));
+    let command = match example {
+        "" => command,
+        example => command.after_help(format!("Example:\n  aemp {example}")),
+    };
+    // `eval` is a command of its own.
+    match key.name {
+        "eval" => command,
+        name => command.visible_alias(name),
+    }
+}
+
+/// Summaries stand within sentences elsewhere.
+fn capitalized(summary: &str) -> String {
+    let mut chars = summary.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+fn delete_command(key: &'static Key) -> Command {
+    Command::new(format!("del{}", key.name))
+        .about(format!("Unset `{}`, so that it is inherited again", key.name))
+        .long_about(format!(
+            "Removes `{}`: what the parent of the profile, or the top level, or the built-in default says counts again.",
+            key.name
+        ))
+}
+
+/// What one element of a list is called.
+fn singular(key: &Key) -> &'static str {
+    key.name.strip_suffix('s').unwrap_or(key.name)
+}
+
+fn element_of(key: &Key) -> (&'static str, &'static str) {
+    match key.kind {
+        Kind::Services => (
+            "FUNCTION",
+            "Some::function, or a JSON array of its name and arguments",
+        ),
+        _ => ("ADDRESS", "HOST:PORT"),
+    }
+}
+
+fn add_command(key: &'static Key) -> Command {
+    let (element, help) = element_of(key);
+    let name = singular(key);
+    Command::new(format!("add{name}"))
+        .about(format!("Add a {name}"))
+        .long_about(format!(
+            "Adds an element to the end of `{}`: {}.",
+            key.name, key.summary
+        ))
+        .arg(one(element, help))
+}
+
+fn remove_command(key: &'static Key) -> Command {
+    let (element, help) = element_of(key);
+    let name = singular(key);
+    Command::new(format!("del{name}"))
+        .about(format!("Remove a {name}"))
+        .long_about(format!(
+            "Removes an element from `{}`: {}. It is no error if it is not there.",
+            key.name, key.summary
+        ))
+        .arg(one(element, help))
+}
+
+fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
+    let (name, _) = value_of(key);
+    let value = match key.name {
+        "cert" => certificate(&cli::text(matches, name)?)?,
+        _ => words::value(name, word(matches, name))?,
+    };
+    let profile = session.profile();
+    let set = session.file()?.set(profile.as_deref(), key.name, value);
+    set?;
+    Ok(Exit::Done)
+}
+
+fn certificate(path: &str) -> Result<Value, Failure> {
+    let read = fs::read_to_string(path);
+    let text = read.map_err(|error| Failure::failed(format_args!("FILE {path}: {error}")))?;
+    let has = |what: &str| text.contains(&format!("-----BEGIN {what}"));
+    if has("CERTIFICATE-----") && text.contains("PRIVATE KEY-----") {
+        return Ok(text.into());
+    }
+    let text = format!("FILE {path}: must be PEM text with a private key and a certificate");
+    Err(Failure::failed(text))
+}
+
+fn add(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
+    let item = element(matches, key)?;
+    let profile = session.profile();
+    let added = session.file()?.add(profile.as_deref(), key.name, item);
+    added?;
+    Ok(Exit::Done)
+}
+
+fn remove(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
+    let item = element(matches, key)?;
+    let profile = session.profile();
+    let shown = item.to_string();
+    let removed = session.file()?.remove(profile.as_deref(), key.name, item);
+    if !removed? {
+        session
+            .output
+            .note(&format!("{} has no element {shown}", key.name));
+    }
+    Ok(Exit::Done)
+}
+
+fn element(matches: &ArgMatches, key: &Key) -> Result<Value, Failure> {
+    let (name, _) = element_of(key);
+    words::value(name, word(matches, name))
+}

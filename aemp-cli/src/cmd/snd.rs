@@ -1,0 +1,87 @@
+//! `aemp snd`: a message to a port.
+
+use aemp::{Args, Cx, Value};
+use clap::{ArgMatches, Command};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{many, one};
+use crate::{
+    Exit,
+    cli::{rest, word},
+    client::{self, Client},
+    failure::{Failure, Outcome},
+    output,
+    session::Session,
+    words,
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("snd")
+        .about("Send a message to a port, and see that it arrives")
+        .long_about(
+            "Sends a message to a port, then waits until the port's node has it and the port is alive.\n\n\
+             Prints `message sent successfully`, or fails with the reason why the port is dead or cannot be reached.\n\
+             With --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}.",
+        )
+        .after_help(
+            "Examples:\n  aemp snd 'green/1#counter' inc 5\n  aemp snd green/1 Some::function '[\"a\", 1]'",
+        )
+        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node's own port"))
+        .arg(many("ARG", "The message: its tag, then its arguments"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let port = words::port(word(matches, "PORT"))?;
+    let message = words::values("ARG", rest(matches, "ARG"))?;
+    client::with(session, async |client| {
+        let sent = client.node.snd(&port, message);
+        sent.check()
+            .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
+        let arrived = arrived(client, &port, 1);
+        let what = format!("no sign of life of {port}");
+        match client.within(&what, arrived).await? {
+            Ok(()) => {
+                client
+                    .output
+                    .result(&json!({ "sent": true }), "message sent successfully")?;
+                Ok(Exit::Done)
+            }
+            Err(reason) => {
+                if client.output.is_json() {
+                    output::document(&json!({ "sent": false, "reason": &*reason }))?;
+                    return Ok(Exit::Failed);
+                }
+                Err(Failure::failed(format_args!("{port}: {reason}")))
+            }
+        }
+    })
+}
+
+/// Whether all that was sent to a port has arrived, and the port was alive so many round trips later; the reason of its
+/// death otherwise.
+///
+/// A node answers in order, so a port that did not exist is told of before the first echo. One that dies of the message or
+/// of its init function does so when the packets that came together have been read: that takes another round trip to see.
+pub(super) async fn arrived(
+    client: &Client<'_>,
+    port: &aemp::PortId,
+    rounds: usize,
+) -> Result<(), aemp::Reason> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let died = tell.clone();
+    let callback = move |reason: &aemp::Reason| drop(died.send(Some(reason.clone())));
+    let _monitor = client.node.mon(port, callback);
+    let echo = client
+        .node
+        .untyped(move |_: &mut Cx<'_>, _: Args| drop(tell.send(None)));
+    for _ in 0..rounds {
+        let message = vec![Value::from("arrived")];
+        // The request names nothing but texts.
+        drop(client.node.snd_on(port.node(), &echo.id(), message));
+        if let Some(reason) = told.recv().await.flatten() {
+            return Err(reason);
+        }
+    }
+    Ok(())
+}

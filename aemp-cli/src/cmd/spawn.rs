@@ -1,0 +1,64 @@
+//! `aemp spawn`: a new port on a node.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::json;
+
+use super::{many, mon::print_reason, one, snd::arrived};
+use crate::{
+    Exit,
+    cli::{self, rest, word},
+    client,
+    failure::{Failure, Outcome},
+    session::Session,
+    words,
+};
+
+/// Round trips after which an init function that fails at once has been heard of.
+const ROUNDS: usize = 2;
+
+pub(crate) fn command() -> Command {
+    Command::new("spawn")
+        .about("Spawn a port on a node, and print its ID")
+        .long_about(
+            "Has a node run one of its init functions, which makes a port, and prints the port's ID. Fails with the reason if \
+             there is no such function or it fails at once.\n\nA node written in Perl runs any function that it can find or \
+             load. With --json: {\"port\":ID}.",
+        )
+        .after_help(
+            "Examples:\n  aemp spawn green/1 My::Counter::start 5\n  aemp spawn --wait green/1 Aemp::echo",
+        )
+        .arg(one("NODE", "Where"))
+        .arg(one("FUNCTION", "The init function's full name, Some::name"))
+        .arg(many("ARG", "Its arguments"))
+        .arg(
+            Arg::new("wait")
+                .long("wait")
+                .visible_alias("mon")
+                .action(ArgAction::SetTrue)
+                .help("Wait until the port dies, then print the reason"),
+        )
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = words::node(word(matches, "NODE"))?;
+    let function = cli::text(matches, "FUNCTION")?;
+    let args = words::values("ARG", rest(matches, "ARG"))?;
+    let wait = matches.get_flag("wait");
+    client::with(session, async |client| {
+        let port = client.node.spawn(node.as_str(), &function, args);
+        let death = client.death(&port);
+        let what = format!("no sign of life of {node}");
+        let arrived = arrived(client, &port, ROUNDS);
+        client
+            .within(&what, arrived)
+            .await?
+            .map_err(|reason| Failure::failed(format_args!("{function} on {node}: {reason}")))?;
+        client
+            .output
+            .result(&json!({ "port": port.as_str() }), port.as_str())?;
+        if wait {
+            print_reason(client.output, port.as_str(), &death.await)?;
+        }
+        Ok(Exit::Done)
+    })
+}

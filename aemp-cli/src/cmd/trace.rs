@@ -1,0 +1,91 @@
+//! `aemp trace`: who is connected to whom, in the whole network.
+
+mod gather;
+mod graph;
+mod layout;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::{fs, path::Path};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+pub(crate) use self::gather::{failed, gather};
+use self::graph::Graph;
+use crate::{
+    Exit, client,
+    failure::{Failure, Outcome},
+    output::{self, Output, Paint},
+    session::Session,
+    table::count,
+    words,
+};
+
+pub(crate) fn command() -> Command {
+    Command::new("trace")
+        .about("Show the connections of the whole network")
+        .long_about(
+            "Asks a node which nodes it is connected to, then asks those, until all have been asked. Prints a line a node:\n\n    \
+             NODE (global) -> NODE NODE ...\n    NODE (slave of NODE) -> NODE ...\n\nThe status is 1 if a node gives no answer, which is then told behind its name. \
+             Without NODE the search begins at the seeds. The command's own node is left out.\n\nWith --json: \
+             {\"nodes\":[{\"node\":ID,\"global\":BOOL,\"master\":ID,\"failure\":TEXT}],\"connections\":[[ID,ID],..]}, where \
+             what is not known is null.",
+        )
+        .after_help("Examples:\n  aemp trace\n  aemp trace green/1 --svg network.svg")
+        .arg(Arg::new("NODE").help("Where to begin"))
+        .arg(
+            Arg::new("svg")
+                .long("svg")
+                .value_name("FILE")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .help("Write a picture of the network there, as SVG, instead"),
+        )
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let begin = matches.get_one::<String>("NODE");
+    let begin = begin.map(|node| words::node(node)).transpose()?;
+    let svg = matches.get_one::<std::path::PathBuf>("svg");
+    client::with(session, async |client| {
+        let graph = gather(client, begin).await?;
+        match svg {
+            Some(file) => write(client.output, file, &graph)?,
+            None if client.output.is_json() => output::document(&graph.document())?,
+            None => print(client.output, &graph)?,
+        }
+        let complete = graph.nodes.values().all(|node| node.failure.is_none());
+        Ok(if complete { Exit::Done } else { Exit::Failed })
+    })
+}
+
+fn print(output: &Output, graph: &Graph) -> Result<(), Failure> {
+    for (id, node) in &graph.nodes {
+        let mut line = output.paint(Paint::Bold, id);
+        match &node.master {
+            _ if node.global == Some(true) => {
+                line.push_str(&output.paint(Paint::Green, " (global)"));
+            }
+            Some(master) => line.push_str(&format!(" (slave of {master})")),
+            None => {}
+        }
+        if let Some(failure) = &node.failure {
+            line.push_str(&output.paint(Paint::Red, &format!(" ({failure})")));
+        } else {
+            let neighbours: Vec<_> = graph.neighbours(id).collect();
+            line.push_str(&format!(" -> {}", neighbours.join(" ")));
+        }
+        output::line(line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn write(output: &Output, file: &Path, graph: &Graph) -> Result<(), Failure> {
+    fs::write(file, svg::draw(graph)).map_err(|error| {
+        Failure::failed(format_args!("cannot write {}: {error}", file.display()))
+    })?;
+    let nodes = count(graph.nodes.len() as u64, "node");
+    let connections = count(graph.connections.len() as u64, "connection");
+    output.note(&format!("{}: {nodes}, {connections}", file.display()));
+    Ok(())
+}

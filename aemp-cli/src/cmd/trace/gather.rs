@@ -1,0 +1,135 @@
+//! Asking one node after the other whom it is connected to.
+
+use std::collections::BTreeSet;
+
+use aemp::{
+    CallError, Node, NodeId, Reason, Value,
+    inspect::{InspectError, Role},
+};
+use tokio::{task::JoinSet, time::timeout_at};
+
+use super::graph::{Graph, Vertex};
+use crate::{client::Client, failure::Failure};
+
+/// The request that reference nodes answer (REFERENCE.md, "The `aemp` command").
+const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
+
+/// As many connections of one node as it tells of.
+const MOST: usize = 10_000;
+
+/// What a node has said: itself, and whom it is connected to.
+struct Answer {
+    node: NodeId,
+    vertex: Vertex,
+    neighbours: Vec<NodeId>,
+}
+
+/// The network, from one node on, or from those that this one is connected to. The own node is left out.
+pub(crate) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
+    let mut found: BTreeSet<NodeId> = match begin {
+        Some(node) => BTreeSet::from([node]),
+        None => client.node.up_nodes().into_iter().collect(),
+    };
+    let mut graph = Graph::default();
+    let mut asking = JoinSet::new();
+    for node in &found {
+        asking.spawn(ask(client, node));
+    }
+    while let Some(answer) = asking.join_next().await {
+        let answer = answer.map_err(Failure::failed)?;
+        *graph.node(answer.node.as_str()) = answer.vertex;
+        for neighbour in answer.neighbours {
+            if &neighbour == client.node.id() {
+                continue;
+            }
+            graph.connect(answer.node.as_str(), neighbour.as_str());
+            if found.insert(neighbour.clone()) {
+                asking.spawn(ask(client, &neighbour));
+            }
+        }
+    }
+    Ok(graph)
+}
+
+fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use<> {
+    let (from, node, deadline) = (client.node.clone(), node.clone(), client.deadline());
+    let seconds = client.seconds();
+    async move {
+        let mut vertex = Vertex::default();
+        let looked = timeout_at(deadline, look(&from, &node, &mut vertex)).await;
+        let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
+        let neighbours = looked.unwrap_or_else(|failure| {
+            vertex.failure = Some(failure);
+            Vec::new()
+        });
+        Answer {
+            node,
+            vertex,
+            neighbours,
+        }
+    }
+}
+
+async fn look(from: &Node, node: &NodeId, vertex: &mut Vertex) -> Result<Vec<NodeId>, String> {
+    let inspect = from.inspect(node).at_most(MOST);
+    match inspect.connections().await {
+        Ok(all) => {
+            let info = inspect.node().await.map_err(|error| failed(&error))?;
+            vertex.global = info.role.map(|role| role == Role::Global);
+            vertex.master = info.master;
+            let nodes = all.connections.iter();
+            Ok(nodes
+                .filter_map(|one| NodeId::new(&one.node).ok())
+                .collect())
+        }
+        Err(InspectError::Unknown { .. }) => up_nodes(from, node).await,
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Asks in the way that reference nodes understand.
+async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, String> {
+    let message = vec!["eval".into(), UP_NODES.into()];
+    let answer = from.cal(&node.clone().into(), message).await;
+    match answer {
+        Ok(answer) => read(&answer),
+        Err(CallError::Died(reason)) => Err(lost(&reason)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Why a node has not told what it was asked.
+pub(crate) fn failed(error: &InspectError) -> String {
+    match error {
+        InspectError::Call {
+            source: CallError::Died(reason),
+            ..
+        } => lost(reason),
+        error => error.to_string(),
+    }
+}
+
+/// Why a node is not there. Its ID, which stands in the reason of a lost connection, is known.
+fn lost(reason: &Reason) -> String {
+    match (reason.kind(), &reason[..]) {
+        ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
+        _ => reason.to_string(),
+    }
+}
+
+/// The error text, empty if there is none, then the nodes.
+fn read(answer: &[Value]) -> Result<Vec<NodeId>, String> {
+    let Some((error, nodes)) = answer.split_first() else {
+        return Ok(Vec::new());
+    };
+    match error.text() {
+        Some(text) if text.is_empty() => {}
+        Some(text) => return Err(text.trim_end().to_owned()),
+        None => return Err(error.to_string()),
+    }
+    let nodes = nodes.iter().map(|node| {
+        let id = node.text().and_then(|text| NodeId::new(text).ok());
+        id.ok_or_else(|| format!("it is connected to {node}, which is no node ID"))
+    });
+    nodes.collect()
+}

@@ -1,0 +1,325 @@
+//! The picture of the network.
+
+use std::fmt::Write;
+
+use super::{
+    graph::{Graph, Vertex},
+    layout::{Layout, Spot, box_width, text_width},
+};
+use crate::table::count;
+
+/// Around everything.
+const MARGIN: f64 = 24.0;
+/// Room for the title at the top and the legend at the bottom.
+const TITLE: f64 = 44.0;
+const LEGEND: f64 = 56.0;
+/// Of a node that is not global.
+const DOT: f64 = 6.0;
+/// Half the height of a global node's box.
+const BOX: f64 = 13.0;
+/// The legend is this wide.
+const LEAST_WIDTH: f64 = 740.0;
+
+const STYLE: &str = "\
+text{font-family:Verdana,'DejaVu Sans',sans-serif;font-size:12px;fill:#1f2937}\
+.title{font-size:16px;font-weight:600}\
+.note{fill:#4b5563}\
+.link{stroke:#cbd5e1;stroke-width:1.2;fill:none}\
+.mesh{stroke:#64748b;stroke-width:2;fill:none}\
+.slave{stroke:#2563eb;stroke-width:1.4;stroke-dasharray:5 3;fill:none}\
+.node{fill:#fff;stroke:#2563eb;stroke-width:2}\
+.global{fill:#1d4ed8;stroke:#1e3a8a;stroke-width:1.5}\
+.name{fill:#fff;font-weight:600}\
+.lost{fill:#fee2e2;stroke:#dc2626;stroke-dasharray:3 2}\
+.lostname{fill:#b91c1c}";
+
+/// The network as an SVG document. The same network gives the same picture.
+pub(super) fn draw(graph: &Graph) -> String {
+    let layout = Layout::of(graph);
+    let reach = Reach::of(graph, &layout);
+    let width = (2.0 * reach.x + 2.0 * MARGIN).max(LEAST_WIDTH);
+    let height = 2.0 * reach.y + 2.0 * MARGIN + TITLE + LEGEND;
+    let (left, top) = (-width / 2.0, -reach.y - MARGIN - TITLE);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"{left:.1} {top:.1} {width:.1} {height:.1}\">\n<style>{STYLE}</style>\n\
+         <defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" \
+         markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#2563eb\"/></marker></defs>\n\
+         <rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+    );
+    title(&mut svg, graph, left + MARGIN, top + MARGIN + 6.0);
+    for (a, b) in &graph.connections {
+        connection(&mut svg, graph, &layout, a, b);
+    }
+    for (id, node) in &graph.nodes {
+        if let Some(spot) = layout.spots.get(id.as_str()) {
+            if node.global == Some(true) {
+                global(&mut svg, id, node, *spot);
+            } else {
+                other(&mut svg, id, node, *spot, layout.spokes);
+            }
+        }
+    }
+    legend(&mut svg, left + MARGIN, top + height - MARGIN - 6.0);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// How far from the middle there is something to be seen.
+struct Reach {
+    x: f64,
+    y: f64,
+}
+
+impl Reach {
+    fn of(graph: &Graph, layout: &Layout<'_>) -> Self {
+        let mut reach = Self { x: 0.0, y: 0.0 };
+        for (id, spot) in &layout.spots {
+            let (x, y) = if graph.is_global(id) {
+                (box_width(id) / 2.0, BOX)
+            } else if layout.spokes {
+                let length = text_width(id) + 2.0 * DOT;
+                (
+                    length * spot.angle.cos().abs() + DOT,
+                    length * spot.angle.sin().abs() + DOT,
+                )
+            } else {
+                (text_width(id) + 3.0 * DOT, 4.0 * DOT)
+            };
+            reach.x = reach.x.max(spot.x.abs() + x);
+            reach.y = reach.y.max(spot.y.abs() + y);
+        }
+        reach
+    }
+}
+
+fn title(svg: &mut String, graph: &Graph, x: f64, y: f64) {
+    let globals = graph.nodes.keys().filter(|id| graph.is_global(id)).count();
+    let lost = graph.nodes.values().filter(|node| node.failure.is_some());
+    let lost = match lost.count() {
+        0 => String::new(),
+        n => format!(", {n} without an answer"),
+    };
+    let text = format!(
+        "{}, {globals} global, {}{lost}",
+        count(graph.nodes.len() as u64, "node"),
+        count(graph.connections.len() as u64, "connection"),
+    );
+    put(
+        svg,
+        format_args!("<text class=\"title\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>\n"),
+    );
+}
+
+fn connection(svg: &mut String, graph: &Graph, layout: &Layout<'_>, a: &str, b: &str) {
+    let (Some(from), Some(to)) = (layout.spots.get(a), layout.spots.get(b)) else {
+        return;
+    };
+    let is_master = |slave: &str, master: &str| {
+        let node = graph.nodes.get(slave);
+        node.and_then(|node| node.master.as_deref()) == Some(master)
+    };
+    if is_master(a, b) {
+        slave(svg, *from, *to, b);
+    } else if is_master(b, a) {
+        slave(svg, *to, *from, a);
+    } else if graph.is_global(a) && graph.is_global(b) {
+        line(svg, "mesh", *from, *to, "");
+    } else {
+        bow(svg, *from, *to);
+    }
+}
+
+/// From a slave to the edge of its master's box.
+fn slave(svg: &mut String, from: Spot, to: Spot, master: &str) {
+    let (dx, dy) = (from.x - to.x, from.y - to.y);
+    let (w, h) = (box_width(master) / 2.0 + 2.0, BOX + 2.0);
+    let part = (w / dx.abs()).min(h / dy.abs()).min(1.0);
+    let edge = Spot {
+        x: to.x + dx * part,
+        y: to.y + dy * part,
+        ..to
+    };
+    line(svg, "slave", from, edge, " marker-end=\"url(#arrow)\"");
+}
+
+fn line(svg: &mut String, class: &str, from: Spot, to: Spot, more: &str) {
+    put(
+        svg,
+        format_args!(
+            "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"{more}/>\n",
+            from.x, from.y, to.x, to.y
+        ),
+    );
+}
+
+/// A connection that is neither of the mesh nor to a master: bent towards the middle, clear of the nodes of its ring.
+fn bow(svg: &mut String, from: Spot, to: Spot) {
+    let (dx, dy) = (to.x - from.x, to.y - from.y);
+    // Turned aside a little, so that it does not lie on the lines to a node in the middle.
+    let x = 0.3 * (from.x + to.x) - 0.15 * dy;
+    let y = 0.3 * (from.y + to.y) + 0.15 * dx;
+    put(
+        svg,
+        format_args!(
+            "<path class=\"link\" d=\"M{:.1} {:.1}Q{x:.1} {y:.1} {:.1} {:.1}\"/>\n",
+            from.x, from.y, to.x, to.y
+        ),
+    );
+}
+
+fn global(svg: &mut String, id: &str, node: &Vertex, spot: Spot) {
+    let width = box_width(id);
+    let lost = if node.failure.is_some() { " lost" } else { "" };
+    let name = if node.failure.is_some() {
+        "lostname"
+    } else {
+        "name"
+    };
+    put(
+        svg,
+        format_args!(
+            "<g>{}<rect class=\"global{lost}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"{BOX}\"/>\
+             <text class=\"{name}\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text></g>\n",
+            hint(id, node),
+            spot.x - width / 2.0,
+            spot.y - BOX,
+            2.0 * BOX,
+            spot.x,
+            spot.y + 4.0,
+            escaped(id)
+        ),
+    );
+}
+
+fn other(svg: &mut String, id: &str, node: &Vertex, spot: Spot, spokes: bool) {
+    let lost = if node.failure.is_some() { " lost" } else { "" };
+    let name = if node.failure.is_some() {
+        " class=\"lostname\""
+    } else {
+        ""
+    };
+    put(
+        svg,
+        format_args!(
+            "<g>{}<circle class=\"node{lost}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{DOT}\"/><text{name} {}>{}</text></g>\n",
+            hint(id, node),
+            spot.x,
+            spot.y,
+            if spokes { spoke(spot) } else { beside(spot) },
+            escaped(id)
+        ),
+    );
+}
+
+/// What is shown when the pointer rests on a node.
+fn hint(id: &str, node: &Vertex) -> String {
+    let mut text = id.to_owned();
+    if let Some(master) = &node.master {
+        text.push_str(&format!(", slave of {master}"));
+    }
+    if let Some(failure) = &node.failure {
+        text.push_str(&format!(": {failure}"));
+    }
+    format!("<title>{}</title>", escaped(&text))
+}
+
+/// A name outside of the ring, upright.
+fn beside(spot: Spot) -> String {
+    let (cos, sin) = (spot.angle.cos(), spot.angle.sin());
+    let gap = DOT + 6.0;
+    let anchor = match cos {
+        c if c > 0.2 => "start",
+        c if c < -0.2 => "end",
+        _ => "middle",
+    };
+    // Above and below there is a line of text between the node and its name.
+    let (x, y) = (spot.x + gap * cos, spot.y + (gap + 4.0) * sin + 4.0);
+    format!("x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"")
+}
+
+/// A name outside of the ring, along the ray from the middle, never upside down.
+fn spoke(spot: Spot) -> String {
+    let degrees = spot.angle.to_degrees();
+    let gap = DOT + 6.0;
+    let (x, y) = (
+        spot.x + gap * spot.angle.cos(),
+        spot.y + gap * spot.angle.sin(),
+    );
+    let (turn, anchor) = if spot.angle.cos() < -1e-9 {
+        (degrees + 180.0, "end")
+    } else {
+        (degrees, "start")
+    };
+    format!(
+        "transform=\"translate({x:.1} {y:.1}) rotate({turn:.1})\" dy=\"4\" text-anchor=\"{anchor}\""
+    )
+}
+
+fn legend(svg: &mut String, x: f64, y: f64) {
+    let mut x = x;
+    let mut entry = |sign: &dyn Fn(f64) -> String, sign_width: f64, text: &str| {
+        let at = x + sign_width + 6.0;
+        put(
+            svg,
+            format_args!(
+                "{}<text class=\"note\" x=\"{at:.1}\" y=\"{y:.1}\">{text}</text>\n",
+                sign(x)
+            ),
+        );
+        x = at + 6.6 * text.len() as f64 + 16.0;
+    };
+    let middle = y - 4.0;
+    let stroke = |class: &'static str, more: &'static str| {
+        move |x: f64| {
+            format!(
+                "<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{middle:.1}\" x2=\"{:.1}\" y2=\"{middle:.1}\"{more}/>",
+                x + 30.0
+            )
+        }
+    };
+    let pill = |x: f64| {
+        format!(
+            "<rect class=\"global\" x=\"{x:.1}\" y=\"{:.1}\" width=\"26\" height=\"12\" rx=\"6\"/>",
+            middle - 6.0
+        )
+    };
+    let dot = |class: &'static str| {
+        move |x: f64| {
+            format!(
+                "<circle class=\"node{class}\" cx=\"{:.1}\" cy=\"{middle:.1}\" r=\"{DOT}\"/>",
+                x + DOT
+            )
+        }
+    };
+    entry(&pill, 26.0, "global node");
+    entry(&dot(""), 2.0 * DOT, "node");
+    entry(&dot(" lost"), 2.0 * DOT, "no answer");
+    entry(
+        &stroke("slave", " marker-end=\"url(#arrow)\""),
+        30.0,
+        "to its master",
+    );
+    entry(&stroke("mesh", ""), 30.0, "between globals");
+    entry(&stroke("link", ""), 30.0, "connection");
+}
+
+fn put(svg: &mut String, args: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = svg.write_fmt(args);
+}
+
+/// Text that is safe in a document: node IDs come from anywhere.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

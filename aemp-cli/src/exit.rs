@@ -1,0 +1,53 @@
+//! How the command ends.
+
+use std::process::{ExitCode, Termination};
+
+/// The exit status of the command.
+///
+/// ```
+/// assert_eq!(aemp_cli::Exit::Done.code(), 0);
+/// assert_eq!(aemp_cli::Exit::Network.code(), 4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// 0: everything was done.
+    Done,
+    /// 1: it did not work: the port is dead, nobody answered in time, there is no such key.
+    Failed,
+    /// 2: the command line cannot be understood.
+    Usage,
+    /// 3: the configuration cannot be used: a broken file, no secret, no seeds, an address that cannot be bound.
+    Config,
+    /// 4: the network cannot be joined: no seed is reached, or none lets us in.
+    Network,
+    /// 255: the other node evaluated the code, and it failed there (as the reference has it).
+    Eval,
+}
+
+impl Exit {
+    /// The status as the system sees it.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Network => 4,
+            Self::Eval => 255,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        self.into()
+    }
+}

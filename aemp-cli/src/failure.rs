@@ -1,0 +1,70 @@
+//! Why a command did not do what it was asked for: a text for people, and an exit status for scripts.
+
+use std::{fmt, io};
+
+use aemp::config::ConfigError;
+
+use crate::Exit;
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// Empty if there is nobody to tell, or nothing more to say.
+    pub(crate) text: String,
+}
+
+/// What becomes of a command.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+impl Failure {
+    fn new(exit: Exit, text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { exit, text }
+    }
+
+    /// It did not work.
+    pub(crate) fn failed(text: impl fmt::Display) -> Self {
+        Self::new(Exit::Failed, text)
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(text: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    /// The configuration is wrong.
+    pub(crate) fn config(text: impl fmt::Display) -> Self {
+        Self::new(Exit::Config, text)
+    }
+
+    /// The network cannot be joined.
+    pub(crate) fn network(text: impl fmt::Display) -> Self {
+        Self::new(Exit::Network, text)
+    }
+
+    /// Code failed on another node.
+    pub(crate) fn eval(text: impl fmt::Display) -> Self {
+        Self::new(Exit::Eval, text)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    /// A value that cannot be is a fault of the command line, unless it stands in the file.
+    fn from(error: ConfigError) -> Self {
+        match &error {
+            ConfigError::Value { place, .. } if place.file.is_none() => Self::usage(error),
+            ConfigError::NoKey { .. } => Self::usage(error),
+            _ => Self::config(error),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Of writing results. A reader that has seen enough, such as `head`, is no failure.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, "");
+        }
+        Self::failed(format_args!("cannot write the result: {error}"))
+    }
+}

@@ -1,0 +1,43 @@
+//! Where the log goes.
+
+use std::io;
+
+use tracing::{level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
+
+use crate::{client::SeedLog, session::Session};
+
+/// The level that `-v`, so often, asks for.
+fn level(verbose: u8) -> LevelFilter {
+    match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+/// Logs to standard error.
+fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
+    tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(session.output.colors_errors())
+        .with_target(session.options.verbose > 2)
+        .with_filter(level(session.options.verbose))
+}
+
+/// Catches what is logged on this thread about seeds, and logs the rest if that is asked for.
+pub(crate) fn for_client(session: &Session, seeds: SeedLog) -> DefaultGuard {
+    let verbose = session.options.verbose;
+    let shown = (verbose > 0).then(|| to_stderr(session));
+    let seeds = seeds.with_filter(LevelFilter::DEBUG);
+    let subscriber = Registry::default().with(shown).with(seeds);
+    tracing::subscriber::set_default(subscriber)
+}
+
+/// Logs all that happens in this process to standard error.
+pub(crate) fn for_node(session: &Session) {
+    let subscriber = Registry::default().with(to_stderr(session));
+    // A program that is an `aemp` command may have its own.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

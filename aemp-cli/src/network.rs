@@ -1,0 +1,92 @@
+//! Where the network is that commands join, and what lets them in.
+
+use aemp::{
+    Node, NodeBuilder, Value,
+    config::{ConfigFile, Environment, Settings, Sources},
+};
+
+use crate::{failure::Failure, session::Session};
+
+/// The profile that commands join the network with.
+const PROFILE: &str = "aemp";
+
+/// Who commands are in the network, unless the profile `aemp` says otherwise.
+const NODE_ID: &str = "aemp/%n/%u";
+
+/// The network that the options and the configuration name.
+pub(crate) struct Network {
+    /// How the seeds are called in the configuration or the options.
+    pub(crate) seeds: Vec<String>,
+    builder: NodeBuilder,
+}
+
+impl Network {
+    /// Reads the configuration as far as the options do not say all.
+    pub(crate) fn of(session: &mut Session) -> Result<Self, Failure> {
+        let profile = session.profile().unwrap_or_else(|| PROFILE.into());
+        let file = session.file()?;
+        let settings = Settings::resolve(&Sources {
+            file: Some(file),
+            profile: Some(&profile),
+            force: true,
+            environment: Environment::process(),
+            ..Sources::default()
+        });
+        let settings = settings?;
+        let id = own_id(file, &profile)?.unwrap_or_else(|| NODE_ID.into());
+        let path = file.path().to_owned();
+        let options = &session.options;
+        let mut seeds = options.seeds.clone();
+        if seeds.is_empty() {
+            seeds = settings.seeds.iter().map(ToString::to_string).collect();
+        }
+        if seeds.is_empty() {
+            return Err(Failure::config(format_args!(
+                "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({} has none)",
+                path.display()
+            )));
+        }
+        if options.secret.is_none() && settings.secret.is_none() {
+            return Err(no_secret(&path));
+        }
+        // Nobody connects to a command, and it serves nobody: what the file says of that is meant for nodes.
+        let builder = Node::builder()
+            .profile(profile)
+            .config_file(path)
+            .force(true)
+            .node_id(id)
+            .setting("binds", Value::Array(Vec::new()))
+            .setting("services", Value::Array(Vec::new()));
+        let builder = seeds.iter().fold(builder, NodeBuilder::seed);
+        let builder = match &options.secret {
+            Some(secret) => builder.secret(secret),
+            None => builder,
+        };
+        Ok(Self { seeds, builder })
+    }
+
+    /// A node that is to join it, and how its seeds are called.
+    pub(crate) async fn start(self) -> Result<(Node, Vec<String>), Failure> {
+        let started = self.builder.start().await;
+        let node = started
+            .map_err(|error| Failure::config(format_args!("cannot join the network: {error}")))?;
+        Ok((node, self.seeds))
+    }
+}
+
+/// The node ID in the profile `aemp` itself. What it inherits names other nodes, which may be running.
+fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
+    if profile != PROFILE {
+        return Ok(None);
+    }
+    let id = file.value(Some(PROFILE), "nodeid")?;
+    Ok(id.and_then(|id| Some(id.text()?.into_owned())))
+}
+
+/// Nobody would let us in.
+pub(crate) fn no_secret(file: &std::path::Path) -> Failure {
+    Failure::config(format_args!(
+        "no secret is known: configure the network's with `aemp setsecret TEXT` ({} has none)",
+        file.display()
+    ))
+}

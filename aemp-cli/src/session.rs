@@ -1,0 +1,75 @@
+//! What the commands of one command line share.
+
+use std::collections::BTreeSet;
+
+use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
+
+use crate::{failure::Failure, options::Options, output::Output};
+
+/// The options, where results go, and the configuration file, if a command has asked for it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) options: Options,
+    pub(crate) output: Output,
+    file: Option<ConfigFile>,
+    /// The profile that is being configured; `None` for what holds for all.
+    profile: Option<String>,
+    /// Profiles that may have been changed.
+    touched: BTreeSet<String>,
+}
+
+impl Session {
+    pub(crate) fn new(options: Options, output: Output) -> Self {
+        let profile = options.profile.clone();
+        Self {
+            touched: profile.clone().into_iter().collect(),
+            options,
+            output,
+            file: None,
+            profile,
+        }
+    }
+
+    /// The configuration file.
+    pub(crate) fn file(&mut self) -> Result<&mut ConfigFile, Failure> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => ConfigFile::load_default(&Environment::process())?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// The profile that is being configured.
+    pub(crate) fn profile(&self) -> Option<String> {
+        self.profile.clone()
+    }
+
+    /// What is configured from now on belongs to that profile.
+    pub(crate) fn enter(&mut self, profile: String) {
+        self.touched.insert(profile.clone());
+        self.profile = Some(profile);
+    }
+
+    /// Writes what has been configured, and warns of what no node could use.
+    pub(crate) fn save(&mut self) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        if !file.save()? {
+            return Ok(());
+        }
+        for profile in &self.touched {
+            let settings = Settings::resolve(&Sources {
+                file: Some(file),
+                profile: Some(profile),
+                ..Sources::default()
+            });
+            if let Err(error @ (ConfigError::Circle { .. } | ConfigError::NoParent { .. })) =
+                settings
+            {
+                self.output.note(&format!("warning: {error}"));
+            }
+        }
+        Ok(())
+    }
+}

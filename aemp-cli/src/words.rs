@@ -1,0 +1,172 @@
+//! The words of the command line, and what they stand for.
+//!
+//! As in the reference, a word that begins with `[`, `{` or `"` is JSON, any other is text; and a single word that begins with
+//! `[` is the whole command line.
+
+use std::ffi::OsString;
+
+use aemp::{NodeId, PortId, Value};
+
+use crate::failure::Failure;
+
+/// Begins a word that came as an element of a whole command line, and is neither text nor a structure. No word of a real command
+/// line can contain it.
+const LITERAL: char = '\0';
+
+/// The words behind the program's name.
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Vec<String>, Failure> {
+    let mut words = Vec::new();
+    for (position, arg) in args.into_iter().enumerate() {
+        let word = arg.into_string().map_err(|arg| {
+            let shown = arg.to_string_lossy();
+            Failure::usage(format_args!(
+                "argument {} ({shown:?}) is not UTF-8",
+                position + 1
+            ))
+        })?;
+        words.push(word);
+    }
+    match words.as_slice() {
+        [whole] if whole.starts_with('[') => whole_line(whole),
+        _ => Ok(words),
+    }
+}
+
+fn whole_line(text: &str) -> Result<Vec<String>, Failure> {
+    let elements: Vec<Value> = serde_json::from_str(text).map_err(|error| {
+        Failure::usage(format_args!("the command line is no JSON array: {error}"))
+    })?;
+    Ok(elements.into_iter().map(into_word).collect())
+}
+
+/// The word that is read as that value.
+fn into_word(value: Value) -> String {
+    match value {
+        Value::Str(text) if is_json(&text) => Value::Str(text).to_string(),
+        Value::Str(text) => text,
+        Value::Array(_) | Value::Map(_) => value.to_string(),
+        other => format!("{LITERAL}{other}"),
+    }
+}
+
+fn is_json(word: &str) -> bool {
+    word.starts_with(['[', '{', '"', LITERAL])
+}
+
+/// The value that a word stands for. `what` names it in errors.
+pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
+    if !is_json(word) {
+        return Ok(word.into());
+    }
+    let json = word.strip_prefix(LITERAL).unwrap_or(word);
+    serde_json::from_str(json).map_err(|error| {
+        Failure::usage(format_args!(
+            "{what} begins as JSON does, but is none: {error}: {json}"
+        ))
+    })
+}
+
+/// The values of several words; errors count from `first`.
+pub(crate) fn values<'a>(
+    what: &str,
+    words: impl IntoIterator<Item = &'a String>,
+) -> Result<Vec<Value>, Failure> {
+    let words = words.into_iter().enumerate();
+    words
+        .map(|(n, word)| value(&format!("{what} {}", n + 1), word))
+        .collect()
+}
+
+/// A word that must be text.
+pub(crate) fn text(what: &str, word: &str) -> Result<String, Failure> {
+    let value = value(what, word)?;
+    let text = value.text().map(std::borrow::Cow::into_owned);
+    text.ok_or_else(|| Failure::usage(format_args!("{what} must be a text, not {value}")))
+}
+
+/// A word that must be a port ID; a bare node ID is the node's own port.
+pub(crate) fn port(word: &str) -> Result<PortId, Failure> {
+    let word = text("PORT", word)?;
+    let parsed = PortId::parse(&word);
+    let port = parsed.map_err(|error| Failure::usage(format_args!("PORT {word:?}: {error}")))?;
+    if port.node().is_empty() {
+        let text = format!("PORT {word:?}: names no node: a port ID is NODE#NAME");
+        return Err(Failure::usage(text));
+    }
+    Ok(port)
+}
+
+/// A word that must be a node ID; of a port ID it is the node.
+pub(crate) fn node(word: &str) -> Result<NodeId, Failure> {
+    let word = text("NODE", word)?;
+    let node = word.split_once('#').map_or(&*word, |(node, _)| node);
+    NodeId::new(node).map_err(|error| Failure::usage(format_args!("NODE {word:?}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(args: &[&str]) -> Result<Vec<String>, Failure> {
+        read(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn plain_words_are_text() {
+        assert_eq!(value("ARG", "5").unwrap(), Value::from("5"));
+        assert_eq!(value("ARG", "").unwrap(), Value::from(""));
+        assert_eq!(value("ARG", "-x[").unwrap(), Value::from("-x["));
+    }
+
+    #[test]
+    fn json_words_are_what_they_say() {
+        assert_eq!(value("ARG", "\"5\"").unwrap(), Value::from("5"));
+        assert_eq!(value("ARG", "[1,null]").unwrap().to_string(), "[1,null]");
+        assert_eq!(
+            value("ARG", "{\"b\":1,\"a\":2}").unwrap().to_string(),
+            "{\"b\":1,\"a\":2}"
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_argument() {
+        let list = vec!["a".to_owned(), "[1".to_owned()];
+        let failure = values("argument", &list).unwrap_err();
+        assert!(
+            failure
+                .text
+                .starts_with("argument 2 begins as JSON does, but is none: "),
+            "{}",
+            failure.text
+        );
+    }
+
+    #[test]
+    fn a_whole_command_line_keeps_its_types() {
+        let line = words(&[r#"["snd", "a#b", 5, null, "[x", [1, "2"]]"#]).unwrap();
+        let read: Vec<_> = line
+            .iter()
+            .map(|word| value("ARG", word).unwrap())
+            .collect();
+        let shown: Vec<_> = read.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            ["\"snd\"", "\"a#b\"", "5", "null", "\"[x\"", "[1,\"2\"]"]
+        );
+    }
+
+    #[test]
+    fn several_words_are_no_whole_command_line() {
+        assert_eq!(words(&["[1]", "x"]).unwrap(), ["[1]", "x"]);
+        assert!(words(&["[1"]).unwrap_err().text.contains("no JSON array"));
+    }
+
+    #[test]
+    fn ids_are_checked() {
+        assert_eq!(port("a/b#c").unwrap().as_str(), "a/b#c");
+        assert!(port("#c").unwrap_err().text.contains("names no node"));
+        assert!(port("").is_err());
+        assert_eq!(node("a/b#c").unwrap().as_str(), "a/b");
+        assert!(node("a b").is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! `aemp run`, and what commands do while nodes come and go.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::SECRET;
+
+fn aemp(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aemp"));
+    command
+        .args(args)
+        .env("PERL_ANYEVENT_MP_RC", "/nowhere/rc")
+        .env_remove("AEMP_SEEDS")
+        .env("AEMP_SECRET", SECRET)
+        .stdin(Stdio::null());
+    command
+}
+
+/// A node that `aemp run` runs. Killed when dropped.
+struct Running {
+    process: Child,
+    id: String,
+    address: String,
+    log: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut command = aemp(&["--json", "-v", "run"]);
+        command.args(args).args(["binds", r#"["127.0.0.1:0"]"#]);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the command starts");
+        let mut line = String::new();
+        let out = process.stdout.as_mut().expect("it is piped");
+        BufReader::new(out).read_line(&mut line).expect("it tells");
+        let log = BufReader::new(process.stderr.take().expect("it is piped"));
+        let told: Value = serde_json::from_str(&line).expect("a document");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        Self {
+            process,
+            id: text(&told["node"]),
+            address: text(&told["listeners"][0]),
+            log,
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    /// Waits for a line of the log that contains `text`.
+    fn logs(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            let read = self.log.read_line(&mut line).expect("a line");
+            assert_ne!(read, 0, "the log ends without {text:?}");
+        }
+    }
+
+    /// The exit status, and the rest of the log.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).expect("the log");
+        let status = self.process.wait().expect("it ends");
+        (status.code(), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn ask(node: &Running, args: &[&str]) -> Output {
+    let mut command = aemp(&["-s", &node.address]);
+    command.args(args).output().expect("the command runs")
+}
+
+fn printed(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}: {error}", output.status);
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
+/// A command that has spawned a port on the node and waits for its end; the port's ID.
+fn waiting(node: &Running) -> (Child, BufReader<ChildStdout>, String) {
+    let mut wait = aemp(&[
+        "-s",
+        &node.address,
+        "spawn",
+        "--wait",
+        "green",
+        "Aemp::echo",
+    ]);
+    let mut wait = wait.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut out = BufReader::new(wait.stdout.take().expect("it is piped"));
+    let mut port = String::new();
+    out.read_line(&mut port).expect("the port's ID");
+    (wait, out, port.trim_end().to_owned())
+}
+
+#[test]
+fn a_node_stops_in_order_when_it_is_told_to() {
+    for signal in ["-TERM", "-INT"] {
+        let node = Running::start(&["nodeid", "green"]);
+        assert_eq!(node.id, "green");
+        let (mut wait, mut out, _) = waiting(&node);
+        node.signal(signal);
+        let (status, log) = node.end();
+        assert_eq!(status, Some(0), "{log}");
+        assert!(log.contains("green stops"), "{log}");
+        let mut reason = String::new();
+        out.read_to_string(&mut reason).expect("the reason");
+        assert_eq!(
+            reason, "\n",
+            "the port has ended normally, before the connection"
+        );
+        assert_eq!(wait.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_node_at_once() {
+    let mut node = Running::start(&["nodeid", "green"]);
+    // A peer that asks for much and reads nothing, so that the node has something to wait for.
+    let mut peer = TcpStream::connect(&node.address).expect("it listens");
+    let secret: String = SECRET.bytes().map(|octet| format!("{octet:02x}")).collect();
+    write!(
+        peer,
+        "aemp;1;raw;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n"
+    )
+    .expect("it reads");
+    node.logs("raw is up");
+    let text = "x".repeat(1 << 20);
+    peer.set_write_timeout(Some(Duration::from_millis(100)))
+        .expect("it can be set");
+    while write!(peer, r#"["","snd","raw#port","{text}"]"#).is_ok() {}
+    node.signal("-TERM");
+    node.logs("green stops");
+    node.signal("-TERM");
+    let (status, log) = node.end();
+    assert_eq!(status, Some(1), "{log}");
+    assert!(log.contains("ended by a second signal"), "{log}");
+}
+
+#[test]
+fn an_echo_port_answers() {
+    let node = Running::start(&["nodeid", "green", "services", "Aemp::echo"]);
+    let port = printed(&ask(&node, &["spawn", "green", "Aemp::echo"]));
+    let echo = ask(&node, &["cal", &port, "hello", "5", r#"{"a":[1,2.5]}"#]);
+    assert_eq!(printed(&echo), r#""hello","5",{"a":[1,2.5]}"#);
+}
+
+#[test]
+fn waiting_for_a_spawned_port() {
+    let node = Running::start(&["nodeid", "green"]);
+    let (mut wait, mut out, port) = waiting(&node);
+    let name = port.rsplit('#').next().expect("a name");
+    printed(&ask(
+        &node,
+        &["snd", "green", "kil1", name, "enough", "of it"],
+    ));
+    let mut reason = String::new();
+    out.read_to_string(&mut reason).expect("the reason");
+    assert_eq!(reason, "enough of it\n");
+    assert_eq!(wait.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn options_come_before_the_file_and_pairs_after_it() {
+    let dir = TempDir::new().expect("a directory");
+    let rc = dir.path().join("rc");
+    std::fs::write(
+        &rc,
+        r#"{"secret":"of the file","profile":{"p":{"nodeid":"file"}}}"#,
+    )
+    .expect("it is written");
+    let mut command = aemp(&["--json", "--secret", SECRET, "run", "p", "nodeid", "pair"]);
+    command.args(["binds", r#"["127.0.0.1:0"]"#, "secret", "of the pair"]);
+    command
+        .env("PERL_ANYEVENT_MP_RC", &rc)
+        .env_remove("AEMP_SECRET");
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let out = process.stdout.as_mut().expect("it is piped");
+    BufReader::new(out).read_line(&mut line).expect("it tells");
+    let told: Value = serde_json::from_str(&line).expect("a document");
+    let address = told["listeners"][0].as_str().expect("an address");
+    let asked = aemp(&["-s", address, "cal", "file", "time"]).output();
+    process.kill().expect("it runs");
+    process.wait().expect("it ends");
+    assert_eq!(told["node"], "file");
+    printed(&asked.expect("the command runs"));
+}
+
+#[test]
+fn a_picture_of_the_network() {
+    let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("network.svg");
+    let name = file.to_str().expect("a text");
+    let output = ask(&node, &["trace", "green", "--svg", name]);
+    assert_eq!(printed(&output), "");
+    let note = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(note, format!("{name}: 1 node, 0 connections\n"));
+    let svg = std::fs::read_to_string(&file).expect("it is written");
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
+    );
+    assert!(svg.contains(">1 node, 1 global, 0 connections<"), "{svg}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut command = aemp(&["completions", "bash"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it starts");
+    drop(process.stdout.take());
+    let output = process.wait_with_output().expect("it ends");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && error.is_empty(), "{error}");
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&aemp(&["completions", shell]).output().expect("it runs"));
+        for word in ["aemp", "setseeds", "showprofile", "trace", "timeout"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn a_generated_certificate_is_one_for_openssl() {
+    let dir = TempDir::new().expect("a directory");
+    let rc = dir.path().join("rc");
+    let mut command = aemp(&["gencert", "--json", "showconfig", "p"]);
+    let output = command.env("PERL_ANYEVENT_MP_RC", &rc).output();
+    let config: Value = serde_json::from_str(&printed(&output.expect("it runs"))).expect("JSON");
+    let pem = dir.path().join("cert.pem");
+    std::fs::write(&pem, config["cert"].as_str().expect("a text")).expect("it is written");
+    let mut openssl = Command::new("openssl");
+    let openssl = openssl.args(["x509", "-noout", "-text", "-in"]).arg(&pem);
+    let Ok(shown) = openssl.output() else {
+        eprintln!("SKIPPED: there is no openssl here");
+        return;
+    };
+    let shown = printed(&shown);
+    for line in [
+        "Version: 3 (0x2)",
+        "Signature Algorithm: ecdsa-with-SHA256",
+        "Issuer: CN = AnyEvent::MP",
+        "Subject: CN = AnyEvent::MP",
+        "X509v3 Subject Key Identifier:",
+        "X509v3 Authority Key Identifier:",
+        "X509v3 Basic Constraints: critical\n                CA:TRUE\n",
+    ] {
+        // Versions differ in their blanks around `=`.
+        let (shown, line) = (shown.replace(" = ", "="), line.replace(" = ", "="));
+        assert!(shown.contains(&line), "{line}: {shown}");
+    }
+    for absent in ["Key Usage", "Alternative Name"] {
+        assert!(!shown.contains(absent), "{absent}: {shown}");
+    }
+    let mut verify = Command::new("openssl");
+    let verify = verify.args(["verify", "-CAfile"]).args([&pem, &pem]);
+    assert!(printed(&verify.output().expect("openssl runs")).ends_with(": OK"));
+}

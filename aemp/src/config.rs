@@ -1,0 +1,52 @@
+//! Configuration: the file that AEMP programs share, its profiles, and the settings of a node.
+//!
+//! The file is the reference's, `~/.perl-anyevent-mp`, or whatever `$PERL_ANYEVENT_MP_RC` names: JSON, with defaults for all
+//! nodes at its top level and named profiles below.
+//!
+//! ```json
+//! {
+//!    "version" : 1,
+//!    "secret" : "between friends",
+//!    "seeds" : [ "10.0.0.1:4040" ],
+//!    "profile" : {
+//!       "worker" : { "nodeid" : "worker/%n/", "services" : [ "My::Worker::start" ] },
+//!       "big" : { "parent" : "worker", "services" : [ [ "My::Worker::start", 16 ] ] }
+//!    }
+//! }
+//! ```
+//!
+//! - [`ConfigFile`] reads, changes and writes it; `aemp set...` does so from the command line.
+//! - [`Settings`] are what a node makes of it, together with the program's arguments and the
+//!   [environment](Environment); [`Sources`] says which of them counts.
+//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with it. **A node reads the file only when it is told
+//!   to.**
+//!
+//! PROTOCOL.md section 13.
+
+mod address;
+mod edit;
+mod environment;
+mod error;
+mod file;
+mod key;
+mod layers;
+mod node_id;
+mod parse;
+mod places;
+mod read;
+mod save;
+mod settings;
+mod write;
+
+pub use self::{
+    address::{Address, AddressError, Host},
+    environment::Environment,
+    error::{ConfigError, Place},
+    file::ConfigFile,
+    key::{KEYS, Key, Kind},
+    layers::Sources,
+    node_id::{expand_node_id, host_name},
+    places::Position,
+    settings::{Cert, Service, Settings, effective},
+};
+pub use crate::proto::handshake::auth::{Method, Secret};

@@ -1,0 +1,201 @@
+//! The configuration file.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use aemp_codec::{Map, Value};
+
+use super::{
+    ConfigError, Environment, Place, Position,
+    parse::{self, Fault},
+    places::Places,
+    read, save, write,
+};
+
+/// The configuration file that AEMP programs in Rust and in Perl share (PROTOCOL.md section 13).
+///
+/// It holds the whole document: keys that are unknown here survive a change. Comments do not; as the reference does,
+/// [`save`](Self::save) leaves the file as it was before beside it, with `~` behind its name.
+///
+/// What is [loaded](Self::load) may have comments (`#` to the end of the line) and commas behind last elements. A file that
+/// cannot be read and understood gives no `ConfigFile`, so nothing can overwrite it.
+///
+/// ```
+/// use aemp::config::ConfigFile;
+///
+/// # let dir = std::env::temp_dir().join(format!("aemp-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir)?;
+/// # let path = dir.join("rc");
+/// let mut file = ConfigFile::load(&path)?;
+/// file.set(None, "secret", "between friends")?;
+/// file.set(Some("worker"), "seeds", "10.0.0.1:4040,10.0.0.2:4040")?;
+/// file.add(Some("worker"), "seeds", "10.0.0.3:4040")?;
+/// file.save()?;
+///
+/// let file = ConfigFile::load(&path)?;
+/// assert_eq!(file.profiles()?, ["worker"]);
+/// let seeds = file.value(Some("worker"), "seeds")?.unwrap();
+/// assert_eq!(seeds.to_string(), r#"["10.0.0.1:4040","10.0.0.2:4040","10.0.0.3:4040"]"#);
+/// # std::fs::remove_dir_all(&dir)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ConfigFile {
+    path: PathBuf,
+    pub(super) map: Map,
+    pub(super) places: Places,
+    /// The document as it is in the file.
+    saved: Map,
+    /// What the file holds; `None` if there is none.
+    octets: Option<Vec<u8>>,
+}
+
+impl ConfigFile {
+    /// Where the file is: `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoPath`].
+    pub fn default_path(environment: &Environment) -> Result<PathBuf, ConfigError> {
+        let home = || {
+            environment
+                .path("HOME")
+                .map(|home| home.join(".perl-anyevent-mp"))
+        };
+        let app_data = || {
+            environment
+                .path("APPDATA")
+                .map(|home| home.join("perl-anyevent-mp"))
+        };
+        environment
+            .path("PERL_ANYEVENT_MP_RC")
+            .or_else(home)
+            .or_else(app_data)
+            .ok_or(ConfigError::NoPath)
+    }
+
+    /// Reads the file at its [default path](Self::default_path).
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and [`ConfigError::NoPath`].
+    pub fn load_default(environment: &Environment) -> Result<Self, ConfigError> {
+        Self::load(Self::default_path(environment)?)
+    }
+
+    /// Reads a file. One that does not exist, or in which nothing stands, is an empty configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Read`]; [`ConfigError::Syntax`] with line and column.
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        let octets = match std::fs::read(&path) {
+            Ok(octets) => Some(octets),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(ConfigError::Read { path, source }),
+        };
+        let parsed = parse::document(octets.as_deref().unwrap_or_default());
+        match parsed {
+            Ok(parsed) => {
+                let (map, places) = parsed.unwrap_or_else(|| (empty(), Places::default()));
+                let saved = map.clone();
+                Ok(Self {
+                    path,
+                    map,
+                    places,
+                    saved,
+                    octets,
+                })
+            }
+            Err(Fault { at, problem }) => Err(ConfigError::Syntax {
+                path,
+                position: at,
+                problem,
+            }),
+        }
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether anything has been changed that [`save`](Self::save) would write.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.map != self.saved
+    }
+
+    /// Writes what has been changed, all or nothing: whoever reads the file sees the old or the new one. Returns whether
+    /// there was anything to write.
+    ///
+    /// A new file can be read by its owner alone, for it holds secrets; an old one keeps its permissions. A symbolic link
+    /// is followed.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Changed`] if the file is not what was loaded; [`ConfigError::Write`]. The file is as it was before.
+    pub fn save(&mut self) -> Result<bool, ConfigError> {
+        if !self.is_changed() {
+            return Ok(false);
+        }
+        let failed = |source| ConfigError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let invalid = |problem| failed(io::Error::new(io::ErrorKind::InvalidData, problem));
+        let text = write::document(&self.map).map_err(invalid)?;
+        let now = save::current(&self.path).map_err(failed)?;
+        if now != self.octets {
+            let path = self.path.clone();
+            return Err(ConfigError::Changed { path });
+        }
+        save::replace(&self.path, text.as_bytes()).map_err(failed)?;
+        if let Ok(Some((_, places))) = parse::document(text.as_bytes()) {
+            self.places = places;
+        }
+        self.saved = self.map.clone();
+        self.octets = Some(text.into_bytes());
+        Ok(true)
+    }
+
+    /// The error that the value at `path` is something else than expected.
+    pub(super) fn wrong(&self, path: &[&str], expected: &str, found: &Value) -> ConfigError {
+        ConfigError::Value {
+            place: self.place(path).into(),
+            problem: format!("expected {expected}, found {}", read::kind(found)),
+        }
+    }
+
+    pub(super) fn place(&self, path: &[&str]) -> Place {
+        let position: Option<Position> = self.places.of(path);
+        let (profile, key) = match path {
+            ["profile", profile, key] => (Some((*profile).into()), *key),
+            ["profile", profile] => (Some((*profile).into()), ""),
+            _ => (None, path.last().copied().unwrap_or_default()),
+        };
+        Place {
+            file: Some((self.path.clone(), position)),
+            profile,
+            key: key.into(),
+        }
+    }
+}
+
+/// What the reference begins a new file with.
+fn empty() -> Map {
+    [("version", 1)].into_iter().collect()
+}
+
+impl fmt::Debug for ConfigFile {
+    // What it holds is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

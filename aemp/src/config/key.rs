@@ -1,0 +1,178 @@
+//! The keys of a configuration.
+
+use aemp_codec::Value;
+
+use super::read;
+
+/// A key of the configuration: what `aemp setKEY` sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Key {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// What it is for, in a line.
+    pub summary: &'static str,
+}
+
+/// What the value of a [`Key`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A text that nobody else should see.
+    Secret,
+    /// The ID of a node, in which `%n`, `%u` and a trailing `/` are replaced.
+    NodeId,
+    /// The name of a profile; only profiles have it, not the top level.
+    Profile,
+    /// A list of addresses.
+    Addresses,
+    /// A list of init functions, each a name, or an array of name and arguments.
+    Services,
+    /// A list of the names of wire formats.
+    Formats,
+    /// A list of the names of authentication methods.
+    Methods,
+    /// A positive number of seconds.
+    Seconds,
+    /// True or false: 1 or 0.
+    Flag,
+}
+
+/// Every key, in the order in which they are explained.
+pub const KEYS: [Key; 16] = [
+    key("nodeid", Kind::NodeId, "the node's ID"),
+    key("secret", Kind::Secret, "the secret that all nodes share"),
+    key(
+        "cert",
+        Kind::Secret,
+        "the certificate that all nodes share, with its key, as PEM",
+    ),
+    key("seeds", Kind::Addresses, "nodes to stay connected to"),
+    key("binds", Kind::Addresses, "where to listen"),
+    key(
+        "services",
+        Kind::Services,
+        "init functions to run when the node starts",
+    ),
+    key(
+        "parent",
+        Kind::Profile,
+        "the profile that has what this one lacks",
+    ),
+    key(
+        "secure",
+        Kind::Flag,
+        "refuse what other nodes ask to be run here",
+    ),
+    key(
+        "monitor_timeout",
+        Kind::Seconds,
+        "how soon a dead node must be noticed",
+    ),
+    key(
+        "connect_interval",
+        Kind::Seconds,
+        "how long an attempt to connect may take",
+    ),
+    key(
+        "framing_format",
+        Kind::Formats,
+        "wire formats, the favourite first",
+    ),
+    key(
+        "auth_offer",
+        Kind::Methods,
+        "how the node proves itself, the favourite first",
+    ),
+    key(
+        "auth_accept",
+        Kind::Methods,
+        "how others may prove themselves, the favourite first",
+    ),
+    key(
+        "autocork",
+        Kind::Flag,
+        "gather small packets (reference nodes only; Rust nodes always do)",
+    ),
+    key(
+        "nodelay",
+        Kind::Flag,
+        "send small packets without delay (on by default)",
+    ),
+    key(
+        "eval",
+        Kind::Text,
+        "Perl code to run when the node starts (reference nodes only)",
+    ),
+];
+
+const fn key(name: &'static str, kind: Kind, summary: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        summary,
+    }
+}
+
+impl Key {
+    /// The key of that name.
+    ///
+    /// ```
+    /// use aemp::config::{Key, Kind};
+    ///
+    /// assert_eq!(Key::named("seeds").unwrap().kind, Kind::Addresses);
+    /// assert!(Key::named("sedes").is_none());
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// Whether its value is a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        use Kind::{Addresses, Formats, Methods, Services};
+        matches!(self.kind, Addresses | Services | Formats | Methods)
+    }
+
+    /// The value as it is best kept: lists of texts with commas, numbers and flags of texts. Null is left alone.
+    ///
+    /// # Errors
+    ///
+    /// What is expected, and what was found instead.
+    pub fn normalize(&self, value: &Value) -> Result<Value, String> {
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        Ok(match self.kind {
+            Kind::Text | Kind::Profile => read::text(value)?.into(),
+            Kind::Secret => {
+                read::secret(value)?;
+                value.clone()
+            }
+            Kind::NodeId => read::node_id(value)?.into(),
+            Kind::Addresses => {
+                match self.name {
+                    "seeds" => read::seeds(value)?,
+                    _ => read::addresses(value)?,
+                };
+                read::names(value)?.into()
+            }
+            Kind::Services => {
+                read::services(value)?;
+                Value::Array(read::items(value)?)
+            }
+            Kind::Formats => read::names(value)?.into(),
+            Kind::Methods => {
+                read::methods(value)?;
+                read::names(value)?.into()
+            }
+            Kind::Seconds => read::number(value, read::least(self.name))?,
+            Kind::Flag => i64::from(read::flag(value)?).into(),
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! Which of several values of a key counts.
+
+use std::borrow::Cow;
+
+use aemp_codec::{Map, Value};
+
+use super::{ConfigError, ConfigFile, Environment, Key, Place, edit::no_key, read};
+use crate::node::registry::nearest;
+
+/// What the settings of a node are made of, and which of it counts.
+///
+/// Lowest first: built-in defaults, the program's arguments, the top level of the file, the parents of the profile from the
+/// farthest to the nearest, the profile, the [environment](Environment); with [`force`](Self::force) the program's
+/// arguments are the last instead. A value replaces those below it as a whole, lists too. A null stands for the built-in
+/// default.
+///
+/// PROTOCOL.md section 13; the environment, and that `force` does not mean the built-in defaults too, are this
+/// implementation's.
+#[derive(Debug, Clone, Default)]
+pub struct Sources<'a> {
+    /// The file, unless it is not to be read (`norc`). The environment counts only with it.
+    pub file: Option<&'a ConfigFile>,
+    /// The profile. Without one it is `$AEMP_PROFILE`, or the host's name; with one `$AEMP_PROFILE` counts nevertheless, unless
+    /// there is `force`. The profile need not exist.
+    pub profile: Option<&'a str>,
+    /// The program's arguments, by the names of keys.
+    pub arguments: Cow<'a, Map>,
+    /// Whether the program's arguments win.
+    pub force: bool,
+    /// Where to look for variables.
+    pub environment: Environment,
+}
+
+pub(super) enum Origin {
+    Arguments,
+    File { profile: Option<String> },
+    Environment,
+}
+
+struct Layer<'a> {
+    origin: Origin,
+    map: Cow<'a, Map>,
+}
+
+/// The sections that count, the lowest first.
+pub(super) struct Layers<'a> {
+    file: Option<&'a ConfigFile>,
+    layers: Vec<Layer<'a>>,
+}
+
+impl<'a> Layers<'a> {
+    pub(super) fn new(sources: &'a Sources<'_>, profile: &str) -> Result<Self, ConfigError> {
+        for key in sources.arguments.keys() {
+            Key::named(key).ok_or_else(|| no_key(key))?;
+        }
+        let arguments = || Layer {
+            origin: Origin::Arguments,
+            map: Cow::Borrowed(&*sources.arguments),
+        };
+        let mut layers = Vec::new();
+        if !sources.force {
+            layers.push(arguments());
+        }
+        if let Some(file) = sources.file {
+            layers.push(Layer {
+                origin: Origin::File { profile: None },
+                map: Cow::Borrowed(file.document()),
+            });
+            layers.extend(chain(file, profile)?.into_iter().rev());
+            layers.push(Layer {
+                origin: Origin::Environment,
+                map: Cow::Owned(sources.environment.keys()),
+            });
+        }
+        if sources.force {
+            layers.push(arguments());
+        }
+        Ok(Self {
+            file: sources.file,
+            layers,
+        })
+    }
+
+    fn find(&self, key: &str) -> Option<(&Layer<'a>, &Value)> {
+        let mut layers = self.layers.iter().rev();
+        layers.find_map(|layer| Some((layer, layer.map.get(key)?)))
+    }
+
+    /// The value of a key, read by `read`. `None` if there is none.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some((layer, value)) = self.find(key).filter(|(_, value)| !value.is_null()) else {
+            return Ok(None);
+        };
+        read(value).map(Some).map_err(|problem| ConfigError::Value {
+            place: self.place(&layer.origin, key).into(),
+            problem,
+        })
+    }
+
+    fn place(&self, origin: &Origin, key: &str) -> Place {
+        match (origin, self.file) {
+            (Origin::File { profile }, Some(file)) => match profile {
+                None => file.place(&[key]),
+                Some(profile) => file.place(&["profile", profile, key]),
+            },
+            (Origin::Environment, _) => lone(Environment::name_of(key)),
+            _ => lone(key),
+        }
+    }
+
+    /// Every value that counts, with those of unknown keys.
+    pub(super) fn merged(&self) -> Map {
+        let mut merged = Map::new();
+        for layer in &self.layers {
+            for (key, value) in layer.map.iter() {
+                merged.insert(key, value);
+            }
+        }
+        merged
+    }
+
+    /// The places of keys that mean nothing to anybody.
+    pub(super) fn unknown(&self) -> Vec<Place> {
+        let mut unknown = Vec::new();
+        for layer in &self.layers {
+            let meaningless = |key: &&str| {
+                Key::named(key).is_none() && !matches!(*key, "profile" | "version" | "dirty")
+            };
+            let keys = layer.map.keys().filter(meaningless);
+            unknown.extend(keys.map(|key| self.place(&layer.origin, key)));
+        }
+        unknown
+    }
+}
+
+fn lone(key: &str) -> Place {
+    Place {
+        file: None,
+        profile: None,
+        key: key.into(),
+    }
+}
+
+/// A profile, its parent, and so on.
+fn chain<'a>(file: &'a ConfigFile, profile: &str) -> Result<Vec<Layer<'a>>, ConfigError> {
+    let mut layers = Vec::new();
+    let mut names = vec![profile.to_owned()];
+    let mut section = file.profile(profile)?;
+    while let Some(map) = section {
+        let name = names.last().cloned().unwrap_or_default();
+        let parent = parent(file, &name, map)?;
+        layers.push(Layer {
+            origin: Origin::File {
+                profile: Some(name.clone()),
+            },
+            map: Cow::Borrowed(map),
+        });
+        let Some(parent) = parent else {
+            break;
+        };
+        if let Some(at) = names.iter().position(|seen| *seen == parent) {
+            names.push(parent);
+            return Err(ConfigError::Circle {
+                path: file.path().into(),
+                circle: names[at..].join(" -> "),
+            });
+        }
+        section = file.profile(&parent)?;
+        if section.is_none() {
+            return Err(ConfigError::NoParent {
+                place: file.place(&["profile", &name, "parent"]).into(),
+                near: nearest(file.profiles()?.into_iter(), &parent).map(str::to_owned),
+                parent,
+            });
+        }
+        names.push(parent);
+    }
+    Ok(layers)
+}
+
+fn parent(file: &ConfigFile, name: &str, map: &Map) -> Result<Option<String>, ConfigError> {
+    let Some(value) = map.get("parent") else {
+        return Ok(None);
+    };
+    let parent = read::text(value).map_err(|problem| ConfigError::Value {
+        place: file.place(&["profile", name, "parent"]).into(),
+        problem,
+    })?;
+    Ok((!parent.is_empty()).then_some(parent))
+}

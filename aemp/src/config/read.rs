@@ -1,0 +1,224 @@
+//! Values of keys as Rust's types, as leniently as Perl where nothing can be misunderstood.
+//!
+//! The errors say what is expected, and what was found instead.
+
+use std::{borrow::Cow, time::Duration};
+
+use aemp_codec::{NodeId, Value};
+
+use super::{Address, Service, expand_node_id};
+use crate::proto::handshake::auth::{Method, Secret};
+
+type Read<T> = Result<T, String>;
+
+pub(super) fn text(value: &Value) -> Read<String> {
+    match value.text() {
+        Some(text) if !matches!(value, Value::Bool(_)) => Ok(text.into_owned()),
+        _ => wrong("a text", value),
+    }
+}
+
+/// A text that is not repeated in errors.
+pub(super) fn hidden(value: &Value) -> Read<String> {
+    text(value).map_err(|_| format!("expected a text, found {}", kind(value)))
+}
+
+/// The octets of a secret: reference nodes take its characters for octets.
+pub(super) fn secret(value: &Value) -> Read<Secret> {
+    if let Value::Bytes(octets) = value {
+        return Ok(Secret::new(octets));
+    }
+    let text = Value::Str(hidden(value)?);
+    match text.as_bytes() {
+        Some(octets) => Ok(Secret::new(octets)),
+        None => Err("expected characters up to U+00FF only, as reference nodes do".into()),
+    }
+}
+
+pub(super) fn node_id(value: &Value) -> Read<String> {
+    let configured = text(value)?;
+    match NodeId::new(expand_node_id(&configured, "host", "random")) {
+        Ok(_) => Ok(configured),
+        Err(error) => Err(format!("{configured:?} is no node ID: {error}")),
+    }
+}
+
+/// What a duration can be, in seconds. Longer ones are mistakes, and would not fit everywhere.
+const LEAST_SECONDS: f64 = 0.001;
+const MOST_SECONDS: f64 = 1e9;
+/// Keepalives go out three times as often.
+const LEAST_TIMEOUT: f64 = 0.03;
+
+/// The number in a number, or in a text.
+pub(super) fn number(value: &Value, least: f64) -> Read<Value> {
+    let known = match value {
+        Value::Str(text) => parse_number(text.trim()),
+        number => number.as_f64().map(|_| number.clone()),
+    };
+    let allowed = least..=MOST_SECONDS;
+    match known.filter(|number| number.as_f64().is_some_and(|x| allowed.contains(&x))) {
+        Some(number) => Ok(number),
+        None => wrong(&format!("a number of seconds, at least {least}"), value),
+    }
+}
+
+fn parse_number(text: &str) -> Option<Value> {
+    if let Ok(n) = text.parse::<i64>() {
+        return Some(Value::Int(n));
+    }
+    text.parse().ok().map(Value::Float)
+}
+
+fn seconds_from(value: &Value, least: f64) -> Read<Duration> {
+    let number = number(value, least)?.as_f64();
+    let duration = number.and_then(|x| Duration::try_from_secs_f64(x).ok());
+    duration.ok_or_else(|| "the number is out of range".into())
+}
+
+/// A duration: `connect_interval`.
+pub(super) fn seconds(value: &Value) -> Read<Duration> {
+    seconds_from(value, LEAST_SECONDS)
+}
+
+/// A duration: `monitor_timeout`.
+pub(super) fn timeout(value: &Value) -> Read<Duration> {
+    seconds_from(value, LEAST_TIMEOUT)
+}
+
+/// The least value of a duration of that name.
+pub(super) fn least(key: &str) -> f64 {
+    match key {
+        "monitor_timeout" => LEAST_TIMEOUT,
+        _ => LEAST_SECONDS,
+    }
+}
+
+pub(super) fn flag(value: &Value) -> Read<bool> {
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::Null => Ok(false),
+        Value::Str(text) => match text.trim() {
+            "" | "0" | "false" => Ok(false),
+            "1" | "true" => Ok(true),
+            _ => wrong("1 or 0", value),
+        },
+        number => match number.as_f64() {
+            Some(x) => Ok(x != 0.0),
+            None => wrong("1 or 0", value),
+        },
+    }
+}
+
+/// The elements of an array, of a text with commas, or of a lone number.
+pub(super) fn items(value: &Value) -> Read<Vec<Value>> {
+    match value {
+        Value::Array(items) => Ok(items.clone()),
+        Value::Null => Ok(Vec::new()),
+        Value::Str(text) => Ok(split(text).map(Value::from).collect()),
+        Value::Int(_) | Value::UInt(_) => Ok(vec![value.clone()]),
+        _ => wrong("a list", value),
+    }
+}
+
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+/// A list of texts, each of which may be several with commas between them.
+pub(super) fn names(value: &Value) -> Read<Vec<String>> {
+    let mut names = Vec::new();
+    for (i, item) in items(value)?.iter().enumerate() {
+        let text = text(item).map_err(|problem| element(i, &problem))?;
+        names.extend(split(&text).map(str::to_owned));
+    }
+    Ok(names)
+}
+
+fn element(i: usize, problem: &str) -> String {
+    format!("element {}: {problem}", i + 1)
+}
+
+pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
+    let names = names(value)?;
+    let parsed = names.iter().map(|name| name.parse::<Address>());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
+}
+
+/// A seed without a port cannot be connected to.
+pub(super) fn seeds(value: &Value) -> Read<Vec<Address>> {
+    let seeds = addresses(value)?;
+    match seeds.iter().find(|seed| seed.port.is_none()) {
+        Some(seed) => Err(format!("the seed {seed} needs a port")),
+        None => Ok(seeds),
+    }
+}
+
+pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
+    let names = names(value)?;
+    let methods = names.iter().map(|name| {
+        Method::from_name(name).ok_or_else(|| {
+            let known = Method::ACCEPTED.map(Method::name).join(", ");
+            format!("unknown authentication method {name:?}; known are {known}")
+        })
+    });
+    methods.collect()
+}
+
+pub(super) fn services(value: &Value) -> Read<Vec<Service>> {
+    let items = items(value)?;
+    let services = items.iter().enumerate();
+    services
+        .map(|(i, item)| service(item).map_err(|problem| element(i, &problem)))
+        .collect()
+}
+
+fn service(item: &Value) -> Read<Service> {
+    let (name, args) = match item {
+        Value::Str(name) => (name, Vec::new()),
+        Value::Array(parts) => match parts.split_first() {
+            Some((Value::Str(name), args)) => (name, args.to_vec()),
+            _ => return wrong("the name of a function first in the array", item),
+        },
+        _ => {
+            return wrong(
+                "the name of a function, or an array of name and arguments",
+                item,
+            );
+        }
+    };
+    if name.trim().is_empty() {
+        return Err("the name of the function is empty".into());
+    }
+    let name = name.trim().into();
+    Ok(Service { name, args })
+}
+
+#[cold]
+fn wrong<T>(expected: &str, found: &Value) -> Read<T> {
+    let found: Cow<'_, str> = match found {
+        Value::Str(text) if text.chars().count() > 40 => {
+            let start: String = text.chars().take(40).collect();
+            format!("{start:?}...").into()
+        }
+        Value::Array(_) | Value::Map(_) | Value::Bytes(_) => kind(found).into(),
+        scalar => scalar.to_string().into(),
+    };
+    Err(format!("expected {expected}, found {found}"))
+}
+
+/// What a value is, without telling it.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::Str(_) => "a text",
+        Value::Bytes(_) => "octets",
+        Value::Array(_) => "an array",
+        Value::Map(_) => "an object",
+    }
+}

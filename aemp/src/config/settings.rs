@@ -1,0 +1,200 @@
+//! The settings of a node.
+
+use std::{fmt, time::Duration};
+
+use aemp_codec::{Map, Value};
+
+use super::{
+    Address, ConfigError, Place, Sources, expand_node_id, host_name,
+    layers::Layers,
+    read::{self, addresses, flag, methods, names, seconds, services, timeout},
+};
+use crate::{
+    Args,
+    proto::handshake::auth::{Method, Secret},
+};
+
+/// The settings of a node: every key of the configuration with its type, and the default where nobody says anything.
+///
+/// ```
+/// use aemp::config::{Settings, Sources};
+/// use std::{borrow::Cow, time::Duration};
+///
+/// let arguments = [("monitor_timeout", "5"), ("seeds", "10.0.0.1:4040,seed.example:4040")];
+/// let sources = Sources {
+///     profile: Some("worker"),
+///     arguments: Cow::Owned(arguments.into_iter().collect()),
+///     ..Sources::default()
+/// };
+/// let settings = Settings::resolve(&sources)?;
+/// assert_eq!(settings.monitor_timeout, Duration::from_secs(5));
+/// assert_eq!(settings.seeds[1].to_string(), "seed.example:4040");
+/// assert_eq!(settings.node_id_with("x7"), "worker/x7");
+/// # Ok::<_, aemp::config::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The profile that they are of, whether it exists or not.
+    pub profile: String,
+    /// `nodeid`, as configured; see [`node_id_with`](Self::node_id_with). Default: the profile's name and `/`.
+    pub node_id: String,
+    /// `secret`.
+    pub secret: Option<Secret>,
+    /// `cert`: PEM, with the private key.
+    pub cert: Option<Cert>,
+    /// `seeds`.
+    pub seeds: Vec<Address>,
+    /// `binds`; `None` if nobody says anything, which a node that uses the file takes for `*`.
+    pub binds: Option<Vec<Address>>,
+    /// `services`.
+    pub services: Vec<Service>,
+    /// `secure`.
+    pub secure: bool,
+    /// `monitor_timeout`: 30 seconds.
+    pub monitor_timeout: Duration,
+    /// `connect_interval`: 2 seconds.
+    pub connect_interval: Duration,
+    /// `framing_format`, names that mean nothing here included; `None` for all formats there are.
+    pub framing_format: Option<Vec<String>>,
+    /// `auth_offer`: `tls_sha3_512`, `hmac_sha3_512`.
+    pub auth_offer: Vec<Method>,
+    /// `auth_accept`: `tls_sha3_512`, `hmac_sha3_512`, `tls_anon`, `cleartext`.
+    pub auth_accept: Vec<Method>,
+    /// `autocork`, which means nothing to a node of this implementation: small packets are always gathered.
+    pub autocork: bool,
+    /// `nodelay`: true.
+    pub nodelay: bool,
+    /// `eval`: Perl code that reference nodes run. It is never run here.
+    pub eval: Option<String>,
+    /// Keys that mean nothing to anybody, most likely misspelt.
+    pub unknown: Vec<Place>,
+}
+
+/// A service: an init function that is run when a node starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// The function's fully-qualified name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+}
+
+/// A certificate with its private key, as PEM. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cert(String);
+
+impl Cert {
+    /// The certificate of that text.
+    pub fn new(pem: impl Into<String>) -> Self {
+        Self(pem.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Cert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cert(..)")
+    }
+}
+
+impl Settings {
+    /// The settings that the sources make together.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which names the value that is at fault, and where it is.
+    pub fn resolve(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        let profile = profile_of(sources);
+        let layers = Layers::new(sources, &profile)?;
+        let node_id = layers.read("nodeid", read::node_id)?;
+        Ok(Self {
+            node_id: node_id.unwrap_or_else(|| format!("{profile}/")),
+            profile,
+            secret: layers.read("secret", read::secret)?,
+            cert: layers.read("cert", read::hidden)?.map(Cert),
+            seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
+            binds: layers.read("binds", addresses)?,
+            services: layers.read("services", services)?.unwrap_or_default(),
+            secure: layers.read("secure", flag)?.unwrap_or(false),
+            monitor_timeout: layers
+                .read("monitor_timeout", timeout)?
+                .unwrap_or(Duration::from_secs(30)),
+            connect_interval: layers
+                .read("connect_interval", seconds)?
+                .unwrap_or(Duration::from_secs(2)),
+            framing_format: layers.read("framing_format", names)?,
+            auth_offer: layers
+                .read("auth_offer", methods)?
+                .unwrap_or_else(|| Method::OFFERED.to_vec()),
+            auth_accept: layers
+                .read("auth_accept", methods)?
+                .unwrap_or_else(|| Method::ACCEPTED.to_vec()),
+            autocork: layers.read("autocork", flag)?.unwrap_or(false),
+            nodelay: layers.read("nodelay", flag)?.unwrap_or(true),
+            eval: layers.read("eval", read::text)?,
+            unknown: layers.unknown(),
+        })
+    }
+
+    /// The node's ID, with its variable parts replaced: `%n` by the host's name, `%u` and the end behind a trailing `/` by
+    /// `random`.
+    #[must_use]
+    pub fn node_id_with(&self, random: &str) -> String {
+        expand_node_id(&self.node_id, &host_name(), random)
+    }
+}
+
+fn profile_of(sources: &Sources<'_>) -> String {
+    let environment = sources.file.and_then(|_| sources.environment.profile());
+    let program = sources.profile.map(str::to_owned);
+    let profile = match sources.force {
+        true => program.or(environment),
+        false => environment.or(program),
+    };
+    profile.unwrap_or_else(host_name)
+}
+
+/// What `aemp showconfig` shows: every value that counts as it is written, with the built-in defaults, and unknown
+/// keys too.
+///
+/// # Errors
+///
+/// As [`Settings::resolve`].
+pub fn effective(sources: &Sources<'_>) -> Result<Map, ConfigError> {
+    Settings::resolve(sources)?;
+    let layers = Layers::new(sources, &profile_of(sources))?;
+    let methods = |methods: &[Method]| methods.iter().map(|method| method.name()).collect();
+    let defaults: [(&str, Value); 4] = [
+        ("monitor_timeout", 30.into()),
+        ("connect_interval", 2.into()),
+        ("auth_offer", methods(&Method::OFFERED)),
+        ("auth_accept", methods(&Method::ACCEPTED)),
+    ];
+    let mut map: Map = defaults.into_iter().collect();
+    for (key, value) in &layers.merged() {
+        if !value.is_null() {
+            map.insert(key, value);
+        }
+    }
+    map.remove("profile");
+    map.remove("parent");
+    Ok(map)
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("profile", &self.profile)
+            .field("node_id", &self.node_id)
+            .field("seeds", &self.seeds)
+            .field("binds", &self.binds)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}

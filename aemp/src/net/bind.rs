@@ -1,0 +1,123 @@
+//! Making listeners of what is configured (PROTOCOL.md section 13).
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, lookup_host};
+
+use super::{Acceptor, Listener, interfaces::local_addresses};
+use crate::{
+    StartError,
+    config::{Address, Host},
+};
+
+/// Listens on everything that these addresses stand for. The ports that were really bound are kept.
+pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    let mut bound = Vec::new();
+    for bind in binds {
+        for target in targets(bind).await? {
+            // `*:4040` and a name of this host may well mean the same.
+            if target.port() != 0 && bound.contains(&target) {
+                continue;
+            }
+            bound.push(target);
+            match listen(target).await {
+                Ok(more) => listeners.extend(more),
+                // An address of an interface that is not up yet, or not any more.
+                Err(error)
+                    if bind.host == Host::Any
+                        && error.kind() == io::ErrorKind::AddrNotAvailable =>
+                {
+                    tracing::warn!("not listening on {target}, which {bind} stands for: {error}");
+                }
+                Err(source) => return Err(failed(bind, Some(target), source)),
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// The sockets that an address stands for.
+async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
+    let port = bind.port.unwrap_or(0);
+    let Some(socket) = bind.socket() else {
+        let addresses = local_addresses().map_err(|source| failed(bind, None, source))?;
+        if addresses.is_empty() {
+            tracing::warn!(
+                "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
+            );
+        }
+        return Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect());
+    };
+    let found = lookup_host(socket).await;
+    let found = found.map_err(|source| failed(bind, None, source))?;
+    let mut targets: Vec<SocketAddr> = Vec::new();
+    for target in found {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    if targets.is_empty() {
+        let none = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        return Err(failed(bind, None, none));
+    }
+    Ok(targets)
+}
+
+fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> StartError {
+    let mut address = match (&bind.host, bind.socket()) {
+        // A bare number does not tell that it is a port.
+        (Host::Own, Some(socket)) => socket,
+        _ => bind.to_string(),
+    };
+    if let Some(target) = target.map(|target| target.to_string())
+        && target != address
+    {
+        address = format!("{address} ({target})");
+    }
+    StartError::Bind { address, source }
+}
+
+/// A listener, and the further addresses at which it is reached.
+async fn listen(target: SocketAddr) -> io::Result<Vec<Listener>> {
+    let socket = TcpListener::bind(target).await?;
+    let local = socket.local_addr()?;
+    let addresses = announced(local, &socket);
+    let mut listeners: Vec<Listener> = addresses
+        .into_iter()
+        .map(|address| Listener {
+            address: address.to_string(),
+            socket: None,
+        })
+        .collect();
+    if let Some(first) = listeners.first_mut() {
+        first.socket = Some(Acceptor::Tcp(socket));
+    }
+    Ok(listeners)
+}
+
+/// Where others reach a listener: `0.0.0.0` and `[::]` say nothing to them. There is always one.
+fn announced(local: SocketAddr, socket: &TcpListener) -> Vec<SocketAddr> {
+    if !local.ip().is_unspecified() {
+        return vec![local];
+    }
+    let only = SockRef::from(socket).only_v6().unwrap_or(true);
+    let reaches = |ip: &IpAddr| match local.ip() {
+        IpAddr::V4(_) => ip.is_ipv4(),
+        IpAddr::V6(_) => ip.is_ipv6() || !only,
+    };
+    let mut addresses = local_addresses().unwrap_or_default();
+    addresses.retain(reaches);
+    if addresses.is_empty() {
+        addresses.push(match local.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let port = local.port();
+    addresses.into_iter().map(|ip| (ip, port).into()).collect()
+}

@@ -1,0 +1,182 @@
+//! The keys of the configuration as methods.
+
+use std::{path::PathBuf, time::Duration};
+
+use aemp_codec::Value;
+
+use super::NodeBuilder;
+use crate::{
+    Args,
+    config::{Environment, Method, Secret},
+};
+
+/// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
+impl NodeBuilder {
+    /// Starts the node with the configuration file, in which it looks for that profile.
+    ///
+    /// **Without this or [`config_file`](Self::config_file) no file is read.** With one of them
+    ///
+    /// - the file is `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`, unless `config_file` names another;
+    /// - **what is in the file, and in the [environment](Environment), comes before what the program says** with the other
+    ///   methods, which are defaults then. [`force`](Self::force) turns that round; [`norc`](Self::norc) leaves out both. Lists
+    ///   replace each other as a whole.
+    /// - where nobody says anything, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the
+    ///   profile's name, `/`, and a random text.
+    ///
+    /// The profile need not exist: then the file's top level is all there is.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
+    /// Starts the node with that configuration file; see [`profile`](Self::profile). Without a profile, `$AEMP_PROFILE` or
+    /// the host's name is the profile.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
+        self
+    }
+
+    /// Leaves out the configuration file and the environment.
+    pub fn norc(mut self, norc: bool) -> Self {
+        self.norc = norc;
+        self
+    }
+
+    /// What the program says comes before the configuration file and the environment.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Where to look for variables. Default: [`Environment::process`].
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Sets a key by its name in the file: for what comes from a command line. Values may be as loose as there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let node = aemp::Node::builder().setting("bidns", "*:4040").start().await;
+    /// assert_eq!(
+    ///     node.unwrap_err().to_string(),
+    ///     r#"there is no key "bidns"; did you mean "binds"?"#
+    /// );
+    /// # }
+    /// ```
+    pub fn setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.arguments.insert(key, value);
+        self
+    }
+
+    fn item(mut self, key: &str, item: Value) -> Self {
+        match self.arguments.get_mut(key) {
+            Some(Value::Array(items)) => items.push(item),
+            _ => {
+                self.arguments.insert(key, vec![item]);
+            }
+        }
+        self
+    }
+
+    /// The node ID. `%n` in it stands for the host's name, `%u` and the end behind a trailing `/` for a random text. The
+    /// default is the host's name, `/` and a random text, so that no two processes share it.
+    pub fn node_id(self, id: impl Into<String>) -> Self {
+        self.setting("nodeid", id.into())
+    }
+
+    /// The secret that all nodes of the network share. Reference nodes take it as Latin-1: keep to ASCII.
+    pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
+        self.secret = Some(Secret::new(secret));
+        self
+    }
+
+    /// The certificate that all nodes share, with its private key, as PEM. It is kept, but TLS is not spoken yet.
+    pub fn cert(self, pem: impl Into<String>) -> Self {
+        self.setting("cert", pem.into())
+    }
+
+    /// An address to listen on, in any form that [`Address`](crate::config::Address) knows: `host:port`, `*` for every local
+    /// address that is not loopback, a bare port on the host's own name. May be given several times. Without a port, or with
+    /// port 0, a free one is taken; the one that was really bound is announced. A node without any can connect, but not be
+    /// connected to.
+    pub fn bind(self, address: impl Into<String>) -> Self {
+        self.item("binds", address.into().into())
+    }
+
+    /// The address of a node to stay connected to, in the same forms. May be given several times.
+    pub fn seed(self, address: impl Into<String>) -> Self {
+        self.item("seeds", address.into().into())
+    }
+
+    /// A service: an init function, by its fully-qualified name, that is run when the node has started, as if it were spawned
+    /// on it. May be given several times; they are run in that order.
+    ///
+    /// The reference's `AnyEvent::MP::Global` makes the node [global](Self::global).
+    pub fn service(self, name: impl Into<String>, args: Args) -> Self {
+        let mut service = vec![Value::from(name.into())];
+        service.extend(args);
+        self.item("services", service.into())
+    }
+
+    /// Whether the node is a global one from the start, which knows all nodes and holds the database.
+    pub fn global(mut self, global: bool) -> Self {
+        self.global = global;
+        self
+    }
+
+    /// How soon a dead peer must be noticed, and how long a handshake may take. Default: 30 seconds.
+    pub fn monitor_timeout(self, timeout: Duration) -> Self {
+        self.setting("monitor_timeout", timeout.as_secs_f64())
+    }
+
+    /// How long an attempt to connect to a node may take, and the pause between its addresses. Default: 2 seconds.
+    pub fn connect_interval(self, interval: Duration) -> Self {
+        self.setting("connect_interval", interval.as_secs_f64())
+    }
+
+    /// Refuses every spawn, function call and eval that other nodes ask for.
+    pub fn secure(self, secure: bool) -> Self {
+        self.setting("secure", secure)
+    }
+
+    /// The names of the wire formats to use, the favourite first. Those that are unknown here are left out. Default: all there
+    /// are, those of [`codec`](Self::codec) first.
+    pub fn framing_format<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(|name| Value::from(name.into()));
+        self.setting("framing_format", names.collect::<Value>())
+    }
+
+    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`.
+    pub fn auth_offer(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.setting("auth_offer", names(methods))
+    }
+
+    /// How others may prove themselves, the favourite first. Default: all there are.
+    pub fn auth_accept(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.setting("auth_accept", names(methods))
+    }
+
+    /// Whether a peer may log in with the secret in clear text, as minimal clients do. Default: yes, as in the
+    /// reference. What is refused here cannot be allowed by the configuration file.
+    pub fn accept_cleartext(mut self, accept: bool) -> Self {
+        self.accept_cleartext = accept;
+        self
+    }
+
+    /// Whether small packets are gathered before they are sent: known for the sake of the file. A node of this
+    /// implementation always does so, and never at the price of waiting.
+    pub fn autocork(self, autocork: bool) -> Self {
+        self.setting("autocork", autocork)
+    }
+
+    /// Whether the system sends what it is given without delay. Default: yes.
+    pub fn nodelay(self, nodelay: bool) -> Self {
+        self.setting("nodelay", nodelay)
+    }
+}
+
+fn names(methods: impl IntoIterator<Item = Method>) -> Value {
+    methods.into_iter().map(Method::name).collect()
+}

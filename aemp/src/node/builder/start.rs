@@ -1,0 +1,198 @@
+//! From settings to a node that runs.
+
+use std::borrow::Cow;
+
+use aemp_codec::{Format, NodeId, PacketReader};
+
+use super::NodeBuilder;
+use crate::{
+    Node, StartError,
+    config::{Address, ConfigFile, Host, Method, Service, Settings, Sources},
+    net::{NetConfig, Place, local_addresses},
+    node::names::Names,
+    proto::handshake::auth::Secret,
+};
+
+/// The service of the reference that makes a node global, and what loads it there.
+const GLOBAL: [&str; 2] = ["AnyEvent::MP::Global", "AnyEvent::MP::Global::"];
+
+impl NodeBuilder {
+    fn uses_file(&self) -> bool {
+        self.profile.is_some() || self.config_file.is_some()
+    }
+
+    fn file(&self) -> Result<Option<ConfigFile>, StartError> {
+        if self.norc || !self.uses_file() {
+            return Ok(None);
+        }
+        Ok(Some(match &self.config_file {
+            Some(path) => ConfigFile::load(path)?,
+            None => ConfigFile::load_default(&self.environment)?,
+        }))
+    }
+
+    /// What the node is to be, from all that anybody says about it.
+    pub(super) fn settings(&self) -> Result<Settings, StartError> {
+        let file = self.file()?;
+        let sources = Sources {
+            file: file.as_ref(),
+            profile: self.profile.as_deref(),
+            arguments: Cow::Borrowed(&self.arguments),
+            force: self.force,
+            environment: self.environment.clone(),
+        };
+        let mut settings = Settings::resolve(&sources)?;
+        if settings.secret.is_none() || self.force {
+            settings.secret = self.secret.clone().or(settings.secret);
+        }
+        if settings.binds.is_none() && self.uses_file() {
+            settings.binds = Some(vec![Address {
+                host: Host::Any,
+                port: None,
+            }]);
+        }
+        remark(&settings);
+        Ok(settings)
+    }
+
+    /// What the network side needs of it.
+    pub(super) fn net_config(&self, settings: &Settings) -> Result<NetConfig, StartError> {
+        for (node, address) in &self.addresses {
+            NodeId::new(node)?;
+            let parsed: Result<Address, _> = address.parse();
+            if !parsed.is_ok_and(|address| address.port.is_some() && address.host != Host::Any) {
+                return Err(setting("address", format!("{address:?} must be host:port")));
+            }
+        }
+        let secret = settings.secret.clone();
+        Ok(NetConfig {
+            secret: secret.filter(|secret: &Secret| !secret.is_empty()),
+            seeds: seeds(&settings.seeds)?,
+            addresses: self.addresses.clone(),
+            monitor_timeout: settings.monitor_timeout,
+            connect_interval: settings.connect_interval,
+            auth_offer: some_method("auth_offer", settings.auth_offer.clone())?,
+            auth_accept: some_method("auth_accept", self.accepted(settings))?,
+            formats: self.formats(settings.framing_format.as_deref())?,
+            nodelay: settings.nodelay,
+            global: self.global || settings.services.iter().any(is_global),
+        })
+    }
+
+    fn accepted(&self, settings: &Settings) -> Vec<Method> {
+        let mut methods = settings.auth_accept.clone();
+        if !self.accept_cleartext {
+            methods.retain(|method| *method != Method::Cleartext);
+        }
+        methods
+    }
+
+    /// The formats of those names, in their order.
+    fn formats(&self, names: Option<&[String]>) -> Result<Vec<Format>, StartError> {
+        let mut known = self.codecs.clone();
+        known.extend(Format::built_in());
+        let Some(names) = names else {
+            return Ok(known);
+        };
+        let named = |name: &String| known.iter().find(|format| format.name() == name);
+        let formats: Vec<Format> = names.iter().filter_map(named).cloned().collect();
+        if formats.is_empty() {
+            let known: Vec<&str> = known.iter().map(Format::name).collect();
+            let problem = format!(
+                "none of its formats ({}) is known here; known are {}",
+                names.join(", "),
+                known.join(", ")
+            );
+            return Err(setting("framing_format", problem));
+        }
+        Ok(formats)
+    }
+}
+
+fn setting(setting: &'static str, problem: String) -> StartError {
+    StartError::Setting { setting, problem }
+}
+
+fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, StartError> {
+    if methods.is_empty() {
+        let problem = "no method is left, so that no connection would be possible";
+        return Err(setting(key, problem.into()));
+    }
+    Ok(methods)
+}
+
+/// What is worth a word, but no reason not to start.
+fn remark(settings: &Settings) {
+    for place in &settings.unknown {
+        tracing::warn!("{place}: there is no such key");
+    }
+    if settings.eval.is_some() {
+        tracing::warn!("eval: Perl code is not run by this implementation");
+    }
+    if settings.cert.is_some() {
+        tracing::debug!("cert: TLS is not spoken by this implementation yet");
+    }
+}
+
+/// The node ID with its variable parts replaced.
+pub(super) fn node_id(settings: &Settings, place: &Place) -> Result<NodeId, StartError> {
+    let mut random = [0; 19];
+    place.fill_random(&mut random)?;
+    let random = Names::new(random).spawned();
+    Ok(NodeId::new(settings.node_id_with(&random))?)
+}
+
+/// Seeds as they are dialled. Names stay names: they are looked up again for each attempt.
+fn seeds(seeds: &[Address]) -> Result<Vec<String>, StartError> {
+    let mut sockets = Vec::with_capacity(seeds.len());
+    for seed in seeds {
+        match seed.socket() {
+            Some(socket) => sockets.push(socket),
+            None => {
+                let local = local_addresses();
+                let local = local.map_err(|error| setting("seeds", format!("{seed}: {error}")))?;
+                let each = local.into_iter().map(|ip| Address {
+                    host: Host::Named(ip.to_string()),
+                    port: seed.port,
+                });
+                sockets.extend(each.filter_map(|address| address.socket()));
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn is_global(service: &Service) -> bool {
+    GLOBAL.contains(&service.name.as_str())
+}
+
+impl Node {
+    /// Whether all services can be run here.
+    pub(super) fn check_services(&self, services: &[Service]) -> Result<(), StartError> {
+        for service in services.iter().filter(|service| !is_global(service)) {
+            let name = &service.name;
+            if self.registry().init(name).is_some() {
+                continue;
+            }
+            let problem = if name.ends_with("::") {
+                "a name that ends in `::` is a Perl module to load, which cannot be done here"
+                    .into()
+            } else {
+                let near = self.registry().nearest(name);
+                let hint = near.map(|near| format!("; did you mean {near:?}?"));
+                format!("there is no such init function{}", hint.unwrap_or_default())
+            };
+            let name = name.clone();
+            return Err(StartError::Service { name, problem });
+        }
+        Ok(())
+    }
+
+    /// Spawns the services on this node, in their order. One that fails is a port that dies.
+    pub(super) fn run_services(&self, services: Vec<Service>) {
+        for service in services.into_iter().filter(|service| !is_global(service)) {
+            let args = PacketReader::values(service.args);
+            self.spawn_here(&service.name, None, args);
+        }
+    }
+}

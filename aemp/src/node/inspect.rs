@@ -1,0 +1,246 @@
+//! Looking into a node from anywhere in the network: what it is, who is connected to it, what its ports have to do.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use aemp::Node;
+//!
+//! # let there = Node::builder().node_id("there").secret("s3cret").bind("127.0.0.1:0").start().await?;
+//! # let seed = there.listeners().remove(0);
+//! let node = Node::builder().node_id("here").secret("s3cret").seed(seed).start().await?;
+//! # node.until_up("there").await;
+//! let there = node.inspect("there");
+//! let info = tokio::time::timeout(Duration::from_secs(5), there.node()).await??;
+//! println!("{} runs {}: {} ports", info.id, info.provider, info.ports);
+//! for connection in there.connections().await?.connections {
+//!     println!("  {}: {} bytes queued", connection.node, connection.queued);
+//! }
+//! # node.stop().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # On the wire
+//!
+//! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of PROTOCOL.md section 5. WHAT
+//! is `"node"`, `"connections"`, `"ports"` or `"functions"`, or an array of that text and a map of options, of which there is
+//! one: `{"most": N}`. PORTID is answered with MSG, an error text (empty if there is none), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without
+//! what is missing, so versions can be mixed.
+//!
+//! A reference node does not know the request and would only log it. So it is sent only where `can` has answered that it is
+//! known; otherwise the caller gets [`InspectError::Unknown`].
+//!
+//! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well. An answer is bounded: it
+//! lists at most [`MOST`] ports or connections unless told otherwise, and says how many there are. A node looks
+//! through its ports for one question at a time, and in small steps.
+
+mod answer;
+mod error;
+mod info;
+mod ports;
+
+use std::fmt;
+
+use aemp_codec::{NodeId, PortId, Value, from_value};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+pub use self::{
+    error::InspectError,
+    info::{
+        ConnectionInfo, Connections, Direction, Functions, NodeInfo, PortInfo, PortTypeInfo, Ports,
+        Role, SeedInfo, Traffic,
+    },
+};
+use super::Node;
+use crate::{CallError, proto::request::INSPECT};
+
+/// How many ports or connections an answer lists unless told otherwise.
+pub const MOST: usize = 1000;
+
+/// What a node keeps for those who look into it.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    started: Instant,
+    /// Held while the ports are looked through.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Inspection {
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            turn: tokio::sync::Mutex::new(()),
+        }
+    }
+}
+
+impl Node {
+    /// Looks into a node: this one, or any other that is reachable and of this project. Nothing is asked before one of the
+    /// methods of the result is called.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::local()?;
+    /// let port = node.untyped(|_: &mut aemp::Cx<'_>, _: aemp::Args| ());
+    /// let ports = node.inspect(node.id()).ports().await?;
+    /// assert_eq!((ports.total, &*ports.ports[0].kind), (1, "untyped"));
+    /// assert_eq!(ports.ports[0].id, port.id().as_str());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn inspect(&self, node: impl AsRef<str>) -> Inspect {
+        Inspect {
+            node: self.clone(),
+            of: node.as_ref().into(),
+            most: None,
+        }
+    }
+}
+
+/// What can be asked of one node. Made by [`Node::inspect`].
+///
+/// The questions connect to the node where that is necessary, and end when it is lost; how long they may take is for the
+/// caller to say, with `tokio::time::timeout`.
+///
+/// # Cancel safety
+///
+/// Dropping a question leaves nothing behind; an answer that still comes vanishes.
+#[derive(Clone)]
+pub struct Inspect {
+    node: Node,
+    of: String,
+    most: Option<usize>,
+}
+
+impl Inspect {
+    /// Lists at most so many ports or connections, and at most ten thousand; [`MOST`] unless set.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        let most = Some(most);
+        Self { most, ..self }
+    }
+
+    /// What the node is, and how it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn node(&self) -> Result<NodeInfo, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.info());
+        }
+        self.ask("node").await
+    }
+
+    /// The nodes that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn connections(&self) -> Result<Connections, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.connections(self.limit()));
+        }
+        self.ask("connections").await
+    }
+
+    /// Its ports: those with the longest queues, and how many there are of each type.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn ports(&self) -> Result<Ports, InspectError> {
+        if self.is_own() {
+            return Ok(ports::look(&self.node, self.limit()).await);
+        }
+        self.ask("ports").await
+    }
+
+    /// What can be spawned and called there.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn functions(&self) -> Result<Functions, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.functions());
+        }
+        self.ask("functions").await
+    }
+
+    fn is_own(&self) -> bool {
+        self.of == self.node.id().as_str()
+    }
+
+    fn limit(&self) -> usize {
+        answer::limit(self.most)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, what: &str) -> Result<T, InspectError> {
+        let id = NodeId::new(&self.of).map_err(|source| InspectError::NodeId {
+            node: self.of.clone(),
+            source,
+        })?;
+        let port = PortId::from(id);
+        if !self.knows(&port).await? {
+            return Err(InspectError::Unknown {
+                node: self.of.clone(),
+                provider: self.line().and_then(|line| line.provider.clone()),
+            });
+        }
+        let message = vec![INSPECT.into(), answer::question(what, self.most)];
+        let answer = self.call(&port, message).await?;
+        let mut answer = answer.into_iter();
+        let error = answer.next().unwrap_or_default();
+        let error = error.text().unwrap_or_default();
+        if !error.is_empty() {
+            return Err(InspectError::Refused {
+                node: self.of.clone(),
+                text: error.into_owned(),
+            });
+        }
+        from_value(answer.next().unwrap_or_default()).map_err(|source| InspectError::Answer {
+            node: self.of.clone(),
+            source,
+        })
+    }
+
+    /// Whether the node knows the request: asked once in the life of a connection.
+    async fn knows(&self, port: &PortId) -> Result<bool, InspectError> {
+        let known = self.line().and_then(|line| line.inspects.get().copied());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let message = vec!["can".into(), INSPECT.into()];
+        let answer = self.call(port, message).await?;
+        let known = answer.into_iter().next().unwrap_or_default();
+        // True or false as Perl writes them.
+        let known = from_value(known).unwrap_or(false);
+        if let Some(line) = self.line() {
+            // Two that ask at once hear the same.
+            let _ = line.inspects.set(known);
+        }
+        Ok(known)
+    }
+
+    async fn call(&self, port: &PortId, message: Vec<Value>) -> Result<Vec<Value>, InspectError> {
+        let answer = self.node.cal(port, message).await;
+        answer.map_err(|source: CallError| InspectError::Call {
+            node: self.of.clone(),
+            source,
+        })
+    }
+
+    fn line(&self) -> Option<std::sync::Arc<super::remote::line::Line>> {
+        self.node.remotes().get(&self.of)?.line()
+    }
+}
+
+impl fmt::Debug for Inspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspect")
+            .field("of", &self.of)
+            .finish_non_exhaustive()
+    }
+}

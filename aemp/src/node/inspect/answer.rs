@@ -1,0 +1,238 @@
+//! The side that is looked into.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use aemp_codec::{Map, PortId, Value, to_value};
+use serde::Serialize;
+
+use super::{
+    ConnectionInfo, Connections, Direction, Functions, MOST, NodeInfo, Role, SeedInfo, Traffic,
+    ports,
+};
+use crate::{
+    Node,
+    node::remote::{Remote, line::Line},
+    proto::{global, handshake::PROVIDER, peer},
+};
+
+/// What can be asked.
+const SUBJECTS: &str = "connections, functions, node, ports";
+/// How many ports or connections an answer lists, whatever is asked for.
+const AT_MOST: usize = 10_000;
+
+/// How many to list.
+pub(super) fn limit(most: Option<usize>) -> usize {
+    most.unwrap_or(MOST).min(AT_MOST)
+}
+
+/// WHAT of a request.
+pub(super) fn question(what: &str, most: Option<usize>) -> Value {
+    let Some(most) = most else { return what.into() };
+    let options: Map = [("most", most.min(AT_MOST) as u64)].into_iter().collect();
+    vec![Value::from(what), options.into()].into()
+}
+
+/// Reads WHAT: a text, and how many to list. Options that are not known mean nothing.
+fn read(what: &Value) -> (String, usize) {
+    let (subject, options) = match what.as_array() {
+        Some([subject, options, ..]) => (subject, options.as_map()),
+        Some([subject]) => (subject, None),
+        Some([]) | None => (what, None),
+    };
+    let most = options.and_then(|options| options.get("most")?.as_u64());
+    let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let subject = subject.text().unwrap_or_default().into_owned();
+    (subject, limit(most))
+}
+
+impl Node {
+    /// Answers a question; later, if it takes long.
+    pub(in crate::node) fn inspected(&self, what: &Value, to: PortId, msg: Vec<Value>) {
+        let (subject, most) = read(what);
+        match &*subject {
+            "node" => self.tell(&to, msg, &self.info()),
+            "connections" => self.tell(&to, msg, &self.connections(most)),
+            "functions" => self.tell(&to, msg, &self.functions()),
+            "ports" => {
+                let node = self.clone();
+                self.scheduler().spawn(async move {
+                    let ports = ports::look(&node, most).await;
+                    node.tell(&to, msg, &ports);
+                });
+            }
+            _ => {
+                let text = format!("cannot inspect {subject:?}: only {SUBJECTS}");
+                self.fail(&to, msg, &text);
+            }
+        }
+    }
+
+    fn tell(&self, to: &PortId, mut msg: Vec<Value>, info: &impl Serialize) {
+        let sent = to_value(info).map(|info| {
+            let mut answer = msg.clone();
+            answer.extend(["".into(), info]);
+            self.snd(to, answer).check()
+        });
+        let error = match sent {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        msg.truncate(1);
+        self.fail(to, msg, &format!("the answer cannot be sent: {error}"));
+    }
+
+    fn fail(&self, to: &PortId, mut msg: Vec<Value>, text: &str) {
+        msg.extend([text.into(), Value::Null]);
+        self.snd(to, msg);
+    }
+
+    pub(super) fn info(&self) -> NodeInfo {
+        let seeds = self.net().map(|net| net.seeds()).unwrap_or_default();
+        let seed = |(address, node, connected): (_, Option<aemp_codec::NodeId>, _)| SeedInfo {
+            address,
+            node: node.map(|node| node.as_str().into()),
+            connected,
+        };
+        let (role, master) = self.part();
+        NodeInfo {
+            id: self.id().as_str().into(),
+            provider: PROVIDER.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime: self.0.inspection.started.elapsed().as_secs_f64(),
+            listeners: self.listeners(),
+            seeds: seeds.into_iter().map(seed).collect(),
+            role: Some(role),
+            master,
+            secure: self.0.secure,
+            ports: self.port_count() as u64,
+            process: std::process::id(),
+            os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            memory: memory(),
+        }
+    }
+
+    /// Its part in the network, and its master.
+    fn part(&self) -> (Role, Option<String>) {
+        match self.role() {
+            global::Role::Alone => (Role::Alone, None),
+            global::Role::Searching(_) => (Role::Searching, None),
+            global::Role::Slave(master) => (Role::Slave, Some(master.as_str().into())),
+            global::Role::Global => (Role::Global, None),
+        }
+    }
+
+    pub(super) fn functions(&self) -> Functions {
+        Functions {
+            init: self.init_functions(),
+            callable: self.registry().function_names().map(Into::into).collect(),
+        }
+    }
+
+    pub(super) fn connections(&self, most: usize) -> Connections {
+        let remotes = self.remotes().all();
+        let mut connections: Vec<_> = remotes.iter().filter_map(connection).collect();
+        let total = connections.len() as u64;
+        if connections.len() > most {
+            connections.sort_by_key(|connection| Reverse(connection.queued));
+            connections.truncate(most);
+        }
+        connections.sort_by(|a, b| a.node.cmp(&b.node));
+        Connections { total, connections }
+    }
+}
+
+/// The connection of a node that has one.
+fn connection(remote: &Arc<Remote>) -> Option<ConnectionInfo> {
+    let (mut info, conn) = {
+        let peer = remote.peer();
+        let info = ConnectionInfo {
+            node: remote.id().as_str().into(),
+            format_out: peer.format().map(|format| format.name().into()),
+            sent: traffic(peer.sent()?),
+            queued: peer.pending_bytes() as u64,
+            monitors: peer.monitors() as u64,
+            ..ConnectionInfo::default()
+        };
+        (info, peer.conn())
+    };
+    info.monitored = remote.watching() as u64;
+    // A connection that is just up has none yet.
+    let line = remote.line().filter(|line| Some(line.conn) == conn);
+    if let Some(line) = line {
+        add_line(&mut info, &line);
+    }
+    Some(info)
+}
+
+fn add_line(info: &mut ConnectionInfo, line: &Line) {
+    let waiting = line.waiting() as u64;
+    info.sent.bytes = info.sent.bytes.saturating_sub(waiting);
+    info.queued += waiting;
+    info.provider.clone_from(&line.provider);
+    info.address = Some(line.address.clone());
+    info.direction = Some(if line.dialed {
+        Direction::Out
+    } else {
+        Direction::In
+    });
+    info.up = line.since.elapsed().as_secs_f64();
+    info.format_in = Some(line.format.clone());
+    info.received = traffic(line.traffic());
+}
+
+fn traffic(traffic: peer::Traffic) -> Traffic {
+    Traffic {
+        packets: traffic.packets,
+        bytes: traffic.bytes,
+    }
+}
+
+/// How many bytes of memory the process has in use.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    resident(&status)
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_read_as_they_are_written() {
+        for most in [None, Some(0), Some(7)] {
+            let read = read(&question("ports", most));
+            assert_eq!(read, ("ports".into(), most.unwrap_or(MOST)));
+        }
+        let read = read(&question("ports", Some(usize::MAX)));
+        assert_eq!(read, ("ports".into(), AT_MOST));
+    }
+
+    #[test]
+    fn nonsense_asks_for_nothing() {
+        for what in [Value::Null, Value::Array(vec![]), vec![Value::Null].into()] {
+            assert_eq!(read(&what), (String::new(), MOST), "{what}");
+        }
+        let odd = vec![Value::from("ports"), "most".into(), 5.into()];
+        assert_eq!(read(&odd.into()), ("ports".into(), MOST));
+    }
+
+    #[test]
+    fn memory_is_read_from_the_system() {
+        assert_eq!(
+            resident("Name:\tx\nVmRSS:\t    1234 kB\n"),
+            Some(1234 * 1024)
+        );
+        assert_eq!(resident("Name:\tx\n"), None);
+        #[cfg(target_os = "linux")]
+        assert!(memory().is_some_and(|bytes| bytes > 100_000));
+    }
+}
