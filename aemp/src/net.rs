@@ -175,7 +175,7 @@ impl Net {
     }
 
     fn now(&self) -> Time {
-        Time::from(self.0.origin.elapsed())
+        Time::from(self.node().place().since(self.0.origin))
     }
 
     /// The moment that the mesh calls `time`.

@@ -1,8 +1,11 @@
 //! Where a node runs: on this machine, or in a simulation.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
 
 use super::{Listener, NetConfig, Stream, bind, socket};
 #[cfg(feature = "sim")]
@@ -47,6 +50,16 @@ impl Place {
             Self::Machine => bind::bind(binds).await,
             #[cfg(feature = "sim")]
             Self::Sim(host) => binds.iter().map(|bind| simulated(host, bind)).collect(),
+        }
+    }
+
+    /// How long ago that was.
+    #[inline]
+    pub(super) fn since(&self, origin: Instant) -> Duration {
+        match self {
+            Self::Machine => origin.elapsed(),
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => host.since(origin),
         }
     }
 

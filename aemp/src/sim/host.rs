@@ -3,7 +3,10 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::config::Address;
 
@@ -15,17 +18,29 @@ pub(crate) struct Host {
     hub: Hub,
     id: HostId,
     chance: Arc<Mutex<Chance>>,
+    runtime: Handle,
 }
 
 impl Host {
-    pub(super) fn new(hub: Hub, id: HostId, chance: Chance) -> Self {
+    pub(super) fn new(hub: Hub, id: HostId, chance: Chance, runtime: Handle) -> Self {
         let chance = Arc::new(Mutex::new(chance));
-        Self { hub, id, chance }
+        Self {
+            hub,
+            id,
+            chance,
+            runtime,
+        }
     }
 
     pub(crate) fn fill_random(&self, bytes: &mut [u8]) {
         let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
         chance.fill(bytes);
+    }
+
+    /// How long ago that was. A caller outside of the runtime would be told by the real clock.
+    pub(crate) fn since(&self, origin: Instant) -> Duration {
+        let _entered = self.runtime.enter();
+        origin.elapsed()
     }
 
     pub(crate) async fn connect(&self, addr: &str) -> io::Result<SimStream> {

@@ -140,7 +140,8 @@ impl Sim {
             network.recover(host);
             host
         });
-        let builder = builder.simulated(Host::new(hub, host, chance));
+        let builder =
+            builder.simulated(Host::new(hub, host, chance, self.runtime.handle().clone()));
         let node = self.block_on(builder.start())?;
         let member = Member {
             host,

@@ -3,6 +3,7 @@
 mod checks;
 mod database;
 mod guarantee;
+mod nodes;
 mod plan;
 mod run;
 mod schedules;

@@ -71,3 +71,23 @@ fn a_restarted_node_is_another_life_with_other_ports() {
     world.run_for(5 * SECOND);
     assert_eq!(world.established(a).len(), 1, "its peer finds it again");
 }
+
+#[test]
+fn nodes_find_each_other_through_their_masters() {
+    let mut world = World::new(1);
+    for global in ["g1", "g2"] {
+        world.add(Setup::new(global).seed("g1").seed("g2"));
+    }
+    let user = world.add(Setup::new("user").seed("g2"));
+    let worker = world.add(Setup::new("worker").seed("g1"));
+    let port = world.open_port(worker);
+    world.run_for(20 * SECOND);
+    while world.observe().is_some() {}
+    let sent = world.now();
+    world.send(user, &port, &["x".into()]);
+    let until = sent + SECOND;
+    while world.step(until) {}
+    let all: Vec<_> = std::iter::from_fn(|| world.observe()).collect();
+    let received = |seen: &Observation| matches!(seen, Observation::Received { .. });
+    assert!(all.iter().any(received), "{all:?}");
+}
