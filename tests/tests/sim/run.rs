@@ -17,6 +17,9 @@ const MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// When all is well again for so long, everything must be in order.
 const SETTLED: Duration = Duration::from_secs(30);
 
+/// How long it may take to find a node and to send it something, if all is well.
+const FOUND: Duration = Duration::from_secs(5);
+
 /// A world that a schedule happens to.
 struct Run<'a> {
     plan: &'a Plan,
@@ -39,6 +42,7 @@ pub(crate) fn run(plan: &Plan, traced: bool) -> Result<(), String> {
     run.repair();
     run.pass(SETTLED)?;
     run.checks.check_end(&mut run.world)?;
+    run.everybody_is_found()?;
     let asked = run.checks.database.ask_all(&mut run.world);
     run.pass(Database::patience())?;
     run.checks.database.check_end(&run.world, &asked)
@@ -203,6 +207,30 @@ impl<'a> Run<'a> {
         if !self.world.is_running(member) {
             self.world.start(member);
             self.open_port(member.index());
+        }
+    }
+
+    /// Each node reaches the next one that is running, whoever it has had to do with before.
+    fn everybody_is_found(&mut self) -> Result<(), String> {
+        let running = self.members.iter().copied();
+        let running: Vec<_> = running.filter(|one| self.world.is_running(*one)).collect();
+        let mut sent = Vec::new();
+        for (index, target) in running.iter().enumerate() {
+            let from = running[(index + 1) % running.len()];
+            let port = self.world.open_port(*target);
+            self.send(from, &port);
+            sent.push((from, port));
+        }
+        self.pass(FOUND)?;
+        self.checks.guarantee.check_end(&self.world)?;
+        let lost = |(from, port): &&(Member, PortId)| {
+            let mut mine = self.checks.of(*from);
+            let myself = *self.world.id(*from) == port.node_id();
+            !myself && mine.all(|(_, monitored)| monitored != port)
+        };
+        match sent.iter().find(lost) {
+            Some((from, port)) => Err(format!("{from:?} has not found {port}")),
+            None => Ok(()),
         }
     }
 
