@@ -128,13 +128,19 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// As [`NodeBuilder::start`]. A node of the same ID that is running has its addresses still.
+    /// As [`NodeBuilder::start`]; also when a node of that ID is running.
     pub fn start(&mut self, builder: NodeBuilder) -> Result<Node, StartError> {
         let kept = builder.clone();
         let (hub, chance) = (self.hub.clone(), self.chance.split());
         let unnamed = format!("host{}", self.unnamed);
         self.unnamed += 1;
         let name = builder.named().unwrap_or(&unnamed);
+        if self.is_running(name) {
+            return Err(StartError::Setting {
+                setting: "nodeid",
+                problem: format!("a node {name:?} is running in this simulation"),
+            });
+        }
         let host = self.network(|network| {
             let host = network.add_host(name);
             network.recover(host);

@@ -143,6 +143,15 @@ fn who_is_looked_for_in_the_wrong_place_is_not_found() {
 }
 
 #[test]
+fn there_is_one_node_of_an_id() {
+    let mut sim = Sim::new(1);
+    pair(&mut sim);
+    let error = sim.start(builder("a")).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("a node \"a\" is running"), "{text}");
+}
+
+#[test]
 #[should_panic(expected = "no node \"c\" has been started")]
 fn a_node_that_never_was_is_a_mistake() {
     let mut sim = Sim::new(1);

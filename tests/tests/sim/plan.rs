@@ -70,6 +70,13 @@ pub(crate) enum Op {
         port: usize,
         count: usize,
     },
+    /// So many messages from a node to a port, one after the other, so many milliseconds apart.
+    Talk {
+        from: usize,
+        port: usize,
+        count: usize,
+        every: u64,
+    },
     OpenPort(usize),
     KillPort(usize),
     /// A monitor of a port.
@@ -118,31 +125,41 @@ pub(crate) enum Op {
     Heal,
 }
 
-const NODE: std::ops::Range<usize> = 0..20;
+/// Nodes: some of them have much more to do than others, so that things meet.
+fn node() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => 0..3_usize, 1 => 0..20_usize]
+}
+
+/// Ports: the first of each node are numbered like their nodes.
+fn port() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => 0..4_usize, 1 => 0..64_usize]
+}
+
 const FAMILY: std::ops::Range<usize> = 0..3;
 const KEY: std::ops::Range<usize> = 0..6;
-const PORT: std::ops::Range<usize> = 0..64;
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         // Failing schedules shrink towards the first.
         2 => Just(Op::Heal),
-        10 => (NODE, PORT, 1..6_usize).prop_map(|(from, port, count)| Op::Send { from, port, count }),
-        2 => NODE.prop_map(Op::OpenPort),
-        1 => PORT.prop_map(Op::KillPort),
-        2 => (NODE, PORT).prop_map(|(from, port)| Op::Monitor { from, port }),
-        1 => (NODE, NODE).prop_map(|(from, node)| Op::MonitorNode { from, node }),
-        1 => NODE.prop_map(Op::Unmonitor),
-        6 => (NODE, FAMILY, KEY, any::<u8>())
+        6 => (node(), port(), 1..6_usize).prop_map(|(from, port, count)| Op::Send { from, port, count }),
+        5 => (node(), port(), 2..60_usize, 1..150_u64)
+            .prop_map(|(from, port, count, every)| Op::Talk { from, port, count, every }),
+        2 => node().prop_map(Op::OpenPort),
+        1 => port().prop_map(Op::KillPort),
+        2 => (node(), port()).prop_map(|(from, port)| Op::Monitor { from, port }),
+        1 => (node(), node()).prop_map(|(from, node)| Op::MonitorNode { from, node }),
+        1 => node().prop_map(Op::Unmonitor),
+        6 => (node(), FAMILY, KEY, any::<u8>())
             .prop_map(|(node, family, key, value)| Op::Set { node, family, key, value }),
-        3 => (NODE, FAMILY, KEY).prop_map(|(node, family, key)| Op::Del { node, family, key }),
-        3 => (NODE, FAMILY).prop_map(|(node, family)| Op::Watch { node, family }),
-        1 => NODE.prop_map(Op::Unwatch),
-        1 => (NODE, FAMILY).prop_map(|(node, family)| Op::Query { node, family }),
-        1 => NODE.prop_map(Op::Stop),
-        2 => (NODE, any::<bool>()).prop_map(|(node, machine)| Op::Crash(node, machine)),
-        4 => NODE.prop_map(Op::Start),
-        2 => (NODE, NODE).prop_map(|(one, other)| Op::Cut(one, other)),
+        3 => (node(), FAMILY, KEY).prop_map(|(node, family, key)| Op::Del { node, family, key }),
+        3 => (node(), FAMILY).prop_map(|(node, family)| Op::Watch { node, family }),
+        1 => node().prop_map(Op::Unwatch),
+        1 => (node(), FAMILY).prop_map(|(node, family)| Op::Query { node, family }),
+        1 => node().prop_map(Op::Stop),
+        2 => (node(), any::<bool>()).prop_map(|(node, machine)| Op::Crash(node, machine)),
+        4 => node().prop_map(Op::Start),
+        2 => (node(), node()).prop_map(|(one, other)| Op::Cut(one, other)),
         2 => (any::<u32>(), any::<bool>()).prop_map(|(members, one_way)| Op::Partition { members, one_way }),
     ]
 }

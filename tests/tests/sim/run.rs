@@ -1,9 +1,10 @@
 //! Carries a schedule out.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aemp::{
     PortId,
+    proto::Time,
     sim::{Conditions, Crash, Member, Setup, World},
 };
 
@@ -27,6 +28,17 @@ struct Run<'a> {
     members: Vec<Member>,
     ports: Vec<PortId>,
     checks: Checks,
+    /// Messages that are still to be sent, by when, and by when they were thought of.
+    talks: BTreeMap<(Time, usize), Talk>,
+    talked: usize,
+}
+
+/// A series of messages.
+struct Talk {
+    from: Member,
+    port: PortId,
+    left: usize,
+    every: Duration,
 }
 
 /// Carries a schedule out; what went wrong, if anything.
@@ -66,6 +78,8 @@ impl<'a> Run<'a> {
             members,
             ports: Vec::new(),
             checks: Checks::default(),
+            talks: BTreeMap::new(),
+            talked: 0,
         };
         for index in 0..plan.nodes {
             run.open_port(index);
@@ -76,6 +90,24 @@ impl<'a> Run<'a> {
     /// Lets time pass, looking at every step.
     fn pass(&mut self, time: Duration) -> Result<(), String> {
         let until = self.world.now() + time;
+        while let Some(talk) = self
+            .talks
+            .first_entry()
+            .filter(|talk| talk.key().0 <= until)
+        {
+            let ((at, place), talk) = talk.remove_entry();
+            self.run_to(at)?;
+            self.send(talk.from, &talk.port);
+            if talk.left > 1 {
+                let left = talk.left - 1;
+                let next = (at + talk.every, place);
+                self.talks.insert(next, Talk { left, ..talk });
+            }
+        }
+        self.run_to(until)
+    }
+
+    fn run_to(&mut self, until: Time) -> Result<(), String> {
         while self.world.step(until) {
             self.checks.observe(&mut self.world)?;
         }
@@ -87,6 +119,21 @@ impl<'a> Run<'a> {
             Op::Send { from, port, count } => {
                 let (from, port) = (self.member(from), self.port(port));
                 (0..count).for_each(|_| self.send(from, &port));
+            }
+            Op::Talk {
+                from,
+                port,
+                count,
+                every,
+            } => {
+                let talk = Talk {
+                    from: self.member(from),
+                    port: self.port(port),
+                    left: count,
+                    every: Duration::from_millis(every),
+                };
+                self.talked += 1;
+                self.talks.insert((self.world.now(), self.talked), talk);
             }
             Op::OpenPort(node) => self.open_port(node),
             Op::KillPort(port) => {
