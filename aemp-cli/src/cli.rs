@@ -22,6 +22,8 @@ Commands that do not take the rest of the line can be chained:
 An argument that begins with `[`, `{` or `\"` is JSON, any other is text. A single argument that begins with `[` is the
 whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
 
+The configuration is in ~/.perl-anyevent-mp, or the file that PERL_ANYEVENT_MP_RC names; AEMP_SEEDS and AEMP_SECRET come before it.
+
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
 
 `aemp help COMMAND` tells more of a command.";

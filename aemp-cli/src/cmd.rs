@@ -2,6 +2,7 @@
 
 mod cal;
 mod completions;
+mod db;
 mod eval;
 mod keys;
 mod mon;
@@ -105,6 +106,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, nodes::command(), nodes::run).chaining(),
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
+        Entry::new(Section::Network, db::command(), db::run),
     ];
     entries.extend(settings::entries());
     let chained = [

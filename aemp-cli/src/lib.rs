@@ -41,6 +41,7 @@ mod options;
 mod output;
 mod services;
 mod session;
+mod signals;
 mod table;
 mod words;
 

@@ -1,5 +1,7 @@
 //! Where the network is that commands join, and what lets them in.
 
+use std::path::Path;
+
 use aemp::{
     Node, NodeBuilder, Value,
     config::{ConfigFile, Environment, Settings, Sources},
@@ -31,37 +33,33 @@ impl Network {
             force: true,
             environment: Environment::process(),
             ..Sources::default()
-        });
-        let settings = settings?;
+        })?;
         let id = own_id(file, &profile)?.unwrap_or_else(|| NODE_ID.into());
         let path = file.path().to_owned();
         let options = &session.options;
-        let mut seeds = options.seeds.clone();
+        let seeds = match options.seeds.as_slice() {
+            [] => settings.seeds.iter().map(ToString::to_string).collect(),
+            seeds => seeds.to_vec(),
+        };
         if seeds.is_empty() {
-            seeds = settings.seeds.iter().map(ToString::to_string).collect();
-        }
-        if seeds.is_empty() {
-            return Err(Failure::config(format_args!(
-                "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({} has none)",
-                path.display()
-            )));
+            return Err(no_seeds(&path));
         }
         if options.secret.is_none() && settings.secret.is_none() {
             return Err(no_secret(&path));
         }
         // Nobody connects to a command, and it serves nobody: what the file says of that is meant for nodes.
+        let nothing = || Value::Array(Vec::new());
         let builder = Node::builder()
             .profile(profile)
             .config_file(path)
             .force(true)
             .node_id(id)
-            .setting("binds", Value::Array(Vec::new()))
-            .setting("services", Value::Array(Vec::new()));
-        let builder = seeds.iter().fold(builder, NodeBuilder::seed);
-        let builder = match &options.secret {
-            Some(secret) => builder.secret(secret),
-            None => builder,
-        };
+            .setting("binds", nothing())
+            .setting("services", nothing());
+        let mut builder = seeds.iter().fold(builder, NodeBuilder::seed);
+        if let Some(secret) = &options.secret {
+            builder = builder.secret(secret);
+        }
         Ok(Self { seeds, builder })
     }
 
@@ -83,8 +81,16 @@ fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
     Ok(id.and_then(|id| Some(id.text()?.into_owned())))
 }
 
+/// There is nobody to ask.
+fn no_seeds(file: &Path) -> Failure {
+    Failure::config(format_args!(
+        "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({} has none)",
+        file.display()
+    ))
+}
+
 /// Nobody would let us in.
-pub(crate) fn no_secret(file: &std::path::Path) -> Failure {
+pub(crate) fn no_secret(file: &Path) -> Failure {
     Failure::config(format_args!(
         "no secret is known: configure the network's with `aemp setsecret TEXT` ({} has none)",
         file.display()

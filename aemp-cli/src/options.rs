@@ -63,7 +63,7 @@ pub(crate) fn add(root: Command) -> Command {
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")
-            .help("The network's shared secret, instead of the configured one"),
+            .help("The network's shared secret, instead of the configured one; AEMP_SECRET is seen by fewer"),
         Arg::new("as-profile")
             .long("profile")
             .value_name("NAME")
@@ -99,7 +99,7 @@ pub(crate) fn add(root: Command) -> Command {
     })
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds")?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
     if duration.is_zero() {

@@ -117,6 +117,13 @@ impl Output {
         let _ = writeln!(err, "{label} {}", failure.text);
     }
 
+    /// Tells something to somebody who waits at a terminal.
+    pub(crate) fn waiting(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.note(text);
+        }
+    }
+
     /// Tells something that is no result.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {

@@ -1,6 +1,15 @@
-//! Services that every `aemp` command can run.
+//! What every program that is an `aemp` command runs for others.
 
 use aemp::{Args, Cx, PortId, Value, port, spawnable};
+
+/// Sets an entry of the database for `aemp db set --on`.
+pub(crate) const DB_SET: &str = "Aemp::db_set";
+
+/// Deletes entries of the database for `aemp db del --on`.
+pub(crate) const DB_DEL: &str = "Aemp::db_del";
+
+/// The family in which echo ports are registered.
+const ECHO_FAMILY: &str = "aemp_echo";
 
 /// Answers what it is asked with what it was asked.
 struct Echo;
@@ -20,6 +29,29 @@ impl Echo {
 
 /// A port that answers every call with the message itself: to see whether a node can be reached, and how fast it is.
 #[spawnable(name = "Aemp::echo")]
-fn echo() -> Echo {
-    Echo
+fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
+    cx.node().db_reg(ECHO_FAMILY, &cx.id(), ())?;
+    Ok(Echo)
+}
+
+/// Sets an entry, which then belongs to this node.
+#[spawnable(name = "Aemp::db_set")]
+fn db_set(
+    cx: &mut Cx<'_>,
+    family: String,
+    key: String,
+    value: Value,
+) -> Result<Echo, aemp::db::DbError> {
+    cx.node().db_set(&family, &key, value)?;
+    cx.kil(());
+    Ok(Echo)
+}
+
+/// Deletes entries of this node.
+#[spawnable(name = "Aemp::db_del")]
+fn db_del(cx: &mut Cx<'_>, family: String, #[rest] keys: Args) -> Result<Echo, aemp::db::DbError> {
+    let keys = keys.iter().filter_map(|key| Some(key.text()?.into_owned()));
+    cx.node().db_del(&family, keys)?;
+    cx.kil(());
+    Ok(Echo)
 }

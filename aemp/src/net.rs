@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -63,8 +63,10 @@ struct Shared {
     mesh: Mutex<Mesh<LockedPeers>>,
     /// Where each connection's task takes its orders.
     connections: Mutex<HashMap<ConnId, Task>>,
-    /// Told when the mesh's next deadline may have moved.
+    /// Told when the mesh's next deadline comes before the alarm.
     deadline: Notify,
+    /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
+    alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
@@ -139,6 +141,7 @@ impl Net {
             mesh: Mutex::new(mesh),
             connections: Mutex::default(),
             deadline: Notify::new(),
+            alarm: AtomicU64::new(u64::MAX),
             events,
             observers: Observers::default(),
             listeners: Mutex::new(listeners),
@@ -192,9 +195,25 @@ impl Net {
         while let Some(output) = mesh.poll() {
             self.perform(output);
         }
+        let deadline = alarm(mesh.deadline());
+        // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
+        let sooner = deadline < self.0.alarm.load(Ordering::Relaxed);
+        if sooner {
+            self.0.alarm.store(deadline, Ordering::Relaxed);
+        }
         drop(mesh);
-        self.0.deadline.notify_one();
+        if sooner {
+            self.0.deadline.notify_one();
+        }
         result
+    }
+
+    /// When the mesh wants to be woken next, which it will be.
+    fn set_alarm(&self) -> Option<Time> {
+        let mesh = lock(&self.0.mesh);
+        let deadline = mesh.deadline();
+        self.0.alarm.store(alarm(deadline), Ordering::Relaxed);
+        deadline
     }
 
     fn perform(&self, output: Output) {
@@ -374,6 +393,13 @@ impl fmt::Debug for Net {
             .field("node", &self.0.node)
             .finish_non_exhaustive()
     }
+}
+
+fn alarm(deadline: Option<Time>) -> u64 {
+    let nanoseconds = deadline.map(|time| time.since_origin().as_nanos());
+    nanoseconds.map_or(u64::MAX, |nanoseconds| {
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+    })
 }
 
 fn log(level: Level, text: &str) {

@@ -1,6 +1,6 @@
 //! Joining the network, or saying why that does not work.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aemp::Node;
 use tokio::{
@@ -22,30 +22,47 @@ pub(super) async fn join(
     deadline: Instant,
 ) -> Result<Node, Failure> {
     let (node, seeds) = Network::of(session)?.start().await?;
-    let (tell, mut up) = mpsc::unbounded_channel();
+    let (tell, up) = mpsc::unbounded_channel();
     let _observer = node.mon_nodes(move |_, is_up, _| {
         if is_up {
             let _ = tell.send(());
         }
     });
-    let joined = async {
-        loop {
-            tokio::select! {
-                biased;
-                _ = up.recv() => return true,
-                () = log.changed() => {
-                    if log.hopeless() >= seeds.len() {
-                        return false;
-                    }
-                }
-            }
-        }
-    };
-    let look = session.options.timeout().min(2 * LOOK) / 2;
-    match timeout_at(deadline - look, joined).await {
+    let time = session.options.timeout();
+    let look = time.min(2 * LOOK) / 2;
+    let connected = connected(session, log, seeds.len(), up);
+    match timeout_at(deadline - look, connected).await {
         Ok(true) => Ok(node),
         Ok(false) => Err(refused(log)),
-        Err(_) => Err(unreached(&seeds, log, session.options.timeout(), look).await),
+        Err(_) => Err(unreached(&seeds, log, time, look).await),
+    }
+}
+
+/// Waits until a node is up; false if no seed will ever have us.
+async fn connected(
+    session: &Session,
+    log: &SeedLog,
+    seeds: usize,
+    mut up: mpsc::UnboundedReceiver<()>,
+) -> bool {
+    let mut told = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = up.recv() => return true,
+            () = log.changed() => {}
+        }
+        if log.hopeless() >= seeds {
+            return false;
+        }
+        if !told {
+            told = true;
+            let time = seconds(session.options.timeout());
+            let failures = each(&log.failures());
+            session
+                .output
+                .waiting(&format!("{failures}; trying for {time}"));
+        }
     }
 }
 
@@ -68,15 +85,19 @@ async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Durati
             failures.insert(seed.clone(), silence(seed, look).await.into());
         }
     }
-    let each = failures
-        .iter()
-        .map(|(address, text)| format!("{address}: {text}"));
-    let each: Vec<_> = each.collect();
-    let time = seconds(time);
-    let each = each.join("; ");
+    let (time, each) = (seconds(time), each(&failures));
     Failure::network(format_args!(
         "cannot join the network within {time}: {each}"
     ))
+}
+
+/// What is wrong with each address.
+fn each(failures: &BTreeMap<String, String>) -> String {
+    let each = failures.iter();
+    let each: Vec<_> = each
+        .map(|(address, text)| format!("{address}: {text}"))
+        .collect();
+    each.join("; ")
 }
 
 /// Why nothing is heard of a seed.

@@ -48,8 +48,7 @@ pub(crate) fn certificate_command() -> Command {
             "Makes a self-signed certificate for CN=AnyEvent::MP, valid for ten years, and sets it with its private key as \
              `cert`. Nodes that have it encrypt their connections with TLS. All nodes of a network need the same one: copy it \
              to the other hosts with `setcert`.\n\nThe key is an ECDSA key on the curve P-256, which reference nodes take as \
-             well. Theirs are RSA keys; there is no maintained way of making one without a C compiler, and a handshake with \
-             ECDSA takes a server a tenth of the time.",
+             well. Those make RSA keys, with which a handshake takes many times as long.",
         )
         .after_help("Example:\n  aemp gencert")
 }

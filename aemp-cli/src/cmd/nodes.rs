@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 use tokio::{task::JoinSet, time::timeout_at};
 
-use super::trace::{failed, gather};
+use super::trace::failed;
 use crate::{
     Exit,
     client::{self, Client},
@@ -19,6 +19,9 @@ use crate::{
     session::Session,
     table::{Table, bytes, duration},
 };
+
+/// The family in which every node has an entry (PROTOCOL.md section 10).
+const NODES: &str = "'l";
 
 pub(crate) fn command() -> Command {
     Command::new("nodes")
@@ -60,8 +63,10 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 /// The IDs of all nodes but this one.
 async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
-    let graph = gather(client, None).await?;
-    Ok(graph.nodes.into_keys().collect())
+    let nodes = client.node.db_keys(NODES).timeout(client.left()).await;
+    let mut nodes = nodes.map_err(Failure::failed)?;
+    nodes.retain(|node| node != client.node.id().as_str());
+    Ok(nodes)
 }
 
 /// Why a node does not say what it is, and what it is all the same, if that is known.

@@ -18,6 +18,7 @@ use crate::{
     network::no_secret,
     output::{self, Output},
     session::Session,
+    signals::Signals,
 };
 
 pub(crate) fn command() -> Command {
@@ -110,7 +111,7 @@ fn builder(file: &Path, profile: Option<String>, arguments: &Map) -> NodeBuilder
 
 async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     // From the beginning, so that a signal that comes early is not lost.
-    let mut signals = signals::Signals::new().map_err(Failure::failed)?;
+    let mut signals = Signals::new().map_err(Failure::failed)?;
     let node = tokio::select! {
         started = builder.start() => started.map_err(Failure::config)?,
         () = signals.next() => return Ok(Exit::Done),
@@ -125,58 +126,5 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     tokio::select! {
         () = node.stop() => Ok(Exit::Done),
         () = signals.next() => Err(Failure::failed("ended by a second signal before everything was in order")),
-    }
-}
-
-#[cfg(unix)]
-mod signals {
-    //! SIGTERM and SIGINT.
-
-    use std::io;
-
-    use tokio::signal::unix::{Signal, SignalKind, signal};
-
-    pub(super) struct Signals {
-        terminate: Signal,
-        interrupt: Signal,
-    }
-
-    impl Signals {
-        pub(super) fn new() -> io::Result<Self> {
-            Ok(Self {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            })
-        }
-
-        /// Ready when one comes.
-        pub(super) async fn next(&mut self) {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod signals {
-    //! Control-C.
-
-    use std::io;
-
-    pub(super) struct Signals;
-
-    impl Signals {
-        pub(super) fn new() -> io::Result<Self> {
-            Ok(Self)
-        }
-
-        /// Ready when it is pressed.
-        pub(super) async fn next(&mut self) {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
     }
 }

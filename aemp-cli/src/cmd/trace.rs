@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-pub(crate) use self::gather::{failed, gather};
+pub(crate) use self::gather::failed;
 use self::graph::Graph;
 use crate::{
     Exit, client,
@@ -48,7 +48,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let begin = begin.map(|node| words::node(node)).transpose()?;
     let svg = matches.get_one::<std::path::PathBuf>("svg");
     client::with(session, async |client| {
-        let graph = gather(client, begin).await?;
+        let graph = gather::gather(client, begin).await?;
         match svg {
             Some(file) => write(client.output, file, &graph)?,
             None if client.output.is_json() => output::document(&graph.document())?,

@@ -99,6 +99,15 @@ fn answers(packet: &[Value]) -> Vec<Value> {
         }
         ("", "can") => vec![to(text(3), rest(4), json!([""]))],
         ("", "snd") => vec![to(text(2), rest(3), json!([]))],
+        ("", "g_db_keys") => {
+            let keys = json!(["lost", "perl"]);
+            let keys = if text(2) == "'l" {
+                keys
+            } else {
+                json!(["perl"])
+            };
+            vec![json!(["", "g_reply", packet.get(3), keys])]
+        }
         ("", "g_find") => vec![json!(["", "g_found", text(2), null])],
         ("", "mon1") => {
             let port = format!("perl#{}", text(2));

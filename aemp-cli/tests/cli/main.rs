@@ -69,6 +69,10 @@ async fn network() -> (Node, Node) {
         .bind("127.0.0.1:0");
     let green = green.start().await.expect("green starts");
     let spawn = "AnyEvent::MP::_spawn";
+    let lights = green.family::<serde_json::Value>("lights").expect("a name");
+    lights.set("kitchen", &"on".into()).expect("a value");
+    let hall = serde_json::json!({ "on": true, "level": 3 });
+    lights.set("hall", &hall).expect("a value");
     // A port whose ID does not change from run to run.
     green.snd(
         &green.id().clone().into(),
@@ -93,6 +97,7 @@ fn talking() {
         .env("AEMP_SEEDS", &green.listeners()[0])
         .env("AEMP_SECRET", SECRET)
         .case("tests/cli/network/talk.trycmd")
+        .case("tests/cli/network/database.trycmd")
         .case("tests/cli/network/unreachable.trycmd")
         .run();
 }

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -205,6 +205,90 @@ fn options_come_before_the_file_and_pairs_after_it() {
     process.wait().expect("it ends");
     assert_eq!(told["node"], "file");
     printed(&asked.expect("the command runs"));
+}
+
+#[test]
+fn entries_that_a_node_keeps() {
+    let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
+    let mut watch = aemp(&["-s", &node.address, "db", "watch", "lights", "--count", "4"]);
+    let mut watch = watch.stdout(Stdio::piped()).spawn().expect("it starts");
+    let value = r#"{"on":true}"#;
+    let set = |value| {
+        printed(&ask(
+            &node,
+            &["db", "set", "--on", "green", "lights", "attic", value],
+        ))
+    };
+    assert_eq!(set(value), "");
+    assert_eq!(
+        printed(&ask(&node, &["db", "get", "lights", "attic"])),
+        value
+    );
+    printed(&ask(
+        &node,
+        &["db", "del", "--on", "green", "lights", "hall", "attic"],
+    ));
+    assert_eq!(printed(&ask(&node, &["db", "keys", "lights"])), "");
+    // How much the watcher sees one by one depends on when it began.
+    while watch.try_wait().expect("it runs").is_none() {
+        set("late");
+        printed(&ask(
+            &node,
+            &["db", "del", "--on", "green", "lights", "attic"],
+        ));
+    }
+    let mut seen = String::new();
+    let mut out = watch.stdout.take().expect("it is piped");
+    out.read_to_string(&mut seen).expect("lines");
+    let known = [
+        "= attic {\"on\":true}",
+        "+ attic {\"on\":true}",
+        "+ attic \"late\"",
+        "= attic \"late\"",
+        "- attic",
+    ];
+    for line in seen.lines() {
+        assert!(known.contains(&line), "{line:?} in {seen:?}");
+    }
+    assert!(
+        seen.contains("+ attic \"late\"\n") && seen.contains("- attic\n"),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn an_entry_is_there_until_its_command_ends() {
+    let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
+    let mut set = aemp(&["-s", &node.address, "db", "set", "lights", "attic", "off"]);
+    let mut set = set.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut out = BufReader::new(set.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    assert_eq!(line, "lights attic is set\n");
+    let keys = || printed(&ask(&node, &["db", "keys", "lights"]));
+    until(|| keys() == "attic");
+    let id = set.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill is there").success());
+    assert_eq!(set.wait().expect("it ends").code(), Some(0));
+    until(|| keys().is_empty());
+}
+
+#[test]
+fn echo_ports_are_registered() {
+    let node = Running::start(&["nodeid", "green", "services", r#"["Aemp::echo"]"#]);
+    let port = printed(&ask(&node, &["db", "keys", "aemp_echo"]));
+    assert!(port.starts_with("green#"), "{port:?}");
+    assert_eq!(printed(&ask(&node, &["cal", &port, "hello"])), r#""hello""#);
+}
+
+/// Asks again and again until the answer is yes.
+fn until(mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "it has not come in time");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
 /// Wakes the mesh when its next deadline has come.
 pub(super) async fn keep_time(net: Net) {
     loop {
-        let deadline = lock(&net.0.mesh).deadline();
+        let deadline = net.set_alarm();
         let due = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(net.instant(deadline)).await,

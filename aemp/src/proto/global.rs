@@ -28,7 +28,7 @@ use aemp_codec::{NodeId, Value};
 pub(super) use self::outgoing::Outgoing;
 use self::{
     keep::Keep,
-    known::{Keys, Known, Message, note},
+    known::{Keys, Known, Message, Noted, changed, note},
     local::Local,
     pending::{Ask, Pending},
     shards::{Changed, Shards},
@@ -73,6 +73,8 @@ pub(super) struct Global {
     upstream: Keys,
     pending: Pending,
     known: BTreeMap<NodeId, Known>,
+    /// Those of them that are global.
+    globals: BTreeSet<NodeId>,
     /// Connected nodes that may have to be told something.
     due: BTreeSet<NodeId>,
     /// The whole database, while this node is global.
@@ -84,9 +86,9 @@ pub(super) struct Global {
     /// Slaves that became global: until when this node goes on answering for them.
     released: BTreeMap<NodeId, Time>,
     /// Keys of which another value shows than when was last flushed.
-    shown: Keys,
+    shown: Noted,
     /// Keys of which this node answers for another value than when was last flushed.
-    ours: Keys,
+    ours: Noted,
     keep: Keep,
     watches: Watches,
     news: News,
@@ -112,13 +114,14 @@ impl Global {
             upstream: Keys::new(),
             pending: Pending::default(),
             known: BTreeMap::new(),
+            globals: BTreeSet::new(),
             due: BTreeSet::new(),
             shards: Shards::default(),
             own: 0,
             monitors: BTreeMap::new(),
             released: BTreeMap::new(),
-            shown: Keys::new(),
-            ours: Keys::new(),
+            shown: Noted::new(),
+            ours: Noted::new(),
             keep: Keep::new(monitor_timeout),
             watches: Watches::default(),
             news: News::new(),
@@ -176,18 +179,18 @@ impl Global {
         }
     }
 
-    fn changed(&mut self, changed: &Changed, family: &Arc<str>, key: &Arc<str>) {
-        if changed.shown {
-            note(&mut self.shown, family, key);
+    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>) {
+        if what.shown {
+            changed(&mut self.shown, family, key);
         }
-        if changed.ours {
-            note(&mut self.ours, family, key);
+        if what.ours {
+            changed(&mut self.ours, family, key);
         }
     }
 
     fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
-        for (changed, family, key) in changes {
-            self.changed(&changed, &family, &key);
+        for (what, family, key) in changes {
+            self.changed(&what, &family, &key);
         }
     }
 
@@ -331,7 +334,7 @@ impl Global {
             self.forget_stale(&node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {
-                note(&mut self.ours, &family, &key);
+                changed(&mut self.ours, &family, &key);
             }
         }
     }

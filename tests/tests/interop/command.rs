@@ -3,11 +3,16 @@
 use std::{env, fs, path::PathBuf, process::Stdio};
 
 use aemp::Node;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+};
 
 use crate::{
     common::{Inbox, SECRET, soon, until},
-    counter, perl, rust,
+    counter,
+    perl::{self, Perl},
+    rust,
 };
 
 /// The reference's command, which is a Perl script named `aemp`, or `aemp-perl` beside another of that name.
@@ -130,6 +135,57 @@ async fn trace() {
         "{seen}"
     );
     assert!(!seen.contains("timeout"), "{seen}");
+}
+
+/// What the command knows of the network it knows through our node, which it makes global.
+#[tokio::test]
+async fn a_whole_network() {
+    let Some(scene) = Scene::new().await else {
+        return;
+    };
+    let mut perl = Perl::start("perl", &scene.node.listeners()).await.unwrap();
+    perl.expect("up").await;
+    let inbox = perl.inbox().await;
+    let sent = scene.prints(&["snd", &inbox, "hello", "1"]).await;
+    assert_eq!(sent.trim_end(), "message sent successfully");
+    assert_eq!(perl.expect("got").await[1..], ["hello", "1"]);
+    let died = scene.prints(&["mon", "nobody#port"]).await;
+    assert_eq!(died.trim_end(), "transport_error nobody no known address");
+    let seen = scene.prints(&["trace", "perl"]).await;
+    for line in ["perl -> rust", "rust -> perl"] {
+        assert!(seen.lines().any(|seen| seen == line), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn shell() {
+    let Some(scene) = Scene::new().await else {
+        return;
+    };
+    let mut shell = scene.run(&["shell", "rust"]);
+    let mut shell = shell.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    let mut output = BufReader::new(shell.stdout.take().unwrap()).lines();
+    // One line at a time: the shell sees no second one that comes with the first.
+    input.write_all(b"=\n").await.unwrap();
+    let nodes = loop {
+        let line = soon(output.next_line()).await.unwrap().unwrap();
+        if let Some(nodes) = line.strip_prefix("nodes: ") {
+            break nodes.trim_end().to_owned();
+        }
+    };
+    input.write_all(b"1 + 1\n").await.unwrap();
+    while !soon(output.next_line())
+        .await
+        .unwrap()
+        .unwrap()
+        .contains("evaluates no code")
+    {}
+    let nodes: Vec<_> = nodes.split(' ').collect();
+    assert!(
+        nodes.len() == 2 && nodes[0].starts_with("aemp/") && nodes[1] == "rust",
+        "{nodes:?}"
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::{
     rust,
 };
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().to_string()
 }

@@ -4,8 +4,14 @@ mod command;
 #[path = "../network/common.rs"]
 mod common;
 mod connecting;
+mod failover;
 mod from_perl;
+mod globals;
+mod mixed;
 mod perl;
+mod perl_db;
+mod rust_db;
+mod slaves;
 mod to_perl;
 
 use std::time::Duration;

@@ -3,6 +3,8 @@
 #
 #    perl peer.pl NODE BIND SECRET [SEED...]
 #
+# PEER_SECURE=1 makes it a secure node, PEER_GLOBAL=1 a global one.
+#
 # Orders come on standard input, one JSON array a line: a verb and its arguments. What happens goes to standard output in
 # the same form. The end of the input is the end of the process.
 use strict;
@@ -62,7 +64,8 @@ configure
    secret  => $secret,
    binds   => [$bind],
    seeds   => \@seeds,
-   secure  => $ENV{PEER_SECURE} ? 1 : 0;
+   secure  => $ENV{PEER_SECURE} ? 1 : 0,
+   services => $ENV{PEER_GLOBAL} ? ["AnyEvent::MP::Global::"] : [];
 
 event ("ready", $NODE, @$AnyEvent::MP::Kernel::BINDS);
 
@@ -80,6 +83,19 @@ sub inbox {
 
    my $id;
    $id = port { event ("got", $id, @_); kil $SELF if $answers };
+}
+
+# What the database's callbacks are told.
+my (%guards, %told);
+
+sub family_mon {
+   my ($label, $family) = @_;
+
+   $guards{$label} = db_mon $family, sub {
+      my ($all, $added, $changed, $deleted) = @_;
+      $told{$label} = { %{ $all || {} } };
+      event ("family", $label, $told{$label}, $added || [], $changed || [], $deleted || []);
+   };
 }
 
 my %verbs = (
@@ -106,6 +122,19 @@ my %verbs = (
    # A packet as it is.
    raw     => sub { my ($to, $packet) = @_; AnyEvent::MP::Kernel::add_node ($to)->send ($packet) },
    ping    => sub { event ("pong", @_) },
+   db_set  => sub { db_set $_[0], $_[1], $_[2] },
+   db_del  => sub { db_del shift, @_ },
+   db_reg  => sub { db_reg $_[0], $_[1], $_[2] },
+   # With a guard, which `drop` drops.
+   db_hold => sub { $guards{$_[0]} = db_set $_[1], $_[2], $_[3] },
+   db_mon  => \&family_mon,
+   told    => sub { event ("told", $told{$_[0]}) },
+   drop    => sub { delete $guards{$_[0]} },
+   family  => sub { my $f = shift; db_family $f, sub { event ("reply", $f, @_) } },
+   keys    => sub { my $f = shift; db_keys $f, sub { event ("reply", $f, [sort @{ $_[0] }]) } },
+   values  => sub { my $f = shift; db_values $f, sub { event ("reply", $f, [sort @{ $_[0] }]) } },
+   role    => sub { event ("role", $AnyEvent::MP::Kernel::GLOBAL ? 1 : 0, $AnyEvent::MP::Kernel::MASTER) },
+   globals => sub { event ("globals", sort keys %AnyEvent::MP::Kernel::GLOBAL_NODE) },
 );
 
 my ($input, $ended) = ("", AE::cv);

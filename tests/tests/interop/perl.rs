@@ -44,6 +44,16 @@ impl Perl {
         Self::start_at(id, "127.0.0.1:*", seeds, false).await
     }
 
+    /// Starts a global node that listens on a free port.
+    pub(crate) async fn start_global(id: &str, seeds: &[String]) -> Option<Self> {
+        Self::global_at(id, "127.0.0.1:*", seeds).await
+    }
+
+    /// Starts a global node that listens there.
+    pub(crate) async fn global_at(id: &str, bind: &str, seeds: &[String]) -> Option<Self> {
+        Self::start_with(id, bind, seeds, Some("PEER_GLOBAL")).await
+    }
+
     /// Starts a node that listens there. `None` where there is no Perl.
     pub(crate) async fn start_at(
         id: &str,
@@ -51,14 +61,23 @@ impl Perl {
         seeds: &[String],
         secure: bool,
     ) -> Option<Self> {
+        Self::start_with(id, bind, seeds, secure.then_some("PEER_SECURE")).await
+    }
+
+    async fn start_with(
+        id: &str,
+        bind: &str,
+        seeds: &[String],
+        setting: Option<&str>,
+    ) -> Option<Self> {
         if !is_there() {
             return None;
         }
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/peer.pl");
         let mut command = Command::new("perl");
         command.args([script, id, bind, SECRET]).args(seeds);
-        if secure {
-            command.env("PEER_SECURE", "1");
+        if let Some(setting) = setting {
+            command.env(setting, "1");
         }
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = piped.spawn().expect("perl starts");

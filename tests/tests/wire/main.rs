@@ -5,4 +5,5 @@ mod auth;
 mod handshakes;
 mod nodes;
 mod packets;
+mod replay;
 mod transcript;

@@ -4,8 +4,8 @@ use aemp::proto::{
     Random, Time,
     auth::Secret,
     handshake::HandshakeConfig,
-    mesh::{Mesh, MeshConfig, Output, PeerMap},
-    peer::{ConnId, PeerLimits},
+    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
+    peer::{ConnId, Peer, PeerLimits, Urge},
 };
 use aemp_codec::{Limits, NodeId};
 
@@ -124,4 +124,33 @@ fn seeds_that_are_each_other_and_themselves() {
     node.receive(conn, &greeting(&transcript, 2, "g2"));
     node.receive(conn, PROOF);
     assert_eq!(node.todo().0, ["hello 3", "proof 3", "up g2"]);
+}
+
+#[test]
+fn the_address_behind_a_refused_one_is_tried() {
+    let transcript = transcript::one("connect_two_addresses");
+    let mut node = Node::new("a", &[]);
+    let other = NodeId::new("b").unwrap();
+    let send = |peer: &mut Peer| peer.send("", |packet| packet.str("devnull")).unwrap();
+    assert_eq!(node.mesh.peers().with(&other, send), Urge::Connect);
+    node.mesh.connect(Time::ZERO, &other);
+    let addresses = ["127.0.0.1:1", "127.0.0.1:4041"].map(Into::into).into();
+    node.mesh.learn(Time::ZERO, &other, addresses);
+    assert_eq!(node.todo().0, ["dial 127.0.0.1:1"]);
+    let refused = Err("Connection refused".into());
+    node.mesh.dialed(Time::ZERO, ConnId(1), refused);
+    let (acts, logs) = node.todo();
+    // The reference waits for almost `connect_interval` instead.
+    assert_eq!(acts, ["dial 127.0.0.1:4041"]);
+    assert!(transcript.logged().contains(&logs), "{logs}");
+    let address = Ok("127.0.0.1:4041".into());
+    node.mesh.dialed(Time::ZERO, ConnId(2), address);
+    node.receive(ConnId(2), &greeting(&transcript, 1, "b"));
+    node.receive(ConnId(2), PROOF);
+    assert_eq!(node.todo().0, ["hello 2", "proof 2", "up b"]);
+    let mut sent = Vec::new();
+    node.mesh
+        .peers()
+        .with(&other, |peer| peer.swap_output(ConnId(2), &mut sent));
+    assert_eq!(sent, transcript.sent(1, "a", "data").concat());
 }

@@ -14,6 +14,9 @@ use crate::{client::Client, failure::Failure};
 /// The request that reference nodes answer (REFERENCE.md, "The `aemp` command").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
+/// The family of the global nodes (PROTOCOL.md section 10).
+const GLOBAL: &str = "'g";
+
 /// As many connections of one node as it tells of.
 const MOST: usize = 10_000;
 
@@ -25,7 +28,7 @@ struct Answer {
 }
 
 /// The network, from one node on, or from those that this one is connected to. The own node is left out.
-pub(crate) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
+pub(super) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
     let mut found: BTreeSet<NodeId> = match begin {
         Some(node) => BTreeSet::from([node]),
         None => client.node.up_nodes().into_iter().collect(),
@@ -48,7 +51,25 @@ pub(crate) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result
             }
         }
     }
+    ask_for_globals(client, &mut graph).await;
     Ok(graph)
+}
+
+/// Reference nodes do not say whether they are global; the database does.
+async fn ask_for_globals(client: &Client<'_>, graph: &mut Graph) {
+    let known = |vertex: &Vertex| vertex.global.is_some();
+    if graph.nodes.values().all(known) {
+        return;
+    }
+    let globals = client.node.db_keys(GLOBAL).timeout(client.left()).await;
+    // Without an answer it stays unknown.
+    let globals = globals.unwrap_or_default();
+    if globals.is_empty() {
+        return;
+    }
+    for (id, vertex) in &mut graph.nodes {
+        vertex.global.get_or_insert_with(|| globals.contains(id));
+    }
 }
 
 fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use<> {

@@ -6,15 +6,15 @@ use serde_json::json;
 
 /// Nodes and connections, in the order of their IDs.
 #[derive(Debug, Default)]
-pub(crate) struct Graph {
-    pub(crate) nodes: BTreeMap<String, Vertex>,
+pub(super) struct Graph {
+    pub(super) nodes: BTreeMap<String, Vertex>,
     /// Pairs, the lower ID first.
     pub(super) connections: BTreeSet<(String, String)>,
 }
 
 /// What is known of a node.
 #[derive(Debug, Default)]
-pub(crate) struct Vertex {
+pub(super) struct Vertex {
     pub(super) global: Option<bool>,
     /// Its master, if it is a slave.
     pub(super) master: Option<String>,

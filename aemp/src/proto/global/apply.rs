@@ -6,7 +6,7 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
-    known::{Keys, Message, Monitor, note},
+    known::{Keys, Message, Monitor, changed, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update},
 };
@@ -65,15 +65,21 @@ impl Global {
     /// Somebody wants this node to be global, perhaps to be its slave.
     fn enslave(&mut self, now: Time, from: &NodeId, database: Option<Database>) {
         self.become_global(now);
-        let Some(database) = database else { return };
-        if let Some(known) = self.known.get_mut(from) {
+        if let Some(database) = database {
+            self.answer_for(from);
+            self.set_all(from, database);
+        }
+    }
+
+    /// A node is a slave of this one.
+    fn answer_for(&mut self, slave: &NodeId) {
+        if let Some(known) = self.known.get_mut(slave) {
             known.slave = true;
         }
-        let place = self.shards.owner(from);
+        let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
-            note(&mut self.ours, &family, &key);
+            changed(&mut self.ours, &family, &key);
         }
-        self.set_all(from, database);
     }
 
     fn set_all(&mut self, owner: &NodeId, database: Database) {
@@ -84,15 +90,14 @@ impl Global {
     }
 
     fn apply(&mut self, owner: &NodeId, update: Update) {
+        self.not_stale(owner, &update);
         let Update { family, set, del } = update;
         let place = self.shards.owner(owner);
         for (key, value) in set {
-            self.not_stale(owner, &family, &key);
             let (changed, family, key) = self.shards.set(place, &family, &key, value);
             self.changed(&changed, &family, &key);
         }
         for key in del {
-            self.not_stale(owner, &family, &key);
             if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
                 self.changed(&changed, &family, &key);
             }
@@ -106,6 +111,7 @@ impl Global {
         };
         let again = std::mem::replace(&mut known.global, true);
         let was_slave = std::mem::replace(&mut known.slave, false);
+        self.globals.insert(from.clone());
         if !self.is_global() {
             return;
         }
@@ -129,11 +135,14 @@ impl Global {
         }
     }
 
-    fn not_stale(&mut self, node: &NodeId, family: &str, key: &str) {
-        if let Some(known) = self.known.get_mut(node)
-            && let Some(keys) = known.stale.get_mut(family)
-        {
-            keys.swap_remove(key);
+    fn not_stale(&mut self, node: &NodeId, update: &Update) {
+        let known = self.known.get_mut(node);
+        let Some(stale) = known.and_then(|known| known.stale.get_mut(&update.family)) else {
+            return;
+        };
+        let set = update.set.iter().map(|(key, _)| key);
+        for key in set.chain(&update.del) {
+            stale.swap_remove(key);
         }
     }
 
@@ -169,6 +178,12 @@ impl Global {
     fn take_update(&mut self, from: &NodeId, update: Update) {
         if !self.is_global() {
             return self.refuse(from, "g_upd");
+        }
+        // A reference node does not notice the loss of its master if that is its second one. When the master is back, it does not
+        // get the node's database again, but what is set from then on.
+        let known = self.known.get(from);
+        if known.is_some_and(|known| !known.global && !known.slave) {
+            self.answer_for(from);
         }
         self.apply(from, update);
     }

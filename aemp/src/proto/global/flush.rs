@@ -95,8 +95,10 @@ impl Global {
         if ours.is_empty() {
             return;
         }
-        for (node, known) in &mut self.known {
-            if known.global && !known.set_due {
+        for node in &self.globals {
+            if let Some(known) = self.known.get_mut(node)
+                && !known.set_due
+            {
                 for (family, keys) in &ours {
                     let dirty = known.ours.entry(Arc::clone(family)).or_default();
                     dirty.extend(keys.iter().cloned());
@@ -118,7 +120,7 @@ impl Global {
         if matches!(&self.role, Role::Slave(master) if master == node) {
             self.tell_master(node, &mut known, out, &mut odd);
         }
-        known.tell(node, &self.shards, out, &mut odd);
+        known.tell(node, &self.node, &self.shards, out, &mut odd);
         let more = known.is_due();
         known.held = out.is_full(node) && (more || self.is_waiting(node));
         let held = known.held;
@@ -181,7 +183,7 @@ impl Global {
                 (&***family, entries)
             });
             let families: Vec<_> = entries.collect();
-            outgoing::database(out, node, "g_slave", &families, odd);
+            outgoing::database(out, node, "g_slave", &[], &families, odd);
         }
         for (family, keys) in &mut self.upstream {
             let value = |key: &str| {
@@ -227,6 +229,7 @@ impl Known {
     fn tell(
         &mut self,
         node: &NodeId,
+        own: &NodeId,
         shards: &Shards,
         out: &mut impl Outgoing,
         odd: &mut Vec<String>,
@@ -240,7 +243,7 @@ impl Known {
             }
             self.set_due = false;
             self.ours.clear();
-            tell_set(node, shards, out, odd);
+            tell_set(node, own, shards, out, odd);
         }
         for (family, keys) in &mut self.ours {
             let value = |key: &str| shards.ours(family, key, node);
@@ -279,7 +282,13 @@ impl Monitor {
 }
 
 /// Tells another global node all that this one answers for.
-fn tell_set(node: &NodeId, shards: &Shards, out: &mut impl Outgoing, odd: &mut Vec<String>) {
+fn tell_set(
+    node: &NodeId,
+    own: &NodeId,
+    shards: &Shards,
+    out: &mut impl Outgoing,
+    odd: &mut Vec<String>,
+) {
     let ours: Keys = shards.all_ours(node);
     let entries = |family: &str, keys: &IndexSet<Arc<str>>| {
         let keys = keys.iter();
@@ -301,5 +310,9 @@ fn tell_set(node: &NodeId, shards: &Shards, out: &mut impl Outgoing, odd: &mut V
             (*family, entries.collect())
         })
         .collect();
-    outgoing::database(out, node, "g_set", &families, odd);
+    // The reference takes our addresses out of this very packet, and holds us for unreachable if they are not there.
+    let listeners = shards.ours(LISTENERS, own.as_str(), node);
+    let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
+    let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
+    outgoing::database(out, node, "g_set", &first, &families, odd);
 }

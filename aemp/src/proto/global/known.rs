@@ -8,6 +8,9 @@ use indexmap::IndexSet;
 /// Keys that are to be looked at again, by family.
 pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
 
+/// Keys that have changed, by family, as they came: who looks at them looks at each of their changes.
+pub(super) type Noted = BTreeMap<Arc<str>, Vec<Arc<str>>>;
+
 /// A connected node. There is nothing of a node that is not.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -68,6 +71,16 @@ pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) {
         None => {
             let family = Arc::clone(family);
             keys.insert(family, IndexSet::from([Arc::clone(key)]));
+        }
+    }
+}
+
+/// Notes a key that has changed.
+pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>) {
+    match noted.get_mut(&**family) {
+        Some(keys) => keys.push(Arc::clone(key)),
+        None => {
+            noted.insert(Arc::clone(family), vec![Arc::clone(key)]);
         }
     }
 }

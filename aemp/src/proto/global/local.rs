@@ -22,22 +22,18 @@ impl Local {
         key: &str,
         value: Value,
     ) -> Option<(Arc<str>, Arc<str>)> {
-        if self
-            .family(family)
-            .and_then(|entries| entries.get(key))
-            .is_some_and(|old| *old == value)
+        let name = self.name(family);
+        if let Some(entries) = self.families.get_mut(family)
+            && let Some((_, key, old)) = entries.get_full_mut(key)
         {
-            return None;
-        }
-        let family = self.name(family);
-        let entries = self.families.entry(Arc::clone(&family)).or_default();
-        if let Some((_, key, old)) = entries.get_full_mut(key) {
+            let changed = *old != value;
             *old = value;
-            return Some((family, Arc::clone(key)));
+            return changed.then(|| (name, Arc::clone(key)));
         }
         let key: Arc<str> = key.into();
+        let entries = self.families.entry(Arc::clone(&name)).or_default();
         entries.insert(Arc::clone(&key), value);
-        Some((family, key))
+        Some((name, key))
     }
 
     /// Deletes a key; the names that it was known by, if it was there.

@@ -91,14 +91,21 @@ pub(super) fn changes<'v>(
     odd: &mut Vec<String>,
 ) {
     while !keys.is_empty() && !out.is_full(node) {
-        let count = share(keys.iter(), &value);
-        let (mut set, mut del) = (Vec::with_capacity(count), Vec::new());
-        for key in keys.iter().take(count) {
+        let (mut set, mut del, mut size) = (Vec::new(), Vec::new(), 0);
+        for key in keys.iter() {
+            size += 4 + key.len();
             match value(key) {
-                Some(value) => set.push((&**key, value)),
+                Some(value) => {
+                    size += weight(value);
+                    set.push((&**key, value));
+                }
                 None => del.push(&**key),
             }
+            if size >= CHUNK {
+                break;
+            }
         }
+        let count = set.len() + del.len();
         let sent = out.send(node, &mut |packet| style.write(packet, family, &set, &del));
         if sent.is_err() {
             one_by_one(out, node, style, family, &set, &del, odd);
@@ -109,22 +116,6 @@ pub(super) fn changes<'v>(
             keys.drain(..count);
         }
     }
-}
-
-/// How many keys go into one packet.
-fn share<'k, 'v>(
-    keys: impl Iterator<Item = &'k Arc<str>>,
-    value: impl Fn(&str) -> Option<&'v Value>,
-) -> usize {
-    let (mut count, mut size) = (0, 0);
-    for key in keys {
-        count += 1;
-        size += 4 + key.len() + value(key).map_or(0, weight);
-        if size >= CHUNK {
-            break;
-        }
-    }
-    count
 }
 
 /// Some entry cannot be sent to that node: the others can.
@@ -155,11 +146,12 @@ fn one_by_one(
     }
 }
 
-/// Tells a node a database: as one request if it is small, otherwise the first part of it, and the rest as changes.
+/// Tells a node a database: as one request if it is small, otherwise the `first` part of it, and everything as changes.
 pub(super) fn database<'v>(
     out: &mut impl Outgoing,
     node: &NodeId,
     request: &str,
+    first: &[(&str, Vec<Set<'v>>)],
     families: &[(&str, Vec<Set<'v>>)],
     odd: &mut Vec<String>,
 ) {
@@ -174,10 +166,10 @@ pub(super) fn database<'v>(
     if whole {
         return;
     }
-    // An empty database cannot fail.
+    // Addresses can be expressed in every format.
     let _ = out.send(node, &mut |packet| {
         packet.str(request)?;
-        packet.arg(&Whole(&[]))
+        packet.arg(&Whole(first))
     });
     for (family, entries) in families {
         for chunk in chunks(entries) {

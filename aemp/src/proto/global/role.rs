@@ -6,7 +6,7 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     GLOBALS, Global, LISTENERS,
-    known::{Known, Message, note},
+    known::{Known, Message, changed},
     pending::Ask,
 };
 use crate::proto::{Time, mesh::Level};
@@ -113,6 +113,7 @@ impl Global {
             return;
         };
         self.due.remove(node);
+        self.globals.remove(node);
         self.keep.node_down(now, node);
         for family in known.monitors.keys() {
             self.remove_monitor(family, node);
@@ -184,8 +185,8 @@ impl Global {
         for (family, entries) in self.local.iter() {
             for (key, value) in entries {
                 let (_, family, key) = self.shards.set(self.own, family, key, value.clone());
-                note(&mut self.shown, &family, &key);
-                note(&mut self.ours, &family, &key);
+                changed(&mut self.shown, &family, &key);
+                changed(&mut self.ours, &family, &key);
             }
         }
     }

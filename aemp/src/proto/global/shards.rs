@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, IndexSet};
+use indexmap::{IndexMap, map::Entry as Place};
 
-use super::names::is_own_key;
+use super::{
+    known::{Keys, note},
+    names::is_own_key,
+};
 use crate::proto::Time;
 
 /// All entries of all owners.
@@ -27,7 +30,7 @@ struct Owner {
     id: NodeId,
     /// Whether this node answers for it: itself, and its slaves.
     ours: bool,
-    keys: BTreeMap<Arc<str>, IndexSet<Arc<str>>>,
+    keys: Keys,
 }
 
 #[derive(Debug)]
@@ -67,7 +70,7 @@ impl Shards {
         let owner = Owner {
             id: id.clone(),
             ours: false,
-            keys: BTreeMap::new(),
+            keys: Keys::new(),
         };
         let free = self.owners.iter().position(Option::is_none);
         let place = free.unwrap_or(self.owners.len());
@@ -104,35 +107,32 @@ impl Shards {
             .is_some_and(|owner| owner.ours)
     }
 
-    /// An owner sets a key.
+    /// An owner sets a key. The names are shared with the table; those that it knows them by are returned.
     pub(super) fn set(
         &mut self,
         place: u32,
-        family: &str,
-        key: &str,
+        family: &Arc<str>,
+        key: &Arc<str>,
         value: Value,
     ) -> (Changed, Arc<str>, Arc<str>) {
         let ours = self.is_ours(place);
-        let family = self.family_name(family);
+        let family = Arc::clone(self.known_family(family).unwrap_or(family));
         let entries = self.families.entry(Arc::clone(&family)).or_default();
-        let Some((_, key, entry)) = entries.get_full_mut(key) else {
-            let key: Arc<str> = key.into();
-            let shown = Holding {
-                owner: place,
-                value,
-            };
-            let others = None;
-            entries.insert(Arc::clone(&key), Entry { shown, others });
-            self.note(place, &family, &key);
-            let changed = Changed {
-                shown: true,
-                ours,
-                added: true,
-            };
-            return (changed, family, key);
+        let mut entry = match entries.entry(Arc::clone(key)) {
+            Place::Occupied(entry) => entry,
+            Place::Vacant(vacant) => {
+                vacant.insert(Entry::new(place, value));
+                self.note(place, &family, key);
+                let changed = Changed {
+                    shown: true,
+                    ours,
+                    added: true,
+                };
+                return (changed, family, Arc::clone(key));
+            }
         };
-        let key = Arc::clone(key);
-        let (shown, known) = entry.set(place, value);
+        let key = Arc::clone(entry.key());
+        let (shown, known) = entry.get_mut().set(place, value);
         let changed = Changed {
             shown,
             ours: ours && (shown || known != Known::Same),
@@ -250,8 +250,8 @@ impl Shards {
     }
 
     /// All keys of what this node answers for, without what `but` has set, by family.
-    pub(super) fn all_ours(&self, but: &NodeId) -> BTreeMap<Arc<str>, IndexSet<Arc<str>>> {
-        let mut all = BTreeMap::<Arc<str>, IndexSet<Arc<str>>>::new();
+    pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
+        let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
             if owner.ours && owner.id != *but {
                 for (family, keys) in &owner.keys {
@@ -274,17 +274,13 @@ impl Shards {
         self.families.keys()
     }
 
-    fn family_name(&self, family: &str) -> Arc<str> {
-        match self.families.get_key_value(family) {
-            Some((name, _)) => Arc::clone(name),
-            None => family.into(),
-        }
+    fn known_family(&self, family: &str) -> Option<&Arc<str>> {
+        self.families.get_key_value(family).map(|(name, _)| name)
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
         if let Some(owner) = self.owners[place as usize].as_mut() {
-            let keys = owner.keys.entry(Arc::clone(family)).or_default();
-            keys.insert(Arc::clone(key));
+            note(&mut owner.keys, family, key);
         }
     }
 
@@ -372,6 +368,11 @@ enum Left {
 }
 
 impl Entry {
+    fn new(owner: u32, value: Value) -> Self {
+        let (shown, others) = (Holding { owner, value }, None);
+        Self { shown, others }
+    }
+
     /// Sets the value of an owner, which shows from now on: whether another value shows, and what the owner had.
     fn set(&mut self, owner: u32, value: Value) -> (bool, Known) {
         let changed = self.shown.value != value;

@@ -67,14 +67,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     pub(super) fn time_out_conns(&mut self, now: Time) {
-        let due = |conn: &Conn| {
-            conn.phase
-                .deadline()
-                .is_some_and(|deadline| deadline <= now)
-        };
-        let conns = self.conns.iter().filter(|(_, conn)| due(conn));
-        let due: Vec<_> = conns.map(|(id, _)| *id).collect();
-        for id in due {
+        for id in self.conns.due(now) {
             match self.conns.get_mut(&id).and_then(Conn::handshaking) {
                 Some(handshaking) => {
                     handshaking.handshake.timeout(now);

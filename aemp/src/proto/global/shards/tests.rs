@@ -18,7 +18,7 @@ fn table() -> (Shards, u32, u32, u32) {
 }
 
 fn set(shards: &mut Shards, owner: u32, key: &str, value: i64) -> Changed {
-    shards.set(owner, "f", key, value.into()).0
+    shards.set(owner, &"f".into(), &key.into(), value.into()).0
 }
 
 fn del(shards: &mut Shards, owner: u32, key: &str) -> Option<Changed> {

@@ -256,6 +256,10 @@ fn a_large_database_arrives_in_parts() {
     network.start("h", &["h", "g"]);
     network.pass(5.0);
     assert_eq!(network.view("f").len(), 100);
+    let sets = network.packets();
+    let set = sets.iter().find(|line| line.starts_with(r#"g>h "g_set""#));
+    // The reference looks for the addresses of the sender just there.
+    assert_eq!(set.unwrap(), r#"g>h "g_set",{"'l":{"g":["g:1"]}}"#);
     network.start("s", &["nowhere"]);
     for key in 0..100 {
         network.set("s", "own", &format!("k{key}"), "x".repeat(10_000));

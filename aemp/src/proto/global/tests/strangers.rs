@@ -158,6 +158,22 @@ fn what_comes_late_from_a_lost_connection_has_no_effect() {
     network.assert_no_trace_of("s");
 }
 
+/// A reference node that has not noticed that its master was lost sends no database, only changes.
+#[test]
+fn who_sends_changes_and_is_not_global_is_a_slave() {
+    let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+    network.start_with("x", |config| config.listeners = vec![]);
+    let now = network.now;
+    network.mesh("x").learn(now, &id("a"), vec!["a:1".into()]);
+    network.send_to("x", "a", "hello");
+    let update = ["f".into(), map(&[("k", 1.into())])];
+    say(&mut network, "x", "a", "g_upd", &update);
+    // The one that it is connected to tells the other.
+    assert_eq!(network.view("f"), ["k=1"]);
+    network.kill("x");
+    assert_eq!(network.view("f"), [""; 0]);
+}
+
 #[test]
 fn a_peer_may_be_slave_and_global_in_any_order() {
     let database = |key: &str| map(&[("f", map(&[(key, 1.into())]))]);

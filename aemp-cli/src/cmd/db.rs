@@ -1,0 +1,46 @@
+//! `aemp db`: the network's distributed database.
+
+mod change;
+mod query;
+mod watch;
+
+use clap::{ArgMatches, Command};
+
+use crate::{failure::Outcome, session::Session};
+
+pub(crate) fn command() -> Command {
+    Command::new("db")
+        .about("Look at, watch and change the network's database")
+        .long_about(
+            "The network's database consists of families of keys and values. Every entry belongs to the node that has set it, and goes \
+             with it; if several nodes set the same key, deleting one's entry shows another's.\n\nThe families 'l (nodes and their \
+             addresses) and 'g (global nodes) are the network's own: they can be looked at.",
+        )
+        .after_help(
+            "Examples:\n  aemp db list my_services\n  aemp db watch my_services\n  aemp db set --on green/1 lights kitchen on",
+        )
+        .subcommand_required(true)
+        .subcommands([
+            query::list_command(),
+            query::get_command(),
+            query::keys_command(),
+            query::values_command(),
+            watch::command(),
+            change::set_command(),
+            change::delete_command(),
+        ])
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    match matches.subcommand() {
+        Some(("list", matches)) => query::list(session, matches),
+        Some(("get", matches)) => query::get(session, matches),
+        Some(("keys", matches)) => query::keys(session, matches),
+        Some(("values", matches)) => query::values(session, matches),
+        Some(("watch", matches)) => watch::run(session, matches),
+        Some(("set", matches)) => change::set(session, matches),
+        Some(("del", matches)) => change::delete(session, matches),
+        // clap lets no other through.
+        _ => Ok(crate::Exit::Usage),
+    }
+}

@@ -1,0 +1,123 @@
+//! `aemp db set` and `del`: entries of this command, or of a node that holds them for it.
+
+use std::time::Duration;
+
+use aemp::{NodeId, Value};
+use clap::{Arg, ArgMatches, Command};
+use serde_json::json;
+
+use super::{
+    super::{many, one},
+    query::failed,
+};
+use crate::{
+    Exit,
+    cli::{self, rest},
+    client::{self, Client},
+    failure::{Failure, Outcome},
+    options,
+    services::{DB_DEL, DB_SET},
+    session::Session,
+    signals::Signals,
+    words,
+};
+
+pub(super) fn set_command() -> Command {
+    Command::new("set")
+        .about("Set a key of a family")
+        .long_about(
+            "Sets a key. An entry goes with the node that it belongs to. Without --on that is the command's own: it runs, and the \
+             entry is there, until SIGINT or SIGTERM, or for as long as --for says. With --on it is another node, which keeps the \
+             entry until `db del`, or until it stops: any node that `aemp run`, or a program that is an `aemp` command, runs.",
+        )
+        .after_help(
+            "Examples:\n  aemp db set --on green/1 lights kitchen on\n  aemp db set --for 60 lights kitchen '{\"on\":true}'",
+        )
+        .arg(on("The node that is to keep the entry"))
+        .arg(
+            Arg::new("for")
+                .long("for")
+                .value_name("SECONDS")
+                .value_parser(options::seconds)
+                .conflicts_with("on")
+                .help("End after so long"),
+        )
+        .arg(one("FAMILY", "The family's name"))
+        .arg(one("KEY", "The key"))
+        .arg(Arg::new("VALUE").allow_hyphen_values(true).help("The value; nothing if left out"))
+}
+
+pub(super) fn delete_command() -> Command {
+    Command::new("del")
+        .about("Delete keys that a node has set")
+        .long_about(
+            "Has a node delete keys of a family that it has set itself: nobody deletes entries of others. Keys that it has not set \
+             do not matter.",
+        )
+        .after_help("Example:\n  aemp db del --on green/1 lights kitchen")
+        .arg(on("The node that has set the entries").required(true))
+        .arg(one("FAMILY", "The family's name"))
+        .arg(many("KEY", "The keys").required(true))
+}
+
+fn on(help: &'static str) -> Arg {
+    Arg::new("on").long("on").value_name("NODE").help(help)
+}
+
+pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let (family, key) = (cli::text(matches, "FAMILY")?, cli::text(matches, "KEY")?);
+    let value = matches.get_one::<String>("VALUE");
+    let value = value
+        .map(|value| words::value("VALUE", value))
+        .transpose()?;
+    let value = value.unwrap_or_default();
+    if let Some(node) = matches.get_one::<String>("on") {
+        let node = words::node(node)?;
+        let args = vec![family.into(), key.into(), value];
+        return client::with(session, async |client| {
+            there(client, &node, DB_SET, args).await
+        });
+    }
+    let time = matches.get_one::<Duration>("for").copied();
+    client::with(session, async |client| {
+        let mut signals = Signals::new().map_err(Failure::failed)?;
+        let set = client.node.db_set(&family, &key, value).map_err(failed)?;
+        let _entry = set.guard();
+        let document = json!({ "family": family, "key": key, "node": client.node.id() });
+        client
+            .output
+            .result(&document, &format!("{family} {key} is set"))?;
+        tokio::select! {
+            () = tokio::time::sleep(time.unwrap_or_default()), if time.is_some() => {}
+            () = signals.next() => {}
+        }
+        Ok(Exit::Done)
+    })
+}
+
+pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = words::node(matches.get_one::<String>("on").map_or("", String::as_str))?;
+    let mut args = vec![Value::from(cli::text(matches, "FAMILY")?)];
+    for key in rest(matches, "KEY") {
+        args.push(words::text("KEY", key)?.into());
+    }
+    client::with(session, async |client| {
+        there(client, &node, DB_DEL, args).await
+    })
+}
+
+/// Has a node run one of our init functions, whose port ends when it is done.
+async fn there(client: &Client<'_>, node: &NodeId, function: &str, args: Vec<Value>) -> Outcome {
+    let port = client.node.spawn(node.as_str(), function, args);
+    let death = client.death(&port);
+    let reason = client
+        .within(&format!("no answer of {node}"), death)
+        .await?;
+    if !reason.is_normal() {
+        return Err(Failure::failed(format_args!("{node}: {reason}")));
+    }
+    client
+        .output
+        .result(&json!({ "node": node, "done": true }), "")?;
+    Ok(Exit::Done)
+}

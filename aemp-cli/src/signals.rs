@@ -1,0 +1,58 @@
+//! What tells a command to end.
+
+#[cfg(unix)]
+pub(crate) use self::unix::Signals;
+
+#[cfg(not(unix))]
+pub(crate) use self::other::Signals;
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// SIGTERM and SIGINT, caught from now on.
+    pub(crate) struct Signals {
+        terminate: Signal,
+        interrupt: Signal,
+    }
+
+    impl Signals {
+        pub(crate) fn new() -> io::Result<Self> {
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        }
+
+        /// Ready when one comes.
+        pub(crate) async fn next(&mut self) {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod other {
+    use std::io;
+
+    /// Control-C.
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Ready when it is pressed.
+        pub(crate) async fn next(&mut self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

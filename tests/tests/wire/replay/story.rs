@@ -1,0 +1,126 @@
+//! A transcript as one sequence of what happened, in the order of the recording.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::Value as Json;
+
+use crate::transcript::Transcript;
+
+/// Something that happened, and when.
+pub(crate) struct Happening {
+    pub(crate) at: Duration,
+    pub(crate) what: What,
+}
+
+pub(crate) enum What {
+    /// Somebody did something, for which the recording has only a text.
+    Step(String),
+    /// One node has dialled another; both have said who they are.
+    Open(Open),
+    /// Both have proved themselves.
+    Proved { conn: u64 },
+    /// One node has sent another a packet.
+    Packet {
+        conn: u64,
+        from: String,
+        to: String,
+        packet: Json,
+    },
+    /// One node has closed the connection, or its process has ended.
+    Close { conn: u64, by: String, died: bool },
+}
+
+/// A connection's beginning.
+pub(crate) struct Open {
+    pub(crate) conn: u64,
+    pub(crate) initiator: End,
+    pub(crate) acceptor: End,
+}
+
+pub(crate) struct End {
+    pub(crate) node: String,
+    pub(crate) greeting: Vec<u8>,
+}
+
+/// Where a node connects to itself, its ends are told apart by a number.
+fn plain(end: &str) -> String {
+    end.split('(').next().unwrap_or_default().into()
+}
+
+/// What happened, in order.
+pub(crate) fn of(transcript: &Transcript) -> Vec<Happening> {
+    let mut teller = Teller {
+        transcript,
+        opened: BTreeSet::new(),
+        proofs: BTreeSet::new(),
+        killed: false,
+        now: Duration::ZERO,
+        story: Vec::new(),
+    };
+    let events = transcript.json["events"].as_array().unwrap();
+    events.iter().for_each(|event| teller.event(event));
+    teller.story
+}
+
+struct Teller<'a> {
+    transcript: &'a Transcript,
+    opened: BTreeSet<u64>,
+    /// Who has sent its authentication line where.
+    proofs: BTreeSet<(u64, String)>,
+    /// Whether the next to close a connection is one that was killed.
+    killed: bool,
+    now: Duration,
+    story: Vec<Happening>,
+}
+
+impl Teller<'_> {
+    fn event(&mut self, event: &Json) {
+        if let Some(step) = event["step"].as_str() {
+            self.killed = step.contains("killed");
+            return self.tell(What::Step(step.into()));
+        }
+        self.now = Duration::from_secs_f64(event["t_ms"].as_f64().unwrap() / 1000.0);
+        let conn = event["conn"].as_u64().unwrap();
+        let (from, to) = event["dir"].as_str().unwrap().split_once("->").unwrap();
+        match event["phase"].as_str().unwrap() {
+            "greeting" if self.opened.insert(conn) => self.open(conn),
+            "auth" => {
+                self.proofs.insert((conn, from.into()));
+                if self.proofs.contains(&(conn, to.into())) {
+                    self.tell(What::Proved { conn });
+                }
+            }
+            "data" => self.tell(What::Packet {
+                conn,
+                from: plain(from),
+                to: plain(to),
+                packet: serde_json::from_str(event["text"].as_str().unwrap()).unwrap(),
+            }),
+            "close" => {
+                let died = std::mem::take(&mut self.killed);
+                let by = plain(from);
+                self.tell(What::Close { conn, by, died });
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, number: u64) {
+        let mut connections = self.transcript.connections();
+        let (_, initiator, acceptor, _) = connections.find(|(conn, ..)| *conn == number).unwrap();
+        let end = |name: &str| End {
+            node: plain(name),
+            greeting: self.transcript.sent(number, name, "greeting").concat(),
+        };
+        let open = Open {
+            conn: number,
+            initiator: end(initiator),
+            acceptor: end(acceptor),
+        };
+        self.tell(What::Open(open));
+    }
+
+    fn tell(&mut self, what: What) {
+        self.story.push(Happening { at: self.now, what });
+    }
+}

@@ -1,0 +1,314 @@
+//! A whole sans-IO node in the place of a recorded one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use aemp::proto::{
+    Random, Time,
+    auth::Secret,
+    global::{Role, WatchId},
+    handshake::HandshakeConfig,
+    link::Link,
+    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
+    peer::{ConnId, MonitorId, PeerLimits, Urge},
+    request::Request,
+};
+use aemp_codec::{Format, Limits, NodeId};
+use serde_json::Value as Json;
+
+use super::{
+    script::Act,
+    told::{Watching, answer_json, json, value},
+};
+
+/// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
+const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
+
+pub(crate) struct Subject {
+    pub(crate) id: String,
+    mesh: Mesh<PeerMap>,
+    now: Time,
+    /// Attempts to connect that nobody has answered.
+    dials: VecDeque<(ConnId, String)>,
+    /// The connections by their recorded numbers; of a connection to itself, a node has both ends.
+    conns: BTreeMap<u64, Vec<ConnId>>,
+    links: BTreeMap<ConnId, (NodeId, Link)>,
+    last_monitor: u64,
+    /// What has been sent and not been taken yet.
+    sent: Vec<(String, Json)>,
+    pub(crate) watches: BTreeMap<WatchId, Watching>,
+    /// The answers to queries, in the order in which they came.
+    pub(crate) answers: Vec<Json>,
+    /// The monitors that have fired: node and text.
+    pub(crate) fired: Vec<(String, String)>,
+    closed: BTreeSet<ConnId>,
+}
+
+impl Subject {
+    pub(crate) fn new(at: Duration, id: &str, config: &Json) -> Self {
+        let secret = Secret::new("geheim");
+        let handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        let mut settings = MeshConfig::new(handshake);
+        settings.seeds = texts(&config["seeds"]);
+        settings.listeners = texts(&config["binds"]);
+        settings.global = config["global"] == true;
+        let limits = PeerLimits {
+            max_queue_bytes: 1 << 20,
+            packet: Limits::default(),
+        };
+        let now = Time::from(at);
+        let mut subject = Self {
+            id: id.into(),
+            mesh: Mesh::new(now, settings, PeerMap::new(limits), Random::predictable(1)),
+            now,
+            dials: VecDeque::new(),
+            conns: BTreeMap::new(),
+            links: BTreeMap::new(),
+            last_monitor: 0,
+            sent: Vec::new(),
+            watches: BTreeMap::new(),
+            answers: Vec::new(),
+            fired: Vec::new(),
+            closed: BTreeSet::new(),
+        };
+        subject.settle();
+        subject
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_until(&mut self, at: Duration) {
+        let at = Time::from(at);
+        while let Some(next) = self.mesh.deadline().filter(|next| *next <= at) {
+            self.now = self.now.max(next);
+            self.mesh.timeout(self.now);
+            self.settle();
+        }
+        self.now = self.now.max(at);
+    }
+
+    pub(crate) fn act(&mut self, act: &Act) {
+        match act {
+            Act::Set(family, key, json) => self.mesh.db_set(self.now, family, key, value(json)),
+            Act::Del(family, key) => self.mesh.db_del(self.now, family, [*key]),
+            Act::Watch(label, family) => self.watch(label, family),
+            Act::Unwatch(label) => {
+                let gone = |id: &WatchId| self.watches[id].label == *label;
+                let id = *self.watches.keys().find(|id| gone(id)).unwrap();
+                self.mesh.db_unwatch(self.now, id);
+            }
+            Act::Query(query, family) => {
+                self.mesh.db_query(self.now, *query, family);
+            }
+            Act::Send(node, port, message) => self.send(node, port, message),
+            Act::Monitor(node, port) => self.monitor(node, port),
+        }
+        self.settle();
+    }
+
+    fn watch(&mut self, label: &str, family: &str) {
+        let id = self.mesh.db_watch(self.now, family);
+        let label = label.into();
+        let states = Vec::new();
+        self.watches.insert(id, Watching { label, states });
+    }
+
+    fn send(&mut self, node: &str, port: &str, message: &Json) {
+        let node = NodeId::new(node).unwrap();
+        let message = message.as_array().unwrap();
+        let urge = self.mesh.peers().with(&node, |peer| {
+            peer.send(port, |packet| {
+                message.iter().try_for_each(|part| packet.arg(part))
+            })
+        });
+        self.heed(&node, urge.unwrap());
+    }
+
+    fn monitor(&mut self, node: &str, port: &str) {
+        let node = NodeId::new(node).unwrap();
+        self.last_monitor += 1;
+        let monitor = MonitorId(self.last_monitor);
+        let urge = self
+            .mesh
+            .peers()
+            .with(&node, |peer| peer.monitor(port, monitor));
+        self.heed(&node, urge);
+    }
+
+    fn heed(&mut self, node: &NodeId, urge: Urge) {
+        match urge {
+            Urge::Connect => self.mesh.connect(self.now, node),
+            Urge::Overflow => panic!("{node} overflows"),
+            Urge::None | Urge::Write => {}
+        }
+    }
+
+    /// Another node has dialled this one.
+    pub(crate) fn accept(&mut self, number: u64, greeting: &[u8]) {
+        let conn = self.mesh.accepted(self.now, "127.0.0.1:50000");
+        self.conns.entry(number).or_default().push(conn);
+        self.mesh.received(self.now, conn, greeting);
+        self.settle();
+    }
+
+    /// The other end of what this node has dialled answers. False if it has not dialled that address.
+    pub(crate) fn answer_dial(&mut self, number: u64, address: &str, greeting: &[u8]) -> bool {
+        let Some(place) = self.dials.iter().position(|(_, addr)| addr == address) else {
+            return false;
+        };
+        let (conn, _) = self.dials.remove(place).unwrap();
+        self.conns.entry(number).or_default().push(conn);
+        self.mesh.dialed(self.now, conn, Ok(address.into()));
+        self.mesh.received(self.now, conn, greeting);
+        self.settle();
+        true
+    }
+
+    pub(crate) fn prove(&mut self, number: u64) {
+        for conn in self.conns(number) {
+            self.mesh.received(self.now, conn, PROOF);
+            self.settle();
+        }
+    }
+
+    /// Whether that connection is up.
+    pub(crate) fn is_up(&self, number: u64) -> bool {
+        self.conns(number)
+            .iter()
+            .any(|conn| self.links.contains_key(conn))
+    }
+
+    /// Whether this node has closed that connection, or seen it closed.
+    pub(crate) fn has_closed(&self, number: u64) -> bool {
+        self.conns(number)
+            .iter()
+            .all(|conn| self.closed.contains(conn))
+    }
+
+    fn conns(&self, number: u64) -> Vec<ConnId> {
+        self.conns.get(&number).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn receive(&mut self, number: u64, packet: &Json) {
+        let conn = self.conns(number)[0];
+        let (_, link) = self.links.get_mut(&conn).expect("the connection is up");
+        link.received(self.now, packet.to_string().as_bytes());
+        let mut requests = Vec::new();
+        while let Some(packet) = link.next_packet().unwrap() {
+            let mut reader = Format::Json.reader(packet, Limits::default()).unwrap();
+            if reader.text().unwrap().unwrap_or_default().is_empty() {
+                requests.push(Request::read(&mut reader).unwrap());
+            }
+        }
+        for request in requests {
+            if let Request::Global { request, args } = request {
+                self.mesh.global_requests(self.now, conn, [(request, args)]);
+            }
+        }
+        self.settle();
+    }
+
+    pub(crate) fn lose(&mut self, number: u64) {
+        for conn in self.conns(number) {
+            self.links.remove(&conn);
+            self.closed.insert(conn);
+            self.mesh.closed(self.now, conn, "Unexpected end-of-file");
+            self.settle();
+        }
+    }
+
+    pub(crate) fn is_global(&self) -> bool {
+        *self.mesh.role() == Role::Global
+    }
+
+    /// Its master, if it is a slave.
+    pub(crate) fn master(&self) -> Option<String> {
+        match self.mesh.role() {
+            Role::Slave(master) => Some(master.as_str().into()),
+            _ => None,
+        }
+    }
+
+    /// What the whole database holds for a global node.
+    pub(crate) fn view(&self, family: &str) -> BTreeMap<String, Json> {
+        let entries = self.mesh.db_view(family);
+        entries
+            .iter()
+            .map(|(key, value)| (key.to_string(), json(value)))
+            .collect()
+    }
+
+    /// What has been sent since the last time, and to whom.
+    pub(crate) fn take_sent(&mut self) -> Vec<(String, Json)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    fn settle(&mut self) {
+        loop {
+            while let Some(output) = self.mesh.poll() {
+                self.perform(output);
+            }
+            if !self.write() {
+                return;
+            }
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Dial { conn, addr } => self.dials.push_back((conn, addr)),
+            Output::Close { conn } => {
+                self.links.remove(&conn);
+                self.dials.retain(|(dialled, _)| *dialled != conn);
+                self.closed.insert(conn);
+            }
+            Output::Established {
+                conn,
+                node,
+                recv,
+                leftover,
+                ..
+            } => {
+                let timeout = Duration::from_secs(30);
+                let link = Link::new(self.now, &recv, Limits::default(), timeout, None, leftover);
+                self.links.insert(conn, (node, link));
+            }
+            Output::Answer { answer, .. } => self.answers.push(answer_json(answer.unwrap())),
+            Output::Watched { watch, told } => {
+                // What was on its way when the watch ended is of no interest.
+                if let Some(watching) = self.watches.get_mut(&watch) {
+                    watching.told(told);
+                }
+            }
+            Output::TellWritten { node } => self.mesh.written(self.now, &node),
+            Output::Fire { node, text, .. } => {
+                self.fired.push((node.as_str().into(), text));
+                self.mesh.drained(self.now, &node);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what has been written; whether it was anything.
+    fn write(&mut self) -> bool {
+        let mut any = false;
+        for (conn, (node, _)) in &self.links {
+            let mut out = Vec::new();
+            self.mesh
+                .peers()
+                .with(node, |peer| peer.swap_output(*conn, &mut out));
+            let packets = serde_json::Deserializer::from_slice(&out).into_iter::<Json>();
+            for packet in packets {
+                any = true;
+                self.sent.push((node.as_str().into(), packet.unwrap()));
+            }
+        }
+        any
+    }
+}
+
+fn texts(list: &Json) -> Vec<String> {
+    let list = list.as_array().into_iter().flatten();
+    list.map(|text| text.as_str().unwrap().into()).collect()
+}
