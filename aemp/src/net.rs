@@ -63,6 +63,8 @@ struct Shared {
     mesh: Mutex<Mesh<LockedPeers>>,
     /// Where each connection's task takes its orders.
     connections: Mutex<HashMap<ConnId, Task>>,
+    /// Told when changes of the database wait to be told.
+    staged: Notify,
     /// Told when the mesh's next deadline comes before the alarm.
     deadline: Notify,
     /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
@@ -140,6 +142,7 @@ impl Net {
             origin: Instant::now(),
             mesh: Mutex::new(mesh),
             connections: Mutex::default(),
+            staged: Notify::new(),
             deadline: Notify::new(),
             alarm: AtomicU64::new(u64::MAX),
             events,
@@ -164,6 +167,7 @@ impl Net {
             }
         }
         self.spawn(events::keep_time(self.clone()));
+        self.spawn(events::flush(self.clone()));
         self.spawn(events::sweep(self.clone()));
         self.ask(|_, _| ());
     }
@@ -206,6 +210,12 @@ impl Net {
             self.0.deadline.notify_one();
         }
         result
+    }
+
+    /// Tells the mesh of changes of the database that everybody is told of soon, many at a time.
+    pub(crate) fn stage(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>)) {
+        tell(&mut lock(&self.0.mesh));
+        self.0.staged.notify_one();
     }
 
     /// When the mesh wants to be woken next, which it will be.

@@ -161,6 +161,7 @@ impl Node {
         if let Some(net) = self.0.net.get() {
             net.stop().await;
         }
+        self.stop_database();
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {

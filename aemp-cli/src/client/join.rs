@@ -28,6 +28,10 @@ pub(super) async fn join(
             let _ = tell.send(());
         }
     });
+    // It may have been up before there was an observer, if another thread runs it.
+    if !node.up_nodes().is_empty() {
+        return Ok(node);
+    }
     let time = session.options.timeout();
     let look = time.min(2 * LOOK) / 2;
     let connected = connected(session, log, seeds.len(), up);

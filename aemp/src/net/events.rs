@@ -69,6 +69,15 @@ pub(super) async fn keep_time(net: Net) {
     }
 }
 
+/// Tells everybody of changes of the database, when the tasks that are ready to change more have done so.
+pub(super) async fn flush(net: Net) {
+    loop {
+        net.0.staged.notified().await;
+        tokio::task::yield_now().await;
+        net.ask(|mesh, now| mesh.flush(now));
+    }
+}
+
 /// Tells other nodes of monitors of calls that nobody has needed for a while, and forgets nodes that nobody needs.
 pub(super) async fn sweep(net: Net) {
     let mut ticks = tokio::time::interval(SWEEP);

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "sim")]
 use tokio::task::AbortHandle;
 use tokio::{
-    runtime::{Handle, RuntimeFlavor},
+    runtime::{EnterGuard, Handle, RuntimeFlavor},
     task::JoinHandle,
 };
 
@@ -90,6 +90,11 @@ impl Scheduler {
     #[cfg(feature = "sim")]
     pub(crate) fn make_mortal(&mut self) {
         self.mortal = Some(Mortal::default());
+    }
+
+    /// While the result lives, timers that are made on this thread are the node's.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
     }
 
     /// Starts a task of the node.

@@ -6,7 +6,8 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
-    known::{Keys, Message, Monitor, changed, note},
+    dirty::changed,
+    known::{Keys, Message, Monitor, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update},
 };
@@ -21,7 +22,6 @@ impl Global {
             GlobalRequest::Set(database) => self.take_set(from, database),
             GlobalRequest::Update(update) => self.take_update(from, update),
             GlobalRequest::Find(node) => {
-                let node = node.as_str().into();
                 self.reply(from, "g_find", Message::Found(node));
             }
             GlobalRequest::Query { what, family, id } => {
@@ -75,10 +75,12 @@ impl Global {
     fn answer_for(&mut self, slave: &NodeId) {
         if let Some(known) = self.known.get_mut(slave) {
             known.slave = true;
+            known.stale.clear();
         }
+        self.released.remove(slave);
         let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
-            changed(&mut self.ours, &family, &key);
+            changed(&mut self.ours, &family, &key, true);
         }
     }
 
@@ -167,8 +169,8 @@ impl Global {
             let own = entries.iter().find(|(key, _)| **key == *from.as_str());
             own.map(|(_, value)| value.clone())
         });
+        // What it had set as a slave and does not set again goes later: a large database comes in parts.
         self.set_all(from, database);
-        self.forget_stale(from);
         // So that global nodes find each other even when the one between them is lost.
         if let Some(listeners) = listeners {
             self.set(LISTENERS, from.as_str(), listeners);

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use aemp_codec::Value;
+use aemp_codec::{NodeId, Value};
 use indexmap::IndexSet;
 
-/// Keys that are to be looked at again, by family.
-pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
+use super::dirty::{Dirty, DirtyFamilies};
 
-/// Keys that have changed, by family, as they came: who looks at them looks at each of their changes.
-pub(super) type Noted = BTreeMap<Arc<str>, Vec<Arc<str>>>;
+/// Keys, by family.
+pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
 
 /// A connected node. There is nothing of a node that is not.
 #[derive(Debug, Default)]
@@ -22,12 +21,14 @@ pub(super) struct Known {
     pub(super) slave: bool,
     /// So much is queued for it that changes wait; they gather meanwhile.
     pub(super) held: bool,
+    /// About how many bytes have been queued for it since it last said that all was written.
+    pub(super) queued: usize,
     /// What it is to be told in any case.
     pub(super) messages: Vec<Message>,
     /// It needs all that we answer for.
     pub(super) set_due: bool,
     /// Changes of what we answer for.
-    pub(super) ours: Keys,
+    pub(super) ours: DirtyFamilies,
     /// The families that it watches.
     pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
     /// What it had set as a slave when it became global, and has not set since.
@@ -40,7 +41,7 @@ pub(super) struct Monitor {
     /// It has to be told what the family holds.
     pub(super) fresh: bool,
     /// What has changed since.
-    pub(super) dirty: IndexSet<Arc<str>>,
+    pub(super) dirty: Dirty,
 }
 
 /// What is said once.
@@ -53,7 +54,7 @@ pub(super) enum Message {
     /// `g_mon0`
     Unmonitor(Arc<str>),
     /// `g_found`
-    Found(Arc<str>),
+    Found(NodeId),
     /// `g_reply`
     Reply {
         what: super::request::Query,
@@ -62,7 +63,7 @@ pub(super) enum Message {
     },
 }
 
-/// Notes a key that is to be looked at again.
+/// Adds a key.
 pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) {
     match keys.get_mut(&**family) {
         Some(keys) => {
@@ -71,16 +72,6 @@ pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) {
         None => {
             let family = Arc::clone(family);
             keys.insert(family, IndexSet::from([Arc::clone(key)]));
-        }
-    }
-}
-
-/// Notes a key that has changed.
-pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>) {
-    match noted.get_mut(&**family) {
-        Some(keys) => keys.push(Arc::clone(key)),
-        None => {
-            noted.insert(Arc::clone(family), vec![Arc::clone(key)]);
         }
     }
 }

@@ -7,7 +7,7 @@ use indexmap::{IndexMap, map::Entry as Place};
 
 use super::{
     known::{Keys, note},
-    names::is_own_key,
+    names::{LISTENERS, is_own_key},
 };
 use crate::proto::Time;
 
@@ -57,8 +57,10 @@ pub(super) struct Changed {
     pub(super) shown: bool,
     /// What this node answers for has changed.
     pub(super) ours: bool,
-    /// Whether the key is new to the merged view.
-    pub(super) added: bool,
+    /// Whether the key was there before, whoever had set it.
+    pub(super) was: bool,
+    /// Whether it was there before among what this node answers for. If in doubt, yes.
+    pub(super) was_ours: bool,
 }
 
 impl Shards {
@@ -126,17 +128,26 @@ impl Shards {
                 let changed = Changed {
                     shown: true,
                     ours,
-                    added: true,
+                    was: false,
+                    was_ours: false,
                 };
                 return (changed, family, Arc::clone(key));
             }
         };
         let key = Arc::clone(entry.key());
+        let owners = &self.owners;
+        let is_ours = |place: u32| {
+            owners[place as usize]
+                .as_ref()
+                .is_some_and(|owner| owner.ours)
+        };
+        let was_ours = ours && entry.get().last(is_ours).is_some();
         let (shown, known) = entry.get_mut().set(place, value);
         let changed = Changed {
             shown,
             ours: ours && (shown || known != Known::Same),
-            added: false,
+            was: true,
+            was_ours,
         };
         if known == Known::New {
             self.note(place, &family, &key);
@@ -158,8 +169,7 @@ impl Shards {
         let ours = owner.ours;
         let adopted = self.adopt(&family, &key);
         let shown = self.drop_holding(place, &family, &key) || adopted;
-        let added = false;
-        Some((Changed { shown, ours, added }, family, key))
+        Some((gone(shown, ours), family, key))
     }
 
     /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
@@ -232,10 +242,43 @@ impl Shards {
         Some(&entry.shown.value)
     }
 
+    /// Where a node listens: by its own word, or else by the last of those that give addresses. A reference node may have
+    /// spread that there are none.
+    pub(super) fn listeners(&self, node: &NodeId) -> Option<&Value> {
+        let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
+        let own = self.places.get(node);
+        let own = own.and_then(|own| entry.last(|place| place == *own));
+        own.or_else(|| {
+            let mut holdings = entry.holdings().map(|holding| &holding.value);
+            holdings.find(|value| value.as_array().is_some())
+        })
+    }
+
     /// What this node answers for, without what `but` has set.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
+    }
+
+    /// As [`ours`](Self::ours), with the key.
+    pub(super) fn ours_entry<'a>(
+        &'a self,
+        family: &str,
+        key: &str,
+        but: &NodeId,
+    ) -> Option<(&'a str, &'a Value)> {
+        let (key, entry) = self.families.get(family)?.get_key_value(key)?;
+        let value = entry.last(|place| self.answers_for(place, but))?;
+        Some((key, value))
+    }
+
+    /// Whether this node answers for a value of a key.
+    pub(super) fn is_ours_set(&self, family: &str, key: &str) -> bool {
+        let entry = self
+            .families
+            .get(family)
+            .and_then(|entries| entries.get(key));
+        entry.is_some_and(|entry| entry.last(|place| self.is_ours(place)).is_some())
     }
 
     fn answers_for(&self, place: u32, but: &NodeId) -> bool {
@@ -266,6 +309,13 @@ impl Shards {
     /// The owners of entries, those that are gone included.
     pub(super) fn owners(&self) -> impl Iterator<Item = &NodeId> {
         self.owners.iter().flatten().map(|owner| &owner.id)
+    }
+
+    /// The families that have entries, and how many.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.families
+            .iter()
+            .map(|(family, entries)| (family, entries.len()))
     }
 
     /// The families that have entries.
@@ -336,7 +386,8 @@ fn gone(shown: bool, ours: bool) -> Changed {
     Changed {
         shown,
         ours,
-        added: false,
+        was: true,
+        was_ours: true,
     }
 }
 
@@ -419,11 +470,15 @@ impl Entry {
 
     /// What was written last by an owner that `counts`.
     fn last(&self, counts: impl Fn(u32) -> bool) -> Option<&Value> {
-        let others = self.others.iter().flat_map(|others| others.iter().rev());
-        std::iter::once(&self.shown)
-            .chain(others)
+        self.holdings()
             .find(|holding| counts(holding.owner))
             .map(|holding| &holding.value)
+    }
+
+    /// All values, the last written first.
+    fn holdings(&self) -> impl Iterator<Item = &Holding> {
+        let others = self.others.iter().flat_map(|others| others.iter().rev());
+        std::iter::once(&self.shown).chain(others)
     }
 }
 
