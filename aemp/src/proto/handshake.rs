@@ -5,8 +5,9 @@ mod config;
 mod error;
 mod greeting;
 mod lines;
+mod output;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use aemp_codec::{Format, NodeId};
 
@@ -18,50 +19,12 @@ pub use self::{
     config::{HandshakeConfig, PROVIDER},
     error::HandshakeError,
     greeting::Greeting,
+    output::{Established, HandshakeOutput},
 };
 use super::Time;
 
 /// What an end that holds its line back lets the other send ahead at most, in bytes.
 const MOST_AHEAD: usize = 16 << 20;
-
-/// What comes out of a [`Handshake`].
-#[derive(Debug)]
-pub enum HandshakeOutput {
-    /// Write these bytes.
-    Transmit(Vec<u8>),
-    /// The peer has said who it is; whether that is true is not known. Drop the handshake here to refuse.
-    Greeted {
-        /// The node that it claims to be.
-        node: NodeId,
-        /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
-        arbitrates: bool,
-    },
-    /// Both lines of the peer's greeting are here and fit: [`proceed`](Handshake::proceed) will have an effect.
-    Ready,
-    /// The peer has proved that it knows the secret.
-    Verified,
-    /// Both ends have sent their authentication line, and ours has been transmitted.
-    Established(Established),
-    /// The connection has to be closed.
-    Failed(HandshakeError),
-}
-
-/// The result of a handshake.
-#[derive(Debug)]
-pub struct Established {
-    /// The node at the other end.
-    pub node: NodeId,
-    /// The format in which we send.
-    pub send: Format,
-    /// The format in which the peer sends.
-    pub recv: Format,
-    /// What the peer has sent behind its authentication line.
-    pub leftover: Vec<u8>,
-    /// How often the peer promises to send something.
-    pub peer_keepalive: Option<Duration>,
-    /// What the peer says of its implementation.
-    pub provider: Option<String>,
-}
 
 /// The handshake of one connection. Both ends do the same, whoever opened it.
 ///
@@ -99,6 +62,8 @@ enum Phase {
     Unknown,
     /// The peer's second line is awaited.
     Greeted(Peer),
+    /// The second line of a peer with our own node ID is awaited; this is its first.
+    Namesake(Vec<u8>),
     /// The authentication lines are exchanged.
     Proving(Exchange),
     /// It is established, or has failed.
@@ -157,6 +122,12 @@ impl Handshake {
         }
     }
 
+    /// What no other handshake sends.
+    #[must_use]
+    pub fn nonce(&self) -> &[u8] {
+        &self.ours.second
+    }
+
     /// Bytes have arrived.
     pub fn receive(&mut self, bytes: &[u8]) {
         if let Phase::Over = self.phase {
@@ -206,12 +177,19 @@ impl Handshake {
     fn advance(&mut self) -> Result<Option<HandshakeOutput>, HandshakeError> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Unknown => match self.input.next()? {
-                Some(line) => self.greeted(line.to_vec()).map(Some),
+                Some(line) => self.greeted(line.to_vec()),
                 None => Ok(self.wait(Phase::Unknown)),
             },
             Phase::Greeted(peer) => match self.input.next()? {
                 Some(line) => self.ready(peer, line.to_vec()).map(Some),
                 None => Ok(self.wait(Phase::Greeted(peer))),
+            },
+            Phase::Namesake(first) => match self.input.next()? {
+                Some(line) => {
+                    let second = line.to_vec();
+                    self.namesake(Lines { first, second }).map(Some)
+                }
+                None => Ok(self.wait(Phase::Namesake(first))),
             },
             Phase::Proving(exchange) => self.prove(exchange),
             Phase::Over => Ok(None),
@@ -224,7 +202,7 @@ impl Handshake {
     }
 
     /// The checks after line 1, in the order of PROTOCOL.md section 2.2; the caller adds "already connected".
-    fn greeted(&mut self, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
+    fn greeted(&mut self, line: Vec<u8>) -> Result<Option<HandshakeOutput>, HandshakeError> {
         let (ours, theirs) = (&self.greeting, Greeting::parse(&line)?);
         if theirs.protocol != ours.protocol {
             return Err(HandshakeError::unparsable(&ours.protocol, &theirs.protocol));
@@ -234,7 +212,8 @@ impl Handshake {
         }
         let node = NodeId::new(&theirs.node).map_err(HandshakeError::NodeId)?;
         if theirs.protocol == "aemp" && theirs.node == ours.node {
-            return Err(HandshakeError::Myself);
+            self.phase = Phase::Namesake(line);
+            return self.advance();
         }
         let arbitrates = theirs.arbitrates();
         self.phase = Phase::Greeted(Peer {
@@ -245,7 +224,16 @@ impl Handshake {
                 second: Vec::new(),
             },
         });
-        Ok(HandshakeOutput::Greeted { node, arbitrates })
+        Ok(Some(HandshakeOutput::Greeted { node, arbitrates }))
+    }
+
+    /// Only the nonce tells who it is that has our ID.
+    fn namesake(&self, theirs: Lines) -> Result<HandshakeOutput, HandshakeError> {
+        if theirs == self.ours {
+            return Err(HandshakeError::Echo);
+        }
+        let nonce = theirs.second;
+        Ok(HandshakeOutput::Namesake { nonce })
     }
 
     /// The checks after line 2.

@@ -4,6 +4,7 @@ mod arbiter;
 mod conn;
 mod connections;
 mod dial;
+mod failures;
 mod global;
 mod nodes;
 mod output;
@@ -84,6 +85,8 @@ pub struct Mesh<P> {
     global: Global,
     /// Handshakes that can go on.
     runnable: VecDeque<ConnId>,
+    /// When it was last told that another node uses our ID.
+    namesake: Option<Time>,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
@@ -108,6 +111,7 @@ impl<P: Peers> Mesh<P> {
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),
             runnable: VecDeque::new(),
+            namesake: None,
             outputs: VecDeque::new(),
             stopped: false,
             config,

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use aemp::{Node, NodeId, NodesMonitor, PortId, msg, snd};
+use aemp::{Node, NodeId, NodesMonitor, PortId, db::Role, msg, snd};
 
 use crate::{
     common::{Inbox, soon, until, watch},
@@ -179,15 +179,22 @@ async fn somebody_else_at_the_address() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_its_own_seed_or_namesake_talks_not_to_itself() {
+async fn a_node_that_is_its_own_seed_is_told_from_a_namesake() {
     let logs = Logs::catch();
     let own = free_address();
     let a = Node::builder().node_id("a").secret(crate::common::SECRET);
     let a = start(a.bind(&own).seed(&own)).await;
     logs.expect(&format!("seed {own} is this node itself"))
         .await;
+    until(|| logs.count("I refuse to talk to myself") == 2).await;
+    assert_eq!(a.role(), Role::Global);
+    assert_eq!(logs.count("another node uses our ID"), 0);
     let namesake = start(listening("a").seed(&own)).await;
-    until(|| logs.count("I refuse to talk to myself") >= 2).await;
+    let told = format!("seed not reached: {own} disconnected - another node uses our ID \"a\".");
+    assert_eq!(logs.expect(&told).await.0, tracing::Level::ERROR);
+    // Each of them says so.
+    until(|| logs.count("another node uses our ID \"a\"") >= 2).await;
+    assert_ne!(namesake.role(), Role::Global);
     assert!(a.up_nodes().is_empty() && namesake.up_nodes().is_empty());
 }
 

@@ -1,9 +1,10 @@
 //! A node in a process of its own, which never outlives its test.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{self, Command, Stdio},
     sync::mpsc,
+    time::{Duration, Instant},
 };
 
 use crate::{TIMEOUT, common::PATIENCE};
@@ -19,13 +20,15 @@ impl Child {
     /// Starts a node and waits until it listens.
     pub(crate) fn start(id: &str, bind: &str, seeds: &[String]) -> Self {
         let timeout = TIMEOUT.as_millis().to_string();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_aemp-test-node"))
-            .args([id, bind, &timeout])
-            .args(seeds)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the helper starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aemp-test-node"));
+        command.args([id, bind, &timeout]).args(seeds);
+        Self::run(command)
+    }
+
+    /// Runs a program that is a node, and waits until it listens.
+    pub(crate) fn run(mut command: Command) -> Self {
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = piped.spawn().expect("the helper starts");
         let out = process.stdout.take().expect("it is piped");
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -53,6 +56,18 @@ impl Child {
                 return rest.to_owned();
             }
         }
+    }
+
+    /// The next line that it prints, if there is one until then.
+    pub(crate) fn line(&self, deadline: Instant) -> Option<String> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        self.lines.recv_timeout(patience.max(Duration::ZERO)).ok()
+    }
+
+    /// Gives it a line to read.
+    pub(crate) fn order(&mut self, order: &str) {
+        let input = self.process.stdin.as_mut().expect("it is piped");
+        writeln!(input, "{order}").expect("it reads");
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -1,9 +1,13 @@
-//! Two real processes, of which one is killed, stopped, cut off and restarted.
+//! Real processes that are killed, stopped, cut off and restarted: two, or a network of five.
 
 mod child;
+mod cluster;
 #[path = "../network/common.rs"]
 mod common;
 mod losses;
+mod member;
+mod networks;
+mod partition;
 mod restarts;
 
 use std::time::Duration;

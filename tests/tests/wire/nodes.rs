@@ -1,5 +1,7 @@
 //! Whole nodes against recorded peers: who gets in, and who is turned away.
 
+use std::collections::BTreeMap;
+
 use aemp::proto::{
     Random, Time,
     auth::Secret,
@@ -16,6 +18,8 @@ const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
 
 struct Node {
     mesh: Mesh<PeerMap>,
+    /// The greetings that it has sent.
+    hellos: BTreeMap<ConnId, Vec<u8>>,
 }
 
 impl Node {
@@ -30,7 +34,8 @@ impl Node {
             packet,
         });
         let mesh = Mesh::new(Time::ZERO, config, peers, Random::predictable(1));
-        Self { mesh }
+        let hellos = BTreeMap::new();
+        Self { mesh, hellos }
     }
 
     fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
@@ -45,6 +50,7 @@ impl Node {
                 Output::Dial { addr, .. } => acts.push(format!("dial {addr}")),
                 Output::Transmit { conn, bytes } => {
                     let what = if bytes.starts_with(b"aemp;") {
+                        self.hellos.insert(conn, bytes);
                         "hello"
                     } else {
                         "proof"
@@ -106,11 +112,14 @@ fn seeds_that_are_each_other_and_themselves() {
     );
     node.mesh
         .dialed(Time::ZERO, ConnId(1), Ok("127.0.0.1:4041".into()));
-    node.receive(ConnId(1), &greeting(&transcript, 1, "g1(2)"));
+    // Recorded nonces are not this node's: it has to meet itself.
+    let own = node.mesh.accepted(Time::ZERO, "127.0.0.1:34856");
+    assert_eq!(node.todo().0, ["hello 1", "hello 3"]);
+    node.receive(ConnId(1), &node.hellos[&own].clone());
     node.mesh
         .dialed(Time::ZERO, ConnId(2), Err("Connection refused".into()));
     let (acts, logs) = node.todo();
-    assert_eq!(acts, ["hello 1", "close 1"]);
+    assert_eq!(acts, ["close 1", "close 3"]);
     for text in [
         "127.0.0.1:4041 disconnected - I refuse to talk to myself.",
         "127.0.0.1:4042 disconnected - Connection refused.",
@@ -123,7 +132,7 @@ fn seeds_that_are_each_other_and_themselves() {
     let conn = node.mesh.accepted(Time::ZERO, "127.0.0.1:34860");
     node.receive(conn, &greeting(&transcript, 2, "g2"));
     node.receive(conn, PROOF);
-    assert_eq!(node.todo().0, ["hello 3", "proof 3", "up g2"]);
+    assert_eq!(node.todo().0, ["hello 4", "proof 4", "up g2"]);
 }
 
 #[test]

@@ -205,6 +205,9 @@ impl<'a> Replay<'a> {
         self.start(at);
         let address = self.config(&to.node)["binds"][0].as_str().unwrap();
         let subject = self.subject.as_mut().unwrap();
+        if from.node == to.node {
+            return subject.meet_itself(open.conn, address);
+        }
         if from.node == self.node {
             // A seed that is connected already need not be tried again.
             let mut patience = at;

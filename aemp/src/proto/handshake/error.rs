@@ -25,9 +25,12 @@ pub enum HandshakeError {
     /// The peer's node ID cannot be one.
     #[error("unusable node ID: {0}")]
     NodeId(IdError),
-    /// The peer has our own node ID.
+    /// The peer is this node itself.
     #[error("I refuse to talk to myself")]
     Myself,
+    /// The peer is another node that has our own node ID.
+    #[error("another node uses our ID {0:?}")]
+    Namesake(String),
     /// The peer's node is connected.
     #[error("{0} already connected, not connecting again.")]
     AlreadyConnected(String),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::proto::Random;
 
@@ -25,6 +27,7 @@ fn ours() -> Handshake {
 struct Outcome {
     sent: String,
     greeted: Option<String>,
+    namesake: Option<Vec<u8>>,
     verified: bool,
     established: Option<Established>,
     failed: Option<HandshakeError>,
@@ -39,6 +42,7 @@ fn drain(handshake: &mut Handshake) -> Outcome {
             }
             HandshakeOutput::Greeted { node, .. } => outcome.greeted = Some(node.as_str().into()),
             HandshakeOutput::Ready => {}
+            HandshakeOutput::Namesake { nonce } => outcome.namesake = Some(nonce),
             HandshakeOutput::Verified => outcome.verified = true,
             HandshakeOutput::Established(established) => outcome.established = Some(established),
             HandshakeOutput::Failed(error) => outcome.failed = Some(error),
@@ -158,10 +162,6 @@ fn refusals_have_the_texts_of_the_reference() {
         ("aemp;2;x;;\n", "version mismatch (we: 1, they: 2)"),
         ("aemp;2;us;;\n", "version mismatch (we: 1, they: 2)"),
         (
-            "aemp;1;us;hmac_sha3_512;json\n",
-            "I refuse to talk to myself",
-        ),
-        (
             "aemp;1;x;hmac_md6_64_256;json\n\n",
             "hmac_md6_64_256: no common auth type supported",
         ),
@@ -253,13 +253,24 @@ fn nobody_gets_in_without_a_secret() {
     }
 }
 
+/// Whether it is this node or another is for the caller to say; what else is wrong does not matter.
+#[test]
+fn a_peer_with_our_id_tells_its_nonce_and_nothing_else() {
+    let outcome = after(b"aemp;1;us;rot13;morse\n");
+    assert!(outcome.namesake.is_none() && outcome.failed.is_none());
+    let outcome = after(b"aemp;1;us;rot13;morse\nnonce\ncleartext;67656865696d;json\n");
+    assert_eq!(outcome.namesake.as_deref(), Some(b"nonce".as_slice()));
+    assert!(outcome.greeted.is_none() && outcome.established.is_none());
+    assert_eq!(outcome.sent.lines().count(), 2);
+}
+
 #[test]
 fn an_echo_is_noticed() {
     let mut handshake = ours();
     let sent = drain(&mut handshake).sent;
     handshake.receive(sent.as_bytes());
-    assert_eq!(drain(&mut handshake).failed, Some(HandshakeError::Myself));
-    // Where node IDs are not compared, the nonces tell.
+    assert_eq!(drain(&mut handshake).failed, Some(HandshakeError::Echo));
+    // Where node IDs are not compared as well.
     let config = Arc::new(config("us", Some("geheim")));
     let mut greeting = config.greeting("127.0.0.1:1");
     greeting.protocol = "aemp-dataconn".into();

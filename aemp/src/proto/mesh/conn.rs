@@ -64,6 +64,14 @@ impl Conn {
         self.purpose == Purpose::Accepted && matches!(self.phase, Phase::Handshake(_))
     }
 
+    /// Whether its handshake has sent that nonce.
+    pub(super) fn sent_nonce(&self, nonce: &[u8]) -> bool {
+        match &self.phase {
+            Phase::Handshake(handshaking) => handshaking.handshake.nonce() == nonce,
+            _ => false,
+        }
+    }
+
     pub(super) fn handshaking(&mut self) -> Option<&mut Handshaking> {
         match &mut self.phase {
             Phase::Handshake(handshaking) => Some(handshaking),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::proto::{
     Time,
-    handshake::{Established, Handshake, HandshakeError, HandshakeOutput},
+    handshake::{Established, Handshake, HandshakeOutput},
     link::TIMED_OUT,
     peer::ConnId,
 };
@@ -91,6 +91,7 @@ impl<P: Peers> Mesh<P> {
                 HandshakeOutput::Greeted { node, arbitrates } => {
                     self.greeted(now, id, node, arbitrates);
                 }
+                HandshakeOutput::Namesake { nonce } => self.namesake(now, id, &nonce),
                 HandshakeOutput::Ready => self.ready(now, id),
                 HandshakeOutput::Verified => self.verified(now, id),
                 HandshakeOutput::Established(established) => self.established(now, id, established),
@@ -103,7 +104,7 @@ impl<P: Peers> Mesh<P> {
         self.conns.get_mut(&id)?.handshaking()?.handshake.poll()
     }
 
-    fn claim(&self, id: ConnId) -> Option<Claim> {
+    pub(super) fn claim(&self, id: ConnId) -> Option<Claim> {
         match &self.conns.get(&id)?.phase {
             Phase::Handshake(handshaking) => handshaking.claim.clone(),
             _ => None,
@@ -198,28 +199,6 @@ impl<P: Peers> Mesh<P> {
         self.take_over(now, id, established);
     }
 
-    fn refuse_connected(&mut self, now: Time, id: ConnId, node: &NodeId) {
-        let error = HandshakeError::AlreadyConnected(node.as_str().into());
-        self.refuse(now, id, &error);
-    }
-
-    /// Closes a connection that is not to be.
-    pub(super) fn refuse(&mut self, now: Time, id: ConnId, error: &HandshakeError) {
-        let Some(conn) = self.conns.get(&id) else {
-            return;
-        };
-        if *error == HandshakeError::Myself && conn.purpose == Purpose::Seed {
-            let address = conn.addr.clone();
-            let text = format!("seed {address} is this node itself, which makes it global");
-            self.log(Level::Info, text);
-            self.seeds.remove(&address);
-            self.global.become_global(now);
-            self.follow_seeds(now);
-        }
-        self.log_end(id, level(error), &error.to_string());
-        self.abandon(now, id);
-    }
-
     /// Closes a connection.
     pub(super) fn abandon(&mut self, now: Time, id: ConnId) {
         if self.forget(now, id).is_some() {
@@ -236,15 +215,8 @@ impl<P: Peers> Mesh<P> {
             let node = node.clone();
             return self.lose(now, &node, text);
         }
-        self.log_end(id, Level::Debug, text);
+        self.tell_lost(id, text);
         self.forget(now, id);
-    }
-
-    fn log_end(&mut self, id: ConnId, level: Level, text: &str) {
-        if let Some(conn) = self.conns.get(&id) {
-            let text = format!("{} disconnected - {text}.", conn.addr);
-            self.log(level, text);
-        }
     }
 
     /// Removes every trace of a connection that is not up.
@@ -278,19 +250,5 @@ impl<P: Peers> Mesh<P> {
             next.into_iter().for_each(|next| self.proceed(next));
         }
         Some(conn)
-    }
-}
-
-/// Who should know of a refusal: nodes that were meant to fit together and do not are somebody's mistake.
-fn level(error: &HandshakeError) -> Level {
-    match error {
-        HandshakeError::WrongSecret
-        | HandshakeError::NoSecret
-        | HandshakeError::Version { .. }
-        | HandshakeError::NoCommonAuth(_)
-        | HandshakeError::NoCommonFraming(_)
-        | HandshakeError::UnsupportedAuth { .. } => Level::Warn,
-        HandshakeError::AlreadyConnected(_) | HandshakeError::Myself => Level::Debug,
-        _ => Level::Info,
     }
 }

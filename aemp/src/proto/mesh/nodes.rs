@@ -9,6 +9,7 @@ use super::{
     arbiter::Arbiter,
     conn::{Phase, Purpose},
     dial::Dial,
+    failures::Doubles,
 };
 use crate::proto::{
     Time,
@@ -23,6 +24,8 @@ pub(super) struct Node {
     pub(super) dial: Option<Dial>,
     /// Its connection, and since when.
     pub(super) up: Option<(ConnId, Time)>,
+    /// Others that say they are this node while it is connected.
+    pub(super) doubles: Doubles,
     /// A connection that becomes the node's when all monitors have fired.
     pending: Option<Pending>,
     /// The text with which monitors are being fired.
@@ -232,7 +235,9 @@ impl<P: Peers> Mesh<P> {
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.phase = Phase::Up(id.clone());
         }
-        self.node(id).up = Some((conn, now));
+        let node = self.node(id);
+        node.up = Some((conn, now));
+        node.doubles = Doubles::default();
         self.seeds.node_up(id);
         let provider = established.provider;
         let from = provider

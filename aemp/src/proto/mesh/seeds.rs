@@ -35,6 +35,10 @@ struct Seed {
     retry: Time,
     /// How long after an attempt the next one follows; nothing before the first.
     delay: Duration,
+    /// What went wrong last, since its node was connected.
+    trouble: Option<String>,
+    /// How often its node has ended the handshake since then.
+    hung_up: u32,
 }
 
 impl Seed {
@@ -137,7 +141,26 @@ impl Seeds {
     pub(super) fn node_up(&mut self, node: &NodeId) {
         for seed in self.at(node) {
             seed.connected = true;
+            seed.trouble = None;
+            seed.hung_up = 0;
         }
+    }
+
+    /// An attempt has failed; whether that is news.
+    pub(super) fn trouble(&mut self, address: &str, text: &str) -> bool {
+        let Some(seed) = self.seeds.get_mut(address) else {
+            return false;
+        };
+        seed.trouble.replace(text.into()).as_deref() != Some(text)
+    }
+
+    /// A node has ended the handshake of an attempt; how often in a row by now.
+    pub(super) fn hung_up(&mut self, address: &str) -> u32 {
+        let Some(seed) = self.seeds.get_mut(address) else {
+            return 0;
+        };
+        seed.hung_up = seed.hung_up.saturating_add(1);
+        seed.hung_up
     }
 
     /// A node is lost after that time: its seeds are dialled at once, unless it keeps going.

@@ -1,2 +1,3 @@
+mod failures;
 mod rules;
 mod sim;

@@ -44,6 +44,8 @@ pub(crate) struct Subject {
     /// The monitors that have fired: node and text.
     pub(crate) fired: Vec<(String, String)>,
     closed: BTreeSet<ConnId>,
+    /// The greetings that it has sent.
+    hellos: BTreeMap<ConnId, Vec<u8>>,
 }
 
 impl Subject {
@@ -72,6 +74,7 @@ impl Subject {
             answers: Vec::new(),
             fired: Vec::new(),
             closed: BTreeSet::new(),
+            hellos: BTreeMap::new(),
         };
         subject.settle();
         subject
@@ -163,6 +166,18 @@ impl Subject {
         self.mesh.received(self.now, conn, greeting);
         self.settle();
         true
+    }
+
+    /// This node has dialled itself: recorded nonces are not its own, by which it has to know that.
+    pub(crate) fn meet_itself(&mut self, number: u64, address: &str) {
+        let dialled = self.answer_dial(number, address, b"");
+        assert!(dialled, "{} has not dialled itself", self.id);
+        self.accept(number, b"");
+        let conns = self.conns(number);
+        for (to, from) in [(conns[1], conns[0]), (conns[0], conns[1])] {
+            self.mesh.received(self.now, to, &self.hellos[&from]);
+            self.settle();
+        }
     }
 
     pub(crate) fn prove(&mut self, number: u64) {
@@ -258,6 +273,9 @@ impl Subject {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Dial { conn, addr } => self.dials.push_back((conn, addr)),
+            Output::Transmit { conn, bytes } if bytes.starts_with(b"aemp;") => {
+                self.hellos.insert(conn, bytes);
+            }
             Output::Close { conn } => {
                 self.links.remove(&conn);
                 self.dials.retain(|(dialled, _)| *dialled != conn);

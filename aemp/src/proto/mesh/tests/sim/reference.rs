@@ -86,7 +86,7 @@ impl Reference {
                         }
                     }
                 }
-                HandshakeOutput::Failed(_) => {
+                HandshakeOutput::Failed(_) | HandshakeOutput::Namesake { .. } => {
                     self.handshakes.remove(&conn);
                     acts.push(Act::Close(conn));
                 }

@@ -1,0 +1,52 @@
+//! What comes of a handshake.
+
+use std::time::Duration;
+
+use aemp_codec::{Format, NodeId};
+
+use super::HandshakeError;
+
+/// What comes out of a [`Handshake`](super::Handshake).
+#[derive(Debug)]
+pub enum HandshakeOutput {
+    /// Write these bytes.
+    Transmit(Vec<u8>),
+    /// The peer has said who it is; whether that is true is not known. Drop the handshake here to refuse.
+    Greeted {
+        /// The node that it claims to be.
+        node: NodeId,
+        /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
+        arbitrates: bool,
+    },
+    /// Both lines of the peer's greeting are here and fit: [`proceed`](super::Handshake::proceed) will have an effect.
+    Ready,
+    /// The peer has our own node ID: it is this node itself if the nonce is that of one of its own handshakes, and
+    /// another one otherwise. The handshake is over either way.
+    Namesake {
+        /// The peer's nonce.
+        nonce: Vec<u8>,
+    },
+    /// The peer has proved that it knows the secret.
+    Verified,
+    /// Both ends have sent their authentication line, and ours has been transmitted.
+    Established(Established),
+    /// The connection has to be closed.
+    Failed(HandshakeError),
+}
+
+/// The result of a handshake.
+#[derive(Debug)]
+pub struct Established {
+    /// The node at the other end.
+    pub node: NodeId,
+    /// The format in which we send.
+    pub send: Format,
+    /// The format in which the peer sends.
+    pub recv: Format,
+    /// What the peer has sent behind its authentication line.
+    pub leftover: Vec<u8>,
+    /// How often the peer promises to send something.
+    pub peer_keepalive: Option<Duration>,
+    /// What the peer says of its implementation.
+    pub provider: Option<String>,
+}
