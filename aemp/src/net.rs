@@ -7,7 +7,9 @@ mod events;
 mod interfaces;
 mod link;
 mod listen;
+mod place;
 mod socket;
+mod stream;
 
 use std::{
     collections::HashMap,
@@ -21,7 +23,6 @@ use std::{
 
 use aemp_codec::{Format, NodeId};
 use tokio::{
-    net::TcpListener,
     sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
@@ -30,8 +31,13 @@ use tokio::{
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use interfaces::local_addresses;
+pub(crate) use place::Place;
 
-use self::events::{Event, Observers};
+use self::{
+    events::{Event, Observers},
+    place::Acceptor,
+    stream::Stream,
+};
 use crate::{
     Node, StartError,
     config::Address,
@@ -83,7 +89,7 @@ struct Task {
 
 struct Listener {
     address: String,
-    socket: Option<TcpListener>,
+    socket: Option<Acceptor>,
 }
 
 /// What a connection's task is told to do.
@@ -124,9 +130,9 @@ impl Net {
         config: NetConfig,
         binds: &[Address],
     ) -> Result<Self, StartError> {
-        let listeners = bind::bind(binds).await?;
+        let listeners = node.place().listen(binds).await?;
         let mut seed = [0; 32];
-        crate::node::builder::fill_random(&mut seed)?;
+        node.place().fill_random(&mut seed)?;
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
         let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
@@ -148,7 +154,7 @@ impl Net {
             closed: Notify::new(),
         }));
         let telling = events::run(net.clone(), receiver);
-        let telling = node.scheduler().runtime().spawn(telling);
+        let telling = node.scheduler().spawn(telling);
         *lock(&net.0.telling) = Some(telling);
         Ok(net)
     }
@@ -167,7 +173,7 @@ impl Net {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.0.node.scheduler().runtime().spawn(task);
+        let task = self.0.node.scheduler().spawn(task);
         lock(&self.0.tasks).push(task);
     }
 
@@ -176,7 +182,7 @@ impl Net {
     }
 
     fn now(&self) -> Time {
-        Time::from(self.0.origin.elapsed())
+        Time::from(self.node().place().since(self.0.origin))
     }
 
     /// The moment that the mesh calls `time`.
@@ -296,7 +302,7 @@ impl Net {
 
     fn dial(&self, conn: ConnId, addr: String) {
         let (net, orders) = (self.clone(), self.open(conn));
-        self.0.node.scheduler().runtime().spawn(async move {
+        self.0.node.scheduler().spawn(async move {
             connection::dial(&net, conn, addr, orders).await;
             net.close(conn);
         });

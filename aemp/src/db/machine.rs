@@ -161,7 +161,7 @@ impl Database {
         }
         for sink in told {
             // Not here: who is told may be who has asked.
-            node.scheduler().runtime().spawn(async move { sink.tell() });
+            node.scheduler().spawn(async move { sink.tell() });
         }
         result
     }

@@ -99,7 +99,7 @@ impl<T> DbQuery<T> {
         Ok(asked.get_or_insert_with(|| {
             let (query, answer) = node.start_query(*what, family);
             // The timer is of the node's runtime, whoever polls.
-            let _runtime = node.scheduler().runtime().enter();
+            let _runtime = node.scheduler().enter();
             Asked {
                 query,
                 answer,

@@ -62,6 +62,7 @@ pub(super) async fn keep_time(net: Net) {
             }
         };
         tokio::select! {
+            biased;
             () = due => net.ask(|mesh, now| mesh.timeout(now)),
             () = net.0.deadline.notified() => {}
         }

@@ -9,10 +9,10 @@ use std::{
 };
 
 use aemp_codec::{Format, NodeId};
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    Net, Order,
+    Net, Order, Stream,
     connection::{END_OF_FILE, Made},
     socket,
 };
@@ -53,7 +53,7 @@ struct Pump<'a> {
     received: Traffic,
     link: Link,
     recv: Format,
-    stream: TcpStream,
+    stream: Stream,
     /// Requests for the mesh that the last read has brought.
     requests: Vec<RawRequest>,
     /// Whether the mesh wants to know when what was taken last has been written.
@@ -67,7 +67,7 @@ struct Pump<'a> {
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
-    stream: TcpStream,
+    stream: Stream,
     mut orders: UnboundedReceiver<Order>,
     start: Start,
     made: Made,

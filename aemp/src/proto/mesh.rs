@@ -6,6 +6,7 @@ mod connections;
 mod dial;
 mod failures;
 mod global;
+mod inspect;
 mod nodes;
 mod output;
 mod peers;

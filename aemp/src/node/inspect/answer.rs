@@ -56,7 +56,7 @@ impl Node {
             "functions" => self.tell(&to, msg, &self.functions()),
             "ports" => {
                 let node = self.clone();
-                self.scheduler().runtime().spawn(async move {
+                self.scheduler().spawn(async move {
                     let ports = ports::look(&node, most).await;
                     node.tell(&to, msg, &ports);
                 });

@@ -39,7 +39,10 @@ impl Remotes {
     /// All of them, by ID.
     pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values().cloned().collect()
+        let mut all: Vec<_> = all.values().cloned().collect();
+        // What is done to all of them is done in the same order in every run of a simulation.
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
     }
 
     /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
