@@ -118,7 +118,8 @@ async fn client() -> Outcome {
 /// Tells who comes and goes, until there are so many workers.
 async fn tell_until(watch: &mut Watch<String>, workers: &mut Names, count: usize) -> Outcome {
     while workers.len() != count {
-        let (come, gone) = match timeout(Duration::from_secs(20), watch.next()).await? {
+        let event = timeout(Duration::from_secs(20), watch.next()).await?;
+        let (come, gone) = match event.ok_or("the node has stopped")? {
             FamilyEvent::All(contents) => (contents.entries, Vec::new()),
             FamilyEvent::Changes(changes) => (changes.added, changes.deleted),
         };

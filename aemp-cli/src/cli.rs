@@ -4,6 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command, error::ErrorKind};
 
 use crate::{
     Exit,
+    client::Kept,
     cmd::{self, Entry, Section},
     failure::{Failure, Outcome},
     options::{self, Options},
@@ -53,9 +54,36 @@ pub(crate) fn run(words: Vec<String>) -> Exit {
         Err(error) => return tell(&error, options.json || json),
     };
     let output = Output::new(options.json, options.color);
+    told(&entries, &steps, &mut Session::new(options, output))
+}
+
+/// As [`run`], for a line of the shell, which is in the network already.
+pub(crate) fn line(
+    entries: &[Entry],
+    words: Vec<String>,
+    mut options: Options,
+    kept: &mut Option<Kept>,
+) -> Exit {
+    let color = match options::color_of(&words) {
+        Color::Auto => options.color,
+        color => color,
+    };
+    options.json |= words.iter().any(|word| word == "--json");
+    let steps = match parse(entries, words, color, &mut options) {
+        Ok(steps) => steps,
+        Err(error) => return tell(&error, options.json),
+    };
+    let output = Output::new(options.json, options.color);
     let mut session = Session::new(options, output);
-    let outcome = perform(&entries, &steps, &mut session);
-    match outcome {
+    session.kept = kept.take();
+    let exit = told(entries, &steps, &mut session);
+    *kept = session.kept.take();
+    exit
+}
+
+/// Does what is to be done, and tells what goes wrong.
+fn told(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
+    match perform(entries, steps, session) {
         Ok(exit) => exit,
         Err(failure) => {
             session.output.failure(&failure);
@@ -154,7 +182,7 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
 }
 
 /// The list of commands, by what they are for.
-fn sections(entries: &[Entry]) -> String {
+pub(crate) fn sections(entries: &[Entry]) -> String {
     let mut text = String::new();
     for section in Section::ALL {
         let listed = |entry: &&Entry| entry.section == section && entry.listed;

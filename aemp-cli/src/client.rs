@@ -1,6 +1,7 @@
 //! The command as a node of the network: what talks to other nodes does so through it.
 
 mod join;
+mod kept;
 mod seeds;
 
 use std::{future::Future, time::Duration};
@@ -8,7 +9,7 @@ use std::{future::Future, time::Duration};
 use aemp::{Node, PortId, Reason};
 use tokio::{sync::oneshot, time::Instant};
 
-pub(crate) use self::seeds::SeedLog;
+pub(crate) use self::{kept::Kept, seeds::SeedLog};
 use crate::{
     failure::{Failure, Outcome},
     logs,
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) struct Client<'a> {
     pub(crate) node: Node,
     pub(crate) output: &'a Output,
+    /// Whether the node stays in the network when the command is done.
+    pub(crate) stays: bool,
     timeout: Duration,
     deadline: Instant,
 }
@@ -30,6 +33,11 @@ pub(crate) fn with(
     job: impl AsyncFnOnce(&Client<'_>) -> Outcome,
 ) -> Outcome {
     session.save()?;
+    if let Some(kept) = session.kept.take() {
+        let outcome = kept.with(session, job);
+        session.kept = Some(kept);
+        return outcome;
+    }
     let log = SeedLog::default();
     let _logs = logs::for_client(session, log.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -43,6 +51,7 @@ pub(crate) fn with(
         let client = Client {
             node,
             output: &session.output,
+            stays: false,
             timeout,
             deadline,
         };

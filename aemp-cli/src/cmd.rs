@@ -11,8 +11,10 @@ mod ports;
 mod profiles;
 mod run;
 mod settings;
+mod shell;
 mod snd;
 mod spawn;
+mod top;
 mod trace;
 
 use clap::{Arg, ArgMatches, Command};
@@ -107,6 +109,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
         Entry::new(Section::Network, db::command(), db::run),
+        Entry::new(Section::Network, top::command(), top::run),
+        Entry::new(Section::Network, shell::command(), shell::run),
     ];
     entries.extend(settings::entries());
     let chained = [

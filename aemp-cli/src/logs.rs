@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tracing::{level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
 
 use crate::{client::SeedLog, session::Session};
@@ -26,13 +26,20 @@ fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
         .with_filter(level(session.options.verbose))
 }
 
-/// Catches what is logged on this thread about seeds, and logs the rest if that is asked for.
-pub(crate) fn for_client(session: &Session, seeds: SeedLog) -> DefaultGuard {
+/// Catches what is logged about seeds, and logs the rest if that is asked for.
+pub(crate) fn subscriber(
+    session: &Session,
+    seeds: SeedLog,
+) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
     let shown = (verbose > 0).then(|| to_stderr(session));
     let seeds = seeds.with_filter(LevelFilter::DEBUG);
-    let subscriber = Registry::default().with(shown).with(seeds);
-    tracing::subscriber::set_default(subscriber)
+    Registry::default().with(shown).with(seeds)
+}
+
+/// As [`subscriber`], for what is logged on this thread.
+pub(crate) fn for_client(session: &Session, seeds: SeedLog) -> DefaultGuard {
+    tracing::subscriber::set_default(subscriber(session, seeds))
 }
 
 /// Logs all that happens in this process to standard error.

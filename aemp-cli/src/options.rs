@@ -10,7 +10,7 @@ use crate::output::Color;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the options say. They may stand before and behind any command of a chain, and hold for all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) json: bool,
     pub(crate) color: Color,

@@ -80,6 +80,11 @@ impl Output {
         self.json
     }
 
+    /// Whether results may be coloured.
+    pub(crate) fn colors(&self) -> bool {
+        self.color
+    }
+
     /// Whether logs and errors may be coloured.
     pub(crate) fn colors_errors(&self) -> bool {
         self.color_errors

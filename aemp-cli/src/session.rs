@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
 
-use crate::{failure::Failure, options::Options, output::Output};
+use crate::{client::Kept, failure::Failure, options::Options, output::Output};
 
 /// The options, where results go, and the configuration file, if a command has asked for it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Session {
     profile: Option<String>,
     /// Profiles that may have been changed.
     touched: BTreeSet<String>,
+    /// A client that is in the network already.
+    pub(crate) kept: Option<Kept>,
 }
 
 impl Session {
@@ -27,6 +29,7 @@ impl Session {
             output,
             file: None,
             profile,
+            kept: None,
         }
     }
 

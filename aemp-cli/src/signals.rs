@@ -56,3 +56,31 @@ mod other {
         }
     }
 }
+
+/// Ready when the process is to end, with its exit status: SIGTERM, and SIGINT if nobody else takes that.
+#[cfg(unix)]
+pub(crate) async fn fatal(interrupt: bool) -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let wait = async |kind: SignalKind| {
+        if let Ok(mut signal) = signal(kind) {
+            signal.recv().await;
+        } else {
+            std::future::pending().await
+        }
+        128 + kind.as_raw_value()
+    };
+    tokio::select! {
+        status = wait(SignalKind::terminate()) => status,
+        status = wait(SignalKind::interrupt()), if interrupt => status,
+    }
+}
+
+/// Ready when the process is to end, with its exit status: Control-C, if nobody else takes that.
+#[cfg(not(unix))]
+pub(crate) async fn fatal(interrupt: bool) -> i32 {
+    if interrupt && tokio::signal::ctrl_c().await.is_ok() {
+        return 130;
+    }
+    std::future::pending().await
+}

@@ -54,7 +54,10 @@ use crate::{
 };
 
 impl Node {
-    /// Sets a key of a family. Setting an equal value again does nothing; `()` stands for no value.
+    /// Sets a key of a family. Setting an equal value again does nothing; `()` stands for no value. A port that is
+    /// [registered](Self::db_reg) under that key stays so.
+    ///
+    /// Others are told soon, of many changes at a time.
     ///
     /// # Errors
     ///
@@ -69,8 +72,7 @@ impl Node {
         check_family(family)?;
         check_key(family, key)?;
         let value = self.encode(family, key, &value)?;
-        self.keep_registered(family, key, None);
-        self.ask_database(|machine, now| machine.set(now, family, key, value));
+        self.stage(|machine| machine.set(family, key, value));
         Ok(DbEntry::new(self, family, key))
     }
 
@@ -110,7 +112,7 @@ impl Node {
         for key in keys {
             self.keep_registered(family, key, None);
         }
-        self.ask_database(|machine, now| machine.del(now, family, keys));
+        self.stage(|machine| machine.del(family, keys));
     }
 
     /// Registers a port in a family: an entry with the port's ID as key, which is deleted when the port dies.
@@ -204,7 +206,7 @@ impl Node {
         check_readable(family)?;
         let sink = Arc::new(CallbackSink::new(callback));
         Ok(DbMonitor {
-            _watching: self.start_watch(family, sink),
+            _watching: self.start_watch(family, &sink),
         })
     }
 

@@ -73,6 +73,7 @@
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
+//! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
@@ -97,6 +98,8 @@ mod node;
 mod port;
 pub mod proto;
 mod reason;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use aemp_codec::{
     self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, PortId,

@@ -7,21 +7,22 @@ mod events;
 mod interfaces;
 mod link;
 mod listen;
+mod place;
 mod socket;
+mod stream;
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use aemp_codec::{Format, NodeId};
 use tokio::{
-    net::TcpListener,
     sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
@@ -30,8 +31,13 @@ use tokio::{
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use interfaces::local_addresses;
+pub(crate) use place::Place;
 
-use self::events::{Event, Observers};
+use self::{
+    events::{Event, Observers},
+    place::Acceptor,
+    stream::Stream,
+};
 use crate::{
     Node, StartError,
     config::Address,
@@ -57,8 +63,12 @@ struct Shared {
     mesh: Mutex<Mesh<LockedPeers>>,
     /// Where each connection's task takes its orders.
     connections: Mutex<HashMap<ConnId, Task>>,
-    /// Told when the mesh's next deadline may have moved.
+    /// Told when changes of the database wait to be told.
+    staged: Notify,
+    /// Told when the mesh's next deadline comes before the alarm.
     deadline: Notify,
+    /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
+    alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
@@ -79,7 +89,7 @@ struct Task {
 
 struct Listener {
     address: String,
-    socket: Option<TcpListener>,
+    socket: Option<Acceptor>,
 }
 
 /// What a connection's task is told to do.
@@ -120,9 +130,9 @@ impl Net {
         config: NetConfig,
         binds: &[Address],
     ) -> Result<Self, StartError> {
-        let listeners = bind::bind(binds).await?;
+        let listeners = node.place().listen(binds).await?;
         let mut seed = [0; 32];
-        crate::node::builder::fill_random(&mut seed)?;
+        node.place().fill_random(&mut seed)?;
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
         let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
@@ -132,7 +142,9 @@ impl Net {
             origin: Instant::now(),
             mesh: Mutex::new(mesh),
             connections: Mutex::default(),
+            staged: Notify::new(),
             deadline: Notify::new(),
+            alarm: AtomicU64::new(u64::MAX),
             events,
             observers: Observers::default(),
             listeners: Mutex::new(listeners),
@@ -142,7 +154,7 @@ impl Net {
             closed: Notify::new(),
         }));
         let telling = events::run(net.clone(), receiver);
-        let telling = node.scheduler().runtime().spawn(telling);
+        let telling = node.scheduler().spawn(telling);
         *lock(&net.0.telling) = Some(telling);
         Ok(net)
     }
@@ -155,12 +167,13 @@ impl Net {
             }
         }
         self.spawn(events::keep_time(self.clone()));
+        self.spawn(events::flush(self.clone()));
         self.spawn(events::sweep(self.clone()));
         self.ask(|_, _| ());
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.0.node.scheduler().runtime().spawn(task);
+        let task = self.0.node.scheduler().spawn(task);
         lock(&self.0.tasks).push(task);
     }
 
@@ -169,7 +182,7 @@ impl Net {
     }
 
     fn now(&self) -> Time {
-        Time::from(self.0.origin.elapsed())
+        Time::from(self.node().place().since(self.0.origin))
     }
 
     /// The moment that the mesh calls `time`.
@@ -186,9 +199,31 @@ impl Net {
         while let Some(output) = mesh.poll() {
             self.perform(output);
         }
+        let deadline = alarm(mesh.deadline());
+        // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
+        let sooner = deadline < self.0.alarm.load(Ordering::Relaxed);
+        if sooner {
+            self.0.alarm.store(deadline, Ordering::Relaxed);
+        }
         drop(mesh);
-        self.0.deadline.notify_one();
+        if sooner {
+            self.0.deadline.notify_one();
+        }
         result
+    }
+
+    /// Tells the mesh of changes of the database that everybody is told of soon, many at a time.
+    pub(crate) fn stage(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>)) {
+        tell(&mut lock(&self.0.mesh));
+        self.0.staged.notify_one();
+    }
+
+    /// When the mesh wants to be woken next, which it will be.
+    fn set_alarm(&self) -> Option<Time> {
+        let mesh = lock(&self.0.mesh);
+        let deadline = mesh.deadline();
+        self.0.alarm.store(alarm(deadline), Ordering::Relaxed);
+        deadline
     }
 
     fn perform(&self, output: Output) {
@@ -267,7 +302,7 @@ impl Net {
 
     fn dial(&self, conn: ConnId, addr: String) {
         let (net, orders) = (self.clone(), self.open(conn));
-        self.0.node.scheduler().runtime().spawn(async move {
+        self.0.node.scheduler().spawn(async move {
             connection::dial(&net, conn, addr, orders).await;
             net.close(conn);
         });
@@ -368,6 +403,13 @@ impl fmt::Debug for Net {
             .field("node", &self.0.node)
             .finish_non_exhaustive()
     }
+}
+
+fn alarm(deadline: Option<Time>) -> u64 {
+    let nanoseconds = deadline.map(|time| time.since_origin().as_nanos());
+    nanoseconds.map_or(u64::MAX, |nanoseconds| {
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+    })
 }
 
 fn log(level: Level, text: &str) {

@@ -35,7 +35,7 @@ use crate::{
     Sent, StartError,
     db::machine::Database,
     message::{Port, PortRef},
-    net::Net,
+    net::{Net, Place},
     port::{
         Handle,
         any::{AnyPort, LocalPort},
@@ -85,6 +85,7 @@ struct Inner {
     remotes: Remotes,
     inspection: Inspection,
     net: OnceLock<Net>,
+    place: Place,
     database: Database,
 }
 
@@ -160,10 +161,24 @@ impl Node {
         if let Some(net) = self.0.net.get() {
             net.stop().await;
         }
+        self.stop_database();
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// Ends without warning: no monitor fires, nothing is closed, no handler runs any more.
+    #[cfg(feature = "sim")]
+    pub(crate) fn vanish(&self) {
+        self.0.scheduler.end();
+        for port in self.0.table.all() {
+            self.forget_number(port.number());
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -4,15 +4,19 @@
 //!   task and four other actor frameworks.
 //! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, beside JSON
 //!   written and parsed by hand.
+//! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
+//!   beside the figures that the project has set itself.
 //!
 //! Options follow `--`; `--help` lists them. Figures of different runs do not compare: the
 //! machine, its load and its clock differ. What compares is the ratio within one run, so every
 //! repetition measures each contender once before the next repetition begins.
 
+pub mod database;
 pub mod local;
 mod options;
 pub mod remote;
 
 mod report;
+mod resident;
 mod runtime;
 mod schedule;

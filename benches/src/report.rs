@@ -173,7 +173,7 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
 }
 
 /// Three significant digits are more than such a measurement deserves.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     let digits = match value {
         value if value >= 100.0 => 0,
         value if value >= 10.0 => 1,

@@ -22,35 +22,51 @@ pub(super) async fn join(
     deadline: Instant,
 ) -> Result<Node, Failure> {
     let (node, seeds) = Network::of(session)?.start().await?;
-    let (tell, mut up) = mpsc::unbounded_channel();
+    let (tell, up) = mpsc::unbounded_channel();
     let _observer = node.mon_nodes(move |_, is_up, _| {
         if is_up {
             let _ = tell.send(());
         }
     });
-    let joined = async {
-        let mut told = false;
-        loop {
-            tokio::select! {
-                biased;
-                _ = up.recv() => return true,
-                () = log.changed() => {
-                    if log.hopeless() >= seeds.len() {
-                        return false;
-                    }
-                    if !std::mem::replace(&mut told, true) {
-                        let time = seconds(session.options.timeout());
-                        session.output.waiting(&format!("{}; trying for {time}", each(&log.failures())));
-                    }
-                }
-            }
-        }
-    };
-    let look = session.options.timeout().min(2 * LOOK) / 2;
-    match timeout_at(deadline - look, joined).await {
+    // It may have been up before there was an observer, if another thread runs it.
+    if !node.up_nodes().is_empty() {
+        return Ok(node);
+    }
+    let time = session.options.timeout();
+    let look = time.min(2 * LOOK) / 2;
+    let connected = connected(session, log, seeds.len(), up);
+    match timeout_at(deadline - look, connected).await {
         Ok(true) => Ok(node),
         Ok(false) => Err(refused(log)),
-        Err(_) => Err(unreached(&seeds, log, session.options.timeout(), look).await),
+        Err(_) => Err(unreached(&seeds, log, time, look).await),
+    }
+}
+
+/// Waits until a node is up; false if no seed will ever have us.
+async fn connected(
+    session: &Session,
+    log: &SeedLog,
+    seeds: usize,
+    mut up: mpsc::UnboundedReceiver<()>,
+) -> bool {
+    let mut told = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = up.recv() => return true,
+            () = log.changed() => {}
+        }
+        if log.hopeless() >= seeds {
+            return false;
+        }
+        if !told {
+            told = true;
+            let time = seconds(session.options.timeout());
+            let failures = each(&log.failures());
+            session
+                .output
+                .waiting(&format!("{failures}; trying for {time}"));
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod foreign;
 mod processes;
+mod reference;
+mod shell;
 
 use std::{path::Path, time::Duration};
 

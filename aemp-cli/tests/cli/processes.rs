@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::SECRET;
 
-fn aemp(args: &[&str]) -> Command {
+pub(crate) fn aemp(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aemp"));
     command
         .args(args)
@@ -24,15 +24,15 @@ fn aemp(args: &[&str]) -> Command {
 }
 
 /// A node that `aemp run` runs. Killed when dropped.
-struct Running {
+pub(crate) struct Running {
     process: Child,
     id: String,
-    address: String,
+    pub(crate) address: String,
     log: BufReader<ChildStderr>,
 }
 
 impl Running {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut command = aemp(&["--json", "-v", "run"]);
         command.args(args).args(["binds", r#"["127.0.0.1:0"]"#]);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -51,7 +51,7 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status();
         assert!(sent.expect("kill is there").success());
@@ -68,7 +68,7 @@ impl Running {
     }
 
     /// The exit status, and the rest of the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
         self.log.read_to_string(&mut log).expect("the log");
         let status = self.process.wait().expect("it ends");

@@ -81,6 +81,7 @@ struct Waiting {
     gathered: Gathered,
     /// Whether somebody is on the way to tell it.
     queued: bool,
+    closed: bool,
 }
 
 impl CallbackSink {
@@ -93,6 +94,12 @@ impl CallbackSink {
 }
 
 impl Sink for CallbackSink {
+    fn close(&self) {
+        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.closed = true;
+        waiting.gathered = Gathered::default();
+    }
+
     fn take(&self, told: Watched) -> bool {
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.gathered.add(told);
@@ -103,7 +110,7 @@ impl Sink for CallbackSink {
         let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.queued = false;
-        let taken = waiting.gathered.take();
+        let taken = waiting.gathered.take().filter(|_| !waiting.closed);
         drop(waiting);
         let (contents, callback) = &mut *callback;
         if let Some(taken) = taken {

@@ -32,7 +32,7 @@ impl DbEntry {
         self.remove();
     }
 
-    /// A guard that deletes the entry when it is dropped.
+    /// A guard that deletes the entry when it is dropped, whatever its value is by then.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

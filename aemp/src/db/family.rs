@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use aemp_codec::{Value, from_value};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{DbEntry, DbError, DbQuery, Watch};
+use super::{DbEntry, DbError, DbQuery, FamilyContents, Watch, watch::contents};
 use crate::{
     Node,
     proto::global::{Answer, Query},
@@ -73,7 +73,45 @@ impl<V: Serialize> Family<V> {
 }
 
 impl<V: DeserializeOwned> Family<V> {
-    /// Keys and values.
+    /// Keys and values, and apart from them the entries that are no `V`s: any node may have set anything.
+    ///
+    /// # Errors
+    ///
+    /// As every [`DbQuery`].
+    pub fn contents(&self) -> DbQuery<FamilyContents<V>> {
+        DbQuery::new(&self.node, Query::Family, &self.name, |node, _, answer| {
+            let _scope = node.decoding();
+            Ok(match answer {
+                Answer::Family(pairs) => contents(pairs),
+                Answer::Keys(_) | Answer::Values(_) => FamilyContents::default(),
+            })
+        })
+    }
+
+    /// The value of one key, if there is such a key. Costs as much as asking for the whole family.
+    ///
+    /// # Errors
+    ///
+    /// As every [`DbQuery`]; [`DbError::Entry`] if the value is no `V`.
+    pub fn get(&self, key: impl Into<String>) -> DbQuery<Option<V>> {
+        let key: String = key.into();
+        DbQuery::new(
+            &self.node,
+            Query::Family,
+            &self.name,
+            move |node, family, answer| {
+                let _scope = node.decoding();
+                let Answer::Family(mut pairs) = answer else {
+                    return Ok(None);
+                };
+                let found = pairs.iter().position(|(other, _)| **other == *key);
+                let value = found.map(|at| pairs.swap_remove(at).1);
+                value.map(|value| decode(family, &key, value)).transpose()
+            },
+        )
+    }
+
+    /// Keys and values, all of which have to be `V`s.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aemp_codec::Value;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, map::Entry};
 
 use crate::proto::global::{Change, Watched};
 
@@ -54,17 +54,19 @@ impl Gathered {
             return;
         }
         let value = change.value.clone();
-        let Some(pending) = self.changes.get_mut(&change.key) else {
-            let was = change.was;
-            let pending = Pending { was, value };
-            self.changes.insert(Arc::clone(&change.key), pending);
-            return;
+        let mut pending = match self.changes.entry(Arc::clone(&change.key)) {
+            Entry::Occupied(pending) => pending,
+            Entry::Vacant(vacant) => {
+                let was = change.was;
+                vacant.insert(Pending { was, value });
+                return;
+            }
         };
-        if !pending.was && value.is_none() {
+        if !pending.get().was && value.is_none() {
             // It has come and gone before the watcher looked.
-            self.changes.swap_remove(&change.key);
+            pending.swap_remove();
         } else {
-            pending.value = value;
+            pending.get_mut().value = value;
         }
     }
 

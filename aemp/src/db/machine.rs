@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aemp_codec::{Limits, NodeId, Value};
@@ -21,8 +24,8 @@ use crate::{
 
 /// The database as far as the runtime uses it, whether the node has a network or not.
 pub(crate) trait Machine {
-    fn set(&mut self, now: Time, family: &str, key: &str, value: Value);
-    fn del(&mut self, now: Time, family: &str, keys: &[String]);
+    fn set(&mut self, family: &str, key: &str, value: Value);
+    fn del(&mut self, family: &str, keys: &[String]);
     /// Deletes all that users have set.
     fn clear(&mut self, now: Time);
     fn watch(&mut self, now: Time, family: &str) -> WatchId;
@@ -31,15 +34,17 @@ pub(crate) trait Machine {
     fn cancel(&mut self, query: QueryId);
     fn become_global(&mut self, now: Time);
     fn role(&self) -> Role;
+    /// The families and how many entries they have, as far as the node knows them all.
+    fn sizes(&self) -> Vec<(Arc<str>, usize)>;
 }
 
 impl<P: Peers> Machine for Mesh<P> {
-    fn set(&mut self, now: Time, family: &str, key: &str, value: Value) {
-        self.db_set(now, family, key, value);
+    fn set(&mut self, family: &str, key: &str, value: Value) {
+        self.db_stage(family, key, value);
     }
 
-    fn del(&mut self, now: Time, family: &str, keys: &[String]) {
-        self.db_del(now, family, keys.iter().map(String::as_str));
+    fn del(&mut self, family: &str, keys: &[String]) {
+        self.db_stage_del(family, keys.iter().map(String::as_str));
     }
 
     fn clear(&mut self, now: Time) {
@@ -80,10 +85,17 @@ impl<P: Peers> Machine for Mesh<P> {
     fn role(&self) -> Role {
         Self::role(self).clone()
     }
+
+    fn sizes(&self) -> Vec<(Arc<str>, usize)> {
+        self.db_sizes()
+    }
 }
 
 /// Who watches a family.
 pub(crate) trait Sink: Send + Sync {
+    /// Nothing is to be told any more, not even what is on its way.
+    fn close(&self);
+
     /// Keeps what there is to tell; true if [`tell`](Self::tell) has to be called for it. Called under the machine's
     /// lock.
     fn take(&self, told: Watched) -> bool;
@@ -103,6 +115,7 @@ pub(crate) struct Database {
     registered: Mutex<HashMap<(String, String), Monitor>>,
     /// The machine of a node without a network.
     alone: OnceLock<Mutex<Alone>>,
+    stopped: AtomicBool,
 }
 
 struct Alone {
@@ -132,6 +145,7 @@ impl Database {
         let mut alone = lock(self.alone.get_or_init(|| Mutex::new(Alone::new())));
         let now = Time::from(alone.origin.elapsed());
         let result = tell(&mut alone.mesh, now);
+        alone.mesh.flush(now);
         let (mut told, mut answers) = (Vec::new(), Vec::new());
         while let Some(output) = alone.mesh.poll() {
             match output {
@@ -147,7 +161,7 @@ impl Database {
         }
         for sink in told {
             // Not here: who is told may be who has asked.
-            node.scheduler().runtime().spawn(async move { sink.tell() });
+            node.scheduler().spawn(async move { sink.tell() });
         }
         result
     }
@@ -179,6 +193,9 @@ impl Drop for Watching {
         let watch = self.watch;
         // Before the watch, so that nothing is told any more afterwards. What it holds is dropped outside of the lock.
         let sink = lock(&self.node.database().sinks).remove(&watch);
+        if let Some(sink) = &sink {
+            sink.close();
+        }
         self.node
             .ask_database(|machine, now| machine.unwatch(now, watch));
         drop(sink);
@@ -194,14 +211,39 @@ impl Node {
         }
     }
 
-    pub(super) fn start_watch(&self, family: &str, sink: Arc<dyn Sink>) -> Watching {
+    /// Changes this node's part of the database.
+    pub(super) fn stage(&self, change: impl FnOnce(&mut dyn Machine)) {
+        match self.net() {
+            Some(net) => net.stage(|mesh| change(mesh)),
+            None => self
+                .database()
+                .ask_alone(self, |machine, _| change(machine)),
+        }
+    }
+
+    /// Ends all that waits for the database: there will be no answers.
+    pub(crate) fn stop_database(&self) {
+        let database = self.database();
+        database.stopped.store(true, Ordering::Release);
+        let answers = std::mem::take(&mut *lock(&database.answers));
+        drop(answers);
+        let sinks: Vec<_> = lock(&database.sinks).values().cloned().collect();
+        for sink in sinks {
+            sink.close();
+        }
+    }
+
+    pub(super) fn start_watch(&self, family: &str, sink: &Arc<impl Sink + 'static>) -> Watching {
         let database = self.database();
         // Under the machine's lock, so that the sink is there when the first is told.
         let watch = self.ask_database(|machine, now| {
             let watch = machine.watch(now, family);
-            lock(&database.sinks).insert(watch, sink);
+            lock(&database.sinks).insert(watch, Arc::clone(sink) as Arc<dyn Sink>);
             watch
         });
+        if database.stopped.load(Ordering::Acquire) {
+            sink.close();
+        }
         let node = self.clone();
         Watching { node, watch }
     }
@@ -213,11 +255,18 @@ impl Node {
     ) -> (QueryId, oneshot::Receiver<Result<Answer, String>>) {
         let (sender, receiver) = oneshot::channel();
         let database = self.database();
+        if database.stopped.load(Ordering::Acquire) {
+            // Without its sender it will never have an answer.
+            return (QueryId(0), receiver);
+        }
         let query = self.ask_database(|machine, now| {
             let query = machine.query(now, what, family);
             lock(&database.answers).insert(query, sender);
             query
         });
+        if database.stopped.load(Ordering::Acquire) {
+            let _never_answered = lock(&database.answers).remove(&query);
+        }
         (query, receiver)
     }
 

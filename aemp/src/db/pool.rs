@@ -100,6 +100,9 @@ impl Members {
 }
 
 impl Sink for Members {
+    /// What is known stays known.
+    fn close(&self) {}
+
     fn take(&self, told: Watched) -> bool {
         let mut ports = self.ports();
         let before = ports.len();
@@ -147,7 +150,7 @@ impl<R> Pool<R> {
         members
             .turn
             .store(hash(node.id().as_str()), Ordering::Relaxed);
-        let watching = node.start_watch(family, Arc::<Members>::clone(&members));
+        let watching = node.start_watch(family, &members);
         Self {
             node: node.clone(),
             members,

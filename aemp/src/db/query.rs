@@ -98,6 +98,8 @@ impl<T> DbQuery<T> {
         } = self;
         Ok(asked.get_or_insert_with(|| {
             let (query, answer) = node.start_query(*what, family);
+            // The timer is of the node's runtime, whoever polls.
+            let _runtime = node.scheduler().enter();
             Asked {
                 query,
                 answer,

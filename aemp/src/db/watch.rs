@@ -78,7 +78,7 @@ impl<V> Default for FamilyChanges<V> {
 
 /// A family as a stream of what it holds and how it changes; see [`Family::watch`](super::Family::watch).
 ///
-/// It never ends by itself, goes on through a change of master, and keeps at most one change a key however slowly it is
+/// It ends with its node, goes on through a change of master, and keeps at most one change a key however slowly it is
 /// read. Dropping it ends the watch.
 ///
 /// ```
@@ -89,10 +89,10 @@ impl<V> Default for FamilyChanges<V> {
 /// let lights = node.family::<bool>("lights")?;
 /// lights.set("kitchen", &true)?;
 /// let mut watch = lights.watch();
-/// let FamilyEvent::All(contents) = watch.next().await else { unreachable!("the contents come first") };
+/// let Some(FamilyEvent::All(contents)) = watch.next().await else { unreachable!("the contents come first") };
 /// assert_eq!(contents.entries["kitchen"], true);
 /// lights.set("kitchen", &false)?;
-/// let FamilyEvent::Changes(changes) = watch.next().await else { unreachable!("then changes") };
+/// let Some(FamilyEvent::Changes(changes)) = watch.next().await else { unreachable!("then changes") };
 /// assert_eq!(changes.changed["kitchen"], false);
 /// # Ok(()) }
 /// ```
@@ -112,6 +112,8 @@ struct Waiting {
     waker: Option<Waker>,
     /// Whether somebody is on the way to wake the reader.
     queued: bool,
+    /// Whether there will be nothing more.
+    closed: bool,
 }
 
 impl StreamSink {
@@ -121,6 +123,11 @@ impl StreamSink {
 }
 
 impl Sink for StreamSink {
+    fn close(&self) {
+        self.waiting().closed = true;
+        self.tell();
+    }
+
     fn take(&self, told: Watched) -> bool {
         let mut waiting = self.waiting();
         waiting.gathered.add(told);
@@ -141,7 +148,7 @@ impl Sink for StreamSink {
 impl<V: DeserializeOwned> Watch<V> {
     pub(super) fn new(node: &Node, family: &str) -> Self {
         let sink = Arc::<StreamSink>::default();
-        let watching = node.start_watch(family, Arc::<StreamSink>::clone(&sink));
+        let watching = node.start_watch(family, &sink);
         Self {
             node: node.clone(),
             sink,
@@ -150,32 +157,35 @@ impl<V: DeserializeOwned> Watch<V> {
         }
     }
 
-    /// The next event.
+    /// The next event; `None` when the node has stopped.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost when it is dropped before it is ready.
-    pub async fn next(&mut self) -> FamilyEvent<V> {
+    pub async fn next(&mut self) -> Option<FamilyEvent<V>> {
         poll_fn(|task| self.poll_event(task)).await
     }
 
-    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<FamilyEvent<V>> {
+    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<Option<FamilyEvent<V>>> {
         let mut waiting = self.sink.waiting();
         let Some(taken) = waiting.gathered.take() else {
+            if waiting.closed {
+                return Poll::Ready(None);
+            }
             waiting.waker = Some(task.waker().clone());
             return Poll::Pending;
         };
         drop(waiting);
         let _scope = self.node.decoding();
-        Poll::Ready(match taken {
+        Poll::Ready(Some(match taken {
             Taken::All(all) => FamilyEvent::All(contents(all)),
             Taken::Changes(all) => FamilyEvent::Changes(changes(all)),
-        })
+        }))
     }
 }
 
 /// Sorts entries into those that are understood and the others.
-fn contents<V: DeserializeOwned>(
+pub(super) fn contents<V: DeserializeOwned>(
     all: impl IntoIterator<Item = (Arc<str>, Value)>,
 ) -> FamilyContents<V> {
     let mut contents = FamilyContents::default();
@@ -206,7 +216,7 @@ impl<V: DeserializeOwned> Stream for Watch<V> {
     type Item = FamilyEvent<V>;
 
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<FamilyEvent<V>>> {
-        self.get_mut().poll_event(task).map(Some)
+        self.get_mut().poll_event(task)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpListener, lookup_host};
 
-use super::{Listener, interfaces::local_addresses};
+use super::{Acceptor, Listener, interfaces::local_addresses};
 use crate::{
     StartError,
     config::{Address, Host},
@@ -95,7 +95,7 @@ async fn listen(target: SocketAddr) -> io::Result<Vec<Listener>> {
         })
         .collect();
     if let Some(first) = listeners.first_mut() {
-        first.socket = Some(socket);
+        first.socket = Some(Acceptor::Tcp(socket));
     }
     Ok(listeners)
 }

@@ -46,7 +46,6 @@ impl NetConfig {
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
         let mut config = MeshConfig::new(handshake);
-        config.global = self.global;
         config.seeds.clone_from(&self.seeds);
         config.listeners = listeners;
         config.global = self.global;

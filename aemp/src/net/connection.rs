@@ -1,13 +1,9 @@
 //! One connection from its beginning to the end of its handshake.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::mpsc::UnboundedReceiver,
-};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    Net, Order,
+    Net, Order, Stream,
     link::{self, Start},
     socket,
 };
@@ -27,14 +23,13 @@ type Orders = UnboundedReceiver<Order>;
 /// Connects, then runs the connection.
 pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
     let connected = tokio::select! {
-        connected = TcpStream::connect(&addr) => connected,
+        biased;
         // Nothing but an order to close comes before the mesh knows that we are connected.
         _ = orders.recv() => return,
+        connected = net.node().place().connect(&addr, &net.0.config) => connected,
     };
     match connected {
-        Ok(stream) => {
-            socket::prepare(&stream, &net.0.config);
-            let peer = stream.peer_addr().map_or(addr, |peer| peer.to_string());
+        Ok((stream, peer)) => {
             net.ask(|mesh, now| mesh.dialed(now, conn, Ok(peer.clone())));
             run(net, conn, stream, orders, Made::Dialed(peer)).await;
         }
@@ -49,7 +44,7 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
-    mut stream: TcpStream,
+    mut stream: Stream,
     mut orders: Orders,
     made: Made,
 ) {
@@ -66,7 +61,7 @@ pub(super) async fn run(
 async fn handshake(
     net: &Net,
     conn: ConnId,
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
 ) -> Option<Start> {

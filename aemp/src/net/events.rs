@@ -54,7 +54,7 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
 /// Wakes the mesh when its next deadline has come.
 pub(super) async fn keep_time(net: Net) {
     loop {
-        let deadline = lock(&net.0.mesh).deadline();
+        let deadline = net.set_alarm();
         let due = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(net.instant(deadline)).await,
@@ -62,9 +62,19 @@ pub(super) async fn keep_time(net: Net) {
             }
         };
         tokio::select! {
+            biased;
             () = due => net.ask(|mesh, now| mesh.timeout(now)),
             () = net.0.deadline.notified() => {}
         }
+    }
+}
+
+/// Tells everybody of changes of the database, when the tasks that are ready to change more have done so.
+pub(super) async fn flush(net: Net) {
+    loop {
+        net.0.staged.notified().await;
+        tokio::task::yield_now().await;
+        net.ask(|mesh, now| mesh.flush(now));
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use aemp_codec::{Format, NodeId};
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc::UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    Net, Order,
+    Net, Order, Stream,
     connection::{END_OF_FILE, Made},
     socket,
 };
@@ -53,9 +53,11 @@ struct Pump<'a> {
     received: Traffic,
     link: Link,
     recv: Format,
-    stream: TcpStream,
+    stream: Stream,
     /// Requests for the mesh that the last read has brought.
     requests: Vec<RawRequest>,
+    /// Whether the mesh wants to know when what was taken last has been written.
+    asked: bool,
     /// Being written, and how much of it has been.
     out: Vec<u8>,
     written: usize,
@@ -65,7 +67,7 @@ struct Pump<'a> {
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
-    stream: TcpStream,
+    stream: Stream,
     mut orders: UnboundedReceiver<Order>,
     start: Start,
     made: Made,
@@ -95,6 +97,7 @@ pub(super) async fn run(
         link,
         recv: start.recv,
         requests: Vec::new(),
+        asked: false,
         stream,
         out: Vec::new(),
         written: 0,
@@ -249,25 +252,37 @@ impl Pump<'_> {
 
     /// Takes what senders have queued meanwhile. Whether there is any.
     fn next_output(&mut self) -> bool {
+        self.tell_written();
+        self.take_output();
+        if self.out.is_empty() && self.tell_written() {
+            self.take_output();
+        }
+        if self.out.is_empty() {
+            return false;
+        }
+        self.remote.taken.notify_waiters();
+        true
+    }
+
+    fn take_output(&mut self) {
         self.written = 0;
         if self.out.capacity() > KEEP {
             self.out = Vec::new();
         }
         self.out.clear();
+        // Asked first: what was queued before the mesh asked is among what is taken now.
+        self.asked |= self.remote.tell_written.swap(false, Ordering::AcqRel);
         self.remote.peer().swap_output(self.conn, &mut self.out);
-        if self.out.is_empty() {
-            if !self.remote.tell_written.swap(false, Ordering::AcqRel) {
-                return false;
-            }
+    }
+
+    /// Tells the mesh, if it has asked, that what was taken last has been written.
+    fn tell_written(&mut self) -> bool {
+        let asked = std::mem::take(&mut self.asked);
+        if asked {
             self.net
                 .ask(|mesh, now| mesh.written(now, self.remote.id()));
-            self.remote.peer().swap_output(self.conn, &mut self.out);
-            if self.out.is_empty() {
-                return false;
-            }
         }
-        self.remote.taken.notify_waiters();
-        true
+        asked
     }
 
     fn timeout(&mut self) -> Result<(), String> {

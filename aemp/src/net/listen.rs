@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-
 use super::{
-    Net,
+    Acceptor, Net, Stream,
     connection::{self, Made},
-    socket,
 };
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn accept(net: Net, listener: TcpListener) {
+pub(super) async fn accept(net: Net, listener: Acceptor) {
     loop {
-        match listener.accept().await {
-            Ok((stream, address)) => accepted(&net, stream, &address.to_string()),
+        match listener.accept(&net.0.config).await {
+            Ok((stream, address)) => accepted(&net, stream, &address),
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed.
                 tracing::warn!("cannot accept a connection: {error}");
@@ -26,8 +23,7 @@ pub(super) async fn accept(net: Net, listener: TcpListener) {
     }
 }
 
-fn accepted(net: &Net, stream: TcpStream, address: &str) {
-    socket::prepare(&stream, &net.0.config);
+fn accepted(net: &Net, stream: Stream, address: &str) {
     let mut orders = None;
     net.ask(|mesh, now| {
         let conn = mesh.accepted(now, address);
@@ -36,7 +32,7 @@ fn accepted(net: &Net, stream: TcpStream, address: &str) {
     });
     if let Some((conn, orders)) = orders {
         let (net, made) = (net.clone(), Made::Accepted(address.into()));
-        net.clone().0.node.scheduler().runtime().spawn(async move {
+        net.clone().0.node.scheduler().spawn(async move {
             connection::run(&net, conn, stream, orders, made).await;
             net.close(conn);
         });

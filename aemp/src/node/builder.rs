@@ -22,12 +22,14 @@ use super::{
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
 };
+#[cfg(feature = "sim")]
+use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
     config::Environment,
     db::machine::Database,
     message::Origin,
-    net::Net,
+    net::{Net, Place},
     port::{scheduler::Scheduler, table::Table},
     proto::{handshake::auth::Secret, peer::PeerLimits},
 };
@@ -36,6 +38,7 @@ use crate::{
 ///
 /// Everything has a default but the secret, without which no connection is possible.
 /// **No configuration file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
+#[derive(Clone)]
 #[must_use]
 pub struct NodeBuilder {
     /// By the names of keys.
@@ -55,6 +58,7 @@ pub struct NodeBuilder {
     registry: Registry,
     limits: Limits,
     max_queue_bytes: usize,
+    place: Place,
 }
 
 impl Default for NodeBuilder {
@@ -74,6 +78,7 @@ impl Default for NodeBuilder {
             registry: Registry::default(),
             limits: Limits::default(),
             max_queue_bytes: 64 << 20,
+            place: Place::default(),
         }
     }
 }
@@ -164,7 +169,8 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, StartError> {
         let settings = self.settings()?;
         let config = self.net_config(&settings)?;
-        let node = self.make(start::node_id(&settings)?, settings.secure)?;
+        let id = start::node_id(&settings, &self.place)?;
+        let node = self.make(id, settings.secure)?;
         node.check_services(&settings.services)?;
         let binds = settings.binds.unwrap_or_default();
         let net = Net::start(&node, config, &binds).await?;
@@ -173,13 +179,35 @@ impl NodeBuilder {
         Ok(node)
     }
 
+    /// The node is to run in a simulation.
+    #[cfg(feature = "sim")]
+    pub(crate) fn simulated(mut self, host: Host) -> Self {
+        self.place = Place::Sim(host);
+        self
+    }
+
+    /// The node ID that it has been given, as it was written.
+    #[cfg(feature = "sim")]
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.arguments.get("nodeid")?.as_str()
+    }
+
     fn make(self, id: NodeId, secure: bool) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let mut registry = Registry::linked();
         registry.merge(self.registry);
         registry.check()?;
         let mut random = [0; 19];
-        fill_random(&mut random)?;
+        self.place.fill_random(&mut random)?;
+        #[cfg_attr(
+            not(feature = "sim"),
+            expect(unused_mut, reason = "only simulated nodes are mortal")
+        )]
+        let mut scheduler = Scheduler::new(runtime);
+        #[cfg(feature = "sim")]
+        if self.place.is_simulated() {
+            scheduler.make_mortal();
+        }
         let peers = PeerLimits {
             max_queue_bytes: self.max_queue_bytes,
             packet: self.limits,
@@ -191,13 +219,14 @@ impl NodeBuilder {
             spawned: Mutex::new(HashMap::new()),
             stillborn: Stillborn::default(),
             dying: AtomicUsize::new(0),
-            scheduler: Scheduler::new(runtime),
+            scheduler,
             limits: self.limits,
             registry,
             secure,
             remotes: Remotes::new(peers),
             inspection: Inspection::new(),
             net: OnceLock::new(),
+            place: self.place,
             database: Database::default(),
         })))
     }
@@ -211,10 +240,6 @@ impl Node {
             net.run();
         }
     }
-}
-
-pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), StartError> {
-    getrandom::fill(bytes).map_err(|error| StartError::Entropy(error.to_string()))
 }
 
 impl fmt::Debug for NodeBuilder {

@@ -22,16 +22,17 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of PROTOCOL.md section 5. WHAT
-//! is `"node"`, `"connections"`, `"ports"` or `"functions"`, or an array of that text and a map of options, of which there is
+//! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there is
 //! one: `{"most": N}`. PORTID is answered with MSG, an error text (empty if there is none), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without
 //! what is missing, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only where `can` has answered that it is
-//! known; otherwise the caller gets [`InspectError::Unknown`].
+//! known; otherwise the caller gets [`InspectError::Unknown`]. (A reference node that was sent the request all the same, by
+//! somebody else, answers `can` with yes from then on, and never answers the request: another reason to set a time limit.)
 //!
 //! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well. An answer is bounded: it
-//! lists at most [`MOST`] ports or connections unless told otherwise, and says how many there are. A node looks
+//! lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there are. A node looks
 //! through its ports for one question at a time, and in small steps.
 
 mod answer;
@@ -48,14 +49,14 @@ use tokio::time::Instant;
 pub use self::{
     error::InspectError,
     info::{
-        ConnectionInfo, Connections, Direction, Functions, NodeInfo, PortInfo, PortTypeInfo, Ports,
-        Role, SeedInfo, Traffic,
+        ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo,
+        PortInfo, PortTypeInfo, Ports, Role, SeedInfo, Traffic,
     },
 };
 use super::Node;
 use crate::{CallError, proto::request::INSPECT};
 
-/// How many ports or connections an answer lists unless told otherwise.
+/// How many ports, connections or families an answer lists unless told otherwise.
 pub const MOST: usize = 1000;
 
 /// What a node keeps for those who look into it.
@@ -114,7 +115,7 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Lists at most so many ports or connections, and at most ten thousand; [`MOST`] unless set.
+    /// Lists at most so many ports, connections or families, and at most ten thousand; [`MOST`] unless set.
     #[must_use]
     pub fn at_most(self, most: usize) -> Self {
         let most = Some(most);
@@ -155,6 +156,18 @@ impl Inspect {
             return Ok(ports::look(&self.node, self.limit()).await);
         }
         self.ask("ports").await
+    }
+
+    /// The families of the distributed database that it knows: ask a global node for all.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn families(&self) -> Result<Families, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.families(self.limit()));
+        }
+        self.ask("families").await
     }
 
     /// What can be spawned and called there.

@@ -55,13 +55,14 @@ pub struct InitFunction {
 pub(crate) type StartFn = Arc<dyn Fn(Spawning<'_>) -> Result<(), Undecoded> + Send + Sync>;
 pub(crate) type Function = Arc<dyn Fn(Origin, Args) + Send + Sync>;
 
+#[derive(Clone)]
 struct Entry {
     function: InitFunction,
     start: StartFn,
 }
 
 /// The functions that one node runs for others, by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Registry {
     init: BTreeMap<String, Entry>,
     functions: BTreeMap<String, Function>,

@@ -1,12 +1,13 @@
 //! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
 
+mod all;
 pub(crate) mod line;
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,12 +16,13 @@ use std::{
 use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use tokio::sync::Notify;
 
+pub(crate) use self::all::Remotes;
 use self::line::Line;
 use super::Node;
 use crate::{
     Reason, SendError,
     port::{any::AnyPort, monitor::Action},
-    proto::peer::{ConnId, MonitorId, Peer, PeerLimits, Standing, Urge},
+    proto::peer::{ConnId, MonitorId, Peer, Standing, Urge},
 };
 
 /// How soon those who wait for a queue to shrink notice that it was lost.
@@ -299,71 +301,5 @@ impl Remote {
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Remote({})", self.id)
-    }
-}
-
-/// Every other node that this one has had to do with.
-pub(crate) struct Remotes {
-    all: RwLock<HashMap<NodeId, Arc<Remote>>>,
-    limits: PeerLimits,
-}
-
-impl Remotes {
-    pub(crate) fn new(limits: PeerLimits) -> Self {
-        Self {
-            all: RwLock::default(),
-            limits,
-        }
-    }
-
-    pub(crate) fn get(&self, id: &str) -> Option<Arc<Remote>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(id).cloned()
-    }
-
-    /// All of them, by ID.
-    pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values().cloned().collect()
-    }
-
-    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
-    /// relayed.
-    pub(crate) fn forget_idle(&self) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever gets hold of one does so under this lock, so one that only the map holds stays so.
-        let unused = |remote: &Arc<Remote>| {
-            Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
-        };
-        let forgotten: Vec<_> = all.extract_if(|_, remote| unused(remote)).collect();
-        if all.len() < all.capacity() / 4 {
-            all.shrink_to_fit();
-        }
-        drop(all);
-        drop(forgotten);
-    }
-
-    /// That node, known from now on. The ID is one that a port ID has been found to begin with.
-    pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
-        if let Some(remote) = self.get(id) {
-            return remote;
-        }
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let id = NodeId::new(id).unwrap_or_else(|_| NodeId::unnamed());
-        let remote = all.entry(id.clone()).or_insert_with(|| {
-            Arc::new(Remote {
-                node: node.clone(),
-                peer: Mutex::new(Peer::new(id.clone(), self.limits)),
-                line: Mutex::default(),
-                id,
-                wake: Notify::new(),
-                taken: Notify::new(),
-                tell_written: AtomicBool::new(false),
-                actions: Mutex::default(),
-                watched: Mutex::default(),
-                next_monitor: AtomicU64::new(1),
-            })
-        });
-        Arc::clone(remote)
     }
 }

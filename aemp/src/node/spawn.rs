@@ -155,7 +155,7 @@ impl<'a> Spawning<'a> {
             extras.waiting = Some(Arc::clone(&cancel));
         });
         let task = run_init(port, cancel, init);
-        self.node.scheduler().runtime().spawn(task);
+        self.node.scheduler().spawn(task);
     }
 }
 

@@ -156,7 +156,7 @@ impl Node {
 
     /// Runs `run` after a delay. What must not outlive a port is set with [`Cx::after`].
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
-        let task = self.scheduler().runtime().spawn(async move {
+        let task = self.scheduler().spawn(async move {
             tokio::time::sleep(delay).await;
             crate::port::work::shielded(run);
         });

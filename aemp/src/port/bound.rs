@@ -127,12 +127,7 @@ fn spawn_owned(
     id: u64,
     future: impl Future<Output = ()> + Send + 'static,
 ) -> AbortHandle {
-    let task = port
-        .node()
-        .scheduler()
-        .runtime()
-        .spawn(future)
-        .abort_handle();
+    let task = port.node().scheduler().spawn(future).abort_handle();
     let kept = port.extras(|extras| {
         // Tasks that have ended need no abort.
         extras.tasks.retain(|(_, task)| !task.is_finished());

@@ -9,7 +9,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+#[cfg(feature = "sim")]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(feature = "sim")]
+use tokio::task::AbortHandle;
+use tokio::{
+    runtime::{EnterGuard, Handle, RuntimeFlavor},
+    task::JoinHandle,
+};
 
 use super::{any::AnyPort, current};
 use crate::Node;
@@ -30,6 +38,16 @@ pub(crate) struct Scheduler {
     /// How many drainers may be at work at once.
     max: usize,
     injector: Mutex<Injector>,
+    #[cfg(feature = "sim")]
+    mortal: Option<Mortal>,
+}
+
+/// What can be ended without warning, as a crash does: a node of a simulation.
+#[cfg(feature = "sim")]
+#[derive(Default)]
+struct Mortal {
+    ended: AtomicBool,
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 struct Injector {
@@ -63,11 +81,51 @@ impl Scheduler {
             runtime,
             max,
             injector,
+            #[cfg(feature = "sim")]
+            mortal: None,
         }
     }
 
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
+    /// From now on everything that the node does can be [ended](Self::end) at once.
+    #[cfg(feature = "sim")]
+    pub(crate) fn make_mortal(&mut self) {
+        self.mortal = Some(Mortal::default());
+    }
+
+    /// While the result lives, timers that are made on this thread are the node's.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// Starts a task of the node.
+    pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = self.runtime.spawn(task);
+        #[cfg(feature = "sim")]
+        if let Some(mortal) = &self.mortal {
+            mortal.own(task.abort_handle());
+        }
+        task
+    }
+
+    /// Ends every task of the node where it is, and runs no port any more.
+    #[cfg(feature = "sim")]
+    pub(crate) fn end(&self) {
+        if let Some(mortal) = &self.mortal {
+            mortal.end();
+        }
+        let _ready = std::mem::take(&mut self.injector().ready);
+    }
+
+    fn is_over(&self) -> bool {
+        #[cfg(feature = "sim")]
+        if let Some(mortal) = &self.mortal {
+            return mortal.ended.load(Ordering::Relaxed);
+        }
+        false
     }
 
     fn injector(&self) -> std::sync::MutexGuard<'_, Injector> {
@@ -76,7 +134,7 @@ impl Scheduler {
 
     /// Whether this thread is part of the node's runtime: handlers may sleep, spawn, open sockets.
     fn is_here(&self) -> bool {
-        Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id())
+        !self.is_over() && Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id())
     }
 
     /// Offers work to the drainers, starting one if there is none to take it.
@@ -87,13 +145,13 @@ impl Scheduler {
     }
 
     fn wake(&self, node: &Node, mut injector: std::sync::MutexGuard<'_, Injector>) {
-        if injector.drainers >= self.max {
+        if injector.drainers >= self.max || self.is_over() {
             return;
         }
         injector.drainers += 1;
         drop(injector);
         let node = node.clone();
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             while node.scheduler().drain(&node) {
                 tokio::task::yield_now().await;
             }
@@ -105,7 +163,7 @@ impl Scheduler {
     #[cold]
     pub(crate) fn nudge(&self) {
         if self.max > 1 && RUN.with_borrow(|run| run.node == 0) {
-            self.runtime.spawn(async {});
+            self.spawn(async {});
         }
     }
 
@@ -147,6 +205,27 @@ impl Scheduler {
         let keep = list.len() / 2;
         injector.ready.extend(list.drain(keep..));
         self.wake(node, injector);
+    }
+}
+
+#[cfg(feature = "sim")]
+impl Mortal {
+    fn own(&self, task: AbortHandle) {
+        if self.ended.load(Ordering::Relaxed) {
+            return task.abort();
+        }
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are forgotten when there is no room for another.
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+        }
+        tasks.push(task);
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

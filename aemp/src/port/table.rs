@@ -61,6 +61,12 @@ fn own_shard() -> usize {
     shard
 }
 
+/// Has this thread number its ports as every other thread does that has called this: for simulations, which repeat.
+#[cfg(feature = "sim")]
+pub(crate) fn number_alike() {
+    SHARD.set(0);
+}
+
 impl Table {
     pub(crate) fn new() -> Self {
         Self {

@@ -64,7 +64,7 @@ pub(crate) fn start<P: Port>(
             let port: Arc<dyn AnyPort> = Arc::<Cell<P>>::clone(cell);
             // The first thing that a task does is to poll, so the wake-ups that the poll above could not
             // ask for are asked for then.
-            cell.node().scheduler().runtime().spawn(async move {
+            cell.node().scheduler().spawn(async move {
                 if handler.await {
                     scheduler::schedule(port);
                 }

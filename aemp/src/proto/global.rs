@@ -5,6 +5,7 @@
 //! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
 
 mod apply;
+mod dirty;
 mod flush;
 mod keep;
 mod known;
@@ -27,8 +28,9 @@ use aemp_codec::{NodeId, Value};
 
 pub(super) use self::outgoing::Outgoing;
 use self::{
+    dirty::{Dirty, DirtyFamilies, Noted, changed},
     keep::Keep,
-    known::{Keys, Known, Message, note},
+    known::{Known, Message},
     local::Local,
     pending::{Ask, Pending},
     shards::{Changed, Shards},
@@ -70,9 +72,11 @@ pub(super) struct Global {
     /// The master has to be sent all that this node has set.
     upload: bool,
     /// Changes that the master has not been sent.
-    upstream: Keys,
+    upstream: DirtyFamilies,
     pending: Pending,
     known: BTreeMap<NodeId, Known>,
+    /// Those of them that are global.
+    globals: BTreeSet<NodeId>,
     /// Connected nodes that may have to be told something.
     due: BTreeSet<NodeId>,
     /// The whole database, while this node is global.
@@ -84,9 +88,9 @@ pub(super) struct Global {
     /// Slaves that became global: until when this node goes on answering for them.
     released: BTreeMap<NodeId, Time>,
     /// Keys of which another value shows than when was last flushed.
-    shown: Keys,
+    shown: Noted,
     /// Keys of which this node answers for another value than when was last flushed.
-    ours: Keys,
+    ours: Noted,
     keep: Keep,
     watches: Watches,
     news: News,
@@ -109,16 +113,17 @@ impl Global {
             lost: None,
             local: Local::default(),
             upload: false,
-            upstream: Keys::new(),
+            upstream: DirtyFamilies::new(),
             pending: Pending::default(),
             known: BTreeMap::new(),
+            globals: BTreeSet::new(),
             due: BTreeSet::new(),
             shards: Shards::default(),
             own: 0,
             monitors: BTreeMap::new(),
             released: BTreeMap::new(),
-            shown: Keys::new(),
-            ours: Keys::new(),
+            shown: Noted::new(),
+            ours: Noted::new(),
             keep: Keep::new(monitor_timeout),
             watches: Watches::default(),
             news: News::new(),
@@ -141,7 +146,7 @@ impl Global {
 
     /// Sets a key; an equal value changes nothing.
     pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
-        let Some((family, key)) = self.local.set(family, key, value.clone()) else {
+        let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
             return;
         };
         match self.role {
@@ -149,7 +154,7 @@ impl Global {
                 let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
                 self.changed(&changed, &family, &key);
             }
-            Role::Slave(_) => note(&mut self.upstream, &family, &key),
+            Role::Slave(_) => self.set_upstream(&family, &key, was, true),
             Role::Searching(_) | Role::Alone => {
                 let entry = [(key, Some(value))];
                 self.watches.update(&family, entry, &mut self.news);
@@ -159,7 +164,7 @@ impl Global {
 
     /// Deletes a key, if this node has set it.
     pub(super) fn del(&mut self, family: &str, key: &str) {
-        let Some((family, key)) = self.local.del(family, key) else {
+        let Some((family, key, old)) = self.local.del(family, key) else {
             return;
         };
         match self.role {
@@ -168,26 +173,38 @@ impl Global {
                     self.changed(&changed, &family, &key);
                 }
             }
-            Role::Slave(_) => note(&mut self.upstream, &family, &key),
+            Role::Slave(_) => self.set_upstream(&family, &key, true, false),
             Role::Searching(_) | Role::Alone => {
-                let entry = [(key, None)];
-                self.watches.update(&family, entry, &mut self.news);
+                self.watches.del_own(&family, &key, &old, &mut self.news);
             }
         }
     }
 
-    fn changed(&mut self, changed: &Changed, family: &Arc<str>, key: &Arc<str>) {
-        if changed.shown {
-            note(&mut self.shown, family, key);
+    /// The master has to be told of a key that this node has set or deleted; watches are told by the master.
+    fn set_upstream(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
+        self.watches.expect(family, key);
+        match self.upstream.get_mut(&**family) {
+            Some(dirty) => dirty.add(key, was, is),
+            None => {
+                let mut dirty = Dirty::default();
+                dirty.add(key, was, is);
+                self.upstream.insert(Arc::clone(family), dirty);
+            }
         }
-        if changed.ours {
-            note(&mut self.ours, family, key);
+    }
+
+    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>) {
+        if what.shown {
+            changed(&mut self.shown, family, key, what.was);
+        }
+        if what.ours {
+            changed(&mut self.ours, family, key, what.was_ours);
         }
     }
 
     fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
-        for (changed, family, key) in changes {
-            self.changed(&changed, &family, &key);
+        for (what, family, key) in changes {
+            self.changed(&what, &family, &key);
         }
     }
 
@@ -265,9 +282,11 @@ impl Global {
 
     /// Answers a query out of what this node knows itself.
     fn answer(&mut self, id: QueryId, what: Query, family: &str) {
-        let answer = match self.role {
-            Role::Global => Answer::of(what, self.shards.family(family)),
-            _ => Answer::of(what, self.local(family)),
+        let answer = match (&self.role, self.watches.known(family)) {
+            (Role::Global, _) => Answer::of(what, self.shards.family(family)),
+            // What the last master has told is all that is known.
+            (_, Some(known)) => Answer::of(what, known.iter()),
+            (_, None) => Answer::of(what, self.local(family)),
         };
         self.effects.push(Effect::Answer(id, Ok(answer)));
     }
@@ -282,8 +301,7 @@ impl Global {
         if self.role != Role::Global {
             return self.pending.find(node);
         }
-        let found = self.shards.shown(LISTENERS, node.as_str());
-        let found = found.and_then(request::addresses);
+        let found = self.shards.listeners(node).and_then(request::addresses);
         self.effects.push(Effect::Found(node.clone(), found));
     }
 
@@ -331,7 +349,7 @@ impl Global {
             self.forget_stale(&node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {
-                note(&mut self.ours, &family, &key);
+                changed(&mut self.ours, &family, &key, true);
             }
         }
     }
@@ -355,6 +373,20 @@ impl Global {
         match self.role {
             Role::Global => self.shards.family(family).map(copy).collect(),
             _ => self.local(family).map(copy).collect(),
+        }
+    }
+
+    /// The families of [`view`](Self::view), and how many entries each has.
+    pub(super) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
+        let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
+        match self.role {
+            Role::Global => self.shards.sizes().map(copy).collect(),
+            _ => {
+                let local = self.local.iter();
+                local
+                    .map(|(family, set)| copy((family, set.len())))
+                    .collect()
+            }
         }
     }
 

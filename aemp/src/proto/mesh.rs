@@ -6,10 +6,12 @@ mod connections;
 mod dial;
 mod failures;
 mod global;
+mod inspect;
 mod nodes;
 mod output;
 mod peers;
 mod seeds;
+mod timed;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,6 +26,7 @@ use self::{
     conn::{Conn, Phase, Purpose},
     nodes::Node,
     seeds::Seeds,
+    timed::Timed,
 };
 pub use self::{
     output::{Level, Output},
@@ -75,9 +78,9 @@ pub struct Mesh<P> {
     handshake: Arc<HandshakeConfig>,
     peers: P,
     random: Random,
-    conns: BTreeMap<ConnId, Conn>,
+    conns: Timed<ConnId, Conn>,
     last_conn: u64,
-    nodes: BTreeMap<NodeId, Node>,
+    nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
     global: Global,
@@ -103,9 +106,9 @@ impl<P: Peers> Mesh<P> {
             handshake: Arc::new(config.handshake.clone()),
             peers,
             random,
-            conns: BTreeMap::new(),
+            conns: Timed::default(),
             last_conn: 0,
-            nodes: BTreeMap::new(),
+            nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),
             runnable: VecDeque::new(),
@@ -133,17 +136,13 @@ impl<P: Peers> Mesh<P> {
     /// When [`timeout`](Self::timeout) has to be called at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let conns = self.conns.values().filter_map(|conn| conn.phase.deadline());
-        let patience = self.config.connect_interval;
-        let nodes = self
-            .nodes
-            .values()
-            .filter_map(|node| node.deadline(patience));
-        conns
-            .chain(nodes)
-            .chain(self.seeds.deadline())
-            .chain(self.global.deadline().filter(|_| !self.stopped))
-            .min()
+        let deadlines = [
+            self.conns.deadline(),
+            self.nodes.deadline(),
+            self.seeds.deadline(),
+            self.global.deadline().filter(|_| !self.stopped),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -192,11 +191,8 @@ impl<P: Peers> Mesh<P> {
     /// A connection from `addr`, the peer's socket address, was accepted.
     pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
         let conn = self.next_conn();
-        let handshakes = self
-            .conns
-            .values()
-            .filter(|conn| conn.is_stranger())
-            .count();
+        let waiting = self.conns.waiting();
+        let handshakes = waiting.filter(|conn| conn.is_stranger()).count();
         if self.stopped || handshakes >= self.config.max_handshakes {
             self.log(
                 Level::Warn,
@@ -313,6 +309,14 @@ impl<P: Peers> Mesh<P> {
                 break;
             }
         }
+        self.look_at_clocks();
+    }
+
+    /// Finds out what has to be waited for.
+    fn look_at_clocks(&mut self) {
+        let patience = self.config.connect_interval;
+        self.conns.settle(|conn| conn.phase.deadline());
+        self.nodes.settle(|node| node.deadline(patience));
     }
 }
 

@@ -67,6 +67,12 @@ impl Peer {
         &self.remote
     }
 
+    /// How much may be queued for it.
+    #[must_use]
+    pub fn limits(&self) -> PeerLimits {
+        self.limits
+    }
+
     /// Sends a packet to a port of the node; `write` adds tag and arguments.
     ///
     /// # Errors

@@ -1,8 +1,12 @@
 //! What node ports ask of each other (PROTOCOL.md sections 5 and 6).
 
+mod error;
+
 use std::borrow::Cow;
 
-use aemp_codec::{DecodeError, EncodeError, IdError, PacketReader, PacketWriter, PortId, Value};
+use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId, Value};
+
+pub use self::error::RequestError;
 
 /// The function that makes a port on another node.
 pub const SPAWN: &str = "AnyEvent::MP::_spawn";
@@ -105,61 +109,6 @@ pub enum Request {
         /// Its arguments.
         args: Vec<Value>,
     },
-}
-
-/// Why a request has no effect. It is logged and does not end the connection, unless it is
-/// [malformed](Self::is_malformed).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The packet breaks the rules of its format.
-    #[error(transparent)]
-    Malformed(DecodeError),
-    /// The request's name is an array or a map.
-    #[error("the request is no text")]
-    Name,
-    /// An argument is not there.
-    #[error("{request}: no {argument}")]
-    Missing {
-        /// The request.
-        request: String,
-        /// What is missing.
-        argument: &'static str,
-    },
-    /// An argument is an array or a map.
-    #[error("{request}: the {argument} is no text")]
-    NotText {
-        /// The request.
-        request: String,
-        /// Which.
-        argument: &'static str,
-    },
-    /// An argument is something that no value can hold.
-    #[error("{request}: {source}")]
-    Value {
-        /// The request.
-        request: String,
-        /// Why.
-        source: DecodeError,
-    },
-    /// An argument is no port ID.
-    #[error("{request}: the {argument}: {source}")]
-    PortId {
-        /// The request.
-        request: String,
-        /// Which.
-        argument: &'static str,
-        /// Why.
-        source: IdError,
-    },
-}
-
-impl RequestError {
-    /// Whether the packet breaks the rules of its format, so that the connection has to be closed.
-    #[must_use]
-    pub fn is_malformed(&self) -> bool {
-        matches!(self, Self::Malformed(_))
-    }
 }
 
 impl Request {

@@ -1,15 +1,12 @@
 //! Memory per idle actor: the growth of a fresh process.
-//!
-//! Counting in the allocator would need `unsafe`, which no crate here has. The growth of the
-//! resident set counts what the allocator wastes as well, which is what a user pays.
 
 use std::env;
-use std::fs;
 use std::process::Command;
 
 use crate::local::contenders::{CONTENDERS, Contender};
 use crate::local::framework::Framework;
 use crate::local::workloads;
+use crate::resident::{kilobytes, resident};
 
 const CHILD: &str = "--memory-child";
 
@@ -18,7 +15,7 @@ const BYTES_PER_ACTOR: u64 = 9_000;
 
 /// `wanted`, or a tenth of it where memory does not suffice.
 pub(crate) fn affordable(wanted: u64) -> u64 {
-    let Some(available) = proc_kilobytes("/proc/meminfo", "MemAvailable:") else {
+    let Some(available) = kilobytes("/proc/meminfo", "MemAvailable:") else {
         return wanted;
     };
     if available * 1024 >= wanted * BYTES_PER_ACTOR {
@@ -65,17 +62,6 @@ pub(crate) fn idle<F: Framework>(actors: u64) -> Option<f64> {
         let before = resident()?;
         let counters = workloads::counters(&framework, actors).await;
         workloads::visit_all(&counters).await;
-        Some((resident()? - before) * 1024.0 / actors as f64)
+        Some((resident()? - before) / actors as f64)
     })
-}
-
-fn resident() -> Option<f64> {
-    proc_kilobytes("/proc/self/status", "VmRSS:").map(|kilobytes| kilobytes as f64)
-}
-
-/// A line `NAME  123 kB` of a file that only Linux has.
-fn proc_kilobytes(path: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

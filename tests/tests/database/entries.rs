@@ -63,6 +63,18 @@ async fn registered_ports_are_there_until_they_die() {
 }
 
 #[tokio::test]
+async fn a_registered_port_may_change_its_value() {
+    let node = Node::local().unwrap();
+    let port = node.untyped(|_: &mut Cx<'_>, _: Args| ());
+    node.db_reg("ports", &port.id(), 0).unwrap();
+    let family = node.family::<i64>("ports").unwrap();
+    family.set(port.id().as_str(), &5).unwrap();
+    assert_eq!(family.get(port.id().as_str()).await.unwrap(), Some(5));
+    port.kil(());
+    has(&node, "ports", 0).await;
+}
+
+#[tokio::test]
 async fn a_deleted_registration_is_not_deleted_again_when_the_port_dies() {
     let node = Node::local().unwrap();
     let port = node.untyped(|_: &mut Cx<'_>, _: Args| ());

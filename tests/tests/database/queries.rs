@@ -39,6 +39,11 @@ async fn types_of_ones_own() {
         text.starts_with("database family \"f\": the value of \"odd\" cannot be understood: "),
         "{text}"
     );
+    let contents = family.contents().await.unwrap();
+    assert_eq!((contents.entries, contents.odd.len()), (expected, 1));
+    assert_eq!(family.get("k").await.unwrap(), Some((1, "x".to_owned())));
+    assert_eq!(family.get("none").await.unwrap(), None);
+    assert!(family.get("odd").await.is_err());
     family.clone().del(["k", "odd"]);
     assert!(family.entries().await.unwrap().is_empty());
 }
@@ -79,4 +84,13 @@ async fn a_query_that_is_dropped_leaves_nothing_behind() {
     }
     soon(async { assert!(a.db_keys("f").await.unwrap().is_empty()) }).await;
     stop([a, b, g]).await;
+}
+
+#[tokio::test]
+async fn a_stopped_node_says_so() {
+    for node in [Node::local().unwrap(), builder("a").start().await.unwrap()] {
+        node.stop().await;
+        let asked = soon(node.db_keys("f")).await;
+        assert!(matches!(asked, Err(DbError::Stopped)), "{asked:?}");
+    }
 }

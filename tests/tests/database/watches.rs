@@ -12,7 +12,7 @@ use crate::{common::soon, has, start, stop, three};
 /// Takes events until the family holds so many keys; what it holds by then.
 async fn until(watch: &mut Watch<i64>, held: &mut BTreeMap<String, i64>, keys: usize) {
     while held.len() != keys {
-        match soon(watch.next()).await {
+        match soon(watch.next()).await.expect("the node runs") {
             FamilyEvent::All(contents) => *held = contents.entries,
             FamilyEvent::Changes(changes) => {
                 for (key, value) in changes.added {
@@ -34,7 +34,7 @@ async fn a_watch_is_a_stream_of_contents_and_changes() {
     let [g, a, b] = three().await;
     let family = b.family::<i64>("f").unwrap();
     let mut watch = family.watch();
-    let FamilyEvent::All(contents) = soon(watch.next()).await else {
+    let Some(FamilyEvent::All(contents)) = soon(watch.next()).await else {
         panic!("the contents come first")
     };
     assert!(contents.entries.is_empty() && contents.odd.is_empty());
@@ -45,7 +45,7 @@ async fn a_watch_is_a_stream_of_contents_and_changes() {
     g.db_set("f", "l", "not a number").unwrap();
     let mut odd = None;
     while odd.is_none() {
-        let FamilyEvent::Changes(changes) = soon(watch.next()).await else {
+        let Some(FamilyEvent::Changes(changes)) = soon(watch.next()).await else {
             panic!("only changes now")
         };
         odd = changes.odd.get("l").cloned();
@@ -74,7 +74,7 @@ async fn who_looks_rarely_sees_fewer_changes() {
         family.set("brief", &n).unwrap();
         family.del(["brief"]);
     }
-    let FamilyEvent::Changes(changes) = soon(watch.next()).await else {
+    let Some(FamilyEvent::Changes(changes)) = soon(watch.next()).await else {
         panic!("changes")
     };
     assert_eq!(changes.added, BTreeMap::from([("k".to_owned(), 999)]));
@@ -127,6 +127,28 @@ async fn a_callback_may_use_the_database_and_panic() {
         has(&node, "f", node.db_keys("f").await.unwrap().len()).await;
     }
     has(&node, "copy", 3).await;
+}
+
+#[tokio::test]
+async fn a_callback_is_not_called_after_its_guard_is_dropped() {
+    let node = Node::local().unwrap();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let monitor = node.db_mon("f", move |change| {
+        let _ = tell.send(change.contents.len());
+    });
+    drop(monitor.unwrap());
+    assert_eq!(soon(told.recv()).await, None, "nothing was told yet");
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_node() {
+    let node = Node::local().unwrap();
+    let family = node.family::<i64>("f").unwrap();
+    let mut watch = family.watch();
+    soon(watch.next()).await;
+    let waiting = tokio::spawn(async move { watch.next().await });
+    node.stop().await;
+    assert_eq!(soon(waiting).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ mod command;
 #[path = "../network/common.rs"]
 mod common;
 mod connecting;
+mod extremes;
 mod failover;
 mod from_perl;
 mod globals;
+mod inspect;
 mod mixed;
 mod perl;
 mod perl_db;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aemp::{
     CallError, Node, PortId,
-    inspect::{Connections, Direction, InspectError, NodeInfo, Ports, Role},
+    inspect::{Connections, Direction, FamilyInfo, InspectError, NodeInfo, Ports, Role},
     msg,
 };
 use serde_json::json;
@@ -203,6 +203,36 @@ async fn functions_are_listed() {
 }
 
 #[tokio::test]
+async fn a_global_node_knows_all_families() {
+    let (a, b) = pair().await;
+    let lights = b.family::<i64>("lights").unwrap();
+    lights.set("kitchen", &1).unwrap();
+    lights.set("hall", &0).unwrap();
+    let known = async {
+        loop {
+            // `a` is the seed of `b`, hence global.
+            let families = b.inspect("a").families().await.unwrap();
+            let known = |family: &&FamilyInfo| family.name == "lights" && family.keys == 2;
+            if families.families.iter().any(|family| known(&family)) {
+                return families;
+            }
+        }
+    };
+    let families = soon(known).await;
+    assert_eq!(families.total, families.families.len() as u64);
+    assert!(families.families.iter().any(|family| family.name == "'l"));
+    let own = a.inspect("b").families().await.unwrap();
+    assert!(own.families.iter().any(|family| family.name == "lights"));
+    let alone = Node::local().unwrap();
+    alone.family::<i64>("mine").unwrap().set("x", &1).unwrap();
+    let families = alone.inspect("").families().await.unwrap();
+    assert_eq!(
+        (&*families.families[0].name, families.families[0].keys),
+        ("mine", 1)
+    );
+}
+
+#[tokio::test]
 async fn a_reference_node_is_not_asked_what_it_does_not_know() {
     let a = start(listening("a")).await;
     let mut perl = Raw::login(&a, "perl").await;
@@ -278,7 +308,7 @@ async fn a_question_that_makes_no_sense_is_answered_so() {
     assert_eq!(answer[0], "it is".into());
     assert_eq!(
         answer[1].text().unwrap(),
-        r#"cannot inspect "weather": only connections, functions, node, ports"#
+        r#"cannot inspect "weather": only connections, families, functions, node, ports"#
     );
     assert!(answer[2].is_null());
     a.snd(&node_port(&b), msg!["inspect", "node"]);

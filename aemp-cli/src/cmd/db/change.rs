@@ -27,7 +27,7 @@ pub(super) fn set_command() -> Command {
         .about("Set a key of a family")
         .long_about(
             "Sets a key. An entry goes with the node that it belongs to. Without --on that is the command's own: it runs, and the \
-             entry is there, until SIGINT or SIGTERM, or for as long as --for says. With --on it is another node, which keeps the \
+             entry is there, until SIGINT or SIGTERM, or for as long as --for says; in the shell until that ends. With --on it is another node, which keeps the \
              entry until `db del`, or until it stops: any node that `aemp run`, or a program that is an `aemp` command, runs.",
         )
         .after_help(
@@ -82,11 +82,14 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
     client::with(session, async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let set = client.node.db_set(&family, &key, value).map_err(failed)?;
-        let _entry = set.guard();
         let document = json!({ "family": family, "key": key, "node": client.node.id() });
         client
             .output
             .result(&document, &format!("{family} {key} is set"))?;
+        if client.stays && time.is_none() {
+            return Ok(Exit::Done);
+        }
+        let _entry = set.guard();
         tokio::select! {
             () = tokio::time::sleep(time.unwrap_or_default()), if time.is_some() => {}
             () = signals.next() => {}

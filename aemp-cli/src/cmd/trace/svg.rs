@@ -257,51 +257,31 @@ fn spoke(spot: Spot) -> String {
 }
 
 fn legend(svg: &mut String, x: f64, y: f64) {
+    let middle = y - 4.0;
+    let arrow = " marker-end=\"url(#arrow)\"";
+    let pill = "<rect class=\"global\" y=\"-6\" width=\"26\" height=\"12\" rx=\"6\"/>".to_owned();
+    let dot = |class: &str| format!("<circle class=\"node{class}\" cx=\"{DOT}\" r=\"{DOT}\"/>");
+    let stroke = |class: &str, more: &str| format!("<line class=\"{class}\" x2=\"30\"{more}/>");
+    let entries = [
+        (pill, 26.0, "global node"),
+        (dot(""), 2.0 * DOT, "node"),
+        (dot(" lost"), 2.0 * DOT, "no answer"),
+        (stroke("slave", arrow), 30.0, "to its master"),
+        (stroke("mesh", ""), 30.0, "between globals"),
+        (stroke("link", ""), 30.0, "connection"),
+    ];
     let mut x = x;
-    let mut entry = |sign: &dyn Fn(f64) -> String, sign_width: f64, text: &str| {
-        let at = x + sign_width + 6.0;
+    for (sign, width, text) in entries {
+        let at = width + 6.0;
         put(
             svg,
             format_args!(
-                "{}<text class=\"note\" x=\"{at:.1}\" y=\"{y:.1}\">{text}</text>\n",
-                sign(x)
+                "<g transform=\"translate({x:.1} {middle:.1})\">{sign}\
+                 <text class=\"note\" x=\"{at:.1}\" y=\"4\">{text}</text></g>\n"
             ),
         );
-        x = at + 6.6 * text.len() as f64 + 16.0;
-    };
-    let middle = y - 4.0;
-    let stroke = |class: &'static str, more: &'static str| {
-        move |x: f64| {
-            format!(
-                "<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{middle:.1}\" x2=\"{:.1}\" y2=\"{middle:.1}\"{more}/>",
-                x + 30.0
-            )
-        }
-    };
-    let pill = |x: f64| {
-        format!(
-            "<rect class=\"global\" x=\"{x:.1}\" y=\"{:.1}\" width=\"26\" height=\"12\" rx=\"6\"/>",
-            middle - 6.0
-        )
-    };
-    let dot = |class: &'static str| {
-        move |x: f64| {
-            format!(
-                "<circle class=\"node{class}\" cx=\"{:.1}\" cy=\"{middle:.1}\" r=\"{DOT}\"/>",
-                x + DOT
-            )
-        }
-    };
-    entry(&pill, 26.0, "global node");
-    entry(&dot(""), 2.0 * DOT, "node");
-    entry(&dot(" lost"), 2.0 * DOT, "no answer");
-    entry(
-        &stroke("slave", " marker-end=\"url(#arrow)\""),
-        30.0,
-        "to its master",
-    );
-    entry(&stroke("mesh", ""), 30.0, "between globals");
-    entry(&stroke("link", ""), 30.0, "connection");
+        x += at + 6.6 * text.len() as f64 + 16.0;
+    }
 }
 
 fn put(svg: &mut String, args: std::fmt::Arguments<'_>) {

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use aemp_codec::{Format, NodeId, PacketReader};
 
-use super::{NodeBuilder, fill_random};
+use super::NodeBuilder;
 use crate::{
     Node, StartError,
     config::{Address, ConfigFile, Host, Method, Service, Settings, Sources},
-    net::{NetConfig, local_addresses},
+    net::{NetConfig, Place, local_addresses},
     node::names::Names,
     proto::handshake::auth::Secret,
 };
@@ -135,9 +135,9 @@ fn remark(settings: &Settings) {
 }
 
 /// The node ID with its variable parts replaced.
-pub(super) fn node_id(settings: &Settings) -> Result<NodeId, StartError> {
+pub(super) fn node_id(settings: &Settings, place: &Place) -> Result<NodeId, StartError> {
     let mut random = [0; 19];
-    fill_random(&mut random)?;
+    place.fill_random(&mut random)?;
     let random = Names::new(random).spawned();
     Ok(NodeId::new(settings.node_id_with(&random))?)
 }

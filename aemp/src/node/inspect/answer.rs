@@ -6,8 +6,8 @@ use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
 
 use super::{
-    ConnectionInfo, Connections, Direction, Functions, MOST, NodeInfo, Role, SeedInfo, Traffic,
-    ports,
+    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
+    SeedInfo, Traffic, ports,
 };
 use crate::{
     Node,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What can be asked.
-const SUBJECTS: &str = "connections, functions, node, ports";
+const SUBJECTS: &str = "connections, families, functions, node, ports";
 /// How many ports or connections an answer lists, whatever is asked for.
 const AT_MOST: usize = 10_000;
 
@@ -52,10 +52,11 @@ impl Node {
         match &*subject {
             "node" => self.tell(&to, msg, &self.info()),
             "connections" => self.tell(&to, msg, &self.connections(most)),
+            "families" => self.tell(&to, msg, &self.families(most)),
             "functions" => self.tell(&to, msg, &self.functions()),
             "ports" => {
                 let node = self.clone();
-                self.scheduler().runtime().spawn(async move {
+                self.scheduler().spawn(async move {
                     let ports = ports::look(&node, most).await;
                     node.tell(&to, msg, &ports);
                 });
@@ -120,6 +121,19 @@ impl Node {
             global::Role::Slave(master) => (Role::Slave, Some(master.as_str().into())),
             global::Role::Global => (Role::Global, None),
         }
+    }
+
+    pub(super) fn families(&self, most: usize) -> Families {
+        let sizes = self.ask_database(|machine, _| machine.sizes());
+        let total = sizes.len() as u64;
+        let family = |(name, size): (Arc<str>, usize)| FamilyInfo {
+            name: String::from(&*name),
+            keys: size as u64,
+        };
+        let mut families: Vec<_> = sizes.into_iter().map(family).collect();
+        families.sort_by(|a, b| (b.keys, &a.name).cmp(&(a.keys, &b.name)));
+        families.truncate(most);
+        Families { total, families }
     }
 
     pub(super) fn functions(&self) -> Functions {

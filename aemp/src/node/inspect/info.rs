@@ -180,6 +180,29 @@ pub struct PortInfo {
     pub monitors: u64,
 }
 
+/// The families of the distributed database, as far as a node knows them: a global node all, any other those in which it has
+/// set something itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Families {
+    /// How many there are.
+    pub total: u64,
+    /// Those with the most keys, the most first.
+    pub families: Vec<FamilyInfo>,
+}
+
+/// One family of the distributed database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct FamilyInfo {
+    /// Its name.
+    pub name: String,
+    /// How many keys it has.
+    pub keys: u64,
+}
+
 /// What a node runs for others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,6 +6,7 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
+    dirty::changed,
     known::{Keys, Message, Monitor, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update},
@@ -21,7 +22,6 @@ impl Global {
             GlobalRequest::Set(database) => self.take_set(from, database),
             GlobalRequest::Update(update) => self.take_update(from, update),
             GlobalRequest::Find(node) => {
-                let node = node.as_str().into();
                 self.reply(from, "g_find", Message::Found(node));
             }
             GlobalRequest::Query { what, family, id } => {
@@ -75,10 +75,12 @@ impl Global {
     fn answer_for(&mut self, slave: &NodeId) {
         if let Some(known) = self.known.get_mut(slave) {
             known.slave = true;
+            known.stale.clear();
         }
+        self.released.remove(slave);
         let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
-            note(&mut self.ours, &family, &key);
+            changed(&mut self.ours, &family, &key, true);
         }
     }
 
@@ -90,15 +92,14 @@ impl Global {
     }
 
     fn apply(&mut self, owner: &NodeId, update: Update) {
+        self.not_stale(owner, &update);
         let Update { family, set, del } = update;
         let place = self.shards.owner(owner);
         for (key, value) in set {
-            self.not_stale(owner, &family, &key);
             let (changed, family, key) = self.shards.set(place, &family, &key, value);
             self.changed(&changed, &family, &key);
         }
         for key in del {
-            self.not_stale(owner, &family, &key);
             if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
                 self.changed(&changed, &family, &key);
             }
@@ -112,6 +113,7 @@ impl Global {
         };
         let again = std::mem::replace(&mut known.global, true);
         let was_slave = std::mem::replace(&mut known.slave, false);
+        self.globals.insert(from.clone());
         if !self.is_global() {
             return;
         }
@@ -135,11 +137,14 @@ impl Global {
         }
     }
 
-    fn not_stale(&mut self, node: &NodeId, family: &str, key: &str) {
-        if let Some(known) = self.known.get_mut(node)
-            && let Some(keys) = known.stale.get_mut(family)
-        {
-            keys.swap_remove(key);
+    fn not_stale(&mut self, node: &NodeId, update: &Update) {
+        let known = self.known.get_mut(node);
+        let Some(stale) = known.and_then(|known| known.stale.get_mut(&update.family)) else {
+            return;
+        };
+        let set = update.set.iter().map(|(key, _)| key);
+        for key in set.chain(&update.del) {
+            stale.swap_remove(key);
         }
     }
 
@@ -164,8 +169,8 @@ impl Global {
             let own = entries.iter().find(|(key, _)| **key == *from.as_str());
             own.map(|(_, value)| value.clone())
         });
+        // What it had set as a slave and does not set again goes later: a large database comes in parts.
         self.set_all(from, database);
-        self.forget_stale(from);
         // So that global nodes find each other even when the one between them is lost.
         if let Some(listeners) = listeners {
             self.set(LISTENERS, from.as_str(), listeners);

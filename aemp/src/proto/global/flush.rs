@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use aemp_codec::{NodeId, Value};
-use indexmap::IndexSet;
 
 use super::{
     GLOBALS, Global, LISTENERS, Role,
-    known::{Keys, Known, Message, Monitor},
-    outgoing::{self, Outgoing, Set, Style},
+    dirty::merged,
+    known::{Known, Message, Monitor},
+    outgoing::{Outgoing, Set, Style, Way, keys_of},
     pending::Ask,
     shards::Shards,
 };
-use crate::proto::{Time, mesh::Level};
+use crate::proto::{Time, mesh::Level, queue::weight};
 
 impl Global {
     /// Sends what there is to be sent. The nodes that have enough for now are returned; they have to be
-    /// [given more](Self::caught_up) when what is queued for them has been written.
+    /// [given more](Self::caught_up) when what is queued for them by now has been written.
     pub(in crate::proto) fn flush(&mut self, now: Time, out: &mut impl Outgoing) -> Vec<NodeId> {
         self.publish();
         self.follow_globals(now);
@@ -39,6 +39,7 @@ impl Global {
     pub(in crate::proto) fn caught_up(&mut self, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node) {
             known.held = false;
+            known.queued = 0;
             self.due.insert(node.clone());
         }
     }
@@ -49,13 +50,13 @@ impl Global {
 
     /// Tells this node's own watches what shows now.
     pub(super) fn publish(&mut self) {
-        for (family, keys) in &self.shown {
+        for (family, notes) in &self.shown {
             if self.watches.contains(family) {
-                let shown = |key: &Arc<str>| {
+                let shown = |(key, _): &(Arc<str>, bool)| {
                     let value = self.shards.shown(family, key).cloned();
                     (Arc::clone(key), value)
                 };
-                let entries: Vec<_> = keys.iter().map(shown).collect();
+                let entries: Vec<_> = notes.iter().map(shown).collect();
                 self.watches.update(family, entries, &mut self.news);
             }
         }
@@ -67,7 +68,7 @@ impl Global {
         let Some(nodes) = self.shown.get(GLOBALS) else {
             return;
         };
-        for key in nodes {
+        for (key, _) in nodes {
             let Ok(node) = NodeId::new(key) else { continue };
             if self.shards.shown(GLOBALS, key).is_none() {
                 self.keep.remove(key);
@@ -80,29 +81,42 @@ impl Global {
 
     /// Hands what has changed to all who have to be told.
     fn spread(&mut self) {
-        for (family, keys) in std::mem::take(&mut self.shown) {
-            for node in self.monitors.get(&family).into_iter().flatten() {
-                let known = self.known.get_mut(node);
-                if let Some(monitor) = known.and_then(|known| known.monitors.get_mut(&family))
-                    && !monitor.fresh
-                {
-                    monitor.dirty.extend(keys.iter().cloned());
-                    self.due.insert(node.clone());
+        for (family, notes) in std::mem::take(&mut self.shown) {
+            let Some(nodes) = self.monitors.get(&family) else {
+                continue;
+            };
+            for (key, was) in merged(notes) {
+                let is = self.shards.shown(&family, &key).is_some();
+                for node in nodes {
+                    let known = self.known.get_mut(node);
+                    if let Some(monitor) = known.and_then(|known| known.monitors.get_mut(&family))
+                        && !monitor.fresh
+                    {
+                        monitor.dirty.add(&key, was, is);
+                    }
                 }
             }
+            self.due.extend(nodes.iter().cloned());
         }
-        let ours = std::mem::take(&mut self.ours);
-        if ours.is_empty() {
-            return;
-        }
-        for (node, known) in &mut self.known {
-            if known.global && !known.set_due {
-                for (family, keys) in &ours {
-                    let dirty = known.ours.entry(Arc::clone(family)).or_default();
-                    dirty.extend(keys.iter().cloned());
-                }
-                self.due.insert(node.clone());
+        for (family, notes) in std::mem::take(&mut self.ours) {
+            if self.globals.is_empty() {
+                continue;
             }
+            for (key, was) in merged(notes) {
+                let is = self.shards.is_ours_set(&family, &key);
+                for node in &self.globals {
+                    if let Some(known) = self.known.get_mut(node)
+                        && !known.set_due
+                    {
+                        known
+                            .ours
+                            .entry(Arc::clone(&family))
+                            .or_default()
+                            .add(&key, was, is);
+                    }
+                }
+            }
+            self.due.extend(self.globals.iter().cloned());
         }
     }
 
@@ -111,77 +125,72 @@ impl Global {
         let Some(mut known) = self.known.remove(node) else {
             return false;
         };
-        let mut odd = Vec::new();
+        let mut way = Way::new(out, node, known.queued);
         for message in std::mem::take(&mut known.messages) {
-            self.send_message(node, &message, out, &mut odd);
+            self.send_message(&mut way, &message);
         }
-        if matches!(&self.role, Role::Slave(master) if master == node) {
-            self.tell_master(node, &mut known, out, &mut odd);
+        let is_master = matches!(&self.role, Role::Slave(master) if master == node);
+        if !known.held {
+            if is_master {
+                self.tell_master(&mut way);
+            }
+            known.tell(&mut way, &self.node, &self.shards);
         }
-        known.tell(node, &self.node, &self.shards, out, &mut odd);
-        let more = known.is_due();
-        known.held = out.is_full(node) && (more || self.is_waiting(node));
-        let held = known.held;
+        let waits = known.is_due() || is_master && self.has_upstream();
+        // What is held already has been asked for.
+        let full = !known.held && way.is_full() && waits;
+        known.held |= full;
+        known.queued = way.queued;
+        let odd = way.odd;
         self.known.insert(node.clone(), known);
         odd.into_iter()
             .for_each(|text| self.log(Level::Error, text));
-        held
+        full
     }
 
-    fn is_waiting(&self, node: &NodeId) -> bool {
-        matches!(&self.role, Role::Slave(master) if master == node) && self.has_upstream()
-    }
-
-    fn send_message(
-        &self,
-        node: &NodeId,
-        message: &Message,
-        out: &mut impl Outgoing,
-        odd: &mut Vec<String>,
-    ) {
-        let sent = out.send(node, &mut |packet| match message {
-            Message::Global => packet.str("g_global"),
-            Message::BecomeGlobal => packet.str("g_slave"),
-            Message::Unmonitor(family) => {
+    fn send_message(&self, way: &mut Way<'_, impl Outgoing>, message: &Message) {
+        let sent = match message {
+            Message::Global => way.send(|packet| packet.str("g_global")),
+            Message::BecomeGlobal => way.send(|packet| packet.str("g_slave")),
+            Message::Unmonitor(family) => way.send(|packet| {
                 packet.str("g_mon0")?;
                 packet.str(family)
-            }
-            Message::Found(wanted) => {
+            }),
+            Message::Found(wanted) => way.send(|packet| {
                 packet.str("g_found")?;
-                packet.str(wanted)?;
-                packet.value(self.shards.shown(LISTENERS, wanted).unwrap_or(&Value::Null))
-            }
+                packet.str(wanted.as_str())?;
+                packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))
+            }),
             Message::Reply { what, family, id } => {
-                packet.str("g_reply")?;
-                packet.value(id)?;
-                packet.value(&what.reply(self.shards.family(family)))
+                let mut answer = what.reply(self.shards.family(family));
+                let size = weight(&answer);
+                if size > way.most() {
+                    // Whoever asks should not have to wait for what cannot come.
+                    let text =
+                        format!("family {family} is too large for one packet: about {size} bytes");
+                    way.odd
+                        .push(format!("{} from {}: {text}", what.request(), way.node));
+                    answer = text.into();
+                }
+                way.send(|packet| {
+                    packet.str("g_reply")?;
+                    packet.value(id)?;
+                    packet.value(&answer)
+                })
             }
-        });
+        };
         if let Err(error) = sent {
-            odd.push(format!("{message:?} cannot be sent to {node}: {error}"));
+            let node = way.node;
+            way.odd
+                .push(format!("{message:?} cannot be sent to {node}: {error}"));
         }
     }
 
     /// The whole local database first, then changes of it, then what is to be asked: so a question is answered with what
     /// was set before it.
-    fn tell_master(
-        &mut self,
-        node: &NodeId,
-        known: &mut Known,
-        out: &mut impl Outgoing,
-        odd: &mut Vec<String>,
-    ) {
-        if known.held {
-            return;
-        }
+    fn tell_master(&mut self, way: &mut Way<'_, impl Outgoing>) {
         if std::mem::take(&mut self.upload) {
-            let families: Vec<_> = self.local.iter().collect();
-            let entries = families.iter().map(|(family, entries)| {
-                let entries: Vec<Set<'_>> = entries.iter().map(|(key, v)| (&**key, v)).collect();
-                (&***family, entries)
-            });
-            let families: Vec<_> = entries.collect();
-            outgoing::database(out, node, "g_slave", &[], &families, odd);
+            self.upload(way);
         }
         for (family, keys) in &mut self.upstream {
             let value = |key: &str| {
@@ -189,7 +198,7 @@ impl Global {
                     .family(family)
                     .and_then(|entries| entries.get(key))
             };
-            outgoing::changes(out, node, Style::Upstream, family, keys, value, odd);
+            way.changes(Style::Upstream, family, keys, value);
         }
         self.upstream.retain(|_, keys| !keys.is_empty());
         if !self.upstream.is_empty() {
@@ -197,7 +206,7 @@ impl Global {
         }
         while let Some((ask, query)) = self.pending.next_unsent() {
             // Names and numbers can be expressed in every format.
-            let _ = out.send(node, &mut |packet| match (&ask, &query) {
+            let _ = way.send(|packet| match (&ask, &query) {
                 (Ask::Find(node), _) => {
                     packet.str("g_find")?;
                     packet.str(node.as_str())
@@ -215,6 +224,24 @@ impl Global {
             });
         }
     }
+
+    fn upload(&mut self, way: &mut Way<'_, impl Outgoing>) {
+        let families: Vec<_> = self.local.iter().collect();
+        let all: Vec<(&str, Vec<Set<'_>>)> = families
+            .iter()
+            .map(|(family, entries)| {
+                let entries = entries.iter().map(|(key, value)| (&**key, value));
+                (&***family, entries.collect())
+            })
+            .collect();
+        self.upstream.clear();
+        if !way.database("g_slave", &[], &all) {
+            for (family, entries) in families {
+                let dirty = self.upstream.entry(Arc::clone(family)).or_default();
+                dirty.add_new(keys_of(entries));
+            }
+        }
+    }
 }
 
 impl Known {
@@ -224,93 +251,61 @@ impl Known {
         self.set_due || !self.ours.is_empty() || self.monitors.values().any(monitor)
     }
 
-    fn tell(
-        &mut self,
-        node: &NodeId,
-        own: &NodeId,
-        shards: &Shards,
-        out: &mut impl Outgoing,
-        odd: &mut Vec<String>,
-    ) {
-        if self.held {
-            return;
-        }
-        if self.set_due {
-            if out.is_full(node) {
-                return;
-            }
+    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+        if self.set_due && !way.is_full() {
             self.set_due = false;
             self.ours.clear();
-            tell_set(node, own, shards, out, odd);
+            self.tell_set(way, own, shards);
         }
+        let node = way.node;
         for (family, keys) in &mut self.ours {
             let value = |key: &str| shards.ours(family, key, node);
-            outgoing::changes(out, node, Style::Broadcast, family, keys, value, odd);
+            way.changes(Style::Broadcast, family, keys, value);
         }
         self.ours.retain(|_, keys| !keys.is_empty());
         for (family, monitor) in &mut self.monitors {
-            monitor.tell(node, family, shards, out, odd);
+            monitor.tell(way, family, shards);
+        }
+    }
+
+    /// Tells another global node all that this one answers for.
+    fn tell_set(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+        let (ours, node) = (shards.all_ours(way.node), way.node);
+        let all: Vec<(&str, Vec<Set<'_>>)> = ours
+            .iter()
+            .map(|(family, keys)| {
+                let entry = |key: &'_ Arc<str>| shards.ours_entry(family, key, node);
+                (&**family, keys.iter().filter_map(entry).collect())
+            })
+            .collect();
+        // The reference takes our addresses out of this very packet, and holds us for unreachable if they are not there.
+        let listeners = shards.ours(LISTENERS, own.as_str(), node);
+        let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
+        let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
+        if !way.database("g_set", &first, &all) {
+            for (family, keys) in &ours {
+                let dirty = self.ours.entry(Arc::clone(family)).or_default();
+                dirty.add_new(keys.iter().cloned());
+            }
         }
     }
 }
 
 impl Monitor {
-    fn tell(
-        &mut self,
-        node: &NodeId,
-        family: &str,
-        shards: &Shards,
-        out: &mut impl Outgoing,
-        odd: &mut Vec<String>,
-    ) {
+    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, family: &str, shards: &Shards) {
         if self.fresh {
-            if out.is_full(node) {
+            if way.is_full() {
                 return;
             }
-            let entries = shards.family(family);
-            let entries: Vec<Set<'_>> = entries.map(|(key, value)| (&**key, value)).collect();
-            outgoing::all(out, node, family, &entries, odd);
             self.fresh = false;
             self.dirty.clear();
+            let entries = shards.family(family);
+            let entries: Vec<Set<'_>> = entries.map(|(key, value)| (&**key, value)).collect();
+            if !way.all(family, &entries) {
+                self.dirty.add_new(keys_of(shards.family(family)));
+            }
         }
         let value = |key: &str| shards.shown(family, key);
-        let style = Style::Monitor;
-        outgoing::changes(out, node, style, family, &mut self.dirty, value, odd);
+        way.changes(Style::Monitor, family, &mut self.dirty, value);
     }
-}
-
-/// Tells another global node all that this one answers for.
-fn tell_set(
-    node: &NodeId,
-    own: &NodeId,
-    shards: &Shards,
-    out: &mut impl Outgoing,
-    odd: &mut Vec<String>,
-) {
-    let ours: Keys = shards.all_ours(node);
-    let entries = |family: &str, keys: &IndexSet<Arc<str>>| {
-        let keys = keys.iter();
-        keys.filter_map(|key| {
-            let value = shards.ours(family, key, node)?;
-            // The keys outlive the call, those of the table do not have to be looked up again.
-            Some((Arc::clone(key), value))
-        })
-        .collect::<Vec<_>>()
-    };
-    let families: Vec<_> = ours
-        .iter()
-        .map(|(family, keys)| (&**family, entries(family, keys)))
-        .collect();
-    let families: Vec<(&str, Vec<Set<'_>>)> = families
-        .iter()
-        .map(|(family, entries)| {
-            let entries = entries.iter().map(|(key, value)| (&**key, *value));
-            (*family, entries.collect())
-        })
-        .collect();
-    // The reference takes our addresses out of this very packet, and holds us for unreachable if they are not there.
-    let listeners = shards.ours(LISTENERS, own.as_str(), node);
-    let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
-    let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
-    outgoing::database(out, node, "g_set", &first, &families, odd);
 }

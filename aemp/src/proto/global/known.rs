@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use aemp_codec::Value;
+use aemp_codec::{NodeId, Value};
 use indexmap::IndexSet;
 
-/// Keys that are to be looked at again, by family.
+use super::dirty::{Dirty, DirtyFamilies};
+
+/// Keys, by family.
 pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
 
 /// A connected node. There is nothing of a node that is not.
@@ -19,12 +21,14 @@ pub(super) struct Known {
     pub(super) slave: bool,
     /// So much is queued for it that changes wait; they gather meanwhile.
     pub(super) held: bool,
+    /// About how many bytes have been queued for it since it last said that all was written.
+    pub(super) queued: usize,
     /// What it is to be told in any case.
     pub(super) messages: Vec<Message>,
     /// It needs all that we answer for.
     pub(super) set_due: bool,
     /// Changes of what we answer for.
-    pub(super) ours: Keys,
+    pub(super) ours: DirtyFamilies,
     /// The families that it watches.
     pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
     /// What it had set as a slave when it became global, and has not set since.
@@ -37,7 +41,7 @@ pub(super) struct Monitor {
     /// It has to be told what the family holds.
     pub(super) fresh: bool,
     /// What has changed since.
-    pub(super) dirty: IndexSet<Arc<str>>,
+    pub(super) dirty: Dirty,
 }
 
 /// What is said once.
@@ -50,7 +54,7 @@ pub(super) enum Message {
     /// `g_mon0`
     Unmonitor(Arc<str>),
     /// `g_found`
-    Found(Arc<str>),
+    Found(NodeId),
     /// `g_reply`
     Reply {
         what: super::request::Query,
@@ -59,7 +63,7 @@ pub(super) enum Message {
     },
 }
 
-/// Notes a key that is to be looked at again.
+/// Adds a key.
 pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) {
     match keys.get_mut(&**family) {
         Some(keys) => {

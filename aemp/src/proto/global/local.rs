@@ -15,41 +15,37 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Sets a key; the names to know it by, if that changes anything.
+    /// Sets a key. If that changes anything: the names to know it by, and whether it was set before.
     pub(super) fn set(
         &mut self,
         family: &str,
         key: &str,
         value: Value,
-    ) -> Option<(Arc<str>, Arc<str>)> {
-        if self
-            .family(family)
-            .and_then(|entries| entries.get(key))
-            .is_some_and(|old| *old == value)
+    ) -> Option<(Arc<str>, Arc<str>, bool)> {
+        let name = self.name(family);
+        if let Some(entries) = self.families.get_mut(family)
+            && let Some((_, key, old)) = entries.get_full_mut(key)
         {
-            return None;
-        }
-        let family = self.name(family);
-        let entries = self.families.entry(Arc::clone(&family)).or_default();
-        if let Some((_, key, old)) = entries.get_full_mut(key) {
+            let changed = *old != value;
             *old = value;
-            return Some((family, Arc::clone(key)));
+            return changed.then(|| (name, Arc::clone(key), true));
         }
         let key: Arc<str> = key.into();
+        let entries = self.families.entry(Arc::clone(&name)).or_default();
         entries.insert(Arc::clone(&key), value);
-        Some((family, key))
+        Some((name, key, false))
     }
 
-    /// Deletes a key; the names that it was known by, if it was there.
-    pub(super) fn del(&mut self, family: &str, key: &str) -> Option<(Arc<str>, Arc<str>)> {
+    /// Deletes a key. If it was there: the names that it was known by, and its value.
+    pub(super) fn del(&mut self, family: &str, key: &str) -> Option<(Arc<str>, Arc<str>, Value)> {
         let entries = self.families.get_mut(family)?;
-        let (key, _) = entries.swap_remove_entry(key)?;
+        let (key, value) = entries.swap_remove_entry(key)?;
         let empty = entries.is_empty();
         let name = self.name(family);
         if empty {
             self.families.remove(family);
         }
-        Some((name, key))
+        Some((name, key, value))
     }
 
     pub(super) fn family(&self, family: &str) -> Option<&Entries> {

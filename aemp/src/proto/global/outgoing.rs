@@ -3,29 +3,177 @@
 use std::sync::Arc;
 
 use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
-use indexmap::IndexSet;
 use serde::{Serialize, Serializer};
 
+use super::dirty::Dirty;
 use crate::proto::queue::weight;
 
-/// About how many bytes of entries go into one packet.
+/// About how many bytes of entries go into one packet, where the limits allow that much.
 const CHUNK: usize = 256 << 10;
+/// About how many bytes the database has queued for a node at a time.
+const ENOUGH: usize = 1 << 20;
 
 /// Where requests go.
 pub(in crate::proto) trait Outgoing {
-    /// Sends a request to the node port of a connected node; `write` adds the request and its arguments.
+    /// Sends a request to the node port of a connected node; `write` adds the request and its arguments. Returns how
+    /// many bytes that has queued.
     fn send(
         &mut self,
         node: &NodeId,
         write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError>;
+    ) -> Result<usize, EncodeError>;
 
-    /// Whether much is queued for the node: changes had better wait.
-    fn is_full(&mut self, node: &NodeId) -> bool;
+    /// How many bytes a packet to the node, and all that is queued for it, may have.
+    fn limit(&mut self, node: &NodeId) -> usize;
+}
+
+/// The way to one node.
+pub(super) struct Way<'a, O> {
+    out: &'a mut O,
+    pub(super) node: &'a NodeId,
+    limit: usize,
+    /// What the database has queued since it last heard that all has been written.
+    pub(super) queued: usize,
+    /// What could not be sent.
+    pub(super) odd: Vec<String>,
+}
+
+impl<'a, O: Outgoing> Way<'a, O> {
+    pub(super) fn new(out: &'a mut O, node: &'a NodeId, queued: usize) -> Self {
+        Self {
+            limit: out.limit(node),
+            out,
+            node,
+            queued,
+            odd: Vec::new(),
+        }
+    }
+
+    /// Whether changes have to wait. Only what the database itself has queued counts, so that it gets its share of a connection
+    /// that is always busy.
+    pub(super) fn is_full(&self) -> bool {
+        self.queued >= ENOUGH.min(self.limit / 8)
+    }
+
+    /// How large something may be that cannot be told in parts.
+    pub(super) fn most(&self) -> usize {
+        self.limit / 2
+    }
+
+    fn chunk(&self) -> usize {
+        CHUNK.min(self.limit / 32)
+    }
+
+    pub(super) fn send(
+        &mut self,
+        mut write: impl FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.queued += self.out.send(self.node, &mut write)?;
+        Ok(())
+    }
+
+    /// Tells the node what has become of keys, until it has enough: what is left of the keys waits.
+    pub(super) fn changes<'v>(
+        &mut self,
+        style: Style,
+        family: &str,
+        keys: &mut Dirty,
+        value: impl Fn(&str) -> Option<&'v Value>,
+    ) {
+        while !keys.is_empty() && !self.is_full() {
+            let (mut set, mut del, mut size) = (Vec::new(), Vec::new(), 0);
+            for key in keys.keys() {
+                size += 4 + key.len();
+                match value(key) {
+                    Some(value) => {
+                        size += weight(value);
+                        set.push((&**key, value));
+                    }
+                    None => del.push(&**key),
+                }
+                if size >= self.chunk() {
+                    break;
+                }
+            }
+            let count = set.len() + del.len();
+            let sent = self.send(|packet| style.write(packet, family, &set, &del));
+            if sent.is_err() {
+                self.one_by_one(style, family, &set, &del);
+            }
+            keys.told(count);
+        }
+    }
+
+    /// Some entry cannot be sent to that node: the others can.
+    #[cold]
+    fn one_by_one(&mut self, style: Style, family: &str, set: &[Set<'_>], del: &[&str]) {
+        let mut del = del.to_vec();
+        for entry in set {
+            let sent =
+                self.send(|packet| style.write(packet, family, std::slice::from_ref(entry), &[]));
+            if let Err(error) = sent {
+                let (key, node) = (entry.0, self.node);
+                self.odd.push(format!(
+                    "family {family}: the value of {key:?} cannot be sent to {node}: {error}"
+                ));
+                // Rather nothing than the value that it had before.
+                del.push(key);
+            }
+        }
+        if !del.is_empty() {
+            // Keys are texts, which every format can express.
+            let _ = self.send(|packet| style.write(packet, family, &[], &del));
+        }
+    }
+
+    /// Tells the node a whole database, if that is small. Otherwise only the `first` of it; the rest has to follow as
+    /// changes, and the answer is false.
+    pub(super) fn database(
+        &mut self,
+        request: &str,
+        first: &Families<'_>,
+        all: &Families<'_>,
+    ) -> bool {
+        let size: usize = all.iter().map(|(_, entries)| size_of(entries)).sum();
+        let write = |packet: &mut PacketWriter<'_>, families: &Families<'_>| {
+            packet.str(request)?;
+            packet.arg(&Whole(families))
+        };
+        if size < self.chunk() && self.send(|packet| write(packet, all)).is_ok() {
+            return true;
+        }
+        // Addresses can be expressed in every format.
+        let _ = self.send(|packet| write(packet, first));
+        false
+    }
+
+    /// Tells the node what a family that it watches holds, in one request, because what is not in it counts as deleted. If
+    /// that is too large, or cannot be sent, nothing is in it, everything has to follow as changes, and the answer is false.
+    pub(super) fn all(&mut self, family: &str, entries: &[Set<'_>]) -> bool {
+        let write = |packet: &mut PacketWriter<'_>, entries: &[Set<'_>]| {
+            packet.str("g_chg1")?;
+            packet.str(family)?;
+            if entries.is_empty() {
+                packet.value(&Value::Null)
+            } else {
+                packet.arg(&Map(entries))
+            }
+        };
+        let small = size_of(entries) < self.most();
+        if small && self.send(|packet| write(packet, entries)).is_ok() {
+            return true;
+        }
+        // A name and null can be expressed in every format.
+        let _ = self.send(|packet| write(packet, &[]));
+        false
+    }
 }
 
 /// An entry that is set.
 pub(super) type Set<'a> = (&'a str, &'a Value);
+
+/// Families and what is set in them.
+pub(super) type Families<'a> = [(&'a str, Vec<Set<'a>>)];
 
 /// Entries as a map.
 struct Map<'a>(&'a [Set<'a>]);
@@ -34,6 +182,20 @@ impl Serialize for Map<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
+}
+
+struct Whole<'a>(&'a Families<'a>);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let families = self.0.iter();
+        serializer.collect_map(families.map(|(family, entries)| (family, Map(entries))))
+    }
+}
+
+fn size_of(entries: &[Set<'_>]) -> usize {
+    let size = |(key, value): &Set<'_>| 4 + key.len() + weight(value);
+    entries.iter().map(size).sum()
 }
 
 /// How the three places that changes go to write them (REFERENCE.md, "Database").
@@ -80,180 +242,9 @@ impl Style {
     }
 }
 
-/// Tells a node what has become of keys, until it has enough: what is left of the keys waits.
-pub(super) fn changes<'v>(
-    out: &mut impl Outgoing,
-    node: &NodeId,
-    style: Style,
-    family: &str,
-    keys: &mut IndexSet<Arc<str>>,
-    value: impl Fn(&str) -> Option<&'v Value>,
-    odd: &mut Vec<String>,
-) {
-    while !keys.is_empty() && !out.is_full(node) {
-        let count = share(keys.iter(), &value);
-        let (mut set, mut del) = (Vec::with_capacity(count), Vec::new());
-        for key in keys.iter().take(count) {
-            match value(key) {
-                Some(value) => set.push((&**key, value)),
-                None => del.push(&**key),
-            }
-        }
-        let sent = out.send(node, &mut |packet| style.write(packet, family, &set, &del));
-        if sent.is_err() {
-            one_by_one(out, node, style, family, &set, &del, odd);
-        }
-        if count == keys.len() {
-            keys.clear();
-        } else {
-            keys.drain(..count);
-        }
-    }
-}
-
-/// How many keys go into one packet.
-fn share<'k, 'v>(
-    keys: impl Iterator<Item = &'k Arc<str>>,
-    value: impl Fn(&str) -> Option<&'v Value>,
-) -> usize {
-    let (mut count, mut size) = (0, 0);
-    for key in keys {
-        count += 1;
-        size += 4 + key.len() + value(key).map_or(0, weight);
-        if size >= CHUNK {
-            break;
-        }
-    }
-    count
-}
-
-/// Some entry cannot be sent to that node: the others can.
-#[cold]
-fn one_by_one(
-    out: &mut impl Outgoing,
-    node: &NodeId,
-    style: Style,
-    family: &str,
-    set: &[Set<'_>],
-    del: &[&str],
-    odd: &mut Vec<String>,
-) {
-    for entry in set {
-        let sent = out.send(node, &mut |packet| {
-            style.write(packet, family, std::slice::from_ref(entry), &[])
-        });
-        if let Err(error) = sent {
-            let key = entry.0;
-            odd.push(format!(
-                "family {family}: the value of {key:?} cannot be sent to {node}: {error}"
-            ));
-        }
-    }
-    if !del.is_empty() {
-        // Keys are texts, which every format can express.
-        let _ = out.send(node, &mut |packet| style.write(packet, family, &[], del));
-    }
-}
-
-/// Tells a node a database: as one request if it is small, otherwise the `first` part of it, and everything as changes.
-pub(super) fn database<'v>(
-    out: &mut impl Outgoing,
-    node: &NodeId,
-    request: &str,
-    first: &[(&str, Vec<Set<'v>>)],
-    families: &[(&str, Vec<Set<'v>>)],
-    odd: &mut Vec<String>,
-) {
-    let size: usize = families.iter().map(|(_, entries)| size_of(entries)).sum();
-    let whole = size < CHUNK
-        && out
-            .send(node, &mut |packet| {
-                packet.str(request)?;
-                packet.arg(&Whole(families))
-            })
-            .is_ok();
-    if whole {
-        return;
-    }
-    // Addresses can be expressed in every format.
-    let _ = out.send(node, &mut |packet| {
-        packet.str(request)?;
-        packet.arg(&Whole(first))
-    });
-    for (family, entries) in families {
-        for chunk in chunks(entries) {
-            let sent = out.send(node, &mut |packet| {
-                Style::Upstream.write(packet, family, chunk, &[])
-            });
-            if sent.is_err() {
-                one_by_one(out, node, Style::Upstream, family, chunk, &[], odd);
-            }
-        }
-    }
-}
-
-struct Whole<'a, 'v>(&'a [(&'a str, Vec<Set<'v>>)]);
-
-impl Serialize for Whole<'_, '_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let families = self.0.iter();
-        serializer.collect_map(families.map(|(family, entries)| (family, Map(entries))))
-    }
-}
-
-/// Tells a node what a family that it watches holds.
-pub(super) fn all(
-    out: &mut impl Outgoing,
-    node: &NodeId,
-    family: &str,
-    entries: &[Set<'_>],
-    odd: &mut Vec<String>,
-) {
-    // One request, because what is not in it counts as deleted. Only what no packet can hold is told in parts.
-    let whole = out.send(node, &mut |packet| {
-        packet.str("g_chg1")?;
-        packet.str(family)?;
-        if entries.is_empty() {
-            packet.value(&Value::Null)
-        } else {
-            packet.arg(&Map(entries))
-        }
-    });
-    if whole.is_ok() {
-        return;
-    }
-    let _ = out.send(node, &mut |packet| {
-        packet.str("g_chg1")?;
-        packet.str(family)?;
-        packet.value(&Value::Null)
-    });
-    for chunk in chunks(entries) {
-        let sent = out.send(node, &mut |packet| {
-            Style::Monitor.write(packet, family, chunk, &[])
-        });
-        if sent.is_err() {
-            one_by_one(out, node, Style::Monitor, family, chunk, &[], odd);
-        }
-    }
-}
-
-fn size_of(entries: &[Set<'_>]) -> usize {
-    let size = |(key, value): &Set<'_>| 4 + key.len() + weight(value);
-    entries.iter().map(size).sum()
-}
-
-fn chunks<'a, 'v>(mut entries: &'a [Set<'v>]) -> impl Iterator<Item = &'a [Set<'v>]> {
-    std::iter::from_fn(move || {
-        if entries.is_empty() {
-            return None;
-        }
-        let mut size = 0;
-        let full = entries.iter().position(|(key, value)| {
-            size += 4 + key.len() + weight(value);
-            size >= CHUNK
-        });
-        let (chunk, rest) = entries.split_at(full.map_or(entries.len(), |at| at + 1));
-        entries = rest;
-        Some(chunk)
-    })
+/// The keys of what is set, to be told as changes.
+pub(super) fn keys_of<'a>(
+    entries: impl IntoIterator<Item = (&'a Arc<str>, &'a Value)>,
+) -> impl Iterator<Item = Arc<str>> {
+    entries.into_iter().map(|(key, _)| Arc::clone(key))
 }

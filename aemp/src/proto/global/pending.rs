@@ -1,6 +1,6 @@
 //! What the master has still to answer. It is asked again when it is another.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use aemp_codec::{NodeId, Value};
 use indexmap::IndexMap;
@@ -80,6 +80,8 @@ type Subject = (Query, Arc<str>);
 
 #[derive(Debug)]
 struct Asked {
+    /// Its place in the order in which everything came up.
+    place: u64,
     /// If it is a query.
     query: Option<Subject>,
     /// Whether the present master has been asked.
@@ -90,7 +92,9 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     asks: IndexMap<Ask, Asked>,
-    unsent: VecDeque<Ask>,
+    /// What the present master has not been asked, by place.
+    unsent: BTreeMap<u64, Ask>,
+    next: u64,
     last: u64,
 }
 
@@ -114,38 +118,55 @@ impl Pending {
 
     fn add(&mut self, ask: Ask, query: Option<Subject>) {
         if !self.asks.contains_key(&ask) {
-            self.unsent.push_back(ask.clone());
-            self.asks.insert(ask, Asked { query, sent: false });
+            let (place, sent) = (self.next, false);
+            self.next += 1;
+            self.unsent.insert(place, ask.clone());
+            self.asks.insert(ask, Asked { place, query, sent });
         }
     }
 
     /// It is answered, or no longer of interest: whether the present master has been asked, if it was there at all.
     pub(super) fn remove(&mut self, ask: &Ask) -> Option<bool> {
-        Some(self.asks.shift_remove(ask)?.sent)
+        Some(self.take(ask)?.sent)
+    }
+
+    fn take(&mut self, ask: &Ask) -> Option<Asked> {
+        let asked = self.asks.swap_remove(ask)?;
+        self.unsent.remove(&asked.place);
+        Some(asked)
+    }
+
+    /// The families that the present master has been asked to monitor.
+    pub(super) fn asked_monitors(&self) -> Vec<Arc<str>> {
+        let monitor = |(ask, asked): (&Ask, &Asked)| match ask {
+            Ask::Monitor(family) if asked.sent => Some(Arc::clone(family)),
+            _ => None,
+        };
+        self.asks.iter().filter_map(monitor).collect()
     }
 
     /// A query is answered, or no longer of interest: what it was about.
     pub(super) fn remove_query(&mut self, id: QueryId) -> Option<Subject> {
-        self.asks.shift_remove(&Ask::Query(id))?.query
+        self.take(&Ask::Query(id))?.query
     }
 
     /// There is another master, who has been asked nothing.
     pub(super) fn ask_again(&mut self) {
-        self.unsent = self.asks.keys().cloned().collect();
-        self.asks.values_mut().for_each(|asked| asked.sent = false);
+        let asks = self.asks.iter_mut();
+        self.unsent = asks
+            .map(|(ask, asked)| {
+                asked.sent = false;
+                (asked.place, ask.clone())
+            })
+            .collect();
     }
 
     /// The next that the present master has to be asked.
     pub(super) fn next_unsent(&mut self) -> Option<(Ask, Option<Subject>)> {
-        while let Some(ask) = self.unsent.pop_front() {
-            if let Some(asked) = self.asks.get_mut(&ask)
-                && !asked.sent
-            {
-                asked.sent = true;
-                return Some((ask, asked.query.clone()));
-            }
-        }
-        None
+        let (_, ask) = self.unsent.pop_first()?;
+        let asked = self.asks.get_mut(&ask)?;
+        asked.sent = true;
+        Some((ask, asked.query.clone()))
     }
 
     /// All queries and nodes that wait for an answer, which somebody else than a master gives.
@@ -159,14 +180,16 @@ impl Pending {
 
     /// All queries that wait for an answer.
     pub(super) fn take_queries(&mut self) -> Vec<(QueryId, Query, Arc<str>)> {
-        let queries = self
-            .asks
-            .extract_if(.., |ask, _| matches!(ask, Ask::Query(_)));
-        let query = |(ask, asked): (Ask, Asked)| match (ask, asked.query) {
-            (Ask::Query(id), Some((what, family))) => Some((id, what, family)),
+        let ids = self.asks.keys().filter_map(|ask| match ask {
+            Ask::Query(id) => Some(*id),
             _ => None,
+        });
+        let ids: Vec<_> = ids.collect();
+        let query = |id| {
+            let (what, family) = self.remove_query(id)?;
+            Some((id, what, family))
         };
-        queries.filter_map(query).collect()
+        ids.into_iter().filter_map(query).collect()
     }
 
     /// Whether there is anything that the present master has not been asked.

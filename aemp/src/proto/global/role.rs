@@ -6,7 +6,8 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     GLOBALS, Global, LISTENERS,
-    known::{Known, Message, note},
+    dirty::changed,
+    known::{Known, Message},
     pending::Ask,
 };
 use crate::proto::{Time, mesh::Level};
@@ -47,6 +48,9 @@ impl Global {
     /// There is no master to be had: this node answers itself.
     pub(super) fn stay_alone(&mut self) {
         self.role = Role::Alone;
+        if let Some(lost) = &self.lost {
+            self.watches.forget(lost, &mut self.news);
+        }
         let families: Vec<_> = self.watches.families().cloned().collect();
         for family in families {
             if self.watches.is_waiting(&family) {
@@ -113,6 +117,7 @@ impl Global {
             return;
         };
         self.due.remove(node);
+        self.globals.remove(node);
         self.keep.node_down(now, node);
         for family in known.monitors.keys() {
             self.remove_monitor(family, node);
@@ -122,6 +127,7 @@ impl Global {
             Role::Global => self.forget_entries(now, node, known.global),
             Role::Slave(master) if master == node => {
                 self.lost = Some(node.clone());
+                self.tell_unheard();
                 self.next_master(now);
             }
             _ => {}
@@ -137,6 +143,21 @@ impl Global {
             self.shards.remove(node)
         };
         self.all_changed(changes);
+    }
+
+    /// What this node has set or deleted, and the lost master has not told its watches of, is told now.
+    fn tell_unheard(&mut self) {
+        for (family, keys) in self.watches.unheard() {
+            let entry = |key: Arc<str>| {
+                let value = self
+                    .local
+                    .family(&family)
+                    .and_then(|entries| entries.get(&key));
+                (Arc::clone(&key), value.cloned())
+            };
+            let entries: Vec<_> = keys.into_iter().map(entry).collect();
+            self.watches.update(&family, entries, &mut self.news);
+        }
     }
 
     /// A connected seed, or else any global node, becomes the master.
@@ -156,6 +177,7 @@ impl Global {
             return;
         }
         let had_master = self.lost.is_some() || matches!(self.role, Role::Slave(_));
+        self.leave_master();
         self.role = Role::Global;
         self.log(Level::Info, format!("{} is a global node now", self.node));
         self.upload = false;
@@ -180,12 +202,23 @@ impl Global {
         self.answer_myself();
     }
 
+    /// The master need not tell of families any more. It has to hear so before it hears that this node is global: a reference
+    /// node would take it for a slave again.
+    fn leave_master(&mut self) {
+        let Role::Slave(master) = self.role.clone() else {
+            return;
+        };
+        for family in self.pending.asked_monitors() {
+            self.say(&master, Message::Unmonitor(family));
+        }
+    }
+
     fn load_local(&mut self) {
         for (family, entries) in self.local.iter() {
             for (key, value) in entries {
                 let (_, family, key) = self.shards.set(self.own, family, key, value.clone());
-                note(&mut self.shown, &family, &key);
-                note(&mut self.ours, &family, &key);
+                changed(&mut self.shown, &family, &key, true);
+                changed(&mut self.ours, &family, &key, true);
             }
         }
     }

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, IndexSet};
+use indexmap::{IndexMap, map::Entry as Place};
 
-use super::names::is_own_key;
+use super::{
+    known::{Keys, note},
+    names::{LISTENERS, is_own_key},
+};
 use crate::proto::Time;
 
 /// All entries of all owners.
@@ -27,7 +30,7 @@ struct Owner {
     id: NodeId,
     /// Whether this node answers for it: itself, and its slaves.
     ours: bool,
-    keys: BTreeMap<Arc<str>, IndexSet<Arc<str>>>,
+    keys: Keys,
 }
 
 #[derive(Debug)]
@@ -54,8 +57,10 @@ pub(super) struct Changed {
     pub(super) shown: bool,
     /// What this node answers for has changed.
     pub(super) ours: bool,
-    /// Whether the key is new to the merged view.
-    pub(super) added: bool,
+    /// Whether the key was there before, whoever had set it.
+    pub(super) was: bool,
+    /// Whether it was there before among what this node answers for. If in doubt, yes.
+    pub(super) was_ours: bool,
 }
 
 impl Shards {
@@ -67,7 +72,7 @@ impl Shards {
         let owner = Owner {
             id: id.clone(),
             ours: false,
-            keys: BTreeMap::new(),
+            keys: Keys::new(),
         };
         let free = self.owners.iter().position(Option::is_none);
         let place = free.unwrap_or(self.owners.len());
@@ -104,39 +109,45 @@ impl Shards {
             .is_some_and(|owner| owner.ours)
     }
 
-    /// An owner sets a key.
+    /// An owner sets a key. The names are shared with the table; those that it knows them by are returned.
     pub(super) fn set(
         &mut self,
         place: u32,
-        family: &str,
-        key: &str,
+        family: &Arc<str>,
+        key: &Arc<str>,
         value: Value,
     ) -> (Changed, Arc<str>, Arc<str>) {
         let ours = self.is_ours(place);
-        let family = self.family_name(family);
+        let family = Arc::clone(self.known_family(family).unwrap_or(family));
         let entries = self.families.entry(Arc::clone(&family)).or_default();
-        let Some((_, key, entry)) = entries.get_full_mut(key) else {
-            let key: Arc<str> = key.into();
-            let shown = Holding {
-                owner: place,
-                value,
-            };
-            let others = None;
-            entries.insert(Arc::clone(&key), Entry { shown, others });
-            self.note(place, &family, &key);
-            let changed = Changed {
-                shown: true,
-                ours,
-                added: true,
-            };
-            return (changed, family, key);
+        let mut entry = match entries.entry(Arc::clone(key)) {
+            Place::Occupied(entry) => entry,
+            Place::Vacant(vacant) => {
+                vacant.insert(Entry::new(place, value));
+                self.note(place, &family, key);
+                let changed = Changed {
+                    shown: true,
+                    ours,
+                    was: false,
+                    was_ours: false,
+                };
+                return (changed, family, Arc::clone(key));
+            }
         };
-        let key = Arc::clone(key);
-        let (shown, known) = entry.set(place, value);
+        let key = Arc::clone(entry.key());
+        let owners = &self.owners;
+        let is_ours = |place: u32| {
+            owners[place as usize]
+                .as_ref()
+                .is_some_and(|owner| owner.ours)
+        };
+        let was_ours = ours && entry.get().last(is_ours).is_some();
+        let (shown, known) = entry.get_mut().set(place, value);
         let changed = Changed {
             shown,
             ours: ours && (shown || known != Known::Same),
-            added: false,
+            was: true,
+            was_ours,
         };
         if known == Known::New {
             self.note(place, &family, &key);
@@ -158,8 +169,7 @@ impl Shards {
         let ours = owner.ours;
         let adopted = self.adopt(&family, &key);
         let shown = self.drop_holding(place, &family, &key) || adopted;
-        let added = false;
-        Some((Changed { shown, ours, added }, family, key))
+        Some((gone(shown, ours), family, key))
     }
 
     /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
@@ -232,10 +242,43 @@ impl Shards {
         Some(&entry.shown.value)
     }
 
+    /// Where a node listens: by its own word, or else by the last of those that give addresses. A reference node may have
+    /// spread that there are none.
+    pub(super) fn listeners(&self, node: &NodeId) -> Option<&Value> {
+        let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
+        let own = self.places.get(node);
+        let own = own.and_then(|own| entry.last(|place| place == *own));
+        own.or_else(|| {
+            let mut holdings = entry.holdings().map(|holding| &holding.value);
+            holdings.find(|value| value.as_array().is_some())
+        })
+    }
+
     /// What this node answers for, without what `but` has set.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
+    }
+
+    /// As [`ours`](Self::ours), with the key.
+    pub(super) fn ours_entry<'a>(
+        &'a self,
+        family: &str,
+        key: &str,
+        but: &NodeId,
+    ) -> Option<(&'a str, &'a Value)> {
+        let (key, entry) = self.families.get(family)?.get_key_value(key)?;
+        let value = entry.last(|place| self.answers_for(place, but))?;
+        Some((key, value))
+    }
+
+    /// Whether this node answers for a value of a key.
+    pub(super) fn is_ours_set(&self, family: &str, key: &str) -> bool {
+        let entry = self
+            .families
+            .get(family)
+            .and_then(|entries| entries.get(key));
+        entry.is_some_and(|entry| entry.last(|place| self.is_ours(place)).is_some())
     }
 
     fn answers_for(&self, place: u32, but: &NodeId) -> bool {
@@ -250,8 +293,8 @@ impl Shards {
     }
 
     /// All keys of what this node answers for, without what `but` has set, by family.
-    pub(super) fn all_ours(&self, but: &NodeId) -> BTreeMap<Arc<str>, IndexSet<Arc<str>>> {
-        let mut all = BTreeMap::<Arc<str>, IndexSet<Arc<str>>>::new();
+    pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
+        let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
             if owner.ours && owner.id != *but {
                 for (family, keys) in &owner.keys {
@@ -268,23 +311,26 @@ impl Shards {
         self.owners.iter().flatten().map(|owner| &owner.id)
     }
 
+    /// The families that have entries, and how many.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.families
+            .iter()
+            .map(|(family, entries)| (family, entries.len()))
+    }
+
     /// The families that have entries.
     #[cfg(test)]
     pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {
         self.families.keys()
     }
 
-    fn family_name(&self, family: &str) -> Arc<str> {
-        match self.families.get_key_value(family) {
-            Some((name, _)) => Arc::clone(name),
-            None => family.into(),
-        }
+    fn known_family(&self, family: &str) -> Option<&Arc<str>> {
+        self.families.get_key_value(family).map(|(name, _)| name)
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
         if let Some(owner) = self.owners[place as usize].as_mut() {
-            let keys = owner.keys.entry(Arc::clone(family)).or_default();
-            keys.insert(Arc::clone(key));
+            note(&mut owner.keys, family, key);
         }
     }
 
@@ -340,7 +386,8 @@ fn gone(shown: bool, ours: bool) -> Changed {
     Changed {
         shown,
         ours,
-        added: false,
+        was: true,
+        was_ours: true,
     }
 }
 
@@ -372,6 +419,11 @@ enum Left {
 }
 
 impl Entry {
+    fn new(owner: u32, value: Value) -> Self {
+        let (shown, others) = (Holding { owner, value }, None);
+        Self { shown, others }
+    }
+
     /// Sets the value of an owner, which shows from now on: whether another value shows, and what the owner had.
     fn set(&mut self, owner: u32, value: Value) -> (bool, Known) {
         let changed = self.shown.value != value;
@@ -418,11 +470,15 @@ impl Entry {
 
     /// What was written last by an owner that `counts`.
     fn last(&self, counts: impl Fn(u32) -> bool) -> Option<&Value> {
-        let others = self.others.iter().flat_map(|others| others.iter().rev());
-        std::iter::once(&self.shown)
-            .chain(others)
+        self.holdings()
             .find(|holding| counts(holding.owner))
             .map(|holding| &holding.value)
+    }
+
+    /// All values, the last written first.
+    fn holdings(&self) -> impl Iterator<Item = &Holding> {
+        let others = self.others.iter().flat_map(|others| others.iter().rev());
+        std::iter::once(&self.shown).chain(others)
     }
 }
 

@@ -43,6 +43,8 @@ struct Watch {
     doubtful: IndexSet<Arc<str>>,
     /// Until when deletions are doubted.
     settling: Option<Time>,
+    /// Keys that this node has set or deleted, and the master has not told of yet.
+    unheard: IndexSet<Arc<str>>,
 }
 
 /// All watched families.
@@ -82,6 +84,51 @@ impl Watches {
         let family = Arc::clone(family);
         self.families.remove(&family);
         Some(family)
+    }
+
+    /// The master is to be told of a key, and will tell what has become of it.
+    pub(super) fn expect(&mut self, family: &str, key: &Arc<str>) {
+        if let Some(watch) = self.families.get_mut(family) {
+            watch.unheard.insert(Arc::clone(key));
+        }
+    }
+
+    /// The keys that the master has not told of; nothing is expected of it any more.
+    pub(super) fn unheard(&mut self) -> Vec<(Arc<str>, IndexSet<Arc<str>>)> {
+        let families = self.families.iter_mut();
+        families
+            .map(|(family, watch)| (Arc::clone(family), std::mem::take(&mut watch.unheard)))
+            .collect()
+    }
+
+    /// A node is lost, and with it what is its own by its name.
+    pub(super) fn forget(&mut self, lost: &NodeId, news: &mut News) {
+        for watch in self.families.values_mut() {
+            let own = watch
+                .known
+                .keys()
+                .filter(|key| is_own_key(lost.as_str(), key));
+            let own: Vec<_> = own.cloned().collect();
+            let changes = own.iter().filter_map(|key| watch.del(key, true)).collect();
+            watch.tell(changes, news);
+        }
+    }
+
+    /// This node has deleted a key. What another node has set of it shows still.
+    pub(super) fn del_own(&mut self, family: &str, key: &Arc<str>, old: &Value, news: &mut News) {
+        let Some(watch) = self.families.get_mut(family) else {
+            return;
+        };
+        if watch.known.get(key) == Some(old) {
+            let changes = watch.del(key, true).into_iter().collect();
+            watch.tell(changes, news);
+        }
+    }
+
+    /// What watches have been told that a family holds, if they have.
+    pub(super) fn known(&self, family: &str) -> Option<&IndexMap<Arc<str>, Value>> {
+        let watch = self.families.get(family).filter(|watch| watch.told)?;
+        Some(&watch.known)
     }
 
     pub(super) fn contains(&self, family: &str) -> bool {
@@ -203,6 +250,7 @@ impl Watch {
 
     fn set(&mut self, key: Arc<str>, value: Value) -> Option<Change> {
         self.doubtful.swap_remove(&key);
+        self.unheard.swap_remove(&key);
         let old = self.known.insert(Arc::clone(&key), value.clone());
         if old.as_ref() == Some(&value) {
             return None;
@@ -212,6 +260,7 @@ impl Watch {
     }
 
     fn del(&mut self, key: &Arc<str>, certain: bool) -> Option<Change> {
+        self.unheard.swap_remove(key);
         if !certain && self.settling.is_some() {
             if self.known.contains_key(key) {
                 self.doubtful.insert(Arc::clone(key));

@@ -19,7 +19,8 @@ pub(super) fn we_arbitrate(own: &NodeId, other: &NodeId, other_arbitrates: bool)
 /// a holder that proves nothing has to make room for a connection that has.
 #[derive(Debug, Default)]
 pub(super) struct Arbiter {
-    holder: Option<ConnId>,
+    /// And since when.
+    holder: Option<(ConnId, Time)>,
     waiting: Vec<Waiting>,
 }
 
@@ -36,9 +37,9 @@ impl Arbiter {
     }
 
     /// A connection is ready for our authentication line: true if it may be sent at once.
-    pub(super) fn request(&mut self, conn: ConnId) -> bool {
+    pub(super) fn request(&mut self, now: Time, conn: ConnId) -> bool {
         if self.holder.is_none() {
-            self.holder = Some(conn);
+            self.holder = Some((conn, now));
             return true;
         }
         let verified = None;
@@ -54,14 +55,19 @@ impl Arbiter {
     }
 
     /// A connection has failed. Returns the one that may go on instead.
-    pub(super) fn leave(&mut self, conn: ConnId) -> Option<ConnId> {
+    pub(super) fn leave(&mut self, now: Time, conn: ConnId) -> Option<ConnId> {
         self.waiting.retain(|waiting| waiting.conn != conn);
-        if self.holder != Some(conn) {
+        if self.holder()? != conn {
             return None;
         }
         let next = self.first_verified().unwrap_or(0);
-        self.holder = (next < self.waiting.len()).then(|| self.waiting.remove(next).conn);
-        self.holder
+        let next = (next < self.waiting.len()).then(|| self.waiting.remove(next).conn);
+        self.holder = next.map(|next| (next, now));
+        next
+    }
+
+    fn holder(&self) -> Option<ConnId> {
+        self.holder.map(|(conn, _)| conn)
     }
 
     /// A connection has completed: the others, which are to be closed.
@@ -70,6 +76,7 @@ impl Arbiter {
         let others = self
             .holder
             .take()
+            .map(|(conn, _)| conn)
             .into_iter()
             .chain(waiting.into_iter().map(|waiting| waiting.conn));
         others.filter(|&other| other != conn).collect()
@@ -77,13 +84,15 @@ impl Arbiter {
 
     /// When the holder has to make room.
     pub(super) fn deadline(&self, patience: Duration) -> Option<Time> {
+        let (_, since) = self.holder?;
         let verified = self.waiting.iter().filter_map(|waiting| waiting.verified);
-        verified.min().map(|since| since + patience)
+        // Each holder has its time, however long the others have waited.
+        verified.min().map(|first| first.max(since) + patience)
     }
 
     /// The holder, if it has to make room now.
     pub(super) fn overdue(&self, now: Time, patience: Duration) -> Option<ConnId> {
-        self.holder.filter(|_| {
+        self.holder().filter(|_| {
             self.deadline(patience)
                 .is_some_and(|deadline| deadline <= now)
         })
@@ -116,12 +125,12 @@ mod tests {
     #[test]
     fn one_at_a_time_in_order() {
         let mut arbiter = Arbiter::default();
-        assert!(arbiter.request(ConnId(1)));
-        assert!(!arbiter.request(ConnId(2)));
-        assert!(!arbiter.request(ConnId(3)));
-        assert_eq!(arbiter.leave(ConnId(2)), None);
-        assert_eq!(arbiter.leave(ConnId(1)), Some(ConnId(3)));
-        assert_eq!(arbiter.leave(ConnId(3)), None);
+        assert!(arbiter.request(at(0), ConnId(1)));
+        assert!(!arbiter.request(at(0), ConnId(2)));
+        assert!(!arbiter.request(at(0), ConnId(3)));
+        assert_eq!(arbiter.leave(at(3), ConnId(2)), None);
+        assert_eq!(arbiter.leave(at(3), ConnId(1)), Some(ConnId(3)));
+        assert_eq!(arbiter.leave(at(3), ConnId(3)), None);
         assert!(arbiter.is_idle());
     }
 
@@ -129,21 +138,28 @@ mod tests {
     fn who_has_proved_itself_goes_first() {
         let mut arbiter = Arbiter::default();
         for conn in 1..=3 {
-            arbiter.request(ConnId(conn));
+            arbiter.request(at(0), ConnId(conn));
         }
         assert_eq!(arbiter.overdue(at(9), PATIENCE), None);
         arbiter.verified(at(1), ConnId(3));
         assert_eq!(arbiter.deadline(PATIENCE), Some(at(3)));
         assert_eq!(arbiter.overdue(at(2), PATIENCE), None);
         assert_eq!(arbiter.overdue(at(3), PATIENCE), Some(ConnId(1)));
-        assert_eq!(arbiter.leave(ConnId(1)), Some(ConnId(3)));
+        assert_eq!(arbiter.leave(at(3), ConnId(1)), Some(ConnId(3)));
+        arbiter.verified(at(1), ConnId(2));
+        assert_eq!(
+            arbiter.overdue(at(4), PATIENCE),
+            None,
+            "it has its time too"
+        );
+        assert_eq!(arbiter.overdue(at(5), PATIENCE), Some(ConnId(3)));
     }
 
     #[test]
     fn when_one_completes_the_others_go() {
         let mut arbiter = Arbiter::default();
         for conn in 1..=3 {
-            arbiter.request(ConnId(conn));
+            arbiter.request(at(0), ConnId(conn));
         }
         assert_eq!(arbiter.complete(ConnId(1)), [ConnId(2), ConnId(3)]);
         assert!(arbiter.is_idle());

@@ -67,14 +67,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     pub(super) fn time_out_conns(&mut self, now: Time) {
-        let due = |conn: &Conn| {
-            conn.phase
-                .deadline()
-                .is_some_and(|deadline| deadline <= now)
-        };
-        let conns = self.conns.iter().filter(|(_, conn)| due(conn));
-        let due: Vec<_> = conns.map(|(id, _)| *id).collect();
-        for id in due {
+        for id in self.conns.due(now) {
             match self.conns.get_mut(&id).and_then(Conn::handshaking) {
                 Some(handshaking) => {
                     handshaking.handshake.timeout(now);
@@ -120,7 +113,7 @@ impl<P: Peers> Mesh<P> {
 
     /// The peer has said who it is.
     fn greeted(&mut self, now: Time, id: ConnId, node: NodeId, arbitrates: bool) {
-        let taken = self.is_taken(&node);
+        let (taken, up) = (self.is_taken(&node), self.is_up(&node));
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
@@ -132,8 +125,8 @@ impl<P: Peers> Mesh<P> {
         match conn.purpose.clone() {
             Purpose::Seed => {
                 let addr = conn.addr.clone();
-                self.seeds.found(&addr, &claim.node, taken);
-                if taken {
+                self.seeds.found(&addr, &claim.node, up);
+                if up {
                     self.found_seed(now, &claim.node);
                 }
             }
@@ -169,7 +162,7 @@ impl<P: Peers> Mesh<P> {
         if claim.we_arbitrate && self.is_taken(&claim.node) {
             return self.refuse_connected(now, id, &claim.node);
         }
-        if !claim.we_arbitrate || self.node(&claim.node).arbiter.request(id) {
+        if !claim.we_arbitrate || self.node(&claim.node).arbiter.request(now, id) {
             self.proceed(id);
         }
     }
@@ -251,7 +244,7 @@ impl<P: Peers> Mesh<P> {
         if let Some(claimed) = claimed
             && let Some(node) = self.nodes.get_mut(claimed)
         {
-            let next = node.arbiter.leave(id);
+            let next = node.arbiter.leave(now, id);
             node.forget_pending(id);
             self.tidy(claimed);
             next.into_iter().for_each(|next| self.proceed(next));

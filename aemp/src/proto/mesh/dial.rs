@@ -10,6 +10,9 @@ use crate::proto::{Random, Time, peer::ConnId};
 /// The shortest time between attempts at two addresses of a node.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 
+/// How many addresses of a node are tried; more than this could not be within `monitor_timeout`.
+const MOST_ADDRESSES: usize = 70;
+
 /// An attempt to reach a node. It fails at its deadline, even if all addresses have failed before: a node that is
 /// sent to again and again is then tried every few seconds only, as the reference does.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl Dial {
     pub(super) fn learn(&mut self, now: Time, addresses: Vec<String>, monitor_timeout: Duration) {
         let first = self.known.is_empty();
         for address in addresses {
-            if self.known.insert(address.clone()) {
+            if self.known.len() < MOST_ADDRESSES && self.known.insert(address.clone()) {
                 self.addresses.push_back(address);
             }
         }
@@ -179,5 +182,8 @@ mod tests {
         assert_eq!(interval(14), INTERVAL);
         assert_eq!(interval(28), Duration::from_secs(1));
         assert_eq!(interval(1000), SHORTEST_INTERVAL);
+        let mut dial = Dial::new(at(0), INTERVAL);
+        dial.learn(at(0), addresses(1000), MONITOR);
+        assert_eq!(dial.addresses.len(), MOST_ADDRESSES);
     }
 }

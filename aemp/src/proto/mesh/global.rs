@@ -14,9 +14,6 @@ use crate::proto::{
     peer::{ConnId, Urge},
 };
 
-/// Bytes queued for a node from which changes of the database wait.
-const ENOUGH: usize = 1 << 20;
-
 /// A request between slaves and global nodes, as [`Request::Global`](crate::proto::request::Request::Global) has it.
 pub type RawRequest = (String, Vec<Value>);
 
@@ -69,6 +66,24 @@ impl<P: Peers> Mesh<P> {
         self.settle(now);
     }
 
+    /// As [`db_set`](Self::db_set), but nobody is told before the next call of another method, such as
+    /// [`flush`](Self::flush): many changes are then told together.
+    pub fn db_stage(&mut self, family: &str, key: &str, value: Value) {
+        self.global.set(family, key, value);
+    }
+
+    /// As [`db_del`](Self::db_del), for [`db_stage`](Self::db_stage).
+    pub fn db_stage_del<'k>(&mut self, family: &str, keys: impl IntoIterator<Item = &'k str>) {
+        for key in keys {
+            self.global.del(family, key);
+        }
+    }
+
+    /// Tells everybody of what has been [staged](Self::db_stage).
+    pub fn flush(&mut self, now: Time) {
+        self.settle(now);
+    }
+
     /// Watches a family: [`Output::Watched`] tells first what it holds, then its changes.
     pub fn db_watch(&mut self, now: Time, family: &str) -> WatchId {
         let id = self.global.watch(family);
@@ -95,7 +110,7 @@ impl<P: Peers> Mesh<P> {
         self.global.cancel(query);
     }
 
-    /// What was queued for a node has been written, which [`Output::TellWritten`] has asked to be told.
+    /// What was queued for a node when [`Output::TellWritten`] asked has been written.
     pub fn written(&mut self, now: Time, node: &NodeId) {
         self.global.caught_up(node);
         self.settle(now);
@@ -117,6 +132,12 @@ impl<P: Peers> Mesh<P> {
     #[must_use]
     pub fn db_view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
         self.global.view(family)
+    }
+
+    /// The families and how many entries they have: of all nodes on a global node, on any other only what it has set itself.
+    #[must_use]
+    pub fn db_sizes(&self) -> Vec<(Arc<str>, usize)> {
+        self.global.sizes()
     }
 
     /// What this node has set in a family.
@@ -247,23 +268,31 @@ impl<P: Peers> Outgoing for Line<'_, P> {
         &mut self,
         node: &NodeId,
         write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<usize, EncodeError> {
         let sent = self.peers.with(node, |peer| {
             // What is for a connection that is going down is lost with it.
-            peer.is_up().then(|| peer.send("", &mut *write))
+            let before = peer.is_up().then(|| peer.pending_bytes())?;
+            let sent = peer.send("", &mut *write);
+            let queued = peer.pending_bytes().saturating_sub(before);
+            Some(sent.map(|urge| (urge, queued)))
         });
-        match sent.transpose()? {
-            Some(Urge::Write) => self
+        let Some((urge, queued)) = sent.transpose()? else {
+            return Ok(0);
+        };
+        match urge {
+            Urge::Write => self
                 .outputs
                 .push_back(Output::WakeWriter { node: node.clone() }),
-            Some(Urge::Overflow) => self.overflowed.push(node.clone()),
-            Some(Urge::None | Urge::Connect) | None => {}
+            Urge::Overflow => self.overflowed.push(node.clone()),
+            Urge::None | Urge::Connect => {}
         }
-        Ok(())
+        Ok(queued)
     }
 
-    fn is_full(&mut self, node: &NodeId) -> bool {
-        self.peers
-            .with(node, |peer| peer.is_up() && peer.pending_bytes() >= ENOUGH)
+    fn limit(&mut self, node: &NodeId) -> usize {
+        self.peers.with(node, |peer| {
+            let limits = peer.limits();
+            limits.packet.max_packet.min(limits.max_queue_bytes)
+        })
     }
 }

@@ -70,7 +70,7 @@ impl Node {
 
 impl<P: Peers> Mesh<P> {
     pub(super) fn node(&mut self, node: &NodeId) -> &mut Node {
-        self.nodes.entry(node.clone()).or_default()
+        self.nodes.get_or_default(node)
     }
 
     /// Forgets a node with which nothing goes on.
@@ -168,13 +168,9 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn time_out_nodes(&mut self, now: Time) {
         let patience = self.config.connect_interval;
-        let due = |node: &Node| {
-            node.deadline(patience)
-                .is_some_and(|deadline| deadline <= now)
-        };
-        let nodes = self.nodes.iter().filter(|(_, node)| due(node));
-        let due: Vec<_> = nodes.map(|(id, _)| id.clone()).collect();
-        for id in due {
+        // Connections that have timed out may have changed something.
+        self.look_at_clocks();
+        for id in self.nodes.due(now) {
             self.dial_node(now, &id);
             let Some(node) = self.nodes.get(&id) else {
                 continue;

@@ -68,7 +68,8 @@ pub enum Output {
     NodeUp(NodeId),
     /// Tell observers that a node is no longer connected, and why.
     NodeDown(NodeId, String),
-    /// Call [`written`](super::Mesh::written) as soon as all that is queued for the node has been handed to the system.
+    /// Call [`written`](super::Mesh::written) as soon as what is queued for the node by now has been handed to the system,
+    /// whatever has been queued behind it meanwhile.
     TellWritten {
         /// Which node.
         node: NodeId,

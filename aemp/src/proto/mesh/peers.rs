@@ -12,7 +12,7 @@ pub trait Peers {
     fn with<R>(&mut self, node: &NodeId, work: impl FnOnce(&mut Peer) -> R) -> R;
 }
 
-/// The other nodes, without any lock: for simulations.
+/// The other nodes, without any lock: for simulations. Peers that are [idle](Peer::is_idle) are forgotten.
 #[derive(Debug)]
 pub struct PeerMap {
     limits: PeerLimits,
@@ -29,7 +29,7 @@ impl PeerMap {
         }
     }
 
-    /// The peers that have been asked for.
+    /// The peers with which something goes on.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.values()
     }
@@ -47,11 +47,18 @@ impl PeerMap {
 
 impl Peers for PeerMap {
     fn with<R>(&mut self, node: &NodeId, work: impl FnOnce(&mut Peer) -> R) -> R {
-        let limits = self.limits;
-        let peer = self
-            .peers
-            .entry(node.clone())
-            .or_insert_with(|| Peer::new(node.clone(), limits));
-        work(peer)
+        if let Some(peer) = self.peers.get_mut(node) {
+            let result = work(peer);
+            if peer.is_idle() {
+                self.peers.remove(node);
+            }
+            return result;
+        }
+        let mut peer = Peer::new(node.clone(), self.limits);
+        let result = work(&mut peer);
+        if !peer.is_idle() {
+            self.peers.insert(node.clone(), peer);
+        }
+        result
     }
 }

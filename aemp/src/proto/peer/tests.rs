@@ -233,3 +233,31 @@ fn urges_add_up_to_the_most_urgent() {
     assert_eq!(Urge::Overflow.and(Urge::None), Urge::Overflow);
     assert_eq!(Urge::Write.and(Urge::Connect), Urge::Connect);
 }
+
+#[test]
+fn what_goes_over_a_connection_is_counted() {
+    let mut peer = peer();
+    let _ = send(&mut peer, "p", "queued");
+    let _ = peer.monitor("p", MonitorId(1));
+    assert_eq!(peer.sent(), None);
+    let _ = peer.link_up(A, Format::Json);
+    let count = |packets, bytes| Some(Traffic { packets, bytes });
+    assert_eq!(peer.sent(), count(2, 0));
+    let written = output(&mut peer, A).len() as u64;
+    assert_eq!(peer.sent(), count(2, written));
+    let _ = peer.keepalive();
+    // What cannot be sent is not counted.
+    let failed = peer.send("p", |packet| packet.str(&"x".repeat(2000)));
+    assert!(failed.is_err());
+    let _ = send(&mut peer, "p", "one");
+    assert_eq!(peer.sent(), count(4, written));
+    let more = output(&mut peer, A);
+    assert_eq!(more, r#"[]["p","one"]"#);
+    assert_eq!(peer.sent(), count(4, written + more.len() as u64));
+    assert_eq!(peer.monitors(), 1);
+    // The next connection begins anew.
+    let _ = peer.link_down(A);
+    assert_eq!((peer.sent(), peer.drained().len()), (None, 0));
+    let _ = peer.link_up(B, Format::Json);
+    assert_eq!(peer.sent(), count(0, 0));
+}

@@ -18,7 +18,7 @@ fn table() -> (Shards, u32, u32, u32) {
 }
 
 fn set(shards: &mut Shards, owner: u32, key: &str, value: i64) -> Changed {
-    shards.set(owner, "f", key, value.into()).0
+    shards.set(owner, &"f".into(), &key.into(), value.into()).0
 }
 
 fn del(shards: &mut Shards, owner: u32, key: &str) -> Option<Changed> {
@@ -35,7 +35,8 @@ fn the_last_writer_shows_and_its_end_brings_the_other_back() {
     let first = Changed {
         shown: true,
         ours: true,
-        added: true,
+        was: false,
+        was_ours: false,
     };
     assert_eq!(set(&mut shards, a, "k", 1), first);
     assert!(set(&mut shards, b, "k", 2).shown);
@@ -53,7 +54,8 @@ fn the_last_writer_shows_and_its_end_brings_the_other_back() {
 fn what_does_not_change_what_shows_says_so() {
     let (mut shards, a, b, g) = table();
     set(&mut shards, a, "k", 1);
-    assert_eq!(set(&mut shards, a, "k", 1), Changed::default());
+    let same = set(&mut shards, a, "k", 1);
+    assert!(!same.shown && !same.ours && same.was && same.was_ours);
     assert!(!set(&mut shards, b, "k", 1).shown);
     assert!(!del(&mut shards, b, "k").unwrap().shown);
     assert!(set(&mut shards, g, "k", 3).shown);

@@ -273,11 +273,56 @@ fn a_large_database_arrives_in_parts() {
 }
 
 #[test]
+fn a_database_larger_than_a_queue_gets_across() {
+    let mut network = Network::of(&[("a", &["a"])]);
+    let large = "x".repeat(1 << 20);
+    for key in 0..70 {
+        network.set("a", "big", &format!("k{key}"), large.as_str());
+    }
+    network.start("b", &["b", "a"]);
+    network.pass(3.0);
+    assert_eq!(network.view("big").len(), 70);
+    network.start("s", &["a"]);
+    network.watch("s", "big");
+    network.pass(3.0);
+    let view = network.node("s").views.values().next().unwrap();
+    assert_eq!(view.len(), 70);
+    let now = network.now;
+    let query = network.mesh("s").db_query(now, Query::Family, "big");
+    network.settle();
+    let answers = std::mem::take(&mut network.node("s").answers);
+    let (_, answer) = answers.iter().find(|(id, _)| *id == query).unwrap();
+    let error = answer.clone().unwrap_err();
+    assert!(
+        error.contains("family big is too large for one packet"),
+        "{error}"
+    );
+}
+
+#[test]
+fn many_staged_changes_are_few_packets() {
+    let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
+    network.packets();
+    for number in 0..1000 {
+        network
+            .mesh("s")
+            .db_stage("f", &format!("k{number}"), number.into());
+    }
+    network.mesh("s").db_stage_del("f", ["k0", "k1"]);
+    let now = network.now;
+    network.mesh("s").flush(now);
+    network.settle();
+    assert_eq!(network.packets().len(), 1);
+    assert_eq!(network.view("f").len(), 998);
+}
+
+#[test]
 fn what_one_format_cannot_express_does_not_keep_the_rest_back() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     let now = network.now;
     let mesh = network.mesh("s");
     mesh.db_set(now, "f", "a", 1.into());
+    mesh.db_set(now, "f", "bad", 3.into());
     mesh.db_set(now, "f", "bad", f64::NAN.into());
     network.settle();
     network.set("s", "f", "z", 2);

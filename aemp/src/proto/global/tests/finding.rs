@@ -1,3 +1,5 @@
+use aemp_codec::Value;
+
 use super::network::Network;
 
 #[test]
@@ -27,6 +29,15 @@ fn a_node_that_nobody_knows_fails_at_once() {
         "{logs}"
     );
     network.assert_no_trace_of("nobody");
+}
+
+#[test]
+fn a_nodes_own_word_counts_for_its_addresses() {
+    // What a reference global node makes of a `g_set` in which the sender's addresses are missing.
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"]), ("t", &["g"])]);
+    network.set("s", "'l", "t", Value::Null);
+    network.send_to("s", "t", "hello");
+    assert_eq!(network.node("t").arrived.len(), 1);
 }
 
 #[test]

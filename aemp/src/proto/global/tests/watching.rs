@@ -1,4 +1,5 @@
 use super::network::Network;
+use crate::proto::global::{Answer, Query};
 
 fn four() -> Network {
     Network::of(&[
@@ -107,6 +108,65 @@ fn a_change_of_master_invents_nothing_and_loses_nothing() {
     }
     assert_eq!(news[1], "1 -goes");
     assert_eq!(network.node("s").views.values().next().unwrap().len(), 5);
+}
+
+#[test]
+fn what_is_a_lost_masters_own_goes_with_it() {
+    let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
+    network.set("g", "f", "g#port", 1);
+    network.set("g", "f", "k", 1);
+    network.watch("s", "f");
+    network.news("s");
+    network.kill("g");
+    network.pass(120.0);
+    assert_eq!(network.news("s"), ["1 -g#port"]);
+    // Whoever asks is told the same.
+    network.watch("s", "f");
+    assert_eq!(network.news("s"), ["2 all k=1"]);
+    let keys = network.ask("s", Query::Keys, "f");
+    assert_eq!(keys, Some(Answer::Keys(vec!["k".into()])));
+}
+
+#[test]
+fn what_is_changed_just_before_the_master_is_lost_is_told() {
+    let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
+    network.watch("s", "f");
+    network.set("s", "f", "old", 1);
+    network.news("s");
+    network.let_write("s", false);
+    network.set("s", "f", "k", 1);
+    network.del("s", "f", "old");
+    assert!(network.news("s").is_empty(), "the master tells");
+    network.kill("g");
+    let news = network.news("s").join(" ");
+    assert!(news.contains("+k=1") && news.contains("-old"), "{news}");
+}
+
+#[test]
+fn deleting_ones_own_does_not_delete_anothers() {
+    let mut network = Network::of(&[("g", &[]), ("s", &["g"]), ("t", &["g"])]);
+    network.set("s", "f", "k", 1);
+    network.set("t", "f", "k", 2);
+    network.watch("s", "f");
+    network.news("s");
+    network.kill("g");
+    network.pass(120.0);
+    network.del("s", "f", "k");
+    assert!(network.news("s").is_empty(), "what t has set shows still");
+}
+
+#[test]
+fn who_becomes_global_ends_its_monitors() {
+    let mut network = four();
+    network.watch("t", "f");
+    network.packets();
+    let now = network.now;
+    network.mesh("t").become_global(now);
+    network.settle();
+    assert_eq!(
+        network.packets()[..2],
+        [r#"t>h "g_mon0","f""#, r#"t>h "g_global""#]
+    );
 }
 
 #[test]

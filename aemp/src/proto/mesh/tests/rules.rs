@@ -632,3 +632,22 @@ fn stopping_closes_everything() {
     net.mesh.drained(net.now, &id("b"));
     net.assert_idle();
 }
+
+#[test]
+fn a_seed_whose_node_was_about_to_be_up_is_tried_again() {
+    let mut net = Net::seed();
+    let first = net.accept(&hello_arbiter("a"));
+    let second = net.accept(&hello_arbiter("a"));
+    net.receive(first, PROOF);
+    net.monitor("a", 1);
+    net.receive(second, PROOF);
+    // The second waits for the monitors of the first, when the seed turns out to be that node, and then ends.
+    net.mesh.dialed(net.now, ConnId(1), Ok("9.9.9.9:1".into()));
+    net.receive(ConnId(1), "aemp;1;a;hmac_sha3_512;json\n");
+    net.mesh.closed(net.now, second, "Connection reset by peer");
+    net.mesh.drained(net.now, &id("a"));
+    net.todo();
+    assert!(!net.mesh.is_up(&id("a")));
+    let (_, todo) = net.work();
+    assert_eq!(todo, ["dial 4 s:1"]);
+}

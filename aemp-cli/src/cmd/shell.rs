@@ -1,0 +1,185 @@
+//! `aemp shell`: the commands, one a line, on one connection to the network.
+
+mod complete;
+mod lines;
+mod names;
+mod split;
+
+use std::io::{self, IsTerminal};
+
+use clap::{Arg, ArgMatches, Command};
+
+use self::{
+    lines::{Here, Lines},
+    names::Names,
+    split::split,
+};
+use super::Entry;
+use crate::{
+    Exit,
+    cli::{self, word},
+    client::Kept,
+    failure::{Failure, Outcome},
+    options::Options,
+    output::{self, Output},
+    session::Session,
+    words,
+};
+
+/// Commands that make no sense here.
+const LEFT_OUT: [&str; 3] = ["run", "shell", "completions"];
+
+const OWN: &str = "\
+The shell's own:
+  node [NODE]                   the node that `.` and `#NAME` mean; no node again without NODE
+  help [COMMAND]                this list, or more of one command
+  quit                          leave (so does the end of the input)
+
+Words are as in a shell: '...' holds blanks together, \\ takes a character as it is. One that begins with [, { or \" is JSON to
+its end. A line that begins with # and a blank is a comment. The options of the command line, such as --json and
+--timeout, hold for one line.";
+
+pub(crate) fn command() -> Command {
+    Command::new("shell")
+        .about("A prompt for all of these commands")
+        .long_about(
+            "Joins the network once, then reads commands, one a line, as they are on the command line without `aemp`, until `quit` or \
+             the end of the input. An error does not end it.\n\nOn a terminal there are line editing, a history and completion (Tab) of \
+             commands, nodes, ports, init functions and families. Otherwise the lines are read as they come, and the exit \
+             status is that of the first command that failed.\n\nWith NODE, `.` stands for that node where a command wants a \
+             node or port first, and `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or else in aemp/history in \
+             $XDG_STATE_HOME or ~/.local/state; lines about secrets are not.",
+        )
+        .after_help("Examples:\n  aemp shell green/1\n  echo 'cal green/1 time' | aemp shell")
+        .arg(Arg::new("NODE").help("The node that `.` and `#NAME` mean"))
+}
+
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+    let node = matches
+        .get_one::<String>("NODE")
+        .map(|_| words::node(word(matches, "NODE")))
+        .transpose()?;
+    session.save()?;
+    let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let kept = Kept::join(session, interactive)?;
+    let names = Names::new(kept.node().clone(), kept.handle().clone());
+    let mut entries = super::entries();
+    entries.retain(|entry| !LEFT_OUT.contains(&entry.command.get_name()));
+    let mut shell = Shell {
+        entries,
+        options: session.options.clone(),
+        here: Here::default(),
+        kept: Some(kept),
+    };
+    *shell.here.borrow_mut() = node.map(|node| node.as_str().into());
+    let lines = if interactive {
+        Lines::editor(shell.commands(), names, Here::clone(&shell.here))?
+    } else {
+        Lines::Plain
+    };
+    let failed = shell.read(lines)?;
+    Ok(if interactive { Exit::Done } else { failed })
+}
+
+struct Shell {
+    entries: Vec<Entry>,
+    options: Options,
+    here: Here,
+    kept: Option<Kept>,
+}
+
+/// What comes of a line.
+enum Then {
+    Next(Exit),
+    Quit,
+}
+
+impl Shell {
+    /// What can be typed, for completion.
+    fn commands(&self) -> Vec<Command> {
+        let own = [
+            Command::new("node").arg(Arg::new("NODE")),
+            Command::new("help").arg(Arg::new("COMMAND")),
+            Command::new("quit"),
+        ];
+        let entries = self.entries.iter().map(|entry| entry.command.clone());
+        entries.chain(own).collect()
+    }
+
+    /// Reads and does line after line. The status of the first that failed.
+    fn read(&mut self, mut lines: Lines) -> Outcome {
+        let mut failed = Exit::Done;
+        loop {
+            let prompt = match self.here.borrow().as_deref() {
+                Some(node) => format!("{node}> "),
+                None => "aemp> ".into(),
+            };
+            let Some(line) = lines.next(&prompt)? else {
+                return Ok(failed);
+            };
+            match self.line(&line) {
+                Then::Quit => return Ok(failed),
+                Then::Next(exit) if failed == Exit::Done => failed = exit,
+                Then::Next(_) => {}
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Then {
+        let mut words = match split(line) {
+            Ok(words) => words,
+            Err(text) => return self.tell(&Failure::usage(text)),
+        };
+        let first = words.first().map_or("", String::as_str);
+        match (first, words.len()) {
+            ("", 0) => Then::Next(Exit::Done),
+            ("quit" | "exit", 1) => Then::Quit,
+            ("help", 1) => self.done(self.help()),
+            ("node", 1 | 2) => self.done(self.go(words.get(1))),
+            _ => {
+                self.expand(&mut words);
+                let options = self.options.clone();
+                Then::Next(cli::line(&self.entries, words, options, &mut self.kept))
+            }
+        }
+    }
+
+    fn done(&self, outcome: Outcome) -> Then {
+        match outcome {
+            Ok(exit) => Then::Next(exit),
+            Err(failure) => self.tell(&failure),
+        }
+    }
+
+    fn tell(&self, failure: &Failure) -> Then {
+        Output::new(self.options.json, self.options.color).failure(failure);
+        Then::Next(failure.exit)
+    }
+
+    fn help(&self) -> Outcome {
+        let listed = cli::sections(&self.entries);
+        output::line(&format!("{}\n\n{OWN}", listed.trim()))?;
+        Ok(Exit::Done)
+    }
+
+    /// Another node for short names, or none.
+    fn go(&self, node: Option<&String>) -> Outcome {
+        let node = node.map(|node| words::node(node)).transpose()?;
+        *self.here.borrow_mut() = node.map(|node| node.as_str().into());
+        Ok(Exit::Done)
+    }
+
+    /// Writes short names of the node that is meant out, in the first argument.
+    fn expand(&self, words: &mut [String]) {
+        let here = self.here.borrow();
+        let Some(node) = here.as_deref() else { return };
+        let mut arguments = words.iter_mut().filter(|word| !word.starts_with('-'));
+        let argument = arguments.nth(1);
+        let Some(word) = argument else { return };
+        if word == "." {
+            *word = node.into();
+        } else if word.starts_with('#') {
+            word.insert_str(0, node);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Where the lines come from: a person with an editor, or a file.
+
+use std::{
+    cell::RefCell,
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use clap::Command;
+use rustyline::{
+    CompletionType, Config, Context, Editor, Helper, completion::Completer, error::ReadlineError,
+    highlight::Highlighter, hint::Hinter, history::DefaultHistory, validate::Validator,
+};
+
+use super::{complete::complete, names::Names};
+use crate::failure::Failure;
+
+/// The file that holds the history, if another one is wanted.
+const HISTORY: &str = "AEMP_HISTORY";
+/// Lines with one of these words are not remembered.
+const SECRET: [&str; 2] = ["secret", "cert"];
+
+/// The node that short names belong to; the shell may change it while the editor lives.
+pub(super) type Here = Rc<RefCell<Option<String>>>;
+
+/// What gives one line after the other.
+pub(super) enum Lines {
+    Editor(Box<Edited>),
+    Plain,
+}
+
+pub(super) struct Edited {
+    editor: Editor<Completing, DefaultHistory>,
+    history: Option<PathBuf>,
+}
+
+impl Lines {
+    /// Lines of a person.
+    pub(super) fn editor(
+        commands: Vec<Command>,
+        names: Names,
+        here: Here,
+    ) -> Result<Self, Failure> {
+        let unusable =
+            |error| Failure::failed(format_args!("the terminal cannot be used: {error}"));
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .history_ignore_space(true)
+            .build();
+        let mut editor = Editor::with_config(config).map_err(unusable)?;
+        editor.set_helper(Some(Completing {
+            commands,
+            names,
+            here,
+        }));
+        let history = history();
+        if let Some(history) = &history {
+            // There is none before the first time.
+            let _ = editor.load_history(history);
+        }
+        Ok(Self::Editor(Box::new(Edited { editor, history })))
+    }
+
+    /// The next line; `None` at the end.
+    pub(super) fn next(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Editor(edited) => edited.next(prompt),
+            Self::Plain => {
+                let mut line = String::new();
+                let read = io::stdin().read_line(&mut line);
+                let read = read.map_err(|error| {
+                    Failure::failed(format_args!("cannot read a line: {error}"))
+                })?;
+                Ok((read > 0).then_some(line))
+            }
+        }
+    }
+}
+
+impl Edited {
+    fn next(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
+        loop {
+            match self.editor.readline(prompt) {
+                Ok(line) => {
+                    self.remember(&line);
+                    return Ok(Some(line));
+                }
+                // Control-C drops what has been typed.
+                Err(ReadlineError::Interrupted) => {}
+                Err(ReadlineError::Eof) => return Ok(None),
+                Err(error) => {
+                    return Err(Failure::failed(format_args!("cannot read a line: {error}")));
+                }
+            }
+        }
+    }
+
+    /// At once, because a shell may end in any way. A history that cannot be kept is no reason to stop.
+    fn remember(&mut self, line: &str) {
+        if line.trim().is_empty() || SECRET.iter().any(|word| line.contains(word)) {
+            return;
+        }
+        if let Ok(true) = self.editor.add_history_entry(line)
+            && let Some(history) = &self.history
+        {
+            let _ = history.parent().map(std::fs::create_dir_all);
+            let _ = self.editor.append_history(history);
+        }
+    }
+}
+
+/// Where the history is kept.
+fn history() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(file) = set(HISTORY) {
+        return Some(file.into());
+    }
+    let state = set("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || set("HOME").map(|home| Path::new(&home).join(".local/state"));
+    Some(state.or_else(home)?.join("aemp/history"))
+}
+
+/// Completes words for the editor.
+struct Completing {
+    commands: Vec<Command>,
+    names: Names,
+    here: Here,
+}
+
+impl Completer for Completing {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let here = self.here.borrow();
+        Ok(complete(
+            &self.commands,
+            &self.names,
+            here.as_deref(),
+            &line[..pos],
+        ))
+    }
+}
+
+impl Hinter for Completing {
+    type Hint = String;
+}
+
+impl Highlighter for Completing {}
+impl Validator for Completing {}
+impl Helper for Completing {}

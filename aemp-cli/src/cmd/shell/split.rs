@@ -1,0 +1,119 @@
+//! A line of the shell, taken apart into words.
+//!
+//! Words are as on the command line, so that what works there works here: `'...'` holds blanks together, a backslash takes a
+//! character as it is. In addition, a word that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
+
+use serde::de::IgnoredAny;
+
+/// The words of a line.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    if rest == "#" || rest.starts_with("# ") || rest.starts_with("#!") {
+        return Ok(words);
+    }
+    while !rest.is_empty() {
+        let (word, end) = if rest.starts_with(['[', '{', '"']) {
+            json(rest).map_err(|error| {
+                format!(
+                    "word {} begins as JSON does, but is none: {error}: {rest}",
+                    words.len() + 1
+                )
+            })?
+        } else {
+            plain(rest)?
+        };
+        words.push(word);
+        rest = rest[end..].trim_start();
+    }
+    Ok(words)
+}
+
+/// A JSON text, and where it ends.
+fn json(rest: &str) -> Result<(String, usize), String> {
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+    if let Some(Err(error)) = values.next() {
+        return Err(error.to_string());
+    }
+    let end = values.byte_offset();
+    match rest[end..].chars().next() {
+        Some(next) if !next.is_whitespace() => Err(format!("{next:?} follows without a blank")),
+        _ => Ok((rest[..end].into(), end)),
+    }
+}
+
+/// Any other word, and where it ends.
+fn plain(rest: &str) -> Result<(String, usize), String> {
+    let mut word = String::new();
+    let mut characters = rest.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\'' => loop {
+                match characters.next() {
+                    Some((_, '\'')) => break,
+                    Some((_, character)) => word.push(character),
+                    None => return Err(format!("a ' is not closed: {}", &rest[at..])),
+                }
+            },
+            '\\' => match characters.next() {
+                Some((_, character)) => word.push(character),
+                None => return Err("nothing follows the \\ at the end".into()),
+            },
+            character if character.is_whitespace() => return Ok((word, at)),
+            character => word.push(character),
+        }
+    }
+    Ok((word, rest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_a_command_line() {
+        for (line, words) in [
+            ("", vec![]),
+            ("   ", vec![]),
+            ("# a comment", vec![]),
+            ("#name x", vec!["#name", "x"]),
+            ("  cal  green#x\tget ", vec!["cal", "green#x", "get"]),
+            ("snd 'a b'c ''", vec!["snd", "a bc", ""]),
+            (r"it\'s a\ b \\", vec!["it's", "a b", r"\"]),
+            ("snd 'green#x' '[1, 2]'", vec!["snd", "green#x", "[1, 2]"]),
+        ] {
+            assert_eq!(split(line).unwrap(), words, "{line}");
+        }
+    }
+
+    #[test]
+    fn json_goes_to_its_own_end() {
+        let words = split(r#"snd x [1, "] [", {"a b": "'"}]  "a \" b" {"c": 1}"#).unwrap();
+        let expected = [
+            "snd",
+            "x",
+            r#"[1, "] [", {"a b": "'"}]"#,
+            r#""a \" b""#,
+            r#"{"c": 1}"#,
+        ];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        for (line, text) in [
+            ("snd 'a b", "a ' is not closed: 'a b"),
+            ("snd x\\", "nothing follows the \\ at the end"),
+            ("snd [1", "word 2 begins as JSON does, but is none: "),
+            ("snd x [1]2", "'2' follows without a blank"),
+            ("\"", "word 1 begins as JSON does, but is none: "),
+        ] {
+            let error = split(line).unwrap_err();
+            assert!(error.contains(text), "{line}: {error}");
+        }
+    }
+}

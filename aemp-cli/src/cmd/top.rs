@@ -1,0 +1,129 @@
+//! `aemp top`: a live view of the network.
+
+mod app;
+mod collect;
+mod model;
+mod place;
+mod rows;
+mod screen;
+mod table;
+mod text;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use clap::{ArgMatches, Command};
+use ratatui::crossterm::event::Event;
+use tokio::time::{MissedTickBehavior, interval};
+
+use self::{
+    app::{App, Then},
+    collect::{Collector, News},
+    screen::Screen,
+};
+
+use crate::{
+    Exit,
+    client::{self, Client},
+    failure::{Failure, Outcome},
+    session::Session,
+    signals::Signals,
+};
+
+/// How often all nodes are asked.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often what has come in is drawn, at most.
+const FRAME: Duration = Duration::from_millis(100);
+
+pub(crate) fn command() -> Command {
+    Command::new("top")
+        .about("Watch the network: nodes, connections, ports, families")
+        .long_about(
+            "Shows the whole network on the terminal, and asks every node once a second how it is: nodes with their parts in the network, \
+             memory and ports; connections with their message and byte rates and what is queued; ports with the longest queues; how many \
+             ports there are of each type; the database's families. Enter goes from a node to its connections and back with Esc, Tab changes the \
+             table; `?` lists all keys.\n\nOf nodes that are written in Perl only what their neighbours know is shown. The command's own \
+             node is left out.",
+        )
+        .after_help("Example:\n  aemp -s green.example:4040 top")
+}
+
+pub(crate) fn run(session: &mut Session, _matches: &ArgMatches) -> Outcome {
+    if session.output.is_json() || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "`top` needs a terminal; for scripts there are `nodes`, `ports` and `trace` with --json",
+        ));
+    }
+    client::with(session, watch)
+}
+
+async fn watch(client: &Client<'_>) -> Outcome {
+    let mut signals = Signals::new().map_err(Failure::failed)?;
+    let unusable = |error| Failure::failed(format_args!("the terminal cannot be used: {error}"));
+    let mut screen = Screen::take().map_err(unusable)?;
+    let mut collector = Collector::new(&client.node);
+    let mut app = App::new(client.node.id().as_str());
+    let (mut rounds, mut frames) = (interval(ROUND), interval(FRAME));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stale = true;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => return Ok(Exit::Done),
+            event = screen.next() => {
+                match event {
+                    Some(Event::Key(key)) if app.key(key) == Then::Quit => return Ok(Exit::Done),
+                    Some(_) => {}
+                    None => return Err(Failure::failed("the terminal is gone")),
+                }
+                app.family().into_iter().for_each(|family| collector.open(family));
+                draw(&mut screen, &mut app, client)?;
+            }
+            _ = frames.tick(), if stale => {
+                draw(&mut screen, &mut app, client)?;
+                stale = false;
+            }
+            _ = rounds.tick() => {
+                round(client, &mut collector, &mut app);
+                stale = true;
+            }
+            news = collector.next() => {
+                match news {
+                    News::Node(report) => app.take(report),
+                    News::Family(opened) => app.open(opened),
+                }
+                stale = true;
+            }
+        }
+    }
+}
+
+fn draw(screen: &mut Screen, app: &mut App, client: &Client<'_>) -> Result<(), Failure> {
+    let colors = client.output.colors();
+    screen
+        .terminal()
+        .draw(|frame| view::draw(frame, app, colors))?;
+    Ok(())
+}
+
+/// Asks everybody who is known.
+fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
+    let now = collector.now();
+    for node in client.node.up_nodes() {
+        app.network.know(node.as_str(), now);
+    }
+    if !app.paused {
+        app.network.forget(now);
+    }
+    collector.ask(app.network.names());
+    app.family()
+        .into_iter()
+        .for_each(|family| collector.open(family));
+}

@@ -1,0 +1,200 @@
+//! Asks all nodes, once a second.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use aemp::{
+    Map, Node, NodeId, Value,
+    inspect::{FamilyInfo, Inspect, InspectError},
+};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, timeout},
+};
+
+use super::model::{Opened, Report, Sight};
+
+/// The request that nodes of any kind answer (REFERENCE.md, "The `aemp` command").
+const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
+/// How long a node may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a node that gave none, or that cannot be looked into, is left alone, in seconds.
+const PAUSE: f64 = 5.0;
+/// How many ports are listed of each node.
+const PORTS: usize = 200;
+/// How many keys are listed of a family, and how much of each value.
+const KEYS: usize = 10_000;
+const LONGEST_VALUE: usize = 200;
+
+/// Asks, and hands out answers as they come.
+pub(super) struct Collector {
+    node: Node,
+    begun: Instant,
+    /// Who has not answered yet.
+    asked: HashSet<String>,
+    /// When to ask those again that have little to say.
+    later: HashMap<String, f64>,
+    sender: UnboundedSender<News>,
+    news: UnboundedReceiver<News>,
+    /// Whether what is in a family has been asked for, and not answered yet.
+    opening: bool,
+}
+
+/// What there is to tell.
+pub(super) enum News {
+    Node(Report),
+    Family(Opened),
+}
+
+impl Collector {
+    pub(super) fn new(node: &Node) -> Self {
+        let (sender, news) = unbounded_channel();
+        Self {
+            node: node.clone(),
+            begun: Instant::now(),
+            asked: HashSet::new(),
+            later: HashMap::new(),
+            sender,
+            news,
+            opening: false,
+        }
+    }
+
+    /// The time, in seconds.
+    pub(super) fn now(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    /// Asks those who are not being asked.
+    pub(super) fn ask<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+        let now = self.now();
+        for node in nodes {
+            let early = self.later.get(node).is_some_and(|later| now < *later);
+            if early || !self.asked.insert(node.into()) {
+                continue;
+            }
+            let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
+            let begun = self.begun;
+            tokio::spawn(async move {
+                let result = look(&from, &node).await;
+                let at = begun.elapsed().as_secs_f64();
+                // Nobody may be left who wants to know.
+                let _ = sender.send(News::Node(Report { node, at, result }));
+            });
+        }
+    }
+
+    /// Asks what is in a family.
+    pub(super) fn open(&mut self, family: &str) {
+        if std::mem::replace(&mut self.opening, true) {
+            return;
+        }
+        let query = self.node.db_family(family).timeout(PATIENCE);
+        let (family, sender) = (family.to_owned(), self.sender.clone());
+        tokio::spawn(async move {
+            let entries = match query.await {
+                Ok(entries) => Ok(shown(&entries)),
+                Err(error) => Err(error.to_string()),
+            };
+            let _ = sender.send(News::Family(Opened { family, entries }));
+        });
+    }
+
+    /// The next answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// No answer is lost.
+    pub(super) async fn next(&mut self) -> News {
+        loop {
+            // The collector has a sender itself, so the channel is never closed.
+            let Some(news) = self.news.recv().await else {
+                continue;
+            };
+            if let News::Node(report) = &news {
+                self.asked.remove(&report.node);
+                if matches!(report.result, Ok(Sight::Full { .. })) {
+                    self.later.remove(&report.node);
+                } else {
+                    self.later.insert(report.node.clone(), report.at + PAUSE);
+                }
+            } else {
+                self.opening = false;
+            }
+            return news;
+        }
+    }
+}
+
+/// Looks at one node.
+async fn look(from: &Node, node: &str) -> Result<Sight, String> {
+    let of = from.inspect(node).at_most(PORTS);
+    let asked = async { tokio::try_join!(of.node(), of.connections(), of.ports(), families(&of)) };
+    let Ok(answer) = timeout(PATIENCE, asked).await else {
+        return Err("no answer".into());
+    };
+    match answer {
+        Ok((info, connections, ports, families)) => Ok(Sight::Full {
+            info: Box::new(info),
+            connections: connections.connections,
+            ports,
+            families,
+        }),
+        Err(InspectError::Unknown { provider, .. }) => {
+            // One in secure mode does not even say whom it is connected to.
+            let answer = from.eval_on(node, UP_NODES, PATIENCE).await;
+            Ok(Sight::Foreign {
+                provider,
+                neighbours: neighbours(&answer.unwrap_or_default()),
+            })
+        }
+        Err(InspectError::Call { source, .. }) => Err(match source.reason() {
+            Some(reason) => lost(reason),
+            None => source.to_string(),
+        }),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn families(of: &Inspect) -> Result<Vec<FamilyInfo>, InspectError> {
+    match of.families().await {
+        Ok(families) => Ok(families.families),
+        // One of another version has the rest to tell.
+        Err(InspectError::Refused { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The keys and values of a family as they fit onto a screen.
+fn shown(entries: &Map) -> Vec<(String, String)> {
+    let value = |value: &Value| {
+        let text = value.to_string();
+        text.chars().take(LONGEST_VALUE).collect::<String>()
+    };
+    let entries = entries.iter().take(KEYS);
+    entries
+        .map(|(key, entry)| (key.into(), value(entry)))
+        .collect()
+}
+
+/// The nodes of an answer, behind an error text that is empty.
+fn neighbours(answer: &[Value]) -> Vec<String> {
+    let Some((error, nodes)) = answer.split_first() else {
+        return Vec::new();
+    };
+    if !error.text().is_some_and(|text| text.is_empty()) {
+        return Vec::new();
+    }
+    let id = |node: &Value| Some(NodeId::new(node.text()?).ok()?.as_str().to_owned());
+    nodes.iter().filter_map(id).collect()
+}
+
+/// Why a node is not there, without its name.
+fn lost(reason: &aemp::Reason) -> String {
+    match (reason.kind(), &reason[..]) {
+        ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
+        _ => reason.to_string(),
+    }
+}

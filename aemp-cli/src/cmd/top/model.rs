@@ -1,0 +1,271 @@
+//! What is known of the network: pure state, fed with reports and asked by the tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aemp::inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic};
+
+/// For how many seconds a node is still shown that nobody knows any more.
+const REMEMBERED: f64 = 10.0;
+
+/// What one node has answered, or why it has not.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub(super) node: String,
+    /// When, in seconds.
+    pub(super) at: f64,
+    pub(super) result: Result<Sight, String>,
+}
+
+/// What is seen of a node.
+#[derive(Clone, Debug)]
+pub(super) enum Sight {
+    /// Everything.
+    Full {
+        info: Box<NodeInfo>,
+        connections: Vec<ConnectionInfo>,
+        ports: Ports,
+        families: Vec<FamilyInfo>,
+    },
+    /// A node that cannot be looked into.
+    Foreign {
+        provider: Option<String>,
+        /// Whom it is connected to, if it says so.
+        neighbours: Vec<String>,
+    },
+}
+
+/// One node as it is known now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) info: Option<NodeInfo>,
+    pub(super) provider: Option<String>,
+    pub(super) connections: Vec<Link>,
+    pub(super) ports: Option<Ports>,
+    pub(super) families: Vec<FamilyInfo>,
+    /// Why it does not answer.
+    pub(super) failure: Option<String>,
+    /// When it has answered last.
+    answered: Option<f64>,
+    /// When it was last known to exist.
+    known: f64,
+}
+
+/// One end of a connection, and how busy it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Link {
+    pub(super) info: ConnectionInfo,
+    /// Whether more is known of it than that it is there.
+    pub(super) full: bool,
+    pub(super) received: Rate,
+    pub(super) sent: Rate,
+}
+
+/// How much there is in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Rate {
+    pub(super) packets: f64,
+    pub(super) bytes: f64,
+}
+
+impl Rate {
+    fn between(before: Traffic, after: Traffic, seconds: f64) -> Self {
+        let per_second = |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds;
+        Self {
+            packets: per_second(before.packets, after.packets),
+            bytes: per_second(before.bytes, after.bytes),
+        }
+    }
+}
+
+impl std::iter::Sum for Rate {
+    fn sum<I: Iterator<Item = Self>>(rates: I) -> Self {
+        rates.fold(Self::default(), |sum, rate| Self {
+            packets: sum.packets + rate.packets,
+            bytes: sum.bytes + rate.bytes,
+        })
+    }
+}
+
+impl Seen {
+    pub(super) fn received(&self) -> Rate {
+        self.connections.iter().map(|link| link.received).sum()
+    }
+
+    pub(super) fn sent(&self) -> Rate {
+        self.connections.iter().map(|link| link.sent).sum()
+    }
+
+    pub(super) fn queued_bytes(&self) -> u64 {
+        self.connections.iter().map(|link| link.info.queued).sum()
+    }
+
+    fn link(&self, node: &str) -> Option<&Link> {
+        self.connections.iter().find(|link| link.info.node == node)
+    }
+
+    /// The connections of a new answer, with what has become of them since the last.
+    fn links(&self, at: f64, connections: Vec<ConnectionInfo>) -> Vec<Link> {
+        let seconds = self.answered.map(|before| at - before);
+        let link = |info: ConnectionInfo| {
+            let before = self.link(&info.node).map(|link| &link.info);
+            // One that is younger than it was is another one.
+            let before = before.filter(|before| before.up <= info.up);
+            let (received, sent) = match (before, seconds.filter(|seconds| *seconds > 0.0)) {
+                (Some(before), Some(seconds)) => (
+                    Rate::between(before.received, info.received, seconds),
+                    Rate::between(before.sent, info.sent, seconds),
+                ),
+                _ => Default::default(),
+            };
+            Link {
+                info,
+                full: true,
+                received,
+                sent,
+            }
+        };
+        connections.into_iter().map(link).collect()
+    }
+}
+
+/// The network as it is known now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Network {
+    /// The node that looks, which is not shown.
+    own: String,
+    pub(super) nodes: BTreeMap<String, Seen>,
+    /// What is in the family that is looked into.
+    pub(super) opened: Option<Opened>,
+}
+
+/// A family that is looked into.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) family: String,
+    /// Its keys and values, or why they are not known.
+    pub(super) entries: Result<Vec<(String, String)>, String>,
+}
+
+impl Network {
+    pub(super) fn new(own: &str) -> Self {
+        Self {
+            own: own.into(),
+            nodes: BTreeMap::new(),
+            opened: None,
+        }
+    }
+
+    /// Every node that has to be asked.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.keys().map(String::as_str)
+    }
+
+    /// A node is known to exist.
+    pub(super) fn know(&mut self, node: &str, at: f64) {
+        if node == self.own || node.is_empty() {
+            return;
+        }
+        let seen = self.nodes.entry(node.into()).or_default();
+        seen.known = seen.known.max(at);
+    }
+
+    /// Takes an answer in.
+    pub(super) fn take(&mut self, report: Report) {
+        let Report { node, at, result } = report;
+        if node == self.own {
+            return;
+        }
+        let seen = self.nodes.entry(node.clone()).or_default();
+        let neighbours: Vec<(String, Option<String>)> = match result {
+            Ok(Sight::Full {
+                info,
+                mut connections,
+                ports,
+                families,
+            }) => {
+                connections.retain(|connection| connection.node != self.own);
+                let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
+                let neighbours = connections.iter().map(told).collect();
+                seen.connections = seen.links(at, connections);
+                seen.provider = Some(info.provider.clone());
+                (seen.info, seen.ports) = (Some(*info), Some(ports));
+                seen.families = families;
+                neighbours
+            }
+            Ok(Sight::Foreign {
+                provider,
+                neighbours,
+            }) => {
+                seen.provider = provider.or_else(|| seen.provider.take());
+                let neighbours: Vec<_> =
+                    neighbours.into_iter().filter(|n| *n != self.own).collect();
+                seen.connections = neighbours.iter().map(|node| bare(node)).collect();
+                neighbours.into_iter().map(|node| (node, None)).collect()
+            }
+            Err(failure) => {
+                // What it said last is not what is.
+                *seen = Seen {
+                    failure: Some(failure),
+                    provider: seen.provider.take(),
+                    known: seen.known,
+                    ..Seen::default()
+                };
+                return;
+            }
+        };
+        (seen.failure, seen.answered) = (None, Some(at));
+        seen.known = seen.known.max(at);
+        for (node, provider) in neighbours {
+            self.know(&node, at);
+            if let Some(seen) = self
+                .nodes
+                .get_mut(&node)
+                .filter(|seen| seen.provider.is_none())
+            {
+                seen.provider = provider;
+            }
+        }
+    }
+
+    /// Forgets nodes that do not answer and that nobody has been connected to for a while.
+    pub(super) fn forget(&mut self, now: f64) {
+        let gone = |seen: &Seen| seen.failure.is_some() && seen.known + REMEMBERED < now;
+        let gone: BTreeSet<String> = self
+            .nodes
+            .iter()
+            .filter(|(_, seen)| gone(seen))
+            .map(|(node, _)| node.clone())
+            .collect();
+        self.nodes.retain(|node, _| !gone.contains(node));
+    }
+
+    /// What all nodes send in a second. What one sends another receives: it is counted where it is sent, unless that end
+    /// does not tell.
+    pub(super) fn rate(&self) -> Rate {
+        let tells = |node: &str| self.nodes.get(node).is_some_and(|seen| seen.info.is_some());
+        let links = self.nodes.values().flat_map(|seen| &seen.connections);
+        let rates = links.flat_map(|link| {
+            let received = (!tells(&link.info.node)).then_some(link.received);
+            received.into_iter().chain([link.sent])
+        });
+        rates.sum()
+    }
+
+    /// How many connections there are, each counted once.
+    pub(super) fn connections(&self) -> usize {
+        let pairs = self.nodes.iter().flat_map(|(node, seen)| {
+            seen.connections.iter().map(move |link| {
+                let (a, b) = (node.as_str(), link.info.node.as_str());
+                (a.min(b), a.max(b))
+            })
+        });
+        pairs.collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// A connection of which nothing is known but its other end.
+fn bare(node: &str) -> Link {
+    let mut link = Link::default();
+    link.info.node = node.into();
+    link
+}

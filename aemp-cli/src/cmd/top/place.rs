@@ -1,0 +1,127 @@
+//! Where the user is: which table, of which node, sorted and filtered how, and which row is meant.
+
+use super::{
+    model::Network,
+    rows,
+    table::{Order, Table},
+};
+
+/// The tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Nodes,
+    Connections,
+    Ports,
+    Types,
+    Families,
+    /// What is in one family.
+    Keys,
+}
+
+impl Tab {
+    /// Those that are always there.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Nodes,
+        Self::Connections,
+        Self::Ports,
+        Self::Types,
+        Self::Families,
+    ];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Connections => "connections",
+            Self::Ports => "ports",
+            Self::Types => "types",
+            Self::Families => "families",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// How a table is sorted at first.
+    fn order(self) -> Order {
+        let column = match self {
+            Self::Nodes | Self::Connections | Self::Families | Self::Keys => 0,
+            Self::Ports => 2,
+            Self::Types => 1,
+        };
+        Order {
+            column,
+            reversed: false,
+        }
+    }
+
+    pub(super) fn next(self, forward: bool) -> Self {
+        let at = Self::ALL.iter().position(|tab| *tab == self);
+        let step = if forward { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL[(at.unwrap_or_default() + step) % Self::ALL.len()]
+    }
+}
+
+/// One place, to which one can come back.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) tab: Tab,
+    /// The node that the table is about, if not all.
+    pub(super) scope: Option<String>,
+    pub(super) filter: String,
+    pub(super) order: Order,
+    /// The row that is meant, and where it was when it was seen last.
+    selected: Option<String>,
+    pub(super) at: usize,
+}
+
+impl Place {
+    pub(super) fn new(tab: Tab, scope: Option<String>) -> Self {
+        Self {
+            tab,
+            scope,
+            filter: String::new(),
+            order: tab.order(),
+            selected: None,
+            at: 0,
+        }
+    }
+
+    /// The table as it is shown here.
+    pub(super) fn table(&self, network: &Network) -> Table {
+        let mut table = rows::table(network, self.tab, self.scope.as_deref());
+        table.filter(&self.filter);
+        table.sort(self.order);
+        table
+    }
+
+    /// Finds the row that is meant in a table that may have changed.
+    pub(super) fn find(&mut self, table: &Table) {
+        let found = self.selected.as_ref().and_then(|key| {
+            let mut rows = table.rows.iter();
+            rows.position(|row| row.key == *key)
+        });
+        self.at = found
+            .unwrap_or(self.at)
+            .min(table.rows.len().saturating_sub(1));
+    }
+
+    /// Goes so many rows down, or up.
+    pub(super) fn go(&mut self, table: &Table, rows: isize) {
+        self.find(table);
+        self.at = self.at.saturating_add_signed(rows);
+        self.at = self.at.min(table.rows.len().saturating_sub(1));
+        self.selected = table.rows.get(self.at).map(|row| row.key.clone());
+    }
+
+    /// The row that is meant, by its key.
+    pub(super) fn meant(&mut self, table: &Table) -> Option<String> {
+        self.find(table);
+        table.rows.get(self.at).map(|row| row.key.clone())
+    }
+
+    /// Sorts by the next column, or the one before.
+    pub(super) fn sort_by_next(&mut self, forward: bool) {
+        let columns = rows::columns(self.tab).len();
+        let step = if forward { 1 } else { columns - 1 };
+        self.order.column = (self.order.column + step) % columns;
+        self.order.reversed = false;
+    }
+}

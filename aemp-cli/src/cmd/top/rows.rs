@@ -1,0 +1,296 @@
+//! What stands in each table.
+
+use std::collections::BTreeMap;
+
+use aemp::inspect::{Direction, PortInfo, Role};
+
+use super::{
+    model::{Link, Network, Rate, Seen},
+    place::Tab,
+    table::{Cell, Column, Mark, Row, Table, Width, number, text},
+    text::{count, short, since},
+};
+
+const NODES: &[Column] = &[
+    text("NODE", Width::Rest(12)),
+    text("ROLE", Width::Rest(12)).spare(1),
+    text("PROVIDER", Width::Fixed(14)).spare(7),
+    number("UP", 7).spare(6),
+    number("MEM", 6).spare(5),
+    number("PORTS", 9),
+    number("WAITING", 8),
+    number("CONNS", 6).spare(4),
+    number("MSG/s IN", 9),
+    number("OUT", 6),
+    number("B/s IN", 7).spare(3),
+    number("OUT", 6).spare(2),
+    number("QUEUED", 7),
+];
+
+const CONNECTIONS: &[Column] = &[
+    text("NODE", Width::Rest(10)),
+    text("OTHER END", Width::Rest(10)),
+    text("DIAL", Width::Fixed(4)).spare(5),
+    text("ADDRESS", Width::Fixed(21)).spare(7),
+    text("FORMAT", Width::Fixed(10)).spare(6),
+    number("UP", 7).spare(3),
+    number("MSG/s IN", 9),
+    number("OUT", 6),
+    number("B/s IN", 7).spare(2),
+    number("OUT", 6).spare(1),
+    number("QUEUED", 7),
+    number("MONS", 6).spare(4),
+];
+
+const PORTS: &[Column] = &[
+    text("PORT", Width::Rest(20)),
+    text("TYPE", Width::Rest(20)),
+    number("WAITING", 9),
+    number("MONS", 6),
+];
+
+const TYPES: &[Column] = &[
+    text("TYPE", Width::Rest(20)),
+    number("PORTS", 11),
+    number("WAITING", 11),
+    number("NODES", 7),
+];
+
+const FAMILIES: &[Column] = &[
+    text("FAMILY", Width::Rest(20)),
+    number("KEYS", 11),
+    number("NODES", 7),
+];
+
+const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
+
+/// The columns of a table.
+pub(super) fn columns(tab: Tab) -> &'static [Column] {
+    match tab {
+        Tab::Nodes => NODES,
+        Tab::Connections => CONNECTIONS,
+        Tab::Ports => PORTS,
+        Tab::Types => TYPES,
+        Tab::Families => FAMILIES,
+        Tab::Keys => KEYS,
+    }
+}
+
+/// The rows of a table, of one node or of all.
+pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
+    let nodes = network.nodes.iter().filter(|(node, _)| match scope {
+        Some(scope) => *node == scope,
+        None => true,
+    });
+    let rows = match tab {
+        Tab::Nodes => nodes.map(|(id, seen)| node(id, seen)).collect(),
+        Tab::Connections => nodes
+            .flat_map(|(id, seen)| {
+                seen.connections
+                    .iter()
+                    .map(move |link| connection(id, link))
+            })
+            .collect(),
+        Tab::Ports => nodes
+            .flat_map(|(_, seen)| seen.ports.iter().flat_map(|ports| &ports.ports))
+            .map(port)
+            .collect(),
+        Tab::Types => types(nodes),
+        Tab::Families => families(nodes),
+        Tab::Keys => keys(network, scope),
+    };
+    Table {
+        columns: columns(tab),
+        rows,
+    }
+}
+
+fn counted(n: u64) -> Cell {
+    Cell::number(n as f64, count(n))
+}
+
+fn amount(n: f64) -> Cell {
+    Cell::number(n, short(n))
+}
+
+fn lasting(seconds: f64) -> Cell {
+    Cell::number(seconds, since(seconds))
+}
+
+fn rates(known: bool, received: Rate, sent: Rate) -> [Cell; 4] {
+    let rates = [received.packets, sent.packets, received.bytes, sent.bytes];
+    rates.map(|rate| if known { amount(rate) } else { Cell::none() })
+}
+
+fn node(id: &str, seen: &Seen) -> Row {
+    let info = seen.info.as_ref();
+    let known = info.is_some();
+    let mut cells = vec![
+        Cell::text(id),
+        Cell::text(role(seen)),
+        Cell::text(seen.provider.as_deref().unwrap_or("-")),
+        Cell::maybe(info.map(|info| lasting(info.uptime))),
+        Cell::maybe(
+            info.and_then(|info| info.memory)
+                .map(|bytes| amount(bytes as f64)),
+        ),
+        Cell::maybe(info.map(|info| counted(info.ports))),
+        Cell::maybe(seen.ports.as_ref().map(|ports| counted(ports.queued))),
+        counted(seen.connections.len() as u64),
+    ];
+    cells.extend(rates(known, seen.received(), seen.sent()));
+    cells.push(if known {
+        amount(seen.queued_bytes() as f64)
+    } else {
+        Cell::none()
+    });
+    let waiting = seen.ports.as_ref().is_some_and(|ports| ports.queued > 0);
+    let mark = match seen {
+        _ if seen.failure.is_some() => Mark::Bad,
+        _ if !known => Mark::Dim,
+        _ if waiting || seen.queued_bytes() > 0 => Mark::Busy,
+        _ => Mark::None,
+    };
+    Row {
+        key: id.into(),
+        cells,
+        mark,
+    }
+}
+
+/// What it is, or why that is not known.
+fn role(seen: &Seen) -> String {
+    if let Some(failure) = &seen.failure {
+        return failure.clone();
+    }
+    let Some(info) = &seen.info else {
+        return "-".into();
+    };
+    match (info.role, &info.master) {
+        (Some(Role::Slave), Some(master)) => format!("slave of {master}"),
+        (Some(Role::Slave), None) => "slave".into(),
+        (Some(Role::Global), _) => "global".into(),
+        (Some(Role::Searching), _) => "searching".into(),
+        (Some(Role::Alone), _) => "alone".into(),
+        _ => "-".into(),
+    }
+}
+
+fn connection(id: &str, link: &Link) -> Row {
+    let Link { info, full, .. } = link;
+    let formats = match (&info.format_in, &info.format_out) {
+        (Some(one), Some(other)) if one == other => one.clone(),
+        (None, None) => "-".into(),
+        (one, other) => {
+            let shown = |format: &Option<String>| format.clone().unwrap_or_else(|| "-".into());
+            format!("{}/{}", shown(one), shown(other))
+        }
+    };
+    let mut cells = vec![
+        Cell::text(id),
+        Cell::text(&info.node),
+        Cell::text(match info.direction {
+            Some(Direction::In) => "in",
+            Some(Direction::Out) => "out",
+            _ => "-",
+        }),
+        Cell::text(info.address.as_deref().unwrap_or("-")),
+        Cell::text(formats),
+        Cell::maybe(full.then(|| lasting(info.up))),
+    ];
+    cells.extend(rates(*full, link.received, link.sent));
+    cells.push(Cell::maybe(full.then(|| amount(info.queued as f64))));
+    cells.push(Cell::maybe(full.then(|| counted(info.monitors))));
+    let mark = match () {
+        () if !full => Mark::Dim,
+        () if info.queued > 0 => Mark::Busy,
+        () => Mark::None,
+    };
+    Row {
+        key: format!("{id} {}", info.node),
+        cells,
+        mark,
+    }
+}
+
+fn port(port: &PortInfo) -> Row {
+    Row {
+        key: port.id.clone(),
+        cells: vec![
+            Cell::text(&port.id),
+            Cell::text(&port.kind),
+            counted(port.queued),
+            counted(port.monitors),
+        ],
+        mark: busy(port.queued),
+    }
+}
+
+fn busy(queued: u64) -> Mark {
+    if queued > 0 { Mark::Busy } else { Mark::None }
+}
+
+#[derive(Default)]
+struct Kind {
+    ports: u64,
+    queued: u64,
+    nodes: u64,
+}
+
+fn types<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
+    let mut types = BTreeMap::<&str, Kind>::new();
+    for (_, seen) in nodes {
+        for info in seen.ports.iter().flat_map(|ports| &ports.types) {
+            let kind = types.entry(&info.kind).or_default();
+            kind.ports += info.count;
+            kind.queued += info.queued;
+            kind.nodes += 1;
+        }
+    }
+    let row = |(name, kind): (&str, Kind)| Row {
+        key: name.into(),
+        cells: vec![
+            Cell::text(name),
+            counted(kind.ports),
+            counted(kind.queued),
+            counted(kind.nodes),
+        ],
+        mark: busy(kind.queued),
+    };
+    types.into_iter().map(row).collect()
+}
+
+/// A global node knows a family whole, others know what they have set: the largest number is the right one.
+fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
+    let mut families = BTreeMap::<&str, (u64, u64)>::new();
+    for info in nodes.flat_map(|(_, seen)| &seen.families) {
+        let (keys, nodes) = families.entry(&info.name).or_default();
+        *keys = info.keys.max(*keys);
+        *nodes += 1;
+    }
+    let row = |(name, (keys, nodes)): (&str, (u64, u64))| Row {
+        key: name.into(),
+        cells: vec![Cell::text(name), counted(keys), counted(nodes)],
+        mark: Mark::None,
+    };
+    families.into_iter().map(row).collect()
+}
+
+fn keys(network: &Network, family: Option<&str>) -> Vec<Row> {
+    let opened = network.opened.as_ref();
+    let opened = opened.filter(|opened| Some(&*opened.family) == family);
+    let row = |key: &str, value: &str, mark| Row {
+        key: key.into(),
+        cells: vec![Cell::text(key), Cell::text(value)],
+        mark,
+    };
+    match opened.map(|opened| &opened.entries) {
+        None => Vec::new(),
+        Some(Ok(entries)) => {
+            let rows = entries.iter();
+            rows.map(|(key, value)| row(key, value, Mark::None))
+                .collect()
+        }
+        Some(Err(failure)) => vec![row("-", failure, Mark::Bad)],
+    }
+}

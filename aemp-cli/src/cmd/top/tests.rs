@@ -1,0 +1,412 @@
+//! The keys and the picture, without a terminal and without a network.
+
+use aemp::inspect::{
+    ConnectionInfo, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role, Traffic,
+};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
+};
+
+use super::{
+    app::{App, Then},
+    model::{Opened, Report, Sight},
+    place::Tab,
+    view,
+};
+
+fn traffic(packets: u64, bytes: u64) -> Traffic {
+    let mut traffic = Traffic::default();
+    (traffic.packets, traffic.bytes) = (packets, bytes);
+    traffic
+}
+
+fn connection(node: &str, direction: Direction, up: f64, total: u64) -> ConnectionInfo {
+    let mut info = ConnectionInfo::default();
+    info.node = node.into();
+    info.provider = Some(
+        if node == "perl" {
+            "AE-2.01"
+        } else {
+            "aemp-rs-0.1.0"
+        }
+        .into(),
+    );
+    info.address = Some("10.0.0.1:4040".into());
+    info.direction = Some(direction);
+    info.up = up;
+    (info.format_in, info.format_out) = (Some("json".into()), Some("json".into()));
+    info.received = traffic(total, 100 * total);
+    info.sent = traffic(2 * total, 1000 * total);
+    info.monitors = 3;
+    info
+}
+
+fn port(id: &str, kind: &str, queued: u64) -> PortInfo {
+    let mut info = PortInfo::default();
+    (info.id, info.kind, info.queued) = (id.into(), kind.into(), queued);
+    info
+}
+
+fn kind(name: &str, count: u64, queued: u64) -> PortTypeInfo {
+    let mut info = PortTypeInfo::default();
+    (info.kind, info.count, info.queued) = (name.into(), count, queued);
+    info
+}
+
+fn family(name: &str, keys: u64) -> FamilyInfo {
+    let mut info = FamilyInfo::default();
+    (info.name, info.keys) = (name.into(), keys);
+    info
+}
+
+fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortInfo>) -> Sight {
+    let mut info = NodeInfo::default();
+    info.id = id.into();
+    info.provider = "aemp-rs-0.1.0".into();
+    info.uptime = 3700.0;
+    info.role = Some(role);
+    info.master = (role == Role::Slave).then(|| "green".into());
+    info.memory = Some(12_345_678);
+    let mut all = Ports::default();
+    all.total = 1000 + ports.len() as u64;
+    info.ports = all.total;
+    all.queued = ports.iter().map(|port| port.queued).sum();
+    all.types = vec![kind("my::Worker", 1000, all.queued), kind("untyped", 2, 0)];
+    all.ports = ports;
+    Sight::Full {
+        info: Box::new(info),
+        connections,
+        ports: all,
+        families: vec![family("'l", if role == Role::Global { 3 } else { 1 })],
+    }
+}
+
+fn report(app: &mut App, node: &str, at: f64, sight: Sight) {
+    let result = Ok(sight);
+    app.take(Report {
+        node: node.into(),
+        at,
+        result,
+    });
+}
+
+/// Three nodes of this project, of which one is silent, and one of Perl: two looks, two seconds apart.
+fn network() -> App {
+    let mut app = App::new("aemp/me");
+    for (at, total) in [(1.0, 100), (3.0, 700)] {
+        let green = vec![
+            connection("aemp/me", Direction::In, at, 5),
+            connection("blue", Direction::In, 60.0 + at, total),
+            connection("perl", Direction::Out, 30.0 + at, 2 * total),
+            connection("red", Direction::In, 10.0, 0),
+        ];
+        let ports = vec![
+            port("green#a", "my::Worker", 12),
+            port("green#b", "untyped", 0),
+        ];
+        report(
+            &mut app,
+            "green",
+            at,
+            node("green", Role::Global, green, ports),
+        );
+        let mut blue = connection("green", Direction::Out, 60.0 + at, total);
+        blue.queued = 4096;
+        let ports = vec![port("blue#z", "my::Worker", 70)];
+        report(
+            &mut app,
+            "blue",
+            at,
+            node("blue", Role::Slave, vec![blue], ports),
+        );
+        let perl = Sight::Foreign {
+            provider: Some("AE-2.01".into()),
+            neighbours: vec!["green".into(), "aemp/me".into()],
+        };
+        report(&mut app, "perl", at, perl);
+    }
+    app.take(Report {
+        node: "red".into(),
+        at: 4.0,
+        result: Err("no known address".into()),
+    });
+    app
+}
+
+fn press(app: &mut App, keys: &str) {
+    for character in keys.chars() {
+        let code = match character {
+            '\n' => KeyCode::Enter,
+            '\t' => KeyCode::Tab,
+            '\u{1b}' => KeyCode::Esc,
+            character => KeyCode::Char(character),
+        };
+        assert_eq!(app.key(KeyEvent::from(code)), Then::Go);
+    }
+}
+
+fn keys(app: &App) -> Vec<String> {
+    app.table().rows.into_iter().map(|row| row.key).collect()
+}
+
+fn picture(app: &mut App, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen of text");
+    terminal
+        .draw(|frame| view::draw(frame, app, false))
+        .expect("it is drawn");
+    terminal.backend().to_string()
+}
+
+#[test]
+fn nodes() {
+    insta::assert_snapshot!(picture(&mut network(), 130, 9));
+}
+
+#[test]
+fn connections() {
+    let mut app = network();
+    press(&mut app, "2");
+    insta::assert_snapshot!(picture(&mut app, 130, 10));
+}
+
+#[test]
+fn ports_and_types() {
+    let mut app = network();
+    press(&mut app, "3");
+    let ports = picture(&mut app, 80, 8);
+    press(&mut app, "\t");
+    insta::assert_snapshot!(format!("{ports}\n{}", picture(&mut app, 80, 7)));
+}
+
+#[test]
+fn help_and_a_filter() {
+    let mut app = network();
+    press(&mut app, "?");
+    let help = picture(&mut app, 80, 24);
+    // Whatever is pressed closes it, and does nothing else.
+    press(&mut app, "q");
+    press(&mut app, "/gre");
+    insta::assert_snapshot!(format!("{help}\n{}", picture(&mut app, 80, 8)));
+}
+
+#[test]
+fn any_size_will_do() {
+    let mut app = network();
+    for (width, height) in [(1, 1), (2, 2), (10, 3), (3, 10), (40, 5), (300, 80)] {
+        for keys in ["1", "2", "3", "4", "5", "?", "x"] {
+            press(&mut app, keys);
+            picture(&mut app, width, height);
+        }
+    }
+}
+
+#[test]
+fn rates_are_of_the_time_between_two_answers() {
+    let app = network();
+    let link = &app.network.nodes["blue"].connections[0];
+    assert_eq!((link.received.packets, link.sent.packets), (300.0, 600.0));
+    assert_eq!(
+        (link.received.bytes, link.sent.bytes),
+        (30_000.0, 300_000.0)
+    );
+    let total = app.network.nodes["green"].received();
+    assert_eq!(total.packets, 900.0);
+    // All that `green` and `blue` have sent, and what `perl` has.
+    assert_eq!(app.network.rate().packets, 600.0 + 600.0 + 1200.0 + 600.0);
+}
+
+#[test]
+fn a_new_connection_has_no_rate_yet() {
+    let mut app = network();
+    let blue = connection("green", Direction::Out, 0.5, 10_000);
+    report(
+        &mut app,
+        "blue",
+        4.0,
+        node("blue", Role::Slave, vec![blue], vec![]),
+    );
+    let link = &app.network.nodes["blue"].connections[0];
+    assert_eq!(link.received.packets, 0.0);
+}
+
+#[test]
+fn of_a_silent_node_nothing_is_known() {
+    let mut app = network();
+    app.take(Report {
+        node: "green".into(),
+        at: 5.0,
+        result: Err("no answer".into()),
+    });
+    let green = &app.network.nodes["green"];
+    assert!(green.connections.is_empty() && green.ports.is_none());
+    assert_eq!(green.provider.as_deref(), Some("aemp-rs-0.1.0"));
+    // The other ends still know of their connections.
+    assert_eq!(app.network.connections(), 2);
+}
+
+#[test]
+fn the_own_node_is_left_out() {
+    let app = network();
+    assert_eq!(keys(&app), ["blue", "green", "perl", "red"]);
+    assert_eq!(app.network.nodes["green"].connections.len(), 3);
+    assert_eq!(app.network.connections(), 3);
+}
+
+#[test]
+fn nodes_that_nobody_knows_any_more_are_forgotten() {
+    let mut app = network();
+    app.network.forget(12.0);
+    assert!(app.network.nodes.contains_key("red"));
+    // Those that answer stay, however long ago that was.
+    app.network.forget(14.0);
+    assert_eq!(keys(&app), ["blue", "green", "perl"]);
+}
+
+#[test]
+fn enter_goes_into_things_and_esc_back() {
+    let mut app = network();
+    press(&mut app, "j\n");
+    assert_eq!(
+        (app.place.tab, app.place.scope.as_deref()),
+        (Tab::Connections, Some("green"))
+    );
+    assert_eq!(keys(&app), ["green blue", "green perl", "green red"]);
+    press(&mut app, "\n");
+    assert_eq!(app.place.scope.as_deref(), Some("blue"));
+    press(&mut app, "3");
+    assert_eq!(
+        (app.place.scope.as_deref(), keys(&app)),
+        (Some("blue"), vec!["blue#z".to_owned()])
+    );
+    press(&mut app, "\u{1b}");
+    assert_eq!(
+        (app.place.tab, app.place.scope.as_deref()),
+        (Tab::Connections, Some("green"))
+    );
+    press(&mut app, "\u{1b}");
+    assert_eq!(
+        (app.place.tab, app.place.scope.as_deref()),
+        (Tab::Nodes, None)
+    );
+    // The row that was left is still the one that is meant.
+    let table = app.table();
+    assert_eq!(app.place.meant(&table).as_deref(), Some("green"));
+}
+
+#[test]
+fn a_type_leads_to_its_ports() {
+    let mut app = network();
+    press(&mut app, "4\n");
+    assert_eq!(
+        (app.place.tab, &*app.place.filter),
+        (Tab::Ports, "my::Worker")
+    );
+    assert_eq!(keys(&app), ["blue#z", "green#a"]);
+    press(&mut app, "\n");
+    assert_eq!(app.place.scope.as_deref(), Some("blue"));
+    press(&mut app, "1");
+    assert_eq!(app.place.scope, None);
+}
+
+#[test]
+fn a_family_leads_to_its_keys() {
+    let mut app = network();
+    press(&mut app, "5");
+    let families = picture(&mut app, 80, 5);
+    assert_eq!(app.family(), None);
+    press(&mut app, "\n");
+    assert_eq!(app.family(), Some("'l"));
+    assert!(keys(&app).is_empty());
+    let entry = |key: &str| (key.to_owned(), r#"["10.0.0.1:4040"]"#.to_owned());
+    let mut opened = Opened {
+        family: "'l".into(),
+        entries: Ok(vec![entry("green"), entry("blue")]),
+    };
+    app.open(opened.clone());
+    insta::assert_snapshot!(format!("{families}\n{}", picture(&mut app, 80, 6)));
+    // What comes late of another one is not shown here.
+    opened.family = "'g".into();
+    app.open(opened.clone());
+    assert!(keys(&app).is_empty());
+    (opened.family, opened.entries) = ("'l".into(), Err("no answer in time".into()));
+    app.open(opened);
+    assert!(picture(&mut app, 80, 6).contains("no answer in time"));
+    press(&mut app, "3");
+    assert_eq!((app.place.scope.as_deref(), app.family()), (None, None));
+}
+
+#[test]
+fn rows_are_sorted_by_any_column() {
+    let mut app = network();
+    press(&mut app, "r");
+    assert_eq!(keys(&app), ["red", "perl", "green", "blue"]);
+    press(&mut app, ">>>>>>");
+    // By what waits, the most first; of whom nothing is known comes last.
+    assert_eq!(keys(&app), ["blue", "green", "perl", "red"]);
+    press(&mut app, "r");
+    assert_eq!(keys(&app), ["green", "blue", "perl", "red"]);
+    press(&mut app, "<");
+    assert_eq!(
+        (app.place.order.column, app.place.order.reversed),
+        (5, false)
+    );
+}
+
+#[test]
+fn the_meant_row_stays_the_same_when_rows_move() {
+    let mut app = network();
+    press(&mut app, "jj");
+    let table = app.table();
+    assert_eq!(app.place.meant(&table).as_deref(), Some("perl"));
+    app.network.know("black", 5.0);
+    let table = app.table();
+    assert_eq!(
+        (app.place.meant(&table).as_deref(), app.place.at),
+        (Some("perl"), 3)
+    );
+    press(&mut app, "G");
+    let table = app.table();
+    assert_eq!(app.place.meant(&table).as_deref(), Some("red"));
+    press(&mut app, "g");
+    assert_eq!(app.place.at, 0);
+}
+
+#[test]
+fn filters_are_words_of_any_column() {
+    let mut app = network();
+    press(&mut app, "/GLOBAL aemp-rs\n");
+    assert_eq!(keys(&app), ["green"]);
+    press(&mut app, "/x");
+    assert!(keys(&app).is_empty());
+    press(&mut app, "\n\n\u{1b}");
+    assert_eq!(keys(&app).len(), 4);
+    press(&mut app, "/q");
+    assert!(app.typing);
+    press(&mut app, "\u{1b}");
+    assert!(app.place.filter.is_empty() && !app.typing);
+}
+
+#[test]
+fn a_paused_picture_stands_still() {
+    let mut app = network();
+    press(&mut app, "p");
+    report(
+        &mut app,
+        "new",
+        9.0,
+        node("new", Role::Alone, vec![], vec![]),
+    );
+    assert_eq!(keys(&app).len(), 4);
+    assert!(picture(&mut app, 80, 5).contains("paused"));
+}
+
+#[test]
+fn there_are_two_ways_out() {
+    let mut app = network();
+    assert_eq!(app.key(KeyEvent::from(KeyCode::Char('q'))), Then::Quit);
+    press(&mut app, "/q");
+    let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(app.key(interrupt), Then::Quit);
+}

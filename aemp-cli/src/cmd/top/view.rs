@@ -1,0 +1,237 @@
+//! How it looks.
+
+use ratatui::{
+    Frame,
+    layout::{Alignment, Constraint, Layout, Rect},
+    style::{Color, Modifier, Style},
+    text::{Line, Span},
+    widgets::{Block, Cell as TableCell, Clear, Paragraph, Row as TableRow, Table, TableState},
+};
+
+use super::{
+    app::App,
+    place::Tab,
+    table::{Column, Mark, Order, Row, Width, fitting},
+    text::{count, short},
+};
+
+const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
+ Enter                        a node's connections, the other end
+                              of a connection, a type's ports, a family's keys
+ Esc                          back, or the whole network again
+ Tab, 1 2 3 4 5               nodes, connections, ports, types,
+                              families
+ < >  (or Left Right)         sort by another column
+ r                            sort the other way round
+ /                            show only rows with these words
+ p                            let the picture stand still
+ q                            quit
+
+ Rates are of the last second. WAITING counts messages in ports'
+ queues, QUEUED bytes on their way to other nodes. Of a node that
+ is not made with this program's library only what its neighbours
+ know is shown.";
+
+const KEYS: &str =
+    " ?:help q:quit Tab:table Enter:into Esc:back <>:sort r:reverse /:filter p:pause";
+
+/// Draws everything.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, colors: bool) {
+    let [top, tabs, middle, bottom] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    let paint = Paint { colors };
+    frame.render_widget(Paragraph::new(summary(app, paint)), top);
+    frame.render_widget(Paragraph::new(titles(app, paint)), tabs);
+    rows(frame, app, paint, middle);
+    frame.render_widget(Paragraph::new(footer(app, paint)), bottom);
+    if app.help {
+        help(frame, middle);
+    }
+}
+
+/// Styles, with colours or without.
+#[derive(Clone, Copy)]
+struct Paint {
+    colors: bool,
+}
+
+impl Paint {
+    fn color(self, color: Color) -> Style {
+        if self.colors {
+            Style::new().fg(color)
+        } else {
+            Style::new()
+        }
+    }
+
+    fn mark(self, mark: Mark) -> Style {
+        match mark {
+            Mark::None => Style::new(),
+            Mark::Busy => self.color(Color::Yellow),
+            Mark::Dim => Style::new().add_modifier(Modifier::DIM),
+            Mark::Bad => self.color(Color::Red),
+        }
+    }
+
+    fn bold(self) -> Style {
+        self.color(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+}
+
+/// The network in a line.
+fn summary(app: &App, paint: Paint) -> Line<'static> {
+    let nodes = app.network.nodes.values();
+    let silent = nodes.clone().filter(|seen| seen.failure.is_some()).count();
+    let ports: u64 = nodes
+        .clone()
+        .filter_map(|seen| Some(seen.info.as_ref()?.ports))
+        .sum();
+    let waiting: u64 = nodes
+        .clone()
+        .filter_map(|seen| Some(seen.ports.as_ref()?.queued))
+        .sum();
+    let sent = app.network.rate();
+    let queued: u64 = nodes.map(|seen| seen.queued_bytes()).sum();
+    let mut text = format!(" {} nodes", count(app.network.nodes.len() as u64));
+    if silent > 0 {
+        text.push_str(&format!(" ({silent} silent)"));
+    }
+    text.push_str(&format!(
+        ", {} conns, {} ports, {} waiting; {} msg/s, {}B/s, {}B queued",
+        count(app.network.connections() as u64),
+        count(ports),
+        count(waiting),
+        short(sent.packets),
+        short(sent.bytes),
+        short(queued as f64),
+    ));
+    Line::from(vec![
+        Span::styled(" aemp top", paint.bold()),
+        Span::raw(text),
+    ])
+}
+
+/// The tables, and of what.
+fn titles(app: &App, paint: Paint) -> Line<'static> {
+    let mut spans = Vec::new();
+    for (at, tab) in Tab::ALL.iter().enumerate() {
+        let style = if *tab == app.place.tab {
+            Style::new().add_modifier(Modifier::REVERSED)
+        } else {
+            Style::new()
+        };
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!(" {} {} ", at + 1, tab.title()), style));
+    }
+    if let Some(node) = &app.place.scope {
+        spans.push(Span::raw("  of "));
+        spans.push(Span::styled(node.clone(), paint.bold()));
+    }
+    if !app.place.filter.is_empty() {
+        spans.push(Span::raw(format!("  with {:?}", app.place.filter)));
+    }
+    if app.paused {
+        let style = paint.color(Color::Yellow).add_modifier(Modifier::BOLD);
+        spans.push(Span::styled("  paused", style));
+    }
+    Line::from(spans)
+}
+
+fn footer(app: &App, paint: Paint) -> Line<'static> {
+    if app.typing {
+        return Line::from(vec![
+            Span::styled(" filter: ", paint.bold()),
+            Span::raw(format!("{}_", app.place.filter)),
+        ]);
+    }
+    Line::styled(KEYS, Style::new().add_modifier(Modifier::DIM))
+}
+
+fn rows(frame: &mut Frame<'_>, app: &mut App, paint: Paint, area: Rect) {
+    let shown = app.table();
+    app.place.find(&shown);
+    app.height = usize::from(area.height.saturating_sub(1));
+    if shown.rows.is_empty() {
+        let text = if app.place.filter.is_empty() {
+            "\n  nothing is known"
+        } else {
+            "\n  no row contains that"
+        };
+        frame.render_widget(Paragraph::new(text), area);
+        return;
+    }
+    let columns = fitting(shown.columns, area.width);
+    let columns: Vec<_> = columns
+        .into_iter()
+        .map(|at| (at, shown.columns[at]))
+        .collect();
+    let order = app.place.order;
+    let header = columns.iter().map(|(at, column)| {
+        let title = format!("{}{}", column.title, arrow(*at, *column, order));
+        TableCell::from(Line::from(title).alignment(alignment(column.number)))
+    });
+    let header = TableRow::new(header).style(paint.bold());
+    let row = |row: &Row| {
+        let cells = columns.iter().map(|(at, column)| {
+            let text = row.cells.get(*at).map(|cell| cell.text.clone());
+            Line::from(text.unwrap_or_default()).alignment(alignment(column.number))
+        });
+        TableRow::new(cells).style(paint.mark(row.mark))
+    };
+    let widths = columns.iter().map(|(_, column)| match column.width {
+        Width::Fixed(width) => Constraint::Length(width),
+        Width::Rest(least) => Constraint::Min(least),
+    });
+    // Only what fits is drawn, of however many there are.
+    let (first, at) = window(app.place.at, app.height, shown.rows.len());
+    let visible = shown.rows.iter().skip(first).take(app.height.max(1));
+    let table = Table::new(visible.map(row), widths)
+        .header(header)
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let mut state = TableState::new().with_selected(Some(at));
+    frame.render_stateful_widget(table, area, &mut state);
+}
+
+/// Which way a table is sorted by that column, if it is.
+fn arrow(at: usize, column: Column, order: Order) -> &'static str {
+    match (at == order.column, order.reversed == column.number) {
+        (false, _) => "",
+        (true, true) => "^",
+        (true, false) => "v",
+    }
+}
+
+/// The first row that is shown, and where among those the meant one is: in the middle, where that is possible.
+fn window(at: usize, height: usize, rows: usize) -> (usize, usize) {
+    let first = at.saturating_sub(height / 2);
+    let first = first.min(rows.saturating_sub(height));
+    (first, at - first)
+}
+
+fn alignment(number: bool) -> Alignment {
+    if number {
+        Alignment::Right
+    } else {
+        Alignment::Left
+    }
+}
+
+fn help(frame: &mut Frame<'_>, area: Rect) {
+    let lines = HELP.lines().count() as u16;
+    let widest = HELP.lines().map(str::len).max().unwrap_or_default() as u16;
+    let (width, height) = ((widest + 3).min(area.width), (lines + 2).min(area.height));
+    let window = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
+    frame.render_widget(Clear, window);
+    let block = Block::bordered().title(" keys ");
+    frame.render_widget(Paragraph::new(HELP).block(block), window);
+}

@@ -1,0 +1,134 @@
+//! Where a node runs: on this machine, or in a simulation.
+
+use std::{fmt, io, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
+
+use super::{Listener, NetConfig, Stream, bind, socket};
+#[cfg(feature = "sim")]
+use crate::sim::{SimListener, host::Host};
+use crate::{StartError, config::Address};
+
+/// Where a node has its sockets and its randomness from.
+#[derive(Clone, Default)]
+pub(crate) enum Place {
+    #[default]
+    Machine,
+    #[cfg(feature = "sim")]
+    Sim(Host),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Machine => "Machine",
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => "Sim",
+        })
+    }
+}
+
+/// What connections are accepted from.
+pub(crate) enum Acceptor {
+    Tcp(TcpListener),
+    #[cfg(feature = "sim")]
+    Sim(SimListener),
+}
+
+impl Place {
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self, Self::Sim(_))
+    }
+
+    /// Listens on everything that these addresses stand for.
+    pub(super) async fn listen(&self, binds: &[Address]) -> Result<Vec<Listener>, StartError> {
+        match self {
+            Self::Machine => bind::bind(binds).await,
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => binds.iter().map(|bind| simulated(host, bind)).collect(),
+        }
+    }
+
+    /// How long ago that was.
+    #[inline]
+    pub(super) fn since(&self, origin: Instant) -> Duration {
+        match self {
+            Self::Machine => origin.elapsed(),
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => host.since(origin),
+        }
+    }
+
+    /// Fills a buffer with what nobody can foretell, except in a simulation.
+    pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Result<(), StartError> {
+        match self {
+            Self::Machine => {
+                getrandom::fill(bytes).map_err(|error| StartError::Entropy(error.to_string()))
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => {
+                host.fill_random(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    /// Connects to `host:port`; also the other end's address.
+    pub(super) async fn connect(
+        &self,
+        addr: &str,
+        config: &NetConfig,
+    ) -> io::Result<(Stream, String)> {
+        match self {
+            Self::Machine => {
+                let stream = TcpStream::connect(addr).await?;
+                socket::prepare(&stream, config);
+                let peer = stream
+                    .peer_addr()
+                    .map_or_else(|_| addr.to_owned(), |peer| peer.to_string());
+                Ok((Stream::Tcp(stream), peer))
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(host) => {
+                let stream = host.connect(addr).await?;
+                let peer = stream.peer();
+                Ok((Stream::Sim(stream), peer))
+            }
+        }
+    }
+}
+
+#[cfg(feature = "sim")]
+fn simulated(host: &Host, bind: &Address) -> Result<Listener, StartError> {
+    let listener = host.bind(bind).map_err(|source| StartError::Bind {
+        address: bind.to_string(),
+        source,
+    })?;
+    Ok(Listener {
+        address: listener.address(),
+        socket: Some(Acceptor::Sim(listener)),
+    })
+}
+
+impl Acceptor {
+    /// The next connection, and where it comes from.
+    pub(super) async fn accept(&self, config: &NetConfig) -> io::Result<(Stream, String)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                socket::prepare(&stream, config);
+                Ok((Stream::Tcp(stream), peer.to_string()))
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(listener) => {
+                let stream = listener.accept().await;
+                let peer = stream.peer();
+                Ok((Stream::Sim(stream), peer))
+            }
+        }
+    }
+}

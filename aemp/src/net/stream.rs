@@ -1,0 +1,113 @@
+//! A connection's bytes: TCP, or a simulation's stand-in for it.
+
+use std::io;
+
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+#[cfg(feature = "sim")]
+use crate::sim::SimStream;
+
+/// A stream of bytes in both directions.
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(feature = "sim")]
+    Sim(SimStream),
+}
+
+impl Stream {
+    /// Waits until there may be something to read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.readable().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until something may be written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.writable().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends what there is to the buffer, as far as it has room; 0 bytes are the end.
+    #[inline]
+    pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
+    /// Writes as much as is taken at once.
+    #[inline]
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// As [`try_read_buf`](Self::try_read_buf), but waits for something.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            self.readable().await?;
+            match self.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Writes everything.
+    ///
+    /// # Cancel safety
+    ///
+    /// How much was written is not known afterwards.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.writable().await?;
+            match self.try_write(bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes no more: the other end reads what was written, then the end.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.shutdown();
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! All other nodes, by their IDs.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+use aemp_codec::NodeId;
+use tokio::sync::Notify;
+
+use super::Remote;
+use crate::{
+    Node,
+    proto::peer::{Peer, PeerLimits},
+};
+
+/// Every other node that this one has had to do with.
+pub(crate) struct Remotes {
+    all: RwLock<HashMap<NodeId, Arc<Remote>>>,
+    pub(super) limits: PeerLimits,
+}
+
+impl Remotes {
+    pub(crate) fn new(limits: PeerLimits) -> Self {
+        Self {
+            all: RwLock::default(),
+            limits,
+        }
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Remote>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(id).cloned()
+    }
+
+    /// All of them, by ID.
+    pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = all.values().cloned().collect();
+        // What is done to all of them is done in the same order in every run of a simulation.
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
+    /// relayed.
+    pub(crate) fn forget_idle(&self) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever gets hold of one does so under this lock, so one that only the map holds stays so.
+        let unused = |remote: &Arc<Remote>| {
+            Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
+        };
+        let forgotten: Vec<_> = all.extract_if(|_, remote| unused(remote)).collect();
+        if all.len() < all.capacity() / 4 {
+            all.shrink_to_fit();
+        }
+        drop(all);
+        drop(forgotten);
+    }
+
+    /// That node, known from now on. The ID is one that a port ID has been found to begin with.
+    pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
+        if let Some(remote) = self.get(id) {
+            return remote;
+        }
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let id = NodeId::new(id).unwrap_or_else(|_| NodeId::unnamed());
+        let remote = all.entry(id.clone()).or_insert_with(|| {
+            Arc::new(Remote {
+                node: node.clone(),
+                peer: Mutex::new(Peer::new(id.clone(), self.limits)),
+                line: Mutex::default(),
+                id,
+                wake: Notify::new(),
+                taken: Notify::new(),
+                tell_written: AtomicBool::new(false),
+                actions: Mutex::default(),
+                watched: Mutex::default(),
+                next_monitor: AtomicU64::new(1),
+            })
+        });
+        Arc::clone(remote)
+    }
+}

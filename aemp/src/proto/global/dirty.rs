@@ -1,0 +1,116 @@
+//! Keys that somebody has to be told of: never more than there are, and than that somebody knows.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use indexmap::{IndexMap, map::Entry};
+
+/// The keys of one family that one receiver has to be told of, each with whether the receiver knows it.
+#[derive(Debug, Default)]
+pub(super) struct Dirty(IndexMap<Arc<str>, bool>);
+
+/// Dirty keys by family.
+pub(super) type DirtyFamilies = BTreeMap<Arc<str>, Dirty>;
+
+impl Dirty {
+    /// A key has changed: whether it was there before, and whether it is there now.
+    pub(super) fn add(&mut self, key: &Arc<str>, was: bool, is: bool) {
+        match self.0.entry(Arc::clone(key)) {
+            // It has come and gone before the receiver could be told.
+            Entry::Occupied(known) if !*known.get() && !is => drop(known.swap_remove()),
+            Entry::Vacant(vacant) if was || is => drop(vacant.insert(was)),
+            Entry::Occupied(_) | Entry::Vacant(_) => {}
+        }
+    }
+
+    /// Keys that are there, and that the receiver does not know.
+    pub(super) fn add_new(&mut self, keys: impl IntoIterator<Item = Arc<str>>) {
+        for key in keys {
+            self.0.entry(key).or_insert(false);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.keys()
+    }
+
+    /// The first keys are told.
+    pub(super) fn told(&mut self, count: usize) {
+        if count == self.0.len() {
+            self.0.clear();
+        } else {
+            self.0.drain(..count);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Changes of one family as they came: keys, and whether they were there before.
+pub(super) type Notes = Vec<(Arc<str>, bool)>;
+
+/// Changes by family.
+pub(super) type Noted = BTreeMap<Arc<str>, Notes>;
+
+/// Notes that a key has changed.
+pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>, was: bool) {
+    let note = (Arc::clone(key), was);
+    match noted.get_mut(&**family) {
+        Some(notes) => notes.push(note),
+        None => drop(noted.insert(Arc::clone(family), vec![note])),
+    }
+}
+
+/// Each key once, with whether it was there before the first of its changes.
+pub(super) fn merged(notes: Notes) -> impl Iterator<Item = (Arc<str>, bool)> {
+    let (one, several) = if notes.len() == 1 {
+        (notes, IndexMap::new())
+    } else {
+        let mut first = IndexMap::with_capacity(notes.len());
+        for (key, was) in notes {
+            first.entry(key).or_insert(was);
+        }
+        (Vec::new(), first)
+    };
+    one.into_iter().chain(several)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_and_goes_unseen_is_forgotten() {
+        let mut dirty = Dirty::default();
+        let key: Arc<str> = "k".into();
+        dirty.add(&key, false, true);
+        dirty.add(&key, true, true);
+        assert_eq!(dirty.len(), 1);
+        dirty.add(&key, true, false);
+        assert!(dirty.is_empty());
+        dirty.add(&key, false, false);
+        assert!(dirty.is_empty());
+        dirty.add(&key, true, false);
+        dirty.add(&key, false, true);
+        dirty.add(&key, true, false);
+        assert_eq!(dirty.len(), 1, "the receiver knows it");
+    }
+
+    #[test]
+    fn the_first_change_tells_whether_a_key_was_there() {
+        let note = |key: &str, was| (Arc::from(key), was);
+        let notes = vec![note("a", false), note("b", true), note("a", true)];
+        let merged: Vec<_> = merged(notes).collect();
+        assert_eq!(merged, [note("a", false), note("b", true)]);
+    }
+}

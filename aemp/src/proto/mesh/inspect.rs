@@ -1,0 +1,11 @@
+//! Looking into a mesh: for simulations and tests.
+
+use super::{Mesh, PeerMap};
+
+impl Mesh<PeerMap> {
+    /// The peers, to look at.
+    #[must_use]
+    pub fn peer_map(&self) -> &PeerMap {
+        &self.peers
+    }
+}

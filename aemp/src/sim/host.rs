@@ -1,0 +1,54 @@
+//! One node's place in a simulation.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use crate::config::Address;
+
+use super::{Chance, HostId, SimListener, SimStream, hub::Hub};
+
+/// A host of a simulated network, on which a node runs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Host {
+    hub: Hub,
+    id: HostId,
+    chance: Arc<Mutex<Chance>>,
+    runtime: Handle,
+}
+
+impl Host {
+    pub(super) fn new(hub: Hub, id: HostId, chance: Chance, runtime: Handle) -> Self {
+        let chance = Arc::new(Mutex::new(chance));
+        Self {
+            hub,
+            id,
+            chance,
+            runtime,
+        }
+    }
+
+    pub(crate) fn fill_random(&self, bytes: &mut [u8]) {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.fill(bytes);
+    }
+
+    /// How long ago that was. A caller outside of the runtime would be told by the real clock.
+    pub(crate) fn since(&self, origin: Instant) -> Duration {
+        let _entered = self.runtime.enter();
+        origin.elapsed()
+    }
+
+    pub(crate) async fn connect(&self, addr: &str) -> io::Result<SimStream> {
+        self.hub.connect(self.id, addr).await
+    }
+
+    /// Listens on a port, or on a free one. The host can be no other than this one, whatever it is called.
+    pub(crate) fn bind(&self, bind: &Address) -> io::Result<SimListener> {
+        self.hub.listen(self.id, bind.port.unwrap_or(0))
+    }
+}

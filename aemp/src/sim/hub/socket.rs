@@ -1,0 +1,192 @@
+//! What stands in for TCP sockets.
+
+use std::{io, sync::Arc};
+
+use tokio::sync::Notify;
+
+use super::{Hub, Wake};
+use crate::sim::{End, Fault, HostId};
+
+/// A connection of the simulated network. Dropping it closes it.
+pub(crate) struct SimStream {
+    hub: Hub,
+    end: End,
+    wake: Arc<Wake>,
+}
+
+impl SimStream {
+    pub(super) fn new(hub: Hub, end: End, wake: Arc<Wake>) -> Self {
+        Self { hub, end, wake }
+    }
+
+    /// The name of the host at the other end, as the address that the connection comes from.
+    pub(crate) fn peer(&self) -> String {
+        self.hub
+            .with(|network| network.name(self.end.peer()).to_owned())
+    }
+
+    /// Waits until the attempt to connect has succeeded.
+    pub(super) async fn connected(&self) -> io::Result<()> {
+        loop {
+            if let Some(result) = self.outcome() {
+                return result;
+            }
+            self.wake.write.notified().await;
+        }
+    }
+
+    fn outcome(&self) -> Option<io::Result<()>> {
+        let state = self.hub.lock();
+        let Some(socket) = state.sockets.get(&self.end) else {
+            return Some(Err(error(Fault::Reset)));
+        };
+        match socket.ended {
+            Some(fault) => Some(Err(error(fault))),
+            None => socket.connected.then_some(Ok(())),
+        }
+    }
+
+    /// Waits until there may be something to read.
+    pub(crate) async fn readable(&self) {
+        while !self.is_readable() {
+            self.wake.read.notified().await;
+        }
+    }
+
+    fn is_readable(&self) -> bool {
+        let state = self.hub.lock();
+        let socket = state.sockets.get(&self.end);
+        socket.is_none_or(|socket| !socket.arrived.is_empty() || socket.ended.is_some())
+    }
+
+    /// Waits until something may be written.
+    pub(crate) async fn writable(&self) {
+        while !self.is_writable() {
+            self.wake.write.notified().await;
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        let state = self.hub.lock();
+        let socket = state.sockets.get(&self.end);
+        socket.is_none_or(|socket| !socket.full || socket.ended.is_some())
+    }
+
+    /// Appends what has arrived, as far as the buffer has room; 0 bytes are the end.
+    pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        self.hub.with_state(|state| {
+            let Some(socket) = state.sockets.get_mut(&self.end) else {
+                return Ok(0);
+            };
+            if socket.arrived.is_empty() {
+                return match socket.ended {
+                    None => Err(io::ErrorKind::WouldBlock.into()),
+                    Some(Fault::EndOfFile) => Ok(0),
+                    Some(fault) => Err(error(fault)),
+                };
+            }
+            let room = buffer.capacity() - buffer.len();
+            let count = socket.arrived.len().min(room);
+            buffer.extend(socket.arrived.drain(..count));
+            state.network.taken(self.end, count);
+            Ok(count)
+        })
+    }
+
+    /// Writes as much as there is room for.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.hub.with_state(|state| {
+            let Some(socket) = state.sockets.get_mut(&self.end) else {
+                return Err(error(Fault::Reset));
+            };
+            if let Some(fault) = socket.ended.filter(|fault| *fault != Fault::EndOfFile) {
+                return Err(error(fault));
+            }
+            let written = state.network.write(self.end, bytes);
+            socket.full = written < bytes.len();
+            if written == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(written)
+        })
+    }
+
+    /// Writes no more: the other end reads what was written, then the end.
+    pub(crate) fn shutdown(&self) {
+        self.hub.with(|network| network.close(self.end));
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        self.hub.with_state(|state| {
+            state.network.close(self.end);
+            state.sockets.remove(&self.end);
+        });
+    }
+}
+
+/// A listener of the simulated network. Dropping it ends it.
+pub(crate) struct SimListener {
+    hub: Hub,
+    place: (HostId, u16),
+    arrived: Arc<Notify>,
+}
+
+impl SimListener {
+    pub(super) fn new(hub: Hub, place: (HostId, u16), arrived: Arc<Notify>) -> Self {
+        Self {
+            hub,
+            place,
+            arrived,
+        }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        let (host, port) = self.place;
+        let name = self.hub.with(|network| network.name(host).to_owned());
+        format!("{name}:{port}")
+    }
+
+    /// The next connection.
+    pub(crate) async fn accept(&self) -> SimStream {
+        loop {
+            if let Some(stream) = self.next() {
+                return stream;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    fn next(&self) -> Option<SimStream> {
+        let mut state = self.hub.lock();
+        let end = state.listeners.get_mut(&self.place)?.waiting.pop_front()?;
+        let wake = Arc::clone(&state.sockets.get(&end)?.wake);
+        Some(SimStream::new(self.hub.clone(), end, wake))
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let (host, port) = self.place;
+        self.hub.with_state(|state| {
+            state.network.unlisten(host, port);
+            let listening = state.listeners.remove(&self.place).unwrap_or_default();
+            for end in listening.waiting {
+                state.network.close(end);
+                state.sockets.remove(&end);
+            }
+        });
+    }
+}
+
+fn error(fault: Fault) -> io::Error {
+    let kind = match fault {
+        Fault::EndOfFile => io::ErrorKind::UnexpectedEof,
+        Fault::Reset => io::ErrorKind::ConnectionReset,
+        Fault::TimedOut => io::ErrorKind::TimedOut,
+        Fault::Refused => io::ErrorKind::ConnectionRefused,
+        Fault::UnknownHost => io::ErrorKind::HostUnreachable,
+    };
+    io::Error::new(kind, fault.text())
+}

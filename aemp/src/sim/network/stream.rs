@@ -1,0 +1,123 @@
+//! One connection: two ends, and what is on its way to each.
+
+use std::collections::VecDeque;
+
+use crate::proto::Time;
+
+use super::{Fault, HostId};
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct End {
+    pub(super) stream: u64,
+    pub(super) side: u8,
+    hosts: [HostId; 2],
+}
+
+impl End {
+    /// The other end of the same connection.
+    #[must_use]
+    pub fn other(self) -> Self {
+        let side = 1 - self.side;
+        Self { side, ..self }
+    }
+
+    /// The host that it is on.
+    #[must_use]
+    pub fn host(self) -> HostId {
+        self.hosts[usize::from(self.side)]
+    }
+
+    /// The host that the other end is on.
+    #[must_use]
+    pub fn peer(self) -> HostId {
+        self.other().host()
+    }
+}
+
+/// Something that travels.
+#[derive(Debug)]
+pub(super) enum Packet {
+    Bytes(Vec<u8>),
+    End(Fault),
+}
+
+/// One end, and what is on its way to it.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// Whether somebody has it.
+    pub(super) open: bool,
+    pub(super) coming: VecDeque<(Time, Packet)>,
+    /// Nothing arrives before what was sent before it.
+    pub(super) busy: Time,
+    /// Bytes that were sent to it and whose room has not been given back to the sender.
+    pub(super) in_flight: usize,
+    /// How much of that has been taken, without the sender having been told.
+    pub(super) untold: usize,
+    /// Whether the sender waits for room.
+    pub(super) awaited: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: u64,
+    /// Who has dialled, and whom.
+    pub(super) hosts: [HostId; 2],
+    pub(super) port: u16,
+    pub(super) phase: Phase,
+    pub(super) sides: [Side; 2],
+    /// Counts up when the stream stops or begins to get through; odd while it does not.
+    pub(super) stalls: u64,
+    /// It will be reset, so nothing more is sent.
+    pub(super) cut: bool,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Opening,
+    /// The attempt is never answered.
+    Lost,
+    Open,
+}
+
+impl Stream {
+    pub(super) fn new(id: u64, hosts: [HostId; 2], port: u16, phase: Phase) -> Self {
+        let mut sides = [Side::default(), Side::default()];
+        sides[0].open = true;
+        Self {
+            id,
+            hosts,
+            port,
+            phase,
+            sides,
+            stalls: 0,
+            cut: false,
+        }
+    }
+
+    pub(super) fn end(&self, side: u8) -> End {
+        let (stream, hosts) = (self.id, self.hosts);
+        End {
+            stream,
+            side,
+            hosts,
+        }
+    }
+
+    pub(super) fn side(&mut self, side: u8) -> &mut Side {
+        &mut self.sides[usize::from(side)]
+    }
+
+    pub(super) fn host(&self, side: u8) -> HostId {
+        self.hosts[usize::from(side)]
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalls % 2 == 1
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.sides.iter().all(|side| !side.open)
+    }
+}

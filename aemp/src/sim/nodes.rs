@@ -1,0 +1,345 @@
+//! Whole nodes with user ports in a simulated network.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use tokio::{runtime::Runtime, time::Instant};
+
+use super::{Chance, Conditions, Crash, HostId, Network, host::Host, hub::Hub};
+use crate::{Node, NodeBuilder, StartError, port::table, proto::Time};
+
+/// How often [`Sim::run_until`] looks.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// A network of whole nodes with their ports in one process, under a virtual clock: for tests of what actors do when
+/// connections break, networks split, and machines are lost.
+///
+/// Nodes are made by their [builders](NodeBuilder), as always; but their connections go through a simulated
+/// [network](super::Network) instead of TCP, and time passes only while the simulation [runs](Self::run_for), and then as
+/// fast as the processor can: a minute that nothing happens in takes no time. Timers, timeouts and
+/// `tokio::time` in handlers all follow that clock.
+///
+/// Each node has a host of its own, which is called as the node. Where it listens is written `host:port`, as anywhere, but the
+/// host's part is always its own: `.bind("*:4040")` makes the node `a` listen at `a:4040`, and `.seed("a:4040")` finds
+/// it.
+///
+/// # What is the same in every run
+///
+/// Everything runs on one thread. All randomness of nodes and network comes from the seed: port names, nonces, delays of
+/// retries, latencies, what is cut where. So two runs with one seed are the same, as long as the code under test is
+/// the same in every run too. It is not if it
+///
+/// - uses threads, `spawn_blocking`, real sockets or files, or looks at the real clock (`std::time`);
+/// - iterates over a `HashMap` with std's random state, or draws its own randomness;
+/// - waits with `tokio::select!` without `biased`, whose choice among several ready branches is tokio's own (a seed for
+///   that is not part of tokio's stable interface).
+///
+/// Time goes in steps of a millisecond, because tokio's timers do: what happens within one is in the right order, but not apart
+/// in time.
+///
+/// # Examples
+///
+/// A counter on another node, a partition, and a new counter when it is over:
+///
+/// ```
+/// use std::{sync::{Arc, Mutex}, time::Duration};
+/// use aemp::{Node, port, sim::Sim, spawnable};
+///
+/// #[derive(Default)]
+/// struct Counter { n: i64 }
+///
+/// #[port]
+/// impl Counter {
+///     #[rcv] fn inc(&mut self, by: i64) { self.n += by }
+///     #[rcv] fn get(&self) -> i64 { self.n }
+/// }
+///
+/// #[spawnable(name = "Sim::Counter::start")]
+/// fn start() -> Counter { Counter::default() }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut sim = Sim::new(42);
+/// let _far = sim.start(Node::builder().node_id("far").secret("s").bind("*:4040"))?;
+/// let here = sim.start(Node::builder().node_id("here").secret("s").seed("far:4040"))?;
+///
+/// let counter = start::on(&here, "far");
+/// let died = Arc::new(Mutex::new(None));
+/// let told = died.clone();
+/// counter.mon(move |reason| *told.lock().unwrap() = Some(reason.to_string())).detach();
+/// counter.inc(5);
+/// assert_eq!(sim.block_on(counter.get())?, 5);
+///
+/// // Nothing comes through any more, which is noticed within the monitor timeout.
+/// sim.partition(&["here"], &["far"]);
+/// counter.inc(1);
+/// sim.run_for(Duration::from_secs(61));
+/// assert!(died.lock().unwrap().take().is_some_and(|why| why.contains("transport_error")));
+///
+/// sim.heal();
+/// let up = || here.node_is_up("far") == Some(true);
+/// assert!(sim.run_until(Duration::from_secs(60), up));
+/// let counter = start::on(&here, "far");
+/// assert_eq!(sim.block_on(counter.get())?, 0);
+/// # Ok(()) }
+/// ```
+pub struct Sim {
+    runtime: Runtime,
+    hub: Hub,
+    chance: Chance,
+    nodes: BTreeMap<String, Member>,
+    unnamed: u32,
+}
+
+/// A node that has been started, and how to start it again.
+struct Member {
+    host: HostId,
+    builder: NodeBuilder,
+    node: Option<Node>,
+}
+
+impl Sim {
+    /// A simulation without nodes.
+    ///
+    /// # Panics
+    ///
+    /// When the system cannot make a tokio runtime.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a tokio runtime");
+        let mut chance = Chance::new(seed);
+        let hub = {
+            let _entered = runtime.enter();
+            Hub::new(Network::new(chance.next_u64()))
+        };
+        runtime.spawn(hub.clone().run());
+        Self {
+            runtime,
+            hub,
+            chance,
+            nodes: BTreeMap::new(),
+            unnamed: 0,
+        }
+    }
+
+    /// Starts a node. If one of that ID has been started before, this is its successor, on the same host.
+    ///
+    /// # Errors
+    ///
+    /// As [`NodeBuilder::start`]; also when a node of that ID is running.
+    pub fn start(&mut self, builder: NodeBuilder) -> Result<Node, StartError> {
+        let kept = builder.clone();
+        let (hub, chance) = (self.hub.clone(), self.chance.split());
+        let unnamed = format!("host{}", self.unnamed);
+        self.unnamed += 1;
+        let name = builder.named().unwrap_or(&unnamed);
+        if self.is_running(name) {
+            return Err(StartError::Setting {
+                setting: "nodeid",
+                problem: format!("a node {name:?} is running in this simulation"),
+            });
+        }
+        let host = self.network(|network| {
+            let host = network.add_host(name);
+            network.recover(host);
+            host
+        });
+        let builder =
+            builder.simulated(Host::new(hub, host, chance, self.runtime.handle().clone()));
+        let node = self.block_on(builder.start())?;
+        let member = Member {
+            host,
+            builder: kept,
+            node: Some(node.clone()),
+        };
+        self.nodes.insert(node.id().as_str().into(), member);
+        Ok(node)
+    }
+
+    /// Starts a node again that has been stopped or has crashed, as it was started before: a new process with the same ID
+    /// on the same host.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// When there never was a node of that ID, or it is running.
+    pub fn restart(&mut self, node: &str) -> Result<Node, StartError> {
+        let member = self.member(node);
+        assert!(member.node.is_none(), "the node {node:?} is running");
+        let builder = member.builder.clone();
+        self.start(builder)
+    }
+
+    /// Stops a node in order ([`Node::stop`]). Nothing happens if it is not running.
+    ///
+    /// # Panics
+    ///
+    /// When there never was a node of that ID.
+    pub fn stop(&mut self, node: &str) {
+        if let Some(node) = self.member_mut(node).node.take() {
+            self.block_on(async move { node.stop().await });
+        }
+    }
+
+    /// Ends a node without warning. Its tasks end where they are, no handler runs any more, none of its monitors fire, and what
+    /// it held is dropped. Nothing happens if it is not running.
+    ///
+    /// Handles of its ports that the test has kept are of no use any more: what is sent to them vanishes, and calls of them are
+    /// never answered (give them a timeout). Tasks that handlers have started with `tokio::spawn`, instead of
+    /// [`Cx::spawn`](crate::Cx::spawn), are not known to belong to the node and go on.
+    ///
+    /// # Panics
+    ///
+    /// When there never was a node of that ID.
+    pub fn crash(&mut self, node: &str, how: Crash) {
+        let member = self.member_mut(node);
+        let (host, Some(node)) = (member.host, member.node.take()) else {
+            return;
+        };
+        self.network(|network| network.crash(host, how));
+        node.vanish();
+        // An aborted task is dropped when the runtime comes to it.
+        self.block_on(tokio::task::yield_now());
+    }
+
+    /// Whether a node is running.
+    #[must_use]
+    pub fn is_running(&self, node: &str) -> bool {
+        self.nodes
+            .get(node)
+            .is_some_and(|member| member.node.is_some())
+    }
+
+    /// A node that is running.
+    #[must_use]
+    pub fn node(&self, node: &str) -> Option<&Node> {
+        self.nodes.get(node)?.node.as_ref()
+    }
+
+    /// From now on nothing reaches the one nodes from the others, in both directions. Connections across it stall; see
+    /// [`Network::partition`].
+    ///
+    /// # Panics
+    ///
+    /// When there never was a node of one of these IDs.
+    pub fn partition(&mut self, one: &[&str], other: &[&str]) {
+        let (one, other) = (self.hosts(one), self.hosts(other));
+        self.network(|network| network.partition(&one, &other));
+    }
+
+    /// As [`partition`](Self::partition), in one direction only; see [`Network::partition_one_way`].
+    ///
+    /// # Panics
+    ///
+    /// As [`partition`](Self::partition).
+    pub fn partition_one_way(&mut self, from: &[&str], to: &[&str]) {
+        let (from, to) = (self.hosts(from), self.hosts(to));
+        self.network(|network| network.partition_one_way(&from, &to));
+    }
+
+    /// Ends all partitions.
+    pub fn heal(&mut self) {
+        self.network(Network::heal);
+    }
+
+    /// Cuts the connections between two nodes. They may make others at once.
+    ///
+    /// # Panics
+    ///
+    /// As [`partition`](Self::partition).
+    pub fn cut(&mut self, one: &str, other: &str) {
+        let (one, other) = (self.member(one).host, self.member(other).host);
+        self.network(|network| network.cut_all(one, other));
+    }
+
+    /// How good or bad the network is between nodes for which nothing else is [set](Self::set_link).
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.network(|network| network.set_conditions(conditions));
+    }
+
+    /// How good or bad the network is from one node to another, in that direction.
+    ///
+    /// # Panics
+    ///
+    /// As [`partition`](Self::partition).
+    pub fn set_link(&mut self, from: &str, to: &str, conditions: Conditions) {
+        let (from, to) = (self.member(from).host, self.member(to).host);
+        self.network(|network| network.set_link(from, to, conditions));
+    }
+
+    /// How long a connection lives that does not come through, if its nodes do not give it up before; see
+    /// [`Network::set_user_timeout`].
+    pub fn set_user_timeout(&mut self, timeout: Duration) {
+        self.network(|network| network.set_user_timeout(timeout));
+    }
+
+    /// How long the simulation has been running, in virtual time.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let _entered = self.runtime.enter();
+        self.hub.now().since_origin()
+    }
+
+    /// Runs for that long, in virtual time.
+    pub fn run_for(&mut self, time: Duration) {
+        self.block_on(tokio_sleep(time));
+    }
+
+    /// Runs until `done` says so, but no longer than that; whether it did. It is asked every virtual millisecond.
+    pub fn run_until(&mut self, most: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let end = Time::from(self.elapsed()) + most;
+        loop {
+            if done() {
+                return true;
+            }
+            if Time::from(self.elapsed()) >= end {
+                return false;
+            }
+            self.run_for(GLANCE);
+        }
+    }
+
+    /// Runs until a future is ready. It can await calls, sleep, and start tasks; virtual time passes meanwhile as it has to.
+    pub fn block_on<F: Future>(&mut self, future: F) -> F::Output {
+        table::number_alike();
+        self.runtime.block_on(future)
+    }
+
+    fn network<R>(&self, work: impl FnOnce(&mut Network) -> R) -> R {
+        let _entered = self.runtime.enter();
+        self.hub.with(work)
+    }
+
+    fn member(&self, node: &str) -> &Member {
+        let member = self.nodes.get(node);
+        member.unwrap_or_else(|| panic!("no node {node:?} has been started"))
+    }
+
+    fn member_mut(&mut self, node: &str) -> &mut Member {
+        let member = self.nodes.get_mut(node);
+        member.unwrap_or_else(|| panic!("no node {node:?} has been started"))
+    }
+
+    fn hosts(&self, nodes: &[&str]) -> Vec<HostId> {
+        nodes.iter().map(|node| self.member(node).host).collect()
+    }
+}
+
+/// Sleeps from when it is first polled: a sleep needs a runtime to be made.
+async fn tokio_sleep(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("elapsed", &self.elapsed())
+            .field("nodes", &self.nodes.keys())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! One connection of a machine.
+
+use aemp_codec::{Format, NodeId};
+
+use crate::{
+    proto::{Time, link::Link},
+    sim::End,
+};
+
+/// One connection of a machine.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) end: End,
+    /// What the network has not taken yet.
+    pub(super) out: Vec<u8>,
+    pub(super) line: Option<Line>,
+}
+
+/// What there is when the handshake is over.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) node: NodeId,
+    pub(super) recv: Format,
+    pub(super) link: Link,
+    /// When the link is looked after next.
+    pub(super) due: Option<Time>,
+}
+
+impl Connection {
+    pub(super) fn new(end: End) -> Self {
+        Self {
+            end,
+            out: Vec::new(),
+            line: None,
+        }
+    }
+}

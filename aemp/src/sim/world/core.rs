@@ -1,0 +1,108 @@
+//! What all machines of a world share: clock, network, and what is due when.
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, VecDeque},
+    time::Duration,
+};
+
+use super::{Member, Observation};
+use crate::{
+    proto::{Time, peer::ConnId},
+    sim::{Chance, Network},
+};
+
+/// One of the lives of a node: what was due for an earlier one is void.
+pub(super) type Life = (Member, u32);
+
+/// Something that is due at some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Due {
+    Mesh(Life),
+    Link(Life, ConnId),
+    /// The next of a node's monitors fire.
+    Fire(Life),
+}
+
+impl Due {
+    pub(super) fn life(self) -> Life {
+        match self {
+            Self::Mesh(life) | Self::Link(life, _) | Self::Fire(life) => life,
+        }
+    }
+}
+
+pub(super) struct Core {
+    pub(super) now: Time,
+    pub(super) network: Network,
+    pub(super) chance: Chance,
+    pub(super) observations: VecDeque<Observation>,
+    pub(super) fire_delay: Duration,
+    pub(super) logging: bool,
+    pub(super) packets: u64,
+    queue: BinaryHeap<Reverse<Entry>>,
+    last: u64,
+}
+
+struct Entry {
+    at: Time,
+    /// Among equals the first comes first.
+    place: u64,
+    due: Due,
+}
+
+impl Core {
+    pub(super) fn new(network: Network, chance: Chance) -> Self {
+        Self {
+            now: Time::ZERO,
+            network,
+            chance,
+            observations: VecDeque::new(),
+            fire_delay: Duration::from_millis(10),
+            logging: false,
+            packets: 0,
+            queue: BinaryHeap::new(),
+            last: 0,
+        }
+    }
+
+    /// Time passes; nothing in the network is due before then.
+    pub(super) fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        self.network.set_now(self.now);
+    }
+
+    pub(super) fn schedule(&mut self, at: Time, due: Due) {
+        self.last += 1;
+        let place = self.last;
+        self.queue.push(Reverse(Entry { at, place, due }));
+    }
+
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse(entry)| entry.at)
+    }
+
+    pub(super) fn take_due(&mut self) -> Option<Due> {
+        self.queue.pop().map(|Reverse(entry)| entry.due)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.place).cmp(&(other.at, other.place))
+    }
+}

@@ -1,0 +1,250 @@
+//! One running node: its mesh, its connections, its ports.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use aemp_codec::{Limits, NodeId};
+
+use super::{
+    PORT, Setup,
+    connection::Connection,
+    core::{Core, Due, Life},
+    ports::Ports,
+};
+use crate::{
+    proto::{
+        Random, Time,
+        handshake::{HandshakeConfig, auth::Secret},
+        link::LinkAction,
+        mesh::{Mesh, MeshConfig, PeerMap, Peers},
+        peer::{ConnId, MonitorId, PeerLimits, Urge},
+    },
+    sim::{End, Fault, Happening, HostId},
+};
+
+/// What all nodes of a world share.
+const SECRET: &str = "the secret of the simulated world";
+
+pub(super) struct Machine {
+    pub(super) life: Life,
+    pub(super) id: NodeId,
+    pub(super) host: HostId,
+    pub(super) mesh: Mesh<PeerMap>,
+    pub(super) connections: BTreeMap<ConnId, Connection>,
+    pub(super) ends: HashMap<End, ConnId>,
+    pub(super) ports: Ports,
+    /// Nodes to which there may be something to write.
+    pub(super) dirty: BTreeSet<NodeId>,
+    /// Nodes of which the mesh wants to know when all has been written.
+    pub(super) tell_written: BTreeSet<NodeId>,
+    /// When the mesh is looked after next.
+    due: Option<Time>,
+    /// What monitors are to fire, in order, and when the last of them do.
+    pub(super) firing: VecDeque<(NodeId, Vec<MonitorId>, String)>,
+    pub(super) fired: Time,
+    pub(super) config: HandshakeConfig,
+}
+
+impl Machine {
+    pub(super) fn new(now: Time, life: Life, host: HostId, setup: &Setup, random: Random) -> Self {
+        let mut config = HandshakeConfig::new(setup.id.clone(), Some(Secret::new(SECRET)));
+        config.timeout = setup.monitor_timeout;
+        let mut mesh = MeshConfig::new(config.clone());
+        mesh.seeds.clone_from(&setup.seeds);
+        mesh.global = setup.global;
+        if setup.listens {
+            mesh.listeners = vec![format!("{}:{PORT}", setup.id)];
+        }
+        mesh.connect_interval = setup.connect_interval;
+        let limits = PeerLimits {
+            max_queue_bytes: setup.max_queue_bytes,
+            packet: Limits::default(),
+        };
+        Self {
+            life,
+            id: setup.id.clone(),
+            host,
+            mesh: Mesh::new(now, mesh, PeerMap::new(limits), random),
+            connections: BTreeMap::new(),
+            ends: HashMap::new(),
+            ports: Ports::new(life.1),
+            dirty: BTreeSet::new(),
+            tell_written: BTreeSet::new(),
+            due: None,
+            firing: VecDeque::new(),
+            fired: now,
+            config,
+        }
+    }
+
+    /// Carries out everything that the mesh wants, and sees to it that its next deadline is met.
+    pub(super) fn settle(&mut self, core: &mut Core) {
+        loop {
+            while let Some(output) = self.mesh.poll() {
+                self.perform(core, output);
+            }
+            let Some(node) = self.dirty.pop_first() else {
+                break;
+            };
+            self.write_to(core, &node);
+        }
+        let deadline = self.mesh.deadline();
+        if let Some(deadline) = deadline
+            && self.due.is_none_or(|due| deadline < due)
+        {
+            self.due = Some(deadline);
+            core.schedule(deadline, Due::Mesh(self.life));
+        }
+    }
+
+    pub(super) fn stop(&mut self, core: &mut Core) {
+        self.settle(core);
+        self.mesh.stop(core.now);
+        self.settle(core);
+        while !self.firing.is_empty() {
+            self.fire_next(core);
+            self.settle(core);
+        }
+    }
+
+    /// Something has happened in the network.
+    pub(super) fn hear(&mut self, core: &mut Core, happening: Happening) {
+        match happening {
+            Happening::Accepted { end, .. } => self.accepted(core, end),
+            Happening::Connected(end) => {
+                if let Some(conn) = self.ends.get(&end) {
+                    let peer = core.network.name(end.peer()).to_owned();
+                    self.mesh.dialed(core.now, *conn, Ok(peer));
+                }
+            }
+            Happening::Arrived(end, bytes) => {
+                core.network.taken(end, bytes.len());
+                self.arrived(core, end, &bytes);
+            }
+            Happening::Room(end) => {
+                if let Some(conn) = self.ends.get(&end).copied() {
+                    self.write(core, conn);
+                }
+            }
+            Happening::Ended(end, fault) => self.ended(core, end, fault),
+        }
+    }
+
+    fn accepted(&mut self, core: &mut Core, end: End) {
+        let peer = core.network.name(end.peer()).to_owned();
+        let conn = self.mesh.accepted(core.now, &peer);
+        self.ends.insert(end, conn);
+        self.connections.insert(conn, Connection::new(end));
+    }
+
+    fn arrived(&mut self, core: &mut Core, end: End, bytes: &[u8]) {
+        let Some(conn) = self.ends.get(&end).copied() else {
+            return;
+        };
+        let line = self.connections.get_mut(&conn);
+        match line.and_then(|connection| connection.line.as_mut()) {
+            None => self.mesh.received(core.now, conn, bytes),
+            Some(line) => {
+                line.link.received(core.now, bytes);
+                self.read(core, conn);
+            }
+        }
+    }
+
+    fn ended(&mut self, core: &mut Core, end: End, fault: Fault) {
+        let Some(conn) = self.ends.get(&end).copied() else {
+            return;
+        };
+        let opening = self.drop_connection(core, conn);
+        if opening && fault != Fault::EndOfFile {
+            // Also what fails behind the dial is no more than a connection that has ended.
+            self.mesh.dialed(core.now, conn, Err(fault.text().into()));
+        } else {
+            self.mesh.closed(core.now, conn, fault.text());
+        }
+    }
+
+    /// Lets go of a connection, and of what the other node watches through it. Whether it was in its beginnings.
+    pub(super) fn drop_connection(&mut self, core: &mut Core, conn: ConnId) -> bool {
+        let Some(connection) = self.connections.remove(&conn) else {
+            return false;
+        };
+        self.ends.remove(&connection.end);
+        core.network.close(connection.end);
+        match connection.line {
+            None => true,
+            Some(line) => {
+                self.ports.unwatch_all(&line.node, conn);
+                false
+            }
+        }
+    }
+
+    /// Something is due.
+    pub(super) fn due(&mut self, core: &mut Core, due: Due) {
+        match due {
+            Due::Mesh(_) => {
+                // One that was scheduled before a nearer one is void, as is one that the mesh has put off.
+                if self.due.is_some_and(|due| due <= core.now) {
+                    self.due = None;
+                }
+                if self.mesh.deadline().is_some_and(|at| at <= core.now) {
+                    self.mesh.timeout(core.now);
+                }
+            }
+            Due::Link(_, conn) => self.link_due(core, conn),
+            Due::Fire(_) => self.fire_next(core),
+        }
+    }
+
+    fn link_due(&mut self, core: &mut Core, conn: ConnId) {
+        let Some(line) = self.line(conn) else { return };
+        line.due = None;
+        let action = if line.link.deadline() <= core.now {
+            line.link.timeout(core.now)
+        } else {
+            LinkAction::None
+        };
+        let node = line.node.clone();
+        match action {
+            LinkAction::None => {}
+            LinkAction::SendKeepalive => {
+                let urge = self.mesh.peers().with(&node, |peer| peer.keepalive());
+                self.follow(core, &node, urge);
+                self.write(core, conn);
+            }
+            LinkAction::Dead => {
+                self.drop_connection(core, conn);
+                return self
+                    .mesh
+                    .closed(core.now, conn, crate::proto::link::TIMED_OUT);
+            }
+        }
+        self.watch_link(core, conn);
+    }
+
+    /// Sees to it that a link's next deadline is met.
+    pub(super) fn watch_link(&mut self, core: &mut Core, conn: ConnId) {
+        let life = self.life;
+        if let Some(line) = self.line(conn) {
+            let deadline = line.link.deadline();
+            if line.due.is_none_or(|due| deadline < due) {
+                line.due = Some(deadline);
+                core.schedule(deadline, Due::Link(life, conn));
+            }
+        }
+    }
+
+    /// Does what a peer has urged.
+    pub(super) fn follow(&mut self, core: &Core, node: &NodeId, urge: Urge) {
+        match urge {
+            Urge::None => {}
+            Urge::Write => drop(self.dirty.insert(node.clone())),
+            Urge::Connect => self.mesh.connect(core.now, node),
+            Urge::Overflow => self.mesh.overflow(core.now, node),
+        }
+    }
+
+    pub(super) fn line(&mut self, conn: ConnId) -> Option<&mut super::connection::Line> {
+        self.connections.get_mut(&conn)?.line.as_mut()
+    }
+}

@@ -1,0 +1,26 @@
+//! A real AnyEvent::MP node cannot be looked into, and is not troubled by who tries.
+
+use aemp::inspect::InspectError;
+
+use crate::{BOTH, common::soon, pair};
+
+#[tokio::test]
+async fn perl_says_that_it_does_not_know_the_request() {
+    for dial in BOTH {
+        let Some((node, _perl)) = pair(dial).await else {
+            return;
+        };
+        for _ in 0..2 {
+            let error = soon(node.inspect("perl").ports()).await.unwrap_err();
+            let InspectError::Unknown { provider, .. } = error else {
+                panic!("{dial:?}: {error}")
+            };
+            assert!(provider.is_some_and(|provider| provider.starts_with("AE-")));
+        }
+        // What our end knows of the connection is all there is.
+        let connections = node.inspect("rust").connections().await.unwrap();
+        let connection = &connections.connections[0];
+        assert_eq!((connections.total, &*connection.node), (1, "perl"));
+        assert!(connection.sent.packets > 0 && connection.received.packets > 0);
+    }
+}

@@ -1,0 +1,112 @@
+//! Networks that are split, bad, or cut.
+
+use std::time::Duration;
+
+use aemp::sim::{Conditions, Sim};
+
+use super::{SECOND, keeper, mourn, pair, wait_up};
+
+#[test]
+fn a_short_partition_loses_nothing() {
+    let mut sim = Sim::new(1);
+    let [a, b] = pair(&mut sim);
+    let (port, kept) = keeper(&a);
+    let deaths = mourn(&b, &port);
+    sim.partition(&["a"], &["b"]);
+    for number in 0..5 {
+        b.snd(&port, vec![number.into()]);
+    }
+    sim.run_for(4 * SECOND);
+    assert!(kept.all().is_empty());
+    sim.heal();
+    sim.run_for(SECOND);
+    assert_eq!(kept.all(), [0, 1, 2, 3, 4]);
+    assert!(deaths.all().is_empty(), "{deaths:?}");
+}
+
+#[test]
+fn a_long_one_way_partition_ends_the_connection_at_both_ends() {
+    for [from, to] in [["a", "b"], ["b", "a"]] {
+        let mut sim = Sim::new(1);
+        let [a, b] = pair(&mut sim);
+        let (port, _) = keeper(&a);
+        let deaths = mourn(&b, &port);
+        sim.run_for(SECOND);
+        sim.partition_one_way(&[from], &[to]);
+        sim.run_for(31 * SECOND);
+        assert_eq!(deaths.all().len(), 1, "{from} to {to}");
+        assert_ne!(a.node_is_up("b"), Some(true));
+        sim.heal();
+        wait_up(&mut sim, &b, "a");
+    }
+}
+
+#[test]
+fn a_cut_is_a_hole_that_is_told() {
+    let mut sim = Sim::new(1);
+    let [a, b] = pair(&mut sim);
+    let (port, _) = keeper(&a);
+    let deaths = mourn(&b, &port);
+    sim.run_for(SECOND);
+    sim.cut("a", "b");
+    sim.run_for(SECOND);
+    assert_eq!(deaths.all().len(), 1);
+    assert!(deaths.all()[0].to_string().contains("reset"), "{deaths:?}");
+    wait_up(&mut sim, &b, "a");
+}
+
+#[test]
+fn whatever_is_cut_there_are_no_silent_holes() {
+    let mut arrived = 0;
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        let [a, b] = pair(&mut sim);
+        let (port, kept) = keeper(&a);
+        sim.set_conditions(Conditions {
+            latency: Duration::from_millis(1)..=Duration::from_millis(80),
+            cut: 0.05,
+            ..Conditions::default()
+        });
+        // An epoch is a thousand numbers; each fire of the monitor begins another.
+        let mut deaths = mourn(&b, &port);
+        let mut next = 0;
+        for _ in 0..100 {
+            if !deaths.all().is_empty() {
+                deaths = mourn(&b, &port);
+                next = (next / 1000 + 1) * 1000;
+            }
+            b.snd(&port, vec![next.into()]);
+            next += 1;
+            sim.run_for(Duration::from_millis(50));
+        }
+        let kept = kept.all();
+        arrived += kept.len();
+        for pair in kept.windows(2) {
+            let follows = pair[1] == pair[0] + 1 || pair[1] % 1000 == 0 && pair[1] > pair[0];
+            assert!(follows, "seed {seed}: {pair:?}");
+        }
+    }
+    assert!(arrived > 500, "{arrived} of 2000");
+}
+
+#[test]
+fn a_bad_link_is_bad_in_one_direction() {
+    let mut sim = Sim::new(1);
+    let [a, b] = pair(&mut sim);
+    let ((to_a, at_a), (to_b, at_b)) = (keeper(&a), keeper(&b));
+    let slow = Duration::from_secs(2);
+    sim.set_link(
+        "a",
+        "b",
+        Conditions {
+            latency: slow..=slow,
+            ..Conditions::default()
+        },
+    );
+    a.snd(&to_b, vec![1.into()]);
+    b.snd(&to_a, vec![1.into()]);
+    sim.run_for(SECOND);
+    assert_eq!((at_a.all().len(), at_b.all().len()), (1, 0));
+    sim.run_for(2 * SECOND);
+    assert_eq!(at_b.all().len(), 1);
+}

@@ -1,0 +1,95 @@
+//! A thousand random schedules.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+
+use crate::{plan::plan, run::run};
+
+/// Schedules that once failed.
+const REGRESSIONS: &[u64] = &[];
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = std::env::var(variable);
+    text.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} must be a number: {text:?}"))
+    })
+}
+
+/// Runs the schedule of that number; if it fails, the smallest one found that fails as well.
+fn check(seed: u64) -> Result<(), String> {
+    let mut octets = [0; 32];
+    octets[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        ..Config::default()
+    };
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &octets);
+    let mut runner = TestRunner::new_with_rng(config, random);
+    let tree = plan()
+        .new_tree(&mut runner)
+        .map_err(|why| why.to_string())?;
+    let whole = tree.current().steps.len();
+    match runner.run_one(tree, |plan| run(&plan, false).map_err(TestCaseError::fail)) {
+        Ok(_) => Ok(()),
+        Err(TestError::Fail(why, plan)) => {
+            if number("AEMP_TRACE", 0) > 0 {
+                drop(run(&plan, true));
+            }
+            Err(format!(
+                "schedule {seed} fails: {why}\nof its {whole} steps these are enough: {plan:?}"
+            ))
+        }
+        Err(TestError::Abort(why)) => Err(format!("schedule {seed}: {why}")),
+    }
+}
+
+#[test]
+fn schedules_that_once_failed() {
+    for seed in REGRESSIONS {
+        check(*seed).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// `AEMP_SCHEDULES` says how many, `AEMP_SCHEDULE` which is the first; with `AEMP_TRACE=1` all that happens in the one that
+/// fails is printed.
+#[test]
+fn random_schedules() {
+    let count = number("AEMP_SCHEDULES", 1000);
+    let first = number("AEMP_SCHEDULE", 0);
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(Vec::new());
+    let start = Instant::now();
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while failed.lock().unwrap().is_empty() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count {
+                        break;
+                    }
+                    if let Err(why) = check(seed) {
+                        failed.lock().unwrap().push(why);
+                    }
+                }
+            });
+        }
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{count} schedules in {seconds:.1} s");
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
