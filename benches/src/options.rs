@@ -1,4 +1,4 @@
-//! The command line of both benches.
+//! The command line of the benches.
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]

@@ -120,6 +120,10 @@ impl Scheduler {
         let _ready = std::mem::take(&mut self.injector().ready);
     }
 
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(clippy::unused_self, reason = "only simulated nodes are mortal")
+    )]
     fn is_over(&self) -> bool {
         #[cfg(feature = "sim")]
         if let Some(mortal) = &self.mortal {

@@ -4,6 +4,7 @@ mod checks;
 mod database;
 mod guarantee;
 mod nodes;
+mod pairs;
 mod plan;
 mod run;
 mod schedules;

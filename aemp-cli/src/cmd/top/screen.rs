@@ -15,6 +15,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     events: UnboundedReceiver<Event>,
+    reading: Option<thread::JoinHandle<()>>,
 }
 
 impl Screen {
@@ -34,11 +35,12 @@ impl Screen {
                 }
             }
         });
-        if let Err(error) = reading {
-            ratatui::restore();
-            return Err(error);
-        }
-        Ok(Self { terminal, events })
+        let reading = reading.inspect_err(|_| ratatui::restore())?;
+        Ok(Self {
+            terminal,
+            events,
+            reading: Some(reading),
+        })
     }
 
     pub(super) fn terminal(&mut self) -> &mut DefaultTerminal {
@@ -63,6 +65,11 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        self.events.close();
+        if let Some(reading) = self.reading.take() {
+            // It must not take a key that is meant for whoever reads next.
+            let _ = reading.join();
+        }
         ratatui::restore();
     }
 }

@@ -57,7 +57,7 @@ impl<'a, O: Outgoing> Way<'a, O> {
 
     /// How large something may be that cannot be told in parts.
     pub(super) fn most(&self) -> usize {
-        self.limit / 2
+        self.limit - self.limit / 4
     }
 
     fn chunk(&self) -> usize {

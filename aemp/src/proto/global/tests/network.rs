@@ -166,15 +166,22 @@ impl Network {
         let end = self.now + Duration::from_secs_f64(seconds);
         self.settle();
         loop {
-            let deadlines = self.nodes.values().filter_map(|node| node.mesh.deadline());
+            let deadlines = self
+                .nodes
+                .values()
+                .filter_map(|node| node.mesh.checked_deadline());
             let Some(next) = deadlines.min().filter(|next| *next <= end) else {
                 break;
             };
             self.now = next.max(self.now);
             for node in self.nodes.values_mut() {
-                if node.mesh.deadline().is_some_and(|due| due <= self.now) {
+                if node
+                    .mesh
+                    .checked_deadline()
+                    .is_some_and(|due| due <= self.now)
+                {
                     node.mesh.timeout(self.now);
-                    let left = node.mesh.deadline();
+                    let left = node.mesh.checked_deadline();
                     assert!(left.is_none_or(|due| due > self.now), "a deadline stays");
                 }
             }

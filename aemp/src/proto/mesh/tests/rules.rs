@@ -158,7 +158,7 @@ impl Net {
 
     /// Lets time pass, up to the next deadline.
     pub(super) fn wait(&mut self) -> u64 {
-        self.now = self.mesh.deadline().expect("there is a deadline");
+        self.now = self.mesh.checked_deadline().expect("there is a deadline");
         self.mesh.timeout(self.now);
         u64::try_from(self.now.since_origin().as_millis()).unwrap()
     }
@@ -171,7 +171,7 @@ impl Net {
     pub(super) fn assert_idle(&self) {
         assert_eq!(self.mesh.connections(), 0);
         assert!(self.mesh.nodes.is_empty(), "{:?}", self.mesh.nodes);
-        assert_eq!(self.mesh.deadline(), None);
+        assert_eq!(self.mesh.checked_deadline(), None);
     }
 }
 
@@ -346,7 +346,7 @@ fn the_node_itself_may_come_while_it_is_looked_for() {
             .with(&node, |peer| peer.swap_output(ConnId(1), &mut out))
     );
     assert_eq!(out, br#"["p","x"]["","mon1","p"]"#);
-    assert_eq!(net.mesh.deadline(), None);
+    assert_eq!(net.mesh.checked_deadline(), None);
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn a_seed_is_known_by_its_greeting_and_dialled_at_once_when_it_is_lost() {
         (address, state.node, state.connected),
         ("s:1", Some(&id("b")), true)
     );
-    assert_eq!(net.mesh.deadline(), None);
+    assert_eq!(net.mesh.checked_deadline(), None);
     net.now = at(60_000);
     net.mesh
         .closed(net.now, ConnId(1), "Unexpected end-of-file");
@@ -486,7 +486,7 @@ fn a_seed_whose_node_is_connected_needs_no_connection() {
     net.mesh.dialed(net.now, ConnId(1), Ok("9.9.9.9:1".into()));
     net.receive(ConnId(1), "aemp;1;b;hmac_sha3_512;json\n");
     assert_eq!(net.todo(), ["hello 1", "close 1", "wake b"]);
-    assert_eq!(net.mesh.deadline(), None);
+    assert_eq!(net.mesh.checked_deadline(), None);
     net.now = at(10_000);
     net.mesh.closed(net.now, ConnId(2), "Broken pipe");
     assert_eq!(net.todo(), ["down b Broken pipe", "dial 3 s:1"]);

@@ -238,7 +238,7 @@ impl World {
     fn step(&mut self) {
         let event = self.events.first_key_value().map(|((time, _), _)| *time);
         let deadline = |end: &End| match end {
-            End::Ours(ours) => ours.mesh.deadline(),
+            End::Ours(ours) => ours.mesh.checked_deadline(),
             End::Reference(_) => None,
         };
         let deadlines = [deadline(&self.ends[0]), deadline(&self.ends[1])];
@@ -252,11 +252,11 @@ impl World {
             if let End::Ours(ours) = &mut self.ends[node]
                 && ours
                     .mesh
-                    .deadline()
+                    .checked_deadline()
                     .is_some_and(|deadline| deadline <= self.now)
             {
                 ours.mesh.timeout(self.now);
-                let deadline = ours.mesh.deadline();
+                let deadline = ours.mesh.checked_deadline();
                 assert!(
                     deadline.is_none_or(|deadline| deadline > self.now),
                     "the deadline stays"
