@@ -66,6 +66,8 @@ impl SeedLog {
         let Some((address, text)) = line.split_once(FAILED) else {
             return;
         };
+        // Before the address there may be what is wrong with a seed.
+        let address = address.rsplit(": ").next().unwrap_or(address);
         let text = text.strip_suffix('.').unwrap_or(text);
         self.lock().insert(address.into(), explained(text));
         self.0.changed.notify_one();
@@ -118,7 +120,7 @@ mod tests {
     fn failures_are_read_from_the_log() {
         let log = SeedLog::default();
         log.take_in("127.0.0.1:4040 disconnected - authentication failure/shared secret mismatch.");
-        log.take_in("127.0.0.1:4041 disconnected - Connection refused.");
+        log.take_in("seed not reached: 127.0.0.1:4041 disconnected - Connection refused.");
         log.take_in("green is up");
         let failures = log.failures();
         assert_eq!(
