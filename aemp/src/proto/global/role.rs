@@ -97,6 +97,9 @@ impl Global {
 
     /// Takes a node as master.
     fn obey(&mut self, now: Time, master: &NodeId) {
+        if self.lost.is_some() {
+            self.watches.settle(self.settled(now));
+        }
         self.role = Role::Slave(master.clone());
         self.log(Level::Info, format!("{master} is the master now"));
         self.upload = true;
@@ -106,9 +109,6 @@ impl Global {
             .iter()
             .for_each(|family| self.pending.monitor(family));
         self.pending.ask_again();
-        if self.lost.is_some() {
-            self.watches.settle(now + self.grace());
-        }
     }
 
     /// A node's connection is no more, and with it all that was known of the node.
@@ -127,6 +127,7 @@ impl Global {
             Role::Global => self.forget_entries(now, node, known.global),
             Role::Slave(master) if master == node => {
                 self.lost = Some(node.clone());
+                self.lost_at = now;
                 self.tell_unheard();
                 self.next_master(now);
             }
@@ -176,7 +177,9 @@ impl Global {
         if self.role == Role::Global {
             return;
         }
-        let had_master = self.lost.is_some() || matches!(self.role, Role::Slave(_));
+        if self.lost.is_some() || matches!(self.role, Role::Slave(_)) {
+            self.watches.settle(self.settled(now));
+        }
         self.leave_master();
         self.role = Role::Global;
         self.log(Level::Info, format!("{} is a global node now", self.node));
@@ -195,9 +198,6 @@ impl Global {
             if self.known[&node].global {
                 self.join_global(&node);
             }
-        }
-        if had_master {
-            self.watches.settle(now + self.grace());
         }
         self.answer_myself();
     }

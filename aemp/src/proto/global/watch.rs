@@ -144,7 +144,7 @@ impl Watches {
     /// lost source's own.
     pub(super) fn settle(&mut self, until: Time) {
         for watch in self.families.values_mut().filter(|watch| watch.told) {
-            watch.settling = Some(until);
+            watch.settling = watch.settling.max(Some(until));
         }
     }
 
@@ -274,7 +274,7 @@ impl Watch {
     }
 }
 
-/// How long deletions are doubted, and lost global nodes' entries kept.
+/// How long deletions are doubted at least, and lost global nodes' entries kept.
 pub(super) fn grace(connect_interval: Duration) -> Duration {
     2 * connect_interval
 }
