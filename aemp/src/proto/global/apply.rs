@@ -250,8 +250,7 @@ impl Global {
 
     fn take_all(&mut self, from: &NodeId, family: &str, entries: Pairs) {
         if self.wants(from, "g_chg1", family) {
-            self.watches
-                .replace(family, entries, self.lost.as_ref(), &mut self.news);
+            self.watches.replace(family, entries, &mut self.news);
         }
     }
 

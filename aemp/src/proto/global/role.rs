@@ -98,7 +98,8 @@ impl Global {
     /// Takes a node as master.
     fn obey(&mut self, now: Time, master: &NodeId) {
         if self.lost.is_some() {
-            self.watches.settle(self.settled(now));
+            let until = self.settled(now);
+            self.watches.settle(until, self.lost.as_ref());
         }
         self.role = Role::Slave(master.clone());
         self.log(Level::Info, format!("{master} is the master now"));
@@ -178,7 +179,8 @@ impl Global {
             return;
         }
         if self.lost.is_some() || matches!(self.role, Role::Slave(_)) {
-            self.watches.settle(self.settled(now));
+            let until = self.settled(now);
+            self.watches.settle(until, self.lost.as_ref());
         }
         self.leave_master();
         self.role = Role::Global;
