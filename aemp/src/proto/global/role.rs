@@ -15,7 +15,7 @@ use crate::proto::{Time, mesh::Level};
 /// What a node is in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It has no master and expects none: it is its own database.
+    /// It has no master and expects none soon: it is its own database, with what its watches have been told before.
     Alone,
     /// It looks for a master, until then; afterwards it is alone.
     Searching(Time),
