@@ -293,7 +293,7 @@ pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
 }
 
 /// What a value is, for people.
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     struct Short<'a>(&'a Value);
 
     impl fmt::Display for Short<'_> {
