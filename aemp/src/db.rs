@@ -13,6 +13,16 @@
 //! | the same with your own types, and streams | [`Node::family`], [`Family::watch`] |
 //! | one of the ports of a family | [`Node::pool`], [`Pick`] |
 //!
+//! # Without a master
+//!
+//! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a seed is there
+//! again. Meanwhile watches and pools keep what they knew, without what was the lost master's own, and follow what this node sets; others'
+//! changes are told when there is a master again. Queries are answered from what the family's watches know, and if nobody here
+//! watches the family, from what this node has set itself: who needs answers in that time keeps a watch.
+//!
+//! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
+//! tell of deletions; queries do not, and are answered with what that master knows.
+//!
 //! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, keys are any text that is not empty, values anything that
 //! can be serialised.
 

@@ -56,8 +56,15 @@ pub(super) fn number(value: &Value, least: f64) -> Read<Value> {
         number => number.as_f64().map(|_| number.clone()),
     };
     let allowed = least..=MOST_SECONDS;
-    match known.filter(|number| number.as_f64().is_some_and(|x| allowed.contains(&x))) {
+    match known
+        .clone()
+        .filter(|number| number.as_f64().is_some_and(|x| allowed.contains(&x)))
+    {
         Some(number) => Ok(number),
+        None if known.is_some_and(|number| number.as_f64() > Some(MOST_SECONDS)) => wrong(
+            &format!("a number of seconds, at most {MOST_SECONDS}"),
+            value,
+        ),
         None => wrong(&format!("a number of seconds, at least {least}"), value),
     }
 }

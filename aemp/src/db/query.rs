@@ -23,8 +23,8 @@ type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + 
 /// A question to the database: a future of its answer. It is asked when it is first polled.
 ///
 /// A node that has a master asks it, and asks the next one if that is lost before it has answered. A node that is global, or
-/// alone, knows the answer. A node that looks for its first master waits for it, but not longer than `connect_interval`: then it
-/// is alone, and answers with what it has set itself.
+/// alone, answers itself. A node that looks for a master waits for it, but not longer than `connect_interval`: then it is alone.
+/// What it knows then, and what a new master does, is [told elsewhere](super#without-a-master).
 ///
 /// ```
 /// use std::time::Duration;

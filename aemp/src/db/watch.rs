@@ -78,7 +78,7 @@ impl<V> Default for FamilyChanges<V> {
 
 /// A family as a stream of what it holds and how it changes; see [`Family::watch`](super::Family::watch).
 ///
-/// It ends with its node, goes on through a change of master, and keeps at most one change a key however slowly it is
+/// It ends with its node, goes on through a change of master, tells the same [while there is none](super#without-a-master), and keeps at most one change a key however slowly it is
 /// read. Dropping it ends the watch.
 ///
 /// ```

@@ -163,7 +163,9 @@ impl Registry {
 /// The name that may have been meant by one that is not known.
 pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
     let best = names.min_by_key(|known| distance(known, name))?;
-    (distance(best, name) <= name.len().div_ceil(3)).then_some(best)
+    // A name with no character in common is no hint.
+    let most = name.len().div_ceil(3).min(name.len().saturating_sub(1));
+    (distance(best, name) <= most).then_some(best)
 }
 
 /// Edits between two names.
@@ -232,5 +234,6 @@ mod tests {
             Some("My::Counter::start")
         );
         assert_eq!(registry.nearest("Other::thing"), None);
+        assert_eq!(nearest(["a"].into_iter(), "3"), None);
     }
 }

@@ -45,7 +45,10 @@ pub use self::{
     role::Role,
     watch::{Change, WatchId, Watched},
 };
-use super::{Random, Time, mesh::Level};
+use super::{
+    Random, Time,
+    mesh::{Level, longest_pause},
+};
 
 /// What the mesh has to do for the machine.
 #[derive(Debug)]
@@ -65,11 +68,14 @@ pub(super) enum Effect {
 pub(super) struct Global {
     node: NodeId,
     connect_interval: Duration,
+    monitor_timeout: Duration,
     role: Role,
     /// Whether there are seeds to take a master from.
     seeds: bool,
     /// The last master that was lost.
     lost: Option<NodeId>,
+    /// When this node last had a master.
+    lost_at: Time,
     local: Local,
     /// The master has to be sent all that this node has set.
     upload: bool,
@@ -110,9 +116,11 @@ impl Global {
         let mut global = Self {
             node,
             connect_interval,
+            monitor_timeout,
             role: Role::Alone,
             seeds: false,
             lost: None,
+            lost_at: Time::ZERO,
             local: Local::default(),
             upload: false,
             upstream: DirtyFamilies::new(),
@@ -140,6 +148,18 @@ impl Global {
 
     fn grace(&self) -> Duration {
         grace(self.connect_interval)
+    }
+
+    /// Until when a new source of what is known may lack entries whose owners are alive.
+    ///
+    /// The other nodes have been looking for a master as long as this one, at longer and longer intervals: they may come back
+    /// when this one has waited for them a second time.
+    fn settled(&self, now: Time) -> Time {
+        let outage = match self.role {
+            Role::Slave(_) | Role::Global => Duration::ZERO,
+            Role::Searching(_) | Role::Alone => now - self.lost_at,
+        };
+        now + longest_pause(outage, self.monitor_timeout) + self.grace()
     }
 
     fn log(&mut self, level: Level, text: String) {

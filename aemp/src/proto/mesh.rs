@@ -34,6 +34,7 @@ pub use self::{
     seeds::SeedState,
 };
 use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
 #[derive(Clone, Debug)]

@@ -54,6 +54,41 @@ async fn a_file_is_read_only_when_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_named_and_not_there_is_told() {
+    let home = Home::with(FILE);
+    let logs = Logs::catch();
+    at(&home)
+        .profile("worker")
+        .start()
+        .await
+        .unwrap()
+        .stop()
+        .await;
+    assert_eq!(logs.count("there is no"), 0);
+    at(&home)
+        .profile("wroker")
+        .start()
+        .await
+        .unwrap()
+        .stop()
+        .await;
+    logs.expect(r#"rc: there is no profile "wroker", only the top level counts"#)
+        .await;
+    let mut elsewhere = home.path().to_owned();
+    elsewhere.set_file_name("elsewhere");
+    let builder = Node::builder().config_file(&elsewhere).bind("127.0.0.1:0");
+    builder.start().await.unwrap().stop().await;
+    logs.expect("elsewhere: there is no such configuration file")
+        .await;
+    logs.warned("secret: there is none, so that no connection is possible")
+        .await;
+    // Nobody wants to connect.
+    let builder = Node::builder().node_id("lone");
+    builder.start().await.unwrap().stop().await;
+    assert_eq!(logs.count("secret: there is none"), 1);
+}
+
+#[tokio::test]
 async fn with_a_file_the_node_listens_everywhere_unless_told_otherwise() {
     let home = Home::with(FILE);
     let listeners = |builder: NodeBuilder| async {

@@ -23,7 +23,7 @@ impl NodeBuilder {
     /// - where nobody says anything, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the
     ///   profile's name, `/`, and a random text.
     ///
-    /// The profile need not exist: then the file's top level is all there is.
+    /// The profile need not exist: then the file's top level is all there is, which is logged at info level. Nor need the file.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self

@@ -52,7 +52,22 @@ impl NodeBuilder {
             }]);
         }
         remark(&settings);
+        if let Some(file) = &file {
+            self.remark_file(file);
+        }
         Ok(settings)
+    }
+
+    /// What the program has named, and is not there.
+    fn remark_file(&self, file: &ConfigFile) {
+        let path = file.path().display();
+        if self.config_file.is_some() && !file.path().exists() {
+            tracing::info!("{path}: there is no such configuration file");
+        } else if let Some(profile) = &self.profile
+            && matches!(file.profile(profile), Ok(None))
+        {
+            tracing::info!("{path}: there is no profile {profile:?}, only the top level counts");
+        }
     }
 
     /// What the network side needs of it.
@@ -65,8 +80,13 @@ impl NodeBuilder {
             }
         }
         let secret = settings.secret.clone();
+        let secret = secret.filter(|secret: &Secret| !secret.is_empty());
+        let binds = settings.binds.as_deref().unwrap_or_default();
+        if secret.is_none() && !(binds.is_empty() && settings.seeds.is_empty()) {
+            tracing::warn!("secret: there is none, so that no connection is possible");
+        }
         Ok(NetConfig {
-            secret: secret.filter(|secret: &Secret| !secret.is_empty()),
+            secret,
             seeds: seeds(&settings.seeds)?,
             addresses: self.addresses.clone(),
             monitor_timeout: settings.monitor_timeout,

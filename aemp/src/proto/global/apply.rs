@@ -9,7 +9,7 @@ use super::{
     dirty::changed,
     known::{Keys, Message, Monitor, note},
     pending::Ask,
-    request::{Database, Pairs, Query, Update},
+    request::{Database, Pairs, Query, Update, addresses, describe},
 };
 use crate::proto::{Time, mesh::Level};
 
@@ -35,7 +35,7 @@ impl Global {
                 self.remove_monitor(&family, from);
             }
             GlobalRequest::Found(node, addresses) => self.found(from, node, addresses),
-            GlobalRequest::Reply { id, answer } => self.replied(from, QueryId(id), answer),
+            GlobalRequest::Answer { id, answer } => self.replied(from, QueryId(id), answer),
             GlobalRequest::All(family, entries) => self.take_all(from, &family, entries),
             GlobalRequest::Changes(update) => self.take_changes(from, update),
         }
@@ -93,7 +93,14 @@ impl Global {
 
     fn apply(&mut self, owner: &NodeId, update: Update) {
         self.not_stale(owner, &update);
-        let Update { family, set, del } = update;
+        let Update {
+            family,
+            mut set,
+            del,
+        } = update;
+        if *family == *LISTENERS {
+            set.retain(|(node, value)| self.are_addresses(owner, node, value));
+        }
         let place = self.shards.owner(owner);
         for (key, value) in set {
             let (changed, family, key) = self.shards.set(place, &family, &key, value);
@@ -104,6 +111,19 @@ impl Global {
                 self.changed(&changed, &family, &key);
             }
         }
+    }
+
+    /// Whether a value can be where a node listens. Logs that it cannot.
+    fn are_addresses(&mut self, from: &NodeId, node: &str, value: &Value) -> bool {
+        let are = addresses(value).is_some();
+        if !are {
+            let what = describe(value);
+            let text = format!(
+                "{from}: the addresses of {node:?} must be a list of texts, and are {what}: left out"
+            );
+            self.log(Level::Warn, text);
+        }
+        are
     }
 
     /// A node is global. If it was a slave of ours, what it has set stays until it has told what it answers for now.
@@ -172,7 +192,7 @@ impl Global {
         // What it had set as a slave and does not set again goes later: a large database comes in parts.
         self.set_all(from, database);
         // So that global nodes find each other even when the one between them is lost.
-        if let Some(listeners) = listeners {
+        if let Some(listeners) = listeners.filter(|value| addresses(value).is_some()) {
             self.set(LISTENERS, from.as_str(), listeners);
         }
     }
@@ -250,8 +270,7 @@ impl Global {
 
     fn take_all(&mut self, from: &NodeId, family: &str, entries: Pairs) {
         if self.wants(from, "g_chg1", family) {
-            self.watches
-                .replace(family, entries, self.lost.as_ref(), &mut self.news);
+            self.watches.replace(family, entries, &mut self.news);
         }
     }
 

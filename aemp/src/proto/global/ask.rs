@@ -42,15 +42,14 @@ impl Global {
     pub(super) fn look(&mut self, family: &str) {
         let entries = self.shards.family(family);
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches
-            .replace(family, entries, self.lost.as_ref(), &mut self.news);
+        self.watches.replace(family, entries, &mut self.news);
     }
 
     /// Tells watches what this node has set in a family.
     pub(super) fn look_locally(&mut self, family: &str) {
         let entries = self.local.family(family).into_iter().flatten();
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches.replace(family, entries, None, &mut self.news);
+        self.watches.replace(family, entries, &mut self.news);
     }
 
     /// Asks for what a family holds.

@@ -33,7 +33,7 @@ pub enum GlobalRequest {
         id: Value,
     },
     /// `g_reply`: the answer to a query.
-    Reply {
+    Answer {
         /// The query's number.
         id: u64,
         /// The answer.
@@ -148,7 +148,7 @@ impl Arguments<'_> {
             "g_db_family" => self.query(Query::Family)?,
             "g_db_keys" => self.query(Query::Keys)?,
             "g_db_values" => self.query(Query::Values)?,
-            "g_reply" => GlobalRequest::Reply {
+            "g_reply" => GlobalRequest::Answer {
                 id: self.id()?,
                 answer: self.next(),
             },
@@ -293,7 +293,7 @@ pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
 }
 
 /// What a value is, for people.
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     struct Short<'a>(&'a Value);
 
     impl fmt::Display for Short<'_> {

@@ -15,7 +15,7 @@ use crate::proto::{Time, mesh::Level};
 /// What a node is in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It has no master and expects none: it is its own database.
+    /// It has no master and expects none soon: it is its own database, with what its watches have been told before.
     Alone,
     /// It looks for a master, until then; afterwards it is alone.
     Searching(Time),
@@ -93,6 +93,10 @@ impl Global {
 
     /// Takes a node as master.
     fn obey(&mut self, now: Time, master: &NodeId) {
+        if self.lost.is_some() {
+            let until = self.settled(now);
+            self.watches.settle(until, self.lost.as_ref());
+        }
         self.role = Role::Slave(master.clone());
         self.log(Level::Info, format!("{master} is the master now"));
         self.upload = true;
@@ -102,9 +106,6 @@ impl Global {
             .iter()
             .for_each(|family| self.pending.monitor(family));
         self.pending.ask_again();
-        if self.lost.is_some() {
-            self.watches.settle(now + self.grace());
-        }
     }
 
     /// A node's connection is no more, and with it all that was known of the node.
@@ -123,6 +124,7 @@ impl Global {
             Role::Global => self.forget_entries(now, node, known.global),
             Role::Slave(master) if master == node => {
                 self.lost = Some(node.clone());
+                self.lost_at = now;
                 self.tell_unheard();
                 self.next_master(now);
             }
@@ -172,7 +174,10 @@ impl Global {
         if self.role == Role::Global {
             return;
         }
-        let had_master = self.lost.is_some() || matches!(self.role, Role::Slave(_));
+        if self.lost.is_some() || matches!(self.role, Role::Slave(_)) {
+            let until = self.settled(now);
+            self.watches.settle(until, self.lost.as_ref());
+        }
         self.leave_master();
         self.role = Role::Global;
         self.log(Level::Info, format!("{} is a global node now", self.node));
@@ -191,9 +196,6 @@ impl Global {
             if self.known[&node].global {
                 self.join_global(&node);
             }
-        }
-        if had_master {
-            self.watches.settle(now + self.grace());
         }
         self.answer_myself();
     }

@@ -43,6 +43,8 @@ struct Watch {
     doubtful: IndexSet<Arc<str>>,
     /// Until when deletions are doubted.
     settling: Option<Time>,
+    /// Whose own entries are not doubted: the lost master.
+    lost: Option<NodeId>,
     /// Keys that this node has set or deleted, and the master has not told of yet.
     unheard: IndexSet<Arc<str>>,
 }
@@ -142,9 +144,10 @@ impl Watches {
 
     /// The source of what is known is another from now on. What it does not know is doubted until then, except what was the
     /// lost source's own.
-    pub(super) fn settle(&mut self, until: Time) {
+    pub(super) fn settle(&mut self, until: Time, lost: Option<&NodeId>) {
         for watch in self.families.values_mut().filter(|watch| watch.told) {
-            watch.settling = Some(until);
+            watch.settling = watch.settling.max(Some(until));
+            watch.lost = lost.cloned();
         }
     }
 
@@ -153,7 +156,6 @@ impl Watches {
         &mut self,
         family: &str,
         entries: impl IntoIterator<Item = (Arc<str>, Value)>,
-        lost: Option<&NodeId>,
         news: &mut News,
     ) {
         let Some(watch) = self.families.get_mut(family) else {
@@ -171,8 +173,7 @@ impl Watches {
             changes.extend(watch.set(key, value));
         }
         for key in missing {
-            let own = lost.is_some_and(|lost| is_own_key(lost.as_str(), &key));
-            changes.extend(watch.del(&key, own));
+            changes.extend(watch.del(&key, false));
         }
         watch.tell(changes, news);
     }
@@ -259,9 +260,14 @@ impl Watch {
         Some(Change { key, was, value })
     }
 
+    fn doubts(&self, key: &str) -> bool {
+        let lost = self.lost.as_ref();
+        self.settling.is_some() && !lost.is_some_and(|lost| is_own_key(lost.as_str(), key))
+    }
+
     fn del(&mut self, key: &Arc<str>, certain: bool) -> Option<Change> {
         self.unheard.swap_remove(key);
-        if !certain && self.settling.is_some() {
+        if !certain && self.doubts(key) {
             if self.known.contains_key(key) {
                 self.doubtful.insert(Arc::clone(key));
             }
@@ -274,7 +280,7 @@ impl Watch {
     }
 }
 
-/// How long deletions are doubted, and lost global nodes' entries kept.
+/// How long deletions are doubted at least, and lost global nodes' entries kept.
 pub(super) fn grace(connect_interval: Duration) -> Duration {
     2 * connect_interval
 }
@@ -314,7 +320,7 @@ mod tests {
         let (mut watches, mut news) = (Watches::default(), News::new());
         assert!(watches.add("f", &mut news).1);
         assert!(news.is_empty() && watches.is_waiting("f"));
-        watches.replace("f", entries(&[("a", 1)]), None, &mut news);
+        watches.replace("f", entries(&[("a", 1)]), &mut news);
         assert_eq!(told(&mut news), ["1: all 1"]);
         assert!(!watches.add("f", &mut news).1);
         assert_eq!(told(&mut news), ["2: all 1"]);
@@ -335,7 +341,7 @@ mod tests {
     fn an_empty_family_is_told_too() {
         let (mut watches, mut news) = (Watches::default(), News::new());
         watches.add("f", &mut news);
-        watches.replace("f", [], None, &mut news);
+        watches.replace("f", [], &mut news);
         assert_eq!(told(&mut news), ["1: all 0"]);
     }
 
@@ -343,13 +349,20 @@ mod tests {
     fn a_new_source_is_given_time() {
         let (mut watches, mut news) = (Watches::default(), News::new());
         watches.add("f", &mut news);
-        let before = [("kept", 1), ("changed", 1), ("gone", 1), ("m#port", 1)];
-        watches.replace("f", entries(&before), None, &mut news);
+        let before = [
+            ("kept", 1),
+            ("changed", 1),
+            ("gone", 1),
+            ("m#1", 1),
+            ("m#2", 1),
+        ];
+        watches.replace("f", entries(&before), &mut news);
         told(&mut news);
-        watches.settle(at(4));
-        let lost = NodeId::new("m").unwrap();
-        watches.replace("f", entries(&[("new", 1)]), Some(&lost), &mut news);
-        assert_eq!(told(&mut news), ["1: +new=Some(\"1\") m#port=None"]);
+        watches.settle(at(4), Some(&NodeId::new("m").unwrap()));
+        watches.replace("f", entries(&[("new", 1), ("m#2", 1)]), &mut news);
+        assert_eq!(told(&mut news), ["1: +new=Some(\"1\") m#1=None"]);
+        watches.update("f", [("m#2".into(), None)], &mut news);
+        assert_eq!(told(&mut news), ["1: m#2=None"], "it is the lost one's own");
         watches.update("f", [("kept".into(), Some(1.into()))], &mut news);
         assert!(news.is_empty(), "it was never gone");
         watches.update("f", [("changed".into(), Some(2.into()))], &mut news);

@@ -9,6 +9,15 @@ use crate::proto::{Random, Time, peer::ConnId};
 /// The first delay between two attempts is between this and twice as much.
 const FIRST_DELAY: Duration = Duration::from_millis(1200);
 
+/// How long a node may still wait before its next attempt when it has tried in vain for that long; nothing if it has not tried.
+pub(in crate::proto) fn longest_pause(tried: Duration, longest: Duration) -> Duration {
+    if tried.is_zero() {
+        return Duration::ZERO;
+    }
+    // Pauses double: each is as long as all before it and the first again.
+    (tried + 2 * FIRST_DELAY).min(longest)
+}
+
 /// What is known of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeedState<'a> {

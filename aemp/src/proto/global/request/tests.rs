@@ -28,7 +28,7 @@ fn names_may_be_numbers_and_nothing_may_be_missing() {
     assert_eq!(found.0, GlobalRequest::Found(node, addresses));
     let reply = parse("g_reply", &["12".into(), 1.into()]).unwrap();
     let answer = 1.into();
-    assert_eq!(reply.0, GlobalRequest::Reply { id: 12, answer });
+    assert_eq!(reply.0, GlobalRequest::Answer { id: 12, answer });
 }
 
 #[test]

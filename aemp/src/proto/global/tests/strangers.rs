@@ -46,6 +46,32 @@ fn nonsense_is_logged_with_who_sent_it_and_the_rest_counts() {
 }
 
 #[test]
+fn addresses_that_are_none_are_logged_with_who_sent_them() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"]), ("t", &["g"])]);
+    let nonsense = map(&[
+        ("s", "s:1".into()),
+        ("t", Value::Null),
+        ("u", vec!["u:1"].into()),
+    ]);
+    say(&mut network, "s", "g", "g_set", &[map(&[("'l", nonsense)])]);
+    let logs = logs(&mut network, "g");
+    for text in [
+        r#"s: the addresses of "s" must be a list of texts, and are "s:1": left out"#,
+        r#"s: the addresses of "t" must be a list of texts, and are missing: left out"#,
+    ] {
+        assert!(logs.contains(text), "{logs}");
+    }
+    let listeners = network.view("'l");
+    let all = [
+        r#"g=["g:1"]"#,
+        r#"s=["s:1"]"#,
+        r#"t=["t:1"]"#,
+        r#"u=["u:1"]"#,
+    ];
+    assert_eq!(listeners, all);
+}
+
+#[test]
 fn a_master_that_answers_what_was_never_asked_is_not_heard() {
     let mut network = Network::of(&[("g", &["g"]), ("h", &["h", "g"]), ("s", &["g"])]);
     network.watch("s", "f");

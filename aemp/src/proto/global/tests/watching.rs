@@ -111,6 +111,32 @@ fn a_change_of_master_invents_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn an_only_seed_that_restarts_takes_nothing_with_it() {
+    for outage in [0.5, 1.0, 5.0, 20.0, 60.0, 300.0] {
+        let slaves = ["s", "t", "u", "v", "w"];
+        let mut network = Network::of(&[("g", &[])]);
+        for slave in slaves {
+            network.start(slave, &["g"]);
+            network.set(slave, "f", slave, 1);
+        }
+        network.pass(10.0);
+        for slave in slaves {
+            network.watch(slave, "f");
+            assert_eq!(network.news(slave), ["1 all s=1 t=1 u=1 v=1 w=1"]);
+        }
+        network.kill("g");
+        network.pass(outage);
+        // One does not come back.
+        network.kill("w");
+        network.start("g", &[]);
+        network.pass(80.0);
+        for slave in &slaves[..4] {
+            assert_eq!(network.news(slave), ["1 -w"], "{slave}, after {outage} s");
+        }
+    }
+}
+
+#[test]
 fn what_is_a_lost_masters_own_goes_with_it() {
     let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
     network.set("g", "f", "g#port", 1);
