@@ -43,6 +43,7 @@ mod services;
 mod session;
 mod signals;
 mod table;
+mod terminal;
 mod words;
 
 use std::ffi::OsString;
