@@ -205,13 +205,8 @@ impl Entry {
         let command = self.command.clone();
         let help = command.get_after_help().map(|help| format!("{help}\n\n"));
         let help = help.unwrap_or_default() + OPTIONS;
-        let command = command.after_help(help).arg(
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help("Print help"),
-        );
+        let command = command.after_help(help).arg(help_option());
+        let command = command.mut_subcommands(|command| command.arg(help_option()));
         if !self.chains {
             return command;
         }
@@ -239,6 +234,11 @@ impl Entry {
         }
         text
     }
+}
+
+fn help_option() -> Arg {
+    let help = Arg::new("help").short('h').long("help");
+    help.action(ArgAction::Help).help("Print help")
 }
 
 /// The values of a positional argument that takes any number of words.

@@ -39,6 +39,7 @@ mod logs;
 mod network;
 mod options;
 mod output;
+mod reference;
 mod services;
 mod session;
 mod signals;
