@@ -181,6 +181,18 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .fold(root, |root, entry| root.subcommand(entry.whole_command()))
 }
 
+/// The whole command line for completion: what may be chained is named where it may stand.
+pub(crate) fn with_chains(root: Command) -> Command {
+    let names = root.get_subcommands().map(|command| command.get_name());
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    root.mut_subcommands(|command| {
+        if !command.get_arguments().any(|arg| arg.get_id() == THEN) {
+            return command;
+        }
+        command.mut_arg(THEN, |arg| arg.value_parser(names.clone()))
+    })
+}
+
 /// The list of commands, by what they are for.
 pub(crate) fn sections(entries: &[Entry]) -> String {
     let mut text = String::new();
