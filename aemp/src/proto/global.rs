@@ -5,8 +5,10 @@
 //! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
 
 mod apply;
+mod ask;
 mod dirty;
 mod flush;
+mod inspect;
 mod keep;
 mod known;
 mod local;
@@ -32,7 +34,7 @@ use self::{
     keep::Keep,
     known::{Known, Message},
     local::Local,
-    pending::{Ask, Pending},
+    pending::Pending,
     shards::{Changed, Shards},
     watch::{News, Watches, grace},
 };
@@ -218,96 +220,12 @@ impl Global {
         self.local.iter().map(|(family, _)| family)
     }
 
-    /// Watches a family.
-    pub(super) fn watch(&mut self, family: &str) -> WatchId {
-        // Changes that happened before are not for it.
-        self.publish();
-        let (id, first) = self.watches.add(family, &mut self.news);
-        if first {
-            match self.role {
-                Role::Global => self.look(family),
-                Role::Alone => self.look_locally(family),
-                Role::Slave(_) | Role::Searching(_) => self.pending.monitor(&family.into()),
-            }
-        }
-        id
-    }
-
-    /// Watches no longer.
-    pub(super) fn unwatch(&mut self, id: WatchId) {
-        let Some(family) = self.watches.remove(id) else {
-            return;
-        };
-        let sent = self.pending.remove(&Ask::Monitor(Arc::clone(&family)));
-        if let Role::Slave(master) = &self.role
-            && sent == Some(true)
-        {
-            let master = master.clone();
-            self.say(&master, Message::Unmonitor(family));
-        }
-    }
-
     /// Has a connected node told something when next is flushed.
     fn say(&mut self, node: &NodeId, message: Message) {
         if let Some(known) = self.known.get_mut(node) {
             known.messages.push(message);
             self.due.insert(node.clone());
         }
-    }
-
-    /// Tells watches what a family holds, all nodes taken together.
-    fn look(&mut self, family: &str) {
-        let entries = self.shards.family(family);
-        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches
-            .replace(family, entries, self.lost.as_ref(), &mut self.news);
-    }
-
-    /// Tells watches what this node has set in a family.
-    fn look_locally(&mut self, family: &str) {
-        let entries = self.local.family(family).into_iter().flatten();
-        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches.replace(family, entries, None, &mut self.news);
-    }
-
-    /// Asks for what a family holds.
-    pub(super) fn query(&mut self, what: Query, family: &str) -> QueryId {
-        let id = self.pending.next_query();
-        match self.role {
-            Role::Global | Role::Alone => self.answer(id, what, family),
-            Role::Slave(_) | Role::Searching(_) => self.pending.query(id, what, family),
-        }
-        id
-    }
-
-    /// Answers a query out of what this node knows itself.
-    fn answer(&mut self, id: QueryId, what: Query, family: &str) {
-        let answer = match (&self.role, self.watches.known(family)) {
-            (Role::Global, _) => Answer::of(what, self.shards.family(family)),
-            // What the last master has told is all that is known.
-            (_, Some(known)) => Answer::of(what, known.iter()),
-            (_, None) => Answer::of(what, self.local(family)),
-        };
-        self.effects.push(Effect::Answer(id, Ok(answer)));
-    }
-
-    /// Nobody waits for the answer any more.
-    pub(super) fn cancel(&mut self, id: QueryId) {
-        self.pending.remove_query(id);
-    }
-
-    /// Looks for the addresses of a node; [`Effect::Found`] tells them. Nothing comes of it while there is no master.
-    pub(super) fn find(&mut self, node: &NodeId) {
-        if self.role != Role::Global {
-            return self.pending.find(node);
-        }
-        let found = self.shards.listeners(node).and_then(request::addresses);
-        self.effects.push(Effect::Found(node.clone(), found));
-    }
-
-    /// Nobody looks for that node any more.
-    pub(super) fn cancel_find(&mut self, node: &NodeId) {
-        self.pending.remove(&Ask::Find(node.clone()));
     }
 
     /// When [`timeout`](Self::timeout) has to be called.
@@ -365,50 +283,6 @@ impl Global {
 
     pub(super) fn role(&self) -> &Role {
         &self.role
-    }
-
-    /// The whole database's entries of a family, if this node is global; else what it has set itself.
-    pub(super) fn view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
-        let copy = |(key, value): (&Arc<str>, &Value)| (Arc::clone(key), value.clone());
-        match self.role {
-            Role::Global => self.shards.family(family).map(copy).collect(),
-            _ => self.local(family).map(copy).collect(),
-        }
-    }
-
-    /// The families of [`view`](Self::view), and how many entries each has.
-    pub(super) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
-        let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
-        match self.role {
-            Role::Global => self.shards.sizes().map(copy).collect(),
-            _ => {
-                let local = self.local.iter();
-                local
-                    .map(|(family, set)| copy((family, set.len())))
-                    .collect()
-            }
-        }
-    }
-
-    /// Every node of which anything is known beyond its connection.
-    pub(super) fn traces(&self) -> BTreeSet<NodeId> {
-        let keyed = |family: &str| {
-            self.shards
-                .family(family)
-                .filter_map(|(key, _)| NodeId::new(key).ok())
-                .collect::<Vec<_>>()
-        };
-        let lists = [keyed(LISTENERS), keyed(GLOBALS)];
-        self.shards
-            .owners()
-            .chain(self.known.keys())
-            .chain(self.keep.nodes())
-            .chain(self.released.keys())
-            .chain(self.monitors.values().flatten())
-            .chain(lists.iter().flatten())
-            .filter(|node| **node != self.node)
-            .cloned()
-            .collect()
     }
 }
 

@@ -96,7 +96,8 @@ impl Logs {
         lines.iter().filter(|(_, line)| line.contains(text)).count()
     }
 
-    fn lines(&self) -> Vec<(Level, String)> {
+    /// All lines so far.
+    pub(crate) fn lines(&self) -> Vec<(Level, String)> {
         self.caught.lines.lock().unwrap().clone()
     }
 }

@@ -15,6 +15,7 @@ mod overflow;
 mod proxy;
 mod raw;
 mod restart;
+mod seeds;
 mod spawn;
 mod strangers;
 mod two_dials;

@@ -30,15 +30,11 @@ impl Global {
     pub(in crate::proto) fn seeds_changed(&mut self, now: Time, any: bool) {
         self.seeds = any;
         match self.role {
-            Role::Alone if any && self.watches_wait_or_first() => self.search(now),
+            // Only who never had a master waits for the first one; who was left alone goes on as it is.
+            Role::Alone if any && self.lost.is_none() => self.search(now),
             Role::Searching(_) if !any => self.stay_alone(),
             _ => {}
         }
-    }
-
-    /// Only a node that never had a master waits for its first one; who was left alone goes on as it is.
-    fn watches_wait_or_first(&self) -> bool {
-        self.lost.is_none()
     }
 
     fn search(&mut self, now: Time) {
