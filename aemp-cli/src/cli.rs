@@ -181,6 +181,18 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .fold(root, |root, entry| root.subcommand(entry.whole_command()))
 }
 
+/// The whole command line for completion: what may be chained is named where it may stand.
+pub(crate) fn with_chains(root: Command) -> Command {
+    let names = root.get_subcommands().map(|command| command.get_name());
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    root.mut_subcommands(|command| {
+        if !command.get_arguments().any(|arg| arg.get_id() == THEN) {
+            return command;
+        }
+        command.mut_arg(THEN, |arg| arg.value_parser(names.clone()))
+    })
+}
+
 /// The list of commands, by what they are for.
 pub(crate) fn sections(entries: &[Entry]) -> String {
     let mut text = String::new();
@@ -205,13 +217,8 @@ impl Entry {
         let command = self.command.clone();
         let help = command.get_after_help().map(|help| format!("{help}\n\n"));
         let help = help.unwrap_or_default() + OPTIONS;
-        let command = command.after_help(help).arg(
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help("Print help"),
-        );
+        let command = command.after_help(help).arg(help_option());
+        let command = command.mut_subcommands(|command| command.arg(help_option()));
         if !self.chains {
             return command;
         }
@@ -239,6 +246,11 @@ impl Entry {
         }
         text
     }
+}
+
+fn help_option() -> Arg {
+    let help = Arg::new("help").short('h').long("help");
+    help.action(ArgAction::Help).help("Print help")
 }
 
 /// The values of a positional argument that takes any number of words.

@@ -39,10 +39,12 @@ mod logs;
 mod network;
 mod options;
 mod output;
+mod reference;
 mod services;
 mod session;
 mod signals;
 mod table;
+mod terminal;
 mod words;
 
 use std::ffi::OsString;

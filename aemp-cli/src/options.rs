@@ -59,7 +59,7 @@ pub(crate) fn add(root: Command) -> Command {
             .long("seed")
             .value_name("HOST:PORT")
             .action(ArgAction::Append)
-            .help("Join the network there, instead of at the configured seeds; may be repeated"),
+            .help("Join the network there, not at the configured seeds; repeatable. The node becomes global"),
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")

@@ -20,6 +20,7 @@ use crate::{
     logs,
     session::Session,
     signals,
+    terminal::Modes,
 };
 
 /// A node that has joined the network, on a thread of its own: it answers and keeps its connections while the user thinks.
@@ -51,6 +52,8 @@ impl Kept {
         let logs = logs::for_client(session, log.clone());
         let joined = Arc::new(OnceLock::<Node>::new());
         let node = Arc::clone(&joined);
+        // A signal may come while a line is being edited.
+        let terminal = interruptible.then(Modes::now);
         let run = move || {
             tracing::subscriber::with_default(their_logs, || {
                 runtime.block_on(async {
@@ -60,6 +63,9 @@ impl Kept {
                         status = signals::fatal(!interruptible) => {
                             if let Some(node) = node.get() {
                                 node.stop().await;
+                            }
+                            if let Some(terminal) = &terminal {
+                                terminal.restore();
                             }
                             std::process::exit(status);
                         }

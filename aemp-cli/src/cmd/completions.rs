@@ -26,7 +26,8 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(_session: &mut Session, matches: &ArgMatches) -> Outcome {
     let entries = super::entries();
-    let mut root = cli::root(&entries, Color::Never).no_binary_name(false);
+    let root = cli::root(&entries, Color::Never).no_binary_name(false);
+    let mut root = cli::with_chains(root);
     let mut script = Vec::new();
     if let Some(shell) = matches.get_one::<Shell>("SHELL") {
         generate(*shell, &mut root, "aemp", &mut script);

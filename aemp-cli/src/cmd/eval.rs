@@ -25,11 +25,11 @@ pub(crate) fn command() -> Command {
             "Joins all EXPR words with blanks, has the node evaluate that as Perl code, and prints the results: JSON values, \
              separated by commas. If the code fails, its error goes to standard error and the exit status is 255.\n\nNodes \
              written in Rust never evaluate code, and say so; a Perl node in secure mode does not even answer. With --json: \
-             one JSON array.",
+             one JSON array. Options stand before the first EXPR; what looks like one behind it is part of the code.",
         )
         .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
         .arg(one("NODE", "Where"))
-        .arg(many("EXPR", "The code").required(true))
+        .arg(many("EXPR", "The code").num_args(1..).required(true))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {

@@ -16,6 +16,7 @@ use crate::{
     client::{self, Client},
     failure::{Failure, Outcome},
     output::{self, Output},
+    reference,
     session::Session,
     table::{Table, bytes, duration},
 };
@@ -30,7 +31,9 @@ pub(crate) fn command() -> Command {
             "Prints the IDs of all nodes, one a line, without the command's own. With --long it asks each node what it is, and prints \
              a table: its part in the network and its master, implementation, for how long it has been running, how many ports it \
              has, the memory of its process, and where it listens. Nodes that are written in Perl do not know that \
-             request.\n\nWith --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"error\":TEXT}.",
+             request; only whether they are global is known, `?` is one that is not (`aemp trace` finds out their masters).\n\nWith \
+             --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or \
+             null,\"error\":TEXT}.",
         )
         .after_help("Example:\n  aemp nodes --long")
         .arg(
@@ -73,6 +76,7 @@ async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
 struct Silent {
     error: String,
     provider: Option<String>,
+    global: bool,
 }
 
 type Infos = BTreeMap<String, Result<NodeInfo, Silent>>;
@@ -88,13 +92,20 @@ async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure
             let late = |_| Silent {
                 error: late,
                 provider: None,
+                global: false,
             };
             (id, answer.map_err(late).flatten())
         });
     }
+    let globals = reference::globals(&client.node, client.left()).await;
+    let globals = globals.unwrap_or_default();
     let mut infos = BTreeMap::new();
     while let Some(answer) = asking.join_next().await {
-        let (id, info) = answer.map_err(Failure::failed)?;
+        let (id, mut info) = answer.map_err(Failure::failed)?;
+        if let Err(silent) = &mut info {
+            // One that is not there may stand there still.
+            silent.global = silent.provider.is_some() && globals.contains(&id);
+        }
         infos.insert(id, info);
     }
     Ok(infos)
@@ -105,10 +116,13 @@ async fn info(node: &Node, id: &str) -> Result<NodeInfo, Silent> {
         InspectError::Unknown { provider, .. } => Silent {
             error: "does not know this request".into(),
             provider,
+            // The database knows.
+            global: false,
         },
         error => Silent {
             error: failed(&error),
             provider: None,
+            global: false,
         },
     })
 }
@@ -117,8 +131,15 @@ fn print_documents(infos: Infos) -> Result<(), Failure> {
     for (id, info) in infos {
         match info {
             Ok(info) => output::document(&info)?,
-            Err(Silent { error, provider }) => {
-                output::document(&json!({ "id": id, "provider": provider, "error": error }))?;
+            Err(Silent {
+                error,
+                provider,
+                global,
+            }) => {
+                let role = global.then_some("global");
+                let document =
+                    json!({ "id": id, "provider": provider, "role": role, "error": error });
+                output::document(&document)?;
             }
         }
     }
@@ -148,9 +169,14 @@ fn print_table(output: &Output, infos: Infos) -> Result<(), Failure> {
                 info.memory.map(bytes).unwrap_or_default(),
                 info.listeners.join(" "),
             ],
-            Err(Silent { error, provider }) => {
+            Err(Silent {
+                error,
+                provider,
+                global,
+            }) => {
                 let shown = provider.unwrap_or_else(|| format!("({error})"));
-                vec![id, "?".into(), String::new(), shown]
+                let role = if global { "global" } else { "?" };
+                vec![id, role.into(), String::new(), shown]
             }
         });
     }

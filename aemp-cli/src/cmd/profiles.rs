@@ -120,6 +120,11 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
 /// A profile, if the words are odd in number, and keys with their values.
 pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
     let mut words = words.iter().copied();
+    if let Some(option) = words.clone().take(2).find(|word| word.starts_with('-')) {
+        return Err(Failure::usage(format_args!(
+            "{option}: options stand before the first ARG"
+        )));
+    }
     let profile = match words.len() % 2 {
         1 => words.next(),
         _ => None,

@@ -28,7 +28,7 @@ pub(crate) fn command() -> Command {
             "Runs a node until it gets SIGTERM or SIGINT. It then ends its ports, deletes its entries of the database, and closes its \
              connections, before it exits with status 0; a second signal ends it at once.\n\nThe node is configured by its profile, \
              whatever that inherits, and KEY VALUE pairs, which hold where the configuration file says nothing; the options -s \
-             and --secret come before the file. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
+             and --secret come before the file; all options stand before the first ARG. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
              `profile NAME`, it is the host's name.\n\nIts `services` are run when it has started: init functions of this program. \
              `Aemp::echo` makes a port that answers with what it is sent; `AnyEvent::MP::Global` makes the node a global one, \
              which is all that a seed needs to be. A program of your own that calls `aemp_cli::main` has yours as well.\n\nWarnings \
@@ -37,7 +37,7 @@ pub(crate) fn command() -> Command {
         )
         .after_help(
             "Examples:\n  aemp run worker\n  aemp run nodeid seed binds '*:4040' services AnyEvent::MP::Global\n  \
-             aemp run worker -v nodeid green/%n services '[[\"My::Counter::start\", 5]]'",
+             aemp run -v worker nodeid green/%n services '[[\"My::Counter::start\", 5]]'",
         )
         .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
 }
@@ -52,6 +52,17 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let file = session.file()?;
     check(file, profile.as_deref(), &arguments, &environment)?;
     let path = file.path().to_owned();
+    let missing = match &profile {
+        Some(name) => file.profile(name)?.is_none().then_some(name),
+        None => None,
+    };
+    if let Some(name) = missing {
+        // As in the reference it is no error: the name is the node's ID then.
+        session.output.note(&format!(
+            "warning: {} has no profile {name:?}",
+            path.display()
+        ));
+    }
     logs::for_node(session);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;

@@ -22,7 +22,8 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Sends a message to a port, then waits until the port's node has it and the port is alive.\n\n\
              Prints `message sent successfully`, or fails with the reason why the port is dead or cannot be reached.\n\
-             With --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}.",
+             With --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}. Options stand \
+             before the first ARG; what looks like one behind it is part of the message.",
         )
         .after_help(
             "Examples:\n  aemp snd 'green/1#counter' inc 5\n  aemp snd green/1 Some::function '[\"a\", 1]'",

@@ -22,7 +22,7 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Has a node run one of its init functions, which makes a port, and prints the port's ID. Fails with the reason if \
              there is no such function or it fails at once.\n\nA node written in Perl runs any function that it can find or \
-             load. With --json: {\"port\":ID}.",
+             load. With --json: {\"port\":ID}. Options stand before the first ARG; what looks like one behind it is an argument.",
         )
         .after_help(
             "Examples:\n  aemp spawn green/1 My::Counter::start 5\n  aemp spawn --wait green/1 Aemp::echo",

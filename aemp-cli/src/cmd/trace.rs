@@ -27,7 +27,8 @@ pub(crate) fn command() -> Command {
         .about("Show the connections of the whole network")
         .long_about(
             "Asks a node which nodes it is connected to, then asks those, until all have been asked. Prints a line a node:\n\n    \
-             NODE (global) -> NODE NODE ...\n    NODE (slave of NODE) -> NODE ...\n\nThe status is 1 if a node gives no answer, which is then told behind its name. \
+             NODE (global) -> NODE NODE ...\n    NODE (slave of NODE) -> NODE ...\n\n`not global` is a node whose master is not known, `role unknown` one that \
+             neither tells nor stands in the database. The status is 1 if a node gives no answer, which is then told behind its name. \
              Without NODE the search begins at the seeds. The command's own node is left out.\n\nWith --json: \
              {\"nodes\":[{\"node\":ID,\"global\":BOOL,\"master\":ID,\"failure\":TEXT}],\"connections\":[[ID,ID],..]}, where \
              what is not known is null.",
@@ -67,7 +68,9 @@ fn print(output: &Output, graph: &Graph) -> Result<(), Failure> {
                 line.push_str(&output.paint(Paint::Green, " (global)"));
             }
             Some(master) => line.push_str(&format!(" (slave of {master})")),
-            None => {}
+            None if node.failure.is_some() => {}
+            None if node.global == Some(false) => line.push_str(" (not global)"),
+            None => line.push_str(" (role unknown)"),
         }
         if let Some(failure) = &node.failure {
             line.push_str(&output.paint(Paint::Red, &format!(" ({failure})")));

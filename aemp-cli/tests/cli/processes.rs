@@ -331,6 +331,36 @@ fn every_shell_has_completions() {
 }
 
 #[test]
+fn bash_completes() {
+    let script = printed(&aemp(&["completions", "bash"]).output().expect("it runs"));
+    let ask = r#"
+        for line in "aemp no" "aemp db w" "aemp trace --sv" "aemp --color a" "aemp profile x setse"; do
+            read -ra COMP_WORDS <<< "$line"
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            COMPREPLY=()
+            _aemp aemp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "$line: ${COMPREPLY[*]}"
+        done"#;
+    let mut bash = Command::new("bash");
+    let Ok(output) = bash.args(["-c", &format!("{script}\n{ask}")]).output() else {
+        eprintln!("SKIPPED: there is no bash here");
+        return;
+    };
+    let completed = printed(&output);
+    let lines: Vec<_> = completed.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "aemp no: nodes nodeid nodelay",
+            "aemp db w: watch",
+            "aemp trace --sv: --svg",
+            "aemp --color a: auto always",
+            "aemp profile x setse: setsecret setseeds setservices setsecure",
+        ]
+    );
+}
+
+#[test]
 fn a_generated_certificate_is_one_for_openssl() {
     let dir = TempDir::new().expect("a directory");
     let rc = dir.path().join("rc");

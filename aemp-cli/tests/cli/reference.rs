@@ -150,6 +150,27 @@ fn ports_of_perl_nodes() {
 }
 
 #[test]
+fn roles_of_perl_nodes() {
+    if !is_there() {
+        return;
+    }
+    let global = Perl::start("global", &[], true);
+    let seed = &*global.address;
+    let mut perl = Perl::start("perl", &[seed], false);
+    perl.until_family("'g", &json!({"global": null}));
+    let long = prints(seed, &["nodes", "--long"]);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    let shown: Vec<Vec<String>> = long.lines().skip(1).map(words).collect();
+    assert_eq!(
+        shown,
+        [["global", "global", "AE-2.01"], ["perl", "?", "AE-2.01"]]
+    );
+    let traced = prints(seed, &["trace"]);
+    let expected = "global (global) -> perl\nperl (slave of global) -> global";
+    assert_eq!(traced, expected);
+}
+
+#[test]
 fn a_network_of_both_kinds() {
     if !is_there() {
         return;
@@ -162,7 +183,9 @@ fn a_network_of_both_kinds() {
     let seen = prints(seed, &["trace"]);
     let lines: Vec<_> = seen.lines().collect();
     assert!(
-        lines.len() == 2 && lines[0] == "perl -> rust" && lines[1].starts_with("rust (global"),
+        lines.len() == 2
+            && lines[0] == "perl (slave of rust) -> rust"
+            && lines[1].starts_with("rust (global"),
         "{seen}"
     );
     assert_eq!(prints(seed, &["trace", "perl"]), seen);

@@ -148,6 +148,58 @@ fn a_signal_ends_it_in_order() {
     nodes(1);
 }
 
+/// A terminal without anybody at it: its master, and the file that processes use.
+#[cfg(unix)]
+fn terminal() -> (std::os::fd::OwnedFd, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it is ours");
+    let name = ptsname(&master, Vec::new()).expect("it has a name");
+    let mut file = std::fs::File::options();
+    let slave = file
+        .read(true)
+        .write(true)
+        .open(name.to_str().expect("a path"));
+    (master, slave.expect("it opens"))
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    use rustix::termios::{LocalModes, tcgetattr};
+
+    let runtime = Runtime::new().expect("a runtime");
+    let (green, _blue) = runtime.block_on(network());
+    let (_master, terminal) = terminal();
+    let end = || terminal.try_clone().expect("a file");
+    let mut process = Command::new(env!("CARGO_BIN_EXE_aemp"))
+        .arg("shell")
+        .env("PERL_ANYEVENT_MP_RC", "/nowhere/rc")
+        .env("AEMP_HISTORY", "/nowhere/history")
+        .env("AEMP_SEEDS", &green.listeners()[0])
+        .env("AEMP_SECRET", SECRET)
+        .env("TERM", "xterm")
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .expect("it starts");
+    let modes = || tcgetattr(&terminal).expect("a terminal").local_modes;
+    let before = modes();
+    let edits = || !modes().contains(LocalModes::ICANON);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !edits() {
+        assert!(Instant::now() < deadline, "no line is edited");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").arg(process.id().to_string()).status();
+    assert!(sent.expect("kill is there").success());
+    assert_eq!(process.wait().expect("it ends").code(), Some(128 + 15));
+    assert_eq!(modes(), before);
+}
+
 #[test]
 fn top_needs_a_terminal() {
     let done = Command::new(env!("CARGO_BIN_EXE_aemp"))

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::model::{Opened, Report, Sight};
+use crate::reference;
 
 /// The request that nodes of any kind answer (REFERENCE.md, "The `aemp` command").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
@@ -144,10 +145,12 @@ async fn look(from: &Node, node: &str) -> Result<Sight, String> {
         }),
         Err(InspectError::Unknown { provider, .. }) => {
             // One in secure mode does not even say whom it is connected to.
-            let answer = from.eval_on(node, UP_NODES, PATIENCE).await;
+            let answer = from.eval_on(node, UP_NODES, PATIENCE);
+            let (answer, part) = tokio::join!(answer, reference::part(from, node, PATIENCE));
             Ok(Sight::Foreign {
                 provider,
                 neighbours: neighbours(&answer.unwrap_or_default()),
+                part,
             })
         }
         Err(InspectError::Call { source, .. }) => Err(match source.reason() {

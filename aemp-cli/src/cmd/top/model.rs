@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic};
 
+use crate::reference::Part;
+
 /// For how many seconds a node is still shown that nobody knows any more.
 const REMEMBERED: f64 = 10.0;
 
@@ -31,6 +33,7 @@ pub(super) enum Sight {
         provider: Option<String>,
         /// Whom it is connected to, if it says so.
         neighbours: Vec<String>,
+        part: Part,
     },
 }
 
@@ -39,6 +42,8 @@ pub(super) enum Sight {
 pub(super) struct Seen {
     pub(super) info: Option<NodeInfo>,
     pub(super) provider: Option<String>,
+    /// What it is, if it cannot tell itself.
+    pub(super) part: Part,
     pub(super) connections: Vec<Link>,
     pub(super) ports: Option<Ports>,
     pub(super) families: Vec<FamilyInfo>,
@@ -195,7 +200,9 @@ impl Network {
             Ok(Sight::Foreign {
                 provider,
                 neighbours,
+                part,
             }) => {
+                seen.part = part;
                 seen.provider = provider.or_else(|| seen.provider.take());
                 let neighbours: Vec<_> =
                     neighbours.into_iter().filter(|n| *n != self.own).collect();

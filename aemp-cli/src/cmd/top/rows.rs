@@ -164,7 +164,12 @@ fn role(seen: &Seen) -> String {
         return failure.clone();
     }
     let Some(info) = &seen.info else {
-        return "-".into();
+        return match (&seen.part.master, seen.part.global) {
+            (Some(master), _) => format!("slave of {master}"),
+            (None, Some(true)) => "global".into(),
+            (None, Some(false)) => "not global".into(),
+            (None, None) => "-".into(),
+        };
     };
     match (info.role, &info.master) {
         (Some(Role::Slave), Some(master)) => format!("slave of {master}"),

@@ -15,6 +15,7 @@ use super::{
     place::Tab,
     view,
 };
+use crate::reference::Part;
 
 fn traffic(packets: u64, bytes: u64) -> Traffic {
     let mut traffic = Traffic::default();
@@ -124,6 +125,10 @@ fn network() -> App {
         let perl = Sight::Foreign {
             provider: Some("AE-2.01".into()),
             neighbours: vec!["green".into(), "aemp/me".into()],
+            part: Part {
+                global: Some(false),
+                master: Some("green".into()),
+            },
         };
         report(&mut app, "perl", at, perl);
     }

@@ -1,21 +1,21 @@
 //! Asking one node after the other whom it is connected to.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use aemp::{
     CallError, Node, NodeId, Reason, Value,
     inspect::{InspectError, Role},
 };
-use tokio::{task::JoinSet, time::timeout_at};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
 use super::graph::{Graph, Vertex};
-use crate::{client::Client, failure::Failure};
+use crate::{client::Client, failure::Failure, reference};
 
 /// The request that reference nodes answer (REFERENCE.md, "The `aemp` command").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
-
-/// The family of the global nodes (PROTOCOL.md section 10).
-const GLOBAL: &str = "'g";
 
 /// As many connections of one node as it tells of.
 const MOST: usize = 10_000;
@@ -61,14 +61,16 @@ async fn ask_for_globals(client: &Client<'_>, graph: &mut Graph) {
     if graph.nodes.values().all(known) {
         return;
     }
-    let globals = client.node.db_keys(GLOBAL).timeout(client.left()).await;
     // Without an answer it stays unknown.
-    let globals = globals.unwrap_or_default();
-    if globals.is_empty() {
+    let Some(globals) = reference::globals(&client.node, client.left()).await else {
         return;
-    }
-    for (id, vertex) in &mut graph.nodes {
+    };
+    let silent = |vertex: &Vertex| vertex.failure.is_some();
+    for (id, vertex) in graph.nodes.iter_mut().filter(|(_, vertex)| !silent(vertex)) {
         vertex.global.get_or_insert_with(|| globals.contains(id));
+        if vertex.global == Some(true) {
+            vertex.master = None;
+        }
     }
 }
 
@@ -77,7 +79,8 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     let seconds = client.seconds();
     async move {
         let mut vertex = Vertex::default();
-        let looked = timeout_at(deadline, look(&from, &node, &mut vertex)).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let looked = timeout_at(deadline, look(&from, &node, left, &mut vertex)).await;
         let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
         let neighbours = looked.unwrap_or_else(|failure| {
             vertex.failure = Some(failure);
@@ -91,7 +94,12 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     }
 }
 
-async fn look(from: &Node, node: &NodeId, vertex: &mut Vertex) -> Result<Vec<NodeId>, String> {
+async fn look(
+    from: &Node,
+    node: &NodeId,
+    time: Duration,
+    vertex: &mut Vertex,
+) -> Result<Vec<NodeId>, String> {
     let inspect = from.inspect(node).at_most(MOST);
     match inspect.connections().await {
         Ok(all) => {
@@ -103,7 +111,13 @@ async fn look(from: &Node, node: &NodeId, vertex: &mut Vertex) -> Result<Vec<Nod
                 .filter_map(|one| NodeId::new(&one.node).ok())
                 .collect())
         }
-        Err(InspectError::Unknown { .. }) => up_nodes(from, node).await,
+        Err(InspectError::Unknown { .. }) => {
+            // Who answers one of them answers both.
+            let master = reference::master(from, node.as_str(), time);
+            let (nodes, master) = tokio::join!(up_nodes(from, node), master);
+            vertex.master = master;
+            nodes
+        }
         Err(error) => Err(failed(&error)),
     }
 }

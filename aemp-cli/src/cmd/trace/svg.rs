@@ -215,8 +215,11 @@ fn other(svg: &mut String, id: &str, node: &Vertex, spot: Spot, spokes: bool) {
 /// What is shown when the pointer rests on a node.
 fn hint(id: &str, node: &Vertex) -> String {
     let mut text = id.to_owned();
-    if let Some(master) = &node.master {
-        text.push_str(&format!(", slave of {master}"));
+    match (&node.master, node.global) {
+        (Some(master), _) => text.push_str(&format!(", slave of {master}")),
+        (None, Some(true)) => text.push_str(", global"),
+        (None, None) if node.failure.is_none() => text.push_str(", role unknown"),
+        (None, _) => {}
     }
     if let Some(failure) = &node.failure {
         text.push_str(&format!(": {failure}"));

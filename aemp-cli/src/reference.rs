@@ -1,0 +1,47 @@
+//! What is known of reference nodes: they answer fewer questions than nodes of this project.
+
+use std::time::Duration;
+
+use aemp::{Node, NodeId};
+
+/// The family of the global nodes (PROTOCOL.md section 10).
+const GLOBAL: &str = "'g";
+
+/// The variable in which a reference node keeps its master's ID; a global one may have an old one in it.
+const MASTER: &str = "$AnyEvent::MP::Kernel::MASTER";
+
+/// A node's part in the network, as far as others can find it out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Whether it is global; `None` if the database does not tell.
+    pub(crate) global: Option<bool>,
+    /// Its master, if it is a slave.
+    pub(crate) master: Option<String>,
+}
+
+/// The IDs of all global nodes; `None` without an answer, or if there is none, as in a network without a database.
+pub(crate) async fn globals(from: &Node, time: Duration) -> Option<Vec<String>> {
+    let globals = from.db_keys(GLOBAL).timeout(time).await.ok()?;
+    (!globals.is_empty()).then_some(globals)
+}
+
+/// The master of a reference node, if it evaluates what it is asked.
+pub(crate) async fn master(from: &Node, node: &str, time: Duration) -> Option<String> {
+    let answer = from.eval_on(node, MASTER, time).await.ok()?;
+    let [error, master] = &*answer else {
+        return None;
+    };
+    error.text().filter(|error| error.is_empty())?;
+    let master = NodeId::new(&master.text()?).ok()?;
+    Some(master.as_str().to_owned())
+}
+
+/// What a reference node is, which answers as long as it is not in secure mode.
+pub(crate) async fn part(from: &Node, node: &str, time: Duration) -> Part {
+    let (globals, master) = tokio::join!(globals(from, time), master(from, node, time));
+    let global = globals.map(|globals| globals.iter().any(|global| global == node));
+    Part {
+        global,
+        master: master.filter(|_| global != Some(true)),
+    }
+}
