@@ -2,6 +2,7 @@
 //! `TRYCMD=overwrite cargo test -p aemp-cli --test cli`.
 
 mod foreign;
+mod generated;
 mod processes;
 mod reference;
 mod shell;

@@ -1,0 +1,96 @@
+//! What other programs read: completion scripts, certificates.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::processes::{aemp, printed};
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut command = aemp(&["completions", "bash"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it starts");
+    drop(process.stdout.take());
+    let output = process.wait_with_output().expect("it ends");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && error.is_empty(), "{error}");
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&aemp(&["completions", shell]).output().expect("it runs"));
+        for word in ["aemp", "setseeds", "showprofile", "trace", "timeout"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn bash_completes() {
+    let script = printed(&aemp(&["completions", "bash"]).output().expect("it runs"));
+    let ask = r#"
+        for line in "aemp no" "aemp db w" "aemp trace --sv" "aemp --color a" "aemp profile x setse"; do
+            read -ra COMP_WORDS <<< "$line"
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            COMPREPLY=()
+            _aemp aemp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "$line: ${COMPREPLY[*]}"
+        done"#;
+    let mut bash = Command::new("bash");
+    let Ok(output) = bash.args(["-c", &format!("{script}\n{ask}")]).output() else {
+        eprintln!("SKIPPED: there is no bash here");
+        return;
+    };
+    let completed = printed(&output);
+    let lines: Vec<_> = completed.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "aemp no: nodes nodeid nodelay",
+            "aemp db w: watch",
+            "aemp trace --sv: --svg",
+            "aemp --color a: auto always",
+            "aemp profile x setse: setsecret setseeds setservices setsecure",
+        ]
+    );
+}
+
+#[test]
+fn a_generated_certificate_is_one_for_openssl() {
+    let dir = TempDir::new().expect("a directory");
+    let rc = dir.path().join("rc");
+    let mut command = aemp(&["gencert", "--json", "showconfig", "p"]);
+    let output = command.env("PERL_ANYEVENT_MP_RC", &rc).output();
+    let config: Value = serde_json::from_str(&printed(&output.expect("it runs"))).expect("JSON");
+    let pem = dir.path().join("cert.pem");
+    std::fs::write(&pem, config["cert"].as_str().expect("a text")).expect("it is written");
+    let mut openssl = Command::new("openssl");
+    let openssl = openssl.args(["x509", "-noout", "-text", "-in"]).arg(&pem);
+    let Ok(shown) = openssl.output() else {
+        eprintln!("SKIPPED: there is no openssl here");
+        return;
+    };
+    let shown = printed(&shown);
+    for line in [
+        "Version: 3 (0x2)",
+        "Signature Algorithm: ecdsa-with-SHA256",
+        "Issuer: CN = AnyEvent::MP",
+        "Subject: CN = AnyEvent::MP",
+        "X509v3 Subject Key Identifier:",
+        "X509v3 Authority Key Identifier:",
+        "X509v3 Basic Constraints: critical\n                CA:TRUE\n",
+    ] {
+        // Versions differ in their blanks around `=`.
+        let (shown, line) = (shown.replace(" = ", "="), line.replace(" = ", "="));
+        assert!(shown.contains(&line), "{line}: {shown}");
+    }
+    for absent in ["Key Usage", "Alternative Name"] {
+        assert!(!shown.contains(absent), "{absent}: {shown}");
+    }
+    let mut verify = Command::new("openssl");
+    let verify = verify.args(["verify", "-CAfile"]).args([&pem, &pem]);
+    assert!(printed(&verify.output().expect("openssl runs")).ends_with(": OK"));
+}
