@@ -104,7 +104,7 @@ fn set_command(key: &'static Key) -> Command {
             "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
             key.name, key.summary
         ))
-        .arg(one(value, help));
+        .arg(one(value, help).allow_hyphen_values(matches!(key.kind, Kind::Secret) || key.name == "cert"));
     let command = match example {
         "" => command,
         example => command.after_help(format!("Example:\n  aemp {example}")),
@@ -183,14 +183,20 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn certificate(path: &str) -> Result<Value, Failure> {
-    let read = fs::read_to_string(path);
-    let text = read.map_err(|error| Failure::failed(format_args!("FILE {path}: {error}")))?;
-    let has = |what: &str| text.contains(&format!("-----BEGIN {what}"));
-    if has("CERTIFICATE-----") && text.contains("PRIVATE KEY-----") {
+/// The text of a PEM file, or what is PEM text itself; no error shows any of it.
+fn certificate(file: &str) -> Result<Value, Failure> {
+    let (text, name) = if file.trim_start().starts_with("-----BEGIN ") {
+        (file.to_owned(), "FILE".to_owned())
+    } else {
+        let name = format!("FILE {file}");
+        let read = fs::read_to_string(file);
+        let text = read.map_err(|error| Failure::failed(format_args!("{name}: {error}")))?;
+        (text, name)
+    };
+    if text.contains("-----BEGIN CERTIFICATE-----") && text.contains("PRIVATE KEY-----") {
         return Ok(text.into());
     }
-    let text = format!("FILE {path}: must be PEM text with a private key and a certificate");
+    let text = format!("{name}: must be PEM text with a private key and a certificate");
     Err(Failure::failed(text))
 }
 

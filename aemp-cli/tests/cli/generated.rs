@@ -94,3 +94,27 @@ fn a_generated_certificate_is_one_for_openssl() {
     let verify = verify.args(["verify", "-CAfile"]).args([&pem, &pem]);
     assert!(printed(&verify.output().expect("openssl runs")).ends_with(": OK"));
 }
+
+#[test]
+fn a_certificate_may_be_a_file_or_the_text_itself() {
+    let dir = TempDir::new().expect("a directory");
+    let aemp = |args: &[&str]| {
+        let mut command = aemp(args);
+        command.env("PERL_ANYEVENT_MP_RC", dir.path().join("rc"));
+        command.output().expect("it runs")
+    };
+    let config = printed(&aemp(&["gencert", "--json", "showconfig", "p"]));
+    let config: Value = serde_json::from_str(&config).expect("JSON");
+    let pem = config["cert"].as_str().expect("a text");
+    printed(&aemp(&["profile", "p", "setcert", pem]));
+    let shown = printed(&aemp(&["--json", "showprofile", "p"]));
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["cert"], pem);
+    // What is wrong with it is said without it: there may be a key in it.
+    let output = aemp(&["setcert", "-----BEGIN PRIVATE KEY-----\nhush"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        error.trim_end(),
+        "error: FILE: must be PEM text with a private key and a certificate"
+    );
+}

@@ -194,11 +194,14 @@ impl<P: Peers> Mesh<P> {
         let conn = self.next_conn();
         let waiting = self.conns.waiting();
         let handshakes = waiting.filter(|conn| conn.is_stranger()).count();
-        if self.stopped || handshakes >= self.config.max_handshakes {
-            self.log(
-                Level::Warn,
-                format!("{addr} turned away: too many connections in handshake"),
-            );
+        let full = handshakes >= self.config.max_handshakes;
+        if self.stopped || full {
+            let (level, why) = if self.stopped {
+                (Level::Debug, "this node has stopped")
+            } else {
+                (Level::Warn, "too many connections in handshake")
+            };
+            self.log(level, format!("{addr} turned away: {why}"));
             self.outputs.push_back(Output::Close { conn });
             return conn;
         }
