@@ -116,6 +116,19 @@ impl Monitors {
         self.ports.values().map(|entry| entry.ids.len()).sum()
     }
 
+    /// The ports that have monitors.
+    pub(super) fn ports(&self) -> impl Iterator<Item = &str> {
+        let monitored = self.ports.iter().filter(|(_, entry)| !entry.ids.is_empty());
+        monitored.map(|(port, _)| &**port)
+    }
+
+    /// Whether that port has monitors.
+    pub(super) fn has(&self, port: &str) -> bool {
+        self.ports
+            .get(port)
+            .is_some_and(|entry| !entry.ids.is_empty())
+    }
+
     /// Whether a port has monitors.
     pub(super) fn any(&self) -> bool {
         self.ports.values().any(|entry| !entry.ids.is_empty())

@@ -6,6 +6,8 @@
 
 mod standing;
 
+use std::collections::HashSet;
+
 use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
 
 pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Traffic, Urge};
@@ -36,9 +38,14 @@ enum State {
     GivenUp(Option<ConnId>, String),
     Draining,
     /// The monitors that were set while draining are being fired. What is sent now is kept: dropping it again would
-    /// fire its monitors again, and a callback that monitors and sends anew would be called for ever.
-    Settling(Queue),
+    /// fire its monitors again, and a callback that monitors and sends anew would be called for ever. Only what is for a port whose
+    /// monitors are among those, and has none that is new, is dropped.
+    Settling(Queue, Mourned),
 }
+
+/// The ports whose monitors are being fired; the empty name stands for the node.
+// A hash set, although the machines are deterministic: nobody goes through it.
+type Mourned = HashSet<Box<str>>;
 
 #[derive(Debug)]
 struct Line {
@@ -112,7 +119,9 @@ impl Peer {
                 self.state = State::Connecting(queue);
                 return Ok(Urge::Connect);
             }
-            State::Connecting(queue) | State::Settling(queue) => {
+            // It would arrive behind a hole that its sender has not been told of yet.
+            State::Settling(_, mourned) if is_mourned(port, mourned, &self.monitors) => {}
+            State::Connecting(queue) | State::Settling(queue, _) => {
                 queue.push(port, limits, write)?;
                 if queue.bytes() > self.limits.max_queue_bytes {
                     return Ok(self.overflow());
@@ -272,13 +281,14 @@ impl Peer {
     pub fn drained(&mut self) -> Vec<MonitorId> {
         match std::mem::replace(&mut self.state, State::Down) {
             State::Draining => {
+                let mourned = self.monitors.ports().map(Into::into).collect();
                 let monitors = self.monitors.take_all();
                 if !monitors.is_empty() {
-                    self.state = State::Settling(Queue::default());
+                    self.state = State::Settling(Queue::default(), mourned);
                 }
                 monitors
             }
-            State::Settling(queue) => {
+            State::Settling(queue, _) => {
                 if !queue.is_empty() || self.monitors.any() {
                     self.state = State::Connecting(queue);
                 }
@@ -299,7 +309,7 @@ impl Peer {
             State::Connecting(_) => Standing::Connecting,
             State::Up(line) => Standing::Up(line.conn),
             State::GivenUp(conn, text) => Standing::GivenUp(*conn, text.clone()),
-            State::Draining | State::Settling(_) => Standing::Draining,
+            State::Draining | State::Settling(..) => Standing::Draining,
         }
     }
 
@@ -308,7 +318,7 @@ impl Peer {
     pub fn pending_bytes(&self) -> usize {
         match &self.state {
             State::Up(line) => line.out.len(),
-            State::Connecting(queue) | State::Settling(queue) => queue.bytes(),
+            State::Connecting(queue) | State::Settling(queue, _) => queue.bytes(),
             State::Down | State::GivenUp(..) | State::Draining => 0,
         }
     }
@@ -388,6 +398,14 @@ impl Peer {
         self.state = State::GivenUp(conn, text);
         Urge::Overflow
     }
+}
+
+/// Whether the monitors that cover a port, its own and those of the node, are being fired, and no other has been set. Requests to
+/// the node itself are in order with all that is new.
+fn is_mourned(port: &str, mourned: &Mourned, monitors: &Monitors) -> bool {
+    !port.is_empty()
+        && (mourned.contains(port) || mourned.contains(""))
+        && !(monitors.has(port) || monitors.has(""))
 }
 
 #[cfg(all(test, feature = "json"))]

@@ -166,6 +166,33 @@ fn a_lost_connection_fires_all_monitors_in_the_order_in_which_they_were_set() {
 }
 
 #[test]
+fn nothing_is_kept_behind_a_hole_that_its_sender_does_not_know_of_yet() {
+    let mut peer = up();
+    let _ = peer.monitor("p", MonitorId(1));
+    let _ = peer.link_down(A);
+    let _ = peer.monitor("p", MonitorId(2));
+    let _ = send(&mut peer, "p", "lost");
+    assert_eq!(peer.drained(), ids(&[2]));
+    // The second monitor has not fired yet: the first of these would arrive behind the hole.
+    let _ = send(&mut peer, "p", "lost as well");
+    let _ = send(&mut peer, "q", "kept");
+    let _ = peer.monitor("p", MonitorId(3));
+    let _ = send(&mut peer, "p", "of the next life");
+    assert!(peer.drained().is_empty());
+    let _ = peer.link_up(B, Format::Json);
+    let written = r#"["q","kept"]["","mon1","p"]["p","of the next life"]"#;
+    assert_eq!(output(&mut peer, B), written);
+    // The node's own monitors cover all its ports.
+    let _ = peer.monitor("", MonitorId(4));
+    let _ = peer.link_down(B);
+    let _ = peer.monitor("", MonitorId(5));
+    assert_eq!(peer.drained(), ids(&[5]));
+    let _ = send(&mut peer, "q", "lost");
+    assert!(peer.drained().is_empty());
+    assert!(peer.is_idle());
+}
+
+#[test]
 fn a_callback_that_monitors_and_sends_anew_is_not_called_for_ever() {
     let mut peer = up();
     let _ = peer.monitor("p", MonitorId(1));
