@@ -17,16 +17,11 @@ use crate::{
     rust,
 };
 
-pub(crate) fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
-}
-
 /// Two nodes that have each other as seed and start together, now one ahead, now the other: always one connection.
 #[tokio::test]
 async fn each_is_the_others_seed() {
     for round in 0..20_u64 {
-        let (at_rust, at_perl) = (free_address(), free_address());
+        let (at_rust, at_perl) = (aemp_tests::free_address(), aemp_tests::free_address());
         let seed = std::slice::from_ref(&at_rust);
         let starting = async {
             // It takes Perl a while to start.
@@ -136,7 +131,7 @@ async fn a_stopped_node_of_ours_is_an_ordinary_end_to_perl() {
 
 #[tokio::test]
 async fn old_ports_of_ours_reach_nobody_after_a_restart() {
-    let at = free_address();
+    let at = aemp_tests::free_address();
     let start = || async {
         let node = Node::builder().node_id("rust").secret(SECRET);
         node.bind(&at).start().await.unwrap()

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::{
     common::{SECRET, soon},
-    connecting::free_address,
     perl::{self, Perl},
     rust,
 };
@@ -22,7 +21,7 @@ struct Globals {
 impl Globals {
     fn new() -> Self {
         Self {
-            addresses: [free_address(), free_address()],
+            addresses: [aemp_tests::free_address(), aemp_tests::free_address()],
             node: None,
             perl: None,
         }
@@ -145,7 +144,7 @@ async fn a_perl_slave_that_misses_the_restart_of_its_master() {
 /// A slave of a Perl global that knows nobody else, and a watcher at a Rust global that is patient with lost ones.
 async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
     let node = rust().connect_interval(patience).start().await.unwrap();
-    let perl = Perl::global_at("perl", &free_address(), &node.listeners()).await;
+    let perl = Perl::global_at("perl", &aemp_tests::free_address(), &node.listeners()).await;
     let perl = perl.unwrap();
     let at = std::slice::from_ref(&perl.address);
     let mut at_perl = Perl::start("at-perl", at).await.unwrap();

@@ -8,7 +8,6 @@ use serde_json::{Value as Json, json};
 use crate::{
     BOTH, Dial,
     common::soon,
-    connecting::free_address,
     perl::{self, Perl},
     rust,
 };
@@ -238,7 +237,7 @@ async fn seeds_of_each_other_and_themselves() {
     if !perl::is_there() {
         return;
     }
-    let seeds = [free_address(), free_address()];
+    let seeds = [aemp_tests::free_address(), aemp_tests::free_address()];
     let node = rust().bind(&seeds[0]).seed(&seeds[0]).seed(&seeds[1]);
     let node = node.start().await.unwrap();
     let mut perl = Perl::start_at("perl", &seeds[1], &seeds, false)

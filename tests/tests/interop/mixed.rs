@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     common::{Inbox, SECRET},
-    connecting::free_address,
     perl::{self, Perl},
     rust_db,
 };
@@ -141,7 +140,7 @@ async fn each_ends_in_turn_and_comes_back() {
     }
     let mut network = Network {
         members: BTreeMap::new(),
-        seeds: [free_address(), free_address()],
+        seeds: [aemp_tests::free_address(), aemp_tests::free_address()],
     };
     let all = ["rust-global", "perl-global", "rust", "rust-2", "perl"];
     for id in all {

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::{
     common::{Inbox, SECRET, soon, watch},
-    connecting::free_address,
     counter,
     perl::{self, Perl},
     rust,
@@ -120,7 +119,7 @@ async fn masters_end_and_watches_go_on() {
     if !perl::is_there() {
         return;
     }
-    let at = [free_address(), free_address()];
+    let at = [aemp_tests::free_address(), aemp_tests::free_address()];
     let start_perl = || Perl::global_at("perl", &at[0], &at[1..]);
     let start_rust = || {
         let node = Node::builder().node_id("global").secret(SECRET);

@@ -10,7 +10,7 @@ use aemp::{Node, NodeId, NodesMonitor, PortId, db::Role, msg, snd};
 use crate::{
     common::{Inbox, soon, until, watch},
     logs::Logs,
-    nodes::{address, free_address, listening, node_port, pair, start},
+    nodes::{address, listening, node_port, pair, start},
     proxy::Proxy,
     raw::Raw,
 };
@@ -43,7 +43,7 @@ impl Heard {
 
 #[tokio::test]
 async fn a_seed_that_starts_later_is_found() {
-    let later = free_address();
+    let later = aemp_tests::free_address();
     let a = start(listening("a").seed(&later)).await;
     assert_eq!(a.node_is_up("b"), None);
     let b = Node::builder().node_id("b").secret(crate::common::SECRET);
@@ -135,7 +135,7 @@ async fn addresses_are_tried_in_turn_and_known_from_the_start() {
 
 #[tokio::test]
 async fn nodes_that_cannot_be_reached_are_told_of() {
-    let a = listening("a").address("refuses", free_address());
+    let a = listening("a").address("refuses", aemp_tests::free_address());
     let a = start(a).await;
     for (node, text) in [
         ("refuses", "connect timeout"),
@@ -181,7 +181,7 @@ async fn somebody_else_at_the_address() {
 #[tokio::test]
 async fn a_node_that_is_its_own_seed_is_told_from_a_namesake() {
     let logs = Logs::catch();
-    let own = free_address();
+    let own = aemp_tests::free_address();
     let a = Node::builder().node_id("a").secret(crate::common::SECRET);
     let a = start(a.bind(&own).seed(&own)).await;
     logs.expect(&format!("seed {own} is this node itself"))
@@ -246,7 +246,7 @@ async fn a_stopped_node_is_gone() {
 /// A stopped node has no listeners any more; an address that nobody can listen on stands for that.
 fn address_of_stopped(node: &Node) -> String {
     assert!(node.listeners().is_empty());
-    free_address()
+    aemp_tests::free_address()
 }
 
 #[tokio::test]

@@ -85,12 +85,6 @@ pub(crate) async fn pair() -> (Node, Node) {
     (a, b)
 }
 
-/// An address that nobody listens on now; somebody may later.
-pub(crate) fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("it is bound").to_string()
-}
-
 /// A service that takes notes, whoever it is.
 #[aemp::protocol]
 pub(crate) trait Notes {

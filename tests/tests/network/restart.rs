@@ -4,7 +4,7 @@ use aemp::{Node, PortId, args, msg, snd};
 
 use crate::{
     common::{Inbox, SECRET, soon, until, watch},
-    nodes::{CounterRef, free_address, listening, node_port, start},
+    nodes::{CounterRef, listening, node_port, start},
 };
 
 async fn incarnation(address: &str) -> Node {
@@ -14,7 +14,7 @@ async fn incarnation(address: &str) -> Node {
 
 #[tokio::test]
 async fn old_ports_reach_nobody() {
-    let at = free_address();
+    let at = aemp_tests::free_address();
     let a = start(listening("a").seed(&at)).await;
     let b = incarnation(&at).await;
     soon(a.until_up("b")).await;
@@ -51,7 +51,7 @@ async fn old_ports_reach_nobody() {
 /// The other way round: what stayed has forgotten what the restarted one monitored, and its replies come to nobody.
 #[tokio::test]
 async fn the_new_one_hears_nothing_of_the_old_ones_affairs() {
-    let at = free_address();
+    let at = aemp_tests::free_address();
     let a = start(listening("a").seed(&at)).await;
     let b = incarnation(&at).await;
     soon(a.until_up("b")).await;

@@ -12,7 +12,7 @@ use tracing::Level;
 use crate::{
     common::{soon, until},
     logs::Logs,
-    nodes::{address, free_address, listening, start},
+    nodes::{address, listening, start},
 };
 
 /// Whoever connects to the address is told those words and kept.
@@ -51,7 +51,7 @@ async fn told_once(logs: &Logs, text: &str) {
 #[tokio::test]
 async fn one_that_cannot_be_reached() {
     let logs = Logs::catch();
-    let bad = free_address();
+    let bad = aemp_tests::free_address();
     let _nodes = with_a_bad_seed(&bad).await;
     let text = format!("seed not reached: {bad} disconnected - Connection refused.");
     told_once(&logs, &text).await;

@@ -9,7 +9,7 @@ use aemp::{Node, NodesMonitor, msg, snd};
 
 use crate::{
     common::{Inbox, SECRET, soon, until, watch},
-    nodes::{address, free_address, listening, node_port, start},
+    nodes::{address, listening, node_port, start},
     proxy::Proxy,
 };
 
@@ -75,7 +75,7 @@ async fn when_both_send_at_once_on_two_threads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_each_is_the_others_seed() {
     for round in 0..40 {
-        let (at_a, at_b) = (free_address(), free_address());
+        let (at_a, at_b) = (aemp_tests::free_address(), aemp_tests::free_address());
         let (to_a, to_b) = (Proxy::to(at_a.clone()).await, Proxy::to(at_b.clone()).await);
         let node = |id: &str, bind: String, seed: &Proxy| {
             let node = Node::builder().node_id(id).secret(SECRET);
