@@ -80,9 +80,10 @@
 //!
 #![doc = include_str!("docs/guarantees.md")]
 
-#[cfg(not(feature = "json"))]
+#[cfg(not(any(feature = "cbor", feature = "json")))]
 compile_error!(
-    "enable a wire format of `aemp`: the feature `json` is the one that every node understands"
+    "enable a wire format of `aemp`: the feature `json` is the one that every node understands, \
+     `cbor` the one that the reference prefers"
 );
 
 #[doc(hidden)]
