@@ -57,6 +57,7 @@ impl CborFramer {
         let limit = self.limits.max_packet;
         let visible = &buffer[..buffer.len().min(limit)];
         while !self.complete && self.position < visible.len() {
+            self.pass_over_plain(visible);
             let Some(head) = self.head(visible)? else {
                 break;
             };
@@ -74,13 +75,45 @@ impl CborFramer {
         Ok(None)
     }
 
+    /// Passes over items that are short, all there, and not the last of their array or map: most are.
+    #[inline]
+    fn pass_over_plain(&mut self, visible: &[u8]) {
+        if self.argument.is_some() || self.chunks.is_some() || self.outer.is_empty() {
+            return;
+        }
+        // Copies, so that they live in registers.
+        let (mut position, mut left) = (self.position, self.left);
+        while left > 1
+            && left != INDEFINITE
+            && let Some(&first) = visible.get(position)
+        {
+            let size = match PLAIN[usize::from(first)] {
+                0 => break,
+                STRING => match visible.get(position + 1) {
+                    Some(&length) => 2 + usize::from(length),
+                    None => break,
+                },
+                size => size.into(),
+            };
+            if size > visible.len() - position {
+                break;
+            }
+            position += size;
+            left -= 1;
+        }
+        self.tagged &= left == self.left;
+        (self.position, self.left) = (position, left);
+    }
+
     /// The head that is next; `None` if it is not all there yet.
     #[inline]
     fn head(&mut self, visible: &[u8]) -> Result<Option<Head>, FrameError> {
         if self.argument.is_some() {
             return Ok(self.go_on(visible));
         }
-        let first = visible[self.position];
+        let Some(&first) = visible.get(self.position) else {
+            return Ok(None);
+        };
         if self.outer.is_empty() && !matches!(first >> 5, major::ARRAY | major::TAG) {
             let kind = FrameErrorKind::NotAnArray;
             return Err(FrameError::new(self.position, kind));
@@ -266,6 +299,38 @@ impl CborFramer {
 fn malformed(at: usize, text: &str) -> FrameError {
     FrameError::new(at, FrameErrorKind::Malformed(text.into()))
 }
+
+/// In [`PLAIN`]: a string whose length is the next byte.
+const STRING: u8 = u8::MAX;
+
+/// How many bytes the items take that begin with a byte; 0 for those that need more care.
+static PLAIN: [u8; 256] = {
+    let mut sizes = [0; 256];
+    let mut short = 0;
+    while short < 24 {
+        sizes[short] = 1;
+        sizes[0x20 | short] = 1;
+        sizes[0x40 | short] = 1 + short as u8;
+        sizes[0x60 | short] = 1 + short as u8;
+        short += 1;
+    }
+    let mut long = 0;
+    while long < 4 {
+        let size = 1 + (1 << long);
+        sizes[0x18 + long] = size;
+        sizes[0x38 + long] = size;
+        if long > 0 {
+            sizes[0xf8 + long] = size;
+        }
+        long += 1;
+    }
+    sizes[0x58] = STRING;
+    sizes[0x78] = STRING;
+    sizes[0xf4] = 1;
+    sizes[0xf5] = 1;
+    sizes[0xf6] = 1;
+    sizes
+};
 
 #[inline]
 fn number(before: u64, bytes: &[u8]) -> u64 {

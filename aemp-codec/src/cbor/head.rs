@@ -45,7 +45,6 @@ pub(super) fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, coun
 
 #[inline]
 pub(super) fn push_string(out: &mut Vec<u8>, kind: u8, octets: &[u8]) {
-    out.reserve(octets.len() + 9);
     push_head(out, kind, octets.len() as u64);
     out.extend_from_slice(octets);
 }
