@@ -41,7 +41,8 @@ pub enum Value {
     Float(f64),
     /// Text.
     Str(String),
-    /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text.
+    /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text; in CBOR
+    /// they stay octets unless all of them are ASCII, which Perl does not tell from text.
     Bytes(Vec<u8>),
     /// A list.
     Array(Vec<Self>),

@@ -74,6 +74,7 @@
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
+//! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees

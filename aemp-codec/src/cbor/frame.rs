@@ -24,8 +24,10 @@ pub(crate) struct CborFramer {
     tagged: bool,
     /// How many items are to come in the innermost array or map.
     left: u64,
-    /// The same for those around it; empty before the packet's array.
+    /// The same for those around it. Most packets have none, so that nothing is allocated.
     outer: Vec<u64>,
+    /// Whether the packet's array has begun.
+    begun: bool,
     /// Whether the packet ends at the cursor, if need be when the rest of a string has come.
     complete: bool,
 }
@@ -49,6 +51,7 @@ impl CborFramer {
             tagged: false,
             left: 1,
             outer: Vec::new(),
+            begun: false,
             complete: false,
         }
     }
@@ -65,7 +68,8 @@ impl CborFramer {
         }
         if self.complete && self.position <= visible.len() {
             let end = self.position;
-            (self.position, self.left, self.complete) = (0, 1, false);
+            (self.position, self.left) = (0, 1);
+            (self.begun, self.complete) = (false, false);
             return Ok(Some(0..end));
         }
         // Something is missing, and there is no room for it.
@@ -78,7 +82,7 @@ impl CborFramer {
     /// Passes over items that are short, all there, and not the last of their array or map: most are.
     #[inline]
     fn pass_over_plain(&mut self, visible: &[u8]) {
-        if self.argument.is_some() || self.chunks.is_some() || self.outer.is_empty() {
+        if self.argument.is_some() || self.chunks.is_some() || !self.begun {
             return;
         }
         // Copies, so that they live in registers.
@@ -114,7 +118,7 @@ impl CborFramer {
         let Some(&first) = visible.get(self.position) else {
             return Ok(None);
         };
-        if self.outer.is_empty() && !matches!(first >> 5, major::ARRAY | major::TAG) {
+        if !self.begun && !matches!(first >> 5, major::ARRAY | major::TAG) {
             let kind = FrameErrorKind::NotAnArray;
             return Err(FrameError::new(self.position, kind));
         }
@@ -233,19 +237,19 @@ impl CborFramer {
     #[inline]
     fn open(&mut self, head: Head) -> Result<bool, FrameError> {
         let limit = self.limits.max_depth;
-        if self.outer.len() >= limit {
+        if usize::from(self.begun) + self.outer.len() >= limit {
             let kind = FrameErrorKind::TooDeep { limit };
             return Err(FrameError::new(self.start(head), kind));
         }
         let count = self.count(head)?;
-        if count > 0 {
-            self.tagged = false;
+        if !std::mem::replace(&mut self.begun, true) {
+            // An empty packet is one whose end is the end of an item.
+            self.left = count.max(1);
+        } else if count > 0 {
             self.outer.push(self.left);
             self.left = count;
-        } else if self.outer.is_empty() {
-            // An empty packet: `item_ends` is to find the packet's end.
-            self.outer.push(self.left);
         }
+        self.tagged &= count == 0;
         Ok(count > 0)
     }
 
@@ -261,12 +265,9 @@ impl CborFramer {
             if self.left > 0 {
                 return false;
             }
-            let Some(outer) = self.outer.pop() else {
-                return false;
-            };
-            self.left = outer;
-            if self.outer.is_empty() {
-                return true;
+            match self.outer.pop() {
+                Some(outer) => self.left = outer,
+                None => return true,
             }
         }
     }
@@ -277,10 +278,10 @@ impl CborFramer {
             return Err(malformed(self.position - 1, text));
         }
         let Some(outer) = self.outer.pop() else {
-            return Ok(false);
+            return Ok(true);
         };
         self.left = outer;
-        Ok(self.outer.is_empty() || self.item_ends())
+        Ok(self.item_ends())
     }
 
     /// Where the head is that was the last.
