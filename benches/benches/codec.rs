@@ -56,7 +56,7 @@ fn measures() -> Vec<Measure> {
                 Ok(())
             },
         },
-        in_cbor(ENCODE),
+        in_cbor(&ENCODE),
         Measure {
             name: "encode, ciborium",
             format: Format::Cbor,
@@ -75,8 +75,8 @@ fn measures() -> Vec<Measure> {
                 ciborium::into_writer(&packet, out).map_err(io::Error::other)
             },
         },
-        in_cbor(FRAME),
-        in_cbor(DECODE),
+        in_cbor(&FRAME),
+        in_cbor(&DECODE),
         Measure {
             name: "decode, ciborium",
             format: Format::Cbor,
@@ -122,11 +122,10 @@ const DECODE: Measure = Measure {
     },
 };
 
-fn in_cbor(measure: Measure) -> Measure {
-    Measure {
-        format: Format::Cbor,
-        ..measure
-    }
+fn in_cbor(measure: &Measure) -> Measure {
+    let Measure { name, run, .. } = *measure;
+    let format = Format::Cbor;
+    Measure { name, format, run }
 }
 
 /// Nanoseconds of the quickest of `batches`.
