@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+#[cfg(feature = "cbor")]
+use crate::cbor;
 use crate::error::{DecodeError, EncodeError, FrameError};
 #[cfg(feature = "json")]
 use crate::json;
@@ -74,6 +76,9 @@ impl Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Format {
+    /// CBOR, which the reference prefers.
+    #[cfg(feature = "cbor")]
+    Cbor,
     /// JSON, which every AnyEvent::MP node understands.
     #[cfg(feature = "json")]
     Json,
@@ -86,6 +91,8 @@ impl Format {
     #[must_use]
     pub fn built_in() -> Vec<Self> {
         vec![
+            #[cfg(feature = "cbor")]
+            Self::Cbor,
             #[cfg(feature = "json")]
             Self::Json,
         ]
@@ -95,6 +102,8 @@ impl Format {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            #[cfg(feature = "cbor")]
+            Self::Cbor => "cbor",
             #[cfg(feature = "json")]
             Self::Json => "json",
             Self::Custom(codec) => codec.name(),
@@ -105,6 +114,8 @@ impl Format {
     #[must_use]
     pub fn framer(&self, limits: Limits) -> Framer {
         Framer(match self {
+            #[cfg(feature = "cbor")]
+            Self::Cbor => FramerKind::Cbor(cbor::CborFramer::new(limits)),
             #[cfg(feature = "json")]
             Self::Json => FramerKind::Json(json::JsonFramer::new(limits)),
             Self::Custom(codec) => FramerKind::Custom(codec.framer(limits)),
@@ -115,6 +126,8 @@ impl Format {
     #[inline]
     pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
         match self {
+            #[cfg(feature = "cbor")]
+            Self::Cbor => PacketWriter::cbor(out, limits),
             #[cfg(feature = "json")]
             Self::Json => PacketWriter::json(out, limits),
             Self::Custom(codec) => PacketWriter::custom(Arc::clone(codec), out, limits),
@@ -125,7 +138,7 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// When it is malformed already at its beginning, is not UTF-8 (JSON), or at all (formats from
+    /// When it is malformed already at its beginning, is not UTF-8 (JSON), or anywhere (formats from
     /// other crates, which decode a packet as a whole).
     #[inline]
     pub fn reader<'a>(
@@ -134,6 +147,8 @@ impl Format {
         limits: Limits,
     ) -> Result<PacketReader<'a>, DecodeError> {
         match self {
+            #[cfg(feature = "cbor")]
+            Self::Cbor => PacketReader::cbor(packet, limits),
             #[cfg(feature = "json")]
             Self::Json => PacketReader::json(packet, limits),
             Self::Custom(codec) => codec.decode(packet, limits).map(PacketReader::values),
@@ -206,6 +221,8 @@ pub struct Framer(FramerKind);
 
 #[derive(Debug)]
 enum FramerKind {
+    #[cfg(feature = "cbor")]
+    Cbor(cbor::CborFramer),
     #[cfg(feature = "json")]
     Json(json::JsonFramer),
     Custom(Box<dyn Framing>),
@@ -220,6 +237,8 @@ impl Framer {
     #[inline]
     pub fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
         match &mut self.0 {
+            #[cfg(feature = "cbor")]
+            FramerKind::Cbor(framer) => framer.scan(buffer),
             #[cfg(feature = "json")]
             FramerKind::Json(framer) => framer.scan(buffer),
             FramerKind::Custom(framer) => framer.scan(buffer),

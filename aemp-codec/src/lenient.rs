@@ -55,11 +55,11 @@ impl<'de> Scalar<'de> {
             Self::Float(x) => Cow::Owned(text::float(x)),
             Self::Big(digits) => Cow::Borrowed(digits),
             Self::Str(s) => s,
-            Self::Bytes(b) => Cow::Owned(text::characters(&b)),
+            Self::Bytes(b) => text::from_octets(b),
         }
     }
 
-    fn unexpected(&self) -> Unexpected<'_> {
+    pub(crate) fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Null => Unexpected::Unit,
             Self::Bool(b) => Unexpected::Bool(*b),

@@ -5,7 +5,7 @@
 //!
 //! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
 //!   without anything in between.
-//! - [`Format`] says how packets look as bytes. JSON is built in; a [`Codec`] adds a format from
+//! - [`Format`] says how packets look as bytes. JSON and CBOR are built in, each a feature; a [`Codec`] adds a format from
 //!   another crate.
 //! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
 //! - [`Value`] is for messages whose types are not known.
@@ -36,6 +36,8 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "cbor")]
+mod cbor;
 mod error;
 mod format;
 mod id;

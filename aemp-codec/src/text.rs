@@ -51,6 +51,17 @@ pub(crate) fn characters(octets: &[u8]) -> String {
     octets.iter().map(|&octet| char::from(octet)).collect()
 }
 
+/// The same without a copy where the octets are ASCII.
+pub(crate) fn from_octets(octets: Cow<'_, [u8]>) -> Cow<'_, str> {
+    if !octets.is_ascii() {
+        return Cow::Owned(characters(&octets));
+    }
+    match octets {
+        Cow::Borrowed(octets) => String::from_utf8_lossy(octets),
+        Cow::Owned(octets) => Cow::Owned(characters(&octets)),
+    }
+}
+
 /// The string in quotes, with what JSON forbids in strings escaped as Perl does it.
 pub(crate) fn quoted(s: &str) -> String {
     let mut out = Vec::with_capacity(s.len() + 2);

@@ -74,15 +74,17 @@
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
+//! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
 //!
 #![doc = include_str!("docs/guarantees.md")]
 
-#[cfg(not(feature = "json"))]
+#[cfg(not(any(feature = "cbor", feature = "json")))]
 compile_error!(
-    "enable a wire format of `aemp`: the feature `json` is the one that every node understands"
+    "enable a wire format of `aemp`: the feature `json` is the one that every node understands, \
+     `cbor` the one that the reference prefers"
 );
 
 #[doc(hidden)]

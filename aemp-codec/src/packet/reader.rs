@@ -7,8 +7,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::answer;
+#[cfg(feature = "cbor")]
+use crate::cbor::CborReader;
 use crate::error::DecodeError;
-#[cfg(feature = "json")]
+#[cfg(any(feature = "cbor", feature = "json"))]
 use crate::format::Limits;
 #[cfg(feature = "json")]
 use crate::json::JsonReader;
@@ -45,6 +47,8 @@ pub struct PacketReader<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
+    #[cfg(feature = "cbor")]
+    Cbor(CborReader<'a>),
     #[cfg(feature = "json")]
     Json(JsonReader<'a>),
     Owned(std::vec::IntoIter<Value>),
@@ -66,6 +70,12 @@ impl<'a> From<&'a [Value]> for PacketReader<'a> {
 }
 
 impl<'a> PacketReader<'a> {
+    #[cfg(feature = "cbor")]
+    #[inline]
+    pub(crate) fn cbor(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        CborReader::new(packet, limits).map(|cbor| Self::new(Source::Cbor(cbor)))
+    }
+
     #[cfg(feature = "json")]
     #[inline]
     pub(crate) fn json(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
@@ -91,6 +101,8 @@ impl<'a> PacketReader<'a> {
     #[inline]
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let text = match &mut self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.text(),
             #[cfg(feature = "json")]
             Source::Json(json) => json.text(),
             Source::Owned(values) => values
@@ -152,6 +164,8 @@ impl<'a> PacketReader<'a> {
     /// When it is malformed, or a number that no value can hold.
     pub fn value(&mut self) -> Result<Option<Value>, DecodeError> {
         let value = match &mut self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(_) => return self.arg(),
             #[cfg(feature = "json")]
             Source::Json(_) => return self.arg(),
             Source::Owned(values) => values.next(),
@@ -181,6 +195,8 @@ impl<'a> PacketReader<'a> {
     /// When the rest of the packet is malformed.
     pub fn remaining(&self) -> Result<usize, DecodeError> {
         match &self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.clone().count(),
             #[cfg(feature = "json")]
             Source::Json(json) => json.clone().count(),
             Source::Owned(values) => Ok(values.len()),
@@ -201,6 +217,8 @@ impl<'a> PacketReader<'a> {
     /// When it is malformed.
     pub fn skip(&mut self) -> Result<bool, DecodeError> {
         let skipped = match &mut self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.skip()?,
             #[cfg(feature = "json")]
             Source::Json(json) => json.skip()?,
             Source::Owned(values) => values.next().is_some(),
@@ -218,6 +236,8 @@ impl<'a> PacketReader<'a> {
     #[inline]
     pub fn finish(self) -> Result<usize, DecodeError> {
         match self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.count(),
             #[cfg(feature = "json")]
             Source::Json(json) => json.count(),
             Source::Owned(values) => Ok(values.len()),
@@ -228,6 +248,8 @@ impl<'a> PacketReader<'a> {
     /// Whether all elements have been read.
     pub(super) fn is_at_end(&self) -> Result<bool, DecodeError> {
         match &self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.clone().ends_here(),
             #[cfg(feature = "json")]
             Source::Json(json) => json.clone().ends_here(),
             Source::Owned(values) => Ok(values.len() == 0),
@@ -249,6 +271,8 @@ impl<'a> PacketReader<'a> {
         seed: S,
     ) -> Result<Option<S::Value>, DecodeError> {
         let element = match &mut self.source {
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => cbor.element(seed),
             #[cfg(feature = "json")]
             Source::Json(json) => json.element(seed),
             Source::Owned(values) => values

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::answer;
+#[cfg(feature = "cbor")]
+use crate::cbor::CborWriter;
 use crate::error::EncodeError;
 use crate::format::{Codec, Limits};
 #[cfg(feature = "json")]
@@ -44,6 +46,8 @@ enum State {
 
 #[derive(Debug)]
 enum Sink<'a> {
+    #[cfg(feature = "cbor")]
+    Cbor(CborWriter<'a>),
     #[cfg(feature = "json")]
     Json(JsonWriter<'a>),
     Values(Collector<'a>),
@@ -78,6 +82,12 @@ impl<'a> PacketWriter<'a> {
             start,
             max_depth: limits.max_depth,
         }))
+    }
+
+    #[cfg(feature = "cbor")]
+    #[inline]
+    pub(crate) fn cbor(out: &'a mut Vec<u8>, limits: Limits) -> Self {
+        Self::new(Sink::Cbor(CborWriter::new(out, limits)))
     }
 
     #[cfg(feature = "json")]
@@ -115,6 +125,8 @@ impl<'a> PacketWriter<'a> {
     pub fn str(&mut self, text: &str) -> Result<(), EncodeError> {
         self.check_open()?;
         match &mut self.sink {
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(cbor) => cbor.str(text),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.str(text),
             Sink::Values(values) => values.out.push(text.into()),
@@ -132,6 +144,8 @@ impl<'a> PacketWriter<'a> {
     pub fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
         self.check_open()?;
         let result = match &mut self.sink {
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(cbor) => cbor.arg(argument),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.arg(argument),
             Sink::Values(values) => {
@@ -151,6 +165,8 @@ impl<'a> PacketWriter<'a> {
     pub fn value(&mut self, value: &Value) -> Result<(), EncodeError> {
         self.check_open()?;
         let result = match &mut self.sink {
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(cbor) => cbor.arg(value),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.arg(value),
             Sink::Values(values) => {
@@ -184,6 +200,8 @@ impl<'a> PacketWriter<'a> {
     pub fn finish(mut self) -> Result<(), EncodeError> {
         self.check_open()?;
         let result = match &mut self.sink {
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(cbor) => cbor.finish(),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.finish(),
             Sink::Values(_) => Ok(()),
@@ -216,6 +234,8 @@ impl<'a> PacketWriter<'a> {
     #[cold]
     fn take_back(&mut self) {
         match &mut self.sink {
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(cbor) => cbor.take_back(),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.take_back(),
             Sink::Values(values) => values.out.truncate(values.start),

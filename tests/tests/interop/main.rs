@@ -6,6 +6,7 @@ mod common;
 mod connecting;
 mod extremes;
 mod failover;
+mod formats;
 mod from_perl;
 mod globals;
 mod inspect;

@@ -46,6 +46,7 @@ impl Framing for NameOnly {
 
 fn format(name: &str) -> Format {
     match name {
+        "cbor" => Format::Cbor,
         "json" => Format::Json,
         other => Arc::new(NameOnly(other.into())).into(),
     }

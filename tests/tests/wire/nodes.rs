@@ -9,7 +9,7 @@ use aemp::proto::{
     mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
     peer::{ConnId, Peer, PeerLimits, Urge},
 };
-use aemp_codec::{Limits, NodeId};
+use aemp_codec::{Format, Limits, NodeId};
 
 use crate::transcript::{self, Transcript};
 
@@ -25,7 +25,8 @@ struct Node {
 impl Node {
     fn new(id: &str, seeds: &[&str]) -> Self {
         let secret = Secret::new("geheim");
-        let handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        let mut handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        handshake.formats = vec![Format::Json];
         let mut config = MeshConfig::new(handshake);
         config.seeds = seeds.iter().map(|seed| (*seed).into()).collect();
         let packet = Limits::default();

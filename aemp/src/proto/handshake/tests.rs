@@ -8,7 +8,9 @@ fn at(seconds: u64) -> Time {
 }
 
 fn config(node: &str, secret: Option<&str>) -> HandshakeConfig {
-    HandshakeConfig::new(NodeId::new(node).unwrap(), secret.map(Secret::new))
+    let mut config = HandshakeConfig::new(NodeId::new(node).unwrap(), secret.map(Secret::new));
+    config.formats = vec![Format::Json];
+    config
 }
 
 fn start(config: HandshakeConfig) -> Handshake {

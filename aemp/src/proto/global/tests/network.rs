@@ -88,7 +88,9 @@ impl Network {
     }
 
     pub(super) fn start_with(&mut self, node: &str, change: impl FnOnce(&mut MeshConfig)) {
-        let handshake = HandshakeConfig::new(id(node), Some(Secret::new("s")));
+        let mut handshake = HandshakeConfig::new(id(node), Some(Secret::new("s")));
+        // The tests read and write packets by hand.
+        handshake.formats = vec![Format::Json];
         let mut config = MeshConfig::new(handshake);
         config.listeners = vec![format!("{node}:1")];
         change(&mut config);

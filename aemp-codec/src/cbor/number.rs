@@ -1,0 +1,133 @@
+//! Numbers that CBOR has and the others have not: half floats, integers of any size.
+
+use std::borrow::Cow;
+
+use crate::error::DecodeError;
+use crate::lenient::Scalar;
+
+/// A float of half precision.
+pub(super) fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (bits >> 10 & 31, f64::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => fraction / f64::from(1u32 << 24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
+    };
+    if bits & 0x8000 == 0 { size } else { -size }
+}
+
+/// The integer -1-n.
+pub(super) fn negative<'de>(n: u64) -> Scalar<'de> {
+    match i64::try_from(n) {
+        Ok(n) => Scalar::Int(-1 - n),
+        Err(_) => Scalar::Str(Cow::Owned((-1 - i128::from(n)).to_string())),
+    }
+}
+
+/// Integers of more octets than that are refused: their digits take time in the square of it.
+const LARGEST: usize = 256;
+
+/// An integer of any size: its octets, or those of -1-n.
+pub(super) fn big<'de>(octets: &[u8], is_negative: bool) -> Result<Scalar<'de>, DecodeError> {
+    let zeros = octets.iter().take_while(|&&octet| octet == 0).count();
+    let octets = &octets[zeros..];
+    if octets.len() > LARGEST {
+        let text = format!("an integer of more than {LARGEST} octets");
+        return Err(DecodeError::mismatch(text));
+    }
+    if octets.len() <= 8 {
+        let n = octets.iter().fold(0, |n, &octet| n << 8 | u64::from(octet));
+        return Ok(match (is_negative, i64::try_from(n)) {
+            (true, _) => negative(n),
+            (false, Ok(n)) => Scalar::Int(n),
+            (false, Err(_)) => Scalar::UInt(n),
+        });
+    }
+    let mut text = String::new();
+    if is_negative {
+        text.push('-');
+    }
+    push_digits(&mut text, octets, is_negative.into());
+    Ok(Scalar::Str(Cow::Owned(text)))
+}
+
+/// The decimal digits of an integer and `more`.
+fn push_digits(out: &mut String, octets: &[u8], more: u64) {
+    const BILLION: u64 = 1_000_000_000;
+    // In groups of nine digits, the last first.
+    let mut groups = vec![0u64];
+    for (i, &octet) in octets.iter().enumerate() {
+        let last = i + 1 == octets.len();
+        let mut carry = u64::from(octet) + if last { more } else { 0 };
+        for group in &mut groups {
+            carry += *group << 8;
+            *group = carry % BILLION;
+            carry /= BILLION;
+        }
+        if carry > 0 {
+            groups.push(carry);
+        }
+    }
+    for (i, group) in groups.iter().rev().enumerate() {
+        let digits = group.to_string();
+        if i > 0 {
+            out.extend(std::iter::repeat_n('0', 9 - digits.len()));
+        }
+        out.push_str(&digits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves() {
+        for (bits, x) in [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0x3e00, 1.5),
+            (0xc400, -4.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_477_539_063e-8),
+            (0x0400, 0.000_061_035_156_25),
+            (0x7c00, f64::INFINITY),
+            (0xfc00, f64::NEG_INFINITY),
+        ] {
+            assert_eq!(half(bits), x, "{bits:x}");
+        }
+        assert!(half(0x7e00).is_nan());
+        assert!(half(0x8000).is_sign_negative());
+    }
+
+    fn text(octets: &[u8], is_negative: bool) -> String {
+        let number = big(octets, is_negative).expect("not too large");
+        number.into_text().into_owned()
+    }
+
+    #[test]
+    fn integers_of_any_size() {
+        assert_eq!(text(&[], false), "0");
+        assert_eq!(text(&[], true), "-1");
+        assert_eq!(text(&[0, 0, 0xff], false), "255");
+        assert_eq!(text(&[0xff; 8], false), "18446744073709551615");
+        assert_eq!(text(&[0xff; 8], true), "-18446744073709551616");
+        assert_eq!(
+            text(&[1, 0, 0, 0, 0, 0, 0, 0, 0], false),
+            "18446744073709551616"
+        );
+        assert_eq!(
+            text(&[0x7f; 16], true),
+            format!("-{}", 0x7f7f_7f7f_7f7f_7f7f_7f7f_7f7f_7f7f_7f7f_u128 + 1)
+        );
+        assert_eq!(text(&[0xff; 16], false), u128::MAX.to_string());
+        assert_eq!(
+            text(&[0xff; 16], true),
+            "-340282366920938463463374607431768211456"
+        );
+        let googol = b"\x12\x49\xad\x25\x94\xc3\x7c\xeb\x0b\x27\x84\xc4\xce\x0b\xf3\x8a\xce\x40\x8e\x21\x1a\x7c\xaa\xb2\x43\x08\xa8\x2e\x8f\x10\0\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(text(googol, false), format!("1{}", "0".repeat(100)));
+        assert!(big(&[1; LARGEST + 1], false).is_err());
+    }
+}

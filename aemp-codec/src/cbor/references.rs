@@ -1,0 +1,140 @@
+//! Where references within a packet lead: to strings (tags 256 and 25) and to values (28 and 29).
+//!
+//! The reference does not write them unless it is told to, but reads them, and so do we. What
+//! needs to be known of the packet before a reference is collected in one pass over all of it, so
+//! that afterwards each reference is a look-up by its place.
+
+use std::ops::Range;
+
+use super::item::Head;
+use super::reader::CborReader;
+use super::{major, tag};
+use crate::error::DecodeError;
+
+/// The references of one packet.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// In the order of their places: the place, and what is referred to; `None` if it is in that itself.
+    targets: Vec<(usize, Option<Range<usize>>)>,
+}
+
+impl References {
+    pub(super) fn of(packet: &CborReader<'_>) -> Result<Self, DecodeError> {
+        let mut reader = packet.clone();
+        reader.restart();
+        let mut survey = Survey {
+            reader,
+            shared: Vec::new(),
+            strings: Vec::new(),
+            references: Self::default(),
+        };
+        survey.value()?;
+        Ok(survey.references)
+    }
+
+    /// Where the reference leads whose tag is at that place.
+    pub(super) fn target(&self, at: usize) -> Option<Option<Range<usize>>> {
+        let found = self.targets.binary_search_by_key(&at, |(at, _)| *at);
+        found.ok().map(|i| self.targets[i].1.clone())
+    }
+}
+
+struct Survey<'de> {
+    reader: CborReader<'de>,
+    /// Values that can be referred to; those without end are the ones that the cursor is in.
+    shared: Vec<(usize, Option<usize>)>,
+    /// The lists of strings that the cursor is in.
+    strings: Vec<Vec<Range<usize>>>,
+    references: References,
+}
+
+impl Survey<'_> {
+    fn value(&mut self) -> Result<(), DecodeError> {
+        let (first_shared, lists) = (self.shared.len(), self.strings.len());
+        let mut head = self.reader.head()?;
+        while head.is_tag() {
+            let at = self.reader.at - head.size();
+            match self.reader.tag(head)? {
+                tag::SHARED => self.shared.push((self.reader.at, None)),
+                tag::STRINGS => self.strings.push(Vec::new()),
+                kind @ (tag::STRING | tag::REFERENCE) => self.reference(kind, at)?,
+                _ => {}
+            }
+            head = self.reader.head()?;
+        }
+        let last_shared = self.shared.len();
+        self.content(head)?;
+        let end = self.reader.at;
+        for (_, shared_end) in &mut self.shared[first_shared..last_shared] {
+            *shared_end = Some(end);
+        }
+        self.strings.truncate(lists);
+        Ok(())
+    }
+
+    /// Notes where a reference leads; its number stays where it is.
+    fn reference(&mut self, kind: u64, at: usize) -> Result<(), DecodeError> {
+        let before = self.reader.at;
+        let head = self.reader.head()?;
+        let nothing = || DecodeError::malformed(at, "a reference to nothing");
+        if head.kind() != major::UNSIGNED || head.is_indefinite() {
+            return Err(nothing());
+        }
+        self.reader.at = before;
+        let number = usize::try_from(head.value).map_err(|_| nothing())?;
+        let target = if kind == tag::STRING {
+            let strings = self.strings.last().ok_or_else(nothing)?;
+            Some(strings.get(number).ok_or_else(nothing)?.clone())
+        } else {
+            let (start, end) = *self.shared.get(number).ok_or_else(nothing)?;
+            end.map(|end| start..end)
+        };
+        self.references.targets.push((at, target));
+        Ok(())
+    }
+
+    fn content(&mut self, head: Head) -> Result<(), DecodeError> {
+        match head.kind() {
+            major::TEXT | major::BYTES if !head.is_indefinite() => {
+                let start = self.reader.at - head.size();
+                let length = self.reader.octets(head)?.len();
+                self.string(start..self.reader.at, length);
+                Ok(())
+            }
+            major::ARRAY | major::MAP => self.contents(head),
+            _ => {
+                self.reader.at -= head.size();
+                self.reader.skip_value()
+            }
+        }
+    }
+
+    fn contents(&mut self, head: Head) -> Result<(), DecodeError> {
+        let mut left = self.reader.promised(head)?;
+        self.reader.enter(self.reader.at - head.size())?;
+        while self.reader.more(&mut left)? {
+            if head.kind() == major::MAP {
+                self.value()?;
+            }
+            self.value()?;
+        }
+        self.reader.leave();
+        Ok(())
+    }
+
+    /// Strings that are not longer than a reference to them would be are not counted.
+    fn string(&mut self, place: Range<usize>, length: usize) {
+        if let Some(strings) = self.strings.last_mut() {
+            let shortest = match strings.len() {
+                0..=23 => 3,
+                24..=0xff => 4,
+                0x100..=0xffff => 5,
+                0x1_0000..=0xffff_ffff => 7,
+                _ => 11,
+            };
+            if length >= shortest {
+                strings.push(place);
+            }
+        }
+    }
+}

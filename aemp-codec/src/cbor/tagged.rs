@@ -1,0 +1,86 @@
+//! Items with tags: of large integers, of Perl's references to scalars, and of what was there before.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::item::{Contents, Head, Item};
+use super::reader::CborReader;
+use super::references::References;
+use super::{number, tag};
+use crate::error::DecodeError;
+use crate::lenient::Scalar;
+
+impl<'de> CborReader<'de> {
+    /// An item behind one tag or more.
+    #[cold]
+    pub(super) fn tagged(&mut self, mut head: Head) -> Result<Item<'de>, DecodeError> {
+        let (mut back, mut big, mut indirect) = (None, None, false);
+        while head.is_tag() {
+            match self.tag(head)? {
+                tag::STRING | tag::REFERENCE => {
+                    let target = self.follow(head)?;
+                    back.get_or_insert(self.at);
+                    self.at = target;
+                }
+                tag @ (tag::BIG | tag::BIG_NEGATIVE) => big = Some(tag == tag::BIG_NEGATIVE),
+                tag::INDIRECTION => indirect = true,
+                _ => {}
+            }
+            head = self.head()?;
+        }
+        self.at -= head.size();
+        Ok(match self.item()? {
+            Item::Array(contents) => Item::Array(Contents { back, ..contents }),
+            Item::Map(contents) => Item::Map(Contents { back, ..contents }),
+            Item::Scalar(scalar) => {
+                self.at = back.unwrap_or(self.at);
+                Item::Scalar(match (big, scalar) {
+                    (Some(negative), Scalar::Bytes(octets)) => number::big(&octets, negative)?,
+                    (_, Scalar::Int(n @ 0..=1)) if indirect => Scalar::Bool(n == 1),
+                    (_, scalar) => scalar,
+                })
+            }
+        })
+    }
+
+    /// Passes over the next value, which has a tag, if it is nothing.
+    #[cold]
+    pub(super) fn is_tagged_nothing(&mut self) -> Result<bool, DecodeError> {
+        let before = (self.at, self.again);
+        let nothing = matches!(self.item()?, Item::Scalar(Scalar::Null));
+        if !nothing {
+            (self.at, self.again) = before;
+        }
+        Ok(nothing)
+    }
+
+    /// The number of a tag.
+    pub(super) fn tag(&self, head: Head) -> Result<u64, DecodeError> {
+        if head.is_indefinite() {
+            return Err(self.malformed(head, "a tag without number"));
+        }
+        Ok(head.value)
+    }
+
+    /// Where the reference leads whose tag was the last head; passes over its number.
+    fn follow(&mut self, head: Head) -> Result<usize, DecodeError> {
+        let target = self.target(head)?;
+        self.head()?;
+        let target = target.ok_or_else(|| DecodeError::mismatch("a value that contains itself"))?;
+        let left = self.again.checked_sub(target.len());
+        self.again =
+            left.ok_or_else(|| DecodeError::mismatch("references make the packet too large"))?;
+        Ok(target.start)
+    }
+
+    /// Where that reference leads, `None` if to something that it is in.
+    pub(super) fn target(&mut self, head: Head) -> Result<Option<Range<usize>>, DecodeError> {
+        let references = match &self.references {
+            Some(references) => Arc::clone(references),
+            None => Arc::new(References::of(self)?),
+        };
+        let references = self.references.insert(references);
+        let target = references.target(self.at - head.size());
+        target.ok_or_else(|| self.malformed(head, "a reference to nothing"))
+    }
+}
