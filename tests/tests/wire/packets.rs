@@ -11,7 +11,7 @@ use aemp::proto::{
 use aemp_codec::{Format, Limits, NodeId, PacketReader, Value};
 use serde_json::Value as Json;
 
-use crate::transcript::{self, Transcript};
+use crate::transcript::{self, Transcript, packet_json as json};
 
 /// Scenarios with packets that no request or message is; the codec has its own tests of them.
 const ODD: [&str; 3] = ["snd_values", "snd_values_cbor", "snd_unencodable"];
@@ -41,10 +41,7 @@ fn lines(transcript: &Transcript) -> Vec<Line> {
             .as_str()
             .is_none_or(|name| name == "aemp");
         let format = |from: &str, to: &str| {
-            let name = record["framing"][format!("{from}->{to}")].as_str()?;
-            Format::built_in()
-                .into_iter()
-                .find(|format| format.name() == name)
+            transcript::format(record["framing"][format!("{from}->{to}")].as_str()?)
         };
         aemp.then_some(Line {
             conn,
@@ -64,12 +61,6 @@ fn covered() -> Vec<Transcript> {
 
 fn reader<'a>(format: &Format, packet: &'a [u8]) -> PacketReader<'a> {
     format.reader(packet, Limits::default()).unwrap()
-}
-
-/// The packet as JSON, in which CBOR's two kinds of strings are one.
-fn json(format: &Format, packet: &[u8]) -> Json {
-    let values = Value::from(reader(format, packet).rest().unwrap());
-    serde_json::from_str(&values.to_string()).unwrap()
 }
 
 #[test]

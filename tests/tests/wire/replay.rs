@@ -17,15 +17,16 @@ use std::{
     time::Duration,
 };
 
+use aemp_codec::{Format, Limits};
 use serde_json::Value as Json;
 
 use self::{
     script::{Line, When},
-    story::{Happening, Open, What},
+    story::{Happening, Open, Proved, What},
     subject::Subject,
     view::View,
 };
-use crate::transcript::{self, Transcript};
+use crate::transcript::{self, Transcript, packet_json};
 
 /// Plays a scenario once for each of its nodes.
 fn replay(scenario: &str) {
@@ -53,6 +54,8 @@ struct Replay<'a> {
     dialled: BTreeSet<String>,
     /// The connections that one end has closed.
     ended: BTreeSet<u64>,
+    /// The nodes whose processes have been killed: what is still sent to them depends on when the sender notices.
+    dead: BTreeSet<String>,
     step: String,
     /// How many packets had been sent when the step began.
     before: usize,
@@ -60,7 +63,7 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn new(transcript: &'a Transcript, node: &'a str) -> Self {
-        let mut script = script::of(&transcript.name);
+        let mut script = script::of(transcript);
         script.retain(|line| line.node == node);
         Self {
             transcript,
@@ -73,6 +76,7 @@ impl<'a> Replay<'a> {
             heard: BTreeMap::new(),
             dialled: BTreeSet::new(),
             ended: BTreeSet::new(),
+            dead: BTreeSet::new(),
             step: "the start".into(),
             before: 0,
         }
@@ -92,9 +96,11 @@ impl<'a> Replay<'a> {
                 }
             }
         }
-        let end = story.last().unwrap().at + Duration::from_millis(200);
-        self.pass(end);
+        let end = story.last().unwrap().at;
+        self.pass(end + Duration::from_millis(200));
         self.check();
+        // As long as an attempt to connect may take.
+        self.pass(end + Duration::from_millis(2200));
         if let Some(subject) = &self.subject {
             outcome::check(self.transcript, subject);
         }
@@ -107,30 +113,12 @@ impl<'a> Replay<'a> {
         &self.transcript.json["nodes"][node]
     }
 
-    /// Lets time pass, and does what the recorded node did at its times.
+    /// Lets time pass.
     fn pass(&mut self, until: Duration) {
-        let lines = self.script.iter();
-        let due: Vec<_> = lines
-            .filter_map(|line| match line.when {
-                When::At(millis) => Some((Duration::from_secs_f64(millis / 1000.0), &line.act)),
-                _ => None,
-            })
-            .filter(|(at, _)| *at <= until)
-            .map(|(at, act)| (at, act.clone()))
-            .collect();
-        self.script.retain(|line| match line.when {
-            When::At(millis) => Duration::from_secs_f64(millis / 1000.0) > until,
-            _ => true,
-        });
-        let Some(subject) = &mut self.subject else {
-            return;
-        };
-        for (at, act) in due {
-            subject.run_until(at);
-            subject.act(&act);
+        if let Some(subject) = &mut self.subject {
+            subject.run_until(until);
+            self.collect();
         }
-        subject.run_until(until);
-        self.collect();
     }
 
     fn begin_step(&mut self, step: &str) {
@@ -148,6 +136,14 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Does what made the recorded node send a packet.
+    fn act_before(&mut self, packet: &Json) {
+        let text = packet.to_string();
+        self.act(|when| matches!(when, When::Before(start) if text.starts_with(start)));
+        self.script
+            .retain(|line| !matches!(line.when, When::Before(start) if text.starts_with(start)));
+    }
+
     fn packets(&self) -> usize {
         self.ours.values().map(|view| view.packets).sum()
     }
@@ -155,11 +151,13 @@ impl<'a> Replay<'a> {
     fn happen(&mut self, at: Duration, what: &What) {
         match what {
             What::Open(open) => self.open(at, open),
-            What::Proved { conn } => self.prove(*conn),
+            What::Proved(proved) => self.prove(proved),
             What::Packet {
                 conn,
                 from,
                 to,
+                format,
+                bytes,
                 packet,
             } => {
                 // What is sent to a process that has ended arrives nowhere.
@@ -167,13 +165,14 @@ impl<'a> Replay<'a> {
                     return;
                 }
                 if from == self.node {
+                    self.act_before(packet);
                     let asked = self.asked(to);
                     self.theirs
                         .entry(to.clone())
                         .or_default()
                         .note(packet, &asked);
                 } else if to == self.node {
-                    self.receive(*conn, from, packet);
+                    self.receive(*conn, from, format, bytes);
                 }
             }
             What::Close { conn, by, died } => self.close(*conn, by, *died),
@@ -223,43 +222,58 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn prove(&mut self, conn: u64) {
+    fn prove(&mut self, proved: &Proved) {
         let Some(subject) = &mut self.subject else {
             return;
         };
-        subject.prove(conn);
+        let conn = proved.conn;
         let mut connections = self.transcript.connections();
         let (_, from, to, _) = connections.find(|(id, ..)| *id == conn).unwrap();
         if from != self.node && to != self.node {
             return;
         }
         let other = if from == self.node { to } else { from };
+        subject.prove(conn, proved.framing(other, self.node));
+        let subject = self.subject.as_ref().unwrap();
         assert!(subject.is_up(conn), "{}", self.place(other));
+        let framing = proved.framing(self.node, other);
+        assert_eq!(subject.framing(conn), framing, "{}", self.place(other));
         if from == self.node {
             self.dialled.insert(other.into());
         } else {
             self.dialled.remove(other);
         }
+        self.dead.remove(other);
         for views in [&mut self.ours, &mut self.theirs, &mut self.heard] {
             views.insert(other.into(), View::default());
         }
     }
 
-    fn receive(&mut self, conn: u64, from: &str, packet: &Json) {
+    fn receive(&mut self, conn: u64, from: &str, format: &Format, bytes: &[u8]) {
+        let mut packet = packet_json(format, bytes);
         let heard = self.heard.get_mut(from).unwrap();
-        heard.note(packet, &BTreeSet::new());
-        let mut packet = packet.clone();
-        if packet[1] == "g_reply" {
-            // The numbers of queries are each node's own.
-            let theirs = &self.theirs[from].ids;
-            let place = theirs.iter().position(|id| *id == packet[2]).unwrap();
-            packet[2] = self.ours[from].ids[place].clone();
+        heard.note(&packet, &BTreeSet::new());
+        let subject = self.subject.as_mut().unwrap();
+        if packet[1] != "g_reply" {
+            return subject.receive(conn, format, bytes);
         }
-        self.subject.as_mut().unwrap().receive(conn, &packet);
+        // The numbers of queries are each node's own.
+        let theirs = &self.theirs[from].ids;
+        let place = theirs.iter().position(|id| *id == packet[2]).unwrap();
+        packet[2] = self.ours[from].ids[place].clone();
+        let mut bytes = Vec::new();
+        let mut writer = format.writer(&mut bytes, Limits::default());
+        let parts = packet.as_array().unwrap();
+        parts.iter().for_each(|part| writer.arg(part).unwrap());
+        writer.finish().unwrap();
+        subject.receive(conn, format, &bytes);
     }
 
     fn close(&mut self, conn: u64, by: &str, died: bool) {
         self.ended.insert(conn);
+        if died {
+            self.dead.insert(by.into());
+        }
         if by != self.node {
             if let Some(subject) = &mut self.subject {
                 subject.lose(conn);
@@ -303,15 +317,35 @@ fn before_next(rest: &[Happening]) -> Duration {
 }
 
 macro_rules! scenarios {
-    ($($name:ident)*) => {
+    ($($name:ident $name_cbor:ident)*) => {
         $(#[test]
         fn $name() {
             replay(stringify!($name));
+        }
+
+        #[test]
+        fn $name_cbor() {
+            replay(stringify!($name_cbor));
         })*
+
+        /// The recordings of which there is a test.
+        pub(crate) const SCENARIOS: &[&str] = &[$(stringify!($name), stringify!($name_cbor)),*];
     };
 }
 
 scenarios! {
-    db_conflict db_leaked_monitor db_monitor db_queries db_slave_sync db_two_globals db_two_globals_conflict
-    find_node global_down master_failover mutual_seeds seed_upgrade self_seed
+    db_conflict db_conflict_cbor
+    db_leaked_monitor db_leaked_monitor_cbor
+    db_monitor db_monitor_cbor
+    db_queries db_queries_cbor
+    db_slave_sync db_slave_sync_cbor
+    db_two_globals db_two_globals_cbor
+    db_two_globals_conflict db_two_globals_conflict_cbor
+    find_node find_node_cbor
+    global_down global_down_cbor
+    master_failover master_failover_cbor
+    mon_unreachable mon_unreachable_cbor
+    mutual_seeds mutual_seeds_cbor
+    seed_upgrade seed_upgrade_cbor
+    self_seed self_seed_cbor
 }

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use aemp_codec::{Format, Limits, Value};
 use serde_json::Value as Json;
 
 /// One recorded scenario.
@@ -122,7 +123,21 @@ pub(crate) fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn base64(text: &str) -> Vec<u8> {
+/// The format of that name, if it is built in.
+pub(crate) fn format(name: &str) -> Option<Format> {
+    Format::built_in()
+        .into_iter()
+        .find(|format| format.name() == name)
+}
+
+/// A packet as JSON, in which CBOR's two kinds of strings are one.
+pub(crate) fn packet_json(format: &Format, packet: &[u8]) -> Json {
+    let mut reader = format.reader(packet, Limits::default()).unwrap();
+    let values = Value::from(reader.rest().unwrap());
+    serde_json::from_str(&values.to_string()).unwrap()
+}
+
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut octets, mut bits, mut count) = (Vec::new(), 0u32, 0);
     for digit in text.trim_end_matches('=').chars() {

@@ -13,7 +13,9 @@ impl Replay<'_> {
         if self.step.contains("nothing is sent") {
             assert_eq!(self.packets(), self.before, "{}", self.place("anybody"));
         }
-        for (other, theirs) in &self.theirs {
+        let alive = |other: &&String| !self.dead.contains(*other);
+        for other in self.theirs.keys().filter(alive) {
+            let theirs = &self.theirs[other];
             let ours = self.plain(other, self.ours[other].clone());
             let theirs = self.plain(other, theirs.clone());
             pretty_eq(&ours, &theirs, &self.place(other));

@@ -3,13 +3,16 @@
 use aemp::proto::global as db;
 use serde_json::{Value as Json, json};
 
+use super::story::{self, What};
+use crate::transcript::Transcript;
+
 /// When something was done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum When {
     /// Before the node connected to anybody.
     Start,
-    /// At that time, in milliseconds.
-    At(f64),
+    /// Where the recorded node sends a packet that begins like that, if only times are recorded.
+    Before(&'static str),
     /// Where the recording has that text.
     Step(&'static str),
 }
@@ -17,14 +20,30 @@ pub(crate) enum When {
 /// What was done.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    Set(&'static str, &'static str, Json),
-    Del(&'static str, &'static str),
+    Set(&'static str, String, Json),
+    Del(&'static str, String),
     /// Watch a family; the label is the one that the recorded callback had.
     Watch(&'static str, &'static str),
     Unwatch(&'static str),
     Query(db::Query, &'static str),
-    Send(&'static str, &'static str, Json),
-    Monitor(&'static str, &'static str),
+    Send(&'static str, String, Json),
+    Monitor(&'static str, String),
+}
+
+fn set(family: &'static str, key: &str, value: Json) -> Act {
+    Act::Set(family, key.into(), value)
+}
+
+fn del(family: &'static str, key: &str) -> Act {
+    Act::Del(family, key.into())
+}
+
+fn send(node: &'static str, port: &str, message: Json) -> Act {
+    Act::Send(node, port.into(), message)
+}
+
+fn monitor_port(node: &'static str, port: &str) -> Act {
+    Act::Monitor(node, port.into())
 }
 
 pub(crate) struct Line {
@@ -37,58 +56,82 @@ fn line(when: When, node: &'static str, act: Act) -> Line {
     Line { when, node, act }
 }
 
-/// What was done in the scenario of that name.
-pub(crate) fn of(scenario: &str) -> Vec<Line> {
-    match scenario {
-        "db_slave_sync" => slave_sync(),
+/// What was done in a scenario, in whatever format it was recorded.
+pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
+    let name = transcript.name.as_str();
+    match name.strip_suffix("_cbor").unwrap_or(name) {
+        "db_slave_sync" => slave_sync(&registered(transcript)),
         "db_conflict" => conflict(),
         "db_leaked_monitor" => leaked_monitor(),
         "db_monitor" => monitor(),
         "db_queries" => queries(),
         "db_two_globals" => two_globals(),
         "db_two_globals_conflict" => two_globals_conflict(),
-        "find_node" => find_node(),
+        "find_node" => find_node(&monitored(transcript)),
         "global_down" => global_down(),
         "master_failover" => master_failover(),
+        "mon_unreachable" => unreachable(),
         _ => Vec::new(),
     }
 }
 
-use Act::{Del, Monitor, Query, Send, Set, Unwatch, Watch};
-use When::{At, Start, Step};
+/// The packets of a transcript.
+fn packets(transcript: &Transcript) -> impl Iterator<Item = Json> {
+    let story = story::of(transcript).into_iter();
+    story.filter_map(|happening| match happening.what {
+        What::Packet { packet, .. } => Some(packet),
+        _ => None,
+    })
+}
 
-fn slave_sync() -> Vec<Line> {
-    let port = "s#GDdN48aLnb";
+/// The port that a node has registered.
+fn registered(transcript: &Transcript) -> String {
+    let mut sets = packets(transcript).filter(|packet| packet[2] == "workers");
+    let set = sets.next().unwrap();
+    set[3].as_object().unwrap().keys().next().unwrap().clone()
+}
+
+/// The port that a node has monitored.
+fn monitored(transcript: &Transcript) -> String {
+    let mut monitors = packets(transcript).filter(|packet| packet[1] == "mon1");
+    let monitor = monitors.next().unwrap();
+    monitor[2].as_str().unwrap().into()
+}
+
+use Act::{Query, Unwatch, Watch};
+use When::{Before, Start, Step};
+
+fn slave_sync(port: &str) -> Vec<Line> {
     let acts = [
-        (Start, Set("early", "k1", json!("before connection"))),
-        (Step("db_set fam key 1"), Set("fam", "key", json!(1))),
+        (Start, set("early", "k1", json!("before connection"))),
+        (Step("db_set fam key 1"), set("fam", "key", json!(1))),
         (
             Step("same value again: nothing is sent"),
-            Set("fam", "key", json!(1)),
+            set("fam", "key", json!(1)),
         ),
-        (Step("changed value"), Set("fam", "key", json!("2"))),
-        (Step("no value"), Set("fam", "novalue", Json::Null)),
+        (Step("changed value"), set("fam", "key", json!("2"))),
+        (Step("no value"), set("fam", "novalue", Json::Null)),
         (
             Step("structured value"),
-            Set("fam", "struct", json!({"a": [1, null]})),
+            set("fam", "struct", json!({"a": [1, null]})),
         ),
         (
             Step("utf-8 key and value"),
-            Set("fam", "\u{20ac}", json!("\u{e4}\u{20ac}")),
+            set("fam", "\u{20ac}", json!("\u{e4}\u{20ac}")),
         ),
         (
             Step("port registered with db_reg"),
-            Set("workers", port, json!("v")),
+            set("workers", port, json!("v")),
         ),
-        (Step("the port dies: entry deleted"), Del("workers", port)),
-        (Step("two keys deleted"), Del("fam", "key")),
-        (Step("two keys deleted"), Del("fam", "novalue")),
+        (Step("the port dies: entry deleted"), del("workers", port)),
+        (Step("two keys deleted"), del("fam", "key")),
+        (Step("two keys deleted"), del("fam", "novalue")),
         (
             Step("delete of a missing key: nothing is sent"),
-            Del("fam", "key"),
+            del("fam", "key"),
         ),
-        (Step("guard form"), Set("guarded", "x", json!(1))),
-        (Step("guard dropped"), Del("guarded", "x")),
+        (Step("guard form"), set("guarded", "x", json!(1))),
+        (Step("guard dropped"), del("guarded", "x")),
     ];
     acts.map(|(when, act)| line(when, "s", act)).into()
 }
@@ -96,32 +139,32 @@ fn slave_sync() -> Vec<Line> {
 fn conflict() -> Vec<Line> {
     vec![
         line(Step("m monitors"), "m", Watch("mon", "fam")),
-        line(Step("s1 sets k=one"), "s1", Set("fam", "k", json!("one"))),
-        line(Step("s2 sets k=two"), "s2", Set("fam", "k", json!("two"))),
+        line(Step("s1 sets k=one"), "s1", set("fam", "k", json!("one"))),
+        line(Step("s2 sets k=two"), "s2", set("fam", "k", json!("two"))),
         line(
             Step("s2 deletes k: one appears again"),
             "s2",
-            Del("fam", "k"),
+            del("fam", "k"),
         ),
         line(
             Step("s2 sets k=two again"),
             "s2",
-            Set("fam", "k", json!("two")),
+            set("fam", "k", json!("two")),
         ),
-        line(Step("s1 deletes k: value stays two"), "s1", Del("fam", "k")),
-        line(Step("s2 deletes k: gone"), "s2", Del("fam", "k")),
+        line(Step("s1 deletes k: value stays two"), "s1", del("fam", "k")),
+        line(Step("s2 deletes k: gone"), "s2", del("fam", "k")),
     ]
 }
 
 fn leaked_monitor() -> Vec<Line> {
     let first = "g sets a key, then a new process takes the node id m";
     vec![
-        line(At(431.0), "m", Watch("mon", "fam")),
-        line(Step(first), "g", Set("fam", "k1", json!("v1"))),
+        line(Before(r#"["","g_mon1""#), "m", Watch("mon", "fam")),
+        line(Step(first), "g", set("fam", "k1", json!("v1"))),
         line(
             Step("g sets another key"),
             "g",
-            Set("fam", "k2", json!("v2")),
+            set("fam", "k2", json!("v2")),
         ),
     ]
 }
@@ -133,20 +176,20 @@ fn monitor() -> Vec<Line> {
             "m",
             Watch("mon", "fam"),
         ),
-        line(Step("s sets k=1"), "s", Set("fam", "k", json!(1))),
-        line(Step("s changes k"), "s", Set("fam", "k", json!([2]))),
+        line(Step("s sets k=1"), "s", set("fam", "k", json!(1))),
+        line(Step("s changes k"), "s", set("fam", "k", json!([2]))),
         line(
             Step("s sets k2 without value"),
             "s",
-            Set("fam", "k2", Json::Null),
+            set("fam", "k2", Json::Null),
         ),
         line(
             Step("second monitor on m: nothing is sent"),
             "m",
             Watch("mon2", "fam"),
         ),
-        line(Step("s deletes k"), "s", Del("fam", "k")),
-        line(Step("s deletes k2"), "s", Del("fam", "k2")),
+        line(Step("s deletes k"), "s", del("fam", "k")),
+        line(Step("s deletes k2"), "s", del("fam", "k2")),
         line(
             Step("first guard dropped: nothing is sent"),
             "m",
@@ -156,7 +199,7 @@ fn monitor() -> Vec<Line> {
         line(
             Step("s sets k=9: m is not told"),
             "s",
-            Set("fam", "k", json!(9)),
+            set("fam", "k", json!(9)),
         ),
         line(
             Step("m monitors the filled family"),
@@ -168,8 +211,12 @@ fn monitor() -> Vec<Line> {
 
 fn queries() -> Vec<Line> {
     let mut lines = vec![
-        line(Start, "g", Set("fam", "gk", json!(["on g"]))),
-        line(At(429.0), "s", Set("fam", "k", json!(1))),
+        line(Start, "g", set("fam", "gk", json!(["on g"]))),
+        line(
+            Before(r#"["","g_upd","fam""#),
+            "s",
+            set("fam", "k", json!(1)),
+        ),
     ];
     let queries = [
         ("db_family fam", db::Query::Family, "fam"),
@@ -186,15 +233,15 @@ fn queries() -> Vec<Line> {
 fn two_globals() -> Vec<Line> {
     vec![
         line(
-            At(388.0),
+            Before(r#"["","g_upd","fam""#),
             "s1",
-            Set("fam", "old", json!("set before g2 came")),
+            set("fam", "old", json!("set before g2 came")),
         ),
         line(Step("s2 monitors"), "s2", Watch("mon", "fam")),
-        line(Step("s1 sets k"), "s1", Set("fam", "k", json!(1))),
-        line(Step("s1 changes k"), "s1", Set("fam", "k", json!("2"))),
-        line(Step("s1 deletes k"), "s1", Del("fam", "k")),
-        line(Step("s2 sets own"), "s2", Set("fam", "own", json!("of s2"))),
+        line(Step("s1 sets k"), "s1", set("fam", "k", json!(1))),
+        line(Step("s1 changes k"), "s1", set("fam", "k", json!("2"))),
+        line(Step("s1 deletes k"), "s1", del("fam", "k")),
+        line(Step("s2 sets own"), "s2", set("fam", "own", json!("of s2"))),
     ]
 }
 
@@ -202,40 +249,65 @@ fn two_globals_conflict() -> Vec<Line> {
     vec![
         line(Step("s1 monitors"), "s1", Watch("mon", "fam")),
         line(Step("s2 monitors"), "s2", Watch("mon", "fam")),
-        line(Step("s1 sets k=one"), "s1", Set("fam", "k", json!("one"))),
-        line(Step("s2 sets k=two"), "s2", Set("fam", "k", json!("two"))),
-        line(Step("s2 deletes k"), "s2", Del("fam", "k")),
-        line(Step("s1 deletes k"), "s1", Del("fam", "k")),
+        line(Step("s1 sets k=one"), "s1", set("fam", "k", json!("one"))),
+        line(Step("s2 sets k=two"), "s2", set("fam", "k", json!("two"))),
+        line(Step("s2 deletes k"), "s2", del("fam", "k")),
+        line(Step("s1 deletes k"), "s1", del("fam", "k")),
     ]
 }
 
-fn find_node() -> Vec<Line> {
+fn find_node(port: &str) -> Vec<Line> {
     let known = Step("s1 sends two messages to a port on s2 and monitors it");
     let unknown = Step("s1 sends to and monitors a port on an unknown node");
-    let port = "SN8G03jq8b";
     vec![
-        line(known, "s1", Send("s2", port, json!(["first"]))),
-        line(known, "s1", Send("s2", port, json!(["second"]))),
-        line(known, "s1", Monitor("s2", port)),
-        line(unknown, "s1", Send("nobody", "port", json!(["lost"]))),
-        line(unknown, "s1", Monitor("nobody", "port")),
+        line(known, "s1", send("s2", port, json!(["first"]))),
+        line(known, "s1", send("s2", port, json!(["second"]))),
+        line(known, "s1", monitor_port("s2", port)),
+        line(unknown, "s1", send("nobody", "port", json!(["lost"]))),
+        line(unknown, "s1", monitor_port("nobody", "port")),
     ]
 }
 
 fn global_down() -> Vec<Line> {
     vec![
-        line(At(575.2), "s", Set("f1", "a", json!(1))),
-        line(At(576.0), "m", Watch("f1", "f1")),
-        line(At(576.0), "m", Watch("f2", "f2")),
-        line(At(576.0), "m", Watch("l", "'l")),
-        line(At(576.6), "s", Set("f1", "b", json!(1))),
-        line(At(576.7), "s", Set("f2", "c", json!([2]))),
+        line(
+            Before(r#"["","g_upd","f1",{"a""#),
+            "s",
+            set("f1", "a", json!(1)),
+        ),
+        line(
+            Before(r#"["","g_upd","f1",{"b""#),
+            "s",
+            set("f1", "b", json!(1)),
+        ),
+        line(
+            Before(r#"["","g_upd","f2""#),
+            "s",
+            set("f2", "c", json!([2])),
+        ),
+        line(Before(r#"["","g_mon1","f1""#), "m", Watch("f1", "f1")),
+        line(Before(r#"["","g_mon1","f2""#), "m", Watch("f2", "f2")),
+        line(Before(r#"["","g_mon1","'l""#), "m", Watch("l", "'l")),
     ]
 }
 
 fn master_failover() -> Vec<Line> {
     vec![
-        line(At(973.3), "s", Set("fam", "mine", json!(1))),
-        line(At(973.4), "s", Watch("mon", "fam")),
+        line(
+            Before(r#"["","g_upd","fam""#),
+            "s",
+            set("fam", "mine", json!(1)),
+        ),
+        line(Before(r#"["","g_mon1""#), "s", Watch("mon", "fam")),
+    ]
+}
+
+fn unreachable() -> Vec<Line> {
+    let unknown = Step("mon of a port on an unknown node");
+    let dead = Step("mon of a port on a node with a dead address");
+    vec![
+        line(Start, "g", set("'l", "dead", json!(["127.0.0.1:1"]))),
+        line(unknown, "a", monitor_port("unknown", "port")),
+        line(dead, "a", monitor_port("dead", "port")),
     ]
 }

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use aemp_codec::Format;
 use serde_json::Value as Json;
 
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, base64, format, packet_json};
 
 /// Something that happened, and when.
 pub(crate) struct Happening {
@@ -18,12 +19,14 @@ pub(crate) enum What {
     /// One node has dialled another; both have said who they are.
     Open(Open),
     /// Both have proved themselves.
-    Proved { conn: u64 },
+    Proved(Proved),
     /// One node has sent another a packet.
     Packet {
         conn: u64,
         from: String,
         to: String,
+        format: Format,
+        bytes: Vec<u8>,
         packet: Json,
     },
     /// One node has closed the connection, or its process has ended.
@@ -35,6 +38,19 @@ pub(crate) struct Open {
     pub(crate) conn: u64,
     pub(crate) initiator: End,
     pub(crate) acceptor: End,
+}
+
+/// A connection that is up, and what each end writes.
+pub(crate) struct Proved {
+    pub(crate) conn: u64,
+    pub(crate) framing: Json,
+}
+
+impl Proved {
+    /// What an end writes.
+    pub(crate) fn framing(&self, from: &str, to: &str) -> &str {
+        self.framing[format!("{from}->{to}")].as_str().unwrap()
+    }
 }
 
 pub(crate) struct End {
@@ -87,15 +103,11 @@ impl Teller<'_> {
             "auth" => {
                 self.proofs.insert((conn, from.into()));
                 if self.proofs.contains(&(conn, to.into())) {
-                    self.tell(What::Proved { conn });
+                    let framing = self.record(conn)["framing"].clone();
+                    self.tell(What::Proved(Proved { conn, framing }));
                 }
             }
-            "data" => self.tell(What::Packet {
-                conn,
-                from: plain(from),
-                to: plain(to),
-                packet: serde_json::from_str(event["text"].as_str().unwrap()).unwrap(),
-            }),
+            "data" => self.packet(conn, [from, to], &event["bytes_b64"]),
             "close" => {
                 let died = std::mem::take(&mut self.killed);
                 let by = plain(from);
@@ -118,6 +130,26 @@ impl Teller<'_> {
             acceptor: end(acceptor),
         };
         self.tell(What::Open(open));
+    }
+
+    fn record(&self, number: u64) -> &Json {
+        let mut connections = self.transcript.connections();
+        connections.find(|(conn, ..)| *conn == number).unwrap().3
+    }
+
+    fn packet(&mut self, conn: u64, [from, to]: [&str; 2], bytes: &Json) {
+        let framing = &self.record(conn)["framing"][format!("{from}->{to}")];
+        let format = format(framing.as_str().unwrap()).unwrap();
+        let bytes = base64(bytes.as_str().unwrap());
+        let packet = packet_json(&format, &bytes);
+        self.tell(What::Packet {
+            conn,
+            from: plain(from),
+            to: plain(to),
+            format,
+            bytes,
+            packet,
+        });
     }
 
     fn tell(&mut self, what: What) {

@@ -22,9 +22,7 @@ use super::{
     script::Act,
     told::{Watching, answer_json, json, value},
 };
-
-/// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
-const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
+use crate::transcript::{format, packet_json};
 
 pub(crate) struct Subject {
     pub(crate) id: String,
@@ -34,7 +32,7 @@ pub(crate) struct Subject {
     dials: VecDeque<(ConnId, String)>,
     /// The connections by their recorded numbers; of a connection to itself, a node has both ends.
     conns: BTreeMap<u64, Vec<ConnId>>,
-    links: BTreeMap<ConnId, (NodeId, Link)>,
+    links: BTreeMap<ConnId, Line>,
     last_monitor: u64,
     /// What has been sent and not been taken yet.
     sent: Vec<(String, Json)>,
@@ -48,10 +46,20 @@ pub(crate) struct Subject {
     hellos: BTreeMap<ConnId, Vec<u8>>,
 }
 
+/// A connection that is up.
+struct Line {
+    node: NodeId,
+    link: Link,
+    /// What this node writes.
+    send: Format,
+}
+
 impl Subject {
     pub(crate) fn new(at: Duration, id: &str, config: &Json) -> Self {
         let secret = Secret::new("geheim");
-        let handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        let mut handshake = HandshakeConfig::new(NodeId::new(id).unwrap(), Some(secret));
+        let formats = texts(&config["framing_format"]);
+        handshake.formats = formats.iter().map(|name| format(name).unwrap()).collect();
         let mut settings = MeshConfig::new(handshake);
         settings.seeds = texts(&config["seeds"]);
         settings.listeners = texts(&config["binds"]);
@@ -94,7 +102,7 @@ impl Subject {
     pub(crate) fn act(&mut self, act: &Act) {
         match act {
             Act::Set(family, key, json) => self.mesh.db_set(self.now, family, key, value(json)),
-            Act::Del(family, key) => self.mesh.db_del(self.now, family, [*key]),
+            Act::Del(family, key) => self.mesh.db_del(self.now, family, [&**key]),
             Act::Watch(label, family) => self.watch(label, family),
             Act::Unwatch(label) => {
                 let gone = |id: &WatchId| self.watches[id].label == *label;
@@ -180,9 +188,12 @@ impl Subject {
         }
     }
 
-    pub(crate) fn prove(&mut self, number: u64) {
+    /// The other end proves itself, whatever this node's nonce is: recorded proofs are good for recorded nonces only. It
+    /// will write `framing`.
+    pub(crate) fn prove(&mut self, number: u64, framing: &str) {
+        let proof = format!("cleartext;67656865696d;{framing}\n");
         for conn in self.conns(number) {
-            self.mesh.received(self.now, conn, PROOF);
+            self.mesh.received(self.now, conn, proof.as_bytes());
             self.settle();
         }
     }
@@ -192,6 +203,11 @@ impl Subject {
         self.conns(number)
             .iter()
             .any(|conn| self.links.contains_key(conn))
+    }
+
+    /// In what this node writes on that connection.
+    pub(crate) fn framing(&self, number: u64) -> &str {
+        self.links[&self.conns(number)[0]].send.name()
     }
 
     /// Whether this node has closed that connection, or seen it closed.
@@ -205,13 +221,13 @@ impl Subject {
         self.conns.get(&number).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn receive(&mut self, number: u64, packet: &Json) {
+    pub(crate) fn receive(&mut self, number: u64, format: &Format, packet: &[u8]) {
         let conn = self.conns(number)[0];
-        let (_, link) = self.links.get_mut(&conn).expect("the connection is up");
-        link.received(self.now, packet.to_string().as_bytes());
+        let Line { link, .. } = self.links.get_mut(&conn).expect("the connection is up");
+        link.received(self.now, packet);
         let mut requests = Vec::new();
         while let Some(packet) = link.next_packet().unwrap() {
-            let mut reader = Format::Json.reader(packet, Limits::default()).unwrap();
+            let mut reader = format.reader(packet, Limits::default()).unwrap();
             if reader.text().unwrap().unwrap_or_default().is_empty() {
                 requests.push(Request::read(&mut reader).unwrap());
             }
@@ -288,9 +304,11 @@ impl Subject {
                 leftover,
                 ..
             } => {
-                let timeout = Duration::from_secs(30);
-                let link = Link::new(self.now, &recv, Limits::default(), timeout, None, leftover);
-                self.links.insert(conn, (node, link));
+                let peers = self.mesh.peers();
+                let send = peers.with(&node, |peer| peer.format().cloned());
+                let send = send.expect("the connection is up");
+                let link = link(self.now, &recv, leftover);
+                self.links.insert(conn, Line { node, link, send });
             }
             Output::Answer { answer, .. } => self.answers.push(answer_json(answer.unwrap())),
             Output::Watched { watch, told } => {
@@ -311,19 +329,25 @@ impl Subject {
     /// Takes what has been written; whether it was anything.
     fn write(&mut self) -> bool {
         let mut any = false;
-        for (conn, (node, _)) in &self.links {
+        for (conn, Line { node, send, .. }) in &self.links {
             let mut out = Vec::new();
             self.mesh
                 .peers()
                 .with(node, |peer| peer.swap_output(*conn, &mut out));
-            let packets = serde_json::Deserializer::from_slice(&out).into_iter::<Json>();
-            for packet in packets {
+            let mut link = link(self.now, send, out);
+            while let Some(packet) = link.next_packet().unwrap() {
                 any = true;
-                self.sent.push((node.as_str().into(), packet.unwrap()));
+                let packet = packet_json(send, packet);
+                self.sent.push((node.as_str().into(), packet));
             }
         }
         any
     }
+}
+
+fn link(now: Time, format: &Format, bytes: Vec<u8>) -> Link {
+    let timeout = Duration::from_secs(30);
+    Link::new(now, format, Limits::default(), timeout, None, bytes)
 }
 
 fn texts(list: &Json) -> Vec<String> {
