@@ -2,8 +2,10 @@
 //! connection and once as the other.
 
 mod auth;
+mod complete;
 mod handshakes;
 mod nodes;
 mod packets;
+mod ports;
 mod replay;
 mod transcript;

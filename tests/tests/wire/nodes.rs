@@ -16,6 +16,13 @@ use crate::transcript::{self, Transcript};
 /// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
 const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
 
+/// The recordings that are played here.
+pub(crate) const SCENARIOS: &[&str] = &[
+    "connect_two_addresses",
+    "handshake_already_connected",
+    "switched_connections",
+];
+
 struct Node {
     mesh: Mesh<PeerMap>,
     /// The greetings that it has sent.

@@ -282,3 +282,22 @@ fn a_peer_writes_what_the_reference_wrote() {
     }
     assert!(fired > 20, "only {fired} monitors fired");
 }
+
+/// A node of ours ends the connection, of which the reference would hear nothing any more either (ENCODING.md).
+#[test]
+fn what_is_no_json_is_an_error() {
+    let transcript = transcript::one("snd_unencodable");
+    let packets = transcript.sent(1, "a", "data");
+    let sound: Vec<_> = packets.iter().map(|packet| is_sound(packet)).collect();
+    // The greeting, infinities and what is no number, half a surrogate pair, and U+FFFF.
+    assert_eq!(sound, [true, false, false, false, false, true]);
+}
+
+fn is_sound(packet: &[u8]) -> bool {
+    let limits = Limits::default();
+    let Ok(Some(range)) = Format::Json.framer(limits).scan(packet) else {
+        return false;
+    };
+    let reader = Format::Json.reader(&packet[range], limits);
+    reader.is_ok_and(|mut reader| reader.rest().is_ok())
+}

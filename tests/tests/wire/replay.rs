@@ -7,7 +7,7 @@
 mod compare;
 mod outcome;
 mod script;
-mod story;
+pub(crate) mod story;
 mod subject;
 mod told;
 mod view;
@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 
 use self::{
     script::{Line, When},
-    story::{Happening, Open, Proved, What},
+    story::{Open, Proved, What},
     subject::Subject,
     view::View,
 };
@@ -87,7 +87,7 @@ impl<'a> Replay<'a> {
         for (place, happening) in story.iter().enumerate() {
             match &happening.what {
                 What::Step(step) => {
-                    self.pass(before_next(&story[place..]));
+                    self.pass(story::before_next(&story[place..]));
                     self.begin_step(step);
                 }
                 what => {
@@ -125,12 +125,12 @@ impl<'a> Replay<'a> {
         self.check();
         self.step = step.into();
         self.before = self.packets();
-        self.act(|when| matches!(when, When::Step(text) if text == step));
+        self.act(|when| matches!(when, When::Step(text) if *text == step));
     }
 
-    fn act(&mut self, now: impl Fn(When) -> bool) {
+    fn act(&mut self, now: impl Fn(&When) -> bool) {
         if let Some(subject) = &mut self.subject {
-            let lines = self.script.iter().filter(|line| now(line.when));
+            let lines = self.script.iter().filter(|line| now(&line.when));
             lines.for_each(|line| subject.act(&line.act));
             self.collect();
         }
@@ -141,7 +141,7 @@ impl<'a> Replay<'a> {
         let text = packet.to_string();
         self.act(|when| matches!(when, When::Before(start) if text.starts_with(start)));
         self.script
-            .retain(|line| !matches!(line.when, When::Before(start) if text.starts_with(start)));
+            .retain(|line| !matches!(&line.when, When::Before(start) if text.starts_with(start)));
     }
 
     fn packets(&self) -> usize {
@@ -191,7 +191,7 @@ impl<'a> Replay<'a> {
         if self.subject.is_none() {
             self.subject = Some(Subject::new(at, self.node, self.config(self.node)));
             if !std::mem::replace(&mut self.started, true) {
-                self.act(|when| when == When::Start);
+                self.act(|when| *when == When::Start);
             }
         }
     }
@@ -305,17 +305,6 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Just before the next thing that has a time.
-fn before_next(rest: &[Happening]) -> Duration {
-    let timed = rest
-        .iter()
-        .find(|happening| !matches!(happening.what, What::Step(_)));
-    match timed {
-        Some(next) => next.at.saturating_sub(Duration::from_micros(400)),
-        None => rest[0].at + Duration::from_millis(150),
-    }
-}
-
 macro_rules! scenarios {
     ($($name:ident $name_cbor:ident)*) => {
         $(#[test]
@@ -343,6 +332,7 @@ scenarios! {
     db_two_globals_conflict db_two_globals_conflict_cbor
     find_node find_node_cbor
     global_down global_down_cbor
+    log_catcher log_catcher_cbor
     master_failover master_failover_cbor
     mon_unreachable mon_unreachable_cbor
     mutual_seeds mutual_seeds_cbor

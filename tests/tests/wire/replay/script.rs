@@ -7,12 +7,12 @@ use super::story::{self, What};
 use crate::transcript::Transcript;
 
 /// When something was done.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum When {
     /// Before the node connected to anybody.
     Start,
     /// Where the recorded node sends a packet that begins like that, if only times are recorded.
-    Before(&'static str),
+    Before(String),
     /// Where the recording has that text.
     Step(&'static str),
 }
@@ -26,8 +26,8 @@ pub(crate) enum Act {
     Watch(&'static str, &'static str),
     Unwatch(&'static str),
     Query(db::Query, &'static str),
-    Send(&'static str, String, Json),
-    Monitor(&'static str, String),
+    Send(String, String, Json),
+    Monitor(String, String),
 }
 
 fn set(family: &'static str, key: &str, value: Json) -> Act {
@@ -38,21 +38,22 @@ fn del(family: &'static str, key: &str) -> Act {
     Act::Del(family, key.into())
 }
 
-fn send(node: &'static str, port: &str, message: Json) -> Act {
-    Act::Send(node, port.into(), message)
+fn send(node: &str, port: &str, message: Json) -> Act {
+    Act::Send(node.into(), port.into(), message)
 }
 
-fn monitor_port(node: &'static str, port: &str) -> Act {
-    Act::Monitor(node, port.into())
+fn monitor_port(node: &str, port: &str) -> Act {
+    Act::Monitor(node.into(), port.into())
 }
 
 pub(crate) struct Line {
     pub(crate) when: When,
-    pub(crate) node: &'static str,
+    pub(crate) node: String,
     pub(crate) act: Act,
 }
 
-fn line(when: When, node: &'static str, act: Act) -> Line {
+fn line(when: When, node: &str, act: Act) -> Line {
+    let node = node.into();
     Line { when, node, act }
 }
 
@@ -70,6 +71,7 @@ pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
         "find_node" => find_node(&monitored(transcript)),
         "global_down" => global_down(),
         "master_failover" => master_failover(),
+        "log_catcher" => log_catcher(transcript),
         "mon_unreachable" => unreachable(),
         _ => Vec::new(),
     }
@@ -98,8 +100,12 @@ fn monitored(transcript: &Transcript) -> String {
     monitor[2].as_str().unwrap().into()
 }
 
+fn before(packet: &str) -> When {
+    When::Before(packet.into())
+}
+
 use Act::{Query, Unwatch, Watch};
-use When::{Before, Start, Step};
+use When::{Start, Step};
 
 fn slave_sync(port: &str) -> Vec<Line> {
     let acts = [
@@ -159,7 +165,7 @@ fn conflict() -> Vec<Line> {
 fn leaked_monitor() -> Vec<Line> {
     let first = "g sets a key, then a new process takes the node id m";
     vec![
-        line(Before(r#"["","g_mon1""#), "m", Watch("mon", "fam")),
+        line(before(r#"["","g_mon1""#), "m", Watch("mon", "fam")),
         line(Step(first), "g", set("fam", "k1", json!("v1"))),
         line(
             Step("g sets another key"),
@@ -213,7 +219,7 @@ fn queries() -> Vec<Line> {
     let mut lines = vec![
         line(Start, "g", set("fam", "gk", json!(["on g"]))),
         line(
-            Before(r#"["","g_upd","fam""#),
+            before(r#"["","g_upd","fam""#),
             "s",
             set("fam", "k", json!(1)),
         ),
@@ -233,7 +239,7 @@ fn queries() -> Vec<Line> {
 fn two_globals() -> Vec<Line> {
     vec![
         line(
-            Before(r#"["","g_upd","fam""#),
+            before(r#"["","g_upd","fam""#),
             "s1",
             set("fam", "old", json!("set before g2 came")),
         ),
@@ -260,10 +266,14 @@ fn find_node(port: &str) -> Vec<Line> {
     let known = Step("s1 sends two messages to a port on s2 and monitors it");
     let unknown = Step("s1 sends to and monitors a port on an unknown node");
     vec![
-        line(known, "s1", send("s2", port, json!(["first"]))),
-        line(known, "s1", send("s2", port, json!(["second"]))),
+        line(known.clone(), "s1", send("s2", port, json!(["first"]))),
+        line(known.clone(), "s1", send("s2", port, json!(["second"]))),
         line(known, "s1", monitor_port("s2", port)),
-        line(unknown, "s1", send("nobody", "port", json!(["lost"]))),
+        line(
+            unknown.clone(),
+            "s1",
+            send("nobody", "port", json!(["lost"])),
+        ),
         line(unknown, "s1", monitor_port("nobody", "port")),
     ]
 }
@@ -271,34 +281,34 @@ fn find_node(port: &str) -> Vec<Line> {
 fn global_down() -> Vec<Line> {
     vec![
         line(
-            Before(r#"["","g_upd","f1",{"a""#),
+            before(r#"["","g_upd","f1",{"a""#),
             "s",
             set("f1", "a", json!(1)),
         ),
         line(
-            Before(r#"["","g_upd","f1",{"b""#),
+            before(r#"["","g_upd","f1",{"b""#),
             "s",
             set("f1", "b", json!(1)),
         ),
         line(
-            Before(r#"["","g_upd","f2""#),
+            before(r#"["","g_upd","f2""#),
             "s",
             set("f2", "c", json!([2])),
         ),
-        line(Before(r#"["","g_mon1","f1""#), "m", Watch("f1", "f1")),
-        line(Before(r#"["","g_mon1","f2""#), "m", Watch("f2", "f2")),
-        line(Before(r#"["","g_mon1","'l""#), "m", Watch("l", "'l")),
+        line(before(r#"["","g_mon1","f1""#), "m", Watch("f1", "f1")),
+        line(before(r#"["","g_mon1","f2""#), "m", Watch("f2", "f2")),
+        line(before(r#"["","g_mon1","'l""#), "m", Watch("l", "'l")),
     ]
 }
 
 fn master_failover() -> Vec<Line> {
     vec![
         line(
-            Before(r#"["","g_upd","fam""#),
+            before(r#"["","g_upd","fam""#),
             "s",
             set("fam", "mine", json!(1)),
         ),
-        line(Before(r#"["","g_mon1""#), "s", Watch("mon", "fam")),
+        line(before(r#"["","g_mon1""#), "s", Watch("mon", "fam")),
     ]
 }
 
@@ -310,4 +320,30 @@ fn unreachable() -> Vec<Line> {
         line(unknown, "a", monitor_port("unknown", "port")),
         line(dead, "a", monitor_port("dead", "port")),
     ]
+}
+
+/// What the services send each other, which are not there.
+fn log_catcher(transcript: &Transcript) -> Vec<Line> {
+    let mut lines = vec![line(before(r#"["","g_mon1""#), "c", Watch("", "'l"))];
+    for happening in story::of(transcript) {
+        let What::Packet {
+            from, to, packet, ..
+        } = happening.what
+        else {
+            continue;
+        };
+        let text = |place: usize| packet[place].as_str().unwrap_or_default();
+        let act = match (text(0), text(1)) {
+            ("", request) if request.starts_with("g_") => continue,
+            ("", "mon1") => monitor_port(&to, text(2)),
+            (port, _) => send(&to, port, packet.as_array().unwrap()[1..].to_vec().into()),
+        };
+        // Where they are not connected yet, the address is asked for first.
+        let when = match (&*from, &*to) {
+            ("c", "s") => before(r#"["","g_find","s""#),
+            _ => When::Before(packet.to_string()),
+        };
+        lines.push(line(when, &from, act));
+    }
+    lines
 }

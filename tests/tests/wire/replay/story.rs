@@ -156,3 +156,14 @@ impl Teller<'_> {
         self.story.push(Happening { at: self.now, what });
     }
 }
+
+/// Just before the next thing that has a time.
+pub(crate) fn before_next(rest: &[Happening]) -> Duration {
+    let timed = rest
+        .iter()
+        .find(|happening| !matches!(happening.what, What::Step(_)));
+    match timed {
+        Some(next) => next.at.saturating_sub(Duration::from_micros(400)),
+        None => rest[0].at + Duration::from_millis(150),
+    }
+}

@@ -44,7 +44,7 @@ impl Watching {
     }
 }
 
-pub(super) fn value(json: &Json) -> Value {
+pub(crate) fn value(json: &Json) -> Value {
     serde_json::from_value(json.clone()).unwrap()
 }
 

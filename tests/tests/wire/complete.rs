@@ -1,0 +1,59 @@
+//! No recording is forgotten: each is played again with a node of this project in the place of each recorded one, or it says
+//! here why that cannot be.
+
+use std::collections::BTreeSet;
+
+use crate::{handshakes, nodes, ports, replay, transcript};
+
+/// What is not played by whole nodes.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    (
+        "dataconn",
+        "there are no data connections yet: what is asked about them is replayed, as packets",
+    ),
+    (
+        "dataconn_broken",
+        "there are no data connections yet: what is asked about them is replayed, as packets",
+    ),
+    (
+        "snd_unencodable",
+        "packets that are no JSON, each of which ends a connection of ours: they are read one by one (`packets`)",
+    ),
+    (
+        "tls_handshake",
+        "encrypted for keys that are not recorded; there are tests with the reference itself",
+    ),
+];
+
+#[test]
+fn every_recording_is_replayed_or_excused() {
+    let recorded: BTreeSet<_> = transcript::all().into_iter().map(|it| it.name).collect();
+    let played = [
+        handshakes::SCENARIOS,
+        nodes::SCENARIOS,
+        ports::SCENARIOS,
+        replay::SCENARIOS,
+    ];
+    let excused = EXCEPTIONS.iter().map(|(name, _)| *name);
+    let mut known = BTreeSet::new();
+    for name in played.into_iter().flatten().copied().chain(excused) {
+        assert!(
+            recorded.contains(name),
+            "{name}: there is no such recording"
+        );
+        assert!(known.insert(name.to_owned()), "{name} is there twice");
+    }
+    let forgotten: Vec<_> = recorded.difference(&known).collect();
+    assert!(
+        forgotten.is_empty(),
+        "neither replayed nor excused: {forgotten:?}"
+    );
+}
+
+/// Whatever may be excused, no recording in CBOR is.
+#[test]
+fn every_recording_in_cbor_is_replayed() {
+    for (name, reason) in EXCEPTIONS {
+        assert!(!name.contains("_cbor"), "{name}: {reason}");
+    }
+}
