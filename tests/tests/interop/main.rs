@@ -4,6 +4,7 @@ mod command;
 #[path = "../network/common.rs"]
 mod common;
 mod connecting;
+mod each_other;
 mod extremes;
 mod failover;
 mod formats;

@@ -51,7 +51,7 @@ impl Perl {
 
     /// Starts a global node that listens there.
     pub(crate) async fn global_at(id: &str, bind: &str, seeds: &[String]) -> Option<Self> {
-        Self::start_with(id, bind, seeds, Some(("PEER_GLOBAL", "1"))).await
+        Self::start_with(id, bind, seeds, &[("PEER_GLOBAL", "1")]).await
     }
 
     /// Starts a node that listens there. `None` where there is no Perl.
@@ -61,21 +61,21 @@ impl Perl {
         seeds: &[String],
         secure: bool,
     ) -> Option<Self> {
-        let setting = secure.then_some(("PEER_SECURE", "1"));
-        Self::start_with(id, bind, seeds, setting).await
+        let settings: &[_] = if secure { &[("PEER_SECURE", "1")] } else { &[] };
+        Self::start_with(id, bind, seeds, settings).await
     }
 
     /// Starts a node that knows those wire formats only.
     pub(crate) async fn start_speaking(id: &str, seeds: &[String], formats: &str) -> Option<Self> {
-        let setting = Some(("PEER_FORMATS", formats));
-        Self::start_with(id, "127.0.0.1:*", seeds, setting).await
+        Self::start_with(id, "127.0.0.1:*", seeds, &[("PEER_FORMATS", formats)]).await
     }
 
-    async fn start_with(
+    /// Starts a node with those variables in its environment, which `peer.pl` explains.
+    pub(crate) async fn start_with(
         id: &str,
         bind: &str,
         seeds: &[String],
-        setting: Option<(&str, &str)>,
+        settings: &[(&str, &str)],
     ) -> Option<Self> {
         if !is_there() {
             return None;
@@ -83,7 +83,7 @@ impl Perl {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/peer.pl");
         let mut command = Command::new("perl");
         command.args([script, id, bind, SECRET]).args(seeds);
-        command.envs(setting);
+        command.envs(settings.iter().copied());
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = piped.spawn().expect("perl starts");
         let out = process.stdout.take().expect("it is piped");
