@@ -5,8 +5,8 @@
 //!
 //! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
 //!   without anything in between.
-//! - [`Format`] says how packets look as bytes. JSON and CBOR are built in, each a feature; a [`Codec`] adds a format from
-//!   another crate.
+//! - [`Format`] says how packets look as bytes. JSON, CBOR and [postcard](Format::Postcard) are built in, each a feature; a
+//!   [`Codec`] adds a format from another crate.
 //! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
 //! - [`Value`] is for messages whose types are not known.
 //! - [`NodeId`] and [`PortId`] are addresses.
@@ -36,8 +36,12 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(any(feature = "cbor", feature = "postcard"))]
+mod append;
 #[cfg(feature = "cbor")]
 mod cbor;
+#[cfg(any(feature = "cbor", feature = "postcard"))]
+mod counted;
 mod error;
 mod format;
 mod id;
@@ -45,6 +49,8 @@ mod id;
 mod json;
 mod lenient;
 mod packet;
+#[cfg(feature = "postcard")]
+mod postcard;
 mod text;
 mod value;
 

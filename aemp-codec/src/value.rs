@@ -11,7 +11,7 @@ use std::fmt;
 pub(crate) use self::de::ValueDeserializer;
 pub use self::de::from_value;
 pub use self::map::{Entries, IntoEntries, Map};
-#[cfg(any(feature = "cbor", feature = "json"))]
+#[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
 pub(crate) use self::ser::KeySerializer;
 pub use self::ser::to_value;
 pub(crate) use self::ser::{value_of, value_of_ref};
