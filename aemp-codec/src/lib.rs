@@ -9,6 +9,7 @@
 //!   [`Codec`] adds a format from another crate.
 //! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
 //! - [`Value`] is for messages whose types are not known.
+//! - [`Octets`] is a `Vec<u8>` that travels as a byte string.
 //! - [`NodeId`] and [`PortId`] are addresses.
 //!
 //! ```
@@ -48,6 +49,7 @@ mod id;
 #[cfg(feature = "json")]
 mod json;
 mod lenient;
+mod octets;
 mod packet;
 #[cfg(feature = "postcard")]
 mod postcard;
@@ -57,5 +59,6 @@ mod value;
 pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
 pub use format::{Codec, Format, Framer, Framing, Limits};
 pub use id::{NodeId, PortId};
+pub use octets::Octets;
 pub use packet::{PacketReader, PacketWriter};
 pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};

@@ -42,7 +42,7 @@ pub enum Value {
     /// Text.
     Str(String),
     /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text; in CBOR
-    /// they stay octets unless all of them are ASCII, which Perl does not tell from text.
+    /// they stay octets unless all of them are ASCII, which Perl does not tell from text; in postcard they stay octets.
     Bytes(Vec<u8>),
     /// A list.
     Array(Vec<Self>),
