@@ -10,17 +10,17 @@ use self::{alike::alike, member::Member};
 use crate::{common::soon, perl};
 
 /// What a Rust node with everything prefers.
-const ALL: &[&str] = &["cbor", "json"];
+const ALL: &[&str] = &["postcard/1", "cbor", "json"];
 
 /// Formats in which octets are not text.
-const BINARY: &[&str] = &["cbor"];
+const BINARY: &[&str] = &["postcard/1", "cbor"];
 
 /// The nodes, and what they speak, the favourite first. The first of each kind is global.
 const NODES: [(&str, &[&str]); 7] = [
     ("rust-all", ALL),
     ("rust-all-2", ALL),
     ("rust-json", &["json"]),
-    ("rust-json-first", &["json", "cbor"]),
+    ("rust-json-first", &["json", "cbor", "postcard/1"]),
     ("perl-cbor", &["cbor", "json", "storable"]),
     ("perl-json", &["json", "cbor"]),
     ("perl-storable", &["storable", "json", "cbor"]),
