@@ -1,5 +1,7 @@
 //! `aemp nodes`: the nodes of the network.
 
+mod connections;
+
 use std::collections::BTreeMap;
 
 use aemp::{
@@ -32,10 +34,13 @@ pub(crate) fn command() -> Command {
              a table: its part in the network and its master, implementation, for how long it has been running, how many ports it \
              has, the memory of its process, and where it listens. Nodes that are written in Perl do not know that \
              request; only whether they are global is known, `?` is one that is not (`aemp trace` finds out their masters).\n\nWith \
+             --connections it asks each node for its connections, and prints what the two ends of each send in: the wire format, and \
+             TLS. One end that is not written in Perl is enough; `?` is what neither tells. The status is 1 if a node gives no \
+             answer.\n\nWith \
              --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or \
-             null,\"error\":TEXT}.",
+             null,\"error\":TEXT}. With --connections {\"nodes\":[ID,ID],\"sends\":[FORMAT,FORMAT],\"tls\":TEXT or null,\"up\":SECONDS}.",
         )
-        .after_help("Example:\n  aemp nodes --long")
+        .after_help("Examples:\n  aemp nodes --long\n  aemp nodes --connections")
         .arg(
             Arg::new("long")
                 .long("long")
@@ -43,12 +48,24 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Ask each node what it is"),
         )
+        .arg(
+            Arg::new("connections")
+                .long("connections")
+                .short('c')
+                .action(ArgAction::SetTrue)
+                .conflicts_with("long")
+                .help("Ask each node what is spoken on its connections"),
+        )
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let long = matches.get_flag("long");
+    let connections = matches.get_flag("connections");
     client::with(session, async |client| {
         let nodes = nodes(client).await?;
+        if connections {
+            return connections::show(client, nodes).await;
+        }
         if long {
             let infos = infos(client, nodes).await?;
             match client.output.is_json() {

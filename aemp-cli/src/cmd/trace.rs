@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-pub(crate) use self::gather::failed;
+pub(crate) use self::gather::{failed, up_nodes};
 use self::graph::Graph;
 use crate::{
     Exit, client,

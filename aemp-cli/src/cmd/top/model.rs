@@ -258,6 +258,12 @@ impl Network {
         rates.sum()
     }
 
+    /// What is known of a connection at its other end.
+    pub(super) fn other_end(&self, node: &str, link: &Link) -> Option<&ConnectionInfo> {
+        let there = self.nodes.get(&link.info.node)?.link(node)?;
+        there.full.then_some(&there.info)
+    }
+
     /// How many connections there are, each counted once.
     pub(super) fn connections(&self) -> usize {
         let pairs = self.nodes.iter().flat_map(|(node, seen)| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aemp::inspect::{Direction, PortInfo, Role};
+use aemp::inspect::{ConnectionInfo, Direction, PortInfo, Role};
 
 use super::{
     model::{Link, Network, Rate, Seen},
@@ -28,18 +28,19 @@ const NODES: &[Column] = &[
 ];
 
 const CONNECTIONS: &[Column] = &[
-    text("NODE", Width::Rest(10)),
-    text("OTHER END", Width::Rest(10)),
-    text("DIAL", Width::Fixed(4)).spare(5),
-    text("ADDRESS", Width::Fixed(21)).spare(7),
-    text("FORMAT", Width::Fixed(10)).spare(6),
-    number("UP", 7).spare(3),
+    text("NODE", Width::Rest(9)),
+    text("OTHER END", Width::Rest(9)),
+    text("DIAL", Width::Fixed(4)).spare(7),
+    text("ADDRESS", Width::Fixed(21)).spare(8),
+    text("SENDS>RECEIVES", Width::Fixed(15)).spare(3),
+    text("TLS", Width::Fixed(3)).spare(4),
+    number("UP", 7).spare(5),
     number("MSG/s IN", 9),
     number("OUT", 6),
     number("B/s IN", 7).spare(2),
     number("OUT", 6).spare(1),
     number("QUEUED", 7),
-    number("MONS", 6).spare(4),
+    number("MONS", 6).spare(6),
 ];
 
 const PORTS: &[Column] = &[
@@ -88,7 +89,7 @@ pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
             .flat_map(|(id, seen)| {
                 seen.connections
                     .iter()
-                    .map(move |link| connection(id, link))
+                    .map(move |link| connection(id, link, network.other_end(id, link)))
             })
             .collect(),
         Tab::Ports => nodes
@@ -181,16 +182,17 @@ fn role(seen: &Seen) -> String {
     }
 }
 
-fn connection(id: &str, link: &Link) -> Row {
+/// One end of a connection. Of a node that cannot be looked into, the other end tells what it sends.
+fn connection(id: &str, link: &Link, other_end: Option<&ConnectionInfo>) -> Row {
     let Link { info, full, .. } = link;
-    let formats = match (&info.format_in, &info.format_out) {
-        (Some(one), Some(other)) if one == other => one.clone(),
-        (None, None) => "-".into(),
-        (one, other) => {
-            let shown = |format: &Option<String>| format.clone().unwrap_or_else(|| "-".into());
-            format!("{}/{}", shown(one), shown(other))
-        }
+    let (formats, told) = match other_end {
+        Some(told) if !full => (formats(&told.format_in, &told.format_out), Some(told)),
+        _ => (
+            formats(&info.format_out, &info.format_in),
+            full.then_some(info),
+        ),
     };
+    let tls = |told: &ConnectionInfo| if told.tls.is_some() { "yes" } else { "no" };
     let mut cells = vec![
         Cell::text(id),
         Cell::text(&info.node),
@@ -201,7 +203,8 @@ fn connection(id: &str, link: &Link) -> Row {
         }),
         Cell::text(info.address.as_deref().unwrap_or("-")),
         Cell::text(formats),
-        Cell::maybe(full.then(|| lasting(info.up))),
+        Cell::maybe(told.map(|told| Cell::text(tls(told)))),
+        Cell::maybe(told.map(|told| lasting(told.up))),
     ];
     cells.extend(rates(*full, link.received, link.sent));
     cells.push(Cell::maybe(full.then(|| amount(info.queued as f64))));
@@ -215,6 +218,15 @@ fn connection(id: &str, link: &Link) -> Row {
         key: format!("{id} {}", info.node),
         cells,
         mark,
+    }
+}
+
+/// What this end sends, and behind that what it receives, if that is something else.
+fn formats(sends: &Option<String>, receives: &Option<String>) -> String {
+    let [sends, receives] = [sends, receives].map(|format| format.as_deref().unwrap_or("-"));
+    match sends == receives {
+        true => sends.into(),
+        false => format!("{sends}>{receives}"),
     }
 }
 

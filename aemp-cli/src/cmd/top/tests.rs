@@ -37,7 +37,9 @@ fn connection(node: &str, direction: Direction, up: f64, total: u64) -> Connecti
     info.address = Some("10.0.0.1:4040".into());
     info.direction = Some(direction);
     info.up = up;
-    (info.format_in, info.format_out) = (Some("json".into()), Some("json".into()));
+    let format_in = if node == "perl" { "cbor" } else { "json" };
+    (info.format_in, info.format_out) = (Some(format_in.into()), Some("json".into()));
+    info.tls = (node == "blue").then(|| "TLS 1.3".into());
     info.received = traffic(total, 100 * total);
     info.sent = traffic(2 * total, 1000 * total);
     info.monitors = 3;
@@ -174,6 +176,21 @@ fn connections() {
     let mut app = network();
     press(&mut app, "2");
     insta::assert_snapshot!(picture(&mut app, 130, 10));
+}
+
+#[test]
+fn formats_are_shown_where_it_is_narrow() {
+    let mut app = network();
+    press(&mut app, "2");
+    for width in [80, 120] {
+        let picture = picture(&mut app, width, 10);
+        let perl = picture.lines().find(|line| line.contains("json>cbor"));
+        let perl = perl.unwrap_or_else(|| panic!("{picture}"));
+        assert!(perl.contains(" no "), "{picture}");
+        // What the other end knows of it.
+        assert!(picture.contains("cbor>json"), "{picture}");
+        assert!(picture.contains("yes"), "{picture}");
+    }
 }
 
 #[test]

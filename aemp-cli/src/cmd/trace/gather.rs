@@ -123,7 +123,7 @@ async fn look(
 }
 
 /// Asks in the way that reference nodes understand.
-async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, String> {
+pub(crate) async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, String> {
     let message = vec!["eval".into(), UP_NODES.into()];
     let answer = from.cal(&node.clone().into(), message).await;
     match answer {
