@@ -3,6 +3,7 @@
 
 mod auth;
 mod handshakes;
+mod negotiation;
 mod nodes;
 mod packets;
 mod replay;

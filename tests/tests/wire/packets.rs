@@ -112,7 +112,7 @@ fn found(format: &Format, bytes: &[u8], chunk: usize) -> Vec<Json> {
 
 #[test]
 fn requests_and_messages_are_read_and_written_as_they_were() {
-    for format in Format::built_in() {
+    for format in [Format::Cbor, Format::Json] {
         let mut kinds = BTreeMap::new();
         for transcript in covered() {
             for line in lines(&transcript) {
