@@ -10,6 +10,7 @@ use std::{
 };
 
 use aemp::{DecodeError, EncodeError, Format, Limits};
+use aemp_benches::appended::Appended;
 
 /// A port's name, a tag and a number; behind them comes text.
 const MESSAGE: (&str, &str, i64) = ("4K1m2QM6Gb", "inc", 123_456);
@@ -172,29 +173,6 @@ const JSON: &[Measure] = &[
         },
     },
 ];
-
-/// A vector that is appended to: the crate itself offers new ones, and slices.
-struct Appended<'a>(&'a mut Vec<u8>);
-
-impl postcard::ser_flavors::Flavor for Appended<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
 
 /// Nanoseconds of the quickest of `batches`.
 fn best(

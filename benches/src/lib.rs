@@ -2,15 +2,17 @@
 //!
 //! - `cargo bench -p aemp-benches --bench local`: ports within one process, beside a bare tokio
 //!   task and four other actor frameworks.
-//! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, beside JSON
-//!   written and parsed by hand.
+//! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, in each format, beside the
+//!   same packets without any framework.
 //! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
 //!   beside the figures that the project has set itself.
+//! - `cargo bench -p aemp-benches --bench codec`: single packets in each format, beside other crates.
 //!
 //! Options follow `--`; `--help` lists them. Figures of different runs do not compare: the
 //! machine, its load and its clock differ. What compares is the ratio within one run, so every
 //! repetition measures each contender once before the next repetition begins.
 
+pub mod appended;
 pub mod database;
 pub mod local;
 mod options;

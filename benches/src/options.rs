@@ -8,6 +8,7 @@ pub(crate) struct Options {
     pub(crate) markdown: bool,
     pub(crate) only: Vec<String>,
     pub(crate) contenders: Vec<String>,
+    pub(crate) codecs: Vec<String>,
     pub(crate) reps: usize,
 }
 
@@ -15,6 +16,7 @@ const USAGE: &str = "options:
   --smoke             tiny sizes, one repetition: shows that everything runs
   --only WORKLOAD     measure this workload alone (may be repeated)
   --contender NAME    measure this contender alone (may be repeated)
+  --codec NAME        between processes, measure this format alone (may be repeated)
   --reps N            repetitions of each measurement (default 5)
   --markdown          print a table for BENCHMARKS.md";
 
@@ -29,6 +31,7 @@ impl Options {
             markdown: false,
             only: Vec::new(),
             contenders: Vec::new(),
+            codecs: Vec::new(),
             reps: 5,
         };
         let mut arguments = arguments.iter();
@@ -44,6 +47,7 @@ impl Options {
                 "--markdown" => options.markdown = true,
                 "--only" => options.only.push(value()?),
                 "--contender" => options.contenders.push(value()?),
+                "--codec" => options.codecs.push(value()?),
                 "--reps" => options.reps = repetitions(&value()?)?,
                 "--help" => return Err(USAGE.to_owned()),
                 unknown => return Err(format!("{unknown} is not an option\n{USAGE}")),

@@ -1,5 +1,6 @@
 //! Two processes over loopback TCP.
 
+mod codec;
 mod contender;
 mod contenders;
 mod processes;
@@ -9,6 +10,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::options::Options;
+use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
 use crate::remote::workloads::{Sizes, WORKLOADS, Workload};
 use crate::report::{self, Row};
@@ -33,10 +35,14 @@ pub fn main() -> ExitCode {
 fn parent(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
+    let codecs = Options::choose(&options.codecs, &CODECS, |codec| codec.name())?;
     let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
     let mut rows = Vec::new();
-    for workload in workloads {
-        let row = measure(workload, &contenders, &options)?;
+    for (workload, codec) in workloads
+        .iter()
+        .flat_map(|w| codecs.iter().map(|c| (*w, *c)))
+    {
+        let row = measure(workload, codec, &contenders, &options)?;
         if !options.markdown {
             println!("{}", row.text());
         }
@@ -48,10 +54,15 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-fn measure(workload: Workload, contenders: &[Contender], options: &Options) -> Result<Row, String> {
+fn measure(
+    workload: Workload,
+    codec: Codec,
+    contenders: &[Contender],
+    options: &Options,
+) -> Result<Row, String> {
     let entrants: Vec<_> = contenders.iter().map(Contender::entrant).collect();
     let pinned = workload.on_one_core() && processes::can_pin();
-    let mut title = workload.title().to_owned();
+    let mut title = format!("{}, {}", workload.title(), codec.name());
     if workload.on_one_core() && !pinned {
         title.push_str(" (taskset is missing: on any core)");
     }
@@ -61,9 +72,9 @@ fn measure(workload: Workload, contenders: &[Contender], options: &Options) -> R
         let measured = match workload {
             Workload::Start => {
                 let starts = Sizes::choose(options.smoke).starts;
-                (contender.start)(contender.name, starts)
+                (contender.start)(contender.name, codec, starts)
             }
-            _ => processes::measure(contender.name, workload, options.smoke, pinned),
+            _ => processes::measure(contender.name, codec, workload, options.smoke, pinned),
         };
         measured
             .map_err(|text| problem = Some(format!("{}: {text}", contender.name)))

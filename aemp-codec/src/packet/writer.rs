@@ -133,7 +133,7 @@ impl<'a> PacketWriter<'a> {
             Sink::Cbor(cbor) => cbor.str(text),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.str(text),
-            _ => return self.collect_text(text),
+            _ => self.collect_text(text)?,
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod aemp;
 mod raw_tcp;
 
+use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
 use crate::remote::processes;
 use crate::remote::workloads::{Sizes, Workload};
@@ -14,13 +15,13 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
     /// The service's process.
-    pub(crate) serve: fn(),
+    pub(crate) serve: fn(Codec),
     /// A client's process; any workload but the start.
-    pub(crate) measure: fn(&str, Workload, Sizes) -> f64,
+    pub(crate) measure: fn(Codec, &str, Workload, Sizes) -> f64,
     /// The process that is started to send one message.
-    pub(crate) hello: fn(&str),
+    pub(crate) hello: fn(Codec, &str),
     /// Measures the start of such processes.
-    pub(crate) start: fn(&'static str, u64) -> Result<f64, String>,
+    pub(crate) start: fn(&'static str, Codec, u64) -> Result<f64, String>,
 }
 
 pub(crate) const CONTENDERS: &[Contender] = &[

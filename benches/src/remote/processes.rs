@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contender::{Delivered, Remote};
 use crate::remote::contenders::{CONTENDERS, Contender};
 use crate::remote::workloads::{self, Sizes, TEXT, WORKLOADS, Workload};
@@ -25,17 +26,17 @@ pub(crate) fn can_pin() -> bool {
 /// Measures in a fresh pair of processes.
 pub(crate) fn measure(
     contender: &str,
+    codec: Codec,
     workload: Workload,
     smoke: bool,
     pinned: bool,
 ) -> Result<f64, String> {
-    let mut server = Server(start(&[SERVE, contender], pinned)?);
+    let mut server = Server(start(&[SERVE, contender, codec.name()], pinned)?);
     let address = server.address()?;
     let size = if smoke { "smoke" } else { "full" };
-    let client = start(
-        &[MEASURE, contender, workload.name(), &address, size],
-        pinned,
-    )?;
+    let (codec, workload) = (codec.name(), workload.name());
+    let arguments = [MEASURE, contender, codec, workload, &address, size];
+    let client = start(&arguments, pinned)?;
     let output = client
         .wait_with_output()
         .map_err(|error| error.to_string())?;
@@ -97,6 +98,7 @@ impl Drop for Server {
 /// of `starts` processes.
 pub(crate) fn time_to_first_message<R: Remote>(
     contender: &'static str,
+    codec: Codec,
     starts: u64,
 ) -> Result<f64, String> {
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,7 +107,7 @@ pub(crate) fn time_to_first_message<R: Remote>(
     let delivered = Box::leak(Box::new(Delivered::watched(watcher)));
     let (announce, announced) = mpsc::channel();
     let runtime = runtime::multi_thread();
-    runtime.spawn(R::serve(delivered, move |address| {
+    runtime.spawn(R::serve(codec, delivered, move |address| {
         drop(announce.send(address))
     }));
     let address = announced
@@ -114,7 +116,7 @@ pub(crate) fn time_to_first_message<R: Remote>(
     let mut times = Vec::new();
     for _ in 0..starts {
         let began = Instant::now();
-        let mut child = start(&[HELLO, contender, &address], false)?;
+        let mut child = start(&[HELLO, contender, codec.name(), &address], false)?;
         let delivery = deliveries.recv_timeout(PATIENCE);
         times.push(began.elapsed().as_secs_f64() * 1e3);
         // The child waits for this, so that it does not end before its message has left.
@@ -130,12 +132,14 @@ pub(crate) fn time_to_first_message<R: Remote>(
 pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [SERVE, name] => (find(name)?.serve)(),
-        [HELLO, name, address] => (find(name)?.hello)(address),
-        [MEASURE, name, workload, address, size] => {
+        [SERVE, name, codec] => (find(name)?.serve)(find_codec(codec)?),
+        [HELLO, name, codec, address] => (find(name)?.hello)(find_codec(codec)?, address),
+        [MEASURE, name, codec, workload, address, size] => {
+            let codec = find_codec(codec)?;
             let workload = WORKLOADS.iter().find(|known| known.name() == workload)?;
             let sizes = Sizes::choose(size == "smoke");
-            println!("{}", (find(name)?.measure)(address, *workload, sizes));
+            let figure = (find(name)?.measure)(codec, address, *workload, sizes);
+            println!("{figure}");
         }
         _ => return None,
     }
@@ -146,28 +150,37 @@ fn find(name: &str) -> Option<&'static Contender> {
     CONTENDERS.iter().find(|contender| contender.name == name)
 }
 
+fn find_codec(name: &str) -> Option<Codec> {
+    CODECS.into_iter().find(|codec| codec.name() == name)
+}
+
 /// The service's process.
-pub(crate) fn serve<R: Remote>() {
+pub(crate) fn serve<R: Remote>(codec: Codec) {
     let delivered = Box::leak(Box::<Delivered>::default());
-    runtime::multi_thread().block_on(R::serve(delivered, |address| println!("{address}")));
+    runtime::multi_thread().block_on(R::serve(codec, delivered, |address| println!("{address}")));
 }
 
 /// A client's process.
-pub(crate) fn client<R: Remote>(address: &str, workload: Workload, sizes: Sizes) -> f64 {
+pub(crate) fn client<R: Remote>(
+    codec: Codec,
+    address: &str,
+    workload: Workload,
+    sizes: Sizes,
+) -> f64 {
     let address = address.to_owned();
     let runtime = runtime::multi_thread();
     let task = runtime.spawn(async move {
-        let remote = R::connect(&address).await;
-        workloads::measure(remote, workload, sizes).await
+        let remote = R::connect(codec, &address).await;
+        workloads::measure(remote, codec, workload, sizes).await
     });
     runtime.block_on(task).expect("no workload panics")
 }
 
 /// The process whose start is timed: it sends one message, and ends when it is told to.
-pub(crate) fn hello<R: Remote>(address: &str) {
+pub(crate) fn hello<R: Remote>(codec: Codec, address: &str) {
     let runtime = runtime::multi_thread();
     let _remote = runtime.block_on(async {
-        let remote = R::connect(address).await;
+        let remote = R::connect(codec, address).await;
         remote.put(1, TEXT).await;
         remote
     });

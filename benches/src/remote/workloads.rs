@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
 use crate::report::{self, Unit};
 
@@ -102,15 +103,20 @@ impl Sizes {
 pub(crate) const TEXT: &str = "0123456789abcdefghijklmnopqrstuv";
 
 /// Measures one workload once, over a connection that is up.
-pub(crate) async fn measure<R: Remote>(remote: R, workload: Workload, sizes: Sizes) -> f64 {
+pub(crate) async fn measure<R: Remote>(
+    remote: R,
+    codec: Codec,
+    workload: Workload,
+    sizes: Sizes,
+) -> f64 {
     // Opens the connection, and shows whether the answer is the right one.
     assert_eq!(remote.call(0, TEXT).await, 0);
     match workload {
         Workload::OneWay => put_all(&remote, sizes.messages, TEXT).await / 1e6,
         Workload::Call => call(&remote, sizes.calls).await,
         Workload::CallsInFlight => calls_in_flight(&remote, sizes.calls_in_flight).await,
-        Workload::Kibibyte => payload(&remote, 1 << 10, sizes.payload_bytes).await,
-        Workload::Kibibytes64 => payload(&remote, 1 << 16, sizes.payload_bytes).await,
+        Workload::Kibibyte => payload(&remote, codec, 1 << 10, sizes.payload_bytes).await,
+        Workload::Kibibytes64 => payload(&remote, codec, 1 << 16, sizes.payload_bytes).await,
         Workload::Start => unreachable!("measured by the process that starts the other"),
     }
 }
@@ -125,9 +131,26 @@ async fn put_all<R: Remote>(remote: &R, messages: u64, text: &str) -> f64 {
     messages as f64 / start.elapsed().as_secs_f64()
 }
 
-async fn payload<R: Remote>(remote: &R, size: usize, bytes: u64) -> f64 {
+/// Megabytes per second.
+async fn payload<R: Remote>(remote: &R, codec: Codec, size: usize, bytes: u64) -> f64 {
     let text = TEXT.repeat(size / TEXT.len());
-    put_all(remote, bytes / size as u64, &text).await * size as f64 / 1e6
+    let messages = bytes / size as u64;
+    let rate = if codec.has_bytes() {
+        put_all_bytes(remote, messages, text.as_bytes()).await
+    } else {
+        put_all(remote, messages, &text).await
+    };
+    rate * size as f64 / 1e6
+}
+
+/// The same as [`put_all`] with a byte string.
+async fn put_all_bytes<R: Remote>(remote: &R, messages: u64, bytes: &[u8]) -> f64 {
+    let start = Instant::now();
+    for number in 0..messages {
+        remote.put_bytes(number as i64, bytes).await;
+    }
+    assert_eq!(remote.call(0, TEXT).await, messages);
+    messages as f64 / start.elapsed().as_secs_f64()
 }
 
 async fn call<R: Remote>(remote: &R, calls: u64) -> f64 {

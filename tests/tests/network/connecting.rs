@@ -84,7 +84,7 @@ async fn who_is_up() {
     assert_eq!(a.node_is_up("a"), Some(true));
     assert_eq!(a.node_is_up("b"), Some(true));
     assert_eq!(a.node_is_up("c"), None);
-    assert_eq!(a.node_format("b").as_deref(), Some("cbor"));
+    assert_eq!(a.node_format("b").as_deref(), Some("postcard/1"));
     let heard = Heard::of(&a, "b");
     b.stop().await;
     until(|| heard.events() == [false]).await;

@@ -80,8 +80,8 @@ async fn both_ends_of_a_connection_are_told() {
     let provider = at_a.provider.as_deref().unwrap();
     assert!(provider.starts_with("aemp-rs-"), "{provider}");
     for end in [at_a, at_b] {
-        assert_eq!(end.format_in.as_deref(), Some("cbor"));
-        assert_eq!(end.format_out.as_deref(), Some("cbor"));
+        assert_eq!(end.format_in.as_deref(), Some("postcard/1"));
+        assert_eq!(end.format_out.as_deref(), Some("postcard/1"));
         assert!(end.up >= 0.0 && end.up < 1000.0);
     }
     // The question itself calls, and calls monitor.

@@ -10,6 +10,7 @@ mod malformed;
 mod messages;
 mod minimal;
 mod monitors;
+mod negotiation;
 mod nodes;
 mod overflow;
 mod proxy;

@@ -4,6 +4,7 @@
 mod auth;
 mod complete;
 mod handshakes;
+mod negotiation;
 mod nodes;
 mod packets;
 mod ports;

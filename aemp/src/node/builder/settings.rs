@@ -141,8 +141,12 @@ impl NodeBuilder {
         self.setting("secure", secure)
     }
 
-    /// The names of the wire formats to use, the favourite first. Those that are unknown here are left out. Default: all there
-    /// are, those of [`codec`](Self::codec) first.
+    /// The names of the wire formats to use, the favourite first: `json`, `cbor` and `postcard/1`, as far as they are compiled
+    /// in. Those that are unknown here are left out. Default: all there are, those of [`codec`](Self::codec) first, then from the
+    /// fastest to `json`.
+    ///
+    /// A node sends in what it has of the other's list that comes first there, so the two directions may differ
+    /// (PROTOCOL.md section 2.4).
     pub fn framing_format<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(|name| Value::from(name.into()));
         self.setting("framing_format", names.collect::<Value>())

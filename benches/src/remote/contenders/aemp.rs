@@ -2,8 +2,9 @@
 
 use std::future;
 
-use aemp::{Node, PortId, port};
+use aemp::{Node, Octets, PortId, port};
 
+use crate::remote::codec::Codec;
 use crate::remote::contender::{Delivered, Remote};
 
 #[derive(Debug, Clone)]
@@ -23,6 +24,11 @@ impl Service {
     }
 
     #[rcv]
+    fn put_bytes(&mut self, number: i64, bytes: Octets) {
+        self.delivered.put_bytes(number, &bytes);
+    }
+
+    #[rcv]
     fn call(&mut self, number: i64, text: String) -> u64 {
         drop((number, text));
         self.delivered.count()
@@ -30,9 +36,14 @@ impl Service {
 }
 
 impl Remote for Aemp {
-    async fn serve(delivered: &'static Delivered, announce: impl FnOnce(String) + Send + 'static) {
+    async fn serve(
+        codec: Codec,
+        delivered: &'static Delivered,
+        announce: impl FnOnce(String) + Send + 'static,
+    ) {
         let node = Node::builder()
             .node_id("server")
+            .framing_format([codec.format()])
             .secret("bench")
             .bind("127.0.0.1:0");
         let node = node.start().await.expect("loopback has free ports");
@@ -41,10 +52,14 @@ impl Remote for Aemp {
         future::pending().await
     }
 
-    async fn connect(address: &str) -> Self {
+    async fn connect(codec: Codec, address: &str) -> Self {
         let (address, port) = address.split_once(' ').expect("announced in this form");
         let node = Node::builder().secret("bench").seed(address);
-        let node = node.start().await.expect("there is nothing to bind");
+        let node = node
+            .framing_format([codec.format()])
+            .start()
+            .await
+            .expect("there is nothing to bind");
         let port = PortId::parse(port).expect("announced by a node");
         Self {
             service: node.handle(&port),
@@ -53,6 +68,14 @@ impl Remote for Aemp {
 
     async fn put(&self, number: i64, text: &str) {
         let message = ServiceMsg::Put(number, text.into());
+        self.service
+            .send(message)
+            .await
+            .expect("everything can be encoded");
+    }
+
+    async fn put_bytes(&self, number: i64, bytes: &[u8]) {
+        let message = ServiceMsg::PutBytes(number, bytes.into());
         self.service
             .send(message)
             .await

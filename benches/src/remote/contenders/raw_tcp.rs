@@ -1,6 +1,6 @@
-//! The baseline: TCP, and JSON written and parsed by hand.
+//! The baseline: TCP, and packets in the fastest way that each format is written and parsed elsewhere.
 //!
-//! A packet is its length in four bytes and `["PORT","TAG",INTEGER,"TEXT"]`; a call's has the name
+//! A packet is its length in four bytes and an array of port, tag, integer and text or bytes; a call's has the name
 //! of its reply port as a fifth element, and its answer goes to that port. There are no node IDs,
 //! no handshake, no table of ports and no keepalive: the least that such a service can cost.
 
@@ -16,8 +16,9 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use crate::remote::codec::Codec;
 use crate::remote::contender::{Delivered, Remote};
-use crate::remote::contenders::raw_tcp::packet::Packet;
+use crate::remote::contenders::raw_tcp::packet::{Content, Packet};
 use crate::remote::contenders::raw_tcp::writer::{ROOM, Writer};
 
 /// The client's side.
@@ -40,42 +41,41 @@ struct Waiting {
 }
 
 impl Remote for Raw {
-    async fn serve(delivered: &'static Delivered, announce: impl FnOnce(String) + Send + 'static) {
+    async fn serve(
+        codec: Codec,
+        delivered: &'static Delivered,
+        announce: impl FnOnce(String) + Send + 'static,
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("loopback has free ports");
         announce(listener.local_addr().expect("it is bound").to_string());
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, delivered));
+            tokio::spawn(answer(codec, stream, delivered));
         }
     }
 
-    async fn connect(address: &str) -> Self {
+    async fn connect(codec: Codec, address: &str) -> Self {
         let stream = TcpStream::connect(address)
             .await
             .expect("the service listens");
         stream.set_nodelay(true).expect("a TCP option");
         let (reader, writer) = stream.into_split();
         let client = Client {
-            writer: Writer::start(writer),
+            writer: Writer::start(codec, writer),
             waiting: Mutex::default(),
         };
         let shared = Arc::new(client);
-        tokio::spawn(collect(reader, Arc::clone(&shared)));
+        tokio::spawn(collect(codec, reader, Arc::clone(&shared)));
         Self { shared }
     }
 
     async fn put(&self, number: i64, text: &str) {
-        let packet = Packet {
-            port: "service",
-            tag: "put",
-            number,
-            text,
-            reply: None,
-        };
-        if self.shared.writer.send(&packet) > ROOM {
-            self.shared.writer.room().await;
-        }
+        self.put_content(number, Content::Text(text)).await;
+    }
+
+    async fn put_bytes(&self, number: i64, bytes: &[u8]) {
+        self.put_content(number, Content::Bytes(bytes)).await;
     }
 
     async fn call(&self, number: i64, text: &str) -> u64 {
@@ -85,11 +85,26 @@ impl Remote for Raw {
             port: "service",
             tag: "call",
             number,
-            text,
+            content: Content::Text(text),
             reply: Some(&port),
         };
         self.shared.writer.send(&packet);
         answer.await.expect("the service answers")
+    }
+}
+
+impl Raw {
+    async fn put_content(&self, number: i64, content: Content<'_>) {
+        let packet = Packet {
+            port: "service",
+            tag: "put",
+            number,
+            content,
+            reply: None,
+        };
+        if self.shared.writer.send(&packet) > ROOM {
+            self.shared.writer.room().await;
+        }
     }
 }
 
@@ -110,25 +125,28 @@ impl Client {
 
 /// The service's side of one connection: the answers to all that one read brought leave in one
 /// write.
-async fn answer(stream: TcpStream, delivered: &'static Delivered) -> io::Result<()> {
+async fn answer(codec: Codec, stream: TcpStream, delivered: &'static Delivered) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
-    let mut receiver = Receiver::new(reader);
+    let mut receiver = Receiver::new(codec, reader);
     let mut answers = Vec::new();
     loop {
         receiver
             .batch(|packet| match (packet.port, packet.tag, packet.reply) {
-                ("service", "put", None) => delivered.put(packet.number, packet.text),
+                ("service", "put", None) => match packet.content {
+                    Content::Text(text) => delivered.put(packet.number, text),
+                    Content::Bytes(bytes) => delivered.put_bytes(packet.number, bytes),
+                },
                 ("service", "call", Some(port)) => {
                     let number = delivered.count() as i64;
                     let answer = Packet {
                         port,
                         tag: "answer",
                         number,
-                        text: "",
+                        content: Content::Text(""),
                         reply: None,
                     };
-                    answer.write(&mut answers);
+                    answer.write(codec, &mut answers);
                 }
                 _ => {}
             })
@@ -139,8 +157,8 @@ async fn answer(stream: TcpStream, delivered: &'static Delivered) -> io::Result<
 }
 
 /// The client's reader: completes the calls.
-async fn collect(reader: OwnedReadHalf, client: Arc<Client>) -> io::Result<()> {
-    let mut receiver = Receiver::new(reader);
+async fn collect(codec: Codec, reader: OwnedReadHalf, client: Arc<Client>) -> io::Result<()> {
+    let mut receiver = Receiver::new(codec, reader);
     loop {
         receiver
             .batch(|packet| {
@@ -154,15 +172,17 @@ async fn collect(reader: OwnedReadHalf, client: Arc<Client>) -> io::Result<()> {
 
 /// Reads packets.
 struct Receiver {
+    codec: Codec,
     reader: OwnedReadHalf,
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl Receiver {
-    fn new(reader: OwnedReadHalf) -> Self {
+    fn new(codec: Codec, reader: OwnedReadHalf) -> Self {
         // Holds more than the longest packet.
         Self {
+            codec,
             reader,
             buffer: vec![0; 1 << 18],
             filled: 0,
@@ -177,7 +197,7 @@ impl Receiver {
         }
         let mut rest = &self.buffer[..self.filled];
         while let Some((body, after)) = packet::split(rest) {
-            handle(Packet::parse(body).ok_or(io::ErrorKind::InvalidData)?);
+            handle(Packet::parse(self.codec, body).ok_or(io::ErrorKind::InvalidData)?);
             rest = after;
         }
         let left = rest.len();

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
+use crate::remote::codec::Codec;
 use crate::remote::contenders::raw_tcp::packet::Packet;
 
 /// A sender that is further ahead than this should wait.
@@ -15,6 +16,7 @@ pub(crate) const ROOM: usize = 1 << 20;
 /// The sending side of a connection.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    codec: Codec,
     shared: Arc<Shared>,
 }
 
@@ -26,14 +28,14 @@ struct Shared {
 }
 
 impl Writer {
-    pub(crate) fn start(socket: OwnedWriteHalf) -> Self {
+    pub(crate) fn start(codec: Codec, socket: OwnedWriteHalf) -> Self {
         let shared = Arc::new(Shared {
             buffer: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
         });
         tokio::spawn(write_out(Arc::clone(&shared), socket));
-        Self { shared }
+        Self { codec, shared }
     }
 
     /// Appends a packet, wakes the writing task if it may be asleep, and tells how many bytes are
@@ -41,7 +43,7 @@ impl Writer {
     pub(crate) fn send(&self, packet: &Packet<'_>) -> usize {
         let mut buffer = self.shared.lock();
         let was_empty = buffer.is_empty();
-        packet.write(&mut buffer);
+        packet.write(self.codec, &mut buffer);
         let unwritten = buffer.len();
         drop(buffer);
         if was_empty {
