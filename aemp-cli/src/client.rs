@@ -9,7 +9,7 @@ use std::{future::Future, time::Duration};
 use aemp::{Node, PortId, Reason};
 use tokio::{sync::oneshot, time::Instant};
 
-pub(crate) use self::{kept::Kept, seeds::SeedLog};
+pub(crate) use self::kept::Kept;
 use crate::{
     failure::{Failure, Outcome},
     logs,
@@ -38,8 +38,7 @@ pub(crate) fn with(
         session.kept = Some(kept);
         return outcome;
     }
-    let log = SeedLog::default();
-    let _logs = logs::for_client(session, log.clone());
+    let _logs = logs::for_client(session);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -47,7 +46,7 @@ pub(crate) fn with(
     runtime.block_on(async {
         let timeout = session.options.timeout();
         let deadline = Instant::now() + timeout;
-        let node = join::join(session, &log, deadline).await?;
+        let node = join::join(session, deadline).await?;
         let client = Client {
             node,
             output: &session.output,

@@ -5,7 +5,7 @@ use std::io;
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
 
-use crate::{client::SeedLog, session::Session};
+use crate::session::Session;
 
 /// The level that `-v`, so often, asks for.
 fn level(verbose: u8) -> LevelFilter {
@@ -26,20 +26,15 @@ fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
         .with_filter(level(session.options.verbose))
 }
 
-/// Catches what is logged about seeds, and logs the rest if that is asked for.
-pub(crate) fn subscriber(
-    session: &Session,
-    seeds: SeedLog,
-) -> impl Subscriber + Send + Sync + use<> {
+/// Logs if that is asked for.
+pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
-    let shown = (verbose > 0).then(|| to_stderr(session));
-    let seeds = seeds.with_filter(LevelFilter::DEBUG);
-    Registry::default().with(shown).with(seeds)
+    Registry::default().with((verbose > 0).then(|| to_stderr(session)))
 }
 
 /// As [`subscriber`], for what is logged on this thread.
-pub(crate) fn for_client(session: &Session, seeds: SeedLog) -> DefaultGuard {
-    tracing::subscriber::set_default(subscriber(session, seeds))
+pub(crate) fn for_client(session: &Session) -> DefaultGuard {
+    tracing::subscriber::set_default(subscriber(session))
 }
 
 /// Logs all that happens in this process to standard error.

@@ -45,7 +45,7 @@ use crate::{
     node::remote::Remotes,
     proto::{
         Time,
-        mesh::{Mesh, Peers},
+        mesh::{Mesh, Peers, SeedState},
         peer::{ConnId, Peer},
     },
 };
@@ -215,10 +215,11 @@ impl Net {
     }
 
     /// The seeds: address, the node that was found there last, and whether that is connected.
-    pub(crate) fn seeds(&self) -> Vec<(String, Option<NodeId>, bool)> {
+    /// The seeds: what `tell` makes of the address and the state of each.
+    pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
         let mesh = lock(&self.0.mesh);
         mesh.seeds()
-            .map(|(address, seed)| (address.into(), seed.node.cloned(), seed.connected))
+            .map(|(address, seed)| tell(address, seed))
             .collect()
     }
 

@@ -6,21 +6,20 @@ use aemp::Node;
 use tokio::{
     net::TcpStream,
     sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, interval, timeout, timeout_at},
 };
 
-use super::{seconds, seeds::SeedLog};
+use super::{seconds, seeds::Failures};
 use crate::{failure::Failure, network::Network, session::Session};
 
 /// How long before the end of its time a command begins to find out why it is not in the network.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How often the node is asked what has become of its seeds.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// A node that is connected to a seed.
-pub(super) async fn join(
-    session: &mut Session,
-    log: &SeedLog,
-    deadline: Instant,
-) -> Result<Node, Failure> {
+pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Node, Failure> {
     let (node, seeds) = Network::of(session)?.start().await?;
     let (tell, up) = mpsc::unbounded_channel();
     let _observer = node.mon_nodes(move |_, is_up, _| {
@@ -34,35 +33,37 @@ pub(super) async fn join(
     }
     let time = session.options.timeout();
     let look = time.min(2 * LOOK) / 2;
-    let connected = connected(session, log, seeds.len(), up);
-    match timeout_at(deadline - look, connected).await {
+    let joined = connected(session, &node, seeds.len(), up);
+    match timeout_at(deadline - look, joined).await {
         Ok(true) => Ok(node),
-        Ok(false) => Err(refused(log)),
-        Err(_) => Err(unreached(&seeds, log, time, look).await),
+        Ok(false) => Err(refused(&Failures::of(&node))),
+        Err(_) => Err(unreached(&seeds, &Failures::of(&node), time, look).await),
     }
 }
 
 /// Waits until a node is up; false if no seed will ever have us.
 async fn connected(
     session: &Session,
-    log: &SeedLog,
+    node: &Node,
     seeds: usize,
     mut up: mpsc::UnboundedReceiver<()>,
 ) -> bool {
     let mut told = false;
+    let mut again = interval(AGAIN);
     loop {
         tokio::select! {
             biased;
             _ = up.recv() => return true,
-            () = log.changed() => {}
+            _ = again.tick() => {}
         }
-        if log.hopeless() >= seeds {
+        let failures = Failures::of(node);
+        if failures.hopeless() >= seeds {
             return false;
         }
-        if !told {
+        if !told && !failures.is_empty() {
             told = true;
             let time = seconds(session.options.timeout());
-            let failures = each(&log.failures());
+            let failures = each(&failures.explained());
             session
                 .output
                 .waiting(&format!("{failures}; trying for {time}"));
@@ -71,18 +72,19 @@ async fn connected(
 }
 
 /// No seed will ever have us.
-fn refused(log: &SeedLog) -> Failure {
-    let failures = log.failures();
-    let each = failures
-        .iter()
-        .map(|(address, text)| format!("{address}: {text}"));
-    let each: Vec<_> = each.collect();
-    Failure::network(format_args!("cannot join the network: {}", each.join("; ")))
+fn refused(failures: &Failures) -> Failure {
+    let each = each(&failures.explained());
+    Failure::network(format_args!("cannot join the network: {each}"))
 }
 
 /// The time is over.
-async fn unreached(seeds: &[String], log: &SeedLog, time: Duration, look: Duration) -> Failure {
-    let mut failures = log.failures();
+async fn unreached(
+    seeds: &[String],
+    failures: &Failures,
+    time: Duration,
+    look: Duration,
+) -> Failure {
+    let mut failures = failures.explained();
     let look = look / u32::try_from(seeds.len()).unwrap_or(1).max(1);
     for seed in seeds {
         if !failures.contains_key(seed) {

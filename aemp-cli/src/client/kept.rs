@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::subscriber::DefaultGuard;
 
-use super::{Client, SeedLog, join};
+use super::{Client, join};
 use crate::{
     failure::{Failure, Outcome},
     logs,
@@ -38,7 +38,6 @@ pub(crate) struct Kept {
 impl Kept {
     /// Joins the network.
     pub(crate) fn join(session: &mut Session, interruptible: bool) -> Result<Self, Failure> {
-        let log = SeedLog::default();
         let (ended, end) = oneshot::channel::<()>();
         let cannot_start =
             |error: io::Error| Failure::failed(format_args!("cannot start: {error}"));
@@ -48,8 +47,8 @@ impl Kept {
             .map_err(cannot_start)?;
         let handle = runtime.handle().clone();
         // What is logged is caught by thread.
-        let their_logs = logs::subscriber(session, log.clone());
-        let logs = logs::for_client(session, log.clone());
+        let their_logs = logs::subscriber(session);
+        let logs = logs::for_client(session);
         let joined = Arc::new(OnceLock::<Node>::new());
         let node = Arc::clone(&joined);
         // A signal may come while a line is being edited.
@@ -78,7 +77,7 @@ impl Kept {
         let thread = thread::Builder::new().name("node".into()).spawn(run);
         let thread = thread.map_err(cannot_start)?;
         let deadline = Instant::now() + session.options.timeout();
-        let node = handle.block_on(join::join(session, &log, deadline))?;
+        let node = handle.block_on(join::join(session, deadline))?;
         // Nobody else sets it.
         let _ = joined.set(node.clone());
         Ok(Self {

@@ -50,7 +50,7 @@ pub use self::{
     error::InspectError,
     info::{
         ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo,
-        PortInfo, PortTypeInfo, Ports, Role, SeedInfo, Traffic,
+        PortInfo, PortTypeInfo, Ports, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic,
     },
 };
 use super::Node;

@@ -31,7 +31,7 @@ use self::{
 pub use self::{
     output::{Level, Output},
     peers::{PeerMap, Peers},
-    seeds::SeedState,
+    seeds::{SeedFailure, SeedFailureKind, SeedState},
 };
 use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
 pub(in crate::proto) use seeds::longest_pause;

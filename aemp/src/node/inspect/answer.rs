@@ -7,12 +7,17 @@ use serde::Serialize;
 
 use super::{
     ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
-    SeedInfo, Traffic, ports,
+    SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports,
 };
 use crate::{
     Node,
     node::remote::{Remote, line::Line},
-    proto::{global, handshake::PROVIDER, peer},
+    proto::{
+        global,
+        handshake::PROVIDER,
+        mesh::{self, SeedState},
+        peer,
+    },
 };
 
 /// What can be asked.
@@ -89,12 +94,6 @@ impl Node {
     }
 
     pub(super) fn info(&self) -> NodeInfo {
-        let seeds = self.net().map(|net| net.seeds()).unwrap_or_default();
-        let seed = |(address, node, connected): (_, Option<aemp_codec::NodeId>, _)| SeedInfo {
-            address,
-            node: node.map(|node| node.as_str().into()),
-            connected,
-        };
         let (role, master) = self.part();
         NodeInfo {
             id: self.id().as_str().into(),
@@ -102,7 +101,7 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime: self.0.inspection.started.elapsed().as_secs_f64(),
             listeners: self.listeners(),
-            seeds: seeds.into_iter().map(seed).collect(),
+            seeds: self.seeds(),
             role: Some(role),
             master,
             secure: self.0.secure,
@@ -111,6 +110,30 @@ impl Node {
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             memory: memory(),
         }
+    }
+
+    /// The nodes that this one stays connected to, and what became of the last attempt where it is not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::builder().node_id("here").secret("s3cret").seed("127.0.0.1:1").start().await?;
+    /// for seed in node.seeds() {
+    ///     println!("{}: connected: {}", seed.address, seed.connected);
+    ///     if let Some(failure) = seed.failure {
+    ///         println!("  {}", failure.text);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn seeds(&self) -> Vec<SeedInfo> {
+        let tell = |address: &str, seed: SeedState<'_>| SeedInfo {
+            address: address.into(),
+            node: seed.node.map(|node| node.as_str().into()),
+            connected: seed.connected,
+            failure: seed.failure.map(failure),
+        };
+        self.net().map(|net| net.seeds(tell)).unwrap_or_default()
     }
 
     /// Its part in the network, and its master.
@@ -248,5 +271,19 @@ mod tests {
         assert_eq!(resident("Name:\tx\n"), None);
         #[cfg(target_os = "linux")]
         assert!(memory().is_some_and(|bytes| bytes > 100_000));
+    }
+}
+
+fn failure(failure: &mesh::SeedFailure) -> SeedFailure {
+    SeedFailure {
+        kind: match failure.kind {
+            mesh::SeedFailureKind::Unreachable => SeedFailureKind::Unreachable,
+            mesh::SeedFailureKind::Silent => SeedFailureKind::Silent,
+            mesh::SeedFailureKind::Closed => SeedFailureKind::Closed,
+            mesh::SeedFailureKind::TurnedAway => SeedFailureKind::TurnedAway,
+            mesh::SeedFailureKind::NoNode => SeedFailureKind::NoNode,
+            mesh::SeedFailureKind::Refused => SeedFailureKind::Refused,
+        },
+        text: failure.text.clone(),
     }
 }

@@ -66,6 +66,40 @@ pub struct SeedInfo {
     pub node: Option<String>,
     /// Whether that node is connected.
     pub connected: bool,
+    /// What went wrong last, since that node was connected.
+    pub failure: Option<SeedFailure>,
+}
+
+/// What came of an attempt to connect to a seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeedFailure {
+    /// How it ended.
+    pub kind: SeedFailureKind,
+    /// Why, as it is logged.
+    pub text: String,
+}
+
+/// How an attempt to connect to a seed ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SeedFailureKind {
+    /// Nobody took the connection.
+    Unreachable,
+    /// The other end said too little for too long.
+    Silent,
+    /// The other end closed the connection without a word.
+    Closed,
+    /// The node there has said who it is, and ended the handshake.
+    TurnedAway,
+    /// The other end is no node.
+    NoNode,
+    /// The node refused the other end, which has another secret, for example: trying again does not mend that.
+    Refused,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The nodes that a node is connected to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aemp_codec::NodeId;
 
 use super::{
-    Level, Mesh, Peers,
+    Level, Mesh, Peers, SeedFailureKind,
     conn::{Phase, Purpose},
 };
 use crate::proto::{Time, handshake::HandshakeError, peer::ConnId};
@@ -120,6 +120,12 @@ impl<P: Peers> Mesh<P> {
             _ if seed => Told::Seed(Level::Warn, "seed not reached"),
             _ => Told::As(level(error)),
         };
+        if seed
+            && let Some(kind) = failure_kind(error)
+            && let Some(conn) = self.conns.get(&id)
+        {
+            self.seeds.failed(&conn.addr, kind, &text);
+        }
         self.tell_end(id, told, &text);
         self.abandon(now, id);
     }
@@ -148,6 +154,14 @@ impl<P: Peers> Mesh<P> {
             return;
         };
         let claim = self.claim(id).map(|claim| claim.node);
+        if conn.purpose == Purpose::Seed {
+            let (kind, text) = match (&conn.phase, &claim) {
+                (Phase::Dialing { .. }, _) => (SeedFailureKind::Unreachable, text.into()),
+                (_, None) => (SeedFailureKind::Closed, text.into()),
+                (_, Some(node)) => (SeedFailureKind::TurnedAway, self.turned_away(node, text)),
+            };
+            self.seeds.failed(&conn.addr, kind, &text);
+        }
         let (told, text) = match (&conn.phase, claim) {
             _ if conn.purpose != Purpose::Seed => (Told::As(Level::Debug), text.into()),
             (Phase::Dialing { .. }, _) => {
@@ -169,12 +183,16 @@ impl<P: Peers> Mesh<P> {
         if self.seeds.hung_up(address) < 2 {
             return (Told::As(Level::Debug), text.into());
         }
-        let text = format!(
+        let text = self.turned_away(node, text);
+        (Told::Seed(Level::Warn, "seed hangs up"), text)
+    }
+
+    fn turned_away(&self, node: &NodeId, text: &str) -> String {
+        format!(
             "{text}; it says it is node {:?}, and may have no secret or know another node by our ID {:?}",
             node.as_str(),
             self.handshake.node.as_str(),
-        );
-        (Told::Seed(Level::Warn, "seed hangs up"), text)
+        )
     }
 
     fn tell_end(&mut self, id: ConnId, told: Told, text: &str) {
@@ -190,6 +208,20 @@ impl<P: Peers> Mesh<P> {
                 self.log(if news { urgent } else { Level::Debug }, text);
             }
         }
+    }
+}
+
+/// What a refused handshake means for the seed; nothing if there will be, or is, another connection.
+fn failure_kind(error: &HandshakeError) -> Option<SeedFailureKind> {
+    match error {
+        HandshakeError::AlreadyConnected(_)
+        | HandshakeError::Myself
+        | HandshakeError::Superseded => None,
+        HandshakeError::TimedOut => Some(SeedFailureKind::Silent),
+        HandshakeError::Unparsable { .. } | HandshakeError::LineTooLong => {
+            Some(SeedFailureKind::NoNode)
+        }
+        _ => Some(SeedFailureKind::Refused),
     }
 }
 

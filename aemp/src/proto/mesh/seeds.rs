@@ -25,6 +25,34 @@ pub struct SeedState<'a> {
     pub node: Option<&'a NodeId>,
     /// Whether that node is connected.
     pub connected: bool,
+    /// What went wrong last, since its node was connected.
+    pub failure: Option<&'a SeedFailure>,
+}
+
+/// What came of an attempt to connect to a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFailure {
+    /// How it ended.
+    pub kind: SeedFailureKind,
+    /// Why, as it is logged.
+    pub text: String,
+}
+
+/// How an attempt to connect to a seed ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeedFailureKind {
+    /// Nobody took the connection.
+    Unreachable,
+    /// The other end said too little for too long.
+    Silent,
+    /// The other end closed the connection without a word.
+    Closed,
+    /// The node there has said who it is, and ended the handshake.
+    TurnedAway,
+    /// The other end is no node.
+    NoNode,
+    /// This end ended the handshake.
+    Refused,
 }
 
 /// All seeds by their addresses.
@@ -46,6 +74,7 @@ struct Seed {
     delay: Duration,
     /// What went wrong last, since its node was connected.
     trouble: Option<String>,
+    failure: Option<SeedFailure>,
     /// How often its node has ended the handshake since then.
     hung_up: u32,
 }
@@ -94,8 +123,12 @@ impl Seeds {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, SeedState<'_>)> {
         self.seeds.iter().map(|(address, seed)| {
-            let (node, connected) = (seed.node.as_ref(), seed.connected);
-            (address.as_str(), SeedState { node, connected })
+            let state = SeedState {
+                node: seed.node.as_ref(),
+                connected: seed.connected,
+                failure: seed.failure.as_ref(),
+            };
+            (address.as_str(), state)
         })
     }
 
@@ -150,12 +183,20 @@ impl Seeds {
     pub(super) fn node_up(&mut self, node: &NodeId) {
         for seed in self.at(node) {
             seed.connected = true;
-            seed.trouble = None;
+            (seed.trouble, seed.failure) = (None, None);
             seed.hung_up = 0;
         }
     }
 
-    /// An attempt has failed; whether that is news.
+    /// An attempt has failed.
+    pub(super) fn failed(&mut self, address: &str, kind: SeedFailureKind, text: &str) {
+        if let Some(seed) = self.seeds.get_mut(address).filter(|seed| !seed.connected) {
+            let text = text.into();
+            seed.failure = Some(SeedFailure { kind, text });
+        }
+    }
+
+    /// An attempt has failed in a way that is logged; whether that is news.
     pub(super) fn trouble(&mut self, address: &str, text: &str) -> bool {
         let Some(seed) = self.seeds.get_mut(address) else {
             return false;

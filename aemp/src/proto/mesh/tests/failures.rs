@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::rules::{Net, PROOF, at, hello, id};
 use crate::proto::{
     global::Role,
-    mesh::{Level, Output},
+    mesh::{Level, Output, SeedFailureKind},
     peer::ConnId,
 };
 
@@ -248,4 +248,54 @@ fn two_nodes_with_one_id_are_told_of_by_who_sees_both() {
     net.now = at(50_000);
     net.accept(&hello("b"));
     assert_eq!(net.only_log().0, Level::Debug);
+}
+
+/// What is known of a seed's last failure, until it is connected.
+#[test]
+fn seeds_keep_what_went_wrong_last() {
+    let mut net = Net::seed();
+    net.todo();
+    let last = |net: &Net| {
+        let (_, state) = net.mesh.seeds().next().unwrap();
+        let failure = state.failure.cloned();
+        failure.map(|failure| (failure.kind, failure.text))
+    };
+    assert_eq!(last(&net), None);
+    net.mesh.dialed(net.now, ConnId(1), Err("nobody".into()));
+    let expected = (SeedFailureKind::Unreachable, "nobody".to_owned());
+    assert_eq!(last(&net), Some(expected));
+
+    let conn = net.redial();
+    net.seed_says(conn, "HTTP/1.1 400 Bad Request\n");
+    assert_eq!(last(&net).unwrap().0, SeedFailureKind::NoNode);
+
+    let conn = net.redial();
+    net.seed_says(conn, "");
+    net.mesh.closed(net.now, conn, "the end");
+    let expected = (SeedFailureKind::Closed, "the end".to_owned());
+    assert_eq!(last(&net), Some(expected));
+
+    let conn = net.redial();
+    net.seed_says(conn, &hello("s"));
+    net.mesh.closed(net.now, conn, "the end");
+    let (kind, text) = last(&net).unwrap();
+    assert_eq!(kind, SeedFailureKind::TurnedAway);
+    assert!(text.contains("it says it is node \"s\""), "{text}");
+
+    let conn = net.redial();
+    net.seed_says(conn, &hello("s"));
+    net.receive(conn, "cleartext;00;json\n");
+    assert_eq!(last(&net).unwrap().0, SeedFailureKind::Refused);
+
+    let conn = net.redial();
+    net.seed_says(conn, &hello("s"));
+    net.receive(conn, PROOF);
+    assert_eq!(last(&net), None);
+
+    let mut net = Net::seed();
+    net.seed_says(ConnId(1), "");
+    while last(&net).is_none() && net.now < at(100_000) {
+        net.wait();
+    }
+    assert_eq!(last(&net).unwrap().0, SeedFailureKind::Silent);
 }
