@@ -14,6 +14,7 @@ mod inspect;
 mod mixed;
 mod perl;
 mod perl_db;
+mod plugged;
 mod rust_db;
 mod slaves;
 mod to_perl;

@@ -239,6 +239,20 @@ fn resident(status: &str) -> Option<u64> {
     Some(kibibytes << 10)
 }
 
+fn failure(failure: &mesh::SeedFailure) -> SeedFailure {
+    SeedFailure {
+        kind: match failure.kind {
+            mesh::SeedFailureKind::Unreachable => SeedFailureKind::Unreachable,
+            mesh::SeedFailureKind::Silent => SeedFailureKind::Silent,
+            mesh::SeedFailureKind::Closed => SeedFailureKind::Closed,
+            mesh::SeedFailureKind::TurnedAway => SeedFailureKind::TurnedAway,
+            mesh::SeedFailureKind::NoNode => SeedFailureKind::NoNode,
+            mesh::SeedFailureKind::Refused => SeedFailureKind::Refused,
+        },
+        text: failure.text.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,19 +285,5 @@ mod tests {
         assert_eq!(resident("Name:\tx\n"), None);
         #[cfg(target_os = "linux")]
         assert!(memory().is_some_and(|bytes| bytes > 100_000));
-    }
-}
-
-fn failure(failure: &mesh::SeedFailure) -> SeedFailure {
-    SeedFailure {
-        kind: match failure.kind {
-            mesh::SeedFailureKind::Unreachable => SeedFailureKind::Unreachable,
-            mesh::SeedFailureKind::Silent => SeedFailureKind::Silent,
-            mesh::SeedFailureKind::Closed => SeedFailureKind::Closed,
-            mesh::SeedFailureKind::TurnedAway => SeedFailureKind::TurnedAway,
-            mesh::SeedFailureKind::NoNode => SeedFailureKind::NoNode,
-            mesh::SeedFailureKind::Refused => SeedFailureKind::Refused,
-        },
-        text: failure.text.clone(),
     }
 }

@@ -102,7 +102,7 @@ impl Member {
         }
     }
 
-    fn order(perl: &mut Perl, start: Json, rest: &[Value]) {
+    fn order(perl: &mut Perl, start: &Json, rest: &[Value]) {
         let mut order = start.as_array().unwrap().clone();
         order.extend(rest.iter().map(json));
         perl.order(&order.into());
@@ -111,7 +111,7 @@ impl Member {
     pub(super) fn send(&mut self, port: &PortId, message: Vec<Value>) {
         match &mut self.kind {
             Kind::Rust(node, _) => drop(node.snd(port, message)),
-            Kind::Perl(perl) => Self::order(perl, json!(["snd", port.as_str()]), &message),
+            Kind::Perl(perl) => Self::order(perl, &json!(["snd", port.as_str()]), &message),
         }
     }
 
@@ -120,7 +120,7 @@ impl Member {
         match &mut self.kind {
             Kind::Rust(node, _) => drop(node.snd_on(via, port, message)),
             Kind::Perl(perl) => {
-                Self::order(perl, json!(["snd_on", via, port.as_str()]), &message);
+                Self::order(perl, &json!(["snd_on", via, port.as_str()]), &message);
             }
         }
     }
@@ -151,7 +151,7 @@ impl Member {
                 .unwrap()
                 .remove(0),
             Kind::Perl(perl) => {
-                Self::order(perl, json!(["cal", port.as_str()]), &[argument]);
+                Self::order(perl, &json!(["cal", port.as_str()]), &[argument]);
                 value(&perl.expect("answer").await[0])
             }
         }
@@ -166,7 +166,7 @@ impl Member {
                 died.await.to_vec()
             }
             Kind::Perl(perl) => {
-                Self::order(perl, json!(["kil", port.as_str()]), reason);
+                Self::order(perl, &json!(["kil", port.as_str()]), reason);
                 let died = perl.expect("died").await;
                 assert_eq!(died[0], port.as_str());
                 died[1..].iter().map(value).collect()
