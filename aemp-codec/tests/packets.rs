@@ -88,6 +88,58 @@ fn a_format_from_outside() {
     );
 }
 
+/// A format that panics with half a packet written.
+#[derive(Debug)]
+struct Panics;
+
+impl Codec for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    fn framer(&self, _: Limits) -> Box<dyn Framing> {
+        Box::new(UpToLineFeed)
+    }
+
+    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(b"half");
+        panic!("{packet:?}")
+    }
+
+    fn decode(&self, _: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
+        Ok(vec![])
+    }
+}
+
+#[test]
+fn a_codec_that_panics_leaves_nothing_behind() {
+    let mut out = b"before".to_vec();
+    let format = Format::from(Arc::new(Panics));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        format.writer(&mut out, Limits::default()).finish()
+    }));
+    assert!(result.is_err());
+    assert_eq!(out, b"before");
+}
+
+#[test]
+fn a_packet_that_was_given_up_takes_nothing_more() {
+    for format in Format::built_in() {
+        let mut out = b"before".to_vec();
+        let mut packet = format.writer(&mut out, Limits::default());
+        assert_eq!(packet.arg(&f64::NAN), Err(EncodeError::NotFinite));
+        assert_eq!(packet.str("text"), Err(EncodeError::GivenUp));
+        assert_eq!(packet.arg(&1), Err(EncodeError::GivenUp));
+        assert_eq!(packet.value(&Value::Null), Err(EncodeError::GivenUp));
+        assert_eq!(packet.answer(&()), Err(EncodeError::GivenUp));
+        assert_eq!(packet.finish(), Err(EncodeError::GivenUp));
+        let nothing = Limits::default().with_max_packet(0);
+        let packet = format.writer(&mut out, nothing);
+        assert_eq!(packet.finish(), Err(EncodeError::TooLarge { limit: 0 }));
+        assert_eq!(out, b"before");
+    }
+}
+
 #[test]
 fn values_are_collected_or_taken_back() {
     let mut out = vec![Value::from("before")];

@@ -116,10 +116,6 @@ const CBOR: &[Measure] = &[
         },
     },
     Measure {
-        name: "encode, minicbor",
-        run: |_, text, _, out| minicbor::encode(packet(text), out).map_err(io::Error::other),
-    },
-    Measure {
         name: "encode, ciborium",
         run: |_, text, _, out| {
             let packet = packet(text);
@@ -130,14 +126,6 @@ const CBOR: &[Measure] = &[
         name: "decode, cbor4ii, borrowed",
         run: |_, _, packet, _| {
             let packet = cbor4ii::serde::from_slice::<(&str, &str, i64, &str)>(packet);
-            black_box(packet.map_err(io::Error::other)?);
-            Ok(())
-        },
-    },
-    Measure {
-        name: "decode, minicbor, borrowed",
-        run: |_, _, packet, _| {
-            let packet = minicbor::decode::<(&str, &str, i64, &str)>(packet);
             black_box(packet.map_err(io::Error::other)?);
             Ok(())
         },

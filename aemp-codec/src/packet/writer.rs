@@ -188,6 +188,9 @@ impl<'a> PacketWriter<'a> {
     ///
     /// When it cannot be encoded; the packet is then given up.
     pub fn answer<T: Serialize + ?Sized>(&mut self, answer: &T) -> Result<(), EncodeError> {
+        if matches!(self.sink, Sink::Closed) {
+            return Err(EncodeError::GivenUp);
+        }
         let result = answer::write(self, answer);
         self.or_give_up(result)
     }
@@ -209,9 +212,21 @@ impl<'a> PacketWriter<'a> {
             #[cfg(feature = "json")]
             Sink::Json(json) => json.finish(),
             Sink::Values(_) => Ok(()),
-            Sink::Custom(custom) => custom.finish(),
+            Sink::Custom(custom) => {
+                self.sink = Sink::Custom(custom);
+                self.finish_custom()
+            }
             Sink::Closed => Err(EncodeError::GivenUp),
         }
+    }
+
+    /// Calls foreign code: whether it fails or panics, dropping this takes back what it has written.
+    fn finish_custom(&mut self) -> Result<(), EncodeError> {
+        if let Sink::Custom(custom) = &mut self.sink {
+            custom.finish()?;
+        }
+        self.sink = Sink::Closed;
+        Ok(())
     }
 
     /// Apart from the rest, so that it costs those nothing that write bytes.
@@ -273,16 +288,13 @@ impl Sink<'_> {
 }
 
 impl Custom<'_> {
-    fn finish(self) -> Result<(), EncodeError> {
+    fn finish(&mut self) -> Result<(), EncodeError> {
+        self.codec.encode(&self.values, self.out)?;
         let limit = self.limits.max_packet;
-        let mut result = self.codec.encode(&self.values, self.out);
         if self.out.len() - self.start > limit {
-            result = result.and(Err(EncodeError::TooLarge { limit }));
+            return Err(EncodeError::TooLarge { limit });
         }
-        if result.is_err() {
-            self.out.truncate(self.start);
-        }
-        result
+        Ok(())
     }
 }
 

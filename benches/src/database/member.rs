@@ -67,6 +67,8 @@ impl Member {
         let mut builder = Node::builder()
             .node_id(self.name.as_str())
             .secret("bench")
+            // So that figures of different days compare.
+            .framing_format(["json"])
             .bind("127.0.0.1:0")
             .global(self.global);
         for seed in &self.seeds {

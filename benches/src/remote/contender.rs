@@ -1,7 +1,7 @@
 //! What a contender provides: a service in one process and a client of it in another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use crate::remote::codec::Codec;
 
@@ -26,8 +26,8 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
     /// Sends a `put`. May return before it is written, and may wait for room to write to.
     fn put(&self, number: i64, text: &str) -> impl Future<Output = ()> + Send;
 
-    /// The same with a byte string, in formats that have them.
-    fn put_bytes(&self, number: i64, bytes: &[u8]) -> impl Future<Output = ()> + Send;
+    /// The same with a byte string, in formats that have them. The sender has it already, and keeps it.
+    fn put_bytes(&self, number: i64, bytes: &Arc<[u8]>) -> impl Future<Output = ()> + Send;
 
     /// Sends a `call` and waits for its answer. Many calls may wait at the same time.
     fn call(&self, number: i64, text: &str) -> impl Future<Output = u64> + Send;

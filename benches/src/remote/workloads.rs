@@ -1,5 +1,6 @@
 //! The workloads, as a client of the service sees them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::remote::codec::Codec;
@@ -136,7 +137,7 @@ async fn payload<R: Remote>(remote: &R, codec: Codec, size: usize, bytes: u64) -
     let text = TEXT.repeat(size / TEXT.len());
     let messages = bytes / size as u64;
     let rate = if codec.has_bytes() {
-        put_all_bytes(remote, messages, text.as_bytes()).await
+        put_all_bytes(remote, messages, &text.into_bytes().into()).await
     } else {
         put_all(remote, messages, &text).await
     };
@@ -144,7 +145,7 @@ async fn payload<R: Remote>(remote: &R, codec: Codec, size: usize, bytes: u64) -
 }
 
 /// The same as [`put_all`] with a byte string.
-async fn put_all_bytes<R: Remote>(remote: &R, messages: u64, bytes: &[u8]) -> f64 {
+async fn put_all_bytes<R: Remote>(remote: &R, messages: u64, bytes: &Arc<[u8]>) -> f64 {
     let start = Instant::now();
     for number in 0..messages {
         remote.put_bytes(number as i64, bytes).await;

@@ -1,8 +1,10 @@
 //! The subject of the bench, written as its documentation would.
 
 use std::future;
+use std::sync::Arc;
 
 use aemp::{Node, Octets, PortId, port};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::remote::codec::Codec;
 use crate::remote::contender::{Delivered, Remote};
@@ -10,6 +12,28 @@ use crate::remote::contender::{Delivered, Remote};
 #[derive(Debug, Clone)]
 pub(crate) struct Aemp {
     service: ServiceRef,
+}
+
+/// A byte string that its sender shares instead of copying it for each message.
+#[derive(Debug, Clone)]
+enum Bytes {
+    Sent(Arc<[u8]>),
+    Received(Octets),
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Sent(bytes) => serializer.serialize_bytes(bytes),
+            Self::Received(bytes) => bytes.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Octets::deserialize(deserializer).map(Self::Received)
+    }
 }
 
 struct Service {
@@ -24,8 +48,11 @@ impl Service {
     }
 
     #[rcv]
-    fn put_bytes(&mut self, number: i64, bytes: Octets) {
-        self.delivered.put_bytes(number, &bytes);
+    fn put_bytes(&mut self, number: i64, bytes: Bytes) {
+        match bytes {
+            Bytes::Sent(bytes) => self.delivered.put_bytes(number, &bytes),
+            Bytes::Received(bytes) => self.delivered.put_bytes(number, &bytes),
+        }
     }
 
     #[rcv]
@@ -74,8 +101,8 @@ impl Remote for Aemp {
             .expect("everything can be encoded");
     }
 
-    async fn put_bytes(&self, number: i64, bytes: &[u8]) {
-        let message = ServiceMsg::PutBytes(number, bytes.into());
+    async fn put_bytes(&self, number: i64, bytes: &Arc<[u8]>) {
+        let message = ServiceMsg::PutBytes(number, Bytes::Sent(Arc::clone(bytes)));
         self.service
             .send(message)
             .await

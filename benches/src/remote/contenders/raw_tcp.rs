@@ -74,7 +74,7 @@ impl Remote for Raw {
         self.put_content(number, Content::Text(text)).await;
     }
 
-    async fn put_bytes(&self, number: i64, bytes: &[u8]) {
+    async fn put_bytes(&self, number: i64, bytes: &Arc<[u8]>) {
         self.put_content(number, Content::Bytes(bytes)).await;
     }
 

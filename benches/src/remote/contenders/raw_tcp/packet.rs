@@ -1,9 +1,9 @@
 //! Packets: their length in four bytes, and an array in one of the formats.
 
-mod cbor;
+mod binary;
 mod json;
-mod postcard;
 
+use crate::appended::Appended;
 use crate::remote::codec::Codec;
 
 /// What travels; a reply port comes last, if there is one.
@@ -29,8 +29,12 @@ impl<'a> Packet<'a> {
         buffer.extend_from_slice(&[0; 4]);
         match codec {
             Codec::Json => json::write(self, buffer),
-            Codec::Cbor => cbor::write(self, buffer),
-            Codec::Postcard => postcard::write(self, buffer),
+            Codec::Cbor => cbor4ii::serde::to_writer(&mut *buffer, &binary::fields(self))
+                .expect("vectors take everything"),
+            Codec::Postcard => {
+                postcard::serialize_with_flavor(&binary::fields(self), Appended(buffer))
+                    .expect("vectors take everything");
+            }
         }
         let length = (buffer.len() - start - 4) as u32;
         buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -40,8 +44,8 @@ impl<'a> Packet<'a> {
     pub(crate) fn parse(codec: Codec, body: &'a [u8]) -> Option<Self> {
         match codec {
             Codec::Json => json::parse(body),
-            Codec::Cbor => cbor::parse(body),
-            Codec::Postcard => postcard::parse(body),
+            Codec::Cbor => binary::packet(cbor4ii::serde::from_slice(body).ok()?),
+            Codec::Postcard => binary::packet(postcard::from_bytes(body).ok()?),
         }
     }
 }
