@@ -79,7 +79,7 @@ async fn each_direction_has_its_own_format() {
 #[tokio::test]
 async fn formats_that_are_unknown_to_all_are_an_error() {
     let result = listening("a").framing_format(["postcard", "morse"]).start();
-    let text = result.await.err().expect("no format is left").to_string();
+    let text = result.await.expect_err("no format is left").to_string();
     assert!(text.contains("(postcard, morse)"), "{text}");
     assert!(text.contains("known are postcard/1, cbor, json"), "{text}");
 }
