@@ -11,6 +11,7 @@ mod nodes;
 mod output;
 mod peers;
 mod seeds;
+mod strangers;
 mod timed;
 
 use std::{
@@ -26,6 +27,7 @@ use self::{
     conn::{Conn, Phase, Purpose},
     nodes::Node,
     seeds::Seeds,
+    strangers::Strangers,
     timed::Timed,
 };
 pub use self::{
@@ -33,7 +35,12 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{
+    Random, Time,
+    global::Global,
+    handshake::{HandshakeConfig, HandshakeError},
+    peer::ConnId,
+};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -49,7 +56,7 @@ pub struct MeshConfig {
     pub global: bool,
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
-    /// How many connections that others have opened may be unauthenticated at one time.
+    /// How many connections that others have opened may be unauthenticated at one time: above it, the oldest of them are closed.
     pub max_handshakes: usize,
 }
 
@@ -81,6 +88,7 @@ pub struct Mesh<P> {
     random: Random,
     conns: Timed<ConnId, Conn>,
     last_conn: u64,
+    strangers: Strangers,
     nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
@@ -109,6 +117,7 @@ impl<P: Peers> Mesh<P> {
             random,
             conns: Timed::default(),
             last_conn: 0,
+            strangers: Strangers::default(),
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),
@@ -192,19 +201,20 @@ impl<P: Peers> Mesh<P> {
     /// A connection from `addr`, the peer's socket address, was accepted.
     pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
         let conn = self.next_conn();
-        let waiting = self.conns.waiting();
-        let handshakes = waiting.filter(|conn| conn.is_stranger()).count();
-        let full = handshakes >= self.config.max_handshakes;
-        if self.stopped || full {
-            let (level, why) = if self.stopped {
-                (Level::Debug, "this node has stopped")
-            } else {
-                (Level::Warn, "too many connections in handshake")
-            };
-            self.log(level, format!("{addr} turned away: {why}"));
+        if self.stopped {
+            let text = format!("{addr} turned away: this node has stopped");
+            self.log(Level::Debug, text);
             self.outputs.push_back(Output::Close { conn });
             return conn;
         }
+        // Who has been here longest without a proof makes room: nodes need much less time than those who only want to be in the way.
+        while self.strangers.len() >= self.config.max_handshakes.max(1)
+            && let Some(oldest) = self.strangers.oldest()
+        {
+            self.strangers.gone(oldest);
+            self.refuse(now, oldest, &HandshakeError::TooMany);
+        }
+        self.strangers.came(conn);
         let handshake = self.new_handshake(now, addr);
         let phase = Phase::handshake(handshake);
         self.conns
