@@ -1,5 +1,7 @@
 //! One connection from its beginning to the end of its handshake.
 
+use std::io;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
@@ -17,6 +19,9 @@ pub(super) enum Made {
     Dialed(String),
     Accepted(String),
 }
+
+/// What is read at once during a handshake, in bytes; its lines have some hundred.
+const READ: usize = 4096;
 
 type Orders = UnboundedReceiver<Order>;
 
@@ -53,7 +58,7 @@ pub(super) async fn run(
         return;
     };
     // What was read after the mesh had let go of the connection follows what it had seen.
-    start.leftover.extend_from_slice(&early);
+    start.leftover.append(&mut early);
     link::run(net, conn, stream, orders, start, made).await;
 }
 
@@ -64,8 +69,7 @@ async fn handshake(
     stream: &mut Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
-) -> Option<Start> {
-    let mut buffer = Vec::with_capacity(8192);
+) -> Option<Box<Start>> {
     loop {
         tokio::select! {
             biased;
@@ -75,29 +79,36 @@ async fn handshake(
                         return lost(net, conn, &socket::text(&error));
                     }
                 }
-                Order::Established { node, recv, leftover, peer_keepalive, provider } => {
-                    return Some(Start { node, recv, leftover, peer_keepalive, provider });
-                }
+                Order::Established(start) => return Some(start),
                 Order::Close => {
                     let _ = stream.shutdown().await;
                     return None;
                 }
             },
-            read = stream.read_buf(&mut buffer) => match read {
-                Ok(0) => return lost(net, conn, END_OF_FILE),
-                Ok(_) => {
-                    if !net.received(conn, &buffer) {
-                        early.extend_from_slice(&buffer);
-                    }
-                    buffer.clear();
-                }
-                Err(error) => return lost(net, conn, &socket::text(&error)),
+            ready = stream.readable() => if let Err(error) = ready.and_then(|()| read(net, conn, stream, early)) {
+                return lost(net, conn, &socket::text(&error));
             },
         }
     }
 }
 
-fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Start> {
+/// Reads what there is. There is no buffer while there is nothing: most strangers that come in thousands say nothing.
+fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(READ);
+    match stream.try_read_buf(&mut buffer) {
+        Ok(0) => Err(io::Error::other(END_OF_FILE)),
+        Ok(_) => {
+            if !net.received(conn, &buffer) {
+                early.append(&mut buffer);
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Box<Start>> {
     net.ask(|mesh, now| mesh.closed(now, conn, text));
     None
 }

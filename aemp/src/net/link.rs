@@ -26,7 +26,11 @@ use crate::{
     },
 };
 
-/// Messages that ports handle on the reading task after each read; the rest is for the drainers.
+/// Packets that are delivered before others have their turn: some tenths of a millisecond.
+const TURN: u32 = 256;
+/// Bytes that are read before others have their turn.
+const TURN_BYTES: usize = 256 << 10;
+/// Messages that ports handle on the reading task after each turn; the rest is for the drainers.
 const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 1 << 20;
@@ -36,6 +40,7 @@ const MALFORMED: &str = "malformed packet";
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What the handshake hands over.
+#[derive(Debug)]
 pub(super) struct Start {
     pub(super) node: NodeId,
     pub(super) recv: Format,
@@ -54,6 +59,9 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: Stream,
+    /// How much the connection has had of its turn. Waiting for a socket that has something to read never gives way to other
+    /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
+    turn: Turn,
     /// Requests for the mesh that the last read has brought.
     requests: Vec<RawRequest>,
     /// Whether the mesh wants to know when what was taken last has been written.
@@ -63,13 +71,25 @@ struct Pump<'a> {
     written: usize,
 }
 
+#[derive(Default)]
+struct Turn {
+    packets: u32,
+    bytes: usize,
+}
+
+impl Turn {
+    fn is_over(&self) -> bool {
+        self.packets >= TURN || self.bytes >= TURN_BYTES
+    }
+}
+
 /// Runs the connection until it ends; the mesh is told, unless it has ordered the end.
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
     stream: Stream,
     mut orders: UnboundedReceiver<Order>,
-    start: Start,
+    start: Box<Start>,
     made: Made,
 ) {
     let node = net.node();
@@ -95,6 +115,7 @@ pub(super) async fn run(
         line,
         received,
         link,
+        turn: Turn::default(),
         recv: start.recv,
         requests: Vec::new(),
         asked: false,
@@ -142,13 +163,18 @@ impl Pump<'_> {
             self.write()?;
             let deadline = self.net.instant(self.link.deadline());
             let writing = self.written < self.out.len();
+            let resting = self.turn.is_over();
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::Established { .. }) => {}
+                    Some(Order::Transmit(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
-                ready = self.stream.readable() => {
+                () = tokio::task::yield_now(), if resting => {
+                    self.turn = Turn::default();
+                    self.deliver()?;
+                }
+                ready = self.stream.readable(), if !resting => {
                     ready.map_err(|error| socket::text(&error))?;
                     self.read()?;
                 }
@@ -168,6 +194,7 @@ impl Pump<'_> {
             Ok(read) => {
                 self.link.heard(self.net.now());
                 self.received.bytes += read as u64;
+                self.turn.bytes += read;
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -205,10 +232,11 @@ impl Pump<'_> {
             tracing::warn!("{}: {text}", self.remote.id());
             text
         };
-        loop {
+        while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
                     self.received.packets += 1;
+                    self.turn.packets += 1;
                     packet
                 }
                 Ok(None) => return Ok(()),
@@ -221,6 +249,7 @@ impl Pump<'_> {
             node.deliver(&self.remote, &mut reader, &mut self.requests)
                 .map_err(|error| malformed(&error))?;
         }
+        Ok(())
     }
 
     /// Hands what is queued to the socket, as far as it takes it.

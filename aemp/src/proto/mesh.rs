@@ -35,12 +35,7 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{
-    Random, Time,
-    global::Global,
-    handshake::{HandshakeConfig, HandshakeError},
-    peer::ConnId,
-};
+use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -208,11 +203,8 @@ impl<P: Peers> Mesh<P> {
             return conn;
         }
         // Who has been here longest without a proof makes room: nodes need much less time than those who only want to be in the way.
-        while self.strangers.len() >= self.config.max_handshakes.max(1)
-            && let Some(oldest) = self.strangers.oldest()
-        {
-            self.strangers.gone(oldest);
-            self.refuse(now, oldest, &HandshakeError::TooMany);
+        while self.strangers.len() >= self.config.max_handshakes.max(1) {
+            self.close_oldest(now);
         }
         self.strangers.came(conn);
         let handshake = self.new_handshake(now, addr);
@@ -222,6 +214,16 @@ impl<P: Peers> Mesh<P> {
         self.runnable.push_back(conn);
         self.settle(now);
         conn
+    }
+
+    /// The system cannot accept more connections: the older half of those who have proved nothing is closed. How many.
+    pub fn make_room(&mut self, now: Time) -> usize {
+        let closed = self.strangers.len().div_ceil(2);
+        for _ in 0..closed {
+            self.close_oldest(now);
+        }
+        self.settle(now);
+        closed
     }
 
     /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.

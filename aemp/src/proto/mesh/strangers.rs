@@ -45,8 +45,8 @@ impl Strangers {
         self.open.len()
     }
 
-    pub(super) fn oldest(&self) -> Option<ConnId> {
-        self.open.first().copied()
+    pub(super) fn take_oldest(&mut self) -> Option<ConnId> {
+        self.open.pop_first()
     }
 
     /// How urgent a line about a stranger is: anybody can cause them, and as often as they like, so that those above a measure

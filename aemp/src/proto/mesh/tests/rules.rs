@@ -587,6 +587,19 @@ fn too_many_strangers_make_room() {
     assert!(net.mesh.is_up(&id("b")));
 }
 
+#[test]
+fn strangers_make_room_when_the_system_has_none() {
+    let mut net = Net::new();
+    assert_eq!(net.mesh.make_room(net.now), 0);
+    for _ in 0..3 {
+        net.accept("");
+    }
+    net.todo();
+    assert_eq!(net.mesh.make_room(net.now), 2);
+    let told = "1.2.3.4:5 disconnected - too many connections in handshake.";
+    assert_eq!(net.todo(), [told, "close 1", told, "close 2"]);
+}
+
 /// As many as come are told of at first, then some, so that nobody can fill a disk.
 #[test]
 fn a_storm_of_strangers_is_not_a_storm_of_logs() {
