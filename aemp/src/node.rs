@@ -1,11 +1,12 @@
 //! A node: the ports of this process, and its place in a network.
 
 pub(crate) mod builder;
+mod complaints;
 pub mod inspect;
 mod names;
 pub(crate) mod registry;
 pub(crate) mod remote;
-mod request;
+pub(crate) mod request;
 pub(crate) mod spawn;
 mod stillborn;
 mod untyped;

@@ -16,6 +16,7 @@
 pub mod global;
 pub mod handshake;
 pub mod link;
+mod measure;
 pub mod mesh;
 mod monitors;
 pub mod peer;
@@ -25,6 +26,7 @@ pub mod request;
 mod time;
 
 pub use handshake::auth;
+pub use measure::Measure;
 pub(crate) use queue::weight;
 pub use random::Random;
 pub use time::Time;

@@ -17,8 +17,11 @@ use super::{
     socket,
 };
 use crate::{
-    node::remote::{Remote, line::Line},
-    port::scheduler::Running,
+    node::{
+        remote::{Remote, line::Line},
+        request::Delivered,
+    },
+    port::{scheduler::Running, slice::Slice},
     proto::{
         link::{Link, LinkAction, TIMED_OUT},
         mesh::RawRequest,
@@ -26,10 +29,10 @@ use crate::{
     },
 };
 
-/// Packets that are delivered before others have their turn: some tenths of a millisecond.
-const TURN: u32 = 256;
 /// Bytes that are read before others have their turn.
 const TURN_BYTES: usize = 256 << 10;
+/// So many messages cost about as much as a request to the node port.
+const REQUEST: u32 = 8;
 /// Messages that ports handle on the reading task after each turn; the rest is for the drainers.
 const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
@@ -59,7 +62,7 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: Stream,
-    /// How much the connection has had of its turn. Waiting for a socket that has something to read never gives way to other
+    /// Its turn on its worker, as far as it has had it. Waiting for a socket that has something to read never gives way to other
     /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
     turn: Turn,
     /// Requests for the mesh that the last read has brought.
@@ -71,15 +74,21 @@ struct Pump<'a> {
     written: usize,
 }
 
-#[derive(Default)]
 struct Turn {
-    packets: u32,
+    slice: Slice,
     bytes: usize,
 }
 
 impl Turn {
+    fn begin() -> Self {
+        Self {
+            slice: Slice::begin(),
+            bytes: 0,
+        }
+    }
+
     fn is_over(&self) -> bool {
-        self.packets >= TURN || self.bytes >= TURN_BYTES
+        self.slice.is_over() || self.bytes >= TURN_BYTES
     }
 }
 
@@ -115,7 +124,7 @@ pub(super) async fn run(
         line,
         received,
         link,
-        turn: Turn::default(),
+        turn: Turn::begin(),
         recv: start.recv,
         requests: Vec::new(),
         asked: false,
@@ -171,7 +180,7 @@ impl Pump<'_> {
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
                 () = tokio::task::yield_now(), if resting => {
-                    self.turn = Turn::default();
+                    self.turn = Turn::begin();
                     self.deliver()?;
                 }
                 ready = self.stream.readable(), if !resting => {
@@ -197,7 +206,11 @@ impl Pump<'_> {
                 self.turn.bytes += read;
                 self.deliver()
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Others have their turn while this waits.
+                self.turn = Turn::begin();
+                Ok(())
+            }
             Err(error) => Err(socket::text(&error)),
         }
     }
@@ -214,8 +227,7 @@ impl Pump<'_> {
                 .ask(|mesh, now| mesh.global_requests(now, conn, requests));
         }
         if let Some(running) = running {
-            let mut budget = BUDGET;
-            while budget > 0 && running.run_one(&mut budget) {}
+            running.run(&mut { BUDGET }, &mut Slice::begin());
         }
         delivered
     }
@@ -229,14 +241,14 @@ impl Pump<'_> {
             if !text.starts_with(MALFORMED) {
                 text = format!("{MALFORMED}: {text}");
             }
-            tracing::warn!("{}: {text}", self.remote.id());
+            let id = self.remote.id();
+            node.complain(id, format_args!("{id}: {text}"));
             text
         };
         while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
                     self.received.packets += 1;
-                    self.turn.packets += 1;
                     packet
                 }
                 Ok(None) => return Ok(()),
@@ -246,8 +258,14 @@ impl Pump<'_> {
                 .recv
                 .reader(packet, limits)
                 .map_err(|error| malformed(&error))?;
-            node.deliver(&self.remote, &mut reader, &mut self.requests)
+            let delivered = node
+                .deliver(&self.remote, &mut reader, &mut self.requests)
                 .map_err(|error| malformed(&error))?;
+            let cost = match delivered {
+                Delivered::ToPort => 1,
+                Delivered::ToNode => REQUEST,
+            };
+            self.turn.slice.did(node, cost);
         }
         Ok(())
     }

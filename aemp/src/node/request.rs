@@ -25,6 +25,13 @@ use crate::{
 /// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
+/// Whom a packet was for, or would have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    ToPort,
+    ToNode,
+}
+
 impl Node {
     /// Delivers one packet from another node: to a port, or to the node port. What is the mesh's business is appended to
     /// `for_mesh`.
@@ -37,23 +44,24 @@ impl Node {
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
         for_mesh: &mut Vec<RawRequest>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Delivered, DecodeError> {
         let name = match packet.text() {
             Ok(Some(name)) => name,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(Delivered::ToPort),
             Err(error) if error.is_malformed() => return Err(error),
             // A structure names no port: dropped, as the reference does.
             Err(_) => return validate(packet),
         };
         if name.is_empty() {
-            return self.deliver_request(from, packet, for_mesh);
+            self.deliver_request(from, packet, for_mesh)?;
+            return Ok(Delivered::ToNode);
         }
         match self.find(&name) {
             Some(port) => {
                 if port.deliver(Some(from.id()), packet)? == Pushed::Wake {
                     scheduler::schedule(port);
                 }
-                Ok(())
+                Ok(Delivered::ToPort)
             }
             None => validate(packet),
         }
@@ -74,8 +82,9 @@ impl Node {
             }
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => {
-                tracing::warn!(node = %from.id(), "node port: request from {}: {error}", from.id());
-                return validate(packet);
+                let text = format!("node port: request from {}: {error}", from.id());
+                self.complain(from.id(), text);
+                validate(packet)?;
             }
         }
         Ok(())
@@ -150,7 +159,7 @@ impl Node {
     fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {
         if name.is_empty() {
             let from = from.map_or("this node", |from| from.id().as_str());
-            tracing::warn!("node port: {from} wants to kill it: refused");
+            self.complain(from, format!("node port: {from} wants to kill it: refused"));
         } else if let Some(port) = self.find(name) {
             monitor::kill(&port, Reason::new(reason));
         }
@@ -176,7 +185,8 @@ impl Node {
         match from {
             Some(from) if self.0.secure => {
                 let from = from.id();
-                tracing::warn!(node = %from, "node port: {what} from {from}: remote execution not allowed");
+                let text = format!("node port: {what} from {from}: remote execution not allowed");
+                self.complain(from, text);
                 true
             }
             _ => false,
@@ -190,7 +200,9 @@ impl Node {
         let taken = name.is_empty() || self.names().is_ours(name) || self.find(name).is_some();
         if taken {
             let from = from.map_or("this node", |from| from.id().as_str());
-            tracing::warn!("node port: spawn from {from}: the port name {name:?} cannot be given");
+            let text =
+                format!("node port: spawn from {from}: the port name {name:?} cannot be given");
+            self.complain(from, text);
             return;
         }
         self.spawn_here(function, Some(name), PacketReader::values(args));
@@ -203,16 +215,19 @@ impl Node {
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
         match self.registry().function(function) {
             Some(run) => crate::port::work::shielded(|| run(origin, args)),
-            None => tracing::warn!(
-                "error processing node message from {}: unable to resolve function '{function}'",
-                from.map_or("this node", |from| from.id().as_str())
-            ),
+            None => {
+                let from = from.map_or("this node", |from| from.id().as_str());
+                let text = format!(
+                    "error processing node message from {from}: unable to resolve function '{function}'"
+                );
+                self.complain(from, text);
+            }
         }
     }
 }
 
 /// Reads what is left for its syntax alone.
-fn validate(packet: &mut PacketReader<'_>) -> Result<(), DecodeError> {
+fn validate(packet: &mut PacketReader<'_>) -> Result<Delivered, DecodeError> {
     while packet.skip()? {}
-    Ok(())
+    Ok(Delivered::ToPort)
 }

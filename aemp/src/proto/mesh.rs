@@ -35,7 +35,7 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{Measure, Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -84,6 +84,10 @@ pub struct Mesh<P> {
     conns: Timed<ConnId, Conn>,
     last_conn: u64,
     strangers: Strangers,
+    /// What is said of how strangers' connections end.
+    ends: Measure,
+    /// What is said of nodes' mistakes.
+    complaints: Measure,
     nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
@@ -113,6 +117,8 @@ impl<P: Peers> Mesh<P> {
             conns: Timed::default(),
             last_conn: 0,
             strangers: Strangers::default(),
+            ends: Measure::default(),
+            complaints: Measure::default(),
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::Remote;
 use crate::{
     Node,
+    node::complaints::Complaints,
     proto::peer::{Peer, PeerLimits},
 };
 
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct Remotes {
     all: RwLock<HashMap<NodeId, Arc<Remote>>>,
     pub(super) limits: PeerLimits,
+    /// What is logged of their mistakes.
+    pub(crate) complaints: Complaints,
 }
 
 impl Remotes {
@@ -28,6 +31,7 @@ impl Remotes {
         Self {
             all: RwLock::default(),
             limits,
+            complaints: Complaints::new(),
         }
     }
 

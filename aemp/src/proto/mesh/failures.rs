@@ -126,14 +126,20 @@ impl<P: Peers> Mesh<P> {
 
     /// How urgent the end of a stranger's connection is when there are many of them.
     fn measured(&mut self, now: Time, level: Level) -> Level {
-        let (level, hushed) = self.strangers.tell(now, level);
-        if hushed > 0 {
-            let text = format!(
-                "{hushed} more connections of strangers have ended, which was logged at debug level only"
-            );
-            self.log(level, text);
+        let (level, more) = self.ends.weigh(now, level);
+        if let Some(more) = more {
+            self.log(level, more);
         }
         level
+    }
+
+    /// Logs what nodes can cause as often as they like.
+    pub(super) fn complain(&mut self, now: Time, level: Level, text: String) {
+        let (level, more) = self.complaints.weigh(now, level);
+        if let Some(more) = more {
+            self.log(level, more);
+        }
+        self.log(level, text);
     }
 
     fn is_own_seed(&mut self, now: Time, address: &str) {

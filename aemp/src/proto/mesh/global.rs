@@ -35,18 +35,22 @@ impl<P: Peers> Mesh<P> {
             match GlobalRequest::parse(&name, args) {
                 Ok((request, odd)) => {
                     for text in odd {
-                        self.log(Level::Warn, format!("{name} from {from}: {text}: left out"));
+                        self.complain(
+                            now,
+                            Level::Warn,
+                            format!("{name} from {from}: {text}: left out"),
+                        );
                     }
                     self.global.request(now, &from, request);
                 }
-                Err(error) => self.misunderstood(&from, &error),
+                Err(error) => self.misunderstood(now, &from, &error),
             }
         }
         self.settle(now);
     }
 
-    fn misunderstood(&mut self, from: &NodeId, error: &GlobalRequestError) {
-        self.log(Level::Warn, format!("request from {from}: {error}"));
+    fn misunderstood(&mut self, now: Time, from: &NodeId, error: &GlobalRequestError) {
+        self.complain(now, Level::Warn, format!("request from {from}: {error}"));
     }
 
     /// Sets a key of a family in this node's part of the database. An equal value changes nothing.
@@ -251,7 +255,8 @@ impl<P: Peers> Mesh<P> {
             Effect::Watched(watch, told) => {
                 self.outputs.push_back(Output::Watched { watch, told });
             }
-            Effect::Log(level, text) => self.log(level, text),
+            // Most of it is what other nodes have done.
+            Effect::Log(level, text) => self.complain(now, level, text),
         }
     }
 }

@@ -193,7 +193,12 @@ impl<P: Peers> Mesh<P> {
                 self.abandon(now, conn);
             }
         }
-        self.log(Level::Info, format!("{node} cannot be reached ({text})"));
+        // A peer may have relays sent to any number of nodes.
+        self.complain(
+            now,
+            Level::Info,
+            format!("{node} cannot be reached ({text})"),
+        );
         let monitors = self.peers.with(node, |peer| peer.connect_failed());
         self.fire(now, node, monitors, text);
     }

@@ -1,34 +1,14 @@
-//! Connections that others have opened and that have proved nothing: how many there are, and how much is said of them.
+//! Connections that others have opened and that have proved nothing.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use super::Level;
-use crate::proto::{Time, peer::ConnId};
-
-/// So much is told of strangers at once, in lines of the log.
-const BURST: u32 = 100;
-/// How long it takes until one more line may be told.
-const PER_LINE: Duration = Duration::from_millis(100);
+use crate::proto::peer::ConnId;
 
 /// Whoever has come and proved nothing yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Strangers {
     /// Numbers of connections grow, so the first has been here longest.
     open: BTreeSet<ConnId>,
-    log: Bucket,
-}
-
-impl Default for Strangers {
-    fn default() -> Self {
-        Self {
-            open: BTreeSet::new(),
-            log: Bucket {
-                left: BURST,
-                since: Time::ZERO,
-                hushed: 0,
-            },
-        }
-    }
 }
 
 impl Strangers {
@@ -47,71 +27,5 @@ impl Strangers {
 
     pub(super) fn take_oldest(&mut self) -> Option<ConnId> {
         self.open.pop_first()
-    }
-
-    /// How urgent a line about a stranger is: anybody can cause them, and as often as they like, so that those above a measure
-    /// are for debugging only. Also how many have been such since the last that was not.
-    pub(super) fn tell(&mut self, now: Time, level: Level) -> (Level, u64) {
-        if level == Level::Debug {
-            return (level, 0);
-        }
-        match self.log.take(now) {
-            Some(hushed) => (level, hushed),
-            None => (Level::Debug, 0),
-        }
-    }
-}
-
-/// A measure of lines that fills up again with time.
-#[derive(Debug)]
-struct Bucket {
-    left: u32,
-    /// When it was filled last.
-    since: Time,
-    hushed: u64,
-}
-
-impl Bucket {
-    /// Takes one, if there is one: how many have been asked for in vain before.
-    fn take(&mut self, now: Time) -> Option<u64> {
-        let more = (now - self.since).as_nanos() / PER_LINE.as_nanos();
-        if let Some(more) = u32::try_from(more).ok().filter(|more| *more < BURST) {
-            self.left = (self.left + more).min(BURST);
-            self.since = self.since + PER_LINE * more;
-        } else {
-            self.left = BURST;
-            self.since = now;
-        }
-        if self.left == 0 {
-            self.hushed += 1;
-            return None;
-        }
-        self.left -= 1;
-        Some(std::mem::take(&mut self.hushed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(milliseconds: u64) -> Time {
-        Time::from(Duration::from_millis(milliseconds))
-    }
-
-    #[test]
-    fn a_storm_is_told_of_in_measure() {
-        let mut strangers = Strangers::default();
-        let told = |strangers: &mut Strangers, times: &mut dyn Iterator<Item = u64>| {
-            let tell = |time| strangers.tell(at(time), Level::Warn).0 == Level::Warn;
-            times.map(tell).filter(|told| *told).count()
-        };
-        assert_eq!(told(&mut strangers, &mut (0..10_000).map(|_| 5)), 100);
-        // Ten lines a second go on being told.
-        assert_eq!(told(&mut strangers, &mut (0..3000)), 29);
-        assert_eq!(strangers.tell(at(3100), Level::Info), (Level::Info, 99));
-        assert_eq!(strangers.tell(at(3100), Level::Debug), (Level::Debug, 0));
-        // After a pause there is as much as at first.
-        assert_eq!(told(&mut strangers, &mut (0..500).map(|_| 90_000)), 100);
     }
 }
