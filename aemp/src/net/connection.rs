@@ -5,6 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{
     Net, Order, Stream,
     link::{self, Start},
+    perform::Received,
     socket,
 };
 use crate::proto::peer::ConnId;
@@ -66,6 +67,7 @@ async fn handshake(
     early: &mut Vec<u8>,
 ) -> Option<Start> {
     let mut buffer = Vec::with_capacity(8192);
+    let mut enough = false;
     loop {
         tokio::select! {
             biased;
@@ -83,11 +85,14 @@ async fn handshake(
                     return None;
                 }
             },
-            read = stream.read_buf(&mut buffer) => match read {
+            // What waits to be read costs the peer, not us.
+            read = stream.read_buf(&mut buffer), if !enough => match read {
                 Ok(0) => return lost(net, conn, END_OF_FILE),
                 Ok(_) => {
-                    if !net.received(conn, &buffer) {
-                        early.extend_from_slice(&buffer);
+                    match net.received(conn, &buffer) {
+                        Received::Taken => {}
+                        Received::Enough => enough = true,
+                        Received::Late => early.extend_from_slice(&buffer),
                     }
                     buffer.clear();
                 }

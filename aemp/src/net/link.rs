@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::{Format, NodeId};
+use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
@@ -134,6 +134,15 @@ async fn let_others_send() {
     .await;
 }
 
+/// Which setting a packet has broken, for the log.
+fn limit_of(error: &FrameError) -> &'static str {
+    match error.kind {
+        FrameErrorKind::TooLarge { .. } => " (max_packet_bytes)",
+        FrameErrorKind::TooDeep { .. } => " (max_packet_depth)",
+        _ => "",
+    }
+}
+
 impl Pump<'_> {
     /// `Ok` when the mesh has ordered the end; otherwise why the connection ended.
     async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
@@ -197,12 +206,12 @@ impl Pump<'_> {
         let node = self.net.node();
         let _scope = node.decoding();
         let limits = node.limits();
-        let malformed = |error: &dyn std::fmt::Display| {
+        let malformed = |error: &dyn std::fmt::Display, limit: &str| {
             let mut text = error.to_string();
             if !text.starts_with(MALFORMED) {
                 text = format!("{MALFORMED}: {text}");
             }
-            tracing::warn!("{}: {text}", self.remote.id());
+            tracing::warn!("{}: {text}{limit}", self.remote.id());
             text
         };
         loop {
@@ -212,14 +221,14 @@ impl Pump<'_> {
                     packet
                 }
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(malformed(&error)),
+                Err(error) => return Err(malformed(&error, limit_of(&error))),
             };
             let mut reader = self
                 .recv
                 .reader(packet, limits)
-                .map_err(|error| malformed(&error))?;
+                .map_err(|error| malformed(&error, ""))?;
             node.deliver(&self.remote, &mut reader, &mut self.requests)
-                .map_err(|error| malformed(&error))?;
+                .map_err(|error| malformed(&error, ""))?;
         }
     }
 

@@ -11,6 +11,7 @@ mod nodes;
 mod output;
 mod peers;
 mod seeds;
+mod strangers;
 mod timed;
 
 use std::{
@@ -23,7 +24,7 @@ use aemp_codec::NodeId;
 
 pub use self::global::RawRequest;
 use self::{
-    conn::{Conn, Phase, Purpose},
+    conn::{Conn, Phase},
     nodes::Node,
     seeds::Seeds,
     timed::Timed,
@@ -33,7 +34,13 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{
+    Random, Time,
+    global::Global,
+    handshake::HandshakeConfig,
+    limits::{NodeLimits, Notices},
+    peer::ConnId,
+};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -50,20 +57,24 @@ pub struct MeshConfig {
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
     /// How many connections that others have opened may be unauthenticated at one time.
-    pub max_handshakes: usize,
+    pub max_strangers: usize,
+    /// How many of these may come from one [source](super::limits::Source).
+    pub max_strangers_per_address: usize,
 }
 
 impl MeshConfig {
     /// The reference's defaults for a node without seeds.
     #[must_use]
     pub fn new(handshake: HandshakeConfig) -> Self {
+        let limits = NodeLimits::default();
         Self {
             handshake,
             seeds: Vec::new(),
             listeners: Vec::new(),
             global: false,
             connect_interval: Duration::from_secs(2),
-            max_handshakes: 1024,
+            max_strangers: limits.max_strangers,
+            max_strangers_per_address: limits.max_strangers_per_address,
         }
     }
 }
@@ -89,6 +100,8 @@ pub struct Mesh<P> {
     runnable: VecDeque<ConnId>,
     /// When it was last told that another node uses our ID.
     namesake: Option<Time>,
+    /// Who was told of lately for reaching a limit.
+    notices: Notices,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
@@ -114,6 +127,7 @@ impl<P: Peers> Mesh<P> {
             seeds: Seeds::new(config.handshake.timeout),
             runnable: VecDeque::new(),
             namesake: None,
+            notices: Notices::default(),
             outputs: VecDeque::new(),
             stopped: false,
             config,
@@ -189,31 +203,6 @@ impl<P: Peers> Mesh<P> {
         self.seeds.iter()
     }
 
-    /// A connection from `addr`, the peer's socket address, was accepted.
-    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
-        let conn = self.next_conn();
-        let waiting = self.conns.waiting();
-        let handshakes = waiting.filter(|conn| conn.is_stranger()).count();
-        let full = handshakes >= self.config.max_handshakes;
-        if self.stopped || full {
-            let (level, why) = if self.stopped {
-                (Level::Debug, "this node has stopped")
-            } else {
-                (Level::Warn, "too many connections in handshake")
-            };
-            self.log(level, format!("{addr} turned away: {why}"));
-            self.outputs.push_back(Output::Close { conn });
-            return conn;
-        }
-        let handshake = self.new_handshake(now, addr);
-        let phase = Phase::handshake(handshake);
-        self.conns
-            .insert(conn, Conn::new(addr, Purpose::Accepted, phase));
-        self.runnable.push_back(conn);
-        self.settle(now);
-        conn
-    }
-
     /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
@@ -235,6 +224,7 @@ impl<P: Peers> Mesh<P> {
     pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         self.receive(conn, bytes);
         self.settle(now);
+        self.tell_full(now, conn);
     }
 
     /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").

@@ -2,13 +2,15 @@
 
 use aemp_codec::NodeId;
 
-use crate::proto::{Time, handshake::Handshake};
+use crate::proto::{Time, handshake::Handshake, limits::Source};
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Conn {
     /// For the log: `host:port` as dialled, or the peer's socket address.
     pub(super) addr: String,
+    /// Where it comes from, if somebody else has opened it.
+    pub(super) source: Option<Source>,
     pub(super) purpose: Purpose,
     pub(super) phase: Phase,
 }
@@ -54,6 +56,7 @@ impl Conn {
     pub(super) fn new(addr: &str, purpose: Purpose, phase: Phase) -> Self {
         Self {
             addr: addr.into(),
+            source: None,
             purpose,
             phase,
         }

@@ -121,7 +121,7 @@ impl Net {
         (net, conn)
     }
 
-    fn monitor(&mut self, node: &str, number: u64) {
+    pub(super) fn monitor(&mut self, node: &str, number: u64) {
         let node = id(node);
         let urge = self
             .mesh
@@ -563,19 +563,6 @@ fn a_dial_that_nobody_answers_ends() {
 }
 
 #[test]
-fn too_many_strangers_are_turned_away() {
-    let mut net = Net::with(|config| config.max_handshakes = 2);
-    let first = net.accept("");
-    net.accept("");
-    net.accept("");
-    let turned_away = "1.2.3.4:5 turned away: too many connections in handshake";
-    assert_eq!(net.todo(), ["hello 1", "hello 2", turned_away, "close 3"]);
-    net.mesh.closed(net.now, first, "Unexpected end-of-file");
-    net.accept("");
-    assert_eq!(net.todo(), ["hello 4"]);
-}
-
-#[test]
 fn too_much_queued_ends_the_connection() {
     let (mut net, conn) = Net::up("b");
     net.monitor("b", 1);
@@ -583,9 +570,11 @@ fn too_much_queued_ends_the_connection() {
     net.send("b", &large);
     let text = "more than 1000 bytes queued";
     let close = format!("close {}", conn.0);
+    let told = "b: max_queue_bytes (1000) reached: it is given up";
     assert_eq!(
         net.todo(),
         [
+            told.to_owned(),
             close,
             format!("fire b [1] {text}"),
             format!("down b {text}")
