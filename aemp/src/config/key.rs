@@ -42,12 +42,14 @@ pub enum Kind {
     Flag,
     /// A positive whole number.
     Count,
+    /// A list of permits, each `NODES=FUNCTIONS`.
+    Permits,
     /// A number of bytes, which may end in `K`, `M` or `G`.
     Bytes,
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 29] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -132,6 +134,11 @@ pub const KEYS: [Key; 28] = [
         Kind::Bytes,
         "what is read of a connection before its handshake is over",
     ),
+    key(
+        "allow",
+        Kind::Permits,
+        "which nodes may have which functions run here; nothing else then",
+    ),
     key("max_packet_bytes", Kind::Bytes, "the largest packet"),
     key(
         "max_packet_depth",
@@ -199,8 +206,11 @@ impl Key {
     /// Whether its value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        use Kind::{Addresses, Formats, Methods, Services};
-        matches!(self.kind, Addresses | Services | Formats | Methods)
+        use Kind::{Addresses, Formats, Methods, Permits, Services};
+        matches!(
+            self.kind,
+            Addresses | Services | Formats | Methods | Permits
+        )
     }
 
     /// The value as it is best kept: lists of texts with commas, numbers and flags of texts. Null is left alone.
@@ -233,6 +243,10 @@ impl Key {
             Kind::Formats => read::names(value)?.into(),
             Kind::Methods => {
                 read::methods(value)?;
+                read::names(value)?.into()
+            }
+            Kind::Permits => {
+                read::permits(value)?;
                 read::names(value)?.into()
             }
             Kind::Seconds => read::number(value, read::least(self.name))?,

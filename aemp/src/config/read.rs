@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use aemp_codec::{NodeId, Value};
 
-use super::{Address, Service, expand_node_id};
+use super::{Address, Permit, Service, expand_node_id};
 use crate::proto::handshake::auth::{Method, Secret};
 
 type Read<T> = Result<T, String>;
@@ -237,6 +237,11 @@ pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
         })
     });
     methods.collect()
+}
+
+pub(super) fn permits(value: &Value) -> Read<Vec<Permit>> {
+    let permits = names(value)?;
+    permits.iter().map(|permit| permit.parse()).collect()
 }
 
 pub(super) fn services(value: &Value) -> Read<Vec<Service>> {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use aemp_codec::{Map, Value};
 
 use super::{
-    Address, ConfigError, Place, Sources, expand_node_id, host_name,
+    Address, ConfigError, Permit, Place, Sources, expand_node_id, host_name,
     layers::Layers,
     read::{self, addresses, flag, methods, names, seconds, services, timeout},
 };
@@ -54,6 +54,9 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// `secure`.
     pub secure: bool,
+    /// `allow`: who may have what run here. If there is one, whatever it does not permit is refused, with `secure` or
+    /// without.
+    pub allow: Option<Vec<Permit>>,
     /// `monitor_timeout`: 30 seconds.
     pub monitor_timeout: Duration,
     /// `connect_interval`: 2 seconds.
@@ -127,6 +130,7 @@ impl Settings {
             binds: layers.read("binds", addresses)?,
             services: layers.read("services", services)?.unwrap_or_default(),
             secure: layers.read("secure", flag)?.unwrap_or(false),
+            allow: layers.read("allow", read::permits)?,
             monitor_timeout: layers
                 .read("monitor_timeout", timeout)?
                 .unwrap_or(Duration::from_secs(30)),

@@ -17,11 +17,14 @@ use super::{
     socket,
 };
 use crate::{
-    node::remote::{Remote, line::Line},
+    node::{
+        remote::{Remote, line::Line},
+        request::Brought,
+    },
     port::scheduler::Running,
     proto::{
+        Time,
         link::{Link, LinkAction, TIMED_OUT},
-        mesh::RawRequest,
         peer::{ConnId, Traffic, Urge},
     },
 };
@@ -54,8 +57,10 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: Stream,
-    /// Requests for the mesh that the last read has brought.
-    requests: Vec<RawRequest>,
+    /// What the last read has brought, beside messages.
+    brought: Brought,
+    /// Until when nothing more is read, because too much was asked for.
+    resume: Option<Time>,
     /// Whether the mesh wants to know when what was taken last has been written.
     asked: bool,
     /// Being written, and how much of it has been.
@@ -96,7 +101,8 @@ pub(super) async fn run(
         received,
         link,
         recv: start.recv,
-        requests: Vec::new(),
+        brought: Brought::default(),
+        resume: None,
         asked: false,
         stream,
         out: Vec::new(),
@@ -149,7 +155,9 @@ impl Pump<'_> {
         self.deliver()?;
         loop {
             self.write()?;
-            let deadline = self.net.instant(self.link.deadline());
+            let deadline = self.link.deadline();
+            let deadline = self.resume.map_or(deadline, |resume| resume.min(deadline));
+            let deadline = self.net.instant(deadline);
             let writing = self.written < self.out.len();
             tokio::select! {
                 biased;
@@ -157,7 +165,7 @@ impl Pump<'_> {
                     Some(Order::Transmit(_) | Order::Established { .. }) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
-                ready = self.stream.readable() => {
+                ready = self.stream.readable(), if self.resume.is_none() => {
                     ready.map_err(|error| socket::text(&error))?;
                     self.read()?;
                 }
@@ -190,16 +198,48 @@ impl Pump<'_> {
         let running = Running::start(node);
         let delivered = self.packets();
         self.line.received(self.received);
-        if !self.requests.is_empty() {
-            let (conn, requests) = (self.conn, self.requests.drain(..));
-            self.net
+        if !self.brought.for_mesh.is_empty() {
+            let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
+            let cost = self
+                .net
                 .ask(|mesh, now| mesh.global_requests(now, conn, requests));
+            self.brought.cost += cost;
         }
+        self.charge();
         if let Some(running) = running {
             let mut budget = BUDGET;
             while budget > 0 && running.run_one(&mut budget) {}
         }
         delivered
+    }
+
+    /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
+    /// goes on writing.
+    fn charge(&mut self) {
+        const LIMIT: &str = "max_requests_per_second";
+        let cost = std::mem::take(&mut self.brought.cost);
+        if cost == 0 {
+            return;
+        }
+        let (now, most) = (
+            self.net.now(),
+            self.net.node().costs().max_requests_per_second,
+        );
+        let account = self.remote.account();
+        let Some(mut wait) = account.charge(now, cost, most) else {
+            return;
+        };
+        // A pause begins with a read, so that it is over before the peer's silence, or its writes that nobody takes, mean anything.
+        let longest = self.net.0.config.monitor_timeout / 4;
+        if wait > longest {
+            wait = longest;
+            account.forgive();
+        }
+        self.resume = Some(now + wait);
+        if account.is_news(LIMIT) {
+            let id = self.remote.id();
+            tracing::warn!(node = %id, "{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+        }
     }
 
     fn packets(&mut self) -> Result<(), String> {
@@ -227,7 +267,7 @@ impl Pump<'_> {
                 .recv
                 .reader(packet, limits)
                 .map_err(|error| malformed(&error, ""))?;
-            node.deliver(&self.remote, &mut reader, &mut self.requests)
+            node.deliver(&self.remote, &mut reader, &mut self.brought)
                 .map_err(|error| malformed(&error, ""))?;
         }
     }
@@ -295,7 +335,9 @@ impl Pump<'_> {
     }
 
     fn timeout(&mut self) -> Result<(), String> {
-        match self.link.timeout(self.net.now()) {
+        let now = self.net.now();
+        self.resume.take_if(|resume| *resume <= now);
+        match self.link.timeout(now) {
             LinkAction::None => {}
             LinkAction::SendKeepalive => {
                 // It is written by the next turn of the loop.

@@ -21,7 +21,6 @@ use super::{
     registry::{InitFunction, Registry},
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
-    stillborn::Stillborn,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
@@ -197,12 +196,13 @@ impl NodeBuilder {
             names: Names::new(random),
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
-            stillborn: Stillborn::default(),
             dying: AtomicUsize::new(0),
             scheduler,
             limits: settings.limits.packet(),
+            costs: settings.limits.clone(),
             registry,
             secure: settings.secure,
+            allow: settings.allow.clone(),
             remotes: Remotes::new(settings.limits.peer()),
             inspection: Inspection::new(),
             net: OnceLock::new(),

@@ -56,6 +56,15 @@ impl Budget {
         Some(Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX))
     }
 
+    /// Takes one, if there is one.
+    pub fn take(&mut self, now: Time) -> bool {
+        let may = self.charge(now, 0).is_none() && self.left >= 1.0;
+        if may {
+            self.left -= 1.0;
+        }
+        may
+    }
+
     /// What is owed is forgotten.
     pub fn forgive(&mut self) {
         self.left = self.left.max(0.0);
@@ -97,6 +106,14 @@ mod tests {
             now = now + budget.charge(now, 37).unwrap_or_default();
         }
         assert!((10_500..=11_100).contains(&done), "{done}");
+    }
+
+    #[test]
+    fn who_has_nothing_left_gets_nothing() {
+        let mut budget = Budget::new(at(0), 2);
+        let taken: Vec<_> = (0..4).map(|_| budget.take(at(0))).collect();
+        assert_eq!(taken, [true, true, false, false]);
+        assert!(!budget.take(at(400)) && budget.take(at(500)) && !budget.take(at(501)));
     }
 
     #[test]
