@@ -29,7 +29,11 @@ use crate::{
     },
 };
 
-/// Messages that ports handle on the reading task after each read; the rest is for the drainers.
+/// Packets that are delivered before others have their turn: some tenths of a millisecond.
+const TURN: u32 = 256;
+/// Bytes that are read before others have their turn.
+const TURN_BYTES: usize = 256 << 10;
+/// Messages that ports handle on the reading task after each turn; the rest is for the drainers.
 const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 1 << 20;
@@ -39,6 +43,7 @@ const MALFORMED: &str = "malformed packet";
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What the handshake hands over.
+#[derive(Debug)]
 pub(super) struct Start {
     pub(super) node: NodeId,
     pub(super) recv: Format,
@@ -57,9 +62,12 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: Stream,
-    /// What the last read has brought, beside messages.
+    /// How much the connection has had of its turn. Waiting for a socket that has something to read never gives way to other
+    /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
+    turn: Turn,
+    /// What the last turn has brought, beside messages.
     brought: Brought,
-    /// Until when nothing more is read, because too much was asked for.
+    /// Until when nothing more is read or delivered, because too much was asked for.
     resume: Option<Time>,
     /// Whether the mesh wants to know when what was taken last has been written.
     asked: bool,
@@ -68,13 +76,25 @@ struct Pump<'a> {
     written: usize,
 }
 
+#[derive(Default)]
+struct Turn {
+    packets: u32,
+    bytes: usize,
+}
+
+impl Turn {
+    fn is_over(&self) -> bool {
+        self.packets >= TURN || self.bytes >= TURN_BYTES
+    }
+}
+
 /// Runs the connection until it ends; the mesh is told, unless it has ordered the end.
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
     stream: Stream,
     mut orders: UnboundedReceiver<Order>,
-    start: Start,
+    start: Box<Start>,
     made: Made,
 ) {
     let node = net.node();
@@ -100,6 +120,7 @@ pub(super) async fn run(
         line,
         received,
         link,
+        turn: Turn::default(),
         recv: start.recv,
         brought: Brought::default(),
         resume: None,
@@ -159,13 +180,18 @@ impl Pump<'_> {
             let deadline = self.resume.map_or(deadline, |resume| resume.min(deadline));
             let deadline = self.net.instant(deadline);
             let writing = self.written < self.out.len();
+            let (resting, waiting) = (self.turn.is_over(), self.resume.is_some());
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::Established { .. }) => {}
+                    Some(Order::Transmit(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
-                ready = self.stream.readable(), if self.resume.is_none() => {
+                () = tokio::task::yield_now(), if resting && !waiting => {
+                    self.turn = Turn::default();
+                    self.deliver()?;
+                }
+                ready = self.stream.readable(), if !resting && !waiting => {
                     ready.map_err(|error| socket::text(&error))?;
                     self.read()?;
                 }
@@ -185,6 +211,7 @@ impl Pump<'_> {
             Ok(read) => {
                 self.link.heard(self.net.now());
                 self.received.bytes += read as u64;
+                self.turn.bytes += read;
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -254,10 +281,11 @@ impl Pump<'_> {
             tracing::warn!("{}: {text}{limit}", self.remote.id());
             text
         };
-        loop {
+        while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
                     self.received.packets += 1;
+                    self.turn.packets += 1;
                     packet
                 }
                 Ok(None) => return Ok(()),
@@ -270,6 +298,7 @@ impl Pump<'_> {
             node.deliver(&self.remote, &mut reader, &mut self.brought)
                 .map_err(|error| malformed(&error, ""))?;
         }
+        Ok(())
     }
 
     /// Hands what is queued to the socket, as far as it takes it.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{LockedPeers, Net, Order, Task, connection, events::Event, lock};
+use super::{LockedPeers, Net, Order, Task, connection, events::Event, link::Start, lock};
 use crate::proto::{
     Time,
     mesh::{Level, Mesh, Output},
@@ -25,10 +25,15 @@ impl Net {
     /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
     /// none of that waits or runs foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
+        let mut logs = Vec::new();
         let mut mesh = lock(&self.0.mesh);
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
-            self.perform(output);
+            match output {
+                // Whoever takes logs may wait for a disk, or for this node.
+                Output::Log { level, text } => logs.push((level, text)),
+                output => self.perform(output),
+            }
         }
         let deadline = alarm(mesh.deadline());
         // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
@@ -39,6 +44,9 @@ impl Net {
         drop(mesh);
         if sooner {
             self.0.deadline.notify_one();
+        }
+        for (level, text) in logs {
+            log(level, &text);
         }
         result
     }
@@ -69,16 +77,16 @@ impl Net {
                 leftover,
                 peer_keepalive,
                 provider,
-            } => self.order(
-                conn,
-                Order::Established {
+            } => {
+                let start = Start {
                     node,
                     recv,
                     leftover,
                     peer_keepalive,
                     provider,
-                },
-            ),
+                };
+                self.order(conn, Order::Established(Box::new(start)));
+            }
             Output::WakeWriter { node } => {
                 if let Some(remote) = self.node().remotes().get(node.as_str()) {
                     remote.wake.notify_one();
@@ -113,7 +121,7 @@ impl Net {
 
     fn order(&self, conn: ConnId, order: Order) {
         if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.established |= matches!(order, Order::Established { .. });
+            task.established |= matches!(order, Order::Established(_));
             let _ = task.orders.send(order);
         }
     }

@@ -1,5 +1,6 @@
 //! The whole node: who connects to whom, which connection counts, node up and down.
 
+mod admission;
 mod arbiter;
 mod conn;
 mod connections;
@@ -27,6 +28,7 @@ use self::{
     conn::{Conn, Phase},
     nodes::Node,
     seeds::Seeds,
+    strangers::Strangers,
     timed::Timed,
 };
 pub use self::{
@@ -56,7 +58,7 @@ pub struct MeshConfig {
     pub global: bool,
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
-    /// How many connections that others have opened may be unauthenticated at one time.
+    /// How many connections that others have opened may be unauthenticated at one time: above it, the oldest of them are closed.
     pub max_strangers: usize,
     /// How many of these may come from one [source](super::limits::Source).
     pub max_strangers_per_address: usize,
@@ -92,6 +94,7 @@ pub struct Mesh<P> {
     random: Random,
     conns: Timed<ConnId, Conn>,
     last_conn: u64,
+    strangers: Strangers,
     nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
@@ -122,6 +125,7 @@ impl<P: Peers> Mesh<P> {
             random,
             conns: Timed::default(),
             last_conn: 0,
+            strangers: Strangers::default(),
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),

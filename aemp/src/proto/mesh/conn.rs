@@ -2,15 +2,13 @@
 
 use aemp_codec::NodeId;
 
-use crate::proto::{Time, handshake::Handshake, limits::Source};
+use crate::proto::{Time, handshake::Handshake};
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Conn {
     /// For the log: `host:port` as dialled, or the peer's socket address.
     pub(super) addr: String,
-    /// Where it comes from, if somebody else has opened it.
-    pub(super) source: Option<Source>,
     pub(super) purpose: Purpose,
     pub(super) phase: Phase,
 }
@@ -56,15 +54,9 @@ impl Conn {
     pub(super) fn new(addr: &str, purpose: Purpose, phase: Phase) -> Self {
         Self {
             addr: addr.into(),
-            source: None,
             purpose,
             phase,
         }
-    }
-
-    /// Whether somebody has opened it who has not proved anything.
-    pub(super) fn is_stranger(&self) -> bool {
-        self.purpose == Purpose::Accepted && matches!(self.phase, Phase::Handshake(_))
     }
 
     /// Whether its handshake has sent that nonce.

@@ -118,10 +118,22 @@ impl<P: Peers> Mesh<P> {
                 Told::Seed(Level::Warn, "seed is no node")
             }
             _ if seed => Told::Seed(Level::Warn, "seed not reached"),
-            _ => Told::As(level(error)),
+            _ => Told::As(self.measured(now, level(error))),
         };
         self.tell_end(id, told, &text);
         self.abandon(now, id);
+    }
+
+    /// How urgent the end of a stranger's connection is when there are many of them.
+    fn measured(&mut self, now: Time, level: Level) -> Level {
+        let (level, hushed) = self.strangers.tell(now, level);
+        if hushed > 0 {
+            let text = format!(
+                "{hushed} more connections of strangers have ended, which was logged at debug level only"
+            );
+            self.log(level, text);
+        }
+        level
     }
 
     fn is_own_seed(&mut self, now: Time, address: &str) {
@@ -205,6 +217,7 @@ fn level(error: &HandshakeError) -> Level {
     match error {
         HandshakeError::WrongSecret
         | HandshakeError::NoSecret
+        | HandshakeError::TooMany(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)
         | HandshakeError::NoCommonFraming(_)

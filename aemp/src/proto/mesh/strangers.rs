@@ -1,152 +1,148 @@
-//! Connections that others have opened: how many of them may be without proof.
+//! Connections that others have opened and that have proved nothing: how many there are, and how much is said of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    Level, Mesh, Output, Peers,
-    conn::{Conn, Phase, Purpose},
-};
+use super::Level;
 use crate::proto::{Time, limits::Source, peer::ConnId};
 
-/// The names of the settings.
-const TOTAL: &str = "max_strangers";
-const PER_ADDRESS: &str = "max_strangers_per_address";
-const BYTES: &str = "max_handshake_bytes";
+/// So much is told of strangers at once, in lines of the log.
+const BURST: u32 = 100;
+/// How long it takes until one more line may be told.
+const PER_LINE: Duration = Duration::from_millis(100);
 
-impl<P: Peers> Mesh<P> {
-    /// A connection from `addr`, the peer's socket address, was accepted.
-    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
-        let conn = self.next_conn();
-        let source = Source::of(addr);
-        if !self.admits(now, addr, &source) {
-            self.outputs.push_back(Output::Close { conn });
-            return conn;
-        }
-        let phase = Phase::handshake(self.new_handshake(now, addr));
-        let mut stranger = Conn::new(addr, Purpose::Accepted, phase);
-        stranger.source = Some(source);
-        self.conns.insert(conn, stranger);
-        self.runnable.push_back(conn);
-        self.settle(now);
-        conn
-    }
+/// Whoever has come and proved nothing yet.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    /// Numbers of connections grow, so the first has been here longest.
+    open: BTreeMap<ConnId, Source>,
+    /// How many come from where.
+    sources: BTreeMap<Source, usize>,
+    log: Bucket,
+}
 
-    /// Whether one more stranger may come in. Logs that it may not.
-    fn admits(&mut self, now: Time, addr: &str, source: &Source) -> bool {
-        if self.stopped {
-            let text = format!("{addr} turned away: this node has stopped");
-            self.log(Level::Debug, text);
-            return false;
-        }
-        let (all, each) = (
-            self.config.max_strangers,
-            self.config.max_strangers_per_address,
-        );
-        let (total, from_there) = self.count_strangers(source);
-        if from_there >= each {
-            return self.turn_away(now, addr, source, PER_ADDRESS, each);
-        }
-        if total < all {
-            return true;
-        }
-        // Who comes in numbers must not keep others out.
-        match self.oldest_of_crowd(from_there + 1) {
-            Some(oldest) => {
-                self.make_room(now, oldest, all);
-                true
-            }
-            None => self.turn_away(now, addr, source, TOTAL, all),
+impl Default for Strangers {
+    fn default() -> Self {
+        Self {
+            open: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            log: Bucket {
+                left: BURST,
+                since: Time::ZERO,
+                hushed: 0,
+            },
         }
     }
+}
 
-    /// How many strangers there are, and how many from one source.
-    fn count_strangers(&self, source: &Source) -> (usize, usize) {
-        let strangers = self.conns.waiting().filter(|conn| conn.is_stranger());
-        strangers.fold((0, 0), |(total, from_there), stranger| {
-            let counts = stranger.source.as_ref() == Some(source);
-            (total + 1, from_there + usize::from(counts))
-        })
+impl Strangers {
+    pub(super) fn came(&mut self, conn: ConnId, source: Source) {
+        *self.sources.entry(source.clone()).or_default() += 1;
+        self.open.insert(conn, source);
     }
 
-    fn turn_away(
-        &mut self,
-        now: Time,
-        addr: &str,
-        source: &Source,
-        limit: &'static str,
-        setting: usize,
-    ) -> bool {
-        let told = self.notices.is_due(now, limit, &source.to_string());
-        let level = if told { Level::Warn } else { Level::Debug };
-        let text = format!("{addr} turned away: {limit} ({setting}) reached");
-        self.log(level, text);
-        false
-    }
-
-    /// The first stranger of the source that has most of them, if those are more than so many.
-    fn oldest_of_crowd(&self, more_than: usize) -> Option<ConnId> {
-        let mut crowds: BTreeMap<&Source, (usize, ConnId)> = BTreeMap::new();
-        for (id, conn) in self.conns.iter().filter(|(_, conn)| conn.is_stranger()) {
-            if let Some(source) = &conn.source {
-                crowds.entry(source).or_insert((0, *id)).0 += 1;
+    /// It has proved itself, or is gone.
+    pub(super) fn gone(&mut self, conn: ConnId) {
+        if let Some(source) = self.open.remove(&conn)
+            && let Some(count) = self.sources.get_mut(&source)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
             }
         }
-        let (count, oldest) = crowds.into_values().max_by_key(|(count, _)| *count)?;
-        (count > more_than).then_some(oldest)
     }
 
-    fn make_room(&mut self, now: Time, oldest: ConnId, setting: usize) {
-        let Some(conn) = self.conns.get(&oldest) else {
-            return;
-        };
-        let source = conn
-            .source
-            .as_ref()
-            .map_or_else(String::new, Source::to_string);
-        let text = format!(
-            "{} disconnected - it makes room for another: {TOTAL} ({setting}) reached",
-            conn.addr
-        );
-        let told = self.notices.is_due(now, TOTAL, &source);
-        self.log(if told { Level::Warn } else { Level::Debug }, text);
-        self.abandon(now, oldest);
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 
-    /// Whether more should be read from a connection that is not established yet. If not, it has sent so much ahead that the
-    /// rest has to wait until it is.
-    #[must_use]
-    pub fn wants_more(&self, conn: ConnId) -> bool {
-        let most = self.config.handshake.max_handshake_bytes;
-        match self.conns.get(&conn).map(|conn| &conn.phase) {
-            Some(Phase::Handshake(handshaking)) => !handshaking.handshake.is_full(),
-            Some(Phase::Pending(node)) => {
-                let node = self.nodes.get(node);
-                node.is_none_or(|node| node.early_bytes(conn) < most)
-            }
-            Some(Phase::Dialing { .. } | Phase::Up(_)) | None => true,
-        }
+    /// How many of them come from there.
+    pub(super) fn len_of(&self, source: &Source) -> usize {
+        self.sources.get(source).copied().unwrap_or(0)
     }
 
-    /// Tells that a connection has to wait, because it has sent as much ahead as it may.
-    pub(super) fn tell_full(&mut self, now: Time, id: ConnId) {
-        if self.wants_more(id) {
-            return;
+    /// Who has been here longest, of all.
+    pub(super) fn oldest(&self) -> Option<ConnId> {
+        self.open.keys().next().copied()
+    }
+
+    /// Who has been here longest, of those from there.
+    pub(super) fn oldest_of(&self, source: &Source) -> Option<ConnId> {
+        let mut from_there = self.open.iter().filter(|(_, other)| *other == source);
+        from_there.next().map(|(conn, _)| *conn)
+    }
+
+    /// Who has been here longest, of those from where most come: who comes in numbers must not keep others out.
+    pub(super) fn oldest_of_most(&self) -> Option<ConnId> {
+        let most = self.sources.values().max()?;
+        let crowded = |source| self.sources.get(source) == Some(most);
+        let mut crowd = self.open.iter().filter(|(_, source)| crowded(*source));
+        crowd.next().map(|(conn, _)| *conn)
+    }
+
+    /// How urgent a line about a stranger is: anybody can cause them, and as often as they like, so that those above a measure
+    /// are for debugging only. Also how many have been such since the last that was not.
+    pub(super) fn tell(&mut self, now: Time, level: Level) -> (Level, u64) {
+        if level == Level::Debug {
+            return (level, 0);
         }
-        let Some(conn) = self.conns.get(&id) else {
-            return;
-        };
-        let who = match &conn.phase {
-            Phase::Pending(node) => node.as_str().to_owned(),
-            _ => self
-                .claim(id)
-                .map_or_else(|| conn.addr.clone(), |claim| claim.node.as_str().into()),
-        };
-        if self.notices.is_due(now, BYTES, &who) {
-            let setting = self.config.handshake.max_handshake_bytes;
-            let text = format!(
-                "{who} has sent {BYTES} ({setting}) ahead of its handshake's end: the rest has to wait"
-            );
-            self.log(Level::Warn, text);
+        match self.log.take(now) {
+            Some(hushed) => (level, hushed),
+            None => (Level::Debug, 0),
         }
+    }
+}
+
+/// A measure of lines that fills up again with time.
+#[derive(Debug)]
+struct Bucket {
+    left: u32,
+    /// When it was filled last.
+    since: Time,
+    hushed: u64,
+}
+
+impl Bucket {
+    /// Takes one, if there is one: how many have been asked for in vain before.
+    fn take(&mut self, now: Time) -> Option<u64> {
+        let more = (now - self.since).as_nanos() / PER_LINE.as_nanos();
+        if let Some(more) = u32::try_from(more).ok().filter(|more| *more < BURST) {
+            self.left = (self.left + more).min(BURST);
+            self.since = self.since + PER_LINE * more;
+        } else {
+            self.left = BURST;
+            self.since = now;
+        }
+        if self.left == 0 {
+            self.hushed += 1;
+            return None;
+        }
+        self.left -= 1;
+        Some(std::mem::take(&mut self.hushed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Time {
+        Time::from(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn a_storm_is_told_of_in_measure() {
+        let mut strangers = Strangers::default();
+        let told = |strangers: &mut Strangers, times: &mut dyn Iterator<Item = u64>| {
+            let tell = |time| strangers.tell(at(time), Level::Warn).0 == Level::Warn;
+            times.map(tell).filter(|told| *told).count()
+        };
+        assert_eq!(told(&mut strangers, &mut (0..10_000).map(|_| 5)), 100);
+        // Ten lines a second go on being told.
+        assert_eq!(told(&mut strangers, &mut (0..3000)), 29);
+        assert_eq!(strangers.tell(at(3100), Level::Info), (Level::Info, 99));
+        assert_eq!(strangers.tell(at(3100), Level::Debug), (Level::Debug, 0));
+        // After a pause there is as much as at first.
+        assert_eq!(told(&mut strangers, &mut (0..500).map(|_| 90_000)), 100);
     }
 }

@@ -562,6 +562,64 @@ fn a_dial_that_nobody_answers_ends() {
     assert_eq!(net.work(), (30_000, todo.to_vec()));
 }
 
+/// Whoever is in the way makes room for whoever comes, but not who has proved to be a node.
+#[test]
+fn too_many_strangers_make_room() {
+    let mut net = Net::with(|config| config.max_strangers = 2);
+    let first = net.accept("");
+    let second = net.accept("");
+    let third = net.accept("");
+    let told =
+        "1.2.3.4:5 disconnected - too many connections in handshake: max_strangers (2) reached.";
+    assert_eq!(
+        net.todo(),
+        ["hello 1", "hello 2", told, "close 1", "hello 3"]
+    );
+    // Its end is told of later, which changes nothing.
+    net.mesh.closed(net.now, first, "Unexpected end-of-file");
+    net.mesh.closed(net.now, third, "Unexpected end-of-file");
+    net.accept("");
+    assert_eq!(net.todo(), ["hello 4"]);
+    net.receive(second, &hello("b"));
+    net.receive(second, PROOF);
+    net.todo();
+    net.accept("");
+    assert_eq!(net.todo(), ["hello 5"]);
+    assert!(net.mesh.is_up(&id("b")));
+}
+
+#[test]
+fn strangers_make_room_when_the_system_has_none() {
+    let mut net = Net::new();
+    assert_eq!(net.mesh.make_room(net.now), 0);
+    for _ in 0..3 {
+        net.accept("");
+    }
+    net.todo();
+    assert_eq!(net.mesh.make_room(net.now), 2);
+    let told = "1.2.3.4:5 disconnected - too many connections in handshake: the system has no room for more.";
+    assert_eq!(net.todo(), [told, "close 1", told, "close 2"]);
+}
+
+/// As many as come are told of at first, then some, so that nobody can fill a disk.
+#[test]
+fn a_storm_of_strangers_is_not_a_storm_of_logs() {
+    let mut net = Net::with(|config| config.max_strangers = 2);
+    for _ in 0..1000 {
+        net.accept("");
+    }
+    let told = |todo: &[String]| todo.iter().filter(|line| line.contains("too many")).count();
+    assert_eq!(told(&net.todo()), 100);
+    net.now = net.now + Duration::from_millis(500);
+    for _ in 0..10 {
+        net.accept("");
+    }
+    let todo = net.todo();
+    assert_eq!(told(&todo), 5);
+    let more = "898 more connections of strangers have ended, which was logged at debug level only";
+    assert!(todo.iter().any(|line| line == more), "{todo:?}");
+}
+
 #[test]
 fn too_much_queued_ends_the_connection() {
     let (mut net, conn) = Net::up("b");
