@@ -93,6 +93,7 @@ pub mod __private;
 pub mod config;
 pub mod db;
 mod error;
+pub mod limits;
 mod macros;
 mod message;
 mod net;

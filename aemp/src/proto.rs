@@ -9,12 +9,14 @@
 //! - [`link`]: one connection behind its handshake: packets, keepalives, silence.
 //! - [`peer`]: one other node: what is queued for it, what is monitored there. It carries the
 //!   delivery guarantee.
+//! - [`limits`]: what strangers and other nodes may cost.
 //! - [`mesh`]: the whole node: who connects to whom, which connection counts, node up and down.
 //! - [`request`]: what node ports ask of each other.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod global;
 pub mod handshake;
+pub mod limits;
 pub mod link;
 mod measure;
 pub mod mesh;

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{
     Net, Order, Stream,
     link::{self, Start},
+    perform::Received,
     socket,
 };
 use crate::proto::peer::ConnId;
@@ -70,6 +71,7 @@ async fn handshake(
     orders: &mut Orders,
     early: &mut Vec<u8>,
 ) -> Option<Box<Start>> {
+    let mut enough = false;
     loop {
         tokio::select! {
             biased;
@@ -85,27 +87,30 @@ async fn handshake(
                     return None;
                 }
             },
-            ready = stream.readable() => if let Err(error) = ready.and_then(|()| read(net, conn, stream, early)) {
-                return lost(net, conn, &socket::text(&error));
+            // What waits to be read costs the peer, not us.
+            ready = stream.readable(), if !enough => match ready.and_then(|()| read(net, conn, stream, early)) {
+                Ok(more) => enough = !more,
+                Err(error) => return lost(net, conn, &socket::text(&error)),
             },
         }
     }
 }
 
-/// Reads what there is. There is no buffer while there is nothing: most strangers that come in thousands say nothing.
-fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Result<()> {
+/// Reads what there is; whether to read more. There is no buffer while there is nothing: most strangers that come in thousands
+/// say nothing.
+fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = Vec::with_capacity(READ);
     match stream.try_read_buf(&mut buffer) {
-        Ok(0) => Err(io::Error::other(END_OF_FILE)),
-        Ok(_) => {
-            if !net.received(conn, &buffer) {
-                early.append(&mut buffer);
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error),
+        Ok(0) => return Err(io::Error::other(END_OF_FILE)),
+        Ok(_) => match net.received(conn, &buffer) {
+            Received::Taken => {}
+            Received::Enough => return Ok(false),
+            Received::Late => early.append(&mut buffer),
+        },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
     }
+    Ok(true)
 }
 
 fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Box<Start>> {

@@ -11,6 +11,16 @@ use crate::proto::{
     peer::ConnId,
 };
 
+/// What has become of bytes that have arrived in a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Taken,
+    /// They are taken, and nothing more should be read before the connection is established.
+    Enough,
+    /// The handshake has ended meanwhile: they belong to what follows it.
+    Late,
+}
+
 impl Net {
     /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
     /// none of that waits or runs foreign code.
@@ -116,16 +126,21 @@ impl Net {
         }
     }
 
-    /// Gives the mesh what has arrived on a connection in its handshake. False if the handshake has ended meanwhile.
-    pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> bool {
+    /// Gives the mesh what has arrived on a connection in its handshake.
+    pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
             let connections = lock(&self.0.connections);
             let established = connections.get(&conn).is_some_and(|task| task.established);
             drop(connections);
-            if !established {
-                mesh.received(now, conn, bytes);
+            if established {
+                return Received::Late;
             }
-            !established
+            mesh.received(now, conn, bytes);
+            if mesh.wants_more(conn) {
+                Received::Taken
+            } else {
+                Received::Enough
+            }
         })
     }
 

@@ -116,7 +116,7 @@ pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
         _ => None,
     };
     if let Some(name) = name {
-        cell.node().stillborn().remember(name, reason.clone());
+        cell.node().remember_stillborn(name, reason.clone());
     }
     die(cell, None, Queue::Empty, reason);
 }

@@ -1,5 +1,6 @@
 //! The whole node: who connects to whom, which connection counts, node up and down.
 
+mod admission;
 mod arbiter;
 mod conn;
 mod connections;
@@ -24,7 +25,7 @@ use aemp_codec::NodeId;
 
 pub use self::global::RawRequest;
 use self::{
-    conn::{Conn, Phase, Purpose},
+    conn::{Conn, Phase},
     nodes::Node,
     seeds::Seeds,
     strangers::Strangers,
@@ -35,7 +36,13 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Measure, Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{
+    Measure, Random, Time,
+    global::Global,
+    handshake::HandshakeConfig,
+    limits::{NodeLimits, Notices},
+    peer::ConnId,
+};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -52,20 +59,24 @@ pub struct MeshConfig {
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
     /// How many connections that others have opened may be unauthenticated at one time: above it, the oldest of them are closed.
-    pub max_handshakes: usize,
+    pub max_strangers: usize,
+    /// How many of these may come from one [source](super::limits::Source).
+    pub max_strangers_per_address: usize,
 }
 
 impl MeshConfig {
     /// The reference's defaults for a node without seeds.
     #[must_use]
     pub fn new(handshake: HandshakeConfig) -> Self {
+        let limits = NodeLimits::default();
         Self {
             handshake,
             seeds: Vec::new(),
             listeners: Vec::new(),
             global: false,
             connect_interval: Duration::from_secs(2),
-            max_handshakes: 1024,
+            max_strangers: limits.max_strangers,
+            max_strangers_per_address: limits.max_strangers_per_address,
         }
     }
 }
@@ -96,6 +107,8 @@ pub struct Mesh<P> {
     runnable: VecDeque<ConnId>,
     /// When it was last told that another node uses our ID.
     namesake: Option<Time>,
+    /// Who was told of lately for reaching a limit.
+    notices: Notices,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
@@ -124,6 +137,7 @@ impl<P: Peers> Mesh<P> {
             seeds: Seeds::new(config.handshake.timeout),
             runnable: VecDeque::new(),
             namesake: None,
+            notices: Notices::default(),
             outputs: VecDeque::new(),
             stopped: false,
             config,
@@ -199,39 +213,6 @@ impl<P: Peers> Mesh<P> {
         self.seeds.iter()
     }
 
-    /// A connection from `addr`, the peer's socket address, was accepted.
-    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
-        let conn = self.next_conn();
-        if self.stopped {
-            let text = format!("{addr} turned away: this node has stopped");
-            self.log(Level::Debug, text);
-            self.outputs.push_back(Output::Close { conn });
-            return conn;
-        }
-        // Who has been here longest without a proof makes room: nodes need much less time than those who only want to be in the way.
-        while self.strangers.len() >= self.config.max_handshakes.max(1) {
-            self.close_oldest(now);
-        }
-        self.strangers.came(conn);
-        let handshake = self.new_handshake(now, addr);
-        let phase = Phase::handshake(handshake);
-        self.conns
-            .insert(conn, Conn::new(addr, Purpose::Accepted, phase));
-        self.runnable.push_back(conn);
-        self.settle(now);
-        conn
-    }
-
-    /// The system cannot accept more connections: the older half of those who have proved nothing is closed. How many.
-    pub fn make_room(&mut self, now: Time) -> usize {
-        let closed = self.strangers.len().div_ceil(2);
-        for _ in 0..closed {
-            self.close_oldest(now);
-        }
-        self.settle(now);
-        closed
-    }
-
     /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
@@ -253,6 +234,7 @@ impl<P: Peers> Mesh<P> {
     pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         self.receive(conn, bytes);
         self.settle(now);
+        self.tell_full(now, conn);
     }
 
     /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").

@@ -41,6 +41,22 @@ impl Global {
         }
     }
 
+    /// What a request costs beyond itself, in ordinary requests: for the entries that it brings, or asks for.
+    pub(in crate::proto) fn cost(&self, request: &GlobalRequest) -> u64 {
+        const ENTRIES: usize = 16;
+        let entries = match request {
+            GlobalRequest::Slave(Some(database)) | GlobalRequest::Set(database) => {
+                database.iter().map(|(_, entries)| entries.len()).sum()
+            }
+            GlobalRequest::Update(update) => update.set.len() + update.del.len(),
+            GlobalRequest::Query { family, .. } | GlobalRequest::Monitor(family) => {
+                self.shards.size(family)
+            }
+            _ => 0,
+        };
+        (entries / ENTRIES) as u64
+    }
+
     fn is_global(&self) -> bool {
         self.role == Role::Global
     }

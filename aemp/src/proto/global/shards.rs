@@ -304,6 +304,11 @@ impl Shards {
             .map(|(family, entries)| (family, entries.len()))
     }
 
+    /// How many entries a family has.
+    pub(super) fn size(&self, family: &str) -> usize {
+        self.families.get(family).map_or(0, IndexMap::len)
+    }
+
     /// The families that have entries.
     #[cfg(test)]
     pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {

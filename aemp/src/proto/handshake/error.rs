@@ -70,8 +70,8 @@ pub enum HandshakeError {
     #[error("another connection has proved to be that node")]
     Superseded,
     /// Of the connections that have proved nothing this was the oldest when there were too many.
-    #[error("too many connections in handshake")]
-    TooMany,
+    #[error("too many connections in handshake: {0}")]
+    TooMany(String),
     /// The handshake took too long.
     #[error("Connection timed out")]
     TimedOut,

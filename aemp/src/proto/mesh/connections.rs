@@ -11,7 +11,7 @@ use super::{
 };
 use crate::proto::{
     Time,
-    handshake::{Established, Handshake, HandshakeError, HandshakeOutput},
+    handshake::{Established, Handshake, HandshakeOutput},
     link::TIMED_OUT,
     peer::ConnId,
 };
@@ -198,13 +198,6 @@ impl<P: Peers> Mesh<P> {
             self.refuse_connected(now, other, &node);
         }
         self.take_over(now, id, established);
-    }
-
-    /// Closes the connection that has been here longest of those that have proved nothing.
-    pub(super) fn close_oldest(&mut self, now: Time) {
-        if let Some(oldest) = self.strangers.take_oldest() {
-            self.refuse(now, oldest, &HandshakeError::TooMany);
-        }
     }
 
     /// Closes a connection.

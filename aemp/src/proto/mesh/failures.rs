@@ -223,7 +223,7 @@ fn level(error: &HandshakeError) -> Level {
     match error {
         HandshakeError::WrongSecret
         | HandshakeError::NoSecret
-        | HandshakeError::TooMany
+        | HandshakeError::TooMany(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)
         | HandshakeError::NoCommonFraming(_)

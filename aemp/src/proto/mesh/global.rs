@@ -20,16 +20,20 @@ pub type RawRequest = (String, Vec<Value>);
 impl<P: Peers> Mesh<P> {
     /// Requests whose names begin with `g_` have arrived on a connection, in this order.
     ///
+    /// Returns what they cost beyond the requests themselves, in ordinary requests: see
+    /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
+    ///
     /// They count only while the connection is its node's: what comes late from one that is lost has no effect.
     pub fn global_requests(
         &mut self,
         now: Time,
         conn: ConnId,
         requests: impl IntoIterator<Item = RawRequest>,
-    ) {
+    ) -> u64 {
+        let mut cost = 0;
         for (name, args) in requests {
             let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
-                return;
+                break;
             };
             let from = from.clone();
             match GlobalRequest::parse(&name, args) {
@@ -41,12 +45,14 @@ impl<P: Peers> Mesh<P> {
                             format!("{name} from {from}: {text}: left out"),
                         );
                     }
+                    cost += self.global.cost(&request);
                     self.global.request(now, &from, request);
                 }
                 Err(error) => self.misunderstood(now, &from, &error),
             }
         }
         self.settle(now);
+        cost
     }
 
     fn misunderstood(&mut self, now: Time, from: &NodeId, error: &GlobalRequestError) {

@@ -121,7 +121,7 @@ impl Net {
         (net, conn)
     }
 
-    fn monitor(&mut self, node: &str, number: u64) {
+    pub(super) fn monitor(&mut self, node: &str, number: u64) {
         let node = id(node);
         let urge = self
             .mesh
@@ -565,11 +565,12 @@ fn a_dial_that_nobody_answers_ends() {
 /// Whoever is in the way makes room for whoever comes, but not who has proved to be a node.
 #[test]
 fn too_many_strangers_make_room() {
-    let mut net = Net::with(|config| config.max_handshakes = 2);
+    let mut net = Net::with(|config| config.max_strangers = 2);
     let first = net.accept("");
     let second = net.accept("");
     let third = net.accept("");
-    let told = "1.2.3.4:5 disconnected - too many connections in handshake.";
+    let told =
+        "1.2.3.4:5 disconnected - too many connections in handshake: max_strangers (2) reached.";
     assert_eq!(
         net.todo(),
         ["hello 1", "hello 2", told, "close 1", "hello 3"]
@@ -596,14 +597,14 @@ fn strangers_make_room_when_the_system_has_none() {
     }
     net.todo();
     assert_eq!(net.mesh.make_room(net.now), 2);
-    let told = "1.2.3.4:5 disconnected - too many connections in handshake.";
+    let told = "1.2.3.4:5 disconnected - too many connections in handshake: the system has no room for more.";
     assert_eq!(net.todo(), [told, "close 1", told, "close 2"]);
 }
 
 /// As many as come are told of at first, then some, so that nobody can fill a disk.
 #[test]
 fn a_storm_of_strangers_is_not_a_storm_of_logs() {
-    let mut net = Net::with(|config| config.max_handshakes = 2);
+    let mut net = Net::with(|config| config.max_strangers = 2);
     for _ in 0..1000 {
         net.accept("");
     }
@@ -627,9 +628,11 @@ fn too_much_queued_ends_the_connection() {
     net.send("b", &large);
     let text = "more than 1000 bytes queued";
     let close = format!("close {}", conn.0);
+    let told = "b: max_queue_bytes (1000) reached: it is given up";
     assert_eq!(
         net.todo(),
         [
+            told.to_owned(),
             close,
             format!("fire b [1] {text}"),
             format!("down b {text}")
