@@ -9,6 +9,7 @@ use crate::{
     Node,
     proto::{
         Random, Time,
+        global::Quota,
         handshake::{
             HandshakeConfig,
             auth::{Method, Secret},
@@ -54,6 +55,7 @@ impl NetConfig {
         config.listeners = listeners;
         config.global = self.global;
         config.connect_interval = self.connect_interval;
+        config.quota = Quota::from(&self.limits);
         config.max_strangers = self.limits.max_strangers;
         config.max_strangers_per_address = self.limits.max_strangers_per_address;
         let peers = LockedPeers(node.clone());

@@ -38,7 +38,7 @@ pub use self::{
 };
 use super::{
     Measure, Random, Time,
-    global::Global,
+    global::{Global, Quota},
     handshake::HandshakeConfig,
     limits::{NodeLimits, Notices},
     peer::ConnId,
@@ -62,6 +62,8 @@ pub struct MeshConfig {
     pub max_strangers: usize,
     /// How many of these may come from one [source](super::limits::Source).
     pub max_strangers_per_address: usize,
+    /// How much of the database another node may own and watch here.
+    pub quota: Quota,
 }
 
 impl MeshConfig {
@@ -77,6 +79,7 @@ impl MeshConfig {
             connect_interval: Duration::from_secs(2),
             max_strangers: limits.max_strangers,
             max_strangers_per_address: limits.max_strangers_per_address,
+            quota: Quota::from(&limits),
         }
     }
 }
@@ -121,6 +124,7 @@ impl<P: Peers> Mesh<P> {
             &config.listeners,
             config.connect_interval,
             config.handshake.timeout,
+            config.quota,
         );
         let mut mesh = Self {
             global,
