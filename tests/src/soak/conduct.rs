@@ -349,7 +349,7 @@ impl Memory {
 
 /// Where the logs of a run go to.
 pub(super) fn directory(program: &Path) -> Result<PathBuf, String> {
-    let parent = program.parent().unwrap_or(Path::new("."));
+    let parent = program.parent().unwrap_or_else(|| Path::new("."));
     let directory = parent.join("aemp-soak-logs");
     fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
     Ok(directory)
