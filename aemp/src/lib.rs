@@ -75,6 +75,7 @@
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
+//! | to bound what strangers and other nodes may cost, and what they may run | [`limits`], [`NodeBuilder::allow`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees

@@ -246,8 +246,8 @@ impl Key {
                 read::names(value)?.into()
             }
             Kind::Permits => {
-                read::permits(value)?;
-                read::names(value)?.into()
+                let permits = read::permits(value)?;
+                permits.iter().map(ToString::to_string).collect()
             }
             Kind::Seconds => read::number(value, read::least(self.name))?,
             Kind::Flag => i64::from(read::flag(value)?).into(),

@@ -240,8 +240,14 @@ pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
 }
 
 pub(super) fn permits(value: &Value) -> Read<Vec<Permit>> {
-    let permits = names(value)?;
-    permits.iter().map(|permit| permit.parse()).collect()
+    let permits = items(value)?.into_iter().enumerate();
+    permits
+        .map(|(i, permit)| {
+            text(&permit)
+                .and_then(|text| text.parse())
+                .map_err(|problem| element(i, &problem))
+        })
+        .collect()
 }
 
 pub(super) fn services(value: &Value) -> Read<Vec<Service>> {
