@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use aemp_tests::soak::{Plan, SCENARIOS, conduct, raise_descriptor_limit};
 
 /// How many scenarios are played at once: what takes time is mostly to wait.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 #[test]
 fn honest_peers_are_served_whatever_others_do() {
