@@ -32,6 +32,7 @@ mod key;
 mod layers;
 mod node_id;
 mod parse;
+mod permit;
 mod places;
 mod read;
 mod save;
@@ -46,6 +47,7 @@ pub use self::{
     key::{KEYS, Key, Kind},
     layers::Sources,
     node_id::{expand_node_id, host_name},
+    permit::Permit,
     places::Position,
     settings::{Cert, Service, Settings, effective},
 };

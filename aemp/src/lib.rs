@@ -77,6 +77,7 @@
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
+//! | to bound what strangers and other nodes may cost, and what they may run | [`limits`], [`NodeBuilder::allow`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
@@ -95,6 +96,7 @@ pub mod __private;
 pub mod config;
 pub mod db;
 mod error;
+pub mod limits;
 mod macros;
 mod message;
 mod net;

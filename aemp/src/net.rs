@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::{Format, NodeId};
+use aemp_codec::NodeId;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinHandle,
@@ -98,13 +98,8 @@ struct Listener {
 enum Order {
     Transmit(Vec<u8>),
     Close,
-    Established {
-        node: NodeId,
-        recv: Format,
-        leftover: Vec<u8>,
-        peer_keepalive: Option<Duration>,
-        provider: Option<String>,
-    },
+    /// Boxed, because a channel makes room for many orders before the first comes, and most connections that strangers open never get here.
+    Established(Box<link::Start>),
 }
 
 /// The peers of the mesh: each behind its own lock, which senders take without the mesh's.

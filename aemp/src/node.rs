@@ -1,13 +1,13 @@
 //! A node: the ports of this process, and its place in a network.
 
 pub(crate) mod builder;
+mod complaints;
 pub mod inspect;
 mod names;
 pub(crate) mod registry;
 pub(crate) mod remote;
-mod request;
+pub(crate) mod request;
 pub(crate) mod spawn;
-mod stillborn;
 mod untyped;
 
 use std::{
@@ -28,11 +28,11 @@ use self::{
     inspect::Inspection,
     names::Names,
     registry::{InitFunction, Registry},
-    remote::Remotes,
-    stillborn::Stillborn,
+    remote::{Remote, Remotes},
 };
 use crate::{
-    Sent, StartError,
+    Reason, Sent, StartError,
+    config::Permit,
     db::machine::Database,
     message::{Port, PortRef},
     net::{Net, Place},
@@ -45,6 +45,7 @@ use crate::{
         scheduler::Scheduler,
         table::Table,
     },
+    proto::limits::NodeLimits,
 };
 
 /// How long a stopping node waits for its ports to end.
@@ -74,19 +75,35 @@ struct Inner {
     names: Names,
     table: Table,
     /// Ports that other nodes have spawned, by the names that those gave them.
-    spawned: Mutex<HashMap<Box<str>, u64>>,
-    stillborn: Stillborn,
+    spawned: Mutex<HashMap<Box<str>, Spawned>>,
     /// Ports that are no longer in the table, but whose monitors have still to fire.
     dying: AtomicUsize,
     scheduler: Scheduler,
     limits: Limits,
+    /// What strangers and other nodes may cost.
+    costs: NodeLimits,
     registry: Registry,
     secure: bool,
+    allow: Option<Vec<Permit>>,
     remotes: Remotes,
     inspection: Inspection,
     net: OnceLock<Net>,
     place: Place,
     database: Database,
+}
+
+/// A port that another node has spawned.
+struct Spawned {
+    number: u64,
+    /// Who has done so, unless it was this node, which does so by its own name.
+    by: Option<Arc<Remote>>,
+}
+
+/// The name that a port is given by whoever spawns it, and who that is.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) by: Option<&'a Arc<Remote>>,
 }
 
 impl Node {
@@ -148,7 +165,7 @@ impl Node {
     /// afterwards.
     pub async fn stop(&self) {
         for port in self.0.table.all() {
-            crate::port::monitor::kill(&port, crate::Reason::normal());
+            crate::port::monitor::kill(&port, Reason::normal());
         }
         let ports_end = async {
             while self.port_count() > 0 || self.0.dying.load(Ordering::Acquire) > 0 {
@@ -199,8 +216,17 @@ impl Node {
         Dying(&self.0.dying)
     }
 
-    pub(crate) fn stillborn(&self) -> &Stillborn {
-        &self.0.stillborn
+    /// What strangers and other nodes may cost.
+    pub(crate) fn costs(&self) -> &NodeLimits {
+        &self.0.costs
+    }
+
+    /// A port of that name has died in its init function before anybody monitored it: who has spawned it may still ask why.
+    pub(crate) fn remember_stillborn(&self, name: Box<str>, reason: Reason) {
+        let spawner = self.spawned().get(&name).and_then(|port| port.by.clone());
+        if let Some(spawner) = spawner {
+            spawner.account().stillborn.remember(name, reason);
+        }
     }
 
     pub(crate) fn remotes(&self) -> &Remotes {
@@ -225,7 +251,7 @@ impl Node {
         DecodingScope::enter(self)
     }
 
-    fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, u64>> {
+    fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, Spawned>> {
         self.0
             .spawned
             .lock()
@@ -239,11 +265,16 @@ impl Node {
     /// As `insert`, under a name that the caller has found to be free.
     pub(crate) fn insert_named<T: AnyPort + 'static>(
         &self,
-        name: &str,
+        given: Given<'_>,
         make: impl FnOnce(u64) -> Arc<T>,
     ) -> Arc<T> {
         let port = self.insert(make);
-        self.spawned().insert(name.into(), port.number());
+        if let Some(by) = given.by {
+            by.account().port_made();
+        }
+        let (number, by) = (port.number(), given.by.cloned());
+        let spawned = Spawned { number, by };
+        self.spawned().insert(given.name.into(), spawned);
         port
     }
 
@@ -251,7 +282,7 @@ impl Node {
     pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
         let number = match self.0.names.number(name) {
             Some(number) => number,
-            None => *self.spawned().get(name)?,
+            None => self.spawned().get(name)?.number,
         };
         self.0.table.get(number)
     }
@@ -259,7 +290,10 @@ impl Node {
     /// Forgets a port that dies. What the table held is dropped after its lock.
     pub(crate) fn forget(&self, port: &dyn AnyPort, name: Option<&str>) {
         if let Some(name) = name {
-            self.spawned().remove(name);
+            let spawned = self.spawned().remove(name);
+            if let Some(by) = spawned.and_then(|spawned| spawned.by) {
+                by.account().port_died();
+            }
         }
         self.forget_number(port.number());
     }
@@ -307,6 +341,14 @@ impl Node {
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Sent {
         self.destination(to).send_with(write)
+    }
+}
+
+/// The beginning of a text that somebody else has made up, for the log.
+pub(crate) fn short(text: &str) -> &str {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => &text[..end],
+        None => text,
     }
 }
 

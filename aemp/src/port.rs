@@ -12,6 +12,7 @@ pub(crate) mod handle;
 pub(crate) mod monitor;
 pub(crate) mod queue;
 pub(crate) mod scheduler;
+pub(crate) mod slice;
 mod slot;
 pub(crate) mod table;
 pub(crate) mod untyped;

@@ -9,13 +9,16 @@
 //! - [`link`]: one connection behind its handshake: packets, keepalives, silence.
 //! - [`peer`]: one other node: what is queued for it, what is monitored there. It carries the
 //!   delivery guarantee.
+//! - [`limits`]: what strangers and other nodes may cost.
 //! - [`mesh`]: the whole node: who connects to whom, which connection counts, node up and down.
 //! - [`request`]: what node ports ask of each other.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod global;
 pub mod handshake;
+pub mod limits;
 pub mod link;
+mod measure;
 pub mod mesh;
 mod monitors;
 pub mod peer;
@@ -25,6 +28,7 @@ pub mod request;
 mod time;
 
 pub use handshake::auth;
+pub use measure::Measure;
 pub(crate) use queue::weight;
 pub use random::Random;
 pub use time::Time;

@@ -1,5 +1,8 @@
 //! What several of the tests need.
 
+#[cfg(target_os = "linux")]
+pub mod soak;
+
 use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},
     sync::atomic::{AtomicU32, Ordering},

@@ -79,6 +79,12 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
         Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
         Kind::Seconds => ("SECONDS", "More than 0; fractions are fine"),
         Kind::Flag => ("FLAG", "1 or 0"),
+        Kind::Permits => (
+            "PERMITS",
+            "NODES=FUNCTIONS,... or a JSON array; `*` and `?` are wildcards",
+        ),
+        Kind::Count => ("NUMBER", "A whole number, at least 1"),
+        Kind::Bytes => ("BYTES", "A whole number, which may end in K, M or G"),
         _ => ("TEXT", "Any text"),
     }
 }
@@ -94,6 +100,9 @@ fn set_command(key: &'static Key) -> Command {
         Kind::Addresses => "setseeds 10.0.0.1:4040,10.0.0.2:4040",
         Kind::Seconds => "setmonitor_timeout 10",
         Kind::Flag => "setsecure 1",
+        Kind::Permits => "setallow 'worker/*=My::Worker::*,admin=*'",
+        Kind::Count => "setmax_monitors 1000",
+        Kind::Bytes => "setmax_packet_bytes 1M",
         Kind::Formats => "setframing_format json",
         Kind::Methods => "setauth_accept tls_sha3_512,hmac_sha3_512",
         _ => "",

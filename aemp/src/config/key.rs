@@ -40,10 +40,16 @@ pub enum Kind {
     Seconds,
     /// True or false: 1 or 0.
     Flag,
+    /// A positive whole number.
+    Count,
+    /// A list of permits, each `NODES=FUNCTIONS`.
+    Permits,
+    /// A number of bytes, which may end in `K`, `M` or `G`.
+    Bytes,
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 29] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -108,6 +114,67 @@ pub const KEYS: [Key; 16] = [
         Kind::Text,
         "Perl code to run when the node starts (reference nodes only)",
     ),
+    key(
+        "handshake_timeout",
+        Kind::Seconds,
+        "how long a handshake may take (Rust nodes only, like all keys below)",
+    ),
+    key(
+        "max_strangers",
+        Kind::Count,
+        "unauthenticated connections at once",
+    ),
+    key(
+        "max_strangers_per_address",
+        Kind::Count,
+        "unauthenticated connections at once from one address",
+    ),
+    key(
+        "max_handshake_bytes",
+        Kind::Bytes,
+        "what is read of a connection before its handshake is over",
+    ),
+    key(
+        "allow",
+        Kind::Permits,
+        "which nodes may have which functions run here; nothing else then",
+    ),
+    key("max_packet_bytes", Kind::Bytes, "the largest packet"),
+    key(
+        "max_packet_depth",
+        Kind::Count,
+        "the deepest nesting of a packet",
+    ),
+    key(
+        "max_queue_bytes",
+        Kind::Bytes,
+        "what may wait to be written to one node",
+    ),
+    key(
+        "max_requests_per_second",
+        Kind::Count,
+        "requests to the node port from one node",
+    ),
+    key(
+        "max_spawned_ports",
+        Kind::Count,
+        "living ports that one node has spawned here",
+    ),
+    key(
+        "max_monitors",
+        Kind::Count,
+        "ports, and families of the database, that one node monitors here",
+    ),
+    key(
+        "max_db_keys",
+        Kind::Count,
+        "entries of one node in the database of a global node",
+    ),
+    key(
+        "max_db_bytes",
+        Kind::Bytes,
+        "what the entries of one node may have in bytes",
+    ),
 ];
 
 const fn key(name: &'static str, kind: Kind, summary: &'static str) -> Key {
@@ -116,6 +183,10 @@ const fn key(name: &'static str, kind: Kind, summary: &'static str) -> Key {
         kind,
         summary,
     }
+}
+
+fn whole(number: usize) -> Value {
+    Value::from(number as u64)
 }
 
 impl Key {
@@ -135,8 +206,11 @@ impl Key {
     /// Whether its value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        use Kind::{Addresses, Formats, Methods, Services};
-        matches!(self.kind, Addresses | Services | Formats | Methods)
+        use Kind::{Addresses, Formats, Methods, Permits, Services};
+        matches!(
+            self.kind,
+            Addresses | Services | Formats | Methods | Permits
+        )
     }
 
     /// The value as it is best kept: lists of texts with commas, numbers and flags of texts. Null is left alone.
@@ -171,8 +245,14 @@ impl Key {
                 read::methods(value)?;
                 read::names(value)?.into()
             }
+            Kind::Permits => {
+                let permits = read::permits(value)?;
+                permits.iter().map(ToString::to_string).collect()
+            }
             Kind::Seconds => read::number(value, read::least(self.name))?,
             Kind::Flag => i64::from(read::flag(value)?).into(),
+            Kind::Count => whole(read::count(value, self.name)?),
+            Kind::Bytes => whole(read::bytes(value, self.name)?),
         })
     }
 }

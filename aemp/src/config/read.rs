@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use aemp_codec::{NodeId, Value};
 
-use super::{Address, Service, expand_node_id};
+use super::{Address, Permit, Service, expand_node_id};
 use crate::proto::handshake::auth::{Method, Secret};
 
 type Read<T> = Result<T, String>;
@@ -100,6 +100,70 @@ pub(super) fn least(key: &str) -> f64 {
     }
 }
 
+/// The most that a count or a number of bytes can be.
+const MOST: u64 = 1 << 53;
+
+/// The least that makes sense of a limit of that name.
+fn least_of(key: &str) -> u64 {
+    match key {
+        // Three lines.
+        "max_handshake_bytes" => 16 << 10,
+        // What the database has to tell must fit.
+        "max_packet_bytes" | "max_queue_bytes" => 4 << 10,
+        // The packet, the database, its family, its value.
+        "max_packet_depth" => 8,
+        _ => 1,
+    }
+}
+
+fn whole(value: &Value, key: &str, units: bool) -> Read<usize> {
+    let number = match value {
+        Value::Str(text) => parse_whole(text.trim(), units),
+        Value::Float(number) => (number.fract() == 0.0 && *number >= 0.0 && *number <= MOST as f64)
+            .then_some(*number as u64),
+        number => number.as_u64(),
+    };
+    let allowed = least_of(key)..=MOST;
+    let number = number.filter(|number| allowed.contains(number));
+    match number.and_then(|number| usize::try_from(number).ok()) {
+        Some(number) => Ok(number),
+        None => {
+            let units = if units {
+                ", perhaps with K, M or G"
+            } else {
+                ""
+            };
+            let least = allowed.start();
+            wrong(&format!("a whole number, at least {least}{units}"), value)
+        }
+    }
+}
+
+fn parse_whole(text: &str, units: bool) -> Option<u64> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, unit)) if units && !unit.is_ascii_digit() => (text[..at].trim_end(), Some(unit)),
+        _ => (text, None),
+    };
+    let shift = match unit.map(|unit| unit.to_ascii_uppercase()) {
+        None => 0,
+        Some('K') => 10,
+        Some('M') => 20,
+        Some('G') => 30,
+        Some(_) => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// How many of something: a limit.
+pub(super) fn count(value: &Value, key: &str) -> Read<usize> {
+    whole(value, key, false)
+}
+
+/// How many bytes: a limit.
+pub(super) fn bytes(value: &Value, key: &str) -> Read<usize> {
+    whole(value, key, true)
+}
+
 pub(super) fn flag(value: &Value) -> Read<bool> {
     match value {
         Value::Bool(flag) => Ok(*flag),
@@ -173,6 +237,17 @@ pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
         })
     });
     methods.collect()
+}
+
+pub(super) fn permits(value: &Value) -> Read<Vec<Permit>> {
+    let permits = items(value)?.into_iter().enumerate();
+    permits
+        .map(|(i, permit)| {
+            text(&permit)
+                .and_then(|text| text.parse())
+                .map_err(|problem| element(i, &problem))
+        })
+        .collect()
 }
 
 pub(super) fn services(value: &Value) -> Read<Vec<Service>> {

@@ -5,13 +5,16 @@ use std::{fmt, time::Duration};
 use aemp_codec::{Map, Value};
 
 use super::{
-    Address, ConfigError, Place, Sources, expand_node_id, host_name,
+    Address, ConfigError, Permit, Place, Sources, expand_node_id, host_name,
     layers::Layers,
     read::{self, addresses, flag, methods, names, seconds, services, timeout},
 };
 use crate::{
     Args,
-    proto::handshake::auth::{Method, Secret},
+    proto::{
+        handshake::auth::{Method, Secret},
+        limits::NodeLimits,
+    },
 };
 
 /// The settings of a node: every key of the configuration with its type, and the default where nobody says anything.
@@ -51,6 +54,9 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// `secure`.
     pub secure: bool,
+    /// `allow`: who may have what run here. If there is one, whatever it does not permit is refused, with `secure` or
+    /// without.
+    pub allow: Option<Vec<Permit>>,
     /// `monitor_timeout`: 30 seconds.
     pub monitor_timeout: Duration,
     /// `connect_interval`: 2 seconds.
@@ -67,6 +73,8 @@ pub struct Settings {
     pub nodelay: bool,
     /// `eval`: Perl code that reference nodes run. It is never run here.
     pub eval: Option<String>,
+    /// What strangers and other nodes may cost: `handshake_timeout` and all keys that begin with `max_`.
+    pub limits: NodeLimits,
     /// Keys that mean nothing to anybody, most likely misspelt.
     pub unknown: Vec<Place>,
 }
@@ -122,6 +130,7 @@ impl Settings {
             binds: layers.read("binds", addresses)?,
             services: layers.read("services", services)?.unwrap_or_default(),
             secure: layers.read("secure", flag)?.unwrap_or(false),
+            allow: layers.read("allow", read::permits)?,
             monitor_timeout: layers
                 .read("monitor_timeout", timeout)?
                 .unwrap_or(Duration::from_secs(30)),
@@ -138,6 +147,7 @@ impl Settings {
             autocork: layers.read("autocork", flag)?.unwrap_or(false),
             nodelay: layers.read("nodelay", flag)?.unwrap_or(true),
             eval: layers.read("eval", read::text)?,
+            limits: limits(&layers)?,
             unknown: layers.unknown(),
         })
     }
@@ -148,6 +158,43 @@ impl Settings {
     pub fn node_id_with(&self, random: &str) -> String {
         expand_node_id(&self.node_id, &host_name(), random)
     }
+}
+
+fn limits(layers: &Layers<'_>) -> Result<NodeLimits, ConfigError> {
+    let mut limits = NodeLimits::default();
+    let counts = [
+        ("max_strangers", &mut limits.max_strangers),
+        (
+            "max_strangers_per_address",
+            &mut limits.max_strangers_per_address,
+        ),
+        ("max_packet_depth", &mut limits.max_packet_depth),
+        (
+            "max_requests_per_second",
+            &mut limits.max_requests_per_second,
+        ),
+        ("max_spawned_ports", &mut limits.max_spawned_ports),
+        ("max_monitors", &mut limits.max_monitors),
+        ("max_db_keys", &mut limits.max_db_keys),
+    ];
+    for (key, limit) in counts {
+        *limit = layers
+            .read(key, |value| read::count(value, key))?
+            .unwrap_or(*limit);
+    }
+    let bytes = [
+        ("max_handshake_bytes", &mut limits.max_handshake_bytes),
+        ("max_packet_bytes", &mut limits.max_packet_bytes),
+        ("max_queue_bytes", &mut limits.max_queue_bytes),
+        ("max_db_bytes", &mut limits.max_db_bytes),
+    ];
+    for (key, limit) in bytes {
+        *limit = layers
+            .read(key, |value| read::bytes(value, key))?
+            .unwrap_or(*limit);
+    }
+    limits.handshake_timeout = layers.read("handshake_timeout", seconds)?;
+    Ok(limits)
 }
 
 fn profile_of(sources: &Sources<'_>) -> String {

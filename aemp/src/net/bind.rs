@@ -6,13 +6,17 @@ use std::{
 };
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::{Acceptor, Listener, interfaces::local_addresses};
 use crate::{
     StartError,
     config::{Address, Host},
 };
+
+/// Connections that may wait to be accepted, if the system allows so many. Who finds no room tries again after a second, at the earliest:
+/// strangers that come by the thousand should not have that happen to others.
+const BACKLOG: u32 = 4096;
 
 /// Listens on everything that these addresses stand for. The ports that were really bound are kept.
 pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
@@ -84,7 +88,7 @@ fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> Star
 
 /// A listener, and the further addresses at which it is reached.
 async fn listen(target: SocketAddr) -> io::Result<Vec<Listener>> {
-    let socket = TcpListener::bind(target).await?;
+    let socket = listener(target)?;
     let local = socket.local_addr()?;
     let addresses = announced(local, &socket);
     let mut listeners: Vec<Listener> = addresses
@@ -98,6 +102,18 @@ async fn listen(target: SocketAddr) -> io::Result<Vec<Listener>> {
         first.socket = Some(Acceptor::Tcp(socket));
     }
     Ok(listeners)
+}
+
+fn listener(target: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match target {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` does. On Windows it would mean something else.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(target)?;
+    socket.listen(BACKLOG)
 }
 
 /// Where others reach a listener: `0.0.0.0` and `[::]` say nothing to them. There is always one.

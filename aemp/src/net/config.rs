@@ -9,10 +9,12 @@ use crate::{
     Node,
     proto::{
         Random, Time,
+        global::Quota,
         handshake::{
             HandshakeConfig,
             auth::{Method, Secret},
         },
+        limits::NodeLimits,
         mesh::{Mesh, MeshConfig},
     },
 };
@@ -29,6 +31,7 @@ pub(crate) struct NetConfig {
     pub(crate) auth_accept: Vec<Method>,
     pub(crate) formats: Vec<Format>,
     pub(crate) nodelay: bool,
+    pub(crate) limits: NodeLimits,
     /// Whether the node is global from the start.
     pub(crate) global: bool,
 }
@@ -43,6 +46,8 @@ impl NetConfig {
         let mut handshake = HandshakeConfig::new(node.id().clone(), self.secret.clone());
         handshake.formats.clone_from(&self.formats);
         handshake.timeout = self.monitor_timeout;
+        handshake.handshake_timeout = self.limits.handshake_timeout;
+        handshake.max_handshake_bytes = self.limits.max_handshake_bytes;
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
         let mut config = MeshConfig::new(handshake);
@@ -50,6 +55,9 @@ impl NetConfig {
         config.listeners = listeners;
         config.global = self.global;
         config.connect_interval = self.connect_interval;
+        config.quota = Quota::from(&self.limits);
+        config.max_strangers = self.limits.max_strangers;
+        config.max_strangers_per_address = self.limits.max_strangers_per_address;
         let peers = LockedPeers(node.clone());
         let mut mesh = Mesh::new(Time::ZERO, config, peers, Random::new(seed));
         for (node, address) in &self.addresses {

@@ -1,10 +1,13 @@
 //! One connection from its beginning to the end of its handshake.
 
+use std::io;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     Net, Order, Stream,
     link::{self, Start},
+    perform::Received,
     socket,
 };
 use crate::proto::peer::ConnId;
@@ -17,6 +20,9 @@ pub(super) enum Made {
     Dialed(String),
     Accepted(String),
 }
+
+/// What is read at once during a handshake, in bytes; its lines have some hundred.
+const READ: usize = 4096;
 
 type Orders = UnboundedReceiver<Order>;
 
@@ -53,7 +59,7 @@ pub(super) async fn run(
         return;
     };
     // What was read after the mesh had let go of the connection follows what it had seen.
-    start.leftover.extend_from_slice(&early);
+    start.leftover.append(&mut early);
     link::run(net, conn, stream, orders, start, made).await;
 }
 
@@ -64,8 +70,8 @@ async fn handshake(
     stream: &mut Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
-) -> Option<Start> {
-    let mut buffer = Vec::with_capacity(8192);
+) -> Option<Box<Start>> {
+    let mut enough = false;
     loop {
         tokio::select! {
             biased;
@@ -75,29 +81,39 @@ async fn handshake(
                         return lost(net, conn, &socket::text(&error));
                     }
                 }
-                Order::Established { node, recv, leftover, peer_keepalive, provider } => {
-                    return Some(Start { node, recv, leftover, peer_keepalive, provider });
-                }
+                Order::Established(start) => return Some(start),
                 Order::Close => {
                     let _ = stream.shutdown().await;
                     return None;
                 }
             },
-            read = stream.read_buf(&mut buffer) => match read {
-                Ok(0) => return lost(net, conn, END_OF_FILE),
-                Ok(_) => {
-                    if !net.received(conn, &buffer) {
-                        early.extend_from_slice(&buffer);
-                    }
-                    buffer.clear();
-                }
+            // What waits to be read costs the peer, not us.
+            ready = stream.readable(), if !enough => match ready.and_then(|()| read(net, conn, stream, early)) {
+                Ok(more) => enough = !more,
                 Err(error) => return lost(net, conn, &socket::text(&error)),
             },
         }
     }
 }
 
-fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Start> {
+/// Reads what there is; whether to read more. There is no buffer while there is nothing: most strangers that come in thousands
+/// say nothing.
+fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = Vec::with_capacity(READ);
+    match stream.try_read_buf(&mut buffer) {
+        Ok(0) => return Err(io::Error::other(END_OF_FILE)),
+        Ok(_) => match net.received(conn, &buffer) {
+            Received::Taken => {}
+            Received::Enough => return Ok(false),
+            Received::Late => early.append(&mut buffer),
+        },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}
+
+fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Box<Start>> {
     net.ask(|mesh, now| mesh.closed(now, conn, text));
     None
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::{Format, NodeId};
+use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
@@ -17,16 +17,23 @@ use super::{
     socket,
 };
 use crate::{
-    node::remote::{Remote, line::Line},
-    port::scheduler::Running,
+    node::{
+        remote::{Remote, line::Line},
+        request::Brought,
+    },
+    port::{scheduler::Running, slice::Slice},
     proto::{
+        Time,
         link::{Link, LinkAction, TIMED_OUT},
-        mesh::RawRequest,
         peer::{ConnId, Traffic, Urge},
     },
 };
 
-/// Messages that ports handle on the reading task after each read; the rest is for the drainers.
+/// Bytes that are read before others have their turn.
+const TURN_BYTES: usize = 256 << 10;
+/// So many messages cost about as much as a request to the node port.
+const REQUEST: u32 = 8;
+/// Messages that ports handle on the reading task after each turn; the rest is for the drainers.
 const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 1 << 20;
@@ -36,6 +43,7 @@ const MALFORMED: &str = "malformed packet";
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What the handshake hands over.
+#[derive(Debug)]
 pub(super) struct Start {
     pub(super) node: NodeId,
     pub(super) recv: Format,
@@ -54,13 +62,36 @@ struct Pump<'a> {
     link: Link,
     recv: Format,
     stream: Stream,
-    /// Requests for the mesh that the last read has brought.
-    requests: Vec<RawRequest>,
+    /// Its turn on its worker, as far as it has had it. Waiting for a socket that has something to read never gives way to other
+    /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
+    turn: Turn,
+    /// What the last turn has brought, beside messages.
+    brought: Brought,
+    /// Until when nothing more is read or delivered, because too much was asked for.
+    resume: Option<Time>,
     /// Whether the mesh wants to know when what was taken last has been written.
     asked: bool,
     /// Being written, and how much of it has been.
     out: Vec<u8>,
     written: usize,
+}
+
+struct Turn {
+    slice: Slice,
+    bytes: usize,
+}
+
+impl Turn {
+    fn begin() -> Self {
+        Self {
+            slice: Slice::begin(),
+            bytes: 0,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.slice.is_over() || self.bytes >= TURN_BYTES
+    }
 }
 
 /// Runs the connection until it ends; the mesh is told, unless it has ordered the end.
@@ -69,7 +100,7 @@ pub(super) async fn run(
     conn: ConnId,
     stream: Stream,
     mut orders: UnboundedReceiver<Order>,
-    start: Start,
+    start: Box<Start>,
     made: Made,
 ) {
     let node = net.node();
@@ -95,8 +126,10 @@ pub(super) async fn run(
         line,
         received,
         link,
+        turn: Turn::begin(),
         recv: start.recv,
-        requests: Vec::new(),
+        brought: Brought::default(),
+        resume: None,
         asked: false,
         stream,
         out: Vec::new(),
@@ -134,21 +167,37 @@ async fn let_others_send() {
     .await;
 }
 
+/// Which setting a packet has broken, for the log.
+fn limit_of(error: &FrameError) -> &'static str {
+    match error.kind {
+        FrameErrorKind::TooLarge { .. } => " (max_packet_bytes)",
+        FrameErrorKind::TooDeep { .. } => " (max_packet_depth)",
+        _ => "",
+    }
+}
+
 impl Pump<'_> {
     /// `Ok` when the mesh has ordered the end; otherwise why the connection ended.
     async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
         self.deliver()?;
         loop {
             self.write()?;
-            let deadline = self.net.instant(self.link.deadline());
+            let deadline = self.link.deadline();
+            let deadline = self.resume.map_or(deadline, |resume| resume.min(deadline));
+            let deadline = self.net.instant(deadline);
             let writing = self.written < self.out.len();
+            let (resting, waiting) = (self.turn.is_over(), self.resume.is_some());
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::Established { .. }) => {}
+                    Some(Order::Transmit(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
-                ready = self.stream.readable() => {
+                () = tokio::task::yield_now(), if resting && !waiting => {
+                    self.turn = Turn::begin();
+                    self.deliver()?;
+                }
+                ready = self.stream.readable(), if !resting && !waiting => {
                     ready.map_err(|error| socket::text(&error))?;
                     self.read()?;
                 }
@@ -168,9 +217,14 @@ impl Pump<'_> {
             Ok(read) => {
                 self.link.heard(self.net.now());
                 self.received.bytes += read as u64;
+                self.turn.bytes += read;
                 self.deliver()
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Others have their turn while this waits.
+                self.turn = Turn::begin();
+                Ok(())
+            }
             Err(error) => Err(socket::text(&error)),
         }
     }
@@ -181,46 +235,83 @@ impl Pump<'_> {
         let running = Running::start(node);
         let delivered = self.packets();
         self.line.received(self.received);
-        if !self.requests.is_empty() {
-            let (conn, requests) = (self.conn, self.requests.drain(..));
-            self.net
+        if !self.brought.for_mesh.is_empty() {
+            let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
+            let cost = self
+                .net
                 .ask(|mesh, now| mesh.global_requests(now, conn, requests));
+            self.brought.cost += cost;
         }
+        self.charge();
         if let Some(running) = running {
-            let mut budget = BUDGET;
-            while budget > 0 && running.run_one(&mut budget) {}
+            running.run(&mut { BUDGET }, &mut Slice::begin());
         }
         delivered
+    }
+
+    /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
+    /// goes on writing.
+    fn charge(&mut self) {
+        const LIMIT: &str = "max_requests_per_second";
+        let cost = std::mem::take(&mut self.brought.cost);
+        if cost == 0 {
+            return;
+        }
+        let (now, most) = (
+            self.net.now(),
+            self.net.node().costs().max_requests_per_second,
+        );
+        let account = self.remote.account();
+        let Some(mut wait) = account.charge(now, cost, most) else {
+            return;
+        };
+        // A pause begins with a read, so that it is over before the peer's silence, or its writes that nobody takes, mean anything.
+        let longest = self.net.0.config.monitor_timeout / 4;
+        if wait > longest {
+            wait = longest;
+            account.forgive();
+        }
+        self.resume = Some(now + wait);
+        if account.is_news(LIMIT) {
+            let id = self.remote.id();
+            tracing::warn!(node = %id, "{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+        }
     }
 
     fn packets(&mut self) -> Result<(), String> {
         let node = self.net.node();
         let _scope = node.decoding();
         let limits = node.limits();
-        let malformed = |error: &dyn std::fmt::Display| {
+        let malformed = |error: &dyn std::fmt::Display, limit: &str| {
             let mut text = error.to_string();
             if !text.starts_with(MALFORMED) {
                 text = format!("{MALFORMED}: {text}");
             }
-            tracing::warn!("{}: {text}", self.remote.id());
+            let id = self.remote.id();
+            node.complain(id, format_args!("{id}: {text}{limit}"));
             text
         };
-        loop {
+        while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
                     self.received.packets += 1;
                     packet
                 }
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(malformed(&error)),
+                Err(error) => return Err(malformed(&error, limit_of(&error))),
             };
             let mut reader = self
                 .recv
                 .reader(packet, limits)
-                .map_err(|error| malformed(&error))?;
-            node.deliver(&self.remote, &mut reader, &mut self.requests)
-                .map_err(|error| malformed(&error))?;
+                .map_err(|error| malformed(&error, ""))?;
+            let before = self.brought.cost;
+            node.deliver(&self.remote, &mut reader, &mut self.brought)
+                .map_err(|error| malformed(&error, ""))?;
+            let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
+            let cost = requests.saturating_mul(REQUEST).saturating_add(1);
+            self.turn.slice.did(node, cost);
         }
+        Ok(())
     }
 
     /// Hands what is queued to the socket, as far as it takes it.
@@ -286,7 +377,9 @@ impl Pump<'_> {
     }
 
     fn timeout(&mut self) -> Result<(), String> {
-        match self.link.timeout(self.net.now()) {
+        let now = self.net.now();
+        self.resume.take_if(|resume| *resume <= now);
+        match self.link.timeout(now) {
             LinkAction::None => {}
             LinkAction::SendKeepalive => {
                 // It is written by the next turn of the loop.

@@ -1,6 +1,8 @@
 //! Accepting connections.
 
-use std::time::Duration;
+use std::{io, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     Acceptor, Net, Stream,
@@ -9,16 +11,66 @@ use super::{
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long if connections have been closed for that reason.
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
+/// How often that is told of at most.
+const TELL: Duration = Duration::from_secs(10);
+/// Connections that are accepted before the other tasks of the worker have their turn.
+const TURN: u32 = 16;
 
 pub(super) async fn accept(net: Net, listener: Acceptor) {
+    let (mut turn, mut trouble) = (0, Trouble::default());
     loop {
         match listener.accept(&net.0.config).await {
-            Ok((stream, address)) => accepted(&net, stream, &address),
-            Err(error) => {
-                // Out of file descriptors, most likely: others will be closed.
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(PAUSE).await;
+            Ok((stream, address)) => {
+                trouble.over();
+                accepted(&net, stream, &address);
             }
+            // The connection's own affair: it is gone already.
+            Err(error) if is_over(&error) => {}
+            Err(error) => {
+                trouble.tell(&error);
+                // Out of file descriptors, most likely. Others will be closed; strangers need not be waited for.
+                let closed = net.ask(|mesh, now| mesh.make_room(now));
+                tokio::time::sleep(if closed > 0 { SHORT_PAUSE } else { PAUSE }).await;
+            }
+        }
+        turn += 1;
+        if turn % TURN == 0 {
+            // Thousands may come at once, and established connections must not wait for all of them.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn is_over(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
+}
+
+/// Connections that could not be accepted, and what has been told of them.
+#[derive(Default)]
+struct Trouble {
+    told: Option<Instant>,
+    /// Whether the end of it is to be told as well.
+    open: bool,
+}
+
+impl Trouble {
+    fn tell(&mut self, error: &io::Error) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+            self.told = Some(Instant::now());
+            self.open = true;
+            tracing::warn!("cannot accept connections: {error}");
+        }
+    }
+
+    fn over(&mut self) {
+        if std::mem::take(&mut self.open) {
+            tracing::info!("connections are accepted again");
         }
     }
 }

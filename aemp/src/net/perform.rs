@@ -4,21 +4,36 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{LockedPeers, Net, Order, Task, connection, events::Event, lock};
+use super::{LockedPeers, Net, Order, Task, connection, events::Event, link::Start, lock};
 use crate::proto::{
     Time,
     mesh::{Level, Mesh, Output},
     peer::ConnId,
 };
 
+/// What has become of bytes that have arrived in a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Taken,
+    /// They are taken, and nothing more should be read before the connection is established.
+    Enough,
+    /// The handshake has ended meanwhile: they belong to what follows it.
+    Late,
+}
+
 impl Net {
     /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
     /// none of that waits or runs foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
+        let mut logs = Vec::new();
         let mut mesh = lock(&self.0.mesh);
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
-            self.perform(output);
+            match output {
+                // Whoever takes logs may wait for a disk, or for this node.
+                Output::Log { level, text } => logs.push((level, text)),
+                output => self.perform(output),
+            }
         }
         let deadline = alarm(mesh.deadline());
         // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
@@ -29,6 +44,9 @@ impl Net {
         drop(mesh);
         if sooner {
             self.0.deadline.notify_one();
+        }
+        for (level, text) in logs {
+            log(level, &text);
         }
         result
     }
@@ -59,16 +77,16 @@ impl Net {
                 leftover,
                 peer_keepalive,
                 provider,
-            } => self.order(
-                conn,
-                Order::Established {
+            } => {
+                let start = Start {
                     node,
                     recv,
                     leftover,
                     peer_keepalive,
                     provider,
-                },
-            ),
+                };
+                self.order(conn, Order::Established(Box::new(start)));
+            }
             Output::WakeWriter { node } => {
                 if let Some(remote) = self.node().remotes().get(node.as_str()) {
                     remote.wake.notify_one();
@@ -103,21 +121,26 @@ impl Net {
 
     fn order(&self, conn: ConnId, order: Order) {
         if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.established |= matches!(order, Order::Established { .. });
+            task.established |= matches!(order, Order::Established(_));
             let _ = task.orders.send(order);
         }
     }
 
-    /// Gives the mesh what has arrived on a connection in its handshake. False if the handshake has ended meanwhile.
-    pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> bool {
+    /// Gives the mesh what has arrived on a connection in its handshake.
+    pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
             let connections = lock(&self.0.connections);
             let established = connections.get(&conn).is_some_and(|task| task.established);
             drop(connections);
-            if !established {
-                mesh.received(now, conn, bytes);
+            if established {
+                return Received::Late;
             }
-            !established
+            mesh.received(now, conn, bytes);
+            if mesh.wants_more(conn) {
+                Received::Taken
+            } else {
+                Received::Enough
+            }
         })
     }
 

@@ -55,7 +55,7 @@ impl Place {
 
     /// How long ago that was.
     #[inline]
-    pub(super) fn since(&self, origin: Instant) -> Duration {
+    pub(crate) fn since(&self, origin: Instant) -> Duration {
         match self {
             Self::Machine => origin.elapsed(),
             #[cfg(feature = "sim")]

@@ -34,7 +34,7 @@ pub(super) fn text(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::handshake::auth::Method;
+    use crate::proto::{handshake::auth::Method, limits::NodeLimits};
 
     #[tokio::test]
     async fn delay_is_as_wanted() {
@@ -50,6 +50,7 @@ mod tests {
                 auth_accept: Method::ACCEPTED.to_vec(),
                 formats: Vec::new(),
                 nodelay,
+                limits: NodeLimits::default(),
                 global: false,
             };
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await;

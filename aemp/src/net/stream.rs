@@ -67,21 +67,6 @@ impl Stream {
         }
     }
 
-    /// As [`try_read_buf`](Self::try_read_buf), but waits for something.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub(crate) async fn read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        loop {
-            self.readable().await?;
-            match self.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
-            }
-        }
-    }
-
     /// Writes everything.
     ///
     /// # Cancel safety

@@ -1,5 +1,6 @@
 //! Making a node.
 
+mod limits;
 mod settings;
 mod start;
 
@@ -10,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
 };
 
-use aemp_codec::{Codec, Format, Limits, Map, NodeId};
+use aemp_codec::{Codec, Format, Map, NodeId};
 use tokio::runtime::Handle;
 
 use super::{
@@ -20,18 +21,17 @@ use super::{
     registry::{InitFunction, Registry},
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
-    stillborn::Stillborn,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
-    config::Environment,
+    config::{Environment, Settings},
     db::machine::Database,
     message::Origin,
     net::{Net, Place},
     port::{scheduler::Scheduler, table::Table},
-    proto::{handshake::auth::Secret, peer::PeerLimits},
+    proto::handshake::auth::Secret,
 };
 
 /// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
@@ -56,8 +56,6 @@ pub struct NodeBuilder {
     /// Node IDs and their addresses.
     addresses: Vec<(String, String)>,
     registry: Registry,
-    limits: Limits,
-    max_queue_bytes: usize,
     place: Place,
 }
 
@@ -76,8 +74,6 @@ impl Default for NodeBuilder {
             codecs: Vec::new(),
             addresses: Vec::new(),
             registry: Registry::default(),
-            limits: Limits::default(),
-            max_queue_bytes: 64 << 20,
             place: Place::default(),
         }
     }
@@ -93,19 +89,6 @@ impl NodeBuilder {
     /// Adds a wire format from outside; formats are preferred in the order in which they were added, then the built-in ones.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs.push(Format::Custom(Arc::new(codec)));
-        self
-    }
-
-    /// The limits on single packets: size in bytes and nesting depth. A connection that exceeds them is ended.
-    pub fn packet_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// How many bytes may wait to be written to one other node. Above it the connection is given up, which its
-    /// monitors hear. Default: 64 MiB.
-    pub fn max_queue_bytes(mut self, bytes: usize) -> Self {
-        self.max_queue_bytes = bytes;
         self
     }
 
@@ -155,7 +138,7 @@ impl NodeBuilder {
     pub fn start_local(mut self) -> Result<Node, StartError> {
         self.norc = true;
         let settings = self.settings()?;
-        let node = self.make(NodeId::unnamed(), settings.secure)?;
+        let node = self.make(NodeId::unnamed(), &settings)?;
         node.check_services(&settings.services)?;
         node.run_services(settings.services);
         Ok(node)
@@ -170,7 +153,7 @@ impl NodeBuilder {
         let settings = self.settings()?;
         let config = self.net_config(&settings)?;
         let id = start::node_id(&settings, &self.place)?;
-        let node = self.make(id, settings.secure)?;
+        let node = self.make(id, &settings)?;
         node.check_services(&settings.services)?;
         let binds = settings.binds.unwrap_or_default();
         let net = Net::start(&node, config, &binds).await?;
@@ -192,7 +175,7 @@ impl NodeBuilder {
         self.arguments.get("nodeid")?.as_str()
     }
 
-    fn make(self, id: NodeId, secure: bool) -> Result<Node, StartError> {
+    fn make(self, id: NodeId, settings: &Settings) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let mut registry = Registry::linked();
         registry.merge(self.registry);
@@ -208,22 +191,19 @@ impl NodeBuilder {
         if self.place.is_simulated() {
             scheduler.make_mortal();
         }
-        let peers = PeerLimits {
-            max_queue_bytes: self.max_queue_bytes,
-            packet: self.limits,
-        };
         Ok(Node(Arc::new(Inner {
             id,
             names: Names::new(random),
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
-            stillborn: Stillborn::default(),
             dying: AtomicUsize::new(0),
             scheduler,
-            limits: self.limits,
+            limits: settings.limits.packet(),
+            costs: settings.limits.clone(),
             registry,
-            secure,
-            remotes: Remotes::new(peers),
+            secure: settings.secure,
+            allow: settings.allow.clone(),
+            remotes: Remotes::new(settings.limits.peer()),
             inspection: Inspection::new(),
             net: OnceLock::new(),
             place: self.place,

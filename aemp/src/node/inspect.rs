@@ -31,7 +31,8 @@
 //! known; otherwise the caller gets [`InspectError::Unknown`]. (A reference node that was sent the request all the same, by
 //! somebody else, answers `can` with yes from then on, and never answers the request: another reason to set a time limit.)
 //!
-//! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well. An answer is bounded: it
+//! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well, unless what is
+//! [allowed](crate::NodeBuilder::allow) does not include `inspect`; then the error text says so. An answer is bounded: it
 //! lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there are. A node looks
 //! through its ports for one question at a time, and in small steps.
 

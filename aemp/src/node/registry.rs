@@ -39,6 +39,9 @@ impl fmt::Debug for InitFn {
     }
 }
 
+/// The longest name that may have been meant for another.
+const LONGEST: usize = 200;
+
 /// One registered init function, as [`Node::init_functions`](crate::Node::init_functions) lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -156,6 +159,10 @@ impl Registry {
 
     /// The registered name that is nearest to one that is not registered.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
+        // Nobody has mistyped that much, and comparing it would take long.
+        if name.len() > LONGEST {
+            return None;
+        }
         nearest(self.init.keys().map(String::as_str), name)
     }
 }

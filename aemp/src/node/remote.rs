@@ -1,7 +1,9 @@
 //! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
 
+pub(crate) mod account;
 mod all;
 pub(crate) mod line;
+mod stillborn;
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,7 @@ use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use tokio::sync::Notify;
 
 pub(crate) use self::all::Remotes;
-use self::line::Line;
+use self::{account::Account, line::Line};
 use super::Node;
 use crate::{
     Reason, SendError,
@@ -69,6 +71,7 @@ pub(crate) struct Remote {
     /// Ports of this node that it monitors.
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
+    account: Account,
 }
 
 impl Remote {
@@ -105,6 +108,16 @@ impl Remote {
     /// A connection has ended; by now the node may have another.
     pub(crate) fn end_line(&self, conn: ConnId) {
         self.lines().take_if(|line| line.conn == conn);
+    }
+
+    /// What it costs.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether it monitors that port of this node.
+    pub(crate) fn watches(&self, port: &str) -> bool {
+        self.watched().contains_key(port)
     }
 
     /// How many ports of this node it monitors.

@@ -1,5 +1,8 @@
 //! The node port: what another node, or this one, asks this node to do (PROTOCOL.md section 5).
 
+mod cost;
+mod permit;
+
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -7,7 +10,7 @@ use std::{
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
-use super::{Node, registry::perl_bool, remote::Remote};
+use super::{Given, Node, registry::perl_bool, remote::Remote, short};
 use crate::{
     Reason,
     message::Origin,
@@ -25,9 +28,21 @@ use crate::{
 /// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
+/// The longest name of a port that another node may give, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// What a connection has brought, beside messages to ports.
+#[derive(Default)]
+pub(crate) struct Brought {
+    /// What is the mesh's business.
+    pub(crate) for_mesh: Vec<RawRequest>,
+    /// What the requests cost, for `max_requests_per_second`.
+    pub(crate) cost: u64,
+}
+
 impl Node {
-    /// Delivers one packet from another node: to a port, or to the node port. What is the mesh's business is appended to
-    /// `for_mesh`.
+    /// Delivers one packet from another node: to a port, or to the node port. What else it is goes to
+    /// `brought`.
     ///
     /// # Errors
     ///
@@ -36,7 +51,7 @@ impl Node {
         &self,
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
-        for_mesh: &mut Vec<RawRequest>,
+        brought: &mut Brought,
     ) -> Result<(), DecodeError> {
         let name = match packet.text() {
             Ok(Some(name)) => name,
@@ -46,7 +61,7 @@ impl Node {
             Err(_) => return validate(packet),
         };
         if name.is_empty() {
-            return self.deliver_request(from, packet, for_mesh);
+            return self.deliver_request(from, packet, brought);
         }
         match self.find(&name) {
             Some(port) => {
@@ -63,18 +78,27 @@ impl Node {
         &self,
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
-        for_mesh: &mut Vec<RawRequest>,
+        brought: &mut Brought,
     ) -> Result<(), DecodeError> {
         match Request::read(packet) {
-            Ok(Request::Global { request, args }) => for_mesh.push((request, args)),
+            Ok(Request::Global { request, args }) => {
+                brought.cost += 1;
+                brought.for_mesh.push((request, args));
+            }
             Ok(request) => {
                 // Arguments that nobody looks at have to be sound as well.
                 validate(packet)?;
+                brought.cost += self.cost(from, &request);
                 self.request(Some(from), request);
             }
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => {
-                tracing::warn!(node = %from.id(), "node port: request from {}: {error}", from.id());
+                brought.cost += 1;
+                if from.account().may_complain() {
+                    let (node, error) = (from.id(), error.to_string());
+                    let text = format!("node port: request from {node}: {}", short(&error));
+                    self.complain(node, text);
+                }
                 return validate(packet);
             }
         }
@@ -104,18 +128,18 @@ impl Node {
                 }
             }
             Request::Kil1 { port, reason } => self.kill_for(from, &port, reason),
-            Request::Snd { to, msg } => drop(self.snd(&to, msg)),
+            Request::Snd { to, msg } => self.answer(from, &to, msg, Vec::new()),
             Request::Can { request, to, msg } => {
                 let known = Request::is_fixed(&request);
-                self.answer(&to, msg, vec![perl_bool(known)]);
+                self.answer(from, &to, msg, vec![perl_bool(known)]);
             }
             Request::Time { to, msg } => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 let now = now.map_or(0.0, |since| since.as_secs_f64());
-                self.answer(&to, msg, vec![now.into()]);
+                self.answer(from, &to, msg, vec![now.into()]);
             }
             Request::Eval { code, to, msg } => self.eval(from, &code, to, msg),
-            Request::Inspect { what, to, msg } => self.inspected(&what, to, msg),
+            Request::Inspect { what, to, msg } => self.inspect_for(from, &what, to, msg),
             Request::Spawn {
                 port,
                 function,
@@ -128,20 +152,40 @@ impl Node {
         }
     }
 
-    fn answer(&self, to: &PortId, mut message: Vec<Value>, answer: Vec<Value>) {
+    fn answer(
+        &self,
+        from: Option<&Arc<Remote>>,
+        to: &PortId,
+        mut message: Vec<Value>,
+        answer: Vec<Value>,
+    ) {
         message.extend(answer);
-        self.snd(to, message);
+        if from.is_none_or(|from| self.passes_on(from, to, &message)) {
+            self.snd(to, message);
+        }
+    }
+
+    fn inspect_for(&self, from: Option<&Arc<Remote>>, what: &Value, to: PortId, msg: Vec<Value>) {
+        if !from.is_none_or(|from| self.passes_on(from, &to, &msg)) {
+            return;
+        }
+        if self.may_not_inspect(from) {
+            return self.fail(&to, msg, "not allowed here");
+        }
+        self.inspected(from, what, to, msg);
     }
 
     /// Another node monitors a port of ours.
     fn watch(&self, from: Option<&Arc<Remote>>, name: &str) {
         let Some(from) = from else { return };
         match self.find(name) {
+            Some(_) if self.has_enough_monitors(from, name) => {}
             Some(port) => from.watch(&port, name),
             None if name.is_empty() => {}
             None => {
                 let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
-                let reason = self.stillborn().take(name).unwrap_or_else(no_such_port);
+                let stillborn = from.account().stillborn.take(name);
+                let reason = stillborn.unwrap_or_else(no_such_port);
                 Action::Tell(Arc::clone(from), name.into()).fire(&reason);
             }
         }
@@ -149,8 +193,10 @@ impl Node {
 
     fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {
         if name.is_empty() {
-            let from = from.map_or("this node", |from| from.id().as_str());
-            tracing::warn!("node port: {from} wants to kill it: refused");
+            if from.is_none_or(|from| from.account().may_complain()) {
+                let from = name_of(from);
+                self.complain(from, format!("node port: {from} wants to kill it: refused"));
+            }
         } else if let Some(port) = self.find(name) {
             monitor::kill(&port, Reason::new(reason));
         }
@@ -158,57 +204,65 @@ impl Node {
 
     /// Code is never executed; who asks is told so, except in secure mode, in which the reference is silent as well.
     fn eval(&self, from: Option<&Arc<Remote>>, code: &str, to: Option<PortId>, msg: Vec<Value>) {
-        if self.refuses(from, "eval") {
+        if self.refuses(from, "eval", "eval") {
             return;
         }
         let Some(to) = to else { return };
         if code.trim() == UP_NODES {
             let mut answer = vec!["".into()];
             answer.extend(self.up_nodes().iter().map(|node| node.as_str().into()));
-            return self.answer(&to, msg, answer);
+            return self.answer(from, &to, msg, answer);
         }
         let text = "this node is not written in Perl: it evaluates no code";
-        self.answer(&to, msg, vec![text.into()]);
-    }
-
-    /// Whether secure mode forbids what another node asks for. Logs it if so.
-    fn refuses(&self, from: Option<&Arc<Remote>>, what: &str) -> bool {
-        match from {
-            Some(from) if self.0.secure => {
-                let from = from.id();
-                tracing::warn!(node = %from, "node port: {what} from {from}: remote execution not allowed");
-                true
-            }
-            _ => false,
-        }
+        self.answer(from, &to, msg, vec![text.into()]);
     }
 
     fn spawn_for(&self, from: Option<&Arc<Remote>>, name: &str, function: &str, args: Vec<Value>) {
-        if self.refuses(from, &format!("spawn of {function}")) {
+        if self.refuses(from, "spawn", function) {
             return;
         }
-        let taken = name.is_empty() || self.names().is_ours(name) || self.find(name).is_some();
+        let taken = name.is_empty()
+            || name.len() > LONGEST_NAME
+            || self.names().is_ours(name)
+            || self.find(name).is_some();
         if taken {
-            let from = from.map_or("this node", |from| from.id().as_str());
-            tracing::warn!("node port: spawn from {from}: the port name {name:?} cannot be given");
+            if from.is_none_or(|from| from.account().may_complain()) {
+                let (from, name) = (name_of(from), short(name));
+                let text =
+                    format!("node port: spawn from {from}: the port name {name:?} cannot be given");
+                self.complain(from, text);
+            }
             return;
         }
-        self.spawn_here(function, Some(name), PacketReader::values(args));
+        if from.is_some_and(|from| self.has_enough_ports(from, name)) {
+            return;
+        }
+        let given = Given { name, by: from };
+        self.spawn_here(function, Some(given), PacketReader::values(args));
     }
 
     fn call_function(&self, from: Option<&Arc<Remote>>, function: &str, args: Vec<Value>) {
-        if self.refuses(from, function) {
+        if self.refuses(from, "call", function) {
             return;
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
         match self.registry().function(function) {
             Some(run) => crate::port::work::shielded(|| run(origin, args)),
-            None => tracing::warn!(
-                "error processing node message from {}: unable to resolve function '{function}'",
-                from.map_or("this node", |from| from.id().as_str())
-            ),
+            None if from.is_none_or(|from| from.account().may_complain()) => {
+                let (from, function) = (name_of(from), short(function));
+                let text = format!(
+                    "error processing node message from {from}: unable to resolve function '{function}'"
+                );
+                self.complain(from, text);
+            }
+            None => {}
         }
     }
+}
+
+/// For the log.
+fn name_of(from: Option<&Arc<Remote>>) -> &str {
+    from.map_or("this node", |from| from.id().as_str())
 }
 
 /// Reads what is left for its syntax alone.

@@ -6,7 +6,7 @@ use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::Node;
+use super::{Given, Node, short};
 use crate::{
     Cx, Reason,
     message::{Port, Undecoded},
@@ -69,7 +69,7 @@ impl InitOutcome for () {
 pub struct Spawning<'a> {
     node: &'a Node,
     /// The name that the spawning node has chosen; `None` for a spawn of this node's own.
-    name: Option<&'a str>,
+    given: Option<Given<'a>>,
     args: PacketReader<'a>,
     function: &'a str,
     made: &'a mut Option<Arc<dyn AnyPort>>,
@@ -79,7 +79,7 @@ impl fmt::Debug for Spawning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spawning")
             .field("function", &self.function)
-            .field("name", &self.name)
+            .field("name", &self.given.map(|given| given.name))
             .finish_non_exhaustive()
     }
 }
@@ -131,11 +131,11 @@ impl<'a> Spawning<'a> {
     }
 
     fn insert<P: Port>(&mut self, init: Init<P>) -> Arc<Cell<P>> {
-        let extras = spawn_extras(self.name, init);
+        let extras = spawn_extras(self.given.map(|given| given.name), init);
         let node = self.node;
         let make = |number| Arc::new(Cell::spawning(node.clone(), number, extras));
-        let port = match self.name {
-            Some(name) => node.insert_named(name, make),
+        let port = match self.given {
+            Some(given) => node.insert_named(given, make),
             None => node.insert(make),
         };
         *self.made = Some(Arc::<Cell<P>>::clone(&port));
@@ -277,23 +277,24 @@ impl Node {
     pub(crate) fn spawn_here(
         &self,
         function: &str,
-        name: Option<&str>,
+        given: Option<Given<'_>>,
         args: PacketReader<'_>,
     ) -> Arc<dyn AnyPort> {
         let Some(start) = self.registry().init(function) else {
             let hint = self.registry().nearest(function);
             let hint = hint.map(|near| format!("; did you mean `{near}`?"));
             let text = format!(
-                "unknown init function `{function}`{}",
+                "unknown init function `{}`{}",
+                short(function),
                 hint.unwrap_or_default()
             );
-            return self.spawn_failing(name, Reason::die(text));
+            return self.spawn_failing(given, Reason::die(text));
         };
         let _scope = self.decoding();
         let mut made = None;
         let spawning = Spawning {
             node: self,
-            name,
+            given,
             args,
             function,
             made: &mut made,
@@ -302,25 +303,25 @@ impl Node {
         let started = std::panic::catch_unwind(AssertUnwindSafe(|| start(spawning)));
         let started = match started {
             Ok(started) => started,
-            Err(panic) => return self.spawn_failing(name, panic_reason(&*panic)),
+            Err(panic) => return self.spawn_failing(given, panic_reason(&*panic)),
         };
         match (started, made) {
             (Ok(()), Some(port)) => port,
-            (Ok(()), None) => self.spawn_failing(name, Reason::die("no port was made")),
+            (Ok(()), None) => self.spawn_failing(given, Reason::die("no port was made")),
             (Err(undecoded), _) => {
                 let reason = undecoded.into_reason(function).unwrap_or_else(Reason::die);
-                self.spawn_failing(name, reason)
+                self.spawn_failing(given, reason)
             }
         }
     }
 
     /// A port that dies in the next turn, so that a monitor right behind its spawn learns the reason.
-    fn spawn_failing(&self, name: Option<&str>, reason: Reason) -> Arc<dyn AnyPort> {
+    fn spawn_failing(&self, given: Option<Given<'_>>, reason: Reason) -> Arc<dyn AnyPort> {
         let init: Init<Untyped> = Box::new(move |_| Err(reason));
-        let extras = spawn_extras(name, init);
+        let extras = spawn_extras(given.map(|given| given.name), init);
         let make = |number| Arc::new(Cell::spawning(self.clone(), number, extras));
-        let port: Arc<Cell<Untyped>> = match name {
-            Some(name) => self.insert_named(name, make),
+        let port: Arc<Cell<Untyped>> = match given {
+            Some(given) => self.insert_named(given, make),
             None => self.insert(make),
         };
         scheduler::schedule(Arc::<Cell<Untyped>>::clone(&port));

@@ -19,7 +19,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{any::AnyPort, current};
+use super::{any::AnyPort, current, slice::Slice};
 use crate::Node;
 
 /// A port that has something to do; whoever owns this may run it.
@@ -173,13 +173,13 @@ impl Scheduler {
 
     /// One drainer's turn. Whether there is more to do.
     fn drain(&self, node: &Node) -> bool {
-        let mut budget = BUDGET;
+        let (mut budget, mut slice) = (BUDGET, Slice::begin());
         let Some(running) = Running::start(node) else {
             return false;
         };
-        while budget > 0 {
-            while budget > 0 && running.run_one(&mut budget) {}
-            if budget > 0 && !self.refill() {
+        while budget > 0 && !slice.is_over() {
+            running.run(&mut budget, &mut slice);
+            if budget > 0 && !slice.is_over() && !self.refill() {
                 return false;
             }
         }
@@ -287,6 +287,13 @@ impl<'a> Running<'a> {
                 Self { node }
             })
         })
+    }
+
+    /// Runs the ports of the run list until there is none, or the time is over.
+    pub(crate) fn run(&self, budget: &mut usize, slice: &mut Slice) {
+        while *budget > 0 && !slice.is_over() && self.run_one(budget) {
+            slice.did(self.node, 1);
+        }
     }
 
     /// Runs the next port of the run list. Whether there was one.

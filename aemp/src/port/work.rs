@@ -116,7 +116,7 @@ pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
         _ => None,
     };
     if let Some(name) = name {
-        cell.node().stillborn().remember(name, reason.clone());
+        cell.node().remember_stillborn(name, reason.clone());
     }
     die(cell, None, Queue::Empty, reason);
 }
@@ -233,7 +233,8 @@ pub(crate) fn die<P: Port>(
     let monitored = extras.is_some_and(|extras| extras.end(reason));
     if !monitored && !reason.is_normal() {
         let port = cell.node().port_id_of(cell.number(), name.as_deref());
-        tracing::warn!(%port, "unmonitored local port {port} died with reason: {reason}");
+        let text = format_args!("unmonitored local port {port} died with reason: {reason}");
+        cell.node().complain(&port, text);
     }
 }
 

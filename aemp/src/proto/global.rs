@@ -15,6 +15,7 @@ mod local;
 mod names;
 mod outgoing;
 mod pending;
+mod quota;
 mod request;
 mod role;
 mod shards;
@@ -41,12 +42,14 @@ use self::{
 pub use self::{
     names::{GLOBALS, LISTENERS, NameError, check_family, check_key, check_readable},
     pending::{Answer, QueryId},
+    quota::Quota,
     request::{Database, GlobalRequest, GlobalRequestError, Pairs, Parsed, Query, Update},
     role::Role,
     watch::{Change, WatchId, Watched},
 };
 use super::{
     Random, Time,
+    limits::Notices,
     mesh::{Level, longest_pause},
 };
 
@@ -103,6 +106,9 @@ pub(super) struct Global {
     watches: Watches,
     news: News,
     effects: Vec<Effect>,
+    quota: Quota,
+    /// Who was told of lately for reaching a limit.
+    notices: Notices,
 }
 
 impl Global {
@@ -112,6 +118,7 @@ impl Global {
         listeners: &[String],
         connect_interval: Duration,
         monitor_timeout: Duration,
+        quota: Quota,
     ) -> Self {
         let mut global = Self {
             node,
@@ -138,6 +145,8 @@ impl Global {
             watches: Watches::default(),
             news: News::new(),
             effects: Vec::new(),
+            quota,
+            notices: Notices::default(),
         };
         let node = global.node.clone();
         if !node.is_unnamed() {
@@ -284,7 +293,7 @@ impl Global {
         let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
         for node in due {
             self.released.remove(&node);
-            self.forget_stale(&node);
+            self.forget_stale(now, &node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {
                 changed(&mut self.ours, &family, &key, true);

@@ -23,8 +23,8 @@ pub use self::{
 };
 use super::Time;
 
-/// What an end that holds its line back lets the other send ahead at most, in bytes.
-const MOST_AHEAD: usize = 16 << 20;
+/// What may still arrive, in bytes, when nothing more should be read: what somebody has read in one go.
+const SLACK: usize = 16 << 10;
 
 /// The handshake of one connection. Both ends do the same, whoever opened it.
 ///
@@ -117,7 +117,7 @@ impl Handshake {
             input: LineBuffer::default(),
             output: [HandshakeOutput::Transmit(hello)].into(),
             proceed: false,
-            deadline: now + config.timeout,
+            deadline: now + config.patience(),
             config,
         }
     }
@@ -133,11 +133,18 @@ impl Handshake {
         if let Phase::Over = self.phase {
             return;
         }
-        if self.input.len() + bytes.len() > MOST_AHEAD {
+        if self.input.len() + bytes.len() > self.config.max_handshake_bytes + SLACK {
             self.fail(HandshakeError::TooMuchAhead);
         } else {
             self.input.push(bytes);
         }
+    }
+
+    /// Whether so much has been sent ahead that no more should be read before the handshake is over. Only peers that have
+    /// proved themselves get so far: of others, no more than one line is kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.input.len() >= self.config.max_handshake_bytes
     }
 
     /// The authentication line may go out.

@@ -1,5 +1,6 @@
 //! The whole node: who connects to whom, which connection counts, node up and down.
 
+mod admission;
 mod arbiter;
 mod conn;
 mod connections;
@@ -11,6 +12,7 @@ mod nodes;
 mod output;
 mod peers;
 mod seeds;
+mod strangers;
 mod timed;
 
 use std::{
@@ -23,9 +25,10 @@ use aemp_codec::NodeId;
 
 pub use self::global::RawRequest;
 use self::{
-    conn::{Conn, Phase, Purpose},
+    conn::{Conn, Phase},
     nodes::Node,
     seeds::Seeds,
+    strangers::Strangers,
     timed::Timed,
 };
 pub use self::{
@@ -33,7 +36,13 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::{SeedFailure, SeedFailureKind, SeedState},
 };
-use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{
+    Measure, Random, Time,
+    global::{Global, Quota},
+    handshake::HandshakeConfig,
+    limits::{NodeLimits, Notices},
+    peer::ConnId,
+};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -49,21 +58,28 @@ pub struct MeshConfig {
     pub global: bool,
     /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
     pub connect_interval: Duration,
-    /// How many connections that others have opened may be unauthenticated at one time.
-    pub max_handshakes: usize,
+    /// How many connections that others have opened may be unauthenticated at one time: above it, the oldest of them are closed.
+    pub max_strangers: usize,
+    /// How many of these may come from one [source](super::limits::Source).
+    pub max_strangers_per_address: usize,
+    /// How much of the database another node may own and watch here.
+    pub quota: Quota,
 }
 
 impl MeshConfig {
     /// The reference's defaults for a node without seeds.
     #[must_use]
     pub fn new(handshake: HandshakeConfig) -> Self {
+        let limits = NodeLimits::default();
         Self {
             handshake,
             seeds: Vec::new(),
             listeners: Vec::new(),
             global: false,
             connect_interval: Duration::from_secs(2),
-            max_handshakes: 1024,
+            max_strangers: limits.max_strangers,
+            max_strangers_per_address: limits.max_strangers_per_address,
+            quota: Quota::from(&limits),
         }
     }
 }
@@ -81,6 +97,11 @@ pub struct Mesh<P> {
     random: Random,
     conns: Timed<ConnId, Conn>,
     last_conn: u64,
+    strangers: Strangers,
+    /// What is said of how strangers' connections end.
+    ends: Measure,
+    /// What is said of nodes' mistakes.
+    complaints: Measure,
     nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
@@ -89,6 +110,8 @@ pub struct Mesh<P> {
     runnable: VecDeque<ConnId>,
     /// When it was last told that another node uses our ID.
     namesake: Option<Time>,
+    /// Who was told of lately for reaching a limit.
+    notices: Notices,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
@@ -101,6 +124,7 @@ impl<P: Peers> Mesh<P> {
             &config.listeners,
             config.connect_interval,
             config.handshake.timeout,
+            config.quota,
         );
         let mut mesh = Self {
             global,
@@ -109,11 +133,15 @@ impl<P: Peers> Mesh<P> {
             random,
             conns: Timed::default(),
             last_conn: 0,
+            strangers: Strangers::default(),
+            ends: Measure::default(),
+            complaints: Measure::default(),
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout),
             runnable: VecDeque::new(),
             namesake: None,
+            notices: Notices::default(),
             outputs: VecDeque::new(),
             stopped: false,
             config,
@@ -189,31 +217,6 @@ impl<P: Peers> Mesh<P> {
         self.seeds.iter()
     }
 
-    /// A connection from `addr`, the peer's socket address, was accepted.
-    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
-        let conn = self.next_conn();
-        let waiting = self.conns.waiting();
-        let handshakes = waiting.filter(|conn| conn.is_stranger()).count();
-        let full = handshakes >= self.config.max_handshakes;
-        if self.stopped || full {
-            let (level, why) = if self.stopped {
-                (Level::Debug, "this node has stopped")
-            } else {
-                (Level::Warn, "too many connections in handshake")
-            };
-            self.log(level, format!("{addr} turned away: {why}"));
-            self.outputs.push_back(Output::Close { conn });
-            return conn;
-        }
-        let handshake = self.new_handshake(now, addr);
-        let phase = Phase::handshake(handshake);
-        self.conns
-            .insert(conn, Conn::new(addr, Purpose::Accepted, phase));
-        self.runnable.push_back(conn);
-        self.settle(now);
-        conn
-    }
-
     /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
@@ -235,6 +238,7 @@ impl<P: Peers> Mesh<P> {
     pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         self.receive(conn, bytes);
         self.settle(now);
+        self.tell_full(now, conn);
     }
 
     /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").

@@ -386,10 +386,7 @@ impl Peer {
 
     #[cold]
     fn overflow(&mut self) -> Urge {
-        self.give_up(format!(
-            "more than {} bytes queued",
-            self.limits.max_queue_bytes
-        ))
+        self.give_up(self.limits.overflow())
     }
 
     #[cold]

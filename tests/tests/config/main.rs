@@ -3,6 +3,7 @@
 mod binds;
 mod common;
 mod editing;
+mod limits;
 #[path = "../network/logs.rs"]
 mod logs;
 mod nodes;

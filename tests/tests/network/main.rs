@@ -5,6 +5,7 @@ mod common;
 mod connecting;
 mod functions;
 mod inspect;
+mod limits;
 mod logs;
 mod malformed;
 mod messages;

@@ -65,12 +65,20 @@ impl Raw {
     }
 
     pub(crate) async fn line(&mut self) -> String {
+        let line = self.try_line().await;
+        line.expect("closed in the middle of a line")
+    }
+
+    /// The next line, unless the node closes.
+    pub(crate) async fn try_line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return String::from_utf8(line).expect("text").trim_end().into();
+                return Some(String::from_utf8(line).expect("text").trim_end().into());
             }
-            assert!(self.read().await, "closed in the middle of a line");
+            if !self.read().await {
+                return None;
+            }
         }
     }
 

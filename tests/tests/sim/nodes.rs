@@ -2,6 +2,7 @@
 
 mod crashes;
 mod database;
+mod limits;
 mod partitions;
 mod repeats;
 

@@ -7,7 +7,7 @@ use aemp_codec::Value;
 use super::NodeBuilder;
 use crate::{
     Args,
-    config::{Environment, Method, Secret},
+    config::{Environment, Method, Permit, Secret},
 };
 
 /// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
@@ -139,6 +139,18 @@ impl NodeBuilder {
     /// Refuses every spawn, function call and eval that other nodes ask for.
     pub fn secure(self, secure: bool) -> Self {
         self.setting("secure", secure)
+    }
+
+    /// Lets some nodes have some functions run here, and refuses everything else as [`secure`](Self::secure) does, which it
+    /// replaces: init functions, functions to call, and the requests `eval` and `inspect`, which stand for themselves. Both are
+    /// patterns, in which `*` stands for any text and `?` for any character. May be given several times.
+    ///
+    /// ```
+    /// let node = aemp::Node::builder().allow("worker/*", "My::Worker::*").allow("admin", "*");
+    /// ```
+    pub fn allow(self, nodes: impl Into<String>, functions: impl Into<String>) -> Self {
+        let permit = Permit::new(nodes, functions);
+        self.item("allow", permit.to_string().into())
     }
 
     /// The names of the wire formats to use, the favourite first: `json`, `cbor` and `postcard/1`, as far as they are compiled

@@ -95,6 +95,7 @@ impl NodeBuilder {
             auth_accept: some_method("auth_accept", self.accepted(settings))?,
             formats: self.formats(settings.framing_format.as_deref())?,
             nodelay: settings.nodelay,
+            limits: settings.limits.clone(),
             global: self.global || settings.services.iter().any(is_global),
         })
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Node,
-    node::remote::{Remote, line::Line},
+    node::remote::{Remote, account::Question, line::Line},
     proto::{
         global,
         handshake::PROVIDER,
@@ -52,7 +52,13 @@ fn read(what: &Value) -> (String, usize) {
 
 impl Node {
     /// Answers a question; later, if it takes long.
-    pub(in crate::node) fn inspected(&self, what: &Value, to: PortId, msg: Vec<Value>) {
+    pub(in crate::node) fn inspected(
+        &self,
+        from: Option<&Arc<Remote>>,
+        what: &Value,
+        to: PortId,
+        msg: Vec<Value>,
+    ) {
         let (subject, most) = read(what);
         match &*subject {
             "node" => self.tell(&to, msg, &self.info()),
@@ -60,10 +66,16 @@ impl Node {
             "families" => self.tell(&to, msg, &self.families(most)),
             "functions" => self.tell(&to, msg, &self.functions()),
             "ports" => {
+                let question = from.map(Question::of);
+                if matches!(question, Some(None)) {
+                    let text = "too many questions about ports wait already";
+                    return self.fail(&to, msg, text);
+                }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
                     let ports = ports::look(&node, most).await;
                     node.tell(&to, msg, &ports);
+                    drop(question);
                 });
             }
             _ => {
@@ -88,7 +100,7 @@ impl Node {
         self.fail(to, msg, &format!("the answer cannot be sent: {error}"));
     }
 
-    fn fail(&self, to: &PortId, mut msg: Vec<Value>, text: &str) {
+    pub(in crate::node) fn fail(&self, to: &PortId, mut msg: Vec<Value>, text: &str) {
         msg.extend([text.into(), Value::Null]);
         self.snd(to, msg);
     }
@@ -104,7 +116,7 @@ impl Node {
             seeds: self.seeds(),
             role: Some(role),
             master,
-            secure: self.0.secure,
+            secure: self.0.secure || self.0.allow.is_some(),
             ports: self.port_count() as u64,
             process: std::process::id(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

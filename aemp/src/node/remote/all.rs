@@ -4,30 +4,40 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::Remote;
+use super::{Account, Remote};
 use crate::{
     Node,
+    node::complaints::Complaints,
     proto::peer::{Peer, PeerLimits},
 };
+
+/// So many are no reason to look for some to forget.
+const FEW: usize = 4096;
 
 /// Every other node that this one has had to do with.
 pub(crate) struct Remotes {
     all: RwLock<HashMap<NodeId, Arc<Remote>>>,
+    /// How many there may be before those that are not needed are looked for.
+    many: AtomicUsize,
     pub(super) limits: PeerLimits,
+    /// What is logged of their mistakes.
+    pub(crate) complaints: Complaints,
 }
 
 impl Remotes {
     pub(crate) fn new(limits: PeerLimits) -> Self {
         Self {
             all: RwLock::default(),
+            many: AtomicUsize::new(FEW),
             limits,
+            complaints: Complaints::new(),
         }
     }
 
@@ -49,6 +59,12 @@ impl Remotes {
     /// relayed.
     pub(crate) fn forget_idle(&self) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = self.extract_idle(&mut all);
+        drop(all);
+        drop(forgotten);
+    }
+
+    fn extract_idle(&self, all: &mut HashMap<NodeId, Arc<Remote>>) -> Vec<(NodeId, Arc<Remote>)> {
         // Whoever gets hold of one does so under this lock, so one that only the map holds stays so.
         let unused = |remote: &Arc<Remote>| {
             Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
@@ -57,8 +73,9 @@ impl Remotes {
         if all.len() < all.capacity() / 4 {
             all.shrink_to_fit();
         }
-        drop(all);
-        drop(forgotten);
+        // So that all looking together costs no more than making them.
+        self.many.store((2 * all.len()).max(FEW), Ordering::Relaxed);
+        forgotten
     }
 
     /// That node, known from now on. The ID is one that a port ID has been found to begin with.
@@ -67,6 +84,11 @@ impl Remotes {
             return remote;
         }
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = if all.len() >= self.many.load(Ordering::Relaxed) {
+            self.extract_idle(&mut all)
+        } else {
+            Vec::new()
+        };
         let id = NodeId::new(id).unwrap_or_else(|_| NodeId::unnamed());
         let remote = all.entry(id.clone()).or_insert_with(|| {
             Arc::new(Remote {
@@ -80,8 +102,12 @@ impl Remotes {
                 actions: Mutex::default(),
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
+                account: Account::default(),
             })
         });
-        Arc::clone(remote)
+        let remote = Arc::clone(remote);
+        drop(all);
+        drop(forgotten);
+        remote
     }
 }

@@ -19,15 +19,15 @@ impl Global {
         match request {
             GlobalRequest::Slave(database) => self.enslave(now, from, database),
             GlobalRequest::Global => self.greet_global(now, from),
-            GlobalRequest::Set(database) => self.take_set(from, database),
-            GlobalRequest::Update(update) => self.take_update(from, update),
+            GlobalRequest::Set(database) => self.take_set(now, from, database),
+            GlobalRequest::Update(update) => self.take_update(now, from, update),
             GlobalRequest::Find(node) => {
                 self.reply(from, "g_find", Message::Found(node));
             }
             GlobalRequest::Query { what, family, id } => {
                 self.reply(from, what.request(), Message::Reply { what, family, id });
             }
-            GlobalRequest::Monitor(family) => self.add_monitor(from, family),
+            GlobalRequest::Monitor(family) => self.add_monitor(now, from, family),
             GlobalRequest::Unmonitor(family) => {
                 if let Some(known) = self.known.get_mut(from) {
                     known.monitors.remove(&family);
@@ -39,6 +39,22 @@ impl Global {
             GlobalRequest::All(family, entries) => self.take_all(from, &family, entries),
             GlobalRequest::Changes(update) => self.take_changes(from, update),
         }
+    }
+
+    /// What a request costs beyond itself, in ordinary requests: for the entries that it brings, or asks for.
+    pub(in crate::proto) fn cost(&self, request: &GlobalRequest) -> u64 {
+        const ENTRIES: usize = 16;
+        let entries = match request {
+            GlobalRequest::Slave(Some(database)) | GlobalRequest::Set(database) => {
+                database.iter().map(|(_, entries)| entries.len()).sum()
+            }
+            GlobalRequest::Update(update) => update.set.len() + update.del.len(),
+            GlobalRequest::Query { family, .. } | GlobalRequest::Monitor(family) => {
+                self.shards.size(family)
+            }
+            _ => 0,
+        };
+        (entries / ENTRIES) as u64
     }
 
     fn is_global(&self) -> bool {
@@ -67,7 +83,7 @@ impl Global {
         self.become_global(now);
         if let Some(database) = database {
             self.answer_for(from);
-            self.set_all(from, database);
+            self.set_all(now, from, database);
         }
     }
 
@@ -84,25 +100,29 @@ impl Global {
         }
     }
 
-    fn set_all(&mut self, owner: &NodeId, database: Database) {
+    fn set_all(&mut self, now: Time, owner: &NodeId, database: Database) {
         for (family, set) in database {
             let del = Vec::new();
-            self.apply(owner, Update { family, set, del });
+            self.apply(now, owner, Update { family, set, del });
         }
     }
 
-    fn apply(&mut self, owner: &NodeId, update: Update) {
+    fn apply(&mut self, now: Time, owner: &NodeId, update: Update) {
         self.not_stale(owner, &update);
         let Update {
             family,
             mut set,
-            del,
+            mut del,
         } = update;
         if *family == *LISTENERS {
             set.retain(|(node, value)| self.are_addresses(owner, node, value));
         }
         let place = self.shards.owner(owner);
         for (key, value) in set {
+            if !self.may_set(now, (owner, place), &family, &key, &value) {
+                del.push(key);
+                continue;
+            }
             let (changed, family, key) = self.shards.set(place, &family, &key, value);
             self.changed(&changed, &family, &key);
         }
@@ -169,18 +189,18 @@ impl Global {
     }
 
     /// What a node has not set again since it became global goes.
-    pub(super) fn forget_stale(&mut self, node: &NodeId) {
+    pub(super) fn forget_stale(&mut self, now: Time, node: &NodeId) {
         let Some(known) = self.known.get_mut(node) else {
             return;
         };
         for (family, del) in std::mem::take(&mut known.stale) {
             let (set, del) = (Pairs::new(), del.into_iter().collect());
-            self.apply(node, Update { family, set, del });
+            self.apply(now, node, Update { family, set, del });
         }
     }
 
     /// Another global node tells what it answers for.
-    fn take_set(&mut self, from: &NodeId, database: Database) {
+    fn take_set(&mut self, now: Time, from: &NodeId, database: Database) {
         if !self.is_global() {
             return self.refuse(from, "g_set");
         }
@@ -190,14 +210,14 @@ impl Global {
             own.map(|(_, value)| value.clone())
         });
         // What it had set as a slave and does not set again goes later: a large database comes in parts.
-        self.set_all(from, database);
+        self.set_all(now, from, database);
         // So that global nodes find each other even when the one between them is lost.
         if let Some(listeners) = listeners.filter(|value| addresses(value).is_some()) {
             self.set(LISTENERS, from.as_str(), listeners);
         }
     }
 
-    fn take_update(&mut self, from: &NodeId, update: Update) {
+    fn take_update(&mut self, now: Time, from: &NodeId, update: Update) {
         if !self.is_global() {
             return self.refuse(from, "g_upd");
         }
@@ -207,12 +227,15 @@ impl Global {
         if known.is_some_and(|known| !known.global && !known.slave) {
             self.answer_for(from);
         }
-        self.apply(from, update);
+        self.apply(now, from, update);
     }
 
-    fn add_monitor(&mut self, from: &NodeId, family: Arc<str>) {
+    fn add_monitor(&mut self, now: Time, from: &NodeId, family: Arc<str>) {
         if !self.is_global() {
             return self.refuse(from, "g_mon1");
+        }
+        if !self.may_watch(now, from, &family) {
+            return;
         }
         let Some(known) = self.known.get_mut(from) else {
             return;

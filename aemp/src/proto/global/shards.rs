@@ -5,12 +5,13 @@ mod entry;
 use std::{collections::BTreeMap, sync::Arc};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, map::Entry as Place};
+use indexmap::{IndexMap, IndexSet, map::Entry as Place};
 
 use self::entry::{Entry, Known, Left};
 use super::{
     known::{Keys, note},
     names::{LISTENERS, is_own_key},
+    quota::{Held, size},
 };
 use crate::proto::Time;
 
@@ -34,6 +35,7 @@ struct Owner {
     /// Whether this node answers for it: itself, and its slaves.
     ours: bool,
     keys: Keys,
+    held: Held,
 }
 
 /// What a change has done.
@@ -59,6 +61,7 @@ impl Shards {
             id: id.clone(),
             ours: false,
             keys: Keys::new(),
+            held: Held::default(),
         };
         let free = self.owners.iter().position(Option::is_none);
         let place = free.unwrap_or(self.owners.len());
@@ -89,6 +92,36 @@ impl Shards {
         owner.map(Owner::all_keys).unwrap_or_default()
     }
 
+    /// What an owner has.
+    pub(super) fn held(&self, place: u32) -> Held {
+        let owner = self.owners[place as usize].as_ref();
+        owner.map(|owner| owner.held).unwrap_or_default()
+    }
+
+    /// How many keys an owner has in a family.
+    pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
+        let owner = self.owners[place as usize].as_ref();
+        let keys = owner.and_then(|owner| owner.keys.get(family));
+        keys.map_or(0, IndexSet::len)
+    }
+
+    /// What an owner has set of a key.
+    pub(super) fn value_of(&self, place: u32, family: &str, key: &str) -> Option<&Value> {
+        let entry = self.families.get(family)?.get(key)?;
+        entry.last(|owner| owner == place)
+    }
+
+    /// An owner has a value of that size instead of one of the other.
+    fn weigh(&mut self, place: u32, new: Option<usize>, old: Option<usize>) {
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            let held = &mut owner.held;
+            held.keys += usize::from(new.is_some());
+            held.keys -= usize::from(old.is_some());
+            held.bytes += new.unwrap_or(0);
+            held.bytes -= old.unwrap_or(0);
+        }
+    }
+
     fn is_ours(&self, place: u32) -> bool {
         self.owners[place as usize]
             .as_ref()
@@ -104,6 +137,7 @@ impl Shards {
         value: Value,
     ) -> (Changed, Arc<str>, Arc<str>) {
         let ours = self.is_ours(place);
+        let new = Some(size(key, &value));
         let family = Arc::clone(self.known_family(family).unwrap_or(family));
         let entries = self.families.entry(Arc::clone(&family)).or_default();
         let mut entry = match entries.entry(Arc::clone(key)) {
@@ -111,6 +145,7 @@ impl Shards {
             Place::Vacant(vacant) => {
                 vacant.insert(Entry::new(place, value));
                 self.note(place, &family, key);
+                self.weigh(place, new, None);
                 let changed = Changed {
                     shown: true,
                     ours,
@@ -128,7 +163,10 @@ impl Shards {
                 .is_some_and(|owner| owner.ours)
         };
         let was_ours = ours && entry.get().last(is_ours).is_some();
+        let old = entry.get().last(|owner| owner == place);
+        let old = old.map(|old| size(&key, old));
         let (shown, known) = entry.get_mut().set(place, value);
+        self.weigh(place, new, old);
         let changed = Changed {
             shown,
             ours: ours && (shown || known != Known::Same),
@@ -304,6 +342,11 @@ impl Shards {
             .map(|(family, entries)| (family, entries.len()))
     }
 
+    /// How many entries a family has.
+    pub(super) fn size(&self, family: &str) -> usize {
+        self.families.get(family).map_or(0, IndexMap::len)
+    }
+
     /// The families that have entries.
     #[cfg(test)]
     pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -355,16 +398,21 @@ impl Shards {
         let Some(entry) = entries.get_mut(key) else {
             return false;
         };
-        match entry.remove(place) {
-            Left::Shown => return false,
-            Left::Another(changed) => return changed,
-            Left::Nothing => {}
+        let old = entry.last(|owner| owner == place);
+        let old = old.map(|old| size(key, old));
+        let left = entry.remove(place);
+        if matches!(left, Left::Nothing) {
+            entries.swap_remove(key);
+            if entries.is_empty() {
+                self.families.remove(family);
+            }
         }
-        entries.swap_remove(key);
-        if entries.is_empty() {
-            self.families.remove(family);
+        self.weigh(place, None, old);
+        match left {
+            Left::Shown => false,
+            Left::Another(changed) => changed,
+            Left::Nothing => true,
         }
-        true
     }
 }
 

@@ -3,6 +3,7 @@
 mod database;
 mod finding;
 mod network;
+mod quotas;
 mod receivers;
 mod roles;
 mod strangers;

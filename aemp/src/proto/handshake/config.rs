@@ -8,7 +8,7 @@ use super::{
     Greeting,
     auth::{Method, Secret},
 };
-use crate::proto::link::Link;
+use crate::proto::{limits::NodeLimits, link::Link};
 
 /// What a node of this project says of its implementation.
 pub const PROVIDER: &str = concat!("aemp-rs-", env!("CARGO_PKG_VERSION"));
@@ -28,8 +28,13 @@ pub struct HandshakeConfig {
     pub formats: Vec<Format>,
     /// The implementation and its version, for the greeting.
     pub provider: String,
-    /// How long a handshake may take, and how long a connection may be silent (`monitor_timeout`).
+    /// How long a connection may be silent (`monitor_timeout`).
     pub timeout: Duration,
+    /// How long a handshake may take, if that is not the same.
+    pub handshake_timeout: Option<Duration>,
+    /// How many bytes are kept that a peer has sent before its handshake is over; then
+    /// [no more should be read](super::Handshake::is_full).
+    pub max_handshake_bytes: usize,
 }
 
 impl HandshakeConfig {
@@ -44,6 +49,8 @@ impl HandshakeConfig {
             formats: Format::built_in(),
             provider: PROVIDER.into(),
             timeout: Duration::from_secs(30),
+            handshake_timeout: None,
+            max_handshake_bytes: NodeLimits::default().max_handshake_bytes,
         }
     }
 
@@ -75,6 +82,11 @@ impl HandshakeConfig {
                 .collect(),
             keys: keys.map(|(key, value)| (key.into(), Some(value))).into(),
         }
+    }
+
+    /// How long a handshake may take.
+    pub(in crate::proto) fn patience(&self) -> Duration {
+        self.handshake_timeout.unwrap_or(self.timeout)
     }
 
     pub(super) fn format(&self, name: &str) -> Option<&Format> {

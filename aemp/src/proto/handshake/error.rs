@@ -69,6 +69,9 @@ pub enum HandshakeError {
     /// Another connection to the same node has proved itself, and this one has not.
     #[error("another connection has proved to be that node")]
     Superseded,
+    /// Of the connections that have proved nothing this was the oldest when there were too many.
+    #[error("too many connections in handshake: {0}")]
+    TooMany(String),
     /// The handshake took too long.
     #[error("Connection timed out")]
     TimedOut,

@@ -332,9 +332,11 @@ fn a_slow_greeting_is_not_waited_for() {
 fn who_has_to_wait_cannot_send_ahead_without_end() {
     let mut handshake = start(config("us", Some("geheim")));
     handshake.receive(THREE_LINES.as_bytes());
-    for _ in 0..17 {
-        handshake.receive(&vec![b' '; 1 << 20]);
-    }
+    assert!(!handshake.is_full());
+    handshake.receive(&vec![b' '; 64 << 10]);
+    assert!(drain(&mut handshake).failed.is_none() && handshake.is_full());
+    // Who goes on reading all the same has done so in vain.
+    handshake.receive(&vec![b' '; (16 << 10) + 1]);
     assert_eq!(
         drain(&mut handshake).failed,
         Some(HandshakeError::TooMuchAhead)

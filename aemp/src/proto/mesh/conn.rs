@@ -59,11 +59,6 @@ impl Conn {
         }
     }
 
-    /// Whether somebody has opened it who has not proved anything.
-    pub(super) fn is_stranger(&self) -> bool {
-        self.purpose == Purpose::Accepted && matches!(self.phase, Phase::Handshake(_))
-    }
-
     /// Whether its handshake has sent that nonce.
     pub(super) fn sent_nonce(&self, nonce: &[u8]) -> bool {
         match &self.phase {

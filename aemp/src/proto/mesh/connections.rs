@@ -175,6 +175,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     fn verified(&mut self, now: Time, id: ConnId) {
+        self.strangers.gone(id);
         if let Some(claim) = self.claim(id)
             && let Some(node) = self.nodes.get_mut(&claim.node)
         {
@@ -222,6 +223,7 @@ impl<P: Peers> Mesh<P> {
     /// Removes every trace of a connection that is not up.
     fn forget(&mut self, now: Time, id: ConnId) -> Option<Conn> {
         let conn = self.conns.remove(&id)?;
+        self.strangers.gone(id);
         match &conn.purpose {
             Purpose::Accepted => {}
             Purpose::Seed => self.seeds.ended(&conn.addr, id),

@@ -118,7 +118,7 @@ impl<P: Peers> Mesh<P> {
                 Told::Seed(Level::Warn, "seed is no node")
             }
             _ if seed => Told::Seed(Level::Warn, "seed not reached"),
-            _ => Told::As(level(error)),
+            _ => Told::As(self.measured(now, level(error))),
         };
         if seed
             && let Some(kind) = failure_kind(error)
@@ -128,6 +128,24 @@ impl<P: Peers> Mesh<P> {
         }
         self.tell_end(id, told, &text);
         self.abandon(now, id);
+    }
+
+    /// How urgent the end of a stranger's connection is when there are many of them.
+    fn measured(&mut self, now: Time, level: Level) -> Level {
+        let (level, more) = self.ends.weigh(now, level);
+        if let Some(more) = more {
+            self.log(level, more);
+        }
+        level
+    }
+
+    /// Logs what nodes can cause as often as they like.
+    pub(super) fn complain(&mut self, now: Time, level: Level, text: String) {
+        let (level, more) = self.complaints.weigh(now, level);
+        if let Some(more) = more {
+            self.log(level, more);
+        }
+        self.log(level, text);
     }
 
     fn is_own_seed(&mut self, now: Time, address: &str) {
@@ -237,6 +255,7 @@ fn level(error: &HandshakeError) -> Level {
     match error {
         HandshakeError::WrongSecret
         | HandshakeError::NoSecret
+        | HandshakeError::TooMany(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)
         | HandshakeError::NoCommonFraming(_)

@@ -20,33 +20,43 @@ pub type RawRequest = (String, Vec<Value>);
 impl<P: Peers> Mesh<P> {
     /// Requests whose names begin with `g_` have arrived on a connection, in this order.
     ///
+    /// Returns what they cost beyond the requests themselves, in ordinary requests: see
+    /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
+    ///
     /// They count only while the connection is its node's: what comes late from one that is lost has no effect.
     pub fn global_requests(
         &mut self,
         now: Time,
         conn: ConnId,
         requests: impl IntoIterator<Item = RawRequest>,
-    ) {
+    ) -> u64 {
+        let mut cost = 0;
         for (name, args) in requests {
             let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
-                return;
+                break;
             };
             let from = from.clone();
             match GlobalRequest::parse(&name, args) {
                 Ok((request, odd)) => {
                     for text in odd {
-                        self.log(Level::Warn, format!("{name} from {from}: {text}: left out"));
+                        self.complain(
+                            now,
+                            Level::Warn,
+                            format!("{name} from {from}: {text}: left out"),
+                        );
                     }
+                    cost += self.global.cost(&request);
                     self.global.request(now, &from, request);
                 }
-                Err(error) => self.misunderstood(&from, &error),
+                Err(error) => self.misunderstood(now, &from, &error),
             }
         }
         self.settle(now);
+        cost
     }
 
-    fn misunderstood(&mut self, from: &NodeId, error: &GlobalRequestError) {
-        self.log(Level::Warn, format!("request from {from}: {error}"));
+    fn misunderstood(&mut self, now: Time, from: &NodeId, error: &GlobalRequestError) {
+        self.complain(now, Level::Warn, format!("request from {from}: {error}"));
     }
 
     /// Sets a key of a family in this node's part of the database. An equal value changes nothing.
@@ -251,7 +261,8 @@ impl<P: Peers> Mesh<P> {
             Effect::Watched(watch, told) => {
                 self.outputs.push_back(Output::Watched { watch, told });
             }
-            Effect::Log(level, text) => self.log(level, text),
+            // Most of it is what other nodes have done.
+            Effect::Log(level, text) => self.complain(now, level, text),
         }
     }
 }

@@ -63,6 +63,12 @@ impl Node {
         }
     }
 
+    /// How much has arrived early on that connection.
+    pub(super) fn early_bytes(&self, conn: ConnId) -> usize {
+        let pending = self.pending.as_ref().filter(|pending| pending.conn == conn);
+        pending.map_or(0, |pending| pending.established.leftover.len())
+    }
+
     pub(super) fn forget_pending(&mut self, conn: ConnId) {
         self.pending.take_if(|pending| pending.conn == conn);
     }
@@ -193,7 +199,12 @@ impl<P: Peers> Mesh<P> {
                 self.abandon(now, conn);
             }
         }
-        self.log(Level::Info, format!("{node} cannot be reached ({text})"));
+        // A peer may have relays sent to any number of nodes.
+        self.complain(
+            now,
+            Level::Info,
+            format!("{node} cannot be reached ({text})"),
+        );
         let monitors = self.peers.with(node, |peer| peer.connect_failed());
         self.fire(now, node, monitors, text);
     }
@@ -306,11 +317,26 @@ impl<P: Peers> Mesh<P> {
     pub(super) fn give_up(&mut self, now: Time, id: &NodeId) {
         match self.standing(id) {
             Standing::GivenUp(Some(conn), text) => {
+                self.tell_given_up(now, id, &text);
                 self.outputs.push_back(Output::Close { conn });
                 self.lose(now, id, &text);
             }
-            Standing::GivenUp(None, text) => self.unreachable(now, id, &text),
+            Standing::GivenUp(None, text) => {
+                self.tell_given_up(now, id, &text);
+                self.unreachable(now, id, &text);
+            }
             _ => {}
+        }
+    }
+
+    /// If it is given up because of its queue.
+    fn tell_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
+        const LIMIT: &str = "max_queue_bytes";
+        let limits = self.peers.with(id, |peer| peer.limits());
+        let limit = limits.max_queue_bytes;
+        if text == limits.overflow() && self.notices.is_due(now, LIMIT, id.as_str()) {
+            let text = format!("{id}: {LIMIT} ({limit}) reached: it is given up");
+            self.log(Level::Warn, text);
         }
     }
 

@@ -3,6 +3,7 @@
 mod failures;
 mod rules;
 mod sim;
+mod strangers;
 
 use super::{Mesh, Peers, Time};
 

@@ -75,11 +75,6 @@ impl<K: Clone + Ord, V> Timed<K, V> {
         self.entries.iter()
     }
 
-    /// Those that are due at some time.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &V> {
-        self.times.keys().filter_map(|key| self.entries.get(key))
-    }
-
     /// Looks again at what may have changed.
     pub(super) fn settle(&mut self, deadline: impl Fn(&V) -> Option<Time>) {
         for key in self.touched.drain(..) {
@@ -140,6 +135,5 @@ mod tests {
         *timed.get_mut(&2).unwrap() = None;
         timed.settle(|time| *time);
         assert_eq!((timed.deadline(), timed.len()), (Some(at(7)), 2));
-        assert_eq!(timed.waiting().count(), 1);
     }
 }

@@ -28,6 +28,13 @@ pub struct PeerLimits {
     pub packet: Limits,
 }
 
+impl PeerLimits {
+    /// The text with which a node is given up for which too much is queued.
+    pub(in crate::proto) fn overflow(&self) -> String {
+        format!("more than {} bytes queued", self.max_queue_bytes)
+    }
+}
+
 /// What the caller of a [`Peer`](super::Peer) has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -153,3 +153,34 @@ fn what_becomes_ours_is_listed() {
     let all = shards.all_ours(&id("g"));
     assert_eq!(all["f"].iter().map(|key| &**key).collect::<Vec<_>>(), ["k"]);
 }
+
+#[test]
+fn what_an_owner_holds_is_known() {
+    let (mut shards, a, b, _) = table();
+    let held = |shards: &Shards, owner| (shards.held(owner).keys, shards.held(owner).bytes);
+    let text = |shards: &mut Shards, owner, key: &str, text: &str| {
+        shards.set(owner, &"f".into(), &key.into(), text.into());
+    };
+    text(&mut shards, a, "k", "12345");
+    let one = held(&shards, a);
+    assert_eq!(one, (1, size("k", &"12345".into())));
+    text(&mut shards, b, "k", "1");
+    assert_eq!(held(&shards, a), one, "another's value is another's");
+    text(&mut shards, a, "k", "1234567890");
+    assert_eq!(held(&shards, a), (1, one.1 + 5));
+    text(&mut shards, a, "l", "1");
+    assert_eq!(held(&shards, a).0, 2);
+    del(&mut shards, a, "k");
+    del(&mut shards, a, "k");
+    del(&mut shards, a, "l");
+    assert_eq!(held(&shards, a), (0, 0));
+    assert_eq!(held(&shards, b).0, 1);
+    shards.orphan(&id("b"), Time::ZERO);
+    assert_eq!(held(&shards, b).0, 1, "it is kept for a while");
+    set(&mut shards, a, "k", 1);
+    assert_eq!(
+        held(&shards, b),
+        (0, 0),
+        "and goes when somebody else sets it"
+    );
+}

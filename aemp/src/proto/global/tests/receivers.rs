@@ -7,7 +7,7 @@ use aemp_codec::{EncodeError, NodeId, PacketWriter};
 use super::network::id;
 use crate::proto::{
     Time,
-    global::{Effect, Global, GlobalRequest, Outgoing, Pairs, Watched},
+    global::{Effect, Global, GlobalRequest, Outgoing, Pairs, Quota, Watched},
 };
 
 /// A connection that takes everything, and says that each request is so many bytes.
@@ -34,7 +34,7 @@ impl Outgoing for Out {
 fn global() -> Global {
     let listeners = ["g:1".to_owned()];
     let (interval, timeout) = (Duration::from_secs(2), Duration::from_secs(30));
-    let mut global = Global::new(id("g"), &listeners, interval, timeout);
+    let mut global = Global::new(id("g"), &listeners, interval, timeout, Quota::default());
     global.become_global(Time::ZERO);
     global
 }
@@ -127,7 +127,7 @@ fn a_set_in_parts_takes_nothing_away() {
 #[test]
 fn who_is_alone_keeps_no_list_of_all_it_looked_for() {
     let (interval, timeout) = (Duration::from_secs(2), Duration::from_secs(30));
-    let mut alone = Global::new(id("a"), &[], interval, timeout);
+    let mut alone = Global::new(id("a"), &[], interval, timeout, Quota::default());
     for _ in 0..100 {
         alone.find(&id("b"));
         alone.cancel_find(&id("b"));

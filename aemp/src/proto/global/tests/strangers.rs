@@ -6,7 +6,7 @@ use super::network::{Network, id};
 use crate::proto::{mesh::Peers, peer::ConnId};
 
 /// A node sends a request to another one's node port, whatever its own state.
-fn say(network: &mut Network, from: &str, to: &str, request: &str, args: &[Value]) {
+pub(super) fn say(network: &mut Network, from: &str, to: &str, request: &str, args: &[Value]) {
     let to = id(to);
     let _ = network.mesh(from).peers().with(&to, |peer| {
         peer.send("", |packet| {
@@ -17,11 +17,11 @@ fn say(network: &mut Network, from: &str, to: &str, request: &str, args: &[Value
     network.settle();
 }
 
-fn logs(network: &mut Network, node: &str) -> String {
+pub(super) fn logs(network: &mut Network, node: &str) -> String {
     std::mem::take(&mut network.node(node).logs).join("\n")
 }
 
-fn map(entries: &[(&str, Value)]) -> Value {
+pub(super) fn map(entries: &[(&str, Value)]) -> Value {
     let entries = entries.iter().map(|(key, value)| (*key, value.clone()));
     Value::Map(entries.collect())
 }

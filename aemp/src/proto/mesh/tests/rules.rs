@@ -121,7 +121,7 @@ impl Net {
         (net, conn)
     }
 
-    fn monitor(&mut self, node: &str, number: u64) {
+    pub(super) fn monitor(&mut self, node: &str, number: u64) {
         let node = id(node);
         let urge = self
             .mesh
@@ -562,17 +562,62 @@ fn a_dial_that_nobody_answers_ends() {
     assert_eq!(net.work(), (30_000, todo.to_vec()));
 }
 
+/// Whoever is in the way makes room for whoever comes, but not who has proved to be a node.
 #[test]
-fn too_many_strangers_are_turned_away() {
-    let mut net = Net::with(|config| config.max_handshakes = 2);
+fn too_many_strangers_make_room() {
+    let mut net = Net::with(|config| config.max_strangers = 2);
     let first = net.accept("");
-    net.accept("");
-    net.accept("");
-    let turned_away = "1.2.3.4:5 turned away: too many connections in handshake";
-    assert_eq!(net.todo(), ["hello 1", "hello 2", turned_away, "close 3"]);
+    let second = net.accept("");
+    let third = net.accept("");
+    let told =
+        "1.2.3.4:5 disconnected - too many connections in handshake: max_strangers (2) reached.";
+    assert_eq!(
+        net.todo(),
+        ["hello 1", "hello 2", told, "close 1", "hello 3"]
+    );
+    // Its end is told of later, which changes nothing.
     net.mesh.closed(net.now, first, "Unexpected end-of-file");
+    net.mesh.closed(net.now, third, "Unexpected end-of-file");
     net.accept("");
     assert_eq!(net.todo(), ["hello 4"]);
+    net.receive(second, &hello("b"));
+    net.receive(second, PROOF);
+    net.todo();
+    net.accept("");
+    assert_eq!(net.todo(), ["hello 5"]);
+    assert!(net.mesh.is_up(&id("b")));
+}
+
+#[test]
+fn strangers_make_room_when_the_system_has_none() {
+    let mut net = Net::new();
+    assert_eq!(net.mesh.make_room(net.now), 0);
+    for _ in 0..3 {
+        net.accept("");
+    }
+    net.todo();
+    assert_eq!(net.mesh.make_room(net.now), 2);
+    let told = "1.2.3.4:5 disconnected - too many connections in handshake: the system has no room for more.";
+    assert_eq!(net.todo(), [told, "close 1", told, "close 2"]);
+}
+
+/// As many as come are told of at first, then some, so that nobody can fill a disk.
+#[test]
+fn a_storm_of_strangers_is_not_a_storm_of_logs() {
+    let mut net = Net::with(|config| config.max_strangers = 2);
+    for _ in 0..1000 {
+        net.accept("");
+    }
+    let told = |todo: &[String]| todo.iter().filter(|line| line.contains("too many")).count();
+    assert_eq!(told(&net.todo()), 100);
+    net.now = net.now + Duration::from_millis(500);
+    for _ in 0..10 {
+        net.accept("");
+    }
+    let todo = net.todo();
+    assert_eq!(told(&todo), 5);
+    let more = "898 more lines like those above and below were logged at debug level only";
+    assert!(todo.iter().any(|line| line == more), "{todo:?}");
 }
 
 #[test]
@@ -583,9 +628,11 @@ fn too_much_queued_ends_the_connection() {
     net.send("b", &large);
     let text = "more than 1000 bytes queued";
     let close = format!("close {}", conn.0);
+    let told = "b: max_queue_bytes (1000) reached: it is given up";
     assert_eq!(
         net.todo(),
         [
+            told.to_owned(),
             close,
             format!("fire b [1] {text}"),
             format!("down b {text}")

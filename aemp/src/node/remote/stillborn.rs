@@ -1,4 +1,4 @@
-//! Why ports that other nodes have spawned died in their init functions.
+//! Why ports that another node has spawned died in their init functions, or were not made.
 //!
 //! The monitor that a spawning node sets right behind its spawn may arrive when the port is dead already; it should hear the
 //! reason all the same (PROTOCOL.md section 6).
@@ -11,12 +11,14 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::Reason;
+use crate::{Reason, proto::weight};
 
 /// How long a reason is kept.
 const GRACE: Duration = Duration::from_secs(1);
 /// How many are kept: older ones give way.
-const MOST: usize = 1024;
+const MOST: usize = 256;
+/// How large a reason may be, in bytes, to be kept.
+const LARGEST: usize = 4 << 10;
 
 #[derive(Default)]
 pub(crate) struct Stillborn(Mutex<VecDeque<Death>>);
@@ -29,6 +31,9 @@ struct Death {
 
 impl Stillborn {
     pub(crate) fn remember(&self, port: Box<str>, reason: Reason) {
+        if reason.iter().map(weight).sum::<usize>() > LARGEST {
+            return;
+        }
         let at = Instant::now();
         let mut deaths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while deaths.len() >= MOST || deaths.front().is_some_and(|death| at - death.at > GRACE) {
@@ -60,6 +65,13 @@ mod tests {
         dead.remember("c".into(), Reason::die("late"));
         tokio::time::advance(2 * GRACE).await;
         assert_eq!(dead.take("c"), None);
+    }
+
+    #[test]
+    fn what_is_large_is_not_kept() {
+        let dead = Stillborn::default();
+        dead.remember("a".into(), Reason::die("x".repeat(LARGEST)));
+        assert_eq!(dead.take("a"), None);
     }
 
     #[test]

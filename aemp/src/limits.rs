@@ -1,0 +1,14 @@
+//! What strangers and other nodes may cost a node, and what happens to those that want more.
+//!
+//! ```
+//! use aemp::Node;
+//!
+//! let node = Node::builder()
+//!     .max_strangers(200)
+//!     .max_requests_per_second(5000)
+//!     .max_spawned_ports(100)
+//!     .allow("worker/*", "My::Worker::*");
+//! ```
+#![doc = include_str!("docs/limits.md")]
+
+pub use crate::proto::limits::NodeLimits;

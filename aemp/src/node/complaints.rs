@@ -1,0 +1,60 @@
+//! What is logged of what other nodes can cause as often as they like: in measure.
+
+use std::{
+    fmt::Display,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::time::Instant;
+
+use super::Node;
+use crate::proto::{Measure, Time, mesh::Level};
+
+/// What has been logged lately.
+pub(crate) struct Complaints {
+    origin: Instant,
+    measure: Mutex<Measure>,
+}
+
+impl Complaints {
+    pub(super) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            measure: Mutex::default(),
+        }
+    }
+
+    fn weigh(&self) -> (Level, Option<String>) {
+        let now = Time::from(self.origin.elapsed());
+        let mut measure = self.measure.lock().unwrap_or_else(PoisonError::into_inner);
+        measure.weigh(now, Level::Warn)
+    }
+}
+
+impl Node {
+    /// Warns of what somebody else has done, if that is not too much by now; otherwise it is for debugging only. The first is who or
+    /// what is concerned, for the log's fields.
+    pub(crate) fn complain(&self, of: impl Display, text: impl Display) {
+        let (level, more) = self.remotes().complaints.weigh();
+        if let Some(more) = more {
+            tracing::warn!("{more}");
+        }
+        match level {
+            Level::Debug => tracing::debug!(%of, "{text}"),
+            Level::Error | Level::Warn | Level::Info => tracing::warn!(%of, "{text}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_is_for_debugging_only() {
+        let complaints = Complaints::new();
+        let levels: Vec<_> = (0..500).map(|_| complaints.weigh().0).collect();
+        assert!(levels[..100].iter().all(|level| *level == Level::Warn));
+        assert!(levels[150..].contains(&Level::Debug));
+    }
+}

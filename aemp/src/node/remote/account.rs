@@ -1,0 +1,102 @@
+//! What another node costs this one, beside the bytes that are queued for it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Remote, stillborn::Stillborn};
+use crate::proto::{Time, limits::Budget};
+
+/// How many questions of one node about this one's ports may wait for their turn.
+const MOST_QUESTIONS: usize = 8;
+/// How many lines about nonsense of one node may be logged per second.
+const COMPLAINTS: usize = 20;
+/// How long nothing more is logged of the same trouble.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// What one node costs. It outlives the node's connections for as long as anything of it is left.
+#[derive(Default)]
+pub(crate) struct Account {
+    budget: Mutex<Option<Budget>>,
+    told: Mutex<BTreeMap<&'static str, Instant>>,
+    complaints: Mutex<Option<(Instant, Budget)>>,
+    /// Living ports that it has spawned.
+    spawned: AtomicUsize,
+    questions: AtomicUsize,
+    pub(crate) stillborn: Stillborn,
+}
+
+impl Account {
+    /// Its requests have cost so much: how long to wait before more is read of it.
+    pub(crate) fn charge(&self, now: Time, cost: u64, per_second: usize) -> Option<Duration> {
+        let mut budget = lock(&self.budget);
+        let budget = budget.get_or_insert_with(|| Budget::new(now, per_second));
+        budget.charge(now, cost)
+    }
+
+    /// What it owes is forgotten.
+    pub(crate) fn forgive(&self) {
+        if let Some(budget) = lock(&self.budget).as_mut() {
+            budget.forgive();
+        }
+    }
+
+    /// Whether to log a trouble of that name, which it may make as often as it likes.
+    pub(crate) fn is_news(&self, trouble: &'static str) -> bool {
+        let (mut told, now) = (lock(&self.told), Instant::now());
+        let news = told.get(trouble).is_none_or(|last| now - *last >= PAUSE);
+        if news {
+            told.insert(trouble, now);
+        }
+        news
+    }
+
+    /// Whether to log that it has asked for nonsense, which it may do as often as it likes.
+    pub(crate) fn may_complain(&self) -> bool {
+        let mut complaints = lock(&self.complaints);
+        let (since, budget) =
+            complaints.get_or_insert_with(|| (Instant::now(), Budget::new(Time::ZERO, COMPLAINTS)));
+        budget.take(Time::from(since.elapsed()))
+    }
+
+    pub(crate) fn spawned(&self) -> usize {
+        self.spawned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn port_made(&self) {
+        self.spawned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn port_died(&self) {
+        self.spawned.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A question that waits, or is being answered.
+pub(crate) struct Question(Arc<Remote>);
+
+impl Question {
+    /// One more question of that node, if it has not too many.
+    pub(crate) fn of(remote: &Arc<Remote>) -> Option<Self> {
+        let questions = &remote.account.questions;
+        let question = Self(Arc::clone(remote));
+        (questions.fetch_add(1, Ordering::Relaxed) < MOST_QUESTIONS).then_some(question)
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.0.account.questions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+//! What other nodes may have done here.
+
+use std::sync::Arc;
+
+use crate::{
+    Node, Reason,
+    node::{remote::Remote, short},
+    port::monitor::Action,
+};
+
+impl Node {
+    /// Whether secure mode, or the list of what is allowed, forbids what another node asks for. Logs it if so; there is no
+    /// answer, as in the reference.
+    pub(super) fn refuses(
+        &self,
+        from: Option<&Arc<Remote>>,
+        what: &'static str,
+        function: &str,
+    ) -> bool {
+        let Some(from) = from.filter(|from| !self.permits(from, function)) else {
+            return false;
+        };
+        if from.account().may_complain() {
+            let (from, function) = (from.id(), short(function));
+            let what = match what {
+                "spawn" => format!("spawn of {function}"),
+                _ => function.to_owned(),
+            };
+            let text = format!("node port: {what} from {from}: remote execution not allowed");
+            self.complain(from, text);
+        }
+        true
+    }
+
+    fn permits(&self, from: &Remote, function: &str) -> bool {
+        match &self.0.allow {
+            Some(permits) => permits
+                .iter()
+                .any(|permit| permit.permits(from.id().as_str(), function)),
+            None => !self.0.secure,
+        }
+    }
+
+    /// Whether looking into this node is not among what is allowed to another. Secure mode alone does not forbid it.
+    pub(super) fn may_not_inspect(&self, from: Option<&Arc<Remote>>) -> bool {
+        self.0.allow.is_some() && self.refuses(from, "inspect", "inspect")
+    }
+
+    /// Whether a node monitors as many ports as it may, and not this one. Its monitor fires at once then: it must not
+    /// wait for what it will not be told.
+    pub(super) fn has_enough_monitors(&self, from: &Arc<Remote>, port: &str) -> bool {
+        let most = self.costs().max_monitors;
+        if from.watching() < most || from.watches(port) {
+            return false;
+        }
+        let text = reached(
+            from,
+            "max_monitors",
+            most,
+            "no more ports are monitored for it",
+        );
+        let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
+        Action::Tell(Arc::clone(from), port.into()).fire(&reason);
+        true
+    }
+
+    /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.
+    pub(super) fn has_enough_ports(&self, from: &Arc<Remote>, port: &str) -> bool {
+        let most = self.costs().max_spawned_ports;
+        if from.account().spawned() < most {
+            return false;
+        }
+        let text = reached(
+            from,
+            "max_spawned_ports",
+            most,
+            "no more are spawned for it",
+        );
+        let stillborn = &from.account().stillborn;
+        stillborn.remember(port.into(), Reason::die(text));
+        true
+    }
+}
+
+/// Logs, once in a while, that a node has reached a limit. The text, without the node.
+pub(super) fn reached(from: &Remote, limit: &'static str, setting: usize, so: &str) -> String {
+    let text = format!("{limit} ({setting}) reached: {so}");
+    if from.account().is_news(limit) {
+        let from = from.id();
+        tracing::warn!(node = %from, "{from}: {text}");
+    }
+    text
+}

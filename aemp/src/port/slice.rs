@@ -1,0 +1,67 @@
+//! How long a task may go on before the others of its worker have their turn.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Node;
+
+/// About as long as it takes others to notice that they had to wait at all: a call between two machines takes as long.
+const LENGTH: Duration = Duration::from_micros(100);
+/// How much is done between two looks at the clock, which take as long as a message or two.
+const LOOK: u32 = 16;
+/// Where there is no clock to go by, as in a simulation.
+const MOST: u32 = 1024;
+
+/// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as another message.
+pub(crate) struct Slice {
+    began: Instant,
+    done: u32,
+    looked: u32,
+    over: bool,
+}
+
+impl Slice {
+    pub(crate) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            done: 0,
+            looked: 0,
+            over: false,
+        }
+    }
+
+    /// Something has been done that costs about as much as so many messages.
+    pub(crate) fn did(&mut self, node: &Node, messages: u32) {
+        self.done += messages;
+        if self.done - self.looked >= LOOK {
+            self.looked = self.done;
+            self.over |= self.done >= MOST || node.place().since(self.began) >= LENGTH;
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slice_ends_with_its_time_or_when_much_has_been_done() {
+        let node = Node::local().unwrap();
+        let mut slice = Slice::begin();
+        (1..MOST).for_each(|_| slice.did(&node, 1));
+        assert!(!slice.is_over());
+        slice.did(&node, LOOK);
+        assert!(slice.is_over());
+        let mut slice = Slice::begin();
+        tokio::time::advance(LENGTH).await;
+        (1..LOOK).for_each(|_| slice.did(&node, 1));
+        assert!(!slice.is_over());
+        slice.did(&node, 1);
+        assert!(slice.is_over());
+    }
+}

@@ -1,0 +1,131 @@
+//! Nodes that want too much of the database.
+
+use aemp_codec::Value;
+
+use super::{
+    network::{Network, id},
+    strangers::{logs, map, say},
+};
+use crate::proto::global::Quota;
+
+/// A global node with that quota, two slaves of it, and another global node.
+fn network(quota: Quota) -> Network {
+    let mut network = Network::new();
+    network.start_with("g", |config| {
+        config.seeds = vec!["g:1".into()];
+        config.quota = quota;
+    });
+    for (node, seeds) in [("s", &["g"][..]), ("t", &["g"]), ("h", &["h", "g"])] {
+        network.start(node, seeds);
+    }
+    network.pass(10.0);
+    network
+}
+
+fn view(network: &mut Network, node: &str) -> Vec<String> {
+    let entries = network.mesh(node).db_view("f");
+    let mut entries: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| format!("{key}={}", value.text().unwrap_or_default()))
+        .collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn too_many_entries() {
+    // One is where it listens.
+    let mut network = network(Quota {
+        max_keys: 3,
+        ..Quota::default()
+    });
+    let set = map(&[("a", 1.into()), ("b", 2.into()), ("c", 3.into())]);
+    say(&mut network, "s", "g", "g_upd", &["f".into(), set]);
+    network.pass(1.0);
+    for node in ["g", "h"] {
+        assert_eq!(view(&mut network, node), ["a=1", "b=2"], "{node}");
+    }
+    let told = "s: max_db_keys (3) reached: what it sets is left out";
+    assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
+    // What it has may be changed, and what it deletes makes room.
+    let set = map(&[("a", 7.into()), ("d", 4.into())]);
+    let change = ["f".into(), set, Value::from(vec!["b"])];
+    say(&mut network, "s", "g", "g_upd", &change);
+    let set = ["f".into(), map(&[("d", 4.into())])];
+    say(&mut network, "s", "g", "g_upd", &set);
+    // Others have their own.
+    let set = ["f".into(), map(&[("t", 1.into())])];
+    say(&mut network, "t", "g", "g_upd", &set);
+    network.pass(1.0);
+    for node in ["g", "h"] {
+        assert_eq!(view(&mut network, node), ["a=7", "d=4", "t=1"], "{node}");
+    }
+    assert_eq!(logs(&mut network, "g"), "", "told lately");
+    assert!(network.mesh("g").is_up(&id("s")));
+}
+
+/// A value that is too large is not kept, and neither is the one before it, which is no longer true.
+#[test]
+fn too_many_bytes() {
+    let mut network = network(Quota {
+        max_bytes: 1000,
+        ..Quota::default()
+    });
+    let set = |key: &str, bytes: usize| ["f".into(), map(&[(key, "x".repeat(bytes).into())])];
+    say(&mut network, "s", "g", "g_upd", &set("a", 500));
+    say(&mut network, "s", "g", "g_upd", &set("a", 900));
+    assert_eq!(view(&mut network, "g").len(), 1);
+    say(&mut network, "s", "g", "g_upd", &set("b", 500));
+    assert_eq!(view(&mut network, "g").len(), 1);
+    say(&mut network, "s", "g", "g_upd", &set("a", 1001));
+    network.pass(1.0);
+    for node in ["g", "h"] {
+        assert!(view(&mut network, node).is_empty(), "{node}");
+    }
+    let told = "s: max_db_bytes (1000) reached: what it sets is left out";
+    assert!(logs(&mut network, "g").contains(told));
+    say(&mut network, "t", "g", "g_upd", &set("a", 900));
+    assert_eq!(view(&mut network, "g").len(), 1);
+}
+
+#[test]
+fn too_many_watches() {
+    let mut network = network(Quota {
+        max_watches: 2,
+        ..Quota::default()
+    });
+    for family in ["a", "b", "b", "c"] {
+        say(&mut network, "s", "g", "g_mon1", &[family.into()]);
+    }
+    let told = "s: max_monitors (2) reached: no more families are watched for it";
+    assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
+    network.watch("t", "c");
+    network.pass(1.0);
+    assert!(!network.news("t").is_empty(), "others watch what they like");
+    say(&mut network, "s", "g", "g_mon0", &["a".into()]);
+    network.pass(20.0);
+    say(&mut network, "s", "g", "g_mon1", &["c".into()]);
+    assert_eq!(logs(&mut network, "g").matches(told).count(), 0);
+}
+
+/// Each of them would be tried to reach, again and again.
+#[test]
+fn too_many_global_nodes() {
+    let mut network = network(Quota::default());
+    let names: Vec<String> = (0..1100).map(|n| format!("x/{n}")).collect();
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Value::Null))
+        .collect();
+    say(
+        &mut network,
+        "s",
+        "g",
+        "g_upd",
+        &["'g".into(), map(&entries)],
+    );
+    let globals = network.mesh("g").db_view("'g").len();
+    assert!((1000..=1010).contains(&globals), "{globals}");
+    let told = "s: the number of global nodes (1000) reached: what it sets is left out";
+    assert!(logs(&mut network, "g").contains(told));
+}

@@ -1,0 +1,102 @@
+//! How much is logged of what others can cause as often as they like.
+
+use std::time::Duration;
+
+use super::{Time, mesh::Level};
+
+/// So many lines may come at once.
+const BURST: u32 = 100;
+/// How long it takes until there may be one more.
+const PER_LINE: Duration = Duration::from_millis(100);
+/// How often it is told how many there were above it.
+const TELL: Duration = Duration::from_secs(10);
+
+/// A measure of lines, which fills up again with time. Those above it are for debugging only, so that nobody can fill a disk, or keep
+/// the node busy with its log.
+#[derive(Debug)]
+pub struct Measure {
+    left: u32,
+    /// When it was filled last.
+    since: Time,
+    hushed: u64,
+    /// When that may be told again.
+    tell: Time,
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self {
+            left: BURST,
+            since: Time::ZERO,
+            hushed: 0,
+            tell: Time::ZERO,
+        }
+    }
+}
+
+impl Measure {
+    /// How urgent a line is that would otherwise be so urgent. Now and then also what is to be said of others that have been hushed.
+    pub fn weigh(&mut self, now: Time, level: Level) -> (Level, Option<String>) {
+        if level == Level::Debug {
+            return (level, None);
+        }
+        self.fill(now);
+        if self.left == 0 {
+            self.hushed += 1;
+            return (Level::Debug, None);
+        }
+        self.left -= 1;
+        let more = (self.hushed > 0 && now >= self.tell).then(|| {
+            self.tell = now + TELL;
+            let hushed = std::mem::take(&mut self.hushed);
+            format!(
+                "{hushed} more lines like those above and below were logged at debug level only"
+            )
+        });
+        (level, more)
+    }
+
+    fn fill(&mut self, now: Time) {
+        let more = (now - self.since).as_nanos() / PER_LINE.as_nanos();
+        match u32::try_from(more).ok().filter(|more| *more < BURST) {
+            Some(more) => {
+                self.left = (self.left + more).min(BURST);
+                self.since = self.since + PER_LINE * more;
+            }
+            None => {
+                self.left = BURST;
+                self.since = now;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(measure: &mut Measure, times: impl Iterator<Item = u64>) -> usize {
+        let tell = |time| {
+            let now = Time::from(Duration::from_millis(time));
+            measure.weigh(now, Level::Warn).0 == Level::Warn
+        };
+        times.map(tell).filter(|told| *told).count()
+    }
+
+    #[test]
+    fn a_storm_is_told_of_in_measure() {
+        let mut measure = Measure::default();
+        assert_eq!(told(&mut measure, (0..10_000).map(|_| 5)), 100);
+        // Ten lines a second go on being told.
+        assert_eq!(told(&mut measure, 0..3000), 29);
+        let at = |seconds| Time::from(Duration::from_secs(seconds));
+        assert_eq!(measure.weigh(at(4), Level::Info), (Level::Info, None));
+        let (level, more) = measure.weigh(at(20), Level::Info);
+        assert_eq!(level, Level::Info);
+        let text = "2871 more lines like those above and below were logged at debug level only";
+        assert_eq!(more.as_deref(), Some(text));
+        assert_eq!(measure.weigh(at(20), Level::Debug), (Level::Debug, None));
+        // After a pause there is as much as at first.
+        assert_eq!(told(&mut measure, (0..500).map(|_| 90_000)), 100);
+    }
+}

@@ -1,0 +1,140 @@
+//! What has come of an attack.
+
+use std::fmt;
+
+use super::Scenario;
+
+/// How long calls took, in microseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Latency(Vec<u32>);
+
+impl Latency {
+    pub(super) fn add(&mut self, microseconds: u64) {
+        self.0.push(u32::try_from(microseconds).unwrap_or(u32::MAX));
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What that part of them, between 0 and 1, took at most.
+    #[must_use]
+    pub fn within(&self, part: f64) -> u32 {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len() as f64 * part) as usize;
+        sorted
+            .get(place.min(sorted.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// What one scenario has shown.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which.
+    pub scenario: Scenario,
+    /// Calls of friends while there was no attack.
+    pub calm: Latency,
+    /// Calls of friends while a node that nobody uses was attacked on the same machine.
+    pub beside: Latency,
+    /// Calls of friends under attack.
+    pub attacked: Latency,
+    /// How much the victim's memory grew at most, in bytes.
+    pub grown: u64,
+    /// What the attacker did, per second.
+    pub blows: f64,
+    /// Numbered messages that went both ways.
+    pub messages: u64,
+    /// The longest time that a newcomer had to wait, in milliseconds.
+    pub newcomer: u128,
+    /// The victim's processor time under attack, by that time.
+    pub processor: f64,
+    /// Lines that the victim has logged.
+    pub lines: usize,
+    /// Everything that should not have been.
+    pub faults: Vec<String>,
+}
+
+impl Outcome {
+    /// By how much calls took longer than while there was no attack: the median, and what 99 % took at most.
+    #[must_use]
+    pub fn to_calm(&self) -> [f64; 2] {
+        self.to(&self.calm)
+    }
+
+    /// By how much calls took longer than while somebody else was attacked on the same machine.
+    #[must_use]
+    pub fn to_beside(&self) -> [f64; 2] {
+        self.to(&self.beside)
+    }
+
+    fn to(&self, other: &Latency) -> [f64; 2] {
+        [0.5, 0.99].map(|part| {
+            f64::from(self.attacked.within(part)) / f64::from(other.within(part).max(1))
+        })
+    }
+
+    /// A row of the table in BENCHMARKS.md.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let ([calm, _], [beside, most]) = (self.to_calm(), self.to_beside());
+        let Scenario {
+            name, what, memory, ..
+        } = self.scenario;
+        format!(
+            "| `{name}`: {what} | {:.0} | {} ({memory}) | {} | {} | {} | {calm:.2}x | {beside:.2}x, {most:.2}x | {} | {} | {} |",
+            self.blows,
+            self.grown >> 20,
+            self.calm,
+            self.beside,
+            self.attacked,
+            self.newcomer,
+            self.messages,
+            self.faults.len(),
+        )
+    }
+
+    /// The head of that table.
+    pub const HEAD: &str = "| attack | blows per second | memory grown (bound), MiB | calls in calm, us | beside | under attack | to calm | to beside | slowest newcomer, ms | numbered messages | faults |\n\
+        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
+}
+
+/// The median, and what 99 % took at most.
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.within(0.5), self.within(0.99))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([calm, _], [beside, most]) = (self.to_calm(), self.to_beside());
+        write!(
+            f,
+            "{:<14} {:>8.0}/s +{:>3} MiB of {:<4} calls {} | {} | {} us ({calm:.2}x calm, {beside:.2}x {most:.2}x beside) \
+             newcomer {} ms, cpu {:.2}, {} messages, {} log lines",
+            self.scenario.name,
+            self.blows,
+            self.grown >> 20,
+            self.scenario.memory,
+            self.calm,
+            self.beside,
+            self.attacked,
+            self.newcomer,
+            self.processor,
+            self.messages,
+            self.lines,
+        )?;
+        self.faults
+            .iter()
+            .try_for_each(|fault| write!(f, "\n    FAULT: {fault}"))
+    }
+}

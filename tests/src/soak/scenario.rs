@@ -1,0 +1,140 @@
+//! The attacks, and what they may cost.
+
+/// One attack.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// By which it is chosen.
+    pub name: &'static str,
+    /// What the attacker does.
+    pub what: &'static str,
+    /// How much the victim's memory may grow, in MiB.
+    pub memory: u64,
+    /// What the victim's log has to say, if it was dealt so many blows: on a slow machine an attack in short may not get so far.
+    pub log: (&'static str, f64),
+    /// How many descriptors the victim has, if not as many as it likes.
+    pub descriptors: Option<u64>,
+}
+
+const fn scenario(
+    name: &'static str,
+    what: &'static str,
+    memory: u64,
+    log: &'static str,
+) -> Scenario {
+    Scenario {
+        name,
+        what,
+        memory,
+        log: (log, 1.0),
+        descriptors: None,
+    }
+}
+
+/// As a scenario whose effect shows only after so many blows.
+const fn after(blows: f64, scenario: Scenario) -> Scenario {
+    Scenario {
+        log: (scenario.log.0, blows),
+        ..scenario
+    }
+}
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    scenario(
+        "garbage",
+        "logs in and sends random bytes",
+        48,
+        "malformed packet",
+    ),
+    scenario(
+        "nonsense",
+        "packets that say nothing that could be done",
+        32,
+        "node port",
+    ),
+    scenario("messages", "messages to one port", 64, "evil"),
+    scenario(
+        "missing-ports",
+        "messages to ports that there are not",
+        32,
+        "evil",
+    ),
+    after(
+        200_000.0,
+        scenario(
+            "spawns",
+            "ports without end",
+            96,
+            "max_spawned_ports (20000) reached",
+        ),
+    ),
+    scenario("monitors", "monitors of one port, and of none", 64, "evil"),
+    after(
+        200_000.0,
+        scenario(
+            "database",
+            "entries of the database without end",
+            96,
+            "max_db_keys (20000) reached",
+        ),
+    ),
+    after(
+        1000.0,
+        scenario(
+            "relays",
+            "relays that name thousands of nodes",
+            256,
+            "cannot be reached",
+        ),
+    ),
+    scenario("inspect", "questions about everything", 64, "evil"),
+    after(
+        60_000.0,
+        scenario(
+            "deaf",
+            "has itself sent a lot and reads nothing",
+            96,
+            "bytes queued",
+        ),
+    ),
+    scenario(
+        "half-open",
+        "connects and says nothing, or is gone at once",
+        64,
+        "",
+    ),
+    scenario("drip", "greetings that never end, a byte at a time", 32, ""),
+    scenario(
+        "endless-line",
+        "first lines that never end, as fast as possible",
+        32,
+        "No space left on device",
+    ),
+    scenario("hello-tls", "TLS hellos and garbage", 32, "disconnected"),
+    scenario(
+        "wrong-secret",
+        "proofs that are none",
+        32,
+        "authentication failure",
+    ),
+    after(
+        8_000.0,
+        scenario(
+            "10000",
+            "10,000 connections at once from 10,000 addresses, held",
+            64,
+            "max_strangers (1024) reached",
+        ),
+    ),
+    Scenario {
+        descriptors: Some(128),
+        ..scenario(
+            "descriptors",
+            "1000 connections to a node that may have 128 descriptors",
+            32,
+            "cannot accept connections",
+        )
+    },
+    scenario("storm", "nodes that come and go", 64, "evil"),
+    scenario("all", "half of these at once", 256, "evil"),
+];
