@@ -8,6 +8,8 @@ use super::{Time, mesh::Level};
 const BURST: u32 = 100;
 /// How long it takes until there may be one more.
 const PER_LINE: Duration = Duration::from_millis(100);
+/// How often it is told how many there were above it.
+const TELL: Duration = Duration::from_secs(10);
 
 /// A measure of lines, which fills up again with time. Those above it are for debugging only, so that nobody can fill a disk, or keep
 /// the node busy with its log.
@@ -17,6 +19,8 @@ pub struct Measure {
     /// When it was filled last.
     since: Time,
     hushed: u64,
+    /// When that may be told again.
+    tell: Time,
 }
 
 impl Default for Measure {
@@ -25,13 +29,13 @@ impl Default for Measure {
             left: BURST,
             since: Time::ZERO,
             hushed: 0,
+            tell: Time::ZERO,
         }
     }
 }
 
 impl Measure {
-    /// How urgent a line is that would otherwise be so urgent. If others have been hushed since the last that was not, also what is
-    /// to be said of them.
+    /// How urgent a line is that would otherwise be so urgent. Now and then also what is to be said of others that have been hushed.
     pub fn weigh(&mut self, now: Time, level: Level) -> (Level, Option<String>) {
         if level == Level::Debug {
             return (level, None);
@@ -42,8 +46,9 @@ impl Measure {
             return (Level::Debug, None);
         }
         self.left -= 1;
-        let hushed = std::mem::take(&mut self.hushed);
-        let more = (hushed > 0).then(|| {
+        let more = (self.hushed > 0 && now >= self.tell).then(|| {
+            self.tell = now + TELL;
+            let hushed = std::mem::take(&mut self.hushed);
             format!(
                 "{hushed} more lines like those above and below were logged at debug level only"
             )
@@ -84,12 +89,13 @@ mod tests {
         assert_eq!(told(&mut measure, (0..10_000).map(|_| 5)), 100);
         // Ten lines a second go on being told.
         assert_eq!(told(&mut measure, 0..3000), 29);
-        let now = Time::from(Duration::from_millis(3100));
-        let (level, more) = measure.weigh(now, Level::Info);
+        let at = |seconds| Time::from(Duration::from_secs(seconds));
+        assert_eq!(measure.weigh(at(4), Level::Info), (Level::Info, None));
+        let (level, more) = measure.weigh(at(20), Level::Info);
         assert_eq!(level, Level::Info);
-        let text = "99 more lines like those above and below were logged at debug level only";
+        let text = "2871 more lines like those above and below were logged at debug level only";
         assert_eq!(more.as_deref(), Some(text));
-        assert_eq!(measure.weigh(now, Level::Debug), (Level::Debug, None));
+        assert_eq!(measure.weigh(at(20), Level::Debug), (Level::Debug, None));
         // After a pause there is as much as at first.
         assert_eq!(told(&mut measure, (0..500).map(|_| 90_000)), 100);
     }

@@ -121,7 +121,6 @@ async fn attack(name: &str, target: &Target) -> Result<(), String> {
         "garbage" => target.with(4, insiders::garbage).await,
         "nonsense" => target.with(4, insiders::nonsense).await,
         "messages" => target.with(2, insiders::messages).await,
-        "stuck-port" => target.with(2, insiders::stuck_port).await,
         "missing-ports" => target.with(2, insiders::missing_ports).await,
         "spawns" => target.with(2, insiders::spawns).await,
         "monitors" => target.with(2, insiders::monitors).await,

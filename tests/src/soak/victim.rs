@@ -39,18 +39,13 @@ fn sink(back: PortId) -> Sink {
     Sink { back, next: 0 }
 }
 
-/// What attackers are out for: one handler is quick, one never ends.
+/// What attackers are out for.
 struct Prey;
 
 #[port]
 impl Prey {
     #[rcv]
     fn quick(&self, _text: String) {}
-
-    #[rcv]
-    async fn never(&self, _text: String) {
-        std::future::pending().await
-    }
 }
 
 /// A port for attackers.
@@ -75,6 +70,11 @@ pub async fn run(descriptors: Option<u64>) -> Result<(), Box<dyn Error>> {
         .bind("127.0.0.1:0")
         .global(true)
         .max_queue_bytes(8 << 20)
+        .max_spawned_ports(20_000)
+        .max_monitors(20_000)
+        .max_db_keys(20_000)
+        .max_db_bytes(8 << 20)
+        .max_requests_per_second(50_000)
         .monitor_timeout(Duration::from_secs(20))
         .start()
         .await?;

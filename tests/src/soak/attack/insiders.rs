@@ -117,16 +117,6 @@ pub(super) async fn messages(target: Target, number: u32) -> io::Result<()> {
     flood(&target, &mut write, &batch).await
 }
 
-/// One port whose first message it never has done with.
-pub(super) async fn stuck_port(target: Target, number: u32) -> io::Result<()> {
-    let peer = Peer::login(&target, origin(number)).await?;
-    let port = format!("{}/prey", peer.id);
-    let mut write = peer.listen();
-    prey(&mut write, &port).await?;
-    let batch = format!(r#"["{port}","never","0123456789abcdef"]"#).repeat(BATCH as usize);
-    flood(&target, &mut write, &batch).await
-}
-
 /// Ports that do not exist.
 pub(super) async fn missing_ports(target: Target, number: u32) -> io::Result<()> {
     let mut write = Peer::login(&target, origin(number)).await?.listen();
