@@ -1,11 +1,13 @@
 //! One connection from its beginning to the end of its handshake.
 
+use std::io;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     Net, Order, Stream,
     link::{self, Start},
-    socket,
+    socket, tls,
 };
 use crate::proto::peer::ConnId;
 
@@ -18,7 +20,7 @@ pub(super) enum Made {
     Accepted(String),
 }
 
-type Orders = UnboundedReceiver<Order>;
+pub(super) type Orders = UnboundedReceiver<Order>;
 
 /// Connects, then runs the connection.
 pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
@@ -41,15 +43,10 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
 }
 
 /// Runs a connected connection to its end.
-pub(super) async fn run(
-    net: &Net,
-    conn: ConnId,
-    mut stream: Stream,
-    mut orders: Orders,
-    made: Made,
-) {
+pub(super) async fn run(net: &Net, conn: ConnId, stream: Stream, mut orders: Orders, made: Made) {
     let mut early = Vec::new();
-    let Some(mut start) = handshake(net, conn, &mut stream, &mut orders, &mut early).await else {
+    let shaken = handshake(net, conn, stream, &mut orders, &mut early).await;
+    let Some((mut start, stream)) = shaken else {
         return;
     };
     // What was read after the mesh had let go of the connection follows what it had seen.
@@ -61,10 +58,10 @@ pub(super) async fn run(
 async fn handshake(
     net: &Net,
     conn: ConnId,
-    stream: &mut Stream,
+    mut stream: Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
-) -> Option<Start> {
+) -> Option<(Start, Stream)> {
     let mut buffer = Vec::with_capacity(8192);
     loop {
         tokio::select! {
@@ -72,11 +69,16 @@ async fn handshake(
             order = orders.recv() => match order? {
                 Order::Transmit(bytes) => {
                     if let Err(error) = stream.write_all(&bytes).await {
-                        return lost(net, conn, &socket::text(&error));
+                        return failed(net, conn, &error);
                     }
                 }
-                Order::Established { node, recv, leftover, peer_keepalive, provider } => {
-                    return Some(Start { node, recv, leftover, peer_keepalive, provider });
+                Order::StartTls(mut start) => {
+                    start.leftover.append(early);
+                    stream = tls::start(net, conn, stream, orders, start).await?;
+                }
+                Order::Established { node, recv, leftover, peer_keepalive, trusted, provider } => {
+                    let start = Start { node, recv, leftover, peer_keepalive, trusted, provider };
+                    return Some((start, stream));
                 }
                 Order::Close => {
                     let _ = stream.shutdown().await;
@@ -84,20 +86,28 @@ async fn handshake(
                 }
             },
             read = stream.read_buf(&mut buffer) => match read {
-                Ok(0) => return lost(net, conn, END_OF_FILE),
+                Ok(0) => {
+                    net.ask(|mesh, now| mesh.closed(now, conn, END_OF_FILE));
+                    return None;
+                }
                 Ok(_) => {
                     if !net.received(conn, &buffer) {
                         early.extend_from_slice(&buffer);
                     }
                     buffer.clear();
                 }
-                Err(error) => return lost(net, conn, &socket::text(&error)),
+                Err(error) => return failed(net, conn, &error),
             },
         }
     }
 }
 
-fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Start> {
-    net.ask(|mesh, now| mesh.closed(now, conn, text));
+/// The connection ends here. What goes wrong with TLS is worth more than a word that it has ended.
+pub(super) fn failed<T>(net: &Net, conn: ConnId, error: &io::Error) -> Option<T> {
+    let text = socket::text(error);
+    match tls::text(error) {
+        Some(text) => net.ask(|mesh, now| mesh.tls_failed(now, conn, &text)),
+        None => net.ask(|mesh, now| mesh.closed(now, conn, &text)),
+    }
     None
 }

@@ -41,6 +41,7 @@ pub(super) struct Start {
     pub(super) recv: Format,
     pub(super) leftover: Vec<u8>,
     pub(super) peer_keepalive: Option<Duration>,
+    pub(super) trusted: bool,
     pub(super) provider: Option<String>,
 }
 
@@ -86,7 +87,9 @@ pub(super) async fn run(
         start.peer_keepalive,
         start.leftover,
     );
-    let line = line(conn, &start.recv, start.provider, made);
+    let mut line = line(conn, &start.recv, start.provider, made);
+    (line.tls, line.trusted) = (stream.tls(), start.trusted);
+    let line = Arc::new(line);
     remote.set_line(&line);
     let mut pump = Pump {
         net,
@@ -112,12 +115,12 @@ pub(super) async fn run(
 }
 
 /// What others are told of the connection.
-fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Arc<Line> {
+fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Line {
     let (dialed, address) = match made {
         Made::Dialed(address) => (true, address),
         Made::Accepted(address) => (false, address),
     };
-    Arc::new(Line::new(conn, dialed, address, recv.name(), provider))
+    Line::new(conn, dialed, address, recv.name(), provider)
 }
 
 /// Goes to the end of the worker's queue once, so that tasks that are ready to send do so before the next write: one
@@ -145,7 +148,7 @@ impl Pump<'_> {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::Established { .. }) => {}
+                    Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established { .. }) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
                 ready = self.stream.readable() => {

@@ -51,6 +51,7 @@ impl Net {
         match output {
             Output::Dial { conn, addr } => self.dial(conn, addr),
             Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
+            Output::StartTls { conn, start } => self.order(conn, Order::StartTls(start)),
             Output::Close { conn } => self.order(conn, Order::Close),
             Output::Established {
                 conn,
@@ -58,6 +59,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                trusted,
                 provider,
             } => self.order(
                 conn,
@@ -66,6 +68,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    trusted,
                     provider,
                 },
             ),
@@ -103,22 +106,33 @@ impl Net {
 
     fn order(&self, conn: ConnId, order: Order) {
         if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.established |= matches!(order, Order::Established { .. });
+            task.detached |= matches!(order, Order::Established { .. } | Order::StartTls(_));
             let _ = task.orders.send(order);
         }
     }
 
-    /// Gives the mesh what has arrived on a connection in its handshake. False if the handshake has ended meanwhile.
+    /// Gives the mesh what has arrived on a connection in its handshake. False if that is not the mesh's any more.
     pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> bool {
         self.ask(|mesh, now| {
             let connections = lock(&self.0.connections);
-            let established = connections.get(&conn).is_some_and(|task| task.established);
+            let detached = connections.get(&conn).is_some_and(|task| task.detached);
             drop(connections);
-            if !established {
+            if !detached {
                 mesh.received(now, conn, bytes);
             }
-            !established
+            !detached
         })
+    }
+
+    /// TLS is up on a connection: the mesh gets what is within.
+    #[cfg(feature = "tls")]
+    pub(super) fn secured(&self, conn: ConnId) {
+        self.ask(|mesh, now| {
+            if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+                task.detached = false;
+            }
+            mesh.secured(now, conn);
+        });
     }
 
     fn dial(&self, conn: ConnId, addr: String) {
@@ -134,7 +148,7 @@ impl Net {
         let (sender, orders) = mpsc::unbounded_channel();
         let task = Task {
             orders: sender,
-            established: false,
+            detached: false,
         };
         lock(&self.0.connections).insert(conn, task);
         self.0.open.fetch_add(1, Ordering::Relaxed);

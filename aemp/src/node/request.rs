@@ -179,6 +179,11 @@ impl Node {
                 tracing::warn!(node = %from, "node port: {what} from {from}: remote execution not allowed");
                 true
             }
+            Some(from) if from.line().is_some_and(|line| !line.trusted) => {
+                let from = from.id();
+                tracing::warn!(node = %from, "node port: {what} from {from}: not allowed to who has logged in with tls_anon");
+                true
+            }
             _ => false,
         }
     }

@@ -33,7 +33,12 @@ pub use self::{
     peers::{PeerMap, Peers},
     seeds::SeedState,
 };
-use super::{Random, Time, global::Global, handshake::HandshakeConfig, peer::ConnId};
+use super::{
+    Random, Time,
+    global::Global,
+    handshake::{Handshake, HandshakeConfig},
+    peer::ConnId,
+};
 pub(in crate::proto) use seeds::longest_pause;
 
 /// What a [`Mesh`] needs to know.
@@ -235,6 +240,23 @@ impl<P: Peers> Mesh<P> {
     pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         self.receive(conn, bytes);
         self.settle(now);
+    }
+
+    /// TLS is up on a connection ([`Output::StartTls`]).
+    pub fn secured(&mut self, now: Time, conn: ConnId) {
+        self.tell_handshake(conn, Handshake::secured);
+        self.settle(now);
+    }
+
+    /// TLS could not be set up on a connection, or has failed on it before it was established.
+    pub fn tls_failed(&mut self, now: Time, conn: ConnId, text: &str) {
+        self.tell_handshake(conn, |handshake| handshake.tls_failed(text));
+        self.settle(now);
+    }
+
+    /// Whether connections that are greeted from now on want TLS.
+    pub fn set_tls(&mut self, tls: bool) {
+        Arc::make_mut(&mut self.handshake).tls = tls;
     }
 
     /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").

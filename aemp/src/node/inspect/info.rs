@@ -98,6 +98,8 @@ pub struct ConnectionInfo {
     pub format_in: Option<String>,
     /// The format in which packets are sent.
     pub format_out: Option<String>,
+    /// Version and cipher suite of TLS; `None` if it is in clear.
+    pub tls: Option<String>,
     /// What has arrived.
     pub received: Traffic,
     /// What has been sent: packets with those that wait, bytes without.

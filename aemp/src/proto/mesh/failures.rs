@@ -205,6 +205,8 @@ fn level(error: &HandshakeError) -> Level {
     match error {
         HandshakeError::WrongSecret
         | HandshakeError::NoSecret
+        | HandshakeError::NoTls(_)
+        | HandshakeError::Tls(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)
         | HandshakeError::NoCommonFraming(_)
