@@ -25,6 +25,7 @@ impl Stream {
         match self {
             Self::Plain(wire) => {
                 session.space(early.len()).extend_from_slice(early);
+                session.arrived();
                 Ok(Box::new(Secured {
                     wire,
                     session,
@@ -62,8 +63,9 @@ impl Secured {
             self.wire.readable().await?;
             match self.wire.try_read_buf(self.session.space(self.room)) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                _ => {}
+                Ok(_) => self.session.arrived(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -91,6 +93,7 @@ impl Secured {
             // Many end without a word; packets are framed, so nothing can be taken for complete that is not.
             return Ok(0);
         }
+        self.session.arrived();
         if read >= self.room {
             self.room = (2 * self.room).min(MOST_ROOM);
         } else if read < self.room / 4 {

@@ -96,6 +96,14 @@ mod with {
         };
         match shaken {
             Ok(()) => {
+                let (node, role) = (
+                    start.node.as_str(),
+                    if start.client { "client" } else { "server" },
+                );
+                tracing::debug!(
+                    "{} as {role} with {node}",
+                    secured.describe().unwrap_or_default()
+                );
                 net.secured(conn);
                 Some(Stream::Tls(secured))
             }

@@ -103,7 +103,7 @@ impl Session {
         }
     }
 
-    /// Where ciphertext is appended to that arrives, with that much room at least.
+    /// Where ciphertext is appended to that arrives, with that much room at least. Afterwards, [`arrived`](Self::arrived) must be called.
     pub(crate) fn space(&mut self, room: usize) -> &mut Vec<u8> {
         let left = self.incoming.len() - self.start;
         self.incoming.copy_within(self.start.., 0);
@@ -113,8 +113,12 @@ impl Session {
             self.incoming = Vec::new();
         }
         self.incoming.reserve(room);
-        self.unread = self.failed.is_none();
         &mut self.incoming
+    }
+
+    /// Something has been read into [`space`](Self::space).
+    pub(crate) fn arrived(&mut self) {
+        self.unread = self.failed.is_none();
     }
 
     /// Whether the handshake is over, so that plaintext may be sent.

@@ -135,6 +135,7 @@ impl Pair {
 fn carry(from: &mut Session, to: &mut Session) -> usize {
     let bytes = from.to_send().to_vec();
     to.space(bytes.len()).extend_from_slice(&bytes);
+    to.arrived();
     from.sent(bytes.len());
     bytes.len()
 }

@@ -71,11 +71,20 @@ impl Perl {
         Self::start_with(id, "127.0.0.1:*", seeds, setting).await
     }
 
+    /// Starts a node that listens on a free port, with these settings in its environment.
+    pub(crate) async fn start_set(
+        id: &str,
+        seeds: &[String],
+        settings: &[(&str, &str)],
+    ) -> Option<Self> {
+        Self::start_with(id, "127.0.0.1:*", seeds, settings.iter().copied()).await
+    }
+
     async fn start_with(
         id: &str,
         bind: &str,
         seeds: &[String],
-        setting: Option<(&str, &str)>,
+        settings: impl IntoIterator<Item = (&str, &str)>,
     ) -> Option<Self> {
         if !is_there() {
             return None;
@@ -83,7 +92,7 @@ impl Perl {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/peer.pl");
         let mut command = Command::new("perl");
         command.args([script, id, bind, SECRET]).args(seeds);
-        command.envs(setting);
+        command.envs(settings);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = piped.spawn().expect("perl starts");
         let out = process.stdout.take().expect("it is piped");

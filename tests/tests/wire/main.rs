@@ -6,4 +6,5 @@ mod handshakes;
 mod nodes;
 mod packets;
 mod replay;
+mod tls;
 mod transcript;

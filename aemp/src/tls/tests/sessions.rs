@@ -89,6 +89,7 @@ fn plaintext_that_comes_with_the_end_of_the_handshake_is_kept() {
     assert_eq!(pair.client.write(b"early").unwrap(), 5);
     let all = [flight, pair.client.to_send().to_vec()].concat();
     pair.server.space(all.len()).extend_from_slice(&all);
+    pair.server.arrived();
     pair.server.advance().unwrap();
     assert!(pair.server.is_up() && pair.server.is_readable());
     let mut read = Vec::new();
@@ -106,6 +107,7 @@ fn ciphertext_may_come_in_any_pieces() {
     let mut read = Vec::new();
     for piece in cipher.chunks(113) {
         pair.server.space(piece.len()).extend_from_slice(piece);
+        pair.server.arrived();
         pair.server.read(&mut read).unwrap();
     }
     assert!(read == bytes);
@@ -200,6 +202,7 @@ fn garbage_is_no_tls() {
             let mut session = shared.session(client, &node("x")).unwrap();
             let _ = session.advance();
             session.space(garbage.len()).extend_from_slice(garbage);
+            session.arrived();
             let text = session.advance().unwrap_err().to_string();
             assert!(!text.is_empty());
             // It stays so.
@@ -219,6 +222,7 @@ fn a_changed_record_ends_it() {
     let mut cipher = pair.client.to_send().to_vec();
     *cipher.last_mut().unwrap() ^= 1;
     pair.server.space(cipher.len()).extend_from_slice(&cipher);
+    pair.server.arrived();
     let mut read = Vec::new();
     assert!(pair.server.read(&mut read).is_err());
     assert!(read.is_empty());
@@ -236,12 +240,14 @@ fn a_damaged_handshake_is_an_error_and_no_panic() {
     for at in 0..hello.len() {
         let mut server = shared.session(false, &node("x")).unwrap();
         server.space(at).extend_from_slice(&hello[..at]);
+        server.arrived();
         server.advance().unwrap();
         assert!(!server.is_up());
         let mut changed = hello.clone();
         changed[at] ^= 0x55;
         let mut server = shared.session(false, &node("x")).unwrap();
         server.space(changed.len()).extend_from_slice(&changed);
+        server.arrived();
         let _ = server.advance();
         assert!(!server.is_up());
     }
