@@ -108,7 +108,10 @@ mod with {
                 Some(Stream::Tls(secured))
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                net.ask(|mesh, now| mesh.closed(now, conn, END_OF_FILE));
+                // Not every implementation says why.
+                let text =
+                    format!("{END_OF_FILE} in the TLS handshake: it may not trust our certificate");
+                net.ask(|mesh, now| mesh.closed(now, conn, &text));
                 None
             }
             Err(error) => failed(net, conn, &error),
