@@ -89,10 +89,11 @@ fn authority(session: &mut Session, file: &str, now: OffsetDateTime) -> Outcome 
 fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> Outcome {
     let failed_with = |problem: String| Failure::failed(format_args!("--issuer {file}: {problem}"));
     let text = fs::read_to_string(file).map_err(|error| failed_with(error.to_string()))?;
-    let key = KeyPair::from_pem(&text)
-        .map_err(|_| failed_with("there is no key of a CA in it".into()))?;
-    let certificate =
-        section(&text).ok_or_else(|| failed_with("there is no certificate in it".into()))?;
+    let no_key = || failed_with("there is no key of a CA in it".into());
+    let key = section(&text, "PRIVATE KEY").ok_or_else(no_key)?;
+    let key = KeyPair::from_pem(key).map_err(|_| no_key())?;
+    let certificate = section(&text, "CERTIFICATE")
+        .ok_or_else(|| failed_with("there is no certificate in it".into()))?;
     let issuer = Issuer::from_ca_cert_pem(certificate, key)
         .map_err(|error| failed_with(error.to_string()))?;
     let name = NodeId::new(node)
@@ -125,11 +126,14 @@ fn keep(file: &str, text: &str) -> std::io::Result<()> {
     options.open(file)?.write_all(text.as_bytes())
 }
 
-/// The first certificate of a PEM text.
-fn section(text: &str) -> Option<&str> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let from = text.find("-----BEGIN CERTIFICATE-----")?;
-    let to = from + text[from..].find(END)? + END.len();
+/// The first section of that kind in a PEM text.
+fn section<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
+    let (begin, end) = (
+        format!("-----BEGIN {kind}-----"),
+        format!("-----END {kind}-----"),
+    );
+    let from = text.find(&begin)?;
+    let to = from + text[from..].find(&end)? + end.len();
     Some(&text[from..to])
 }
 

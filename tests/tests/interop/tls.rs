@@ -113,6 +113,21 @@ async fn in_tls_12() {
     both_roles(&ours(), "TLS 1.2 ", conf).await;
 }
 
+#[tokio::test]
+async fn who_has_none_is_refused_if_tls_is_required() {
+    let logs = Logs::catch();
+    let node = rust().cert(ours()).require_tls(true);
+    let node = node.start().await.unwrap();
+    let Some(perl) = Perl::start("perl", &node.listeners()).await else {
+        return;
+    };
+    logs.warned("no TLS with perl, and require_tls is set")
+        .await;
+    assert!(node.up_nodes().is_empty());
+    perl.kill();
+    node.stop().await;
+}
+
 /// Another certificate of the same name; each end as client and as server, often enough.
 #[tokio::test]
 async fn another_certificate_is_refused() {
