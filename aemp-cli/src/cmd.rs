@@ -4,6 +4,7 @@ mod cal;
 mod completions;
 mod db;
 mod eval;
+mod gencert;
 mod keys;
 mod mon;
 mod nodes;
@@ -115,11 +116,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     entries.extend(settings::entries());
     let chained = [
         Entry::new(Section::Settings, keys::secret_command(), keys::gensecret),
-        Entry::new(
-            Section::Settings,
-            keys::certificate_command(),
-            keys::gencert,
-        ),
+        Entry::new(Section::Settings, gencert::command(), gencert::run),
         Entry::new(
             Section::Profiles,
             profiles::profile_command(),

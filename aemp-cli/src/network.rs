@@ -44,7 +44,7 @@ impl Network {
         if seeds.is_empty() {
             return Err(no_seeds(&path));
         }
-        if options.secret.is_none() && settings.secret.is_none() {
+        if options.secret.is_none() && settings.secret.is_none() && settings.cert.is_none() {
             return Err(no_secret(&path));
         }
         // Nobody connects to a command, and it serves nobody: what the file says of that is meant for nodes.

@@ -12,10 +12,11 @@ mod unix {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// SIGTERM and SIGINT, caught from now on.
+    /// SIGTERM, SIGINT and SIGUSR1, caught from now on.
     pub(crate) struct Signals {
         terminate: Signal,
         interrupt: Signal,
+        reload: Signal,
     }
 
     impl Signals {
@@ -23,10 +24,21 @@ mod unix {
             Ok(Self {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
+                // Not SIGHUP: a node in a terminal should end with that.
+                reload: signal(SignalKind::user_defined1())?,
             })
         }
 
-        /// Ready when one comes.
+        /// Ready when one comes; whether it is SIGUSR1.
+        pub(crate) async fn reload_or_end(&mut self) -> bool {
+            tokio::select! {
+                _ = self.reload.recv() => true,
+                _ = self.terminate.recv() => false,
+                _ = self.interrupt.recv() => false,
+            }
+        }
+
+        /// Ready when one comes that is to end the process.
         pub(crate) async fn next(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
@@ -46,6 +58,12 @@ mod other {
     impl Signals {
         pub(crate) fn new() -> io::Result<Self> {
             Ok(Self)
+        }
+
+        /// As `next`; false, for there is no other signal.
+        pub(crate) async fn reload_or_end(&mut self) -> bool {
+            self.next().await;
+            false
         }
 
         /// Ready when it is pressed.

@@ -73,6 +73,7 @@
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
+//! | connections in TLS, certificates of a private CA | [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
@@ -106,6 +107,8 @@ pub mod proto;
 mod reason;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use aemp_codec::{
     self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, Octets,

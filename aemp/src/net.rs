@@ -9,8 +9,12 @@ mod link;
 mod listen;
 mod perform;
 mod place;
+#[cfg(feature = "tls")]
+mod secured;
 mod socket;
 mod stream;
+mod tls;
+mod wire;
 
 use std::{
     collections::HashMap,
@@ -33,11 +37,14 @@ pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use interfaces::local_addresses;
 pub(crate) use place::Place;
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsConfig;
 
 use self::{
     events::{Event, Observers},
     place::Acceptor,
     stream::Stream,
+    wire::Wire,
 };
 use crate::{
     Node, StartError,
@@ -45,6 +52,7 @@ use crate::{
     node::remote::Remotes,
     proto::{
         Time,
+        handshake::StartTls,
         mesh::{Mesh, Peers, SeedState},
         peer::{ConnId, Peer},
     },
@@ -61,6 +69,9 @@ struct Shared {
     node: Node,
     config: NetConfig,
     origin: Instant,
+    /// Certificates for connections that begin from now on.
+    #[cfg(feature = "tls")]
+    tls: tls::Tls,
     mesh: Mutex<Mesh<LockedPeers>>,
     /// Where each connection's task takes its orders.
     connections: Mutex<HashMap<ConnId, Task>>,
@@ -84,8 +95,8 @@ struct Shared {
 /// How a connection's task is reached.
 struct Task {
     orders: mpsc::UnboundedSender<Order>,
-    /// The mesh has let go of it: what arrives is not the mesh's any more.
-    established: bool,
+    /// The mesh has let go of it, for good or until TLS is up: what arrives is not the mesh's.
+    detached: bool,
 }
 
 struct Listener {
@@ -100,6 +111,7 @@ enum Order {
     Close,
     /// Boxed, because a channel makes room for many orders before the first comes, and most connections that strangers open never get here.
     Established(Box<link::Start>),
+    StartTls(Box<StartTls>),
 }
 
 /// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
@@ -134,6 +146,8 @@ impl Net {
         let (events, receiver) = mpsc::unbounded_channel();
         let net = Self(Arc::new(Shared {
             node: node.clone(),
+            #[cfg(feature = "tls")]
+            tls: tls::Tls::new(&config),
             config,
             origin: Instant::now(),
             mesh: Mutex::new(mesh),

@@ -26,7 +26,8 @@ pub(crate) fn command() -> Command {
         .about("Run a node")
         .long_about(
             "Runs a node until it gets SIGTERM or SIGINT. It then ends its ports, deletes its entries of the database, and closes its \
-             connections, before it exits with status 0; a second signal ends it at once.\n\nThe node is configured by its profile, \
+             connections, before it exits with status 0; a second signal ends it at once. \
+             SIGUSR1 makes it read its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe node is configured by its profile, \
              whatever that inherits, and KEY VALUE pairs, which hold where the configuration file says nothing; the options -s \
              and --secret come before the file; all options stand before the first ARG. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
              `profile NAME`, it is the host's name.\n\nIts `services` are run when it has started: init functions of this program. \
@@ -103,9 +104,10 @@ fn check(
         environment: environment.clone(),
         ..Sources::default()
     });
-    match settings?.secret {
-        Some(_) => Ok(()),
-        None => Err(no_secret(file.path())),
+    let settings = settings?;
+    match settings.secret.is_some() || settings.cert.is_some() {
+        true => Ok(()),
+        false => Err(no_secret(file.path())),
     }
 }
 
@@ -132,7 +134,14 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
         let document = json!({ "node": node.id(), "listeners": node.listeners() });
         output::document(&document)?;
     }
-    signals.next().await;
+    while signals.reload_or_end().await {
+        match node.reload_tls() {
+            Ok(()) => {
+                tracing::info!("new connections are made with the certificates as configured now")
+            }
+            Err(error) => tracing::warn!("the certificates stay as they are: {error}"),
+        }
+    }
     tracing::info!("{} stops", node.id());
     tokio::select! {
         () = node.stop() => Ok(Exit::Done),

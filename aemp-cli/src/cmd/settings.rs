@@ -51,6 +51,9 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
 
 /// The argument of `setX`, and what to know of it.
 fn value_of(key: &Key) -> (&'static str, &'static str) {
+    if key.name == "ca" {
+        return ("FILE", "A PEM file with one or more certificates");
+    }
     if key.name == "cert" {
         return (
             "FILE",
@@ -93,12 +96,15 @@ fn set_command(key: &'static Key) -> Command {
     let (value, help) = value_of(key);
     let example = match key.kind {
         _ if key.name == "cert" => "setcert node.pem",
+        _ if key.name == "ca" => "setca ca.pem",
         Kind::NodeId => "setnodeid green/%n",
         Kind::Profile => "profile big setparent worker",
         Kind::Services => "setservices '[[\"My::Counter::start\", 5], \"Aemp::echo\"]'",
         Kind::Addresses if key.name == "binds" => "setbinds '*:4040'",
         Kind::Addresses => "setseeds 10.0.0.1:4040,10.0.0.2:4040",
         Kind::Seconds => "setmonitor_timeout 10",
+        Kind::Flag if key.name == "require_tls" => "setrequire_tls 1",
+        Kind::Flag if key.name == "verify_nodeid" => "setverify_nodeid 1",
         Kind::Flag => "setsecure 1",
         Kind::Permits => "setallow 'worker/*=My::Worker::*,admin=*'",
         Kind::Count => "setmax_monitors 1000",
@@ -113,7 +119,7 @@ fn set_command(key: &'static Key) -> Command {
             "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
             key.name, key.summary
         ))
-        .arg(one(value, help).allow_hyphen_values(matches!(key.kind, Kind::Secret) || key.name == "cert"));
+        .arg(one(value, help).allow_hyphen_values(matches!(key.kind, Kind::Secret) || matches!(key.name, "cert" | "ca")));
     let command = match example {
         "" => command,
         example => command.after_help(format!("Example:\n  aemp {example}")),
@@ -183,7 +189,7 @@ fn remove_command(key: &'static Key) -> Command {
 fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let (name, _) = value_of(key);
     let value = match key.name {
-        "cert" => certificate(&cli::text(matches, name)?)?,
+        "cert" | "ca" => certificate(&cli::text(matches, name)?, key.name == "cert")?,
         _ => words::value(name, word(matches, name))?,
     };
     let profile = session.profile();
@@ -193,7 +199,7 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
 }
 
 /// The text of a PEM file, or what is PEM text itself; no error shows any of it.
-fn certificate(file: &str) -> Result<Value, Failure> {
+fn certificate(file: &str, with_key: bool) -> Result<Value, Failure> {
     let (text, name) = if file.trim_start().starts_with("-----BEGIN ") {
         (file.to_owned(), "FILE".to_owned())
     } else {
@@ -202,10 +208,17 @@ fn certificate(file: &str) -> Result<Value, Failure> {
         let text = read.map_err(|error| Failure::failed(format_args!("{name}: {error}")))?;
         (text, name)
     };
-    if text.contains("-----BEGIN CERTIFICATE-----") && text.contains("PRIVATE KEY-----") {
+    let has_key = text.contains("PRIVATE KEY-----");
+    if text.contains("-----BEGIN CERTIFICATE-----") && has_key == with_key {
         return Ok(text.into());
     }
-    let text = format!("{name}: must be PEM text with a private key and a certificate");
+    let text = match with_key {
+        true => format!("{name}: must be PEM text with a private key and a certificate"),
+        false if has_key => {
+            format!("{name}: there is a private key in it, which is nobody else's business")
+        }
+        false => format!("{name}: must be PEM text with a certificate"),
+    };
     Err(Failure::failed(text))
 }
 

@@ -118,3 +118,83 @@ fn a_certificate_may_be_a_file_or_the_text_itself() {
         "error: FILE: must be PEM text with a private key and a certificate"
     );
 }
+
+#[test]
+fn a_ca_issues_certificates_for_nodes() {
+    let dir = TempDir::new().expect("a directory");
+    let aemp = |args: &[&str]| {
+        let mut command = aemp(args);
+        command.env("PERL_ANYEVENT_MP_RC", dir.path().join("rc"));
+        command.current_dir(dir.path());
+        command.output().expect("it runs")
+    };
+    printed(&aemp(&["gencert", "--ca", "ca.pem"]));
+    let ca = std::fs::read_to_string(dir.path().join("ca.pem")).expect("a file");
+    assert!(ca.contains("PRIVATE KEY"));
+    let issue = [
+        "profile",
+        "p",
+        "gencert",
+        "--issuer",
+        "ca.pem",
+        "--for",
+        "green/ü/",
+    ];
+    printed(&aemp(&issue));
+    let shown = printed(&aemp(&["--json", "showconfig", "p"]));
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let (cert, trusted) = (shown["cert"].as_str(), shown["ca"].as_str());
+    let (cert, trusted) = (cert.expect("a text"), trusted.expect("a text"));
+    assert!(
+        ca.starts_with(trusted) && !trusted.contains("KEY"),
+        "{trusted}"
+    );
+    // It is one that a node takes, and that OpenSSL understands.
+    for (name, text) in [("own.pem", cert), ("trusted.pem", trusted)] {
+        std::fs::write(dir.path().join(name), text).expect("it is written");
+    }
+    let mut openssl = Command::new("openssl");
+    openssl.current_dir(dir.path());
+    openssl.args(["verify", "-CAfile", "trusted.pem", "own.pem"]);
+    let Ok(verified) = openssl.output() else {
+        eprintln!("SKIPPED: there is no openssl here");
+        return;
+    };
+    assert!(printed(&verified).ends_with(": OK"));
+    let mut openssl = Command::new("openssl");
+    openssl.current_dir(dir.path());
+    openssl.args(["x509", "-noout", "-text", "-in", "own.pem"]);
+    let text = printed(&openssl.output().expect("openssl runs"));
+    assert!(text.contains("URI:aemp:green/%C3%BC/"), "{text}");
+    // What is there already stays.
+    for (args, error) in [
+        (
+            &["gencert", "--ca", "ca.pem"][..],
+            "error: --ca ca.pem: File exists",
+        ),
+        (
+            &["gencert", "--issuer", "trusted.pem", "--for", "x"],
+            "error: --issuer trusted.pem: there is no key of a CA in it",
+        ),
+        (
+            &["gencert", "--issuer", "none.pem", "--for", "x"],
+            "error: --issuer none.pem: No such file",
+        ),
+        (
+            &["gencert", "--issuer", "ca.pem", "--for", "x#y"],
+            "error: --for x#y: ",
+        ),
+        (
+            &["setca", "ca.pem"],
+            "error: FILE ca.pem: there is a private key in it",
+        ),
+    ] {
+        let output = aemp(args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && text.starts_with(error),
+            "{text}"
+        );
+    }
+    printed(&aemp(&["setca", "trusted.pem", "setverify_nodeid", "1"]));
+}

@@ -49,13 +49,28 @@ pub enum Kind {
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 32] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
         "cert",
         Kind::Secret,
         "the certificate that all nodes share, with its key, as PEM",
+    ),
+    key(
+        "ca",
+        Kind::Text,
+        "the certificates to trust instead of `cert`, as PEM (Rust nodes only)",
+    ),
+    key(
+        "require_tls",
+        Kind::Flag,
+        "refuse connections that are not in TLS (Rust nodes only)",
+    ),
+    key(
+        "verify_nodeid",
+        Kind::Flag,
+        "refuse certificates that are not made for their node's ID (Rust nodes only)",
     ),
     key("seeds", Kind::Addresses, "nodes to stay connected to"),
     key("binds", Kind::Addresses, "where to listen"),
@@ -223,6 +238,7 @@ impl Key {
             return Ok(Value::Null);
         }
         Ok(match self.kind {
+            Kind::Text if self.name == "ca" => read::hidden(value)?.into(),
             Kind::Text | Kind::Profile => read::text(value)?.into(),
             Kind::Secret => {
                 read::secret(value)?;

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use aemp_codec::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     Address, ConfigError, Permit, Place, Sources, expand_node_id, host_name,
@@ -46,6 +47,12 @@ pub struct Settings {
     pub secret: Option<Secret>,
     /// `cert`: PEM, with the private key.
     pub cert: Option<Cert>,
+    /// `ca`: PEM of the certificates to trust instead of those in `cert`.
+    pub ca: Option<Cert>,
+    /// `require_tls`.
+    pub require_tls: bool,
+    /// `verify_nodeid`.
+    pub verify_node_id: bool,
     /// `seeds`.
     pub seeds: Vec<Address>,
     /// `binds`; `None` if nobody says anything, which a node that uses the file takes for `*`.
@@ -88,14 +95,14 @@ pub struct Service {
     pub args: Args,
 }
 
-/// A certificate with its private key, as PEM. It is not shown.
+/// Certificates, most often with a private key, as PEM. It is wiped from memory when dropped, and never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Cert(String);
+pub struct Cert(Zeroizing<String>);
 
 impl Cert {
     /// The certificate of that text.
     pub fn new(pem: impl Into<String>) -> Self {
-        Self(pem.into())
+        Self(Zeroizing::new(pem.into()))
     }
 
     /// The text.
@@ -125,7 +132,10 @@ impl Settings {
             node_id: node_id.unwrap_or_else(|| format!("{profile}/")),
             profile,
             secret: layers.read("secret", read::secret)?,
-            cert: layers.read("cert", read::hidden)?.map(Cert),
+            cert: layers.read("cert", read::hidden)?.map(Cert::new),
+            ca: layers.read("ca", read::hidden)?.map(Cert::new),
+            require_tls: layers.read("require_tls", flag)?.unwrap_or(false),
+            verify_node_id: layers.read("verify_nodeid", flag)?.unwrap_or(false),
             seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
             binds: layers.read("binds", addresses)?,
             services: layers.read("services", services)?.unwrap_or_default(),

@@ -32,6 +32,9 @@ pub(crate) struct NetConfig {
     pub(crate) formats: Vec<Format>,
     pub(crate) nodelay: bool,
     pub(crate) limits: NodeLimits,
+    pub(crate) require_tls: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: super::TlsConfig,
     /// Whether the node is global from the start.
     pub(crate) global: bool,
 }
@@ -50,6 +53,12 @@ impl NetConfig {
         handshake.max_handshake_bytes = self.limits.max_handshake_bytes;
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
+        handshake.require_tls = self.require_tls;
+        #[cfg(feature = "tls")]
+        if let Some(context) = &self.tls.context {
+            context.remark(node.id());
+            handshake.tls = true;
+        }
         let mut config = MeshConfig::new(handshake);
         config.seeds.clone_from(&self.seeds);
         config.listeners = listeners;

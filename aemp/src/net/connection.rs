@@ -8,7 +8,7 @@ use super::{
     Net, Order, Stream,
     link::{self, Start},
     perform::Received,
-    socket,
+    socket, tls,
 };
 use crate::proto::peer::ConnId;
 
@@ -24,7 +24,7 @@ pub(super) enum Made {
 /// What is read at once during a handshake, in bytes; its lines have some hundred.
 const READ: usize = 4096;
 
-type Orders = UnboundedReceiver<Order>;
+pub(super) type Orders = UnboundedReceiver<Order>;
 
 /// Connects, then runs the connection.
 pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
@@ -47,15 +47,10 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
 }
 
 /// Runs a connected connection to its end.
-pub(super) async fn run(
-    net: &Net,
-    conn: ConnId,
-    mut stream: Stream,
-    mut orders: Orders,
-    made: Made,
-) {
+pub(super) async fn run(net: &Net, conn: ConnId, stream: Stream, mut orders: Orders, made: Made) {
     let mut early = Vec::new();
-    let Some(mut start) = handshake(net, conn, &mut stream, &mut orders, &mut early).await else {
+    let shaken = handshake(net, conn, stream, &mut orders, &mut early).await;
+    let Some((mut start, stream)) = shaken else {
         return;
     };
     // What was read after the mesh had let go of the connection follows what it had seen.
@@ -67,10 +62,10 @@ pub(super) async fn run(
 async fn handshake(
     net: &Net,
     conn: ConnId,
-    stream: &mut Stream,
+    mut stream: Stream,
     orders: &mut Orders,
     early: &mut Vec<u8>,
-) -> Option<Box<Start>> {
+) -> Option<(Box<Start>, Stream)> {
     let mut enough = false;
     loop {
         tokio::select! {
@@ -78,19 +73,26 @@ async fn handshake(
             order = orders.recv() => match order? {
                 Order::Transmit(bytes) => {
                     if let Err(error) = stream.write_all(&bytes).await {
-                        return lost(net, conn, &socket::text(&error));
+                        return failed(net, conn, &error);
                     }
                 }
-                Order::Established(start) => return Some(start),
+                Order::StartTls(mut start) => {
+                    start.leftover.append(early);
+                    stream = tls::start(net, conn, stream, orders, *start).await?;
+                }
+                Order::Established(start) => return Some((start, stream)),
                 Order::Close => {
                     let _ = stream.shutdown().await;
                     return None;
                 }
             },
             // What waits to be read costs the peer, not us.
-            ready = stream.readable(), if !enough => match ready.and_then(|()| read(net, conn, stream, early)) {
-                Ok(more) => enough = !more,
-                Err(error) => return lost(net, conn, &socket::text(&error)),
+            ready = stream.readable(), if !enough => {
+                let more = ready.and_then(|()| read(net, conn, &mut stream, early));
+                match more {
+                    Ok(more) => enough = !more,
+                    Err(error) => return failed(net, conn, &error),
+                }
             },
         }
     }
@@ -98,7 +100,7 @@ async fn handshake(
 
 /// Reads what there is; whether to read more. There is no buffer while there is nothing: most strangers that come in thousands
 /// say nothing.
-fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Result<bool> {
+fn read(net: &Net, conn: ConnId, stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = Vec::with_capacity(READ);
     match stream.try_read_buf(&mut buffer) {
         Ok(0) => return Err(io::Error::other(END_OF_FILE)),
@@ -113,7 +115,12 @@ fn read(net: &Net, conn: ConnId, stream: &Stream, early: &mut Vec<u8>) -> io::Re
     Ok(true)
 }
 
-fn lost(net: &Net, conn: ConnId, text: &str) -> Option<Box<Start>> {
-    net.ask(|mesh, now| mesh.closed(now, conn, text));
+/// The connection ends here. What goes wrong with TLS is worth more than a word that it has ended.
+pub(super) fn failed<T>(net: &Net, conn: ConnId, error: &io::Error) -> Option<T> {
+    let text = socket::text(error);
+    match tls::text(error) {
+        Some(text) => net.ask(|mesh, now| mesh.tls_failed(now, conn, &text)),
+        None => net.ask(|mesh, now| mesh.closed(now, conn, &text)),
+    }
     None
 }

@@ -49,6 +49,7 @@ pub(super) struct Start {
     pub(super) recv: Format,
     pub(super) leftover: Vec<u8>,
     pub(super) peer_keepalive: Option<Duration>,
+    pub(super) trusted: bool,
     pub(super) provider: Option<String>,
 }
 
@@ -117,7 +118,9 @@ pub(super) async fn run(
         start.peer_keepalive,
         start.leftover,
     );
-    let line = line(conn, &start.recv, start.provider, made);
+    let mut line = line(conn, &start.recv, start.provider, made);
+    (line.tls, line.trusted) = (stream.tls(), start.trusted);
+    let line = Arc::new(line);
     remote.set_line(&line);
     let mut pump = Pump {
         net,
@@ -145,12 +148,12 @@ pub(super) async fn run(
 }
 
 /// What others are told of the connection.
-fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Arc<Line> {
+fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Line {
     let (dialed, address) = match made {
         Made::Dialed(address) => (true, address),
         Made::Accepted(address) => (false, address),
     };
-    Arc::new(Line::new(conn, dialed, address, recv.name(), provider))
+    Line::new(conn, dialed, address, recv.name(), provider)
 }
 
 /// Goes to the end of the worker's queue once, so that tasks that are ready to send do so before the next write: one
@@ -190,7 +193,7 @@ impl Pump<'_> {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::Established(_)) => {}
+                    Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
                 () = tokio::task::yield_now(), if resting && !waiting => {

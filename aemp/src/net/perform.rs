@@ -69,6 +69,7 @@ impl Net {
         match output {
             Output::Dial { conn, addr } => self.dial(conn, addr),
             Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
+            Output::StartTls { conn, start } => self.order(conn, Order::StartTls(Box::new(start))),
             Output::Close { conn } => self.order(conn, Order::Close),
             Output::Established {
                 conn,
@@ -76,6 +77,7 @@ impl Net {
                 recv,
                 leftover,
                 peer_keepalive,
+                trusted,
                 provider,
             } => {
                 let start = Start {
@@ -83,6 +85,7 @@ impl Net {
                     recv,
                     leftover,
                     peer_keepalive,
+                    trusted,
                     provider,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
@@ -121,7 +124,7 @@ impl Net {
 
     fn order(&self, conn: ConnId, order: Order) {
         if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.established |= matches!(order, Order::Established(_));
+            task.detached |= matches!(order, Order::Established(_) | Order::StartTls(_));
             let _ = task.orders.send(order);
         }
     }
@@ -130,9 +133,9 @@ impl Net {
     pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
             let connections = lock(&self.0.connections);
-            let established = connections.get(&conn).is_some_and(|task| task.established);
+            let detached = connections.get(&conn).is_some_and(|task| task.detached);
             drop(connections);
-            if established {
+            if detached {
                 return Received::Late;
             }
             mesh.received(now, conn, bytes);
@@ -142,6 +145,17 @@ impl Net {
                 Received::Enough
             }
         })
+    }
+
+    /// TLS is up on a connection: the mesh gets what is within.
+    #[cfg(feature = "tls")]
+    pub(super) fn secured(&self, conn: ConnId) {
+        self.ask(|mesh, now| {
+            if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+                task.detached = false;
+            }
+            mesh.secured(now, conn);
+        });
     }
 
     fn dial(&self, conn: ConnId, addr: String) {
@@ -157,7 +171,7 @@ impl Net {
         let (sender, orders) = mpsc::unbounded_channel();
         let task = Task {
             orders: sender,
-            established: false,
+            detached: false,
         };
         lock(&self.0.connections).insert(conn, task);
         self.0.open.fetch_add(1, Ordering::Relaxed);

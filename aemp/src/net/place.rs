@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Listener, NetConfig, Stream, bind, socket};
+use super::{Listener, NetConfig, Stream, Wire, bind, socket};
 #[cfg(feature = "sim")]
 use crate::sim::{SimListener, host::Host};
 use crate::{StartError, config::Address};
@@ -90,13 +90,13 @@ impl Place {
                 let peer = stream
                     .peer_addr()
                     .map_or_else(|_| addr.to_owned(), |peer| peer.to_string());
-                Ok((Stream::Tcp(stream), peer))
+                Ok((Stream::Plain(Wire::Tcp(stream)), peer))
             }
             #[cfg(feature = "sim")]
             Self::Sim(host) => {
                 let stream = host.connect(addr).await?;
                 let peer = stream.peer();
-                Ok((Stream::Sim(stream), peer))
+                Ok((Stream::Plain(Wire::Sim(stream)), peer))
             }
         }
     }
@@ -121,13 +121,13 @@ impl Acceptor {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 socket::prepare(&stream, config);
-                Ok((Stream::Tcp(stream), peer.to_string()))
+                Ok((Stream::Plain(Wire::Tcp(stream)), peer.to_string()))
             }
             #[cfg(feature = "sim")]
             Self::Sim(listener) => {
                 let stream = listener.accept().await;
                 let peer = stream.peer();
-                Ok((Stream::Sim(stream), peer))
+                Ok((Stream::Plain(Wire::Sim(stream)), peer))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use super::NetConfig;
+use super::{NetConfig, tls};
 
 /// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
 pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
@@ -24,6 +24,9 @@ pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
 
 /// The system's word for an error, as the reference has it in its reasons: without the number that Rust adds.
 pub(super) fn text(error: &io::Error) -> String {
+    if let Some(text) = tls::text(error) {
+        return format!("TLS: {text}");
+    }
     let text = error.to_string();
     match text.find(" (os error ") {
         Some(end) => text[..end].to_owned(),
@@ -52,6 +55,9 @@ mod tests {
                 nodelay,
                 limits: NodeLimits::default(),
                 global: false,
+                require_tls: false,
+                #[cfg(feature = "tls")]
+                tls: crate::net::TlsConfig::default(),
             };
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
             let stream = stream.unwrap();

@@ -1,17 +1,16 @@
-//! A connection's bytes: TCP, or a simulation's stand-in for it.
+//! A connection's bytes, in clear or in TLS.
 
 use std::io;
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
-#[cfg(feature = "sim")]
-use crate::sim::SimStream;
+#[cfg(feature = "tls")]
+use super::secured::Secured;
+use super::wire::Wire;
 
 /// A stream of bytes in both directions.
 pub(crate) enum Stream {
-    Tcp(TcpStream),
-    #[cfg(feature = "sim")]
-    Sim(SimStream),
+    Plain(Wire),
+    #[cfg(feature = "tls")]
+    Tls(Box<Secured>),
 }
 
 impl Stream {
@@ -22,12 +21,9 @@ impl Stream {
     /// Nothing is lost.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => {
-                stream.readable().await;
-                Ok(())
-            }
+            Self::Plain(wire) => wire.readable().await,
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.readable().await,
         }
     }
 
@@ -38,32 +34,29 @@ impl Stream {
     /// Nothing is lost.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.writable().await,
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => {
-                stream.writable().await;
-                Ok(())
-            }
+            Self::Plain(wire) => wire.writable().await,
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.writable().await,
         }
     }
 
-    /// Appends what there is to the buffer, as far as it has room; 0 bytes are the end.
+    /// Appends what there is to the buffer, about as far as it has room; 0 bytes are the end.
     #[inline]
-    pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_read_buf(buffer),
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => stream.try_read_buf(buffer),
+            Self::Plain(wire) => wire.try_read_buf(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.try_read_buf(buffer),
         }
     }
 
-    /// Writes as much as is taken at once.
+    /// Writes as much as is taken at once. What was not taken must be offered again, unless the connection is given up.
     #[inline]
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => stream.try_write(bytes),
+            Self::Plain(wire) => wire.try_write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.try_write(bytes),
         }
     }
 
@@ -72,7 +65,7 @@ impl Stream {
     /// # Cancel safety
     ///
     /// How much was written is not known afterwards.
-    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.writable().await?;
             match self.try_write(bytes) {
@@ -87,12 +80,18 @@ impl Stream {
     /// Writes no more: the other end reads what was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.shutdown().await,
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => {
-                stream.shutdown();
-                Ok(())
-            }
+            Self::Plain(wire) => wire.shutdown().await,
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.shutdown().await,
+        }
+    }
+
+    /// Version and cipher suite of TLS, for people.
+    pub(crate) fn tls(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.describe(),
         }
     }
 }

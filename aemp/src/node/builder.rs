@@ -3,6 +3,7 @@
 mod limits;
 mod settings;
 mod start;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,7 @@ use super::{
 use crate::sim::host::Host;
 use crate::{
     Args, Cx, StartError,
-    config::{Environment, Settings},
+    config::{Cert, Environment, Settings},
     db::machine::Database,
     message::Origin,
     net::{Net, Place},
@@ -36,7 +37,7 @@ use crate::{
 
 /// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
 ///
-/// Everything has a default but the secret, without which no connection is possible.
+/// Everything has a default but the secret and the certificate, one of which connections need.
 /// **No configuration file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
 #[derive(Clone)]
 #[must_use]
@@ -45,6 +46,8 @@ pub struct NodeBuilder {
     arguments: Map,
     /// Not among the arguments, so that it is wiped.
     secret: Option<Secret>,
+    /// Likewise.
+    cert: Option<Cert>,
     profile: Option<String>,
     config_file: Option<PathBuf>,
     norc: bool,
@@ -64,6 +67,7 @@ impl Default for NodeBuilder {
         Self {
             arguments: Map::new(),
             secret: None,
+            cert: None,
             profile: None,
             config_file: None,
             norc: false,

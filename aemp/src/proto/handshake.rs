@@ -6,6 +6,7 @@ mod error;
 mod greeting;
 mod lines;
 mod output;
+mod tls;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -19,7 +20,7 @@ pub use self::{
     config::{HandshakeConfig, PROVIDER},
     error::HandshakeError,
     greeting::Greeting,
-    output::{Established, HandshakeOutput},
+    output::{Established, HandshakeOutput, StartTls},
 };
 use super::Time;
 
@@ -64,6 +65,8 @@ enum Phase {
     Greeted(Peer),
     /// The second line of a peer with our own node ID is awaited; this is its first.
     Namesake(Vec<u8>),
+    /// TLS is being set up.
+    Securing(Exchange),
     /// The authentication lines are exchanged.
     Proving(Exchange),
     /// It is established, or has failed.
@@ -84,8 +87,15 @@ struct Exchange {
     method: Method,
     send: Format,
     sent: bool,
-    /// The format in which the peer sends, once it has proved itself.
-    recv: Option<Format>,
+    tls: bool,
+    /// How the peer sends, once it has proved itself.
+    proved: Option<Proved>,
+}
+
+#[derive(Debug)]
+struct Proved {
+    recv: Format,
+    trusted: bool,
 }
 
 impl Handshake {
@@ -130,8 +140,10 @@ impl Handshake {
 
     /// Bytes have arrived.
     pub fn receive(&mut self, bytes: &[u8]) {
-        if let Phase::Over = self.phase {
-            return;
+        match self.phase {
+            Phase::Over => return,
+            Phase::Securing(_) => return self.outside_tls(),
+            _ => {}
         }
         if self.input.len() + bytes.len() > self.config.max_handshake_bytes + SLACK {
             self.fail(HandshakeError::TooMuchAhead);
@@ -198,6 +210,7 @@ impl Handshake {
                 }
                 None => Ok(self.wait(Phase::Namesake(first))),
             },
+            Phase::Securing(exchange) => Ok(self.wait(Phase::Securing(exchange))),
             Phase::Proving(exchange) => self.prove(exchange),
             Phase::Over => Ok(None),
         }
@@ -249,27 +262,39 @@ impl Handshake {
         if peer.lines == self.ours {
             return Err(HandshakeError::Echo);
         }
-        let method = self.select_method(&peer.greeting)?;
+        let tls = self.greeting.tls() && peer.greeting.tls();
+        let method = self.select_method(&peer.greeting, tls)?;
         let send = self.select_format(&peer.greeting)?;
-        if self.secret().is_none() {
+        if !tls && self.config.require_tls {
+            return Err(HandshakeError::NoTls(peer.node.as_str().into()));
+        }
+        if !tls && self.secret().is_none() {
             return Err(HandshakeError::NoSecret);
         }
-        self.phase = Phase::Proving(Exchange {
+        let exchange = Exchange {
             peer,
             method,
             send,
             sent: false,
-            recv: None,
-        });
+            tls,
+            proved: None,
+        };
+        if tls {
+            return Ok(self.start_tls(exchange));
+        }
+        self.phase = Phase::Proving(exchange);
         Ok(HandshakeOutput::Ready)
     }
 
-    fn select_method(&self, theirs: &Greeting) -> Result<Method, HandshakeError> {
+    fn select_method(&self, theirs: &Greeting, tls: bool) -> Result<Method, HandshakeError> {
+        let counts = |method: &Method| {
+            method.counts(tls, self.secret()) && self.config.auth_offer.contains(method)
+        };
         theirs
             .auth
             .iter()
             .filter_map(|name| Method::from_name(name))
-            .find(|method| method.works_without_tls() && self.config.auth_offer.contains(method))
+            .find(counts)
             .ok_or_else(|| HandshakeError::no_common_auth(&theirs.auth))
     }
 
@@ -296,57 +321,59 @@ impl Handshake {
             self.phase = Phase::Proving(exchange);
             return Ok(Some(HandshakeOutput::Transmit(line)));
         }
-        match exchange.recv.take() {
+        match exchange.proved.take() {
             None => {
                 let Some(line) = self.input.next()? else {
                     return Ok(self.wait(Phase::Proving(exchange)));
                 };
-                exchange.recv = Some(self.verify(&exchange.peer, &line)?);
+                exchange.proved = Some(self.verify(&exchange, &line)?);
                 self.phase = Phase::Proving(exchange);
                 Ok(Some(HandshakeOutput::Verified))
             }
-            Some(recv) if exchange.sent => Ok(Some(self.established(exchange, recv))),
-            recv => Ok(self.wait(Phase::Proving(Exchange { recv, ..exchange }))),
+            Some(proved) if exchange.sent => Ok(Some(self.established(exchange, proved))),
+            proved => Ok(self.wait(Phase::Proving(Exchange { proved, ..exchange }))),
         }
     }
 
     fn auth_line(&self, exchange: &Exchange) -> Result<Vec<u8>, HandshakeError> {
-        let secret = self.secret().ok_or(HandshakeError::NoSecret)?;
         let proof = exchange
             .method
-            .proof(secret, self.ours.both(), exchange.peer.lines.both())
+            .proof(self.secret(), self.ours.both(), exchange.peer.lines.both())
             .ok_or_else(|| HandshakeError::unsupported(exchange.method.name(), "snd"))?;
         let (method, format) = (exchange.method.name(), exchange.send.name());
         Ok(format!("{method};{};{format}\n", proof.as_str()).into())
     }
 
-    /// Checks the peer's authentication line and returns the format in which it sends.
-    fn verify(&self, peer: &Peer, line: &[u8]) -> Result<Format, HandshakeError> {
+    /// Checks the peer's authentication line.
+    fn verify(&self, exchange: &Exchange, line: &[u8]) -> Result<Proved, HandshakeError> {
         let mut fields = line.split(|&byte| byte == b';');
         let mut field = || fields.next().unwrap_or_default();
         let (method, data, format) = (field(), field(), field());
-        let method = String::from_utf8_lossy(method);
-        let secret = self.secret().ok_or(HandshakeError::NoSecret)?;
-        let proof = Method::from_name(&method)
+        let name = String::from_utf8_lossy(method);
+        let (secret, theirs, ours) = (self.secret(), &exchange.peer.lines, &self.ours);
+        let (method, proof) = Method::from_name(&name)
             .filter(|method| self.config.auth_accept.contains(method))
-            .and_then(|method| method.proof(secret, peer.lines.both(), self.ours.both()))
-            .ok_or_else(|| HandshakeError::unsupported(&method, "rcv"))?;
+            .filter(|method| method.counts(exchange.tls, secret))
+            .and_then(|method| Some((method, method.proof(secret, theirs.both(), ours.both())?)))
+            .ok_or_else(|| HandshakeError::unsupported(&name, "rcv"))?;
         if !proof.matches(data) {
             return Err(HandshakeError::WrongSecret);
         }
         let format = String::from_utf8_lossy(format);
-        self.config
-            .format(&format)
-            .cloned()
-            .ok_or_else(|| HandshakeError::unusable_framing(&format))
+        let recv = self.config.format(&format).cloned();
+        Ok(Proved {
+            recv: recv.ok_or_else(|| HandshakeError::unusable_framing(&format))?,
+            trusted: method != Method::TlsAnon,
+        })
     }
 
-    fn established(&mut self, exchange: Exchange, recv: Format) -> HandshakeOutput {
+    fn established(&mut self, exchange: Exchange, proved: Proved) -> HandshakeOutput {
         let Exchange { peer, send, .. } = exchange;
         HandshakeOutput::Established(Established {
             node: peer.node,
             send,
-            recv,
+            recv: proved.recv,
+            trusted: proved.trusted,
             leftover: std::mem::take(&mut self.input).into_rest(),
             peer_keepalive: peer.greeting.keepalive(),
             provider: peer.greeting.key("provider").map(Into::into),

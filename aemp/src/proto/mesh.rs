@@ -39,7 +39,7 @@ pub use self::{
 use super::{
     Measure, Random, Time,
     global::{Global, Quota},
-    handshake::HandshakeConfig,
+    handshake::{Handshake, HandshakeConfig},
     limits::{NodeLimits, Notices},
     peer::ConnId,
 };
@@ -239,6 +239,23 @@ impl<P: Peers> Mesh<P> {
         self.receive(conn, bytes);
         self.settle(now);
         self.tell_full(now, conn);
+    }
+
+    /// TLS is up on a connection ([`Output::StartTls`]).
+    pub fn secured(&mut self, now: Time, conn: ConnId) {
+        self.tell_handshake(conn, Handshake::secured);
+        self.settle(now);
+    }
+
+    /// TLS could not be set up on a connection, or has failed on it before it was established.
+    pub fn tls_failed(&mut self, now: Time, conn: ConnId, text: &str) {
+        self.tell_handshake(conn, |handshake| handshake.tls_failed(text));
+        self.settle(now);
+    }
+
+    /// Whether connections that are greeted from now on want TLS.
+    pub fn set_tls(&mut self, tls: bool) {
+        Arc::make_mut(&mut self.handshake).tls = tls;
     }
 
     /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").

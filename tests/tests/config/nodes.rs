@@ -80,7 +80,7 @@ async fn what_is_named_and_not_there_is_told() {
     builder.start().await.unwrap().stop().await;
     logs.expect("elsewhere: there is no such configuration file")
         .await;
-    logs.warned("secret: there is none, so that no connection is possible")
+    logs.warned("secret: there is none, and no cert, so that no connection is possible")
         .await;
     // Nobody wants to connect.
     let builder = Node::builder().node_id("lone");
@@ -192,12 +192,18 @@ async fn a_broken_file_stops_the_start() {
 #[tokio::test]
 async fn what_means_nothing_here_is_told() {
     let logs = Logs::catch();
-    let home = Home::with(r#"{"binds": [], "noeid": "x", "eval": "1", "cert": "hush"}"#);
+    let home = Home::with(r#"{"binds": [], "noeid": "x", "eval": "1", "secret": "hush"}"#);
     at(&home).profile("p").start().await.unwrap().stop().await;
     logs.warned("rc:1:24: noeid: there is no such key").await;
     logs.warned("eval: Perl code is not run").await;
-    logs.expect("cert: TLS is not spoken").await;
     assert_eq!(logs.count("hush"), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_none_is_told_without_it() {
+    let home = Home::with(r#"{"binds": [], "cert": "hush"}"#);
+    let failed = at(&home).profile("p").start().await.unwrap_err();
+    assert_eq!(failed.to_string(), "cert: there is no private key in it");
 }
 
 #[tokio::test]

@@ -11,12 +11,15 @@ mod formats;
 mod from_perl;
 mod globals;
 mod inspect;
+#[path = "../network/logs.rs"]
+mod logs;
 mod mixed;
 mod perl;
 mod perl_db;
 mod plugged;
 mod rust_db;
 mod slaves;
+mod tls;
 mod to_perl;
 
 use std::time::Duration;

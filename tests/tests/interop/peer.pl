@@ -3,7 +3,7 @@
 #
 #    perl peer.pl NODE BIND SECRET [SEED...]
 #
-# PEER_SECURE=1 makes it a secure node, PEER_GLOBAL=1 a global one; PEER_FORMATS names its wire formats.
+# PEER_SECURE=1 makes it a secure node, PEER_GLOBAL=1 a global one; PEER_FORMATS names its wire formats, PEER_CERT is its certificate.
 #
 # Orders come on standard input, one JSON array a line: a verb and its arguments. What happens goes to standard output in
 # the same form. The end of the input is the end of the process.
@@ -65,6 +65,7 @@ configure
    binds   => [$bind],
    seeds   => \@seeds,
    secure  => $ENV{PEER_SECURE} ? 1 : 0,
+   $ENV{PEER_CERT} ? (cert => $ENV{PEER_CERT}) : (),
    $ENV{PEER_FORMATS} ? (framing_format => [split /,/, $ENV{PEER_FORMATS}]) : (),
    services => $ENV{PEER_GLOBAL} ? ["AnyEvent::MP::Global::"] : [];
 

@@ -70,6 +70,15 @@ impl Perl {
         Self::start_with(id, "127.0.0.1:*", seeds, &[("PEER_FORMATS", formats)]).await
     }
 
+    /// Starts a node that listens on a free port, with these settings in its environment.
+    pub(crate) async fn start_set(
+        id: &str,
+        seeds: &[String],
+        settings: &[(&str, &str)],
+    ) -> Option<Self> {
+        Self::start_with(id, "127.0.0.1:*", seeds, settings).await
+    }
+
     /// Starts a node with those variables in its environment, which `peer.pl` explains.
     pub(crate) async fn start_with(
         id: &str,

@@ -9,4 +9,5 @@ mod nodes;
 mod packets;
 mod ports;
 mod replay;
+mod tls;
 mod transcript;

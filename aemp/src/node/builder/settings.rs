@@ -7,7 +7,7 @@ use aemp_codec::Value;
 use super::NodeBuilder;
 use crate::{
     Args,
-    config::{Environment, Method, Permit, Secret},
+    config::{Cert, Environment, Method, Permit, Secret},
 };
 
 /// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
@@ -86,15 +86,48 @@ impl NodeBuilder {
         self.setting("nodeid", id.into())
     }
 
-    /// The secret that all nodes of the network share. Reference nodes take it as Latin-1: keep to ASCII.
+    /// The secret that all nodes of the network share; without it, connections need TLS ([`cert`](Self::cert)). Reference nodes take it as Latin-1: keep to ASCII.
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
     }
 
-    /// The certificate that all nodes share, with its private key, as PEM. It is kept, but TLS is not spoken yet.
-    pub fn cert(self, pem: impl Into<String>) -> Self {
-        self.setting("cert", pem.into())
+    /// The node's certificate with its private key, as PEM, in any order. With it, connections to nodes that have one as well
+    /// are in TLS; no [`secret`](Self::secret) is needed for these. Feature `tls`.
+    ///
+    /// As in the reference, all nodes may share the text that `aemp gencert` makes: a peer's certificate is good if it is
+    /// one of the text's certificates, or issued by one of them. With [`ca`](Self::ca), nodes have certificates of
+    /// their own. If there is more than one certificate, that of the key is the node's, and the others are sent along with it.
+    ///
+    /// Certificates must be X.509 version 3; keys RSA of 2048 bits and more, ECDSA on P-256 or P-384, or Ed25519.
+    ///
+    /// PROTOCOL.md section 2.3.
+    pub fn cert(mut self, pem: impl Into<String>) -> Self {
+        self.cert = Some(Cert::new(pem));
+        self
+    }
+
+    /// The certificates to trust instead of those in [`cert`](Self::cert), as PEM: a peer's certificate is good if it is one
+    /// of these, or issued by a CA among them, directly or by way of CAs whose certificates the peer sends along.
+    pub fn ca(self, pem: impl Into<String>) -> Self {
+        self.setting("ca", pem.into())
+    }
+
+    /// Refuses connections that are not in TLS. Without it, a peer whose greeting says nothing of TLS is let in with the
+    /// secret. Default: no, as in the reference.
+    pub fn require_tls(self, require: bool) -> Self {
+        self.setting("require_tls", require)
+    }
+
+    /// Refuses certificates that are not made for the node ID that their owner claims, so that who has the key of one node
+    /// can be no other. Default: no, as in the reference. Only connections in TLS have certificates: see
+    /// [`require_tls`](Self::require_tls).
+    ///
+    /// A certificate's names are its alternative names of the form `aemp:NODEID` (as URIs, with `%XX` for what URIs cannot have);
+    /// without any, its DNS names; without those, its common name. They are compared exactly, but one that ends in `/` is
+    /// good for every ID that has one more part behind it.
+    pub fn verify_node_id(self, verify: bool) -> Self {
+        self.setting("verify_nodeid", verify)
     }
 
     /// An address to listen on, in any form that [`Address`](crate::config::Address) knows: `host:port`, `*` for every local

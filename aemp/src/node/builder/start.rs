@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aemp_codec::{Format, NodeId, PacketReader};
 
-use super::NodeBuilder;
+use super::{NodeBuilder, tls};
 use crate::{
     Node, StartError,
     config::{Address, ConfigFile, Host, Method, Service, Settings, Sources},
@@ -45,6 +45,9 @@ impl NodeBuilder {
         if settings.secret.is_none() || self.force {
             settings.secret = self.secret.clone().or(settings.secret);
         }
+        if settings.cert.is_none() || self.force {
+            settings.cert = self.cert.clone().or(settings.cert);
+        }
         if settings.binds.is_none() && self.uses_file() {
             settings.binds = Some(vec![Address {
                 host: Host::Any,
@@ -82,9 +85,11 @@ impl NodeBuilder {
         let secret = settings.secret.clone();
         let secret = secret.filter(|secret: &Secret| !secret.is_empty());
         let binds = settings.binds.as_deref().unwrap_or_default();
-        if secret.is_none() && !(binds.is_empty() && settings.seeds.is_empty()) {
-            tracing::warn!("secret: there is none, so that no connection is possible");
+        let none = secret.is_none() && settings.cert.is_none();
+        if none && !(binds.is_empty() && settings.seeds.is_empty()) {
+            tracing::warn!("secret: there is none, and no cert, so that no connection is possible");
         }
+        tls::check(settings)?;
         Ok(NetConfig {
             secret,
             seeds: seeds(&settings.seeds)?,
@@ -96,6 +101,13 @@ impl NodeBuilder {
             formats: self.formats(settings.framing_format.as_deref())?,
             nodelay: settings.nodelay,
             limits: settings.limits.clone(),
+            require_tls: settings.require_tls,
+            #[cfg(feature = "tls")]
+            tls: crate::net::TlsConfig {
+                context: tls::context(settings)?.map(std::sync::Arc::new),
+                verify_node_id: settings.verify_node_id,
+                sources: Some(Box::new(self.sources())),
+            },
             global: self.global || settings.services.iter().any(is_global),
         })
     }
@@ -130,7 +142,7 @@ impl NodeBuilder {
     }
 }
 
-fn setting(setting: &'static str, problem: String) -> StartError {
+pub(super) fn setting(setting: &'static str, problem: String) -> StartError {
     StartError::Setting { setting, problem }
 }
 
@@ -149,9 +161,6 @@ fn remark(settings: &Settings) {
     }
     if settings.eval.is_some() {
         tracing::warn!("eval: Perl code is not run by this implementation");
-    }
-    if settings.cert.is_some() {
-        tracing::debug!("cert: TLS is not spoken by this implementation yet");
     }
 }
 

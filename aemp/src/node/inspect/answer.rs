@@ -227,6 +227,7 @@ fn add_line(info: &mut ConnectionInfo, line: &Line) {
     });
     info.up = line.since.elapsed().as_secs_f64();
     info.format_in = Some(line.format.clone());
+    info.tls.clone_from(&line.tls);
     info.received = traffic(line.traffic());
 }
 

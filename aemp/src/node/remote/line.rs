@@ -22,6 +22,10 @@ pub(crate) struct Line {
     pub(crate) format: String,
     /// What the other end says of its implementation.
     pub(crate) provider: Option<String>,
+    /// Version and cipher suite, if it is in TLS.
+    pub(crate) tls: Option<String>,
+    /// Whether the other end has proved that its greeting is its own.
+    pub(crate) trusted: bool,
     pub(crate) since: Instant,
     /// Whether the other end knows the request `inspect`, once that has been asked.
     pub(crate) inspects: OnceLock<bool>,
@@ -44,6 +48,8 @@ impl Line {
             address,
             format: format.into(),
             provider,
+            tls: None,
+            trusted: true,
             since: Instant::now(),
             inspects: OnceLock::new(),
             packets: AtomicU64::new(0),

@@ -9,15 +9,20 @@ use crate::{
 };
 
 impl Node {
-    /// Whether secure mode, or the list of what is allowed, forbids what another node asks for. Logs it if so; there is no
-    /// answer, as in the reference.
+    /// Whether secure mode, the list of what is allowed, or the way in which it has logged in forbids what another node asks
+    /// for. Logs it if so; there is no answer, as in the reference.
     pub(super) fn refuses(
         &self,
         from: Option<&Arc<Remote>>,
         what: &'static str,
         function: &str,
     ) -> bool {
-        let Some(from) = from.filter(|from| !self.permits(from, function)) else {
+        let Some(from) = from else { return false };
+        let why = if from.line().is_some_and(|line| !line.trusted) {
+            "not allowed to who has logged in with tls_anon"
+        } else if !self.permits(from, function) {
+            "remote execution not allowed"
+        } else {
             return false;
         };
         if from.account().may_complain() {
@@ -26,7 +31,7 @@ impl Node {
                 "spawn" => format!("spawn of {function}"),
                 _ => function.to_owned(),
             };
-            let text = format!("node port: {what} from {from}: remote execution not allowed");
+            let text = format!("node port: {what} from {from}: {why}");
             self.complain(from, text);
         }
         true

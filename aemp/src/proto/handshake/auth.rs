@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hmac::{KeyInit, Mac, SimpleHmac};
-use sha3::Sha3_512;
+use sha3::{Digest, Sha3_512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -73,20 +73,30 @@ impl Method {
         }
     }
 
-    /// Whether it counts without TLS.
-    pub(super) fn works_without_tls(self) -> bool {
-        matches!(self, Self::HmacSha3_512 | Self::Cleartext)
+    /// Whether it needs TLS; the others need a secret.
+    #[must_use]
+    pub fn needs_tls(self) -> bool {
+        matches!(self, Self::TlsSha3_512 | Self::TlsAnon)
+    }
+
+    /// Whether it counts: `tls_*` within TLS only, and within TLS nothing else without a secret.
+    pub(super) fn counts(self, tls: bool, secret: Option<&Secret>) -> bool {
+        match self.needs_tls() {
+            true => tls,
+            false => !tls || secret.is_some(),
+        }
     }
 
     /// What the end proves itself with whose greeting `own` is, to the one whose greeting `other` is.
     ///
-    /// `None` for the methods that need TLS.
+    /// `None` if that needs a secret, and there is none. Those that need no secret prove something within TLS only.
     #[must_use]
-    pub fn proof(self, secret: &Secret, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
+    pub fn proof(self, secret: Option<&Secret>, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
         let octets = match self {
-            Self::HmacSha3_512 => hmac(secret, own, other),
-            Self::Cleartext => secret.0.clone(),
-            Self::TlsSha3_512 | Self::TlsAnon => return None,
+            Self::HmacSha3_512 => hmac(secret?, own, other),
+            Self::Cleartext => secret?.0.clone(),
+            Self::TlsSha3_512 => hash(own, other),
+            Self::TlsAnon => Zeroizing::default(),
         };
         Some(Proof(hex(&octets)))
     }
@@ -118,6 +128,15 @@ impl fmt::Debug for Proof {
     }
 }
 
+fn hash(own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
+    let mut hash = Sha3_512::new();
+    for line in own.into_iter().chain(other) {
+        hash.update(line);
+        hash.update(b"\n");
+    }
+    Zeroizing::new(hash.finalize().to_vec())
+}
+
 fn hmac(secret: &Secret, own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
     let mut hmac =
         SimpleHmac::<Sha3_512>::new_from_slice(&secret.0).expect("HMAC takes keys of any length");
@@ -145,7 +164,7 @@ mod tests {
     #[test]
     fn cleartext_is_the_secret_in_hexadecimal() {
         let proof = Method::Cleartext
-            .proof(&Secret::new("geheim"), [b"", b""], [b"", b""])
+            .proof(Some(&Secret::new("geheim")), [b"", b""], [b"", b""])
             .unwrap();
         assert_eq!(proof.as_str(), "67656865696d");
         assert!(proof.matches(b"67656865696d"));
@@ -157,17 +176,36 @@ mod tests {
     fn hmac_depends_on_the_roles() {
         let (secret, a, b): (_, Lines<'_>, Lines<'_>) =
             (Secret::new("s"), [b"a", b"1"], [b"b", b"2"]);
-        let proof = |own, other| Method::HmacSha3_512.proof(&secret, own, other).unwrap();
+        let proof = |own, other| {
+            Method::HmacSha3_512
+                .proof(Some(&secret), own, other)
+                .unwrap()
+        };
         assert_eq!(proof(a, b).as_str().len(), 128);
         assert!(proof(a, b).matches(proof(a, b).as_str().as_bytes()));
         assert!(!proof(a, b).matches(proof(b, a).as_str().as_bytes()));
     }
 
     #[test]
+    fn within_tls_no_secret_is_needed() {
+        // SHA3-512 of "a\n1\nb\n2\n", as another implementation has it.
+        let (a, b): (Lines<'_>, Lines<'_>) = ([b"a", b"1"], [b"b", b"2"]);
+        let proof = Method::TlsSha3_512.proof(None, a, b).unwrap();
+        assert_eq!(
+            proof.as_str(),
+            "ff6616ae46980a497c30b1e1fff60d8958c7d0aa990ed6585757b053b3dd95995b7631a38b38068a0cf6ae3673c1e7ca62128dc83b894e5c0b2390bcd2a3fe7c"
+        );
+        assert_eq!(Method::TlsAnon.proof(None, a, b).unwrap().as_str(), "");
+        for method in [Method::HmacSha3_512, Method::Cleartext] {
+            assert!(method.proof(None, a, b).is_none(), "{method:?}");
+        }
+    }
+
+    #[test]
     fn secrets_and_proofs_are_not_shown() {
         let secret = Secret::new("geheim");
         let proof = Method::Cleartext
-            .proof(&secret, [b"", b""], [b"", b""])
+            .proof(Some(&secret), [b"", b""], [b"", b""])
             .unwrap();
         assert_eq!(format!("{secret:?} {proof:?}"), "Secret(..) Proof(..)");
     }

@@ -18,7 +18,7 @@ pub const PROVIDER: &str = concat!("aemp-rs-", env!("CARGO_PKG_VERSION"));
 pub struct HandshakeConfig {
     /// The node's own ID.
     pub node: NodeId,
-    /// The secret that it shares with others; without one no connection is possible.
+    /// The secret that it shares with others; without one connections are possible within TLS only.
     pub secret: Option<Secret>,
     /// The methods with which it proves itself.
     pub auth_offer: Vec<Method>,
@@ -28,6 +28,10 @@ pub struct HandshakeConfig {
     pub formats: Vec<Format>,
     /// The implementation and its version, for the greeting.
     pub provider: String,
+    /// Whether the node has a certificate, so that connections to others that have one are in TLS.
+    pub tls: bool,
+    /// Whether there are no others.
+    pub require_tls: bool,
     /// How long a connection may be silent (`monitor_timeout`).
     pub timeout: Duration,
     /// How long a handshake may take, if that is not the same.
@@ -48,6 +52,8 @@ impl HandshakeConfig {
             auth_accept: Method::ACCEPTED.to_vec(),
             formats: Format::built_in(),
             provider: PROVIDER.into(),
+            tls: false,
+            require_tls: false,
             timeout: Duration::from_secs(30),
             handshake_timeout: None,
             max_handshake_bytes: NodeLimits::default().max_handshake_bytes,
@@ -58,6 +64,7 @@ impl HandshakeConfig {
     #[must_use]
     pub fn greeting(&self, peeraddr: &str) -> Greeting {
         let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
+        let tls = self.tls.then(|| ("tls", "1.0".into()));
         let keys = [
             ("provider", self.provider.clone()),
             ("peeraddr", peeraddr.into()),
@@ -80,7 +87,11 @@ impl HandshakeConfig {
                 .iter()
                 .map(|format| format.name().into())
                 .collect(),
-            keys: keys.map(|(key, value)| (key.into(), Some(value))).into(),
+            keys: keys
+                .into_iter()
+                .chain(tls)
+                .map(|(key, value)| (key.into(), Some(value)))
+                .collect(),
         }
     }
 

@@ -54,6 +54,14 @@ pub enum HandshakeError {
     /// There is nothing to prove ourselves with.
     #[error("unable to handshake TLS and no shared secret configured")]
     NoSecret,
+    /// TLS is required, and the peer's greeting says that it does none.
+    #[error(
+        "no TLS with {0}, and require_tls is set: it has no certificate, or somebody in the middle has changed its greeting"
+    )]
+    NoTls(String),
+    /// The TLS handshake has failed, or something within TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The peer does not know the secret.
     #[error("authentication failure/shared secret mismatch")]
     WrongSecret,

@@ -59,6 +59,15 @@ impl Greeting {
         (seconds > 0.0 && seconds <= DAY).then(|| Duration::from_secs_f64(seconds))
     }
 
+    /// Whether the node is able and willing to do TLS (key `tls`, of which only the major version 1 counts).
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        let major = self
+            .key("tls")
+            .and_then(|version| version.split('.').next());
+        major == Some("1")
+    }
+
     /// Whether the node holds its authentication line back where it has to choose between two connections (key
     /// `arbiter`).
     #[must_use]
@@ -160,6 +169,25 @@ mod tests {
             greeting.auth.is_empty() && greeting.formats.is_empty() && greeting.keys.is_empty()
         );
         assert!(Greeting::parse(b"aemp;1;\xff").is_err());
+    }
+
+    #[test]
+    fn only_the_major_version_1_is_tls() {
+        let tls = |keys: &str| Greeting::parse(format!("aemp;1;b;;{keys}").as_bytes());
+        for keys in [";tls=1.0", ";tls=1", ";tls=1.7", ";x;tls=1.0;y"] {
+            assert!(tls(keys).unwrap().tls(), "{keys}");
+        }
+        for keys in [
+            "",
+            ";tls",
+            ";tls=",
+            ";tls=2.0",
+            ";tls=0.9",
+            ";tls=10",
+            ";tls=11.0",
+        ] {
+            assert!(!tls(keys).unwrap().tls(), "{keys}");
+        }
     }
 
     #[test]

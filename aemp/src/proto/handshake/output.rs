@@ -18,7 +18,10 @@ pub enum HandshakeOutput {
         /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
         arbitrates: bool,
     },
-    /// Both lines of the peer's greeting are here and fit: [`proceed`](super::Handshake::proceed) will have an effect.
+    /// Both ends want TLS: what is sent and received from here on goes through it, and the handshake sees only what is
+    /// within. Call [`secured`](super::Handshake::secured) when it is up.
+    StartTls(StartTls),
+    /// Both lines of the peer's greeting are here and fit, and TLS is up if there is any: [`proceed`](super::Handshake::proceed) will have an effect.
     Ready,
     /// The peer has our own node ID: it is this node itself if the nonce is that of one of its own handshakes, and
     /// another one otherwise. The handshake is over either way.
@@ -34,6 +37,17 @@ pub enum HandshakeOutput {
     Failed(HandshakeError),
 }
 
+/// How TLS begins (PROTOCOL.md section 2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartTls {
+    /// Whether this end is the TLS client, whoever opened the connection.
+    pub client: bool,
+    /// The node that the peer claims to be.
+    pub node: NodeId,
+    /// What the peer has sent behind its second line.
+    pub leftover: Vec<u8>,
+}
+
 /// The result of a handshake.
 #[derive(Debug)]
 pub struct Established {
@@ -47,6 +61,8 @@ pub struct Established {
     pub leftover: Vec<u8>,
     /// How often the peer promises to send something.
     pub peer_keepalive: Option<Duration>,
+    /// Whether the peer has proved that its greeting is its own, as it does with every method but `tls_anon`.
+    pub trusted: bool,
     /// What the peer says of its implementation.
     pub provider: Option<String>,
 }

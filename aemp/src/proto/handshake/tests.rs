@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::proto::Random;
 
+mod tls;
+
 fn at(seconds: u64) -> Time {
     Time::from(Duration::from_secs(seconds))
 }
@@ -30,7 +32,9 @@ struct Outcome {
     sent: String,
     greeted: Option<String>,
     namesake: Option<Vec<u8>>,
+    ready: bool,
     verified: bool,
+    tls: Option<StartTls>,
     established: Option<Established>,
     failed: Option<HandshakeError>,
 }
@@ -43,7 +47,8 @@ fn drain(handshake: &mut Handshake) -> Outcome {
                 outcome.sent += std::str::from_utf8(&bytes).unwrap()
             }
             HandshakeOutput::Greeted { node, .. } => outcome.greeted = Some(node.as_str().into()),
-            HandshakeOutput::Ready => {}
+            HandshakeOutput::StartTls(start) => outcome.tls = Some(start),
+            HandshakeOutput::Ready => outcome.ready = true,
             HandshakeOutput::Namesake { nonce } => outcome.namesake = Some(nonce),
             HandshakeOutput::Verified => outcome.verified = true,
             HandshakeOutput::Established(established) => outcome.established = Some(established),

@@ -91,6 +91,9 @@ impl<P: Peers> Mesh<P> {
                 HandshakeOutput::Greeted { node, arbitrates } => {
                     self.greeted(now, id, node, arbitrates);
                 }
+                HandshakeOutput::StartTls(start) => {
+                    self.outputs.push_back(Output::StartTls { conn: id, start });
+                }
                 HandshakeOutput::Namesake { nonce } => self.namesake(now, id, &nonce),
                 HandshakeOutput::Ready => self.ready(now, id),
                 HandshakeOutput::Verified => self.verified(now, id),
@@ -168,8 +171,12 @@ impl<P: Peers> Mesh<P> {
     }
 
     fn proceed(&mut self, id: ConnId) {
+        self.tell_handshake(id, Handshake::proceed);
+    }
+
+    pub(super) fn tell_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
-            handshaking.handshake.proceed();
+            tell(&mut handshaking.handshake);
             self.runnable.push_back(id);
         }
     }

@@ -256,6 +256,8 @@ fn level(error: &HandshakeError) -> Level {
         HandshakeError::WrongSecret
         | HandshakeError::NoSecret
         | HandshakeError::TooMany(_)
+        | HandshakeError::NoTls(_)
+        | HandshakeError::Tls(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)
         | HandshakeError::NoCommonFraming(_)

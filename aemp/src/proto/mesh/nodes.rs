@@ -260,6 +260,7 @@ impl<P: Peers> Mesh<P> {
             recv: established.recv,
             leftover: established.leftover,
             peer_keepalive: established.peer_keepalive,
+            trusted: established.trusted,
             provider,
         });
         if urge == Urge::Write {

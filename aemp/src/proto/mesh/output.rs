@@ -6,6 +6,7 @@ use aemp_codec::{Format, NodeId};
 
 use crate::proto::{
     global::{Answer, QueryId, WatchId, Watched},
+    handshake::StartTls,
     peer::{ConnId, MonitorId},
 };
 
@@ -33,6 +34,14 @@ pub enum Output {
         /// Which.
         conn: ConnId,
     },
+    /// TLS begins on the connection. Until [`secured`](super::Mesh::secured) or [`tls_failed`](super::Mesh::tls_failed) is
+    /// called, what arrives is none of the mesh's; afterwards, it gets and gives what is within.
+    StartTls {
+        /// Which.
+        conn: ConnId,
+        /// How.
+        start: StartTls,
+    },
     /// The connection is the node's from now on. Its bytes go to a [`Link`](crate::proto::link::Link), and
     /// what is to be written comes from its [`Peer`](crate::proto::peer::Peer).
     Established {
@@ -46,6 +55,8 @@ pub enum Output {
         leftover: Vec<u8>,
         /// How often the other end promises to send something.
         peer_keepalive: Option<Duration>,
+        /// Whether the other end has proved that its greeting is its own.
+        trusted: bool,
         /// What the other end says of its implementation.
         provider: Option<String>,
     },

@@ -31,7 +31,10 @@ impl Machine {
                     self.write(core, conn);
                 }
             }
-            Output::Close { conn } => drop(self.drop_connection(core, conn)),
+            // Bytes are all that it carries, so its nodes must not be configured for TLS.
+            Output::StartTls { conn, .. } | Output::Close { conn } => {
+                self.drop_connection(core, conn);
+            }
             Output::Established {
                 conn,
                 node,

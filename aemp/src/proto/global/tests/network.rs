@@ -238,6 +238,7 @@ impl Network {
             Output::Answer { query, answer } => self.node(name).answers.push((query, answer)),
             Output::Watched { watch, told } => self.node(name).watched(watch, &told),
             Output::Log { text, .. } => self.node(name).logs.push(text),
+            Output::StartTls { .. } => unreachable!("nobody wants TLS"),
             Output::WakeWriter { .. } | Output::NodeUp(_) | Output::NodeDown(..) => {}
         }
     }

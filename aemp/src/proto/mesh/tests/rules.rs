@@ -99,6 +99,7 @@ impl Net {
                     level: Level::Warn | Level::Error,
                     text,
                 } => Some(text),
+                Output::StartTls { conn, .. } => Some(format!("tls {conn:?}")),
                 Output::Log { .. } => None,
             })
             .collect()

@@ -74,6 +74,7 @@ impl Reference {
                 }
                 HandshakeOutput::Greeted { .. }
                 | HandshakeOutput::Ready
+                | HandshakeOutput::StartTls(_)
                 | HandshakeOutput::Verified => {}
                 HandshakeOutput::Established(_) => {
                     self.handshakes.remove(&conn);

@@ -363,6 +363,7 @@ impl World {
                 ours.up = false;
             }
             Output::WakeWriter { .. } | Output::Log { .. } | Output::TellWritten { .. } => {}
+            Output::StartTls { .. } => panic!("nobody wants TLS"),
             Output::Answer { .. } | Output::Watched { .. } => panic!("nobody has asked"),
         }
     }

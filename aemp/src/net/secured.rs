@@ -1,0 +1,168 @@
+//! A connection's bytes in TLS: a [`Session`] over what carries them.
+
+use std::io::{self, ErrorKind};
+
+use super::{stream::Stream, wire::Wire};
+use crate::tls::{Session, TlsError};
+
+/// How much ciphertext is read at a time, at least and at most.
+const LEAST_ROOM: usize = 4 << 10;
+const MOST_ROOM: usize = 64 << 10;
+
+/// TLS over a wire.
+pub(crate) struct Secured {
+    wire: Wire,
+    session: Session,
+    /// How much ciphertext the next read may bring.
+    room: usize,
+    /// Bytes whose ciphertext has not been taken yet; they count as written when it has.
+    promised: usize,
+}
+
+impl Stream {
+    /// TLS begins; `early` is what has arrived of it already. [`Secured::handshake`] is to be run first.
+    pub(super) fn into_tls(self, mut session: Session, early: &[u8]) -> Result<Box<Secured>, Self> {
+        match self {
+            Self::Plain(wire) => {
+                session.space(early.len()).extend_from_slice(early);
+                session.arrived();
+                Ok(Box::new(Secured {
+                    wire,
+                    session,
+                    room: LEAST_ROOM,
+                    promised: 0,
+                }))
+            }
+            Self::Tls(_) => Err(self),
+        }
+    }
+}
+
+impl Secured {
+    /// Runs the handshake.
+    ///
+    /// # Errors
+    ///
+    /// Those of the wire, and [`TlsError`] as another error.
+    pub(super) async fn handshake(&mut self) -> io::Result<()> {
+        loop {
+            let advanced = self.session.advance();
+            if let Err(error) = advanced {
+                return Err(self.failed(error));
+            }
+            while !self.session.to_send().is_empty() {
+                self.wire.writable().await?;
+                match self.flush() {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    flushed => flushed?,
+                }
+            }
+            if self.session.is_up() {
+                return Ok(());
+            }
+            self.wire.readable().await?;
+            match self.wire.try_read_buf(self.session.space(self.room)) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => self.session.arrived(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        if self.session.is_readable() {
+            return Ok(());
+        }
+        self.wire.readable().await
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.wire.writable().await
+    }
+
+    /// One read of the wire at most: a peer whose records hold nothing must not keep the task.
+    pub(super) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if self.session.is_readable()
+            && let Some(read) = self.decrypt(buffer)
+        {
+            return read;
+        }
+        let read = self.wire.try_read_buf(self.session.space(self.room))?;
+        if read == 0 {
+            // Many end without a word; packets are framed, so nothing can be taken for complete that is not.
+            return Ok(0);
+        }
+        self.session.arrived();
+        if read >= self.room {
+            self.room = (2 * self.room).min(MOST_ROOM);
+        } else if read < self.room / 4 {
+            self.room = (self.room / 2).max(LEAST_ROOM);
+        }
+        self.decrypt(buffer)
+            .unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))
+    }
+
+    /// What has arrived, if it is anything.
+    fn decrypt(&mut self, buffer: &mut Vec<u8>) -> Option<io::Result<usize>> {
+        let before = buffer.len();
+        let decrypted = self.session.read(buffer);
+        // What it has to say goes out with the next write, if the wire does not take it now.
+        let _ = self.flush();
+        let read = buffer.len() - before;
+        match decrypted {
+            _ if read > 0 => Some(Ok(read)),
+            Err(error) => Some(Err(self.failed(error))),
+            Ok(()) if self.session.has_ended() => Some(Ok(0)),
+            Ok(()) => None,
+        }
+    }
+
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            self.flush()?;
+            if self.promised > 0 {
+                return Ok(std::mem::take(&mut self.promised).min(bytes.len()));
+            }
+            if bytes.is_empty() {
+                return Ok(0);
+            }
+            self.promised = match self.session.write(bytes) {
+                Ok(written) => written,
+                Err(error) => return Err(self.failed(error)),
+            };
+        }
+    }
+
+    /// Hands ciphertext to the wire until there is none, or the wire takes no more.
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.session.to_send().is_empty() {
+            let sent = self.wire.try_write(self.session.to_send())?;
+            self.session.sent(sent);
+        }
+        Ok(())
+    }
+
+    /// Says goodbye, and writes no more.
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        self.session.close();
+        while !self.session.to_send().is_empty() {
+            self.wire.writable().await?;
+            match self.flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                flushed => flushed?,
+            }
+        }
+        self.wire.shutdown().await
+    }
+
+    pub(super) fn describe(&self) -> Option<String> {
+        self.session.describe()
+    }
+
+    /// The peer is told, if there is room.
+    fn failed(&mut self, error: TlsError) -> io::Error {
+        let _ = self.flush();
+        io::Error::other(error)
+    }
+}

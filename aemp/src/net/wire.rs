@@ -1,0 +1,81 @@
+//! What carries a connection's bytes: TCP, or a simulation's stand-in for it.
+
+use std::io;
+
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+#[cfg(feature = "sim")]
+use crate::sim::SimStream;
+
+/// A stream of bytes in both directions.
+pub(crate) enum Wire {
+    Tcp(TcpStream),
+    #[cfg(feature = "sim")]
+    Sim(SimStream),
+}
+
+impl Wire {
+    /// Waits until there may be something to read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.readable().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until something may be written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.writable().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends what there is to the buffer, as far as it has room; 0 bytes are the end.
+    #[inline]
+    pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
+    /// Writes as much as is taken at once.
+    #[inline]
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Writes no more: the other end reads what was written, then the end.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown().await,
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.shutdown();
+                Ok(())
+            }
+        }
+    }
+}

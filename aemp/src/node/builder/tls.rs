@@ -1,0 +1,103 @@
+//! From settings to certificates.
+
+use super::start::setting;
+use crate::{StartError, config::Settings};
+
+/// What cannot be had together.
+pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
+    if settings.require_tls && !cfg!(feature = "tls") {
+        let problem = "this program is built without TLS (the feature `tls` of aemp)";
+        return Err(setting("require_tls", problem.into()));
+    }
+    if settings.require_tls && settings.cert.is_none() {
+        let problem = "there is no `cert`, so that no connection would be possible";
+        return Err(setting("require_tls", problem.into()));
+    }
+    if settings.cert.is_some() && !cfg!(feature = "tls") {
+        tracing::warn!(
+            "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
+        );
+    }
+    for (key, is_set) in [
+        ("ca", settings.ca.is_some()),
+        ("verify_nodeid", settings.verify_node_id),
+    ] {
+        if is_set && settings.cert.is_none() {
+            tracing::warn!("{key}: it means nothing without `cert`");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "tls")]
+pub(super) use with::context;
+
+#[cfg(feature = "tls")]
+mod with {
+    use super::*;
+    use crate::{Node, NodeBuilder, config::Cert, tls::Context};
+
+    /// The certificates of the settings, if there are any.
+    pub(in crate::node::builder) fn context(
+        settings: &Settings,
+    ) -> Result<Option<Context>, StartError> {
+        let cert = settings.cert.as_ref();
+        cert.map(|cert| Context::new(cert, settings.ca.as_ref(), settings.verify_node_id))
+            .transpose()
+    }
+
+    impl NodeBuilder {
+        /// As much of it as [`Node::reload_tls`] needs.
+        pub(in crate::node::builder) fn sources(&self) -> Self {
+            Self {
+                arguments: self.arguments.clone(),
+                cert: self.cert.clone(),
+                profile: self.profile.clone(),
+                config_file: self.config_file.clone(),
+                norc: self.norc,
+                force: self.force,
+                environment: self.environment.clone(),
+                ..Self::default()
+            }
+        }
+    }
+
+    impl Node {
+        /// Reads the configuration again, as when the node was started, and uses `cert`, `ca` and `verify_nodeid` as they
+        /// are there now for connections that begin from now on. Those that exist stay as they are. Nothing else of
+        /// the configuration is looked at.
+        ///
+        /// # Errors
+        ///
+        /// [`StartError`], if something is wrong with any of these, there is no `cert` any more, or the node is in no network. Then
+        /// what was in use stays in use.
+        pub fn reload_tls(&self) -> Result<(), StartError> {
+            let net = self.net().ok_or_else(no_network)?;
+            let settings = net.sources().ok_or_else(no_network)?.settings()?;
+            let context = context(&settings)?.ok_or_else(|| {
+                setting(
+                    "cert",
+                    "there is none any more, and TLS is not turned off".into(),
+                )
+            })?;
+            net.set_tls(context);
+            Ok(())
+        }
+
+        /// Uses this certificate, and these to trust (`ca`; those in `cert` if it is `None`), for connections that begin from
+        /// now on. Those that exist stay as they are; `verify_nodeid` does so, too.
+        ///
+        /// # Errors
+        ///
+        /// [`StartError::Setting`], if something is wrong with one of them, or the node is in no network. Then what was in use
+        /// stays in use.
+        pub fn set_cert(&self, cert: &Cert, ca: Option<&Cert>) -> Result<(), StartError> {
+            let net = self.net().ok_or_else(no_network)?;
+            net.set_cert(cert, ca)
+        }
+    }
+
+    fn no_network() -> StartError {
+        setting("cert", "the node is in no network".into())
+    }
+}

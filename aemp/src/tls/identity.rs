@@ -1,0 +1,124 @@
+//! The own certificate and its key, out of a PEM text.
+
+use rustls::{crypto::ring::sign, sign::CertifiedKey};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, UnixTime,
+    pem::{PemObject, SectionKind},
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{der::Certificate, names::Names};
+use crate::config::Cert;
+
+/// Who a node is to its peers.
+pub(super) struct Identity {
+    /// The certificate first, then all others of the text as its chain, as the reference sends them.
+    pub(super) key: CertifiedKey,
+    /// All certificates of the text.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    pub(super) names: Names,
+}
+
+impl Identity {
+    /// Finds the key, in any place, and the certificate that it belongs to.
+    pub(super) fn read(cert: &Cert, now: UnixTime) -> Result<Self, String> {
+        let sections = Sections::read(cert)?;
+        let key = signing_key(&sections.keys, cert)?;
+        let certificates = sections.certificates;
+        if certificates.is_empty() {
+            return Err("there is no certificate in it".into());
+        }
+        let fits = |one: &CertificateDer<'static>| {
+            let one = CertifiedKey::new(vec![one.clone()], key.clone());
+            one.keys_match().is_ok()
+        };
+        let own = certificates.iter().position(fits).ok_or_else(|| {
+            format!(
+                "the private key belongs to none of its certificates ({})",
+                subjects(&certificates)
+            )
+        })?;
+        check(&certificates[own], now)?;
+        let mut chain = certificates.clone();
+        chain[..=own].rotate_right(1);
+        let names = Names::of(&chain[0]);
+        let key = CertifiedKey::new(chain, key);
+        Ok(Self {
+            key,
+            certificates,
+            names,
+        })
+    }
+}
+
+/// Nobody would take it.
+fn check(own: &CertificateDer<'_>, now: UnixTime) -> Result<(), String> {
+    let parsed = Certificate::parse(own).ok_or("its certificate cannot be read")?;
+    let subject = &parsed.subject;
+    parsed
+        .check_dates(now)
+        .map_err(|problem| format!("its certificate for {subject} {problem}"))
+}
+
+fn subjects(certificates: &[CertificateDer<'_>]) -> String {
+    let subjects = certificates
+        .iter()
+        .map(|one| match Certificate::parse(one) {
+            Some(parsed) if parsed.version != 3 => {
+                format!(
+                    "{}, of X.509 version {} instead of 3",
+                    parsed.subject, parsed.version
+                )
+            }
+            Some(parsed) => parsed.subject,
+            None => "one that cannot be read".into(),
+        });
+    subjects.collect::<Vec<_>>().join("; ")
+}
+
+fn signing_key(
+    keys: &[(SectionKind, Zeroizing<Vec<u8>>)],
+    cert: &Cert,
+) -> Result<std::sync::Arc<dyn rustls::sign::SigningKey>, String> {
+    let [(kind, der)] = keys else {
+        let encrypted = cert.pem().contains("ENCRYPTED");
+        return Err(match keys.len() {
+            0 if encrypted => "its private key is encrypted, which cannot be used".into(),
+            0 => "there is no private key in it".into(),
+            n => format!("there are {n} private keys in it instead of one"),
+        });
+    };
+    let mut der =
+        PrivateKeyDer::from_pem(*kind, der.to_vec()).ok_or("there is no private key in it")?;
+    let key = sign::any_supported_type(&der);
+    der.zeroize();
+    key.map_err(|_| {
+        "its private key cannot be used: it must be RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519".into()
+    })
+}
+
+/// What is in a PEM text.
+pub(super) struct Sections {
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    keys: Vec<(SectionKind, Zeroizing<Vec<u8>>)>,
+}
+
+impl Sections {
+    pub(super) fn read(cert: &Cert) -> Result<Self, String> {
+        let (mut certificates, mut keys) = (Vec::new(), Vec::new());
+        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(cert.pem().as_bytes()) {
+            // The error may hold what it has found.
+            let (kind, der) = section.map_err(|_| "it is not well-formed PEM text")?;
+            match kind {
+                SectionKind::Certificate => certificates.push(der.into()),
+                SectionKind::RsaPrivateKey
+                | SectionKind::EcPrivateKey
+                | SectionKind::PrivateKey => {
+                    keys.push((kind, Zeroizing::new(der)));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { certificates, keys })
+    }
+}

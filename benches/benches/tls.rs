@@ -1,0 +1,188 @@
+//! What TLS costs: the same two nodes over loopback, in clear and in TLS, in one run.
+//!
+//! `cargo bench -p aemp-benches --bench tls`; `--smoke` shows only that everything runs.
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use aemp::{Node, NodeBuilder, port};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::runtime::{Builder, Runtime};
+
+/// How often each is measured; the best counts.
+const REPETITIONS: usize = 5;
+
+struct Sink {
+    octets: u64,
+}
+
+#[port]
+impl Sink {
+    #[rcv]
+    fn take(&mut self, number: i64, text: String) {
+        self.octets += number.unsigned_abs() % 2 + text.len() as u64;
+    }
+
+    #[rcv]
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+}
+
+/// Messages of one size: how many, and how many before the sender waits for the receiver.
+struct Workload {
+    title: &'static str,
+    length: usize,
+    count: usize,
+    ahead: usize,
+}
+
+const WORKLOADS: [Workload; 3] = [
+    Workload {
+        title: "32 octets",
+        length: 32,
+        count: 400_000,
+        ahead: 20_000,
+    },
+    Workload {
+        title: "1 KiB",
+        length: 1 << 10,
+        count: 100_000,
+        ahead: 5_000,
+    },
+    Workload {
+        title: "64 KiB",
+        length: 64 << 10,
+        count: 4_000,
+        ahead: 200,
+    },
+];
+
+fn certificate() -> String {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let ca = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+    ca.pem() + &ca.key().serialize_pem()
+}
+
+fn builder(id: &str, cert: Option<&str>) -> NodeBuilder {
+    let builder = Node::builder()
+        .node_id(id)
+        .secret("bench")
+        .framing_format(["cbor"]);
+    match cert {
+        Some(cert) => builder.cert(cert).require_tls(true),
+        None => builder,
+    }
+}
+
+/// Each node has a thread of its own.
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all();
+    builder.build().expect("a runtime")
+}
+
+struct Pair {
+    here: (Runtime, Node),
+    there: (Runtime, Node),
+}
+
+impl Pair {
+    fn new(cert: Option<&str>) -> Self {
+        let (here, there) = (runtime(), runtime());
+        let far = builder("there", cert).bind("127.0.0.1:0");
+        let far = there.block_on(far.start()).expect("it starts");
+        let near = builder("here", cert).seed(far.listeners().remove(0));
+        let near = here.block_on(near.start()).expect("it starts");
+        here.block_on(near.until_up("there"));
+        Self {
+            here: (here, near),
+            there: (there, far),
+        }
+    }
+
+    /// Messages per second.
+    fn send(&self, workload: &Workload, count: usize) -> f64 {
+        let sink = self
+            .there
+            .0
+            .block_on(async { self.there.1.port(Sink { octets: 0 }) });
+        let text = "x".repeat(workload.length);
+        self.here.0.block_on(async {
+            let sink: SinkRef = self.here.1.handle(&sink.id());
+            let begun = Instant::now();
+            for first in (0..count).step_by(workload.ahead) {
+                for number in first..count.min(first + workload.ahead) {
+                    sink.take(number as i64, text.clone());
+                }
+                sink.octets().await.expect("it answers");
+            }
+            count as f64 / begun.elapsed().as_secs_f64()
+        })
+    }
+
+    fn stop(self) {
+        self.here.0.block_on(self.here.1.stop());
+        self.there.0.block_on(self.there.1.stop());
+    }
+}
+
+/// From a node's start to its being connected, the least of some.
+fn connecting(cert: Option<&str>, times: usize) -> Duration {
+    let (here, there) = (runtime(), runtime());
+    let far = builder("there", cert).bind("127.0.0.1:0");
+    let far = there.block_on(far.start()).expect("it starts");
+    let mut taken: Vec<Duration> = (0..times)
+        .map(|n| {
+            let near = builder(&format!("here/{n}"), cert).seed(far.listeners().remove(0));
+            let begun = Instant::now();
+            let near = here.block_on(near.start()).expect("it starts");
+            here.block_on(near.until_up("there"));
+            let taken = begun.elapsed();
+            here.block_on(near.stop());
+            taken
+        })
+        .collect();
+    there.block_on(far.stop());
+    taken.sort();
+    taken[times / 2]
+}
+
+fn main() {
+    let smoke = !env::args().any(|argument| argument == "--bench")
+        || env::args().any(|argument| argument == "--smoke");
+    let cert = certificate();
+    let (plain, tls) = (Pair::new(None), Pair::new(Some(&cert)));
+    for workload in &WORKLOADS {
+        let (count, repetitions) = match smoke {
+            true => (workload.ahead.min(100), 1),
+            false => (workload.count, REPETITIONS),
+        };
+        let mut best = [0.0_f64; 2];
+        for _ in 0..repetitions {
+            for (pair, best) in [&plain, &tls].into_iter().zip(&mut best) {
+                *best = best.max(pair.send(workload, count));
+            }
+        }
+        let [plain, tls] = best;
+        let megabytes = |rate: f64| rate * workload.length as f64 / 1e6;
+        println!(
+            "{:<10} plain {plain:>10.0}/s ({:>6.0} MB/s)   TLS {tls:>10.0}/s ({:>6.0} MB/s)   ratio {:.2}",
+            workload.title,
+            megabytes(plain),
+            megabytes(tls),
+            tls / plain,
+        );
+    }
+    plain.stop();
+    tls.stop();
+    let times = if smoke { 3 } else { 101 };
+    let (plain, tls) = (connecting(None, times), connecting(Some(&cert), times));
+    println!(
+        "connecting plain {plain:?}   TLS {tls:?}   (median of {times}, from the node's start to up)"
+    );
+}

@@ -1,0 +1,247 @@
+//! Who is let in, whom TLS keeps out, and what is said of it.
+
+use std::time::Duration;
+
+use aemp::{Node, NodeBuilder, StartError, cal, config::Method};
+
+use crate::{
+    certificates::{
+        address, authority, builder, dated, for_node, issued, pair, params, shared, start, tls,
+    },
+    common::{SECRET, soon},
+    logs::Logs,
+};
+
+/// What the first of two nodes says when the second, whose seed it is, does not get in.
+async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
+    let logs = Logs::catch();
+    let a = start(a).await;
+    let b = start(b.seed(address(&a))).await;
+    logs.warned(expected).await;
+    assert!(a.up_nodes().is_empty() && b.up_nodes().is_empty());
+    let lines = logs.lines();
+    // One line at each end at most, however often it is tried; it says who it is.
+    let said = lines.iter().find(|(_, line)| line.contains(expected));
+    let (_, line) = said.unwrap();
+    assert!(logs.count(expected) <= 2, "{lines:#?}");
+    assert!(line.contains("(it says it is node \""), "{line}");
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn one_certificate_is_enough_and_no_secret() {
+    // Which end is the TLS client is chance: often enough, each of them.
+    let cert = shared();
+    for _ in 0..8 {
+        let [a, b] = pair(builder("a", &cert), builder("b", &cert)).await;
+        for (node, other) in [(&a, "b"), (&b, "a")] {
+            let tls = tls(node, other).await.expect("it is in TLS");
+            assert!(tls.starts_with("TLS 1.3 "), "{tls}");
+        }
+        b.stop().await;
+        a.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_has_none_gets_in_with_the_secret() {
+    let a = builder("a", &shared()).secret(SECRET);
+    let b = Node::builder().node_id("b").secret(SECRET);
+    let [a, b] = pair(a, b).await;
+    assert_eq!(tls(&a, "b").await, None);
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_none_does_not_get_in_if_tls_is_required() {
+    let a = builder("a", &shared()).secret(SECRET).require_tls(true);
+    let b = Node::builder().node_id("b").secret(SECRET);
+    refused(a, b, "no TLS with b, and require_tls is set").await;
+    let a = Node::builder()
+        .node_id("a")
+        .secret(SECRET)
+        .bind("127.0.0.1:0");
+    let b = builder("b", &shared()).secret(SECRET).require_tls(true);
+    refused(a, b, "no TLS with a, and require_tls is set").await;
+}
+
+#[tokio::test]
+async fn who_has_a_secret_but_another_certificate_does_not_get_in() {
+    let a = builder("a", &shared()).secret(SECRET);
+    let b = builder("b", &shared()).secret(SECRET);
+    refused(
+        a,
+        b,
+        "TLS: the peer's certificate for CN=AnyEvent::MP is that of a CA",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nodes_have_their_own_from_a_private_ca() {
+    let ca = authority("our ca");
+    let own = |id| {
+        let cert = issued(&ca, &for_node(id));
+        let builder = builder(id, &cert).ca(ca.pem());
+        builder.require_tls(true).verify_node_id(true)
+    };
+    let [a, b] = pair(own("a"), own("worker/b")).await;
+    b.stop().await;
+    // The key of one node makes nobody another.
+    let b = builder("c", &issued(&ca, &for_node("worker/b"))).ca(ca.pem());
+    let logs = Logs::catch();
+    let b = start(b.require_tls(true).seed(address(&a))).await;
+    logs.warned(
+        "the peer's certificate is made for \"worker/b\", not for \"c\", and verify_nodeid is set",
+    )
+    .await;
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn each_rule_has_its_words() {
+    let (ca, other) = (authority("our ca"), authority("another ca"));
+    let good = || builder("a", &issued(&ca, &params("a"))).ca(ca.pem());
+    let trusting = |cert: &str| builder("b", cert).ca(ca.pem() + &other.pem());
+    refused(
+        good(),
+        trusting(&issued(&other, &params("foreign"))),
+        "the peer's certificate for CN=foreign is none of those trusted here, nor is its issuer, CN=another ca",
+    )
+    .await;
+}
+
+/// A node would not start with what no other takes.
+#[tokio::test]
+async fn what_cannot_be_used_is_no_certificate() {
+    let ca = authority("our ca");
+    let late = issued(&ca, &dated(params("late"), 2001, 2002));
+    let early = issued(&ca, &dated(params("early"), 3001, 3002));
+    for (cert, expected) in [
+        (
+            late.as_str(),
+            "cert: its certificate for CN=late has expired on 2002-01-01",
+        ),
+        (
+            &early,
+            "cert: its certificate for CN=early is not valid before 3001-01-01",
+        ),
+        ("nonsense", "cert: there is no private key in it"),
+    ] {
+        let error = builder("a", cert).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Setting { .. }));
+        assert_eq!(error.to_string(), expected);
+    }
+    let required = Node::builder()
+        .node_id("a")
+        .secret(SECRET)
+        .require_tls(true);
+    let text = required.start().await.unwrap_err().to_string();
+    assert!(
+        text.starts_with("require_tls: there is no `cert`"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn who_would_not_be_believed_is_told() {
+    let ca = authority("our ca");
+    let logs = Logs::catch();
+    let cert = issued(&ca, &for_node("x"));
+    let node = start(builder("a", &cert).ca(ca.pem()).verify_node_id(true)).await;
+    logs.warned("cert: it is made for \"x\", not for \"a\"")
+        .await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_secret_may_still_be_wanted_within() {
+    let cert = shared();
+    let wants = |id, secret: &str| {
+        let builder = builder(id, &cert).secret(secret);
+        let methods = [Method::HmacSha3_512];
+        builder.auth_accept(methods).auth_offer(methods)
+    };
+    let [a, b] = pair(wants("a", SECRET), wants("b", SECRET)).await;
+    assert!(tls(&a, "b").await.is_some());
+    b.stop().await;
+    a.stop().await;
+    refused(
+        wants("a", SECRET),
+        wants("b", "another"),
+        "authentication failure/shared secret mismatch",
+    )
+    .await;
+}
+
+/// The stranger's certificate is good, but it does not prove its greeting.
+#[tokio::test]
+async fn who_is_anonymous_runs_nothing_here() {
+    let cert = shared();
+    let logs = Logs::catch();
+    let a = builder("a", &cert).init("Tls::echo", |cx: &mut aemp::Cx<'_>, _| {
+        cx.rcv("echo", |_: &mut aemp::Cx<'_>, _: aemp::Args| ());
+    });
+    let b = builder("b", &cert).auth_offer([Method::TlsAnon]);
+    let [a, b] = pair(a, b).await;
+    let spawned = b.spawn("a", "Tls::echo", Vec::new());
+    logs.warned("spawn of Tls::echo from b: not allowed to who has logged in with tls_anon")
+        .await;
+    let reason = crate::common::watch(&b, &spawned).await;
+    assert_eq!(reason.kind(), "no_such_port");
+    // What is no execution is answered.
+    let time = soon(cal!(b, aemp::PortId::parse("a").unwrap(), "time")).await;
+    assert!(time.is_ok(), "{time:?}");
+    b.stop().await;
+    a.stop().await;
+}
+
+/// The TLS handshake is part of the handshake's time.
+#[tokio::test]
+async fn who_falls_silent_in_tls_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let logs = Logs::catch();
+    let timeout = Duration::from_millis(300);
+    let node = start(builder("a", &shared()).monitor_timeout(timeout)).await;
+    for nonce in ["!", "~"] {
+        let mut stream = tokio::net::TcpStream::connect(address(&node))
+            .await
+            .unwrap();
+        let greeting = format!("aemp;1;silent;tls_sha3_512;json;tls=1.0\n{nonce}\n");
+        stream.write_all(greeting.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        soon(stream.read_to_end(&mut rest)).await.unwrap();
+    }
+    logs.expect("Connection timed out (it says it is node \"silent\")")
+        .await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_for_tls_ends_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let logs = Logs::catch();
+    let node = start(builder("a", &shared())).await;
+    for garbage in [
+        &b"tls_sha3_512;00;json\n"[..],
+        b"\x16\x03\x01\xff\xffxyz",
+        b"\x17\x03\x03\0\0",
+    ] {
+        for nonce in ["!", "~"] {
+            let mut stream = tokio::net::TcpStream::connect(address(&node))
+                .await
+                .unwrap();
+            let greeting = format!("aemp;1;fool;tls_sha3_512;json;tls=1.0\n{nonce}\n");
+            let bytes = [greeting.as_bytes(), garbage].concat();
+            stream.write_all(&bytes).await.unwrap();
+            let mut rest = Vec::new();
+            let _ = soon(stream.read_to_end(&mut rest)).await;
+        }
+    }
+    logs.warned("TLS: ").await;
+    assert!(node.up_nodes().is_empty());
+    node.stop().await;
+}
