@@ -71,7 +71,7 @@ async fn what_is_wrong_is_said() {
         (
             "max_packet_bytes",
             "99999999999999999G",
-            "a whole number, at least 4096, perhaps with K, M or G",
+            "a whole number, at least 512, perhaps with K, M or G",
         ),
         ("max_packet_depth", "2", "a whole number, at least 8"),
     ] {

@@ -166,8 +166,8 @@ async fn questions() {
         let answer = raw.packet().await;
         refused += usize::from(answer[1] == "too many questions about ports wait already");
     }
-    // Eight may wait. Connections take turns with what answers, so some of these may be through already.
-    assert!((1..=12).contains(&refused), "{refused} were refused");
+    // Others may have been answered meanwhile.
+    assert!((1..=12).contains(&refused), "{refused}");
     scene.goes_on().await;
 }
 
