@@ -49,7 +49,7 @@ pub enum Kind {
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 33] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -179,6 +179,11 @@ pub const KEYS: [Key; 32] = [
         "max_monitors",
         Kind::Count,
         "ports, and families of the database, that one node monitors here",
+    ),
+    key(
+        "max_port_queue",
+        Kind::Count,
+        "messages that may wait for one port when a node sends it another",
     ),
     key(
         "max_db_keys",

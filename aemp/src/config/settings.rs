@@ -185,6 +185,7 @@ fn limits(layers: &Layers<'_>) -> Result<NodeLimits, ConfigError> {
         ),
         ("max_spawned_ports", &mut limits.max_spawned_ports),
         ("max_monitors", &mut limits.max_monitors),
+        ("max_port_queue", &mut limits.max_port_queue),
         ("max_db_keys", &mut limits.max_db_keys),
     ];
     for (key, limit) in counts {

@@ -39,6 +39,8 @@ const BUDGET: usize = 512;
 const KEEP: usize = 1 << 20;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
 const MALFORMED: &str = "malformed packet";
+/// What the monitors' text is when a port cannot bear what the other end sends.
+const TOO_MUCH: &str = "a port's queue is full";
 /// How long a closing connection may take to write what is queued.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -246,6 +248,10 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
+        let delivered = match std::mem::take(&mut self.brought.too_much) {
+            true => delivered.and(Err(TOO_MUCH.into())),
+            false => delivered,
+        };
         if let Some(running) = running {
             running.run(&mut { BUDGET }, &mut Slice::begin());
         }

@@ -38,6 +38,8 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// What the requests cost, for `max_requests_per_second`.
     pub(crate) cost: u64,
+    /// Whether a port cannot bear more, so that the connection has to end.
+    pub(crate) too_much: bool,
 }
 
 impl Node {
@@ -65,8 +67,10 @@ impl Node {
         }
         match self.find(&name) {
             Some(port) => {
-                if port.deliver(Some(from.id()), packet)? == Pushed::Wake {
-                    scheduler::schedule(port);
+                match port.deliver(Some(from.id()), packet)? {
+                    Pushed::Wake => scheduler::schedule(port),
+                    Pushed::Backlog => brought.too_much |= self.is_full(from, &*port, &name),
+                    Pushed::Queued | Pushed::Dead => {}
                 }
                 Ok(())
             }

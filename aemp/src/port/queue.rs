@@ -23,7 +23,7 @@ pub(crate) enum Queue<E> {
 }
 
 /// Length of a queue from which another thread should come to help. Not earlier, because two threads at one queue take
-/// turns at its lock.
+/// turns at its lock. A power of two, because every message asks.
 const BACKLOG: usize = 1024;
 
 /// What a push found.
@@ -33,7 +33,7 @@ pub(crate) enum Pushed {
     Wake,
     /// The port is at work already.
     Queued,
-    /// As `Queued`, but much is waiting already.
+    /// As `Queued`, but much is waiting already; told once in 1024 messages.
     Backlog,
     /// The port is dead; the message has vanished.
     Dead,
@@ -47,7 +47,7 @@ impl<E> Queue<E> {
         match self {
             Self::Many(queue) => {
                 queue.push_back(envelope);
-                if queue.len() == BACKLOG {
+                if queue.len().is_multiple_of(BACKLOG) {
                     return Pushed::Backlog;
                 }
             }

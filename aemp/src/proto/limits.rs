@@ -36,6 +36,8 @@ pub struct NodeLimits {
     pub max_spawned_ports: usize,
     /// Ports of this node, and as many families of the database, that one node monitors: 100,000.
     pub max_monitors: usize,
+    /// Messages that wait for one port, when a node sends it another: 1,000,000.
+    pub max_port_queue: usize,
     /// Entries that one node has in the database of a global node: 1,000,000.
     pub max_db_keys: usize,
     /// Bytes of these entries, keys and values: 256 MiB.
@@ -56,6 +58,7 @@ impl Default for NodeLimits {
             max_requests_per_second: 100_000,
             max_spawned_ports: 100_000,
             max_monitors: 100_000,
+            max_port_queue: 1_000_000,
             max_db_keys: 1_000_000,
             max_db_bytes: 256 << 20,
         }

@@ -16,7 +16,7 @@ fn every_limit_can_stand_in_the_file() {
         r#"{ "max_strangers": 1, "max_strangers_per_address": "2", "max_handshake_bytes": "20K",
              "handshake_timeout": 1.5, "max_packet_bytes": "1 M", "max_packet_depth": 64,
              "max_queue_bytes": "1g", "max_requests_per_second": 7.0, "max_spawned_ports": 8,
-             "max_monitors": 9, "max_db_keys": 10, "max_db_bytes": 11,
+             "max_monitors": 9, "max_port_queue": 12, "max_db_keys": 10, "max_db_bytes": 11,
              "allow": ["worker/*=My::*", "a,b=*"] }"#,
     );
     let settings = settings(&home, "p", &Map::new()).unwrap();
@@ -30,6 +30,7 @@ fn every_limit_can_stand_in_the_file() {
     assert_eq!(limits.max_queue_bytes, 1 << 30);
     let (requests, ports) = (limits.max_requests_per_second, limits.max_spawned_ports);
     assert_eq!((requests, ports, limits.max_monitors), (7, 8, 9));
+    assert_eq!(limits.max_port_queue, 12);
     assert_eq!((limits.max_db_keys, limits.max_db_bytes), (10, 11));
     let allow = settings.allow.unwrap();
     assert!(allow[1].permits("a,b", "F::f"), "a list may have commas");

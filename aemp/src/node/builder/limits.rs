@@ -68,6 +68,12 @@ impl NodeBuilder {
         self.limit("max_monitors", most)
     }
 
+    /// How many messages may wait for one port of this node when another node sends it one more; looked at once in 1024
+    /// messages. Default: 1,000,000.
+    pub fn max_port_queue(self, most: usize) -> Self {
+        self.limit("max_port_queue", most)
+    }
+
     /// How many entries of the database a global node keeps for one other node. Default: 1,000,000.
     pub fn max_db_keys(self, most: usize) -> Self {
         self.limit("max_db_keys", most)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Node, Reason,
     node::{remote::Remote, short},
-    port::monitor::Action,
+    port::{any::AnyPort, monitor::Action},
 };
 
 impl Node {
@@ -67,6 +67,17 @@ impl Node {
         let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
         Action::Tell(Arc::clone(from), port.into()).fire(&reason);
         true
+    }
+
+    /// Whether as many messages wait for a port as may.
+    pub(super) fn is_full(&self, from: &Remote, port: &dyn AnyPort, name: &str) -> bool {
+        let most = self.costs().max_port_queue;
+        let full = port.queue_len() >= most;
+        if full {
+            let so = format!("{} takes no more, the connection is ended", short(name));
+            reached(from, "max_port_queue", most, &so);
+        }
+        full
     }
 
     /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.
