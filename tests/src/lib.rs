@@ -1,5 +1,8 @@
 //! What several of the tests need.
 
+pub mod fuzz;
+pub mod transcript;
+
 use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},
     sync::atomic::{AtomicU32, Ordering},

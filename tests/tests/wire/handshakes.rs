@@ -14,7 +14,7 @@ use aemp_codec::{
 };
 use serde_json::Value as Json;
 
-use crate::transcript::{self, Transcript, without_end};
+use aemp_tests::transcript::{self, Transcript, without_end};
 
 /// A format that only has a name, for those that this build does not have.
 #[derive(Debug)]

@@ -6,4 +6,3 @@ mod handshakes;
 mod nodes;
 mod packets;
 mod replay;
-mod transcript;

@@ -25,7 +25,7 @@ use self::{
     subject::Subject,
     view::View,
 };
-use crate::transcript::{self, Transcript};
+use aemp_tests::transcript::{self, Transcript};
 
 /// Plays a scenario once for each of its nodes.
 fn replay(scenario: &str) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value as Json;
 
-use crate::transcript::Transcript;
+use aemp_tests::transcript::Transcript;
 
 /// Something that happened, and when.
 pub(crate) struct Happening {
