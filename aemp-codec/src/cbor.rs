@@ -6,18 +6,18 @@
 //! looked at where they change what a value is.
 
 mod de;
+mod encoding;
 mod frame;
 mod head;
 mod item;
 mod number;
 mod reader;
 mod references;
-mod ser;
 mod tagged;
 
+pub(crate) use self::encoding::Cbor;
 pub(crate) use self::frame::CborFramer;
 pub(crate) use self::reader::CborReader;
-pub(crate) use self::ser::CborWriter;
 
 /// What an item is: the upper three bits of its first byte.
 mod major {

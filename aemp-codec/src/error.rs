@@ -119,7 +119,7 @@ impl DecodeError {
 
     /// The same error with the place where it happened, unless it has one already.
     #[cfg_attr(
-        not(any(feature = "cbor", feature = "json")),
+        not(any(feature = "cbor", feature = "json", feature = "postcard")),
         expect(dead_code, reason = "for formats with offsets")
     )]
     #[cold]

@@ -10,6 +10,8 @@ use crate::error::{DecodeError, EncodeError, FrameError};
 #[cfg(feature = "json")]
 use crate::json;
 use crate::packet::{PacketReader, PacketWriter};
+#[cfg(feature = "postcard")]
+use crate::postcard;
 use crate::value::Value;
 
 /// How large and how deep packets may be.
@@ -76,6 +78,11 @@ impl Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Format {
+    /// postcard, a compact binary format between nodes of this project.
+    ///
+    #[doc = include_str!("postcard/SPEC.md")]
+    #[cfg(feature = "postcard")]
+    Postcard,
     /// CBOR, which the reference prefers.
     #[cfg(feature = "cbor")]
     Cbor,
@@ -91,6 +98,8 @@ impl Format {
     #[must_use]
     pub fn built_in() -> Vec<Self> {
         vec![
+            #[cfg(feature = "postcard")]
+            Self::Postcard,
             #[cfg(feature = "cbor")]
             Self::Cbor,
             #[cfg(feature = "json")]
@@ -102,6 +111,8 @@ impl Format {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            #[cfg(feature = "postcard")]
+            Self::Postcard => postcard::NAME,
             #[cfg(feature = "cbor")]
             Self::Cbor => "cbor",
             #[cfg(feature = "json")]
@@ -114,6 +125,8 @@ impl Format {
     #[must_use]
     pub fn framer(&self, limits: Limits) -> Framer {
         Framer(match self {
+            #[cfg(feature = "postcard")]
+            Self::Postcard => FramerKind::Postcard(postcard::PostcardFramer::new(limits)),
             #[cfg(feature = "cbor")]
             Self::Cbor => FramerKind::Cbor(cbor::CborFramer::new(limits)),
             #[cfg(feature = "json")]
@@ -126,6 +139,8 @@ impl Format {
     #[inline]
     pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
         match self {
+            #[cfg(feature = "postcard")]
+            Self::Postcard => PacketWriter::postcard(out, limits),
             #[cfg(feature = "cbor")]
             Self::Cbor => PacketWriter::cbor(out, limits),
             #[cfg(feature = "json")]
@@ -147,6 +162,8 @@ impl Format {
         limits: Limits,
     ) -> Result<PacketReader<'a>, DecodeError> {
         match self {
+            #[cfg(feature = "postcard")]
+            Self::Postcard => PacketReader::postcard(packet, limits),
             #[cfg(feature = "cbor")]
             Self::Cbor => PacketReader::cbor(packet, limits),
             #[cfg(feature = "json")]
@@ -221,6 +238,8 @@ pub struct Framer(FramerKind);
 
 #[derive(Debug)]
 enum FramerKind {
+    #[cfg(feature = "postcard")]
+    Postcard(postcard::PostcardFramer),
     #[cfg(feature = "cbor")]
     Cbor(cbor::CborFramer),
     #[cfg(feature = "json")]
@@ -237,6 +256,8 @@ impl Framer {
     #[inline]
     pub fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
         match &mut self.0 {
+            #[cfg(feature = "postcard")]
+            FramerKind::Postcard(framer) => framer.scan(buffer),
             #[cfg(feature = "cbor")]
             FramerKind::Cbor(framer) => framer.scan(buffer),
             #[cfg(feature = "json")]

@@ -5,10 +5,11 @@
 //!
 //! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
 //!   without anything in between.
-//! - [`Format`] says how packets look as bytes. JSON and CBOR are built in, each a feature; a [`Codec`] adds a format from
-//!   another crate.
+//! - [`Format`] says how packets look as bytes. JSON, CBOR and [postcard](Format::Postcard) are built in, each a feature; a
+//!   [`Codec`] adds a format from another crate.
 //! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
 //! - [`Value`] is for messages whose types are not known.
+//! - [`Octets`] is a `Vec<u8>` that travels as a byte string.
 //! - [`NodeId`] and [`PortId`] are addresses.
 //!
 //! ```
@@ -36,20 +37,28 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(any(feature = "cbor", feature = "postcard"))]
+mod append;
 #[cfg(feature = "cbor")]
 mod cbor;
+#[cfg(any(feature = "cbor", feature = "postcard"))]
+mod counted;
 mod error;
 mod format;
 mod id;
 #[cfg(feature = "json")]
 mod json;
 mod lenient;
+mod octets;
 mod packet;
+#[cfg(feature = "postcard")]
+mod postcard;
 mod text;
 mod value;
 
 pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
 pub use format::{Codec, Format, Framer, Framing, Limits};
 pub use id::{NodeId, PortId};
+pub use octets::Octets;
 pub use packet::{PacketReader, PacketWriter};
 pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};

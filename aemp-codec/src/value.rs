@@ -11,7 +11,7 @@ use std::fmt;
 pub(crate) use self::de::ValueDeserializer;
 pub use self::de::from_value;
 pub use self::map::{Entries, IntoEntries, Map};
-#[cfg(any(feature = "cbor", feature = "json"))]
+#[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
 pub(crate) use self::ser::KeySerializer;
 pub use self::ser::to_value;
 pub(crate) use self::ser::{value_of, value_of_ref};
@@ -42,7 +42,7 @@ pub enum Value {
     /// Text.
     Str(String),
     /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text; in CBOR
-    /// they stay octets unless all of them are ASCII, which Perl does not tell from text.
+    /// they stay octets unless all of them are ASCII, which Perl does not tell from text; in postcard they stay octets.
     Bytes(Vec<u8>),
     /// A list.
     Array(Vec<Self>),

@@ -75,16 +75,18 @@
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
+//! | the fastest format between Rust nodes | feature `postcard` |
+//! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees
 //!
 #![doc = include_str!("docs/guarantees.md")]
 
-#[cfg(not(any(feature = "cbor", feature = "json")))]
+#[cfg(not(any(feature = "cbor", feature = "json", feature = "postcard")))]
 compile_error!(
     "enable a wire format of `aemp`: the feature `json` is the one that every node understands, \
-     `cbor` the one that the reference prefers"
+     `cbor` the one that the reference prefers, `postcard` the fastest between nodes of this crate"
 );
 
 #[doc(hidden)]
@@ -104,8 +106,8 @@ mod reason;
 pub mod sim;
 
 pub use aemp_codec::{
-    self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, PortId,
-    Value,
+    self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, Octets,
+    PortId, Value,
 };
 pub use aemp_macros::{port, protocol, rcv, spawnable};
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use super::item::{Contents, Item, Left};
 use super::major;
 use super::reader::CborReader;
+use crate::counted::BELIEVED;
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
 use crate::text;
@@ -268,7 +269,7 @@ impl<'de> SeqAccess<'de> for List<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.left.known()
+        self.left.known().map(|count| count.min(BELIEVED))
     }
 }
 
@@ -294,7 +295,7 @@ impl<'de> MapAccess<'de> for List<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.left.known()
+        self.left.known().map(|count| count.min(BELIEVED))
     }
 }
 

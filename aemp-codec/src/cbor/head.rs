@@ -1,34 +1,21 @@
 //! Appending heads, and scalars that are little more.
 
 use super::major;
+use crate::append::{few, push_few, push_word};
 
 /// Appends an item's first byte and its argument, as short as possible.
 #[inline]
 pub(super) fn push_head(out: &mut Vec<u8>, kind: u8, value: u64) {
     let first = kind << 5;
-    if value < 24 {
-        out.push(first | value as u8);
-    } else if let Ok(value) = u8::try_from(value) {
-        out.extend_from_slice(&[first | 24, value]);
-    } else {
-        push_long_head(out, first, value);
-    }
-}
-
-#[inline]
-fn push_long_head(out: &mut Vec<u8>, first: u8, value: u64) {
-    let bytes = value.to_be_bytes();
-    let (code, from) = match value {
-        0..=0xffff => (25, 6),
-        0x1_0000..=0xffff_ffff => (26, 4),
-        _ => (27, 0),
+    let (code, argument, size) = match value {
+        0..24 => (value as u8, 0, 0),
+        24..=0xff => (24, value, 1),
+        0x100..=0xffff => (25, u64::from((value as u16).swap_bytes()), 2),
+        0x1_0000..=0xffff_ffff => (26, u64::from((value as u32).swap_bytes()), 4),
+        _ => (27, value.swap_bytes(), 8),
     };
-    out.push(first | code);
-    match from {
-        6 => out.extend_from_slice(&bytes[6..]),
-        4 => out.extend_from_slice(&bytes[4..]),
-        _ => out.extend_from_slice(&bytes),
-    }
+    let word = u128::from(argument) << 8 | u128::from(first | code);
+    push_word(out, word, 1 + size);
 }
 
 /// Writes a head over one of `size` bytes, when it is known how many items there are.
@@ -45,13 +32,17 @@ pub(super) fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, coun
 
 #[inline]
 pub(super) fn push_string(out: &mut Vec<u8>, kind: u8, octets: &[u8]) {
-    push_head(out, kind, octets.len() as u64);
-    out.extend_from_slice(octets);
+    if octets.len() > few::<1>() {
+        return push_long_string(out, kind, octets);
+    }
+    let head = kind << 5 | octets.len() as u8;
+    push_few::<1>(out, head.into(), octets);
 }
 
-#[inline]
-pub(super) fn push_unsigned(out: &mut Vec<u8>, n: u64) {
-    push_head(out, major::UNSIGNED, n);
+#[inline(never)]
+fn push_long_string(out: &mut Vec<u8>, kind: u8, octets: &[u8]) {
+    push_head(out, kind, octets.len() as u64);
+    out.extend_from_slice(octets);
 }
 
 #[inline]

@@ -30,7 +30,8 @@ impl<'a> JsonWriter<'a> {
         }
     }
 
-    #[inline]
+    // A call from where other formats are written, too, which would have to make room for what this needs.
+    #[inline(never)]
     pub(crate) fn str(&mut self, text: &str) {
         self.separate();
         text::push_quoted(self.out, text);
@@ -47,8 +48,17 @@ impl<'a> JsonWriter<'a> {
     }
 
     #[inline]
-    pub(crate) fn finish(&mut self) -> Result<(), EncodeError> {
+    pub(crate) fn finish(mut self) -> Result<(), EncodeError> {
         self.out.push(b']');
+        let result = self.check();
+        if result.is_err() {
+            self.take_back();
+        }
+        result
+    }
+
+    #[inline]
+    fn check(&self) -> Result<(), EncodeError> {
         let limit = self.limits.max_packet;
         if self.out.len() - self.start > limit {
             return Err(EncodeError::TooLarge { limit });

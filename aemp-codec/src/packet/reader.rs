@@ -10,11 +10,13 @@ use super::answer;
 #[cfg(feature = "cbor")]
 use crate::cbor::CborReader;
 use crate::error::DecodeError;
-#[cfg(any(feature = "cbor", feature = "json"))]
+#[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
 use crate::format::Limits;
 #[cfg(feature = "json")]
 use crate::json::JsonReader;
 use crate::lenient::Missing;
+#[cfg(feature = "postcard")]
+use crate::postcard::PostcardReader;
 use crate::value::{Value, ValueDeserializer};
 
 /// Reads one packet, element by element, straight from its bytes into Rust's types.
@@ -47,6 +49,8 @@ pub struct PacketReader<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
+    #[cfg(feature = "postcard")]
+    Postcard(PostcardReader<'a>),
     #[cfg(feature = "cbor")]
     Cbor(CborReader<'a>),
     #[cfg(feature = "json")]
@@ -70,6 +74,12 @@ impl<'a> From<&'a [Value]> for PacketReader<'a> {
 }
 
 impl<'a> PacketReader<'a> {
+    #[cfg(feature = "postcard")]
+    #[inline]
+    pub(crate) fn postcard(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        PostcardReader::new(packet, limits).map(|reader| Self::new(Source::Postcard(reader)))
+    }
+
     #[cfg(feature = "cbor")]
     #[inline]
     pub(crate) fn cbor(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
@@ -101,6 +111,8 @@ impl<'a> PacketReader<'a> {
     #[inline]
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let text = match &mut self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.text(),
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.text(),
             #[cfg(feature = "json")]
@@ -164,6 +176,8 @@ impl<'a> PacketReader<'a> {
     /// When it is malformed, or a number that no value can hold.
     pub fn value(&mut self) -> Result<Option<Value>, DecodeError> {
         let value = match &mut self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(_) => return self.arg(),
             #[cfg(feature = "cbor")]
             Source::Cbor(_) => return self.arg(),
             #[cfg(feature = "json")]
@@ -195,6 +209,8 @@ impl<'a> PacketReader<'a> {
     /// When the rest of the packet is malformed.
     pub fn remaining(&self) -> Result<usize, DecodeError> {
         match &self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.clone().count_rest(),
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.clone().count(),
             #[cfg(feature = "json")]
@@ -217,6 +233,8 @@ impl<'a> PacketReader<'a> {
     /// When it is malformed.
     pub fn skip(&mut self) -> Result<bool, DecodeError> {
         let skipped = match &mut self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.skip()?,
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.skip()?,
             #[cfg(feature = "json")]
@@ -236,6 +254,8 @@ impl<'a> PacketReader<'a> {
     #[inline]
     pub fn finish(self) -> Result<usize, DecodeError> {
         match self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.count_rest(),
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.count(),
             #[cfg(feature = "json")]
@@ -248,6 +268,8 @@ impl<'a> PacketReader<'a> {
     /// Whether all elements have been read.
     pub(super) fn is_at_end(&self) -> Result<bool, DecodeError> {
         match &self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.clone().ends_here(),
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.clone().ends_here(),
             #[cfg(feature = "json")]
@@ -271,6 +293,8 @@ impl<'a> PacketReader<'a> {
         seed: S,
     ) -> Result<Option<S::Value>, DecodeError> {
         let element = match &mut self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => postcard.element(seed),
             #[cfg(feature = "cbor")]
             Source::Cbor(cbor) => cbor.element(seed),
             #[cfg(feature = "json")]

@@ -6,11 +6,15 @@ use serde::Serialize;
 
 use super::answer;
 #[cfg(feature = "cbor")]
-use crate::cbor::CborWriter;
+use crate::cbor::Cbor;
+#[cfg(any(feature = "cbor", feature = "postcard"))]
+use crate::counted::CountedWriter;
 use crate::error::EncodeError;
 use crate::format::{Codec, Limits};
 #[cfg(feature = "json")]
 use crate::json::JsonWriter;
+#[cfg(feature = "postcard")]
+use crate::postcard::Postcard;
 use crate::value::{Value, value_of, value_of_ref};
 
 /// Writes one packet, all of it or nothing.
@@ -34,25 +38,21 @@ use crate::value::{Value, value_of, value_of_ref};
 #[must_use = "a packet that is not finished is taken back"]
 pub struct PacketWriter<'a> {
     sink: Sink<'a>,
-    state: State,
-}
-
-#[derive(Debug, PartialEq)]
-enum State {
-    Open,
-    GivenUp,
-    Finished,
 }
 
 #[derive(Debug)]
 enum Sink<'a> {
+    #[cfg(feature = "postcard")]
+    Postcard(CountedWriter<'a, Postcard>),
     #[cfg(feature = "cbor")]
-    Cbor(CborWriter<'a>),
+    Cbor(CountedWriter<'a, Cbor>),
     #[cfg(feature = "json")]
     Json(JsonWriter<'a>),
     Values(Collector<'a>),
     // Boxed, so that writers of the built-in formats are small.
     Custom(Box<Custom<'a>>),
+    /// Nothing: the packet is finished, or has been given up.
+    Closed,
 }
 
 /// Collects the elements of a packet as values, behind those that are there already.
@@ -84,10 +84,16 @@ impl<'a> PacketWriter<'a> {
         }))
     }
 
+    #[cfg(feature = "postcard")]
+    #[inline]
+    pub(crate) fn postcard(out: &'a mut Vec<u8>, limits: Limits) -> Self {
+        Self::new(Sink::Postcard(CountedWriter::new(out, limits)))
+    }
+
     #[cfg(feature = "cbor")]
     #[inline]
     pub(crate) fn cbor(out: &'a mut Vec<u8>, limits: Limits) -> Self {
-        Self::new(Sink::Cbor(CborWriter::new(out, limits)))
+        Self::new(Sink::Cbor(CountedWriter::new(out, limits)))
     }
 
     #[cfg(feature = "json")]
@@ -110,10 +116,7 @@ impl<'a> PacketWriter<'a> {
 
     #[inline]
     fn new(sink: Sink<'a>) -> Self {
-        Self {
-            sink,
-            state: State::Open,
-        }
+        Self { sink }
     }
 
     /// Appends text: a port name, a tag.
@@ -123,14 +126,14 @@ impl<'a> PacketWriter<'a> {
     /// When an earlier element could not be encoded.
     #[inline]
     pub fn str(&mut self, text: &str) -> Result<(), EncodeError> {
-        self.check_open()?;
         match &mut self.sink {
+            #[cfg(feature = "postcard")]
+            Sink::Postcard(postcard) => postcard.str(text),
             #[cfg(feature = "cbor")]
             Sink::Cbor(cbor) => cbor.str(text),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.str(text),
-            Sink::Values(values) => values.out.push(text.into()),
-            Sink::Custom(custom) => custom.values.push(text.into()),
+            _ => return self.collect_text(text),
         }
         Ok(())
     }
@@ -142,17 +145,17 @@ impl<'a> PacketWriter<'a> {
     /// When it cannot be encoded; the packet is then given up.
     #[inline]
     pub fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
-        self.check_open()?;
         let result = match &mut self.sink {
+            #[cfg(feature = "postcard")]
+            Sink::Postcard(postcard) => postcard.arg(argument),
             #[cfg(feature = "cbor")]
             Sink::Cbor(cbor) => cbor.arg(argument),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.arg(argument),
-            Sink::Values(values) => {
-                value_of(argument, 1, values.max_depth).map(|value| values.out.push(value))
-            }
-            Sink::Custom(custom) => value_of(argument, 1, custom.limits.max_depth)
-                .map(|value| custom.values.push(value)),
+            other => other
+                .max_depth()
+                .and_then(|limit| value_of(argument, 1, limit))
+                .map(|value| other.collect(value)),
         };
         self.or_give_up(result)
     }
@@ -163,17 +166,17 @@ impl<'a> PacketWriter<'a> {
     ///
     /// When it cannot be encoded; the packet is then given up.
     pub fn value(&mut self, value: &Value) -> Result<(), EncodeError> {
-        self.check_open()?;
         let result = match &mut self.sink {
+            #[cfg(feature = "postcard")]
+            Sink::Postcard(postcard) => postcard.arg(value),
             #[cfg(feature = "cbor")]
             Sink::Cbor(cbor) => cbor.arg(value),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.arg(value),
-            Sink::Values(values) => {
-                value_of_ref(value, 1, values.max_depth).map(|value| values.out.push(value))
-            }
-            Sink::Custom(custom) => value_of_ref(value, 1, custom.limits.max_depth)
-                .map(|value| custom.values.push(value)),
+            other => other
+                .max_depth()
+                .and_then(|limit| value_of_ref(value, 1, limit))
+                .map(|value| other.collect(value)),
         };
         self.or_give_up(result)
     }
@@ -185,7 +188,6 @@ impl<'a> PacketWriter<'a> {
     ///
     /// When it cannot be encoded; the packet is then given up.
     pub fn answer<T: Serialize + ?Sized>(&mut self, answer: &T) -> Result<(), EncodeError> {
-        self.check_open()?;
         let result = answer::write(self, answer);
         self.or_give_up(result)
     }
@@ -198,67 +200,96 @@ impl<'a> PacketWriter<'a> {
     /// then what it was before.
     #[inline]
     pub fn finish(mut self) -> Result<(), EncodeError> {
-        self.check_open()?;
-        let result = match &mut self.sink {
+        // They take back themselves what cannot be finished; nothing is left to be done when this is dropped.
+        match std::mem::replace(&mut self.sink, Sink::Closed) {
+            #[cfg(feature = "postcard")]
+            Sink::Postcard(postcard) => postcard.finish(),
             #[cfg(feature = "cbor")]
             Sink::Cbor(cbor) => cbor.finish(),
             #[cfg(feature = "json")]
             Sink::Json(json) => json.finish(),
             Sink::Values(_) => Ok(()),
             Sink::Custom(custom) => custom.finish(),
-        };
-        if result.is_ok() {
-            self.state = State::Finished;
+            Sink::Closed => Err(EncodeError::GivenUp),
         }
-        result
     }
 
-    #[inline]
-    fn check_open(&self) -> Result<(), EncodeError> {
-        if self.state == State::Open {
-            Ok(())
-        } else {
-            Err(EncodeError::GivenUp)
-        }
+    /// Apart from the rest, so that it costs those nothing that write bytes.
+    #[inline(never)]
+    fn collect_text(&mut self, text: &str) -> Result<(), EncodeError> {
+        self.sink.max_depth()?;
+        self.sink.collect(text.into());
+        Ok(())
     }
 
     #[inline]
     fn or_give_up(&mut self, result: Result<(), EncodeError>) -> Result<(), EncodeError> {
         if result.is_err() {
-            self.state = State::GivenUp;
-            self.take_back();
+            self.give_up();
         }
         result
     }
 
     #[cold]
+    fn give_up(&mut self) {
+        self.sink.take_back();
+        self.sink = Sink::Closed;
+    }
+}
+
+impl Sink<'_> {
+    /// The limit for what collects values.
+    fn max_depth(&self) -> Result<usize, EncodeError> {
+        match self {
+            Self::Values(values) => Ok(values.max_depth),
+            Self::Custom(custom) => Ok(custom.limits.max_depth),
+            _ => Err(EncodeError::GivenUp),
+        }
+    }
+
+    /// Appends to what collects values.
+    #[inline(never)]
+    fn collect(&mut self, value: Value) {
+        match self {
+            Self::Values(values) => values.out.push(value),
+            Self::Custom(custom) => custom.values.push(value),
+            _ => {}
+        }
+    }
+
     fn take_back(&mut self) {
-        match &mut self.sink {
+        match self {
+            #[cfg(feature = "postcard")]
+            Self::Postcard(postcard) => postcard.take_back(),
             #[cfg(feature = "cbor")]
-            Sink::Cbor(cbor) => cbor.take_back(),
+            Self::Cbor(cbor) => cbor.take_back(),
             #[cfg(feature = "json")]
-            Sink::Json(json) => json.take_back(),
-            Sink::Values(values) => values.out.truncate(values.start),
-            Sink::Custom(custom) => custom.out.truncate(custom.start),
+            Self::Json(json) => json.take_back(),
+            Self::Values(values) => values.out.truncate(values.start),
+            Self::Custom(custom) => custom.out.truncate(custom.start),
+            Self::Closed => {}
         }
     }
 }
 
 impl Custom<'_> {
-    fn finish(&mut self) -> Result<(), EncodeError> {
-        self.codec.encode(&self.values, self.out)?;
+    fn finish(self) -> Result<(), EncodeError> {
         let limit = self.limits.max_packet;
+        let mut result = self.codec.encode(&self.values, self.out);
         if self.out.len() - self.start > limit {
-            return Err(EncodeError::TooLarge { limit });
+            result = result.and(Err(EncodeError::TooLarge { limit }));
         }
-        Ok(())
+        if result.is_err() {
+            self.out.truncate(self.start);
+        }
+        result
     }
 }
 
 impl Drop for PacketWriter<'_> {
     fn drop(&mut self) {
-        if self.state == State::Open {
-            self.take_back();
+        if !matches!(self.sink, Sink::Closed) {
+            self.give_up();
         }
     }
 }

@@ -1,56 +1,99 @@
-//! From Rust's types straight to CBOR.
+//! Formats in which lists begin with the number of their elements: from Rust's types straight to them.
+
+use std::fmt;
+use std::marker::PhantomData;
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::head::{push_float, push_head, push_int, push_string, push_unsigned, put_head};
-use super::major;
 use crate::error::EncodeError;
 use crate::format::Limits;
 use crate::value::KeySerializer;
 
-const NULL: u8 = 0xf6;
+/// So many elements at most are told to those who allocate for them in advance: a number of elements is a claim, and in
+/// nested lists each could claim all that follows.
+pub(crate) const BELIEVED: usize = 1024;
+
+/// How a format writes what everything is made of.
+pub(crate) trait Encoding: fmt::Debug {
+    /// What [`head`](Self::head) is told of an array.
+    const ARRAY: u8;
+    /// What [`head`](Self::head) is told of a map.
+    const MAP: u8;
+
+    /// What a packet begins with, as long as it is not known how many elements it has.
+    fn begin(out: &mut Vec<u8>);
+    /// Says in what [`begin`](Self::begin) has written at `start` how many elements and bytes there are.
+    fn end(out: &mut Vec<u8>, start: usize, count: usize) -> Result<(), EncodeError>;
+
+    fn null(out: &mut Vec<u8>);
+    fn bool(out: &mut Vec<u8>, v: bool);
+    fn int(out: &mut Vec<u8>, n: i64);
+    fn unsigned(out: &mut Vec<u8>, n: u64);
+    /// A float that is finite.
+    fn float(out: &mut Vec<u8>, x: f64);
+    fn text(out: &mut Vec<u8>, text: &str);
+    fn bytes(out: &mut Vec<u8>, octets: &[u8]);
+    fn key(out: &mut Vec<u8>, key: &str);
+
+    /// Begins an array or a map of so many elements or entries.
+    fn head(out: &mut Vec<u8>, kind: u8, count: usize);
+    /// Writes another head over the one of `size` bytes that is there.
+    fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, count: usize);
+}
 
 /// Writes one packet behind what is in the buffer.
 #[derive(Debug)]
-pub(crate) struct CborWriter<'a> {
+pub(crate) struct CountedWriter<'a, E> {
     out: &'a mut Vec<u8>,
     start: usize,
     count: usize,
     limits: Limits,
+    encoding: PhantomData<E>,
 }
 
-impl<'a> CborWriter<'a> {
+impl<'a, E: Encoding> CountedWriter<'a, E> {
     #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, limits: Limits) -> Self {
         let start = out.len();
-        out.push(major::ARRAY << 5);
+        E::begin(out);
         Self {
             out,
             start,
             count: 0,
             limits,
+            encoding: PhantomData,
         }
     }
 
     #[inline]
     pub(crate) fn str(&mut self, text: &str) {
         self.count += 1;
-        push_string(self.out, major::TEXT, text.as_bytes());
+        E::text(self.out, text);
     }
 
     #[inline]
     pub(crate) fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
         self.count += 1;
-        argument.serialize(Cbor {
+        argument.serialize(Counted::<E> {
             out: self.out,
             level: 1,
             limit: self.limits.max_depth,
+            encoding: PhantomData,
         })
     }
 
     #[inline]
-    pub(crate) fn finish(&mut self) -> Result<(), EncodeError> {
-        put_head(self.out, self.start, 1, major::ARRAY, self.count);
+    pub(crate) fn finish(mut self) -> Result<(), EncodeError> {
+        let result = self.end();
+        if result.is_err() {
+            self.take_back();
+        }
+        result
+    }
+
+    #[inline]
+    fn end(&mut self) -> Result<(), EncodeError> {
+        E::end(self.out, self.start, self.count)?;
         let limit = self.limits.max_packet;
         if self.out.len() - self.start > limit {
             return Err(EncodeError::TooLarge { limit });
@@ -67,25 +110,20 @@ impl<'a> CborWriter<'a> {
 }
 
 /// Writes one value.
-struct Cbor<'a> {
+struct Counted<'a, E> {
     out: &'a mut Vec<u8>,
     /// How many arrays and maps the value is in.
     level: usize,
     limit: usize,
+    encoding: PhantomData<E>,
 }
 
-impl<'a> Cbor<'a> {
+impl<'a, E: Encoding> Counted<'a, E> {
     #[inline]
-    fn push(self, byte: u8) -> Result<(), EncodeError> {
-        self.out.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn open(self, kind: u8, promised: usize) -> Result<List<'a>, EncodeError> {
+    fn open(self, kind: u8, promised: usize) -> Result<List<'a, E>, EncodeError> {
         let start = self.out.len();
         let inner = self.deeper()?;
-        push_head(inner.out, kind, promised as u64);
+        E::head(inner.out, kind, promised);
         Ok(List {
             kind,
             start,
@@ -110,47 +148,47 @@ impl<'a> Cbor<'a> {
     /// A map whose only entry is the enum variant, up to its value.
     fn variant(self, variant: &str) -> Result<Self, EncodeError> {
         let inner = self.deeper()?;
-        push_head(inner.out, major::MAP, 1);
-        push_string(inner.out, major::TEXT, variant.as_bytes());
+        E::head(inner.out, E::MAP, 1);
+        E::key(inner.out, variant);
         Ok(inner)
     }
 
-    /// Integers that 64 bits cannot hold: the reference makes objects of CBOR's large integers.
+    /// Integers that 64 bits cannot hold are their digits: the reference makes objects of CBOR's large integers.
     fn digits(self, n: impl itoa::Integer) -> Result<(), EncodeError> {
         self.serialize_str(itoa::Buffer::new().format(n))
     }
 }
 
 macro_rules! integers {
-    ($($method:ident $type:ty, $push:expr;)*) => {$(
+    ($($method:ident $type:ty, $push:ident;)*) => {$(
         #[inline]
         fn $method(self, n: $type) -> Result<(), EncodeError> {
-            $push(self.out, n.into());
+            E::$push(self.out, n.into());
             Ok(())
         }
     )*};
 }
 
-impl<'a> Serializer for Cbor<'a> {
+impl<'a, E: Encoding> Serializer for Counted<'a, E> {
     type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = List<'a>;
-    type SerializeTuple = List<'a>;
-    type SerializeTupleStruct = List<'a>;
-    type SerializeTupleVariant = List<'a>;
-    type SerializeMap = List<'a>;
-    type SerializeStruct = List<'a>;
-    type SerializeStructVariant = List<'a>;
+    type SerializeSeq = List<'a, E>;
+    type SerializeTuple = List<'a, E>;
+    type SerializeTupleStruct = List<'a, E>;
+    type SerializeTupleVariant = List<'a, E>;
+    type SerializeMap = List<'a, E>;
+    type SerializeStruct = List<'a, E>;
+    type SerializeStructVariant = List<'a, E>;
 
     integers! {
-        serialize_i8 i8, push_int;
-        serialize_i16 i16, push_int;
-        serialize_i32 i32, push_int;
-        serialize_i64 i64, push_int;
-        serialize_u8 u8, push_unsigned;
-        serialize_u16 u16, push_unsigned;
-        serialize_u32 u32, push_unsigned;
-        serialize_u64 u64, push_unsigned;
+        serialize_i8 i8, int;
+        serialize_i16 i16, int;
+        serialize_i32 i32, int;
+        serialize_i64 i64, int;
+        serialize_u8 u8, unsigned;
+        serialize_u16 u16, unsigned;
+        serialize_u32 u32, unsigned;
+        serialize_u64 u64, unsigned;
     }
 
     fn serialize_i128(self, n: i128) -> Result<(), EncodeError> {
@@ -169,7 +207,8 @@ impl<'a> Serializer for Cbor<'a> {
     }
 
     fn serialize_bool(self, v: bool) -> Result<(), EncodeError> {
-        self.push(if v { 0xf5 } else { 0xf4 })
+        E::bool(self.out, v);
+        Ok(())
     }
 
     fn serialize_f32(self, v: f32) -> Result<(), EncodeError> {
@@ -177,11 +216,11 @@ impl<'a> Serializer for Cbor<'a> {
     }
 
     fn serialize_f64(self, v: f64) -> Result<(), EncodeError> {
-        // CBOR could, but whether a message can be sent must not depend on the connection.
+        // These formats could, but whether a message can be sent must not depend on the connection.
         if !v.is_finite() {
             return Err(EncodeError::NotFinite);
         }
-        push_float(self.out, v);
+        E::float(self.out, v);
         Ok(())
     }
 
@@ -191,18 +230,19 @@ impl<'a> Serializer for Cbor<'a> {
 
     #[inline]
     fn serialize_str(self, v: &str) -> Result<(), EncodeError> {
-        push_string(self.out, major::TEXT, v.as_bytes());
+        E::text(self.out, v);
         Ok(())
     }
 
     #[inline]
     fn serialize_bytes(self, v: &[u8]) -> Result<(), EncodeError> {
-        push_string(self.out, major::BYTES, v);
+        E::bytes(self.out, v);
         Ok(())
     }
 
     fn serialize_none(self) -> Result<(), EncodeError> {
-        self.push(NULL)
+        E::null(self.out);
+        Ok(())
     }
 
     #[inline]
@@ -211,11 +251,13 @@ impl<'a> Serializer for Cbor<'a> {
     }
 
     fn serialize_unit(self) -> Result<(), EncodeError> {
-        self.push(NULL)
+        E::null(self.out);
+        Ok(())
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
-        self.push(NULL)
+        E::null(self.out);
+        Ok(())
     }
 
     fn serialize_unit_variant(
@@ -247,17 +289,21 @@ impl<'a> Serializer for Cbor<'a> {
     }
 
     #[inline]
-    fn serialize_seq(self, len: Option<usize>) -> Result<List<'a>, EncodeError> {
-        self.open(major::ARRAY, len.unwrap_or(0))
+    fn serialize_seq(self, len: Option<usize>) -> Result<List<'a, E>, EncodeError> {
+        self.open(E::ARRAY, len.unwrap_or(0))
     }
 
     #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<List<'a>, EncodeError> {
-        self.open(major::ARRAY, len)
+    fn serialize_tuple(self, len: usize) -> Result<List<'a, E>, EncodeError> {
+        self.open(E::ARRAY, len)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<List<'a>, EncodeError> {
-        self.open(major::ARRAY, len)
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        len: usize,
+    ) -> Result<List<'a, E>, EncodeError> {
+        self.open(E::ARRAY, len)
     }
 
     fn serialize_tuple_variant(
@@ -266,17 +312,17 @@ impl<'a> Serializer for Cbor<'a> {
         _: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<List<'a>, EncodeError> {
-        self.variant(variant)?.open(major::ARRAY, len)
+    ) -> Result<List<'a, E>, EncodeError> {
+        self.variant(variant)?.open(E::ARRAY, len)
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<List<'a>, EncodeError> {
-        self.open(major::MAP, len.unwrap_or(0))
+    fn serialize_map(self, len: Option<usize>) -> Result<List<'a, E>, EncodeError> {
+        self.open(E::MAP, len.unwrap_or(0))
     }
 
     #[inline]
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<List<'a>, EncodeError> {
-        self.open(major::MAP, len)
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<List<'a, E>, EncodeError> {
+        self.open(E::MAP, len)
     }
 
     fn serialize_struct_variant(
@@ -285,14 +331,14 @@ impl<'a> Serializer for Cbor<'a> {
         _: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<List<'a>, EncodeError> {
-        self.variant(variant)?.open(major::MAP, len)
+    ) -> Result<List<'a, E>, EncodeError> {
+        self.variant(variant)?.open(E::MAP, len)
     }
 }
 
 /// An array or a map that is being written.
-struct List<'a> {
-    inner: Cbor<'a>,
+struct List<'a, E> {
+    inner: Counted<'a, E>,
     kind: u8,
     /// Where its head is, how long that is, and what it says.
     start: usize,
@@ -301,20 +347,20 @@ struct List<'a> {
     count: usize,
 }
 
-impl List<'_> {
+impl<E: Encoding> List<'_, E> {
     #[inline]
     fn key(&mut self, key: &str) {
         self.count += 1;
-        push_string(self.inner.out, major::TEXT, key.as_bytes());
+        E::key(self.inner.out, key);
     }
 
     #[inline]
     fn value<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), EncodeError> {
-        let Cbor { out, level, limit } = &mut self.inner;
-        v.serialize(Cbor {
-            out,
-            level: *level,
-            limit: *limit,
+        v.serialize(Counted::<E> {
+            out: self.inner.out,
+            level: self.inner.level,
+            limit: self.inner.limit,
+            encoding: PhantomData,
         })
     }
 
@@ -323,7 +369,7 @@ impl List<'_> {
     fn close(self) -> Result<(), EncodeError> {
         if self.count != self.promised {
             let head = self.head.into();
-            put_head(self.inner.out, self.start, head, self.kind, self.count);
+            E::put_head(self.inner.out, self.start, head, self.kind, self.count);
         }
         Ok(())
     }
@@ -331,7 +377,7 @@ impl List<'_> {
 
 macro_rules! elements {
     ($($trait:ident $method:ident)*) => {$(
-        impl ser::$trait for List<'_> {
+        impl<E: Encoding> ser::$trait for List<'_, E> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -356,7 +402,7 @@ elements! {
     SerializeTupleVariant serialize_field
 }
 
-impl ser::SerializeMap for List<'_> {
+impl<E: Encoding> ser::SerializeMap for List<'_, E> {
     type Ok = ();
     type Error = EncodeError;
 
@@ -377,7 +423,7 @@ impl ser::SerializeMap for List<'_> {
 
 macro_rules! fields {
     ($($trait:ident)*) => {$(
-        impl ser::$trait for List<'_> {
+        impl<E: Encoding> ser::$trait for List<'_, E> {
             type Ok = ();
             type Error = EncodeError;
 
