@@ -132,7 +132,7 @@ fn values(packet: &[u8]) -> Option<Vec<Value>> {
 /// The same in the formats that nobody has recorded.
 fn others(kind: u8, values: &[Value]) -> Option<(u8, Vec<u8>)> {
     let format = super::stream::format(2);
-    if kind != 1 || format.name() != "postcard" {
+    if kind != 1 || format.name() != "postcard/1" {
         return None;
     }
     let mut out = Vec::new();

@@ -75,11 +75,11 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What is compiled in, by numbers that do not change: 0 JSON, 1 CBOR.
+/// What is compiled in, by numbers that do not change: 0 JSON, 1 CBOR, 2 postcard.
 pub(super) fn format(number: u8) -> Format {
     let name = match number {
         1 => "cbor",
-        2 => "postcard",
+        2 => "postcard/1",
         _ => "json",
     };
     let mut formats = Format::built_in();

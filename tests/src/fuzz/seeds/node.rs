@@ -1,6 +1,6 @@
 //! Scripts in which strangers say to one node what others have said to another.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use aemp_codec::{Format, Value};
 
@@ -8,7 +8,9 @@ use super::{Seeds, packets, signature};
 use crate::transcript::Transcript;
 
 /// How many packets a script has at most.
-const MOST_PACKETS: usize = 30;
+const MOST_PACKETS: usize = 20;
+/// How many packets of a kind there are in all of them.
+const MOST_OF_A_KIND: u32 = 3;
 
 /// What the own node does meanwhile, and what the network does, by turns.
 const MEANWHILE: [&str; 12] = [
@@ -28,11 +30,15 @@ const MEANWHILE: [&str; 12] = [
 
 /// One script for each recording whose packets are new, and for each kind of node.
 pub(super) fn scripts(transcripts: &[Transcript]) -> Seeds {
-    let (mut seeds, mut known) = (Seeds::new(), BTreeSet::new());
+    let (mut seeds, mut known) = (Seeds::new(), BTreeMap::new());
     for (number, transcript) in transcripts.iter().enumerate() {
         let said = packets(transcript).into_iter().map(|(_, values)| values);
         let new: Vec<_> = said
-            .filter(|values| known.insert(signature(values)))
+            .filter(|values| {
+                let known: &mut u32 = known.entry(signature(values)).or_default();
+                *known += 1;
+                *known <= MOST_OF_A_KIND
+            })
             .take(MOST_PACKETS)
             .collect();
         if new.is_empty() {
