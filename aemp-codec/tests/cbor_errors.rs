@@ -320,3 +320,24 @@ fn references_do_not_make_a_packet_grow_beyond_the_limit() {
     }
     assert!((500..50_000).contains(&count), "{count}");
 }
+
+/// A few hundred bytes cannot stand for as many values as the largest packet has bytes.
+#[test]
+fn references_grow_with_the_packet_only() {
+    let mut packet = hex("9f d81c 99 1000");
+    packet.extend([0x01; 0x1000]);
+    for _ in 0..5000 {
+        packet.extend(hex("d81d 00"));
+    }
+    packet.push(0xff);
+    let limits = Limits::default();
+    let most = packet.len() * 16 + (1 << 20);
+    assert!(most < limits.max_packet);
+    let mut reader = Format::Cbor.reader(&packet, limits).expect("a packet");
+    let mut count = 0;
+    while let Ok(Some(list)) = reader.arg::<Vec<u8>>() {
+        assert_eq!(list.len(), 0x1000);
+        count += 1;
+    }
+    assert_eq!(count - 1, most / (0x1000 + 3));
+}

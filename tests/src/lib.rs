@@ -1,7 +1,9 @@
 //! What several of the tests need.
 
+pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod soak;
+pub mod transcript;
 
 use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},

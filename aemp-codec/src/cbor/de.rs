@@ -72,13 +72,12 @@ impl<'de> CborReader<'de> {
         }
     }
 
-    /// A key: integers as they are, for maps that are keyed by them, everything else as Perl's text.
+    /// A key, as Perl's text: those who take keys of any kind must not see what kind of number it was.
     fn key(&mut self) -> Result<Scalar<'de>, DecodeError> {
         if let Some(text) = self.short_text() {
             return Ok(Scalar::Str(text.into()));
         }
         match self.item()? {
-            Item::Scalar(key @ (Scalar::Int(_) | Scalar::UInt(_))) => Ok(key),
             Item::Scalar(key) => Ok(Scalar::Str(key.into_text())),
             other => Err(DecodeError::invalid_type(other.unexpected(), &"a key")),
         }

@@ -12,6 +12,19 @@ use crate::error::DecodeError;
 use crate::format::Limits;
 use crate::lenient::Scalar;
 
+/// Bytes of any packet that may be read once more.
+const AGAIN: usize = 1 << 20;
+
+/// How many bytes of a packet may be read once more because references lead to them. Not as many as a packet may have:
+/// each can become a value, so that a handful of references would stand for gigabytes.
+fn again(packet: &[u8], limits: Limits) -> usize {
+    packet
+        .len()
+        .saturating_mul(16)
+        .saturating_add(AGAIN)
+        .min(limits.max_packet)
+}
+
 /// Walks through the elements of a packet, and through what is in them.
 #[derive(Clone, Debug)]
 pub(crate) struct CborReader<'de> {
@@ -39,7 +52,7 @@ impl<'de> CborReader<'de> {
             depth: 0,
             max_depth: limits.max_depth,
             references: None,
-            again: limits.max_packet,
+            again: again(packet, limits),
         };
         let mut head = reader.head()?;
         while head.is_tag() {

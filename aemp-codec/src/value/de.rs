@@ -103,9 +103,23 @@ macro_rules! scalars {
     )*};
 }
 
+macro_rules! floats {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            match self.parts() {
+                Parts::Scalar(Scalar::Float(x)) => visitor.visit_f64(x),
+                Parts::Scalar(scalar) => scalar.$method(visitor),
+                parts => parts.visit(visitor),
+            }
+        }
+    )*};
+}
+
 impl<'de> Parts<'de> {
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self {
+            // As straight from the packets that can have them: infinity and not-a-number are floats.
+            Self::Scalar(Scalar::Float(x)) => visitor.visit_f64(x),
             Self::Scalar(scalar) => scalar.deserialize_any(visitor),
             Self::List(mut list) => {
                 let value = visitor.visit_seq(&mut list)?;
@@ -131,9 +145,11 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'de> {
     scalars! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier
+        deserialize_u128 deserialize_char deserialize_str deserialize_string deserialize_bytes
+        deserialize_byte_buf deserialize_identifier
     }
+
+    floats! { deserialize_f32 deserialize_f64 }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self {

@@ -253,7 +253,8 @@ impl Parser<'_> {
                 '\n' | '\r' => {
                     return Err((start, "a text without a closing quote in its line".into()));
                 }
-                c if c.is_ascii_control() && c != '\t' => {
+                // Not U+007F: JSON allows it, and so it is written.
+                c if c < ' ' && c != '\t' => {
                     return Err((self.at, "a control character in a text".into()));
                 }
                 c => {

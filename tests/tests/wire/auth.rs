@@ -2,7 +2,7 @@
 
 use aemp::proto::auth::{Method, Secret};
 
-use crate::transcript;
+use aemp_tests::transcript;
 
 #[test]
 fn every_auth_vector_matches() {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{handshakes, nodes, ports, replay, transcript};
+use aemp_tests::transcript;
+
+use crate::{handshakes, nodes, ports, replay};
 
 /// What is not played by whole nodes.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -16,7 +16,7 @@ use aemp_codec::{
 };
 use serde_json::Value as Json;
 
-use crate::transcript::{self, Transcript, without_end};
+use aemp_tests::transcript::{self, Transcript, without_end};
 
 /// The recordings that are about nothing else.
 pub(crate) const SCENARIOS: &[&str] = &[

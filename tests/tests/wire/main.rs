@@ -10,4 +10,3 @@ mod packets;
 mod ports;
 mod replay;
 mod tls;
-mod transcript;

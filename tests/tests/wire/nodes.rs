@@ -11,7 +11,7 @@ use aemp::proto::{
 };
 use aemp_codec::{Format, Limits, NodeId};
 
-use crate::transcript::{self, Transcript};
+use aemp_tests::transcript::{self, Transcript};
 
 /// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
 const PROOF: &[u8] = b"cleartext;67656865696d;json\n";

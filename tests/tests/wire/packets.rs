@@ -11,7 +11,7 @@ use aemp::proto::{
 use aemp_codec::{Format, Limits, NodeId, PacketReader, Value};
 use serde_json::Value as Json;
 
-use crate::transcript::{self, Transcript, packet_json as json};
+use aemp_tests::transcript::{self, Transcript, packet_json as json};
 
 /// Scenarios with packets that no request or message is; the codec has its own tests of them.
 const ODD: [&str; 3] = ["snd_values", "snd_values_cbor", "snd_unencodable"];

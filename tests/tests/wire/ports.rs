@@ -13,13 +13,11 @@ use aemp::Value;
 use serde_json::{Value as Json, json};
 
 use self::stage::Stage;
-use crate::{
-    replay::story::{
-        self, Happening,
-        What::{self, Close, Open, Packet, Proved, Step},
-    },
-    transcript::{self, Transcript},
+use crate::replay::story::{
+    self, Happening,
+    What::{self, Close, Open, Packet, Proved, Step},
 };
+use aemp_tests::transcript::{self, Transcript};
 
 /// How long anything may take before a test gives it up.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -26,7 +26,7 @@ use self::{
     subject::Subject,
     view::View,
 };
-use crate::transcript::{self, Transcript, packet_json};
+use aemp_tests::transcript::{self, Transcript, packet_json};
 
 /// Plays a scenario once for each of its nodes.
 fn replay(scenario: &str) {

@@ -261,3 +261,27 @@ async fn secure_mode() {
     assert_eq!(raw.packet().await, json!(["", "kil0", local.name(), "bye"]));
     scene.goes_on().await;
 }
+
+/// A port whose handler never ends: who fills its queue loses the connection, and its monitors fire.
+#[tokio::test]
+async fn messages_that_a_port_does_not_take() {
+    let scene = Scene::new(|node| node.max_port_queue(3000)).await;
+    let port = scene.neighbour.spawn("a", "Net::counter", args![0]);
+    let mut raw = Raw::login(&scene.node, "raw").await;
+    let down = watch(&scene.node, &PortId::parse("raw").unwrap());
+    let ponder = json!([port.name(), "ponder"]).to_string();
+    // As many as may wait are none too many, the connection's end is seen with the next that are counted.
+    raw.send(ponder.repeat(3000)).await;
+    raw.send(r#"["","AnyEvent::MP::_spawn","q","Net::counter",7]["q","get","raw#r"]"#)
+        .await;
+    assert_eq!(raw.packet().await, json!(["r", 7]));
+    let _ = raw.try_send(ponder.repeat(2000)).await;
+    let reason = down.await.to_string();
+    assert!(reason.contains("a port's queue is full"), "{reason}");
+    let so = format!("{} takes no more, the connection is ended", port.name());
+    scene
+        .logs
+        .warned(&format!("raw: max_port_queue (3000) reached: {so}"))
+        .await;
+    scene.goes_on().await;
+}

@@ -10,7 +10,7 @@ use aemp::proto::{
 use aemp_codec::NodeId;
 
 use super::{Outcome, ends};
-use crate::transcript::{self, Transcript};
+use aemp_tests::transcript::{self, Transcript};
 
 /// Storable is Perl's own and never offered. A node that speaks nothing else is let go before anything is proved to it; one that has
 /// it among others is spoken to in another.

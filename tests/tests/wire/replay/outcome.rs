@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::subject::Subject;
-use crate::transcript::Transcript;
+use aemp_tests::transcript::Transcript;
 
 /// Compares what the node knows at the end with what the recorded one knew.
 pub(crate) fn check(transcript: &Transcript, subject: &Subject) {

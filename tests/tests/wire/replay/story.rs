@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use aemp_codec::Format;
 use serde_json::Value as Json;
 
-use crate::transcript::{Transcript, base64, format, packet_json};
+use aemp_tests::transcript::{Transcript, base64, format, packet_json};
 
 /// Something that happened, and when.
 pub(crate) struct Happening {

@@ -21,7 +21,7 @@ use aemp_codec::{Format, Limits, NodeId};
 use serde_json::Value as Json;
 
 use super::told::{Watching, answer_json, json};
-use crate::transcript::{format, packet_json};
+use aemp_tests::transcript::{format, packet_json};
 
 pub(crate) struct Subject {
     pub(crate) id: String,

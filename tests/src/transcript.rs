@@ -6,21 +6,29 @@ use aemp_codec::{Format, Limits, Value};
 use serde_json::Value as Json;
 
 /// One recorded scenario.
-pub(crate) struct Transcript {
-    pub(crate) name: String,
-    pub(crate) json: Json,
+#[derive(Debug)]
+pub struct Transcript {
+    /// Its name: the file's, without its end.
+    pub name: String,
+    /// All of it.
+    pub json: Json,
 }
 
 /// What one end of one connection sent, or did.
-pub(crate) struct Event<'a> {
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a str,
-    pub(crate) phase: &'a str,
-    pub(crate) bytes: Vec<u8>,
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Who sent it.
+    pub from: &'a str,
+    /// To whom.
+    pub to: &'a str,
+    /// In which part of the conversation: `greeting`, `auth`, `data`, `raw`, and others.
+    pub phase: &'a str,
+    /// What was sent.
+    pub bytes: Vec<u8>,
 }
 
 /// All transcripts whose name does not say that they are about something else.
-pub(crate) fn all() -> Vec<Transcript> {
+pub fn all() -> Vec<Transcript> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts");
     let mut transcripts: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -42,7 +50,7 @@ pub(crate) fn all() -> Vec<Transcript> {
 }
 
 /// The transcript of that name.
-pub(crate) fn one(name: &str) -> Transcript {
+pub fn one(name: &str) -> Transcript {
     all()
         .into_iter()
         .find(|transcript| transcript.name == name)
@@ -62,7 +70,7 @@ impl Transcript {
     }
 
     /// The connections: number, initiator, acceptor, and the record itself.
-    pub(crate) fn connections(&self) -> impl Iterator<Item = (u64, &str, &str, &Json)> {
+    pub fn connections(&self) -> impl Iterator<Item = (u64, &str, &str, &Json)> {
         self.json["connections"]
             .as_array()
             .unwrap()
@@ -79,7 +87,7 @@ impl Transcript {
     }
 
     /// What happened on a connection, in order.
-    pub(crate) fn events(&self, conn: u64) -> Vec<Event<'_>> {
+    pub fn events(&self, conn: u64) -> Vec<Event<'_>> {
         let events = self.json["events"].as_array().unwrap();
         let here = events.iter().filter(|event| event["conn"] == conn);
         here.map(|event| {
@@ -97,7 +105,7 @@ impl Transcript {
     }
 
     /// What one end of a connection sent in one phase, piece by piece.
-    pub(crate) fn sent(&self, conn: u64, from: &str, phase: &str) -> Vec<Vec<u8>> {
+    pub fn sent(&self, conn: u64, from: &str, phase: &str) -> Vec<Vec<u8>> {
         let events = self.events(conn).into_iter();
         events
             .filter(|event| event.from == from && event.phase == phase)
@@ -106,38 +114,47 @@ impl Transcript {
     }
 
     /// The secret of a node.
-    pub(crate) fn secret(&self, node: &str) -> &str {
+    pub fn secret(&self, node: &str) -> &str {
         let own = self.json["nodes"][node]["secret"].as_str();
         own.unwrap_or_else(|| self.json["secret"].as_str().unwrap_or_default())
     }
 
     /// What the nodes have logged, as one text.
-    pub(crate) fn logged(&self) -> String {
+    pub fn logged(&self) -> String {
         self.json["logged"].to_string()
     }
 }
 
 /// A line without its end.
-pub(crate) fn without_end(line: &[u8]) -> &[u8] {
+pub fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The format of that name, if it is built in.
-pub(crate) fn format(name: &str) -> Option<Format> {
+pub fn format(name: &str) -> Option<Format> {
     Format::built_in()
         .into_iter()
         .find(|format| format.name() == name)
 }
 
 /// A packet as JSON, in which CBOR's two kinds of strings are one.
-pub(crate) fn packet_json(format: &Format, packet: &[u8]) -> Json {
+///
+/// # Panics
+///
+/// When it is no packet.
+pub fn packet_json(format: &Format, packet: &[u8]) -> Json {
     let mut reader = format.reader(packet, Limits::default()).unwrap();
     let values = Value::from(reader.rest().unwrap());
     serde_json::from_str(&values.to_string()).unwrap()
 }
 
-pub(crate) fn base64(text: &str) -> Vec<u8> {
+/// The octets of a text in base 64.
+///
+/// # Panics
+///
+/// When it is none.
+pub fn base64(text: &str) -> Vec<u8> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut octets, mut bits, mut count) = (Vec::new(), 0u32, 0);
     for digit in text.trim_end_matches('=').chars() {

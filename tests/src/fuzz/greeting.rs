@@ -1,0 +1,175 @@
+//! Greetings and authentication lines: whoever connects can send these.
+//!
+//! The first byte says what kind of node listens, the second how its socket cuts what arrives; the rest is what the peer sends.
+//! `hmac_sha3_512;*` in the peer's third line stands for the right proof, which no mutation would find.
+
+use std::sync::Arc;
+
+use aemp::proto::{
+    Time,
+    auth::{Method, Secret},
+    handshake::{Established, Greeting, Handshake, HandshakeConfig, HandshakeOutput},
+};
+use aemp_codec::{Format, NodeId};
+
+use super::Input;
+
+const SECRET: &[u8] = b"geheim";
+const NONCE: &str = "a nonce that everybody knows";
+const TO_BE_PROVED: &[u8] = b"hmac_sha3_512;*";
+
+/// What one end made of what the other has sent.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    sent: Vec<u8>,
+    told: Vec<String>,
+    established: Option<String>,
+    leftover: Vec<u8>,
+}
+
+pub(super) fn run(bytes: &[u8]) -> usize {
+    let mut input = Input::new(bytes);
+    let (kind, cut) = (input.byte(), input.byte());
+    let config = Arc::new(config(kind));
+    let (theirs, honest) = proved(&config, input.rest());
+    greeting_survives(&theirs);
+
+    let whole = handshake(&config, [&*theirs], kind & 1 == 0);
+    let pieces = handshake(&config, Input::pieces(&theirs, cut), kind & 1 == 0);
+    assert_eq!(whole, pieces, "how bytes arrive must not matter");
+    let later = handshake(&config, [&*theirs], kind & 1 != 0);
+    assert_eq!(whole.established, later.established, "nor who goes first");
+    assert_eq!(whole.leftover, later.leftover);
+    if whole.established.is_some() {
+        assert!(config.secret.is_some(), "in without any secret");
+        assert!(honest || in_clear(&theirs), "in without knowing the secret");
+    }
+    whole.told.len() + usize::from(whole.established.is_some())
+}
+
+/// Nodes with all methods and formats; with some of them only; without a secret.
+fn config(kind: u8) -> HandshakeConfig {
+    let node = NodeId::new("us").expect("a node ID");
+    let secret = (kind & 2 == 0).then(|| Secret::new(SECRET));
+    let mut config = HandshakeConfig::new(node, secret);
+    config.provider = "fuzz".into();
+    if kind & 4 != 0 {
+        config.formats = vec![Format::Json];
+    }
+    if kind & 8 != 0 {
+        config.auth_offer = vec![Method::Cleartext];
+    }
+    if kind & 16 != 0 {
+        config.auth_accept = vec![Method::HmacSha3_512];
+    }
+    config
+}
+
+fn greeting(config: &HandshakeConfig) -> Greeting {
+    config.greeting("192.0.2.1:4040")
+}
+
+/// What the peer sends, and whether it has been given the proof.
+fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
+    let mut lines = theirs.splitn(3, |&byte| byte == b'\n');
+    let (Some(first), Some(second), Some(rest)) = (lines.next(), lines.next(), lines.next()) else {
+        return (theirs.into(), false);
+    };
+    let Some(behind) = rest.strip_prefix(TO_BE_PROVED) else {
+        return (theirs.into(), false);
+    };
+    let trim = |line: &'_ [u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+    let ours = greeting(config).to_string();
+    let proof = Method::HmacSha3_512.proof(
+        &Secret::new(SECRET),
+        [&trim(first), &trim(second)],
+        [ours.as_bytes(), NONCE.as_bytes()],
+    );
+    let proof = proof.expect("a method without TLS");
+    let start = &theirs[..theirs.len() - rest.len()];
+    let theirs = [start, b"hmac_sha3_512;", proof.as_str().as_bytes(), behind];
+    (theirs.concat(), true)
+}
+
+/// Whether the secret itself, in hexadecimal, is in the third line.
+fn in_clear(theirs: &[u8]) -> bool {
+    let third = theirs.split(|&byte| byte == b'\n').nth(2);
+    third.is_some_and(|line| line.starts_with(b"cleartext;67656865696d"))
+}
+
+/// What can be read can be written, and says the same then.
+fn greeting_survives(theirs: &[u8]) {
+    let line = theirs.split(|&byte| byte == b'\n').next();
+    if let Ok(read) = Greeting::parse(line.unwrap_or_default()) {
+        let again = Greeting::parse(read.to_string().as_bytes());
+        assert_eq!(again.as_ref(), Ok(&read));
+        assert_eq!(read.keepalive(), again.expect("just now").keepalive());
+    }
+}
+
+fn handshake<'a>(
+    config: &Arc<HandshakeConfig>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    at_once: bool,
+) -> Outcome {
+    let mut handshake = Handshake::with_greeting(
+        Time::ZERO,
+        Arc::clone(config),
+        greeting(config),
+        NONCE.into(),
+    );
+    if at_once {
+        handshake.proceed();
+    }
+    let mut outcome = Outcome::default();
+    for piece in pieces {
+        // What arrives behind the handshake is for the link.
+        if outcome.established.is_some() {
+            outcome.leftover.extend_from_slice(piece);
+            continue;
+        }
+        handshake.receive(piece);
+        outcome.take(&mut handshake);
+    }
+    handshake.proceed();
+    outcome.take(&mut handshake);
+    handshake.timeout(handshake.deadline());
+    outcome.take(&mut handshake);
+    assert!(handshake.poll().is_none(), "what is over stays over");
+    outcome
+}
+
+impl Outcome {
+    fn take(&mut self, handshake: &mut Handshake) {
+        while let Some(output) = handshake.poll() {
+            match output {
+                HandshakeOutput::Transmit(bytes) => self.sent.extend(bytes),
+                HandshakeOutput::Established(established) => self.establish(established),
+                HandshakeOutput::Failed(error) => {
+                    assert!(self.established.is_none(), "{error}");
+                    let text = error.to_string();
+                    assert!(text.len() < 1000, "a log line of {} bytes", text.len());
+                    assert!(!text.contains(char::is_control), "{text:?} in a log");
+                    self.told.push(text);
+                }
+                other => self.told.push(format!("{other:?}")),
+            }
+        }
+    }
+
+    fn establish(&mut self, established: Established) {
+        let Established {
+            node,
+            send,
+            recv,
+            leftover,
+            peer_keepalive,
+            provider,
+        } = established;
+        assert!(self.established.is_none(), "established twice");
+        self.leftover = leftover;
+        self.established = Some(format!(
+            "{node} {send} {recv} {peer_keepalive:?} {provider:?}"
+        ));
+    }
+}

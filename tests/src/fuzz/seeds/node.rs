@@ -1,0 +1,67 @@
+//! Scripts in which strangers say to one node what others have said to another.
+
+use std::collections::BTreeMap;
+
+use aemp_codec::{Format, Value};
+
+use super::{Seeds, packets, signature};
+use crate::transcript::Transcript;
+
+/// How many packets a script has at most.
+const MOST_PACKETS: usize = 20;
+/// How many packets of a kind there are in all of them.
+const MOST_OF_A_KIND: u32 = 3;
+
+/// What the own node does meanwhile, and what the network does, by turns.
+const MEANWHILE: [&str; 12] = [
+    "e family key value\n",
+    "m a port\n",
+    "w family\n",
+    "t2\n",
+    "s a text\n",
+    "q family\n",
+    "o\n",
+    "k family\n",
+    "t3\nx\n",
+    "d family key\n",
+    "!\nu\n",
+    "v\nt4\n",
+];
+
+/// One script for each recording whose packets are new, and for each kind of node.
+pub(super) fn scripts(transcripts: &[Transcript]) -> Seeds {
+    let (mut seeds, mut known) = (Seeds::new(), BTreeMap::new());
+    for (number, transcript) in transcripts.iter().enumerate() {
+        let said = packets(transcript).into_iter().map(|(_, values)| values);
+        let new: Vec<_> = said
+            .filter(|values| {
+                let known: &mut u32 = known.entry(signature(values)).or_default();
+                *known += 1;
+                *known <= MOST_OF_A_KIND
+            })
+            .take(MOST_PACKETS)
+            .collect();
+        if new.is_empty() {
+            continue;
+        }
+        let formats = Format::built_in();
+        let format = |turn: usize| &formats[turn % formats.len()];
+        let mut script = vec![number as u8 % 16];
+        let logins = ["a", "b", "seed"].into_iter().enumerate();
+        for (turn, node) in logins {
+            let keys = ["keepalive=10", "arbiter=1", ""][turn];
+            let login = format!("+\n={turn}{node} {} {keys}\n", format(turn + number));
+            script.extend(login.bytes());
+        }
+        for (turn, values) in new.into_iter().enumerate() {
+            let packet = Value::from(values).to_string();
+            let who = turn % 3;
+            script.extend(format!("<{who}{packet}\n").bytes());
+            let meanwhile = MEANWHILE[(turn + number) % MEANWHILE.len()];
+            script.extend(meanwhile.bytes());
+        }
+        script.extend(b"-0\nt3\n!\n");
+        seeds.insert(transcript.name.clone(), script);
+    }
+    seeds
+}
