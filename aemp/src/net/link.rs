@@ -249,7 +249,7 @@ impl Pump<'_> {
         }
         self.charge();
         let delivered = match std::mem::take(&mut self.brought.too_much) {
-            true => delivered.and(Err(TOO_MUCH.into())),
+            true => delivered.and_then(|()| Err(TOO_MUCH.into())),
             false => delivered,
         };
         if let Some(running) = running {

@@ -25,6 +25,8 @@ struct Outcome {
     told: Vec<String>,
     established: Option<String>,
     leftover: Vec<u8>,
+    /// TLS was wanted by both. What follows is taken as if it were within.
+    secured: bool,
 }
 
 pub(super) fn run(bytes: &[u8]) -> usize {
@@ -40,14 +42,14 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     let later = handshake(&config, [&*theirs], kind & 1 != 0);
     assert_eq!(whole.established, later.established, "nor who goes first");
     assert_eq!(whole.leftover, later.leftover);
-    if whole.established.is_some() {
+    if whole.established.is_some() && !whole.secured {
         assert!(config.secret.is_some(), "in without any secret");
         assert!(honest || in_clear(&theirs), "in without knowing the secret");
     }
     whole.told.len() + usize::from(whole.established.is_some())
 }
 
-/// Nodes with all methods and formats; with some of them only; without a secret.
+/// Nodes with all methods and formats; with some of them only; without a secret; with a certificate.
 fn config(kind: u8) -> HandshakeConfig {
     let node = NodeId::new("us").expect("a node ID");
     let secret = (kind & 2 == 0).then(|| Secret::new(SECRET));
@@ -62,6 +64,8 @@ fn config(kind: u8) -> HandshakeConfig {
     if kind & 16 != 0 {
         config.auth_accept = vec![Method::HmacSha3_512];
     }
+    config.tls = kind & 32 != 0;
+    config.require_tls = kind & 64 != 0;
     config
 }
 
@@ -81,7 +85,7 @@ fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
     let trim = |line: &'_ [u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
     let ours = greeting(config).to_string();
     let proof = Method::HmacSha3_512.proof(
-        &Secret::new(SECRET),
+        Some(&Secret::new(SECRET)),
         [&trim(first), &trim(second)],
         [ours.as_bytes(), NONCE.as_bytes()],
     );
@@ -152,6 +156,12 @@ impl Outcome {
                     assert!(!text.contains(char::is_control), "{text:?} in a log");
                     self.told.push(text);
                 }
+                HandshakeOutput::StartTls(start) => {
+                    assert!(!self.secured, "TLS twice");
+                    self.secured = true;
+                    handshake.secured();
+                    handshake.receive(&start.leftover);
+                }
                 other => self.told.push(format!("{other:?}")),
             }
         }
@@ -164,12 +174,17 @@ impl Outcome {
             recv,
             leftover,
             peer_keepalive,
+            trusted,
             provider,
         } = established;
+        assert!(
+            trusted || self.secured,
+            "whom to distrust is known within TLS only"
+        );
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {provider:?}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?}"
         ));
     }
 }

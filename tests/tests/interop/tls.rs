@@ -53,7 +53,7 @@ fn ours() -> String {
 /// Our node and theirs, connected in TLS of that version. Who dials alternates.
 async fn pair(cert: &str, node: NodeBuilder, round: usize, conf: &str) -> Option<(Node, Perl)> {
     let settings = [("PEER_CERT", cert), ("OPENSSL_CONF", conf)];
-    let (node, mut perl) = if round % 2 == 0 {
+    let (node, mut perl) = if round.is_multiple_of(2) {
         let perl = Perl::start_set("perl", &[], &settings).await?;
         (node.seed(&perl.address).start().await.unwrap(), perl)
     } else {

@@ -9,7 +9,7 @@ use aemp::proto::{
 };
 use aemp_codec::{Format, NodeId};
 
-use crate::transcript::{self, Transcript, without_end};
+use aemp_tests::transcript::{self, Transcript, without_end};
 
 fn sit_down(transcript: &Transcript, own: &str) -> Handshake {
     let lines = transcript.sent(1, own, "greeting");

@@ -34,7 +34,10 @@ impl Machine {
                 assert!(self.conns.contains_key(&conn), "{conn:?} is not there");
                 assert!(bytes.ends_with(b"\n"), "half a line");
             }
-            Output::Close { conn } => drop(self.conns.remove(&conn)),
+            // Nobody here wants TLS.
+            Output::StartTls { conn, .. } | Output::Close { conn } => {
+                drop(self.conns.remove(&conn))
+            }
             Output::Established {
                 conn,
                 node,

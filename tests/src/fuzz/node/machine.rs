@@ -76,7 +76,7 @@ impl Machine {
             config.listeners = vec!["192.0.2.2:4040".into()];
         }
         config.global = kind & 4 != 0;
-        config.max_handshakes = 4;
+        config.max_strangers = 4;
         let limits = Limits::default().with_max_packet(1 << 16);
         let peers = PeerMap::new(PeerLimits {
             max_queue_bytes: if kind & 8 == 0 { 1 << 16 } else { 500 },

@@ -6,7 +6,7 @@ use aemp_codec::{Format, Limits};
 use serde_json::Value as Json;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use crate::transcript::packet_json;
+use aemp_tests::transcript::packet_json;
 
 pub(super) struct Socket {
     pub(super) stream: TcpStream,

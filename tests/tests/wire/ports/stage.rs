@@ -15,10 +15,8 @@ use tokio::{
 };
 
 use super::socket::Socket;
-use crate::{
-    replay::story::Proved,
-    transcript::{Transcript, format, packet_json},
-};
+use crate::replay::story::Proved;
+use aemp_tests::transcript::{Transcript, format, packet_json};
 
 /// What every recorded node has as its secret, in hexadecimal.
 fn hex(secret: &str) -> String {

@@ -4,7 +4,7 @@ use aemp::proto::global as db;
 use serde_json::{Value as Json, json};
 
 use super::story::{self, What};
-use crate::transcript::Transcript;
+use aemp_tests::transcript::Transcript;
 
 /// When something was done.
 #[derive(Clone, Debug, PartialEq)]
