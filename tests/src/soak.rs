@@ -2,7 +2,7 @@
 //!
 //! There are four kinds of processes, all of them the program `aemp-soak`: the *victim* ([`victim`]), two *friends* that count and time
 //! what they are served ([`friend`]), an *attacker* that speaks the protocol by hand ([`attack`]), and the conductor, which is whoever
-//! calls [`conduct`]. Each [`Scenario`] has a fresh victim and fresh friends; phases without and with the attack take turns.
+//! calls [`conduct()`]. Each [`Scenario`] has a fresh victim and fresh friends; phases without and with the attack take turns.
 //!
 //! What is checked in any case: nothing is lost for the friends (numbered messages both ways, under monitors), all their calls are
 //! answered, newcomers get in during and after the attack, the victim's memory stays within the scenario's bound, its
