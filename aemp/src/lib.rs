@@ -97,6 +97,8 @@ pub mod __private;
 pub mod config;
 pub mod db;
 mod error;
+mod exec;
+mod guard;
 pub mod limits;
 mod macros;
 mod message;

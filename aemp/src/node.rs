@@ -34,6 +34,7 @@ use crate::{
     Reason, Sent, StartError,
     config::Permit,
     db::machine::Database,
+    exec::scheduler::Scheduler,
     message::{Port, PortRef},
     net::{Net, Place},
     port::{
@@ -42,7 +43,6 @@ use crate::{
         cell::Cell,
         destination::Destination,
         handle::DecodingScope,
-        scheduler::Scheduler,
         table::Table,
     },
     proto::limits::NodeLimits,

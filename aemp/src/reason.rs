@@ -4,6 +4,8 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use aemp_codec::Value;
 
+use crate::guard;
+
 /// Why a port was killed: a list of values, empty for a normal end (PROTOCOL.md section 7).
 ///
 /// Cheap to clone. Elements of any kind pass through the network unchanged.
@@ -36,7 +38,7 @@ impl Reason {
     /// `die, TEXT`: a handler failed. Trailing line feeds of the text are dropped, as the reference does.
     #[must_use]
     pub fn die(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
+        let text = guard::display(&text);
         Self::new(vec!["die".into(), text.trim_end_matches('\n').into()])
     }
 

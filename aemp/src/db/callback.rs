@@ -12,7 +12,7 @@ use super::{
     gathered::{Gathered, Taken},
     machine::{Sink, Watching},
 };
-use crate::{port::work::shielded, proto::global::Watched};
+use crate::{guard::shielded, proto::global::Watched};
 
 /// What a watched family holds.
 #[derive(Debug, Default, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use super::{Net, lock};
 use crate::{
     Node,
     db::machine::Sink,
-    port::work::shielded,
+    guard::shielded,
     proto::{
         global::{Answer, QueryId},
         peer::MonitorId,

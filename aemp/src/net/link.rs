@@ -17,11 +17,11 @@ use super::{
     socket,
 };
 use crate::{
+    exec::{scheduler::Running, slice::Slice},
     node::{
         remote::{Remote, line::Line},
         request::Brought,
     },
-    port::{scheduler::Running, slice::Slice},
     proto::{
         Time,
         link::{Link, LinkAction, TIMED_OUT},

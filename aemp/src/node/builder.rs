@@ -29,9 +29,10 @@ use crate::{
     Args, Cx, StartError,
     config::{Cert, Environment, Settings},
     db::machine::Database,
+    exec::scheduler::Scheduler,
     message::Origin,
     net::{Net, Place},
-    port::{scheduler::Scheduler, table::Table},
+    port::table::Table,
     proto::handshake::auth::Secret,
 };
 

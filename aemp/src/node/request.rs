@@ -13,11 +13,11 @@ use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 use super::{Given, Node, registry::perl_bool, remote::Remote, short};
 use crate::{
     Reason,
+    exec::scheduler,
     message::Origin,
     port::{
         monitor::{self, Action},
         queue::Pushed,
-        scheduler,
     },
     proto::{
         mesh::RawRequest,
@@ -251,7 +251,7 @@ impl Node {
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
         match self.registry().function(function) {
-            Some(run) => crate::port::work::shielded(|| run(origin, args)),
+            Some(run) => crate::guard::shielded(|| run(origin, args)),
             None if from.is_none_or(|from| from.account().may_complain()) => {
                 let (from, function) = (name_of(from), short(function));
                 let text = format!(

@@ -1,6 +1,6 @@
 //! Starting ports by the name of their init function, here and on other nodes (PROTOCOL.md section 6).
 
-use std::{fmt, future::poll_fn, panic::AssertUnwindSafe, pin::Pin, sync::Arc, task::Poll};
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
 use serde::Deserialize;
@@ -9,14 +9,13 @@ use tokio::sync::Notify;
 use super::{Given, Node, short};
 use crate::{
     Cx, Reason,
-    message::{Port, Undecoded},
-    port::{
-        Untyped,
-        any::AnyPort,
-        cell::Cell,
+    exec::{
         current, scheduler,
-        work::{self, Init, panic_reason, spawn_extras},
+        work::{self, Init, spawn_extras},
     },
+    guard,
+    message::{Port, Undecoded},
+    port::{Untyped, any::AnyPort, cell::Cell},
 };
 
 /// The function name that every node knows (PROTOCOL.md section 5).
@@ -175,12 +174,12 @@ where
         let mut start = Some(cx);
         let done = poll_fn(|task| {
             let _scope = current::Scope::enter(&*port);
-            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let polled = guard::run(|| {
                 if let (Some(init), Some(cx)) = (init.take(), start.take()) {
                     future = Some(init(cx));
                 }
                 future.as_mut().map(|future| future.as_mut().poll(task))
-            }));
+            });
             killed = killed.take().or_else(current::take_killed);
             match polled {
                 Ok(Some(Poll::Ready(outcome))) => Poll::Ready(Ok(outcome)),
@@ -188,15 +187,16 @@ where
                     .as_mut()
                     .poll(task)
                     .map(|()| Err(Reason::normal())),
-                Err(panic) => Poll::Ready(Err(panic_reason(&*panic))),
+                Err(reason) => Poll::Ready(Err(reason)),
             }
         })
         .await;
         // What a cancelled function holds is dropped here.
-        work::shielded(|| drop(future));
+        guard::discard(future);
         done
     };
-    let made = done.and_then(|outcome| outcome.finish(&mut cx));
+    // The text of an error is the user's code as well.
+    let made = done.and_then(|outcome| guard::run(|| outcome.finish(&mut cx))?);
     let made = cx.take_ended().or(killed).map_or(made, Err);
     drop(cx);
     match made {
@@ -300,10 +300,10 @@ impl Node {
             made: &mut made,
         };
         // Arguments are read by code of the user.
-        let started = std::panic::catch_unwind(AssertUnwindSafe(|| start(spawning)));
+        let started = guard::run(|| start(spawning));
         let started = match started {
             Ok(started) => started,
-            Err(panic) => return self.spawn_failing(given, panic_reason(&*panic)),
+            Err(reason) => return self.spawn_failing(given, reason),
         };
         match (started, made) {
             (Ok(()), Some(port)) => port,

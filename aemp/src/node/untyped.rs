@@ -158,7 +158,7 @@ impl Node {
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
         let task = self.scheduler().spawn(async move {
             tokio::time::sleep(delay).await;
-            crate::port::work::shielded(run);
+            crate::guard::shielded(run);
         });
         Timer::free(task.abort_handle())
     }

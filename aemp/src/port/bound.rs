@@ -3,7 +3,6 @@
 use std::{
     fmt,
     marker::PhantomData,
-    panic::AssertUnwindSafe,
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -18,10 +17,8 @@ use super::{
     any::{AnyPort, take_id},
     extras::Job,
     queue::Pushed,
-    scheduler,
-    work::panic_reason,
 };
-use crate::{Cx, message::Outcome};
+use crate::{Cx, exec::scheduler, message::Outcome};
 
 /// Thirty years: what is later than that need not be told from never, and can still be added to any instant.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
@@ -73,7 +70,8 @@ fn forget(port: &Arc<dyn AnyPort>, id: u64) {
         if let Some(task) = task {
             task.abort();
         }
-        super::work::shielded(|| drop((guard, job)));
+        crate::guard::discard(guard);
+        crate::guard::discard(job);
     }
 }
 
@@ -289,11 +287,8 @@ where
 async fn caught<F: Future<Output: Outcome>>(future: F) -> Result<(), crate::Reason> {
     let mut future = pin!(future);
     std::future::poll_fn(|task| {
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(task)));
-        match polled {
-            Ok(polled) => polled.map(Outcome::outcome),
-            Err(panic) => std::task::Poll::Ready(Err(panic_reason(&*panic))),
-        }
+        // The text of an error is foreign code as well.
+        crate::guard::poll(|| future.as_mut().poll(task).map(Outcome::outcome)).map(|done| done?)
     })
     .await
 }

@@ -18,11 +18,11 @@ use super::{
     handle::{Handle, To},
     monitor::{Action, Monitor},
     queue::Pushed,
-    scheduler,
     slot::{LocalReply, Slot, Taken},
 };
 use crate::{
     CallError, Node, Reason, SendError,
+    exec::scheduler,
     message::{Encoding, Message},
 };
 

@@ -3,7 +3,6 @@
 use std::{
     any::Any,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,10 +13,9 @@ use super::{
     any::{AnyPort, Counts, LocalPort},
     extras::{Extras, Job},
     queue::{Envelopes, Pushed, Queue},
-    work::panic_reason,
 };
 use crate::{
-    Node, Reason,
+    Node, Reason, guard,
     message::{Decoding, Message, Port},
 };
 
@@ -130,7 +128,7 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn run(self: Arc<Self>, budget: &mut usize) {
-        super::work::run(self, budget);
+        crate::exec::work::run(self, budget);
     }
 
     fn kill(&self, reason: Reason) -> Pushed {
@@ -160,8 +158,8 @@ impl<P: Port> AnyPort for Cell<P> {
     ) -> Result<Pushed, DecodeError> {
         let cx = Decoding { node: &self.node };
         // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
-        let read = catch_unwind(AssertUnwindSafe(|| P::Msg::read(message, &cx)));
-        let envelope = match read.unwrap_or_else(|panic| Ok(Err(panic_reason(&*panic))))? {
+        let read = guard::run(|| P::Msg::read(message, &cx));
+        let envelope = match read.unwrap_or_else(|reason| Ok(Err(reason)))? {
             Ok(message) => match origin {
                 Some(node) if P::Msg::USES_ORIGIN => {
                     Envelope::From(Box::new((node.clone(), message)))

@@ -9,9 +9,8 @@ use super::{
     any::AnyPort,
     monitor::{Action, Monitor},
     queue::Pushed,
-    scheduler,
 };
-use crate::{Node, Reason, Sent, node::remote::Remote};
+use crate::{Node, Reason, Sent, exec::scheduler, node::remote::Remote};
 
 #[derive(Clone)]
 pub(crate) struct Destination {

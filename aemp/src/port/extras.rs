@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{monitor::Action, slot::Caller};
-use crate::{Cx, Reason};
+use crate::{Cx, Reason, guard};
 
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
@@ -65,13 +65,13 @@ impl Extras {
             task.abort();
         }
         // One by one: two of them that panic at once would end the process.
-        for (_, guard) in self.guards {
-            super::work::shielded(|| drop(guard));
+        for (_, value) in self.guards {
+            guard::discard(value);
         }
         for job in self.jobs.into_values() {
-            super::work::shielded(|| drop(job));
+            guard::discard(job);
         }
-        super::work::shielded(|| drop(self.init));
+        guard::discard(self.init);
         if let Some(bound) = self.bound {
             bound.room.notify_waiters();
         }

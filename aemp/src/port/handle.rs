@@ -12,11 +12,11 @@ use super::{
     extras::{Bound, Job},
     monitor::{self, Action, Monitor},
     queue::Pushed,
-    scheduler,
     slot::{Reply, Slot},
 };
 use crate::{
     Cx, HandleError, Node, Reason, SendError, Sent,
+    exec::scheduler,
     message::{Encoding, Message, Outcome, PortRef},
 };
 

@@ -7,8 +7,8 @@ use std::{
 
 use aemp_codec::{PortId, Value};
 
-use super::{any::AnyPort, scheduler};
-use crate::{Node, Reason, node::remote::Remote};
+use super::any::AnyPort;
+use crate::{Node, Reason, exec::scheduler, guard, node::remote::Remote};
 
 /// What a monitor does when it fires.
 pub(crate) enum Action {
@@ -24,7 +24,7 @@ pub(crate) enum Action {
 impl Action {
     pub(crate) fn fire(self, reason: &Reason) {
         match self {
-            Self::Call(callback) => super::work::shielded(|| callback(reason)),
+            Self::Call(callback) => guard::shielded(|| callback(reason)),
             Self::Link(port) => {
                 if !reason.is_normal()
                     && let Some(port) = port.upgrade()
@@ -55,7 +55,7 @@ impl fmt::Debug for Action {
 /// Kills a port of this node: when its handler returns if the caller is that handler, otherwise in order with what
 /// the caller sent before.
 pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
-    if super::current::kill_if_running(&**port, &reason) {
+    if crate::exec::current::kill_if_running(&**port, &reason) {
         return;
     }
     if port.kill(reason) == super::queue::Pushed::Wake {

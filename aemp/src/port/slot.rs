@@ -65,7 +65,7 @@ impl<T> Slot<T> {
         let before = mem::replace(&mut *state, outcome);
         drop(state);
         if let State::Waiting(waker) = before {
-            waker.wake();
+            crate::guard::wake(waker);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -11,15 +10,16 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{
-    any::AnyPort,
-    cell::{Cell, Queued},
-    current,
-    queue::Queue,
-    scheduler,
-    work::{self, panic_reason},
+use super::{current, scheduler, work};
+use crate::{
+    Cx, Reason, guard,
+    message::Port,
+    port::{
+        any::AnyPort,
+        cell::{Cell, Queued},
+        queue::Queue,
+    },
 };
-use crate::{Cx, Reason, message::Port};
 
 /// How a handler that may wait has ended.
 enum Ended {
@@ -88,23 +88,23 @@ async fn drive<P: Port>(
         let mut cancelled = pin!(cancel.notified());
         let ended = poll_fn(|task| {
             let _scope = current::Scope::enter(&**cell);
-            let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = guard::run(|| {
                 handler
                     .as_mut()
                     .as_pin_mut()
                     .map(|handler| handler.poll(task))
-            }));
+            });
             killed = killed.take().or_else(current::take_killed);
             match polled.map(|polled| polled.unwrap_or(Poll::Ready(Ok(())))) {
                 Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ended::Returned),
                 Ok(Poll::Ready(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
                 Ok(Poll::Pending) => cancelled.as_mut().poll(task).map(|()| Ended::Cancelled),
-                Err(panic) => Poll::Ready(Ended::Failed(panic_reason(&*panic))),
+                Err(reason) => Poll::Ready(Ended::Failed(reason)),
             }
         })
         .await;
         // What a cancelled handler holds is dropped here.
-        work::shielded(|| handler.set(None));
+        guard::shielded(|| handler.set(None));
         ended
     };
     match cx.take_ended().or(killed) {

@@ -1,24 +1,24 @@
 //! A port at work: handling what is queued, one message at a time, and dying.
 
-use std::{
-    any::Any,
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use aemp_codec::NodeId;
 
 use super::{
-    any::AnyPort,
-    cell::{Cell, Envelope, Queued, take_all, take_queue},
     current,
-    extras::Extras,
-    queue::Queue,
     scheduler::{self, TURN},
     waiting,
 };
-use crate::{Cx, Reason, message::Port};
+use crate::{
+    Cx, Reason, guard,
+    message::Port,
+    port::{
+        any::AnyPort,
+        cell::{Cell, Envelope, Queued, take_all, take_queue},
+        extras::Extras,
+        queue::Queue,
+    },
+};
 
 /// An init function that waits to be run in the context of the port that it makes.
 pub(crate) type Init<P> = Box<dyn FnOnce(&mut Cx<'_>) -> InitResult<P> + Send>;
@@ -44,10 +44,8 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
         return;
     };
     loop {
-        let batch = catch_unwind(AssertUnwindSafe(|| {
-            handle_batch(&cell, &mut state, &mut queue, &mut turn)
-        }));
-        match batch.unwrap_or_else(|panic| Batch::Died(panic_reason(&*panic))) {
+        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, &mut turn));
+        match batch.unwrap_or_else(Batch::Died) {
             Batch::Finished => match settle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
                 None => break,
@@ -93,13 +91,13 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     // A port without a state and without an init function is being run by somebody else: never the case for
     // the owner of its work.
     let init = init?.downcast::<Init<P>>().ok()?;
-    let made = catch_unwind(AssertUnwindSafe(|| {
+    let made = guard::run(|| {
         let mut cx = Cx::new(cell, None);
         let state = init(&mut cx);
         let ended = cx.take_ended().or_else(current::take_killed);
         ended.map_or(state, Err)
-    }));
-    match made.unwrap_or_else(|panic| Err(panic_reason(&*panic))) {
+    });
+    match made.unwrap_or_else(Err) {
         Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
         Err(reason) => {
             die_unborn(cell, &reason);
@@ -226,8 +224,8 @@ pub(crate) fn die<P: Port>(
     let name = extras.as_ref().and_then(|extras| extras.name.clone());
     let _dying = cell.node().dying();
     cell.node().forget(&**cell, name.as_deref());
-    shielded(|| drop(state));
-    shielded(|| drop(idle));
+    guard::discard(state);
+    guard::discard(idle);
     drop_queue(taken);
     drop_queue(queue);
     let monitored = extras.is_some_and(|extras| extras.end(reason));
@@ -241,27 +239,8 @@ pub(crate) fn die<P: Port>(
 /// Drops messages one by one: two of them that panic at once would end the process.
 fn drop_queue<E>(mut queue: Queue<E>) {
     while let Some(envelope) = pop(&mut queue) {
-        shielded(|| drop(envelope));
+        guard::discard(envelope);
     }
-}
-
-/// Runs code of the user that nobody waits for; a panic in it is logged.
-pub(crate) fn shielded(run: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-        tracing::error!("a callback panicked: {}", panic_text(&*panic));
-    }
-}
-
-pub(crate) fn panic_reason(panic: &(dyn Any + Send)) -> Reason {
-    Reason::die(panic_text(panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panicked with a value that is no text")
 }
 
 /// Extras of a port that is being spawned under a name.

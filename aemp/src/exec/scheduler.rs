@@ -19,8 +19,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{any::AnyPort, current, slice::Slice};
-use crate::Node;
+use super::{current, slice::Slice};
+use crate::{Node, port::any::AnyPort};
 
 /// A port that has something to do; whoever owns this may run it.
 pub(crate) type Work = Arc<dyn AnyPort>;

@@ -2,8 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::any::AnyPort;
-use crate::Reason;
+use crate::{Reason, port::any::AnyPort};
 
 thread_local! {
     static PORT: Cell<usize> = const { Cell::new(0) };

@@ -1,0 +1,124 @@
+//! The one way into code of the user: whatever is called goes through here, so that a panic in it is somebody's
+//! result and never the end of a task, a thread or the process.
+//!
+//! Foreign code are handlers, init functions, closures and callbacks, `Serialize` and `Deserialize`, `Display` of
+//! errors, `Drop` of states, messages and panic payloads, wakers, log subscribers, and codecs of other crates. None of it
+//! is called while a lock of ours is held: a panic would be harmless there, but not slowness, nor a call back.
+
+use std::{
+    any::Any,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Poll, Waker},
+};
+
+use crate::Reason;
+
+/// What a panic with a payload that is no text is told as.
+const NO_TEXT: &str = "panicked with a value that is no text";
+
+/// Runs foreign code; the reason says how it panicked, if it did.
+#[inline]
+pub(crate) fn run<R>(foreign: impl FnOnce() -> R) -> Result<R, Reason> {
+    catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| Reason::die(text(payload)))
+}
+
+/// Runs foreign code for whose result nobody waits. A panic in it is logged.
+#[inline]
+pub(crate) fn shielded(foreign: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+        panicked(payload);
+    }
+}
+
+#[cold]
+fn panicked(payload: Box<dyn Any + Send>) {
+    let text = text(payload);
+    log(|| tracing::error!("a callback panicked: {text}"));
+}
+
+/// Drops a value of the user.
+#[inline]
+pub(crate) fn discard<T>(value: T) {
+    if mem::needs_drop::<T>() {
+        shielded(|| drop(value));
+    }
+}
+
+/// Polls a future of the user.
+pub(crate) fn poll<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<Result<T, Reason>> {
+    match run(poll) {
+        Ok(polled) => polled.map(Ok),
+        Err(reason) => Poll::Ready(Err(reason)),
+    }
+}
+
+/// The text of a value of the user, such as an error.
+pub(crate) fn display(value: &impl fmt::Display) -> String {
+    match catch_unwind(AssertUnwindSafe(|| value.to_string())) {
+        Ok(shown) => shown,
+        Err(payload) => format!("an error whose text cannot be shown: {}", text(payload)),
+    }
+}
+
+/// Wakes a task.
+#[inline]
+pub(crate) fn wake(waker: Waker) {
+    shielded(|| waker.wake());
+}
+
+/// Calls `tell`, which logs: a subscriber that panics, loses its line.
+pub(crate) fn log(tell: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
+        // There is no other way to tell of it.
+        text(payload);
+    }
+}
+
+/// What a panic says. The payload may be a value whose `Drop` panics, with another such payload: that one is leaked.
+pub(crate) fn text(payload: Box<dyn Any + Send>) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or(NO_TEXT)
+        .to_owned();
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any(Self);
+        }
+    }
+
+    struct Unprintable;
+
+    impl fmt::Display for Unprintable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("in Display")
+        }
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_one_more_panic() {
+        let run = run(|| std::panic::panic_any(Bomb));
+        assert_eq!(run, Err::<(), _>(Reason::die(NO_TEXT)));
+        discard(Bomb);
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_shown_is_told() {
+        let text = display(&Unprintable);
+        assert_eq!(text, "an error whose text cannot be shown: in Display");
+    }
+}
