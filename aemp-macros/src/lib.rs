@@ -107,6 +107,8 @@ use crate::errors::Errors;
 /// - `msg = Name`, `handle = Name`: names of the message enum and the handle type.
 /// - `vis = pub(crate)`: their visibility; `pub` by default, since an `impl` block does not tell the type's.
 /// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
+/// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
+///   never on a worker of the runtime. None of them may be `async`. See `aemp::docs::blocking`.
 ///
 /// # On a struct or an enum
 ///

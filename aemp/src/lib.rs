@@ -124,6 +124,7 @@ pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,
 };
 pub use net::NodesMonitor;
+pub(crate) use node::WeakNode;
 pub use node::{
     Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},

@@ -11,6 +11,14 @@ pub trait Message: Sized + Send + 'static {
     /// Whether any handler asks which node a message came from.
     const USES_ORIGIN: bool = false;
 
+    /// The names of the handlers, for people.
+    const HANDLERS: &'static [&'static str] = &[];
+
+    /// Which handler takes the message: a place in [`HANDLERS`](Self::HANDLERS).
+    fn handler(&self) -> u32 {
+        0
+    }
+
     /// Reads a message whose tag is `tag` and whose arguments come next in `args`.
     ///
     /// # Errors
@@ -161,6 +169,8 @@ pub trait Port: Sized + Send + 'static {
     type Msg: Message;
     /// The typed handle that others talk to it through.
     type Ref: PortRef<Msg = Self::Msg>;
+    /// Whether its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
+    const BLOCKING: bool = false;
 
     /// Handles one message.
     ///

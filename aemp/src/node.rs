@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -69,6 +69,20 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// ```
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
+
+/// A node that lives only as long as others hold it.
+#[derive(Clone)]
+pub(crate) struct WeakNode(Weak<Inner>);
+
+impl WeakNode {
+    pub(crate) fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(Node)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
 
 struct Inner {
     id: NodeId,
@@ -181,6 +195,18 @@ impl Node {
         self.stop_database();
     }
 
+    pub(crate) fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.0))
+    }
+
+    /// The runtime has dropped a task of the node: nothing of it will run any more.
+    pub(crate) fn runtime_gone(&self) {}
+
+    /// The port of that number, if it lives.
+    pub(crate) fn port_by_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
+        self.0.table.get(number)
+    }
+
     pub(crate) fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
     }
@@ -239,11 +265,6 @@ impl Node {
 
     pub(crate) fn net(&self) -> Option<&Net> {
         self.0.net.get()
-    }
-
-    /// Tells nodes of one process apart.
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
     }
 
     /// While the result lives, handles that are read on this thread belong to this node.

@@ -26,11 +26,17 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     });
     let never = messages::never(shape, &quote!(#msg));
     let waiting = waiting(shape);
+    let blocking = model.blocking.then(|| {
+        quote!(
+            const BLOCKING: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl #generics #p::Port for #port #clause {
             type Msg = #msg #arguments;
             type Ref = #handle #arguments;
+            #blocking
 
             fn handle(
                 &mut self,

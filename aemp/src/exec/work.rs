@@ -1,14 +1,10 @@
 //! A port at work: handling what is queued, one message at a time, and dying.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use aemp_codec::NodeId;
 
-use super::{
-    current,
-    scheduler::{self, TURN},
-    waiting,
-};
+use super::{current, drainer::Turn, pace, scheduler, waiting};
 use crate::{
     Cx, Reason, guard,
     message::Port,
@@ -37,14 +33,12 @@ pub(crate) enum Batch<M> {
 }
 
 /// Handles what is queued for at most a turn; what remains is scheduled again.
-pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
-    let mut turn = TURN.min(*budget).max(1);
-    let given = turn;
+pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     let Some((mut state, mut queue)) = begin(&cell) else {
         return;
     };
     loop {
-        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, &mut turn));
+        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
         match batch.unwrap_or_else(Batch::Died) {
             Batch::Finished => match settle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
@@ -60,9 +54,9 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
                 break;
             }
             Batch::Waits(origin, message) => {
-                turn -= 1;
+                let over = turn.did_one();
                 match waiting::start(&cell, state, queue, origin, message) {
-                    Some((state, queue)) if turn == 0 => {
+                    Some((state, queue)) if over => {
                         pause(&cell, state, queue);
                         scheduler::schedule(cell);
                         break;
@@ -73,7 +67,6 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
             }
         }
     }
-    *budget = budget.saturating_sub(given - turn);
 }
 
 /// Takes state and queue out of the cell. `None` if the port had to be initialised and failed.
@@ -123,10 +116,13 @@ fn handle_batch<P: Port>(
     cell: &Arc<Cell<P>>,
     state: &mut P,
     queue: &mut Queued<P>,
-    turn: &mut usize,
+    turn: &mut Turn<'_>,
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
     while let Some(envelope) = pop(queue) {
+        let handler = envelope.handler();
+        turn.next_message(handler);
+        let began = (!cell.pace().trusts(handler)).then(Instant::now);
         let done = match envelope {
             Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
             Envelope::User(message) => state.handle(&mut cx, message),
@@ -152,8 +148,14 @@ fn handle_batch<P: Port>(
         if let Err(reason) = done {
             return Batch::Died(reason);
         }
-        *turn -= 1;
-        if *turn == 0 {
+        if let Some(began) = began {
+            let took = began.elapsed();
+            cell.pace().learn(handler, took);
+            if pace::is_doubtful(took) {
+                turn.end();
+            }
+        }
+        if turn.did_one() {
             return Batch::Turn;
         }
     }

@@ -196,7 +196,7 @@ impl NodeBuilder {
         if self.place.is_simulated() {
             scheduler.make_mortal();
         }
-        Ok(Node(Arc::new(Inner {
+        let node = Node(Arc::new(Inner {
             id,
             names: Names::new(random),
             table: Table::new(),
@@ -213,7 +213,11 @@ impl NodeBuilder {
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
-        })))
+        }));
+        if !node.scheduler().is_timeless() {
+            node.scheduler().watch_over(&node);
+        }
+        Ok(node)
     }
 }
 

@@ -23,6 +23,7 @@ use self::{account::Account, line::Line};
 use super::Node;
 use crate::{
     Reason, SendError,
+    exec::seat,
     port::{any::AnyPort, monitor::Action},
     proto::peer::{ConnId, MonitorId, Peer, Standing, Urge},
 };
@@ -61,7 +62,7 @@ pub(crate) struct Remote {
     /// What is known of its connection, once that is at work.
     line: Mutex<Option<Arc<Line>>>,
     /// Told when there is something to write.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
     /// Told when the writer has taken what was queued.
     pub(crate) taken: Notify,
     /// The mesh wants to know when all has been written.
@@ -128,7 +129,7 @@ impl Remote {
     fn follow(&self, urge: Urge) {
         match urge {
             Urge::None => {}
-            Urge::Write => self.wake.notify_one(),
+            Urge::Write => seat::wake_writer(&self.wake),
             Urge::Connect => match self.node.net() {
                 Some(net) => net.connect(&self.id),
                 None => self.unreachable(),

@@ -9,14 +9,23 @@ use super::{
     monitor::Action,
     queue::Pushed,
 };
-use crate::{Node, Reason};
+use crate::{
+    Node, Reason,
+    exec::{drainer::Turn, pace::Pace},
+};
 
 pub(crate) trait AnyPort: Send + Sync {
     fn node(&self) -> &Node;
     fn number(&self) -> u64;
 
     /// Handles what is queued. To be called by whoever owns the work (see `scheduler`).
-    fn run(self: Arc<Self>, budget: &mut usize);
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>);
+
+    /// How quick it has shown to be.
+    fn pace(&self) -> &Pace;
+
+    /// The name of a handler, for people.
+    fn handler_name(&self, handler: u32) -> &'static str;
 
     /// Queues a kill, in order with what the caller sent before.
     fn kill(&self, reason: Reason) -> Pushed;

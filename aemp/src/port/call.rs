@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     CallError, Node, Reason, SendError,
-    exec::scheduler,
+    exec::{drainer, scheduler},
     message::{Encoding, Message},
 };
 
@@ -114,14 +114,17 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
         match &self.handle.to {
-            To::Local(port) => match port.push(message) {
-                Pushed::Wake => scheduler::help(Arc::<dyn LocalPort<M>>::clone(port)),
-                Pushed::Queued | Pushed::Backlog => {}
-                Pushed::Dead => {
-                    let id = port.node().local_port_id(&**port);
-                    return Err(CallError::Died(Reason::no_such_port(id.as_str())));
+            To::Local(port) => {
+                let handler = message.handler();
+                match port.push(message) {
+                    Pushed::Wake => drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler),
+                    Pushed::Queued | Pushed::Backlog => {}
+                    Pushed::Dead => {
+                        let id = port.node().local_port_id(&**port);
+                        return Err(CallError::Died(Reason::no_such_port(id.as_str())));
+                    }
                 }
-            },
+            }
             To::Far(to) => {
                 let monitor = self
                     .limit

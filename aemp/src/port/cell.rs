@@ -15,7 +15,12 @@ use super::{
     queue::{Envelopes, Pushed, Queue},
 };
 use crate::{
-    Node, Reason, guard,
+    Node, Reason,
+    exec::{
+        drainer::Turn,
+        pace::{CLOSURE, Pace},
+    },
+    guard,
     message::{Decoding, Message, Port},
 };
 
@@ -33,6 +38,7 @@ pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
 pub(crate) struct Cell<P: Port> {
     node: Node,
     number: u64,
+    pace: Pace,
     inner: Mutex<Inner<P>>,
 }
 
@@ -48,17 +54,9 @@ impl<P: Port> Inner<P> {
         self.extras.get_or_insert_default()
     }
 
-    /// The reason of the first kill in the queue.
-    pub(crate) fn queued_kill(&self) -> Option<Reason> {
-        let is_kill = |envelope: &Envelope<P::Msg>| match envelope {
-            Envelope::Kill(reason) => Some(reason.clone()),
-            _ => None,
-        };
-        match &self.queue {
-            Queue::One(envelope) => is_kill(envelope),
-            Queue::Many(envelopes) => envelopes.iter().find_map(is_kill),
-            Queue::Idle | Queue::Empty | Queue::Dead(_) => None,
-        }
+    /// The reason of the first kill that was queued.
+    pub(crate) fn queued_kill(&self) -> Option<&Reason> {
+        self.extras.as_ref()?.killed.as_ref()
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -69,10 +67,37 @@ impl<P: Port> Inner<P> {
     }
 }
 
+impl<M: Message> Envelope<M> {
+    /// Which handler it is for.
+    #[inline]
+    pub(crate) fn handler(&self) -> u32 {
+        match self {
+            Self::User(message) => message.handler(),
+            Self::From(from) => from.1.handler(),
+            Self::Job(_) | Self::Kill(_) => CLOSURE,
+        }
+    }
+}
+
+/// How quick a new port is taken to be.
+fn first_pace<P: Port>(node: &Node) -> Pace {
+    #[cfg(feature = "sim")]
+    if node.scheduler().is_timeless() {
+        return Pace::timeless();
+    }
+    let _ = node;
+    if P::BLOCKING {
+        Pace::blocking()
+    } else {
+        Pace::unknown()
+    }
+}
+
 impl<P: Port> Cell<P> {
     /// A port that is ready for messages.
     pub(crate) fn idle(node: Node, number: u64, state: P) -> Self {
         Self {
+            pace: first_pace::<P>(&node),
             node,
             number,
             inner: Mutex::new(Inner {
@@ -86,6 +111,7 @@ impl<P: Port> Cell<P> {
     /// A port whose init function has still to run. The caller schedules it.
     pub(crate) fn spawning(node: Node, number: u64, extras: Extras) -> Self {
         Self {
+            pace: first_pace::<P>(&node),
             node,
             number,
             inner: Mutex::new(Inner {
@@ -103,7 +129,7 @@ impl<P: Port> Cell<P> {
 
     /// The reason of the first kill in the queue.
     pub(crate) fn queued_kill(&self) -> Option<Reason> {
-        self.lock().queued_kill()
+        self.lock().queued_kill().cloned()
     }
 
     #[inline]
@@ -127,8 +153,17 @@ impl<P: Port> AnyPort for Cell<P> {
         self.number
     }
 
-    fn run(self: Arc<Self>, budget: &mut usize) {
-        crate::exec::work::run(self, budget);
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+        crate::exec::work::run(self, turn);
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    fn handler_name(&self, handler: u32) -> &'static str {
+        let name = P::Msg::HANDLERS.get(handler as usize);
+        name.copied().unwrap_or("(a closure)")
     }
 
     fn kill(&self, reason: Reason) -> Pushed {
@@ -138,13 +173,13 @@ impl<P: Port> AnyPort for Cell<P> {
             drop(reason);
             return Pushed::Dead;
         }
-        let pushed = inner.queue.push(Envelope::Kill(reason));
-        if let Some(extras) = &inner.extras
-            && let Some(waiting) = &extras.waiting
-        {
+        let extras = inner.extras();
+        // Whoever starts a handler that waits has to know, and looks through no queue for it.
+        extras.killed.get_or_insert_with(|| reason.clone());
+        if let Some(waiting) = &extras.waiting {
             waiting.notify_one();
         }
-        pushed
+        inner.queue.push(Envelope::Kill(reason))
     }
 
     fn job(&self, job: Job) -> Pushed {

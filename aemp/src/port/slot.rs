@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     CallError, Node, Reason,
+    exec::{drainer::Turn, pace::Pace},
     message::{Decoding, Encoding, FarReply},
 };
 
@@ -295,7 +296,17 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         self.number
     }
 
-    fn run(self: Arc<Self>, _budget: &mut usize) {}
+    fn run(self: Arc<Self>, _turn: &mut Turn<'_>) {}
+
+    fn pace(&self) -> &Pace {
+        // It is never run.
+        static PACE: OnceLock<Pace> = OnceLock::new();
+        PACE.get_or_init(Pace::unknown)
+    }
+
+    fn handler_name(&self, _handler: u32) -> &'static str {
+        "reply"
+    }
 
     fn kill(&self, reason: Reason) -> Pushed {
         if let Some(slot) = self.finish() {

@@ -96,7 +96,7 @@ impl Remotes {
                 peer: Mutex::new(Peer::new(id.clone(), self.limits)),
                 line: Mutex::default(),
                 id,
-                wake: Notify::new(),
+                wake: Arc::default(),
                 taken: Notify::new(),
                 tell_written: AtomicBool::new(false),
                 actions: Mutex::default(),
