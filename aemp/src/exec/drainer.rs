@@ -141,7 +141,7 @@ impl Drainer {
         while budget > 0 && !slice.is_over() {
             let Some(work) = self.next(&active.seat) else {
                 drop(active);
-                self.ended = scheduler.leave(std::mem::take(&mut self.searching));
+                self.ended = scheduler.leave(self.searching);
                 return !self.ended;
             };
             if scheduler.is_over() {
