@@ -2,7 +2,7 @@
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
-use crate::{Cx, Node, Reason, port::LocalReply};
+use crate::{Cx, Node, Reason, exec::pace::Record, port::LocalReply};
 
 /// The messages of a port: an enum with one variant a handler, made by `#[port]` or `#[protocol]`.
 ///
@@ -171,6 +171,14 @@ pub trait Port: Sized + Send + 'static {
     type Ref: PortRef<Msg = Self::Msg>;
     /// Whether its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
     const BLOCKING: bool = false;
+
+    /// What has been seen of how quick its handlers are.
+    #[doc(hidden)]
+    fn record() -> &'static Record {
+        // Those that are written by hand have one together.
+        static RECORD: Record = Record::new();
+        &RECORD
+    }
 
     /// Handles one message.
     ///

@@ -6,6 +6,7 @@ pub use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId, Value};
 pub use inventory;
 pub use serde;
 
+pub use crate::exec::pace::Record;
 pub use crate::{
     Args, Call, Cx, Decoding, Encoding, Handle, InitFn, InitOutcome, Message, Monitor, Node,
     Origin, Outcome, Port, PortRef, Reason, Reply, Sent, Spawning, Undecoded,

@@ -38,6 +38,11 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             type Ref = #handle #arguments;
             #blocking
 
+            fn record() -> &'static #p::Record {
+                static __RECORD: #p::Record = #p::Record::new();
+                &__RECORD
+            }
+
             fn handle(
                 &mut self,
                 __cx: &mut #p::Cx<'_>,

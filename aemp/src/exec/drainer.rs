@@ -4,7 +4,7 @@ use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
     current, pace,
-    scheduler::{Scheduler, When, Work, schedule},
+    scheduler::{Scheduler, Searching, When, Work, schedule},
     seat::{self, Before, Seat},
     slice::Slice,
     watch,
@@ -72,7 +72,7 @@ impl<'a> Active<'a> {
 
     /// Runs a port for so many messages at most; how many it has handled, and one for itself.
     fn run(&self, work: Work, messages: usize) -> usize {
-        let quick = seat::set_quick(work.pace().is_trusted());
+        let quick = seat::set_quick(work.is_likely_quick());
         let before = self.seat.enter(work.number());
         let mut turn = Turn {
             left: messages,
@@ -111,16 +111,19 @@ impl Drop for Active<'_> {
 /// A task that runs what is ready until nothing is.
 struct Drainer {
     scheduler: Scheduler,
-    /// It has been started because there was something to do, and has not found it yet.
-    searching: bool,
+    /// There was something to do when it was started, and it has not found it yet.
+    searching: Option<Searching>,
     ended: bool,
 }
 
 /// The task. It exists before it is polled for the first time, so that a runtime that is gone is noticed.
-pub(super) fn run(scheduler: Scheduler) -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn run(
+    scheduler: Scheduler,
+    searching: Searching,
+) -> impl Future<Output = ()> + Send + 'static {
     let mut drainer = Drainer {
         scheduler,
-        searching: true,
+        searching: Some(searching),
         ended: false,
     };
     async move {
@@ -141,13 +144,13 @@ impl Drainer {
         while budget > 0 && !slice.is_over() {
             let Some(work) = self.next(&active.seat) else {
                 drop(active);
-                self.ended = scheduler.leave(self.searching);
+                self.ended = scheduler.leave(&mut self.searching);
                 return !self.ended;
             };
             if scheduler.is_over() {
                 continue;
             }
-            let trusted = work.pace().is_trusted();
+            let trusted = work.is_likely_quick();
             if !trusted && scheduler.is_wanted() && !seat::is_empty() {
                 scheduler.wake(When::Now);
             }
@@ -170,8 +173,8 @@ impl Drainer {
             return seat::pop();
         }
         let stolen = self.scheduler.steal(own)?;
-        if std::mem::take(&mut self.searching) {
-            self.scheduler.found();
+        if let Some(searching) = self.searching.take() {
+            self.scheduler.found(searching);
         }
         Some(stolen)
     }
@@ -180,7 +183,7 @@ impl Drainer {
 impl Drop for Drainer {
     fn drop(&mut self) {
         if !self.ended && !self.scheduler.is_over() {
-            self.scheduler.runtime_gone(self.searching);
+            self.scheduler.runtime_gone(self.searching.take());
         }
     }
 }
@@ -193,11 +196,7 @@ thread_local! {
 /// inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
 pub(crate) fn help(work: Work, handler: u32) {
     let scheduler = work.node().scheduler();
-    if seat::active() != 0
-        || !work.pace().trusts(handler)
-        || !scheduler.is_here()
-        || current::has_span()
-    {
+    if seat::active() != 0 || !work.trusts(handler) || !scheduler.is_here() || current::has_span() {
         return schedule(work);
     }
     let scheduler = scheduler.clone();
@@ -222,7 +221,7 @@ pub(crate) fn help(work: Work, handler: u32) {
 fn follow(active: &Active<'_>) {
     for _ in 1..IN_PLACE {
         let Some(next) = seat::pop() else { return };
-        if !next.pace().is_trusted() {
+        if !next.is_likely_quick() {
             return schedule(next);
         }
         active.run(next, IN_PLACE);

@@ -1,94 +1,72 @@
-//! How quick a port has shown to be: what decides where its handlers may run.
+//! How quick a port and its handlers have shown to be: what decides where they may run.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
-/// Runs of a port that have to be quick in a row before it is run on the tasks of its callers.
-const PROBATION: u32 = 16;
+/// Quick runs in a row before a handler is known to be quick, and before a port is run on the tasks of its callers.
+const PROBATION: u8 = 16;
 /// A run that takes longer is not quick. Others of the same worker begin to notice that they have to wait.
 const QUICK: Duration = Duration::from_micros(100);
 /// A run that takes this long is slow, once and for all.
 const SLOW: Duration = Duration::from_millis(1);
 
-/// A bit for each handler, as far as there are bits: the handlers that share one are quick together or not at all.
-const HANDLERS: u32 = 22;
-/// The last of these bits is for code that is no handler: closures, timers.
-pub(crate) const CLOSURE: u32 = HANDLERS - 1;
-const ONE_RUN: u32 = 1 << HANDLERS;
-const RUNS: u32 = 0x3f << HANDLERS;
-const ON_PROBATION: u32 = 0;
-const QUICK_HANDLERS: u32 = ONE_RUN - 1;
-/// Runs on threads of its own: it says of itself that it is slow.
-const BLOCKING: u32 = 1 << 30;
-const WAS_SLOW: u32 = 1 << 31;
+/// How many handlers of a type are told apart; all further ones count as one.
+const HANDLERS: usize = 23;
+/// Code that is no handler: closures, timers.
+pub(crate) const CLOSURE: u32 = HANDLERS as u32;
 
-/// What has been seen of a port's handlers.
+/// Bits of a port's word that are its number.
+const NUMBER: u64 = (1 << 56) - 1;
+const ONE_RUN: u64 = 1 << 56;
+const RUNS: u64 = 0x1f << 56;
+const TRUSTED: u64 = PROBATION as u64 * ONE_RUN;
+const WAS_SLOW: u64 = 1 << 63;
+
+/// What has been seen of one port, in a word with its number, because every port has both.
 ///
-/// A port begins on probation: it runs on drainers, with a look at the clock for each message. After some quick runs in a row it
-/// is *trusted* with the handlers that were seen, which then run without clocks, and in place on their callers' tasks.
-/// A port that was slow once is never trusted again. All of it is one word, because every port has it.
-pub(crate) struct Pace(AtomicU32);
+/// A port begins on probation: it runs on drainers. After some runs without a slow one it is *trusted*, and may be run in place on its
+/// callers' tasks, as far as its type's handlers are known to be quick. A port that was slow once is never trusted again.
+pub(crate) struct Pace(AtomicU64);
 
 impl Pace {
     /// A port that nothing is known of.
-    pub(crate) fn unknown() -> Self {
-        Self(AtomicU32::new(ON_PROBATION))
+    pub(crate) fn unknown(number: u64) -> Self {
+        Self(AtomicU64::new(number))
     }
 
-    /// A port of a simulation, where no time passes in handlers, and what happens must not depend on real clocks.
-    #[cfg(feature = "sim")]
-    pub(crate) fn timeless() -> Self {
-        Self(AtomicU32::new(RUNS | QUICK_HANDLERS))
+    /// A port that runs on threads of its own.
+    pub(crate) fn slow_from_birth(number: u64) -> Self {
+        Self(AtomicU64::new(number | WAS_SLOW))
     }
 
-    /// A port that declares itself to be slow.
-    pub(crate) fn blocking() -> Self {
-        Self(AtomicU32::new(WAS_SLOW | BLOCKING))
-    }
-
-    /// Whether this handler may run on somebody else's task.
     #[inline]
-    pub(crate) fn trusts(&self, handler: u32) -> bool {
-        let seen = self.0.load(Ordering::Relaxed);
-        seen & WAS_SLOW == 0 && seen & RUNS >= PROBATION * ONE_RUN && seen & bit(handler) != 0
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) & NUMBER
     }
 
-    /// Whether the port is trusted at all.
+    /// Whether it has been quick for a while, and never slow.
     #[inline]
     pub(crate) fn is_trusted(&self) -> bool {
-        let seen = self.0.load(Ordering::Relaxed);
-        seen & WAS_SLOW == 0 && seen & RUNS >= PROBATION * ONE_RUN
+        self.0.load(Ordering::Relaxed) & !NUMBER == TRUSTED
     }
 
     #[inline]
-    pub(crate) fn is_blocking(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & BLOCKING != 0
-    }
-
-    #[cfg(test)]
-    fn was_slow(&self) -> bool {
+    pub(crate) fn was_slow(&self) -> bool {
         self.0.load(Ordering::Relaxed) & WAS_SLOW != 0
     }
 
-    /// A run of that handler took so long. To be called by the runner alone.
-    pub(crate) fn learn(&self, handler: u32, took: Duration) {
-        if took >= SLOW {
-            self.slow();
-        } else if took > QUICK {
-            self.demote();
-        } else {
-            self.0.fetch_or(bit(handler), Ordering::Relaxed);
-            if self.0.load(Ordering::Relaxed) & RUNS < RUNS {
-                self.0.fetch_add(ONE_RUN, Ordering::Relaxed);
-            }
+    /// Another quick run. To be called by the runner alone.
+    fn quick(&self) {
+        if self.0.load(Ordering::Relaxed) & RUNS < TRUSTED {
+            self.0.fetch_add(ONE_RUN, Ordering::Relaxed);
         }
     }
 
     /// It has to show again that it is quick.
     pub(crate) fn demote(&self) {
-        self.0.fetch_and(WAS_SLOW | BLOCKING, Ordering::Relaxed);
+        self.0.fetch_and(NUMBER | WAS_SLOW, Ordering::Relaxed);
     }
 
     /// It is never trusted again.
@@ -97,11 +75,98 @@ impl Pace {
     }
 }
 
+/// What has been seen of the handlers of a type of ports, in all of its ports. A new port is not watched with a clock if its
+/// type's handlers are known.
+#[derive(Debug)]
+pub struct Record {
+    /// A bit for each handler that is known to be quick.
+    quick: AtomicU32,
+    /// A bit for each that was slow once.
+    slow: AtomicU32,
+    /// Quick runs of those that are not known yet.
+    runs: [AtomicU8; HANDLERS + 1],
+}
+
+impl Record {
+    /// Nothing has been seen.
+    #[expect(clippy::new_without_default, reason = "it is made in statics alone")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            quick: AtomicU32::new(0),
+            slow: AtomicU32::new(0),
+            runs: [const { AtomicU8::new(0) }; HANDLERS + 1],
+        }
+    }
+
+    /// Whether that handler has always been quick.
+    #[inline]
+    pub(crate) fn is_quick(&self, handler: u32) -> bool {
+        self.quick.load(Ordering::Relaxed) & bit(handler) != 0
+    }
+
+    /// Whether there are handlers that have always been quick, and none that was slow.
+    #[inline]
+    pub(crate) fn is_all_quick(&self) -> bool {
+        self.quick.load(Ordering::Relaxed) != 0 && self.slow.load(Ordering::Relaxed) == 0
+    }
+
+    fn learn(&self, handler: u32, took: Duration) {
+        let runs = &self.runs[place(handler)];
+        if took > QUICK {
+            runs.store(0, Ordering::Relaxed);
+            self.quick.fetch_and(!bit(handler), Ordering::Relaxed);
+        }
+        if took >= SLOW {
+            self.slow.fetch_or(bit(handler), Ordering::Relaxed);
+        }
+        if took > QUICK || self.slow.load(Ordering::Relaxed) & bit(handler) != 0 {
+            return;
+        }
+        if runs.fetch_add(1, Ordering::Relaxed) + 1 >= PROBATION {
+            self.quick.fetch_or(bit(handler), Ordering::Relaxed);
+        }
+    }
+
+    /// That handler was slow.
+    pub(crate) fn slow(&self, handler: u32) {
+        self.learn(handler, SLOW);
+    }
+}
+
+fn place(handler: u32) -> usize {
+    (handler as usize).min(HANDLERS)
+}
+
 fn bit(handler: u32) -> u32 {
     1 << handler.min(CLOSURE)
 }
 
-/// Whether a run of that length, seen by chance among many that are not looked at, casts doubt on a port.
+/// Whether a handler's run has to be timed, because nothing is known of it. A quick handler counts for its port right away.
+#[inline]
+pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
+    if !record.is_quick(handler) {
+        return true;
+    }
+    if !pace.is_trusted() {
+        pace.quick();
+    }
+    false
+}
+
+/// A run of that handler took so long.
+pub(crate) fn learn(pace: &Pace, record: &Record, handler: u32, took: Duration) {
+    record.learn(handler, took);
+    if took >= SLOW {
+        pace.slow();
+    } else if took > QUICK {
+        pace.demote();
+    } else {
+        pace.quick();
+    }
+}
+
+/// Whether a run of that length casts doubt on a port.
 pub(crate) fn is_doubtful(took: Duration) -> bool {
     took > QUICK
 }
@@ -110,49 +175,54 @@ pub(crate) fn is_doubtful(took: Duration) -> bool {
 mod tests {
     use super::*;
 
-    fn trusted() -> Pace {
-        let pace = Pace::unknown();
-        (0..PROBATION).for_each(|_| pace.learn(3, Duration::ZERO));
-        pace
+    const NUMBER_OF_PORT: u64 = 0x00ab_cdef_1234_5678;
+
+    fn run(pace: &Pace, record: &Record, times: u8, took: Duration) {
+        for _ in 0..times {
+            if is_unknown(pace, record, 3) {
+                learn(pace, record, 3, took);
+            }
+        }
     }
 
     #[test]
-    fn trust_is_earned_by_each_handler() {
-        let pace = Pace::unknown();
-        for _ in 1..PROBATION {
-            pace.learn(3, QUICK);
-            assert!(!pace.trusts(3));
-        }
-        pace.learn(3, QUICK);
-        assert!(pace.trusts(3) && pace.is_trusted());
-        assert!(!pace.trusts(4) && !pace.trusts(CLOSURE));
-        pace.learn(4, Duration::ZERO);
-        assert!(pace.trusts(4));
+    fn trust_is_earned_by_port_and_handler() {
+        let (first, second, record) = (Pace::unknown(1), Pace::unknown(2), Record::new());
+        run(&first, &record, PROBATION - 1, QUICK);
+        assert!(!first.is_trusted() && !record.is_quick(3));
+        run(&first, &record, 1, QUICK);
+        assert!(first.is_trusted() && record.is_quick(3) && record.is_all_quick());
+        assert!(!record.is_quick(4) && !record.is_quick(CLOSURE));
+        // The second port of the type needs no clock, but time.
+        assert!(!second.is_trusted() && !is_unknown(&second, &record, 3));
+        run(&second, &record, PROBATION, SLOW);
+        assert!(second.is_trusted());
     }
 
     #[test]
     fn the_count_of_runs_stays_within_its_bits() {
-        let pace = trusted();
-        (0..1000).for_each(|_| pace.learn(1000, Duration::ZERO));
-        assert!(pace.trusts(3) && pace.trusts(CLOSURE) && !pace.was_slow() && !pace.is_blocking());
+        let (pace, record) = (Pace::unknown(NUMBER_OF_PORT), Record::new());
+        for handler in [3, 1000, CLOSURE] {
+            (0..200).for_each(|_| learn(&pace, &record, handler, Duration::ZERO));
+        }
+        assert!(pace.is_trusted() && !pace.was_slow() && pace.number() == NUMBER_OF_PORT);
+        pace.demote();
+        pace.slow();
+        assert!(!pace.is_trusted() && pace.was_slow() && pace.number() == NUMBER_OF_PORT);
     }
 
     #[test]
     fn what_was_not_quick_begins_anew_and_what_was_slow_never_does() {
-        let pace = trusted();
-        pace.learn(3, QUICK * 2);
-        assert!(!pace.trusts(3) && !pace.was_slow());
-        (0..PROBATION).for_each(|_| pace.learn(3, Duration::ZERO));
-        assert!(pace.trusts(3));
-        pace.learn(3, SLOW);
-        (0..1000).for_each(|_| pace.learn(3, Duration::ZERO));
-        assert!(!pace.trusts(3) && pace.was_slow());
-    }
-
-    #[test]
-    fn a_blocking_port_is_slow_from_the_start() {
-        let pace = Pace::blocking();
-        pace.demote();
-        assert!(pace.is_blocking() && pace.was_slow() && !pace.is_trusted());
+        let (pace, record) = (Pace::unknown(1), Record::new());
+        run(&pace, &record, PROBATION, Duration::ZERO);
+        learn(&pace, &record, 3, QUICK * 2);
+        assert!(!pace.is_trusted() && !pace.was_slow() && !record.is_quick(3));
+        run(&pace, &record, PROBATION, Duration::ZERO);
+        assert!(pace.is_trusted() && record.is_quick(3));
+        learn(&pace, &record, 3, SLOW);
+        run(&pace, &record, 200, Duration::ZERO);
+        assert!(
+            !pace.is_trusted() && pace.was_slow() && !record.is_quick(3) && !record.is_all_quick()
+        );
     }
 }

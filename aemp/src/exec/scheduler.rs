@@ -54,11 +54,26 @@ struct Injector {
     /// Drainers whose handler does not return. Each of them may be replaced: its worker is lost, or has been given to another thread
     /// (`block_in_place`).
     stuck: usize,
-    /// Whether a drainer has been started that has found nothing to do yet.
-    searching: bool,
+    search: Search,
     /// The runtime is gone.
     gone: bool,
 }
+
+/// Whether a drainer has been started that has found nothing to do yet. There is one at a time at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    None,
+    On,
+    /// The watch has seen it: it should have begun by now.
+    Late,
+    /// The watch has started another in its place, because it waits behind a task that does not give way.
+    Replaced,
+}
+
+/// What the drainer has that searches. It is given back by who has found something, or given up.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Searching(());
 
 /// How soon a drainer that is started has to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +94,7 @@ impl Scheduler {
             ready: VecDeque::new(),
             drainers: 0,
             stuck: 0,
-            searching: false,
+            search: Search::None,
             gone: false,
         });
         Self(Arc::new(Shared {
@@ -201,6 +216,10 @@ impl Scheduler {
     /// Offers work to the drainers, starting one if there is none to take it.
     fn inject(&self, work: Work, when: When) {
         let mut injector = self.injector();
+        if injector.gone {
+            drop(injector);
+            return work.node().runtime_gone();
+        }
         injector.ready.push_back(work);
         self.start_drainer(injector, when);
     }
@@ -234,11 +253,11 @@ impl Scheduler {
         if !injector.wants_drainer(self.0.max) || self.is_over() {
             return;
         }
-        injector.drainers += 1;
-        injector.searching = true;
+        let searching = injector.begin_search();
         self.remember_wanted(&injector);
         drop(injector);
-        self.spawn(drainer::run(self.clone()));
+        watch::stir();
+        self.spawn(drainer::run(self.clone(), searching));
         if when == When::Now {
             self.displace();
         }
@@ -266,7 +285,7 @@ impl Scheduler {
     }
 
     /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
-    pub(super) fn refill(&self, searching: &mut bool) -> bool {
+    pub(super) fn refill(&self, searching: &mut Option<Searching>) -> bool {
         let mut injector = self.injector();
         if injector.drainers > self.0.max + injector.stuck {
             return false;
@@ -275,9 +294,7 @@ impl Scheduler {
         if ready == 0 {
             return false;
         }
-        if std::mem::take(searching) {
-            injector.searching = false;
-        }
+        injector.end_search(searching.take());
         let share = ready.div_ceil(self.0.max).min(64);
         injector.ready.drain(..share).for_each(seat::push);
         self.remember_wanted(&injector);
@@ -288,9 +305,9 @@ impl Scheduler {
     }
 
     /// A drainer that was searching has found something at another's seat.
-    pub(super) fn found(&self) {
+    pub(super) fn found(&self, searching: Searching) {
         let mut injector = self.injector();
-        injector.searching = false;
+        injector.end_search(Some(searching));
         self.remember_wanted(&injector);
     }
 
@@ -303,26 +320,24 @@ impl Scheduler {
     }
 
     /// A drainer ends, unless something has become ready that nobody else will run.
-    pub(super) fn leave(&self, searching: bool) -> bool {
+    pub(super) fn leave(&self, searching: &mut Option<Searching>) -> bool {
         let mut injector = self.injector();
         let surplus = injector.drainers > self.0.max + injector.stuck;
         if !injector.ready.is_empty() && !surplus {
             return false;
         }
         injector.drainers -= 1;
-        if searching {
-            injector.searching = false;
-        }
+        injector.end_search(searching.take());
         self.remember_wanted(&injector);
         true
     }
 
     /// The runtime has dropped a drainer, and so will drop everything that is started.
-    pub(super) fn runtime_gone(&self, searching: bool) {
+    pub(super) fn runtime_gone(&self, searching: Option<Searching>) {
         let ready = {
             let mut injector = self.injector();
             injector.drainers -= 1;
-            injector.searching &= !searching;
+            injector.end_search(searching);
             injector.gone = true;
             std::mem::take(&mut injector.ready)
         };
@@ -336,15 +351,45 @@ impl Scheduler {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
         let mut injector = self.injector();
         injector.stuck = stuck;
-        self.remember_wanted(&injector);
         let waiting = waiting || !injector.ready.is_empty();
-        waiting && injector.wants_drainer(self.0.max)
+        if waiting {
+            injector.doubt_search();
+        }
+        let wanted = waiting && injector.wants_drainer(self.0.max);
+        self.remember_wanted(&injector);
+        wanted
     }
 }
 
 impl Injector {
     fn wants_drainer(&self, max: usize) -> bool {
-        !self.searching && !self.gone && self.drainers < max + self.stuck
+        let searched = matches!(self.search, Search::On | Search::Late);
+        !searched && !self.gone && self.drainers < max + self.stuck
+    }
+
+    fn begin_search(&mut self) -> Searching {
+        self.drainers += 1;
+        self.search = Search::On;
+        Searching(())
+    }
+
+    fn end_search(&mut self, searching: Option<Searching>) {
+        if searching.is_some() {
+            self.search = Search::None;
+        }
+    }
+
+    /// Something waits, and the watch has come by.
+    fn doubt_search(&mut self) {
+        self.search = match self.search {
+            Search::On => Search::Late,
+            // It counts as one that is stuck until it begins.
+            Search::Late => {
+                self.stuck += 1;
+                Search::Replaced
+            }
+            other => other,
+        };
     }
 }
 
@@ -352,11 +397,11 @@ impl Injector {
 ///
 /// Another worker is called at once, unless all that could keep the port waiting has shown to be quick.
 pub(crate) fn schedule(work: Work) {
-    let (scheduler, pace) = (work.node().scheduler(), work.pace());
-    if pace.is_blocking() {
+    let scheduler = work.node().scheduler();
+    if work.is_blocking() {
         return drainer::run_blocking(&scheduler.clone(), work);
     }
-    let trusted = pace.is_trusted();
+    let trusted = work.is_likely_quick();
     if seat::active() != scheduler.address() {
         let when = if trusted { When::Soon } else { When::Now };
         return scheduler.clone().inject(work, when);

@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{current, drainer::Occupied, scheduler, work};
+use super::{current, drainer::Occupied, pace, scheduler, work};
 use crate::{
     Cx, Reason, guard,
     message::{Message, Port},
@@ -50,7 +50,9 @@ pub(crate) fn start<P: Port>(
         inner.extras().waiting = Some(Arc::clone(&cancel));
     }
     let handler = message.handler();
-    let began = (!cell.pace().trusts(handler)).then(Instant::now);
+    let unknown = !cell.node().scheduler().is_timeless()
+        && pace::is_unknown(cell.pace(), P::record(), handler);
+    let began = unknown.then(Instant::now);
     let port = Orphan(Some(Arc::clone(cell)));
     let mut handling = Box::pin(async move {
         let mut port = port;
@@ -62,7 +64,7 @@ pub(crate) fn start<P: Port>(
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
     if let Some(began) = began {
-        cell.pace().learn(handler, began.elapsed());
+        pace::learn(cell.pace(), P::record(), handler, began.elapsed());
     }
     match polled {
         Poll::Ready(true) => work::begin(cell),

@@ -206,6 +206,7 @@ impl Watched {
         let port = node.port_by_number(running.port);
         if let Some(port) = &port {
             port.pace().slow();
+            port.record().slow(running.handler);
         }
         let_go((node, port));
     }

@@ -119,10 +119,12 @@ fn handle_batch<P: Port>(
     turn: &mut Turn<'_>,
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
+    let timeless = cell.node().scheduler().is_timeless();
     while let Some(envelope) = pop(queue) {
         let handler = envelope.handler();
         turn.next_message(handler);
-        let began = (!cell.pace().trusts(handler)).then(Instant::now);
+        let unknown = !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
+        let began = unknown.then(Instant::now);
         let done = match envelope {
             Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
             Envelope::User(message) => state.handle(&mut cx, message),
@@ -150,7 +152,7 @@ fn handle_batch<P: Port>(
         }
         if let Some(began) = began {
             let took = began.elapsed();
-            cell.pace().learn(handler, took);
+            pace::learn(cell.pace(), P::record(), handler, took);
             if pace::is_doubtful(took) {
                 turn.end();
             }

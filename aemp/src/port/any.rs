@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     Node, Reason,
-    exec::{drainer::Turn, pace::Pace},
+    exec::{
+        drainer::Turn,
+        pace::{Pace, Record},
+    },
 };
 
 pub(crate) trait AnyPort: Send + Sync {
@@ -23,6 +26,14 @@ pub(crate) trait AnyPort: Send + Sync {
 
     /// How quick it has shown to be.
     fn pace(&self) -> &Pace;
+
+    /// How quick its handlers have shown to be, in all ports of its type.
+    fn record(&self) -> &'static Record;
+
+    /// Whether it runs on threads of its own.
+    fn is_blocking(&self) -> bool {
+        false
+    }
 
     /// The name of a handler, for people.
     fn handler_name(&self, handler: u32) -> &'static str;
@@ -106,6 +117,17 @@ impl dyn AnyPort + '_ {
     pub(crate) fn unmonitor(&self, id: u64) {
         // What the action holds is dropped outside of the port's lock.
         let _removed = self.extras(|extras| take_id(&mut extras.monitors, id));
+    }
+
+    /// Whether that handler may run on somebody else's task.
+    pub(crate) fn trusts(&self, handler: u32) -> bool {
+        self.node().scheduler().is_timeless()
+            || self.pace().is_trusted() && self.record().is_quick(handler)
+    }
+
+    /// Whether it is likely to return soon. If that is an error, the watch finds out.
+    pub(crate) fn is_likely_quick(&self) -> bool {
+        self.pace().is_trusted() || self.record().is_all_quick() && !self.pace().was_slow()
     }
 
     pub(crate) fn port_id(&self) -> aemp_codec::PortId {

@@ -117,7 +117,11 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             To::Local(port) => {
                 let handler = message.handler();
                 match port.push(message) {
-                    Pushed::Wake => drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler),
+                    // A limit is to be kept whatever the handler does.
+                    Pushed::Wake if self.limit.is_none() => {
+                        drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler);
+                    }
+                    Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
                     Pushed::Queued | Pushed::Backlog => {}
                     Pushed::Dead => {
                         let id = port.node().local_port_id(&**port);

@@ -2,8 +2,8 @@
 
 use std::{
     any::Any,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hint, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
@@ -18,11 +18,14 @@ use crate::{
     Node, Reason,
     exec::{
         drainer::Turn,
-        pace::{CLOSURE, Pace},
+        pace::{CLOSURE, Pace, Record},
     },
     guard,
     message::{Decoding, Message, Port},
 };
+
+/// How often a sender stands back: some ten microseconds in all.
+const ROUNDS: u32 = 7;
 
 /// What waits in a port's queue. The rare kinds are boxed to keep the common one small.
 pub(crate) enum Envelope<M> {
@@ -37,7 +40,7 @@ pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
 
 pub(crate) struct Cell<P: Port> {
     node: Node,
-    number: u64,
+    /// And the port's number.
     pace: Pace,
     inner: Mutex<Inner<P>>,
 }
@@ -80,16 +83,11 @@ impl<M: Message> Envelope<M> {
 }
 
 /// How quick a new port is taken to be.
-fn first_pace<P: Port>(node: &Node) -> Pace {
-    #[cfg(feature = "sim")]
-    if node.scheduler().is_timeless() {
-        return Pace::timeless();
-    }
-    let _ = node;
+fn first_pace<P: Port>(number: u64) -> Pace {
     if P::BLOCKING {
-        Pace::blocking()
+        Pace::slow_from_birth(number)
     } else {
-        Pace::unknown()
+        Pace::unknown(number)
     }
 }
 
@@ -97,9 +95,8 @@ impl<P: Port> Cell<P> {
     /// A port that is ready for messages.
     pub(crate) fn idle(node: Node, number: u64, state: P) -> Self {
         Self {
-            pace: first_pace::<P>(&node),
+            pace: first_pace::<P>(number),
             node,
-            number,
             inner: Mutex::new(Inner {
                 queue: Queue::Idle,
                 state: Some(state),
@@ -111,9 +108,8 @@ impl<P: Port> Cell<P> {
     /// A port whose init function has still to run. The caller schedules it.
     pub(crate) fn spawning(node: Node, number: u64, extras: Extras) -> Self {
         Self {
-            pace: first_pace::<P>(&node),
+            pace: first_pace::<P>(number),
             node,
-            number,
             inner: Mutex::new(Inner {
                 queue: Queue::Empty,
                 state: None,
@@ -132,9 +128,32 @@ impl<P: Port> Cell<P> {
         self.lock().queued_kill().cloned()
     }
 
+    /// For senders, who come in numbers. One that finds another at work stands back, for longer each time, so that the other puts many
+    /// messages into the queue in a row: passing the lock to and fro for each message would cost both of them a lot more.
+    #[inline]
+    fn lock_politely(&self) -> MutexGuard<'_, Inner<P>> {
+        match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => self.stand_back(),
+        }
+    }
+
+    #[cold]
+    fn stand_back(&self) -> MutexGuard<'_, Inner<P>> {
+        for round in 0..ROUNDS {
+            (0..4 << round).for_each(|_| hint::spin_loop());
+            if let Ok(inner) = self.inner.try_lock() {
+                return inner;
+            }
+        }
+        // Its holder has been interrupted, most likely.
+        self.lock()
+    }
+
     #[inline]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
-        let mut inner = self.lock();
+        let mut inner = self.lock_politely();
         if inner.queue.is_dead() {
             drop(inner);
             drop(envelope);
@@ -150,7 +169,7 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn number(&self) -> u64 {
-        self.number
+        self.pace.number()
     }
 
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
@@ -159,6 +178,14 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    fn record(&self) -> &'static Record {
+        P::record()
+    }
+
+    fn is_blocking(&self) -> bool {
+        P::BLOCKING && !self.node.scheduler().is_timeless()
     }
 
     fn handler_name(&self, handler: u32) -> &'static str {

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     CallError, Node, Reason,
-    exec::{drainer::Turn, pace::Pace},
+    exec::{
+        drainer::Turn,
+        pace::{Pace, Record},
+    },
     message::{Decoding, Encoding, FarReply},
 };
 
@@ -301,7 +304,12 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
     fn pace(&self) -> &Pace {
         // It is never run.
         static PACE: OnceLock<Pace> = OnceLock::new();
-        PACE.get_or_init(Pace::unknown)
+        PACE.get_or_init(|| Pace::unknown(0))
+    }
+
+    fn record(&self) -> &'static Record {
+        static RECORD: Record = Record::new();
+        &RECORD
     }
 
     fn handler_name(&self, _handler: u32) -> &'static str {
