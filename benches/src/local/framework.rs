@@ -123,12 +123,14 @@ pub(crate) trait Labourer: Clone + Send + Sync + 'static {
     /// Sends a job.
     fn toil(&self, job: Job, latch: Latch) -> impl Future<Output = ()> + Send;
 
-    /// Sends a message whose handler sends the job to each of the others.
+    /// Sends a message whose handler sends the job and the latch to each of the others, keeps no latch
+    /// itself, and then does a job of its own.
     fn hand_out(
         &self,
         job: Job,
         others: Vec<Self>,
         latch: Latch,
+        own: Job,
     ) -> impl Future<Output = ()> + Send;
 
     /// Calls for a job, and waits until it is done, or for as long as the framework's own way to limit

@@ -246,7 +246,7 @@ struct Toil(Job, Latch);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct HandOut(Job, Vec<Addr<Labourer>>, Latch);
+struct HandOut(Job, Vec<Addr<Labourer>>, Latch, Job);
 
 impl Actor for Labourer {
     type Context = Context<Self>;
@@ -263,10 +263,13 @@ impl Handler<Toil> for Labourer {
 impl Handler<HandOut> for Labourer {
     type Result = ();
 
-    fn handle(&mut self, HandOut(job, others, latch): HandOut, _: &mut Self::Context) {
+    fn handle(&mut self, message: HandOut, _: &mut Self::Context) {
+        let HandOut(job, others, latch, own) = message;
         for other in others {
             other.do_send(Toil(job, latch.clone()));
         }
+        drop(latch);
+        own.run();
     }
 }
 
@@ -275,8 +278,8 @@ impl framework::Labourer for Addr<Labourer> {
         self.do_send(Toil(job, latch));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch) {
-        self.do_send(HandOut(job, others, latch));
+    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
+        self.do_send(HandOut(job, others, latch, own));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

@@ -65,11 +65,13 @@ impl Hand {
     }
 
     #[rcv]
-    fn hand_out(&mut self, errand: Local<(Job, Vec<HandRef>, Latch)>) {
-        let Local((job, others, latch)) = errand;
+    fn hand_out(&mut self, errand: Local<(Job, Vec<HandRef>, Latch, Job)>) {
+        let Local((job, others, latch, own)) = errand;
         for other in others {
             other.toil(Local((job, latch.clone())));
         }
+        drop(latch);
+        own.run();
     }
 
     /// The same as `toil`, for callers that want to know when it is done.
@@ -200,8 +202,8 @@ impl Labourer for HandRef {
         Self::toil(self, Local((job, latch)));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch) {
-        Self::hand_out(self, Local((job, others, latch)));
+    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
+        Self::hand_out(self, Local((job, others, latch, own)));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

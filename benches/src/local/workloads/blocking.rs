@@ -28,6 +28,8 @@ enum Measured {
     SlowCall(Limit),
     /// Microseconds that a quick actor takes to be heard beside slow ones.
     Beside(Ask, Figure),
+    /// Microseconds until an idle actor has handled what a slow handler has sent to it.
+    Behind(Figure),
 }
 
 /// Who watches over the time of a call.
@@ -60,7 +62,7 @@ const SHORT: Job = Job::Spin(Duration::from_micros(100));
 /// A tenth of what a slow call takes in the full size.
 const LIMIT: Duration = Duration::from_millis(20);
 
-pub(super) const BLOCKING: [Blocking; 12] = [
+pub(super) const BLOCKING: [Blocking; 14] = [
     Blocking {
         name: "fan-out-10ms-2",
         title: "fan-out of 64 jobs of 10 ms (asleep) from a handler, 2 workers",
@@ -133,13 +135,25 @@ pub(super) const BLOCKING: [Blocking; 12] = [
         workers: 4,
         measured: Measured::Beside(Ask::Message, Figure::P99),
     },
+    Blocking {
+        name: "behind-4",
+        title: "message to an idle port by a handler that goes on for 10 ms, median, 4 workers",
+        workers: 4,
+        measured: Measured::Behind(Figure::Median),
+    },
+    Blocking {
+        name: "behind-p99-4",
+        title: "message to an idle port by a handler that goes on for 10 ms, p99, 4 workers",
+        workers: 4,
+        measured: Measured::Behind(Figure::P99),
+    },
 ];
 
 impl Blocking {
     pub(super) fn unit(self) -> Unit {
         match self.measured {
             Measured::FanOut(_) | Measured::SlowCall(_) => Unit::cost("ms"),
-            Measured::Beside(..) => Unit::cost("us"),
+            Measured::Beside(..) | Measured::Behind(_) => Unit::cost("us"),
         }
     }
 
@@ -151,7 +165,7 @@ impl Blocking {
                 Some(milliseconds(work) / self.workers as f64)
             }
             Measured::SlowCall(_) => Some(milliseconds(LIMIT)),
-            Measured::Beside(..) => None,
+            Measured::Beside(..) | Measured::Behind(_) => None,
         }
     }
 
@@ -161,14 +175,20 @@ impl Blocking {
             Measured::SlowCall(limit) => slow_calls(framework, limit, sizes).await,
             Measured::Beside(ask, figure) => {
                 let busy = self.workers - 1;
-                let taken = beside(framework, ask, busy, sizes.busy_jobs).await;
-                let figure = match figure {
-                    Figure::Median => report::median(&taken),
-                    Figure::P99 => report::percentile(&taken, 99),
-                };
-                figure.expect("the quick actor was asked once at least")
+                figure.of(&beside(framework, ask, busy, sizes.busy_jobs).await)
             }
+            Measured::Behind(figure) => figure.of(&behind(framework, sizes.busy_jobs).await),
         }
+    }
+}
+
+impl Figure {
+    fn of(self, taken: &[f64]) -> f64 {
+        let figure = match self {
+            Self::Median => report::median(taken),
+            Self::P99 => report::percentile(taken, 99),
+        };
+        figure.expect("something was measured once at least")
     }
 }
 
@@ -186,15 +206,15 @@ async fn fan_out<F: Framework>(framework: &F, job: Job, jobs: u32) -> f64 {
     for index in 0..jobs {
         others.push(framework.labourer(index as usize).await);
     }
-    hand_out(&boss, Job::NOTHING, others.clone()).await;
+    hand_out(&boss, Job::NOTHING, others.clone(), Job::NOTHING).await;
     let start = Instant::now();
-    hand_out(&boss, job, others).await;
+    hand_out(&boss, job, others, Job::NOTHING).await;
     milliseconds(start.elapsed())
 }
 
-async fn hand_out<L: Labourer>(boss: &L, job: Job, others: Vec<L>) {
+async fn hand_out<L: Labourer>(boss: &L, job: Job, others: Vec<L>, own: Job) {
     let (latch, all_done) = Latch::new();
-    boss.hand_out(job, others, latch).await;
+    boss.hand_out(job, others, latch, own).await;
     all_done.await;
 }
 
@@ -243,7 +263,22 @@ async fn beside<F: Framework>(framework: &F, ask: Ask, busy: usize, jobs: u32) -
         sleep(Duration::from_millis(1)).await;
         let start = Instant::now();
         hear(&quick, ask).await;
-        taken.push(start.elapsed().as_nanos() as f64 / 1e3);
+        taken.push(microseconds(start.elapsed()));
+    }
+    taken
+}
+
+/// A handler sends to an idle actor, and then keeps its thread: how long until it is handled.
+async fn behind<F: Framework>(framework: &F, messages: u32) -> Vec<f64> {
+    let slow = framework.labourer(1).await;
+    let idle = framework.labourer(2).await;
+    let mut taken = Vec::new();
+    for _ in 0..messages {
+        let start = Instant::now();
+        hand_out(&slow, Job::NOTHING, vec![idle.clone()], LONG).await;
+        taken.push(microseconds(start.elapsed()));
+        // Answered when the handler has ended.
+        slow.call(Job::NOTHING, Latch::new().0, None).await;
     }
     taken
 }
@@ -257,6 +292,10 @@ async fn hear<C: Counter>(quick: &C, ask: Ask) {
             heard.await;
         }
     }
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 fn milliseconds(time: Duration) -> f64 {
