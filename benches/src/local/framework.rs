@@ -123,13 +123,12 @@ pub(crate) trait Labourer: Clone + Send + Sync + 'static {
     /// Sends a job.
     fn toil(&self, job: Job, latch: Latch) -> impl Future<Output = ()> + Send;
 
-    /// Sends a message whose handler sends the job and the latch to each of the others, keeps no latch
-    /// itself, and then does a job of its own.
+    /// Sends a message whose handler sends the job to each of the others, with the latch beside it, and
+    /// then does a job of its own.
     fn hand_out(
         &self,
         job: Job,
-        others: Vec<Self>,
-        latch: Latch,
+        others: Vec<(Self, Latch)>,
         own: Job,
     ) -> impl Future<Output = ()> + Send;
 
@@ -180,8 +179,9 @@ pub(crate) struct Latch {
 }
 
 impl Latch {
-    /// A latch, and the future that resolves when it opens.
-    pub(crate) fn new() -> (Self, impl Future<Output = ()> + Send) {
+    /// A latch, and the future that resolves when it opens: to the time at which it did, because the one
+    /// that waits may run later.
+    pub(crate) fn new() -> (Self, impl Future<Output = Instant> + Send) {
         let (sender, opened) = oneshot::channel();
         let latch = Self {
             _open: Arc::new(Opener(Some(sender))),
@@ -193,12 +193,12 @@ impl Latch {
 }
 
 #[derive(Debug)]
-struct Opener(Option<oneshot::Sender<()>>);
+struct Opener(Option<oneshot::Sender<Instant>>);
 
 impl Drop for Opener {
     fn drop(&mut self) {
         if let Some(sender) = self.0.take() {
-            let _ = sender.send(());
+            let _ = sender.send(Instant::now());
         }
     }
 }

@@ -246,7 +246,7 @@ struct Toil(Job, Latch);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct HandOut(Job, Vec<Addr<Labourer>>, Latch, Job);
+struct HandOut(Job, Vec<(Addr<Labourer>, Latch)>, Job);
 
 impl Actor for Labourer {
     type Context = Context<Self>;
@@ -264,11 +264,10 @@ impl Handler<HandOut> for Labourer {
     type Result = ();
 
     fn handle(&mut self, message: HandOut, _: &mut Self::Context) {
-        let HandOut(job, others, latch, own) = message;
-        for other in others {
-            other.do_send(Toil(job, latch.clone()));
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            other.do_send(Toil(job, latch));
         }
-        drop(latch);
         own.run();
     }
 }
@@ -278,8 +277,8 @@ impl framework::Labourer for Addr<Labourer> {
         self.do_send(Toil(job, latch));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        self.do_send(HandOut(job, others, latch, own));
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        self.do_send(HandOut(job, others, own));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

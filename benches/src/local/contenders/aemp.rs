@@ -57,6 +57,8 @@ impl Passer {
 
 struct Hand;
 
+type Others = Vec<(HandRef, Latch)>;
+
 #[port]
 impl Hand {
     #[rcv]
@@ -65,12 +67,11 @@ impl Hand {
     }
 
     #[rcv]
-    fn hand_out(&mut self, errand: Local<(Job, Vec<HandRef>, Latch, Job)>) {
-        let Local((job, others, latch, own)) = errand;
-        for other in others {
-            other.toil(Local((job, latch.clone())));
+    fn hand_out(&mut self, errand: Local<(Job, Others, Job)>) {
+        let Local((job, others, own)) = errand;
+        for (other, latch) in others {
+            other.toil(Local((job, latch)));
         }
-        drop(latch);
         own.run();
     }
 
@@ -202,8 +203,8 @@ impl Labourer for HandRef {
         Self::toil(self, Local((job, latch)));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        Self::hand_out(self, Local((job, others, latch, own)));
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        Self::hand_out(self, Local((job, others, own)));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

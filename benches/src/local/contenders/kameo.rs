@@ -163,7 +163,7 @@ impl framework::Relay for ActorRef<Relay> {
 pub(crate) struct Labourer;
 
 struct Toil(Job, Latch);
-struct HandOut(Job, Vec<ActorRef<Labourer>>, Latch, Job);
+struct HandOut(Job, Vec<(ActorRef<Labourer>, Latch)>, Job);
 
 impl kameo::Actor for Labourer {
     type Args = Self;
@@ -186,11 +186,10 @@ impl Message<HandOut> for Labourer {
     type Reply = ();
 
     async fn handle(&mut self, message: HandOut, _: &mut Context<Self, ()>) {
-        let HandOut(job, others, latch, own) = message;
-        for other in others {
-            tell(&other, Toil(job, latch.clone()));
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            tell(&other, Toil(job, latch));
         }
-        drop(latch);
         own.run();
     }
 }
@@ -200,8 +199,8 @@ impl framework::Labourer for ActorRef<Labourer> {
         tell(self, Toil(job, latch));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        tell(self, HandOut(job, others, latch, own));
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        tell(self, HandOut(job, others, own));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

@@ -170,7 +170,7 @@ pub(crate) struct Labourer;
 #[derive(Debug)]
 pub(crate) enum LabourerMessage {
     Toil(Job, Latch),
-    HandOut(Job, Vec<ActorRef<Self>>, Latch, Job),
+    HandOut(Job, Vec<(ActorRef<Self>, Latch)>, Job),
     Call(Job, Latch, RpcReplyPort<()>),
 }
 
@@ -191,11 +191,10 @@ impl Actor for Labourer {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             LabourerMessage::Toil(job, _latch) => job.run(),
-            LabourerMessage::HandOut(job, others, latch, own) => {
-                for other in others {
-                    other.cast(LabourerMessage::Toil(job, latch.clone()))?;
+            LabourerMessage::HandOut(job, others, own) => {
+                for (other, latch) in others {
+                    other.cast(LabourerMessage::Toil(job, latch))?;
                 }
-                drop(latch);
                 own.run();
             }
             LabourerMessage::Call(job, _latch, reply) => {
@@ -213,8 +212,8 @@ impl framework::Labourer for ActorRef<LabourerMessage> {
         let _ = self.cast(LabourerMessage::Toil(job, latch));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        let _ = self.cast(LabourerMessage::HandOut(job, others, latch, own));
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        let _ = self.cast(LabourerMessage::HandOut(job, others, own));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

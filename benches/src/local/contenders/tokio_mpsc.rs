@@ -27,7 +27,7 @@ pub(crate) enum RelayMessage {
 #[derive(Debug)]
 pub(crate) enum LabourerMessage {
     Toil(Job, Latch),
-    HandOut(Job, Vec<UnboundedSender<Self>>, Latch, Job),
+    HandOut(Job, Vec<(UnboundedSender<Self>, Latch)>, Job),
     Call(Job, Latch, oneshot::Sender<()>),
 }
 
@@ -130,11 +130,10 @@ async fn labour(mut queue: UnboundedReceiver<LabourerMessage>) {
     while let Some(message) = queue.recv().await {
         match message {
             LabourerMessage::Toil(job, _latch) => job.run(),
-            LabourerMessage::HandOut(job, others, latch, own) => {
-                for other in others {
-                    let _ = other.send(LabourerMessage::Toil(job, latch.clone()));
+            LabourerMessage::HandOut(job, others, own) => {
+                for (other, latch) in others {
+                    let _ = other.send(LabourerMessage::Toil(job, latch));
                 }
-                drop(latch);
                 own.run();
             }
             LabourerMessage::Call(job, _latch, reply) => {
@@ -150,8 +149,8 @@ impl Labourer for UnboundedSender<LabourerMessage> {
         let _ = self.send(LabourerMessage::Toil(job, latch));
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        let _ = self.send(LabourerMessage::HandOut(job, others, latch, own));
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        let _ = self.send(LabourerMessage::HandOut(job, others, own));
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

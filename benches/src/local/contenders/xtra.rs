@@ -156,7 +156,7 @@ impl framework::Relay for Address<Relay> {
 pub(crate) struct Labourer;
 
 struct Toil(Job, Latch);
-struct HandOut(Job, Vec<Address<Labourer>>, Latch, Job);
+struct HandOut(Job, Vec<(Address<Labourer>, Latch)>, Job);
 
 impl Actor for Labourer {
     type Stop = ();
@@ -176,11 +176,10 @@ impl Handler<HandOut> for Labourer {
     type Return = ();
 
     async fn handle(&mut self, message: HandOut, _: &mut Context<Self>) {
-        let HandOut(job, others, latch, own) = message;
-        for other in others {
-            tell(&other, Toil(job, latch.clone())).await;
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            tell(&other, Toil(job, latch)).await;
         }
-        drop(latch);
         own.run();
     }
 }
@@ -190,8 +189,8 @@ impl framework::Labourer for Address<Labourer> {
         tell(self, Toil(job, latch)).await;
     }
 
-    async fn hand_out(&self, job: Job, others: Vec<Self>, latch: Latch, own: Job) {
-        tell(self, HandOut(job, others, latch, own)).await;
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        tell(self, HandOut(job, others, own)).await;
     }
 
     async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {

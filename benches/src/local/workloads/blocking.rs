@@ -28,7 +28,7 @@ enum Measured {
     SlowCall(Limit),
     /// Microseconds that a quick actor takes to be heard beside slow ones.
     Beside(Ask, Figure),
-    /// Microseconds until an idle actor has handled what a slow handler has sent to it.
+    /// Microseconds until idle actors have handled what a slow handler has sent to them.
     Behind(Figure),
 }
 
@@ -137,13 +137,13 @@ pub(super) const BLOCKING: [Blocking; 14] = [
     },
     Blocking {
         name: "behind-4",
-        title: "message to an idle port by a handler that goes on for 10 ms, median, 4 workers",
+        title: "messages to 10 idle ports by a handler that goes on for 10 ms, median, 4 workers",
         workers: 4,
         measured: Measured::Behind(Figure::Median),
     },
     Blocking {
         name: "behind-p99-4",
-        title: "message to an idle port by a handler that goes on for 10 ms, p99, 4 workers",
+        title: "messages to 10 idle ports by a handler that goes on for 10 ms, p99, 4 workers",
         workers: 4,
         measured: Measured::Behind(Figure::P99),
     },
@@ -206,16 +206,18 @@ async fn fan_out<F: Framework>(framework: &F, job: Job, jobs: u32) -> f64 {
     for index in 0..jobs {
         others.push(framework.labourer(index as usize).await);
     }
-    hand_out(&boss, Job::NOTHING, others.clone(), Job::NOTHING).await;
-    let start = Instant::now();
-    hand_out(&boss, job, others, Job::NOTHING).await;
-    milliseconds(start.elapsed())
+    hand_out(&boss, Job::NOTHING, &others).await;
+    milliseconds(hand_out(&boss, job, &others).await)
 }
 
-async fn hand_out<L: Labourer>(boss: &L, job: Job, others: Vec<L>, own: Job) {
+async fn hand_out<L: Labourer>(boss: &L, job: Job, others: &[L]) -> Duration {
     let (latch, all_done) = Latch::new();
-    boss.hand_out(job, others, latch, own).await;
-    all_done.await;
+    let to = |other: &L| (other.clone(), latch.clone());
+    let others = others.iter().map(to).collect();
+    drop(latch);
+    let start = Instant::now();
+    boss.hand_out(job, others, Job::NOTHING).await;
+    all_done.await - start
 }
 
 /// The median of a few calls, each of an actor of its own. The next begins when the handler of the
@@ -262,34 +264,47 @@ async fn beside<F: Framework>(framework: &F, ask: Ask, busy: usize, jobs: u32) -
     while all_done.try_recv().is_err() {
         sleep(Duration::from_millis(1)).await;
         let start = Instant::now();
-        hear(&quick, ask).await;
-        taken.push(microseconds(start.elapsed()));
+        let heard = hear(&quick, ask).await;
+        taken.push(microseconds(heard - start));
     }
     taken
 }
 
-/// A handler sends to an idle actor, and then keeps its thread: how long until it is handled.
-async fn behind<F: Framework>(framework: &F, messages: u32) -> Vec<f64> {
+/// A handler sends to ten idle actors, and then keeps its thread: how long until each has handled it.
+async fn behind<F: Framework>(framework: &F, turns: u32) -> Vec<f64> {
+    const IDLE: usize = 10;
     let slow = framework.labourer(1).await;
-    let idle = framework.labourer(2).await;
+    let mut idle = Vec::new();
+    for index in 0..IDLE {
+        idle.push(framework.labourer(index + 2).await);
+    }
+    hand_out(&slow, Job::NOTHING, &idle).await;
     let mut taken = Vec::new();
-    for _ in 0..messages {
+    for _ in 0..turns {
+        let (latches, handled): (Vec<_>, Vec<_>) = idle.iter().map(|_| Latch::new()).unzip();
+        let others = idle.iter().cloned().zip(latches).collect();
         let start = Instant::now();
-        hand_out(&slow, Job::NOTHING, vec![idle.clone()], LONG).await;
-        taken.push(microseconds(start.elapsed()));
+        slow.hand_out(Job::NOTHING, others, LONG).await;
+        for handled in handled {
+            taken.push(microseconds(handled.await - start));
+        }
         // Answered when the handler has ended.
         slow.call(Job::NOTHING, Latch::new().0, None).await;
     }
     taken
 }
 
-async fn hear<C: Counter>(quick: &C, ask: Ask) {
+/// When the caller has the answer, or the actor has handled the message.
+async fn hear<C: Counter>(quick: &C, ask: Ask) -> Instant {
     match ask {
-        Ask::Call => drop(quick.get().await),
+        Ask::Call => {
+            quick.get().await;
+            Instant::now()
+        }
         Ask::Message => {
             let (latch, heard) = Latch::new();
             quick.visit(latch).await;
-            heard.await;
+            heard.await
         }
     }
 }
