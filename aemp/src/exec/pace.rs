@@ -120,10 +120,13 @@ impl Record {
         if took >= SLOW {
             self.slow.fetch_or(bit(handler), Ordering::Relaxed);
         }
-        if took > QUICK || self.slow.load(Ordering::Relaxed) & bit(handler) != 0 {
+        let decided = self.slow.load(Ordering::Relaxed) | self.quick.load(Ordering::Relaxed);
+        if took > QUICK || decided & bit(handler) != 0 {
             return;
         }
-        if runs.fetch_add(1, Ordering::Relaxed) + 1 >= PROBATION {
+        let before = runs.load(Ordering::Relaxed);
+        runs.store(before.saturating_add(1), Ordering::Relaxed);
+        if before + 1 >= PROBATION {
             self.quick.fetch_or(bit(handler), Ordering::Relaxed);
         }
     }

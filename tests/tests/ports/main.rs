@@ -6,6 +6,7 @@ mod bound;
 mod cal;
 mod calls;
 mod create;
+mod executor;
 mod failures;
 mod kill;
 mod model;
