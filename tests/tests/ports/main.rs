@@ -2,6 +2,7 @@
 
 mod arguments;
 mod backpressure;
+mod blocked;
 mod bound;
 mod cal;
 mod calls;
