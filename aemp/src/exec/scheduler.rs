@@ -120,6 +120,11 @@ impl Scheduler {
         let _ready = std::mem::take(&mut self.injector().ready);
     }
 
+    /// The runtime is gone: there is nobody to run what waits.
+    pub(crate) fn abandon(&self) {
+        let _ready = std::mem::take(&mut self.injector().ready);
+    }
+
     #[cfg_attr(
         not(feature = "sim"),
         expect(clippy::unused_self, reason = "only simulated nodes are mortal")

@@ -42,6 +42,14 @@ pub(crate) fn start<P: Port>(
     {
         // Only what is in the cell is seen by those who queue a kill.
         let mut inner = cell.lock();
+        if inner.queue.is_dead() {
+            // It has perished meanwhile.
+            drop(inner);
+            guard::discard(state);
+            guard::discard(message);
+            work::drop_queue(rest);
+            return None;
+        }
         work::put_back(&mut inner.queue, rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
@@ -120,6 +128,11 @@ fn resume<P: Port>(cell: &Arc<Cell<P>>, state: P, ended: Ended) -> bool {
         return false;
     }
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        drop(inner);
+        guard::discard(state);
+        return false;
+    }
     inner.extras().waiting = None;
     inner.state = Some(state);
     true

@@ -18,6 +18,10 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Handles what is queued. To be called by whoever owns the work (see `scheduler`).
     fn run(self: Arc<Self>, budget: &mut usize);
 
+    /// Ends the port here and now, whoever is running it: what that one has in hand is dropped when it comes back with it. No lock
+    /// may be held.
+    fn perish(self: Arc<Self>, reason: &Reason);
+
     /// Queues a kill, in order with what the caller sent before.
     fn kill(&self, reason: Reason) -> Pushed;
 
@@ -88,7 +92,11 @@ impl dyn AnyPort + '_ {
             id
         });
         if let Some(action) = action {
-            action.fire(&Reason::no_such_port(self.port_id().as_str()));
+            super::absent::fire(
+                action,
+                Reason::no_such_port(self.port_id().as_str()),
+                self.node(),
+            );
         }
         id
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     CallError, Node, Reason,
     message::{Decoding, Encoding, FarReply},
+    node::life::NODE_STOPPED,
 };
 
 /// Holds one answer until the caller takes it.
@@ -296,6 +297,14 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
     }
 
     fn run(self: Arc<Self>, _budget: &mut usize) {}
+
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        let reason = match reason.is_normal() {
+            true => Reason::transport_error(self.node.id().as_str(), NODE_STOPPED),
+            false => reason.clone(),
+        };
+        self.kill(reason);
+    }
 
     fn kill(&self, reason: Reason) -> Pushed {
         if let Some(slot) = self.finish() {
