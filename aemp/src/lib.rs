@@ -73,6 +73,7 @@
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to know that a node has ended, and how | [`Node::ended`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS, certificates of a private CA | [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
@@ -128,7 +129,7 @@ pub use message::{
 pub use net::NodesMonitor;
 pub(crate) use node::WeakNode;
 pub use node::{
-    Node, NodeBuilder, inspect,
+    Ended, Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

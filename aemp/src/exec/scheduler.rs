@@ -172,6 +172,23 @@ impl Scheduler {
         let _ready = std::mem::take(&mut self.injector().ready);
     }
 
+    /// The runtime is gone: nothing that waits will be run.
+    pub(crate) fn abandon(&self) {
+        let ready = {
+            let mut injector = self.injector();
+            injector.gone = true;
+            self.remember_wanted(&injector);
+            std::mem::take(&mut injector.ready)
+        };
+        for seat in self.seats() {
+            while !seat.stealer().is_empty() {
+                // It is dead already, or will be when it is run.
+                drop(seat.stealer().steal());
+            }
+        }
+        drop(ready);
+    }
+
     /// Whether the node has crashed in a simulation.
     #[cfg_attr(
         not(feature = "sim"),

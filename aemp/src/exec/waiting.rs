@@ -43,6 +43,14 @@ pub(crate) fn start<P: Port>(
     {
         // Only what is in the cell is seen by those who queue a kill.
         let mut inner = cell.lock();
+        if inner.queue.is_dead() {
+            // It has perished meanwhile.
+            drop(inner);
+            guard::discard(state);
+            guard::discard(message);
+            work::drop_queue(rest);
+            return None;
+        }
         work::put_back(&mut inner.queue, rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
@@ -104,6 +112,11 @@ impl<P: Port> Orphan<P> {
             return false;
         }
         let mut inner = cell.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            guard::discard(state);
+            return false;
+        }
         inner.extras().waiting = None;
         inner.state = Some(state);
         true
@@ -113,7 +126,7 @@ impl<P: Port> Orphan<P> {
 impl<P: Port> Drop for Orphan<P> {
     fn drop(&mut self) {
         let Some(cell) = self.0.take() else { return };
-        if cell.node().scheduler().is_over() {
+        if cell.node().scheduler().is_over() || cell.lock().queue.is_dead() {
             return;
         }
         let reason = Reason::die("its runtime is gone");

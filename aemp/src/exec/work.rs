@@ -91,7 +91,15 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
         ended.map_or(state, Err)
     });
     match made.unwrap_or_else(Err) {
-        Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
+        Ok(state) => {
+            let mut inner = cell.lock();
+            if inner.queue.is_dead() {
+                drop(inner);
+                guard::discard(state);
+                return None;
+            }
+            Some((state, take_queue(&mut inner, None)))
+        }
         Err(reason) => {
             die_unborn(cell, &reason);
             None
@@ -182,6 +190,11 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         _ => None,
     };
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        drop(inner);
+        guard::discard(state);
+        return None;
+    }
     if inner.queue.len() == 0 {
         // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
@@ -203,6 +216,12 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
 /// Puts state and what is left of the queue back; the caller schedules the port.
 pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        // It has perished meanwhile.
+        drop(inner);
+        guard::discard(state);
+        return drop_queue(rest);
+    }
     inner.state = Some(state);
     put_back(&mut inner.queue, rest);
 }
@@ -241,7 +260,7 @@ pub(crate) fn die<P: Port>(
 }
 
 /// Drops messages one by one: two of them that panic at once would end the process.
-fn drop_queue<E>(mut queue: Queue<E>) {
+pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
     while let Some(envelope) = pop(&mut queue) {
         guard::discard(envelope);
     }

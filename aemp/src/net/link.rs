@@ -25,6 +25,7 @@ use crate::{
     proto::{
         Time,
         link::{Link, LinkAction, TIMED_OUT},
+        mesh::Level,
         peer::{ConnId, Traffic, Urge},
     },
 };
@@ -281,7 +282,9 @@ impl Pump<'_> {
         self.resume = Some(now + wait);
         if account.is_news(LIMIT) {
             let id = self.remote.id();
-            tracing::warn!(node = %id, "{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+            let text =
+                format!("{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+            self.remote.say(Level::Warn, text);
         }
     }
 
@@ -358,7 +361,7 @@ impl Pump<'_> {
         if self.out.is_empty() {
             return false;
         }
-        self.remote.taken.notify_waiters();
+        self.remote.queue_shrunk();
         true
     }
 

@@ -38,6 +38,10 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The name of a handler, for people.
     fn handler_name(&self, handler: u32) -> &'static str;
 
+    /// Ends the port here and now, whoever is running it: what that one has in hand is dropped when it comes back with it. No lock
+    /// may be held.
+    fn perish(self: Arc<Self>, reason: &Reason);
+
     /// Queues a kill, in order with what the caller sent before.
     fn kill(&self, reason: Reason) -> Pushed;
 
@@ -108,7 +112,11 @@ impl dyn AnyPort + '_ {
             id
         });
         if let Some(action) = action {
-            action.fire(&Reason::no_such_port(self.port_id().as_str()));
+            super::absent::fire(
+                action,
+                Reason::no_such_port(self.port_id().as_str()),
+                self.node(),
+            );
         }
         id
     }

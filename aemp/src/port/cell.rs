@@ -193,6 +193,14 @@ impl<P: Port> AnyPort for Cell<P> {
         name.copied().unwrap_or("(a closure)")
     }
 
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        if !self.lock().queue.is_dead() {
+            // The thread may be running another port, which may have killed itself.
+            let _scope = crate::exec::current::Scope::enter(&*self);
+            crate::exec::work::die(&self, None, Queue::Empty, reason);
+        }
+    }
+
     fn kill(&self, reason: Reason) -> Pushed {
         let mut inner = self.lock();
         if inner.queue.is_dead() {

@@ -22,6 +22,7 @@ use crate::{
         pace::{Pace, Record},
     },
     message::{Decoding, Encoding, FarReply},
+    node::life::NODE_STOPPED,
 };
 
 /// Holds one answer until the caller takes it.
@@ -314,6 +315,14 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
 
     fn handler_name(&self, _handler: u32) -> &'static str {
         "reply"
+    }
+
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        let reason = match reason.is_normal() {
+            true => Reason::transport_error(self.node.id().as_str(), NODE_STOPPED),
+            false => reason.clone(),
+        };
+        self.kill(reason);
     }
 
     fn kill(&self, reason: Reason) -> Pushed {
