@@ -251,14 +251,16 @@ fn what_nothing_can_hold_is_the_ports_concern() {
     let cycle = "d81c 81 d81d 00";
     let long = format!("c2 59 0101 {}", "11".repeat(257));
     for (value, expected) in [
-        ("63 eda080", "argument 1: text that is not UTF-8"),
-        ("61 ff", "argument 1: text that is not UTF-8"),
-        ("7f 61c3 62 28ff ff", "argument 1: text that is not UTF-8"),
+        ("63 eda080", "argument 1: text that is not Unicode"),
+        ("61 ff", "argument 1: text that is not Unicode"),
+        ("7f 61c3 62 28ff ff", "argument 1: text that is not Unicode"),
         (
             long.as_str(),
             "argument 1: an integer of more than 256 octets",
         ),
         (cycle, "argument 1: a value that contains itself"),
+        ("a1 61ff 01", "argument 1: text that is not Unicode"),
+        ("81 a1 00 61ff", "argument 1: text that is not Unicode"),
         (
             "a1 80 01",
             "argument 1: invalid type: sequence, expected a key",
