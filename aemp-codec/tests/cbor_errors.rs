@@ -309,7 +309,8 @@ fn references_do_not_make_a_packet_grow_beyond_the_limit() {
     reader.finish().expect("well-formed all the same");
 
     let mut packet = hex("9f d81c 01");
-    for level in 0..50_000u32 {
+    let many: u32 = if cfg!(miri) { 2_000 } else { 50_000 };
+    for level in 0..many {
         packet.extend(hex("d81c d81d 1a"));
         packet.extend(level.to_be_bytes());
     }
@@ -320,7 +321,7 @@ fn references_do_not_make_a_packet_grow_beyond_the_limit() {
     while let Ok(Some(1)) = reader.arg::<u8>() {
         count += 1;
     }
-    assert!((500..50_000).contains(&count), "{count}");
+    assert!((500..many).contains(&count), "{count}");
 }
 
 /// A few hundred bytes cannot stand for as many values as the largest packet has bytes.

@@ -109,8 +109,10 @@ mod tests {
     /// The same by counting: each half float lies a step of its binade above the one before.
     #[test]
     fn every_half() {
+        // Under Miri no further than the first binades.
+        let end = if cfg!(miri) { 0x0810 } else { 0x7c00 };
         let mut expected = 0.0f64;
-        for bits in 0..0x7c00u16 {
+        for bits in 0..end {
             for (bits, expected) in [(bits, expected), (bits | 0x8000, -expected)] {
                 assert_eq!(half(bits).to_bits(), expected.to_bits(), "{bits:x}");
             }
@@ -118,8 +120,9 @@ mod tests {
             // 2^(binade - 25) by its bits: sums of such numbers are exact.
             expected += f64::from_bits((binade + 1023 - 25) << 52);
         }
-        assert_eq!(expected, 65536.0);
-        for bits in (0x7c01..0x8000u16).chain(0xfc01..=0xffff) {
+        assert_eq!(expected, if cfg!(miri) { half(end) } else { 65536.0 });
+        let step = if cfg!(miri) { 100 } else { 1 };
+        for bits in (0x7c01..0x8000u16).chain(0xfc01..=0xffff).step_by(step) {
             let x = half(bits);
             assert!(x.is_nan(), "{bits:x}");
             assert_eq!(x.is_sign_negative(), bits >= 0x8000, "{bits:x}");
