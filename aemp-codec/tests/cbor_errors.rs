@@ -315,17 +315,18 @@ fn references_do_not_make_a_packet_grow_beyond_the_limit() {
         packet.extend(level.to_be_bytes());
     }
     packet.push(0xff);
-    let limits = Limits::default().with_max_packet(1_000_000);
+    let limits = Limits::default().with_max_packet(20 * many as usize);
     let mut reader = Format::Cbor.reader(&packet, limits).expect("a packet");
     let mut count = 0;
     while let Ok(Some(1)) = reader.arg::<u8>() {
         count += 1;
     }
-    assert!((500..many).contains(&count), "{count}");
+    assert!((many / 100..many).contains(&count), "{count}");
 }
 
 /// A few hundred bytes cannot stand for as many values as the largest packet has bytes.
 #[test]
+#[cfg_attr(miri, ignore = "reads a million values")]
 fn references_grow_with_the_packet_only() {
     let mut packet = hex("9f d81c 99 1000");
     packet.extend([0x01; 0x1000]);
