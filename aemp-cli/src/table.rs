@@ -24,31 +24,47 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Prints all of it at once.
     pub(crate) fn print(&self, output: &Output) -> Result<(), Failure> {
-        let heading: Vec<String> = self.heading.iter().map(ToString::to_string).collect();
-        output::line(&output.paint(Paint::Bold, &self.padded(&heading)))?;
+        output::line(&self.text(|heading| output.paint(Paint::Bold, heading)))
+    }
+
+    /// Its lines, the heading as it is to be shown. Each cell is measured once, however many rows there are.
+    fn text(&self, shown: impl FnOnce(&str) -> String) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        push_padded(&mut text, &self.heading, &widths);
+        text = shown(&text);
         for row in &self.rows {
-            output::line(&self.padded(row))?;
+            text.push('\n');
+            push_padded(&mut text, row, &widths);
         }
-        Ok(())
+        text
     }
 
-    fn width(&self, column: usize) -> usize {
-        let rows = self.rows.iter().filter_map(|row| row.get(column));
-        let widths = rows.map(|cell| cell.chars().count());
-        let heading = self.heading.get(column).map_or(0, |cell| cell.len());
-        widths.max().unwrap_or(0).max(heading)
-    }
-
-    fn padded(&self, row: &[String]) -> String {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = self.width(column);
-            line.push_str(&format!("{cell:<width$}  "));
+    /// How wide each column is.
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<_> = self.heading.iter().map(|cell| cell.len()).collect();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
         }
-        line.truncate(line.trim_end().len());
-        line
+        widths
     }
+}
+
+/// Appends the cells of a row, without spaces at its end.
+fn push_padded(text: &mut String, row: &[impl AsRef<str>], widths: &[usize]) {
+    let start = text.len();
+    for (cell, &width) in row.iter().zip(widths) {
+        let cell = cell.as_ref();
+        text.push_str(cell);
+        let room = width.saturating_sub(cell.chars().count()) + 2;
+        text.extend(std::iter::repeat_n(' ', room));
+    }
+    text.truncate(start + text[start..].trim_end().len());
 }
 
 /// A number of things.
@@ -93,8 +109,30 @@ mod tests {
         let mut table = Table::new(&["ID", "N"]);
         table.row(vec!["a".into(), "10".into()]);
         table.row(vec!["größer".into(), String::new()]);
-        assert_eq!(table.padded(&table.rows[0]), "a       10");
-        assert_eq!(table.padded(&table.rows[1]), "größer");
+        let text = table.text(str::to_lowercase);
+        assert_eq!(text, "id      n\na       10\ngrößer");
+    }
+
+    #[test]
+    fn rows_may_be_shorter_or_longer_than_the_heading() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(vec!["x".into()]);
+        table.row(vec!["1".into(), "2".into(), "3".into()]);
+        assert_eq!(table.text(str::to_owned), "A  B\nx\n1  2  3");
+        assert_eq!(Table::new(&["A"]).text(str::to_owned), "A");
+    }
+
+    /// A table of 10,000 ports is printed at once, and not in the square of that.
+    #[test]
+    fn widths_are_found_once() {
+        let mut table = Table::new(&["PORT", "N"]);
+        for n in 0..100_000 {
+            table.row(vec![format!("node#{n}"), n.to_string()]);
+        }
+        // With a look at all rows for each, this would take a quarter of an hour.
+        let text = table.text(str::to_owned);
+        assert_eq!(text.lines().count(), 100_001);
+        assert_eq!(text.lines().last(), Some("node#99999  99999"));
     }
 
     #[test]

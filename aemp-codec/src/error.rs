@@ -57,7 +57,8 @@ impl serde::ser::Error for EncodeError {
 ///
 /// There are two kinds: a *malformed* packet breaks the rules of its format and is the
 /// connection's fault; a well-formed packet with values of the wrong *type* is only the receiving
-/// port's concern.
+/// port's concern. So is text that is not Unicode, in every format: Perl can send half of a surrogate pair, and no
+/// string of Rust can hold that.
 ///
 /// ```
 /// use aemp_codec::{DecodeError, Value, from_value};
@@ -72,28 +73,41 @@ pub struct DecodeError(Box<Decode>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Decode {
     text: String,
-    malformed: bool,
+    kind: Kind,
     offset: Option<usize>,
     argument: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Malformed,
+    Mismatch,
+    NotUnicode,
 }
 
 impl DecodeError {
     /// The packet breaks the rules of its format at `offset`.
     #[cold]
     pub fn malformed(offset: usize, text: impl Into<String>) -> Self {
-        Self::new(text.into(), true, Some(offset))
+        Self::new(text.into(), Kind::Malformed, Some(offset))
     }
 
     /// A value does not have the type that was asked for.
     #[cold]
     pub fn mismatch(text: impl Into<String>) -> Self {
-        Self::new(text.into(), false, None)
+        Self::new(text.into(), Kind::Mismatch, None)
     }
 
-    fn new(text: String, malformed: bool, offset: Option<usize>) -> Self {
+    /// A text, or a key of a map, is no sequence of Unicode characters, in a packet that is well-formed otherwise.
+    #[cold]
+    pub fn not_unicode() -> Self {
+        Self::new("text that is not Unicode".into(), Kind::NotUnicode, None)
+    }
+
+    fn new(text: String, kind: Kind, offset: Option<usize>) -> Self {
         Self(Box::new(Decode {
             text,
-            malformed,
+            kind,
             offset,
             argument: None,
         }))
@@ -102,7 +116,13 @@ impl DecodeError {
     /// Whether the packet breaks the rules of its format: the connection's fault, not the port's.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        self.0.malformed
+        self.0.kind == Kind::Malformed
+    }
+
+    /// Whether it is text that is not Unicode ([`not_unicode`](Self::not_unicode)).
+    #[must_use]
+    pub fn is_not_unicode(&self) -> bool {
+        self.0.kind == Kind::NotUnicode
     }
 
     /// Where in the packet the offending value or byte is, if known.
@@ -131,7 +151,7 @@ impl DecodeError {
     /// The same error with the argument in which it happened, unless it is a malformed packet.
     #[cold]
     pub(crate) fn in_argument(mut self, argument: usize) -> Self {
-        if !self.0.malformed {
+        if !self.is_malformed() {
             self.0.argument.get_or_insert(argument);
         }
         self
@@ -146,7 +166,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&*self.0, self.0.malformed) {
+        match (&*self.0, self.is_malformed()) {
             (
                 Decode {
                     text,

@@ -153,7 +153,7 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// When it is malformed already at its beginning, is not UTF-8 (JSON), or anywhere (formats from
+    /// When it is malformed already at its beginning, or anywhere (formats from
     /// other crates, which decode a packet as a whole).
     #[inline]
     pub fn reader<'a>(

@@ -130,9 +130,9 @@ fn truth(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// The integer that a float stands for, up to the largest that `u64` holds.
+/// The integer that a float stands for if it is below 2^64.
 fn exact_integer(x: f64) -> Option<i128> {
-    (x.fract() == 0.0 && x.abs() < 2f64.powi(64)).then_some(x as i128)
+    (x.fract() == 0.0 && x.abs() < 18_446_744_073_709_551_616.0).then_some(x as i128)
 }
 
 /// Whether the text is a number by JSON's grammar.

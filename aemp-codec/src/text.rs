@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn plain_prefix_stops_at_every_special_byte_at_every_place() {
-        for length in [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 200, 300] {
+        let all = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 200, 300];
+        // Under Miri the short ones have to do.
+        for &length in &all[..if cfg!(miri) { 5 } else { all.len() }] {
             for at in 0..length {
                 for special in [0, 0x1f, b'"', b'\\'] {
                     for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {

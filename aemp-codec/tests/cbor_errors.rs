@@ -251,14 +251,16 @@ fn what_nothing_can_hold_is_the_ports_concern() {
     let cycle = "d81c 81 d81d 00";
     let long = format!("c2 59 0101 {}", "11".repeat(257));
     for (value, expected) in [
-        ("63 eda080", "argument 1: text that is not UTF-8"),
-        ("61 ff", "argument 1: text that is not UTF-8"),
-        ("7f 61c3 62 28ff ff", "argument 1: text that is not UTF-8"),
+        ("63 eda080", "argument 1: text that is not Unicode"),
+        ("61 ff", "argument 1: text that is not Unicode"),
+        ("7f 61c3 62 28ff ff", "argument 1: text that is not Unicode"),
         (
             long.as_str(),
             "argument 1: an integer of more than 256 octets",
         ),
         (cycle, "argument 1: a value that contains itself"),
+        ("a1 61ff 01", "argument 1: text that is not Unicode"),
+        ("81 a1 00 61ff", "argument 1: text that is not Unicode"),
         (
             "a1 80 01",
             "argument 1: invalid type: sequence, expected a key",
@@ -307,22 +309,24 @@ fn references_do_not_make_a_packet_grow_beyond_the_limit() {
     reader.finish().expect("well-formed all the same");
 
     let mut packet = hex("9f d81c 01");
-    for level in 0..50_000u32 {
+    let many: u32 = if cfg!(miri) { 2_000 } else { 50_000 };
+    for level in 0..many {
         packet.extend(hex("d81c d81d 1a"));
         packet.extend(level.to_be_bytes());
     }
     packet.push(0xff);
-    let limits = Limits::default().with_max_packet(1_000_000);
+    let limits = Limits::default().with_max_packet(20 * many as usize);
     let mut reader = Format::Cbor.reader(&packet, limits).expect("a packet");
     let mut count = 0;
     while let Ok(Some(1)) = reader.arg::<u8>() {
         count += 1;
     }
-    assert!((500..50_000).contains(&count), "{count}");
+    assert!((many / 100..many).contains(&count), "{count}");
 }
 
 /// A few hundred bytes cannot stand for as many values as the largest packet has bytes.
 #[test]
+#[cfg_attr(miri, ignore = "reads a million values")]
 fn references_grow_with_the_packet_only() {
     let mut packet = hex("9f d81c 99 1000");
     packet.extend([0x01; 0x1000]);

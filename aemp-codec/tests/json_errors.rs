@@ -71,10 +71,10 @@ fn malformed_packets() {
         ("[\"\\u12g4\"]", "2: unknown escape"),
         ("[\"\\u+123\"]", "2: unknown escape"),
         ("[\"\\u12", "2: string without end"),
-        ("[\"ab\\ud800\"]", "4: lone surrogate"),
-        ("[\"\\udc00\"]", "2: lone surrogate"),
-        ("[\"\\ud800\\n\"]", "2: lone surrogate"),
-        ("[\"\\ud800\\u0041\"]", "2: lone surrogate"),
+        ("[\"\\ud800\\u12g4\"]", "8: unknown escape"),
+        ("[\"\\ud800\\u12", "8: string without end"),
+        ("[\"\\ud800]", "9: string without end"),
+        ("[\"\\ud800\",]", "10: a comma before the end of the list"),
         ("[{]", "2: expected a string as key"),
         ("[{1:2}]", "2: expected a string as key"),
         ("[{\"a\"}]", "5: expected a colon"),
@@ -90,10 +90,16 @@ fn malformed_packets() {
         assert_eq!(error(packet.as_bytes()), expected, "{packet:?}");
     }
     for (packet, expected) in [
-        (b"[\"\xff\"]".as_slice(), "2: invalid UTF-8"),
-        (b"[\"\xed\xa0\x80\"]", "2: invalid UTF-8"),
-        (b"[\"ab\xc3", "4: invalid UTF-8"),
+        (b"[\"ab\xc3".as_slice(), "5: string without end"),
+        (b"[\"\xff\n\"]", "3: control character in a string"),
+        (
+            b"[\"\xff\" 1]",
+            "5: expected a comma or the end of the list",
+        ),
         (b"[\xc3\xa4]", "1: expected a value"),
+        (b"[\xff]", "1: expected a value"),
+        (b"[1\xff]", "2: expected a comma or the end of the list"),
+        (b"[{\"\xff\"}]", "5: expected a colon"),
     ] {
         assert_eq!(error(packet), expected, "{packet:?}");
     }
@@ -214,4 +220,71 @@ fn numbers_that_nothing_can_hold_are_the_ports_concern() {
     assert!(!error.is_malformed());
     assert_eq!(error.to_string(), "argument 1: number out of range");
     assert_eq!(reader.arg::<u8>(), Ok(Some(2)));
+}
+
+/// Neither half of a surrogate pair, as an escape or in what would be its octets, nor other octets that are no UTF-8 are a reason to
+/// give up the connection. What follows is read as usual.
+#[test]
+fn text_that_is_not_unicode_is_the_ports_concern() {
+    for value in [
+        r#""ab\ud800""#.as_bytes(),
+        r#""\udc00""#.as_bytes(),
+        r#""\ud800\n""#.as_bytes(),
+        r#""\ud800\u0041""#.as_bytes(),
+        r#""\ud800\ud800\udc00""#.as_bytes(),
+        r#"{"\udfff":1}"#.as_bytes(),
+        r#"{"a":[{"b":"\ud800"}]}"#.as_bytes(),
+        b"\"\xff\"",
+        b"\"\\n\xff\"",
+        b"\"\xff\\n\"",
+        b"\"ab\xed\xa0\x80cd\"",
+        b"\"\xc3\"",
+        b"{\"\xff\":1}",
+        b"[[\"\xff\"]]",
+    ] {
+        let shown = String::from_utf8_lossy(value);
+        let packet = [b"[1,", value, ",[\"\u{e4}\",2.5],3]".as_bytes()].concat();
+        let reader = || {
+            let reader = Format::Json.reader(&packet, Limits::default());
+            let mut reader = reader.expect("a packet");
+            assert_eq!(reader.arg::<u8>(), Ok(Some(1)));
+            reader
+        };
+        let mut values = reader();
+        let error = values.value().expect_err("no value");
+        assert!(!error.is_malformed() && error.is_not_unicode(), "{shown}");
+        let text = "argument 2: text that is not Unicode";
+        assert_eq!(
+            (error.to_string().as_str(), error.offset()),
+            (text, Some(3)),
+            "{shown}"
+        );
+        let rest = ("\u{e4}".to_owned(), 2.5);
+        assert_eq!(values.arg::<(String, f64)>(), Ok(Some(rest)), "{shown}");
+        assert_eq!(values.arg::<u8>(), Ok(Some(3)));
+        assert_eq!(values.finish(), Ok(0));
+
+        let mut text = reader();
+        assert!(!text.text().expect_err("no text").is_malformed(), "{shown}");
+        assert_eq!(text.finish(), Ok(2), "{shown}");
+
+        // It may be passed over: by those who do not want it, and with what a type does not know.
+        let mut skipped = reader();
+        assert_eq!(skipped.skip(), Ok(true), "{shown}");
+        assert_eq!(skipped.finish(), Ok(2), "{shown}");
+        assert_eq!(reader().remaining(), Ok(3), "{shown}");
+    }
+}
+
+#[test]
+fn what_a_type_does_not_know_need_not_be_unicode() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Known {
+        a: u8,
+    }
+    let packet = br#"[{"a":1,"b":"\ud800"}]"#;
+    let mut reader = Format::Json
+        .reader(packet, Limits::default())
+        .expect("a packet");
+    assert_eq!(reader.arg(), Ok(Some(Known { a: 1 })));
 }

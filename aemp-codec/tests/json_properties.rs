@@ -4,6 +4,16 @@
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, PacketReader, Value};
 use proptest::prelude::*;
 
+/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if cfg!(miri) {
+        config.cases = 1;
+    }
+    config.failure_persistence = None;
+    config
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -86,7 +96,7 @@ fn frame(framer: &mut Framer, stream: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn values_arrive(packet in proptest::collection::vec(any_value(), 0..6)) {
@@ -168,18 +178,21 @@ proptest! {
 
 /// Whether the bytes are a packet is judged alike, however it is read.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let theirs = std::str::from_utf8(bytes).is_ok()
-        && bytes.trim_ascii_start().first() == Some(&b'[')
+    // serde_json passes over unread strings without looking at surrogates and UTF-8, and so do we.
+    let theirs = bytes.trim_ascii_start().first() == Some(&b'[')
         && serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(bytes).is_ok();
-    // serde_json passes over unread strings without looking at surrogates.
-    let theirs = theirs
-        && serde_json::from_slice::<Vec<serde_json::Value>>(bytes).map_or_else(
+    let ours = read(bytes);
+    if theirs {
+        let values = serde_json::from_slice::<Vec<serde_json::Value>>(bytes);
+        let held = values.map_or_else(
             |error| error.to_string().starts_with("number out of range"),
             |_| true,
         );
-    let ours = read(bytes);
+        let unicode = !ours.as_ref().is_err_and(DecodeError::is_not_unicode);
+        prop_assert_eq!(unicode, held, "{:?}", String::from_utf8_lossy(bytes));
+    }
     let ours = ours.is_ok() || ours.is_err_and(|error| !error.is_malformed());
-    prop_assert_eq!(ours, theirs, "{:?}", String::from_utf8_lossy(bytes));
+    prop_assert!(ours || !theirs, "{:?}", String::from_utf8_lossy(bytes));
     let passed = Format::Json
         .reader(bytes, Limits::default())
         .and_then(|reader| reader.finish());

@@ -6,6 +6,16 @@ use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value, to_value};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if cfg!(miri) {
+        config.cases = 1;
+    }
+    config.failure_persistence = None;
+    config
+}
+
 /// As it stands in SPEC.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Item {
@@ -213,7 +223,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn values_are_written_as_specified_and_arrive(packet in proptest::collection::vec(any_value(), 0..6)) {
@@ -272,21 +282,27 @@ proptest! {
 }
 
 /// Whether bytes are a packet is judged alike however it is read, and as the crate does it, except that it reads numbers of
-/// items in more than one byte and floats that are not finite.
+/// items in more than one byte and floats that are not finite, and that text which is not UTF-8 is no reason to refuse the packet.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);
     let reader = Format::Postcard.reader(bytes, Limits::default());
     let passed = reader.and_then(|reader| reader.finish());
-    prop_assert_eq!(
-        passed.is_ok(),
-        values.is_ok(),
+    // Values are read up to the first that is none.
+    let not_unicode = values.as_ref().is_err_and(DecodeError::is_not_unicode);
+    prop_assert!(
+        passed.is_ok() == values.is_ok() || not_unicode,
         "{:x?} {:?} {:?}",
         bytes,
         passed,
         values
     );
     if let Err(error) = &values {
-        prop_assert!(error.is_malformed(), "{:x?} {}", bytes, error);
+        prop_assert!(
+            error.is_malformed() || not_unicode,
+            "{:x?} {}",
+            bytes,
+            error
+        );
     }
     let theirs = read_by_them(bytes);
     match (values, theirs) {

@@ -40,6 +40,9 @@ pub trait Message: Sized + Send + 'static {
         let tag = match message.text() {
             Ok(tag) => tag.unwrap_or_default(),
             Err(error) if error.is_malformed() => return Err(error),
+            Err(error) if error.is_not_unicode() => {
+                return Ok(Err(Reason::die(format_args!("tag: {error}"))));
+            }
             // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
             Err(_) => "(a structure)".into(),
         };
@@ -65,7 +68,8 @@ pub enum Undecoded {
     Unhandled,
     /// A handler takes the tag, but not these arguments; the text says which one and why.
     Arguments(String),
-    /// The packet itself is malformed: the connection's fault.
+    /// The packet itself cannot be read: the connection's fault if it is malformed, and the message's if it only says what nothing
+    /// can hold.
     Malformed(DecodeError),
 }
 
@@ -97,7 +101,8 @@ impl Undecoded {
         match self {
             Self::Unhandled => Ok(Reason::unhandled(tag)),
             Self::Arguments(text) => Ok(Reason::die(text)),
-            Self::Malformed(error) => Err(error),
+            Self::Malformed(error) if error.is_malformed() => Err(error),
+            Self::Malformed(error) => Ok(Reason::die(format_args!("{tag}: {error}"))),
         }
     }
 }

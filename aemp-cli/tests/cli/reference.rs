@@ -1,4 +1,4 @@
-//! The command in a network of real AnyEvent::MP 2.01 nodes, where Perl has it; elsewhere the tests say that they are skipped.
+//! The command in a network of real AnyEvent::MP 2.01 nodes, where Perl has it: `cargo test -p aemp-cli --test cli -- --ignored`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,19 +11,6 @@ use crate::{
     SECRET,
     processes::{Running, aemp},
 };
-
-/// Whether there is a Perl with AnyEvent::MP 2. Says so if not, past the test harness, which hides what is printed.
-fn is_there() -> bool {
-    let mut perl = Command::new("perl");
-    perl.args(["-e", "use AnyEvent::MP 2; use JSON::XS"]);
-    let tried = perl.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = tried.is_ok_and(|status| status.success());
-    if !there {
-        let why = "`perl -MAnyEvent::MP -e1` does not work here";
-        let _ = writeln!(std::io::stderr(), "interop: SKIPPED: {why}");
-    }
-    there
-}
 
 /// A Perl node, which `peer.pl` of the interop tests runs. Killed when dropped.
 struct Perl {
@@ -112,10 +99,8 @@ fn prints(seed: &str, args: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs Perl with AnyEvent::MP 2"]
 fn ports_of_perl_nodes() {
-    if !is_there() {
-        return;
-    }
     let global = Perl::start("global", &[], true);
     let seed = &*global.address;
     let mut perl = Perl::start("perl", &[seed], false);
@@ -150,10 +135,8 @@ fn ports_of_perl_nodes() {
 }
 
 #[test]
+#[ignore = "needs Perl with AnyEvent::MP 2"]
 fn roles_of_perl_nodes() {
-    if !is_there() {
-        return;
-    }
     let global = Perl::start("global", &[], true);
     let seed = &*global.address;
     let mut perl = Perl::start("perl", &[seed], false);
@@ -171,10 +154,8 @@ fn roles_of_perl_nodes() {
 }
 
 #[test]
+#[ignore = "needs Perl with AnyEvent::MP 2"]
 fn a_network_of_both_kinds() {
-    if !is_there() {
-        return;
-    }
     let node = Running::start(&["nodeid", "rust"]);
     let seed = &*node.address;
     let mut perl = Perl::start("perl", &[seed], false);
@@ -196,10 +177,8 @@ fn a_network_of_both_kinds() {
 }
 
 #[test]
+#[ignore = "needs Perl with AnyEvent::MP 2"]
 fn a_slave_of_a_perl_node_takes_its_entries_along() {
-    if !is_there() {
-        return;
-    }
     let mut global = Perl::start("global", &[], true);
     let seeds = json!([global.address]).to_string();
     let node = Running::start(&["nodeid", "rust", "seeds", &seeds]);

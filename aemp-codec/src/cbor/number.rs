@@ -5,16 +5,21 @@ use std::borrow::Cow;
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
 
-/// A float of half precision.
+/// A float of half precision, exactly: its bits are put where double precision has them.
 pub(super) fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (bits >> 10 & 31, f64::from(bits & 0x3ff));
-    let size = match exponent {
-        0 => fraction / f64::from(1u32 << 24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
-    };
-    if bits & 0x8000 == 0 { size } else { -size }
+    /// How much larger the exponents of double precision are written: both are biased.
+    const BIAS: u64 = 1023 - 15;
+    let sign = u64::from(bits >> 15) << 63;
+    let (exponent, fraction) = (u64::from(bits >> 10 & 31), u64::from(bits & 0x3ff));
+    match exponent {
+        // Multiples of 2^-24, which is a power of two: so the division is exact.
+        0 => {
+            let size = f64::from(bits & 0x3ff) / f64::from(1u32 << 24);
+            f64::from_bits(size.to_bits() | sign)
+        }
+        31 => f64::from_bits(sign | 0x7ff << 52 | fraction << 42),
+        _ => f64::from_bits(sign | (exponent + BIAS) << 52 | fraction << 42),
+    }
 }
 
 /// The integer -1-n.
@@ -99,6 +104,29 @@ mod tests {
         }
         assert!(half(0x7e00).is_nan());
         assert!(half(0x8000).is_sign_negative());
+    }
+
+    /// The same by counting: each half float lies a step of its binade above the one before.
+    #[test]
+    fn every_half() {
+        // Under Miri no further than the first binades.
+        let end = if cfg!(miri) { 0x0810 } else { 0x7c00 };
+        let mut expected = 0.0f64;
+        for bits in 0..end {
+            for (bits, expected) in [(bits, expected), (bits | 0x8000, -expected)] {
+                assert_eq!(half(bits).to_bits(), expected.to_bits(), "{bits:x}");
+            }
+            let binade = u64::from((bits >> 10).max(1));
+            // 2^(binade - 25) by its bits: sums of such numbers are exact.
+            expected += f64::from_bits((binade + 1023 - 25) << 52);
+        }
+        assert_eq!(expected, if cfg!(miri) { half(end) } else { 65536.0 });
+        let step = if cfg!(miri) { 100 } else { 1 };
+        for bits in (0x7c01..0x8000u16).chain(0xfc01..=0xffff).step_by(step) {
+            let x = half(bits);
+            assert!(x.is_nan(), "{bits:x}");
+            assert_eq!(x.is_sign_negative(), bits >= 0x8000, "{bits:x}");
+        }
     }
 
     fn text(octets: &[u8], is_negative: bool) -> String {

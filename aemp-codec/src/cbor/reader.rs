@@ -414,6 +414,5 @@ fn string(kind: u8, octets: Cow<'_, [u8]>) -> Result<Scalar<'_>, DecodeError> {
         Cow::Borrowed(octets) => std::str::from_utf8(octets).ok().map(Cow::Borrowed),
         Cow::Owned(octets) => String::from_utf8(octets).ok().map(Cow::Owned),
     };
-    let not_utf8 = || DecodeError::mismatch("text that is not UTF-8");
-    text.map(Scalar::Str).ok_or_else(not_utf8)
+    text.map(Scalar::Str).ok_or_else(DecodeError::not_unicode)
 }

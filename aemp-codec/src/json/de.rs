@@ -33,7 +33,7 @@ impl<'de> JsonReader<'de> {
         };
         let value = visitor.visit_map(&mut map)?;
         while map.place != Place::End && map.advance(b'}')? {
-            map.json.key()?;
+            map.json.skip_key()?;
             map.json.skip_value()?;
         }
         Ok(value)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{DeserializeSeed, Error, Unexpected};
 
-use super::string;
+use super::string::{self, Json};
 use crate::error::DecodeError;
 use crate::format::Limits;
 use crate::lenient::Scalar;
@@ -12,7 +12,7 @@ use crate::lenient::Scalar;
 /// Walks through the elements of a packet, and through what is in them.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonReader<'de> {
-    json: &'de str,
+    json: Json<'de>,
     /// The next byte to look at.
     at: usize,
     place: Place,
@@ -35,17 +35,12 @@ pub(super) enum Place {
 impl<'de> JsonReader<'de> {
     #[inline]
     pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
-        let json = match std::str::from_utf8(packet) {
-            Ok(json) => json,
-            Err(error) => return Err(DecodeError::malformed(error.valid_up_to(), "invalid UTF-8")),
-        };
-        let max_depth = limits.max_depth;
         let mut reader = Self {
-            json,
+            json: Json::new(packet),
             at: 0,
             place: Place::First,
             depth: 0,
-            max_depth,
+            max_depth: limits.max_depth,
         };
         if reader.peek()? != b'[' {
             return Err(reader.malformed("a packet must be an array"));
@@ -79,14 +74,13 @@ impl<'de> JsonReader<'de> {
             return Ok(None);
         }
         let start = self.at;
-        let unexpected = match self.peek()? {
-            b'"' => return self.string().map(Some),
-            b'[' => Unexpected::Seq,
-            b'{' => Unexpected::Map,
-            _ => return Ok(Some(self.scalar()?.into_text())),
+        let text = match self.peek()? {
+            b'"' => self.string(),
+            b'[' => Err(DecodeError::invalid_type(Unexpected::Seq, &"text")),
+            b'{' => Err(DecodeError::invalid_type(Unexpected::Map, &"text")),
+            _ => self.scalar().map(Scalar::into_text),
         };
-        let error = DecodeError::invalid_type(unexpected, &"text");
-        Err(self.recover(start, error))
+        text.map(Some).map_err(|error| self.recover(start, error))
     }
 
     /// Passes over the next element; false at the packet's end.
@@ -118,7 +112,7 @@ impl<'de> JsonReader<'de> {
     fn advance(&mut self) -> Result<bool, DecodeError> {
         // As nodes write it: an element behind a comma, without white space.
         if self.place == Place::Later
-            && let Some(&[b',', byte]) = self.json.as_bytes().get(self.at..self.at + 2)
+            && let Some(&[b',', byte]) = self.json.bytes.get(self.at..self.at + 2)
             && byte > b' '
             && byte != b']'
         {
@@ -142,9 +136,9 @@ impl<'de> JsonReader<'de> {
     fn check_end(&mut self) -> Result<bool, DecodeError> {
         self.place = Place::End;
         self.leave();
-        if self.at < self.json.len() {
+        if self.at < self.json.bytes.len() {
             self.skip_space();
-            if self.at < self.json.len() {
+            if self.at < self.json.bytes.len() {
                 return Err(self.malformed("something behind the packet"));
             }
         }
@@ -167,7 +161,7 @@ impl<'de> JsonReader<'de> {
     /// Goes to the next element of an array or map, or behind the closing bracket.
     #[inline]
     pub(super) fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
-        let rest = &self.json.as_bytes()[self.at..];
+        let rest = &self.json.bytes[self.at..];
         // As nodes write it: without white space.
         match (place, rest) {
             (Place::Later, [b',', byte, ..]) if *byte > b' ' && *byte != close => {
@@ -205,7 +199,7 @@ impl<'de> JsonReader<'de> {
     /// The next byte that is not white space; it stays where it is.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, DecodeError> {
-        match self.json.as_bytes().get(self.at) {
+        match self.json.bytes.get(self.at) {
             Some(&byte) if byte > b' ' => Ok(byte),
             _ => self.peek_behind_space(),
         }
@@ -213,14 +207,14 @@ impl<'de> JsonReader<'de> {
 
     fn peek_behind_space(&mut self) -> Result<u8, DecodeError> {
         self.skip_space();
-        match self.json.as_bytes().get(self.at) {
+        match self.json.bytes.get(self.at) {
             Some(&byte) => Ok(byte),
             None => Err(self.malformed("unexpected end")),
         }
     }
 
     fn skip_space(&mut self) {
-        let rest = &self.json.as_bytes()[self.at..];
+        let rest = &self.json.bytes[self.at..];
         self.at += rest
             .iter()
             .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
@@ -284,7 +278,7 @@ impl<'de> JsonReader<'de> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), DecodeError> {
-        if !self.json[self.at..].starts_with(word) {
+        if !self.json.bytes[self.at..].starts_with(word.as_bytes()) {
             return Err(self.malformed("expected a value"));
         }
         self.at += word.len();
@@ -303,7 +297,7 @@ impl<'de> JsonReader<'de> {
     /// The number that is next if it is an integer of few digits.
     #[inline]
     pub(super) fn short_integer(&mut self) -> Option<i64> {
-        let bytes = &self.json.as_bytes()[self.at..];
+        let bytes = &self.json.bytes[self.at..];
         let negative = bytes.first() == Some(&b'-');
         let digits = &bytes[usize::from(negative)..];
         let mut n: i64 = 0;
@@ -329,28 +323,28 @@ impl<'de> JsonReader<'de> {
     #[inline]
     pub(super) fn literal(&mut self) -> Result<&'de str, DecodeError> {
         let start = self.at;
-        self.at += usize::from(self.json.as_bytes()[start] == b'-');
-        let zero = self.json.as_bytes().get(self.at) == Some(&b'0');
+        self.at += usize::from(self.json.bytes[start] == b'-');
+        let zero = self.json.bytes.get(self.at) == Some(&b'0');
         if self.digits()? > 1 && zero {
             return Err(DecodeError::malformed(start, "leading zero in a number"));
         }
-        if self.json.as_bytes().get(self.at) == Some(&b'.') {
+        if self.json.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
             self.digits()?;
         }
-        if let Some(b'e' | b'E') = self.json.as_bytes().get(self.at) {
+        if let Some(b'e' | b'E') = self.json.bytes.get(self.at) {
             self.at += 1;
-            if let Some(b'+' | b'-') = self.json.as_bytes().get(self.at) {
+            if let Some(b'+' | b'-') = self.json.bytes.get(self.at) {
                 self.at += 1;
             }
             self.digits()?;
         }
-        Ok(&self.json[start..self.at])
+        self.json.text(start, self.at)
     }
 
     /// Passes over one or more digits, and counts them.
     fn digits(&mut self) -> Result<usize, DecodeError> {
-        let rest = &self.json.as_bytes()[self.at..];
+        let rest = &self.json.bytes[self.at..];
         let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         self.at += count;
         if count == 0 {
@@ -389,7 +383,8 @@ impl<'de> JsonReader<'de> {
         Ok(())
     }
 
-    fn skip_key(&mut self) -> Result<(), DecodeError> {
+    /// Passes over the key that is next, and the colon behind it.
+    pub(super) fn skip_key(&mut self) -> Result<(), DecodeError> {
         if self.peek()? != b'"' {
             return Err(self.malformed("expected a string as key"));
         }

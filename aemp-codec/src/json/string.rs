@@ -5,34 +5,74 @@ use std::borrow::Cow;
 use crate::error::DecodeError;
 use crate::text::plain_prefix;
 
+/// The bytes of a packet, and as much of its beginning as is text: usually all of it.
+///
+/// Text is checked once for the whole packet. Only a packet with something else in it is checked again, string by string, so
+/// that one such string costs the message, and only if somebody wants it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Json<'de> {
+    pub(super) bytes: &'de [u8],
+    text: &'de str,
+}
+
+impl<'de> Json<'de> {
+    #[inline]
+    pub(super) fn new(bytes: &'de [u8]) -> Self {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => text_before(bytes, error.valid_up_to()),
+        };
+        Self { bytes, text }
+    }
+
+    /// What is there as text; both ends are next to ASCII.
+    #[inline]
+    pub(super) fn text(self, start: usize, end: usize) -> Result<&'de str, DecodeError> {
+        match self.text.get(start..end) {
+            Some(text) => Ok(text),
+            None => text_of(&self.bytes[start..end]),
+        }
+    }
+}
+
+#[cold]
+fn text_before(bytes: &[u8], end: usize) -> &str {
+    std::str::from_utf8(&bytes[..end]).unwrap_or_default()
+}
+
+#[cold]
+fn text_of(bytes: &[u8]) -> Result<&str, DecodeError> {
+    std::str::from_utf8(bytes).map_err(|_| DecodeError::not_unicode())
+}
+
 /// Reads the string whose opening quote is right before `start`; returns it and where it ends,
 /// behind the closing quote.
 #[inline]
-pub(super) fn read(json: &str, start: usize) -> Result<(Cow<'_, str>, usize), DecodeError> {
-    let end = start + plain_prefix(&json.as_bytes()[start..]);
-    if json.as_bytes().get(end) == Some(&b'"') {
-        return Ok((Cow::Borrowed(&json[start..end]), end + 1));
+pub(super) fn read(json: Json<'_>, start: usize) -> Result<(Cow<'_, str>, usize), DecodeError> {
+    let end = start + plain_prefix(&json.bytes[start..]);
+    if json.bytes.get(end) == Some(&b'"') {
+        return Ok((Cow::Borrowed(json.text(start, end)?), end + 1));
     }
     read_with_escapes(json, start, end)
 }
 
 /// The same for a string in which something special comes before its end.
 fn read_with_escapes(
-    json: &str,
+    json: Json<'_>,
     start: usize,
     special: usize,
 ) -> Result<(Cow<'_, str>, usize), DecodeError> {
-    if json.as_bytes().get(special) != Some(&b'\\') {
-        return Err(bad_end(json.as_bytes(), special));
+    if json.bytes.get(special) != Some(&b'\\') {
+        return Err(bad_end(json.bytes, special));
     }
-    let mut text = String::from(&json[start..special]);
+    let mut text = String::from(json.text(start, special)?);
     let end = read_escaped(json, special, &mut text)?;
     Ok((Cow::Owned(text), end))
 }
 
 /// Passes over the string whose opening quote is right before `start`; returns where it ends.
-pub(super) fn skip(json: &str, start: usize) -> Result<usize, DecodeError> {
-    let bytes = json.as_bytes();
+pub(super) fn skip(json: Json<'_>, start: usize) -> Result<usize, DecodeError> {
+    let bytes = json.bytes;
     let mut at = start;
     loop {
         at += plain_prefix(&bytes[at..]);
@@ -45,17 +85,17 @@ pub(super) fn skip(json: &str, start: usize) -> Result<usize, DecodeError> {
 }
 
 /// Goes on from the first backslash, which is at `at`.
-fn read_escaped(json: &str, mut at: usize, text: &mut String) -> Result<usize, DecodeError> {
-    let bytes = json.as_bytes();
+fn read_escaped(json: Json<'_>, mut at: usize, text: &mut String) -> Result<usize, DecodeError> {
+    let bytes = json.bytes;
     loop {
         let plain = at + plain_prefix(&bytes[at..]);
-        text.push_str(&json[at..plain]);
+        text.push_str(json.text(at, plain)?);
         at = plain;
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => {
                 let (c, behind) = escape(bytes, at)?;
-                text.push(c);
+                text.push(c.ok_or_else(DecodeError::not_unicode)?);
                 at = behind;
             }
             _ => return Err(bad_end(bytes, at)),
@@ -72,8 +112,8 @@ fn bad_end(bytes: &[u8], at: usize) -> DecodeError {
     DecodeError::malformed(at, text)
 }
 
-/// The character that the escape at `at` stands for, and where it ends.
-fn escape(bytes: &[u8], at: usize) -> Result<(char, usize), DecodeError> {
+/// The character that the escape at `at` stands for, and where it ends; none for half of a surrogate pair.
+fn escape(bytes: &[u8], at: usize) -> Result<(Option<char>, usize), DecodeError> {
     let c = match bytes.get(at + 1) {
         Some(&c @ (b'"' | b'\\' | b'/')) => char::from(c),
         Some(b'n') => '\n',
@@ -85,25 +125,24 @@ fn escape(bytes: &[u8], at: usize) -> Result<(char, usize), DecodeError> {
         Some(_) => return Err(DecodeError::malformed(at, "unknown escape")),
         None => return Err(DecodeError::malformed(at, "string without end")),
     };
-    Ok((c, at + 2))
+    Ok((Some(c), at + 2))
 }
 
 /// The same for `\uXXXX` and pairs of them.
-fn unicode(bytes: &[u8], at: usize) -> Result<(char, usize), DecodeError> {
-    let lone = || DecodeError::malformed(at, "lone surrogate");
+fn unicode(bytes: &[u8], at: usize) -> Result<(Option<char>, usize), DecodeError> {
     let first = hex(bytes, at)?;
     if let Some(c) = char::from_u32(first) {
-        return Ok((c, at + 6));
+        return Ok((Some(c), at + 6));
     }
     if first >= 0xdc00 || bytes.get(at + 6) != Some(&b'\\') || bytes.get(at + 7) != Some(&b'u') {
-        return Err(lone());
+        return Ok((None, at + 6));
     }
     let second = hex(bytes, at + 6)?;
     if !(0xdc00..0xe000).contains(&second) {
-        return Err(lone());
+        return Ok((None, at + 6));
     }
     let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-    char::from_u32(code).map(|c| (c, at + 12)).ok_or_else(lone)
+    Ok((char::from_u32(code), at + 12))
 }
 
 /// The four digits of the `\uXXXX` at `at`.

@@ -35,7 +35,7 @@ impl<'de> PostcardReader<'de> {
         let mut map = self.list(start, count)?;
         let value = visitor.visit_map(&mut map)?;
         while map.advance() {
-            map.reader.str()?;
+            map.reader.skip_key()?;
             map.reader.skip_value()?;
         }
         self.leave();

@@ -91,9 +91,10 @@ impl<'de> PostcardReader<'de> {
             return Ok(Some(Cow::Borrowed(text)));
         }
         let start = self.at;
-        let error = match self.item()? {
-            Item::Scalar(scalar) => return Ok(Some(scalar.into_text())),
-            other => DecodeError::invalid_type(other.unexpected(), &"text"),
+        let error = match self.item() {
+            Ok(Item::Scalar(scalar)) => return Ok(Some(scalar.into_text())),
+            Ok(other) => DecodeError::invalid_type(other.unexpected(), &"text"),
+            Err(error) => error,
         };
         Err(self.recover(start, error))
     }
@@ -207,10 +208,12 @@ impl<'de> PostcardReader<'de> {
     #[inline]
     pub(super) fn str(&mut self) -> Result<&'de str, DecodeError> {
         let octets = self.octets()?;
-        std::str::from_utf8(octets).map_err(|error| {
-            let at = self.at - octets.len() + error.valid_up_to();
-            DecodeError::malformed(at, "invalid UTF-8")
-        })
+        std::str::from_utf8(octets).map_err(|_| DecodeError::not_unicode())
+    }
+
+    /// Passes over a key.
+    pub(super) fn skip_key(&mut self) -> Result<(), DecodeError> {
+        self.octets().map(drop)
     }
 
     /// The text that is next if it is as most are: of less than 128 bytes.
@@ -309,6 +312,10 @@ impl<'de> PostcardReader<'de> {
     /// Checks the value that is next and passes over it.
     pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
         let start = self.at;
+        if self.packet.get(start) == Some(&kind::TEXT) {
+            self.at += 1;
+            return self.octets().map(drop);
+        }
         let (count, is_map) = match self.item()? {
             Item::Scalar(_) => return Ok(()),
             Item::Array(count) => (count, false),
@@ -317,7 +324,7 @@ impl<'de> PostcardReader<'de> {
         self.enter(start)?;
         for _ in 0..count {
             if is_map {
-                self.str()?;
+                self.skip_key()?;
             }
             self.skip_value()?;
         }

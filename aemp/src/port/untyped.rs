@@ -139,9 +139,10 @@ impl Message for UntypedMsg {
         _cx: &Decoding<'_>,
     ) -> Result<Result<Self, Reason>, DecodeError> {
         // A tag that is a number stays one: the message may be an answer.
-        message
-            .rest()
-            .map(|message| Ok(Self(Kind::Message(message))))
+        match message.rest() {
+            Ok(message) => Ok(Ok(Self(Kind::Message(message)))),
+            Err(error) => Undecoded::Malformed(error).into_reason("message").map(Err),
+        }
     }
 
     fn encode(self, out: &mut PacketWriter<'_>, _cx: &mut Encoding<'_>) -> Result<(), EncodeError> {

@@ -8,6 +8,7 @@ mod apply;
 mod ask;
 mod dirty;
 mod flush;
+mod heir;
 mod inspect;
 mod keep;
 mod known;

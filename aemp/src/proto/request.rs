@@ -219,11 +219,11 @@ impl Arguments<'_, '_> {
             "mon1" => Request::Mon1(self.text("port")?),
             "kil0" => Request::Kil0 {
                 port: self.text("port")?,
-                reason: self.rest()?,
+                reason: self.reason()?,
             },
             "kil1" => Request::Kil1 {
                 port: self.text("port")?,
-                reason: self.rest()?,
+                reason: self.reason()?,
             },
             "snd" => Request::Snd {
                 to: self.port_id("receiver")?,
@@ -322,6 +322,17 @@ impl Arguments<'_, '_> {
     fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
         let rest = self.packet.rest();
         rest.map_err(|source| self.no_value(source))
+    }
+
+    /// Why a port dies. Of a reason that nothing here can hold it dies all the same: monitors must fire.
+    fn reason(&mut self) -> Result<Vec<Value>, RequestError> {
+        match self.packet.rest() {
+            Err(error) if !error.is_malformed() => {
+                let text = format!("{}: the reason cannot be told: {error}", self.name);
+                Ok(vec!["die".into(), text.into()])
+            }
+            rest => rest.map_err(RequestError::Malformed),
+        }
     }
 
     fn no_value(&self, source: DecodeError) -> RequestError {

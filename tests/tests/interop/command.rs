@@ -79,6 +79,7 @@ impl Scene {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn snd() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -98,6 +99,7 @@ async fn snd() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn cal() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -109,6 +111,7 @@ async fn cal() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn mon() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -125,6 +128,7 @@ async fn mon() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn trace() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -139,6 +143,7 @@ async fn trace() {
 
 /// What the command knows of the network it knows through our node, which it makes global.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_whole_network() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -158,6 +163,7 @@ async fn a_whole_network() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn shell() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -189,6 +195,7 @@ async fn shell() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn eval() {
     let Some(scene) = Scene::new().await else {
         return;

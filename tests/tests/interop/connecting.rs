@@ -19,6 +19,7 @@ use crate::{
 
 /// Two nodes that have each other as seed and start together, now one ahead, now the other: always one connection.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn each_is_the_others_seed() {
     for round in 0..20_u64 {
         let (at_rust, at_perl) = (aemp_tests::free_address(), aemp_tests::free_address());
@@ -67,6 +68,7 @@ fn connections(listeners: &[&str]) -> Option<usize> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_killed_perl_is_noticed_and_its_successor_found() {
     for dial in BOTH {
         let Some((node, perl)) = pair(dial).await else {
@@ -111,6 +113,7 @@ async fn a_killed_perl_is_noticed_and_its_successor_found() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_stopped_node_of_ours_is_an_ordinary_end_to_perl() {
     let Some((node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -130,6 +133,7 @@ async fn a_stopped_node_of_ours_is_an_ordinary_end_to_perl() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn old_ports_of_ours_reach_nobody_after_a_restart() {
     let at = aemp_tests::free_address();
     let start = || async {
@@ -167,6 +171,7 @@ async fn old_ports_of_ours_reach_nobody_after_a_restart() {
 
 /// While Perl does not run, keepalives to it are not its to answer; the system answers for it, so that it lives.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn an_idle_perl_stays_connected() {
     let Some(mut perl) = Perl::start("perl", &[]).await else {
         return;
@@ -189,6 +194,7 @@ async fn an_idle_perl_stays_connected() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_wrong_secret_connects_neither() {
     if !perl::is_there() {
         return;

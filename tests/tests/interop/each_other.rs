@@ -96,6 +96,7 @@ async fn network() -> Option<Vec<Member>> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn each_writes_what_the_other_likes_best() {
     let Some(members) = network().await else {
         return;
@@ -121,6 +122,7 @@ async fn each_writes_what_the_other_likes_best() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn ports_are_spawned_called_and_killed_everywhere() {
     let Some(mut members) = network().await else {
         return;
@@ -165,6 +167,7 @@ async fn ports_are_spawned_called_and_killed_everywhere() {
 
 /// What arrives in one format leaves in another.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn everybody_passes_on_what_anybody_says() {
     let Some(mut members) = network().await else {
         return;
@@ -192,6 +195,7 @@ async fn everybody_passes_on_what_anybody_says() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn all_see_one_database() {
     let Some(mut members) = network().await else {
         return;

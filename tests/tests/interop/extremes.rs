@@ -12,6 +12,7 @@ use crate::{
 
 /// Between Perl nodes everything passes through a Rust one that Perl lets pass.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn odd_names_and_values_between_perl_nodes() {
     if !perl::is_there() {
         return;
@@ -52,6 +53,7 @@ fn many(count: usize, value: &str) -> Json {
 
 /// Thousands of changes in a burst, which Rust gathers and Perl does not, are all there in the end.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn bursts() {
     const COUNT: usize = 5000;
     if !perl::is_there() {
@@ -88,6 +90,7 @@ async fn bursts() {
 
 /// Who has no listeners is heard where it has connected to, and cannot be reached by others.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_client_without_listeners() {
     if !perl::is_there() {
         return;

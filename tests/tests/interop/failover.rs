@@ -67,6 +67,7 @@ async fn slaves(globals: &mut Globals, master: &str, other: &str) -> Vec<Perl> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn perl_slaves_go_over_and_nothing_is_lost() {
     if !perl::is_there() {
         return;
@@ -112,6 +113,7 @@ async fn perl_slaves_go_over_and_nothing_is_lost() {
 /// A Perl slave does not notice that its second master in a row is lost, and never sends it its database again. What it sets later
 /// is everywhere all the same.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_perl_slave_that_misses_the_restart_of_its_master() {
     if !perl::is_there() {
         return;
@@ -156,6 +158,7 @@ async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn what_a_lost_global_held_is_not_gone_when_it_comes_back() {
     if !perl::is_there() {
         return;
@@ -179,6 +182,7 @@ async fn what_a_lost_global_held_is_not_gone_when_it_comes_back() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn what_a_lost_global_held_is_gone_in_the_end() {
     if !perl::is_there() {
         return;

@@ -30,6 +30,7 @@ async fn pair(theirs: &str, ours: &[&str]) -> Option<(Node, Perl)> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn each_end_writes_what_the_other_likes_best() {
     for (theirs, ours, perl_writes, we_write) in PAIRS {
         let Some((node, _perl)) = pair(theirs, ours).await else {
@@ -81,6 +82,7 @@ fn values() -> Vec<Value> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn values_come_back_as_they_were_sent() {
     for (theirs, ours, ..) in PAIRS {
         let Some((node, _perl)) = pair(theirs, ours).await else {
@@ -104,6 +106,7 @@ async fn values_come_back_as_they_were_sent() {
 
 /// Octets are octets to Perl, whichever way they travel; in CBOR they are to us, too.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn octets() {
     let octets: Vec<u8> = (0..=255).collect();
     let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -131,6 +134,7 @@ async fn octets() {
 
 /// Port names, tags and keys in Perl's two kinds of strings, and as numbers.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn what_perl_sends_by_itself() {
     for (theirs, ours, ..) in PAIRS {
         let Some((node, mut perl)) = pair(theirs, ours).await else {

@@ -20,6 +20,7 @@ async fn spawn(perl: &mut Perl, function: &str, args: &[Json]) -> String {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn spawn_send_call_and_die() {
     for dial in BOTH {
         let Some((_node, mut perl)) = pair(dial).await else {
@@ -50,6 +51,7 @@ async fn spawn_send_call_and_die() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn reasons_are_those_of_the_reference() {
     let Some((_node, mut perl)) = pair(Dial::Perl).await else {
         return;
@@ -82,6 +84,7 @@ async fn reasons_are_those_of_the_reference() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn spawns_that_fail_tell_why() {
     let Some((_node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -111,6 +114,7 @@ async fn spawns_that_fail_tell_why() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn unmonitor_and_monitor_again() {
     let Some((node, mut perl)) = pair(Dial::Perl).await else {
         return;
@@ -136,6 +140,7 @@ async fn unmonitor_and_monitor_again() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn links_cross_the_border() {
     let Some((node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -151,6 +156,7 @@ async fn links_cross_the_border() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn messages_arrive_in_order_and_as_they_were_sent() {
     let Some((node, mut perl)) = pair(Dial::Perl).await else {
         return;
@@ -183,6 +189,7 @@ async fn messages_arrive_in_order_and_as_they_were_sent() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn octets_come_as_characters() {
     let Some((node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -197,6 +204,7 @@ async fn octets_come_as_characters() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn requests_to_the_node_port() {
     let Some((node, mut perl)) = pair(Dial::Perl).await else {
         return;
@@ -227,6 +235,7 @@ async fn requests_to_the_node_port() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn functions_and_untyped_ports() {
     let (keep, mut kept) = tokio::sync::mpsc::unbounded_channel();
     let node = rust().function("Test::note", move |_, args| drop(keep.send(args)));

@@ -38,6 +38,7 @@ async fn slave(id: &str, seeds: &[String]) -> Perl {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn perl_slaves_of_a_rust_global() {
     if !perl::is_there() {
         return;
@@ -84,6 +85,7 @@ async fn perl_slaves_of_a_rust_global() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn the_last_to_set_a_key_shows_and_the_other_comes_back() {
     if !perl::is_there() {
         return;
@@ -105,6 +107,7 @@ async fn the_last_to_set_a_key_shows_and_the_other_comes_back() {
 
 /// One global node of each kind, and a slave of each.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn two_globals() {
     if !perl::is_there() {
         return;
@@ -151,6 +154,7 @@ async fn two_globals() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn keys_that_slaves_of_both_globals_set() {
     if !perl::is_there() {
         return;
@@ -183,6 +187,7 @@ async fn keys_that_slaves_of_both_globals_set() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn nodes_that_know_only_their_masters_find_each_other() {
     if !perl::is_there() {
         return;
@@ -207,6 +212,7 @@ async fn nodes_that_know_only_their_masters_find_each_other() {
 
 /// A database that does not fit into one packet is complete everywhere, and so are the addresses.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_large_database() {
     if !perl::is_there() {
         return;
@@ -233,6 +239,7 @@ async fn a_large_database() {
 
 /// Each the other's seed, and its own: both are global, and stay connected.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn seeds_of_each_other_and_themselves() {
     if !perl::is_there() {
         return;
@@ -253,6 +260,7 @@ async fn seeds_of_each_other_and_themselves() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_plain_perl_seed_becomes_global() {
     let Some(mut perl) = Perl::start("perl", &[]).await else {
         return;

@@ -1,4 +1,4 @@
-//! Conversations with a real AnyEvent::MP 2.01 node, where Perl has it; elsewhere the tests say that they are skipped.
+//! Conversations with a real AnyEvent::MP 2.01 node, where Perl has it; elsewhere the tests are ignored, and counted as that.
 
 mod command;
 #[path = "../network/common.rs"]

@@ -134,6 +134,7 @@ impl Network {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn each_ends_in_turn_and_comes_back() {
     if !perl::is_there() {
         return;

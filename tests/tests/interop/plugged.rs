@@ -48,6 +48,7 @@ impl Framing for Frames {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_plugged_in_format_is_spoken_where_it_is_known() {
     let a = rust().node_id("a").codec(Renamed).start().await.unwrap();
     let seed = a.listeners().remove(0);

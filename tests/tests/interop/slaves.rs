@@ -28,6 +28,7 @@ fn master(node: &Node) -> Option<String> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn set_delete_watch_and_ask() {
     let Some(mut perl) = Perl::start("perl", &[]).await else {
         return;
@@ -60,6 +61,7 @@ async fn set_delete_watch_and_ask() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn entries_go_with_their_guards_ports_and_nodes() {
     let Some(mut perl) = Perl::start_global("perl", &[]).await else {
         return;
@@ -84,6 +86,7 @@ async fn entries_go_with_their_guards_ports_and_nodes() {
 
 /// What a Perl port registers is found by Rust, and the other way round.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn registered_ports_are_found_and_reached() {
     let Some(perl) = Perl::start_global("perl", &[]).await else {
         return;
@@ -115,6 +118,7 @@ async fn registered_ports_are_found_and_reached() {
 
 /// Masters of both kinds end, one after the other: nothing that is still there is ever told to be gone.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn masters_end_and_watches_go_on() {
     if !perl::is_there() {
         return;

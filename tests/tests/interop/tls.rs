@@ -95,6 +95,7 @@ async fn both_roles(cert: &str, version: &str, conf: &str) {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn in_tls_13() {
     let Some(perls) = perls() else { return };
     both_roles(&perls, "TLS 1.3 ", "").await;
@@ -102,6 +103,7 @@ async fn in_tls_13() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn in_tls_12() {
     let Some(perls) = perls() else { return };
     let home = tempfile::tempdir().unwrap();
@@ -114,6 +116,7 @@ async fn in_tls_12() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn who_has_none_is_refused_if_tls_is_required() {
     let logs = Logs::catch();
     let node = rust().cert(ours()).require_tls(true);
@@ -130,6 +133,7 @@ async fn who_has_none_is_refused_if_tls_is_required() {
 
 /// Another certificate of the same name; each end as client and as server, often enough.
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn another_certificate_is_refused() {
     let Some(perls) = perls() else { return };
     for _ in 0..6 {
@@ -148,6 +152,7 @@ async fn another_certificate_is_refused() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn who_has_none_is_let_in_with_the_secret() {
     let node = rust().secret(SECRET).cert(ours()).start().await.unwrap();
     let Some(mut perl) = Perl::start("perl", &node.listeners()).await else {

@@ -16,6 +16,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn spawn_send_call_and_die() {
     for dial in BOTH {
         let Some((node, _perl)) = pair(dial).await else {
@@ -50,6 +51,7 @@ async fn spawn_send_call_and_die() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn kill_and_unmonitor() {
     let Some((node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -80,6 +82,7 @@ async fn kill_and_unmonitor() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn spawns_that_fail() {
     let Some((node, _perl)) = pair(Dial::Perl).await else {
         return;
@@ -92,6 +95,7 @@ async fn spawns_that_fail() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn messages_arrive_in_order_and_as_they_were_sent() {
     let Some((node, mut perl)) = pair(Dial::Rust).await else {
         return;
@@ -122,6 +126,7 @@ async fn messages_arrive_in_order_and_as_they_were_sent() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn octets_are_characters() {
     let Some((node, _perl)) = pair(Dial::Perl).await else {
         return;
@@ -139,6 +144,7 @@ async fn octets_are_characters() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_large_message_there_and_back() {
     let Some((node, _perl)) = pair(Dial::Rust).await else {
         return;
@@ -150,6 +156,7 @@ async fn a_large_message_there_and_back() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn requests_to_the_node_port() {
     let Some((node, _perl)) = pair(Dial::Perl).await else {
         return;
@@ -175,6 +182,7 @@ async fn requests_to_the_node_port() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_secure_node_is_silent() {
     let Some(perl) = Perl::start_at("perl", "127.0.0.1:*", &[], true).await else {
         return;
@@ -188,6 +196,7 @@ async fn a_secure_node_is_silent() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn handles_travel() {
     let Some((node, _perl)) = pair(Dial::Perl).await else {
         return;

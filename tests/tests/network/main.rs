@@ -14,6 +14,7 @@ mod minimal;
 mod monitors;
 mod negotiation;
 mod nodes;
+mod not_unicode;
 mod overflow;
 mod proxy;
 mod raw;

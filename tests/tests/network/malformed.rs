@@ -116,17 +116,21 @@ async fn cut_off() {
 }
 
 #[tokio::test]
-async fn not_utf_8_and_not_json() {
+async fn not_json() {
     let scene = Scene::new().await;
     let inbox = Inbox::new(&scene.node);
     let name = inbox.id.name().as_bytes();
-    let to_somebody = [b"[\"", name, b"\",\"\xff\xfe\"]"].concat();
-    scene.ends(to_somebody, " at byte").await;
-    scene.ends(b"[\"nobody\",\"\xff\xfe\"]", " at byte").await;
-    scene.ends(b"[\"\xc3\x28\"]", " at byte").await;
+    let to_somebody = [b"[\"", name, b"\",\"\xff\xfe\n\"]"].concat();
+    scene
+        .ends(to_somebody, ": control character in a string")
+        .await;
+    scene
+        .ends(b"[\"nobody\",\xff]", ": unexpected character")
+        .await;
+    scene.ends(b"[\"nobody\",\"\xff\" 1]", " at byte").await;
     scene.ends(r#"["nobody",nonsense]"#, " at byte").await;
     scene.ends(r#"["nobody",1 2]"#, " at byte").await;
-    scene.ends(r#"["nobody","\ud800"]"#, " at byte").await;
+    scene.ends(r#"["nobody","\ud800" 1]"#, " at byte").await;
     scene.ends("[\"nobody\",{\"a\"}]", " at byte").await;
     scene.ends(r#"["","devnull","\x"]"#, " at byte").await;
     scene

@@ -35,9 +35,14 @@ impl Raw {
 
     /// Connects and logs in as the minimal client of the protocol, three lines.
     pub(crate) async fn login(node: &Node, id: &str) -> Self {
+        Self::login_writing(node, id, "json").await
+    }
+
+    /// The same as a client that writes another format than the JSON that it reads.
+    pub(crate) async fn login_writing(node: &Node, id: &str, format: &str) -> Self {
         let mut raw = Self::connect(node).await;
         let secret = hex_secret();
-        let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
+        let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};{format}\n");
         raw.send(lines).await;
         raw.handshake().await;
         soon(node.until_up(id)).await;

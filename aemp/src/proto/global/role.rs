@@ -7,6 +7,7 @@ use aemp_codec::{NodeId, Value};
 use super::{
     GLOBALS, Global, LISTENERS,
     dirty::changed,
+    heir,
     known::{Known, Message},
     pending::Ask,
 };
@@ -158,11 +159,14 @@ impl Global {
         }
     }
 
-    /// A connected seed, or else any global node, becomes the master.
+    /// One of the connected seeds, or else of the global nodes, becomes the master.
     fn next_master(&mut self, now: Time) {
-        let seed = self.known.iter().find(|(_, known)| known.seed);
-        let global = || self.known.iter().find(|(_, known)| known.global);
-        match seed.or_else(global).map(|(node, _)| node.clone()) {
+        let of = |wanted: fn(&Known) -> bool| {
+            let nodes = self.known.iter().filter(move |(_, known)| wanted(known));
+            heir::choose(&self.node, nodes.map(|(node, _)| node))
+        };
+        let master = of(|known| known.seed).or_else(|| of(|known| known.global));
+        match master.cloned() {
             Some(master) => self.obey(now, &master),
             None if self.seeds => self.search(now),
             None => self.stay_alone(),

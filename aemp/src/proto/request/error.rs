@@ -10,7 +10,7 @@ pub enum RequestError {
     /// The packet breaks the rules of its format.
     #[error(transparent)]
     Malformed(DecodeError),
-    /// The request's name is an array or a map.
+    /// The request's name is an array or a map, or not Unicode.
     #[error("the request is no text")]
     Name,
     /// An argument is not there.
@@ -21,7 +21,7 @@ pub enum RequestError {
         /// What is missing.
         argument: &'static str,
     },
-    /// An argument is an array or a map.
+    /// An argument is an array or a map, or not Unicode.
     #[error("{request}: the {argument} is no text")]
     NotText {
         /// The request.

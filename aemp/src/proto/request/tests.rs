@@ -168,6 +168,46 @@ fn wrong_arguments_are_told() {
     assert!(read(r#"["","snd","a#b",01]"#).unwrap_err().is_malformed());
 }
 
+/// Half of a surrogate pair costs the request, and neither the connection nor a monitor that waits for the reason.
+#[test]
+fn text_that_is_not_unicode_costs_the_request() {
+    for (packet, text) in [
+        (r#"["","\ud800"]"#, "the request is no text"),
+        (r#"["","mon1","\ud800"]"#, "mon1: the port is no text"),
+        (
+            r#"["","snd","a#b","\ud800"]"#,
+            "snd: argument 1: text that is not Unicode",
+        ),
+        (
+            r#"["","My::function",[{"\ud800":1}]]"#,
+            "My::function: argument 1: text that is not Unicode",
+        ),
+        (
+            r#"["","g_set",{"f":{"\udc00":1}}]"#,
+            "g_set: argument 1: text that is not Unicode",
+        ),
+    ] {
+        let error = read(packet).unwrap_err();
+        assert!(!error.is_malformed(), "{packet}");
+        assert_eq!(error.to_string(), text, "{packet}");
+    }
+    let reason = |text: &str| vec!["die".into(), text.into()];
+    assert_eq!(
+        read(r#"["","kil0","p","die","\ud800"]"#),
+        Ok(Request::Kil0 {
+            port: "p".into(),
+            reason: reason("kil0: the reason cannot be told: argument 2: text that is not Unicode"),
+        })
+    );
+    assert_eq!(
+        read(r#"["","kil1","p",["\ud800"]]"#),
+        Ok(Request::Kil1 {
+            port: "p".into(),
+            reason: reason("kil1: the reason cannot be told: argument 1: text that is not Unicode"),
+        })
+    );
+}
+
 #[test]
 fn fixed_requests_are_those_with_a_meaning_of_their_own() {
     assert!(Request::is_fixed("mon1") && Request::is_fixed("") && Request::is_fixed("eval"));

@@ -70,6 +70,59 @@ fn another_seed_becomes_the_master_when_it_is_lost() {
     assert_eq!(network.view("f"), ["k=1"]);
 }
 
+/// The slaves of a lost node, which all decide at once, do not all go to the same one. Those of the others stay where they are.
+#[test]
+fn slaves_of_a_lost_node_spread_over_the_others() {
+    let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"]), ("c", &["a", "b"])]);
+    let now = network.now;
+    network.mesh("c").become_global(now);
+    let slaves: Vec<_> = (0..36).map(|n| format!("s{n}")).collect();
+    for (n, slave) in slaves.iter().enumerate() {
+        // Most follow `a`, which they meet first.
+        let seeds = if n % 6 == 5 { ["b", "c"] } else { ["a", "b"] };
+        network.start(slave, &seeds[..1]);
+        network.pass(0.1);
+        for seed in ["a", "b", "c"] {
+            let now = network.now;
+            network.mesh(slave).add_seed(now, &format!("{seed}:1"));
+        }
+    }
+    network.pass(10.0);
+    let masters = |network: &mut Network| -> Vec<Role> {
+        slaves.iter().map(|slave| role(network, slave)).collect()
+    };
+    let before = masters(&mut network);
+    assert_eq!(
+        before
+            .iter()
+            .filter(|role| **role == Role::Slave(id("a")))
+            .count(),
+        30
+    );
+    network.kill("a");
+    network.pass(1.0);
+    let after = masters(&mut network);
+    let (mut to_b, mut to_c) = (0, 0);
+    for (before, after) in before.iter().zip(&after) {
+        if *before != Role::Slave(id("a")) {
+            assert_eq!(before, after, "its master lives");
+        } else if *after == Role::Slave(id("b")) {
+            to_b += 1;
+        } else {
+            assert_eq!(*after, Role::Slave(id("c")));
+            to_c += 1;
+        }
+    }
+    assert!(to_b.max(to_c) <= 18, "{to_b} and {to_c} of 30");
+
+    // Nobody moves any more, also not when the lost node is back.
+    network.pass(60.0);
+    assert_eq!(masters(&mut network), after);
+    network.start("a", &["b"]);
+    network.pass(60.0);
+    assert_eq!(masters(&mut network), after);
+}
+
 #[test]
 fn without_another_seed_any_global_node_will_do() {
     // s knows h, because it has sent something there.
