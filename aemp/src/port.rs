@@ -5,6 +5,7 @@ mod bound;
 mod call;
 pub(crate) mod cell;
 mod context;
+pub(crate) mod death;
 pub(crate) mod destination;
 pub(crate) mod extras;
 pub(crate) mod handle;

@@ -17,6 +17,7 @@ use crate::{
     port::{
         any::AnyPort,
         cell::{Cell, Queued},
+        death,
         queue::Queue,
     },
 };
@@ -116,7 +117,7 @@ async fn drive<P: Port>(
 /// Puts the state back, or ends the port. Whether the port lives.
 fn resume<P: Port>(cell: &Arc<Cell<P>>, state: P, ended: Ended) -> bool {
     if let Ended::Failed(reason) = ended {
-        work::die(cell, Some(state), Queue::Empty, &reason);
+        death::die(cell, Some(state), Queue::Empty, &reason);
         return false;
     }
     let mut inner = cell.lock();

@@ -11,11 +11,11 @@ use crate::{
     Cx, Reason,
     exec::{
         current, scheduler,
-        work::{self, Init, spawn_extras},
+        work::{Init, spawn_extras},
     },
     guard,
     message::{Port, Undecoded},
-    port::{Untyped, any::AnyPort, cell::Cell},
+    port::{Untyped, any::AnyPort, cell::Cell, death},
 };
 
 /// The function name that every node knows (PROTOCOL.md section 5).
@@ -211,7 +211,7 @@ where
         Err(reason) => {
             // A kill that came while it ran gives the reason, if there was one.
             let reason = port.queued_kill().unwrap_or(reason);
-            work::die_unborn(&port, &reason);
+            death::die_unborn(&port, &reason);
         }
     }
 }
