@@ -1,7 +1,7 @@
 //! The port runtime: see ARCHITECTURE.md, "A port sleeps as data and wakes as work".
 
 pub(crate) mod any;
-mod bound;
+pub(crate) mod bound;
 mod call;
 pub(crate) mod cell;
 mod context;

@@ -44,6 +44,7 @@ pub(crate) fn start<P: Port>(
         // Only what is in the cell is seen by those who queue a kill.
         let mut inner = cell.lock();
         work::put_back(&mut inner.queue, rest);
+        inner.has_in_hand(1);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
@@ -123,5 +124,6 @@ fn resume<P: Port>(cell: &Arc<Cell<P>>, state: P, ended: Ended) -> bool {
     let mut inner = cell.lock();
     inner.extras().waiting = None;
     inner.state = Some(state);
+    inner.has_in_hand(0);
     true
 }

@@ -154,7 +154,7 @@ pub(crate) fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
             Queue::One(envelope) => Some(envelope),
             _ => None,
         },
-        Queue::Idle | Queue::Empty | Queue::Dead(_) => None,
+        Queue::Idle | Queue::Empty | Queue::Dying(_) | Queue::Dead(_) => None,
     }
 }
 
@@ -169,12 +169,7 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
         inner.state = Some(state);
-        if let Some(extras) = &mut inner.extras
-            && let Some(bound) = &mut extras.bound
-        {
-            bound.in_hand = 0;
-            bound.room.notify_waiters();
-        }
+        inner.has_in_hand(0);
         drop(inner);
         drop((spare, unused));
         return None;
@@ -188,13 +183,14 @@ pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     let mut inner = cell.lock();
     inner.state = Some(state);
     put_back(&mut inner.queue, rest);
+    inner.has_in_hand(0);
 }
 
 pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {
     match rest {
         Queue::Many(rest) => queue.put_back(rest),
         Queue::One(envelope) => queue.put_back(Box::new(VecDeque::from([envelope]))),
-        Queue::Idle | Queue::Empty | Queue::Dead(_) => {}
+        Queue::Idle | Queue::Empty | Queue::Dying(_) | Queue::Dead(_) => {}
     }
 }
 

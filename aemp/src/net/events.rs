@@ -149,23 +149,30 @@ impl Node {
         up
     }
 
-    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds.
+    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds, or if there
+    /// cannot be a node of that name. The ID of a port means its node.
     #[must_use]
     pub fn node_is_up(&self, node: &str) -> Option<bool> {
-        if node == self.id().as_str() {
+        let node = self.node_named(node)?;
+        if node == *self.id() {
             return Some(true);
         }
-        let remote = self.remotes().get(node)?;
+        let remote = self.remotes().get(node.as_str())?;
         let up = remote.peer().is_up();
         Some(up)
     }
 
-    /// Ready when the node is connected, at once if it is.
+    /// Ready when the node is connected, at once if it is. The ID of a port means its node. Ready at once as well, and an error in
+    /// the log, if there cannot be a node of that name.
     ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
     pub async fn until_up(&self, node: &str) {
+        if let Err(error) = self.node_port(node) {
+            tracing::error!("nobody is waited for: {error}");
+            return;
+        }
         let changed = Arc::new(Notify::new());
         let tell = Arc::clone(&changed);
         let _observer = self.mon_nodes(move |_, _, _| tell.notify_one());
@@ -177,7 +184,7 @@ impl Node {
     /// The name of the wire format that packets to a connected node are written in.
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
-        let remote = self.remotes().get(node)?;
+        let remote = self.remotes().get(self.node_named(node)?.as_str())?;
         remote
             .peer()
             .format()
@@ -190,8 +197,12 @@ impl Node {
         self.net().map(Net::listeners).unwrap_or_default()
     }
 
-    /// Tells this node an address, `host:port`, of another. It connects when something is first sent there.
+    /// Tells this node an address, `host:port`, of another. It connects when something is first sent there. A node without a name
+    /// has no address, and this node needs none of itself.
     pub fn learn(&self, node: &NodeId, address: &str) {
+        if node.is_unnamed() || node == self.id() {
+            return;
+        }
         if let Some(net) = self.net() {
             net.learn(node, address);
         }

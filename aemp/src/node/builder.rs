@@ -22,6 +22,7 @@ use super::{
     registry::{InitFunction, Registry},
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
+    stillborn::Stillborn,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
@@ -201,6 +202,7 @@ impl NodeBuilder {
             names: Names::new(random),
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
+            stillborn: Stillborn::own(),
             dying: AtomicUsize::new(0),
             scheduler,
             limits: settings.limits.packet(),

@@ -8,7 +8,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::Node;
-use crate::proto::{Measure, Time, mesh::Level};
+use crate::{
+    guard,
+    proto::{Measure, Time, mesh::Level},
+};
 
 /// What has been logged lately.
 pub(crate) struct Complaints {
@@ -36,13 +39,15 @@ impl Node {
     /// what is concerned, for the log's fields.
     pub(crate) fn complain(&self, of: impl Display, text: impl Display) {
         let (level, more) = self.remotes().complaints.weigh();
-        if let Some(more) = more {
-            tracing::warn!("{more}");
-        }
-        match level {
-            Level::Debug => tracing::debug!(%of, "{text}"),
-            Level::Error | Level::Warn | Level::Info => tracing::warn!(%of, "{text}"),
-        }
+        guard::log(|| {
+            if let Some(more) = more {
+                tracing::warn!("{more}");
+            }
+            match level {
+                Level::Debug => tracing::debug!(%of, "{text}"),
+                Level::Error | Level::Warn | Level::Info => tracing::warn!(%of, "{text}"),
+            }
+        });
     }
 }
 

@@ -1,15 +1,20 @@
 //! How a port dies.
+//!
+//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, it is
+//! in nobody's count any more, and its state, its queue and what belongs to it are dropped, which may take as long as the
+//! user's code likes. Then its monitors fire. They stay in the port until their turn, so that one whose guard is dropped
+//! meanwhile does not fire, and one that is set meanwhile hears the reason as well. When there is none left the port is
+//! *dead*, and whoever comes now hears that there is no such port.
 
 use std::sync::Arc;
 
 use super::{
     any::AnyPort,
-    cell::{Cell, Queued, take_all},
-    extras::Extras,
+    cell::{Cell, Queued, begin_to_die},
     queue::Queue,
 };
 use crate::{
-    Reason,
+    Node, Reason,
     exec::{current, work::pop},
     guard,
     message::Port,
@@ -17,18 +22,12 @@ use crate::{
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
-    let unmonitored = |extras: &Extras| extras.monitors.is_empty();
-    let name = match &cell.lock().extras {
-        Some(extras) if unmonitored(extras) => extras.name.clone(),
-        _ => None,
-    };
-    if let Some(name) = name {
-        cell.node().remember_stillborn(name, reason.clone());
-    }
+    // Before it is seen to die: who finds it dead finds this.
+    cell.node().remember_stillborn(&**cell, reason);
     die(cell, None, Queue::Empty, reason);
 }
 
-/// Ends the port: forgets it, drops its state and what is queued, then fires its monitors.
+/// Ends the port: drops its state, what is queued and what belongs to it, then fires its monitors.
 #[cold]
 pub(crate) fn die<P: Port>(
     cell: &Arc<Cell<P>>,
@@ -37,20 +36,49 @@ pub(crate) fn die<P: Port>(
     reason: &Reason,
 ) {
     current::take_killed();
-    let (queue, idle, extras) = take_all(cell, reason);
-    let name = extras.as_ref().and_then(|extras| extras.name.clone());
-    let _dying = cell.node().dying();
-    cell.node().forget(&**cell, name.as_deref());
+    let node = cell.node();
+    let _dying = node.dying();
+    let (queue, idle, extras) = begin_to_die(cell, reason);
+    node.retire(cell.number());
     guard::discard(state);
     guard::discard(idle);
     drop_queue(taken);
     drop_queue(queue);
-    let monitored = extras.is_some_and(|extras| extras.end(reason));
-    if !monitored && !reason.is_normal() {
-        let port = cell.node().port_id_of(cell.number(), name.as_deref());
-        let text = format_args!("unmonitored local port {port} died with reason: {reason}");
-        cell.node().complain(&port, text);
+    if let Some(extras) = extras {
+        extras.end(reason);
     }
+    let monitored = fire_monitors(cell, reason);
+    node.forget(&**cell, cell.tidy().as_deref());
+    if !monitored && !reason.is_normal() {
+        complain(node, &**cell, reason);
+    }
+}
+
+/// Fires what monitors the port, one after the other in the order in which they were set, each outside of the port's lock.
+/// Whether there was any.
+fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
+    let mut any = false;
+    let mut fire = |last| {
+        while let Some(action) = cell.next_monitor(last) {
+            any = true;
+            action.fire(reason);
+        }
+    };
+    // Those that are set while these fire hear the reason, too. But not those that are set while *they* fire: a callback that
+    // monitors the port again would be called for ever.
+    if let Some(last) = cell.last_monitor() {
+        fire(last);
+    }
+    if let Some(last) = cell.end_dying() {
+        fire(last);
+    }
+    any
+}
+
+fn complain(node: &Node, port: &dyn AnyPort, reason: &Reason) {
+    let port = port.port_id();
+    let text = format_args!("unmonitored local port {port} died with reason: {reason}");
+    node.complain(&port, text);
 }
 
 /// Drops messages one by one: two of them that panic at once would end the process.

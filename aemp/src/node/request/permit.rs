@@ -93,7 +93,7 @@ impl Node {
             "no more are spawned for it",
         );
         let stillborn = &from.account().stillborn;
-        stillborn.remember(port.into(), Reason::die(text));
+        stillborn.remember(port, &Reason::die(text));
         true
     }
 }
