@@ -15,6 +15,14 @@ pub enum SendError {
     /// The port is dead. Only senders that wait for room are told.
     #[error("the port is dead")]
     Dead,
+    /// There cannot be a node of that name.
+    #[error("{name:?} names no node: {problem}")]
+    NoNode {
+        /// As given.
+        name: String,
+        /// Why it is no node ID.
+        problem: IdError,
+    },
 }
 
 /// Why a call has no answer.
@@ -126,8 +134,8 @@ pub enum StartError {
 
 /// What became of a plain send: nothing to wait for, and nothing that must be looked at.
 ///
-/// Sending never blocks. All that can fail at once is the encoding of a message that leaves the node; that is
-/// logged, and [`check`](Self::check) tells it to a sender who asks. Whether the message arrives is the business of
+/// Sending never blocks. All that can fail at once is the encoding of a message that leaves the node, and the name of its node, if
+/// there cannot be one of that name; that is logged, and [`check`](Self::check) tells it to a sender who asks. Whether the message arrives is the business of
 /// monitors.
 #[derive(Debug, Clone)]
 pub struct Sent(Option<SendError>);
@@ -137,7 +145,7 @@ impl Sent {
     ///
     /// # Errors
     ///
-    /// [`SendError::Encode`] if the message could not be put on the wire.
+    /// [`SendError::Encode`] if the message could not be put on the wire, [`SendError::NoNode`] if its destination is none.
     pub fn check(self) -> Result<(), SendError> {
         self.0.map_or(Ok(()), Err)
     }

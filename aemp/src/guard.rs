@@ -10,7 +10,8 @@ use std::{
     cell::Cell,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    task::{Poll, Waker},
+    pin::Pin,
+    task::{Context, Poll, Waker},
 };
 
 use crate::Reason;
@@ -43,6 +44,49 @@ fn panicked(payload: Box<dyn Any + Send>) {
 pub(crate) fn discard<T>(value: T) {
     if mem::needs_drop::<T>() {
         shielded(|| drop(value));
+    }
+}
+
+/// A value of the user, which is dropped through [`discard`] wherever it happens to be dropped.
+pub(crate) struct Held<T>(Option<T>);
+
+impl<T> Held<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.0.take()
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        discard(self.0.take());
+    }
+}
+
+/// A future of the user: a panic in it, or in its drop, is a reason.
+pub(crate) struct Foreign<F>(Held<Pin<Box<F>>>);
+
+impl<F> Foreign<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Held::new(Box::pin(future)))
+    }
+}
+
+impl<F: Future> Future for Foreign<F> {
+    type Output = Result<F::Output, Reason>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = &mut self.0.0 else {
+            return Poll::Pending;
+        };
+        let polled = poll(|| future.as_mut().poll(task));
+        if polled.is_ready() {
+            discard(self.0.take());
+        }
+        polled
     }
 }
 

@@ -110,6 +110,7 @@ mod node;
 mod port;
 pub mod proto;
 mod reason;
+mod register;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "tls")]

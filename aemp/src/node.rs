@@ -10,7 +10,9 @@ pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod request;
 pub(crate) mod spawn;
+mod stillborn;
 pub(crate) mod strand;
+mod target;
 pub(crate) mod task;
 mod untyped;
 
@@ -31,6 +33,7 @@ use self::{
     names::Names,
     registry::{InitFunction, Registry},
     remote::{Remote, Remotes},
+    stillborn::Stillborn,
     strand::Strand,
 };
 use crate::{
@@ -45,7 +48,6 @@ use crate::{
         Handle,
         any::{AnyPort, LocalPort},
         cell::Cell,
-        destination::Destination,
         handle::DecodingScope,
         table::Table,
     },
@@ -103,6 +105,8 @@ struct Inner {
     voice: Arc<Strand>,
     /// What this node has itself call.
     functions: Arc<Strand>,
+    /// Why ports that this node has spawned itself were not made.
+    stillborn: Stillborn,
     scheduler: Scheduler,
     limits: Limits,
     /// What strangers and other nodes may cost.
@@ -236,12 +240,27 @@ impl Node {
         &self.0.costs
     }
 
-    /// A port of that name has died in its init function before anybody monitored it: who has spawned it may still ask why.
-    pub(crate) fn remember_stillborn(&self, name: Box<str>, reason: Reason) {
-        let spawner = self.spawned().get(&name).and_then(|port| port.by.clone());
-        if let Some(spawner) = spawner {
-            spawner.account().stillborn.remember(name, reason);
+    /// A port that was spawned dies in its init function: whoever has spawned it may still ask why. Another node is told once,
+    /// and is not, if it monitors the port already.
+    pub(crate) fn remember_stillborn(&self, port: &dyn AnyPort, reason: &Reason) {
+        let id = self.local_port_id(port);
+        let spawner = self
+            .spawned()
+            .get(id.name())
+            .and_then(|port| port.by.clone());
+        match spawner {
+            None => self.0.stillborn.remember(id.name(), reason),
+            Some(spawner) if port.counts().monitors == 0 => {
+                spawner.account().stillborn.remember(id.name(), reason);
+            }
+            Some(_) => {}
         }
+    }
+
+    /// Why there is no port of that ID, which would be one of this node.
+    pub(crate) fn epitaph(&self, port: &PortId) -> Reason {
+        let stillborn = self.0.stillborn.get(port.name());
+        stillborn.unwrap_or_else(|| Reason::no_such_port(port.as_str()))
     }
 
     pub(crate) fn remotes(&self) -> &Remotes {
@@ -308,7 +327,7 @@ impl Node {
         port
     }
 
-    /// The live port of that name.
+    /// The port of that name, if it is alive or dying.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
         let number = match self.0.names.number(name) {
             Some(number) => number,
@@ -317,7 +336,12 @@ impl Node {
         self.0.table.get(number)
     }
 
-    /// Forgets a port that dies. What the table held is dropped after its lock.
+    /// A port is dying: it is found until it is [forgotten](Self::forget), but does not count any more.
+    pub(crate) fn retire(&self, number: u64) {
+        self.0.table.retire(number);
+    }
+
+    /// Forgets a port that has died. What the table held is dropped after its lock.
     pub(crate) fn forget(&self, port: &dyn AnyPort, name: Option<&str>) {
         if let Some(name) = name {
             let spawned = self.spawned().remove(name);
@@ -343,26 +367,6 @@ impl Node {
     /// The ID of a port of this node.
     pub(crate) fn local_port_id<T: AnyPort + ?Sized>(&self, port: &T) -> PortId {
         self.port_id_of(port.number(), port.spawned_name().as_deref())
-    }
-
-    /// The node port of a node that a caller has named. A text that is no node ID names a node that nobody can reach,
-    /// which monitors tell.
-    pub(crate) fn node_port(node: &str) -> PortId {
-        let id = NodeId::new(node).unwrap_or_else(|error| {
-            guard::log(|| tracing::error!("{node:?} is no node ID: {error}"));
-            NodeId::unnamed()
-        });
-        PortId::from(id)
-    }
-
-    /// Where messages to that port go.
-    pub(crate) fn destination(&self, id: &PortId) -> Destination {
-        let remote = (!self.port_is_local(id)).then(|| self.0.remotes.of(self, id.node()));
-        Destination {
-            node: self.clone(),
-            id: id.clone(),
-            remote,
-        }
     }
 
     /// Sends what `write` writes, tag first, to a port anywhere.

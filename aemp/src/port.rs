@@ -2,10 +2,11 @@
 
 pub(crate) mod absent;
 pub(crate) mod any;
-mod bound;
+pub(crate) mod bound;
 mod call;
 pub(crate) mod cell;
 mod context;
+pub(crate) mod death;
 pub(crate) mod destination;
 pub(crate) mod extras;
 pub(crate) mod handle;

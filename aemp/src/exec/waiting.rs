@@ -18,6 +18,7 @@ use crate::{
     port::{
         any::AnyPort,
         cell::{Cell, Queued},
+        death,
         queue::Queue,
     },
 };
@@ -48,10 +49,11 @@ pub(crate) fn start<P: Port>(
             drop(inner);
             guard::discard(state);
             guard::discard(message);
-            work::drop_queue(rest);
+            death::drop_queue(rest);
             return None;
         }
         work::put_back(&mut inner.queue, rest);
+        inner.has_in_hand(1);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
@@ -108,7 +110,7 @@ impl<P: Port> Orphan<P> {
             return false;
         };
         if let Ended::Failed(reason) = ended {
-            work::die(&cell, Some(state), Queue::Empty, &reason);
+            death::die(&cell, Some(state), Queue::Empty, &reason);
             return false;
         }
         let mut inner = cell.lock();
@@ -119,6 +121,7 @@ impl<P: Port> Orphan<P> {
         }
         inner.extras().waiting = None;
         inner.state = Some(state);
+        inner.has_in_hand(0);
         true
     }
 }
@@ -130,7 +133,7 @@ impl<P: Port> Drop for Orphan<P> {
             return;
         }
         let reason = Reason::die("its runtime is gone");
-        work::die(&cell, None, Queue::Empty, &reason);
+        death::die(&cell, None, Queue::Empty, &reason);
         cell.node().runtime_gone();
     }
 }

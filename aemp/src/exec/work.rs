@@ -1,4 +1,4 @@
-//! A port at work: handling what is queued, one message at a time, and dying.
+//! A port at work: handling what is queued, one message at a time.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -10,7 +10,8 @@ use crate::{
     message::Port,
     port::{
         any::AnyPort,
-        cell::{Cell, Envelope, Queued, take_all, take_queue},
+        cell::{Cell, Envelope, Queued, take_queue},
+        death::{die, die_unborn, drop_queue},
         extras::Extras,
         queue::Queue,
     },
@@ -107,19 +108,6 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     }
 }
 
-/// Ends a port whose init function has failed.
-pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
-    let unmonitored = |extras: &Extras| extras.monitors.is_empty();
-    let name = match &cell.lock().extras {
-        Some(extras) if unmonitored(extras) => extras.name.clone(),
-        _ => None,
-    };
-    if let Some(name) = name {
-        cell.node().remember_stillborn(name, reason.clone());
-    }
-    die(cell, None, Queue::Empty, reason);
-}
-
 fn handle_batch<P: Port>(
     cell: &Arc<Cell<P>>,
     state: &mut P,
@@ -172,14 +160,14 @@ fn handle_batch<P: Port>(
     Batch::Finished
 }
 
-fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
+pub(crate) fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
     match queue {
         Queue::Many(envelopes) => envelopes.pop_front(),
         Queue::One(_) => match std::mem::replace(queue, Queue::Empty) {
             Queue::One(envelope) => Some(envelope),
             _ => None,
         },
-        Queue::Idle | Queue::Empty | Queue::Dead(_) => None,
+        Queue::Idle | Queue::Empty | Queue::Dying(_) | Queue::Dead(_) => None,
     }
 }
 
@@ -199,12 +187,7 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
         inner.state = Some(state);
-        if let Some(extras) = &mut inner.extras
-            && let Some(bound) = &mut extras.bound
-        {
-            bound.in_hand = 0;
-            bound.room.notify_waiters();
-        }
+        inner.has_in_hand(0);
         drop(inner);
         drop((spare, unused));
         return None;
@@ -224,45 +207,14 @@ pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     }
     inner.state = Some(state);
     put_back(&mut inner.queue, rest);
+    inner.has_in_hand(0);
 }
 
 pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {
     match rest {
         Queue::Many(rest) => queue.put_back(rest),
         Queue::One(envelope) => queue.put_back(Box::new(VecDeque::from([envelope]))),
-        Queue::Idle | Queue::Empty | Queue::Dead(_) => {}
-    }
-}
-
-/// Ends the port: forgets it, drops its state and what is queued, then fires its monitors.
-#[cold]
-pub(crate) fn die<P: Port>(
-    cell: &Arc<Cell<P>>,
-    state: Option<P>,
-    taken: Queued<P>,
-    reason: &Reason,
-) {
-    current::take_killed();
-    let (queue, idle, extras) = take_all(cell, reason);
-    let name = extras.as_ref().and_then(|extras| extras.name.clone());
-    let _dying = cell.node().dying();
-    cell.node().forget(&**cell, name.as_deref());
-    guard::discard(state);
-    guard::discard(idle);
-    drop_queue(taken);
-    drop_queue(queue);
-    let monitored = extras.is_some_and(|extras| extras.end(reason));
-    if !monitored && !reason.is_normal() {
-        let port = cell.node().port_id_of(cell.number(), name.as_deref());
-        let text = format_args!("unmonitored local port {port} died with reason: {reason}");
-        cell.node().complain(&port, text);
-    }
-}
-
-/// Drops messages one by one: two of them that panic at once would end the process.
-pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
-    while let Some(envelope) = pop(&mut queue) {
-        guard::discard(envelope);
+        Queue::Idle | Queue::Empty | Queue::Dying(_) | Queue::Dead(_) => {}
     }
 }
 

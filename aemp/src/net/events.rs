@@ -13,6 +13,7 @@ use super::{Net, lock};
 use crate::{
     Node,
     db::machine::Sink,
+    guard,
     node::strand::Strand,
     proto::{
         global::{Answer, QueryId},
@@ -175,24 +176,30 @@ impl Node {
         up
     }
 
-    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds.
+    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds, or if there
+    /// cannot be a node of that name. The ID of a port means its node.
     #[must_use]
     pub fn node_is_up(&self, node: &str) -> Option<bool> {
-        if node == self.id().as_str() {
+        let node = self.node_named(node)?;
+        if node == *self.id() {
             return Some(true);
         }
-        let remote = self.remotes().get(node)?;
+        let remote = self.remotes().get(node.as_str())?;
         let up = remote.peer().is_up();
         Some(up)
     }
 
     /// Ready when the node is connected, at once if it is; or when this node has [ended](Self::ended), so that it never will
-    /// be. Whether it is connected.
+    /// be. Whether it is connected. The ID of a port means its node. If there cannot be a node of that name, that is an error in the log.
     ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
     pub async fn until_up(&self, node: &str) -> bool {
+        if let Err(error) = self.node_port(node) {
+            guard::log(|| tracing::error!("nobody is waited for: {error}"));
+            return false;
+        }
         let changed = Arc::new(Notify::new());
         let tell = Arc::clone(&changed);
         let _observer = self.mon_nodes(move |_, _, _| tell.notify_one());
@@ -209,7 +216,7 @@ impl Node {
     /// The name of the wire format that packets to a connected node are written in.
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
-        let remote = self.remotes().get(node)?;
+        let remote = self.remotes().get(self.node_named(node)?.as_str())?;
         remote
             .peer()
             .format()
@@ -222,8 +229,12 @@ impl Node {
         self.net().map(|net| net.listeners()).unwrap_or_default()
     }
 
-    /// Tells this node an address, `host:port`, of another. It connects when something is first sent there.
+    /// Tells this node an address, `host:port`, of another. It connects when something is first sent there. A node without a name
+    /// has no address, and this node needs none of itself.
     pub fn learn(&self, node: &NodeId, address: &str) {
+        if node.is_unnamed() || node == self.id() {
+            return;
+        }
         if let Some(net) = self.net() {
             net.learn(node, address);
         }

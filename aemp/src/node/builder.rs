@@ -22,6 +22,7 @@ use super::{
     registry::{InitFunction, Registry},
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
+    stillborn::Stillborn,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
@@ -205,6 +206,7 @@ impl NodeBuilder {
             collapsed: AtomicBool::new(false),
             voice: Arc::default(),
             functions: Arc::default(),
+            stillborn: Stillborn::own(),
             scheduler,
             limits: settings.limits.packet(),
             costs: settings.limits.clone(),

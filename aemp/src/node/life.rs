@@ -138,7 +138,7 @@ impl Node {
     }
 
     /// For tasks that must not keep the node.
-    pub(super) fn share_life(&self) -> Arc<Life> {
+    pub(crate) fn share_life(&self) -> Arc<Life> {
         Arc::clone(&self.0.life)
     }
 

@@ -3,7 +3,6 @@
 pub(crate) mod account;
 mod all;
 pub(crate) mod line;
-mod stillborn;
 
 use std::{
     collections::HashMap,

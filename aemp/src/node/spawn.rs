@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
-use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId};
+use aemp_codec::{EncodeError, NodeId, PacketReader, PacketWriter, PortId};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -11,11 +11,11 @@ use crate::{
     Cx, Reason,
     exec::{
         current, scheduler,
-        work::{self, Init, spawn_extras},
+        work::{Init, spawn_extras},
     },
     guard,
     message::{Port, Undecoded},
-    port::{Untyped, any::AnyPort, cell::Cell},
+    port::{Untyped, any::AnyPort, cell::Cell, death},
 };
 
 /// The function name that every node knows (PROTOCOL.md section 5).
@@ -118,10 +118,19 @@ impl<'a> Spawning<'a> {
         &mut self,
         init: impl FnOnce(&mut Cx<'_>) -> O + Send + 'static,
     ) {
+        let by = self.by();
         self.make::<O::Port>(Box::new(move |cx| {
-            let outcome = init(cx);
-            outcome.finish(cx)
+            cx.on_behalf_of(by.as_ref(), |cx| {
+                let outcome = init(cx);
+                outcome.finish(cx)
+            })
         }));
+    }
+
+    /// Another node that spawns it.
+    fn by(&self) -> Option<NodeId> {
+        let by = self.given.and_then(|given| given.by);
+        by.map(|by| by.id().clone())
     }
 
     fn make<P: Port>(&mut self, init: Init<P>) {
@@ -157,18 +166,18 @@ impl<'a> Spawning<'a> {
             // The node is ending.
             return;
         }
-        let task = run_init(port, cancel, init);
+        let task = run_init(port, self.by(), cancel, init);
         self.node.scheduler().spawn(task);
     }
 }
 
 /// Runs an async init function; its port is at work until it has returned.
-async fn run_init<O, F>(port: Arc<Cell<O::Port>>, cancel: Arc<Notify>, init: F)
+async fn run_init<O, F>(port: Arc<Cell<O::Port>>, by: Option<NodeId>, cancel: Arc<Notify>, init: F)
 where
     O: InitOutcome,
     F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
 {
-    let mut cx = Cx::new(&port, None);
+    let mut cx = Cx::of(&port, by.as_ref());
     let mut killed = None;
     let done = {
         let mut future: Option<InitFuture<'_, O>> = None;
@@ -220,7 +229,7 @@ where
         Err(reason) => {
             // A kill that came while it ran gives the reason, if there was one.
             let reason = port.queued_kill().unwrap_or(reason);
-            work::die_unborn(&port, &reason);
+            death::die_unborn(&port, &reason);
         }
     }
 }
@@ -228,19 +237,25 @@ where
 impl Node {
     /// Spawns a port on a node by the fully-qualified name of its init function: the port's ID, usable at once.
     ///
-    /// `node` may be this node. The init function runs later, in the context of the new port; if it does not exist or
-    /// fails, the port dies with `die, TEXT`, which a monitor set right behind the spawn hears.
+    /// `node` may be this node; the ID of a port means its node. The init function runs in the context of the new port. If it
+    /// does not exist or fails, the port dies with `die, TEXT`, which a monitor or a call right behind the spawn hears, for some
+    /// seconds at least if the port is one of this node. So it does if there cannot be a node of that name, which is told at once.
+    ///
+    /// On this node the init function runs as soon as a worker is free to run the port: never within the call of `spawn`, but on
+    /// another thread that may be before `spawn` has returned. An init function that must not have any effects before the caller
+    /// knows the port waits for a message.
     ///
     /// PROTOCOL.md section 6. In secure mode the other node refuses.
     pub fn spawn(&self, node: &str, function: &str, args: crate::Args) -> PortId {
-        if node == self.id().as_str() {
-            return self
+        match self.node_port(node) {
+            Ok(node) if self.port_is_local(&node) => self
                 .spawn_here(function, None, PacketReader::values(args))
-                .port_id();
+                .port_id(),
+            Ok(node) => self.spawn_there(&node, function, |out| {
+                args.iter().try_for_each(|value| out.value(value))
+            }),
+            Err(error) => self.spawn_failing(None, Reason::die(error)).port_id(),
         }
-        self.spawn_with(node, function, |out| {
-            args.iter().try_for_each(|value| out.value(value))
-        })
     }
 
     /// As [`spawn`](Self::spawn), with arguments that `write` writes. What the generated `on` functions call.
@@ -251,13 +266,22 @@ impl Node {
         function: &str,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> PortId {
-        if node == self.id().as_str() {
-            return self.spawn_locally(function, write);
+        match self.node_port(node) {
+            Ok(node) if self.port_is_local(&node) => self.spawn_locally(function, write),
+            Ok(node) => self.spawn_there(&node, function, write),
+            Err(error) => self.spawn_failing(None, Reason::die(error)).port_id(),
         }
+    }
+
+    fn spawn_there(
+        &self,
+        node: &PortId,
+        function: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> PortId {
         let name = self.names().spawned();
-        let node_port = Self::node_port(node);
-        let id = PortId::new(&node_port.node_id(), &name);
-        let sent = self.send_with(&node_port, |out| {
+        let id = PortId::new(&node.node_id(), &name);
+        let sent = self.send_with(node, |out| {
             out.str(SPAWN)?;
             out.str(&name)?;
             out.str(function)?;

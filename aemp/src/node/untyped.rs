@@ -11,6 +11,8 @@ use crate::{
     port::{
         Handle, Monitor, Timer, Untyped, UntypedMsg, ValueCall,
         any::typed,
+        bound::free,
+        destination::Way,
         monitor::Action,
         untyped::{self, Change, Kind},
     },
@@ -93,9 +95,13 @@ impl Node {
     /// Sends a message, tag first, to a port anywhere. Never blocks; a message to a dead or unknown port vanishes.
     pub fn snd(&self, to: &PortId, message: Vec<Value>) -> Sent {
         let to = self.destination(to);
-        if to.remote.is_none() {
-            to.deliver(message);
-            return Sent::ok();
+        match to.way {
+            Way::Here => {
+                to.deliver(message);
+                return Sent::ok();
+            }
+            Way::There(_) => {}
+            Way::Nowhere => return to.nowhere(),
         }
         let sent = to.send_with(|out| message.iter().try_for_each(|value| out.value(value)));
         sent.log("a message", &to.id);
@@ -154,23 +160,21 @@ impl Node {
         ValueCall::new(self.destination(to), message)
     }
 
-    /// Runs `run` after a delay, unless the node ends before. What must not outlive a port is set with [`Cx::after`].
+    /// Runs `run` after a delay, from wherever it is set, unless the node ends before. What must not outlive a port is set with [`Cx::after`].
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
-        let life = self.share_life();
-        let task = self.scheduler().spawn(async move {
-            tokio::select! {
-                biased;
-                _ = life.until_over() => crate::guard::discard(run),
-                () = tokio::time::sleep(delay) => crate::guard::shielded(run),
-            }
-        });
-        Timer::free(task.abort_handle())
+        free(self, delay, run)
     }
 
     /// Calls a function that another node has registered, or any function of a Perl node that is not in secure mode. The
     /// function's name contains `::`; nothing comes back.
     pub fn snd_to_func(&self, node: &str, function: &str, args: Args) -> Sent {
-        let to = Self::node_port(node);
+        let to = match self.node_port(node) {
+            Ok(to) => to,
+            Err(error) => {
+                tracing::error!("a call of {function}: {error}");
+                return Sent::from(Err(error));
+            }
+        };
         let mut message = Vec::with_capacity(args.len() + 1);
         message.push(function.into());
         message.extend(args);
@@ -194,7 +198,7 @@ impl Node {
         code: &str,
         timeout: Duration,
     ) -> Result<Vec<Value>, CallError> {
-        let to = Self::node_port(node);
+        let to = self.node_port(node)?;
         self.cal(&to, vec!["eval".into(), code.into()])
             .timeout(timeout)
             .await

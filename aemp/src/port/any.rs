@@ -15,6 +15,7 @@ use crate::{
         drainer::Turn,
         pace::{Pace, Record},
     },
+    guard,
 };
 
 pub(crate) trait AnyPort: Send + Sync {
@@ -56,11 +57,20 @@ pub(crate) trait AnyPort: Send + Sync {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError>;
 
-    /// Changes the port's extras under its lock; `None` if it is dead.
+    /// Changes the port's extras under its lock; `None` if it is dying or dead.
     fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()>;
 
-    /// The reason, once it is dead.
+    /// Adds a monitor, also to a port that is dying; one that is dead hands it back.
+    fn add_monitor(&self, action: Action) -> Result<u64, Action>;
+
+    /// Takes a monitor back, if it has not fired: from now on it does not.
+    fn take_monitor(&self, id: u64) -> Option<Action>;
+
+    /// The reason, once it is dying or dead.
     fn died(&self) -> Option<Reason>;
+
+    /// The reason, as long as it is dying.
+    fn dying(&self) -> Option<Reason>;
 
     /// How many messages wait.
     fn queue_len(&self) -> usize;
@@ -101,30 +111,28 @@ impl dyn AnyPort + '_ {
         result
     }
 
-    /// Adds a monitor. If the port is dead, the monitor fires at once with `no_such_port`.
+    /// Adds a monitor. If the port is dead, the monitor fires at once.
     pub(crate) fn monitor(&self, action: Action) -> Option<u64> {
-        let mut action = Some(action);
-        let id = self.extras(|extras| {
-            let id = extras.next_id();
-            extras
-                .monitors
-                .extend(action.take().map(|action| (id, action)));
-            id
-        });
-        if let Some(action) = action {
-            super::absent::fire(
-                action,
-                Reason::no_such_port(self.port_id().as_str()),
-                self.node(),
-            );
+        match self.add_monitor(action) {
+            Ok(id) => Some(id),
+            Err(action) => {
+                super::absent::fire(action, self.epitaph(), self.node());
+                None
+            }
         }
-        id
     }
 
     /// Removes a monitor; one that has fired is gone already.
     pub(crate) fn unmonitor(&self, id: u64) {
-        // What the action holds is dropped outside of the port's lock.
-        let _removed = self.extras(|extras| take_id(&mut extras.monitors, id));
+        // What the action holds is the user's: it is dropped outside of the port's lock.
+        guard::discard(self.take_monitor(id));
+    }
+
+    /// What somebody hears who comes too late: the reason as long as the port is dying, or if it has just failed to be
+    /// spawned; afterwards that there is no such port, as the reference has it.
+    pub(crate) fn epitaph(&self) -> Reason {
+        self.dying()
+            .unwrap_or_else(|| self.node().epitaph(&self.port_id()))
     }
 
     /// Whether that handler may run on somebody else's task.
@@ -141,12 +149,6 @@ impl dyn AnyPort + '_ {
     pub(crate) fn port_id(&self) -> aemp_codec::PortId {
         self.node().local_port_id(self)
     }
-}
-
-/// Removes the entry with this ID, keeping the others' order.
-pub(crate) fn take_id<T>(entries: &mut Vec<(u64, T)>, id: u64) -> Option<T> {
-    let at = entries.iter().position(|(other, _)| *other == id)?;
-    Some(entries.remove(at).1)
 }
 
 /// A port that takes messages of type `M`.

@@ -1,212 +1,124 @@
 //! Code that belongs to a port and runs later in its context: timers, closures, futures. It dies with the port.
+//!
+//! The port itself keeps the code until it runs; what waits elsewhere, in a task or in the port's queue, has nothing but the
+//! number that it is kept by. So whoever takes it away under the port's lock can be sure that it does not start any more.
+
+mod timer;
 
 use std::{
+    any::Any,
     fmt,
     marker::PhantomData,
-    pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Weak},
 };
 
-use tokio::{task::AbortHandle, time::Instant};
-
+pub use self::timer::Timer;
+pub(crate) use self::timer::{after, every, free};
 use super::{
-    any::{AnyPort, take_id},
-    extras::Job,
+    any::AnyPort,
+    extras::{Content, Job, Kept},
+    monitor,
     queue::Pushed,
 };
-use crate::{Cx, exec::scheduler, message::Outcome};
+use crate::{
+    Cx, Reason,
+    exec::scheduler,
+    guard::{self, Foreign},
+    message::Outcome,
+};
 
-/// Thirty years: what is later than that need not be told from never, and can still be added to any instant.
-const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
-
-/// A timer that has been set. It runs on if this is dropped; [`cancel`](Self::cancel) stops it.
-#[derive(Debug)]
-pub struct Timer {
-    task: Option<AbortHandle>,
-    port: Weak<dyn AnyPort>,
-    id: u64,
+/// Has the port keep something, under the number that is returned. A dead port drops it, and has no numbers.
+fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
+    let mut content = Some(content);
+    let id = port.extras(|extras| content.take().map(|content| extras.keep(content)));
+    guard::discard(content);
+    id.flatten()
 }
 
-impl Timer {
-    /// A timer that belongs to no port.
-    pub(crate) fn free(task: AbortHandle) -> Self {
-        let port: Weak<super::cell::Cell<super::Untyped>> = Weak::new();
-        Self {
-            task: Some(task),
-            port,
-            id: 0,
-        }
-    }
+/// Takes what the port keeps under that number.
+fn take(port: &dyn AnyPort, id: u64) -> Option<Kept> {
+    port.extras(|extras| extras.kept.remove(id)).flatten()
+}
 
-    /// Stops the timer and drops what it would have run. Nothing happens if it has fired already.
-    pub fn cancel(self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-        if let Some(port) = self.port.upgrade() {
-            forget(&port, self.id);
-        }
+/// Ends what the port keeps under that number.
+fn forget(port: &dyn AnyPort, id: u64) {
+    if let Some(kept) = take(port, id) {
+        kept.end();
     }
 }
 
-impl fmt::Debug for dyn AnyPort + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.port_id())
-    }
+/// Has values dropped when the port dies.
+pub(crate) fn guard(port: &dyn AnyPort, values: impl Any + Send) {
+    keep(port, Content::Value(Box::new(values)));
 }
 
-/// Drops, outside of the port's lock, whatever the port holds under this ID.
-fn forget(port: &Arc<dyn AnyPort>, id: u64) {
-    let held = port.extras(|extras| {
-        let task = take_id(&mut extras.tasks, id);
-        let guard = take_id(&mut extras.guards, id);
-        (task, guard, extras.jobs.remove(&id))
-    });
-    if let Some((task, guard, job)) = held {
-        if let Some(task) = task {
-            task.abort();
-        }
-        crate::guard::discard(guard);
-        crate::guard::discard(job);
-    }
-}
-
-fn run_in(port: &Arc<dyn AnyPort>, job: Job) {
+fn run_in(port: Arc<dyn AnyPort>, job: Job) {
     if port.job(job) == Pushed::Wake {
-        scheduler::schedule(Arc::clone(port));
+        scheduler::schedule(port);
     }
 }
 
-pub(crate) fn after(port: &Arc<dyn AnyPort>, delay: Duration, job: Job) -> Timer {
-    let mut job = Some(job);
-    let id = port.extras(|extras| {
-        let id = extras.next_id();
-        extras.jobs.extend(job.take().map(|job| (id, job)));
-        id
-    });
-    let weak = Arc::downgrade(port);
-    let Some(id) = id else {
-        return Timer {
-            task: None,
-            port: weak,
-            id: 0,
-        };
-    };
-    let due = Instant::now() + delay.min(LONGEST);
-    let task = spawn_owned(port, id, {
-        let weak = weak.clone();
-        async move {
-            tokio::time::sleep_until(due).await;
-            if let Some(port) = weak.upgrade() {
-                let job = port.extras(|extras| {
-                    take_id(&mut extras.tasks, id);
-                    extras.jobs.remove(&id)
-                });
-                if let Some(job) = job.flatten() {
-                    run_in(&port, job);
-                }
-            }
-        }
-    });
-    Timer {
-        task: Some(task),
-        port: weak,
-        id,
-    }
-}
-
-/// Starts a task that is aborted when the port dies.
-fn spawn_owned(
+/// Starts the task of what the port keeps under that number: it is aborted when that is forgotten.
+fn start(
     port: &Arc<dyn AnyPort>,
     id: u64,
     future: impl Future<Output = ()> + Send + 'static,
-) -> AbortHandle {
+) -> bool {
     let task = port.node().scheduler().spawn(future).abort_handle();
-    let kept = port.extras(|extras| {
-        // Tasks that have ended need no abort.
-        extras.tasks.retain(|(_, task)| !task.is_finished());
-        extras.tasks.push((id, task.clone()));
+    let owned = port.extras(|extras| {
+        let kept = extras.kept.get_mut(id);
+        kept.map(|kept| kept.task = Some(task.clone())).is_some()
     });
-    if kept.is_none() {
+    // It may have been forgotten meanwhile, or have come to its end.
+    let owned = owned == Some(true);
+    if !owned {
         task.abort();
     }
-    task
+    owned
 }
 
-type Shared<F> = Arc<Mutex<F>>;
+/// A closure that the port keeps, and runs again and again.
+type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
-/// Gives a closure to the port to keep: the weak reference ends when the port dies.
-fn keep<F: Send + 'static>(port: &Arc<dyn AnyPort>, run: F) -> (u64, Weak<Mutex<F>>) {
-    let shared: Shared<F> = Arc::new(Mutex::new(run));
-    let weak = Arc::downgrade(&shared);
-    let mut shared = Some(shared);
-    let id = port.extras(|extras| {
-        let id = extras.next_id();
-        if let Some(shared) = shared.take() {
-            extras.guards.push((id, Box::new(shared)));
-        }
-        id
-    });
-    (id.unwrap_or_default(), weak)
-}
-
-pub(crate) fn every<O: Outcome>(
-    port: &Arc<dyn AnyPort>,
-    period: Duration,
-    run: impl FnMut(&mut Cx<'_>) -> O + Send + 'static,
-) -> Timer {
-    let (id, run) = keep(port, run);
-    let weak = Arc::downgrade(port);
-    let period = period.min(LONGEST);
-    let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
-    let task = spawn_owned(port, id, {
-        let weak = weak.clone();
-        async move {
-            let queued = Arc::new(AtomicBool::new(false));
-            loop {
-                ticks.tick().await;
-                let Some(port) = weak.upgrade() else { return };
-                if queued.swap(true, Ordering::Relaxed) {
-                    continue;
-                }
-                let (queued, run) = (Arc::clone(&queued), run.clone());
-                let job: Job = Box::new(move |cx| {
-                    queued.store(false, Ordering::Relaxed);
-                    call(&run, |run| run(cx).outcome())
-                });
-                run_in(&port, job);
-            }
+/// Runs a closure that the port keeps; one that has been cancelled is not there any more. It is out of the port meanwhile:
+/// nothing of the user runs under a lock.
+fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
+    let lent = cx.port().extras(|extras| {
+        let kept = extras.kept.get_mut(id)?;
+        match std::mem::replace(&mut kept.content, Content::Lent) {
+            Content::Value(closure) => Some(closure),
+            _ => None,
         }
     });
-    Timer {
-        task: Some(task),
-        port: weak,
-        id,
-    }
-}
-
-/// Calls a closure that the port keeps; one that has been cancelled is not there any more.
-fn call<F, E>(run: &Weak<Mutex<F>>, with: impl FnOnce(&mut F) -> Result<(), E>) -> Result<(), E> {
-    match run.upgrade() {
-        Some(run) => with(&mut run.lock().unwrap_or_else(PoisonError::into_inner)),
-        None => Ok(()),
-    }
+    let closure = lent.flatten().and_then(|lent| lent.downcast().ok());
+    let Some(mut closure): Option<Box<Closure<A>>> = closure else {
+        guard::discard(argument);
+        return Ok(());
+    };
+    // Caught here, so that the closure is not dropped in the midst of a panic.
+    let done = cx.of_this_node(|cx| guard::run(|| closure(cx, argument)));
+    let mut closure = Some(closure);
+    cx.port().extras(|extras| {
+        if let Some(kept) = extras.kept.get_mut(id)
+            && let Some(closure) = closure.take()
+        {
+            kept.content = Content::Value(closure);
+        }
+    });
+    guard::discard(closure);
+    done?
 }
 
 /// Has the port forget a closure that nobody can call any more.
-struct Kept {
+struct Callable {
     port: Weak<dyn AnyPort>,
     id: u64,
 }
 
-impl Drop for Kept {
+impl Drop for Callable {
     fn drop(&mut self) {
         if let Some(port) = self.port.upgrade() {
-            forget(&port, self.id);
+            forget(&*port, self.id);
         }
     }
 }
@@ -215,15 +127,17 @@ impl Drop for Kept {
 /// clone, or with the port.
 pub struct Psub<A> {
     port: Weak<dyn AnyPort>,
-    job: Arc<dyn Fn(A) -> Job + Send + Sync>,
+    callable: Option<Arc<Callable>>,
     marker: PhantomData<fn(A)>,
 }
 
-impl<A> Psub<A> {
+impl<A: Send + 'static> Psub<A> {
     /// Has the closure run with `argument`, after what is queued at its port. Nothing happens if the port is dead.
     pub fn call(&self, argument: A) {
-        if let Some(port) = self.port.upgrade() {
-            run_in(&port, (self.job)(argument));
+        if let (Some(port), Some(callable)) = (self.port.upgrade(), &self.callable) {
+            let callable = Arc::clone(callable);
+            let job = Box::new(move |cx: &mut Cx<'_>| run_kept(cx, callable.id, argument));
+            run_in(port, job);
         }
     }
 }
@@ -232,7 +146,7 @@ impl<A> Clone for Psub<A> {
     fn clone(&self) -> Self {
         Self {
             port: self.port.clone(),
-            job: Arc::clone(&self.job),
+            callable: self.callable.clone(),
             marker: PhantomData,
         }
     }
@@ -246,22 +160,18 @@ impl<A> fmt::Debug for Psub<A> {
 
 pub(crate) fn psub<A: Send + 'static, O: Outcome>(
     port: &Arc<dyn AnyPort>,
-    run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
+    mut run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
 ) -> Psub<A> {
-    let (id, run) = keep(port, run);
-    let kept = Arc::new(Kept {
-        port: Arc::downgrade(port),
-        id,
+    let closure: Closure<A> = Box::new(move |cx, argument| run(cx, argument).outcome());
+    let id = keep(&**port, Content::Value(Box::new(closure)));
+    let weak = Arc::downgrade(port);
+    let callable = id.map(|id| {
+        let port = weak.clone();
+        Arc::new(Callable { port, id })
     });
     Psub {
-        port: Arc::downgrade(port),
-        job: Arc::new(move |argument| {
-            let (run, kept) = (run.clone(), Arc::clone(&kept));
-            Box::new(move |cx| {
-                let _kept = kept;
-                call(&run, |run| run(cx, argument).outcome())
-            })
-        }),
+        port: weak,
+        callable,
         marker: PhantomData,
     }
 }
@@ -271,24 +181,19 @@ where
     F: Future + Send + 'static,
     F::Output: Outcome,
 {
-    let Some(id) = port.extras(super::extras::Extras::next_id) else {
+    let future = Foreign::new(future);
+    let Some(id) = keep(&**port, Content::Task) else {
         return;
     };
     let weak = Arc::downgrade(port);
-    spawn_owned(port, id, async move {
-        let done = caught(future).await;
+    start(port, id, async move {
+        let done = future.await;
+        // The text of an error is foreign code as well.
+        let done = done.and_then(|output| guard::run(|| output.outcome())?);
         let Some(port) = weak.upgrade() else { return };
+        take(&*port, id);
         if let Err(reason) = done {
-            super::monitor::kill(&port, reason);
+            monitor::kill(&port, reason);
         }
     });
-}
-
-async fn caught<F: Future<Output: Outcome>>(future: F) -> Result<(), crate::Reason> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|task| {
-        // The text of an error is foreign code as well.
-        crate::guard::poll(|| future.as_mut().poll(task).map(Outcome::outcome)).map(|done| done?)
-    })
-    .await
 }

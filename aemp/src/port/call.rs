@@ -13,7 +13,7 @@ use aemp_codec::{EncodeError, PacketWriter, PortId, Value};
 use tokio::{task::coop::consume_budget, time::Sleep};
 
 use super::{
-    any::LocalPort,
+    any::{AnyPort, LocalPort},
     destination::Destination,
     handle::{Handle, To},
     monitor::{Action, Monitor},
@@ -21,7 +21,7 @@ use super::{
     slot::{LocalReply, Slot, Taken},
 };
 use crate::{
-    CallError, Node, Reason, SendError,
+    CallError, Node, SendError,
     exec::{drainer, scheduler},
     message::{Encoding, Message},
 };
@@ -124,8 +124,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                     Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
                     Pushed::Queued | Pushed::Backlog => {}
                     Pushed::Dead => {
-                        let id = port.node().local_port_id(&**port);
-                        return Err(CallError::Died(Reason::no_such_port(id.as_str())));
+                        let port: Arc<dyn AnyPort> = Arc::<dyn LocalPort<M>>::clone(port);
+                        return Err(CallError::Died(port.epitaph()));
                     }
                 }
             }

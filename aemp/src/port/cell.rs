@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::{
     any::{AnyPort, Counts, LocalPort},
     extras::{Extras, Job},
+    monitor::Action,
     queue::{Envelopes, Pushed, Queue},
 };
 use crate::{
@@ -60,6 +61,16 @@ impl<P: Port> Inner<P> {
     /// The reason of the first kill that was queued.
     pub(crate) fn queued_kill(&self) -> Option<&Reason> {
         self.extras.as_ref()?.killed.as_ref()
+    }
+
+    /// So many messages are in hand: taken, but not handled yet. If those who wait for room may go on, they are told.
+    pub(crate) fn has_in_hand(&mut self, messages: usize) {
+        if let Some(extras) = &mut self.extras
+            && let Some(bound) = &mut extras.bound
+        {
+            bound.in_hand = messages;
+            bound.room.notify_waiters();
+        }
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -156,7 +167,7 @@ impl<P: Port> Cell<P> {
         let mut inner = self.lock_politely();
         if inner.queue.is_dead() {
             drop(inner);
-            drop(envelope);
+            guard::discard(envelope);
             return Pushed::Dead;
         }
         inner.queue.push(envelope)
@@ -197,7 +208,7 @@ impl<P: Port> AnyPort for Cell<P> {
         if !self.lock().queue.is_dead() {
             // The thread may be running another port, which may have killed itself.
             let _scope = crate::exec::current::Scope::enter(&*self);
-            crate::exec::work::die(&self, None, Queue::Empty, reason);
+            super::death::die(&self, None, Queue::Empty, reason);
         }
     }
 
@@ -254,9 +265,28 @@ impl<P: Port> AnyPort for Cell<P> {
         Some(())
     }
 
+    fn add_monitor(&self, action: Action) -> Result<u64, Action> {
+        let mut inner = self.lock();
+        if matches!(inner.queue, Queue::Dead(_)) {
+            return Err(action);
+        }
+        Ok(inner.extras().add_monitor(action))
+    }
+
+    fn take_monitor(&self, id: u64) -> Option<Action> {
+        self.lock().extras.as_mut()?.monitors.remove(id)
+    }
+
     fn died(&self) -> Option<Reason> {
         match &self.lock().queue {
-            Queue::Dead(reason) => Some(reason.clone()),
+            Queue::Dying(reason) | Queue::Dead(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn dying(&self) -> Option<Reason> {
+        match &self.lock().queue {
+            Queue::Dying(reason) => Some(reason.clone()),
             _ => None,
         }
     }
@@ -315,30 +345,51 @@ pub(crate) fn take_queue<P: Port>(
     spare: Option<Envelopes<Envelope<P::Msg>>>,
 ) -> Queued<P> {
     let taken = inner.queue.take(spare);
-    if let Some(extras) = &mut inner.extras
-        && let Some(bound) = &mut extras.bound
-    {
-        bound.in_hand = taken.len();
-        bound.room.notify_waiters();
-    }
+    inner.has_in_hand(taken.len());
     taken
 }
 
-/// Marks the port dead and takes what it had.
-pub(crate) fn take_all<P: Port>(
+/// From now on the port is dying: takes what it had, but for its name and its monitors.
+pub(crate) fn begin_to_die<P: Port>(
     cell: &Cell<P>,
     reason: &Reason,
-) -> (Queued<P>, Option<P>, Option<Box<Extras>>) {
+) -> (Queued<P>, Option<P>, Option<Extras>) {
     let mut inner = cell.lock();
-    let queue = mem::replace(&mut inner.queue, Queue::Dead(reason.clone()));
-    let extras = inner.extras.take();
-    // Whoever holds a dead port may still ask for its ID.
-    let name = extras.as_ref().and_then(|extras| extras.name.clone());
-    inner.extras = name.map(|name| {
-        Box::new(Extras {
-            name: Some(name),
-            ..Extras::default()
-        })
-    });
+    let queue = mem::replace(&mut inner.queue, Queue::Dying(reason.clone()));
+    let extras = inner.extras.as_mut().map(|extras| extras.part());
     (queue, inner.state.take(), extras)
+}
+
+impl<P: Port> Cell<P> {
+    /// The next monitor of a dying port that has still to fire, of those up to `last`.
+    pub(crate) fn next_monitor(&self, last: u64) -> Option<Action> {
+        self.lock().extras.as_mut()?.monitors.pop_first(last)
+    }
+
+    /// The number of the monitor that was set last, if there is any.
+    pub(crate) fn last_monitor(&self) -> Option<u64> {
+        self.lock().extras.as_ref()?.monitors.last()
+    }
+
+    /// A dying port is dead from now on: nobody can set a monitor any more, but those that stand may still be taken back.
+    /// The last of them, if there is any.
+    pub(crate) fn end_dying(&self) -> Option<u64> {
+        let mut inner = self.lock();
+        if let Queue::Dying(reason) = &mut inner.queue {
+            let reason = mem::take(reason);
+            inner.queue = Queue::Dead(reason);
+        }
+        inner.extras.as_ref()?.monitors.last()
+    }
+
+    /// The name of a dead port that another node has spawned. Frees what it does not need.
+    pub(crate) fn tidy(&self) -> Option<Box<str>> {
+        let mut inner = self.lock();
+        // Whoever holds a dead port may still ask for its ID.
+        let name = inner.extras.as_ref()?.name.clone();
+        let unused = inner.extras.take_if(|extras| extras.name.is_none());
+        drop(inner);
+        drop(unused);
+        name
+    }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use aemp_codec::{NodeId, PortId, Value};
 
 use super::{
-    any::{PortArc, typed},
+    any::{AnyPort, PortArc, typed},
     bound::{self, Psub, Timer},
     cell::Cell,
     handle::Handle,
@@ -39,9 +39,18 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// ```
 pub struct Cx<'a> {
     port: &'a dyn PortArc,
-    origin: Option<&'a NodeId>,
+    origin: Whence<'a>,
     /// Boxed because it is rare, and a context is made for every batch of messages.
     asked: Option<Box<Asked>>,
+}
+
+/// What is known of where a message came from.
+#[derive(Clone, Copy, Debug)]
+enum Whence<'a> {
+    Here,
+    There(&'a NodeId),
+    /// From anywhere: its type does not ask, so its queue does not tell.
+    Unasked,
 }
 
 /// What a handler asks for, to be done when it has returned.
@@ -52,12 +61,56 @@ struct Asked {
 }
 
 impl<'a> Cx<'a> {
+    /// The context of messages that came from that node, or with `None`, of those of which nothing else is known.
     pub(crate) fn new<P: Port>(port: &'a Arc<Cell<P>>, origin: Option<&'a NodeId>) -> Self {
+        let origin = match origin {
+            Some(node) => Whence::There(node),
+            // Only what came from elsewhere is queued with its origin.
+            None if P::Msg::USES_ORIGIN => Whence::Here,
+            None => Whence::Unasked,
+        };
         Self {
             port,
             origin,
             asked: None,
         }
+    }
+
+    /// The context of code that runs on behalf of a node; of this one if there is none.
+    pub(crate) fn of<P: Port>(port: &'a Arc<Cell<P>>, node: Option<&'a NodeId>) -> Self {
+        Self {
+            port,
+            origin: node.map_or(Whence::Here, Whence::There),
+            asked: None,
+        }
+    }
+
+    /// Runs code of this node in the context, whatever messages it is for.
+    pub(crate) fn of_this_node<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        let origin = std::mem::replace(&mut self.origin, Whence::Here);
+        let result = run(self);
+        self.origin = origin;
+        result
+    }
+
+    /// Runs code on behalf of a node; of this one if there is none.
+    pub(crate) fn on_behalf_of<R>(
+        &mut self,
+        node: Option<&NodeId>,
+        run: impl FnOnce(&mut Cx<'_>) -> R,
+    ) -> R {
+        let mut cx = Cx {
+            port: self.port,
+            origin: node.map_or(Whence::Here, Whence::There),
+            asked: self.asked.take(),
+        };
+        let result = run(&mut cx);
+        self.asked = cx.asked;
+        result
+    }
+
+    pub(super) fn port(&self) -> &dyn AnyPort {
+        self.port.port()
     }
 
     /// The node that the port lives on.
@@ -78,11 +131,17 @@ impl<'a> Cx<'a> {
         typed(self.port.arc()).map(|port| Handle::local(port).into())
     }
 
-    /// Where the message came from. Known only to handlers that take a context, and to untyped ones.
+    /// Where the message came from; in an init function, who spawns the port.
+    ///
+    /// [`Origin::Unknown`] for a message whose type does not ask ([`Message::USES_ORIGIN`]): that of a `#[port]` asks if
+    /// one of its handlers takes a context.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        self.origin
-            .map_or(Origin::Local, |node| Origin::Node(node.clone()))
+        match self.origin {
+            Whence::Here => Origin::Local,
+            Whence::There(node) => Origin::Node(node.clone()),
+            Whence::Unasked => Origin::Unknown,
+        }
     }
 
     /// Ends this port when the running handler returns; what is queued is dropped. The first reason counts.
@@ -108,11 +167,8 @@ impl<'a> Cx<'a> {
         delay: Duration,
         run: impl FnOnce(&mut Cx<'_>) -> O + Send + 'static,
     ) -> Timer {
-        bound::after(
-            &self.port.arc(),
-            delay,
-            Box::new(move |cx| run(cx).outcome()),
-        )
+        let job = Box::new(move |cx: &mut Cx<'_>| run(cx).outcome());
+        bound::after(&self.port.arc(), delay, job)
     }
 
     /// Sends a message after a delay, unless this port dies before.
@@ -125,7 +181,6 @@ impl<'a> Cx<'a> {
 
     /// Runs `run` in the context of this port at every `period`, first after one period, until it is cancelled or the
     /// port dies. A run that is still queued when the next is due stands for both.
-    ///
     pub fn every<O: Outcome>(
         &self,
         period: Duration,
@@ -156,10 +211,7 @@ impl<'a> Cx<'a> {
 
     /// Drops `values` when the port dies.
     pub fn mon_guard(&self, values: impl Send + 'static) {
-        self.port.arc().extras(|extras| {
-            let id = extras.next_id();
-            extras.guards.push((id, Box::new(values)));
-        });
+        bound::guard(self.port(), values);
     }
 
     /// Sets the handler of a tag of this port, an untyped one, from the next message on.

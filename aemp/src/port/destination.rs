@@ -3,30 +3,58 @@
 
 use std::sync::Arc;
 
-use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId, Value};
+use aemp_codec::{EncodeError, IdError, PacketReader, PacketWriter, PortId, Value};
 
 use super::{
     any::AnyPort,
     monitor::{Action, Monitor},
     queue::Pushed,
 };
-use crate::{Node, Reason, Sent, exec::scheduler, node::remote::Remote};
+use crate::{Node, Reason, SendError, Sent, exec::scheduler, node::remote::Remote};
 
 #[derive(Clone)]
 pub(crate) struct Destination {
     pub(crate) node: Node,
     pub(crate) id: PortId,
-    /// `None`: the port is one of this node.
-    pub(crate) remote: Option<Arc<Remote>>,
+    pub(crate) way: Way,
+}
+
+/// How a port is reached.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// It is one of this node.
+    Here,
+    There(Arc<Remote>),
+    /// Not at all: it is one of some node without a network, and not of this one.
+    Nowhere,
 }
 
 impl Destination {
-    /// The port itself, if it is one of this node and alive.
+    /// The port itself, if it is one of this node, and alive or dying.
     pub(crate) fn local(&self) -> Option<Arc<dyn AnyPort>> {
-        match self.remote {
-            Some(_) => None,
-            None => self.node.find(self.id.name()),
+        match self.way {
+            Way::Here => self.node.find(self.id.name()),
+            Way::There(_) | Way::Nowhere => None,
         }
+    }
+
+    /// The other node, if the port is one of another.
+    pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
+        match &self.way {
+            Way::There(remote) => Some(remote),
+            Way::Here | Way::Nowhere => None,
+        }
+    }
+
+    /// What a message comes to that cannot go anywhere. Others can cause it as often as they like, by what they have relayed.
+    pub(crate) fn nowhere(&self) -> Sent {
+        let error = SendError::NoNode {
+            name: self.id.node().into(),
+            problem: IdError::Empty,
+        };
+        let text = format_args!("a message to {} was not sent: {error}", self.id);
+        self.node.complain(&self.id, text);
+        Sent::from(Err(error))
     }
 
     /// Sends what `write` writes: tag and arguments.
@@ -34,8 +62,10 @@ impl Destination {
         &self,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Sent {
-        if let Some(remote) = &self.remote {
-            return Sent::from(remote.send(self.id.name(), write));
+        match &self.way {
+            Way::Here => {}
+            Way::There(remote) => return Sent::from(remote.send(self.id.name(), write)),
+            Way::Nowhere => return self.nowhere(),
         }
         let mut message = Vec::new();
         let mut out = PacketWriter::values(&mut message, self.node.limits());
@@ -61,7 +91,7 @@ impl Destination {
     }
 
     pub(crate) fn kill(&self, reason: Reason) {
-        if let Some(remote) = &self.remote {
+        if let Some(remote) = self.remote() {
             remote.kill(self.id.name(), &reason);
         } else if let Some(port) = self.local() {
             super::monitor::kill(&port, reason);
@@ -69,8 +99,14 @@ impl Destination {
     }
 
     pub(crate) fn monitor(&self, action: Action) -> Monitor {
-        if let Some(remote) = &self.remote {
-            return Monitor::remote(remote, self.id.name(), action);
+        match &self.way {
+            Way::Here => {}
+            Way::There(remote) => return Monitor::remote(remote, self.id.name(), action),
+            Way::Nowhere => {
+                let text = "a node without a name cannot be reached";
+                action.fire(&Reason::transport_error(self.id.node(), text));
+                return Monitor::gone();
+            }
         }
         if self.id.is_node_port() {
             // A node's connection to itself is never lost.
@@ -79,7 +115,7 @@ impl Destination {
         match self.local() {
             Some(port) => Monitor::local(&port, action),
             None => {
-                super::absent::fire(action, Reason::no_such_port(self.id.as_str()), &self.node);
+                super::absent::fire(action, self.node.epitaph(&self.id), &self.node);
                 Monitor::gone()
             }
         }

@@ -2,29 +2,28 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
     sync::{Arc, Weak},
 };
 
 use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{monitor::Action, slot::Caller};
-use crate::{Cx, Reason, guard};
+use crate::{Cx, Reason, guard, register::Register};
 
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
+
+/// So many callers are no reason to look for some to forget.
+const FEW: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Extras {
     /// The name of a port that another node spawned; others are named by their numbers.
     pub(crate) name: Option<Box<str>>,
-    pub(crate) monitors: Vec<(u64, Action)>,
-    /// Values that are dropped when the port dies.
-    pub(crate) guards: Vec<(u64, Box<dyn Any + Send>)>,
-    /// Tasks that are aborted when the port dies.
-    pub(crate) tasks: Vec<(u64, AbortHandle)>,
-    /// What timers that have not fired yet will run.
-    pub(crate) jobs: HashMap<u64, Job>,
+    /// By number, which is the order in which they were set. They are the last of a port to go.
+    pub(crate) monitors: Register<Action>,
+    /// What else belongs to the port, and ends with it.
+    pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
     /// Set while an async handler waits; a notification cancels it.
@@ -32,8 +31,7 @@ pub(crate) struct Extras {
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
     pub(crate) bound: Option<Bound>,
-    /// Callers whose replies a handler was given to keep.
-    pub(crate) callers: Vec<Weak<dyn Caller>>,
+    pub(crate) callers: Callers,
     pub(crate) next_id: u64,
 }
 
@@ -45,47 +43,130 @@ pub(crate) struct Bound {
     pub(crate) room: Arc<Notify>,
 }
 
+/// One thing that belongs to a port.
+pub(crate) struct Kept {
+    pub(crate) content: Content,
+    /// The task that belongs to it, once that has been started.
+    pub(crate) task: Option<AbortHandle>,
+}
+
+pub(crate) enum Content {
+    /// Nothing beside the task.
+    Task,
+    /// Dropped with the port: a guarded value, or a closure that runs again and again.
+    Value(Box<dyn Any + Send>),
+    /// What a timer will run once.
+    Job(Job),
+    /// A closure that is running now, and comes back unless it is cancelled meanwhile.
+    Lent,
+}
+
+impl Kept {
+    /// Ends it. To be called outside of the port's lock, because what is dropped is the user's.
+    pub(crate) fn end(self) {
+        if let Some(task) = self.task {
+            task.abort();
+        }
+        guard::discard(self.content);
+    }
+}
+
 impl Extras {
-    /// An ID that no other monitor, guard, task or timer of this port has.
+    /// A number that no other monitor, guard, task or timer of this port has, higher than all before.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
 
+    pub(crate) fn add_monitor(&mut self, action: Action) -> u64 {
+        let id = self.next_id();
+        self.monitors.insert(id, action);
+        id
+    }
+
+    /// Has something end with the port.
+    pub(crate) fn keep(&mut self, content: Content) -> u64 {
+        let id = self.next_id();
+        let task = None;
+        self.kept.insert(id, Kept { content, task });
+        id
+    }
+
     /// Remembers a caller until it has its answer.
     pub(crate) fn hold(&mut self, caller: Weak<dyn Caller>) {
-        // Those that have theirs are forgotten when there is no room for another: once in a while, that is.
-        if self.callers.len() == self.callers.capacity() {
-            self.callers.retain(|caller| caller.strong_count() > 0);
-        }
         self.callers.push(caller);
     }
 
-    /// Ends what is bound to the port, then tells who monitors it. Returns whether anybody did.
-    pub(crate) fn end(self, reason: &Reason) -> bool {
-        for (_, task) in self.tasks {
-            task.abort();
-        }
+    /// Takes what ends with the port; its name and its monitors stay, which a dying port still needs.
+    pub(crate) fn part(&mut self) -> Self {
+        let living = Self {
+            name: self.name.take(),
+            monitors: std::mem::take(&mut self.monitors),
+            next_id: self.next_id,
+            ..Self::default()
+        };
+        std::mem::replace(self, living)
+    }
+
+    /// Ends what is bound to the port. Monitors are not among it.
+    pub(crate) fn end(self, reason: &Reason) {
         // One by one: two of them that panic at once would end the process.
-        for (_, value) in self.guards {
-            guard::discard(value);
-        }
-        for job in self.jobs.into_values() {
-            guard::discard(job);
-        }
+        self.kept.into_iter().for_each(|(_, kept)| kept.end());
         guard::discard(self.init);
         if let Some(bound) = self.bound {
-            bound.room.notify_waiters();
+            guard::shielded(|| bound.room.notify_waiters());
         }
-        for caller in self.callers {
+        for caller in self.callers.0 {
             if let Some(caller) = caller.upgrade() {
                 caller.port_died(reason);
             }
         }
-        let monitored = !self.monitors.is_empty();
-        for (_, action) in self.monitors {
-            action.fire(reason);
+    }
+}
+
+/// Callers whose replies a handler was given to keep.
+#[derive(Default)]
+pub(crate) struct Callers(Vec<Weak<dyn Caller>>);
+
+impl Callers {
+    /// Those that have their answers are forgotten when there is no room for another, and room is then made for as many as
+    /// are left, so that each costs the same however many there are.
+    fn push(&mut self, caller: Weak<dyn Caller>) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|caller| caller.strong_count() > 0);
+            self.0.reserve(self.0.len().max(FEW));
         }
-        monitored
+        self.0.push(caller);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::slot::Slot;
+
+    /// Those who wait go one by one, each when the next has come: the worst that there is for a list that is tidied up when
+    /// it is full.
+    #[test]
+    fn callers_are_tidied_up_rarely() {
+        let mut callers = Callers::default();
+        let mut waiting: std::collections::VecDeque<Arc<Slot<i64>>> = Default::default();
+        let (mut moved, mut tidied) = (0, 0);
+        for n in 0..100_000 {
+            if n >= 10_000 {
+                waiting.pop_front();
+            }
+            let slot = Slot::new();
+            let weak = Arc::downgrade(&slot);
+            waiting.push_back(slot);
+            if callers.0.len() == callers.0.capacity() {
+                tidied += 1;
+                moved += callers.0.len();
+            }
+            callers.push(weak);
+        }
+        assert!(tidied < 40, "{tidied} times");
+        assert!(moved < 400_000, "{moved} looked at");
+        assert!(callers.0.capacity() < 50_000, "what is gone is forgotten");
     }
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     any::{AnyPort, LocalPort, typed},
+    bound,
     call::{self, Call},
-    destination::Destination,
+    destination::{Destination, Way},
     extras::{Bound, Job},
     monitor::{self, Action, Monitor},
     queue::Pushed,
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     Cx, HandleError, Node, Reason, SendError, Sent,
     exec::scheduler,
+    guard,
     message::{Encoding, Message, Outcome, PortRef},
 };
 
@@ -102,7 +104,7 @@ impl<M: Message> Handle<M> {
     pub fn is_local(&self) -> bool {
         match &self.to {
             To::Local(_) => true,
-            To::Far(to) => to.remote.is_none(),
+            To::Far(to) => matches!(to.way, Way::Here),
         }
     }
 
@@ -141,7 +143,7 @@ impl<M: Message> Handle<M> {
         match &self.to {
             To::Local(port) => call::send_bounded(port, message).await,
             To::Far(to) => {
-                if let Some(remote) = &to.remote {
+                if let Some(remote) = to.remote() {
                     remote.room().await;
                 }
                 to.send_with(|out| message.encode(out, &mut Encoding::new(&to.node)))
@@ -208,7 +210,7 @@ impl<M: Message> Handle<M> {
         let Some(port) = self.to_local() else {
             return false;
         };
-        let job: Job = Box::new(move |cx| run(cx).outcome());
+        let job: Job = Box::new(move |cx| cx.of_this_node(|cx| run(cx).outcome()));
         if port.job(job) == Pushed::Wake {
             scheduler::schedule(port);
         }
@@ -218,35 +220,31 @@ impl<M: Message> Handle<M> {
     /// Drops `values` when the port dies, or at once if it is dead or not one of this node.
     pub fn mon_guard(&self, values: impl Send + 'static) {
         if let Some(port) = self.to_local() {
-            let mut values: Option<Box<dyn std::any::Any + Send>> = Some(Box::new(values));
-            port.extras(|extras| {
-                let id = extras.next_id();
-                extras
-                    .guards
-                    .extend(values.take().map(|values| (id, values)));
-            });
+            bound::guard(&*port, values);
         }
     }
 
     /// Bounds the port's queue for those who wait with [`send`](Self::send). `false` if the port is dead or
     /// not one of this node.
     pub fn bound(&self, messages: usize) -> bool {
-        let set = self.to_local().and_then(|port| {
-            port.extras(|extras| {
-                let limit = messages.max(1);
-                if let Some(bound) = &mut extras.bound {
-                    bound.limit = limit;
-                    bound.room.notify_waiters();
-                    return;
-                }
-                extras.bound = Some(Bound {
-                    limit,
-                    in_hand: 0,
-                    room: Arc::default(),
-                });
-            })
+        let Some(port) = self.to_local() else {
+            return false;
+        };
+        let limit = messages.max(1);
+        let room = port.extras(|extras| {
+            let in_hand = usize::from(extras.waiting.is_some());
+            let bound = extras.bound.get_or_insert_with(|| Bound {
+                limit,
+                in_hand,
+                room: Arc::default(),
+            });
+            bound.limit = limit;
+            Arc::clone(&bound.room)
         });
-        set.is_some()
+        if let Some(room) = &room {
+            guard::shielded(|| room.notify_waiters());
+        }
+        room.is_some()
     }
 
     /// How many messages wait in the queue of a port of this node; `None` for others and for the dead.

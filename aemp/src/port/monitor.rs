@@ -22,9 +22,15 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    /// Does it. Whatever goes wrong in that, callbacks and log subscribers are the user's, is no concern of others who monitor
+    /// the port.
     pub(crate) fn fire(self, reason: &Reason) {
+        guard::shielded(|| self.act(reason));
+    }
+
+    fn act(self, reason: &Reason) {
         match self {
-            Self::Call(callback) => guard::shielded(|| callback(reason)),
+            Self::Call(callback) => callback(reason),
             Self::Link(port) => {
                 if !reason.is_normal()
                     && let Some(port) = port.upgrade()
@@ -64,6 +70,9 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 }
 
 /// A standing monitor. Dropping it cancels it; [`detach`](Self::detach) lets it stand until it fires.
+///
+/// Once the guard has been dropped, the callback is not begun any more, also while the port is dying already. Dropping it never
+/// waits: a callback that another thread has begun, or is just about to begin, at that moment goes on.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {

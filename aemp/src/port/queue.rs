@@ -18,6 +18,8 @@ pub(crate) enum Queue<E> {
     Empty,
     One(E),
     Many(Envelopes<E>),
+    /// The port has ended: nothing is taken any more, but some of its monitors have still to fire.
+    Dying(Reason),
     /// The port is dead; the reason is kept for those who still hold it.
     Dead(Reason),
 }
@@ -56,7 +58,7 @@ impl<E> Queue<E> {
                 return Pushed::Wake;
             }
             Self::One(_) => self.second(envelope),
-            Self::Empty | Self::Dead(_) => *self = Self::One(envelope),
+            Self::Empty | Self::Dying(_) | Self::Dead(_) => *self = Self::One(envelope),
         }
         Pushed::Queued
     }
@@ -73,7 +75,7 @@ impl<E> Queue<E> {
 
     /// Takes everything queued; the queue is `Empty` (at work) or keeps the capacity of `spare`.
     pub(crate) fn take(&mut self, spare: Option<Envelopes<E>>) -> Self {
-        if matches!(self, Self::Dead(_)) {
+        if self.is_dead() {
             return Self::Empty;
         }
         mem::replace(self, spare.map_or(Self::Empty, Self::Many))
@@ -88,7 +90,7 @@ impl<E> Queue<E> {
             Self::Idle | Self::Empty => {}
             Self::One(envelope) => rest.push_back(envelope),
             Self::Many(mut queue) => rest.append(&mut queue),
-            dead @ Self::Dead(_) => {
+            dead @ (Self::Dying(_) | Self::Dead(_)) => {
                 *self = dead;
                 return;
             }
@@ -98,14 +100,15 @@ impl<E> Queue<E> {
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Idle | Self::Empty | Self::Dead(_) => 0,
+            Self::Idle | Self::Empty | Self::Dying(_) | Self::Dead(_) => 0,
             Self::One(_) => 1,
             Self::Many(queue) => queue.len(),
         }
     }
 
+    /// Whether the port takes nothing any more, because it is dying or dead.
     pub(crate) fn is_dead(&self) -> bool {
-        matches!(self, Self::Dead(_))
+        matches!(self, Self::Dying(_) | Self::Dead(_))
     }
 }
 

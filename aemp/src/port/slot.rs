@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     any::{AnyPort, Counts},
     extras::{Extras, Job},
+    monitor::Action,
     queue::Pushed,
 };
 use crate::{
@@ -359,7 +360,19 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         None
     }
 
+    fn add_monitor(&self, action: Action) -> Result<u64, Action> {
+        Err(action)
+    }
+
+    fn take_monitor(&self, _id: u64) -> Option<Action> {
+        None
+    }
+
     fn died(&self) -> Option<Reason> {
+        None
+    }
+
+    fn dying(&self) -> Option<Reason> {
         None
     }
 

@@ -33,6 +33,8 @@ struct Shard {
     /// First vacant slot, plus one; 0: none.
     free: u32,
     live: usize,
+    /// Ports that have left their slots and have still to end: no more than there are threads that end ports.
+    dying: Vec<Arc<dyn AnyPort>>,
 }
 
 enum Slot {
@@ -96,9 +98,19 @@ impl Table {
 
     pub(crate) fn get(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let (shard, index) = place(number);
-        match self.shard(shard).slots.get(index) {
+        let shard = self.shard(shard);
+        match shard.slots.get(index) {
             Some(Slot::Live(port)) if port.number() == number => Some(Arc::clone(port)),
-            _ => None,
+            _ => shard.dying(number).map(|at| Arc::clone(&shard.dying[at])),
+        }
+    }
+
+    /// A port is dying: it is found until it is removed, but neither counted nor listed any more.
+    pub(crate) fn retire(&self, number: u64) {
+        let (shard, index) = place(number);
+        let mut shard = self.shard(shard);
+        if let Some(port) = shard.vacate(index, number) {
+            shard.dying.push(port);
         }
     }
 
@@ -106,11 +118,10 @@ impl Table {
     pub(crate) fn remove(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let (shard, index) = place(number);
         let mut shard = self.shard(shard);
-        match shard.slots.get(index) {
-            Some(Slot::Live(port)) if port.number() == number => {}
-            _ => return None,
+        match shard.dying(number) {
+            Some(at) => Some(shard.dying.swap_remove(at)),
+            None => shard.vacate(index, number),
         }
-        Some(shard.vacate(index, (number >> 32) as u32))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -182,8 +193,13 @@ impl Shard {
         (index as u32, 1)
     }
 
-    fn vacate(&mut self, index: usize, generation: u32) -> Arc<dyn AnyPort> {
+    fn vacate(&mut self, index: usize, number: u64) -> Option<Arc<dyn AnyPort>> {
+        match self.slots.get(index) {
+            Some(Slot::Live(port)) if port.number() == number => {}
+            _ => return None,
+        }
         self.live -= 1;
+        let generation = (number >> 32) as u32;
         // A retired slot is vacant but in no list.
         let reusable = generation < MAX_GENERATION;
         let vacant = Slot::Vacant {
@@ -194,9 +210,14 @@ impl Shard {
             self.free = index as u32 + 1;
         }
         match std::mem::replace(&mut self.slots[index], vacant) {
-            Slot::Live(port) => port,
-            Slot::Vacant { .. } => unreachable!("the caller has just seen a port there"),
+            Slot::Live(port) => Some(port),
+            Slot::Vacant { .. } => None,
         }
+    }
+
+    /// Where that port is among the dying.
+    fn dying(&self, number: u64) -> Option<usize> {
+        self.dying.iter().position(|port| port.number() == number)
     }
 }
 

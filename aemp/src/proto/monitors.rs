@@ -1,8 +1,9 @@
 //! What is monitored on one other node.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use super::peer::MonitorId;
+use crate::register::Register;
 
 /// The monitors of one node's ports.
 // A hash map, although the machines are deterministic: what leaves it is sorted by the order in which it was set.
@@ -16,8 +17,8 @@ pub(super) struct Monitors {
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// In the order in which they were set.
-    ids: VecDeque<(u64, MonitorId)>,
+    /// Each with its place in the order in which all were set. They are found by number, because they may go in any order.
+    ids: Register<u64>,
     /// Whether the port is in `lingering`.
     listed: bool,
 }
@@ -39,11 +40,11 @@ impl Monitors {
         let place = self.next;
         self.next += 1;
         if let Some(entry) = self.ports.get_mut(port) {
-            entry.ids.push_back((place, id));
+            entry.ids.insert(id.0, place);
             return false;
         }
         let mut entry = Entry::default();
-        entry.ids.push_back((place, id));
+        entry.ids.insert(id.0, place);
         self.ports.insert(port.into(), entry);
         true
     }
@@ -53,7 +54,7 @@ impl Monitors {
         let Some(entry) = self.ports.get_mut(port) else {
             return Left::Unchanged;
         };
-        if !entry.remove(id) {
+        if entry.ids.remove(id.0).is_none() {
             return Left::Unchanged;
         }
         if !entry.ids.is_empty() {
@@ -68,7 +69,7 @@ impl Monitors {
         let Some(entry) = self.ports.get_mut(port) else {
             return;
         };
-        if entry.remove(id) && entry.ids.is_empty() && !entry.listed {
+        if entry.ids.remove(id.0).is_some() && entry.ids.is_empty() && !entry.listed {
             entry.listed = true;
             self.lingering.push(port.into());
         }
@@ -94,16 +95,14 @@ impl Monitors {
     /// The monitors of a port that has died; they are forgotten.
     pub(super) fn take(&mut self, port: &str) -> Vec<MonitorId> {
         let entry = self.ports.remove(port).unwrap_or_default();
-        entry.ids.into_iter().map(|(_, id)| id).collect()
+        in_order(entry.ids)
     }
 
     /// All monitors in the order in which they were set; nothing is left.
     pub(super) fn take_all(&mut self) -> Vec<MonitorId> {
         self.lingering = Vec::new();
         let ports = std::mem::take(&mut self.ports);
-        let mut ids: Vec<_> = ports.into_values().flat_map(|entry| entry.ids).collect();
-        ids.sort_unstable_by_key(|(place, _)| *place);
-        ids.into_iter().map(|(_, id)| id).collect()
+        in_order(ports.into_values().flat_map(|entry| entry.ids))
     }
 
     /// Whether nothing is monitored and nothing kept.
@@ -135,20 +134,45 @@ impl Monitors {
     }
 }
 
-impl Entry {
-    /// Looks from both ends, because monitors go mostly in the order in which they came, or in the reverse.
-    fn remove(&mut self, id: MonitorId) -> bool {
-        let len = self.ids.len();
-        let found = (0..len.div_ceil(2)).find_map(|i| {
-            let j = len - 1 - i;
-            if self.ids[i].1 == id {
-                Some(i)
-            } else if self.ids[j].1 == id {
-                Some(j)
-            } else {
-                None
-            }
-        });
-        found.and_then(|i| self.ids.remove(i)).is_some()
+/// Monitors in the order in which they were set.
+fn in_order(ids: impl IntoIterator<Item = (u64, u64)>) -> Vec<MonitorId> {
+    let mut ids: Vec<_> = ids.into_iter().collect();
+    ids.sort_unstable_by_key(|(_, place)| *place);
+    ids.into_iter().map(|(id, _)| MonitorId(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looking through all for each would take minutes.
+    #[test]
+    fn many_go_in_any_order() {
+        const MANY: u64 = 100_000;
+        let mut monitors = Monitors::default();
+        for id in 0..MANY {
+            monitors.add("p", MonitorId(id));
+        }
+        // A stride that is prime to their number comes by all of them, in an order that suits no list.
+        for n in 0..MANY - 1 {
+            let id = MonitorId((n * 48_271) % MANY);
+            assert_eq!(monitors.remove("p", id), Left::Others);
+        }
+        assert_eq!(monitors.len(), 1);
+    }
+
+    #[test]
+    fn fire_in_the_order_in_which_they_were_set() {
+        let mut monitors = Monitors::default();
+        let ids = [5, 2, 9, 1].map(MonitorId);
+        for id in ids {
+            monitors.add("p", id);
+        }
+        assert_eq!(monitors.remove("p", MonitorId(2)), Left::Others);
+        assert_eq!(monitors.take("p"), [5, 9, 1].map(MonitorId));
+        for (port, id) in ["a", "b", "a"].into_iter().zip(ids) {
+            monitors.add(port, id);
+        }
+        assert_eq!(monitors.take_all(), ids[..3]);
     }
 }

@@ -50,6 +50,7 @@ impl Board {
         match origin {
             Origin::Local => "here".into(),
             Origin::Node(node) => NodeId::to_string(&node),
+            Origin::Unknown => "anywhere".into(),
         }
     }
 

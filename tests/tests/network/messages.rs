@@ -111,6 +111,30 @@ async fn the_origin_is_the_node_at_the_other_end() {
     assert_eq!(soon(told.recv()).await.unwrap(), aemp::Origin::Local);
 }
 
+/// Passes on what it is sent, and notes where it is told that it comes from.
+struct Wrapper<P>(P, tokio::sync::mpsc::UnboundedSender<aemp::Origin>);
+
+impl<P: aemp::Port> aemp::Port for Wrapper<P> {
+    type Msg = P::Msg;
+    type Ref = P::Ref;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, message: P::Msg) -> Result<(), aemp::Reason> {
+        let _ = self.1.send(cx.origin());
+        self.0.handle(cx, message)
+    }
+}
+
+/// What one trusts is never said without being known.
+#[tokio::test]
+async fn who_is_not_told_the_origin_takes_nothing_for_its_own() {
+    let (a, b) = pair().await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let port = b.port(Wrapper(counter(0), tell));
+    let far: CounterRef = a.handle(&port.id());
+    far.inc(1);
+    assert_eq!(soon(told.recv()).await.unwrap(), aemp::Origin::Unknown);
+}
+
 #[tokio::test]
 async fn what_is_sent_to_nobody_vanishes() {
     let (a, b) = pair().await;

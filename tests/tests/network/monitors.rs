@@ -1,6 +1,6 @@
 //! Monitors on ports of other nodes, in all forms.
 
-use aemp::{Args, Cx, NodeId, PortId, args, msg, snd};
+use aemp::{Args, Cx, NodeId, PortId, args, cal, msg, snd};
 
 use serde_json::json;
 
@@ -284,4 +284,38 @@ async fn those_of_a_lost_connection_are_forgotten() {
         told[3], "no_such_port",
         "not the reason of the forgotten monitor: {told}"
     );
+}
+
+/// Drops slowly: until it is let.
+struct Slow(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>);
+
+#[aemp::port]
+impl Slow {
+    #[rcv]
+    fn nothing(&mut self) {}
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+        let _ = self.1.recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_port_that_is_dying_there_hear_why() {
+    let (a, b) = pair().await;
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (let_end, may_end) = std::sync::mpsc::channel();
+    let port = b.port(Slow(begin, may_end));
+    port.kil("gone");
+    tokio::task::spawn_blocking(move || begun.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    let told = watch(&a, &port.id());
+    // Behind the monitor on the same connection.
+    soon(cal!(a, node_port(&b), "time")).await.unwrap();
+    let_end.send(()).unwrap();
+    assert_eq!(told.await.to_string(), "gone");
 }

@@ -64,6 +64,84 @@ async fn a_monitor_right_behind_learns_what_went_wrong() {
 }
 
 #[tokio::test]
+async fn a_port_stands_for_its_node() {
+    let (a, b) = pair().await;
+    let other = Inbox::new(&b);
+    for target in [other.id.as_str(), "b#", "b"] {
+        let port = a.spawn(target, "Net::counter", args![5]);
+        assert_eq!(port.node(), "b");
+        assert_eq!(soon(cal!(a, port, "get")).await.unwrap(), msg![5]);
+        assert_eq!(soon(counter::on(&a, target, 6).get()).await.unwrap(), 6);
+        assert_eq!(a.node_is_up(target), Some(true));
+        soon(a.until_up(target)).await;
+    }
+    let own = counter::on(&b, other.id.as_str(), 3);
+    assert!(own.is_local());
+}
+
+/// The empty name is that of a node without a network, and of no other.
+#[tokio::test]
+async fn names_of_nobody_fail_at_once() {
+    let (a, b) = pair().await;
+    for name in ["", "a;b", "#", "#port", "a b#port"] {
+        let port = a.spawn(name, "Net::counter", args![5]);
+        let reason = watch(&a, &port).await.to_string();
+        assert!(
+            reason.starts_with("die ") && reason.contains("names no node"),
+            "{reason}"
+        );
+        let error = soon(counter::on(&a, name, 6).get()).await.unwrap_err();
+        assert_eq!(error.reason().unwrap().kind(), "die");
+        assert!(
+            a.snd_to_func(name, "Some::function", args![])
+                .check()
+                .is_err()
+        );
+        assert_eq!(a.node_is_up(name), None);
+        soon(a.until_up(name)).await;
+    }
+    // As the ports of such a node are named, those of another node of this process.
+    let local = aemp::Node::local().unwrap();
+    let foreign = Inbox::new(&local).id;
+    // A name of an own port behind no node's is not that port.
+    let own = Inbox::new(&a);
+    let alike = aemp::PortId::parse(&format!("#{}", own.id.name())).unwrap();
+    for port in [foreign, alike, aemp::PortId::parse("#").unwrap()] {
+        let reason = watch(&a, &port).await;
+        assert_eq!(reason.kind(), "transport_error", "{reason}");
+        assert!(snd!(a, port, "lost").check().is_err());
+        a.kil(&port, "lost");
+        let error = soon(cal!(a, port, "get")).await.unwrap_err();
+        assert!(!matches!(error, aemp::CallError::Timeout), "{error}");
+        // Nor when another node asks for it.
+        b.snd_on("a", &port, msg!["lost"]).check().unwrap();
+    }
+    let handle: CounterRef = a.handle(&aemp::PortId::parse("#port").unwrap());
+    assert!(!handle.is_local());
+    a.learn(&aemp::NodeId::unnamed(), "127.0.0.1:1");
+    assert_eq!(a.up_nodes().len(), 1);
+}
+
+#[tokio::test]
+async fn the_init_function_knows_who_spawns() {
+    let node = |name| {
+        listening(name).init("Net::whence", |cx: &mut Cx<'_>, _: Args| {
+            let origin = format!("{:?}", cx.origin());
+            cx.rcv_default(move |cx, _| cx.kil(origin.clone()));
+        })
+    };
+    let b = start(node("b")).await;
+    let a = start(node("a").seed(crate::nodes::address(&b))).await;
+    soon(a.until_up("b")).await;
+    for (on, origin) in [("a", "Local"), ("b", "Node(NodeId(\"a\"))")] {
+        let port = a.spawn(on, "Net::whence", args![]);
+        let death = watch(&a, &port);
+        snd!(a, port, "say");
+        assert_eq!(death.await.to_string(), origin);
+    }
+}
+
+#[tokio::test]
 async fn closures_are_registered_by_hand() {
     let mut inbox = None;
     let b = listening("b").init("Hand::made", |cx: &mut Cx<'_>, args: Args| {

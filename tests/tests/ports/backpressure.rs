@@ -76,6 +76,41 @@ fn senders_wait_for_room() {
     });
 }
 
+/// What a batch leaves in the queue when a handler of it waits is in the queue, and not in hand as well.
+#[test]
+fn what_is_in_hand_counts_once() {
+    on_both(|| async {
+        let node = node();
+        let (port, permits, journal) = gated(&node);
+        assert!(port.bound(4));
+        let (me, gate) = (port.clone(), Arc::new(()));
+        // Queued while the port is at work, so that they are taken as one batch.
+        port.peval(move |_: &mut Cx<'_>| {
+            me.take(0);
+            me.hold(Local(Arc::clone(&gate)));
+            me.hold(Local(gate));
+        });
+        within(async {
+            while port.queue_len() != Some(2) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        within(port.send(GatedMsg::Hold(Local(Arc::new(())))))
+            .await
+            .unwrap();
+        let mut waiting = pin!(port.send(GatedMsg::Take(1)));
+        assert!(
+            poll_once(waiting.as_mut()).await.is_pending(),
+            "now it is full"
+        );
+        permits.add_permits(2);
+        within(waiting).await.unwrap();
+        settle(&port).await;
+        assert_eq!(journal.take(), ["0", "1"]);
+    });
+}
+
 #[test]
 fn plain_sends_exceed_the_bound_and_lose_nothing() {
     on_both(|| async {

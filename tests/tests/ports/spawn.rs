@@ -170,11 +170,116 @@ fn calls_of_a_failing_port_fail() {
         ] {
             let port: TallyRef = port;
             let error = within(port.add(1)).await.unwrap_err();
-            let kind = error.reason().expect("it died").kind().to_owned();
-            assert!(kind == "die" || kind == "no_such_port", "{error}");
+            assert_eq!(error.reason().expect("it died").kind(), "die");
         }
         assert_eq!(node.port_count(), 0, "no reply port is left");
     });
+}
+
+/// Also if the init function has run on another worker before, and whoever asks first.
+#[test]
+fn what_comes_right_behind_learns_it_from_every_thread() {
+    async fn tries(node: Node) {
+        for _ in 0..200 {
+            for port in [
+                node.spawn("", "Ports::Tally::start", args![1, "label"]),
+                node.spawn("", "Ports::unknown", args![]),
+                tally::on(&node, "", 1, Some("label".into())).id(),
+            ] {
+                let far: TallyRef = node.handle(&port);
+                let error = within(far.add(1)).await.unwrap_err();
+                assert_eq!(error.reason().unwrap().kind(), "die");
+                assert!(death(&far).await.starts_with("die "));
+            }
+        }
+    }
+    on_both(|| async {
+        let node = node();
+        tries(node.clone()).await;
+        within(tokio::spawn(tries(node))).await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn many_that_fail_are_all_remembered() {
+    let node = node();
+    let ports: Vec<_> = (0..5000)
+        .map(|n| node.spawn("", "Ports::Tally::start", args![1, n.to_string()]))
+        .collect();
+    until(|| node.port_count() == 0).await;
+    for (n, port) in ports.iter().enumerate() {
+        let port: TallyRef = node.handle(port);
+        assert_eq!(death(&port).await, format!("die {n}"));
+    }
+}
+
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("in Display")
+    }
+}
+
+#[spawnable(name = "Ports::unprintable")]
+fn unprintable() -> Result<Tally, Unprintable> {
+    Err(Unprintable)
+}
+
+#[spawnable(name = "Ports::unprintable_later")]
+async fn unprintable_later() -> Result<Tally, Unprintable> {
+    tokio::task::yield_now().await;
+    Err(Unprintable)
+}
+
+#[test]
+fn an_error_whose_text_panics_is_one_more_failure() {
+    on_both(|| async {
+        let node = node();
+        let text = "die an error whose text cannot be shown: in Display";
+        assert_eq!(death(&unprintable::on(&node, "")).await, text);
+        assert_eq!(death(&unprintable_later::on(&node, "")).await, text);
+        let port = node.port(Recorder::default());
+        let told = watch(&port);
+        port.peval(|cx: &mut Cx<'_>| cx.spawn(async { Err::<(), _>(Unprintable) }));
+        assert_eq!(within(told).await.unwrap().to_string(), text);
+    });
+}
+
+/// A node without a name is not meant by whatever is no name.
+#[tokio::test]
+async fn names_of_nobody_fail_at_once() {
+    let node = node();
+    for name in ["a;b", "two words", ";", "a;b#port"] {
+        let port = node.spawn(name, "Ports::slow", args![1]);
+        let far: TallyRef = node.handle(&port);
+        for reason in [
+            death(&far).await,
+            death(&slow::on(&node, name, 1)).await,
+            within(far.add(1))
+                .await
+                .unwrap_err()
+                .reason()
+                .unwrap()
+                .to_string(),
+        ] {
+            assert!(reason.starts_with("die \""), "{reason}");
+            assert!(reason.contains("names no node"), "{reason}");
+        }
+        let sent = node.snd_to_func(name, "Some::function", args![]).check();
+        assert!(matches!(sent, Err(aemp::SendError::NoNode { .. })));
+        assert!(node.snd_on(name, &port, msg!["x"]).check().is_err());
+        let asked = node.eval_on(name, "1", Duration::from_secs(60)).await;
+        assert!(matches!(asked, Err(aemp::CallError::Send(_))));
+        assert_eq!(node.node_is_up(name), None);
+        within(node.until_up(name)).await;
+    }
+    let own = node.port(Recorder::default());
+    let port = node.spawn(own.id().as_str(), "Ports::slow", args![1]);
+    let port: TallyRef = node.handle(&port);
+    assert_eq!(within(port.add(1)).await.unwrap(), 2);
+    let port = slow::on(&node, own.id().as_str(), 1);
+    assert_eq!(within(port.add(1)).await.unwrap(), 2);
 }
 
 #[test]

@@ -11,8 +11,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Remote, stillborn::Stillborn};
-use crate::proto::{Time, limits::Budget};
+use super::Remote;
+use crate::{
+    node::stillborn::Stillborn,
+    proto::{Time, limits::Budget},
+};
 
 /// How many questions of one node about this one's ports may wait for their turn.
 const MOST_QUESTIONS: usize = 8;

@@ -94,7 +94,7 @@ impl Node {
             "no more are spawned for it",
         );
         let stillborn = &from.account().stillborn;
-        stillborn.remember(port.into(), Reason::die(text));
+        stillborn.remember(port, &Reason::die(text));
         true
     }
 }

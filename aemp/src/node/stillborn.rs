@@ -1,0 +1,213 @@
+//! Why ports that were spawned have died in their init functions, or were not made.
+//!
+//! The monitor that is set right behind a spawn may come when the port is dead already: from another node, or because another
+//! worker has run the init function meanwhile. It should hear the reason all the same (PROTOCOL.md section 6). For how long, and
+//! for how many ports, is bounded.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{Reason, proto::weight};
+
+/// What is kept at most; the oldest gives way.
+struct Bounds {
+    grace: Duration,
+    ports: usize,
+    /// Of all reasons together, in bytes, about.
+    bytes: usize,
+    /// Of one reason.
+    largest: usize,
+}
+
+/// For each node that spawns here.
+const OTHERS: Bounds = Bounds {
+    grace: Duration::from_secs(1),
+    ports: 256,
+    bytes: 1 << 20,
+    largest: 4 << 10,
+};
+
+/// For what a node spawns itself. A program may spawn many ports before it monitors the first, and it may be held up in between.
+const OWN: Bounds = Bounds {
+    grace: Duration::from_secs(5),
+    ports: 1 << 16,
+    bytes: 16 << 20,
+    largest: 1 << 20,
+};
+
+pub(crate) struct Stillborn {
+    bounds: &'static Bounds,
+    deaths: Mutex<Deaths>,
+}
+
+#[derive(Default)]
+struct Deaths {
+    by_name: HashMap<Arc<str>, u64>,
+    /// By number, which is the order in which they died.
+    by_age: BTreeMap<u64, Death>,
+    next: u64,
+    bytes: usize,
+}
+
+struct Death {
+    port: Arc<str>,
+    reason: Reason,
+    bytes: usize,
+    at: Instant,
+}
+
+impl Default for Stillborn {
+    /// Of ports that another node spawns.
+    fn default() -> Self {
+        Self::new(&OTHERS)
+    }
+}
+
+impl Stillborn {
+    fn new(bounds: &'static Bounds) -> Self {
+        let deaths = Mutex::default();
+        Self { bounds, deaths }
+    }
+
+    /// Of ports that the node spawns itself.
+    pub(crate) fn own() -> Self {
+        Self::new(&OWN)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Deaths> {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remember(&self, port: &str, reason: &Reason) {
+        let bytes = reason.iter().map(weight).sum();
+        if bytes > self.bounds.largest {
+            return;
+        }
+        let at = Instant::now();
+        let mut deaths = self.lock();
+        deaths.forget_old(at, self.bounds);
+        deaths.add(Death {
+            port: port.into(),
+            reason: reason.clone(),
+            bytes,
+            at,
+        });
+    }
+
+    /// The reason, for the first who asks in time.
+    pub(crate) fn take(&self, port: &str) -> Option<Reason> {
+        let mut deaths = self.lock();
+        let number = *deaths.by_name.get(port)?;
+        let death = deaths.remove(number)?;
+        drop(deaths);
+        (death.at.elapsed() <= self.bounds.grace).then_some(death.reason)
+    }
+
+    /// The reason, for everybody who asks in time.
+    pub(crate) fn get(&self, port: &str) -> Option<Reason> {
+        let deaths = self.lock();
+        let death = deaths.by_age.get(deaths.by_name.get(port)?)?;
+        (death.at.elapsed() <= self.bounds.grace).then(|| death.reason.clone())
+    }
+}
+
+impl Deaths {
+    fn add(&mut self, death: Death) {
+        let number = self.next;
+        self.next += 1;
+        self.bytes += death.bytes;
+        let before = self.by_name.insert(Arc::clone(&death.port), number);
+        self.by_age.insert(number, death);
+        if let Some(before) = before {
+            self.bury(before);
+        }
+    }
+
+    fn bury(&mut self, number: u64) -> Option<Death> {
+        let death = self.by_age.remove(&number)?;
+        self.bytes -= death.bytes;
+        Some(death)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Death> {
+        let death = self.bury(number)?;
+        self.by_name.remove(&death.port);
+        Some(death)
+    }
+
+    /// Makes room for another.
+    fn forget_old(&mut self, now: Instant, bounds: &Bounds) {
+        while let Some((&number, oldest)) = self.by_age.first_key_value() {
+            let full = self.by_age.len() >= bounds.ports || self.bytes > bounds.bytes;
+            if !full && now.saturating_duration_since(oldest.at) <= bounds.grace {
+                return;
+            }
+            self.remove(number);
+        }
+        // None is left: what a burst has made room for is not kept for ever.
+        self.by_name = HashMap::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_who_asks_in_time_is_told() {
+        let dead = Stillborn::default();
+        dead.remember("a", &Reason::die("early"));
+        assert_eq!(dead.take("b"), None);
+        assert_eq!(dead.take("a"), Some(Reason::die("early")));
+        assert_eq!(dead.take("a"), None);
+        dead.remember("c", &Reason::die("late"));
+        tokio::time::advance(2 * OTHERS.grace).await;
+        assert_eq!(dead.take("c"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everybody_who_asks_in_time_is_told() {
+        let dead = Stillborn::own();
+        dead.remember("a", &Reason::die("early"));
+        assert_eq!(dead.get("a"), Some(Reason::die("early")));
+        assert_eq!(dead.get("a"), Some(Reason::die("early")));
+        tokio::time::advance(2 * OWN.grace).await;
+        assert_eq!(dead.get("a"), None);
+        dead.remember("b", &Reason::normal());
+        assert_eq!(dead.lock().by_name.len(), 1, "the old are forgotten");
+    }
+
+    #[test]
+    fn what_is_large_is_not_kept() {
+        let dead = Stillborn::default();
+        dead.remember("a", &Reason::die("x".repeat(OTHERS.largest)));
+        assert_eq!(dead.take("a"), None);
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let dead = Stillborn::default();
+        for n in 0..=OTHERS.ports {
+            dead.remember(&n.to_string(), &Reason::normal());
+        }
+        assert_eq!(dead.take("0"), None);
+        assert_eq!(dead.take("1"), Some(Reason::normal()));
+        let deaths = dead.lock();
+        assert_eq!(deaths.by_name.len(), deaths.by_age.len());
+    }
+
+    #[test]
+    fn only_so_much_is_kept() {
+        let dead = Stillborn::own();
+        let large = Reason::die("x".repeat(OWN.largest / 2));
+        (0..100).for_each(|n| dead.remember(&n.to_string(), &large));
+        assert!(dead.lock().bytes <= OWN.bytes + OWN.largest);
+        assert_eq!(dead.get("0"), None);
+        assert_eq!(dead.get("99"), Some(large));
+    }
+}

@@ -1,0 +1,160 @@
+//! Timers.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::{Closure, forget, keep, run_in, run_kept, start, take};
+use crate::{
+    Cx, Node, Reason,
+    guard::{self, Held},
+    message::Outcome,
+    port::{
+        any::AnyPort,
+        extras::{Content, Job},
+    },
+};
+
+/// Thirty years: what is later than that need not be told from never, and can still be added to any instant.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// A timer that has been set. It runs on if this is dropped; [`cancel`](Self::cancel) stops it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
+/// let node = aemp::Node::local()?;
+/// let timer = node.after(std::time::Duration::ZERO, || unreachable!());
+/// timer.cancel(); // before anything else could run
+/// # Ok(()) }
+/// ```
+pub struct Timer(Set);
+
+enum Set {
+    /// Its port was dead already.
+    Nowhere,
+    /// What the port keeps under that number.
+    Port(Weak<dyn AnyPort>, u64),
+    /// It belongs to no port.
+    Free(Arc<Free>, AbortHandle),
+}
+
+/// What a timer without a port will run, until somebody takes it.
+type Free = Mutex<Held<Box<dyn FnOnce() + Send>>>;
+
+impl Timer {
+    /// Stops the timer and drops what it would have run. Nothing happens if it has run already.
+    ///
+    /// From now on it does not start to run, also if its time has come and its port is only too busy. A run that has
+    /// started goes on: of a port's timer, that can be seen from another thread only.
+    pub fn cancel(self) {
+        match self.0 {
+            Set::Nowhere => {}
+            Set::Port(port, id) => {
+                if let Some(port) = port.upgrade() {
+                    forget(&*port, id);
+                }
+            }
+            Set::Free(run, task) => {
+                task.abort();
+                guard::discard(take_free(&run));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").finish_non_exhaustive()
+    }
+}
+
+fn take_free(run: &Free) -> Option<Box<dyn FnOnce() + Send>> {
+    run.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// The moment that comes after so much time, by the clock of the node's runtime, which may be another than the thread's.
+fn due(node: &Node, delay: Duration) -> Instant {
+    let _runtime = node.scheduler().enter();
+    Instant::now() + delay.min(LONGEST)
+}
+
+pub(crate) fn after(port: &Arc<dyn AnyPort>, delay: Duration, job: Job) -> Timer {
+    let Some(id) = keep(&**port, Content::Job(job)) else {
+        return Timer(Set::Nowhere);
+    };
+    let weak = Arc::downgrade(port);
+    let (due, to) = (due(port.node(), delay), weak.clone());
+    start(port, id, async move {
+        tokio::time::sleep_until(due).await;
+        if let Some(port) = to.upgrade() {
+            run_in(port, Box::new(move |cx| run_once(cx, id)));
+        }
+    });
+    Timer(Set::Port(weak, id))
+}
+
+/// Runs what a timer has been set for, unless that was cancelled while this was queued.
+fn run_once(cx: &mut Cx<'_>, id: u64) -> Result<(), Reason> {
+    match take(cx.port(), id).map(|kept| kept.content) {
+        Some(Content::Job(job)) => cx.of_this_node(job),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn every<O: Outcome>(
+    port: &Arc<dyn AnyPort>,
+    period: Duration,
+    mut run: impl FnMut(&mut Cx<'_>) -> O + Send + 'static,
+) -> Timer {
+    let closure: Closure<()> = Box::new(move |cx, ()| run(cx).outcome());
+    let Some(id) = keep(&**port, Content::Value(Box::new(closure))) else {
+        return Timer(Set::Nowhere);
+    };
+    let weak = Arc::downgrade(port);
+    let (first, to) = (due(port.node(), period), weak.clone());
+    start(port, id, async move {
+        let mut ticks = tokio::time::interval_at(first, period.min(LONGEST));
+        let queued = Arc::new(AtomicBool::new(false));
+        loop {
+            ticks.tick().await;
+            let Some(port) = to.upgrade() else { return };
+            if queued.swap(true, Ordering::Relaxed) {
+                continue;
+            }
+            let queued = Arc::clone(&queued);
+            let job = move |cx: &mut Cx<'_>| {
+                queued.store(false, Ordering::Relaxed);
+                run_kept(cx, id, ())
+            };
+            run_in(port, Box::new(job));
+        }
+    });
+    Timer(Set::Port(weak, id))
+}
+
+/// A timer that belongs to no port.
+pub(crate) fn free(node: &Node, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
+    let run: Box<dyn FnOnce() + Send> = Box::new(run);
+    let run: Arc<Free> = Arc::new(Mutex::new(Held::new(run)));
+    let (due, held) = (due(node, delay), Arc::clone(&run));
+    let life = node.share_life();
+    let task = node.scheduler().spawn(async move {
+        tokio::select! {
+            biased;
+            _ = life.until_over() => guard::discard(take_free(&held)),
+            () = tokio::time::sleep_until(due) => {
+                if let Some(run) = take_free(&held) {
+                    guard::shielded(run);
+                }
+            }
+        }
+    });
+    Timer(Set::Free(run, task.abort_handle()))
+}

@@ -1,0 +1,89 @@
+//! How a port dies.
+//!
+//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, it is
+//! in nobody's count any more, and its state, its queue and what belongs to it are dropped, which may take as long as the
+//! user's code likes. Then its monitors fire. They stay in the port until their turn, so that one whose guard is dropped
+//! meanwhile does not fire, and one that is set meanwhile hears the reason as well. When there is none left the port is
+//! *dead*, and whoever comes now hears that there is no such port.
+
+use std::sync::Arc;
+
+use super::{
+    any::AnyPort,
+    cell::{Cell, Queued, begin_to_die},
+    queue::Queue,
+};
+use crate::{
+    Node, Reason,
+    exec::{current, work::pop},
+    guard,
+    message::Port,
+};
+
+/// Ends a port whose init function has failed.
+pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
+    // Before it is seen to die: who finds it dead finds this.
+    cell.node().remember_stillborn(&**cell, reason);
+    die(cell, None, Queue::Empty, reason);
+}
+
+/// Ends the port: drops its state, what is queued and what belongs to it, then fires its monitors.
+#[cold]
+pub(crate) fn die<P: Port>(
+    cell: &Arc<Cell<P>>,
+    state: Option<P>,
+    taken: Queued<P>,
+    reason: &Reason,
+) {
+    current::take_killed();
+    let node = cell.node();
+    let _dying = node.dying();
+    let (queue, idle, extras) = begin_to_die(cell, reason);
+    node.retire(cell.number());
+    guard::discard(state);
+    guard::discard(idle);
+    drop_queue(taken);
+    drop_queue(queue);
+    if let Some(extras) = extras {
+        extras.end(reason);
+    }
+    let monitored = fire_monitors(cell, reason);
+    node.forget(&**cell, cell.tidy().as_deref());
+    if !monitored && !reason.is_normal() {
+        complain(node, &**cell, reason);
+    }
+}
+
+/// Fires what monitors the port, one after the other in the order in which they were set, each outside of the port's lock.
+/// Whether there was any.
+fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
+    let mut any = false;
+    let mut fire = |last| {
+        while let Some(action) = cell.next_monitor(last) {
+            any = true;
+            action.fire(reason);
+        }
+    };
+    // Those that are set while these fire hear the reason, too. But not those that are set while *they* fire: a callback that
+    // monitors the port again would be called for ever.
+    if let Some(last) = cell.last_monitor() {
+        fire(last);
+    }
+    if let Some(last) = cell.end_dying() {
+        fire(last);
+    }
+    any
+}
+
+fn complain(node: &Node, port: &dyn AnyPort, reason: &Reason) {
+    let port = port.port_id();
+    let text = format_args!("unmonitored local port {port} died with reason: {reason}");
+    node.complain(&port, text);
+}
+
+/// Drops messages one by one: two of them that panic at once would end the process.
+pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
+    while let Some(envelope) = pop(&mut queue) {
+        guard::discard(envelope);
+    }
+}

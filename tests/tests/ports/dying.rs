@@ -1,0 +1,260 @@
+//! Ports that take long to die: who hears of it, and who does not any more.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use aemp::{Monitor, Node, port};
+use tokio::sync::oneshot;
+
+use crate::{Journal, Recorder, death, many_threads, node, on_both, settle, watch, within};
+
+/// Tells when it is being dropped, and then waits until it may end.
+struct Slow {
+    begun: Sender<()>,
+    may_end: Receiver<()>,
+}
+
+#[port]
+impl Slow {
+    #[rcv]
+    fn get(&self) -> i64 {
+        1
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.begun.send(());
+        let _ = self.may_end.recv();
+    }
+}
+
+/// A port that dies slowly.
+struct Dying {
+    port: SlowRef,
+    begun: Receiver<()>,
+    let_end: Sender<()>,
+}
+
+impl Dying {
+    fn new(node: &Node) -> Self {
+        let (begin, begun) = channel();
+        let (let_end, may_end) = channel();
+        let port = node.port(Slow {
+            begun: begin,
+            may_end,
+        });
+        Self {
+            port,
+            begun,
+            let_end,
+        }
+    }
+
+    /// Kills it, and waits until its state is being dropped.
+    fn begin(&self, reason: &str) {
+        self.port.kil(reason);
+        self.begun.recv().expect("it is being dropped");
+    }
+
+    fn end(&self) {
+        self.let_end.send(()).expect("it waits");
+    }
+}
+
+#[test]
+fn a_monitor_that_is_dropped_meanwhile_does_not_fire() {
+    many_threads().block_on(within(async {
+        let node = node();
+        let dying = Dying::new(&node);
+        let journal = Journal::default();
+        let probe = Arc::new(());
+        let guard = |n: i64| {
+            let (notes, held) = (journal.clone(), Arc::clone(&probe));
+            dying.port.mon(move |_| {
+                let _ = &held;
+                notes.note(n);
+            })
+        };
+        let (one, two, three) = (guard(1), guard(2), guard(3));
+        dying.begin("gone");
+        drop(two);
+        assert_eq!(Arc::strong_count(&probe), 3, "dropped at once");
+        let last = watch(&dying.port);
+        dying.end();
+        within(last).await.unwrap();
+        assert_eq!(journal.take(), ["1", "3"]);
+        drop((one, three));
+    }));
+}
+
+#[test]
+fn who_comes_meanwhile_hears_why() {
+    many_threads().block_on(within(async {
+        let node = node();
+        let dying = Dying::new(&node);
+        let id = dying.port.id();
+        dying.begin("gone");
+        assert_eq!(node.port_count(), 0, "it does not count any more");
+        let by_handle = watch(&dying.port);
+        let far: SlowRef = node.handle(&id);
+        let by_id = watch(&far);
+        let (tell, told_by_node) = oneshot::channel();
+        node.mon(&id, move |reason| drop(tell.send(reason.to_string())))
+            .detach();
+        for call in [dying.port.get(), far.get()] {
+            let error = within(call).await.unwrap_err();
+            assert_eq!(error.reason().unwrap().to_string(), "gone");
+        }
+        dying.end();
+        assert_eq!(within(by_handle).await.unwrap().to_string(), "gone");
+        assert_eq!(within(by_id).await.unwrap().to_string(), "gone");
+        assert_eq!(within(told_by_node).await.unwrap(), "gone");
+        // By now all monitors have fired, or are about to.
+        within(async { while death(&dying.port).await == "gone" {} }).await;
+        assert!(death(&far).await.starts_with("no_such_port"));
+    }));
+}
+
+#[test]
+fn a_callback_takes_the_next_monitor_back() {
+    on_both(|| async {
+        let node = node();
+        let port = node.port(Recorder::default());
+        let journal = Journal::default();
+        let kept: Arc<Mutex<Option<Monitor>>> = Arc::default();
+        let (notes, to_drop) = (journal.clone(), Arc::clone(&kept));
+        port.mon(move |_| {
+            notes.note("first");
+            to_drop.lock().unwrap().take();
+        })
+        .detach();
+        let notes = journal.clone();
+        *kept.lock().unwrap() = Some(port.mon(move |_| notes.note("second")));
+        let last = watch(&port);
+        port.kil(());
+        within(last).await.unwrap();
+        assert_eq!(journal.take(), ["first"]);
+    });
+}
+
+/// It hears the reason once more, and then that the port is no more: otherwise it would be called for ever.
+#[test]
+fn a_callback_that_monitors_again_comes_to_an_end() {
+    fn again(port: &crate::RecorderRef, journal: &Journal, done: oneshot::Sender<()>) {
+        let (notes, next) = (journal.clone(), port.clone());
+        let callback = move |reason: &aemp::Reason| {
+            notes.note(reason.kind());
+            if reason.kind() == "no_such_port" {
+                let _ = done.send(());
+            } else {
+                again(&next, &notes, done);
+            }
+        };
+        port.mon(callback).detach();
+    }
+    on_both(|| async {
+        let node = node();
+        let port = node.port(Recorder::default());
+        let journal = Journal::default();
+        let (done, is_done) = oneshot::channel();
+        again(&port, &journal, done);
+        port.kil("gone");
+        within(is_done).await.unwrap();
+        assert_eq!(journal.take(), ["gone", "gone", "no_such_port"]);
+    });
+}
+
+#[test]
+fn a_slow_callback_holds_up_its_port_alone() {
+    many_threads().block_on(within(async {
+        let node = node();
+        let (port, other) = (
+            node.port(Recorder::default()),
+            node.port(Recorder::default()),
+        );
+        let (begin, begun) = channel();
+        let (let_end, may_end) = channel::<()>();
+        port.mon(move |_| {
+            begin.send(()).unwrap();
+            let _ = may_end.recv();
+        })
+        .detach();
+        let journal = Journal::default();
+        let notes = journal.clone();
+        let guard = port.mon(move |_| notes.note("fired"));
+        let last = watch(&port);
+        port.kil("gone");
+        begun.recv().unwrap();
+        for _ in 0..100 {
+            within(other.count()).await.unwrap();
+        }
+        drop(guard);
+        let meanwhile = watch(&port);
+        let_end.send(()).unwrap();
+        within(last).await.unwrap();
+        assert_eq!(within(meanwhile).await.unwrap().to_string(), "gone");
+        assert!(journal.take().is_empty());
+    }));
+}
+
+/// Whatever the threads do, each monitor fires once, and says the truth.
+#[test]
+fn monitors_that_are_set_around_a_death_fire_once() {
+    many_threads().block_on(within(async {
+        let node = node();
+        for round in 0..300 {
+            let port = node.port(Recorder::default());
+            let journal = Journal::default();
+            let setter = thread::spawn({
+                let (port, journal) = (port.clone(), journal.clone());
+                move || {
+                    for n in 0..50 {
+                        let notes = journal.clone();
+                        port.mon(move |reason| notes.note(format!("{n} {}", reason.kind())))
+                            .detach();
+                    }
+                }
+            });
+            if round % 2 == 0 {
+                thread::yield_now();
+            }
+            port.kil("gone");
+            setter.join().unwrap();
+            death(&port).await;
+            let mut heard = journal.take();
+            heard.sort_by_key(|note| note.split(' ').next().unwrap().parse::<u32>().unwrap());
+            assert_eq!(heard.len(), 50, "{heard:?}");
+            for (n, note) in heard.iter().enumerate() {
+                let right = [format!("{n} gone"), format!("{n} no_such_port")];
+                assert!(right.contains(note), "{heard:?}");
+            }
+        }
+    }));
+}
+
+#[tokio::test]
+async fn many_monitors_go_one_by_one() {
+    const MANY: usize = 100_000;
+    let node = node();
+    let port = node.port(Recorder::default());
+    let mut guards: Vec<Option<Monitor>> = (0..MANY).map(|_| Some(port.mon(|_| ()))).collect();
+    // A stride that is prime to their number comes by all of them.
+    for n in 0..MANY {
+        drop(guards[n * 48_271 % MANY].take());
+    }
+    settle(&port).await;
+    let journal = Journal::default();
+    for _ in 0..MANY {
+        let notes = journal.clone();
+        port.mon(move |_| notes.note("")).detach();
+    }
+    port.kil(());
+    death(&port).await;
+    assert_eq!(journal.take().len(), MANY);
+}
