@@ -82,7 +82,7 @@ impl Seat {
         };
         self.port.store(port, Ordering::Relaxed);
         self.beat
-            .store(beat + 2 - before.running, Ordering::Release);
+            .store(beat + 1 + before.running, Ordering::Release);
         before
     }
 
@@ -257,5 +257,30 @@ pub(crate) fn wake_writer(writer: &Arc<Notify>) {
 pub(super) fn after_handlers(seat: &Seat) {
     if LATER.replace(false) {
         seat.wake_later();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_runs_something_from_entering_to_leaving() {
+        let seat = Own::new(1).seat;
+        let runs = || seat.running().map(|running| running.port);
+        for _ in 0..3 {
+            assert_eq!(runs(), None);
+            let outer = seat.enter(5);
+            let beat = seat.running().map(|running| running.beat);
+            assert_eq!(runs(), Some(5));
+            seat.next_message(1);
+            assert!(runs() == Some(5) && seat.running().map(|running| running.beat) != beat);
+            let inner = seat.enter(6);
+            assert_eq!(runs(), Some(6));
+            seat.leave(inner);
+            assert_eq!(runs(), Some(5));
+            seat.leave(outer);
+        }
+        assert_eq!(runs(), None);
     }
 }
