@@ -252,6 +252,11 @@ pub(crate) fn wake_writer(writer: &Arc<Notify>) {
     });
 }
 
+/// Notes whether there is something to wake when a handler returns; what was noted before.
+pub(super) fn set_later(later: bool) -> bool {
+    LATER.replace(later)
+}
+
 /// What a handler has sent goes its way: the handler has returned.
 #[inline]
 pub(super) fn after_handlers(seat: &Seat) {
