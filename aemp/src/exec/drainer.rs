@@ -68,7 +68,7 @@ impl<'a> Active<'a> {
             scheduler,
             seat,
             before,
-            later: before != 0 && seat::set_later(false),
+            later: seat::set_later(false),
         })
     }
 
@@ -111,8 +111,8 @@ impl Drop for Active<'_> {
         if self.before != 0 {
             // The seat that was used before comes first again.
             seat::restore(self.before);
-            seat::set_later(self.later);
         }
+        seat::set_later(self.later);
         if !rest.is_empty() {
             self.scheduler.hand_over(&mut rest);
         }
@@ -299,7 +299,7 @@ impl Drop for Blocking {
 }
 
 /// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
-pub(super) struct Occupied(Option<(Arc<Seat>, Before)>);
+pub(super) struct Occupied(Option<(Arc<Seat>, Before, bool)>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
@@ -313,14 +313,16 @@ impl Occupied {
         };
         let before = seat.enter(port.number());
         seat.next_message(handler);
-        Self(Some((seat, before)))
+        Self(Some((seat, before, seat::set_handling(true))))
     }
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        if let Some((seat, before)) = self.0.take() {
+        if let Some((seat, before, handling)) = self.0.take() {
             seat.leave(before);
+            seat::set_handling(handling);
+            seat::after_async_handler();
         }
     }
 }

@@ -31,7 +31,8 @@ impl Dice {
 fn job(dice: &mut Dice, ports: usize, depth: usize) -> Job {
     let mut acts = Vec::new();
     for _ in 0..dice.below(4) {
-        acts.push(match dice.below(7) {
+        acts.push(match dice.below(8) {
+            7 => Act::Write,
             6 if dice.one_in(2) => Act::InPlace(1 + u32::try_from(dice.below(6)).unwrap_or(0)),
             0 => Act::Block(1 + u32::try_from(dice.below(6)).unwrap_or(0)),
             1 if dice.one_in(3) => Act::Block(FOREVER),

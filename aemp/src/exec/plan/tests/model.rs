@@ -12,6 +12,8 @@ pub(super) type Job = Vec<Act>;
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Send(usize, Job),
+    /// Sends something over a connection.
+    Write,
     /// Blocks its thread for so many looks of the watch.
     Block(u32),
     /// The same in `block_in_place`: another thread becomes the worker.
@@ -76,6 +78,8 @@ struct Worker {
     retired: bool,
     /// Ready ports: the seat of its thread.
     seat: VecDeque<usize>,
+    /// Links that are woken when the handler returns.
+    later: usize,
     /// What the watch saw it run: a message, for so many looks.
     seen: Option<u64>,
     /// Counts messages; odd while a handler runs.
@@ -152,8 +156,13 @@ impl Model {
 
     /// A link has something to read.
     pub(super) fn link(&mut self, turns: usize) {
+        let link = self.new_link(turns);
+        self.start_outside(link);
+    }
+
+    fn new_link(&mut self, turns: usize) -> Task {
         self.links += 1;
-        self.start_outside(Task::Link(Link { turns, waited: 0 }));
+        Task::Link(Link { turns, waited: 0 })
     }
 
     pub(super) fn post_from_outside(&mut self, to: usize, job: Job) {
@@ -333,8 +342,13 @@ impl Model {
         self.time_passes();
     }
 
-    /// Links that have given way are reminded by a timer.
+    /// Links are woken that handlers have sent something over; those that have given way are reminded by a timer.
     fn time_passes(&mut self) {
+        let later = self.workers.iter_mut();
+        let later: usize = later.map(|worker| std::mem::take(&mut worker.later)).sum();
+        for _ in 0..later {
+            self.link(0);
+        }
         let mut woken = Vec::new();
         for worker in &mut self.workers {
             let is_link = |task: &mut (usize, Task)| matches!(task.1, Task::Link(_));
@@ -509,6 +523,10 @@ impl Model {
 
     fn act_of_task(&mut self, own: usize, act: Act) {
         match act {
+            Act::Write => {
+                let link = self.new_link(0);
+                self.start(own, link);
+            }
             Act::Block(looks) => self.workers[own].blocked = looks,
             Act::InPlace(looks) => self.retire(own, looks),
             Act::Send(to, job) => {
@@ -523,6 +541,7 @@ impl Model {
     /// A handler's. `false` if the act has only begun.
     fn act_of_handler(&mut self, own: usize, runs: usize, act: &Act) -> bool {
         match act {
+            Act::Write => self.workers[own].later += 1,
             Act::Block(looks) => self.workers[own].blocked = *looks,
             Act::InPlace(looks) => self.retire(own, *looks),
             Act::Send(to, job) => {
@@ -610,6 +629,10 @@ impl Model {
     }
 
     fn finish(&mut self, own: usize, port: usize) {
+        for _ in 0..std::mem::take(&mut self.workers[own].later) {
+            let link = self.new_link(0);
+            self.start(own, link);
+        }
         let worker = &mut self.workers[own];
         worker.beat += 1;
         if self.ports[port].messages.is_empty() {
