@@ -5,6 +5,7 @@ pub(crate) mod drainer;
 #[cfg(feature = "sim")]
 mod mortal;
 pub(crate) mod pace;
+mod plan;
 pub(crate) mod scheduler;
 pub(crate) mod seat;
 pub(crate) mod slice;

@@ -4,7 +4,8 @@ use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
     current, pace,
-    scheduler::{Scheduler, Searching, When, Work, schedule},
+    plan::Ticket,
+    scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Seat},
     slice::Slice,
     watch,
@@ -52,7 +53,8 @@ pub(crate) struct Active<'a> {
     seat: Arc<Seat>,
     /// What the thread was doing: a handler may run another runtime within itself.
     before: usize,
-    goes_on: bool,
+    /// Whether that has something to send when its handler returns.
+    later: bool,
 }
 
 impl<'a> Active<'a> {
@@ -66,7 +68,7 @@ impl<'a> Active<'a> {
             scheduler,
             seat,
             before,
-            goes_on: false,
+            later: seat::set_later(false),
         })
     }
 
@@ -90,20 +92,29 @@ impl<'a> Active<'a> {
     }
 }
 
-impl Drop for Active<'_> {
-    fn drop(&mut self) {
+impl Active<'_> {
+    /// Ends it without handing over what is left.
+    fn end(&self) -> VecDeque<Work> {
         seat::after_handlers(&self.seat);
         let mut rest = VecDeque::new();
         while let Some(work) = seat::pop() {
             rest.push_back(work);
         }
+        rest
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        let mut rest = self.end();
         seat::set_active(self.before);
         if self.before != 0 {
             // The seat that was used before comes first again.
             seat::restore(self.before);
         }
+        seat::set_later(self.later);
         if !rest.is_empty() {
-            self.scheduler.hand_over(&mut rest, self.goes_on);
+            self.scheduler.hand_over(&mut rest);
         }
     }
 }
@@ -111,20 +122,27 @@ impl Drop for Active<'_> {
 /// A task that runs what is ready until nothing is.
 struct Drainer {
     scheduler: Scheduler,
-    /// There was something to do when it was started, and it has not found it yet.
-    searching: Option<Searching>,
-    ended: bool,
+    ticket: Ticket,
+    state: State,
+}
+
+enum State {
+    /// Not begun, or given way: whoever drops it now is the runtime.
+    Away,
+    /// Dropped like that, it has failed.
+    Running,
+    Ended,
 }
 
 /// The task. It exists before it is polled for the first time, so that a runtime that is gone is noticed.
 pub(super) fn run(
     scheduler: Scheduler,
-    searching: Searching,
+    ticket: Ticket,
 ) -> impl Future<Output = ()> + Send + 'static {
     let mut drainer = Drainer {
         scheduler,
-        searching: Some(searching),
-        ended: false,
+        ticket,
+        state: State::Away,
     };
     async move {
         while drainer.turn() {
@@ -136,23 +154,32 @@ pub(super) fn run(
 impl Drainer {
     /// Whether there is more to do.
     fn turn(&mut self) -> bool {
+        self.state = State::Running;
+        let more = self.run();
+        self.state = if more { State::Away } else { State::Ended };
+        more
+    }
+
+    fn run(&mut self) -> bool {
         let scheduler = self.scheduler.clone();
-        let Some(mut active) = Active::begin(&scheduler) else {
+        let Some(active) = Active::begin(&scheduler) else {
             return true;
         };
         let (mut budget, mut slice) = (BUDGET, Slice::begin(scheduler.is_timeless()));
         while budget > 0 && !slice.is_over() {
             let Some(work) = self.next(&active.seat) else {
-                drop(active);
-                self.ended = scheduler.leave(&mut self.searching);
-                return !self.ended;
+                if scheduler.leave(&mut self.ticket) {
+                    return false;
+                }
+                slice.did(1);
+                continue;
             };
             if scheduler.is_over() {
                 continue;
             }
             let trusted = work.is_likely_quick();
-            if !trusted && scheduler.is_wanted() && !seat::is_empty() {
-                scheduler.wake(When::Now);
+            if !trusted {
+                self.call_others(&active.seat);
             }
             let done = active.run(work, TURN.min(budget));
             budget = budget.saturating_sub(done);
@@ -161,29 +188,44 @@ impl Drainer {
                 slice.look();
             }
         }
-        active.goes_on = true;
+        let mut rest = active.end();
+        scheduler.pause(&mut rest, &mut self.ticket);
         true
+    }
+
+    /// What waits must not wait for the port that is run next: neither other ports, nor a task that has been started or woken on
+    /// this thread.
+    fn call_others(&self, own: &Seat) {
+        let scheduler = &self.scheduler;
+        if scheduler.is_wanted() && (!seat::is_empty() || scheduler.is_left_elsewhere(own)) {
+            scheduler.wake(When::Now);
+        } else {
+            scheduler.displace();
+        }
     }
 
     fn next(&mut self, own: &Seat) -> Option<Work> {
         if let Some(work) = seat::pop() {
             return Some(work);
         }
-        if self.scheduler.refill(&mut self.searching) {
+        if self.scheduler.refill(&mut self.ticket) {
             return seat::pop();
         }
         let stolen = self.scheduler.steal(own)?;
-        if let Some(searching) = self.searching.take() {
-            self.scheduler.found(searching);
-        }
+        self.scheduler.found(&mut self.ticket);
         Some(stolen)
     }
 }
 
 impl Drop for Drainer {
     fn drop(&mut self) {
-        if !self.ended && !self.scheduler.is_over() {
-            self.scheduler.runtime_gone(self.searching.take());
+        if self.scheduler.is_over() {
+            return;
+        }
+        match self.state {
+            State::Away => self.scheduler.runtime_gone(&mut self.ticket),
+            State::Running => self.scheduler.failed(&mut self.ticket),
+            State::Ended => {}
         }
     }
 }
@@ -257,7 +299,7 @@ impl Drop for Blocking {
 }
 
 /// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
-pub(super) struct Occupied(Option<(Arc<Seat>, Before)>);
+pub(super) struct Occupied(Option<(Arc<Seat>, Before, bool)>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
@@ -271,14 +313,16 @@ impl Occupied {
         };
         let before = seat.enter(port.number());
         seat.next_message(handler);
-        Self(Some((seat, before)))
+        Self(Some((seat, before, seat::set_handling(true))))
     }
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        if let Some((seat, before)) = self.0.take() {
+        if let Some((seat, before, handling)) = self.0.take() {
             seat.leave(before);
+            seat::set_handling(handling);
+            seat::after_async_handler();
         }
     }
 }

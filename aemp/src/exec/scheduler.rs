@@ -21,6 +21,7 @@ use tokio::{
 use super::mortal::Mortal;
 use super::{
     drainer,
+    plan::{By, Plan, Ticket},
     seat::{self, Seat},
     watch,
 };
@@ -38,8 +39,8 @@ pub(crate) struct Scheduler(Arc<Shared>);
 
 struct Shared {
     runtime: Handle,
-    /// How many drainers the runtime has workers for.
-    max: usize,
+    /// Whether the runtime has more than one worker.
+    is_shared: bool,
     injector: Mutex<Injector>,
     /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
     wanted: AtomicBool,
@@ -50,30 +51,8 @@ struct Shared {
 
 struct Injector {
     ready: VecDeque<Work>,
-    drainers: usize,
-    /// Drainers whose handler does not return. Each of them may be replaced: its worker is lost, or has been given to another thread
-    /// (`block_in_place`).
-    stuck: usize,
-    search: Search,
-    /// The runtime is gone.
-    gone: bool,
+    plan: Plan,
 }
-
-/// Whether a drainer has been started that has found nothing to do yet. There is one at a time at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Search {
-    None,
-    On,
-    /// The watch has seen it: it should have begun by now.
-    Late,
-    /// The watch has started another in its place, because it waits behind a task that does not give way.
-    Replaced,
-}
-
-/// What the drainer has that searches. It is given back by who has found something, or given up.
-#[derive(Debug)]
-#[must_use]
-pub(super) struct Searching(());
 
 /// How soon a drainer that is started has to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +71,11 @@ impl Scheduler {
         };
         let injector = Mutex::new(Injector {
             ready: VecDeque::new(),
-            drainers: 0,
-            stuck: 0,
-            search: Search::None,
-            gone: false,
+            plan: Plan::new(max),
         });
         Self(Arc::new(Shared {
             runtime,
-            max,
+            is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
             seats: RwLock::default(),
@@ -233,27 +209,35 @@ impl Scheduler {
     /// Offers work to the drainers, starting one if there is none to take it.
     fn inject(&self, work: Work, when: When) {
         let mut injector = self.injector();
-        if injector.gone {
+        if injector.plan.is_gone() {
             drop(injector);
             return work.node().runtime_gone();
         }
         injector.ready.push_back(work);
-        self.start_drainer(injector, when);
+        self.start_drainer(injector, By::Task, when);
     }
 
-    fn inject_all(&self, work: &mut VecDeque<Work>, when: When) {
+    /// What this thread's seat has left is for others.
+    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>) {
         let mut injector = self.injector();
+        if injector.plan.is_gone() {
+            drop(injector);
+            return end_all(work);
+        }
         injector.ready.append(work);
-        self.start_drainer(injector, when);
+        self.start_drainer(injector, By::Task, When::Soon);
     }
 
-    /// What this thread's seat has left is for others, or for this drainer when it has given way.
-    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>, goes_on: bool) {
-        if goes_on {
-            self.injector().ready.append(work);
-        } else {
-            self.inject_all(work, When::Soon);
+    /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.
+    pub(super) fn pause(&self, work: &mut VecDeque<Work>, ticket: &mut Ticket) {
+        let mut injector = self.injector();
+        injector.plan.pause(ticket);
+        self.remember_wanted(&injector);
+        if injector.plan.is_gone() {
+            drop(injector);
+            return end_all(work);
         }
+        injector.ready.append(work);
     }
 
     /// Whether another drainer could be started, and none is on its way.
@@ -263,18 +247,20 @@ impl Scheduler {
 
     /// Starts a drainer, if there are workers for one more.
     pub(super) fn wake(&self, when: When) {
-        self.start_drainer(self.injector(), when);
+        self.start_drainer(self.injector(), By::Task, when);
     }
 
-    fn start_drainer(&self, mut injector: MutexGuard<'_, Injector>, when: When) {
-        if !injector.wants_drainer(self.0.max) || self.is_over() {
+    fn start_drainer(&self, mut injector: MutexGuard<'_, Injector>, by: By, when: When) {
+        if self.is_over() {
             return;
         }
-        let searching = injector.begin_search();
+        let Some(ticket) = injector.plan.start(by) else {
+            return;
+        };
         self.remember_wanted(&injector);
         drop(injector);
         watch::stir();
-        self.spawn(drainer::run(self.clone(), searching));
+        self.spawn(drainer::run(self.clone(), ticket));
         if when == When::Now {
             self.displace();
         }
@@ -282,8 +268,8 @@ impl Scheduler {
 
     /// What a worker's task starts waits until the task gives way, and no other worker can take it, unless it is pushed from
     /// its place by something else that is started.
-    fn displace(&self) {
-        if self.0.max > 1 && self.is_here() {
+    pub(super) fn displace(&self) {
+        if self.0.is_shared && self.is_here() {
             self.spawn(async {});
         }
     }
@@ -297,35 +283,41 @@ impl Scheduler {
     }
 
     fn remember_wanted(&self, injector: &Injector) {
-        let wanted = injector.wants_drainer(self.0.max);
+        let wanted = injector.plan.wants();
         self.0.wanted.store(wanted, Ordering::Relaxed);
     }
 
     /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
-    pub(super) fn refill(&self, searching: &mut Option<Searching>) -> bool {
+    pub(super) fn refill(&self, ticket: &mut Ticket) -> bool {
         let mut injector = self.injector();
-        if injector.drainers > self.0.max + injector.stuck {
-            return false;
-        }
         let ready = injector.ready.len();
-        if ready == 0 {
+        let share = injector.plan.share(ready, ticket);
+        self.remember_wanted(&injector);
+        if share == 0 {
             return false;
         }
-        injector.end_search(searching.take());
-        let share = ready.div_ceil(self.0.max).min(64);
         injector.ready.drain(..share).for_each(seat::push);
-        self.remember_wanted(&injector);
         if !injector.ready.is_empty() {
-            self.start_drainer(injector, When::Now);
+            self.start_drainer(injector, By::Task, When::Now);
         }
         true
     }
 
-    /// A drainer that was searching has found something at another's seat.
-    pub(super) fn found(&self, searching: Searching) {
-        let mut injector = self.injector();
-        injector.end_search(Some(searching));
-        self.remember_wanted(&injector);
+    /// A drainer has found something at another's seat.
+    pub(super) fn found(&self, ticket: &mut Ticket) {
+        if ticket.is_searching() {
+            let mut injector = self.injector();
+            injector.plan.found(ticket);
+            self.remember_wanted(&injector);
+        }
+    }
+
+    /// Whether something waits at another's seat.
+    pub(super) fn is_left_elsewhere(&self, own: &Seat) -> bool {
+        let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
+        seats
+            .iter()
+            .any(|seat| !std::ptr::eq(&**seat, own) && !seat.stealer().is_empty())
     }
 
     /// Takes something from the seat of another thread.
@@ -337,76 +329,53 @@ impl Scheduler {
     }
 
     /// A drainer ends, unless something has become ready that nobody else will run.
-    pub(super) fn leave(&self, searching: &mut Option<Searching>) -> bool {
+    pub(super) fn leave(&self, ticket: &mut Ticket) -> bool {
         let mut injector = self.injector();
-        let surplus = injector.drainers > self.0.max + injector.stuck;
-        if !injector.ready.is_empty() && !surplus {
-            return false;
-        }
-        injector.drainers -= 1;
-        injector.end_search(searching.take());
+        let ready = injector.ready.len();
+        let ended = injector.plan.leave(ready, ticket);
         self.remember_wanted(&injector);
-        true
+        ended
+    }
+
+    /// A drainer has failed, by a fault of ours: another goes on.
+    #[cold]
+    pub(super) fn failed(&self, ticket: &mut Ticket) {
+        let mut injector = self.injector();
+        injector.plan.end(ticket);
+        self.remember_wanted(&injector);
+        self.start_drainer(injector, By::Task, When::Soon);
     }
 
     /// The runtime has dropped a drainer, and so will drop everything that is started.
-    pub(super) fn runtime_gone(&self, searching: Option<Searching>) {
-        let ready = {
+    pub(super) fn runtime_gone(&self, ticket: &mut Ticket) {
+        let mut ready = {
             let mut injector = self.injector();
-            injector.drainers -= 1;
-            injector.end_search(searching);
-            injector.gone = true;
+            injector.plan.end(ticket);
+            injector.plan.runtime_gone();
+            self.remember_wanted(&injector);
             std::mem::take(&mut injector.ready)
         };
-        for work in ready {
-            work.node().runtime_gone();
-        }
+        end_all(&mut ready);
     }
 
-    /// What the watch has found out: so many handlers do not return. Whether something waits although a drainer could be started.
-    pub(super) fn set_stuck(&self, stuck: usize) -> bool {
+    /// What the watch has found out: so many handlers do not return. Whether something waits for a drainer.
+    pub(super) fn look(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
         let mut injector = self.injector();
-        injector.stuck = stuck;
         let waiting = waiting || !injector.ready.is_empty();
-        if waiting {
-            injector.doubt_search();
-        }
-        let wanted = waiting && injector.wants_drainer(self.0.max);
+        let wanted = injector.plan.look(stuck, waiting);
         self.remember_wanted(&injector);
-        wanted
+        if wanted {
+            self.start_drainer(injector, By::Watch, When::Soon);
+        }
+        waiting
     }
 }
 
-impl Injector {
-    fn wants_drainer(&self, max: usize) -> bool {
-        let searched = matches!(self.search, Search::On | Search::Late);
-        !searched && !self.gone && self.drainers < max + self.stuck
-    }
-
-    fn begin_search(&mut self) -> Searching {
-        self.drainers += 1;
-        self.search = Search::On;
-        Searching(())
-    }
-
-    fn end_search(&mut self, searching: Option<Searching>) {
-        if searching.is_some() {
-            self.search = Search::None;
-        }
-    }
-
-    /// Something waits, and the watch has come by.
-    fn doubt_search(&mut self) {
-        self.search = match self.search {
-            Search::On => Search::Late,
-            // It counts as one that is stuck until it begins.
-            Search::Late => {
-                self.stuck += 1;
-                Search::Replaced
-            }
-            other => other,
-        };
+/// The runtime of these ports is gone.
+fn end_all(ready: &mut VecDeque<Work>) {
+    for work in ready.drain(..) {
+        work.node().runtime_gone();
     }
 }
 

@@ -62,6 +62,8 @@ thread_local! {
     static ACTIVE: Cell<usize> = const { Cell::new(0) };
     /// Whether the port that this thread runs is trusted to return soon.
     static QUICK: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread polls an async handler on a task of its own.
+    static HANDLING: Cell<bool> = const { Cell::new(false) };
     /// Whether there is anything in `later`.
     static LATER: Cell<bool> = const { Cell::new(false) };
 }
@@ -237,7 +239,7 @@ pub(super) fn steal_from(other: &Seat) -> Option<Work> {
 
 /// Wakes a connection's writer; within a handler, when that has returned.
 pub(crate) fn wake_writer(writer: &Arc<Notify>) {
-    if active() == 0 {
+    if active() == 0 && !HANDLING.try_with(Cell::get).unwrap_or_default() {
         return writer.notify_one();
     }
     OWN.with_borrow(|own| {
@@ -250,6 +252,25 @@ pub(crate) fn wake_writer(writer: &Arc<Notify>) {
             LATER.set(true);
         }
     });
+}
+
+/// Notes whether there is something to wake when a handler returns; what was noted before.
+pub(super) fn set_later(later: bool) -> bool {
+    LATER.replace(later)
+}
+
+/// Notes whether this thread polls an async handler on a task of its own; what was noted before.
+pub(super) fn set_handling(handling: bool) -> bool {
+    HANDLING.replace(handling)
+}
+
+/// What an async handler has sent goes its way. Another node's seat may have come first since.
+pub(super) fn after_async_handler() {
+    if LATER.replace(false) {
+        let seats: Vec<_> =
+            OWN.with_borrow(|own| own.iter().map(|own| Arc::clone(&own.seat)).collect());
+        seats.iter().for_each(|seat| seat.wake_later());
+    }
 }
 
 /// What a handler has sent goes its way: the handler has returned.

@@ -11,6 +11,19 @@ const LOOK: u32 = 16;
 /// Where there is no clock to go by, as in a simulation.
 const MOST: u32 = 1024;
 
+/// How long a task that has given way may be kept by a worker that blocks.
+const KEPT: Duration = Duration::from_millis(2);
+
+/// Lets the others of the worker run. The runtime keeps a task that gives way for its worker, even if that blocks then: after a moment
+/// any other takes it.
+pub(crate) async fn give_way() {
+    tokio::select! {
+        biased;
+        () = tokio::task::yield_now() => {}
+        () = tokio::time::sleep(KEPT) => {}
+    }
+}
+
 /// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as another message.
 pub(crate) struct Slice {
     /// `None` where no time passes.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    scheduler::{Scheduler, When},
+    scheduler::Scheduler,
     seat::{Running, Seat},
 };
 use crate::{Node, WeakNode, guard};
@@ -152,10 +152,7 @@ impl Watched {
                 stuck.push(found);
             }
         }
-        if self.scheduler.set_stuck(stuck.len()) {
-            busy = true;
-            self.scheduler.wake(When::Soon);
-        }
+        busy |= self.scheduler.look(stuck.len());
         if stuck.is_empty() {
             (self.asked, self.told) = (None, false);
         } else {

@@ -17,7 +17,10 @@ use super::{
     socket,
 };
 use crate::{
-    exec::{drainer::Active, slice::Slice},
+    exec::{
+        drainer::Active,
+        slice::{Slice, give_way},
+    },
     node::{
         remote::{Remote, line::Line},
         request::Brought,
@@ -197,7 +200,7 @@ impl Pump<'_> {
                     Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
-                () = tokio::task::yield_now(), if resting && !waiting => {
+                () = give_way(), if resting && !waiting => {
                     self.turn = self.next_turn();
                     self.deliver()?;
                 }
