@@ -16,6 +16,8 @@ pub(crate) struct PortArgs {
     pub(crate) vis: Option<Visibility>,
     pub(crate) msg: Option<Ident>,
     pub(crate) handle: Option<Ident>,
+    /// Where it says that the port dies of what it does not understand.
+    pub(crate) strict: Option<Ident>,
 }
 
 /// The options of `#[spawnable]`.
@@ -37,12 +39,14 @@ pub(crate) enum RcvArgs {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known = "`msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known =
+            "`msg = Name`, `handle = Name`, `vis = pub(crate)`, `strict` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
                 "handle" => args.handle = Some(assigned(key, value, Ident::parse_any)?),
                 "vis" => args.vis = Some(assigned(key, value, |input| input.parse())?),
+                "strict" => args.strict = Some(key.clone()),
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 _ => return Ok(false),
             }

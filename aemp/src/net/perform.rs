@@ -79,6 +79,7 @@ impl Net {
                 peer_keepalive,
                 trusted,
                 provider,
+                ours,
             } => {
                 let start = Start {
                     node,
@@ -87,6 +88,7 @@ impl Net {
                     peer_keepalive,
                     trusted,
                     provider,
+                    ours,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

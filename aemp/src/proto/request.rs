@@ -219,11 +219,11 @@ impl Arguments<'_, '_> {
             "mon1" => Request::Mon1(self.text("port")?),
             "kil0" => Request::Kil0 {
                 port: self.text("port")?,
-                reason: self.rest()?,
+                reason: self.reason()?,
             },
             "kil1" => Request::Kil1 {
                 port: self.text("port")?,
-                reason: self.rest()?,
+                reason: self.reason()?,
             },
             "snd" => Request::Snd {
                 to: self.port_id("receiver")?,
@@ -322,6 +322,18 @@ impl Arguments<'_, '_> {
     fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
         let rest = self.packet.rest();
         rest.map_err(|source| self.no_value(source))
+    }
+
+    /// A reason that no value can hold is no reason to ignore a death: it is one that says so.
+    fn reason(&mut self) -> Result<Vec<Value>, RequestError> {
+        match self.packet.rest() {
+            Ok(reason) => Ok(reason),
+            Err(error) if error.is_malformed() => Err(RequestError::Malformed(error)),
+            Err(error) => Ok(vec![
+                "die".into(),
+                format!("the reason cannot be read: {error}").into(),
+            ]),
+        }
     }
 
     fn no_value(&self, source: DecodeError) -> RequestError {

@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{Account, Remote};
+use super::{Account, Callers, Manner, Remote};
 use crate::{
     Node,
     node::complaints::Complaints,
@@ -103,6 +103,8 @@ impl Remotes {
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
                 account: Account::default(),
+                manner: Manner::default(),
+                callers: Callers::default(),
             })
         });
         let remote = Arc::clone(remote);

@@ -1,0 +1,170 @@
+//! The caller's end of a call that leaves the process, or is encoded: a port for one answer.
+
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
+
+use crate::{
+    CallError, Node, Reason,
+    port::{
+        any::{AnyPort, Counts},
+        extras::{Extras, Job},
+        queue::Pushed,
+        slot::{Outcome, Raw, Read, Slot},
+    },
+};
+
+/// A port that waits for one answer, and lives until it has come or nobody waits any more.
+struct ReplyPort<T> {
+    node: Node,
+    number: u64,
+    read: Read<T>,
+    open: Mutex<Option<Open<T>>>,
+}
+
+struct Open<T> {
+    slot: Arc<Slot<T>>,
+    /// Who answers may monitor it, to know whether the answer is still wanted.
+    extras: Option<Box<Extras>>,
+}
+
+impl<T> ReplyPort<T> {
+    /// Ends it; what has become of the call is for the caller, the reason for those who monitor the port.
+    fn finish(&self, outcome: Outcome<T>, reason: &Reason) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = open.take();
+        drop(open);
+        let Some(Open { slot, extras }) = taken else {
+            crate::guard::discard(outcome);
+            return;
+        };
+        self.node.forget_number(self.number);
+        slot.set(outcome);
+        if let Some(extras) = extras {
+            extras.end(reason);
+        }
+    }
+}
+
+/// Keeps a reply port open; dropping it closes the port.
+pub(crate) struct LocalReply {
+    node: Node,
+    number: u64,
+}
+
+impl LocalReply {
+    pub(crate) fn open<T: Send + 'static>(node: &Node, slot: Arc<Slot<T>>, read: Read<T>) -> Self {
+        let port = node.insert(|number| {
+            Arc::new(ReplyPort {
+                node: node.clone(),
+                number,
+                read,
+                open: Mutex::new(Some(Open { slot, extras: None })),
+            })
+        });
+        Self {
+            node: node.clone(),
+            number: port.number,
+        }
+    }
+
+    pub(crate) fn id(&self) -> PortId {
+        self.node.reply_port_id(self.number)
+    }
+
+    /// Closes the port. Whether nothing had come yet.
+    pub(crate) fn close(&self) -> bool {
+        let open = self.node.take_number(self.number);
+        if let Some(port) = &open {
+            port.kill(Reason::normal());
+        }
+        open.is_some()
+    }
+}
+
+impl Drop for LocalReply {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for LocalReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalReply({})", self.id())
+    }
+}
+
+impl<T: Send + 'static> AnyPort for ReplyPort<T> {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn run(self: Arc<Self>, _budget: &mut usize) {}
+
+    fn kill(&self, reason: Reason) -> Pushed {
+        let outcome = Outcome::Failed(CallError::of_killed(&reason));
+        self.finish(outcome, &reason);
+        Pushed::Dead
+    }
+
+    fn job(&self, job: Job) -> Pushed {
+        drop(job);
+        Pushed::Dead
+    }
+
+    fn deliver(
+        &self,
+        _origin: Option<&NodeId>,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Pushed, DecodeError> {
+        let kept = message.keep(self.node.limits());
+        let malformed = kept.as_ref().err().filter(|error| error.is_malformed());
+        let malformed = malformed.cloned();
+        let outcome = match kept {
+            Ok(packet) => Outcome::Raw(Box::new(Raw {
+                node: self.node.clone(),
+                packet,
+                read: self.read,
+            })),
+            Err(error) => Outcome::Failed(CallError::Answer(error)),
+        };
+        self.finish(outcome, &Reason::normal());
+        malformed.map_or(Ok(Pushed::Queued), Err)
+    }
+
+    fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        change(open.as_mut()?.extras.get_or_insert_default());
+        Some(())
+    }
+
+    fn died(&self) -> Option<Reason> {
+        None
+    }
+
+    fn queue_len(&self) -> usize {
+        0
+    }
+
+    fn type_name(&self) -> &'static str {
+        "reply"
+    }
+
+    fn takes_answers(&self) -> bool {
+        true
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::default()
+    }
+
+    fn typed(self: Arc<Self>, _into: &mut dyn Any) {}
+}
