@@ -75,9 +75,9 @@ fn arity(args: &PacketReader<'_>) -> Result<usize, Undecoded> {
 
 /// What [`call`] has found.
 #[derive(Debug)]
-pub struct Called {
+pub struct Called<'a> {
     /// The arguments to read instead of those of the packet.
-    pub filled: Option<PacketReader<'static>>,
+    pub filled: Option<PacketReader<'a>>,
     /// How many elements there are beyond the arguments: one is the reply port.
     pub more: usize,
 }
@@ -89,7 +89,7 @@ pub fn call<M: Message>(
     required: usize,
     options: usize,
     args: &mut PacketReader<'_>,
-) -> Result<Called, Undecoded> {
+) -> Result<Called<'static>, Undecoded> {
     let (given, all) = (arity(args)?, required + options);
     if given == 0 || given > all {
         let more = given.saturating_sub(all);

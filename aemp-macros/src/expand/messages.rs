@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, Type, spanned::Spanned};
+use syn::{LitStr, spanned::Spanned};
 
 use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{

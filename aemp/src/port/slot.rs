@@ -52,8 +52,8 @@ pub(crate) struct Raw<T> {
 impl<T> Raw<T> {
     fn read(&self) -> Result<T, CallError> {
         let _scope = self.node.decoding();
-        let read = guard::run(|| (self.read)(&mut self.packet.reader()?));
-        let read = read.unwrap_or_else(|reason| Err(DecodeError::mismatch(reason.to_string())));
+        let read = guard::attempt(|| (self.read)(&mut self.packet.reader()?));
+        let read = read.unwrap_or_else(|panic| Err(DecodeError::mismatch(panic)));
         read.map_err(CallError::Answer)
     }
 }

@@ -115,7 +115,7 @@ async fn the_called_node_is_left_no_monitor() {
     assert!(call.await.is_err());
     assert_eq!(raw.packet().await, json!(["", "mon1", "p"]));
     assert_eq!(raw.packet().await[1], "one");
-    // With a timeout there is no need of a monitor.
+    // The monitor of the first call still stands, for a call like this.
     let call = a.cal(&to, msg!["two"]).timeout(SHORT).await;
     assert!(matches!(call, Err(CallError::Timeout)));
     assert_eq!(raw.packet().await[1], "two");

@@ -16,6 +16,7 @@ mod nodes;
 mod overflow;
 mod proxy;
 mod raw;
+mod replies;
 mod restart;
 mod seeds;
 mod spawn;

@@ -78,9 +78,9 @@ fn a_death_ends_it() {
         assert_eq!(reason(within(kept).await), "meanwhile");
         let port = node.port(Recorder::default());
         let answer = within(cal!(node, port, "unknown", 1)).await;
-        let unhandled = "unhandled_message no callback found for message 'unknown'";
-        assert_eq!(reason(answer), unhandled);
-        assert_eq!(node.port_count(), 0, "no reply port is left");
+        let unhandled = "no callback found for message 'unknown'";
+        assert!(matches!(answer, Err(CallError::Refused(text)) if text == unhandled));
+        assert_eq!(node.port_count(), 1, "no reply port is left");
     });
 }
 
@@ -95,11 +95,13 @@ async fn it_times_out() {
     settle(&port).await;
     let call = cal!(node, port, "count").timeout(Duration::from_secs(1));
     assert_eq!(call.await.unwrap(), msg![0]);
-    // With a time limit nothing is monitored.
+    // A time limit is for those who do not answer, not for the dead.
     port.kil(());
     death(&port).await;
+    let begun = tokio::time::Instant::now();
     let call = cal!(node, port, "count").timeout(Duration::from_secs(1));
-    assert!(matches!(call.await, Err(CallError::Timeout)));
+    assert!(matches!(call.await, Err(CallError::Died(_))));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(node.port_count(), 0);
 }
 

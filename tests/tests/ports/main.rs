@@ -1,5 +1,6 @@
 //! Ports at work: what a user of one node may rely on.
 
+mod ages;
 mod arguments;
 mod backpressure;
 mod bound;
@@ -12,6 +13,7 @@ mod model;
 mod monitors;
 mod nodes;
 mod order;
+mod replies;
 mod self_kill;
 mod spawn;
 mod stop;

@@ -59,7 +59,7 @@ pub(crate) fn values(
 }
 
 fn guarded<R>(write: impl FnOnce() -> Result<R, EncodeError>) -> Result<R, EncodeError> {
-    guard::run(write).unwrap_or_else(|reason| Err(EncodeError::Custom(reason.to_string())))
+    guard::attempt(write).unwrap_or_else(|panic| Err(EncodeError::Custom(panic)))
 }
 
 impl Remote {
