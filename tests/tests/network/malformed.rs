@@ -249,7 +249,13 @@ async fn wrong_arguments() {
         (json!([]), ""),
         (json!(["\u{1}\u{e9}"]), ".."),
     ] {
-        not_understood(&scene, &mut raw, message, &format!("no callback found for message '{shown}'")).await;
+        not_understood(
+            &scene,
+            &mut raw,
+            message,
+            &format!("no callback found for message '{shown}'"),
+        )
+        .await;
     }
 }
 

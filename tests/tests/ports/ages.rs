@@ -37,8 +37,12 @@ trait New {
     fn ask(&self, n: u8) -> u8;
     #[rcv("pair")]
     fn half_a_pair(&self, a: u8) -> String;
-    #[rcv("pair")]
-    fn turned_pair(&self, b: String, a: u8) -> String;
+}
+
+/// As it is elsewhere.
+#[protocol]
+trait Other {
+    fn pair(&self, b: String, a: u8) -> String;
 }
 
 /// A typed handle of a newer version of the port: its messages are encoded.
@@ -77,6 +81,7 @@ async fn what_is_not_given_is_not_sent() {
 #[tokio::test]
 async fn calls_that_are_not_understood_are_refused() {
     let (old, new) = both(&Journal::default());
+    let other: OtherRef = old.node().handle(&old.id());
     let unhandled = "no callback found for message 'ask'";
     refused(within(new.ask(1)).await, unhandled);
     let too_many = "double: takes 1 argument, got ";
@@ -84,7 +89,7 @@ async fn calls_that_are_not_understood_are_refused() {
     refused(within(new.double(1, None, Some(2))).await, too_many);
     refused(within(new.half_a_pair(1)).await, "pair: ");
     refused(
-        within(new.turned_pair("x".into(), 1)).await,
+        within(other.pair("x".into(), 1)).await,
         "pair: argument 1 (`a`): ",
     );
     assert_eq!(within(old.double(1)).await.unwrap(), 2);
