@@ -32,7 +32,7 @@ pub enum CallError {
     #[error("the port did not answer")]
     NoReply,
     /// The port is alive, but does not know the message, or not with such arguments: it may be of another version. The text says
-    /// what it does not know. Ports that are [strict](crate::port#options) die of that instead, as untyped ones and those of Perl nodes do.
+    /// what it does not know. Ports that are [strict](macro@crate::port#options) die of that instead, as untyped ones and those of Perl nodes do.
     #[error("the call was not understood: {0}")]
     Refused(String),
     /// An argument cannot be put on the wire.
