@@ -227,12 +227,12 @@ mod tests {
     #[test]
     fn who_has_left_is_not_wanted() {
         let slot = Slot::<u8>::new();
-        let mut task = Context::from_waker(Waker::noop());
+        let task = Context::from_waker(Waker::noop());
         assert!(slot.is_wanted() && slot.poll_unwanted(&task).is_pending());
         assert!(slot.poll(&task).is_pending());
         slot.leave();
         assert!(!slot.is_wanted() && slot.poll_unwanted(&task).is_ready());
         slot.set(Outcome::Answer(1));
-        assert!(slot.poll(&mut task).is_pending());
+        assert!(slot.poll(&task).is_pending());
     }
 }
