@@ -170,6 +170,7 @@ async fn job(pool: Arc<Pool<WorkerRef>>, thousand: u32) -> (String, usize, u32) 
     let mut failures = 0;
     loop {
         let worker = pool.wait(Pick::RoundRobin).await;
+        let worker = worker.expect("the node runs until the jobs are done");
         match worker.primes(thousand).await {
             Ok((name, found)) => return (name, found, failures),
             Err(_) => failures += 1,

@@ -18,6 +18,8 @@ pub(crate) struct PortArgs {
     pub(crate) handle: Option<Ident>,
     /// Where it says that the port dies of what it does not understand.
     pub(crate) strict: Option<Ident>,
+    /// The word, if it is there.
+    pub(crate) blocking: Option<Ident>,
 }
 
 /// The options of `#[spawnable]`.
@@ -39,8 +41,7 @@ pub(crate) enum RcvArgs {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known =
-            "`msg = Name`, `handle = Name`, `vis = pub(crate)`, `strict` and `crate = path`";
+        let known = "`blocking`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
@@ -48,6 +49,7 @@ impl PortArgs {
                 "vis" => args.vis = Some(assigned(key, value, |input| input.parse())?),
                 "strict" => args.strict = Some(key.clone()),
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
+                "blocking" => args.blocking = Some(key.clone()),
                 _ => return Ok(false),
             }
             Ok(true)

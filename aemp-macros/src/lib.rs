@@ -126,6 +126,8 @@ use crate::errors::Errors;
 /// - `vis = pub(crate)`: their visibility; `pub` by default, since an `impl` block does not tell the type's.
 /// - `strict`: the port dies of what it does not understand (see [above](#senders-of-another-version)).
 /// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
+/// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
+///   never on a worker of the runtime. None of them may be `async`. See the handbook, `aemp::handbook::execution`.
 ///
 /// # On a struct or an enum
 ///

@@ -23,6 +23,8 @@ pub(crate) struct Interface {
     pub(crate) port: Option<Type>,
     /// For a port by its definition alone, without an `impl` block that has handlers.
     pub(crate) bare: Option<Bare>,
+    /// Whether its handlers block their thread.
+    pub(crate) blocking: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,

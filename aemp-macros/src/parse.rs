@@ -107,12 +107,17 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
     let vis = args.vis.clone().unwrap_or_else(|| parse_quote!(pub));
     let port = Some(Type::clone(&item.self_ty));
     let name = segment.ident.clone();
+    let blocking = args.blocking.clone();
     let mut model = interface(args, vis, name, item.generics.clone(), port, &item.attrs);
     let context = Context::Port(&item.self_ty);
     for member in &item.items {
         match member {
             ImplItem::Fn(method) => {
                 let found = handler(&context, &method.attrs, &method.sig, errors);
+                if let (Some(_), Some(_), Some(word)) = (&found, &blocking, &method.sig.asyncness) {
+                    let message = "an `async` handler waits without blocking its thread: remove `async`, or `blocking` from `#[port(blocking)]`";
+                    errors.at(word, message);
+                }
                 model.handlers.extend(found);
             }
             other => attrs::reject_rcv(other, errors),
@@ -133,6 +138,10 @@ pub(crate) fn protocol(attr: TokenStream, item: &Item, errors: &mut Errors) -> O
         errors.at(first_token(item), message);
         return None;
     };
+    if let Some(word) = &args.blocking {
+        let message = "the service is elsewhere: `blocking` belongs into its `#[port(..)]`";
+        errors.at(word, message);
+    }
     let usable = is_plain(item, errors);
     let vis = args.vis.clone().unwrap_or_else(|| item.vis.clone());
     let name = item.ident.clone();
@@ -189,6 +198,7 @@ fn interface(
         generics,
         port,
         bare: None,
+        blocking: args.blocking.is_some(),
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
         is_strict: args.strict.is_some(),

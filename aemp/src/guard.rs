@@ -7,6 +7,7 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Poll, Waker},
@@ -74,12 +75,28 @@ pub(crate) fn wake(waker: Waker) {
     shielded(|| waker.wake());
 }
 
-/// Calls `tell`, which logs: a subscriber that panics, loses its line.
+thread_local! {
+    /// Whether a subscriber is being told something by this thread.
+    static LOGGING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `tell`, which logs: a subscriber that panics, loses its line. So is lost what a subscriber causes to be logged while it is told
+/// something: one that sends each line to another node would otherwise be told of each line that it could not send.
 pub(crate) fn log(tell: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
+    if LOGGING.replace(true) {
+        return;
+    }
+    let told = catch_unwind(AssertUnwindSafe(tell));
+    LOGGING.set(false);
+    if let Err(payload) = told {
         // There is no other way to tell of it.
         text(payload);
     }
+}
+
+/// Whether this thread is in the middle of telling a subscriber something.
+pub(crate) fn is_logging() -> bool {
+    LOGGING.get()
 }
 
 /// What a panic says. The payload may be a value whose `Drop` panics, with another such payload: that one is leaked.
@@ -121,6 +138,19 @@ mod tests {
         let run = run(|| std::panic::panic_any(Bomb));
         assert_eq!(run, Err::<(), _>(Reason::die(NO_TEXT)));
         discard(Bomb);
+    }
+
+    #[test]
+    fn what_a_subscriber_causes_to_be_logged_is_lost() {
+        let told = Cell::new(0);
+        log(|| {
+            told.set(told.get() + 1);
+            assert!(is_logging());
+            log(|| told.set(100));
+            std::panic::panic_any(Bomb);
+        });
+        log(|| told.set(told.get() + 1));
+        assert!(!is_logging() && told.get() == 2);
     }
 
     #[test]

@@ -66,12 +66,14 @@
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
 //! | to be told of a death | [`Handle::mon`], [`Handle::mon_kil`], [`Handle::mon_snd`], [`Cx::mon_self`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
+//! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | backpressure | [`Handle::bound`] and [`Handle::send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to know that a node has ended, and how | [`Node::ended`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS, certificates of a private CA | [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
@@ -99,6 +101,7 @@ pub mod db;
 mod error;
 mod exec;
 mod guard;
+pub mod handbook;
 pub mod limits;
 mod macros;
 mod message;
@@ -124,8 +127,9 @@ pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,
 };
 pub use net::NodesMonitor;
+pub(crate) use node::WeakNode;
 pub use node::{
-    Node, NodeBuilder, inspect,
+    Ended, Node, NodeBuilder, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

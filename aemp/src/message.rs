@@ -2,7 +2,7 @@
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
-use crate::{Cx, Node, Reason, node::names, port::LocalReply};
+use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
 
 /// The messages of a port: an enum with one variant a handler, made by `#[port]` or `#[protocol]`.
 ///
@@ -14,6 +14,14 @@ pub trait Message: Sized + Send + 'static {
     /// Whether the port dies of messages that it does not know, and of calls that it does not understand
     /// (`#[port(strict)]`).
     const STRICT: bool = false;
+
+    /// The names of the handlers, for people.
+    const HANDLERS: &'static [&'static str] = &[];
+
+    /// Which handler takes the message: a place in [`HANDLERS`](Self::HANDLERS).
+    fn handler(&self) -> u32 {
+        0
+    }
 
     /// Reads a message whose tag is `tag` and whose arguments come next in `args`.
     ///
@@ -266,6 +274,16 @@ pub trait Port: Sized + Send + 'static {
     type Msg: Message;
     /// The typed handle that others talk to it through.
     type Ref: PortRef<Msg = Self::Msg>;
+    /// Whether its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
+    const BLOCKING: bool = false;
+
+    /// What has been seen of how quick its handlers are.
+    #[doc(hidden)]
+    fn record() -> &'static Record {
+        // Those that are written by hand have one together.
+        static RECORD: Record = Record::new();
+        &RECORD
+    }
 
     /// Handles one message.
     ///

@@ -18,11 +18,8 @@ mod wire;
 
 use std::{
     collections::HashMap,
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    fmt, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -49,7 +46,11 @@ use self::{
 use crate::{
     Node, StartError,
     config::Address,
-    node::remote::Remotes,
+    node::{
+        WeakNode,
+        life::{Count, Counted},
+        remote::{Remote, Remotes},
+    },
     proto::{
         Time,
         handshake::StartTls,
@@ -61,12 +62,12 @@ use crate::{
 /// How long a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The network side of a node. Cheap to clone.
+/// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Net(Arc<Shared>);
+pub(crate) struct Net(Arc<Shared>, Node);
 
-struct Shared {
-    node: Node,
+/// What the node keeps of it: nothing in here holds the node.
+pub(crate) struct Shared {
     config: NetConfig,
     origin: Instant,
     /// Certificates for connections that begin from now on.
@@ -85,11 +86,10 @@ struct Shared {
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Tells user code what happens; ends by itself when it has told all.
+    /// Has user code told what happens; ends by itself when it has told all.
     telling: Mutex<Option<JoinHandle<()>>>,
     /// Tasks of connections that have not ended.
-    open: AtomicUsize,
-    closed: Notify,
+    open: Count,
 }
 
 /// How a connection's task is reached.
@@ -97,6 +97,7 @@ struct Task {
     orders: mpsc::UnboundedSender<Order>,
     /// The mesh has let go of it, for good or until TLS is up: what arrives is not the mesh's.
     detached: bool,
+    _open: Counted,
 }
 
 struct Listener {
@@ -115,19 +116,35 @@ enum Order {
 }
 
 /// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
-pub(crate) struct LockedPeers(Node);
+pub(crate) struct LockedPeers {
+    node: WeakNode,
+    remotes: Arc<Remotes>,
+    /// Those whose queues have shrunk: who waits for room is told when the mesh's lock is free.
+    shrunk: Vec<Arc<Remote>>,
+}
 
 impl Peers for LockedPeers {
     fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
-        let remote = self.remotes().of(&self.0, node.as_str());
+        let remote = self.remotes.of_weak(&self.node, node.as_str());
         let mut peer = remote.peer();
-        change(&mut peer)
+        let before = peer.pending_bytes();
+        let result = change(&mut peer);
+        let shrunk = peer.pending_bytes() < before;
+        drop(peer);
+        if shrunk {
+            self.shrunk.push(remote);
+        }
+        result
     }
 }
 
 impl LockedPeers {
-    fn remotes(&self) -> &Remotes {
-        self.0.remotes()
+    pub(crate) fn new(node: &Node) -> Self {
+        Self {
+            node: node.downgrade(),
+            remotes: node.shared_remotes(),
+            shrunk: Vec::new(),
+        }
     }
 }
 
@@ -144,8 +161,7 @@ impl Net {
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
         let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
-        let net = Self(Arc::new(Shared {
-            node: node.clone(),
+        let shared = Arc::new(Shared {
             #[cfg(feature = "tls")]
             tls: tls::Tls::new(&config),
             config,
@@ -160,35 +176,43 @@ impl Net {
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
             telling: Mutex::default(),
-            open: AtomicUsize::new(0),
-            closed: Notify::new(),
-        }));
-        let telling = events::run(net.clone(), receiver);
-        let telling = node.scheduler().spawn(telling);
+            open: Count::default(),
+        });
+        let net = Self(shared, node.clone());
+        let telling = node.spawn_vital("events", events::run(net.clone(), receiver));
         *lock(&net.0.telling) = Some(telling);
         Ok(net)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, node: Node) -> Self {
+        Self(shared, node)
+    }
+
+    /// What the node keeps.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
     }
 
     /// Accepts connections, keeps the clock, and lets the mesh begin.
     pub(crate) fn run(&self) {
         for listener in lock(&self.0.listeners).iter_mut() {
             if let Some(socket) = listener.socket.take() {
-                self.spawn(listen::accept(self.clone(), socket));
+                self.spawn("accept", listen::accept(self.clone(), socket));
             }
         }
-        self.spawn(events::keep_time(self.clone()));
-        self.spawn(events::flush(self.clone()));
-        self.spawn(events::sweep(self.clone()));
+        self.spawn("clock", events::keep_time(self.clone()));
+        self.spawn("flush", events::flush(self.clone()));
+        self.spawn("sweep", events::sweep(self.clone()));
         self.ask(|_, _| ());
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.0.node.scheduler().spawn(task);
+    fn spawn(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.node().spawn_vital(what, task);
         lock(&self.0.tasks).push(task);
     }
 
     fn node(&self) -> &Node {
-        &self.0.node
+        &self.1
     }
 
     fn now(&self) -> Time {
@@ -245,21 +269,12 @@ impl Net {
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, written).await;
-        lock(&self.0.listeners).clear();
+        self.close_listeners();
         self.ask(|mesh, now| mesh.stop(now));
-        let closed = async {
-            loop {
-                let mut closed = std::pin::pin!(self.0.closed.notified());
-                closed.as_mut().enable();
-                if self.0.open.load(Ordering::Relaxed) == 0 {
-                    return;
-                }
-                closed.await;
-            }
-        };
+        let closed = self.0.open.until_zero();
         let _ = tokio::time::timeout(STOP_TIMEOUT, closed).await;
         self.event(Event::Stop);
-        let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
+        let mut tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
         tasks.extend(lock(&self.0.telling).take());
         // Only a task that has ended has let go of its listener.
@@ -270,12 +285,28 @@ impl Net {
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
     }
+
+    fn close_listeners(&self) {
+        let listeners = mem::take(&mut *lock(&self.0.listeners));
+        drop(listeners);
+    }
+
+    /// Lets go of everything at once: there is nobody to do more.
+    pub(crate) fn abandon(&self) {
+        self.close_listeners();
+        let tasks = mem::take(&mut *lock(&self.0.tasks));
+        tasks.iter().for_each(JoinHandle::abort);
+        // Without anybody to give them orders, connections end.
+        let connections = mem::take(&mut *lock(&self.0.connections));
+        drop(connections);
+        self.event(Event::Stop);
+    }
 }
 
 impl fmt::Debug for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Net")
-            .field("node", &self.0.node)
+            .field("node", &self.1)
             .finish_non_exhaustive()
     }
 }

@@ -3,40 +3,44 @@
 pub(crate) mod builder;
 mod complaints;
 pub mod inspect;
+pub(crate) mod life;
+pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod request;
 pub(crate) mod spawn;
+pub(crate) mod strand;
+pub(crate) mod task;
 mod untyped;
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool},
 };
 
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
 
 pub use builder::NodeBuilder;
+pub use life::Ended;
 
 use self::{
     inspect::Inspection,
+    life::{Counted, Life},
     names::Names,
     registry::{InitFunction, Registry},
     remote::{Remote, Remotes},
+    strand::Strand,
 };
 use crate::{
     Reason, Sent, StartError,
     config::Permit,
     db::machine::Database,
     exec::scheduler::Scheduler,
+    guard,
     message::{Port, PortRef},
-    net::{Net, Place},
+    net::{Net, Place, Shared},
     port::{
         Handle,
         any::{AnyPort, LocalPort},
@@ -48,12 +52,14 @@ use crate::{
     proto::limits::NodeLimits,
 };
 
-/// How long a stopping node waits for its ports to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// A node: ports are made on it, and reach other nodes through it. Cheap to clone; all clones are the same node.
 ///
-/// Its ports live until they are killed or the node is [stopped](Self::stop), whether handles are left or not.
+/// Its ports live until they are killed or the node is [stopped](Self::stop), whether handles are left or not. So does a node
+/// with a network: it listens and stays connected until it is stopped, or its runtime is gone, even if nobody has a handle of it any
+/// more. A node without a network goes with the last of its handles and ports.
+///
+/// When the tokio runtime that a node was started on is shut down, the node [ends](Self::ended) with it: its ports die, and what
+/// waits for them, on whatever runtime, is told.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,14 +76,33 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
+/// A node as it is known to what belongs to it, or looks after it: it lives only as long as others hold it.
+#[derive(Clone)]
+pub(crate) struct WeakNode(Weak<Inner>);
+
+impl WeakNode {
+    pub(crate) fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(Node)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 struct Inner {
     id: NodeId,
     names: Names,
     table: Table,
     /// Ports that other nodes have spawned, by the names that those gave them.
     spawned: Mutex<HashMap<Box<str>, Spawned>>,
-    /// Ports that are no longer in the table, but whose monitors have still to fire.
-    dying: AtomicUsize,
+    life: Arc<Life>,
+    /// Whether it has been ended without being stopped.
+    collapsed: AtomicBool,
+    /// What is logged.
+    voice: Arc<Strand>,
+    /// What this node has itself call.
+    functions: Arc<Strand>,
     scheduler: Scheduler,
     limits: Limits,
     /// What strangers and other nodes may cost.
@@ -85,11 +110,18 @@ struct Inner {
     registry: Registry,
     secure: bool,
     allow: Option<Vec<Permit>>,
-    remotes: Remotes,
+    remotes: Arc<Remotes>,
     inspection: Inspection,
-    net: OnceLock<Net>,
+    net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.life.dropped();
+        guard::discard(std::mem::take(&mut self.registry));
+    }
 }
 
 /// A port that another node has spawned.
@@ -159,26 +191,9 @@ impl Node {
         self.0.registry.list()
     }
 
-    /// Kills every port of this node normally and waits until they have ended, then deletes what it has set in the database and
-    /// closes its connections. Waits at most
-    /// some seconds for handlers that do not return and peers that do not read. Sends to other nodes vanish
-    /// afterwards.
-    pub async fn stop(&self) {
-        for port in self.0.table.all() {
-            crate::port::monitor::kill(&port, Reason::normal());
-        }
-        let ports_end = async {
-            while self.port_count() > 0 || self.0.dying.load(Ordering::Acquire) > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        // A handler that never returns should not keep the node from stopping.
-        let _ = tokio::time::timeout(STOP_TIMEOUT, ports_end).await;
-        self.ask_database(|machine, now| machine.clear(now));
-        if let Some(net) = self.0.net.get() {
-            net.stop().await;
-        }
-        self.stop_database();
+    /// The port of that number, if it lives.
+    pub(crate) fn port_by_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
+        self.0.table.get(number)
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
@@ -192,6 +207,7 @@ impl Node {
     /// Ends without warning: no monitor fires, nothing is closed, no handler runs any more.
     #[cfg(feature = "sim")]
     pub(crate) fn vanish(&self) {
+        self.life().vanish();
         self.0.scheduler.end();
         for port in self.0.table.all() {
             self.forget_number(port.number());
@@ -211,9 +227,8 @@ impl Node {
     }
 
     /// To be held from before a port is forgotten until its monitors have fired.
-    pub(crate) fn dying(&self) -> Dying<'_> {
-        self.0.dying.fetch_add(1, Ordering::AcqRel);
-        Dying(&self.0.dying)
+    pub(crate) fn dying(&self) -> Counted {
+        self.life().dying.count()
     }
 
     /// What strangers and other nodes may cost.
@@ -233,17 +248,21 @@ impl Node {
         &self.0.remotes
     }
 
+    pub(crate) fn shared_remotes(&self) -> Arc<Remotes> {
+        Arc::clone(&self.0.remotes)
+    }
+
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
     }
 
-    pub(crate) fn net(&self) -> Option<&Net> {
-        self.0.net.get()
+    pub(crate) fn net(&self) -> Option<Net> {
+        let shared = self.0.net.get()?;
+        Some(Net::new(Arc::clone(shared), self.clone()))
     }
 
-    /// Tells nodes of one process apart.
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+    pub(crate) fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.0))
     }
 
     /// While the result lives, handles that are read on this thread belong to this node.
@@ -259,7 +278,17 @@ impl Node {
     }
 
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {
-        self.0.table.insert(make)
+        let port = self.0.table.insert(make);
+        self.check_ending(&port);
+        port
+    }
+
+    /// What is made on a node that is ending is dead from the beginning. What ends all ports says so before it looks at the table,
+    /// so either it or this finds the port.
+    fn check_ending<T: AnyPort + 'static>(&self, port: &Arc<T>) {
+        if self.life().is_ending() {
+            Arc::clone(port).perish(&Reason::normal());
+        }
     }
 
     /// As `insert`, under a name that the caller has found to be free.
@@ -268,13 +297,14 @@ impl Node {
         given: Given<'_>,
         make: impl FnOnce(u64) -> Arc<T>,
     ) -> Arc<T> {
-        let port = self.insert(make);
+        let port = self.0.table.insert(make);
         if let Some(by) = given.by {
             by.account().port_made();
         }
         let (number, by) = (port.number(), given.by.cloned());
         let spawned = Spawned { number, by };
         self.spawned().insert(given.name.into(), spawned);
+        self.check_ending(&port);
         port
     }
 
@@ -325,7 +355,9 @@ impl Node {
 
     /// As [`forget_number`](Self::forget_number); the port, if it was still there.
     pub(crate) fn take_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
-        self.0.table.remove(number)
+        let port = self.0.table.remove(number);
+        self.port_is_gone();
+        port
     }
 
     /// The ID of a port of this node that waits for an answer.
@@ -349,7 +381,7 @@ impl Node {
     /// which monitors tell.
     pub(crate) fn node_port(node: &str) -> PortId {
         let id = NodeId::new(node).unwrap_or_else(|error| {
-            tracing::error!("{node:?} is no node ID: {error}");
+            guard::log(|| tracing::error!("{node:?} is no node ID: {error}"));
             NodeId::unnamed()
         });
         PortId::from(id)
@@ -380,15 +412,6 @@ pub(crate) fn short(text: &str) -> &str {
     match text.char_indices().nth(100) {
         Some((end, _)) => &text[..end],
         None => text,
-    }
-}
-
-/// A port that is being ended.
-pub(crate) struct Dying<'a>(&'a AtomicUsize);
-
-impl Drop for Dying<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

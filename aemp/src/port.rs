@@ -1,5 +1,6 @@
 //! The port runtime: see ARCHITECTURE.md, "A port sleeps as data and wakes as work".
 
+pub(crate) mod absent;
 pub(crate) mod any;
 mod bound;
 mod call;

@@ -6,13 +6,13 @@ pub use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortI
 pub use inventory;
 pub use serde;
 
-pub use crate::message::Unread;
 use crate::node::names;
 pub use crate::{
     Args, Call, Cx, Decoding, Encoding, Handle, InitFn, InitOutcome, Message, Monitor, Node,
     Origin, Outcome, Port, PortRef, Reason, Reply, Sent, Spawning, Undecoded,
     node::spawn::InitFuture,
 };
+pub use crate::{exec::pace::Record, message::Unread};
 
 /// The reason of a handler that has returned an error.
 pub fn die(error: impl fmt::Display) -> Reason {

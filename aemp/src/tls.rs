@@ -70,9 +70,11 @@ impl Context {
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
-            tracing::warn!(
-                "cert: it is made for {names}, not for {node:?}, so that nodes with verify_nodeid will refuse this one"
-            );
+            crate::guard::log(|| {
+                tracing::warn!(
+                    "cert: it is made for {names}, not for {node:?}, so that nodes with verify_nodeid will refuse this one"
+                )
+            });
         }
     }
 

@@ -9,7 +9,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::local::contenders::{CONTENDERS, Contender};
-use crate::local::workloads::{Sizes, WORKLOADS, Workload};
+use crate::local::workloads::{Sizes, Workload};
 use crate::options::Options;
 use crate::report::{self, Row};
 use crate::schedule::{self, Entrant};
@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
 
 fn parent(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
-    let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
+    let workloads = Options::choose(&options.only, &workloads::all(), |workload| workload.name())?;
     let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
     let sizes = if options.smoke {
         Sizes::SMOKE
@@ -65,9 +65,13 @@ fn measure(workload: Workload, contenders: &[Contender], sizes: &Sizes, reps: us
         });
     }
     let title = workload.title().to_owned();
-    schedule::interleave(title, unit, &entrants, reps, |index| {
+    let row = schedule::interleave(title, unit, &entrants, reps, |index| {
         Some((contenders[index].measure)(workload, *sizes))
-    })
+    });
+    Row {
+        ideal: workload.ideal(sizes),
+        ..row
+    }
 }
 
 impl Contender {

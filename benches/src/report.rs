@@ -74,6 +74,8 @@ impl Samples {
 pub(crate) struct Row {
     pub(crate) title: String,
     pub(crate) unit: Unit,
+    /// The best figure that is possible at all, where that is known.
+    pub(crate) ideal: Option<f64>,
     pub(crate) samples: Vec<Samples>,
 }
 
@@ -111,7 +113,7 @@ impl Row {
             };
             let (least, greatest) = samples.spread();
             let range = format!("{} .. {}", figure(least), figure(greatest));
-            let _ = writeln!(
+            let _ = write!(
                 text,
                 "  {:<12} {:>10}   {range:<20} {:>8} baseline {:>8} best peer",
                 samples.contender,
@@ -119,12 +121,16 @@ impl Row {
                 ratio(median, self.baseline()),
                 ratio(median, self.best_peer()),
             );
+            if self.ideal.is_some() {
+                let _ = write!(text, " {:>8} ideal", ratio(median, self.ideal));
+            }
+            text.push('\n');
         }
         text
     }
 }
 
-/// The rows as one Markdown table; the subject's ratios in the last two columns.
+/// The rows as one Markdown table; the subject's ratios in the last columns.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
@@ -133,8 +139,11 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     for samples in &first.samples {
         let _ = write!(text, " {} |", samples.contender);
     }
-    text.push_str(" to baseline | to best peer |\n| --- | --- |");
-    text.push_str(&" ---: |".repeat(first.samples.len() + 2));
+    let ideals = rows.iter().any(|row| row.ideal.is_some());
+    text.push_str(" to baseline | to best peer |");
+    text.push_str(if ideals { " to ideal |" } else { "" });
+    text.push_str("\n| --- | --- |");
+    text.push_str(&" ---: |".repeat(first.samples.len() + 2 + usize::from(ideals)));
     text.push('\n');
     for row in rows {
         let _ = write!(text, "| {} | {} |", row.title, row.unit.name);
@@ -147,12 +156,13 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         }
         let mut samples = row.samples.iter();
         let subject = samples.find(|samples| samples.role == Role::Subject);
-        for other in [row.baseline(), row.best_peer()] {
+        let others = [row.baseline(), row.best_peer(), row.ideal];
+        for other in &others[..2 + usize::from(ideals)] {
             let ours = subject.and_then(Samples::median);
             let _ = write!(
                 text,
                 " {} |",
-                ours.map_or_else(|| "-".to_owned(), |ours| ratio(ours, other))
+                ours.map_or_else(|| "-".to_owned(), |ours| ratio(ours, *other))
             );
         }
         text.push('\n');
@@ -172,6 +182,14 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
     }
 }
 
+/// The figure that so many percent of the figures do not exceed.
+pub(crate) fn percentile(figures: &[f64], percent: usize) -> Option<f64> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}
+
 /// Three significant digits are more than such a measurement deserves.
 pub(crate) fn figure(value: f64) -> String {
     let digits = match value {
@@ -188,13 +206,21 @@ fn ratio(figure: f64, other: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Role, Row, Samples, Unit, markdown, median};
+    use super::{Role, Row, Samples, Unit, markdown, median, percentile};
 
     #[test]
     fn medians() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+
+    #[test]
+    fn percentiles() {
+        let figures: Vec<_> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!(percentile(&figures, 99), Some(198.0));
+        assert_eq!(percentile(&[7.0], 99), Some(7.0));
+        assert_eq!(percentile(&[], 99), None);
     }
 
     #[test]
@@ -207,6 +233,7 @@ mod tests {
         let row = Row {
             title: "call".to_owned(),
             unit: Unit::cost("ns"),
+            ideal: Some(100.0),
             samples: vec![
                 samples("bare", Role::Baseline, 200.0),
                 samples("slow", Role::Peer, 800.0),
@@ -215,6 +242,7 @@ mod tests {
         };
         assert_eq!(row.best_peer(), Some(400.0));
         assert!(row.text().contains("4.00x baseline"));
-        assert!(markdown(&[row]).contains("| call | ns | 200 | 800 | 400 | - | - |"));
+        assert!(row.text().contains("4.00x ideal"));
+        assert!(markdown(&[row]).contains("| call | ns | 200 | 800 | 400 | - | - | - |"));
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn interleave(
     Row {
         title,
         unit,
+        ideal: None,
         samples,
     }
 }

@@ -26,11 +26,22 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     });
     let never = messages::never(shape, &quote!(#msg));
     let waiting = waiting(shape);
+    let blocking = model.blocking.then(|| {
+        quote!(
+            const BLOCKING: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl #generics #p::Port for #port #clause {
             type Msg = #msg #arguments;
             type Ref = #handle #arguments;
+            #blocking
+
+            fn record() -> &'static #p::Record {
+                static __RECORD: #p::Record = #p::Record::new();
+                &__RECORD
+            }
 
             fn handle(
                 &mut self,

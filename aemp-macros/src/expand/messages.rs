@@ -91,6 +91,7 @@ fn message(shape: &Shape<'_>) -> TokenStream {
         .iter()
         .map(|handler| encoding(shape, handler));
     let never = never(shape, &quote!(Self));
+    let numbering = numbering(shape);
     let uses_origin = model
         .handlers
         .iter()
@@ -105,6 +106,8 @@ fn message(shape: &Shape<'_>) -> TokenStream {
         impl #generics #p::Message for #msg #arguments #clause {
             const USES_ORIGIN: bool = #uses_origin;
             #strict
+
+            #numbering
 
             fn decode(
                 __tag: &str,
@@ -123,6 +126,31 @@ fn message(shape: &Shape<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// Which handler takes a message. The names are those of all handlers, so that a number does not depend on what is compiled in.
+fn numbering(shape: &Shape<'_>) -> Option<TokenStream> {
+    let model = shape.model;
+    if model.handlers.is_empty() {
+        return None;
+    }
+    let names = model
+        .handlers
+        .iter()
+        .map(|handler| handler.ident.to_string());
+    let arms = (0u32..).zip(&model.handlers).map(|(number, handler)| {
+        let (cfgs, variant) = (&handler.cfgs, &handler.variant);
+        quote!(#(#cfgs)* Self::#variant { .. } => #number,)
+    });
+    let never = (!shape.unused.is_empty()).then(|| quote!(Self::__Unused { .. } => 0u32,));
+    Some(quote! {
+        const HANDLERS: &'static [&'static str] = &[#(#names),*];
+
+        #[allow(unreachable_patterns)]
+        fn handler(&self) -> u32 {
+            match self { #(#arms)* #never _ => 0u32 }
+        }
+    })
 }
 
 fn decode(shape: &Shape<'_>) -> TokenStream {

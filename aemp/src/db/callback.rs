@@ -93,6 +93,16 @@ impl CallbackSink {
     }
 }
 
+impl CallbackSink {
+    /// What there is to tell now; if there is nothing, somebody has to be sent again.
+    fn next(&self) -> Option<Taken> {
+        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = waiting.gathered.take().filter(|_| !waiting.closed);
+        waiting.queued = taken.is_some();
+        taken
+    }
+}
+
 impl Sink for CallbackSink {
     fn close(&self) {
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,14 +116,11 @@ impl Sink for CallbackSink {
         !std::mem::replace(&mut waiting.queued, true)
     }
 
+    /// Until there is nothing more: while this is at work, nobody else is sent to tell it, so none waits for a slow callback.
     fn tell(&self) {
         let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.queued = false;
-        let taken = waiting.gathered.take().filter(|_| !waiting.closed);
-        drop(waiting);
         let (contents, callback) = &mut *callback;
-        if let Some(taken) = taken {
+        while let Some(taken) = self.next() {
             contents.tell(taken, callback);
         }
     }

@@ -12,12 +12,13 @@ use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    Monitor, Node,
+    Monitor, Node, guard,
+    node::log::Line,
     proto::{
         Random, Time,
         global::{Answer, GLOBALS, LISTENERS, Query, QueryId, Role, WatchId, Watched},
         handshake::HandshakeConfig,
-        mesh::{Level, Mesh, MeshConfig, Output, PeerMap, Peers},
+        mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
         peer::PeerLimits,
     },
 };
@@ -136,7 +137,7 @@ impl Database {
         let asked = lock(&self.answers).remove(&query);
         if let Some(asked) = asked {
             // Whoever has asked may have stopped waiting.
-            let _ = asked.send(answer);
+            guard::shielded(|| drop(asked.send(answer)));
         }
     }
 
@@ -146,12 +147,12 @@ impl Database {
         let now = Time::from(alone.origin.elapsed());
         let result = tell(&mut alone.mesh, now);
         alone.mesh.flush(now);
-        let (mut told, mut answers) = (Vec::new(), Vec::new());
+        let (mut told, mut answers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(output) = alone.mesh.poll() {
             match output {
                 Output::Watched { watch, told: what } => told.extend(self.told(watch, what)),
                 Output::Answer { query, answer } => answers.push((query, answer)),
-                Output::Log { level, text } if level <= Level::Warn => tracing::warn!("{text}"),
+                Output::Log { level, text } => lines.push(Line::new(level, text)),
                 _ => {}
             }
         }
@@ -161,7 +162,10 @@ impl Database {
         }
         for sink in told {
             // Not here: who is told may be who has asked.
-            node.scheduler().spawn(async move { sink.tell() });
+            node.aside(move || sink.tell());
+        }
+        for line in lines {
+            node.say(line);
         }
         result
     }
@@ -198,7 +202,7 @@ impl Drop for Watching {
         }
         self.node
             .ask_database(|machine, now| machine.unwatch(now, watch));
-        drop(sink);
+        guard::discard(sink);
     }
 }
 
@@ -226,11 +230,17 @@ impl Node {
         let database = self.database();
         database.stopped.store(true, Ordering::Release);
         let answers = std::mem::take(&mut *lock(&database.answers));
-        drop(answers);
-        let sinks: Vec<_> = lock(&database.sinks).values().cloned().collect();
-        for sink in sinks {
-            sink.close();
-        }
+        answers.into_values().for_each(guard::discard);
+        let sinks = std::mem::take(&mut *lock(&database.sinks));
+        let registered = std::mem::take(&mut *lock(&database.registered));
+        drop(registered);
+        // With the last of a watch goes the user's callback.
+        self.aside(move || {
+            for sink in sinks.into_values() {
+                guard::shielded(|| sink.close());
+                guard::discard(sink);
+            }
+        });
     }
 
     pub(super) fn start_watch(&self, family: &str, sink: &Arc<impl Sink + 'static>) -> Watching {
@@ -242,7 +252,9 @@ impl Node {
             watch
         });
         if database.stopped.load(Ordering::Acquire) {
+            let kept = lock(&database.sinks).remove(&watch);
             sink.close();
+            drop(kept);
         }
         let node = self.clone();
         Watching { node, watch }

@@ -5,7 +5,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -13,8 +13,11 @@ use aemp_codec::PortId;
 use indexmap::IndexMap;
 use tokio::sync::Notify;
 
-use super::machine::{Sink, Watching};
-use crate::{Node, PortRef, proto::global::Watched};
+use super::{
+    DbError,
+    machine::{Sink, Watching},
+};
+use crate::{Node, PortRef, guard::shielded, proto::global::Watched};
 
 /// Which of a pool's ports to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub enum Pick<'a> {
 /// assert!(pool.pick(Pick::Random).is_none());
 /// let worker = node.port(Worker);
 /// node.db_reg("workers", &worker.id(), ())?;
-/// assert_eq!(pool.wait(Pick::RoundRobin).await.double(21).await?, 42);
+/// assert_eq!(pool.wait(Pick::RoundRobin).await?.double(21).await?, 42);
 /// # Ok(()) }
 /// ```
 pub struct Pool<R> {
@@ -63,8 +66,9 @@ pub struct Pool<R> {
 struct Members {
     ports: Mutex<IndexMap<Arc<str>, PortId>>,
     turn: AtomicU64,
-    /// Told when there are more.
+    /// Told when there are more, or will never be.
     more: Notify,
+    closed: AtomicBool,
 }
 
 impl Members {
@@ -101,7 +105,10 @@ impl Members {
 
 impl Sink for Members {
     /// What is known stays known.
-    fn close(&self) {}
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.tell();
+    }
 
     fn take(&self, told: Watched) -> bool {
         let mut ports = self.ports();
@@ -125,7 +132,7 @@ impl Sink for Members {
     }
 
     fn tell(&self) {
-        self.more.notify_waiters();
+        shielded(|| self.more.notify_waiters());
     }
 }
 
@@ -189,15 +196,22 @@ impl<R: PortRef> Pool<R> {
 
     /// One of the ports, as soon as there is one.
     ///
+    /// # Errors
+    ///
+    /// [`DbError::Stopped`] when there is none and this node has stopped.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
-    pub async fn wait(&self, pick: Pick<'_>) -> R {
+    pub async fn wait(&self, pick: Pick<'_>) -> Result<R, DbError> {
         loop {
             let mut more = std::pin::pin!(self.members.more.notified());
             more.as_mut().enable();
             if let Some(port) = self.pick(pick) {
-                return port;
+                return Ok(port);
+            }
+            if self.members.closed.load(Ordering::Acquire) {
+                return Err(DbError::Stopped);
             }
             more.await;
         }

@@ -140,7 +140,7 @@ impl Sink for StreamSink {
         let waker = waiting.waker.take();
         drop(waiting);
         if let Some(waker) = waker {
-            waker.wake();
+            crate::guard::wake(waker);
         }
     }
 }

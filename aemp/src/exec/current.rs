@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::{Reason, port::any::AnyPort};
+use tracing::{Span, level_filters::LevelFilter};
+
+use crate::{Reason, guard, port::any::AnyPort};
 
 thread_local! {
     static PORT: Cell<usize> = const { Cell::new(0) };
@@ -50,6 +52,13 @@ pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     }
     note(reason.clone());
     true
+}
+
+/// Whether the task that this thread runs is within a span of `tracing`, which must not become that of a port.
+pub(crate) fn has_span() -> bool {
+    // Without a subscriber, which is then nobody's code, there is none.
+    LevelFilter::current() != LevelFilter::OFF
+        && guard::run(|| !Span::current().is_none()).unwrap_or(true)
 }
 
 /// The first reason counts.

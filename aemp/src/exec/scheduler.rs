@@ -1,70 +1,87 @@
-//! Who runs ports that have something to do.
+//! Which tasks run the ports that have something to do.
 //!
-//! Work that arises on a thread that is running ports already goes to that thread's run list, everything else
-//! to the node's injector, which up to one *drainer* task per worker of the runtime empties.
+//! Ready ports wait in the node's *injector*, or at the *seat* of the thread whose handlers made them ready. Up to one *drainer*
+//! task per worker of the runtime empties them; a drainer that has nothing to do takes from the others' seats. How a worker
+//! comes to help is decided here, in one place: see [`schedule`].
 
 use std::{
-    cell::RefCell,
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-#[cfg(feature = "sim")]
-use std::sync::atomic::{AtomicBool, Ordering};
-
-#[cfg(feature = "sim")]
-use tokio::task::AbortHandle;
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
     task::JoinHandle,
 };
 
-use super::{current, slice::Slice};
+#[cfg(feature = "sim")]
+use super::mortal::Mortal;
+use super::{
+    drainer,
+    seat::{self, Seat},
+    watch,
+};
 use crate::{Node, port::any::AnyPort};
 
-/// A port that has something to do; whoever owns this may run it.
+/// A port that has something to do; the owner of this is the one that may run it.
 pub(crate) type Work = Arc<dyn AnyPort>;
 
-/// Messages handled before a drainer lets other tasks of the runtime run.
-const BUDGET: usize = 1024;
-/// Messages one port handles before the next port has its turn.
-pub(crate) const TURN: usize = 128;
-/// Run list length from which half of it is offered to other threads.
-const SURPLUS: usize = 64;
+/// Trusted ports that may wait at one seat before another worker is called for.
+const FEW: usize = 32;
 
-/// The ports of one node that are ready to run, and the tasks that run them.
-pub(crate) struct Scheduler {
+/// The ports of one node that are ready to run, and the tasks that run them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Scheduler(Arc<Shared>);
+
+struct Shared {
     runtime: Handle,
-    /// How many drainers may be at work at once.
+    /// How many drainers the runtime has workers for.
     max: usize,
     injector: Mutex<Injector>,
+    /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
+    wanted: AtomicBool,
+    seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
-}
-
-/// What can be ended without warning, as a crash does: a node of a simulation.
-#[cfg(feature = "sim")]
-#[derive(Default)]
-struct Mortal {
-    ended: AtomicBool,
-    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 struct Injector {
     ready: VecDeque<Work>,
     drainers: usize,
+    /// Drainers whose handler does not return. Each of them may be replaced: its worker is lost, or has been given to another thread
+    /// (`block_in_place`).
+    stuck: usize,
+    search: Search,
+    /// The runtime is gone.
+    gone: bool,
 }
 
-struct RunList {
-    /// Address of the node whose ports this thread is running; 0: none.
-    node: usize,
-    list: VecDeque<Work>,
+/// Whether a drainer has been started that has found nothing to do yet. There is one at a time at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    None,
+    On,
+    /// The watch has seen it: it should have begun by now.
+    Late,
+    /// The watch has started another in its place, because it waits behind a task that does not give way.
+    Replaced,
 }
 
-thread_local! {
-    static RUN: RefCell<RunList> = const {
-        RefCell::new(RunList { node: 0, list: VecDeque::new() })
-    };
+/// What the drainer has that searches. It is given back by who has found something, or given up.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Searching(());
+
+/// How soon a drainer that is started has to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// When this task gives way: nothing that takes long comes before.
+    Soon,
+    /// At once, on another worker if one is idle.
+    Now,
 }
 
 impl Scheduler {
@@ -76,25 +93,60 @@ impl Scheduler {
         let injector = Mutex::new(Injector {
             ready: VecDeque::new(),
             drainers: 0,
+            stuck: 0,
+            search: Search::None,
+            gone: false,
         });
-        Self {
+        Self(Arc::new(Shared {
             runtime,
             max,
             injector,
+            wanted: AtomicBool::new(true),
+            seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
-        }
+        }))
     }
 
     /// From now on everything that the node does can be [ended](Self::end) at once.
     #[cfg(feature = "sim")]
     pub(crate) fn make_mortal(&mut self) {
-        self.mortal = Some(Mortal::default());
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.mortal = Some(Mortal::default());
+        }
+    }
+
+    /// Has the watch look after what the node runs. What a simulated node does is not a matter of real time.
+    pub(crate) fn watch_over(&self, node: &Node) {
+        watch::look_after(self.clone(), node.downgrade());
     }
 
     /// While the result lives, timers that are made on this thread are the node's.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
-        self.runtime.enter()
+        self.0.runtime.enter()
+    }
+
+    /// The node's runtime.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Tells nodes apart.
+    #[inline]
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Whether the node is a simulated one: real time does not count for what it does.
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(clippy::unused_self, reason = "only simulated nodes have no time")
+    )]
+    pub(crate) fn is_timeless(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.0.mortal.is_some();
+        #[cfg(not(feature = "sim"))]
+        false
     }
 
     /// Starts a task of the node.
@@ -103,9 +155,9 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.runtime.spawn(task);
+        let task = self.0.runtime.spawn(task);
         #[cfg(feature = "sim")]
-        if let Some(mortal) = &self.mortal {
+        if let Some(mortal) = &self.0.mortal {
             mortal.own(task.abort_handle());
         }
         task
@@ -114,219 +166,268 @@ impl Scheduler {
     /// Ends every task of the node where it is, and runs no port any more.
     #[cfg(feature = "sim")]
     pub(crate) fn end(&self) {
-        if let Some(mortal) = &self.mortal {
+        if let Some(mortal) = &self.0.mortal {
             mortal.end();
         }
         let _ready = std::mem::take(&mut self.injector().ready);
     }
 
+    /// The runtime is gone: nothing that waits will be run.
+    pub(crate) fn abandon(&self) {
+        let ready = {
+            let mut injector = self.injector();
+            injector.gone = true;
+            self.remember_wanted(&injector);
+            std::mem::take(&mut injector.ready)
+        };
+        for seat in self.seats() {
+            while !seat.stealer().is_empty() {
+                // It is dead already, or will be when it is run.
+                drop(seat.stealer().steal());
+            }
+        }
+        drop(ready);
+    }
+
+    /// Whether the node has crashed in a simulation.
     #[cfg_attr(
         not(feature = "sim"),
         expect(clippy::unused_self, reason = "only simulated nodes are mortal")
     )]
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         #[cfg(feature = "sim")]
-        if let Some(mortal) = &self.mortal {
-            return mortal.ended.load(Ordering::Relaxed);
+        if let Some(mortal) = &self.0.mortal {
+            return mortal.is_over();
         }
         false
     }
 
-    fn injector(&self) -> std::sync::MutexGuard<'_, Injector> {
-        self.injector.lock().unwrap_or_else(PoisonError::into_inner)
+    fn injector(&self) -> MutexGuard<'_, Injector> {
+        self.0
+            .injector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this thread is part of the node's runtime: handlers may sleep, spawn, open sockets.
-    fn is_here(&self) -> bool {
-        !self.is_over() && Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id())
+    pub(super) fn is_here(&self) -> bool {
+        !self.is_over() && Handle::try_current().is_ok_and(|here| here.id() == self.0.runtime.id())
+    }
+
+    /// This thread's seat.
+    pub(super) fn seat(&self) -> Option<Arc<Seat>> {
+        seat::own(self.address(), |new| {
+            let seats = self.0.seats.write();
+            let mut seats = seats.unwrap_or_else(PoisonError::into_inner);
+            // Threads come and go, of pools for what blocks above all.
+            seats.retain(|seat| Arc::strong_count(seat) > 1);
+            seats.push(Arc::clone(new));
+        })
+    }
+
+    pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
+        let seats = self.0.seats.read();
+        seats.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Offers work to the drainers, starting one if there is none to take it.
-    fn inject(&self, node: &Node, work: Work) {
+    fn inject(&self, work: Work, when: When) {
         let mut injector = self.injector();
+        if injector.gone {
+            drop(injector);
+            return work.node().runtime_gone();
+        }
         injector.ready.push_back(work);
-        self.wake(node, injector);
+        self.start_drainer(injector, when);
     }
 
-    fn wake(&self, node: &Node, mut injector: std::sync::MutexGuard<'_, Injector>) {
-        if injector.drainers >= self.max || self.is_over() {
+    fn inject_all(&self, work: &mut VecDeque<Work>, when: When) {
+        let mut injector = self.injector();
+        injector.ready.append(work);
+        self.start_drainer(injector, when);
+    }
+
+    /// What this thread's seat has left is for others, or for this drainer when it has given way.
+    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>, goes_on: bool) {
+        if goes_on {
+            self.injector().ready.append(work);
+        } else {
+            self.inject_all(work, When::Soon);
+        }
+    }
+
+    /// Whether another drainer could be started, and none is on its way.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.0.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Starts a drainer, if there are workers for one more.
+    pub(super) fn wake(&self, when: When) {
+        self.start_drainer(self.injector(), when);
+    }
+
+    fn start_drainer(&self, mut injector: MutexGuard<'_, Injector>, when: When) {
+        if !injector.wants_drainer(self.0.max) || self.is_over() {
             return;
         }
-        injector.drainers += 1;
+        let searching = injector.begin_search();
+        self.remember_wanted(&injector);
         drop(injector);
-        let node = node.clone();
-        self.spawn(async move {
-            while node.scheduler().drain(&node) {
-                tokio::task::yield_now().await;
-            }
-        });
+        watch::stir();
+        self.spawn(drainer::run(self.clone(), searching));
+        if when == When::Now {
+            self.displace();
+        }
     }
 
-    /// Lets an idle worker of the runtime take the drainer. A task that a worker has just started is run by that worker
-    /// alone until it starts another, so a sender that does not pause would be sending to a port that never runs.
-    #[cold]
-    pub(crate) fn nudge(&self) {
-        if self.max > 1 && RUN.with_borrow(|run| run.node == 0) {
+    /// What a worker's task starts waits until the task gives way, and no other worker can take it, unless it is pushed from
+    /// its place by something else that is started.
+    fn displace(&self) {
+        if self.0.max > 1 && self.is_here() {
             self.spawn(async {});
         }
     }
 
-    /// One drainer's turn. Whether there is more to do.
-    fn drain(&self, node: &Node) -> bool {
-        let (mut budget, mut slice) = (BUDGET, Slice::begin());
-        let Some(running) = Running::start(node) else {
-            return false;
-        };
-        while budget > 0 && !slice.is_over() {
-            running.run(&mut budget, &mut slice);
-            if budget > 0 && !slice.is_over() && !self.refill() {
-                return false;
-            }
+    /// Lets an idle worker of the runtime take the drainer that a sender's task has started: the sender does not pause.
+    #[cold]
+    pub(crate) fn nudge(&self) {
+        if seat::active() == 0 {
+            self.displace();
         }
-        true
     }
 
-    /// Moves a fair share of the injector to this thread's run list. If there is none, this drainer ends.
-    fn refill(&self) -> bool {
+    fn remember_wanted(&self, injector: &Injector) {
+        let wanted = injector.wants_drainer(self.0.max);
+        self.0.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
+    pub(super) fn refill(&self, searching: &mut Option<Searching>) -> bool {
         let mut injector = self.injector();
+        if injector.drainers > self.0.max + injector.stuck {
+            return false;
+        }
         let ready = injector.ready.len();
         if ready == 0 {
-            injector.drainers -= 1;
             return false;
         }
-        let share = ready.div_ceil(self.max).min(SURPLUS);
-        RUN.with_borrow_mut(|run| run.list.extend(injector.ready.drain(..share)));
+        injector.end_search(searching.take());
+        let share = ready.div_ceil(self.0.max).min(64);
+        injector.ready.drain(..share).for_each(seat::push);
+        self.remember_wanted(&injector);
+        if !injector.ready.is_empty() {
+            self.start_drainer(injector, When::Now);
+        }
         true
     }
 
-    /// Hands half of a long run list to other drainers.
-    #[cold]
-    fn share(&self, node: &Node, list: &mut VecDeque<Work>) {
+    /// A drainer that was searching has found something at another's seat.
+    pub(super) fn found(&self, searching: Searching) {
         let mut injector = self.injector();
-        if injector.drainers >= self.max && injector.ready.len() >= SURPLUS {
-            return;
-        }
-        let keep = list.len() / 2;
-        injector.ready.extend(list.drain(keep..));
-        self.wake(node, injector);
-    }
-}
-
-#[cfg(feature = "sim")]
-impl Mortal {
-    fn own(&self, task: AbortHandle) {
-        if self.ended.load(Ordering::Relaxed) {
-            return task.abort();
-        }
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended are forgotten when there is no room for another.
-        if tasks.len() == tasks.capacity() {
-            tasks.retain(|task| !task.is_finished());
-        }
-        tasks.push(task);
+        injector.end_search(Some(searching));
+        self.remember_wanted(&injector);
     }
 
-    fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        tasks.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// Has the port run: on this thread if it is running ports of this node already, otherwise by a drainer.
-pub(crate) fn schedule(work: Work) {
-    let node = work.node().address();
-    let outside = RUN.with_borrow_mut(|run| {
-        if run.node != node {
-            return Some(work);
-        }
-        run.list.push_back(work);
-        if run.list.len() > SURPLUS && run.list.len().is_multiple_of(SURPLUS) {
-            let node = run.list[0].node().clone();
-            if node.scheduler().max > 1 {
-                node.scheduler().share(&node, &mut run.list);
-            }
-        }
-        None
-    });
-    if let Some(work) = outside {
-        let node = work.node().clone();
-        node.scheduler().inject(&node, work);
-    }
-}
-
-/// Runs the port, and what it sets going, here and now: a caller who would only wait for it helps instead.
-/// Inside of a handler, or on a thread that is no part of the node's runtime, the port is scheduled.
-pub(crate) fn help(work: Work) {
-    let node = work.node().clone();
-    if !node.scheduler().is_here() {
-        schedule(work);
-        return;
-    }
-    let Some(running) = Running::start(&node) else {
-        schedule(work);
-        return;
-    };
-    let mut budget = TURN;
-    RUN.with_borrow_mut(|run| run.list.push_back(work));
-    while budget > 0 && running.run_one(&mut budget) {}
-}
-
-/// This thread runs ports of a node for as long as this lives; what is left on the run list then goes to the
-/// drainers.
-pub(crate) struct Running<'a> {
-    node: &'a Node,
-}
-
-impl<'a> Running<'a> {
-    /// `None` if this thread is running ports already.
-    pub(crate) fn start(node: &'a Node) -> Option<Self> {
-        RUN.with_borrow_mut(|run| {
-            (run.node == 0).then(|| {
-                run.node = node.address();
-                Self { node }
-            })
-        })
+    /// Takes something from the seat of another thread.
+    pub(super) fn steal(&self, own: &Seat) -> Option<Work> {
+        let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let others = seats.iter().filter(|seat| !std::ptr::eq(&***seat, own));
+        let mut others = others.filter(|seat| !seat.stealer().is_empty());
+        others.find_map(|seat| seat::steal_from(seat))
     }
 
-    /// Runs the ports of the run list until there is none, or the time is over.
-    pub(crate) fn run(&self, budget: &mut usize, slice: &mut Slice) {
-        while *budget > 0 && !slice.is_over() && self.run_one(budget) {
-            slice.did(self.node, 1);
-        }
-    }
-
-    /// Runs the next port of the run list. Whether there was one.
-    #[expect(
-        clippy::unused_self,
-        reason = "only who is running may take from the run list"
-    )]
-    pub(crate) fn run_one(&self, budget: &mut usize) -> bool {
-        let Some(work) = RUN.with_borrow_mut(|run| run.list.pop_front()) else {
+    /// A drainer ends, unless something has become ready that nobody else will run.
+    pub(super) fn leave(&self, searching: &mut Option<Searching>) -> bool {
+        let mut injector = self.injector();
+        let surplus = injector.drainers > self.0.max + injector.stuck;
+        if !injector.ready.is_empty() && !surplus {
             return false;
-        };
-        let _scope = current::Scope::enter(&*work);
-        *budget = budget.saturating_sub(1);
-        work.run(budget);
+        }
+        injector.drainers -= 1;
+        injector.end_search(searching.take());
+        self.remember_wanted(&injector);
         true
     }
+
+    /// The runtime has dropped a drainer, and so will drop everything that is started.
+    pub(super) fn runtime_gone(&self, searching: Option<Searching>) {
+        let ready = {
+            let mut injector = self.injector();
+            injector.drainers -= 1;
+            injector.end_search(searching);
+            injector.gone = true;
+            std::mem::take(&mut injector.ready)
+        };
+        for work in ready {
+            work.node().runtime_gone();
+        }
+    }
+
+    /// What the watch has found out: so many handlers do not return. Whether something waits although a drainer could be started.
+    pub(super) fn set_stuck(&self, stuck: usize) -> bool {
+        let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
+        let mut injector = self.injector();
+        injector.stuck = stuck;
+        let waiting = waiting || !injector.ready.is_empty();
+        if waiting {
+            injector.doubt_search();
+        }
+        let wanted = waiting && injector.wants_drainer(self.0.max);
+        self.remember_wanted(&injector);
+        wanted
+    }
 }
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let mut rest = RUN.with_borrow_mut(|run| {
-            run.node = 0;
-            if run.list.is_empty() {
-                VecDeque::new()
-            } else {
-                std::mem::take(&mut run.list)
-            }
-        });
-        if !rest.is_empty() {
-            let scheduler = self.node.scheduler();
-            let mut injector = scheduler.injector();
-            injector.ready.append(&mut rest);
-            scheduler.wake(self.node, injector);
+impl Injector {
+    fn wants_drainer(&self, max: usize) -> bool {
+        let searched = matches!(self.search, Search::On | Search::Late);
+        !searched && !self.gone && self.drainers < max + self.stuck
+    }
+
+    fn begin_search(&mut self) -> Searching {
+        self.drainers += 1;
+        self.search = Search::On;
+        Searching(())
+    }
+
+    fn end_search(&mut self, searching: Option<Searching>) {
+        if searching.is_some() {
+            self.search = Search::None;
         }
+    }
+
+    /// Something waits, and the watch has come by.
+    fn doubt_search(&mut self) {
+        self.search = match self.search {
+            Search::On => Search::Late,
+            // It counts as one that is stuck until it begins.
+            Search::Late => {
+                self.stuck += 1;
+                Search::Replaced
+            }
+            other => other,
+        };
+    }
+}
+
+/// A port is ready. Within a handler it waits at the thread's seat, where the thread finds it next and idle workers find it first.
+///
+/// Another worker is called at once, unless all that could keep the port waiting has shown to be quick.
+pub(crate) fn schedule(work: Work) {
+    let scheduler = work.node().scheduler();
+    if work.is_blocking() {
+        return drainer::run_blocking(&scheduler.clone(), work);
+    }
+    let trusted = work.is_likely_quick();
+    if seat::active() != scheduler.address() {
+        let when = if trusted { When::Soon } else { When::Now };
+        return scheduler.clone().inject(work, when);
+    }
+    // Relaxed, and so perhaps out of date: the watch finds what is left lying because of that.
+    let wanted = scheduler.0.wanted.load(Ordering::Relaxed) && !(trusted && seat::is_quick(FEW));
+    let helped = wanted.then(|| scheduler.clone());
+    seat::push(work);
+    if let Some(scheduler) = helped {
+        scheduler.wake(When::Now);
     }
 }

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Node;
-
 /// About as long as it takes others to notice that they had to wait at all: a call between two machines takes as long.
 const LENGTH: Duration = Duration::from_micros(100);
 /// How much is done between two looks at the clock, which take as long as a message or two.
@@ -15,16 +13,17 @@ const MOST: u32 = 1024;
 
 /// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as another message.
 pub(crate) struct Slice {
-    began: Instant,
+    /// `None` where no time passes.
+    began: Option<Instant>,
     done: u32,
     looked: u32,
     over: bool,
 }
 
 impl Slice {
-    pub(crate) fn begin() -> Self {
+    pub(crate) fn begin(timeless: bool) -> Self {
         Self {
-            began: Instant::now(),
+            began: (!timeless).then(Instant::now),
             done: 0,
             looked: 0,
             over: false,
@@ -32,12 +31,18 @@ impl Slice {
     }
 
     /// Something has been done that costs about as much as so many messages.
-    pub(crate) fn did(&mut self, node: &Node, messages: u32) {
+    pub(crate) fn did(&mut self, messages: u32) {
         self.done += messages;
         if self.done - self.looked >= LOOK {
-            self.looked = self.done;
-            self.over |= self.done >= MOST || node.place().since(self.began) >= LENGTH;
+            self.look();
         }
+    }
+
+    /// Something has been done that may have taken any time.
+    pub(crate) fn look(&mut self) {
+        self.looked = self.done;
+        let too_long = |began: Instant| began.elapsed() >= LENGTH;
+        self.over |= self.done >= MOST || self.began.is_some_and(too_long);
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -51,17 +56,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slice_ends_with_its_time_or_when_much_has_been_done() {
-        let node = Node::local().unwrap();
-        let mut slice = Slice::begin();
-        (1..MOST).for_each(|_| slice.did(&node, 1));
-        assert!(!slice.is_over());
-        slice.did(&node, LOOK);
-        assert!(slice.is_over());
-        let mut slice = Slice::begin();
+        for timeless in [false, true] {
+            let mut slice = Slice::begin(timeless);
+            (1..MOST).for_each(|_| slice.did(1));
+            assert!(!slice.is_over());
+            slice.did(LOOK);
+            assert!(slice.is_over());
+        }
+        let mut slice = Slice::begin(false);
         tokio::time::advance(LENGTH).await;
-        (1..LOOK).for_each(|_| slice.did(&node, 1));
+        (1..LOOK).for_each(|_| slice.did(1));
         assert!(!slice.is_over());
-        slice.did(&node, 1);
+        slice.did(1);
         assert!(slice.is_over());
+        let mut slice = Slice::begin(true);
+        tokio::time::advance(LENGTH).await;
+        slice.look();
+        assert!(!slice.is_over());
     }
 }

@@ -5,15 +5,16 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{current, scheduler, work};
+use super::{current, drainer::Occupied, pace, scheduler, work};
 use crate::{
     Cx, Reason, guard,
-    message::Port,
+    message::{Message, Port},
     port::{
         any::AnyPort,
         cell::{Cell, Queued},
@@ -42,22 +43,38 @@ pub(crate) fn start<P: Port>(
     {
         // Only what is in the cell is seen by those who queue a kill.
         let mut inner = cell.lock();
+        if inner.queue.is_dead() {
+            // It has perished meanwhile.
+            drop(inner);
+            guard::discard(state);
+            guard::discard(message);
+            work::drop_queue(rest);
+            return None;
+        }
         work::put_back(&mut inner.queue, rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
     }
-    let port = Arc::clone(cell);
-    let mut handler = Box::pin(async move {
+    let handler = message.handler();
+    let unknown = !cell.node().scheduler().is_timeless()
+        && pace::is_unknown(cell.pace(), P::record(), handler);
+    let began = unknown.then(Instant::now);
+    let port = Orphan(Some(Arc::clone(cell)));
+    let mut handling = Box::pin(async move {
+        let mut port = port;
         let mut state = state;
-        let ended = drive(&port, &mut state, origin, message, &cancel).await;
-        resume(&port, state, ended)
+        let ended = drive(port.cell(), &mut state, origin, message, &cancel).await;
+        port.resume(state, ended)
     });
-    match handler
+    let polled = handling
         .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
+        .poll(&mut Context::from_waker(Waker::noop()));
+    if let Some(began) = began {
+        pace::learn(cell.pace(), P::record(), handler, began.elapsed());
+    }
+    match polled {
         Poll::Ready(true) => work::begin(cell),
         Poll::Ready(false) => None,
         Poll::Pending => {
@@ -65,12 +82,56 @@ pub(crate) fn start<P: Port>(
             // The first thing that a task does is to poll, so the wake-ups that the poll above could not
             // ask for are asked for then.
             cell.node().scheduler().spawn(async move {
-                if handler.await {
+                if handling.await {
                     scheduler::schedule(port);
                 }
             });
             None
         }
+    }
+}
+
+/// A port whose state is with a task. If the runtime drops the task, the port is dead.
+struct Orphan<P: Port>(Option<Arc<Cell<P>>>);
+
+impl<P: Port> Orphan<P> {
+    fn cell(&self) -> &Arc<Cell<P>> {
+        match &self.0 {
+            Some(cell) => cell,
+            None => unreachable!("the port is taken when its handler has ended"),
+        }
+    }
+
+    /// Puts the state back, or ends the port. Whether the port lives.
+    fn resume(&mut self, state: P, ended: Ended) -> bool {
+        let Some(cell) = self.0.take() else {
+            return false;
+        };
+        if let Ended::Failed(reason) = ended {
+            work::die(&cell, Some(state), Queue::Empty, &reason);
+            return false;
+        }
+        let mut inner = cell.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            guard::discard(state);
+            return false;
+        }
+        inner.extras().waiting = None;
+        inner.state = Some(state);
+        true
+    }
+}
+
+impl<P: Port> Drop for Orphan<P> {
+    fn drop(&mut self) {
+        let Some(cell) = self.0.take() else { return };
+        if cell.node().scheduler().is_over() || cell.lock().queue.is_dead() {
+            return;
+        }
+        let reason = Reason::die("its runtime is gone");
+        work::die(&cell, None, Queue::Empty, &reason);
+        cell.node().runtime_gone();
     }
 }
 
@@ -83,10 +144,12 @@ async fn drive<P: Port>(
 ) -> Ended {
     let mut cx = Cx::new(cell, origin.as_ref());
     let mut killed = None;
+    let number = message.handler();
     let ended = {
         let mut handler = pin!(Some(state.handle_async(&mut cx, message)));
         let mut cancelled = pin!(cancel.notified());
         let ended = poll_fn(|task| {
+            let _occupied = Occupied::enter(&**cell, number);
             let _scope = current::Scope::enter(&**cell);
             let polled = guard::run(|| {
                 handler
@@ -97,9 +160,8 @@ async fn drive<P: Port>(
             killed = killed.take().or_else(current::take_killed);
             match polled.map(|polled| polled.unwrap_or(Poll::Ready(Ok(())))) {
                 Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ended::Returned),
-                Ok(Poll::Ready(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
                 Ok(Poll::Pending) => cancelled.as_mut().poll(task).map(|()| Ended::Cancelled),
-                Err(reason) => Poll::Ready(Ended::Failed(reason)),
+                Ok(Poll::Ready(Err(reason))) | Err(reason) => Poll::Ready(Ended::Failed(reason)),
             }
         })
         .await;
@@ -111,16 +173,4 @@ async fn drive<P: Port>(
         Some(reason) => Ended::Failed(reason),
         None => ended,
     }
-}
-
-/// Puts the state back, or ends the port. Whether the port lives.
-fn resume<P: Port>(cell: &Arc<Cell<P>>, state: P, ended: Ended) -> bool {
-    if let Ended::Failed(reason) = ended {
-        work::die(cell, Some(state), Queue::Empty, &reason);
-        return false;
-    }
-    let mut inner = cell.lock();
-    inner.extras().waiting = None;
-    inner.state = Some(state);
-    true
 }

@@ -1,14 +1,10 @@
 //! A port at work: handling what is queued, one message at a time, and dying.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use aemp_codec::NodeId;
 
-use super::{
-    current,
-    scheduler::{self, TURN},
-    waiting,
-};
+use super::{current, drainer::Turn, pace, scheduler, waiting};
 use crate::{
     Cx, Reason, guard,
     message::Port,
@@ -37,14 +33,12 @@ pub(crate) enum Batch<M> {
 }
 
 /// Handles what is queued for at most a turn; what remains is scheduled again.
-pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
-    let mut turn = TURN.min(*budget).max(1);
-    let given = turn;
+pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     let Some((mut state, mut queue)) = begin(&cell) else {
         return;
     };
     loop {
-        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, &mut turn));
+        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
         match batch.unwrap_or_else(Batch::Died) {
             Batch::Finished => match settle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
@@ -60,9 +54,9 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
                 break;
             }
             Batch::Waits(origin, message) => {
-                turn -= 1;
+                let over = turn.did_one();
                 match waiting::start(&cell, state, queue, origin, message) {
-                    Some((state, queue)) if turn == 0 => {
+                    Some((state, queue)) if over => {
                         pause(&cell, state, queue);
                         scheduler::schedule(cell);
                         break;
@@ -73,7 +67,6 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, budget: &mut usize) {
             }
         }
     }
-    *budget = budget.saturating_sub(given - turn);
 }
 
 /// Takes state and queue out of the cell. `None` if the port had to be initialised and failed.
@@ -98,7 +91,15 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
         ended.map_or(state, Err)
     });
     match made.unwrap_or_else(Err) {
-        Ok(state) => Some((state, take_queue(&mut cell.lock(), None))),
+        Ok(state) => {
+            let mut inner = cell.lock();
+            if inner.queue.is_dead() {
+                drop(inner);
+                guard::discard(state);
+                return None;
+            }
+            Some((state, take_queue(&mut inner, None)))
+        }
         Err(reason) => {
             die_unborn(cell, &reason);
             None
@@ -123,10 +124,15 @@ fn handle_batch<P: Port>(
     cell: &Arc<Cell<P>>,
     state: &mut P,
     queue: &mut Queued<P>,
-    turn: &mut usize,
+    turn: &mut Turn<'_>,
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
+    let timeless = cell.node().scheduler().is_timeless();
     while let Some(envelope) = pop(queue) {
+        let handler = envelope.handler();
+        turn.next_message(handler);
+        let unknown = !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
+        let began = unknown.then(Instant::now);
         let done = match envelope {
             Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
             Envelope::User(message) => state.handle(&mut cx, message),
@@ -152,8 +158,14 @@ fn handle_batch<P: Port>(
         if let Err(reason) = done {
             return Batch::Died(reason);
         }
-        *turn -= 1;
-        if *turn == 0 {
+        if let Some(began) = began {
+            let took = began.elapsed();
+            pace::learn(cell.pace(), P::record(), handler, took);
+            if pace::is_doubtful(took) {
+                turn.end();
+            }
+        }
+        if turn.did_one() {
             return Batch::Turn;
         }
     }
@@ -178,6 +190,11 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         _ => None,
     };
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        drop(inner);
+        guard::discard(state);
+        return None;
+    }
     if inner.queue.len() == 0 {
         // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
@@ -199,6 +216,12 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
 /// Puts state and what is left of the queue back; the caller schedules the port.
 pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        // It has perished meanwhile.
+        drop(inner);
+        guard::discard(state);
+        return drop_queue(rest);
+    }
     inner.state = Some(state);
     put_back(&mut inner.queue, rest);
 }
@@ -237,7 +260,7 @@ pub(crate) fn die<P: Port>(
 }
 
 /// Drops messages one by one: two of them that panic at once would end the process.
-fn drop_queue<E>(mut queue: Queue<E>) {
+pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
     while let Some(envelope) = pop(&mut queue) {
         guard::discard(envelope);
     }

@@ -36,7 +36,11 @@ pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError>
                     if bind.host == Host::Any
                         && error.kind() == io::ErrorKind::AddrNotAvailable =>
                 {
-                    tracing::warn!("not listening on {target}, which {bind} stands for: {error}");
+                    crate::guard::log(|| {
+                        tracing::warn!(
+                            "not listening on {target}, which {bind} stands for: {error}"
+                        )
+                    });
                 }
                 Err(source) => return Err(failed(bind, Some(target), source)),
             }
@@ -51,9 +55,11 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
     let Some(socket) = bind.socket() else {
         let addresses = local_addresses().map_err(|source| failed(bind, None, source))?;
         if addresses.is_empty() {
-            tracing::warn!(
-                "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
-            );
+            crate::guard::log(|| {
+                tracing::warn!(
+                    "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
+                )
+            });
         }
         return Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect());
     };

@@ -67,7 +67,7 @@ impl NetConfig {
         config.quota = Quota::from(&self.limits);
         config.max_strangers = self.limits.max_strangers;
         config.max_strangers_per_address = self.limits.max_strangers_per_address;
-        let peers = LockedPeers(node.clone());
+        let peers = LockedPeers::new(node);
         let mut mesh = Mesh::new(Time::ZERO, config, peers, Random::new(seed));
         for (node, address) in &self.addresses {
             if let Ok(node) = NodeId::new(node) {

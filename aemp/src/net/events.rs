@@ -13,7 +13,7 @@ use super::{Net, lock};
 use crate::{
     Node,
     db::machine::Sink,
-    guard::shielded,
+    node::strand::Strand,
     proto::{
         global::{Answer, QueryId},
         peer::MonitorId,
@@ -23,7 +23,7 @@ use crate::{
 /// How long monitors of calls that have ended stand at other nodes, at least.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What user code has to be told, in order.
+/// What user code has to be told: by tasks of their own, because it may take long. What comes of one order does so in order.
 pub(super) enum Event {
     Fire(NodeId, Vec<MonitorId>, String),
     Up(NodeId),
@@ -38,14 +38,24 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
         match event {
             Event::Fire(node, monitors, text) => {
                 let remote = net.node().remotes().of(net.node(), node.as_str());
-                remote.fire(monitors, &text);
-                // Only now may a new connection carry messages (PROTOCOL.md section 7).
-                net.ask(|mesh, now| mesh.drained(now, &node));
+                let (net, told) = (net.clone(), Arc::clone(&remote));
+                remote.mourn(net.clone().node(), move || {
+                    told.fire(monitors, &text);
+                    // Only now may a new connection carry messages (PROTOCOL.md section 7).
+                    if !net.node().life().is_over() {
+                        net.ask(|mesh, now| mesh.drained(now, &node));
+                    }
+                });
             }
-            Event::Up(node) => net.observers().tell(&node, true, ""),
-            Event::Down(node, text) => net.observers().tell(&node, false, &text),
-            Event::Answer(query, answer) => net.node().database().answer(query, answer),
-            Event::Told(sink) => sink.tell(),
+            Event::Up(node) => net.observers().tell(net.node(), &node, true, ""),
+            Event::Down(node, text) => net.observers().tell(net.node(), &node, false, &text),
+            // Those who wait are woken, which is foreign code as well.
+            Event::Answer(query, answer) => {
+                let node = net.node().clone();
+                net.node()
+                    .aside(move || node.database().answer(query, answer));
+            }
+            Event::Told(sink) => net.node().aside(move || sink.tell()),
             Event::Stop => return,
         }
     }
@@ -94,15 +104,28 @@ type Callback = Box<dyn FnMut(&NodeId, bool, &str) + Send>;
 
 /// Who wants to know which nodes come and go.
 #[derive(Default)]
-pub(crate) struct Observers(Mutex<Vec<Weak<Mutex<Callback>>>>);
+pub(crate) struct Observers(Mutex<Vec<Weak<Observer>>>);
+
+struct Observer {
+    callback: Mutex<Callback>,
+    /// Runs it, so that those who are slow delay nobody else.
+    strand: Arc<Strand>,
+}
 
 impl Observers {
-    fn tell(&self, node: &NodeId, up: bool, text: &str) {
+    fn tell(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
         let mut observers = Vec::new();
         lock(&self.0)
             .retain(|observer| observer.upgrade().map(|one| observers.push(one)).is_some());
         for observer in observers {
-            shielded(|| lock(&observer)(node, up, text));
+            let (node, text): (_, Box<str>) = (node.clone(), text.into());
+            let told = Arc::downgrade(&observer);
+            observer.strand.run(own, move || {
+                // One that has been dropped meanwhile is not told any more.
+                if let Some(observer) = told.upgrade() {
+                    lock(&observer.callback)(&node, up, &text);
+                }
+            });
         }
     }
 }
@@ -110,7 +133,7 @@ impl Observers {
 /// Observes the coming and going of nodes; dropping it ends that.
 #[must_use = "dropping it ends the observation"]
 pub struct NodesMonitor {
-    _callback: Arc<Mutex<Callback>>,
+    _observer: Arc<Observer>,
 }
 
 impl fmt::Debug for NodesMonitor {
@@ -121,17 +144,20 @@ impl fmt::Debug for NodesMonitor {
 
 impl Node {
     /// Calls `callback` with a node's ID and `true` when a connection to it is up, with `false` and the reason's text when
-    /// it is lost: strictly alternating per node. Must not block.
+    /// it is lost: strictly alternating per node. It is run by a task of its own; while it is slow, it is told later, and nobody else is.
     pub fn mon_nodes(
         &self,
         callback: impl FnMut(&NodeId, bool, &str) + Send + 'static,
     ) -> NodesMonitor {
-        let callback: Arc<Mutex<Callback>> = Arc::new(Mutex::new(Box::new(callback)));
+        let observer = Arc::new(Observer {
+            callback: Mutex::new(Box::new(callback)),
+            strand: Arc::default(),
+        });
         if let Some(net) = self.net() {
-            lock(&net.observers().0).push(Arc::downgrade(&callback));
+            lock(&net.observers().0).push(Arc::downgrade(&observer));
         }
         NodesMonitor {
-            _callback: callback,
+            _observer: observer,
         }
     }
 
@@ -160,18 +186,24 @@ impl Node {
         Some(up)
     }
 
-    /// Ready when the node is connected, at once if it is.
+    /// Ready when the node is connected, at once if it is; or when this node has [ended](Self::ended), so that it never will
+    /// be. Whether it is connected.
     ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
-    pub async fn until_up(&self, node: &str) {
+    pub async fn until_up(&self, node: &str) -> bool {
         let changed = Arc::new(Notify::new());
         let tell = Arc::clone(&changed);
         let _observer = self.mon_nodes(move |_, _, _| tell.notify_one());
         while self.node_is_up(node) != Some(true) {
-            changed.notified().await;
+            tokio::select! {
+                biased;
+                () = changed.notified() => {}
+                _ = self.ended() => return self.node_is_up(node) == Some(true),
+            }
         }
+        true
     }
 
     /// The name of the wire format that packets to a connected node are written in.
@@ -187,7 +219,7 @@ impl Node {
     /// The addresses that this node listens on, `host:port`, with the ports that were really bound.
     #[must_use]
     pub fn listeners(&self) -> Vec<String> {
-        self.net().map(Net::listeners).unwrap_or_default()
+        self.net().map(|net| net.listeners()).unwrap_or_default()
     }
 
     /// Tells this node an address, `host:port`, of another. It connects when something is first sent there.

@@ -17,7 +17,7 @@ use super::{
     socket,
 };
 use crate::{
-    exec::{scheduler::Running, slice::Slice},
+    exec::{drainer::Active, slice::Slice},
     node::{
         remote::{Remote, line::Line},
         request::Brought,
@@ -25,6 +25,7 @@ use crate::{
     proto::{
         Time,
         link::{Link, LinkAction, TIMED_OUT},
+        mesh::Level,
         peer::{ConnId, Traffic, Urge},
     },
 };
@@ -33,8 +34,6 @@ use crate::{
 const TURN_BYTES: usize = 256 << 10;
 /// So many messages cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
-/// Messages that ports handle on the reading task after each turn; the rest is for the drainers.
-const BUDGET: usize = 512;
 /// A write buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 1 << 20;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
@@ -86,9 +85,9 @@ struct Turn {
 }
 
 impl Turn {
-    fn begin() -> Self {
+    fn begin(timeless: bool) -> Self {
         Self {
-            slice: Slice::begin(),
+            slice: Slice::begin(timeless),
             bytes: 0,
         }
     }
@@ -133,7 +132,7 @@ pub(super) async fn run(
         line,
         received,
         link,
-        turn: Turn::begin(),
+        turn: Turn::begin(node.scheduler().is_timeless()),
         recv: start.recv,
         brought: Brought::default(),
         resume: None,
@@ -201,7 +200,7 @@ impl Pump<'_> {
                     Some(Order::Close) | None => return { self.flush().await; Ok(()) },
                 },
                 () = tokio::task::yield_now(), if resting && !waiting => {
-                    self.turn = Turn::begin();
+                    self.turn = self.next_turn();
                     self.deliver()?;
                 }
                 ready = self.stream.readable(), if !resting && !waiting => {
@@ -217,6 +216,10 @@ impl Pump<'_> {
         }
     }
 
+    fn next_turn(&self) -> Turn {
+        Turn::begin(self.net.node().scheduler().is_timeless())
+    }
+
     /// Reads what there is and delivers it.
     fn read(&mut self) -> Result<(), String> {
         match self.stream.try_read_buf(self.link.space()) {
@@ -229,17 +232,17 @@ impl Pump<'_> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Others have their turn while this waits.
-                self.turn = Turn::begin();
+                self.turn = self.next_turn();
                 Ok(())
             }
             Err(error) => Err(socket::text(&error)),
         }
     }
 
-    /// Delivers complete packets. The ports that they wake run here, on the same thread, when all are delivered.
+    /// Delivers complete packets. The ports that they wake are handed to the drainers, all at once: no handler runs on this task.
     fn deliver(&mut self) -> Result<(), String> {
-        let node = self.net.node();
-        let running = Running::start(node);
+        let net = self.net;
+        let _gathered = Active::begin(net.node().scheduler());
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -250,14 +253,10 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
-        let delivered = match std::mem::take(&mut self.brought.too_much) {
+        match std::mem::take(&mut self.brought.too_much) {
             true => delivered.and_then(|()| Err(TOO_MUCH.into())),
             false => delivered,
-        };
-        if let Some(running) = running {
-            running.run(&mut { BUDGET }, &mut Slice::begin());
         }
-        delivered
     }
 
     /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
@@ -285,7 +284,9 @@ impl Pump<'_> {
         self.resume = Some(now + wait);
         if account.is_news(LIMIT) {
             let id = self.remote.id();
-            tracing::warn!(node = %id, "{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+            let text =
+                format!("{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+            self.remote.say(Level::Warn, text);
         }
     }
 
@@ -320,7 +321,7 @@ impl Pump<'_> {
                 .map_err(|error| malformed(&error, ""))?;
             let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
             let cost = requests.saturating_mul(REQUEST).saturating_add(1);
-            self.turn.slice.did(node, cost);
+            self.turn.slice.did(cost);
         }
         Ok(())
     }
@@ -362,7 +363,7 @@ impl Pump<'_> {
         if self.out.is_empty() {
             return false;
         }
-        self.remote.taken.notify_waiters();
+        self.remote.queue_shrunk();
         true
     }
 

@@ -8,6 +8,7 @@ use super::{
     Acceptor, Net, Stream,
     connection::{self, Made},
 };
+use crate::{node::log::Line, proto::mesh::Level};
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,13 +24,13 @@ pub(super) async fn accept(net: Net, listener: Acceptor) {
     loop {
         match listener.accept(&net.0.config).await {
             Ok((stream, address)) => {
-                trouble.over();
+                trouble.over(&net);
                 accepted(&net, stream, &address);
             }
             // The connection's own affair: it is gone already.
             Err(error) if is_over(&error) => {}
             Err(error) => {
-                trouble.tell(&error);
+                trouble.tell(&net, &error);
                 // Out of file descriptors, most likely. Others will be closed; strangers need not be waited for.
                 let closed = net.ask(|mesh, now| mesh.make_room(now));
                 tokio::time::sleep(if closed > 0 { SHORT_PAUSE } else { PAUSE }).await;
@@ -60,17 +61,19 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn tell(&mut self, error: &io::Error) {
+    fn tell(&mut self, net: &Net, error: &io::Error) {
         if self.told.is_none_or(|told| told.elapsed() >= TELL) {
             self.told = Some(Instant::now());
             self.open = true;
-            tracing::warn!("cannot accept connections: {error}");
+            let text = format!("cannot accept connections: {error}");
+            net.node().say(Line::new(Level::Warn, text));
         }
     }
 
-    fn over(&mut self) {
+    fn over(&mut self, net: &Net) {
         if std::mem::take(&mut self.open) {
-            tracing::info!("connections are accepted again");
+            let text = "connections are accepted again";
+            net.node().say(Line::new(Level::Info, text.into()));
         }
     }
 }
@@ -84,9 +87,8 @@ fn accepted(net: &Net, stream: Stream, address: &str) {
     });
     if let Some((conn, orders)) = orders {
         let (net, made) = (net.clone(), Made::Accepted(address.into()));
-        net.clone().0.node.scheduler().spawn(async move {
+        net.clone().spawn_connection(conn, async move {
             connection::run(&net, conn, stream, orders, made).await;
-            net.close(conn);
         });
     }
 }

@@ -4,12 +4,33 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{LockedPeers, Net, Order, Task, connection, events::Event, link::Start, lock};
-use crate::proto::{
-    Time,
-    mesh::{Level, Mesh, Output},
-    peer::ConnId,
+use super::{
+    LockedPeers, Net, Order, Task,
+    connection::{self, Orders},
+    events::Event,
+    link::Start,
+    lock,
 };
+use crate::{
+    node::{
+        log::Line,
+        task::{Ending, owned},
+    },
+    proto::{
+        Time,
+        mesh::{Level, Mesh, Output},
+        peer::ConnId,
+    },
+};
+
+/// What is done for the mesh when its lock is free.
+#[derive(Default)]
+struct Later {
+    /// Whoever takes logs may wait for a disk, or for this node.
+    lines: Vec<Line>,
+    /// A task that is started on a runtime that is gone ends at once, which the mesh is told.
+    dials: Vec<(ConnId, String, Orders)>,
+}
 
 /// What has become of bytes that have arrived in a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +46,13 @@ impl Net {
     /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
     /// none of that waits or runs foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
-        let mut logs = Vec::new();
+        let mut later = Later::default();
         let mut mesh = lock(&self.0.mesh);
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
-            match output {
-                // Whoever takes logs may wait for a disk, or for this node.
-                Output::Log { level, text } => logs.push((level, text)),
-                output => self.perform(output),
-            }
+            self.perform(output, &mut later);
         }
+        let shrunk = std::mem::take(&mut mesh.peers().shrunk);
         let deadline = alarm(mesh.deadline());
         // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
         let sooner = deadline < self.0.alarm.load(Ordering::Relaxed);
@@ -45,8 +63,14 @@ impl Net {
         if sooner {
             self.0.deadline.notify_one();
         }
-        for (level, text) in logs {
-            log(level, &text);
+        for (conn, addr, orders) in later.dials {
+            self.dial(conn, addr, orders);
+        }
+        for remote in shrunk {
+            remote.queue_shrunk();
+        }
+        for line in later.lines {
+            self.node().say(line);
         }
         result
     }
@@ -65,9 +89,9 @@ impl Net {
         deadline
     }
 
-    fn perform(&self, output: Output) {
+    fn perform(&self, output: Output, later: &mut Later) {
         match output {
-            Output::Dial { conn, addr } => self.dial(conn, addr),
+            Output::Dial { conn, addr } => later.dials.push((conn, addr, self.open(conn))),
             Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
             Output::StartTls { conn, start } => self.order(conn, Order::StartTls(Box::new(start))),
             Output::Close { conn } => self.order(conn, Order::Close),
@@ -115,7 +139,7 @@ impl Net {
             }
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
-            Output::Log { level, text } => log(level, &text),
+            Output::Log { level, text } => later.lines.push(Line::new(level, text)),
         }
     }
 
@@ -160,31 +184,63 @@ impl Net {
         });
     }
 
-    fn dial(&self, conn: ConnId, addr: String) {
-        let (net, orders) = (self.clone(), self.open(conn));
-        self.0.node.scheduler().spawn(async move {
+    fn dial(&self, conn: ConnId, addr: String, orders: Orders) {
+        let net = self.clone();
+        self.spawn_connection(conn, async move {
             connection::dial(&net, conn, addr, orders).await;
-            net.close(conn);
         });
     }
 
+    /// Starts the task of a connection. However it ends, the mesh knows.
+    pub(super) fn spawn_connection(
+        &self,
+        conn: ConnId,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let net = self.clone();
+        let task = owned(task, move |ending| {
+            if ending != Ending::Returned && !net.node().life().is_over() {
+                net.broken(conn, &ending);
+            }
+            net.close(conn);
+        });
+        self.node().scheduler().spawn(task);
+    }
+
+    /// A connection's task has ended in a way in which it should not.
+    #[cold]
+    fn broken(&self, conn: ConnId, ending: &Ending) {
+        let text = match ending {
+            Ending::Panicked(reason) => format!("the connection has failed here: {reason}"),
+            Ending::Returned | Ending::Dropped => "the connection's task is gone".into(),
+        };
+        if let Ending::Panicked(_) = ending {
+            let text = format!("connection {}: {text}", conn.0);
+            self.node().say(Line::new(Level::Error, text));
+        }
+        // What the task itself does at its end, before the mesh knows.
+        for remote in self.node().remotes().all() {
+            remote.forget_watched(conn);
+            remote.end_line(conn);
+        }
+        self.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+
     /// A connection's task begins: the receiver of its orders.
-    pub(super) fn open(&self, conn: ConnId) -> mpsc::UnboundedReceiver<Order> {
+    pub(super) fn open(&self, conn: ConnId) -> Orders {
         let (sender, orders) = mpsc::unbounded_channel();
         let task = Task {
             orders: sender,
             detached: false,
+            _open: self.0.open.count(),
         };
         lock(&self.0.connections).insert(conn, task);
-        self.0.open.fetch_add(1, Ordering::Relaxed);
         orders
     }
 
-    pub(super) fn close(&self, conn: ConnId) {
-        lock(&self.0.connections).remove(&conn);
-        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.closed.notify_waiters();
-        }
+    fn close(&self, conn: ConnId) {
+        let task = lock(&self.0.connections).remove(&conn);
+        drop(task);
     }
 }
 
@@ -193,13 +249,4 @@ fn alarm(deadline: Option<Time>) -> u64 {
     nanoseconds.map_or(u64::MAX, |nanoseconds| {
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     })
-}
-
-fn log(level: Level, text: &str) {
-    match level {
-        Level::Error => tracing::error!("{text}"),
-        Level::Warn => tracing::warn!("{text}"),
-        Level::Info => tracing::info!("{text}"),
-        Level::Debug => tracing::debug!("{text}"),
-    }
 }

@@ -22,7 +22,8 @@ mod with {
             connection::{END_OF_FILE, Orders, failed},
             lock,
         },
-        proto::{handshake::StartTls, peer::ConnId},
+        node::log::Line,
+        proto::{handshake::StartTls, mesh::Level, peer::ConnId},
         tls::{Context, Session, TlsError},
     };
 
@@ -100,10 +101,9 @@ mod with {
                     start.node.as_str(),
                     if start.client { "client" } else { "server" },
                 );
-                tracing::debug!(
-                    "{} as {role} with {node}",
-                    secured.describe().unwrap_or_default()
-                );
+                let text = secured.describe().unwrap_or_default();
+                let text = format!("{text} as {role} with {node}");
+                net.node().say(Line::new(Level::Debug, text));
                 net.secured(conn);
                 Some(Stream::Tls(secured))
             }

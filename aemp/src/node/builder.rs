@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool},
 };
 
 use aemp_codec::{Codec, Format, Map, NodeId};
@@ -122,8 +122,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Registers a function that other nodes may call with [`Node::snd_to_func`]. It is run by the task that reads the
-    /// connection, and should not take long.
+    /// Registers a function that other nodes may call with [`Node::snd_to_func`]. The calls of one node are run one after the
+    /// other, by a task of its own; of those that come while it is slow, a thousand wait, and further ones are dropped.
     pub fn function(
         mut self,
         name: impl AsRef<str>,
@@ -162,7 +162,7 @@ impl NodeBuilder {
         node.check_services(&settings.services)?;
         let binds = settings.binds.unwrap_or_default();
         let net = Net::start(&node, config, &binds).await?;
-        node.attach(net);
+        node.attach(&net);
         node.run_services(settings.services);
         Ok(node)
     }
@@ -196,34 +196,40 @@ impl NodeBuilder {
         if self.place.is_simulated() {
             scheduler.make_mortal();
         }
-        Ok(Node(Arc::new(Inner {
+        let node = Node(Arc::new(Inner {
             id,
             names: Names::new(random),
             table: Table::new(),
             spawned: Mutex::new(HashMap::new()),
-            dying: AtomicUsize::new(0),
+            life: Arc::default(),
+            collapsed: AtomicBool::new(false),
+            voice: Arc::default(),
+            functions: Arc::default(),
             scheduler,
             limits: settings.limits.packet(),
             costs: settings.limits.clone(),
             registry,
             secure: settings.secure,
             allow: settings.allow.clone(),
-            remotes: Remotes::new(settings.limits.peer()),
+            remotes: Arc::new(Remotes::new(settings.limits.peer())),
             inspection: Inspection::new(),
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
-        })))
+        }));
+        if !node.scheduler().is_timeless() {
+            node.scheduler().watch_over(&node);
+        }
+        node.watch_runtime();
+        Ok(node)
     }
 }
 
 impl Node {
-    fn attach(&self, net: Net) {
+    fn attach(&self, net: &Net) {
         // The node is new, so nobody has attached another.
-        let _ = self.0.net.set(net);
-        if let Some(net) = self.0.net.get() {
-            net.run();
-        }
+        let _ = self.0.net.set(net.shared());
+        net.run();
     }
 }
 

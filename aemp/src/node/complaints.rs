@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Node;
+use super::{Node, log::Line};
 use crate::proto::{Measure, Time, mesh::Level};
 
 /// What has been logged lately.
@@ -35,14 +35,19 @@ impl Node {
     /// Warns of what somebody else has done, if that is not too much by now; otherwise it is for debugging only. The first is who or
     /// what is concerned, for the log's fields.
     pub(crate) fn complain(&self, of: impl Display, text: impl Display) {
+        if self.has_collapsed() {
+            // The deaths of all its ports are one.
+            return;
+        }
         let (level, more) = self.remotes().complaints.weigh();
         if let Some(more) = more {
-            tracing::warn!("{more}");
+            self.say(Line::new(Level::Warn, more));
         }
-        match level {
-            Level::Debug => tracing::debug!(%of, "{text}"),
-            Level::Error | Level::Warn | Level::Info => tracing::warn!(%of, "{text}"),
-        }
+        let level = match level {
+            Level::Debug => Level::Debug,
+            Level::Error | Level::Warn | Level::Info => Level::Warn,
+        };
+        self.say(Line::new(level, text.to_string()).of(of.to_string()));
     }
 }
 

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aemp_codec::PortId;
 
+use crate::port::table::MAX_GENERATION;
+
 /// What the names of reply ports end with.
 const REPLY: char = '?';
 /// What follows the name of a reply port if the answer is a list, however short.
@@ -108,7 +110,7 @@ impl Names {
             digits if digits.starts_with(['0', '+']) => return None,
             digits => digits.parse().ok().filter(|&generation| generation != 1)?,
         };
-        (generation <= u64::from(u32::MAX)).then_some(generation << 32 | u64::from(low))
+        (generation <= u64::from(MAX_GENERATION)).then_some(generation << 32 | u64::from(low))
     }
 }
 
@@ -147,7 +149,7 @@ mod tests {
     fn every_number_has_one_name_and_comes_back() {
         let names = Names::new([7; 19]);
         for low in [0, 1, 25, 26, 27, 701, 702, 65_535, u32::MAX - 1, u32::MAX] {
-            for generation in [1, 2, 10, 77, u32::MAX] {
+            for generation in [1, 2, 10, 77, MAX_GENERATION] {
                 let number = u64::from(generation) << 32 | u64::from(low);
                 assert_eq!(names.number(&names.name(number)), Some(number));
             }
@@ -183,6 +185,7 @@ mod tests {
             assert_eq!(names.number(text), None, "{text}");
         }
         assert_eq!(names.number("777777777zzzzzzzz"), None);
+        assert_eq!(names.number("777777777a16777216"), None);
         assert_eq!(names.number("777777777a99999999999"), None);
     }
 

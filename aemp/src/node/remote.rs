@@ -22,15 +22,18 @@ use tokio::sync::Notify;
 
 pub(crate) use self::all::Remotes;
 use self::{account::Account, callers::Callers, line::Line, written::Manner};
-use super::Node;
+use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
-    port::{any::AnyPort, monitor::Action},
-    proto::peer::{ConnId, MonitorId, Peer, Standing, Urge},
+    exec::seat,
+    guard,
+    port::{absent, any::AnyPort, monitor::Action},
+    proto::{
+        mesh::Level,
+        peer::{ConnId, MonitorId, Peer, Standing, Urge},
+    },
 };
 
-/// How soon those who wait for a queue to shrink notice that it was lost.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// When a node without a network fails again what it has failed before.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -47,6 +50,26 @@ struct Watch {
     conn: Option<ConnId>,
 }
 
+/// What is to be done when ports of a node die, or the node is lost.
+enum Actions {
+    ByNumber(HashMap<u64, Action>),
+    /// Our own node has ended: the node is out of reach for ever, for that reason.
+    Over(Reason),
+}
+
+impl Actions {
+    fn new() -> Self {
+        Self::ByNumber(HashMap::new())
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Action> {
+        match self {
+            Self::ByNumber(actions) => actions.remove(&id),
+            Self::Over(_) => None,
+        }
+    }
+}
+
 impl Watch {
     fn end(self) {
         if let Some(port) = self.port.upgrade() {
@@ -57,19 +80,23 @@ impl Watch {
 
 /// One other node.
 pub(crate) struct Remote {
-    node: Node,
+    node: WeakNode,
     id: NodeId,
     peer: Mutex<Peer>,
     /// What is known of its connection, once that is at work.
     line: Mutex<Option<Arc<Line>>>,
     /// Told when there is something to write.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
     /// Told when the writer has taken what was queued.
     pub(crate) taken: Notify,
     /// The mesh wants to know when all has been written.
     pub(crate) tell_written: AtomicBool,
     /// What the monitors that `peer` knows by number do.
-    actions: Mutex<HashMap<u64, Action>>,
+    actions: Mutex<Actions>,
+    /// Runs them.
+    mourning: Arc<Strand>,
+    /// Runs the functions that it calls here.
+    functions: Arc<Strand>,
     /// Ports of this node that it monitors.
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
@@ -88,7 +115,7 @@ impl Remote {
         self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn actions(&self) -> MutexGuard<'_, HashMap<u64, Action>> {
+    fn actions(&self) -> MutexGuard<'_, Actions> {
         self.actions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,7 +140,7 @@ impl Remote {
     /// A connection has ended; by now the node may have another.
     pub(crate) fn end_line(&self, conn: ConnId) {
         self.lines().take_if(|line| line.conn == conn);
-        self.lose_callers(conn);
+        self.lose_callers();
     }
 
     /// What it costs.
@@ -134,23 +161,72 @@ impl Remote {
     fn follow(&self, urge: Urge) {
         match urge {
             Urge::None => {}
-            Urge::Write => self.wake.notify_one(),
-            Urge::Connect => match self.node.net() {
-                Some(net) => net.connect(&self.id),
-                None => self.unreachable(),
+            Urge::Write => seat::wake_writer(&self.wake),
+            Urge::Connect => match self.node() {
+                Some(node) => match node.net() {
+                    Some(net) => net.connect(&self.id),
+                    None => self.unreachable(&node),
+                },
+                // What waits will never go anywhere.
+                None => drop(self.peer().close()),
             },
             Urge::Overflow => {
-                if let Some(net) = self.node.net() {
+                if let Some(net) = self.node().and_then(|node| node.net()) {
                     net.overflow(&self.id);
                 }
+                self.queue_shrunk();
             }
         }
     }
 
+    /// Our own node, unless it has ended.
+    fn node(&self) -> Option<Node> {
+        self.node.upgrade().filter(|node| !node.life().is_over())
+    }
+
+    /// Our own node has ended: nothing is sent any more, and all monitors fire, as do those that are set later.
+    fn close(self: &Arc<Self>, text: &str) {
+        let reason = Reason::transport_error(self.id.as_str(), text);
+        let _all = self.peer().close();
+        self.lose_callers();
+        let actions = std::mem::replace(&mut *self.actions(), Actions::Over(reason.clone()));
+        let Actions::ByNumber(actions) = actions else {
+            return;
+        };
+        let mut actions: Vec<_> = actions.into_iter().collect();
+        actions.sort_unstable_by_key(|(id, _)| *id);
+        // Our ports that are watched from there are dead by now.
+        let watched = std::mem::take(&mut *self.watched());
+        drop(watched);
+        self.queue_shrunk();
+        if let Some(node) = self.node.upgrade()
+            && !actions.is_empty()
+        {
+            self.mourn(&node, move || {
+                for (_, action) in actions {
+                    action.fire(&reason);
+                }
+            });
+        }
+    }
+
+    /// Has something logged that concerns it.
+    pub(crate) fn say(&self, level: Level, text: String) {
+        if let Some(node) = self.node.upgrade() {
+            node.say(log::Line::new(level, text).of(self.id.to_string()));
+        }
+    }
+
+    /// The functions that it calls here are run by this.
+    pub(crate) fn functions(&self) -> &Arc<Strand> {
+        &self.functions
+    }
+
     /// A node without a network reaches nobody: monitors fire as they do when no address is known.
     #[cold]
-    fn unreachable(&self) {
+    fn unreachable(&self, node: &Node) {
         let mut monitors = self.peer().connect_failed();
+        self.queue_shrunk();
         while !monitors.is_empty() {
             self.fire(monitors, "no known address");
             monitors = self.peer().drained();
@@ -160,10 +236,12 @@ impl Remote {
             let _none = self.peer().drained();
         }
         if self.peer().standing() == Standing::Connecting {
-            let (node, id) = (self.node.clone(), self.id.clone());
-            self.node.after(RETRY, move || {
-                if let Some(remote) = node.remotes().get(id.as_str()) {
-                    remote.unreachable();
+            let (weak, id) = (self.node.clone(), self.id.clone());
+            node.after(RETRY, move || {
+                if let Some(node) = weak.upgrade()
+                    && let Some(remote) = node.remotes().get(id.as_str())
+                {
+                    remote.unreachable(&node);
                 }
             });
         }
@@ -182,16 +260,19 @@ impl Remote {
         let Err(error) = self.request(request, port, reason) else {
             return;
         };
-        tracing::error!("the reason of a {request} to {} {error}", self.id);
+        self.say(
+            Level::Error,
+            format!("the reason of a {request} to {} {error}", self.id),
+        );
         let told = Reason::new(reason.to_vec()).untold(&error);
         if let Err(error) = self.request(request, port, &told) {
-            tracing::error!("{request} to {} {error}", self.id);
+            self.say(Level::Error, format!("{request} to {} {error}", self.id));
         }
     }
 
     pub(crate) fn kill(&self, port: &str, reason: &Reason) {
         if port.is_empty() {
-            tracing::warn!("the node port of {} cannot be killed", self.id);
+            guard::log(|| tracing::warn!("the node port of {} cannot be killed", self.id));
             return;
         }
         self.tell("kil1", port, reason);
@@ -200,21 +281,34 @@ impl Remote {
     /// Sets a monitor on a port there.
     pub(crate) fn monitor(&self, port: &str, action: Action) -> u64 {
         let id = self.next_monitor.fetch_add(1, Ordering::Relaxed);
-        self.actions().insert(id, action);
+        let over = match &mut *self.actions() {
+            Actions::ByNumber(actions) => {
+                actions.insert(id, action);
+                None
+            }
+            Actions::Over(reason) => Some((action, reason.clone())),
+        };
+        if let Some((action, reason)) = over {
+            match self.node.upgrade() {
+                Some(node) => absent::fire(action, reason, &node),
+                None => action.fire(&reason),
+            }
+            return id;
+        }
         let urge = self.peer().monitor(port, MonitorId(id));
         self.follow(urge);
         id
     }
 
     pub(crate) fn unmonitor(&self, port: &str, id: u64) {
-        let _action = self.actions().remove(&id);
+        let _action = self.actions().remove(id);
         let urge = self.peer().unmonitor(port, MonitorId(id));
         self.follow(urge);
     }
 
     /// As `unmonitor`, but the other node keeps monitoring for a while, for the next call of the same port.
     pub(crate) fn release(&self, port: &str, id: u64) {
-        let _action = self.actions().remove(&id);
+        let _action = self.actions().remove(id);
         let urge = self.peer().release(port, MonitorId(id));
         self.follow(urge);
     }
@@ -226,9 +320,18 @@ impl Remote {
     }
 
     /// A port there that we monitor has died.
-    pub(crate) fn port_died(&self, port: &str, reason: &Reason) {
+    pub(crate) fn port_died(self: &Arc<Self>, node: &Node, port: &str, reason: Reason) {
         let monitors = self.peer().port_died(port);
-        self.fire_all(monitors, reason);
+        if !monitors.is_empty() {
+            let remote = Arc::clone(self);
+            self.mourn(node, move || remote.fire_all(monitors, &reason));
+        }
+    }
+
+    /// Fires monitors in the order in which they are to be, but not here: callbacks of users may take long, and those of one node
+    /// must not wait for those of another.
+    pub(crate) fn mourn(&self, node: &Node, fire: impl FnOnce() + Send + 'static) {
+        self.mourning.run(node, fire);
     }
 
     /// Fires monitors with a `transport_error`.
@@ -242,7 +345,7 @@ impl Remote {
     fn fire_all(&self, monitors: Vec<MonitorId>, reason: &Reason) {
         for MonitorId(id) in monitors {
             // One that was cancelled meanwhile is not there any more.
-            let action = self.actions().remove(&id);
+            let action = self.actions().remove(id);
             if let Some(action) = action {
                 action.fire(reason);
             }
@@ -291,8 +394,7 @@ impl Remote {
 
     /// Ready when the queue for the node is not long.
     pub(crate) async fn room(&self) {
-        let limits = &self.node.0.remotes.limits;
-        let much = (limits.max_queue_bytes / 2).min(ROOM);
+        let much = (self.peer().limits().max_queue_bytes / 2).min(ROOM);
         self.shrunk(|peer| peer.pending_bytes() <= much).await;
     }
 
@@ -310,9 +412,13 @@ impl Remote {
             if is_short(&self.peer()) {
                 return;
             }
-            // Nobody takes a queue that is lost with its connection.
-            let _ = tokio::time::timeout(LOOK_AGAIN, taken).await;
+            taken.await;
         }
+    }
+
+    /// What was queued has been taken by the connection's writer, or is lost. Not to be called under a lock.
+    pub(crate) fn queue_shrunk(&self) {
+        guard::shielded(|| self.taken.notify_waiters());
     }
 }
 

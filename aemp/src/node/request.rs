@@ -14,6 +14,7 @@ use super::{Given, Node, names, registry::perl_bool, remote::Remote, short};
 use crate::{
     Reason,
     exec::scheduler,
+    guard,
     message::Origin,
     port::{
         monitor::{self, Action},
@@ -27,6 +28,9 @@ use crate::{
 
 /// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
+
+/// So many calls of functions by one node may wait for those before them.
+const MOST_CALLS: usize = 1024;
 
 /// The longest name of a port that another node may give, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -113,7 +117,9 @@ impl Node {
     pub(crate) fn request_locally(&self, message: Vec<Value>) {
         match Request::read(&mut PacketReader::values(message)) {
             Ok(request) => self.request(None, request),
-            Err(error) => tracing::warn!("node port: request of this node: {error}"),
+            Err(error) => {
+                guard::log(|| tracing::warn!("node port: request of this node: {error}"));
+            }
         }
     }
 
@@ -131,7 +137,7 @@ impl Node {
                     if names::is_reply_name(&port) {
                         from.caller_gone(&port);
                     }
-                    from.port_died(&port, &Reason::new(reason));
+                    from.port_died(self, &port, Reason::new(reason));
                 }
             }
             Request::Kil1 { port, reason } => self.kill_for(from, &port, reason),
@@ -154,7 +160,9 @@ impl Node {
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
             Request::Global { request, .. } => {
-                tracing::warn!("node port: {request}: a node does not ask that of itself");
+                guard::log(|| {
+                    tracing::warn!("node port: {request}: a node does not ask that of itself");
+                });
             }
         }
     }
@@ -254,7 +262,20 @@ impl Node {
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
         match self.registry().function(function) {
-            Some(run) => crate::guard::shielded(|| run(origin, args)),
+            Some(run) => {
+                let (run, strand) = (
+                    Arc::clone(run),
+                    from.map_or(&self.0.functions, |from| from.functions()),
+                );
+                let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
+                if !taken && from.is_none_or(|from| from.account().is_news("function")) {
+                    let (from, function) = (name_of(from), short(function));
+                    let text = format!(
+                        "{from} calls {function:?} faster than it returns: calls are dropped"
+                    );
+                    self.complain(from, text);
+                }
+            }
             None if from.is_none_or(|from| from.account().may_complain()) => {
                 let (from, function) = (name_of(from), short(function));
                 let text = format!(

@@ -153,6 +153,10 @@ impl<'a> Spawning<'a> {
             extras.init = None;
             extras.waiting = Some(Arc::clone(&cancel));
         });
+        if port.died().is_some() {
+            // The node is ending.
+            return;
+        }
         let task = run_init(port, cancel, init);
         self.node.scheduler().spawn(task);
     }
@@ -203,6 +207,11 @@ where
         Ok(state) => {
             {
                 let mut inner = port.lock();
+                if inner.queue.is_dead() {
+                    // It has perished meanwhile.
+                    drop(inner);
+                    return guard::discard(state);
+                }
                 inner.extras().waiting = None;
                 inner.state = Some(state);
             }

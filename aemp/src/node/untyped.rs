@@ -155,11 +155,15 @@ impl Node {
         ValueCall::new(self.destination(to), message)
     }
 
-    /// Runs `run` after a delay. What must not outlive a port is set with [`Cx::after`].
+    /// Runs `run` after a delay, unless the node ends before. What must not outlive a port is set with [`Cx::after`].
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
+        let life = self.share_life();
         let task = self.scheduler().spawn(async move {
-            tokio::time::sleep(delay).await;
-            crate::guard::shielded(run);
+            tokio::select! {
+                biased;
+                _ = life.until_over() => crate::guard::discard(run),
+                () = tokio::time::sleep(delay) => crate::guard::shielded(run),
+            }
         });
         Timer::free(task.abort_handle())
     }

@@ -9,14 +9,38 @@ use super::{
     monitor::Action,
     queue::Pushed,
 };
-use crate::{Node, Reason};
+use crate::{
+    Node, Reason,
+    exec::{
+        drainer::Turn,
+        pace::{Pace, Record},
+    },
+};
 
 pub(crate) trait AnyPort: Send + Sync {
     fn node(&self) -> &Node;
     fn number(&self) -> u64;
 
     /// Handles what is queued. To be called by whoever owns the work (see `scheduler`).
-    fn run(self: Arc<Self>, budget: &mut usize);
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>);
+
+    /// How quick it has shown to be.
+    fn pace(&self) -> &Pace;
+
+    /// How quick its handlers have shown to be, in all ports of its type.
+    fn record(&self) -> &'static Record;
+
+    /// Whether it runs on threads of its own.
+    fn is_blocking(&self) -> bool {
+        false
+    }
+
+    /// The name of a handler, for people.
+    fn handler_name(&self, handler: u32) -> &'static str;
+
+    /// Ends the port here and now, whoever is running it: what that one has in hand is dropped when it comes back with it. No lock
+    /// may be held.
+    fn perish(self: Arc<Self>, reason: &Reason);
 
     /// Queues a kill, in order with what the caller sent before.
     fn kill(&self, reason: Reason) -> Pushed;
@@ -93,7 +117,11 @@ impl dyn AnyPort + '_ {
             id
         });
         if let Some(action) = action {
-            action.fire(&Reason::no_such_port(self.port_id().as_str()));
+            super::absent::fire(
+                action,
+                Reason::no_such_port(self.port_id().as_str()),
+                self.node(),
+            );
         }
         id
     }
@@ -102,6 +130,17 @@ impl dyn AnyPort + '_ {
     pub(crate) fn unmonitor(&self, id: u64) {
         // What the action holds is dropped outside of the port's lock.
         let _removed = self.extras(|extras| take_id(&mut extras.monitors, id));
+    }
+
+    /// Whether that handler may run on somebody else's task.
+    pub(crate) fn trusts(&self, handler: u32) -> bool {
+        self.node().scheduler().is_timeless()
+            || self.pace().is_trusted() && self.record().is_quick(handler)
+    }
+
+    /// Whether it is likely to return soon. If that is an error, the watch finds out.
+    pub(crate) fn is_likely_quick(&self) -> bool {
+        self.pace().is_trusted() || self.record().is_all_quick() && !self.pace().was_slow()
     }
 
     pub(crate) fn port_id(&self) -> aemp_codec::PortId {

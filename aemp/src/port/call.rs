@@ -22,7 +22,10 @@ use super::{
     slot::{Outcome, Slot},
 };
 use crate::{
-    CallError, Node, Reason, SendError, exec::scheduler, guard, message::Message,
+    CallError, Node, Reason, SendError,
+    exec::{drainer, scheduler},
+    guard,
+    message::Message,
     node::remote::Remote,
 };
 
@@ -152,6 +155,10 @@ enum Limit {
 }
 
 impl Limit {
+    fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// Ready when the time is over, or nobody keeps it any more. The caller may be on no runtime at all, so the node's keeps it.
     fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
         let over = match self {
@@ -195,14 +202,21 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
         match &self.handle.to {
-            To::Local(port) => match port.push(message) {
-                Pushed::Wake => scheduler::help(Arc::<dyn LocalPort<M>>::clone(port)),
-                Pushed::Queued | Pushed::Backlog => {}
-                Pushed::Dead => {
-                    let id = port.node().local_port_id(&**port);
-                    return Err(CallError::Died(Reason::no_such_port(id.as_str())));
+            To::Local(port) => {
+                let handler = message.handler();
+                match port.push(message) {
+                    // A limit is to be kept whatever the handler does.
+                    Pushed::Wake if self.waiting.limit.is_none() => {
+                        drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler);
+                    }
+                    Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
+                    Pushed::Queued | Pushed::Backlog => {}
+                    Pushed::Dead => {
+                        let id = port.node().local_port_id(&**port);
+                        return Err(CallError::Died(Reason::no_such_port(id.as_str())));
+                    }
                 }
-            },
+            }
             To::Far(to) => {
                 let monitor = CallMonitor::new(to, &self.waiting.slot);
                 let mut encoding = to.encoding();

@@ -2,8 +2,8 @@
 
 use std::{
     any::Any,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hint, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
@@ -16,9 +16,17 @@ use super::{
     reply::FarReply,
 };
 use crate::{
-    Node, Reason, guard,
+    Node, Reason,
+    exec::{
+        drainer::Turn,
+        pace::{CLOSURE, Pace, Record},
+    },
+    guard,
     message::{Decoding, Message, Port, Unread},
 };
+
+/// How often a sender stands back: some ten microseconds in all.
+const ROUNDS: u32 = 7;
 
 /// What waits in a port's queue. The rare kinds are boxed to keep the common one small.
 pub(crate) enum Envelope<M> {
@@ -33,7 +41,8 @@ pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
 
 pub(crate) struct Cell<P: Port> {
     node: Node,
-    number: u64,
+    /// And the port's number.
+    pace: Pace,
     inner: Mutex<Inner<P>>,
 }
 
@@ -49,17 +58,9 @@ impl<P: Port> Inner<P> {
         self.extras.get_or_insert_default()
     }
 
-    /// The reason of the first kill in the queue.
-    pub(crate) fn queued_kill(&self) -> Option<Reason> {
-        let is_kill = |envelope: &Envelope<P::Msg>| match envelope {
-            Envelope::Kill(reason) => Some(reason.clone()),
-            _ => None,
-        };
-        match &self.queue {
-            Queue::One(envelope) => is_kill(envelope),
-            Queue::Many(envelopes) => envelopes.iter().find_map(is_kill),
-            Queue::Idle | Queue::Empty | Queue::Dead(_) => None,
-        }
+    /// The reason of the first kill that was queued.
+    pub(crate) fn queued_kill(&self) -> Option<&Reason> {
+        self.extras.as_ref()?.killed.as_ref()
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -70,12 +71,33 @@ impl<P: Port> Inner<P> {
     }
 }
 
+impl<M: Message> Envelope<M> {
+    /// Which handler it is for.
+    #[inline]
+    pub(crate) fn handler(&self) -> u32 {
+        match self {
+            Self::User(message) => message.handler(),
+            Self::From(from) => from.1.handler(),
+            Self::Job(_) | Self::Kill(_) => CLOSURE,
+        }
+    }
+}
+
+/// How quick a new port is taken to be.
+fn first_pace<P: Port>(number: u64) -> Pace {
+    if P::BLOCKING {
+        Pace::slow_from_birth(number)
+    } else {
+        Pace::unknown(number)
+    }
+}
+
 impl<P: Port> Cell<P> {
     /// A port that is ready for messages.
     pub(crate) fn idle(node: Node, number: u64, state: P) -> Self {
         Self {
+            pace: first_pace::<P>(number),
             node,
-            number,
             inner: Mutex::new(Inner {
                 queue: Queue::Idle,
                 state: Some(state),
@@ -87,8 +109,8 @@ impl<P: Port> Cell<P> {
     /// A port whose init function has still to run. The caller schedules it.
     pub(crate) fn spawning(node: Node, number: u64, extras: Extras) -> Self {
         Self {
+            pace: first_pace::<P>(number),
             node,
-            number,
             inner: Mutex::new(Inner {
                 queue: Queue::Empty,
                 state: None,
@@ -104,12 +126,35 @@ impl<P: Port> Cell<P> {
 
     /// The reason of the first kill in the queue.
     pub(crate) fn queued_kill(&self) -> Option<Reason> {
-        self.lock().queued_kill()
+        self.lock().queued_kill().cloned()
+    }
+
+    /// For senders, who come in numbers. One that finds another at work stands back, for longer each time, so that the other puts many
+    /// messages into the queue in a row: passing the lock to and fro for each message would cost both of them a lot more.
+    #[inline]
+    fn lock_politely(&self) -> MutexGuard<'_, Inner<P>> {
+        match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => self.stand_back(),
+        }
+    }
+
+    #[cold]
+    fn stand_back(&self) -> MutexGuard<'_, Inner<P>> {
+        for round in 0..ROUNDS {
+            (0..4 << round).for_each(|_| hint::spin_loop());
+            if let Ok(inner) = self.inner.try_lock() {
+                return inner;
+            }
+        }
+        // Its holder has been interrupted, most likely.
+        self.lock()
     }
 
     #[inline]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
-        let mut inner = self.lock();
+        let mut inner = self.lock_politely();
         if inner.queue.is_dead() {
             drop(inner);
             drop(envelope);
@@ -135,7 +180,7 @@ impl<P: Port> Cell<P> {
 
     fn port_id(&self) -> PortId {
         let name = self.spawned_name();
-        self.node.port_id_of(self.number, name.as_deref())
+        self.node.port_id_of(self.number(), name.as_deref())
     }
 }
 
@@ -145,11 +190,36 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn number(&self) -> u64 {
-        self.number
+        self.pace.number()
     }
 
-    fn run(self: Arc<Self>, budget: &mut usize) {
-        crate::exec::work::run(self, budget);
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+        crate::exec::work::run(self, turn);
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    fn record(&self) -> &'static Record {
+        P::record()
+    }
+
+    fn is_blocking(&self) -> bool {
+        P::BLOCKING && !self.node.scheduler().is_timeless()
+    }
+
+    fn handler_name(&self, handler: u32) -> &'static str {
+        let name = P::Msg::HANDLERS.get(handler as usize);
+        name.copied().unwrap_or("(a closure)")
+    }
+
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        if !self.lock().queue.is_dead() {
+            // The thread may be running another port, which may have killed itself.
+            let _scope = crate::exec::current::Scope::enter(&*self);
+            crate::exec::work::die(&self, None, Queue::Empty, reason);
+        }
     }
 
     fn kill(&self, reason: Reason) -> Pushed {
@@ -159,13 +229,13 @@ impl<P: Port> AnyPort for Cell<P> {
             drop(reason);
             return Pushed::Dead;
         }
-        let pushed = inner.queue.push(Envelope::Kill(reason));
-        if let Some(extras) = &inner.extras
-            && let Some(waiting) = &extras.waiting
-        {
+        let extras = inner.extras();
+        // Whoever starts a handler that waits has to know, and looks through no queue for it.
+        extras.killed.get_or_insert_with(|| reason.clone());
+        if let Some(waiting) = &extras.waiting {
             waiting.notify_one();
         }
-        pushed
+        inner.queue.push(Envelope::Kill(reason))
     }
 
     fn job(&self, job: Job) -> Pushed {
@@ -179,7 +249,7 @@ impl<P: Port> AnyPort for Cell<P> {
     ) -> Result<Pushed, DecodeError> {
         let cx = Decoding {
             node: &self.node,
-            port: self.number,
+            port: self.number(),
         };
         // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
         let read = guard::run(|| P::Msg::read(message, &cx));

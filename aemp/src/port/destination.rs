@@ -91,7 +91,7 @@ impl Destination {
         match self.local() {
             Some(port) => Monitor::local(&port, action),
             None => {
-                action.fire(&Reason::no_such_port(self.id.as_str()));
+                super::absent::fire(action, Reason::no_such_port(self.id.as_str()), &self.node);
                 Monitor::gone()
             }
         }

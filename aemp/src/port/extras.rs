@@ -25,6 +25,8 @@ pub(crate) struct Extras {
     pub(crate) tasks: Vec<(u64, AbortHandle)>,
     /// What timers that have not fired yet will run.
     pub(crate) jobs: HashMap<u64, Job>,
+    /// The reason of the first kill that was queued.
+    pub(crate) killed: Option<Reason>,
     /// Set while an async handler waits; a notification cancels it.
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.

@@ -14,12 +14,14 @@ const SHARDS: usize = 16;
 const SHARD_BITS: u32 = 4;
 /// Index within a shard: with the shard's bits, the low half of a number.
 const INDEX_BITS: u32 = 28;
+/// The last generation of a slot: what is beside it in a word is how quick the port is.
+pub(crate) const MAX_GENERATION: u32 = (1 << 24) - 1;
 /// How many slots are looked at under one lock: some microseconds.
 const SOME: usize = 1024;
 
 /// The ports that live, sixteen bytes each beside their cells.
 ///
-/// A number is `generation << 32 | index << 4 | shard`. The generation grows with every use of a slot, and a
+/// A number is `generation << 32 | index << 4 | shard`, with a generation of 24 bits. The generation grows with every use of a slot, and a
 /// slot whose generation is used up is retired, so no number comes back while the process lives.
 pub(crate) struct Table {
     shards: [Mutex<Shard>; SHARDS],
@@ -183,7 +185,7 @@ impl Shard {
     fn vacate(&mut self, index: usize, generation: u32) -> Arc<dyn AnyPort> {
         self.live -= 1;
         // A retired slot is vacant but in no list.
-        let reusable = generation != u32::MAX;
+        let reusable = generation < MAX_GENERATION;
         let vacant = Slot::Vacant {
             next: self.free,
             generation: generation.wrapping_add(1),

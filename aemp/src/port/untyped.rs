@@ -122,6 +122,7 @@ impl Port for Untyped {
 
 impl Message for UntypedMsg {
     const USES_ORIGIN: bool = true;
+    const HANDLERS: &'static [&'static str] = &["(untyped)"];
 
     fn decode(
         tag: &str,

@@ -322,6 +322,11 @@ impl Peer {
         }
     }
 
+    /// Our own node has ended: all monitors, to be fired by the caller. Nothing is sent any more.
+    pub fn close(&mut self) -> Vec<MonitorId> {
+        self.drain()
+    }
+
     /// The monitors that were handed out have fired. Returns those that were set meanwhile, to be fired too; if there
     /// are none, the node is now down, or connecting again.
     #[must_use]

@@ -1,9 +1,11 @@
-//! What a contender provides: three kinds of actors and a place to run.
+//! What a contender provides: four kinds of actors and a place to run.
 //!
 //! The workloads are written once, against these traits. A contender writes its actors as its own
 //! documentation would, and takes the fastest reasonable way that its API offers.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,17 +37,20 @@ pub(crate) trait Framework: Clone + Send + Sync + 'static {
     type Counter: Counter;
     /// The handle of an actor that passes a token on.
     type Relay: Relay;
+    /// The handle of an actor whose handlers take time.
+    type Labourer: Labourer;
 
     /// Called within the runtime, once for each measurement.
     fn start() -> Self;
 
-    /// Runs a workload to its end, on a worker thread rather than on the calling one.
-    fn run<T, F>(body: impl FnOnce(Self) -> F + Send + 'static) -> T
+    /// Runs a workload to its end with this many workers, on one of them rather than on the calling
+    /// thread.
+    fn run<T, F>(workers: usize, body: impl FnOnce(Self) -> F + Send + 'static) -> T
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let runtime = runtime::multi_thread();
+        let runtime = runtime::of_workers(workers);
         let task = runtime.spawn(async { body(Self::start()).await });
         runtime.block_on(task).expect("no workload panics")
     }
@@ -72,6 +77,10 @@ pub(crate) trait Framework: Clone + Send + Sync + 'static {
 
     /// A new relay, which reports on `done` when a token has no hops left.
     fn relay(&self, place: Place, done: Done) -> impl Future<Output = Self::Relay> + Send;
+
+    /// A new labourer. Frameworks that bind an actor to a thread take the one of this number, modulo
+    /// the number of workers; the workload's own code runs on number 0. The others ignore it.
+    fn labourer(&self, thread: usize) -> impl Future<Output = Self::Labourer> + Send;
 
     /// Spawns a tree of actors in which each spawns ten others, `depth` levels below the root. The
     /// leaves report 1, every other actor reports 1 and what its children reported, and each stops
@@ -106,6 +115,63 @@ pub(crate) trait Relay: Clone + Send + Sync + 'static {
     fn pass(&self, hops: u64) -> impl Future<Output = ()> + Send;
 }
 
+/// The handle of an actor whose handlers take time.
+///
+/// A handler keeps its thread for as long as its job takes, as code does that computes, reads a file
+/// or calls a library that blocks. It drops the latch that came with the job when the job is done.
+pub(crate) trait Labourer: Clone + Send + Sync + 'static {
+    /// Sends a job.
+    fn toil(&self, job: Job, latch: Latch) -> impl Future<Output = ()> + Send;
+
+    /// Sends a message whose handler sends the job to each of the others, with the latch beside it, and
+    /// then does a job of its own.
+    fn hand_out(
+        &self,
+        job: Job,
+        others: Vec<(Self, Latch)>,
+        own: Job,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Calls for a job, and waits until it is done, or for as long as the framework's own way to limit
+    /// a call says: whether it was done.
+    fn call(
+        &self,
+        job: Job,
+        latch: Latch,
+        limit: Option<Duration>,
+    ) -> impl Future<Output = bool> + Send;
+}
+
+/// What a labourer does with its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Blocks the thread and leaves the core to others.
+    Sleep(Duration),
+    /// Reads the clock until the time is over: the system's sleep is too coarse for short jobs.
+    Spin(Duration),
+}
+
+impl Job {
+    /// A job that is done at once.
+    pub(crate) const NOTHING: Self = Self::Sleep(Duration::ZERO);
+
+    pub(crate) fn run(self) {
+        match self {
+            Self::Sleep(time) => thread::sleep(time),
+            Self::Spin(time) => {
+                let start = Instant::now();
+                while start.elapsed() < time {}
+            }
+        }
+    }
+
+    pub(crate) fn time(self) -> Duration {
+        match self {
+            Self::Sleep(time) | Self::Spin(time) => time,
+        }
+    }
+}
+
 /// Opens when the last clone of it is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
@@ -113,8 +179,9 @@ pub(crate) struct Latch {
 }
 
 impl Latch {
-    /// A latch, and the future that resolves when it opens.
-    pub(crate) fn new() -> (Self, impl Future<Output = ()> + Send) {
+    /// A latch, and the future that resolves when it opens: to the time at which it did, because the one
+    /// that waits may run later.
+    pub(crate) fn new() -> (Self, impl Future<Output = Instant> + Send) {
         let (sender, opened) = oneshot::channel();
         let latch = Self {
             _open: Arc::new(Opener(Some(sender))),
@@ -126,12 +193,12 @@ impl Latch {
 }
 
 #[derive(Debug)]
-struct Opener(Option<oneshot::Sender<()>>);
+struct Opener(Option<oneshot::Sender<Instant>>);
 
 impl Drop for Opener {
     fn drop(&mut self) {
         if let Some(sender) = self.0.take() {
-            let _ = sender.send(());
+            let _ = sender.send(Instant::now());
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::local::contenders::{CONTENDERS, Contender};
 use crate::local::framework::Framework;
 use crate::local::workloads;
 use crate::resident::{kilobytes, resident};
+use crate::runtime;
 
 const CHILD: &str = "--memory-child";
 
@@ -56,7 +57,7 @@ pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
 
 /// Bytes per actor, the handle that keeps it included.
 pub(crate) fn idle<F: Framework>(actors: u64) -> Option<f64> {
-    F::run(move |framework| async move {
+    F::run(runtime::usual_workers(), move |framework| async move {
         // The runtime's threads and the allocator's arenas are there before the count begins.
         workloads::visit_all(&workloads::counters(&framework, 100).await).await;
         let before = resident()?;

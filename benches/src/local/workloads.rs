@@ -1,11 +1,15 @@
 //! The workloads, each written once for all contenders.
 
+mod blocking;
+
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use crate::local::framework::{Counter, Framework, Latch, Place, Relay};
+use crate::local::workloads::blocking::{BLOCKING, Blocking};
 use crate::report::{self, Unit};
+use crate::runtime;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +24,10 @@ pub(crate) enum Workload {
     Memory,
     Visit,
     Tree,
+    Blocking(Blocking),
 }
 
-pub(crate) const WORKLOADS: [Workload; 10] = [
+const QUICK: [Workload; 10] = [
     Workload::OneWay,
     Workload::FanIn,
     Workload::Call,
@@ -34,6 +39,12 @@ pub(crate) const WORKLOADS: [Workload; 10] = [
     Workload::Visit,
     Workload::Tree,
 ];
+
+/// All workloads, in the order of the report.
+pub(crate) fn all() -> Vec<Workload> {
+    let blocking = BLOCKING.iter().copied().map(Workload::Blocking);
+    QUICK.into_iter().chain(blocking).collect()
+}
 
 impl Workload {
     /// The name that `--only` takes.
@@ -49,6 +60,7 @@ impl Workload {
             Self::Memory => "memory",
             Self::Visit => "visit",
             Self::Tree => "tree",
+            Self::Blocking(blocking) => blocking.name,
         }
     }
 
@@ -64,6 +76,7 @@ impl Workload {
             Self::Memory => "memory per idle port after one message,",
             Self::Visit => "one message to each of 100,000 ports",
             Self::Tree => "tree of 111,111 actors, spawn and sum up",
+            Self::Blocking(blocking) => blocking.title,
         }
     }
 
@@ -72,7 +85,23 @@ impl Workload {
             Self::Call => Unit::cost("ns"),
             Self::Memory => Unit::cost("bytes"),
             Self::Visit | Self::Tree => Unit::cost("ms"),
+            Self::Blocking(blocking) => blocking.unit(),
             _ => Unit::rate("M/s"),
+        }
+    }
+
+    /// The best figure that is possible at all, where that is known.
+    pub(crate) fn ideal(self, sizes: &Sizes) -> Option<f64> {
+        match self {
+            Self::Blocking(blocking) => blocking.ideal(sizes),
+            _ => None,
+        }
+    }
+
+    fn workers(self) -> usize {
+        match self {
+            Self::Blocking(blocking) => blocking.workers,
+            _ => runtime::usual_workers(),
         }
     }
 }
@@ -90,6 +119,11 @@ pub(crate) struct Sizes {
     pub(crate) idle_actors: u64,
     visited: u64,
     tree_depth: u32,
+    long_jobs: u32,
+    short_jobs: u32,
+    slow_calls: u32,
+    slow_call: Duration,
+    busy_jobs: u32,
 }
 
 impl Sizes {
@@ -104,6 +138,11 @@ impl Sizes {
         idle_actors: 1_000_000,
         visited: 100_000,
         tree_depth: 5,
+        long_jobs: 64,
+        short_jobs: 1_000,
+        slow_calls: 3,
+        slow_call: Duration::from_millis(200),
+        busy_jobs: 100,
     };
 
     pub(crate) const SMOKE: Self = Self {
@@ -117,12 +156,17 @@ impl Sizes {
         idle_actors: 1_000,
         visited: 100,
         tree_depth: 2,
+        long_jobs: 4,
+        short_jobs: 20,
+        slow_calls: 1,
+        slow_call: Duration::from_millis(30),
+        busy_jobs: 3,
     };
 }
 
 /// Measures one workload once, in a runtime of its own.
 pub(crate) fn measure<F: Framework>(workload: Workload, sizes: Sizes) -> f64 {
-    F::run(move |framework| async move {
+    F::run(workload.workers(), move |framework| async move {
         match workload {
             Workload::OneWay => one_way(&framework, sizes.messages).await,
             Workload::FanIn => fan_in(&framework, sizes.messages).await,
@@ -134,6 +178,7 @@ pub(crate) fn measure<F: Framework>(workload: Workload, sizes: Sizes) -> f64 {
             Workload::Memory => unreachable!("measured in a process of its own"),
             Workload::Visit => visit(&framework, sizes.visited).await,
             Workload::Tree => tree(&framework, sizes.tree_depth).await,
+            Workload::Blocking(blocking) => blocking.measure(&framework, &sizes).await,
         }
     })
 }

@@ -112,7 +112,9 @@ fn role(role: &Role) -> String {
 async fn work(pool: &Pool<WorkerRef>) -> BTreeMap<String, u32> {
     let mut done = BTreeMap::new();
     for _ in 0..ROUND {
-        let worker = pool.wait(Pick::RoundRobin).await;
+        let Ok(worker) = pool.wait(Pick::RoundRobin).await else {
+            break;
+        };
         if let Ok(Ok((node, _))) = timeout(CALL, worker.whoami()).await {
             *done.entry(node).or_default() += 1;
         }

@@ -29,7 +29,7 @@ async fn workers_come_and_go_with_their_nodes() {
     let pool = g.pool::<WorkerRef>("workers").unwrap();
     assert!(pool.is_empty() && pool.pick(Pick::RoundRobin).is_none());
     worker::on(&g, "a", "workers".into());
-    let first = soon(pool.wait(Pick::Random)).await;
+    let first = soon(pool.wait(Pick::Random)).await.unwrap();
     assert_eq!(soon(first.name()).await.unwrap(), "a");
     let second = worker::on(&g, "b", "workers".into());
     soon(async {
@@ -72,10 +72,29 @@ async fn a_pool_works_without_a_network() {
     assert_eq!(
         soon(pool.wait(Pick::RoundRobin))
             .await
+            .unwrap()
             .name()
             .await
             .unwrap(),
         "x"
     );
     assert_eq!(pool.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_worker_on_a_node_that_has_stopped() {
+    let networked = start("g", &[]).await;
+    for node in [Node::local().unwrap(), networked] {
+        let before = node.pool::<WorkerRef>("nobody").unwrap();
+        let before = tokio::spawn(async move { before.wait(Pick::Random).await.err() });
+        tokio::task::yield_now().await;
+        stop([node.clone()]).await;
+        let after = node.pool::<WorkerRef>("nobody").unwrap();
+        for error in [
+            soon(before).await.unwrap(),
+            soon(after.wait(Pick::Random)).await.err(),
+        ] {
+            assert!(matches!(error, Some(aemp::DbError::Stopped)), "{error:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod common;
 mod connecting;
 mod functions;
 mod inspect;
+mod life;
 mod limits;
 mod logs;
 mod malformed;

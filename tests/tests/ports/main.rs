@@ -3,10 +3,12 @@
 mod ages;
 mod arguments;
 mod backpressure;
+mod blocked;
 mod bound;
 mod cal;
 mod calls;
 mod create;
+mod executor;
 mod failures;
 mod kill;
 mod model;

@@ -4,6 +4,7 @@ mod child;
 mod cluster;
 #[path = "../network/common.rs"]
 mod common;
+mod logs;
 mod losses;
 mod member;
 mod networks;

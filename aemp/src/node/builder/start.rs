@@ -65,11 +65,13 @@ impl NodeBuilder {
     fn remark_file(&self, file: &ConfigFile) {
         let path = file.path().display();
         if self.config_file.is_some() && !file.path().exists() {
-            tracing::info!("{path}: there is no such configuration file");
+            crate::guard::log(|| tracing::info!("{path}: there is no such configuration file"));
         } else if let Some(profile) = &self.profile
             && matches!(file.profile(profile), Ok(None))
         {
-            tracing::info!("{path}: there is no profile {profile:?}, only the top level counts");
+            crate::guard::log(|| {
+                tracing::info!("{path}: there is no profile {profile:?}, only the top level counts")
+            });
         }
     }
 
@@ -87,7 +89,11 @@ impl NodeBuilder {
         let binds = settings.binds.as_deref().unwrap_or_default();
         let none = secret.is_none() && settings.cert.is_none();
         if none && !(binds.is_empty() && settings.seeds.is_empty()) {
-            tracing::warn!("secret: there is none, and no cert, so that no connection is possible");
+            crate::guard::log(|| {
+                tracing::warn!(
+                    "secret: there is none, and no cert, so that no connection is possible"
+                )
+            });
         }
         tls::check(settings)?;
         Ok(NetConfig {
@@ -157,10 +163,10 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 /// What is worth a word, but no reason not to start.
 fn remark(settings: &Settings) {
     for place in &settings.unknown {
-        tracing::warn!("{place}: there is no such key");
+        crate::guard::log(|| tracing::warn!("{place}: there is no such key"));
     }
     if settings.eval.is_some() {
-        tracing::warn!("eval: Perl code is not run by this implementation");
+        crate::guard::log(|| tracing::warn!("eval: Perl code is not run by this implementation"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Remote;
-use crate::{port::reply::FarCaller, proto::peer::ConnId};
+use crate::port::reply::FarCaller;
 
 /// How many of those that have gone before their call was handled are remembered.
 const REMEMBERED: usize = 1024;
@@ -76,8 +76,8 @@ impl Remote {
         }
     }
 
-    /// The connection has ended, and with it all calls that came over it.
-    pub(super) fn lose_callers(&self, _conn: ConnId) {
+    /// The connection has ended, and with it all calls that came over it; or our own node has.
+    pub(super) fn lose_callers(&self) {
         let known = std::mem::take(&mut *self.callers.lock());
         known.held.values().for_each(|caller| caller.leave());
     }

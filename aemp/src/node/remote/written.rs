@@ -20,10 +20,20 @@ thread_local! {
 }
 
 /// What senders assume of a node before they have its lock. It may be out of date: then a packet is written once more.
-#[derive(Default)]
 pub(super) struct Manner {
+    limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
+}
+
+impl Manner {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            format: AtomicU8::new(VALUES),
+            is_ours: AtomicBool::new(false),
+        }
+    }
 }
 
 /// For a node that is not connected: packets wait as values.
@@ -86,10 +96,6 @@ impl Remote {
         }
     }
 
-    fn packet_limits(&self) -> Limits {
-        self.node.0.remotes.limits.packet
-    }
-
     /// Sends a packet to a port there; `write` adds what comes behind the port's name.
     pub(crate) fn send(
         &self,
@@ -119,7 +125,7 @@ impl Remote {
         format: Option<Format>,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<Written, EncodeError> {
-        let limits = self.packet_limits();
+        let limits = self.manner.limits;
         let Some(format) = format else {
             return Written::values(values(limits, write)?, limits);
         };
@@ -141,7 +147,7 @@ impl Remote {
             Written::Values { values, .. } => values,
             Written::Bytes { format, bytes } => {
                 let read = guarded(|| {
-                    let reader = format.reader(&bytes, self.packet_limits());
+                    let reader = format.reader(&bytes, self.manner.limits);
                     let values = reader.and_then(|mut reader| reader.rest());
                     values.map_err(|error| EncodeError::Custom(error.to_string()))
                 });

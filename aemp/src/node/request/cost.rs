@@ -7,7 +7,7 @@ use aemp_codec::{PortId, Value};
 use crate::{
     Node,
     node::remote::Remote,
-    proto::{request::Request, weight},
+    proto::{mesh::Level, request::Request, weight},
 };
 
 /// What looking into the node costs: an answer may list thousands of ports or connections.
@@ -73,11 +73,11 @@ impl Node {
             return true;
         }
         if from.account().is_news("relay") {
-            let (from, to) = (from.id(), to.node());
-            tracing::warn!(
-                node = %from,
-                "{from}: a message to {to} is not passed on: {queued} bytes wait there, max_queue_bytes is {most}"
+            let (id, to) = (from.id(), to.node());
+            let text = format!(
+                "{id}: a message to {to} is not passed on: {queued} bytes wait there, max_queue_bytes is {most}"
             );
+            from.say(Level::Warn, text);
         }
         false
     }

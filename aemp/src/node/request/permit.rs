@@ -6,6 +6,7 @@ use crate::{
     Node, Reason,
     node::{remote::Remote, short},
     port::{any::AnyPort, monitor::Action},
+    proto::mesh::Level,
 };
 
 impl Node {
@@ -102,8 +103,7 @@ impl Node {
 pub(super) fn reached(from: &Remote, limit: &'static str, setting: usize, so: &str) -> String {
     let text = format!("{limit} ({setting}) reached: {so}");
     if from.account().is_news(limit) {
-        let from = from.id();
-        tracing::warn!(node = %from, "{from}: {text}");
+        from.say(Level::Warn, format!("{}: {text}", from.id()));
     }
     text
 }

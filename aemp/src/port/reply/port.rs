@@ -3,13 +3,18 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
 
 use crate::{
     CallError, Node, Reason,
+    exec::{
+        drainer::Turn,
+        pace::{Pace, Record},
+    },
+    node::life::NODE_STOPPED,
     port::{
         any::{AnyPort, Counts},
         extras::{Extras, Job},
@@ -107,7 +112,30 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         self.number
     }
 
-    fn run(self: Arc<Self>, _budget: &mut usize) {}
+    fn run(self: Arc<Self>, _turn: &mut Turn<'_>) {}
+
+    fn pace(&self) -> &Pace {
+        // It is never run.
+        static PACE: OnceLock<Pace> = OnceLock::new();
+        PACE.get_or_init(|| Pace::unknown(0))
+    }
+
+    fn record(&self) -> &'static Record {
+        static RECORD: Record = Record::new();
+        &RECORD
+    }
+
+    fn handler_name(&self, _handler: u32) -> &'static str {
+        "reply"
+    }
+
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        let reason = match reason.is_normal() {
+            true => Reason::transport_error(self.node.id().as_str(), NODE_STOPPED),
+            false => reason.clone(),
+        };
+        self.kill(reason);
+    }
 
     fn kill(&self, reason: Reason) -> Pushed {
         let outcome = Outcome::Failed(CallError::of_killed(&reason));

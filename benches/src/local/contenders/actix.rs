@@ -1,6 +1,8 @@
 //! actix: actors bound to threads, called arbiters; a type per message.
 
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler, Message,
@@ -8,38 +10,49 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use crate::local::framework::{self, Done, Framework, Latch, Place};
+use crate::local::framework::{self, Done, Framework, Job, Latch, Place};
 
 /// With two arbiters, one runs the workload's own code and half of the actors. With one, nothing
-/// ever crosses threads, and the second core is idle.
+/// ever crosses threads, and the second core is idle. Where a workload wants more workers than two,
+/// there are more arbiters, for labourers alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Actix<const ARBITERS: usize> {
     far: ArbiterHandle,
+    others: Arc<[ArbiterHandle]>,
 }
 
 impl<const ARBITERS: usize> Framework for Actix<ARBITERS> {
     type Counter = Addr<Counter>;
     type Relay = Addr<Relay>;
+    type Labourer = Addr<Labourer>;
 
     fn start() -> Self {
         Self {
             far: Arbiter::new().handle(),
+            others: Arc::default(),
         }
     }
 
     /// A system wants a thread of its own, and its first arbiter is that thread.
-    fn run<T, F>(body: impl FnOnce(Self) -> F + Send + 'static) -> T
+    fn run<T, F>(workers: usize, body: impl FnOnce(Self) -> F + Send + 'static) -> T
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let system = move || {
             System::new().block_on(async {
-                let framework = Self::start();
-                let far = framework.far.clone();
+                let mut framework = Self::start();
+                if ARBITERS > 1 {
+                    let others = (2..workers).map(|_| Arbiter::new().handle());
+                    framework.others = others.collect();
+                }
+                let (far, others) = (framework.far.clone(), Arc::clone(&framework.others));
                 let result = body(framework).await;
                 if ARBITERS > 1 {
                     far.stop();
+                    for other in others.iter() {
+                        other.stop();
+                    }
                 }
                 System::current().stop();
                 result
@@ -75,6 +88,15 @@ impl<const ARBITERS: usize> Framework for Actix<ARBITERS> {
 
     async fn relay(&self, place: Place, done: Done) -> Self::Relay {
         spawn(&self.far, Self::place(place), Relay { next: None, done })
+    }
+
+    /// An actor never leaves its arbiter: labourers are dealt out to all of them.
+    async fn labourer(&self, thread: usize) -> Self::Labourer {
+        match thread % (2 + self.others.len()) {
+            0 => spawn(&self.far, Place::Near, Labourer),
+            1 => spawn(&self.far, Self::place(Place::Far), Labourer),
+            other => spawn(&self.others[other - 2], Place::Far, Labourer),
+        }
     }
 
     /// The root's subtrees are spread over both threads, and stay there.
@@ -213,6 +235,58 @@ impl framework::Relay for Addr<Relay> {
 
     async fn pass(&self, hops: u64) {
         self.do_send(Pass(hops));
+    }
+}
+
+pub(crate) struct Labourer;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Toil(Job, Latch);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct HandOut(Job, Vec<(Addr<Labourer>, Latch)>, Job);
+
+impl Actor for Labourer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Toil> for Labourer {
+    type Result = ();
+
+    fn handle(&mut self, Toil(job, _latch): Toil, _: &mut Self::Context) {
+        job.run();
+    }
+}
+
+impl Handler<HandOut> for Labourer {
+    type Result = ();
+
+    fn handle(&mut self, message: HandOut, _: &mut Self::Context) {
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            other.do_send(Toil(job, latch));
+        }
+        own.run();
+    }
+}
+
+impl framework::Labourer for Addr<Labourer> {
+    async fn toil(&self, job: Job, latch: Latch) {
+        self.do_send(Toil(job, latch));
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        self.do_send(HandOut(job, others, own));
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let call = self.send(Toil(job, latch));
+        match limit {
+            Some(limit) => call.timeout(limit).await.is_ok(),
+            None => call.await.is_ok(),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The subject of the bench, written as its documentation would.
 
+use std::time::Duration;
+
 use aemp::{Cx, Local, Node, port};
 use tokio::sync::mpsc;
 
-use crate::local::framework::{Counter, Done, Framework, Latch, Place, Relay};
+use crate::local::framework::{Counter, Done, Framework, Job, Labourer, Latch, Place, Relay};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Aemp(Node);
@@ -50,6 +52,34 @@ impl Passer {
             (_, Some(next)) => drop(next.pass(hops - 1)),
             (_, None) => {}
         }
+    }
+}
+
+struct Hand;
+
+type Others = Vec<(HandRef, Latch)>;
+
+#[port]
+impl Hand {
+    #[rcv]
+    fn toil(&mut self, errand: Local<(Job, Latch)>) {
+        errand.0.0.run();
+    }
+
+    #[rcv]
+    fn hand_out(&mut self, errand: Local<(Job, Others, Job)>) {
+        let Local((job, others, own)) = errand;
+        for (other, latch) in others {
+            other.toil(Local((job, latch)));
+        }
+        own.run();
+    }
+
+    /// The same as `toil`, for callers that want to know when it is done.
+    #[rcv]
+    fn serve(&mut self, errand: Local<(Job, Latch)>) -> bool {
+        errand.0.0.run();
+        true
     }
 }
 
@@ -109,6 +139,7 @@ impl Branch {
 impl Framework for Aemp {
     type Counter = SumRef;
     type Relay = PasserRef;
+    type Labourer = HandRef;
 
     fn start() -> Self {
         Self(Node::local().expect("called within a runtime"))
@@ -123,6 +154,10 @@ impl Framework for Aemp {
 
     async fn relay(&self, _: Place, done: Done) -> Self::Relay {
         self.0.port(Passer { next: None, done })
+    }
+
+    async fn labourer(&self, _: usize) -> Self::Labourer {
+        self.0.port(Hand)
     }
 
     async fn tree(&self, depth: u32) -> u64 {
@@ -160,5 +195,23 @@ impl Relay for PasserRef {
 
     async fn pass(&self, hops: u64) {
         Self::pass(self, hops);
+    }
+}
+
+impl Labourer for HandRef {
+    async fn toil(&self, job: Job, latch: Latch) {
+        Self::toil(self, Local((job, latch)));
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        Self::hand_out(self, Local((job, others, own)));
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let mut call = self.serve(Local((job, latch)));
+        if let Some(limit) = limit {
+            call = call.timeout(limit);
+        }
+        call.await.is_ok()
     }
 }

@@ -1,13 +1,14 @@
 //! kameo: a task and a channel per actor, a type per message.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use kameo::actor::{ActorRef, Spawn};
 use kameo::mailbox;
 use kameo::message::{Context, Message};
 use tokio::sync::oneshot;
 
-use crate::local::framework::{self, Done, Framework, Latch, Place};
+use crate::local::framework::{self, Done, Framework, Job, Latch, Place};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Kameo;
@@ -15,6 +16,7 @@ pub(crate) struct Kameo;
 impl Framework for Kameo {
     type Counter = ActorRef<Counter>;
     type Relay = ActorRef<Relay>;
+    type Labourer = ActorRef<Labourer>;
 
     fn start() -> Self {
         Self
@@ -29,6 +31,10 @@ impl Framework for Kameo {
 
     async fn relay(&self, _: Place, done: Done) -> Self::Relay {
         spawn(Relay { next: None, done })
+    }
+
+    async fn labourer(&self, _: usize) -> Self::Labourer {
+        spawn(Labourer)
     }
 
     async fn tree(&self, depth: u32) -> u64 {
@@ -151,6 +157,58 @@ impl framework::Relay for ActorRef<Relay> {
 
     async fn pass(&self, hops: u64) {
         tell(self, Pass(hops));
+    }
+}
+
+pub(crate) struct Labourer;
+
+struct Toil(Job, Latch);
+struct HandOut(Job, Vec<(ActorRef<Labourer>, Latch)>, Job);
+
+impl kameo::Actor for Labourer {
+    type Args = Self;
+    type Error = Infallible;
+
+    async fn on_start(state: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(state)
+    }
+}
+
+impl Message<Toil> for Labourer {
+    type Reply = ();
+
+    async fn handle(&mut self, Toil(job, _latch): Toil, _: &mut Context<Self, ()>) {
+        job.run();
+    }
+}
+
+impl Message<HandOut> for Labourer {
+    type Reply = ();
+
+    async fn handle(&mut self, message: HandOut, _: &mut Context<Self, ()>) {
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            tell(&other, Toil(job, latch));
+        }
+        own.run();
+    }
+}
+
+impl framework::Labourer for ActorRef<Labourer> {
+    async fn toil(&self, job: Job, latch: Latch) {
+        tell(self, Toil(job, latch));
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        tell(self, HandOut(job, others, own));
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let call = self.ask(Toil(job, latch));
+        match limit {
+            Some(limit) => call.reply_timeout(limit).send().await.is_ok(),
+            None => call.send().await.is_ok(),
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! ractor: a task and four channels per actor, one message enum.
 
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::oneshot;
 
-use crate::local::framework::{self, Done, Framework, Latch, Place};
+use crate::local::framework::{self, Done, Framework, Job, Latch, Place};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Ractor;
@@ -11,6 +14,7 @@ pub(crate) struct Ractor;
 impl Framework for Ractor {
     type Counter = ActorRef<CounterMessage>;
     type Relay = ActorRef<RelayMessage>;
+    type Labourer = ActorRef<LabourerMessage>;
 
     fn start() -> Self {
         Self
@@ -22,6 +26,10 @@ impl Framework for Ractor {
 
     async fn relay(&self, _: Place, done: Done) -> Self::Relay {
         spawn(Relay, done).await
+    }
+
+    async fn labourer(&self, _: usize) -> Self::Labourer {
+        spawn(Labourer, ()).await
     }
 
     async fn tree(&self, depth: u32) -> u64 {
@@ -154,6 +162,66 @@ impl framework::Relay for ActorRef<RelayMessage> {
 
     async fn pass(&self, hops: u64) {
         let _ = self.cast(RelayMessage::Pass(hops));
+    }
+}
+
+pub(crate) struct Labourer;
+
+#[derive(Debug)]
+pub(crate) enum LabourerMessage {
+    Toil(Job, Latch),
+    HandOut(Job, Vec<(ActorRef<Self>, Latch)>, Job),
+    Call(Job, Latch, RpcReplyPort<()>),
+}
+
+impl Actor for Labourer {
+    type Msg = LabourerMessage;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            LabourerMessage::Toil(job, _latch) => job.run(),
+            LabourerMessage::HandOut(job, others, own) => {
+                for (other, latch) in others {
+                    other.cast(LabourerMessage::Toil(job, latch))?;
+                }
+                own.run();
+            }
+            LabourerMessage::Call(job, _latch, reply) => {
+                job.run();
+                // A caller who waits no longer is no error.
+                let _ = reply.send(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl framework::Labourer for ActorRef<LabourerMessage> {
+    async fn toil(&self, job: Job, latch: Latch) {
+        let _ = self.cast(LabourerMessage::Toil(job, latch));
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        let _ = self.cast(LabourerMessage::HandOut(job, others, own));
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let message = |reply| LabourerMessage::Call(job, latch, reply);
+        matches!(
+            Self::call(self, message, limit).await,
+            Ok(CallResult::Success(()))
+        )
     }
 }
 

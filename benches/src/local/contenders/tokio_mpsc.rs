@@ -1,9 +1,12 @@
 //! The baseline: a task that owns its state, and a channel to it.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::local::framework::{Counter, Done, Framework, Latch, Place, Relay};
+use crate::local::framework::{Counter, Done, Framework, Job, Labourer, Latch, Place, Relay};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Bare;
@@ -21,6 +24,13 @@ pub(crate) enum RelayMessage {
     Pass(u64),
 }
 
+#[derive(Debug)]
+pub(crate) enum LabourerMessage {
+    Toil(Job, Latch),
+    HandOut(Job, Vec<(UnboundedSender<Self>, Latch)>, Job),
+    Call(Job, Latch, oneshot::Sender<()>),
+}
+
 enum NodeMessage {
     Grow(u32),
     Report(u64),
@@ -29,6 +39,7 @@ enum NodeMessage {
 impl Framework for Bare {
     type Counter = UnboundedSender<CounterMessage>;
     type Relay = UnboundedSender<RelayMessage>;
+    type Labourer = UnboundedSender<LabourerMessage>;
 
     fn start() -> Self {
         Self
@@ -43,6 +54,12 @@ impl Framework for Bare {
     async fn relay(&self, _: Place, done: Done) -> Self::Relay {
         let (sender, queue) = mpsc::unbounded_channel();
         tokio::spawn(relay(queue, done));
+        sender
+    }
+
+    async fn labourer(&self, _: usize) -> Self::Labourer {
+        let (sender, queue) = mpsc::unbounded_channel();
+        tokio::spawn(labour(queue));
         sender
     }
 
@@ -106,6 +123,43 @@ impl Relay for UnboundedSender<RelayMessage> {
 
     async fn pass(&self, hops: u64) {
         let _ = self.send(RelayMessage::Pass(hops));
+    }
+}
+
+async fn labour(mut queue: UnboundedReceiver<LabourerMessage>) {
+    while let Some(message) = queue.recv().await {
+        match message {
+            LabourerMessage::Toil(job, _latch) => job.run(),
+            LabourerMessage::HandOut(job, others, own) => {
+                for (other, latch) in others {
+                    let _ = other.send(LabourerMessage::Toil(job, latch));
+                }
+                own.run();
+            }
+            LabourerMessage::Call(job, _latch, reply) => {
+                job.run();
+                let _ = reply.send(());
+            }
+        }
+    }
+}
+
+impl Labourer for UnboundedSender<LabourerMessage> {
+    async fn toil(&self, job: Job, latch: Latch) {
+        let _ = self.send(LabourerMessage::Toil(job, latch));
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        let _ = self.send(LabourerMessage::HandOut(job, others, own));
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.send(LabourerMessage::Call(job, latch, reply));
+        match limit {
+            Some(limit) => matches!(timeout(limit, answer).await, Ok(Ok(()))),
+            None => answer.await.is_ok(),
+        }
     }
 }
 

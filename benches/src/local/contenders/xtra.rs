@@ -1,9 +1,12 @@
 //! xtra: a task and a channel per actor, a type per message.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use xtra::{Actor, Address, Context, Handler, Mailbox};
 
-use crate::local::framework::{self, Done, Framework, Latch, Place};
+use crate::local::framework::{self, Done, Framework, Job, Latch, Place};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Xtra;
@@ -11,6 +14,7 @@ pub(crate) struct Xtra;
 impl Framework for Xtra {
     type Counter = Address<Counter>;
     type Relay = Address<Relay>;
+    type Labourer = Address<Labourer>;
 
     fn start() -> Self {
         Self
@@ -28,6 +32,10 @@ impl Framework for Xtra {
 
     async fn relay(&self, _: Place, done: Done) -> Self::Relay {
         xtra::spawn_tokio(Relay { next: None, done }, Mailbox::unbounded())
+    }
+
+    async fn labourer(&self, _: usize) -> Self::Labourer {
+        xtra::spawn_tokio(Labourer, Mailbox::unbounded())
     }
 
     async fn tree(&self, depth: u32) -> u64 {
@@ -142,6 +150,55 @@ impl framework::Relay for Address<Relay> {
 
     async fn pass(&self, hops: u64) {
         tell(self, Pass(hops)).await;
+    }
+}
+
+pub(crate) struct Labourer;
+
+struct Toil(Job, Latch);
+struct HandOut(Job, Vec<(Address<Labourer>, Latch)>, Job);
+
+impl Actor for Labourer {
+    type Stop = ();
+
+    async fn stopped(self) {}
+}
+
+impl Handler<Toil> for Labourer {
+    type Return = ();
+
+    async fn handle(&mut self, Toil(job, _latch): Toil, _: &mut Context<Self>) {
+        job.run();
+    }
+}
+
+impl Handler<HandOut> for Labourer {
+    type Return = ();
+
+    async fn handle(&mut self, message: HandOut, _: &mut Context<Self>) {
+        let HandOut(job, others, own) = message;
+        for (other, latch) in others {
+            tell(&other, Toil(job, latch)).await;
+        }
+        own.run();
+    }
+}
+
+impl framework::Labourer for Address<Labourer> {
+    async fn toil(&self, job: Job, latch: Latch) {
+        tell(self, Toil(job, latch)).await;
+    }
+
+    async fn hand_out(&self, job: Job, others: Vec<(Self, Latch)>, own: Job) {
+        tell(self, HandOut(job, others, own)).await;
+    }
+
+    async fn call(&self, job: Job, latch: Latch, limit: Option<Duration>) -> bool {
+        let call = self.send(Toil(job, latch));
+        match limit {
+            Some(limit) => matches!(timeout(limit, call).await, Ok(Ok(()))),
+            None => call.await.is_ok(),
+        }
     }
 }
 

@@ -1,0 +1,284 @@
+//! The ways in which ports are run: by drainers, in place by a caller, and on threads of their own.
+
+use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
+
+use super::{
+    current, pace,
+    scheduler::{Scheduler, Searching, When, Work, schedule},
+    seat::{self, Before, Seat},
+    slice::Slice,
+    watch,
+};
+use crate::port::any::AnyPort;
+
+/// Messages handled before a drainer lets other tasks of the runtime run.
+const BUDGET: usize = 1024;
+/// Messages one port handles before the next port has its turn.
+const TURN: usize = 128;
+/// Ports that a caller runs in place: the one that it calls, and what that makes ready, as far as all are trusted.
+const IN_PLACE: usize = 16;
+/// One in so many runs in place is timed.
+const SAMPLE: u32 = 32;
+
+/// What a port is given to do: messages, until its turn is over.
+pub(crate) struct Turn<'a> {
+    pub(crate) left: usize,
+    seat: &'a Seat,
+}
+
+impl Turn<'_> {
+    /// The next message is for that handler.
+    #[inline]
+    pub(crate) fn next_message(&mut self, handler: u32) {
+        self.seat.next_message(handler);
+    }
+
+    /// A message has been handled. Whether the turn is over.
+    #[inline]
+    pub(crate) fn did_one(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.left = 0;
+    }
+}
+
+/// This thread runs ports of a node, or has ports made ready, for as long as this lives. What is left at the seat then goes to the
+/// drainers.
+pub(crate) struct Active<'a> {
+    scheduler: &'a Scheduler,
+    seat: Arc<Seat>,
+    /// What the thread was doing: a handler may run another runtime within itself.
+    before: usize,
+    goes_on: bool,
+}
+
+impl<'a> Active<'a> {
+    /// `None` when the thread is about to end.
+    pub(crate) fn begin(scheduler: &'a Scheduler) -> Option<Self> {
+        watch::stir();
+        let before = seat::active();
+        let seat = scheduler.seat()?;
+        seat::set_active(scheduler.address());
+        Some(Self {
+            scheduler,
+            seat,
+            before,
+            goes_on: false,
+        })
+    }
+
+    /// Runs a port for so many messages at most; how many it has handled, and one for itself.
+    fn run(&self, work: Work, messages: usize) -> usize {
+        let quick = seat::set_quick(work.is_likely_quick());
+        let before = self.seat.enter(work.number());
+        let mut turn = Turn {
+            left: messages,
+            seat: &self.seat,
+        };
+        {
+            let _scope = current::Scope::enter(&*work);
+            work.run(&mut turn);
+        }
+        let left = turn.left.min(messages);
+        self.seat.leave(before);
+        seat::set_quick(quick);
+        seat::after_handlers(&self.seat);
+        messages - left + 1
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        seat::after_handlers(&self.seat);
+        let mut rest = VecDeque::new();
+        while let Some(work) = seat::pop() {
+            rest.push_back(work);
+        }
+        seat::set_active(self.before);
+        if self.before != 0 {
+            // The seat that was used before comes first again.
+            seat::restore(self.before);
+        }
+        if !rest.is_empty() {
+            self.scheduler.hand_over(&mut rest, self.goes_on);
+        }
+    }
+}
+
+/// A task that runs what is ready until nothing is.
+struct Drainer {
+    scheduler: Scheduler,
+    /// There was something to do when it was started, and it has not found it yet.
+    searching: Option<Searching>,
+    ended: bool,
+}
+
+/// The task. It exists before it is polled for the first time, so that a runtime that is gone is noticed.
+pub(super) fn run(
+    scheduler: Scheduler,
+    searching: Searching,
+) -> impl Future<Output = ()> + Send + 'static {
+    let mut drainer = Drainer {
+        scheduler,
+        searching: Some(searching),
+        ended: false,
+    };
+    async move {
+        while drainer.turn() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drainer {
+    /// Whether there is more to do.
+    fn turn(&mut self) -> bool {
+        let scheduler = self.scheduler.clone();
+        let Some(mut active) = Active::begin(&scheduler) else {
+            return true;
+        };
+        let (mut budget, mut slice) = (BUDGET, Slice::begin(scheduler.is_timeless()));
+        while budget > 0 && !slice.is_over() {
+            let Some(work) = self.next(&active.seat) else {
+                drop(active);
+                self.ended = scheduler.leave(&mut self.searching);
+                return !self.ended;
+            };
+            if scheduler.is_over() {
+                continue;
+            }
+            let trusted = work.is_likely_quick();
+            if !trusted && scheduler.is_wanted() && !seat::is_empty() {
+                scheduler.wake(When::Now);
+            }
+            let done = active.run(work, TURN.min(budget));
+            budget = budget.saturating_sub(done);
+            slice.did(1);
+            if !trusted {
+                slice.look();
+            }
+        }
+        active.goes_on = true;
+        true
+    }
+
+    fn next(&mut self, own: &Seat) -> Option<Work> {
+        if let Some(work) = seat::pop() {
+            return Some(work);
+        }
+        if self.scheduler.refill(&mut self.searching) {
+            return seat::pop();
+        }
+        let stolen = self.scheduler.steal(own)?;
+        if let Some(searching) = self.searching.take() {
+            self.scheduler.found(searching);
+        }
+        Some(stolen)
+    }
+}
+
+impl Drop for Drainer {
+    fn drop(&mut self) {
+        if !self.ended && !self.scheduler.is_over() {
+            self.scheduler.runtime_gone(self.searching.take());
+        }
+    }
+}
+
+thread_local! {
+    static RUNS_IN_PLACE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs the port here and now if it is trusted with that handler: a caller that would only wait for it helps instead. Otherwise, and
+/// inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
+pub(crate) fn help(work: Work, handler: u32) {
+    let scheduler = work.node().scheduler();
+    if seat::active() != 0 || !work.trusts(handler) || !scheduler.is_here() || current::has_span() {
+        return schedule(work);
+    }
+    let scheduler = scheduler.clone();
+    let Some(active) = Active::begin(&scheduler) else {
+        return schedule(work);
+    };
+    let runs = RUNS_IN_PLACE.get().wrapping_add(1);
+    RUNS_IN_PLACE.set(runs);
+    if runs.is_multiple_of(SAMPLE) {
+        let (timed, began) = (Arc::clone(&work), Instant::now());
+        active.run(work, IN_PLACE);
+        if pace::is_doubtful(began.elapsed()) {
+            timed.pace().demote();
+        }
+    } else {
+        active.run(work, IN_PLACE);
+    }
+    follow(&active);
+}
+
+/// Runs what a port that was run in place has made ready.
+fn follow(active: &Active<'_>) {
+    for _ in 1..IN_PLACE {
+        let Some(next) = seat::pop() else { return };
+        if !next.is_likely_quick() {
+            return schedule(next);
+        }
+        active.run(next, IN_PLACE);
+    }
+}
+
+/// Runs a port that blocks on a thread of its own, as long as it has something to do.
+pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
+    let mut blocking = Blocking(Some(work));
+    let own = scheduler.clone();
+    scheduler.runtime().spawn_blocking(move || {
+        let Some(work) = blocking.0.take() else {
+            return;
+        };
+        let Some(active) = Active::begin(&own) else {
+            return;
+        };
+        seat::set_blocking(true);
+        active.run(work, TURN);
+        seat::set_blocking(false);
+    });
+}
+
+/// A port that waits for a thread. The runtime drops it if it is gone.
+struct Blocking(Option<Work>);
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.node().runtime_gone();
+        }
+    }
+}
+
+/// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
+pub(super) struct Occupied(Option<(Arc<Seat>, Before)>);
+
+impl Occupied {
+    pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
+        if seat::active() != 0 {
+            // The first poll is part of a run, which is seen already.
+            return Self(None);
+        }
+        watch::stir();
+        let Some(seat) = port.node().scheduler().seat() else {
+            return Self(None);
+        };
+        let before = seat.enter(port.number());
+        seat.next_message(handler);
+        Self(Some((seat, before)))
+    }
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        if let Some((seat, before)) = self.0.take() {
+            seat.leave(before);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What can be ended without warning, as a crash does: a node of a simulation.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::task::AbortHandle;
+
+/// The tasks of a node that may crash.
+#[derive(Default)]
+pub(super) struct Mortal {
+    ended: AtomicBool,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Mortal {
+    pub(super) fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn own(&self, task: AbortHandle) {
+        if self.is_over() {
+            return task.abort();
+        }
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are forgotten when there is no room for another.
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+        }
+        tasks.push(task);
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+}

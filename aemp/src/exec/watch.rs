@@ -1,0 +1,297 @@
+//! The watch: one thread of the process that notices handlers that do not return.
+//!
+//! Nothing within the runtime can be relied upon for that, because a handler that blocks may have the worker that would have noticed.
+//! The watch looks at every seat in turn. A seat whose message has not changed since the last look
+//! is *stuck*: another drainer may take its place, what its handler has sent goes out, and some idle worker is woken, for the
+//! one that waited for sockets and timers may be the one that is stuck now. It sleeps while nothing is run anywhere.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use super::{
+    scheduler::{Scheduler, When},
+    seat::{Running, Seat},
+};
+use crate::{Node, WeakNode, guard};
+
+/// The time between two looks.
+const TICK: Duration = Duration::from_millis(2);
+/// Looks at nothing but idle seats after which the watch goes to sleep.
+const IDLE: u32 = 50;
+/// How often the runtime is reminded of its sockets and timers while a handler is stuck, in looks.
+const REMIND: u32 = 4;
+/// How long all workers have to be blocked before that is logged.
+const TELL: Duration = Duration::from_secs(1);
+/// Time on a processor, within a message that was stuck for one look, that tells a slow handler from a thread that the system
+/// has let wait.
+const WORKED: Duration = Duration::from_micros(500);
+
+static WATCH: OnceLock<Watch> = OnceLock::new();
+/// Whether the watch has to be woken by those who begin to run something.
+static ASLEEP: AtomicBool = AtomicBool::new(true);
+
+struct Watch {
+    watched: Mutex<Vec<Watched>>,
+    thread: OnceLock<Thread>,
+}
+
+/// What a node runs.
+struct Watched {
+    scheduler: Scheduler,
+    node: WeakNode,
+    /// Whether the runtime has done what it was last asked to do, and when it was asked.
+    probe: Arc<AtomicBool>,
+    asked: Option<Instant>,
+    told: bool,
+}
+
+/// What the watch has seen of a seat.
+#[derive(Default)]
+pub(super) struct Seen {
+    running: Option<Running>,
+    since: Option<Instant>,
+    looks: u32,
+    /// Time on a processor of the thread when the message was seen for the second time.
+    worked: Option<Duration>,
+    judged: bool,
+}
+
+/// A handler that does not return.
+struct Stuck {
+    port: u64,
+    handler: u32,
+    since: Instant,
+}
+
+/// Has the watch look at what a node runs, until the node is gone.
+pub(super) fn look_after(scheduler: Scheduler, node: WeakNode) {
+    let watch = WATCH.get_or_init(|| Watch {
+        watched: Mutex::default(),
+        thread: OnceLock::new(),
+    });
+    let watched = Watched {
+        scheduler,
+        node,
+        probe: Arc::new(AtomicBool::new(true)),
+        asked: None,
+        told: false,
+    };
+    let mut all = watch.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push(watched);
+    if watch.thread.get().is_none() {
+        let started = thread::Builder::new().name("aemp-watch".into());
+        // Without it, handlers that block are merely not noticed.
+        if let Ok(started) = started.spawn(|| watch.run()) {
+            let _ = watch.thread.set(started.thread().clone());
+        }
+    }
+}
+
+/// Something begins to be run.
+#[inline]
+pub(super) fn stir() {
+    if ASLEEP.load(Ordering::Relaxed) {
+        wake();
+    }
+}
+
+#[cold]
+fn wake() {
+    ASLEEP.store(false, Ordering::Relaxed);
+    if let Some(thread) = WATCH.get().and_then(|watch| watch.thread.get()) {
+        thread.unpark();
+    }
+}
+
+impl Watch {
+    fn run(&self) {
+        let mut idle = 0;
+        loop {
+            let busy = {
+                let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+                all.retain(|watched| watched.node.is_alive());
+                all.iter_mut().fold(false, |busy, one| one.look() | busy)
+            };
+            idle = if busy { 0 } else { idle + 1 };
+            if idle < IDLE {
+                thread::sleep(TICK);
+            } else if idle == IDLE {
+                // One more look after this is known, for those who have not seen it in time.
+                ASLEEP.store(true, Ordering::Relaxed);
+                thread::sleep(TICK);
+            } else {
+                while ASLEEP.load(Ordering::Relaxed) {
+                    thread::park();
+                }
+                idle = 0;
+            }
+        }
+    }
+}
+
+impl Watched {
+    /// Looks at all seats; whether any runs something.
+    fn look(&mut self) -> bool {
+        let now = Instant::now();
+        let (mut busy, mut stuck) = (false, Vec::new());
+        for seat in self.scheduler.seats() {
+            seat.wake_later();
+            let Some(running) = seat.running() else {
+                continue;
+            };
+            busy = true;
+            if let Some(found) = self.look_at(&seat, running, now) {
+                stuck.push(found);
+            }
+        }
+        if self.scheduler.set_stuck(stuck.len()) {
+            busy = true;
+            self.scheduler.wake(When::Soon);
+        }
+        if stuck.is_empty() {
+            (self.asked, self.told) = (None, false);
+        } else {
+            self.probe(now);
+            self.tell_blocked(now, &stuck);
+        }
+        busy
+    }
+
+    /// Whether the seat's handler is stuck.
+    fn look_at(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
+        let mut seen = seat.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.running != Some(running) {
+            *seen = Seen {
+                running: Some(running),
+                since: Some(now),
+                ..Seen::default()
+            };
+            return None;
+        }
+        seen.looks += 1;
+        if seen.looks == 1 {
+            seen.worked = seat.worked();
+        }
+        if running.blocking {
+            return None;
+        }
+        if seen.looks > 1 && !seen.judged && (seat.is_waiting() || seat.has_worked(seen.worked)) {
+            seen.judged = true;
+            self.judge(running);
+        }
+        if seen.looks % REMIND == 1 {
+            // Whoever waited for sockets and timers may be stuck; an idle worker that is woken looks after them.
+            self.scheduler.runtime().spawn(async {});
+        }
+        Some(Stuck {
+            port: running.port,
+            handler: running.handler,
+            since: seen.since.unwrap_or(now),
+        })
+    }
+
+    /// The port is slow: it runs on nobody else's task any more.
+    fn judge(&self, running: Running) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let port = node.port_by_number(running.port);
+        if let Some(port) = &port {
+            port.pace().slow();
+            port.record().slow(running.handler);
+        }
+        let_go((node, port));
+    }
+
+    /// Finds out whether the runtime has a worker left.
+    fn probe(&mut self, now: Instant) {
+        if self.probe.load(Ordering::Relaxed) {
+            self.asked = Some(now);
+            let probe = Arc::clone(&self.probe);
+            probe.store(false, Ordering::Relaxed);
+            self.scheduler.runtime().spawn(async move {
+                probe.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+
+    fn tell_blocked(&mut self, now: Instant, stuck: &[Stuck]) {
+        let unanswered = self.asked.is_some_and(|asked| now - asked >= TELL);
+        if self.told || !unanswered || self.probe.load(Ordering::Relaxed) {
+            return;
+        }
+        self.told = true;
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let mut text = String::from("every worker of the runtime is blocked, by ");
+        for (nth, one) in stuck.iter().enumerate() {
+            let comma = if nth == 0 { "" } else { ", " };
+            let _ = write!(text, "{comma}{}", one.tell(&node, now));
+        }
+        text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
+        // Subscribers are the user's; one that is slow must not keep the watch.
+        let tell = move || {
+            guard::log(|| tracing::error!("{text}"));
+            guard::discard(node);
+        };
+        let _ = thread::Builder::new().spawn(tell);
+    }
+}
+
+/// Drops something elsewhere: it may be the last that holds a node with all that the user has in it.
+fn let_go<T: Send + 'static>(held: T) {
+    let _ = thread::Builder::new().spawn(move || guard::discard(held));
+}
+
+impl Stuck {
+    fn tell(&self, node: &Node, now: Instant) -> String {
+        let took = (now - self.since).as_secs_f64();
+        match node.port_by_number(self.port) {
+            Some(port) => {
+                let (handler, what) = (port.handler_name(self.handler), port.type_name());
+                format!("`{handler}` of {} ({what}) for {took:.1} s", port.port_id())
+            }
+            None => format!("a port that is dying, for {took:.1} s"),
+        }
+    }
+}
+
+impl Seat {
+    /// Whether the thread waits for something: it sleeps, or is blocked. Where the system does not tell, it is taken for that.
+    fn is_waiting(&self) -> bool {
+        let state = self.read("stat").and_then(|stat| {
+            // The name before it may contain anything.
+            let behind = stat.rsplit(')').next()?.trim_start();
+            behind.chars().next()
+        });
+        state.is_none_or(|state| state != 'R')
+    }
+
+    /// How long the thread has been on a processor.
+    fn worked(&self) -> Option<Duration> {
+        let text = self.read("schedstat")?;
+        let nanoseconds = text.split(' ').next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanoseconds))
+    }
+
+    fn has_worked(&self, since: Option<Duration>) -> bool {
+        match (since, self.worked()) {
+            (Some(since), Some(now)) => now.saturating_sub(since) >= WORKED,
+            _ => true,
+        }
+    }
+
+    fn read(&self, file: &str) -> Option<String> {
+        let thread = self.thread.as_ref()?;
+        fs::read_to_string(std::path::Path::new("/proc").join(thread).join(file)).ok()
+    }
+}

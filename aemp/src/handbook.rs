@@ -1,0 +1,6 @@
+//! The handbook: what the parts of the crate promise, a page each.
+
+/// Where handlers run, what blocks what, and what to do about handlers that take long.
+pub mod execution {
+    #![doc = include_str!("docs/execution.md")]
+}

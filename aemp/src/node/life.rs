@@ -1,0 +1,333 @@
+//! A node's life: from its start to its end, however that comes about.
+
+mod count;
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+pub(crate) use self::count::{Count, Counted};
+use super::{
+    Node,
+    log::Line,
+    task::{Ending, owned},
+};
+use crate::{Reason, guard, port::monitor, proto::mesh::Level};
+
+/// How long a stopping node waits for its ports to end, and for what its callbacks are about to do.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// What is said of a node, and to its ports, when its runtime has gone.
+const RUNTIME_GONE: &str = "the node's runtime is gone";
+/// What calls and monitors are told that are made when their own node has ended, or is about to.
+pub(crate) const NODE_STOPPED: &str = "node stopped";
+
+/// How a node has ended. [`Node::ended`] tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// By [`Node::stop`].
+    Stopped,
+    /// The tokio runtime that it was started on has been shut down under it.
+    RuntimeGone,
+    /// One of the tasks that it consists of has failed: a fault of this crate, or of a codec that it was given.
+    Failed(String),
+}
+
+/// Where a node is in its life. It never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Phase {
+    /// It is being stopped: there are no new ports any more. Before that it runs, which is 0.
+    Ending = 1,
+    Over,
+    /// It has crashed in a simulation: nothing may happen any more, and nobody is told.
+    #[cfg(feature = "sim")]
+    Vanished,
+}
+
+/// What is known of a node's life, also by tasks that must not keep the node.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    phase: AtomicU8,
+    /// Set before the phase is [`Phase::Over`].
+    how: OnceLock<Ended>,
+    /// Told when the node is over.
+    over: Notify,
+    /// Ports that are no longer in the table, but whose monitors have still to fire.
+    pub(super) dying: Count,
+    /// Tasks that run callbacks.
+    pub(super) jobs: Count,
+}
+
+impl Life {
+    fn is_at_least(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Acquire) >= phase as u8
+    }
+
+    /// Whether there are new ports no more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_at_least(Phase::Ending)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_at_least(Phase::Over)
+    }
+
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(clippy::unused_self, reason = "only simulated nodes vanish")
+    )]
+    pub(crate) fn has_vanished(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.is_at_least(Phase::Vanished);
+        #[cfg(not(feature = "sim"))]
+        false
+    }
+
+    /// From now on there are no new ports. Whether it was the caller who has brought that about.
+    fn begin_to_end(&self) -> bool {
+        self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
+    }
+
+    /// The first way in which it has ended counts.
+    fn end(&self, how: Ended) {
+        if self.how.set(how).is_ok() {
+            self.phase.fetch_max(Phase::Over as u8, Ordering::AcqRel);
+            guard::shielded(|| self.over.notify_waiters());
+        }
+    }
+
+    /// Nothing happens any more.
+    #[cfg(feature = "sim")]
+    pub(super) fn vanish(&self) {
+        self.phase
+            .fetch_max(Phase::Vanished as u8, Ordering::AcqRel);
+        let _first = self.how.set(Ended::Failed("crashed".into()));
+        self.over.notify_waiters();
+    }
+
+    /// Ready when the node is over, at once if it is.
+    pub(crate) async fn until_over(&self) -> Ended {
+        loop {
+            let mut over = pin!(self.over.notified());
+            over.as_mut().enable();
+            if let Some(how) = self.how.get() {
+                return how.clone();
+            }
+            over.await;
+        }
+    }
+
+    /// The node is dropped: there are neither handles nor ports left.
+    pub(super) fn dropped(&self) {
+        self.end(Ended::Stopped);
+    }
+}
+
+impl Node {
+    pub(crate) fn life(&self) -> &Life {
+        &self.0.life
+    }
+
+    /// For tasks that must not keep the node.
+    pub(super) fn share_life(&self) -> Arc<Life> {
+        Arc::clone(&self.0.life)
+    }
+
+    /// Kills every port of this node normally and waits until they have ended, then deletes what it has set in the database and
+    /// closes its connections. Waits at most some seconds for handlers that do not return, callbacks that do not, and peers that do not
+    /// read; what handlers of that kind belong to is dead all the same.
+    ///
+    /// Ports that are made meanwhile, or later, are dead from the beginning. What waits for something that only this node could bring
+    /// ends: calls, sends that wait for room, queries, watches, and pools. Sends to other nodes vanish, and monitors of their ports
+    /// fire, also those that are set afterwards.
+    ///
+    /// Everybody may stop a node, any number of times, also its own ports: what it does goes on if the future is dropped, and all wait for
+    /// the same end. When it has ended and its handles are dropped, everything that it held is freed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it has been polled, the node stops, whether the future is kept or not.
+    pub async fn stop(&self) {
+        self.begin_to_end(Ended::Stopped, Reason::normal());
+        self.ended().await;
+    }
+
+    /// Ready when the node has ended; how it has. What is kept of a node that has ended without [`stop`](Self::stop) is of no use any
+    /// more, and a program that lives by it should watch this.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
+    /// let node = aemp::Node::local()?;
+    /// let watched = node.clone();
+    /// let end = tokio::spawn(async move { watched.ended().await });
+    /// node.stop().await;
+    /// assert_eq!(end.await.ok(), Some(aemp::Ended::Stopped));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it has no effect.
+    pub async fn ended(&self) -> Ended {
+        self.life().until_over().await
+    }
+
+    /// How the node has ended, if it has.
+    #[must_use]
+    pub fn has_ended(&self) -> Option<Ended> {
+        self.life().how.get().cloned()
+    }
+
+    /// Has a task watch over the runtime: it is dropped unfinished only when that goes away.
+    pub(super) fn watch_runtime(&self) {
+        let (life, node) = (Arc::clone(&self.0.life), self.downgrade());
+        let watch = async move {
+            life.until_over().await;
+        };
+        self.scheduler().spawn(owned(watch, move |ending| {
+            if ending == Ending::Dropped
+                && let Some(node) = node.upgrade()
+            {
+                node.runtime_gone();
+            }
+        }));
+    }
+
+    /// Starts one of the tasks without which the node is none.
+    pub(crate) fn spawn_vital(
+        &self,
+        what: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        let node = self.clone();
+        self.scheduler().spawn(owned(task, move |ending| {
+            if node.life().is_ending() {
+                return;
+            }
+            match ending {
+                Ending::Dropped => node.runtime_gone(),
+                Ending::Returned => node.break_down(format!("its task `{what}` has ended")),
+                Ending::Panicked(reason) => {
+                    node.break_down(format!("its task `{what}` has failed: {reason}"));
+                }
+            }
+        }))
+    }
+
+    /// One of the tasks that the node consists of is no more.
+    #[cold]
+    fn break_down(&self, text: String) {
+        self.say(Line::new(
+            Level::Error,
+            format!("node {}: {text}: it is stopped", self.id()),
+        ));
+        let reason = Reason::die(format_args!("the node has failed: {text}"));
+        self.begin_to_end(Ended::Failed(text), reason);
+    }
+
+    /// Has the node stop, unless it does so already. The task that does it depends on nobody who waits for it.
+    fn begin_to_end(&self, how: Ended, reason: Reason) {
+        if !self.life().begin_to_end() {
+            return;
+        }
+        let (node, owner) = (self.clone(), self.clone());
+        let task = async move { node.shut_down(&reason).await };
+        self.scheduler()
+            .spawn(owned(task, move |ending| match ending {
+                Ending::Returned => owner.life().end(how),
+                Ending::Dropped => owner.runtime_gone(),
+                Ending::Panicked(reason) => {
+                    let text = format!("stopping it has failed: {reason}");
+                    owner.collapse(Ended::Failed(text.clone()), &text);
+                }
+            }));
+    }
+
+    async fn shut_down(&self, reason: &Reason) {
+        for port in self.0.table.all() {
+            monitor::kill(&port, reason.clone());
+        }
+        let dying = &self.life().dying;
+        let done = || self.port_count() == 0 && dying.is_zero();
+        in_time(dying.until(done)).await;
+        // A handler that never returns should keep neither the node from stopping nor its callers waiting.
+        for port in self.0.table.all() {
+            let reason = reason.clone();
+            self.aside(move || port.perish(&reason));
+        }
+        self.ask_database(|machine, now| machine.clear(now));
+        if let Some(net) = self.net() {
+            net.stop().await;
+        }
+        self.stop_database();
+        self.remotes().close(NODE_STOPPED);
+        in_time(self.life().jobs.until_zero()).await;
+    }
+
+    /// The runtime has gone away under the node: nothing of it will ever run again. Whoever notices that calls this, as often as
+    /// it likes: what waits for the node ends on this thread, and monitors fire. No lock may be held.
+    pub(crate) fn runtime_gone(&self) {
+        self.collapse(Ended::RuntimeGone, RUNTIME_GONE);
+    }
+
+    /// Ends the node where it is.
+    fn collapse(&self, how: Ended, text: &str) {
+        if self.life().is_over() || self.0.collapsed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.life().begin_to_end();
+        let reason = Reason::die(text);
+        self.scheduler().abandon();
+        for port in self.0.table.all() {
+            guard::shielded(|| port.perish(&reason));
+        }
+        if let Some(net) = self.net() {
+            net.abandon();
+        }
+        self.stop_database();
+        self.remotes().close(text);
+        let level = match &how {
+            Ended::Failed(_) => Level::Error,
+            // Most programs end like that.
+            Ended::Stopped | Ended::RuntimeGone => Level::Debug,
+        };
+        let text = format!("node {}: {text}", self.id());
+        self.life().end(how);
+        self.say(Line::new(level, text));
+    }
+
+    /// Whether the node has ended where it was.
+    pub(super) fn has_collapsed(&self) -> bool {
+        self.0.collapsed.load(Ordering::Acquire)
+    }
+
+    /// A port has been forgotten.
+    #[inline]
+    pub(super) fn port_is_gone(&self) {
+        if self.life().is_ending() {
+            self.life().dying.tell();
+        }
+    }
+}
+
+/// Waits for it, but not for ever.
+async fn in_time(end: impl Future<Output = ()>) {
+    let mut end = pin!(end);
+    // A runtime without a clock should be able to stop a node that has nothing to wait for.
+    let at_once = std::future::poll_fn(|task| Poll::Ready(end.as_mut().poll(task))).await;
+    if at_once.is_pending() {
+        let _ = tokio::time::timeout(STOP_TIMEOUT, end).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

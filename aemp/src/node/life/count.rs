@@ -1,0 +1,68 @@
+//! Waiting until there are none of something any more.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::guard;
+
+/// How many there are of something whose end is waited for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Count(Arc<Counting>);
+
+#[derive(Debug, Default)]
+struct Counting {
+    number: AtomicUsize,
+    /// Told when one has gone and the node is ending.
+    fewer: Notify,
+}
+
+/// One of them, while it lives.
+#[derive(Debug)]
+pub(crate) struct Counted(Count);
+
+impl Count {
+    pub(crate) fn count(&self) -> Counted {
+        self.0.number.fetch_add(1, Ordering::AcqRel);
+        Counted(self.clone())
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.number.load(Ordering::Acquire) == 0
+    }
+
+    /// Something has changed that somebody may wait for.
+    pub(crate) fn tell(&self) {
+        guard::shielded(|| self.0.fewer.notify_waiters());
+    }
+
+    /// Ready when `done` says so, which is asked whenever there are fewer.
+    pub(crate) async fn until(&self, done: impl Fn() -> bool) {
+        loop {
+            let mut fewer = pin!(self.0.fewer.notified());
+            fewer.as_mut().enable();
+            if done() {
+                return;
+            }
+            fewer.await;
+        }
+    }
+
+    pub(crate) async fn until_zero(&self) {
+        self.until(|| self.is_zero()).await;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.0.number.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.tell();
+        }
+    }
+}

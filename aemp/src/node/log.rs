@@ -1,0 +1,69 @@
+//! What a node logs. A subscriber is foreign code that may be slow, or may use the node: it is told by a task of its own, so
+//! that neither connections nor clocks nor ports wait for it.
+
+use tracing::level_filters::LevelFilter;
+
+use super::Node;
+use crate::{guard, proto::mesh::Level};
+
+/// So many lines may wait for a subscriber; further ones are lost.
+const MOST: usize = 1024;
+
+/// One line of the log.
+#[derive(Debug)]
+pub(crate) struct Line {
+    level: Level,
+    /// Who or what is concerned, for the log's fields.
+    of: Option<String>,
+    text: String,
+}
+
+impl Line {
+    pub(crate) fn new(level: Level, text: String) -> Self {
+        let of = None;
+        Self { level, of, text }
+    }
+
+    pub(crate) fn of(self, of: String) -> Self {
+        let of = Some(of);
+        Self { of, ..self }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let filter = match self.level {
+            Level::Error => LevelFilter::ERROR,
+            Level::Warn => LevelFilter::WARN,
+            Level::Info => LevelFilter::INFO,
+            Level::Debug => LevelFilter::DEBUG,
+        };
+        filter <= LevelFilter::current()
+    }
+
+    fn tell(&self) {
+        let text = &self.text;
+        match (self.level, &self.of) {
+            (Level::Error, None) => tracing::error!("{text}"),
+            (Level::Error, Some(of)) => tracing::error!(of, "{text}"),
+            (Level::Warn, None) => tracing::warn!("{text}"),
+            (Level::Warn, Some(of)) => tracing::warn!(of, "{text}"),
+            (Level::Info, None) => tracing::info!("{text}"),
+            (Level::Info, Some(of)) => tracing::info!(of, "{text}"),
+            (Level::Debug, None) => tracing::debug!("{text}"),
+            (Level::Debug, Some(of)) => tracing::debug!(of, "{text}"),
+        }
+    }
+}
+
+impl Node {
+    /// Has a line logged. What comes of a subscriber's own use of the node is not: it would never end.
+    pub(crate) fn say(&self, line: Line) {
+        if !line.is_wanted() || guard::is_logging() {
+            return;
+        }
+        let tell = move || guard::log(|| line.tell());
+        if self.life().is_over() {
+            return tell();
+        }
+        self.0.voice.try_run(self, MOST, tell);
+    }
+}

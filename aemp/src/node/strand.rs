@@ -1,0 +1,160 @@
+//! Foreign code that belongs together, run in order on a task of its own: however slow it is, it delays nothing else.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::task::coop::consume_budget;
+
+use super::{Node, WeakNode, life::Counted};
+use crate::guard;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// What is to be run, one after the other. There is a task for it only while there is anything.
+#[derive(Default)]
+pub(crate) struct Strand(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Whether there is a task that will look for the next.
+    at_work: bool,
+}
+
+impl Strand {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `job` run after all that came before it.
+    pub(crate) fn run(self: &Arc<Self>, node: &Node, job: impl FnOnce() + Send + 'static) {
+        self.push(node, usize::MAX, Box::new(job));
+    }
+
+    /// As `run`, unless so many wait already; whether it will be run.
+    pub(crate) fn try_run(
+        self: &Arc<Self>,
+        node: &Node,
+        most: usize,
+        job: impl FnOnce() + Send + 'static,
+    ) -> bool {
+        self.push(node, most, Box::new(job))
+    }
+
+    fn push(self: &Arc<Self>, node: &Node, most: usize, job: Job) -> bool {
+        let mut waiting = self.lock();
+        if waiting.jobs.len() >= most {
+            drop(waiting);
+            guard::discard(job);
+            return false;
+        }
+        waiting.jobs.push_back(job);
+        if std::mem::replace(&mut waiting.at_work, true) {
+            return true;
+        }
+        drop(waiting);
+        let worker = Worker {
+            strand: Arc::clone(self),
+            node: node.downgrade(),
+            _counted: node.life().jobs.count(),
+        };
+        // The task does not keep the node: what it runs may.
+        node.scheduler().spawn(async move {
+            while worker.run_one() {
+                consume_budget().await;
+            }
+        });
+        true
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        let next = waiting.jobs.pop_front();
+        waiting.at_work = next.is_some();
+        next
+    }
+}
+
+impl Node {
+    /// Runs foreign code on a task of its own; here and now if the runtime is gone.
+    pub(crate) fn aside(&self, job: impl FnOnce() + Send + 'static) {
+        Arc::<Strand>::default().run(self, job);
+    }
+}
+
+/// Who runs what is in a strand.
+struct Worker {
+    strand: Arc<Strand>,
+    node: WeakNode,
+    _counted: Counted,
+}
+
+impl Worker {
+    fn run_one(&self) -> bool {
+        let job = self.strand.next();
+        job.map(guard::shielded).is_some()
+    }
+}
+
+impl Drop for Worker {
+    /// The runtime is gone: what is left is run where that is noticed, because others wait for it.
+    fn drop(&mut self) {
+        let vanished = self
+            .node
+            .upgrade()
+            .is_some_and(|node| node.life().has_vanished());
+        while let Some(job) = self.strand.next() {
+            if vanished {
+                guard::discard(job);
+            } else {
+                guard::shielded(job);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_run_in_order_and_a_panic_is_only_one_of_them() {
+        let (node, strand) = (Node::local().unwrap(), Arc::<Strand>::default());
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for number in 0..100 {
+            let tell = tell.clone();
+            strand.run(&node, move || {
+                assert_ne!(number, 50);
+                tell.send(number).unwrap();
+            });
+        }
+        drop(tell);
+        let mut numbers = Vec::new();
+        while let Some(number) = told.recv().await {
+            numbers.push(number);
+        }
+        assert_eq!(numbers, (0..100).filter(|n| *n != 50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_waits_when_the_runtime_goes_is_run_all_the_same() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let (strand, (tell, told)) = (Arc::<Strand>::default(), channel());
+        runtime.block_on(async {
+            let node = Node::local().unwrap();
+            for number in 0..3 {
+                let tell = tell.clone();
+                strand.run(&node, move || tell.send(number).unwrap());
+            }
+            assert!(!strand.try_run(&node, 3, || unreachable!("there are three")));
+        });
+        drop((runtime, tell));
+        assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}

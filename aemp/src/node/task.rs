@@ -1,0 +1,114 @@
+//! Tasks that cannot end unseen: whoever starts one is told of its end, whichever that is.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{Reason, guard};
+
+/// How a task has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    Returned,
+    /// With what the panic said.
+    Panicked(Reason),
+    /// It was aborted, or its runtime has gone away.
+    Dropped,
+}
+
+/// A future that tells its owner how it has ended, once: also if it is dropped before it has ever been polled, as happens on a
+/// runtime that has gone.
+pub(crate) struct Owned<T: FnOnce(Ending)> {
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    tell: Option<T>,
+}
+
+/// The future, owned by whoever is told.
+pub(crate) fn owned<T: FnOnce(Ending) + Send + Unpin>(
+    future: impl Future<Output = ()> + Send + 'static,
+    tell: T,
+) -> Owned<T> {
+    Owned {
+        future: Some(Box::pin(future)),
+        tell: Some(tell),
+    }
+}
+
+impl<T: FnOnce(Ending)> Owned<T> {
+    /// What the future holds is gone before anybody is told.
+    fn end(&mut self, ending: Ending) {
+        guard::discard(self.future.take());
+        if let Some(tell) = self.tell.take() {
+            guard::shielded(|| tell(ending));
+        }
+    }
+}
+
+impl<T: FnOnce(Ending) + Unpin> Future for Owned<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.future else {
+            return Poll::Ready(());
+        };
+        match guard::run(|| future.as_mut().poll(task)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => self.end(Ending::Returned),
+            Err(reason) => self.end(Ending::Panicked(reason)),
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: FnOnce(Ending)> Drop for Owned<T> {
+    fn drop(&mut self) {
+        self.end(Ending::Dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn told(future: impl Future<Output = ()> + Send + 'static) -> (impl Future, Receiver<Ending>) {
+        let (tell, told) = channel();
+        (
+            owned(future, move |ending| tell.send(ending).unwrap()),
+            told,
+        )
+    }
+
+    #[test]
+    fn every_end_is_told_once() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let (task, returned) = told(async {});
+        runtime.block_on(task);
+        let (task, panicked) = told(async { panic!("oh") });
+        runtime.block_on(task);
+        let (task, unpolled) = told(async {});
+        drop(task);
+        let (task, gone) = told(std::future::pending());
+        runtime.spawn(async move { drop(task.await) });
+        drop(runtime);
+        let all = |ends: Receiver<Ending>| ends.into_iter().collect::<Vec<_>>();
+        assert_eq!(all(returned), [Ending::Returned]);
+        assert_eq!(all(panicked), [Ending::Panicked(Reason::die("oh"))]);
+        assert_eq!(all(unpolled), [Ending::Dropped]);
+        assert_eq!(all(gone), [Ending::Dropped]);
+    }
+
+    #[test]
+    fn what_the_future_holds_is_gone_before() {
+        let held = std::sync::Arc::new(());
+        let (weak, (tell, told)) = (std::sync::Arc::downgrade(&held), channel());
+        drop(owned(async move { drop(held) }, move |_| {
+            tell.send(weak.upgrade().is_none()).unwrap();
+        }));
+        assert!(told.recv().unwrap());
+    }
+}
