@@ -60,5 +60,5 @@ pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
 pub use format::{Codec, Format, Framer, Framing, Limits};
 pub use id::{NodeId, PortId};
 pub use octets::Octets;
-pub use packet::{PacketReader, PacketWriter};
+pub use packet::{KeptPacket, PacketReader, PacketWriter};
 pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};

@@ -1,8 +1,10 @@
 //! Typed access to one packet, in whatever format it is.
 
 mod answer;
+mod kept;
 mod reader;
 mod writer;
 
+pub use self::kept::KeptPacket;
 pub use self::reader::PacketReader;
 pub use self::writer::PacketWriter;

@@ -16,6 +16,8 @@ pub(crate) struct PortArgs {
     pub(crate) vis: Option<Visibility>,
     pub(crate) msg: Option<Ident>,
     pub(crate) handle: Option<Ident>,
+    /// Where it says that the port dies of what it does not understand.
+    pub(crate) strict: Option<Ident>,
     /// The word, if it is there.
     pub(crate) blocking: Option<Ident>,
 }
@@ -39,13 +41,13 @@ pub(crate) enum RcvArgs {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known =
-            "`blocking`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known = "`blocking`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
                 "handle" => args.handle = Some(assigned(key, value, Ident::parse_any)?),
                 "vis" => args.vis = Some(assigned(key, value, |input| input.parse())?),
+                "strict" => args.strict = Some(key.clone()),
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 "blocking" => args.blocking = Some(key.clone()),
                 _ => return Ok(false),

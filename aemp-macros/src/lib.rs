@@ -69,7 +69,7 @@ use crate::errors::Errors;
 /// # Handlers
 ///
 /// The tag of a message is the method's name, or what `#[rcv("tag")]` or `#[rcv(tag = "tag")]` says. `#[rcv(default)]`
-/// takes all that no other handler takes; without one, such a message kills the port (`unhandled_message`).
+/// takes all that no other handler takes; without one, such a message is not understood.
 ///
 /// The parameters, behind `&self` or `&mut self`:
 ///
@@ -97,6 +97,24 @@ use crate::errors::Errors;
 /// leaves optional arguments out gives the reply port as the last argument all the same: then, and with `#[rest]`, a last
 /// argument that is a text with a `#` in it is taken for the reply port.
 ///
+/// # Senders of another version
+///
+/// An `Option` at the end is how a message gets a new argument: it may be left out, and is not sent if it is `None`. (In a call to a
+/// node that is not of this project it is, because its reply port stands behind it.) A port lives on if it is sent what it does not
+/// know yet:
+///
+/// - A *call* of an unknown tag, with more arguments than are known or with others, is refused: the caller gets
+///   `CallError::Refused`, with the reason in words. A call of an unknown tag is known by its reply port, which Perl nodes do not mark: theirs
+///   count as plain messages.
+/// - A plain *message* of an unknown tag, or with more arguments than are known, is dropped, which is logged in measure. What is null
+///   beyond the known arguments is none.
+/// - A plain message with arguments of the wrong type, or with too few of them, kills the port (`die, TEXT`): its sender is not new, but wrong.
+///
+/// With the option `strict` all of these kill the port, with `unhandled_message` or `die`, as ports in Perl and untyped ones die of
+/// what they do not handle.
+///
+/// # Async handlers
+///
 /// A handler may be an `async fn`: the port handles no other message until it is done, and killing the port cancels it. One with
 /// `&self` needs a state that is `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no future.
 ///
@@ -106,6 +124,7 @@ use crate::errors::Errors;
 ///
 /// - `msg = Name`, `handle = Name`: names of the message enum and the handle type.
 /// - `vis = pub(crate)`: their visibility; `pub` by default, since an `impl` block does not tell the type's.
+/// - `strict`: the port dies of what it does not understand (see [above](#senders-of-another-version)).
 /// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
 /// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
 ///   never on a worker of the runtime. None of them may be `async`. See the handbook, `aemp::handbook::execution`.
@@ -139,11 +158,12 @@ use crate::errors::Errors;
 ///         match tag {
 ///             "inc" => {
 ///                 let by = args.required::<i64>().map_err(|e| Undecoded::argument("inc", 1, "by", e))?;
-///                 end("inc", 1, args)?;
+///                 end::<Self>("inc", 1, args)?;
 ///                 Ok(Self::Inc(by))
 ///             }
 ///             "get" => {
-///                 let reply = reply("get", 0, cx, args)?;
+///                 let call = call::<Self>("get", 0, 0, args)?;
+///                 let reply = reply::<Self, _>("get", 0, call.more, cx, args)?;
 ///                 Ok(Self::Get(reply))
 ///             }
 ///             // ...
@@ -231,7 +251,7 @@ pub fn port(
 /// something are calls. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
 /// nothing needs to implement it.
 ///
-/// The options are those of [`macro@port`]; the visibility is the trait's.
+/// The options are those of [`macro@port`] but `strict`; the visibility is the trait's.
 ///
 /// <details><summary>What it becomes</summary>
 ///

@@ -28,6 +28,8 @@ pub(crate) struct Interface {
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
+    /// Whether the port dies of messages that it does not know.
+    pub(crate) is_strict: bool,
 }
 
 /// A port without handlers: which of its generated types were given names.
@@ -168,6 +170,23 @@ impl Handler {
         self.params
             .iter()
             .any(|param| matches!(param, Param::Rest(_)))
+    }
+
+    /// How many of its last arguments are optional, and so may be left out.
+    pub(crate) fn options(&self) -> usize {
+        if self.has_rest() || self.is_default() {
+            return 0;
+        }
+        let fields: Vec<&Field> = self.sent().map(|(_, field)| field).collect();
+        let is_option = |field: &&&Field| match &field.ty {
+            Type::Path(path) => path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Option"),
+            _ => false,
+        };
+        fields.iter().rev().take_while(is_option).count()
     }
 
     pub(crate) fn is_default(&self) -> bool {

@@ -129,6 +129,10 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
 /// The messages of a `#[protocol]`.
 pub(crate) fn protocol(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Interface> {
     let args = PortArgs::parse(attr, errors);
+    if let Some(strict) = &args.strict {
+        let message = "a protocol only sends: `strict` is for the port that receives";
+        errors.at(strict, message);
+    }
     let Item::Trait(item) = item else {
         let message = "`#[protocol]` goes on a trait whose methods are the messages; a port in Rust is made by `#[port]`";
         errors.at(first_token(item), message);
@@ -197,6 +201,7 @@ fn interface(
         blocking: args.blocking.is_some(),
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
+        is_strict: args.strict.is_some(),
     }
 }
 

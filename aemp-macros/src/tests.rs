@@ -56,7 +56,8 @@ fn port_that_waits_and_fails() {
             fn other(&mut self, args: Args, tag: &str) {}
         }
     };
-    let options = quote!(crate = crate::actors, msg = Question, handle = Desk, vis = pub(crate));
+    let options =
+        quote!(crate = crate::actors, msg = Question, handle = Desk, vis = pub(crate), strict);
     assert_snapshot!(pretty(&expand_port(options, item)));
 }
 

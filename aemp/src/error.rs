@@ -35,14 +35,18 @@ pub enum CallError {
     /// The time that the caller allowed is over.
     #[error("no answer in time")]
     Timeout,
-    /// The port is alive, but its handler has dropped the reply. Ports of other nodes do not tell: such a call ends with its
-    /// time, or when the port dies.
+    /// The port is alive, but has dropped the reply. Never because a node was lost or stopped, which is [`Died`](Self::Died).
+    /// Perl nodes do not tell: such a call ends with its time, or when the port dies.
     #[error("the port did not answer")]
     NoReply,
+    /// The port is alive, but does not know the message, or not with such arguments: it may be of another version. The text says
+    /// what it does not know. Ports that are [strict](macro@crate::port#options) die of that instead, as untyped ones and those of Perl nodes do.
+    #[error("the call was not understood: {0}")]
+    Refused(String),
     /// An argument cannot be put on the wire.
     #[error("{0}")]
     Send(#[from] SendError),
-    /// The answer is not what the caller expects.
+    /// The answer is not what the caller expects, or reading it panics, or the port's node could not put it on the wire.
     #[error("the answer cannot be understood: {0}")]
     Answer(DecodeError),
 }

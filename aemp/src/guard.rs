@@ -25,6 +25,13 @@ pub(crate) fn run<R>(foreign: impl FnOnce() -> R) -> Result<R, Reason> {
     catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| Reason::die(text(payload)))
 }
 
+/// As [`run`], for errors that are no deaths.
+#[inline]
+pub(crate) fn attempt<R>(foreign: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(foreign))
+        .map_err(|payload| format!("panicked: {}", text(payload)))
+}
+
 /// Runs foreign code for whose result nobody waits. A panic in it is logged.
 #[inline]
 pub(crate) fn shielded(foreign: impl FnOnce()) {

@@ -2,7 +2,7 @@
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
-use crate::{Cx, Node, Reason, exec::pace::Record, port::LocalReply};
+use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
 
 /// The messages of a port: an enum with one variant a handler, made by `#[port]` or `#[protocol]`.
 ///
@@ -10,6 +10,10 @@ use crate::{Cx, Node, Reason, exec::pace::Record, port::LocalReply};
 pub trait Message: Sized + Send + 'static {
     /// Whether any handler asks which node a message came from.
     const USES_ORIGIN: bool = false;
+
+    /// Whether the port dies of messages that it does not know, and of calls that it does not understand
+    /// (`#[port(strict)]`).
+    const STRICT: bool = false;
 
     /// The names of the handlers, for people.
     const HANDLERS: &'static [&'static str] = &[];
@@ -31,24 +35,24 @@ pub trait Message: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// As [`decode`](Self::decode), with the reason that the port dies with, or the connection's error.
+    /// As [`decode`](Self::decode): what becomes of the message, or the connection's error.
     #[doc(hidden)]
     fn read(
         message: &mut PacketReader<'_>,
         cx: &Decoding<'_>,
-    ) -> Result<Result<Self, Reason>, DecodeError> {
+    ) -> Result<Result<Self, Unread>, DecodeError> {
         let tag = match message.text() {
             Ok(tag) => tag.unwrap_or_default(),
             Err(error) if error.is_malformed() => return Err(error),
             Err(error) if error.is_not_unicode() => {
-                return Ok(Err(Reason::die(format_args!("tag: {error}"))));
+                return Ok(Err(Unread::Dies(Reason::die(format_args!("tag: {error}")))));
             }
             // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
             Err(_) => "(a structure)".into(),
         };
         match Self::decode(&tag, message, cx) {
             Ok(message) => Ok(Ok(message)),
-            Err(undecoded) => undecoded.into_reason(&tag).map(Err),
+            Err(undecoded) => undecoded.into_unread(&tag, Self::STRICT, message).map(Err),
         }
     }
 
@@ -68,6 +72,15 @@ pub enum Undecoded {
     Unhandled,
     /// A handler takes the tag, but not these arguments; the text says which one and why.
     Arguments(String),
+    /// A handler takes the tag, but not so many arguments: a newer sender has more to say.
+    Surplus(String),
+    /// A call that is not understood, in words for the caller.
+    Refused {
+        /// Where the caller waits.
+        to: PortId,
+        /// What was not understood.
+        text: String,
+    },
     /// The packet itself cannot be read: the connection's fault if it is malformed, and the message's if it only says what nothing
     /// can hold.
     Malformed(DecodeError),
@@ -93,24 +106,110 @@ impl Undecoded {
     #[must_use]
     pub fn too_many(tag: &str, expected: usize, got: usize) -> Self {
         let s = if expected == 1 { "" } else { "s" };
-        Self::Arguments(format!("{tag}: takes {expected} argument{s}, got {got}"))
+        Self::Surplus(format!("{tag}: takes {expected} argument{s}, got {got}"))
+    }
+
+    /// What is told of it.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Arguments(text) | Self::Surplus(text) | Self::Refused { text, .. } => text,
+            Self::Unhandled => String::new(),
+            Self::Malformed(error) => error.to_string(),
+        }
     }
 
     /// Either the reason that the port dies with, or the connection's error.
     pub(crate) fn into_reason(self, tag: &str) -> Result<Reason, DecodeError> {
         match self {
             Self::Unhandled => Ok(Reason::unhandled(tag)),
-            Self::Arguments(text) => Ok(Reason::die(text)),
+            Self::Arguments(text) | Self::Surplus(text) | Self::Refused { text, .. } => {
+                Ok(Reason::die(text))
+            }
             Self::Malformed(error) if error.is_malformed() => Err(error),
             Self::Malformed(error) => Ok(Reason::die(format_args!("{tag}: {error}"))),
         }
     }
+
+    /// What becomes of the message; `rest` is what has not been read of it.
+    fn into_unread(
+        self,
+        tag: &str,
+        strict: bool,
+        rest: &mut PacketReader<'_>,
+    ) -> Result<Unread, DecodeError> {
+        match self {
+            undecoded if strict => undecoded.into_reason(tag).map(Unread::Dies),
+            Self::Refused { to, text } => Ok(Unread::Refused { to, text }),
+            Self::Surplus(text) => Ok(Unread::Dropped(text)),
+            Self::Unhandled => {
+                let text = Reason::unhandled(tag)
+                    .get(1)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
+                let caller = last_port(rest)?.filter(names::is_reply_port);
+                Ok(match caller {
+                    Some(to) => Unread::Refused { to, text },
+                    None => Unread::Dropped(text),
+                })
+            }
+            undecoded => undecoded.into_reason(tag).map(Unread::Dies),
+        }
+    }
+
+    /// As it is, or refused if there is a caller, whose port is what comes last.
+    pub(crate) fn or_refused(self, rest: &mut PacketReader<'_>) -> Self {
+        let text = match self {
+            Self::Arguments(text) | Self::Surplus(text) => text,
+            other => return other,
+        };
+        match last_port(rest) {
+            Ok(Some(to)) => Self::Refused { to, text },
+            Ok(None) => Self::Arguments(text),
+            Err(error) => Self::Malformed(error),
+        }
+    }
+}
+
+/// The last of the elements that are left, if it is a port.
+fn last_port(rest: &mut PacketReader<'_>) -> Result<Option<PortId>, DecodeError> {
+    let mut last = None;
+    loop {
+        match rest.value() {
+            Ok(Some(value)) => last = Some(value),
+            Ok(None) => break,
+            Err(error) if error.is_malformed() => return Err(error),
+            Err(_) => last = None,
+        }
+    }
+    let port = last.as_ref().and_then(Value::as_str);
+    let port = port.filter(|text| text.contains('#'));
+    Ok(port.and_then(|text| PortId::parse(text).ok()))
+}
+
+/// What becomes of a message that could not be read.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Unread {
+    /// The port dies of it.
+    Dies(Reason),
+    /// It is logged.
+    Dropped(String),
+    /// Its caller is told.
+    Refused {
+        /// Where the caller waits.
+        to: PortId,
+        /// What was not understood.
+        text: String,
+    },
 }
 
 /// What reading a message needs to know beside its bytes.
 #[derive(Debug)]
 pub struct Decoding<'a> {
     pub(crate) node: &'a Node,
+    /// The number of the port that the message is for.
+    pub(crate) port: u64,
 }
 
 impl Decoding<'_> {
@@ -126,11 +225,17 @@ impl Decoding<'_> {
 pub struct Encoding<'a> {
     pub(crate) node: &'a Node,
     pub(crate) reply: Option<LocalReply>,
+    /// Whether the receiver is of this project, and so knows where a reply port is if arguments were left out.
+    pub(crate) is_ours: bool,
 }
 
 impl<'a> Encoding<'a> {
-    pub(crate) fn new(node: &'a Node) -> Self {
-        Self { node, reply: None }
+    pub(crate) fn new(node: &'a Node, is_ours: bool) -> Self {
+        Self {
+            node,
+            reply: None,
+            is_ours,
+        }
     }
 }
 
@@ -275,11 +380,4 @@ pub enum Origin {
     Node(NodeId),
     /// Either: the type of the message does not ask ([`Message::USES_ORIGIN`]). Nothing to trust.
     Unknown,
-}
-
-/// Where an answer goes that leaves this node.
-#[derive(Debug)]
-pub(crate) struct FarReply {
-    pub(crate) node: Node,
-    pub(crate) to: PortId,
 }

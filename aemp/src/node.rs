@@ -5,7 +5,7 @@ mod complaints;
 pub mod inspect;
 pub(crate) mod life;
 pub(crate) mod log;
-mod names;
+pub(crate) mod names;
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod request;
@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool},
 };
 
-use aemp_codec::{EncodeError, Limits, NodeId, PacketWriter, PortId};
+use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
 
 pub use builder::NodeBuilder;
 pub use life::Ended;
@@ -329,11 +329,32 @@ impl Node {
 
     /// The port of that name, if it is alive or dying.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
+        if let Some(number) = self.0.names.reply_number(name) {
+            return self.find_number(number).filter(|port| port.takes_answers());
+        }
         let number = match self.0.names.number(name) {
             Some(number) => number,
             None => self.spawned().get(name)?.number,
         };
         self.0.table.get(number)
+    }
+
+    pub(crate) fn find_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
+        self.0.table.get(number)
+    }
+
+    /// The live port that a packet is for.
+    pub(crate) fn receiver(
+        &self,
+        name: &str,
+        packet: &mut PacketReader<'_>,
+    ) -> Option<Arc<dyn AnyPort>> {
+        if let Some(port) = self.find(name) {
+            return Some(port);
+        }
+        let port = self.find(names::of_list(name)?)?;
+        packet.mark_list();
+        Some(port)
     }
 
     /// A port is dying: it is found until it is [forgotten](Self::forget), but does not count any more.
@@ -353,8 +374,19 @@ impl Node {
     }
 
     pub(crate) fn forget_number(&self, number: u64) {
-        let _port = self.0.table.remove(number);
+        let _port = self.take_number(number);
+    }
+
+    /// As [`forget_number`](Self::forget_number); the port, if it was still there.
+    pub(crate) fn take_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
+        let port = self.0.table.remove(number);
         self.port_is_gone();
+        port
+    }
+
+    /// The ID of a port of this node that waits for an answer.
+    pub(crate) fn reply_port_id(&self, number: u64) -> PortId {
+        PortId::new(self.id(), &self.0.names.reply_name(number))
     }
 
     pub(crate) fn port_id_of(&self, number: u64, name: Option<&str>) -> PortId {

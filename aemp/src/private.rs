@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-pub use aemp_codec::{EncodeError, PacketReader, PacketWriter, PortId, Value};
+pub use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId, Value};
 pub use inventory;
 pub use serde;
 
-pub use crate::exec::pace::Record;
+use crate::node::names;
 pub use crate::{
     Args, Call, Cx, Decoding, Encoding, Handle, InitFn, InitOutcome, Message, Monitor, Node,
     Origin, Outcome, Port, PortRef, Reason, Reply, Sent, Spawning, Undecoded,
     node::spawn::InitFuture,
 };
+pub use crate::{exec::pace::Record, message::Unread};
 
 /// The reason of a handler that has returned an error.
 pub fn die(error: impl fmt::Display) -> Reason {
@@ -43,22 +44,122 @@ impl<T, E: fmt::Display> Fallible for Result<T, E> {
     }
 }
 
-/// Checks that a message has no more arguments than the `expected` that have been read.
-pub fn end(tag: &str, expected: usize, args: &PacketReader<'_>) -> Result<(), Undecoded> {
-    match args.remaining() {
-        Ok(0) => Ok(()),
-        Ok(more) => Err(Undecoded::too_many(tag, expected, expected + more)),
-        Err(error) => Err(Undecoded::Malformed(error)),
+/// Checks that a message has no more arguments than the `expected` that have been read. Nulls are none: an optional argument
+/// that was not given.
+pub fn end<M: Message>(
+    tag: &str,
+    expected: usize,
+    args: &mut PacketReader<'_>,
+) -> Result<(), Undecoded> {
+    match arity(args)? {
+        0 => Ok(()),
+        more if M::STRICT || !all_null(&rest(args)?) => {
+            Err(Undecoded::too_many(tag, expected, expected + more))
+        }
+        _ => Ok(()),
     }
 }
 
+fn rest(args: &mut PacketReader<'_>) -> Result<Vec<Value>, Undecoded> {
+    args.rest().map_err(Undecoded::Malformed)
+}
+
+fn all_null(values: &[Value]) -> bool {
+    values.iter().all(|value| matches!(value, Value::Null))
+}
+
 /// How many arguments are left.
-pub fn arity(args: &PacketReader<'_>) -> Result<usize, Undecoded> {
+fn arity(args: &PacketReader<'_>) -> Result<usize, Undecoded> {
     args.remaining().map_err(Undecoded::Malformed)
 }
 
-/// Reads the reply port behind the `expected` arguments that have been read, if there is one.
-pub fn reply<T>(
+/// What [`call`] has found.
+#[derive(Debug)]
+pub struct Called<'a> {
+    /// The arguments to read instead of those of the packet.
+    pub filled: Option<PacketReader<'a>>,
+    /// How many elements there are beyond the arguments: one is the reply port.
+    pub more: usize,
+}
+
+/// Looks at the arguments of a handler that answers: `required` ones, and then `options` of which the last may have been left out.
+/// The reply port is the last element all the same; what is left out is then filled up with nulls.
+pub fn call<M: Message>(
+    tag: &str,
+    required: usize,
+    options: usize,
+    args: &mut PacketReader<'_>,
+) -> Result<Called<'static>, Undecoded> {
+    let (given, all) = (arity(args)?, required + options);
+    if given == 0 || given > all {
+        let more = given.saturating_sub(all);
+        return Ok(Called { filled: None, more });
+    }
+    let mut values = rest(args)?;
+    let mut more = 0;
+    if values.len() > required
+        && let Some(port) = values.pop_if(|last| is_port(last))
+    {
+        values.resize(all, Value::Null);
+        values.push(port);
+        more = 1;
+    } else if !M::STRICT
+        && let Some(to) = values.last().and_then(reply_port)
+    {
+        let s = if required == 1 { "" } else { "s" };
+        let text = format!("{tag}: takes {required} argument{s}, got {}", given - 1);
+        return Err(Undecoded::Refused { to, text });
+    }
+    let filled = Some(PacketReader::values(values));
+    Ok(Called { filled, more })
+}
+
+/// An argument of a handler that answers could not be read.
+pub fn argument<M: Message>(
+    tag: &str,
+    position: usize,
+    name: &str,
+    error: DecodeError,
+    args: &mut PacketReader<'_>,
+) -> Undecoded {
+    let undecoded = Undecoded::argument(tag, position, name, error);
+    if M::STRICT {
+        return undecoded;
+    }
+    undecoded.or_refused(args)
+}
+
+/// Reads the reply port behind the `expected` arguments that have been read, if there is one. It is what comes last.
+pub fn reply<M: Message, T>(
+    tag: &str,
+    expected: usize,
+    called: usize,
+    cx: &Decoding<'_>,
+    args: &mut PacketReader<'_>,
+) -> Result<Reply<T>, Undecoded> {
+    match called {
+        0 => Ok(Reply::nobody()),
+        1 => reply_to(tag, expected, cx, args),
+        more => {
+            let mut values = rest(args)?;
+            let to = values.pop_if(|last| is_port(last));
+            let to = to.and_then(|to| PortId::parse(to.as_str()?).ok());
+            let is_surplus = M::STRICT || !all_null(&values);
+            let too_many = || Undecoded::too_many(tag, expected, expected + more - 1);
+            match to {
+                Some(to) if !is_surplus => Ok(Reply::to_port(cx, to)),
+                Some(to) if !M::STRICT => Err(Undecoded::Refused {
+                    to,
+                    text: too_many().text(),
+                }),
+                None if !is_surplus => Ok(Reply::nobody()),
+                _ => Err(Undecoded::too_many(tag, expected + 1, expected + more)),
+            }
+        }
+    }
+}
+
+fn reply_to<T>(
     tag: &str,
     expected: usize,
     cx: &Decoding<'_>,
@@ -67,7 +168,8 @@ pub fn reply<T>(
     let to = args
         .text()
         .map_err(|error| Undecoded::argument(tag, expected + 1, "reply port", error))?;
-    let Some(to) = to else {
+    // A null is an optional argument of a newer version, which was not given.
+    let Some(to) = to.filter(|to| !to.is_empty()) else {
         return Ok(Reply::nobody());
     };
     let to = PortId::parse(&to).map_err(|error| {
@@ -76,8 +178,19 @@ pub fn reply<T>(
             expected + 1
         ))
     })?;
-    end(tag, expected + 1, args)?;
     Ok(Reply::to_port(cx, to))
+}
+
+/// How many of a message's last arguments, which are options, are to be written: what is not given at the end is left out. In a
+/// call, whose reply port comes behind them, only for a receiver that looks for it there: to others places are what counts.
+pub fn given<const N: usize>(is_some: [bool; N], call: Option<&Encoding<'_>>) -> usize {
+    if call.is_some_and(|cx| !cx.is_ours) {
+        return N;
+    }
+    is_some
+        .iter()
+        .rposition(|given| *given)
+        .map_or(0, |last| last + 1)
 }
 
 /// Ends the call behind a reply when the port dies, whoever has the reply then.
@@ -92,26 +205,14 @@ pub fn not_async(tag: &str) -> Reason {
     ))
 }
 
-/// For a handler that answers and whose last `options` parameters are `Option`s: if some were left out, the reply port is
-/// the last argument all the same. What is left is then filled up with nulls.
-pub fn fill_options(
-    options: usize,
-    args: &mut PacketReader<'_>,
-) -> Result<Option<PacketReader<'static>>, Undecoded> {
-    let left = arity(args)?;
-    if left == 0 || left > options {
-        return Ok(None);
-    }
-    let mut values = args.rest().map_err(Undecoded::Malformed)?;
-    if let Some(port) = values.pop_if(|last| is_port(last)) {
-        values.resize(options, Value::Null);
-        values.push(port);
-    }
-    Ok(Some(PacketReader::values(values)))
-}
-
 fn is_port(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.contains('#'))
+}
+
+/// The port at which a caller of this project waits.
+fn reply_port(value: &Value) -> Option<PortId> {
+    let to = PortId::parse(value.as_str().filter(|_| is_port(value))?).ok()?;
+    names::is_reply_port(&to).then_some(to)
 }
 
 /// All further arguments of a handler that answers, and the reply port if the last of them is one.
@@ -119,7 +220,7 @@ pub fn rest_and_reply<T>(
     cx: &Decoding<'_>,
     args: &mut PacketReader<'_>,
 ) -> Result<(Args, Reply<T>), Undecoded> {
-    let mut values = args.rest().map_err(Undecoded::Malformed)?;
+    let mut values = rest(args)?;
     let port = values.pop_if(|last| is_port(last));
     let port = port.and_then(|port| PortId::parse(port.as_str()?).ok());
     let reply = port.map_or_else(Reply::nobody, |port| Reply::to_port(cx, port));

@@ -2,9 +2,45 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use aemp_codec::Value;
+use aemp_codec::{DecodeError, Value};
 
-use crate::guard;
+use crate::{CallError, SendError, guard};
+
+/// Kinds of reasons that have a meaning for reply ports.
+const NO_REPLY: &str = "no_reply";
+const NO_ANSWER: &str = "no_answer";
+const NOT_UNDERSTOOD: &str = "not_understood";
+
+/// The longest kind, in bytes, that is repeated in a reason that tells of another.
+const LONGEST_KIND: usize = 100;
+/// The longest text of a reason that is made up here, in characters.
+const LONGEST_TEXT: usize = 300;
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => text[..end].into(),
+        None => text,
+    }
+}
+
+impl CallError {
+    /// Why a call has ended whose reply port was killed.
+    pub(crate) fn of_killed(reason: &Reason) -> Self {
+        let text = || {
+            reason
+                .get(1)
+                .and_then(Value::text)
+                .unwrap_or_default()
+                .into_owned()
+        };
+        match reason.kind() {
+            NO_REPLY => Self::NoReply,
+            NO_ANSWER => Self::Answer(DecodeError::mismatch(text())),
+            NOT_UNDERSTOOD => Self::Refused(text()),
+            _ => Self::Died(reason.clone()),
+        }
+    }
+}
 
 /// Why a port was killed: a list of values, empty for a normal end (PROTOCOL.md section 7).
 ///
@@ -66,6 +102,33 @@ impl Reason {
     #[must_use]
     pub fn transport_error(node: &str, text: &str) -> Self {
         Self::new(vec!["transport_error".into(), node.into(), text.into()])
+    }
+
+    /// What a reply port is killed with when a living port has dropped the reply.
+    pub(crate) fn no_reply() -> Self {
+        Self::new(vec![NO_REPLY.into(), "the port did not answer".into()])
+    }
+
+    /// What a reply port is killed with when the answer cannot be sent.
+    pub(crate) fn no_answer(error: &SendError) -> Self {
+        let text = format!("the answer {}", guard::display(error));
+        Self::new(vec![NO_ANSWER.into(), cut(text).into()])
+    }
+
+    /// What a reply port is killed with when the called port does not know what is asked of it.
+    pub(crate) fn not_understood(text: &str) -> Self {
+        Self::new(vec![NOT_UNDERSTOOD.into(), cut(text.into()).into()])
+    }
+
+    /// What is told instead of a reason that cannot be sent: its kind, and why there is no more.
+    pub(crate) fn untold(&self, error: &SendError) -> Self {
+        let kind = match self.kind() {
+            "" => "die",
+            kind if kind.len() > LONGEST_KIND => "die",
+            kind => kind,
+        };
+        let text = format!("the reason {}", guard::display(error));
+        Self::new(vec![kind.into(), cut(text).into()])
     }
 
     /// Whether this is a normal end.

@@ -43,6 +43,11 @@ pub(crate) struct CborReader<'de> {
 }
 
 impl<'de> CborReader<'de> {
+    /// All of the packet.
+    pub(crate) fn packet(&self) -> &'de [u8] {
+        self.packet
+    }
+
     #[inline]
     pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
         let mut reader = Self {

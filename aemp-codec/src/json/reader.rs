@@ -33,6 +33,11 @@ pub(super) enum Place {
 }
 
 impl<'de> JsonReader<'de> {
+    /// All of the packet.
+    pub(crate) fn packet(&self) -> &'de [u8] {
+        self.json.bytes
+    }
+
     #[inline]
     pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
         let mut reader = Self {

@@ -15,11 +15,18 @@ pub(super) fn write<T: Serialize + ?Sized>(
     packet: &mut PacketWriter<'_>,
     answer: &T,
 ) -> Result<(), EncodeError> {
-    match answer.serialize(Spread(packet)) {
+    match answer.serialize(Spread(&mut *packet)) {
         Ok(()) => Ok(()),
         Err(Stop::Single) => packet.arg(answer),
         Err(Stop::Failed(error)) => Err(error),
     }
+}
+
+/// Whether an answer is a list of one value or none, which reads as that value, or as nothing, where any type is asked for.
+pub(super) fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
+    let mut elements = None;
+    let counted = answer.serialize(Spread(&mut elements));
+    counted.is_ok() && matches!(elements, Some(0 | 1))
 }
 
 /// Reads what is left of a packet as an answer.
@@ -63,7 +70,38 @@ impl serde::de::Error for Stop<DecodeError> {
 }
 
 /// Writes the elements of a list one by one, and declines everything else.
-struct Spread<'w, 'a>(&'w mut PacketWriter<'a>);
+struct Spread<'s, S>(&'s mut S);
+
+/// Where the elements of a list go.
+trait Sink {
+    /// A list begins.
+    fn begin(&mut self);
+    fn element<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Stop<EncodeError>>;
+}
+
+impl Sink for PacketWriter<'_> {
+    fn begin(&mut self) {}
+
+    fn element<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Stop<EncodeError>> {
+        self.arg(v).map_err(Stop::Failed)
+    }
+}
+
+/// Counts the elements, if it is a list, and gives up when they are many.
+impl Sink for Option<usize> {
+    fn begin(&mut self) {
+        *self = Some(0);
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), Stop<EncodeError>> {
+        let elements = self.get_or_insert(0);
+        *elements += 1;
+        if *elements > 1 {
+            return Err(Stop::Single);
+        }
+        Ok(())
+    }
+}
 
 type Declined = Impossible<(), Stop<EncodeError>>;
 
@@ -75,7 +113,7 @@ macro_rules! decline {
     )*};
 }
 
-impl Serializer for Spread<'_, '_> {
+impl<S: Sink> Serializer for Spread<'_, S> {
     type Ok = ();
     type Error = Stop<EncodeError>;
     type SerializeSeq = Self;
@@ -91,10 +129,12 @@ impl Serializer for Spread<'_, '_> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, Self::Error> {
+        self.0.begin();
         Ok(self)
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self, Self::Error> {
+        self.0.begin();
         Ok(self)
     }
 
@@ -148,12 +188,12 @@ impl Serializer for Spread<'_, '_> {
     }
 }
 
-impl SerializeSeq for Spread<'_, '_> {
+impl<S: Sink> SerializeSeq for Spread<'_, S> {
     type Ok = ();
     type Error = Stop<EncodeError>;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Self::Error> {
-        self.0.arg(v).map_err(Stop::Failed)
+        self.0.element(v)
     }
 
     fn end(self) -> Result<(), Self::Error> {
@@ -161,7 +201,7 @@ impl SerializeSeq for Spread<'_, '_> {
     }
 }
 
-impl SerializeTuple for Spread<'_, '_> {
+impl<S: Sink> SerializeTuple for Spread<'_, S> {
     type Ok = ();
     type Error = Stop<EncodeError>;
 
@@ -192,6 +232,10 @@ impl<'a> Deserializer<'a> for Gather<'_, 'a> {
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         let mut rest = self.0.rest().map_err(Stop::Failed)?;
         let value = match (rest.pop(), rest.len()) {
+            (last, _) if self.0.is_list() => {
+                rest.extend(last);
+                Value::Array(rest)
+            }
             (None, _) => Value::Null,
             (Some(only), 0) => only,
             (Some(last), _) => {

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::answer;
+use super::kept::KeptPacket;
 #[cfg(feature = "cbor")]
 use crate::cbor::CborReader;
 use crate::error::DecodeError;
-#[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
-use crate::format::Limits;
+use crate::format::{Format, Limits};
 #[cfg(feature = "json")]
 use crate::json::JsonReader;
 use crate::lenient::Missing;
@@ -45,6 +45,8 @@ pub struct PacketReader<'a> {
     position: usize,
     /// Where the arguments begin: behind what was last read as text.
     arguments: usize,
+    /// Whether what is left is known to be the elements of a list.
+    list: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,56 @@ impl<'a> PacketReader<'a> {
             source,
             position: 0,
             arguments: 0,
+            list: false,
         }
+    }
+
+    /// What is left is the elements of a list, however few they are: an [answer](Self::answer) that can be of any type is an array then.
+    pub fn mark_list(&mut self) {
+        self.list = true;
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        self.list
+    }
+
+    /// Keeps what is left, to be read later and elsewhere. Its syntax is checked now.
+    ///
+    /// # Errors
+    ///
+    /// When the rest of the packet is malformed.
+    pub fn keep(&mut self, limits: Limits) -> Result<KeptPacket, DecodeError> {
+        let (resume, list) = ([self.position, self.arguments], self.list);
+        let Some((format, packet)) = self.bytes() else {
+            return self.rest().map(|rest| KeptPacket::values(rest, list));
+        };
+        let kept = KeptPacket::bytes(format, packet, limits, resume, list);
+        while self.skip()? {}
+        Ok(kept)
+    }
+
+    /// The packet as it has come, if it has come as bytes.
+    fn bytes(&self) -> Option<(Format, &'a [u8])> {
+        match &self.source {
+            #[cfg(feature = "postcard")]
+            Source::Postcard(postcard) => Some((Format::Postcard, postcard.packet())),
+            #[cfg(feature = "cbor")]
+            Source::Cbor(cbor) => Some((Format::Cbor, cbor.packet())),
+            #[cfg(feature = "json")]
+            Source::Json(json) => Some((Format::Json, json.packet())),
+            Source::Owned(_) | Source::Borrowed(_) => None,
+        }
+    }
+
+    /// Passes over what had been read already when the packet was kept.
+    pub(super) fn resume(
+        &mut self,
+        [read, arguments]: [usize; 2],
+        list: bool,
+    ) -> Result<(), DecodeError> {
+        while self.position < read && self.skip()? {}
+        (self.arguments, self.list) = (arguments, list);
+        Ok(())
     }
 
     /// The next element as the text that Perl would see; `None` at the packet's end.

@@ -195,6 +195,13 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
+    /// Whether an answer is a list of one element or none. Written as an answer it looks like that element, or like nothing, to a
+    /// reader that takes any type; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the reader.
+    #[must_use]
+    pub fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
+        answer::is_short_list(answer)
+    }
+
     /// Ends the packet, which from now on stays in the buffer.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, Type, spanned::Spanned};
+use syn::{LitStr, spanned::Spanned};
 
 use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{
@@ -96,10 +96,16 @@ fn message(shape: &Shape<'_>) -> TokenStream {
         .handlers
         .iter()
         .any(|handler| handler.takes_cx() || handler.takes_origin());
+    let strict = model.is_strict.then(|| {
+        quote!(
+            const STRICT: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl #generics #p::Message for #msg #arguments #clause {
             const USES_ORIGIN: bool = #uses_origin;
+            #strict
 
             #numbering
 
@@ -183,20 +189,14 @@ fn decode(shape: &Shape<'_>) -> TokenStream {
 fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let p = &shape.model.krate;
     let (cfgs, variant, locals) = (&handler.cfgs, &handler.variant, locals(handler));
-    let options = options_before_reply(handler);
-    let first_option = handler.arity() - options;
+    let call = is_called(handler).then(|| call(shape, handler, tag));
     let reads = handler
         .sent()
         .enumerate()
         .filter_map(|(index, (param, field))| {
             let local = names::local(index);
             match param {
-                Param::Arg(_) => {
-                    let fill = (options > 0 && index == first_option)
-                        .then(|| fill_options(shape, options));
-                    let read = read(shape, tag, index, field);
-                    Some(quote!(#fill #read))
-                }
+                Param::Arg(_) => Some(read(shape, handler, tag, index, field)),
                 Param::Rest(_) if !handler.is_answered() => {
                     Some(quote!(let #local = __args.rest().map_err(#p::Undecoded::Malformed)?;))
                 }
@@ -208,6 +208,7 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     quote! {
         #(#cfgs)*
         #tag => {
+            #call
             #(#reads)*
             #end
             ::core::result::Result::Ok(Self::#variant #fields)
@@ -215,15 +216,42 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     }
 }
 
-fn read(shape: &Shape<'_>, tag: &LitStr, index: usize, field: &Field) -> TokenStream {
+/// Whether a reply port may stand right behind the arguments.
+fn is_called(handler: &Handler) -> bool {
+    handler.is_answered() && !handler.has_rest()
+}
+
+/// Finds out what there is beside the arguments, and fills up those that were left out.
+fn call(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
+    let (p, options) = (&shape.model.krate, handler.options());
+    let required = handler.arity() - options;
+    quote! {
+        let mut __call = #p::call::<Self>(#tag, #required, #options, __args)?;
+        let __args = match &mut __call.filled {
+            ::core::option::Option::Some(__filled) => __filled,
+            ::core::option::Option::None => __args,
+        };
+    }
+}
+
+fn read(
+    shape: &Shape<'_>,
+    handler: &Handler,
+    tag: &LitStr,
+    index: usize,
+    field: &Field,
+) -> TokenStream {
     let p = &shape.model.krate;
     let (local, ty, position) = (names::local(index), &field.ty, index + 1);
     let name = field.name.to_string();
+    let error = if handler.is_answered() {
+        quote!(#p::argument::<Self>(#tag, #position, #name, __error, __args))
+    } else {
+        quote!(#p::Undecoded::argument(#tag, #position, #name, __error))
+    };
     // With the type written out, a type that cannot be read is where the compiler points.
     quote! {
-        let #local = __args
-            .required::<#ty>()
-            .map_err(|__error| #p::Undecoded::argument(#tag, #position, #name, __error))?;
+        let #local = __args.required::<#ty>().map_err(|__error| #error)?;
     }
 }
 
@@ -232,41 +260,15 @@ fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let p = &shape.model.krate;
     let (arity, reply) = (handler.arity(), reply());
     match (handler.has_rest(), handler.is_answered()) {
-        (false, false) => quote!(#p::end(#tag, #arity, __args)?;),
-        (false, true) => quote!(let #reply = #p::reply(#tag, #arity, __cx, __args)?;),
+        (false, false) => quote!(#p::end::<Self>(#tag, #arity, __args)?;),
+        (false, true) => quote! {
+            let #reply = #p::reply::<Self, _>(#tag, #arity, __call.more, __cx, __args)?;
+        },
         (true, false) => TokenStream::new(),
         (true, true) => {
             let rest = names::local(arity);
             quote!(let (#rest, #reply) = #p::rest_and_reply(__cx, __args)?;)
         }
-    }
-}
-
-/// How many optional arguments stand before the reply port. They may be left out, but it comes last all the same.
-fn options_before_reply(handler: &Handler) -> usize {
-    if !handler.is_answered() || handler.has_rest() {
-        return 0;
-    }
-    let fields: Vec<&Field> = handler.sent().map(|(_, field)| field).collect();
-    let is_option = |field: &&&Field| match &field.ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "Option"),
-        _ => false,
-    };
-    fields.iter().rev().take_while(is_option).count()
-}
-
-fn fill_options(shape: &Shape<'_>, options: usize) -> TokenStream {
-    let p = &shape.model.krate;
-    quote! {
-        let mut __filled = #p::fill_options(#options, __args)?;
-        let __args = match &mut __filled {
-            ::core::option::Option::Some(__filled) => __filled,
-            ::core::option::Option::None => __args,
-        };
     }
 }
 
@@ -278,10 +280,16 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         Tag::Named(tag) => Some(quote!(__out.str(#tag)?;)),
         Tag::Default => None,
     };
-    let writes = handler
-        .sent()
-        .enumerate()
-        .map(|(index, sent)| write(index, sent));
+    let options = handler.options();
+    let first = handler.sent().count() - options;
+    let given = (options > 0).then(|| given(shape, handler, first));
+    let writes = handler.sent().enumerate().map(|(index, sent)| {
+        let write = write(index, sent);
+        match index.checked_sub(first) {
+            Some(option) => quote!(if __given > #option { #write }),
+            None => write,
+        }
+    });
     let reply = answered(p, handler).map(|answer| {
         // Only paths get the type's place: our locals would not be found from there if it came out of another macro.
         let into_port = quote_spanned!(answer.span()=> #p::Reply::<#answer>::into_port);
@@ -296,10 +304,25 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         #(#cfgs)*
         #pattern => {
             #tag
+            #given
             #(#writes)*
             #reply
             ::core::result::Result::Ok(())
         }
+    }
+}
+
+/// How many of the optional arguments at the end are written: `first` is the first of them.
+fn given(shape: &Shape<'_>, handler: &Handler, first: usize) -> TokenStream {
+    let p = &shape.model.krate;
+    let locals = (first..first + handler.options()).map(names::local);
+    let call = if handler.is_answered() {
+        quote!(::core::option::Option::Some(&*__cx))
+    } else {
+        quote!(::core::option::Option::None)
+    };
+    quote! {
+        let __given = #p::given([#(::core::option::Option::is_some(&#locals)),*], #call);
     }
 }
 

@@ -152,7 +152,7 @@ impl Scheduler {
     pub(crate) fn abandon(&self) {
         let ready = {
             let mut injector = self.injector();
-            injector.gone = true;
+            injector.plan.runtime_gone();
             self.remember_wanted(&injector);
             std::mem::take(&mut injector.ready)
         };

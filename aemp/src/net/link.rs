@@ -55,6 +55,7 @@ pub(super) struct Start {
     pub(super) peer_keepalive: Option<Duration>,
     pub(super) trusted: bool,
     pub(super) provider: Option<String>,
+    pub(super) ours: bool,
 }
 
 struct Pump<'a> {
@@ -124,6 +125,7 @@ pub(super) async fn run(
     );
     let mut line = line(conn, &start.recv, start.provider, made);
     (line.tls, line.trusted) = (stream.tls(), start.trusted);
+    line.is_ours = start.ours;
     let line = Arc::new(line);
     remote.set_line(&line);
     let mut pump = Pump {
@@ -374,9 +376,17 @@ impl Pump<'_> {
             self.out = Vec::new();
         }
         self.out.clear();
-        // Asked first: what was queued before the mesh asked is among what is taken now.
-        self.asked |= self.remote.tell_written.swap(false, Ordering::AcqRel);
-        self.remote.peer().swap_output(self.conn, &mut self.out);
+        // Asked first: what was queued before the mesh asked is among what is taken now, or taken later.
+        let asked = self.remote.tell_written.swap(false, Ordering::AcqRel);
+        let mut peer = self.remote.peer();
+        peer.swap_output(self.conn, &mut self.out);
+        let is_all = peer.pending_bytes() == 0;
+        drop(peer);
+        match is_all {
+            true => self.asked |= asked,
+            false if asked => self.remote.tell_written.store(true, Ordering::Release),
+            false => {}
+        }
     }
 
     /// Tells the mesh, if it has asked, that what was taken last has been written.

@@ -103,6 +103,7 @@ impl Net {
                 peer_keepalive,
                 trusted,
                 provider,
+                ours,
             } => {
                 let start = Start {
                     node,
@@ -111,6 +112,7 @@ impl Net {
                     peer_keepalive,
                     trusted,
                     provider,
+                    ours,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

@@ -3,10 +3,41 @@
 //! A port made here is named `prefix` (nine characters) and its number; one that this node spawns on another is
 //! named by a prefix of ten characters that ends in upper case. The tenth character of the former is a lower-case letter,
 //! so the two kinds never clash, neither with each other nor with those of reference nodes.
+//!
+//! The names of reply ports end with a mark. So who is called knows that nothing but a call of a node of this project waits
+//! there, which may be killed with reasons that this node gives a meaning, and be told that an answer is a list. To everybody else the mark
+//! is part of a name.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aemp_codec::PortId;
+
 use crate::port::table::MAX_GENERATION;
+
+/// What the names of reply ports end with.
+const REPLY: char = '?';
+/// What follows the name of a reply port if the answer is a list, however short.
+const LIST: &str = "[]";
+
+/// Whether a call of a node of this project waits at that port.
+pub(crate) fn is_reply_port(id: &PortId) -> bool {
+    is_reply_name(id.name())
+}
+
+/// As [`is_reply_port`], of a port's name.
+pub(crate) fn is_reply_name(name: &str) -> bool {
+    name.ends_with(REPLY)
+}
+
+/// The reply port as the receiver of an answer that is a list.
+pub(crate) fn for_list(id: &PortId) -> PortId {
+    PortId::new(&id.node_id(), &format!("{}{LIST}", id.name()))
+}
+
+/// The name of the reply port, if an answer that is a list is for one.
+pub(crate) fn of_list(name: &str) -> Option<&str> {
+    name.strip_suffix(LIST).filter(|name| is_reply_name(name))
+}
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -50,6 +81,18 @@ impl Names {
             name.push_str(&generation.to_string());
         }
         name
+    }
+
+    /// The name of a port of this node that waits for an answer.
+    pub(crate) fn reply_name(&self, number: u64) -> String {
+        let mut name = self.name(number);
+        name.push(REPLY);
+        name
+    }
+
+    /// The number behind the name of a reply port of this node's making.
+    pub(crate) fn reply_number(&self, name: &str) -> Option<u64> {
+        self.number(name.strip_suffix(REPLY)?)
     }
 
     /// Whether a name could be one that this node gives to its own ports.
@@ -112,6 +155,20 @@ mod tests {
             }
         }
         assert_eq!(names.name(1 << 32), "777777777a");
+    }
+
+    #[test]
+    fn reply_ports_are_known_by_their_names() {
+        let names = Names::new([7; 19]);
+        let name = names.reply_name(1 << 32);
+        assert_eq!(
+            (names.number(&name), names.reply_number(&name)),
+            (None, Some(1 << 32))
+        );
+        let id = PortId::parse(&format!("a#{name}")).unwrap();
+        assert!(is_reply_port(&id) && !is_reply_port(&PortId::parse("a#b").unwrap()));
+        assert_eq!(of_list(for_list(&id).name()), Some(name.as_str()));
+        assert_eq!((of_list(&name), of_list("b[]")), (None, None));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 pub(crate) mod account;
 mod all;
+mod callers;
 pub(crate) mod line;
+pub(crate) mod written;
 
 use std::{
     collections::HashMap,
@@ -14,11 +16,11 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
+use aemp_codec::{NodeId, Value};
 use tokio::sync::Notify;
 
 pub(crate) use self::all::Remotes;
-use self::{account::Account, line::Line};
+use self::{account::Account, callers::Callers, line::Line, written::Manner};
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
@@ -98,6 +100,8 @@ pub(crate) struct Remote {
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
     account: Account,
+    manner: Manner,
+    callers: Callers,
 }
 
 impl Remote {
@@ -105,7 +109,7 @@ impl Remote {
         &self.id
     }
 
-    /// Senders hold this while their arguments' `Serialize` runs: see ARCHITECTURE.md, "Invariants".
+    /// Nothing of a user runs under this: packets are written before (`written`).
     pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
         self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,12 +132,14 @@ impl Remote {
     }
 
     pub(crate) fn set_line(&self, line: &Arc<Line>) {
+        self.set_ours(line.is_ours);
         *self.lines() = Some(Arc::clone(line));
     }
 
     /// A connection has ended; by now the node may have another.
     pub(crate) fn end_line(&self, conn: ConnId) {
         self.lines().take_if(|line| line.conn == conn);
+        self.lose_callers();
     }
 
     /// What it costs.
@@ -181,6 +187,7 @@ impl Remote {
     fn close(self: &Arc<Self>, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
         let _all = self.peer().close();
+        self.lose_callers();
         let actions = std::mem::replace(&mut *self.actions(), Actions::Over(reason.clone()));
         let Actions::ByNumber(actions) = actions else {
             return;
@@ -239,24 +246,26 @@ impl Remote {
         }
     }
 
-    pub(crate) fn send(
-        &self,
-        port: &str,
-        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
-    ) -> Result<(), SendError> {
-        let urge = self.peer().send(port, write)?;
-        self.follow(urge);
-        Ok(())
-    }
-
-    fn request(&self, request: &str, port: &str, args: &[Value]) {
-        let sent = self.send("", |out| {
+    fn request(&self, request: &str, port: &str, args: &[Value]) -> Result<(), SendError> {
+        self.send("", |out| {
             out.str(request)?;
             out.str(port)?;
             args.iter().try_for_each(|value| out.value(value))
-        });
-        if let Err(error) = sent {
-            guard::log(|| tracing::error!("{request} to {} was not sent: {error}", self.id));
+        })
+    }
+
+    /// Tells of a death. A reason that cannot be put on the wire is told as one that says so: the death itself must not vanish.
+    fn tell(&self, request: &str, port: &str, reason: &[Value]) {
+        let Err(error) = self.request(request, port, reason) else {
+            return;
+        };
+        self.say(
+            Level::Error,
+            format!("the reason of a {request} to {} {error}", self.id),
+        );
+        let told = Reason::new(reason.to_vec()).untold(&error);
+        if let Err(error) = self.request(request, port, &told) {
+            self.say(Level::Error, format!("{request} to {} {error}", self.id));
         }
     }
 
@@ -265,7 +274,7 @@ impl Remote {
             guard::log(|| tracing::warn!("the node port of {} cannot be killed", self.id));
             return;
         }
-        self.request("kil1", port, reason);
+        self.tell("kil1", port, reason);
     }
 
     /// Sets a monitor on a port there.
@@ -369,7 +378,7 @@ impl Remote {
         self.watched().remove(port);
         // Only a live connection is told: one that is lost has fired all that it had there.
         if self.peer().is_up() {
-            self.request("kil0", port, reason);
+            self.tell("kil0", port, reason);
         }
     }
 

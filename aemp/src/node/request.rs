@@ -10,7 +10,7 @@ use std::{
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
-use super::{Given, Node, registry::perl_bool, remote::Remote, short};
+use super::{Given, Node, names, registry::perl_bool, remote::Remote, short};
 use crate::{
     Reason,
     exec::scheduler,
@@ -69,7 +69,7 @@ impl Node {
         if name.is_empty() {
             return self.deliver_request(from, packet, brought);
         }
-        match self.find(&name) {
+        match self.receiver(&name, packet) {
             Some(port) => {
                 match port.deliver(Some(from.id()), packet)? {
                     Pushed::Wake => scheduler::schedule(port),
@@ -134,6 +134,9 @@ impl Node {
             }
             Request::Kil0 { port, reason } => {
                 if let Some(from) = from {
+                    if names::is_reply_name(&port) {
+                        from.caller_gone(&port);
+                    }
                     from.port_died(self, &port, Reason::new(reason));
                 }
             }

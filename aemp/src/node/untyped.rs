@@ -140,7 +140,8 @@ impl Node {
     }
 
     /// Calls a port: a reply port is appended to the message as its last argument, and the future is what it is
-    /// sent. Without a [`timeout`](ValueCall::timeout) the port is monitored meanwhile.
+    /// sent. The port is monitored meanwhile. A list of one that is the answer is here, as for callers in Perl, what its element alone
+    /// would be.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

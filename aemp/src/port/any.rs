@@ -78,6 +78,11 @@ pub(crate) trait AnyPort: Send + Sync {
     /// What it is, for people: the type of its state.
     fn type_name(&self) -> &'static str;
 
+    /// Whether it is one that waits for the answer of a call.
+    fn takes_answers(&self) -> bool {
+        false
+    }
+
     /// How much waits for it, and who waits for its end.
     fn counts(&self) -> Counts;
 

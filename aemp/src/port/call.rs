@@ -18,18 +18,21 @@ use super::{
     handle::{Handle, To},
     monitor::{Action, Monitor},
     queue::Pushed,
-    slot::{LocalReply, Slot, Taken},
+    reply::LocalReply,
+    slot::{Outcome, Slot},
 };
 use crate::{
     CallError, Node, SendError,
     exec::{drainer, scheduler},
-    message::{Encoding, Message},
+    guard,
+    message::Message,
+    node::remote::Remote,
 };
 
 /// A call of a port: a future of its answer. The message is sent when it is first polled.
 ///
-/// Without a [`timeout`](Self::timeout) the called port is monitored, so the call ends when the port dies or its node
-/// is lost. Made by the methods of a typed handle:
+/// The called port is monitored, so the call ends when the port dies or its node is lost, with a [`timeout`](Self::timeout) or
+/// without one. Made by the methods of a typed handle:
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,23 +54,97 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
+/// An answer that was encoded is read where the call is polled. So a `Deserialize` that takes long holds nobody up but the
+/// caller, and one that panics ends the call with [`CallError::Answer`].
+///
+/// It can be awaited outside of a tokio runtime as well; its time is kept by the node's. If that is gone, a call with a time limit
+/// ends with an error.
+///
 /// # Cancel safety
 ///
 /// Dropping it cleans up: reply port, monitor and timer are gone, and an answer that still comes vanishes. The
-/// message, once sent, is handled all the same.
+/// message, once sent, is handled all the same; a handler that has the [`Reply`](crate::Reply) can see that nobody waits for it.
 #[must_use = "a call is sent when it is awaited"]
 pub struct Call<M: Message, T> {
     handle: Handle<M>,
     message: Option<M>,
+    waiting: Waiting<T>,
+}
+
+/// What a call waits with: gone, with all that it has left standing, when dropped.
+struct Waiting<T> {
     slot: Arc<Slot<T>>,
     limit: Limit,
     far: Option<Far>,
+    /// Whether the slot's outcome has been taken, so that nobody needs to be told that the caller is gone.
+    taken: bool,
 }
 
-/// What a call leaves standing while it waits, beside its slot: gone when dropped.
+impl<T> Waiting<T> {
+    fn new(slot: Arc<Slot<T>>) -> Self {
+        Self {
+            slot,
+            limit: Limit::None,
+            far: None,
+            taken: false,
+        }
+    }
+
+    /// Waits for the outcome, or for the time to be over. `None`: the reply was dropped.
+    fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<Option<Result<T, CallError>>> {
+        match self.slot.poll(task) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.told()),
+            Poll::Pending => self.limit.poll(node, task).map(|error| Some(Err(error))),
+        }
+    }
+
+    /// The call has ended so: cleans up.
+    fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
+        // Everything else leaves a callee that may be at work for it.
+        self.taken = !matches!(answer, Err(CallError::Timeout | CallError::Send(_)));
+        if let Some(far) = self.far.take()
+            && self.taken
+        {
+            far.end();
+        }
+        Poll::Ready(answer)
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        self.far = None;
+        if !self.taken {
+            self.slot.leave();
+        }
+    }
+}
+
+/// What a call leaves standing where it is encoded.
 struct Far {
-    _reply: Option<LocalReply>,
-    _monitor: Option<CallMonitor>,
+    reply: Option<LocalReply>,
+    monitor: CallMonitor,
+    /// The called node, if it is another one.
+    remote: Option<Arc<Remote>>,
+}
+
+impl Far {
+    /// The call has its outcome.
+    fn end(mut self) {
+        self.remote = None;
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.monitor.release();
+        if let Some(reply) = &self.reply
+            && reply.close()
+            && let Some(remote) = &self.remote
+        {
+            remote.tell_caller_gone(reply.id().name());
+        }
+    }
 }
 
 /// How long a call may take.
@@ -78,20 +155,32 @@ enum Limit {
 }
 
 impl Limit {
-    fn poll(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::None => Poll::Pending,
-            Self::After(limit) => {
-                let sleep = Box::pin(tokio::time::sleep(*limit));
-                *self = Self::Running(sleep);
-                self.poll(task)
-            }
-            Self::Running(sleep) => sleep.as_mut().poll(task),
-        }
-    }
-
     fn is_none(&self) -> bool {
         matches!(self, Self::None)
+    }
+
+    /// Ready when the time is over, or nobody keeps it any more. The caller may be on no runtime at all, so the node's keeps it.
+    fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
+        let over = match self {
+            Self::None => return Poll::Pending,
+            Self::After(limit) => {
+                let limit = *limit;
+                let begun = guard::run(|| {
+                    let _runtime = node.scheduler().enter();
+                    Box::pin(tokio::time::sleep(limit))
+                });
+                match begun {
+                    Ok(sleep) => {
+                        *self = Self::Running(sleep);
+                        return self.poll(node, task);
+                    }
+                    Err(reason) => Err(reason),
+                }
+            }
+            // A runtime that is shut down panics here.
+            Self::Running(sleep) => ready!(guard::poll(|| sleep.as_mut().poll(task))),
+        };
+        Poll::Ready(over.map_or_else(CallError::Died, |()| CallError::Timeout))
     }
 }
 
@@ -100,15 +189,14 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         Self {
             handle,
             message: Some(message),
-            slot,
-            limit: Limit::None,
-            far: None,
+            waiting: Waiting::new(slot),
         }
     }
 
-    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`].
+    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`]. That is all that it
+    /// changes.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Limit::After(limit);
+        self.waiting.limit = Limit::After(limit);
         self
     }
 
@@ -118,7 +206,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 let handler = message.handler();
                 match port.push(message) {
                     // A limit is to be kept whatever the handler does.
-                    Pushed::Wake if self.limit.is_none() => {
+                    Pushed::Wake if self.waiting.limit.is_none() => {
                         drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler);
                     }
                     Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
@@ -130,15 +218,13 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 }
             }
             To::Far(to) => {
-                let monitor = self
-                    .limit
-                    .is_none()
-                    .then(|| CallMonitor::new(to, &self.slot));
-                let mut encoding = Encoding::new(&to.node);
+                let monitor = CallMonitor::new(to, &self.waiting.slot);
+                let mut encoding = to.encoding();
                 let sent = to.send_with(|out| message.encode(out, &mut encoding));
-                self.far = Some(Far {
-                    _reply: encoding.reply,
-                    _monitor: monitor,
+                self.waiting.far = Some(Far {
+                    reply: encoding.reply,
+                    monitor,
+                    remote: to.remote().cloned(),
                 });
                 sent.check()?;
             }
@@ -156,9 +242,9 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         }
         // A port whose handler has failed is not marked dead before its message is dropped. Whether it is
         // failing shows in what becomes of the next thing in its queue.
-        let probe = Probe(Arc::clone(&self.slot));
+        let probe = Probe(Arc::clone(&self.waiting.slot));
         let pushed = port.job(Box::new(move |_| {
-            probe.0.complete(Err(CallError::NoReply));
+            probe.0.fail(CallError::NoReply);
             Ok(())
         }));
         if pushed == Pushed::Wake {
@@ -172,7 +258,7 @@ struct Probe<T>(Arc<Slot<T>>);
 
 impl<T> Drop for Probe<T> {
     fn drop(&mut self) {
-        self.0.abandon();
+        self.0.set(Outcome::Abandoned);
     }
 }
 
@@ -186,23 +272,17 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(message)
         {
-            this.far = None;
-            return Poll::Ready(Err(error));
+            return this.waiting.end(Err(error));
         }
         loop {
-            let answer = match this.slot.poll(task) {
-                Poll::Ready(Taken::Done(answer)) => answer,
-                Poll::Ready(Taken::Abandoned) => match this.abandoned() {
+            let answer = match ready!(this.waiting.poll(this.handle.node(), task)) {
+                Some(answer) => answer,
+                None => match this.abandoned() {
                     Ok(()) => continue,
                     Err(error) => Err(error),
                 },
-                Poll::Pending => {
-                    ready!(this.limit.poll(task));
-                    Err(CallError::Timeout)
-                }
             };
-            this.far = None;
-            return Poll::Ready(answer);
+            return this.waiting.end(answer);
         }
     }
 }
@@ -225,13 +305,11 @@ impl CallMonitor {
     fn new<T: Send + 'static>(to: &Destination, slot: &Arc<Slot<T>>) -> Self {
         let slot = Arc::clone(slot);
         Self(Some(to.monitor(Action::Call(Box::new(move |reason| {
-            slot.complete(Err(CallError::Died(reason.clone())));
+            slot.fail(CallError::Died(reason.clone()));
         })))))
     }
-}
 
-impl Drop for CallMonitor {
-    fn drop(&mut self) {
+    fn release(&mut self) {
         // A program that calls a port once calls it again: the other node is not told each time.
         if let Some(monitor) = self.0.take() {
             monitor.release();
@@ -244,9 +322,7 @@ impl Drop for CallMonitor {
 pub struct ValueCall {
     to: Destination,
     message: Option<Vec<Value>>,
-    slot: Arc<Slot<Vec<Value>>>,
-    limit: Limit,
-    far: Option<Far>,
+    waiting: Waiting<Vec<Value>>,
 }
 
 impl ValueCall {
@@ -254,32 +330,26 @@ impl ValueCall {
         Self {
             to,
             message: Some(message),
-            slot: Slot::new(),
-            limit: Limit::None,
-            far: None,
+            waiting: Waiting::new(Slot::new()),
         }
     }
 
     /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`].
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Limit::After(limit);
+        self.waiting.limit = Limit::After(limit);
         self
     }
 
     fn send(&mut self, message: &[Value]) -> Result<(), SendError> {
-        let monitor = self
-            .limit
-            .is_none()
-            .then(|| CallMonitor::new(&self.to, &self.slot));
-        let reply = LocalReply::open(&self.to.node, Arc::clone(&self.slot), |answer| {
-            answer.rest()
-        });
-        let sent = self
-            .to
-            .send_with(|out| write_call(out, message, &reply.id()));
-        self.far = Some(Far {
-            _reply: Some(reply),
-            _monitor: monitor,
+        let slot = &self.waiting.slot;
+        let monitor = CallMonitor::new(&self.to, slot);
+        let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());
+        let id = reply.id();
+        let sent = self.to.send_with(|out| write_call(out, message, &id));
+        self.waiting.far = Some(Far {
+            reply: Some(reply),
+            monitor,
+            remote: self.to.remote().cloned(),
         });
         sent.check()
     }
@@ -304,19 +374,10 @@ impl Future for ValueCall {
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(&message)
         {
-            this.far = None;
-            return Poll::Ready(Err(error.into()));
+            return this.waiting.end(Err(error.into()));
         }
-        let answer = match this.slot.poll(task) {
-            Poll::Ready(Taken::Done(answer)) => answer,
-            Poll::Ready(Taken::Abandoned) => Err(CallError::NoReply),
-            Poll::Pending => {
-                ready!(this.limit.poll(task));
-                Err(CallError::Timeout)
-            }
-        };
-        this.far = None;
-        Poll::Ready(answer)
+        let answer = ready!(this.waiting.poll(&this.to.node, task));
+        this.waiting.end(answer.unwrap_or(Err(CallError::NoReply)))
     }
 }
 

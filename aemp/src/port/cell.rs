@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use aemp_codec::{DecodeError, NodeId, PacketReader};
+use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
 use tokio::sync::Notify;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
+    reply::FarReply,
 };
 use crate::{
     Node, Reason,
@@ -22,7 +23,7 @@ use crate::{
         pace::{CLOSURE, Pace, Record},
     },
     guard,
-    message::{Decoding, Message, Port},
+    message::{Decoding, Message, Port, Unread},
 };
 
 /// How often a sender stands back: some ten microseconds in all.
@@ -172,6 +173,26 @@ impl<P: Port> Cell<P> {
         }
         inner.queue.push(envelope)
     }
+
+    /// Does what becomes of a message that the port does not understand.
+    #[cold]
+    fn not_understood(&self, cx: &Decoding<'_>, unread: Unread) -> Pushed {
+        match unread {
+            Unread::Dies(reason) => return self.kill(reason),
+            Unread::Dropped(text) => {
+                let port = self.port_id();
+                let text = format_args!("port {port} does not understand a message: {text}");
+                self.node.complain(&port, text);
+            }
+            Unread::Refused { to, text } => FarReply::new(cx, to).refuse(&text),
+        }
+        Pushed::Queued
+    }
+
+    fn port_id(&self) -> PortId {
+        let name = self.spawned_name();
+        self.node.port_id_of(self.number(), name.as_deref())
+    }
 }
 
 impl<P: Port> AnyPort for Cell<P> {
@@ -237,20 +258,23 @@ impl<P: Port> AnyPort for Cell<P> {
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
-        let cx = Decoding { node: &self.node };
+        let cx = Decoding {
+            node: &self.node,
+            port: self.number(),
+        };
         // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
         let read = guard::run(|| P::Msg::read(message, &cx));
-        let envelope = match read.unwrap_or_else(|reason| Ok(Err(reason)))? {
+        let envelope = match read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))? {
             Ok(message) => match origin {
                 Some(node) if P::Msg::USES_ORIGIN => {
                     Envelope::From(Box::new((node.clone(), message)))
                 }
                 _ => Envelope::User(message),
             },
-            Err(reason) => {
+            Err(unread) => {
                 // The rest is read for its syntax alone, which is the connection's concern.
                 while message.skip()? {}
-                return Ok(self.kill(reason));
+                return Ok(self.not_understood(&cx, unread));
             }
         };
         Ok(self.enqueue(envelope))

@@ -10,7 +10,7 @@ use super::{
     cell::Cell,
     handle::Handle,
     monitor::{Action, Monitor},
-    slot::Reply,
+    reply::Reply,
     untyped::{self, Change},
 };
 use crate::{

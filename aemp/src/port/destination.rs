@@ -10,7 +10,12 @@ use super::{
     monitor::{Action, Monitor},
     queue::Pushed,
 };
-use crate::{Node, Reason, SendError, Sent, exec::scheduler, node::remote::Remote};
+use crate::{
+    Node, Reason, SendError, Sent,
+    exec::scheduler,
+    message::Encoding,
+    node::remote::{Remote, written},
+};
 
 #[derive(Clone)]
 pub(crate) struct Destination {
@@ -67,24 +72,31 @@ impl Destination {
             Way::There(remote) => return Sent::from(remote.send(self.id.name(), write)),
             Way::Nowhere => return self.nowhere(),
         }
-        let mut message = Vec::new();
-        let mut out = PacketWriter::values(&mut message, self.node.limits());
-        if let Err(error) = write(&mut out).and_then(|()| out.finish()) {
-            return Sent::from(Err(error));
+        match written::values(self.node.limits(), write) {
+            Ok(message) => self.deliver(message),
+            Err(error) => return Sent::from(Err(error)),
         }
-        self.deliver(message);
         Sent::ok()
+    }
+
+    /// How a message is encoded for it.
+    pub(crate) fn encoding(&self) -> Encoding<'_> {
+        // A port of this node is one of this project.
+        let is_ours = self.remote().is_none_or(|remote| remote.is_ours());
+        Encoding::new(&self.node, is_ours)
     }
 
     /// Delivers a message to a port of this node.
     pub(crate) fn deliver(&self, message: Vec<Value>) {
         if self.id.is_node_port() {
             self.node.request_locally(message);
-        } else if let Some(port) = self.node.find(self.id.name()) {
+            return;
+        }
+        let mut message = PacketReader::values(message);
+        if let Some(port) = self.node.receiver(self.id.name(), &mut message) {
             let _scope = self.node.decoding();
             // Values have no syntax that could be wrong.
-            let delivered = port.deliver(None, &mut PacketReader::values(message));
-            if let Ok(Pushed::Wake) = delivered {
+            if let Ok(Pushed::Wake) = port.deliver(None, &mut message) {
                 scheduler::schedule(port);
             }
         }

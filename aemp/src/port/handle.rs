@@ -13,13 +13,14 @@ use super::{
     extras::{Bound, Job},
     monitor::{self, Action, Monitor},
     queue::Pushed,
-    slot::{Reply, Slot},
+    reply::Reply,
+    slot::Slot,
 };
 use crate::{
     Cx, HandleError, Node, Reason, SendError, Sent,
     exec::scheduler,
     guard,
-    message::{Encoding, Message, Outcome, PortRef},
+    message::{Message, Outcome, PortRef},
 };
 
 /// A handle of a port that takes messages of type `M`, here or on another node.
@@ -122,7 +123,7 @@ impl<M: Message> Handle<M> {
                 Sent::ok()
             }
             To::Far(to) => {
-                let sent = to.send_with(|out| message.encode(out, &mut Encoding::new(&to.node)));
+                let sent = to.send_with(|out| message.encode(out, &mut to.encoding()));
                 sent.log("a message", &to.id);
                 sent
             }
@@ -146,7 +147,7 @@ impl<M: Message> Handle<M> {
                 if let Some(remote) = to.remote() {
                     remote.room().await;
                 }
-                to.send_with(|out| message.encode(out, &mut Encoding::new(&to.node)))
+                to.send_with(|out| message.encode(out, &mut to.encoding()))
                     .check()
             }
         }

@@ -7,7 +7,7 @@ use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, Value};
 use super::handle::Handle;
 use crate::{
     Cx, Reason,
-    message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded},
+    message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded, Unread},
 };
 
 /// A handler of untyped messages. It is given the arguments behind the tag; a default handler everything.
@@ -137,11 +137,13 @@ impl Message for UntypedMsg {
     fn read(
         message: &mut PacketReader<'_>,
         _cx: &Decoding<'_>,
-    ) -> Result<Result<Self, Reason>, DecodeError> {
+    ) -> Result<Result<Self, Unread>, DecodeError> {
         // A tag that is a number stays one: the message may be an answer.
         match message.rest() {
             Ok(message) => Ok(Ok(Self(Kind::Message(message)))),
-            Err(error) => Undecoded::Malformed(error).into_reason("message").map(Err),
+            Err(error) => Undecoded::Malformed(error)
+                .into_reason("message")
+                .map(|reason| Err(Unread::Dies(reason))),
         }
     }
 

@@ -377,6 +377,7 @@ impl Handshake {
             leftover: std::mem::take(&mut self.input).into_rest(),
             peer_keepalive: peer.greeting.keepalive(),
             provider: peer.greeting.key("provider").map(Into::into),
+            ours: peer.greeting.arbitrates(),
         })
     }
 }

@@ -4,12 +4,15 @@
 //! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
 //! has fired.
 
+mod output;
 mod standing;
 
 use std::collections::HashSet;
 
 use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
 
+use self::output::Output;
+pub use self::output::Written;
 pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Traffic, Urge};
 use super::{
     monitors::{Left, Monitors},
@@ -51,7 +54,7 @@ type Mourned = HashSet<Box<str>>;
 struct Line {
     conn: ConnId,
     format: Format,
-    out: Vec<u8>,
+    out: Output,
     /// What the connection has been given: packets that are written here, bytes that its writer has taken.
     given: Traffic,
 }
@@ -95,7 +98,7 @@ impl Peer {
             return self.send_later(port, write);
         };
         let was_empty = line.out.is_empty();
-        let mut packet = line.format.writer(&mut line.out, self.limits.packet);
+        let mut packet = line.out.writer(&line.format, self.limits.packet);
         packet.str(port)?;
         write(&mut packet)?;
         packet.finish()?;
@@ -104,6 +107,52 @@ impl Peer {
             return Ok(self.overflow());
         }
         Ok(if was_empty { Urge::Write } else { Urge::None })
+    }
+
+    /// Sends a packet that was written before, which is left empty. For those whose packets are written by code that must not run
+    /// under a lock.
+    ///
+    /// # Errors
+    ///
+    /// What the packet should have been written in, if that is something else: nothing has changed then.
+    #[inline]
+    pub fn put(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
+        let State::Up(line) = &mut self.state else {
+            return self.put_later(port, packet);
+        };
+        match packet {
+            Written::Bytes { format, bytes } if *format == line.format => {
+                let was_empty = line.out.is_empty();
+                line.out.append(bytes);
+                line.given.packets += 1;
+                if line.out.len() > self.limits.max_queue_bytes {
+                    return Ok(self.overflow());
+                }
+                Ok(if was_empty { Urge::Write } else { Urge::None })
+            }
+            _ => Err(Some(line.format.clone())),
+        }
+    }
+
+    fn put_later(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
+        match &mut self.state {
+            State::Settling(_, mourned) if is_mourned(port, mourned, &self.monitors) => {
+                return Ok(Urge::None);
+            }
+            State::Down | State::Connecting(_) | State::Settling(..) => {}
+            State::Up(_) | State::GivenUp(..) | State::Draining => return Ok(Urge::None),
+        }
+        let Written::Values { values, weight } = packet else {
+            return Err(None);
+        };
+        let urge = self.want();
+        if let State::Connecting(queue) | State::Settling(queue, _) = &mut self.state {
+            queue.push_values(std::mem::take(values), *weight);
+            if queue.bytes() > self.limits.max_queue_bytes {
+                return Ok(self.overflow());
+            }
+        }
+        Ok(urge)
     }
 
     fn send_later(
@@ -218,19 +267,20 @@ impl Peer {
         self.state = State::Up(Line {
             conn,
             format,
-            out,
+            out: Output::new(out),
             given,
         });
         urge
     }
 
-    /// Takes all that is to be written by exchanging buffers: `buf` should be empty, with capacity. False if the
-    /// connection is not, or no longer, the node's.
+    /// Takes what is to be written next by exchanging buffers: `buf` should be empty, with capacity. That is all that is to be
+    /// written, unless large packets were [put](Self::put), which are taken one by one. False if the connection is not, or no
+    /// longer, the node's.
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Up(line) if line.conn == conn => {
-                line.given.bytes += line.out.len() as u64;
-                std::mem::swap(&mut line.out, buf);
+                line.out.swap(buf);
+                line.given.bytes += buf.len() as u64;
                 true
             }
             _ => false,
@@ -242,10 +292,7 @@ impl Peer {
         match &mut self.state {
             State::Up(line) if line.out.is_empty() => {
                 // An empty packet can be written in every format; where it cannot, there are no keepalives.
-                let written = line
-                    .format
-                    .writer(&mut line.out, self.limits.packet)
-                    .finish();
+                let written = line.out.writer(&line.format, self.limits.packet).finish();
                 if written.is_ok() {
                     line.given.packets += 1;
                     Urge::Write

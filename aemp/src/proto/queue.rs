@@ -32,9 +32,14 @@ impl Queue {
                 limit: limits.max_packet,
             });
         }
-        self.bytes += bytes;
-        self.packets.push_back(values);
+        self.push_values(values, bytes);
         Ok(())
+    }
+
+    /// Appends a packet of these elements, which weigh so much.
+    pub(super) fn push_values(&mut self, values: Vec<Value>, weight: usize) {
+        self.bytes += weight;
+        self.packets.push_back(values);
     }
 
     /// About how many bytes the packets will have on the wire.
@@ -69,7 +74,7 @@ impl Queue {
 }
 
 /// About how many bytes values take, in memory or on the wire: the queue's limit is against growth, not for accounting.
-fn weight_of_all(values: &[Value]) -> usize {
+pub(super) fn weight_of_all(values: &[Value]) -> usize {
     values.iter().fold(2, |sum, value| sum + 1 + weight(value))
 }
 

@@ -176,6 +176,7 @@ impl Outcome {
             peer_keepalive,
             trusted,
             provider,
+            ours,
         } = established;
         assert!(
             trusted || self.secured,
@@ -184,7 +185,7 @@ impl Outcome {
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours}"
         ));
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Counter {
     n: i64,
 }
 
-#[port]
+#[port(strict)]
 impl Counter {
     #[rcv]
     fn inc(&mut self, by: i64) {

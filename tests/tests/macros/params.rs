@@ -196,7 +196,4 @@ async fn wrong_arguments_kill_the_port() {
         words.starts_with("later: argument 1 (`at_least`): "),
         "{words}"
     );
-    let board = node.port(Board::default());
-    snd!(node, board, "now", 1, 2);
-    assert_eq!(last_words(&board).await, "now: takes 0 arguments, got 2");
 }

@@ -99,7 +99,7 @@ fn the_messages_show_their_names() {
 }
 
 /// Takes nothing at all.
-#[port(handle = IdleRef)]
+#[port(handle = IdleRef, strict)]
 struct Idle {
     _name: String,
 }
@@ -127,7 +127,7 @@ impl Light {
 }
 
 #[tokio::test]
-async fn unhandled_tags_kill() {
+async fn unhandled_tags_kill_who_is_strict() {
     let node = node();
     let idle: IdleRef = node.port(Idle {
         _name: "idle".into(),
@@ -142,5 +142,14 @@ async fn unhandled_tags_kill() {
     light.next();
     assert!(light.may_go().await.unwrap());
     snd!(node, light, "stop");
-    assert_eq!(death(&light).await.kind(), "unhandled_message");
+    snd!(node, light, "next", "now");
+    assert!(
+        light.may_go().await.unwrap(),
+        "it has not understood either"
+    );
+    snd!(node, light, "next", aemp::Value::Null);
+    assert!(
+        !light.may_go().await.unwrap(),
+        "what is not given is no argument"
+    );
 }

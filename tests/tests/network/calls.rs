@@ -115,7 +115,7 @@ async fn the_called_node_is_left_no_monitor() {
     assert!(call.await.is_err());
     assert_eq!(raw.packet().await, json!(["", "mon1", "p"]));
     assert_eq!(raw.packet().await[1], "one");
-    // With a timeout there is no need of a monitor.
+    // The monitor of the first call still stands, for a call like this.
     let call = a.cal(&to, msg!["two"]).timeout(SHORT).await;
     assert!(matches!(call, Err(CallError::Timeout)));
     assert_eq!(raw.packet().await[1], "two");
@@ -128,6 +128,7 @@ async fn an_answer_that_comes_too_late_vanishes() {
     let mut raw = Raw::login(&a, "raw").await;
     let to = PortId::parse("raw#p").unwrap();
     assert!(a.cal(&to, msg!["slow"]).timeout(SHORT).await.is_err());
+    assert_eq!(raw.packet().await[1], "mon1");
     let call = raw.packet().await;
     let reply = call[2].as_str().unwrap().strip_prefix("a#").unwrap();
     raw.send(format!(r#"["{reply}","late"]"#)).await;
@@ -145,6 +146,7 @@ async fn an_answer_of_the_wrong_type_is_an_error_of_the_call() {
         let counter = counter.clone();
         async move { counter.get().timeout(Duration::from_secs(20)).await }
     });
+    assert_eq!(raw.packet().await[1], "mon1");
     let packet = raw.packet().await;
     let reply = packet[2].as_str().unwrap().strip_prefix("a#").unwrap();
     raw.send(format!(r#"["{reply}",{{"n":1}}]"#)).await;

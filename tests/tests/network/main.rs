@@ -18,6 +18,7 @@ mod not_unicode;
 mod overflow;
 mod proxy;
 mod raw;
+mod replies;
 mod restart;
 mod seeds;
 mod spawn;

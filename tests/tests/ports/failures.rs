@@ -9,7 +9,7 @@ use crate::{Journal, Recorder, death, node, on_both, settle, watch, within};
 /// Fails in every way.
 struct Fragile;
 
-#[port]
+#[port(strict)]
 impl Fragile {
     #[rcv]
     fn text(&self) {

@@ -1,5 +1,6 @@
 //! Ports at work: what a user of one node may rely on.
 
+mod ages;
 mod arguments;
 mod backpressure;
 mod blocked;
@@ -16,6 +17,7 @@ mod monitors;
 mod nodes;
 mod order;
 mod origin;
+mod replies;
 mod self_kill;
 mod spawn;
 mod stop;

@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{Account, Actions, Remote};
+use super::{Account, Actions, Callers, Manner, Remote};
 use crate::{
     Node,
     node::{WeakNode, complaints::Complaints, strand::Strand},
@@ -121,6 +121,8 @@ impl Remotes {
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
                 account: Account::default(),
+                manner: Manner::new(self.limits.packet),
+                callers: Callers::default(),
             })
         });
         let remote = Arc::clone(remote);

@@ -22,6 +22,8 @@ pub(crate) struct Line {
     pub(crate) format: String,
     /// What the other end says of its implementation.
     pub(crate) provider: Option<String>,
+    /// Whether the other end is a node of this project.
+    pub(crate) is_ours: bool,
     /// Version and cipher suite, if it is in TLS.
     pub(crate) tls: Option<String>,
     /// Whether the other end has proved that its greeting is its own.
@@ -48,6 +50,7 @@ impl Line {
             address,
             format: format.into(),
             provider,
+            is_ours: false,
             tls: None,
             trusted: true,
             since: Instant::now(),

@@ -65,4 +65,6 @@ pub struct Established {
     pub trusted: bool,
     /// What the peer says of its implementation.
     pub provider: Option<String>,
+    /// Whether the peer is a node of this project, by what its greeting says.
+    pub ours: bool,
 }

@@ -250,7 +250,7 @@ impl<P: Peers> Mesh<P> {
         node.up = Some((conn, now));
         node.doubles = Doubles::default();
         self.seeds.node_up(id);
-        let provider = established.provider;
+        let (provider, ours) = (established.provider, established.ours);
         let from = provider
             .as_ref()
             .map_or_else(String::new, |provider| format!(" ({provider})"));
@@ -262,6 +262,7 @@ impl<P: Peers> Mesh<P> {
             peer_keepalive: established.peer_keepalive,
             trusted: established.trusted,
             provider,
+            ours,
         });
         if urge == Urge::Write {
             self.outputs

@@ -59,6 +59,8 @@ pub enum Output {
         trusted: bool,
         /// What the other end says of its implementation.
         provider: Option<String>,
+        /// Whether the peer is a node of this project.
+        ours: bool,
     },
     /// The node's connection has something to write.
     WakeWriter {

@@ -5,7 +5,7 @@ use aemp::{Args, Cx, PortId, msg, port, spawnable};
 /// A port with tagged receivers only.
 struct Actor;
 
-#[port]
+#[port(strict)]
 impl Actor {
     #[rcv]
     fn go(&self) -> Result<(), String> {

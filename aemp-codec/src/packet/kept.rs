@@ -1,0 +1,88 @@
+//! A packet that is read later than it has come.
+
+use super::PacketReader;
+use crate::error::DecodeError;
+use crate::format::{Format, Limits};
+use crate::value::Value;
+
+/// What was left of a packet when it was [kept](PacketReader::keep): its bytes as they came, to be read by somebody else.
+///
+/// ```
+/// # #[cfg(feature = "json")] {
+/// use aemp_codec::{Format, Limits};
+///
+/// let limits = Limits::default();
+/// let mut packet = Format::Json.reader(br#"["port",1,"two"]"#, limits).unwrap();
+/// packet.text().unwrap();
+/// let kept = packet.keep(limits).unwrap();
+/// assert_eq!(kept.reader().unwrap().answer::<(u8, String)>().unwrap(), (1, "two".into()));
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeptPacket {
+    content: Content,
+    list: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Bytes {
+        format: Format,
+        packet: Vec<u8>,
+        limits: Limits,
+        /// How many elements had been read, and which were arguments.
+        resume: [usize; 2],
+    },
+    Values(Vec<Value>),
+}
+
+impl KeptPacket {
+    pub(super) fn bytes(
+        format: Format,
+        packet: &[u8],
+        limits: Limits,
+        resume: [usize; 2],
+        list: bool,
+    ) -> Self {
+        let packet = packet.to_vec();
+        let content = Content::Bytes {
+            format,
+            packet,
+            limits,
+            resume,
+        };
+        Self { content, list }
+    }
+
+    pub(super) fn values(values: Vec<Value>, list: bool) -> Self {
+        let content = Content::Values(values);
+        Self { content, list }
+    }
+
+    /// Reads it from where it was kept on.
+    ///
+    /// # Errors
+    ///
+    /// None that keeping it would not have told.
+    pub fn reader(&self) -> Result<PacketReader<'_>, DecodeError> {
+        match &self.content {
+            Content::Bytes {
+                format,
+                packet,
+                limits,
+                resume,
+            } => {
+                let mut reader = format.reader(packet, *limits)?;
+                reader.resume(*resume, self.list)?;
+                Ok(reader)
+            }
+            Content::Values(values) => {
+                let mut reader = PacketReader::from(values.as_slice());
+                if self.list {
+                    reader.mark_list();
+                }
+                Ok(reader)
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Packets are written before anything is locked, because what writes them is the user's: `Serialize`, and codecs from
+//! elsewhere. It may panic, take long, or send messages itself.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+};
+
+use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
+
+use super::Remote;
+use crate::{SendError, guard, proto::peer::Written};
+
+/// A thread's buffer that has grown beyond this many bytes is not kept.
+const KEEP: usize = 256 << 10;
+
+thread_local! {
+    /// Where packets are written. Taken out for as long as it is used, since what writes may send as well.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What senders assume of a node before they have its lock. It may be out of date: then a packet is written once more.
+pub(super) struct Manner {
+    limits: Limits,
+    format: AtomicU8,
+    is_ours: AtomicBool,
+}
+
+impl Manner {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            format: AtomicU8::new(VALUES),
+            is_ours: AtomicBool::new(false),
+        }
+    }
+}
+
+/// For a node that is not connected: packets wait as values.
+const VALUES: u8 = 0;
+/// For a format that has no number here.
+const OTHER: u8 = u8::MAX;
+
+fn number(format: Option<&Format>) -> u8 {
+    match format {
+        None => VALUES,
+        #[cfg(feature = "json")]
+        Some(Format::Json) => 1,
+        #[cfg(feature = "cbor")]
+        Some(Format::Cbor) => 2,
+        #[cfg(feature = "postcard")]
+        Some(Format::Postcard) => 3,
+        Some(_) => OTHER,
+    }
+}
+
+/// What `write` writes, as values.
+pub(crate) fn values(
+    limits: Limits,
+    write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+) -> Result<Vec<Value>, EncodeError> {
+    let mut values = Vec::new();
+    guarded(|| {
+        let mut packet = PacketWriter::values(&mut values, limits);
+        write(&mut packet)?;
+        packet.finish()
+    })?;
+    Ok(values)
+}
+
+fn guarded<R>(write: impl FnOnce() -> Result<R, EncodeError>) -> Result<R, EncodeError> {
+    guard::attempt(write).unwrap_or_else(|panic| Err(EncodeError::Custom(panic)))
+}
+
+impl Remote {
+    /// Whether it is a node of this project, as far as is known.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.manner.is_ours.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_ours(&self, is_ours: bool) {
+        self.manner.is_ours.store(is_ours, Ordering::Relaxed);
+    }
+
+    /// The format that the node was last sent packets in; `None` while they wait as values.
+    fn assumed_format(&self) -> Option<Format> {
+        match self.manner.format.load(Ordering::Relaxed) {
+            VALUES => None,
+            #[cfg(feature = "json")]
+            1 => Some(Format::Json),
+            #[cfg(feature = "cbor")]
+            2 => Some(Format::Cbor),
+            #[cfg(feature = "postcard")]
+            3 => Some(Format::Postcard),
+            _ => self.peer().format().cloned(),
+        }
+    }
+
+    /// Sends a packet to a port there; `write` adds what comes behind the port's name.
+    pub(crate) fn send(
+        &self,
+        port: &str,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), SendError> {
+        let format = self.assumed_format();
+        let mut packet = self.write(format, |packet| {
+            packet.str(port)?;
+            write(packet)
+        })?;
+        loop {
+            let put = self.peer().put(port, &mut packet);
+            match put {
+                Ok(urge) => {
+                    recycle(packet);
+                    self.follow(urge);
+                    return Ok(());
+                }
+                Err(wanted) => packet = self.write_again(packet, wanted)?,
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        format: Option<Format>,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<Written, EncodeError> {
+        let limits = self.manner.limits;
+        let Some(format) = format else {
+            return Written::values(values(limits, write)?, limits);
+        };
+        let mut bytes = SCRATCH.take();
+        guarded(|| {
+            let mut packet = format.writer(&mut bytes, limits);
+            write(&mut packet)?;
+            packet.finish()
+        })?;
+        Ok(Written::Bytes { format, bytes })
+    }
+
+    /// The connection has come, gone, or is another than it was a moment ago.
+    #[cold]
+    fn write_again(&self, packet: Written, wanted: Option<Format>) -> Result<Written, SendError> {
+        let format = number(wanted.as_ref());
+        self.manner.format.store(format, Ordering::Relaxed);
+        let values = match packet {
+            Written::Values { values, .. } => values,
+            Written::Bytes { format, bytes } => {
+                let read = guarded(|| {
+                    let reader = format.reader(&bytes, self.manner.limits);
+                    let values = reader.and_then(|mut reader| reader.rest());
+                    values.map_err(|error| EncodeError::Custom(error.to_string()))
+                });
+                recycle(Written::Bytes { format, bytes });
+                read?
+            }
+        };
+        let write =
+            |packet: &mut PacketWriter<'_>| values.iter().try_for_each(|value| packet.value(value));
+        Ok(self.write(wanted, write)?)
+    }
+}
+
+/// Keeps a buffer for the thread's next packet.
+fn recycle(packet: Written) {
+    if let Written::Bytes { mut bytes, .. } = packet
+        && bytes.capacity() <= KEEP
+    {
+        bytes.clear();
+        SCRATCH.set(bytes);
+    }
+}

@@ -1,0 +1,169 @@
+//! A reply that leaves the process, or is encoded: to a reply port.
+
+use std::{
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use aemp_codec::{PacketWriter, PortId};
+use serde::Serialize;
+
+use super::FarCaller;
+use crate::{
+    Node, Reason,
+    exec::scheduler,
+    guard,
+    message::Decoding,
+    node::{names, remote::Remote},
+    port::{
+        monitor::{Action, Monitor},
+        queue::Pushed,
+    },
+};
+
+/// Where an answer goes, and what is known of who waits for it.
+pub(crate) struct FarReply {
+    node: Node,
+    to: PortId,
+    /// The port that was called.
+    called: u64,
+    watch: OnceLock<Watch>,
+}
+
+impl FarReply {
+    pub(crate) fn new(cx: &Decoding<'_>, to: PortId) -> Self {
+        Self {
+            node: cx.node.clone(),
+            to,
+            called: cx.port,
+            watch: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn to(&self) -> &PortId {
+        &self.to
+    }
+
+    pub(crate) fn into_port(self) -> PortId {
+        self.to
+    }
+
+    /// Whether a call of a node of this project waits there, and nothing else can.
+    fn is_reply_port(&self) -> bool {
+        names::is_reply_port(&self.to)
+    }
+
+    /// The caller's going is not to be missed from now on, if its node tells of that.
+    pub(super) fn hold(&self) {
+        if self.is_reply_port() && !self.node.port_is_local(&self.to) {
+            self.watch();
+        }
+    }
+
+    fn watch(&self) -> &Watch {
+        self.watch
+            .get_or_init(|| Watch::begin(&self.node, &self.to))
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.watch().caller.is_gone()
+    }
+
+    pub(super) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
+        self.watch().caller.poll_gone(task)
+    }
+
+    pub(super) fn answer<T: Serialize>(&self, answer: &T) {
+        let is_list = self.is_reply_port()
+            && guard::run(|| PacketWriter::is_short_list(answer)).unwrap_or(false);
+        let mut to = self.node.destination(&self.to);
+        if is_list {
+            to.id = names::for_list(&to.id);
+        }
+        let sent = to.send_with(|out| out.answer(answer));
+        sent.log("an answer", &self.to);
+        if let Err(error) = sent.check() {
+            self.fail(Reason::no_answer(&error));
+        }
+    }
+
+    /// Ends the call without an answer. A Perl caller is not called back when its reply port is killed, but when it is sent an
+    /// answer without values, which is how it is told that there is none; a port that is no caller's learns why it is killed.
+    pub(super) fn fail(&self, reason: Reason) {
+        let to = self.node.destination(&self.to);
+        if !self.is_reply_port() && to.remote().is_some() {
+            to.send_with(|_| Ok(())).log("the end of a call", &self.to);
+        }
+        to.kill(reason);
+    }
+
+    /// Tells the caller that its call has not been understood.
+    pub(crate) fn refuse(self, text: &str) {
+        self.fail(Reason::not_understood(text));
+    }
+
+    /// No answer will come. Whether the port lives, which alone makes that worth telling, shows in what becomes of the next thing in
+    /// its queue: a port whose handler has failed is not marked dead before its message is dropped. Of death the caller is told by
+    /// its monitor.
+    pub(super) fn dropped(self: Box<Self>) {
+        if !self.is_reply_port() {
+            return;
+        }
+        let Some(port) = self.node.find_number(self.called) else {
+            return;
+        };
+        let pushed = port.job(Box::new(move |_| {
+            self.fail(Reason::no_reply());
+            Ok(())
+        }));
+        if pushed == Pushed::Wake {
+            scheduler::schedule(port);
+        }
+    }
+}
+
+impl std::fmt::Debug for FarReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FarReply({})", self.to)
+    }
+}
+
+/// What keeps news of a caller coming.
+struct Watch {
+    caller: Arc<FarCaller>,
+    source: Source,
+}
+
+enum Source {
+    /// The caller's node tells without being asked.
+    Told(Arc<Remote>, Box<str>),
+    Monitor {
+        _monitor: Monitor,
+    },
+}
+
+impl Watch {
+    fn begin(node: &Node, to: &PortId) -> Self {
+        let caller = FarCaller::new();
+        let destination = node.destination(to);
+        if let Some(remote) = destination.remote()
+            && names::is_reply_port(to)
+        {
+            remote.hold_caller(to.name(), &caller);
+            let source = Source::Told(Arc::clone(remote), to.name().into());
+            return Self { caller, source };
+        }
+        let leaving = Arc::clone(&caller);
+        let monitor = destination.monitor(Action::Call(Box::new(move |_| leaving.leave())));
+        let source = Source::Monitor { _monitor: monitor };
+        Self { caller, source }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Source::Told(remote, name) = &self.source {
+            remote.release_caller(name);
+        }
+    }
+}
