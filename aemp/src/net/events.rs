@@ -16,7 +16,7 @@ use crate::{
     guard::shielded,
     proto::{
         global::{Answer, QueryId},
-        peer::MonitorId,
+        peer::Loss,
     },
 };
 
@@ -25,7 +25,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// What user code has to be told, in order.
 pub(super) enum Event {
-    Fire(NodeId, Vec<MonitorId>, String),
+    Fire(NodeId, Loss, String),
     Up(NodeId),
     Down(NodeId, String),
     Answer(QueryId, Result<Answer, String>),
@@ -36,11 +36,11 @@ pub(super) enum Event {
 pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
     while let Some(event) = events.recv().await {
         match event {
-            Event::Fire(node, monitors, text) => {
+            Event::Fire(node, loss, text) => {
                 let remote = net.node().remotes().of(net.node(), node.as_str());
-                remote.fire(monitors, &text);
+                remote.fire(&loss, &text);
                 // Only now may a new connection carry messages (PROTOCOL.md section 7).
-                net.ask(|mesh, now| mesh.drained(now, &node));
+                net.ask(|mesh, now| mesh.fired(now, &node, loss.id));
             }
             Event::Up(node) => net.observers().tell(&node, true, ""),
             Event::Down(node, text) => net.observers().tell(&node, false, &text),

@@ -8,7 +8,7 @@ use super::{LockedPeers, Net, Order, Task, connection, events::Event, link::Star
 use crate::proto::{
     Time,
     mesh::{Level, Mesh, Output},
-    peer::ConnId,
+    peer::{ConnId, Loss},
 };
 
 /// What has become of bytes that have arrived in a handshake.
@@ -97,9 +97,13 @@ impl Net {
             }
             Output::Fire {
                 node,
+                loss,
                 monitors,
                 text,
-            } => self.event(Event::Fire(node, monitors, text)),
+            } => {
+                let loss = Loss { id: loss, monitors };
+                self.event(Event::Fire(node, loss, text));
+            }
             Output::TellWritten { node } => {
                 let remote = self.node().remotes().of(self.node(), node.as_str());
                 remote.tell_written.store(true, Ordering::Release);

@@ -24,7 +24,7 @@ use super::Node;
 use crate::{
     Reason, SendError,
     port::{any::AnyPort, monitor::Action},
-    proto::peer::{ConnId, MonitorId, Peer, Standing, Urge},
+    proto::peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
 };
 
 /// How soon those who wait for a queue to shrink notice that it was lost.
@@ -135,7 +135,11 @@ impl Remote {
             },
             Urge::Overflow => {
                 if let Some(net) = self.node.net() {
-                    net.overflow(&self.id);
+                    return net.overflow(&self.id);
+                }
+                let given_up = self.peer().give_up();
+                if let GivenUp::Now { text, lost, .. } = given_up {
+                    self.mourn(lost, &text);
                 }
             }
         }
@@ -144,23 +148,33 @@ impl Remote {
     /// A node without a network reaches nobody: monitors fire as they do when no address is known.
     #[cold]
     fn unreachable(&self) {
-        let mut monitors = self.peer().connect_failed();
-        while !monitors.is_empty() {
-            self.fire(monitors, "no known address");
-            monitors = self.peer().drained();
+        let lost = self.peer().connect_failed();
+        self.mourn(lost, "no known address");
+    }
+
+    /// Without a network nobody else fires the monitors of a loss.
+    fn mourn(&self, lost: Lost, text: &str) {
+        let Lost::Fire(mut loss) = lost else { return };
+        let mut text = text.to_owned();
+        loop {
+            self.fire(&loss, &text);
+            let fired = self.peer().fired(loss.id);
+            match fired {
+                Fired::Again(more, why) => (loss, text) = (more, why),
+                Fired::Connecting => return self.retry(),
+                Fired::Not | Fired::Down => return,
+            }
         }
-        if self.peer().standing() == Standing::Draining {
-            // The last to be drained; what was sent meanwhile may want the node again.
-            let _none = self.peer().drained();
-        }
-        if self.peer().standing() == Standing::Connecting {
-            let (node, id) = (self.node.clone(), self.id.clone());
-            self.node.after(RETRY, move || {
-                if let Some(remote) = node.remotes().get(id.as_str()) {
-                    remote.unreachable();
-                }
-            });
-        }
+    }
+
+    /// What callbacks have set anew fails again, but not at once: they may do that for ever.
+    fn retry(&self) {
+        let (node, id) = (self.node.clone(), self.id.clone());
+        self.node.after(RETRY, move || {
+            if let Some(remote) = node.remotes().get(id.as_str()) {
+                remote.unreachable();
+            }
+        });
     }
 
     pub(crate) fn send(
@@ -223,24 +237,26 @@ impl Remote {
     /// A port there that we monitor has died.
     pub(crate) fn port_died(&self, port: &str, reason: &Reason) {
         let monitors = self.peer().port_died(port);
-        self.fire_all(monitors, reason);
-    }
-
-    /// Fires monitors with a `transport_error`.
-    pub(crate) fn fire(&self, monitors: Vec<MonitorId>, text: &str) {
-        if !monitors.is_empty() {
-            let reason = Reason::transport_error(self.id.as_str(), text);
-            self.fire_all(monitors, &reason);
+        for monitor in monitors {
+            self.fire_one(monitor, reason);
         }
     }
 
-    fn fire_all(&self, monitors: Vec<MonitorId>, reason: &Reason) {
-        for MonitorId(id) in monitors {
-            // One that was cancelled meanwhile is not there any more.
-            let action = self.actions().remove(&id);
-            if let Some(action) = action {
-                action.fire(reason);
-            }
+    /// Fires the monitors of a loss with a `transport_error`.
+    pub(crate) fn fire(&self, loss: &Loss, text: &str) {
+        let reason = Reason::transport_error(self.id.as_str(), text);
+        for monitor in &loss.monitors {
+            // Before it is called, so that what it sends to the port again is not taken for something that was sent before.
+            self.peer().begun(loss.id, *monitor);
+            self.fire_one(*monitor, &reason);
+        }
+    }
+
+    fn fire_one(&self, MonitorId(id): MonitorId, reason: &Reason) {
+        // One that was cancelled meanwhile is not there any more.
+        let action = self.actions().remove(&id);
+        if let Some(action) = action {
+            action.fire(reason);
         }
     }
 

@@ -1,6 +1,9 @@
 //! What is monitored on one other node.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use super::peer::MonitorId;
 
@@ -97,13 +100,18 @@ impl Monitors {
         entry.ids.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// All monitors in the order in which they were set; nothing is left.
-    pub(super) fn take_all(&mut self) -> Vec<MonitorId> {
+    /// All monitors, each with its port, in the order in which they were set; nothing is left.
+    pub(super) fn take_all(&mut self) -> Vec<(MonitorId, Arc<str>)> {
         self.lingering = Vec::new();
         let ports = std::mem::take(&mut self.ports);
-        let mut ids: Vec<_> = ports.into_values().flat_map(|entry| entry.ids).collect();
-        ids.sort_unstable_by_key(|(place, _)| *place);
-        ids.into_iter().map(|(_, id)| id).collect()
+        let mut all = Vec::new();
+        for (port, entry) in ports {
+            let port: Arc<str> = port.into();
+            let ids = entry.ids.into_iter();
+            all.extend(ids.map(|(place, id)| (place, id, Arc::clone(&port))));
+        }
+        all.sort_unstable_by_key(|(place, ..)| *place);
+        all.into_iter().map(|(_, id, port)| (id, port)).collect()
     }
 
     /// Whether nothing is monitored and nothing kept.
@@ -114,12 +122,6 @@ impl Monitors {
     /// How many monitors there are.
     pub(super) fn len(&self) -> usize {
         self.ports.values().map(|entry| entry.ids.len()).sum()
-    }
-
-    /// The ports that have monitors.
-    pub(super) fn ports(&self) -> impl Iterator<Item = &str> {
-        let monitored = self.ports.iter().filter(|(_, entry)| !entry.ids.is_empty());
-        monitored.map(|(port, _)| &**port)
     }
 
     /// Whether that port has monitors.
