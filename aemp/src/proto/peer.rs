@@ -11,7 +11,8 @@ use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
 
 use self::mourning::{Mourning, Next};
 pub use self::standing::{
-    ConnId, Fired, GivenUp, LinkUp, Loss, LossId, Lost, MonitorId, PeerLimits, Standing, Traffic, Urge,
+    ConnId, Fired, GivenUp, LinkUp, Loss, LossId, Lost, MonitorId, PeerLimits, Standing, Traffic,
+    Urge,
 };
 use super::{
     monitors::{Left, Monitors},
