@@ -40,15 +40,18 @@ type Watched = HashMap<Box<str>, Watch>;
 /// A port of ours that another node monitors.
 struct Watch {
     port: Weak<dyn AnyPort>,
-    id: u64,
-    /// The connection that asked for it, and ends it.
-    conn: Option<ConnId>,
+    /// Its number among all watches of that node.
+    number: u64,
+    /// The port's name for it, once it is set there.
+    id: Option<u64>,
+    /// The connection that it came over, and ends with.
+    conn: ConnId,
 }
 
 impl Watch {
     fn end(self) {
-        if let Some(port) = self.port.upgrade() {
-            port.unmonitor(self.id);
+        if let (Some(id), Some(port)) = (self.id, self.port.upgrade()) {
+            port.unmonitor(id);
         }
     }
 }
@@ -71,6 +74,8 @@ pub(crate) struct Remote {
     /// Ports of this node that it monitors.
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
+    /// Held by the connection that delivers: its successor waits for it to have stopped.
+    pub(crate) delivering: Arc<tokio::sync::Mutex<()>>,
     account: Account,
 }
 
@@ -260,18 +265,39 @@ impl Remote {
         }
     }
 
-    /// It monitors a port of ours. A reference node asks once per monitor that is the first for a port, so one that asks
-    /// again has forgotten the first.
-    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str) {
-        let conn = self.peer().conn();
-        let before = self.watched().remove(name);
+    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
+    /// one that asks again has forgotten the first.
+    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str, conn: ConnId) {
+        let number = self.next_monitor.fetch_add(1, Ordering::Relaxed);
+        let watch = Watch {
+            port: Arc::downgrade(port),
+            number,
+            id: None,
+            conn,
+        };
+        // Entered before it is set: the port may die on another thread at any time, and its death takes the entry away.
+        let before = self.watched().insert(name.into(), watch);
         if let Some(before) = before {
             before.end();
         }
-        let action = Action::Tell(Arc::clone(self), name.into());
-        if let Some(id) = port.monitor(action) {
-            let port = Arc::downgrade(port);
-            self.watched().insert(name.into(), Watch { port, id, conn });
+        let action = Action::Tell(Arc::clone(self), name.into(), number);
+        if let Some(id) = port.monitor(action)
+            && !self.has_set(name, number, id)
+        {
+            port.unmonitor(id);
+        }
+    }
+
+    /// A watch is set at its port; whether it is still wanted.
+    fn has_set(&self, name: &str, number: u64, id: u64) -> bool {
+        let mut watched = self.watched();
+        let watch = watched.get_mut(name);
+        match watch.filter(|watch| watch.number == number) {
+            Some(watch) => {
+                watch.id = Some(id);
+                true
+            }
+            None => false,
         }
     }
 
@@ -282,11 +308,23 @@ impl Remote {
         }
     }
 
-    /// A port of ours that it monitors has died.
-    pub(crate) fn tell_death(&self, port: &str, reason: &Reason) {
-        self.watched().remove(port);
-        // Only a live connection is told: one that is lost has fired all that it had there.
-        if self.peer().is_up() {
+    /// A port of ours has died that it monitors by the watch of that number.
+    pub(crate) fn tell_death(&self, port: &str, number: u64, reason: &Reason) {
+        let mut watched = self.watched();
+        let is_it = watched.get(port).is_some_and(|it| it.number == number);
+        let watch = if is_it { watched.remove(port) } else { None };
+        drop(watched);
+        if let Some(watch) = watch {
+            self.tell_dead(port, watch.conn, reason);
+        }
+    }
+
+    /// A port of ours that it has asked for over a connection is dead.
+    pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
+        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now, the
+        // next one says nothing untrue: no port ever comes back.
+        let asked = self.peer().is_up_over(conn);
+        if asked {
             self.request("kil0", port, reason);
         }
     }
@@ -295,7 +333,7 @@ impl Remote {
     pub(crate) fn forget_watched(&self, conn: ConnId) {
         let watched: Vec<_> = self
             .watched()
-            .extract_if(|_, watch| watch.conn == Some(conn))
+            .extract_if(|_, watch| watch.conn == conn)
             .collect();
         watched.into_iter().for_each(|(_, watch)| watch.end());
     }
@@ -332,3 +370,6 @@ impl fmt::Debug for Remote {
         write!(f, "Remote({})", self.id)
     }
 }
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -367,6 +367,12 @@ impl Peer {
         matches!(self.state, State::Up(_))
     }
 
+    /// Whether the node is connected over that connection.
+    #[must_use]
+    pub fn is_up_over(&self, conn: ConnId) -> bool {
+        matches!(&self.state, State::Up(line) if line.conn == conn)
+    }
+
     /// The node's connection.
     #[must_use]
     pub fn conn(&self) -> Option<ConnId> {

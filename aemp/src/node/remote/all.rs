@@ -102,6 +102,7 @@ impl Remotes {
                 actions: Mutex::default(),
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
+                delivering: Arc::default(),
                 account: Account::default(),
             })
         });
