@@ -233,6 +233,13 @@ impl World {
         self.work(from, |machine, _| machine.speakers.crowd(port, count));
     }
 
+    /// Ends all [crowds](Self::crowd): from now on, nothing but [`speak`](Self::speak) sends numbered messages, and they are short.
+    pub fn hush(&mut self) {
+        for machine in self.slots.iter().flat_map(|slot| &slot.machine) {
+            machine.speakers.hush();
+        }
+    }
+
     /// Monitors a port of another node; `None` if the node is not running.
     pub fn monitor(&mut self, from: Member, port: &PortId) -> Option<MonitorId> {
         self.ask(from, |machine, core| machine.monitor(core, port))

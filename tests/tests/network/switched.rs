@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
-    common::{soon, until},
+    common::{PATIENCE, soon, until},
     nodes::{listening, start},
     raw::{Raw, hex_secret},
 };
@@ -28,7 +28,8 @@ impl<'de> Deserialize<'de> for Slow {
         if number == 1 {
             let mut gate = GATE.0.lock().unwrap();
             gate.0 = true;
-            drop(GATE.1.wait_while(gate, |gate| !gate.1).unwrap());
+            // A test that fails must not wait for ever.
+            drop(GATE.1.wait_timeout_while(gate, PATIENCE, |gate| !gate.1));
         }
         Ok(Self(number))
     }
@@ -71,7 +72,9 @@ async fn what_the_old_connection_has_read_comes_before_all_of_the_new_one() {
         let ups = Arc::clone(&ups);
         move |_, up, _| *ups.lock().unwrap() += u32::from(up)
     });
-    old.send(proof.clone() + &packet(1) + &packet(2)).await;
+    old.send(&proof).await;
+    until(|| *ups.lock().unwrap() == 1).await;
+    old.send(packet(1) + &packet(2)).await;
     until(|| GATE.0.lock().unwrap().0).await;
     new.send(proof + &packet(3)).await;
     until(|| *ups.lock().unwrap() == 2).await;

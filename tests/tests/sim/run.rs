@@ -311,6 +311,7 @@ impl<'a> Run<'a> {
         if !seeds.iter().any(|seed| self.world.is_running(*seed)) {
             self.start(seeds[0]);
         }
+        self.world.hush();
     }
 }
 

@@ -33,6 +33,7 @@ struct State {
     monitors: BTreeMap<MonitorId, PortId>,
     monitored: u64,
     spoken: u64,
+    hushed: bool,
     /// What has not been told yet.
     seen: Vec<Observation>,
 }
@@ -55,6 +56,7 @@ impl Speakers {
             monitors: BTreeMap::new(),
             monitored: 0,
             spoken: 0,
+            hushed: false,
             seen: Vec::new(),
         })))
     }
@@ -92,6 +94,15 @@ impl Speakers {
         Some(port)
     }
 
+    /// From now on nothing goes out by itself.
+    pub(super) fn hush(&self) {
+        let mut state = self.lock();
+        state.hushed = true;
+        for speaker in state.roads.values_mut() {
+            (speaker.waiting, speaker.again) = (0, 0);
+        }
+    }
+
     /// What has been seen since the last time, in order.
     pub(super) fn seen(&self) -> Vec<Observation> {
         std::mem::take(&mut self.lock().seen)
@@ -104,7 +115,11 @@ impl State {
             let speaker = Speaker {
                 monitor: None,
                 waiting: 0,
-                again: if self.chance.happens(0.5) { AGAIN } else { 0 },
+                again: if !self.hushed && self.chance.happens(0.5) {
+                    AGAIN
+                } else {
+                    0
+                },
             };
             self.roads.insert(port.clone(), speaker);
         }
@@ -133,7 +148,7 @@ impl State {
         };
         self.spoken += 1;
         let number = u64::from(self.life.1) << 32 | self.spoken;
-        let long = if self.chance.happens(0.1) {
+        let long = if !self.hushed && self.chance.happens(0.1) {
             self.chance.below(LONGEST)
         } else {
             0
