@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     Node, Reason,
     node::{remote::Remote, short},
-    port::{any::AnyPort, monitor::Action},
-    proto::mesh::Level,
+    port::any::AnyPort,
+    proto::{mesh::Level, peer::ConnId},
 };
 
 impl Node {
@@ -54,7 +54,7 @@ impl Node {
 
     /// Whether a node monitors as many ports as it may, and not this one. Its monitor fires at once then: it must not
     /// wait for what it will not be told.
-    pub(super) fn has_enough_monitors(&self, from: &Arc<Remote>, port: &str) -> bool {
+    pub(super) fn has_enough_monitors(&self, from: &Remote, port: &str, conn: ConnId) -> bool {
         let most = self.costs().max_monitors;
         if from.watching() < most || from.watches(port) {
             return false;
@@ -66,7 +66,7 @@ impl Node {
             "no more ports are monitored for it",
         );
         let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
-        Action::Tell(Arc::clone(from), port.into()).fire(&reason);
+        from.tell_dead(port, conn, &reason);
         true
     }
 
