@@ -385,25 +385,31 @@ pub(crate) fn begin_to_die<P: Port>(
 }
 
 impl<P: Port> Cell<P> {
-    /// The next monitor of a dying port that has still to fire, of those up to `last`.
+    /// The number of the monitor that was set last; zero if there is none.
+    pub(crate) fn last_monitor(&self) -> u64 {
+        let inner = self.lock();
+        let last = inner
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.monitors.last());
+        last.unwrap_or_default()
+    }
+
+    /// The next monitor of a dying port that has still to fire. With the last of those up to `last` the port is dead: no more can
+    /// be set, but those that stand can still be taken back.
     pub(crate) fn next_monitor(&self, last: u64) -> Option<Action> {
-        self.lock().extras.as_mut()?.monitors.pop_first(last)
-    }
-
-    /// The number of the monitor that was set last, if there is any.
-    pub(crate) fn last_monitor(&self) -> Option<u64> {
-        self.lock().extras.as_ref()?.monitors.last()
-    }
-
-    /// A dying port is dead from now on: nobody can set a monitor any more, but those that stand may still be taken back.
-    /// The last of them, if there is any.
-    pub(crate) fn end_dying(&self) -> Option<u64> {
         let mut inner = self.lock();
-        if let Queue::Dying(reason) = &mut inner.queue {
+        let mut monitors = inner.extras.as_mut().map(|extras| &mut extras.monitors);
+        let next = monitors.as_mut().and_then(|monitors| monitors.pop_first());
+        if monitors
+            .and_then(|rest| rest.first())
+            .is_none_or(|first| first > last)
+            && let Queue::Dying(reason) = &mut inner.queue
+        {
             let reason = mem::take(reason);
             inner.queue = Queue::Dead(reason);
         }
-        inner.extras.as_ref()?.monitors.last()
+        next
     }
 
     /// The name of a dead port that another node has spawned. Frees what it does not need.
