@@ -89,6 +89,7 @@ impl Seat {
     }
 
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "a run is left once")]
     pub(crate) fn leave(&self, before: Before) {
         let beat = self.beat.load(Ordering::Relaxed);
         self.port.store(before.port, Ordering::Relaxed);

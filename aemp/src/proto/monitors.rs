@@ -174,6 +174,7 @@ mod tests {
         for (port, id) in ["a", "b", "a"].into_iter().zip(ids) {
             monitors.add(port, id);
         }
-        assert_eq!(monitors.take_all(), ids[..3]);
+        let left: Vec<_> = monitors.take_all().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(left, ids[..3]);
     }
 }

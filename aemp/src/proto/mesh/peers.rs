@@ -22,7 +22,9 @@ pub struct PeerMap {
 }
 
 /// What senders do between two locks.
-struct Between(Box<dyn FnMut(&NodeId, &mut Peer) -> Urge + Send>);
+struct Between(Act);
+
+type Act = Box<dyn FnMut(&NodeId, &mut Peer) -> Urge + Send>;
 
 impl fmt::Debug for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
