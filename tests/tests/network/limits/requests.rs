@@ -47,7 +47,7 @@ async fn spawned_ports_are_counted_over_connections() {
     let mut raw = Raw::login(&scene.node, "raw").await;
     raw.send(spawn("p") + &spawn("q")).await;
     until(|| scene.node.port_count() == 2).await;
-    let died = watch(&scene.node, &port);
+    let down = watch(&scene.node, &PortId::parse("raw").unwrap());
     drop(raw);
     down.await;
     let mut raw = Raw::login(&scene.node, "raw").await;
@@ -268,7 +268,7 @@ async fn messages_that_a_port_does_not_take() {
     let scene = Scene::new(|node| node.max_port_queue(3000)).await;
     let port = scene.neighbour.spawn("a", "Net::counter", args![0]);
     let mut raw = Raw::login(&scene.node, "raw").await;
-    let down = watch(&scene.node, &PortId::parse("raw").unwrap());
+    let died = watch(&scene.node, &port);
     let ponder = json!([port.name(), "ponder"]).to_string();
     // As many as may wait are none too many; the port ends with the next that are counted.
     raw.send(ponder.repeat(3000)).await;
