@@ -41,6 +41,8 @@ pub(crate) fn die<P: Port>(
     let (queue, idle, extras) = begin_to_die(cell, reason);
     guard::discard(state);
     guard::discard(idle);
+    // Callers are told from here on, and find that it does not count any more.
+    node.retire(cell.number());
     drop_queue(taken);
     drop_queue(queue);
     if let Some(extras) = extras {
@@ -60,8 +62,6 @@ fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
     // monitors the port again would be called for ever.
     let last = cell.last_monitor();
     let mut next = cell.next_monitor(last);
-    // Who hears of its death finds that it does not count any more.
-    cell.node().retire(cell.number());
     let any = next.is_some();
     while let Some(action) = next {
         action.fire(reason);
