@@ -21,8 +21,10 @@ pub struct PeerMap {
     urges: Vec<(NodeId, Urge)>,
 }
 
+type Act = dyn FnMut(&NodeId, &mut Peer) -> Urge + Send;
+
 /// What senders do between two locks.
-struct Between(Box<dyn FnMut(&NodeId, &mut Peer) -> Urge + Send>);
+struct Between(Box<Act>);
 
 impl fmt::Debug for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -169,19 +169,19 @@ impl World {
         } else {
             format!("p{port}")
         };
-        self.monitor_port(port);
+        self.monitor_port(&port);
     }
 
-    fn monitor_port(&mut self, port: String) {
+    fn monitor_port(&mut self, port: &str) {
         self.monitors += 1;
         let id = MonitorId(self.monitors);
         let watch = Watch {
-            sent_before: self.sent.get(&port).map_or(0, Vec::len),
+            sent_before: self.sent.get(port).map_or(0, Vec::len),
             arrived: Vec::new(),
-            port: port.clone(),
+            port: port.to_owned(),
         };
         self.set.insert(id, watch);
-        let urge = self.peer.monitor(&port, id);
+        let urge = self.peer.monitor(port, id);
         self.heed(urge);
     }
 
@@ -292,7 +292,7 @@ impl World {
         self.peer.begun(loss, id);
         // Unless it was taken back meanwhile.
         if self.set.remove(&id).is_some() && again && !port.is_empty() {
-            self.monitor_port(port.clone());
+            self.monitor_port(&port);
             self.send_to(port);
         }
     }
