@@ -1,5 +1,6 @@
 //! Several nodes of one process over loopback, and what strangers send them.
 
+mod again;
 mod calls;
 mod common;
 mod connecting;
