@@ -57,6 +57,19 @@ pub(crate) struct Inner<P: Port> {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
+/// What waits for room in a port's queue, if the queue has a bound.
+#[must_use = "the senders that wait are told outside of the port's lock"]
+pub(crate) struct Room(Option<Arc<Notify>>);
+
+impl Room {
+    /// Those that wait look again. Their wakers are foreign code.
+    pub(crate) fn tell(self) {
+        if let Some(room) = self.0 {
+            guard::shielded(|| room.notify_waiters());
+        }
+    }
+}
+
 impl<P: Port> Inner<P> {
     pub(crate) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
@@ -67,14 +80,16 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
-    /// So many messages are in hand: taken, but not handled yet. If those who wait for room may go on, they are told.
-    pub(crate) fn has_in_hand(&mut self, messages: usize) {
-        if let Some(extras) = &mut self.extras
-            && let Some(bound) = &mut extras.bound
-        {
+    /// So many messages are in hand: taken, but not handled yet. There may be room now, which is to be told when the port's lock is free.
+    pub(crate) fn has_in_hand(&mut self, messages: usize) -> Room {
+        let bound = self
+            .extras
+            .as_mut()
+            .and_then(|extras| extras.bound.as_mut());
+        Room(bound.map(|bound| {
             bound.in_hand = messages;
-            bound.room.notify_waiters();
-        }
+            Arc::clone(&bound.room)
+        }))
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -425,13 +440,15 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
     }
 }
 
-/// Takes what is queued, leaving the port marked as at work.
+/// Takes what is queued, leaving the port marked as at work, and unlocked.
 pub(crate) fn take_queue<P: Port>(
-    inner: &mut Inner<P>,
+    mut inner: MutexGuard<'_, Inner<P>>,
     spare: Option<Envelopes<Envelope<P::Msg>>>,
 ) -> Queued<P> {
     let taken = inner.queue.take(spare);
-    inner.has_in_hand(taken.len());
+    let room = inner.has_in_hand(taken.len());
+    drop(inner);
+    room.tell();
     taken
 }
 
