@@ -48,11 +48,14 @@ impl<T> Register<T> {
         Some(value)
     }
 
-    /// Removes the first, unless its number is higher than `last`.
-    pub(crate) fn pop_first(&mut self, last: u64) -> Option<T> {
-        let (first, _) = self.entries.front()?;
-        let first = *first;
-        (first <= last).then(|| self.remove(first)).flatten()
+    pub(crate) fn pop_first(&mut self) -> Option<T> {
+        let first = self.first()?;
+        self.remove(first)
+    }
+
+    /// The lowest number.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.entries.front().map(|(number, _)| *number)
     }
 
     /// The highest number.
@@ -130,16 +133,18 @@ mod tests {
                     map.insert(number, step);
                 }
                 3 => {
-                    let first = map.first_key_value().map(|(first, _)| *first);
-                    let popped = first.filter(|first| *first <= number);
-                    let popped = popped.and_then(|first| map.remove(&first));
-                    assert_eq!(register.pop_first(number), popped);
+                    let popped = map.pop_first().map(|(_, value)| value);
+                    assert_eq!(register.pop_first(), popped);
                 }
                 4 => assert_eq!(register.get_mut(number), map.get_mut(&number)),
                 _ => assert_eq!(register.remove(number), map.remove(&number)),
             }
             assert_eq!(register.len(), map.len());
             assert_eq!(register.is_empty(), map.is_empty());
+            assert_eq!(
+                register.first(),
+                map.first_key_value().map(|(first, _)| *first)
+            );
             assert_eq!(register.last(), map.last_key_value().map(|(last, _)| *last));
         }
         assert!(!map.is_empty());

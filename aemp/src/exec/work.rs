@@ -117,10 +117,25 @@ fn handle_batch<P: Port>(
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
     while let Some(envelope) = pop(queue) {
+        turn.next_message(envelope.handler());
+        let mut began = None;
+        let envelope = match envelope {
+            Envelope::Unread(kept) => {
+                began = Some(Instant::now());
+                match cell.read_late(*kept) {
+                    Ok(Some(read)) => read,
+                    Ok(None) if turn.did_one() => return Batch::Turn,
+                    Ok(None) => continue,
+                    Err(reason) => return Batch::Died(reason),
+                }
+            }
+            read => read,
+        };
         let handler = envelope.handler();
         turn.next_message(handler);
-        let unknown = !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
-        let began = unknown.then(Instant::now);
+        if !timeless && pace::is_unknown(cell.pace(), P::record(), handler) {
+            began.get_or_insert_with(Instant::now);
+        }
         let done = match envelope {
             Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
             Envelope::User(message) => state.handle(&mut cx, message),
@@ -139,6 +154,7 @@ fn handle_batch<P: Port>(
                 done
             }
             Envelope::Kill(reason) => return Batch::Died(reason),
+            Envelope::Unread(_) => unreachable!("it has just been read"),
         };
         if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
             return Batch::Died(reason);

@@ -17,7 +17,7 @@ use crate::{
     node::strand::Strand,
     proto::{
         global::{Answer, QueryId},
-        peer::MonitorId,
+        peer::Loss,
     },
 };
 
@@ -26,7 +26,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// What user code has to be told: by tasks of their own, because it may take long. What comes of one order does so in order.
 pub(super) enum Event {
-    Fire(NodeId, Vec<MonitorId>, String),
+    Fire(NodeId, Loss, String),
     Up(NodeId),
     Down(NodeId, String),
     Answer(QueryId, Result<Answer, String>),
@@ -37,14 +37,14 @@ pub(super) enum Event {
 pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
     while let Some(event) = events.recv().await {
         match event {
-            Event::Fire(node, monitors, text) => {
+            Event::Fire(node, loss, text) => {
                 let remote = net.node().remotes().of(net.node(), node.as_str());
                 let (net, told) = (net.clone(), Arc::clone(&remote));
                 remote.mourn(net.clone().node(), move || {
-                    told.fire(monitors, &text);
+                    told.fire(&loss, &text);
                     // Only now may a new connection carry messages (PROTOCOL.md section 7).
                     if !net.node().life().is_over() {
-                        net.ask(|mesh, now| mesh.drained(now, &node));
+                        net.ask(|mesh, now| mesh.fired(now, &node, loss.id));
                     }
                 });
             }

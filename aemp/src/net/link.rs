@@ -9,7 +9,7 @@ use std::{
 };
 
 use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 
 use super::{
     Net, Order, Stream,
@@ -41,8 +41,6 @@ const REQUEST: u32 = 8;
 const KEEP: usize = 1 << 20;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
 const MALFORMED: &str = "malformed packet";
-/// What the monitors' text is when a port cannot bear what the other end sends.
-const TOO_MUCH: &str = "a port's queue is full";
 /// How long a closing connection may take to write what is queued.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -71,6 +69,8 @@ struct Pump<'a> {
     /// Its turn on its worker, as far as it has had it. Waiting for a socket that has something to read never gives way to other
     /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
     turn: Turn,
+    /// What it delivers comes behind all that its predecessor has delivered. `None` until that has stopped.
+    delivers: Option<OwnedMutexGuard<()>>,
     /// What the last turn has brought, beside messages.
     brought: Brought,
     /// Until when nothing more is read or delivered, because too much was asked for.
@@ -137,7 +137,8 @@ pub(super) async fn run(
         link,
         turn: Turn::begin(node.scheduler().is_timeless()),
         recv: start.recv,
-        brought: Brought::default(),
+        delivers: None,
+        brought: Brought::over(conn),
         resume: None,
         asked: false,
         stream,
@@ -188,6 +189,10 @@ fn limit_of(error: &FrameError) -> &'static str {
 impl Pump<'_> {
     /// `Ok` when the mesh has ordered the end; otherwise why the connection ended.
     async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
+        if !self.wait_for_predecessor(orders).await? {
+            self.flush().await;
+            return Ok(());
+        }
         self.deliver()?;
         loop {
             self.write()?;
@@ -200,7 +205,11 @@ impl Pump<'_> {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
-                    Some(Order::Close) | None => return { self.flush().await; Ok(()) },
+                    Some(Order::Close) | None => {
+                        self.delivers = None;
+                        self.flush().await;
+                        return Ok(());
+                    }
                 },
                 () = give_way(), if resting && !waiting => {
                     self.turn = self.next_turn();
@@ -221,6 +230,38 @@ impl Pump<'_> {
 
     fn next_turn(&self) -> Turn {
         Turn::begin(self.net.node().scheduler().is_timeless())
+    }
+
+    /// Ready when the node's last connection delivers nothing any more: it may be in the midst of a read when the mesh has
+    /// switched to this one. Meanwhile this one writes. False if it is to be closed.
+    async fn wait_for_predecessor(
+        &mut self,
+        orders: &mut UnboundedReceiver<Order>,
+    ) -> Result<bool, String> {
+        let delivering = Arc::clone(&self.remote.delivering);
+        self.delivers = Arc::clone(&delivering).try_lock_owned().ok();
+        while self.delivers.is_none() {
+            self.write()?;
+            let deadline = self.net.instant(self.link.deadline());
+            let writing = self.written < self.out.len();
+            tokio::select! {
+                biased;
+                order = orders.recv() => if let Some(Order::Close) | None = order {
+                    return Ok(false);
+                },
+                delivers = Arc::clone(&delivering).lock_owned() => self.delivers = Some(delivers),
+                ready = self.stream.writable(), if writing => {
+                    ready.map_err(|error| socket::text(&error))?;
+                }
+                () = self.remote.wake.notified(), if !writing => let_others_send().await,
+                () = tokio::time::sleep_until(deadline) => {
+                    // It is not silent: nobody listens.
+                    self.link.heard(self.net.now());
+                    self.timeout()?;
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Reads what there is and delivers it.
@@ -256,10 +297,7 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
-        match std::mem::take(&mut self.brought.too_much) {
-            true => delivered.and_then(|()| Err(TOO_MUCH.into())),
-            false => delivered,
-        }
+        delivered
     }
 
     /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end

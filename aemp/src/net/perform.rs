@@ -19,7 +19,7 @@ use crate::{
     proto::{
         Time,
         mesh::{Level, Mesh, Output},
-        peer::ConnId,
+        peer::{ConnId, Loss},
     },
 };
 
@@ -123,9 +123,13 @@ impl Net {
             }
             Output::Fire {
                 node,
+                loss,
                 monitors,
                 text,
-            } => self.event(Event::Fire(node, monitors, text)),
+            } => {
+                let loss = Loss { id: loss, monitors };
+                self.event(Event::Fire(node, loss, text));
+            }
             Output::TellWritten { node } => {
                 let remote = self.node().remotes().of(self.node(), node.as_str());
                 remote.tell_written.store(true, Ordering::Release);

@@ -29,7 +29,7 @@ use crate::{
     port::{absent, any::AnyPort, monitor::Action},
     proto::{
         mesh::Level,
-        peer::{ConnId, MonitorId, Peer, Standing, Urge},
+        peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
     },
 };
 
@@ -44,9 +44,12 @@ type Watched = HashMap<Box<str>, Watch>;
 /// A port of ours that another node monitors.
 struct Watch {
     port: Weak<dyn AnyPort>,
-    id: u64,
-    /// The connection that asked for it, and ends it.
-    conn: Option<ConnId>,
+    /// Its number among all watches of that node.
+    number: u64,
+    /// The port's name for it, once it is set there.
+    id: Option<u64>,
+    /// The connection that it came over, and ends with.
+    conn: ConnId,
 }
 
 /// What is to be done when ports of a node die, or the node is lost.
@@ -71,8 +74,8 @@ impl Actions {
 
 impl Watch {
     fn end(self) {
-        if let Some(port) = self.port.upgrade() {
-            port.unmonitor(self.id);
+        if let (Some(id), Some(port)) = (self.id, self.port.upgrade()) {
+            port.unmonitor(id);
         }
     }
 }
@@ -99,6 +102,8 @@ pub(crate) struct Remote {
     /// Ports of this node that it monitors.
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
+    /// Held by the connection that delivers: its successor waits for it to have stopped.
+    pub(crate) delivering: Arc<tokio::sync::Mutex<()>>,
     account: Account,
     manner: Manner,
     callers: Callers,
@@ -167,11 +172,14 @@ impl Remote {
                     None => self.unreachable(&node),
                 },
                 // What waits will never go anywhere.
-                None => drop(self.peer().close()),
+                None => self.peer().close(),
             },
             Urge::Overflow => {
-                if let Some(net) = self.node().and_then(|node| node.net()) {
-                    net.overflow(&self.id);
+                if let Some(node) = self.node() {
+                    match node.net() {
+                        Some(net) => net.overflow(&self.id),
+                        None => self.give_up(&node),
+                    }
                 }
                 self.queue_shrunk();
             }
@@ -186,7 +194,7 @@ impl Remote {
     /// Our own node has ended: nothing is sent any more, and all monitors fire, as do those that are set later.
     fn close(self: &Arc<Self>, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
-        let _all = self.peer().close();
+        self.peer().close();
         self.lose_callers();
         let actions = std::mem::replace(&mut *self.actions(), Actions::Over(reason.clone()));
         let Actions::ByNumber(actions) = actions else {
@@ -224,26 +232,45 @@ impl Remote {
     /// A node without a network reaches nobody: monitors fire as they do when no address is known.
     #[cold]
     fn unreachable(&self, node: &Node) {
-        let mut monitors = self.peer().connect_failed();
+        let lost = self.peer().connect_failed();
+        self.mourn_here(node, lost, "no known address");
+    }
+
+    /// The same for one for which too much is queued.
+    #[cold]
+    fn give_up(&self, node: &Node) {
+        let given_up = self.peer().give_up();
+        if let GivenUp::Now { text, lost, .. } = given_up {
+            self.mourn_here(node, lost, &text);
+        }
+    }
+
+    /// Without a network nobody else fires the monitors of a loss.
+    fn mourn_here(&self, node: &Node, lost: Lost, text: &str) {
         self.queue_shrunk();
-        while !monitors.is_empty() {
-            self.fire(monitors, "no known address");
-            monitors = self.peer().drained();
+        let Lost::Fire(mut loss) = lost else { return };
+        let mut text = text.to_owned();
+        loop {
+            self.fire(&loss, &text);
+            let fired = self.peer().fired(loss.id);
+            match fired {
+                Fired::Again(more, why) => (loss, text) = (more, why),
+                Fired::Connecting => return self.retry(node),
+                Fired::Not | Fired::Down => return,
+            }
         }
-        if self.peer().standing() == Standing::Draining {
-            // The last to be drained; what was sent meanwhile may want the node again.
-            let _none = self.peer().drained();
-        }
-        if self.peer().standing() == Standing::Connecting {
-            let (weak, id) = (self.node.clone(), self.id.clone());
-            node.after(RETRY, move || {
-                if let Some(node) = weak.upgrade()
-                    && let Some(remote) = node.remotes().get(id.as_str())
-                {
-                    remote.unreachable(&node);
-                }
-            });
-        }
+    }
+
+    /// What callbacks have set anew fails again, but not at once: they may do that for ever.
+    fn retry(&self, node: &Node) {
+        let (weak, id) = (self.node.clone(), self.id.clone());
+        node.after(RETRY, move || {
+            if let Some(node) = weak.upgrade()
+                && let Some(remote) = node.remotes().get(id.as_str())
+            {
+                remote.unreachable(&node);
+            }
+        });
     }
 
     fn request(&self, request: &str, port: &str, args: &[Value]) -> Result<(), SendError> {
@@ -323,7 +350,11 @@ impl Remote {
         let monitors = self.peer().port_died(port);
         if !monitors.is_empty() {
             let remote = Arc::clone(self);
-            self.mourn(node, move || remote.fire_all(monitors, &reason));
+            self.mourn(node, move || {
+                for monitor in monitors {
+                    remote.fire_one(monitor, &reason);
+                }
+            });
         }
     }
 
@@ -333,36 +364,57 @@ impl Remote {
         self.mourning.run(node, fire);
     }
 
-    /// Fires monitors with a `transport_error`.
-    pub(crate) fn fire(&self, monitors: Vec<MonitorId>, text: &str) {
-        if !monitors.is_empty() {
-            let reason = Reason::transport_error(self.id.as_str(), text);
-            self.fire_all(monitors, &reason);
+    /// Fires the monitors of a loss with a `transport_error`.
+    pub(crate) fn fire(&self, loss: &Loss, text: &str) {
+        let reason = Reason::transport_error(self.id.as_str(), text);
+        for monitor in &loss.monitors {
+            // Before it is called, so that what it sends to the port again is not taken for something that was sent before.
+            self.peer().begun(loss.id, *monitor);
+            self.fire_one(*monitor, &reason);
         }
     }
 
-    fn fire_all(&self, monitors: Vec<MonitorId>, reason: &Reason) {
-        for MonitorId(id) in monitors {
-            // One that was cancelled meanwhile is not there any more.
-            let action = self.actions().remove(id);
-            if let Some(action) = action {
-                action.fire(reason);
-            }
+    fn fire_one(&self, MonitorId(id): MonitorId, reason: &Reason) {
+        // One that was cancelled meanwhile is not there any more.
+        let action = self.actions().remove(id);
+        if let Some(action) = action {
+            action.fire(reason);
         }
     }
 
-    /// It monitors a port of ours. A reference node asks once per monitor that is the first for a port, so one that asks
-    /// again has forgotten the first.
-    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str) {
-        let conn = self.peer().conn();
-        let before = self.watched().remove(name);
+    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
+    /// one that asks again has forgotten the first.
+    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str, conn: ConnId) {
+        let number = self.next_monitor.fetch_add(1, Ordering::Relaxed);
+        let watch = Watch {
+            port: Arc::downgrade(port),
+            number,
+            id: None,
+            conn,
+        };
+        // Entered before it is set: the port may die on another thread at any time, and its death takes the entry away.
+        let before = self.watched().insert(name.into(), watch);
         if let Some(before) = before {
             before.end();
         }
-        let action = Action::Tell(Arc::clone(self), name.into());
-        if let Some(id) = port.monitor(action) {
-            let port = Arc::downgrade(port);
-            self.watched().insert(name.into(), Watch { port, id, conn });
+        let action = Action::Tell(Arc::clone(self), name.into(), number);
+        if let Some(id) = port.monitor(action)
+            && !self.has_set(name, number, id)
+        {
+            port.unmonitor(id);
+        }
+    }
+
+    /// A watch is set at its port; whether it is still wanted.
+    fn has_set(&self, name: &str, number: u64, id: u64) -> bool {
+        let mut watched = self.watched();
+        let watch = watched.get_mut(name);
+        match watch.filter(|watch| watch.number == number) {
+            Some(watch) => {
+                watch.id = Some(id);
+                true
+            }
+            None => false,
         }
     }
 
@@ -373,11 +425,23 @@ impl Remote {
         }
     }
 
-    /// A port of ours that it monitors has died.
-    pub(crate) fn tell_death(&self, port: &str, reason: &Reason) {
-        self.watched().remove(port);
-        // Only a live connection is told: one that is lost has fired all that it had there.
-        if self.peer().is_up() {
+    /// A port of ours has died that it monitors by the watch of that number.
+    pub(crate) fn tell_death(&self, port: &str, number: u64, reason: &Reason) {
+        let mut watched = self.watched();
+        let is_it = watched.get(port).is_some_and(|it| it.number == number);
+        let watch = if is_it { watched.remove(port) } else { None };
+        drop(watched);
+        if let Some(watch) = watch {
+            self.tell_dead(port, watch.conn, reason);
+        }
+    }
+
+    /// A port of ours that it has asked for over a connection is dead.
+    pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
+        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now, the
+        // next one says nothing untrue: no port ever comes back.
+        let asked = self.peer().is_up_over(conn);
+        if asked {
             self.tell("kil0", port, reason);
         }
     }
@@ -386,7 +450,7 @@ impl Remote {
     pub(crate) fn forget_watched(&self, conn: ConnId) {
         let watched: Vec<_> = self
             .watched()
-            .extract_if(|_, watch| watch.conn == Some(conn))
+            .extract_if(|_, watch| watch.conn == conn)
             .collect();
         watched.into_iter().for_each(|(_, watch)| watch.end());
     }
@@ -426,3 +490,6 @@ impl fmt::Debug for Remote {
         write!(f, "Remote({})", self.id)
     }
 }
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -16,12 +16,10 @@ use crate::{
     exec::scheduler,
     guard,
     message::Origin,
-    port::{
-        monitor::{self, Action},
-        queue::Pushed,
-    },
+    port::{monitor, queue::Pushed},
     proto::{
         mesh::RawRequest,
+        peer::ConnId,
         request::{Request, RequestError},
     },
 };
@@ -36,14 +34,24 @@ const MOST_CALLS: usize = 1024;
 const LONGEST_NAME: usize = 255;
 
 /// What a connection has brought, beside messages to ports.
-#[derive(Default)]
 pub(crate) struct Brought {
+    /// Which connection that is.
+    conn: ConnId,
     /// What is the mesh's business.
     pub(crate) for_mesh: Vec<RawRequest>,
     /// What the requests cost, for `max_requests_per_second`.
     pub(crate) cost: u64,
-    /// Whether a port cannot bear more, so that the connection has to end.
-    pub(crate) too_much: bool,
+}
+
+impl Brought {
+    /// Nothing yet.
+    pub(crate) fn over(conn: ConnId) -> Self {
+        Self {
+            conn,
+            for_mesh: Vec::new(),
+            cost: 0,
+        }
+    }
 }
 
 impl Node {
@@ -73,7 +81,7 @@ impl Node {
             Some(port) => {
                 match port.deliver(Some(from.id()), packet)? {
                     Pushed::Wake => scheduler::schedule(port),
-                    Pushed::Backlog => brought.too_much |= self.is_full(from, &*port, &name),
+                    Pushed::Backlog => self.end_if_full(from, port, &name),
                     Pushed::Queued | Pushed::Dead => {}
                 }
                 Ok(())
@@ -97,7 +105,10 @@ impl Node {
                 // Arguments that nobody looks at have to be sound as well.
                 validate(packet)?;
                 brought.cost += self.cost(from, &request);
-                self.request(Some(from), request);
+                match request {
+                    Request::Mon1(port) => self.watch(from, &port, brought.conn),
+                    request => self.request(Some(from), request),
+                }
             }
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => {
@@ -125,8 +136,8 @@ impl Node {
 
     fn request(&self, from: Option<&Arc<Remote>>, request: Request) {
         match request {
-            Request::Keepalive | Request::Devnull => {}
-            Request::Mon1(port) => self.watch(from, &port),
+            // A node does not monitor its ports by requests to itself.
+            Request::Keepalive | Request::Devnull | Request::Mon1(_) => {}
             Request::Mon0(port) => {
                 if let Some(from) = from {
                     from.unwatch(&port);
@@ -190,18 +201,17 @@ impl Node {
         self.inspected(from, what, to, msg);
     }
 
-    /// Another node monitors a port of ours.
-    fn watch(&self, from: Option<&Arc<Remote>>, name: &str) {
-        let Some(from) = from else { return };
+    /// Another node monitors a port of ours, over that connection.
+    fn watch(&self, from: &Arc<Remote>, name: &str, conn: ConnId) {
         match self.find(name) {
-            Some(_) if self.has_enough_monitors(from, name) => {}
-            Some(port) => from.watch(&port, name),
+            Some(_) if self.has_enough_monitors(from, name, conn) => {}
+            Some(port) => from.watch(&port, name, conn),
             None if name.is_empty() => {}
             None => {
                 let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
                 let stillborn = from.account().stillborn.take(name);
                 let reason = stillborn.unwrap_or_else(no_such_port);
-                Action::Tell(Arc::clone(from), name.into()).fire(&reason);
+                from.tell_dead(name, conn, &reason);
             }
         }
     }

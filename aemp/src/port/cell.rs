@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
+use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 use tokio::sync::Notify;
 
 use super::{
@@ -34,6 +34,9 @@ pub(crate) enum Envelope<M> {
     User(M),
     /// A message from another node, for ports that ask where their messages come from.
     From(Box<(NodeId, M)>),
+    /// A message from another node that has still to be read, for a port that is not known to read quickly: what reads arguments is
+    /// the user's, and must not take the time of the connection.
+    Unread(Box<(NodeId, KeptPacket)>),
     Job(Box<Job>),
     Kill(Reason),
 }
@@ -89,7 +92,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Kill(_) => CLOSURE,
+            Self::Job(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
         }
     }
 }
@@ -174,9 +177,75 @@ impl<P: Port> Cell<P> {
         inner.queue.push(envelope)
     }
 
+    /// Whether the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
+    /// reading included.
+    fn reads_quickly(&self) -> bool {
+        self.pace.is_trusted() || self.node.scheduler().is_timeless()
+    }
+
+    #[cold]
+    fn deliver_unread(
+        &self,
+        origin: &NodeId,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Pushed, DecodeError> {
+        match message.keep(self.node.limits()) {
+            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((origin.clone(), packet))))),
+            Err(error) if error.is_malformed() => Err(error),
+            Err(error) => Ok(self.kill(Reason::die(error))),
+        }
+    }
+
+    fn decoding(&self) -> Decoding<'_> {
+        Decoding {
+            node: &self.node,
+            port: self.pace.number(),
+        }
+    }
+
+    /// Reads a message, or says what becomes of one that is not understood.
+    fn read(
+        &self,
+        origin: Option<&NodeId>,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Result<Envelope<P::Msg>, Unread>, DecodeError> {
+        let cx = self.decoding();
+        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
+        let read = guard::run(|| P::Msg::read(message, &cx));
+        let read = read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))?;
+        Ok(read.map(|message| match origin {
+            Some(node) if P::Msg::USES_ORIGIN => Envelope::From(Box::new((node.clone(), message))),
+            _ => Envelope::User(message),
+        }))
+    }
+
+    /// Reads a message that was delivered unread. `None` if it is not understood, which is dealt with.
+    ///
+    /// # Errors
+    ///
+    /// The reason that the port dies of.
+    pub(crate) fn read_late(
+        &self,
+        (origin, packet): (NodeId, KeptPacket),
+    ) -> Result<Option<Envelope<P::Msg>>, Reason> {
+        let _scope = self.node.decoding();
+        let read = packet
+            .reader()
+            .and_then(|mut message| self.read(Some(&origin), &mut message));
+        match read {
+            Ok(Ok(envelope)) => Ok(Some(envelope)),
+            Ok(Err(Unread::Dies(reason))) => Err(reason),
+            Ok(Err(unread)) => {
+                self.not_understood(unread);
+                Ok(None)
+            }
+            Err(error) => Err(Reason::die(error)),
+        }
+    }
+
     /// Does what becomes of a message that the port does not understand.
     #[cold]
-    fn not_understood(&self, cx: &Decoding<'_>, unread: Unread) -> Pushed {
+    fn not_understood(&self, unread: Unread) -> Pushed {
         match unread {
             Unread::Dies(reason) => return self.kill(reason),
             Unread::Dropped(text) => {
@@ -184,7 +253,7 @@ impl<P: Port> Cell<P> {
                 let text = format_args!("port {port} does not understand a message: {text}");
                 self.node.complain(&port, text);
             }
-            Unread::Refused { to, text } => FarReply::new(cx, to).refuse(&text),
+            Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }
         Pushed::Queued
     }
@@ -258,26 +327,19 @@ impl<P: Port> AnyPort for Cell<P> {
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
-        let cx = Decoding {
-            node: &self.node,
-            port: self.number(),
-        };
-        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
-        let read = guard::run(|| P::Msg::read(message, &cx));
-        let envelope = match read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))? {
-            Ok(message) => match origin {
-                Some(node) if P::Msg::USES_ORIGIN => {
-                    Envelope::From(Box::new((node.clone(), message)))
-                }
-                _ => Envelope::User(message),
-            },
+        if let Some(node) = origin
+            && !self.reads_quickly()
+        {
+            return self.deliver_unread(node, message);
+        }
+        match self.read(origin, message)? {
+            Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is read for its syntax alone, which is the connection's concern.
                 while message.skip()? {}
-                return Ok(self.not_understood(&cx, unread));
+                Ok(self.not_understood(unread))
             }
-        };
-        Ok(self.enqueue(envelope))
+        }
     }
 
     fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()> {
@@ -385,25 +447,31 @@ pub(crate) fn begin_to_die<P: Port>(
 }
 
 impl<P: Port> Cell<P> {
-    /// The next monitor of a dying port that has still to fire, of those up to `last`.
+    /// The number of the monitor that was set last; zero if there is none.
+    pub(crate) fn last_monitor(&self) -> u64 {
+        let inner = self.lock();
+        let last = inner
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.monitors.last());
+        last.unwrap_or_default()
+    }
+
+    /// The next monitor of a dying port that has still to fire. With the last of those up to `last` the port is dead: no more can
+    /// be set, but those that stand can still be taken back.
     pub(crate) fn next_monitor(&self, last: u64) -> Option<Action> {
-        self.lock().extras.as_mut()?.monitors.pop_first(last)
-    }
-
-    /// The number of the monitor that was set last, if there is any.
-    pub(crate) fn last_monitor(&self) -> Option<u64> {
-        self.lock().extras.as_ref()?.monitors.last()
-    }
-
-    /// A dying port is dead from now on: nobody can set a monitor any more, but those that stand may still be taken back.
-    /// The last of them, if there is any.
-    pub(crate) fn end_dying(&self) -> Option<u64> {
         let mut inner = self.lock();
-        if let Queue::Dying(reason) = &mut inner.queue {
+        let mut monitors = inner.extras.as_mut().map(|extras| &mut extras.monitors);
+        let next = monitors.as_mut().and_then(|monitors| monitors.pop_first());
+        if monitors
+            .and_then(|rest| rest.first())
+            .is_none_or(|first| first > last)
+            && let Queue::Dying(reason) = &mut inner.queue
+        {
             let reason = mem::take(reason);
             inner.queue = Queue::Dead(reason);
         }
-        inner.extras.as_ref()?.monitors.last()
+        next
     }
 
     /// The name of a dead port that another node has spawned. Frees what it does not need.

@@ -1,10 +1,10 @@
 //! How a port dies.
 //!
-//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, it is
-//! in nobody's count any more, and its state, its queue and what belongs to it are dropped, which may take as long as the
-//! user's code likes. Then its monitors fire. They stay in the port until their turn, so that one whose guard is dropped
-//! meanwhile does not fire, and one that is set meanwhile hears the reason as well. When there is none left the port is
-//! *dead*, and whoever comes now hears that there is no such port.
+//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, and its
+//! state, its queue and what belongs to it are dropped, which may take as long as the user's code likes. Then its monitors fire. They
+//! stay in the port until their turn, so that one whose guard is dropped meanwhile does not fire, and one that is set
+//! meanwhile hears the reason as well. The port is *dead* as soon as the last of its monitors is about to fire: who has heard that it has died, and
+//! everybody who comes now, hears that there is no such port.
 
 use std::sync::Arc;
 
@@ -39,9 +39,10 @@ pub(crate) fn die<P: Port>(
     let node = cell.node();
     let _dying = node.dying();
     let (queue, idle, extras) = begin_to_die(cell, reason);
-    node.retire(cell.number());
     guard::discard(state);
     guard::discard(idle);
+    // Callers are told from here on, and find that it does not count any more.
+    node.retire(cell.number());
     drop_queue(taken);
     drop_queue(queue);
     if let Some(extras) = extras {
@@ -57,20 +58,14 @@ pub(crate) fn die<P: Port>(
 /// Fires what monitors the port, one after the other in the order in which they were set, each outside of the port's lock.
 /// Whether there was any.
 fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
-    let mut any = false;
-    let mut fire = |last| {
-        while let Some(action) = cell.next_monitor(last) {
-            any = true;
-            action.fire(reason);
-        }
-    };
     // Those that are set while these fire hear the reason, too. But not those that are set while *they* fire: a callback that
     // monitors the port again would be called for ever.
-    if let Some(last) = cell.last_monitor() {
-        fire(last);
-    }
-    if let Some(last) = cell.end_dying() {
-        fire(last);
+    let last = cell.last_monitor();
+    let mut next = cell.next_monitor(last);
+    let any = next.is_some();
+    while let Some(action) = next {
+        action.fire(reason);
+        next = cell.next_monitor(last);
     }
     any
 }

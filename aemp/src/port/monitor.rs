@@ -17,8 +17,8 @@ pub(crate) enum Action {
     Link(Weak<dyn AnyPort>),
     /// Send a message with the reason appended.
     Send(Node, PortId, Vec<Value>),
-    /// Tell the node that monitors the port from afar.
-    Tell(Arc<Remote>, Box<str>),
+    /// Tell the node that monitors the port from afar, by the watch of that number.
+    Tell(Arc<Remote>, Box<str>, u64),
 }
 
 impl Action {
@@ -42,7 +42,7 @@ impl Action {
                 message.extend_from_slice(reason);
                 node.snd(&to, message);
             }
-            Self::Tell(remote, port) => remote.tell_death(&port, reason),
+            Self::Tell(remote, port, watch) => remote.tell_death(&port, watch, reason),
         }
     }
 }

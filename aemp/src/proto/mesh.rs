@@ -41,7 +41,7 @@ use super::{
     global::{Global, Quota},
     handshake::{Handshake, HandshakeConfig},
     limits::{NodeLimits, Notices},
-    peer::ConnId,
+    peer::{ConnId, LossId},
 };
 pub(in crate::proto) use seeds::longest_pause;
 
@@ -270,10 +270,18 @@ impl<P: Peers> Mesh<P> {
         self.settle(now);
     }
 
-    /// The monitors of an [`Output::Fire`] have fired.
-    pub fn drained(&mut self, now: Time, node: &NodeId) {
-        self.after_fire(now, node);
+    /// The monitors of an [`Output::Fire`] have fired: those of that loss, and of no other.
+    pub fn fired(&mut self, now: Time, node: &NodeId, loss: LossId) {
+        self.after_fire(now, node, loss);
         self.settle(now);
+    }
+
+    /// All monitors that have been handed out for a node have fired: [`fired`](Self::fired) for callers that have dealt with
+    /// every [`Output::Fire`] by now.
+    pub fn drained(&mut self, now: Time, node: &NodeId) {
+        if let Some(loss) = self.nodes.get(node).and_then(Node::mourned) {
+            self.fired(now, node, loss);
+        }
     }
 
     /// Closes everything. What is sent from now on is lost, and monitors fire.
@@ -290,7 +298,7 @@ impl<P: Peers> Mesh<P> {
 
     /// The nodes that are connected.
     pub fn up_nodes(&self) -> impl Iterator<Item = &NodeId> {
-        let up = |node: &Node| node.up.is_some();
+        let up = |node: &Node| node.up().is_some();
         self.nodes
             .iter()
             .filter(move |(_, node)| up(node))
@@ -300,7 +308,7 @@ impl<P: Peers> Mesh<P> {
     /// Whether a node is connected.
     #[must_use]
     pub fn is_up(&self, node: &NodeId) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.up.is_some())
+        self.nodes.get(node).is_some_and(|node| node.up().is_some())
     }
 
     /// How many connections there are, whatever their state.

@@ -1,6 +1,6 @@
 //! What is monitored on one other node.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::peer::MonitorId;
 use crate::register::Register;
@@ -98,11 +98,18 @@ impl Monitors {
         in_order(entry.ids)
     }
 
-    /// All monitors in the order in which they were set; nothing is left.
-    pub(super) fn take_all(&mut self) -> Vec<MonitorId> {
+    /// All monitors, each with its port, in the order in which they were set; nothing is left.
+    pub(super) fn take_all(&mut self) -> Vec<(MonitorId, Arc<str>)> {
         self.lingering = Vec::new();
         let ports = std::mem::take(&mut self.ports);
-        in_order(ports.into_values().flat_map(|entry| entry.ids))
+        let mut all = Vec::new();
+        for (port, entry) in ports {
+            let port: Arc<str> = port.into();
+            let ids = entry.ids.into_iter();
+            all.extend(ids.map(|(id, place)| (place, MonitorId(id), Arc::clone(&port))));
+        }
+        all.sort_unstable_by_key(|(place, ..)| *place);
+        all.into_iter().map(|(_, id, port)| (id, port)).collect()
     }
 
     /// Whether nothing is monitored and nothing kept.
@@ -113,12 +120,6 @@ impl Monitors {
     /// How many monitors there are.
     pub(super) fn len(&self) -> usize {
         self.ports.values().map(|entry| entry.ids.len()).sum()
-    }
-
-    /// The ports that have monitors.
-    pub(super) fn ports(&self) -> impl Iterator<Item = &str> {
-        let monitored = self.ports.iter().filter(|(_, entry)| !entry.ids.is_empty());
-        monitored.map(|(port, _)| &**port)
     }
 
     /// Whether that port has monitors.
@@ -173,6 +174,7 @@ mod tests {
         for (port, id) in ["a", "b", "a"].into_iter().zip(ids) {
             monitors.add(port, id);
         }
-        assert_eq!(monitors.take_all(), ids[..3]);
+        let left: Vec<_> = monitors.take_all().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(left, ids[..3]);
     }
 }

@@ -4,16 +4,23 @@
 //! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
 //! has fired.
 
+mod mourning;
 mod output;
 mod standing;
 
-use std::collections::HashSet;
-
 use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
 
-use self::output::Output;
-pub use self::output::Written;
-pub use self::standing::{ConnId, MonitorId, PeerLimits, Standing, Traffic, Urge};
+use self::{
+    mourning::{Mourning, Next},
+    output::Output,
+};
+pub use self::{
+    output::Written,
+    standing::{
+        ConnId, Fired, GivenUp, LinkUp, Loss, LossId, Lost, MonitorId, PeerLimits, Standing,
+        Traffic, Urge,
+    },
+};
 use super::{
     monitors::{Left, Monitors},
     queue::Queue,
@@ -22,14 +29,21 @@ use super::{
 /// One other node.
 ///
 /// It is *down*, *connecting* (packets queue as values), *up* (packets are written) or *draining*: the connection
-/// was lost or could not be made, everything queued is lost, everything sent is dropped, and every monitor, also one
-/// that is set now, is handed out to be fired. Only when all have fired may a new connection carry packets.
+/// was lost or could not be made, everything queued is lost, and every monitor is handed out to be fired, as one
+/// [`Loss`]. Only when all of these have fired may a new connection carry packets. What is monitored meanwhile belongs to that
+/// connection, and so does what is sent, except to a port of which a monitor has not been called yet and none is new:
+/// whoever sends there has not been told, and the message would arrive behind a hole.
+///
+/// Each method decides and acts at once and says what it has found, so that nothing can come between the two.
 #[derive(Debug)]
 pub struct Peer {
     remote: NodeId,
     limits: PeerLimits,
     state: State,
+    /// Those that are not handed out.
     monitors: Monitors,
+    /// How many losses there were.
+    losses: u64,
 }
 
 #[derive(Debug)]
@@ -39,16 +53,10 @@ enum State {
     Up(Line),
     /// Nothing is accepted any more; the mesh has been, or is being, told to end it.
     GivenUp(Option<ConnId>, String),
-    Draining,
-    /// The monitors that were set while draining are being fired. What is sent now is kept: dropping it again would
-    /// fire its monitors again, and a callback that monitors and sends anew would be called for ever. Only what is for a port whose
-    /// monitors are among those, and has none that is new, is dropped.
-    Settling(Queue, Mourned),
+    Mourning(Mourning),
+    /// Our own node has ended: nothing is accepted any more, for ever.
+    Closed,
 }
-
-/// The ports whose monitors are being fired; the empty name stands for the node.
-// A hash set, although the machines are deterministic: nobody goes through it.
-type Mourned = HashSet<Box<str>>;
 
 #[derive(Debug)]
 struct Line {
@@ -68,6 +76,7 @@ impl Peer {
             limits,
             state: State::Down,
             monitors: Monitors::default(),
+            losses: 0,
         }
     }
 
@@ -135,18 +144,24 @@ impl Peer {
     }
 
     fn put_later(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
-        match &mut self.state {
-            State::Settling(_, mourned) if is_mourned(port, mourned, &self.monitors) => {
-                return Ok(Urge::None);
-            }
-            State::Down | State::Connecting(_) | State::Settling(..) => {}
-            State::Up(_) | State::GivenUp(..) | State::Draining => return Ok(Urge::None),
+        let kept = match &mut self.state {
+            State::Down | State::Connecting(_) => true,
+            State::Mourning(mourning) => mourning.keeps(port, &self.monitors).is_some(),
+            State::Up(_) | State::GivenUp(..) | State::Closed => false,
+        };
+        if !kept {
+            return Ok(Urge::None);
         }
         let Written::Values { values, weight } = packet else {
             return Err(None);
         };
         let urge = self.want();
-        if let State::Connecting(queue) | State::Settling(queue, _) = &mut self.state {
+        let queue = match &mut self.state {
+            State::Connecting(queue) => Some(queue),
+            State::Mourning(mourning) => mourning.keeps(port, &self.monitors),
+            _ => None,
+        };
+        if let Some(queue) = queue {
             queue.push_values(std::mem::take(values), *weight);
             if queue.bytes() > self.limits.max_queue_bytes {
                 return Ok(self.overflow());
@@ -161,28 +176,34 @@ impl Peer {
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<Urge, EncodeError> {
         let limits = self.limits.packet;
-        match &mut self.state {
+        let kept = match &mut self.state {
             State::Down => {
                 let mut queue = Queue::default();
                 queue.push(port, limits, write)?;
                 self.state = State::Connecting(queue);
                 return Ok(Urge::Connect);
             }
-            // It would arrive behind a hole that its sender has not been told of yet.
-            State::Settling(_, mourned) if is_mourned(port, mourned, &self.monitors) => {}
-            State::Connecting(queue) | State::Settling(queue, _) => {
-                queue.push(port, limits, write)?;
-                if queue.bytes() > self.limits.max_queue_bytes {
-                    return Ok(self.overflow());
-                }
-            }
-            State::Up(_) | State::GivenUp(..) | State::Draining => {}
+            State::Connecting(queue) => Some(queue),
+            State::Mourning(mourning) => mourning.keeps(port, &self.monitors),
+            State::Up(_) | State::GivenUp(..) | State::Closed => None,
+        };
+        let Some(queue) = kept else {
+            // Whether a message can be sent does not depend on the connection.
+            Queue::default().push(port, limits, write)?;
+            return Ok(Urge::None);
+        };
+        queue.push(port, limits, write)?;
+        if queue.bytes() > self.limits.max_queue_bytes {
+            return Ok(self.overflow());
         }
         Ok(Urge::None)
     }
 
     /// Monitors a port; an empty name means the node itself, for which connecting is enough.
     pub fn monitor(&mut self, port: &str, id: MonitorId) -> Urge {
+        if let State::Closed = self.state {
+            return Urge::None;
+        }
         if self.monitors.add(port, id) && !port.is_empty() {
             return self.ask("mon1", port);
         }
@@ -235,20 +256,26 @@ impl Peer {
         Urge::None
     }
 
-    /// A connection is up: what is queued is written, in order.
-    ///
-    /// # Panics
-    ///
-    /// When the node is neither [down nor connecting](Standing).
-    pub fn link_up(&mut self, conn: ConnId, format: Format) -> Urge {
-        let queue = match std::mem::replace(&mut self.state, State::Draining) {
-            State::Down => Queue::default(),
-            State::Connecting(queue) => queue,
-            state => panic!(
-                "a connection to {} cannot come up in {state:?}",
-                self.remote
-            ),
-        };
+    /// A connection is ready. If it is the node's from now on, what is queued is written, in order.
+    pub fn link_up(&mut self, conn: ConnId, format: Format) -> LinkUp {
+        match std::mem::replace(&mut self.state, State::Down) {
+            State::Down => self.begin_line(conn, format, Queue::default()),
+            State::Connecting(queue) => self.begin_line(conn, format, queue),
+            State::Up(_) => LinkUp::Lost(self.lose(), "switched connections".into()),
+            State::GivenUp(_, text) => LinkUp::Lost(self.lose(), text),
+            State::Mourning(mourning) => {
+                let loss = mourning.loss;
+                self.state = State::Mourning(mourning);
+                LinkUp::Mourning(loss)
+            }
+            State::Closed => {
+                self.state = State::Closed;
+                LinkUp::Mourning(LossId(self.losses))
+            }
+        }
+    }
+
+    fn begin_line(&mut self, conn: ConnId, format: Format, queue: Queue) -> LinkUp {
         let mut out = Vec::new();
         let given = Traffic {
             packets: queue.len() as u64,
@@ -256,8 +283,7 @@ impl Peer {
         };
         if let Err(error) = queue.write_all(&format, self.limits.packet, &mut out) {
             let text = format!("a queued packet cannot be sent as {format}: {error}");
-            self.state = State::GivenUp(Some(conn), text);
-            return Urge::Overflow;
+            return LinkUp::Lost(self.lose(), text);
         }
         let urge = if out.is_empty() {
             Urge::None
@@ -270,7 +296,7 @@ impl Peer {
             out: Output::new(out),
             given,
         });
-        urge
+        LinkUp::Up(urge)
     }
 
     /// Takes what is to be written next by exchanging buffers: `buf` should be empty, with capacity. That is all that is to be
@@ -304,52 +330,80 @@ impl Peer {
         }
     }
 
-    /// The connection is lost: all monitors, to be fired by the caller, who then calls [`drained`](Self::drained).
-    /// `None` if it was not the node's connection.
-    pub fn link_down(&mut self, conn: ConnId) -> Option<Vec<MonitorId>> {
-        if self.conn() != Some(conn) {
-            return None;
+    /// The connection is lost.
+    pub fn link_down(&mut self, conn: ConnId) -> Lost {
+        if self.conn() == Some(conn) {
+            self.lose()
+        } else {
+            Lost::Not
         }
-        Some(self.drain())
     }
 
-    /// No connection could be made: all monitors, as with [`link_down`](Self::link_down). Nothing happens if the
-    /// node was not waiting for one.
-    pub fn connect_failed(&mut self) -> Vec<MonitorId> {
+    /// No connection could be made. Nothing happens if the node was not waiting for one.
+    pub fn connect_failed(&mut self) -> Lost {
         match self.state {
-            State::Connecting(_) | State::GivenUp(None, _) => self.drain(),
-            _ => Vec::new(),
+            State::Connecting(_) | State::GivenUp(None, _) => self.lose(),
+            _ => Lost::Not,
         }
     }
 
-    /// Our own node has ended: all monitors, to be fired by the caller. Nothing is sent any more.
-    pub fn close(&mut self) -> Vec<MonitorId> {
-        self.drain()
+    /// Our own node has ended: nothing is sent any more. All monitors are forgotten; the caller fires them.
+    pub fn close(&mut self) {
+        self.monitors = Monitors::default();
+        self.state = State::Closed;
     }
 
-    /// The monitors that were handed out have fired. Returns those that were set meanwhile, to be fired too; if there
-    /// are none, the node is now down, or connecting again.
-    #[must_use]
-    pub fn drained(&mut self) -> Vec<MonitorId> {
+    /// A sender has said that the node has to be given up ([`Urge::Overflow`]).
+    pub fn give_up(&mut self) -> GivenUp {
         match std::mem::replace(&mut self.state, State::Down) {
-            State::Draining => {
-                let mourned = self.monitors.ports().map(Into::into).collect();
-                let monitors = self.monitors.take_all();
-                if !monitors.is_empty() {
-                    self.state = State::Settling(Queue::default(), mourned);
-                }
-                monitors
-            }
-            State::Settling(queue, _) => {
-                if !queue.is_empty() || self.monitors.any() {
-                    self.state = State::Connecting(queue);
-                }
-                Vec::new()
+            State::GivenUp(conn, text) => {
+                let lost = self.lose();
+                GivenUp::Now { conn, text, lost }
             }
             state => {
                 self.state = state;
-                Vec::new()
+                match &self.state {
+                    State::Mourning(Mourning {
+                        next: Next::Lost(text),
+                        ..
+                    }) => GivenUp::Later(text.clone()),
+                    _ => GivenUp::Not,
+                }
             }
+        }
+    }
+
+    /// A monitor of a loss is called now. What is sent to its port from now on comes behind it.
+    pub fn begun(&mut self, loss: LossId, monitor: MonitorId) {
+        if let State::Mourning(mourning) = &mut self.state
+            && mourning.loss == loss
+        {
+            mourning.begun(monitor);
+        }
+    }
+
+    /// All monitors of a loss have fired.
+    pub fn fired(&mut self, loss: LossId) -> Fired {
+        match std::mem::replace(&mut self.state, State::Down) {
+            State::Mourning(mourning) if mourning.loss == loss => self.after(mourning.next),
+            state => {
+                self.state = state;
+                Fired::Not
+            }
+        }
+    }
+
+    fn after(&mut self, next: Next) -> Fired {
+        match next {
+            Next::Kept(queue) if queue.is_empty() && !self.monitors.any() => Fired::Down,
+            Next::Kept(queue) => {
+                self.state = State::Connecting(queue);
+                Fired::Connecting
+            }
+            Next::Lost(text) => match self.lose() {
+                Lost::Fire(loss) => Fired::Again(loss, text),
+                Lost::Not | Lost::Down => Fired::Down,
+            },
         }
     }
 
@@ -361,7 +415,7 @@ impl Peer {
             State::Connecting(_) => Standing::Connecting,
             State::Up(line) => Standing::Up(line.conn),
             State::GivenUp(conn, text) => Standing::GivenUp(*conn, text.clone()),
-            State::Draining | State::Settling(..) => Standing::Draining,
+            State::Mourning(_) | State::Closed => Standing::Draining,
         }
     }
 
@@ -370,8 +424,12 @@ impl Peer {
     pub fn pending_bytes(&self) -> usize {
         match &self.state {
             State::Up(line) => line.out.len(),
-            State::Connecting(queue) | State::Settling(queue, _) => queue.bytes(),
-            State::Down | State::GivenUp(..) | State::Draining => 0,
+            State::Connecting(queue)
+            | State::Mourning(Mourning {
+                next: Next::Kept(queue),
+                ..
+            }) => queue.bytes(),
+            State::Down | State::GivenUp(..) | State::Mourning(_) | State::Closed => 0,
         }
     }
 
@@ -379,6 +437,12 @@ impl Peer {
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Up(_))
+    }
+
+    /// Whether the node is connected over that connection.
+    #[must_use]
+    pub fn is_up_over(&self, conn: ConnId) -> bool {
+        matches!(&self.state, State::Up(line) if line.conn == conn)
     }
 
     /// The node's connection.
@@ -422,9 +486,18 @@ impl Peer {
         matches!(self.state, State::Down) && self.monitors.is_empty()
     }
 
-    fn drain(&mut self) -> Vec<MonitorId> {
-        self.state = State::Draining;
-        self.monitors.take_all()
+    /// Everything that is queued is lost; everything that is monitored is handed out.
+    fn lose(&mut self) -> Lost {
+        let monitors = self.monitors.take_all();
+        if monitors.is_empty() {
+            self.state = State::Down;
+            return Lost::Down;
+        }
+        self.losses += 1;
+        let id = LossId(self.losses);
+        self.state = State::Mourning(Mourning::new(id, &monitors));
+        let monitors = monitors.into_iter().map(|(monitor, _)| monitor).collect();
+        Lost::Fire(Loss { id, monitors })
     }
 
     fn ask(&mut self, request: &str, port: &str) -> Urge {
@@ -433,28 +506,23 @@ impl Peer {
             packet.str(port)
         });
         // A request that cannot be sent is a hole like any other lost packet.
-        sent.unwrap_or_else(|error| self.give_up(format!("{request} cannot be sent: {error}")))
+        sent.unwrap_or_else(|error| self.refuse(format!("{request} cannot be sent: {error}")))
     }
 
     #[cold]
     fn overflow(&mut self) -> Urge {
-        self.give_up(self.limits.overflow())
+        self.refuse(self.limits.overflow())
     }
 
     #[cold]
-    fn give_up(&mut self, text: String) -> Urge {
-        let conn = self.conn();
-        self.state = State::GivenUp(conn, text);
+    fn refuse(&mut self, text: String) -> Urge {
+        if let State::Mourning(mourning) = &mut self.state {
+            mourning.next = Next::Lost(text);
+        } else {
+            self.state = State::GivenUp(self.conn(), text);
+        }
         Urge::Overflow
     }
-}
-
-/// Whether the monitors that cover a port, its own and those of the node, are being fired, and no other has been set. Requests to
-/// the node itself are in order with all that is new.
-fn is_mourned(port: &str, mourned: &Mourned, monitors: &Monitors) -> bool {
-    !port.is_empty()
-        && (mourned.contains(port) || mourned.contains(""))
-        && !(monitors.has(port) || monitors.has(""))
 }
 
 #[cfg(all(test, feature = "json"))]

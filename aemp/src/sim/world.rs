@@ -9,6 +9,7 @@ mod observation;
 mod perform;
 mod ports;
 mod setup;
+mod speakers;
 #[cfg(test)]
 mod tests;
 
@@ -217,6 +218,26 @@ impl World {
     /// Sends a message to a port of another node. Whether it arrives is another question.
     pub fn send(&mut self, from: Member, to: &PortId, message: &[Value]) {
         self.work(from, |machine, core| machine.send(core, to, message));
+    }
+
+    /// Sends a numbered message to a port of another node, in which it is the first value, and says so ([`Observation::Said`]).
+    /// Unless a monitor of the last one stands, a monitor comes first ([`Observation::Monitored`]). The callbacks of some ports'
+    /// monitors do the same again when a connection is lost.
+    pub fn speak(&mut self, from: Member, port: &PortId) {
+        self.work(from, |machine, core| machine.speak(core, port));
+    }
+
+    /// As [`speak`](Self::speak), so many times, at moments that chance chooses: in between any two things that the node does to
+    /// what it knows of the other, as threads of their own would.
+    pub fn crowd(&mut self, from: Member, port: &PortId, count: usize) {
+        self.work(from, |machine, _| machine.speakers.crowd(port, count));
+    }
+
+    /// Ends all [crowds](Self::crowd): from now on, nothing but [`speak`](Self::speak) sends numbered messages, and they are short.
+    pub fn hush(&mut self) {
+        for machine in self.slots.iter().flat_map(|slot| &slot.machine) {
+            machine.speakers.hush();
+        }
     }
 
     /// Monitors a port of another node; `None` if the node is not running.

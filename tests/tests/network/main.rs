@@ -23,4 +23,5 @@ mod restart;
 mod seeds;
 mod spawn;
 mod strangers;
+mod switched;
 mod two_dials;

@@ -155,7 +155,7 @@ async fn as_many_block_at_once_as_there_are_workers() {
     let node = Node::local().unwrap();
     let mut gates: Vec<_> = (0..3).map(|_| Gate::new()).collect();
     for gate in &mut gates {
-        node.port(Worker::default()).block(Local(gate.take()));
+        tokio::spawn(node.port(Worker::default()).block(Local(gate.take())));
     }
     // One worker is left, and it is enough for everything else.
     for _ in 0..50 {

@@ -112,7 +112,7 @@ fn of_nobody_fire_at_once() {
         let dead = node.port(Recorder::default());
         let id = dead.id();
         dead.kil("long ago");
-        settle(&dead).await;
+        death(&dead).await;
         let expected = format!("no_such_port cannot monitor nonexistent port {id}");
         assert_eq!(death(&dead).await, expected);
         let far: RecorderRef = node.handle(&id);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::{
-    NodeId, PortId,
+    NodeId, PortId, Value,
     proto::peer::MonitorId,
     sim::{Member, Observation, World},
 };
@@ -18,6 +18,8 @@ pub(crate) struct Checks {
     /// Monitors that have not fired.
     pub(crate) monitors: BTreeMap<(Member, MonitorId), PortId>,
     up: BTreeSet<(Member, NodeId)>,
+    /// Monitors that were set while the node was not connected, and that it has not been since.
+    apart: BTreeSet<(Member, MonitorId)>,
     /// Whether everything that happens is printed.
     pub(crate) traced: bool,
 }
@@ -45,11 +47,26 @@ impl Checks {
                 let from = world.find(&from).ok_or("a message from nobody")?;
                 self.guarantee.received(&port, &message, from)
             }
+            Observation::Said { at, port, number } => {
+                self.guarantee.said((at, world.life(at), port), number);
+                Ok(())
+            }
+            Observation::Monitored { at, port, monitor } => {
+                self.monitored(at, monitor, &port);
+                self.guarantee
+                    .monitored((at, world.life(at), port), monitor);
+                Ok(())
+            }
             Observation::Fired {
                 at,
                 monitor,
                 reason,
             } => {
+                if self.apart.remove(&(at, monitor)) && of_a_lost_connection(&reason) {
+                    return Err(format!(
+                        "{monitor:?} of {at:?} fires for a connection that was lost before it was set: {reason:?}"
+                    ));
+                }
                 self.guarantee.fired(at, monitor);
                 match self.monitors.remove(&(at, monitor)) {
                     Some(_) => Ok(()),
@@ -58,6 +75,11 @@ impl Checks {
             }
             Observation::Up { at, node } => {
                 let text = format!("{node} is up twice at {at:?}");
+                let elsewhere = |set: &(Member, MonitorId)| {
+                    let port = self.monitors.get(set);
+                    set.0 != at || port.is_some_and(|port| port.node_id() != node)
+                };
+                self.apart.retain(elsewhere);
                 self.up.insert((at, node)).then_some(()).ok_or(text)?;
                 one_connection_per_pair(world, at)
             }
@@ -73,6 +95,14 @@ impl Checks {
         }
     }
 
+    /// A monitor has been set.
+    pub(crate) fn monitored(&mut self, at: Member, monitor: MonitorId, port: &PortId) {
+        self.monitors.insert((at, monitor), port.clone());
+        if !self.up.contains(&(at, port.node_id())) {
+            self.apart.insert((at, monitor));
+        }
+    }
+
     /// A node's life ends in order: nothing that it monitored is left out.
     pub(crate) fn stopped(&mut self, world: &mut World, member: Member) -> Result<(), String> {
         self.observe(world)?;
@@ -83,6 +113,7 @@ impl Checks {
         if let Some(up) = self.up.iter().find(|(at, _)| *at == member) {
             return Err(format!("{member:?} has stopped and {up:?} is up"));
         }
+        self.apart.retain(|(at, _)| *at != member);
         self.guarantee.forget(member);
         self.database.forget(member);
         Ok(())
@@ -93,6 +124,7 @@ impl Checks {
         self.observe(world)?;
         self.monitors.retain(|(at, _), _| *at != member);
         self.up.retain(|(at, _)| *at != member);
+        self.apart.retain(|(at, _)| *at != member);
         self.guarantee.forget(member);
         self.database.forget(member);
         Ok(())
@@ -155,6 +187,15 @@ impl Checks {
         }
         Ok(())
     }
+}
+
+/// Whether the reason is that of a connection that was up; others are of attempts to connect and of queues.
+fn of_a_lost_connection(reason: &[Value]) -> bool {
+    let text = reason.get(2).and_then(Value::as_str).unwrap_or_default();
+    let others = ["no known address", "connect timeout", "node stopped"];
+    reason.first().and_then(Value::as_str) == Some("transport_error")
+        && !others.contains(&text)
+        && !text.ends_with("bytes queued")
 }
 
 /// No node has two established connections to another.

@@ -1,6 +1,6 @@
 //! PROTOCOL.md section 7, checked message by message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::{
     PortId, Value,
@@ -23,37 +23,40 @@ struct Sender {
 #[derive(Debug, Default)]
 pub(crate) struct Guarantee {
     senders: BTreeMap<Road, Sender>,
-    /// The last message that has arrived: epoch and number.
+    /// All messages, by who has sent them and their number: their epoch, and their place in it.
+    said: BTreeMap<(Member, u64), (Road, i64, i64)>,
+    /// The last message that has arrived: epoch and place.
     arrived: BTreeMap<Road, (i64, i64)>,
     /// Whose the monitors are.
     monitors: BTreeMap<(Member, MonitorId), Road>,
+    /// Epochs in which others have monitored the port as well.
+    shared: BTreeSet<(Road, i64)>,
 }
 
 impl Guarantee {
-    /// Sends the next message; in a new epoch a monitor comes first. What was monitored, if anything.
-    pub(crate) fn send(
-        &mut self,
-        world: &mut World,
-        from: Member,
-        port: &PortId,
-    ) -> Option<MonitorId> {
-        if !world.is_running(from) {
-            return None;
-        }
-        let road = (from, world.life(from), port.clone());
+    /// A sender has set a monitor; its messages come behind it.
+    pub(crate) fn monitored(&mut self, road: Road, monitor: MonitorId) {
+        self.monitors.insert((road.0, monitor), road.clone());
+        self.senders.entry(road).or_default().monitor = Some(monitor);
+    }
+
+    /// A sender has sent a message.
+    pub(crate) fn said(&mut self, road: Road, number: u64) {
         let sender = self.senders.entry(road.clone()).or_default();
-        let mut monitored = None;
-        if sender.monitor.is_none() {
-            monitored = world.monitor(from, port);
-            sender.monitor = monitored;
-            self.monitors
-                .extend(monitored.map(|monitor| ((from, monitor), road)));
-        }
         sender.sent += 1;
-        let (life, from_index) = (i64::from(world.life(from)), from.index() as i64);
-        let message = [from_index, life, sender.epoch, sender.sent].map(Value::from);
-        world.send(from, port, &message);
-        monitored
+        let (epoch, place) = (sender.epoch, sender.sent);
+        self.said.insert((road.0, number), (road, epoch, place));
+    }
+
+    /// Somebody else monitors a port, or a node. If a connection has been lost and the sender has not been told yet, its next
+    /// messages are among those of the new monitor: they may arrive, but not before the sender's own has fired.
+    pub(crate) fn shared(&mut self, at: Member, port: &PortId) {
+        for (road, sender) in &self.senders {
+            let same = road.2 == *port || port.name().is_empty();
+            if road.0 == at && same && road.2.node() == port.node() {
+                self.shared.insert((road.clone(), sender.epoch));
+            }
+        }
     }
 
     /// A monitor has fired; one that is not a sender's does not matter here.
@@ -73,22 +76,25 @@ impl Guarantee {
         message: &[Value],
         from: Member,
     ) -> Result<(), String> {
-        let numbers: Vec<i64> = message.iter().filter_map(Value::as_i64).collect();
-        let [index, life, epoch, number] = numbers[..] else {
-            return Err(format!("{port} was sent {message:?}"));
+        let number = message.first().and_then(Value::as_i64).unwrap_or(-1);
+        let said = self.said.get(&(from, number as u64));
+        let Some((road, epoch, place)) = said.cloned() else {
+            return Err(format!("{port} was sent {message:?} by nobody"));
         };
-        if index != from.index() as i64 {
-            return Err(format!(
-                "{port}: a message of node {index} comes from {from:?}"
-            ));
+        if road.2 != *port {
+            return Err(format!("{port} gets a message of {road:?}"));
         }
-        let road = (from, life as u32, port.clone());
         let last = self.arrived.get(&road).copied().unwrap_or((0, 0));
         let expected = if epoch == last.0 { last.1 + 1 } else { 1 };
-        if epoch < last.0 || number != expected {
-            return Err(format!("{road:?}: {epoch}.{number} after {last:?}"));
+        let told = self
+            .senders
+            .get(&road)
+            .is_none_or(|sender| sender.epoch > epoch);
+        let shared = told && place > expected && self.shared.contains(&(road.clone(), epoch));
+        if epoch < last.0 || (place != expected && !shared) {
+            return Err(format!("{road:?}: {epoch}.{place} after {last:?}"));
         }
-        self.arrived.insert(road, (epoch, number));
+        self.arrived.insert(road, (epoch, place));
         Ok(())
     }
 

@@ -77,6 +77,12 @@ pub(crate) enum Op {
         count: usize,
         every: u64,
     },
+    /// So many messages from a node to a port, in between other things that the node does.
+    Crowd {
+        from: usize,
+        port: usize,
+        count: usize,
+    },
     OpenPort(usize),
     KillPort(usize),
     /// A monitor of a port.
@@ -145,6 +151,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (node(), port(), 1..6_usize).prop_map(|(from, port, count)| Op::Send { from, port, count }),
         5 => (node(), port(), 2..60_usize, 1..150_u64)
             .prop_map(|(from, port, count, every)| Op::Talk { from, port, count, every }),
+        4 => (node(), port(), 1..40_usize).prop_map(|(from, port, count)| Op::Crowd { from, port, count }),
         2 => node().prop_map(Op::OpenPort),
         1 => port().prop_map(Op::KillPort),
         2 => (node(), port()).prop_map(|(from, port)| Op::Monitor { from, port }),

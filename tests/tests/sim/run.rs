@@ -135,6 +135,12 @@ impl<'a> Run<'a> {
                 self.talked += 1;
                 self.talks.insert((self.world.now(), self.talked), talk);
             }
+            Op::Crowd { from, port, count } => {
+                let (from, port) = (self.member(from), self.port(port));
+                if *self.world.id(from) != port.node_id() {
+                    self.world.crowd(from, &port, count);
+                }
+            }
             Op::OpenPort(node) => self.open_port(node),
             Op::KillPort(port) => {
                 let port = self.port(port);
@@ -224,9 +230,7 @@ impl<'a> Run<'a> {
         if *self.world.id(from) == port.node_id() {
             return;
         }
-        let monitored = self.checks.guarantee.send(&mut self.world, from, port);
-        let monitored = monitored.map(|monitor| ((from, monitor), port.clone()));
-        self.checks.monitors.extend(monitored);
+        self.world.speak(from, port);
     }
 
     fn monitor(&mut self, from: Member, port: &PortId) {
@@ -234,8 +238,10 @@ impl<'a> Run<'a> {
             return;
         }
         let monitor = self.world.monitor(from, port);
-        let monitored = monitor.map(|monitor| ((from, monitor), port.clone()));
-        self.checks.monitors.extend(monitored);
+        if let Some(monitor) = monitor {
+            self.checks.monitored(from, monitor, port);
+            self.checks.guarantee.shared(from, port);
+        }
     }
 
     /// Takes back a monitor that no messages depend on.
@@ -305,6 +311,7 @@ impl<'a> Run<'a> {
         if !seeds.iter().any(|seed| self.world.is_running(*seed)) {
             self.start(seeds[0]);
         }
+        self.world.hush();
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use aemp::proto::{
     Time,
     link::Link,
-    peer::{ConnId, MonitorId, Peer, PeerLimits, Standing},
+    peer::{ConnId, Fired, Lost, MonitorId, Peer, PeerLimits, Standing},
     request::Request,
 };
 use aemp_codec::{Format, Limits, NodeId, PacketReader, Value};
@@ -193,11 +193,17 @@ impl Replay {
 
     /// Everything that is still monitored fires.
     fn down(&mut self) {
-        if let Some(fired) = self.peer.link_down(self.conn) {
-            assert_eq!(fired.len(), self.monitors.len(), "{}", self.name);
-            self.monitors.clear();
-            assert!(self.peer.drained().is_empty() && self.peer.is_idle());
-        }
+        let fired = match self.peer.link_down(self.conn) {
+            Lost::Not => return,
+            Lost::Down => 0,
+            Lost::Fire(loss) => {
+                assert_eq!(self.peer.fired(loss.id), Fired::Down);
+                loss.monitors.len()
+            }
+        };
+        assert_eq!(fired, self.monitors.len(), "{}", self.name);
+        self.monitors.clear();
+        assert!(self.peer.is_idle());
     }
 
     fn send(&mut self, format: &Format, packet: &[u8]) {

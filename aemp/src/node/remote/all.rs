@@ -120,6 +120,7 @@ impl Remotes {
                 functions: Arc::<Strand>::default(),
                 watched: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
+                delivering: Arc::default(),
                 account: Account::default(),
                 manner: Manner::new(self.limits.packet),
                 callers: Callers::default(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     Node, Reason,
     node::{remote::Remote, short},
-    port::{any::AnyPort, monitor::Action},
-    proto::mesh::Level,
+    port::any::AnyPort,
+    proto::{mesh::Level, peer::ConnId},
 };
 
 impl Node {
@@ -54,7 +54,7 @@ impl Node {
 
     /// Whether a node monitors as many ports as it may, and not this one. Its monitor fires at once then: it must not
     /// wait for what it will not be told.
-    pub(super) fn has_enough_monitors(&self, from: &Arc<Remote>, port: &str) -> bool {
+    pub(super) fn has_enough_monitors(&self, from: &Remote, port: &str, conn: ConnId) -> bool {
         let most = self.costs().max_monitors;
         if from.watching() < most || from.watches(port) {
             return false;
@@ -66,19 +66,20 @@ impl Node {
             "no more ports are monitored for it",
         );
         let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
-        Action::Tell(Arc::clone(from), port.into()).fire(&reason);
+        from.tell_dead(port, conn, &reason);
         true
     }
 
-    /// Whether as many messages wait for a port as may.
-    pub(super) fn is_full(&self, from: &Remote, port: &dyn AnyPort, name: &str) -> bool {
+    /// Ends a port for which as many messages wait as may: dropping one would be a hole, and its connection is also that of others. What
+    /// is dropped then, and what its monitors do, is the user's, and so not for the task that reads the connection.
+    pub(super) fn end_if_full(&self, from: &Remote, port: Arc<dyn AnyPort>, name: &str) {
         let most = self.costs().max_port_queue;
-        let full = port.queue_len() >= most;
-        if full {
-            let so = format!("{} takes no more, the connection is ended", short(name));
-            reached(from, "max_port_queue", most, &so);
+        if port.queue_len() < most {
+            return;
         }
-        full
+        let so = format!("{} takes no more, and is ended", short(name));
+        let reason = Reason::die(reached(from, "max_port_queue", most, &so));
+        self.aside(move || port.perish(&reason));
     }
 
     /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.

@@ -221,7 +221,7 @@ impl<P: Peers> Mesh<P> {
         };
         if let Phase::Up(node) = &conn.phase {
             let node = node.clone();
-            return self.lose(now, &node, text);
+            return self.lost_node(now, &node, text);
         }
         self.tell_lost(id, text);
         self.forget(now, id);

@@ -75,7 +75,7 @@ impl<P: Peers> Mesh<P> {
         let Some((conn, entry)) = self.conns.get(&id).zip(self.nodes.get_mut(node)) else {
             return;
         };
-        let Some((up, _)) = entry.up.filter(|_| conn.purpose == Purpose::Accepted) else {
+        let Some((up, _)) = entry.up().filter(|_| conn.purpose == Purpose::Accepted) else {
             return;
         };
         if entry.doubles.add(now, patience) {

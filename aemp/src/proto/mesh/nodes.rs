@@ -14,7 +14,7 @@ use super::{
 use crate::proto::{
     Time,
     handshake::{Established, HandshakeError},
-    peer::{ConnId, MonitorId, Standing, Urge},
+    peer::{ConnId, Fired, GivenUp, LinkUp, Loss, LossId, Lost, Standing, Urge},
 };
 
 /// What goes on with another node. There is none for a node with which nothing goes on.
@@ -22,16 +22,20 @@ use crate::proto::{
 pub(super) struct Node {
     pub(super) arbiter: Arbiter,
     pub(super) dial: Option<Dial>,
-    /// Its connection, and since when.
-    pub(super) up: Option<(ConnId, Time)>,
+    contact: Contact,
     /// Others that say they are this node while it is connected.
     pub(super) doubles: Doubles,
-    /// A connection that becomes the node's when all monitors have fired.
-    pending: Option<Pending>,
-    /// The text with which monitors are being fired.
-    firing: Option<String>,
-    /// Whether there is none to be fired, so that nobody will say that they have.
-    quiet: bool,
+}
+
+/// Whether a node is connected.
+#[derive(Debug, Default)]
+enum Contact {
+    #[default]
+    Apart,
+    /// Its connection, and since when.
+    Up(ConnId, Time),
+    /// The monitors of that loss are being fired. Then a connection that is ready becomes the node's.
+    Mourning { loss: LossId, next: Option<Pending> },
 }
 
 #[derive(Debug)]
@@ -40,13 +44,56 @@ struct Pending {
     established: Established,
 }
 
+/// What follows a loss.
+enum Then {
+    /// Its monitors have to fire first.
+    Fire,
+    /// There are none: what was to follow that follows at once.
+    GoOn(Option<Pending>),
+}
+
 impl Node {
     fn is_idle(&self) -> bool {
-        self.arbiter.is_idle()
-            && self.dial.is_none()
-            && self.up.is_none()
-            && self.pending.is_none()
-            && self.firing.is_none()
+        self.arbiter.is_idle() && self.dial.is_none() && matches!(self.contact, Contact::Apart)
+    }
+
+    /// Its connection, and since when.
+    pub(super) fn up(&self) -> Option<(ConnId, Time)> {
+        match self.contact {
+            Contact::Up(conn, since) => Some((conn, since)),
+            Contact::Apart | Contact::Mourning { .. } => None,
+        }
+    }
+
+    fn take_up(&mut self) -> Option<(ConnId, Time)> {
+        let up = self.up()?;
+        self.contact = Contact::Apart;
+        Some(up)
+    }
+
+    /// The loss that is being mourned.
+    pub(super) fn mourned(&self) -> Option<LossId> {
+        match self.contact {
+            Contact::Mourning { loss, .. } => Some(loss),
+            Contact::Apart | Contact::Up(..) => None,
+        }
+    }
+
+    fn pending(&mut self) -> Option<&mut Option<Pending>> {
+        match &mut self.contact {
+            Contact::Mourning { next, .. } => Some(next),
+            Contact::Apart | Contact::Up(..) => None,
+        }
+    }
+
+    /// That loss has been mourned: the connection that is ready, if any.
+    fn end_mourning(&mut self, ended: LossId) -> Option<Option<Pending>> {
+        let next = match &mut self.contact {
+            Contact::Mourning { loss, next } if *loss == ended => next.take(),
+            _ => return None,
+        };
+        self.contact = Contact::Apart;
+        Some(next)
     }
 
     pub(super) fn deadline(&self, patience: Duration) -> Option<Time> {
@@ -58,19 +105,28 @@ impl Node {
 
     /// Keeps what has arrived on a connection that is not the node's yet.
     pub(super) fn receive_early(&mut self, conn: ConnId, bytes: &[u8]) {
-        if let Some(pending) = self.pending.as_mut().filter(|pending| pending.conn == conn) {
+        if let Some(Some(pending)) = self.pending()
+            && pending.conn == conn
+        {
             pending.established.leftover.extend_from_slice(bytes);
         }
     }
 
     /// How much has arrived early on that connection.
     pub(super) fn early_bytes(&self, conn: ConnId) -> usize {
-        let pending = self.pending.as_ref().filter(|pending| pending.conn == conn);
-        pending.map_or(0, |pending| pending.established.leftover.len())
+        match &self.contact {
+            Contact::Mourning {
+                next: Some(pending),
+                ..
+            } if pending.conn == conn => pending.established.leftover.len(),
+            _ => 0,
+        }
     }
 
     pub(super) fn forget_pending(&mut self, conn: ConnId) {
-        self.pending.take_if(|pending| pending.conn == conn);
+        if let Some(next) = self.pending() {
+            next.take_if(|pending| pending.conn == conn);
+        }
     }
 }
 
@@ -88,8 +144,11 @@ impl<P: Peers> Mesh<P> {
 
     /// Whether a node has a connection, or will have one as soon as its monitors have fired.
     pub(super) fn is_taken(&self, node: &NodeId) -> bool {
-        let node = self.nodes.get(node);
-        node.is_some_and(|node| node.up.is_some() || node.pending.is_some())
+        let contact = self.nodes.get(node).map(|node| &node.contact);
+        matches!(
+            contact,
+            Some(Contact::Up(..) | Contact::Mourning { next: Some(_), .. })
+        )
     }
 
     fn standing(&mut self, node: &NodeId) -> Standing {
@@ -193,6 +252,12 @@ impl<P: Peers> Mesh<P> {
 
     /// A node could not be reached.
     pub(super) fn unreachable(&mut self, now: Time, node: &NodeId, text: &str) {
+        self.end_attempts(now, node, text);
+        let lost = self.peers.with(node, |peer| peer.connect_failed());
+        self.mourn(now, node, lost, text, None);
+    }
+
+    fn end_attempts(&mut self, now: Time, node: &NodeId, text: &str) {
         self.global.cancel_find(node);
         if let Some(dial) = self.node(node).dial.take() {
             for conn in dial.into_trying() {
@@ -205,49 +270,55 @@ impl<P: Peers> Mesh<P> {
             Level::Info,
             format!("{node} cannot be reached ({text})"),
         );
-        let monitors = self.peers.with(node, |peer| peer.connect_failed());
-        self.fire(now, node, monitors, text);
     }
 
     /// An authenticated connection becomes the node's, now or when the monitors of the last one have fired.
     pub(super) fn take_over(&mut self, now: Time, conn: ConnId, established: Established) {
-        let node = established.node.clone();
+        let id = established.node.clone();
         // Whatever becomes of the attempts to reach the node, this one is no longer one of them.
-        if let Some(dial) = &mut self.node(&node).dial {
+        if let Some(dial) = &mut self.node(&id).dial {
             dial.failed(conn);
         }
-        let pending = Pending { conn, established };
-        // One that was waiting already never carried anything.
-        if let Some(older) = self.node(&node).pending.replace(pending) {
-            self.abandon(now, older.conn);
-        }
-        if let Some((old, _)) = self.node(&node).up {
-            self.outputs.push_back(Output::Close { conn: old });
-            return self.lose(now, &node, "switched connections");
-        }
-        match self.standing(&node) {
-            Standing::GivenUp(_, text) => self.unreachable(now, &node, &text),
-            Standing::Draining => {}
-            Standing::Down | Standing::Connecting | Standing::Up(_) => self.bring_up(now, &node),
+        let next = Pending { conn, established };
+        match &mut self.node(&id).contact {
+            Contact::Apart => self.bring_up(now, &id, next),
+            Contact::Up(old, _) => {
+                let conn = *old;
+                self.outputs.push_back(Output::Close { conn });
+                self.lose(now, &id, "switched connections", Some(next));
+            }
+            Contact::Mourning { next: pending, .. } => {
+                // One that was waiting already never carried anything.
+                if let Some(older) = pending.replace(next) {
+                    self.abandon(now, older.conn);
+                }
+            }
         }
     }
 
-    fn bring_up(&mut self, now: Time, id: &NodeId) {
-        let Some(Pending { conn, established }) = self.node(id).pending.take() else {
-            return;
-        };
+    fn bring_up(&mut self, now: Time, id: &NodeId, next: Pending) {
         self.end_dial(now, id);
-        let send = established.send;
-        let urge = self.peers.with(id, |peer| peer.link_up(conn, send));
-        if urge == Urge::Overflow {
-            self.abandon(now, conn);
-            return self.never_up(now, id, conn);
+        let (conn, send) = (next.conn, next.established.send.clone());
+        match self.peers.with(id, |peer| peer.link_up(conn, send)) {
+            LinkUp::Up(urge) => self.is_up_now(now, id, next, urge),
+            LinkUp::Mourning(loss) => {
+                let next = Some(next);
+                self.node(id).contact = Contact::Mourning { loss, next };
+            }
+            LinkUp::Lost(lost, text) => {
+                self.tell_given_up(now, id, &text);
+                self.mourn(now, id, lost, &text, Some(next));
+            }
         }
+    }
+
+    fn is_up_now(&mut self, now: Time, id: &NodeId, next: Pending, urge: Urge) {
+        let Pending { conn, established } = next;
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.phase = Phase::Up(id.clone());
         }
         let node = self.node(id);
-        node.up = Some((conn, now));
+        node.contact = Contact::Up(conn, now);
         node.doubles = Doubles::default();
         self.seeds.node_up(id);
         let (provider, ours) = (established.provider, established.ours);
@@ -273,15 +344,6 @@ impl<P: Peers> Mesh<P> {
         self.global_node_up(now, id);
     }
 
-    /// What was queued cannot be sent over the connection that was made for it.
-    fn never_up(&mut self, now: Time, id: &NodeId, conn: ConnId) {
-        if let Standing::GivenUp(_, text) = self.standing(id) {
-            let monitors = self.peers.with(id, |peer| peer.link_down(conn));
-            self.log(Level::Error, format!("{id} is given up ({text})"));
-            self.fire(now, id, monitors.unwrap_or_default(), &text);
-        }
-    }
-
     /// The node is reached; attempts that have found nobody yet are given up, others go their way.
     fn end_dial(&mut self, now: Time, node: &NodeId) {
         let Some(dial) = self.node(node).dial.take() else {
@@ -296,15 +358,32 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// A node's connection is no more.
-    pub(super) fn lose(&mut self, now: Time, id: &NodeId, text: &str) {
-        let Some((conn, since)) = self.node(id).up.take() else {
+    /// A node's connection has ended.
+    pub(super) fn lost_node(&mut self, now: Time, id: &NodeId, text: &str) {
+        self.lose(now, id, text, None);
+    }
+
+    /// A node's connection is no more; another may be ready.
+    fn lose(&mut self, now: Time, id: &NodeId, text: &str, next: Option<Pending>) {
+        let Some((conn, since)) = self.node(id).take_up() else {
             return;
         };
+        let lost = self.peers.with(id, |peer| peer.link_down(conn));
+        self.down(now, id, (conn, since), lost, text, next);
+    }
+
+    fn down(
+        &mut self,
+        now: Time,
+        id: &NodeId,
+        (conn, since): (ConnId, Time),
+        lost: Lost,
+        text: &str,
+        next: Option<Pending>,
+    ) {
         self.conns.remove(&conn);
-        let monitors = self.peers.with(id, |peer| peer.link_down(conn));
         self.seeds.node_down(now, id, now - since, &mut self.random);
-        self.begin_fire(id, monitors.unwrap_or_default(), text);
+        let then = self.hand_out(id, lost, text, next);
         self.log(
             Level::Info,
             format!("{id} is down (transport_error {id} {text})."),
@@ -312,31 +391,45 @@ impl<P: Peers> Mesh<P> {
         self.outputs
             .push_back(Output::NodeDown(id.clone(), text.into()));
         self.global_node_down(now, id);
-        self.skip_fire(now, id);
+        self.follow_loss(now, id, then);
     }
 
     /// A peer has more queued than it may, or something that cannot be sent.
     pub(super) fn give_up(&mut self, now: Time, id: &NodeId) {
-        match self.standing(id) {
-            Standing::GivenUp(Some(conn), text) => {
+        match self.peers.with(id, |peer| peer.give_up()) {
+            // By now its connection is lost, or it is given up.
+            GivenUp::Not => {}
+            GivenUp::Later(text) => self.tell_given_up(now, id, &text),
+            GivenUp::Now {
+                conn: Some(conn),
+                text,
+                lost,
+            } => {
                 self.tell_given_up(now, id, &text);
                 self.outputs.push_back(Output::Close { conn });
-                self.lose(now, id, &text);
+                if let Some(up) = self.node(id).take_up() {
+                    self.down(now, id, up, lost, &text, None);
+                }
             }
-            Standing::GivenUp(None, text) => {
+            GivenUp::Now {
+                conn: None,
+                text,
+                lost,
+            } => {
                 self.tell_given_up(now, id, &text);
-                self.unreachable(now, id, &text);
+                self.end_attempts(now, id, &text);
+                self.mourn(now, id, lost, &text, None);
             }
-            _ => {}
         }
     }
 
-    /// If it is given up because of its queue.
     fn tell_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
         const LIMIT: &str = "max_queue_bytes";
         let limits = self.peers.with(id, |peer| peer.limits());
         let limit = limits.max_queue_bytes;
-        if text == limits.overflow() && self.notices.is_due(now, LIMIT, id.as_str()) {
+        if text != limits.overflow() {
+            self.log(Level::Error, format!("{id} is given up ({text})"));
+        } else if self.notices.is_due(now, LIMIT, id.as_str()) {
             let text = format!("{id}: {LIMIT} ({limit}) reached: it is given up");
             self.log(Level::Warn, text);
         }
@@ -345,57 +438,56 @@ impl<P: Peers> Mesh<P> {
     pub(super) fn stop_nodes(&mut self, now: Time) {
         let nodes: Vec<_> = self.nodes.keys().cloned().collect();
         for id in nodes {
-            if let Some((conn, _)) = self.nodes.get(&id).and_then(|node| node.up) {
+            if let Some((conn, _)) = self.nodes.get(&id).and_then(Node::up) {
                 self.outputs.push_back(Output::Close { conn });
-                self.lose(now, &id, "node stopped");
+                self.lose(now, &id, "node stopped", None);
             } else if self.nodes.get(&id).is_some_and(|node| node.dial.is_some()) {
                 self.unreachable(now, &id, "node stopped");
             }
         }
     }
 
-    fn fire(&mut self, now: Time, id: &NodeId, monitors: Vec<MonitorId>, text: &str) {
-        self.begin_fire(id, monitors, text);
-        self.skip_fire(now, id);
+    /// Hands out the monitors of a loss; a connection that is ready has to wait for them.
+    fn hand_out(&mut self, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) -> Then {
+        let Lost::Fire(Loss { id: loss, monitors }) = lost else {
+            return Then::GoOn(next);
+        };
+        self.node(id).contact = Contact::Mourning { loss, next };
+        self.outputs.push_back(Output::Fire {
+            node: id.clone(),
+            loss,
+            monitors,
+            text: text.into(),
+        });
+        Then::Fire
     }
 
-    /// Hands out monitors; [`skip_fire`](Self::skip_fire) has to follow.
-    fn begin_fire(&mut self, id: &NodeId, monitors: Vec<MonitorId>, text: &str) {
-        let text: String = text.into();
-        let node = self.node(id);
-        node.firing = Some(text.clone());
-        node.quiet = monitors.is_empty();
-        if !monitors.is_empty() {
-            let node = id.clone();
-            self.outputs.push_back(Output::Fire {
-                node,
-                monitors,
-                text,
-            });
+    fn follow_loss(&mut self, now: Time, id: &NodeId, then: Then) {
+        if let Then::GoOn(next) = then {
+            match next {
+                Some(next) => self.bring_up(now, id, next),
+                None => self.connect_node(now, id),
+            }
+            self.tidy(id);
         }
     }
 
-    /// Goes on at once if there is nothing to fire.
-    fn skip_fire(&mut self, now: Time, id: &NodeId) {
-        if self.node(id).quiet {
-            self.after_fire(now, id);
-        }
+    fn mourn(&mut self, now: Time, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) {
+        let then = self.hand_out(id, lost, text, next);
+        self.follow_loss(now, id, then);
     }
 
-    /// The monitors have fired.
-    pub(super) fn after_fire(&mut self, now: Time, id: &NodeId) {
-        let Some(text) = self.nodes.get_mut(id).and_then(|node| node.firing.take()) else {
+    /// The monitors of a loss have fired.
+    pub(super) fn after_fire(&mut self, now: Time, id: &NodeId, loss: LossId) {
+        let node = self.nodes.get_mut(id);
+        let Some(next) = node.and_then(|node| node.end_mourning(loss)) else {
             return;
         };
-        let more = self.peers.with(id, |peer| peer.drained());
-        if !more.is_empty() {
-            return self.fire(now, id, more, &text);
+        match self.peers.with(id, |peer| peer.fired(loss)) {
+            Fired::Again(loss, text) => self.mourn(now, id, Lost::Fire(loss), &text, next),
+            Fired::Not | Fired::Down | Fired::Connecting => {
+                self.follow_loss(now, id, Then::GoOn(next));
+            }
         }
-        if self.node(id).pending.is_some() {
-            self.bring_up(now, id);
-        } else {
-            self.connect_node(now, id);
-        }
-        self.tidy(id);
     }
 }

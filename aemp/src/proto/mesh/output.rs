@@ -7,7 +7,7 @@ use aemp_codec::{Format, NodeId};
 use crate::proto::{
     global::{Answer, QueryId, WatchId, Watched},
     handshake::StartTls,
-    peer::{ConnId, MonitorId},
+    peer::{ConnId, LossId, MonitorId},
 };
 
 /// What the caller of a [`Mesh`](super::Mesh) has to do, in the order in which it is handed out.
@@ -67,11 +67,13 @@ pub enum Output {
         /// Which node.
         node: NodeId,
     },
-    /// Fire these monitors with `transport_error`, the node and that text, in this order; then call
-    /// [`drained`](super::Mesh::drained).
+    /// Fire these monitors with `transport_error`, the node and that text, in this order, each behind
+    /// [`Peer::begun`](crate::proto::peer::Peer::begun); then call [`fired`](super::Mesh::fired).
     Fire {
         /// The node that was lost or could not be reached.
         node: NodeId,
+        /// Which loss that is. No other of that node is handed out before this one has been answered.
+        loss: LossId,
         /// The monitors; they are forgotten already.
         monitors: Vec<MonitorId>,
         /// Why.

@@ -1,10 +1,10 @@
 //! Where the mesh finds its peers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use aemp_codec::NodeId;
 
-use crate::proto::peer::{Peer, PeerLimits};
+use crate::proto::peer::{Peer, PeerLimits, Urge};
 
 /// The other nodes, each behind whatever lock the caller wants.
 pub trait Peers {
@@ -17,6 +17,19 @@ pub trait Peers {
 pub struct PeerMap {
     limits: PeerLimits,
     peers: BTreeMap<NodeId, Peer>,
+    between: Option<Between>,
+    urges: Vec<(NodeId, Urge)>,
+}
+
+/// What senders do between two locks.
+struct Between(Act);
+
+type Act = Box<dyn FnMut(&NodeId, &mut Peer) -> Urge + Send>;
+
+impl fmt::Debug for Between {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Between")
+    }
 }
 
 impl PeerMap {
@@ -26,7 +39,27 @@ impl PeerMap {
         Self {
             limits,
             peers: BTreeMap::new(),
+            between: None,
+            urges: Vec::new(),
         }
+    }
+
+    /// From now on, `act` is called before each piece of [work](Peers::with) on a peer, also in the middle of what the mesh does:
+    /// as senders of other threads may act between any two locks. What it is urged to do has to be done when the mesh has
+    /// returned, as senders wait for the mesh's lock: see [`take_urges`](Self::take_urges).
+    pub fn interleave(&mut self, act: impl FnMut(&NodeId, &mut Peer) -> Urge + Send + 'static) {
+        self.between = Some(Between(Box::new(act)));
+    }
+
+    /// Whether there is something to [take](Self::take_urges).
+    #[must_use]
+    pub fn has_urges(&self) -> bool {
+        !self.urges.is_empty()
+    }
+
+    /// What senders between locks have been urged to do.
+    pub fn take_urges(&mut self) -> Vec<(NodeId, Urge)> {
+        std::mem::take(&mut self.urges)
     }
 
     /// The peers with which something goes on.
@@ -47,7 +80,16 @@ impl PeerMap {
 
 impl Peers for PeerMap {
     fn with<R>(&mut self, node: &NodeId, work: impl FnOnce(&mut Peer) -> R) -> R {
+        let mut between = |peer: &mut Peer| {
+            if let Some(between) = &mut self.between {
+                let urge = between.0(node, peer);
+                if urge != Urge::None {
+                    self.urges.push((node.clone(), urge));
+                }
+            }
+        };
         if let Some(peer) = self.peers.get_mut(node) {
+            between(peer);
             let result = work(peer);
             if peer.is_idle() {
                 self.peers.remove(node);
@@ -55,6 +97,7 @@ impl Peers for PeerMap {
             return result;
         }
         let mut peer = Peer::new(node.clone(), self.limits);
+        between(&mut peer);
         let result = work(&mut peer);
         if !peer.is_idle() {
             self.peers.insert(node.clone(), peer);

@@ -10,6 +10,11 @@ pub struct MonitorId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
+/// A loss of everything that was on its way to a node, by a number. No two losses of one node that have to be told apart have
+/// the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LossId(pub u64);
+
 /// How much has gone over a connection in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -61,8 +66,76 @@ pub enum Standing {
     Up(ConnId),
     /// To be given up, for that reason; by then perhaps connected.
     GivenUp(Option<ConnId>, String),
-    /// The connection is lost, and not all monitors have fired.
+    /// The connection is lost or could not be made, and not all monitors have fired.
     Draining,
+}
+
+/// Monitors that a loss has handed out. They are forgotten already; they are to be fired in this order, and then
+/// [`Peer::fired`](super::Peer::fired) is to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Loss {
+    /// Which loss.
+    pub id: LossId,
+    /// At least one.
+    pub monitors: Vec<MonitorId>,
+}
+
+/// What has become of a node of which something is said to be lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Lost {
+    /// Nothing: it was not so, or is not so any more.
+    Not,
+    /// The node is down. Nothing was monitored there.
+    Down,
+    /// All monitors are to be fired.
+    Fire(Loss),
+}
+
+/// What has become of a node that a sender has wanted to be [given up](Urge::Overflow).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum GivenUp {
+    /// Nothing: that is settled by now.
+    Not,
+    /// It will be, for that reason, as soon as the monitors of the loss before have fired.
+    Later(String),
+    /// It is.
+    Now {
+        /// The connection that it had, which is to be closed.
+        conn: Option<ConnId>,
+        /// Why.
+        text: String,
+        /// What follows from it.
+        lost: Lost,
+    },
+}
+
+/// What has become of a connection that is ready for a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum LinkUp {
+    /// It is the node's. What was queued is written.
+    Up(Urge),
+    /// It has to wait until the monitors of that loss have fired.
+    Mourning(LossId),
+    /// What was queued is lost, for that reason. The connection may be the node's when that is over.
+    Lost(Lost, String),
+}
+
+/// What follows when the monitors of a loss have fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Fired {
+    /// Nothing: it is not that loss that is being mourned.
+    Not,
+    /// What was to follow is lost as well, for that reason: more monitors are to be fired.
+    Again(Loss, String),
+    /// The node is down.
+    Down,
+    /// The node is down, and somebody wants it to be connected.
+    Connecting,
 }
 
 impl Urge {

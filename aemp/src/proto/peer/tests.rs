@@ -24,7 +24,7 @@ fn limited(max_queue_bytes: usize) -> Peer {
 
 fn up() -> Peer {
     let mut peer = peer();
-    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::None));
     peer
 }
 
@@ -42,6 +42,18 @@ fn ids(numbers: &[u64]) -> Vec<MonitorId> {
     numbers.iter().copied().map(MonitorId).collect()
 }
 
+fn fire(loss: u64, monitors: &[u64]) -> Lost {
+    let (id, monitors) = (LossId(loss), ids(monitors));
+    Lost::Fire(Loss { id, monitors })
+}
+
+fn lost(lost: Lost) -> Loss {
+    match lost {
+        Lost::Fire(loss) => loss,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn what_is_sent_before_the_connection_is_up_is_written_in_order() {
     let mut peer = peer();
@@ -49,7 +61,7 @@ fn what_is_sent_before_the_connection_is_up_is_written_in_order() {
     assert_eq!(send(&mut peer, "q", "two"), Urge::None);
     assert_eq!(peer.monitor("p", MonitorId(1)), Urge::None);
     assert!(peer.pending_bytes() > 0 && !peer.is_up());
-    assert_eq!(peer.link_up(A, Format::Json), Urge::Write);
+    assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::Write));
     assert_eq!(send(&mut peer, "p", "three"), Urge::None);
     let all = r#"["p","one"]["q","two"]["","mon1","p"]["p","three"]"#;
     assert_eq!(peer.pending_bytes(), all.len());
@@ -62,9 +74,9 @@ fn only_the_nodes_own_connection_may_write_or_end() {
     let mut peer = up();
     let _ = send(&mut peer, "p", "x");
     assert!(!peer.swap_output(B, &mut Vec::new()));
-    assert_eq!(peer.link_down(B), None);
+    assert_eq!(peer.link_down(B), Lost::Not);
     assert_eq!(output(&mut peer, A), r#"["p","x"]"#);
-    assert_eq!(peer.link_down(A), Some(vec![]));
+    assert_eq!(peer.link_down(A), Lost::Down);
     assert!(!peer.swap_output(A, &mut Vec::new()));
 }
 
@@ -118,8 +130,8 @@ fn calls_to_one_port_cost_one_watch() {
     let _ = peer.release("p", MonitorId(11));
     let _ = peer.sweep();
     assert_eq!(output(&mut peer, A), r#"["","mon1","p"]["","mon0","p"]"#);
-    assert_eq!(peer.link_down(A), Some(vec![]));
-    assert!(peer.drained().is_empty() && peer.is_idle());
+    assert_eq!(peer.link_down(A), Lost::Down);
+    assert!(peer.is_idle());
 }
 
 #[test]
@@ -139,11 +151,11 @@ fn a_lingering_watch_still_fires_the_monitors_of_later_calls() {
 fn the_node_port_is_monitored_without_a_word_but_connects() {
     let mut peer = peer();
     assert_eq!(peer.monitor("", MonitorId(1)), Urge::Connect);
-    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::None));
     assert_eq!(peer.unmonitor("", MonitorId(1)), Urge::None);
     assert_eq!(peer.monitor("", MonitorId(2)), Urge::None);
     assert_eq!(peer.pending_bytes(), 0);
-    assert_eq!(peer.link_down(A), Some(ids(&[2])));
+    assert_eq!(peer.link_down(A), fire(1, &[2]));
 }
 
 #[test]
@@ -152,72 +164,147 @@ fn a_lost_connection_fires_all_monitors_in_the_order_in_which_they_were_set() {
     for (port, id) in [("q", 5), ("p", 1), ("q", 4), ("", 3), ("r", 2)] {
         let _ = peer.monitor(port, MonitorId(id));
     }
-    assert_eq!(peer.link_down(A), Some(ids(&[5, 1, 4, 3, 2])));
-    assert_eq!(peer.link_down(A), None);
-    // Until they have fired, nothing gets through, and monitors fire like the rest.
-    assert_eq!(send(&mut peer, "p", "lost"), Urge::None);
-    assert_eq!(peer.monitor("p", MonitorId(6)), Urge::None);
+    assert_eq!(peer.link_down(A), fire(1, &[5, 1, 4, 3, 2]));
+    assert_eq!(peer.link_down(A), Lost::Not);
     assert_eq!(peer.standing(), Standing::Draining);
-    assert_eq!(peer.drained(), ids(&[6]));
-    assert_eq!(peer.drained(), ids(&[]));
-    assert_eq!(peer.standing(), Standing::Down);
+    // Until they have fired, no connection comes up.
+    assert_eq!(peer.link_up(B, Format::Json), LinkUp::Mourning(LossId(1)));
+    assert_eq!(send(&mut peer, "p", "lost"), Urge::None);
+    assert_eq!(peer.fired(LossId(1)), Fired::Down);
     assert!(peer.is_idle());
     assert_eq!(send(&mut peer, "p", "again"), Urge::Connect);
 }
 
 #[test]
-fn nothing_is_kept_behind_a_hole_that_its_sender_does_not_know_of_yet() {
+fn who_has_fired_what_is_never_in_doubt() {
     let mut peer = up();
     let _ = peer.monitor("p", MonitorId(1));
-    let _ = peer.link_down(A);
+    assert_eq!(peer.fired(LossId(1)), Fired::Not);
+    assert_eq!(peer.link_down(A), fire(1, &[1]));
     let _ = peer.monitor("p", MonitorId(2));
-    let _ = send(&mut peer, "p", "lost");
-    assert_eq!(peer.drained(), ids(&[2]));
-    // The second monitor has not fired yet: the first of these would arrive behind the hole.
-    let _ = send(&mut peer, "p", "lost as well");
-    let _ = send(&mut peer, "q", "kept");
-    let _ = peer.monitor("p", MonitorId(3));
-    let _ = send(&mut peer, "p", "of the next life");
-    assert!(peer.drained().is_empty());
-    let _ = peer.link_up(B, Format::Json);
-    let written = r#"["q","kept"]["","mon1","p"]["p","of the next life"]"#;
-    assert_eq!(output(&mut peer, B), written);
-    // The node's own monitors cover all its ports.
-    let _ = peer.monitor("", MonitorId(4));
-    let _ = peer.link_down(B);
-    let _ = peer.monitor("", MonitorId(5));
-    assert_eq!(peer.drained(), ids(&[5]));
-    let _ = send(&mut peer, "q", "lost");
-    assert!(peer.drained().is_empty());
-    assert!(peer.is_idle());
+    assert_eq!(peer.fired(LossId(2)), Fired::Not);
+    assert_eq!(peer.fired(LossId(1)), Fired::Connecting);
+    assert_eq!(peer.fired(LossId(1)), Fired::Not);
+    assert_eq!(peer.connect_failed(), fire(2, &[2]));
+    // One that is answered late answers nothing any more.
+    assert_eq!(peer.fired(LossId(1)), Fired::Not);
+    assert_eq!(peer.link_up(B, Format::Json), LinkUp::Mourning(LossId(2)));
+    assert_eq!(peer.fired(LossId(2)), Fired::Down);
 }
 
 #[test]
-fn a_callback_that_monitors_and_sends_anew_is_not_called_for_ever() {
+fn nothing_is_kept_behind_a_hole_that_its_sender_does_not_know_of_yet() {
     let mut peer = up();
-    let _ = peer.monitor("p", MonitorId(1));
-    let mut fired = peer.link_down(A).unwrap();
-    let mut rounds = 0;
-    while !fired.is_empty() {
-        rounds += 1;
-        let _ = peer.monitor("p", MonitorId(1 + rounds));
-        let _ = send(&mut peer, "p", &format!("try {rounds}"));
-        fired = peer.drained();
+    for (port, id) in [("p", 1), ("p", 2), ("q", 3)] {
+        let _ = peer.monitor(port, MonitorId(id));
     }
-    assert_eq!(rounds, 2);
-    assert_eq!(peer.standing(), Standing::Connecting);
+    let loss = lost(peer.link_down(A));
+    let _ = send(&mut peer, "p", "lost");
+    // Nobody has been promised anything of this one.
+    let _ = send(&mut peer, "r", "kept");
+    peer.begun(loss.id, MonitorId(1));
+    // One has been told, and another has not.
+    let _ = send(&mut peer, "p", "lost as well");
+    peer.begun(loss.id, MonitorId(2));
+    let _ = send(&mut peer, "p", "sent by who knows");
+    let _ = send(&mut peer, "q", "lost");
+    assert_eq!(peer.fired(loss.id), Fired::Connecting);
     let _ = peer.link_up(B, Format::Json);
-    assert_eq!(output(&mut peer, B), r#"["","mon1","p"]["p","try 2"]"#);
+    assert_eq!(
+        output(&mut peer, B),
+        r#"["r","kept"]["p","sent by who knows"]"#
+    );
+}
+
+#[test]
+fn the_nodes_own_monitors_cover_all_its_ports() {
+    let mut peer = up();
+    let _ = peer.monitor("", MonitorId(1));
+    let loss = lost(peer.link_down(A));
+    let _ = send(&mut peer, "q", "lost");
+    let _ = peer.monitor("p", MonitorId(2));
+    let _ = send(&mut peer, "p", "of the next life");
+    let _ = send(&mut peer, "q", "lost");
+    let _ = peer.monitor("", MonitorId(3));
+    let _ = send(&mut peer, "q", "of the next life");
+    assert_eq!(peer.fired(loss.id), Fired::Connecting);
+    let _ = peer.link_up(B, Format::Json);
+    let written = r#"["","mon1","p"]["p","of the next life"]["q","of the next life"]"#;
+    assert_eq!(output(&mut peer, B), written);
+}
+
+#[test]
+fn what_a_callback_monitors_and_sends_belongs_to_the_next_connection() {
+    let mut peer = up();
+    for id in 1..=3 {
+        let _ = peer.monitor("p", MonitorId(id));
+    }
+    let loss = lost(peer.link_down(A));
+    for id in 1..=3 {
+        peer.begun(loss.id, MonitorId(id));
+        let _ = peer.monitor("p", MonitorId(10 + id));
+        let _ = send(&mut peer, "p", &format!("again {id}"));
+    }
+    assert_eq!(peer.fired(loss.id), Fired::Connecting);
+    let _ = peer.link_up(B, Format::Json);
+    let written = r#"["","mon1","p"]["p","again 1"]["p","again 2"]["p","again 3"]"#;
+    assert_eq!(output(&mut peer, B), written);
+    assert_eq!(peer.link_down(B), fire(2, &[11, 12, 13]));
+}
+
+#[test]
+fn what_overflows_while_monitors_fire_is_a_loss_of_its_own() {
+    let mut peer = limited(50);
+    let _ = peer.link_up(A, Format::Json);
+    let _ = peer.monitor("p", MonitorId(1));
+    let _ = peer.link_down(A);
+    let _ = peer.monitor("p", MonitorId(2));
+    let _ = send(&mut peer, "p", "m1");
+    assert_eq!(send(&mut peer, "q", &"x".repeat(60)), Urge::Overflow);
+    let text = "more than 50 bytes queued".to_owned();
+    assert_eq!(peer.give_up(), GivenUp::Later(text.clone()));
+    // It is not known to its setter yet, so nothing overtakes it.
+    let _ = peer.monitor("p", MonitorId(3));
+    let _ = send(&mut peer, "p", "m2");
+    assert_eq!(peer.pending_bytes(), 0);
+    let Fired::Again(loss, why) = peer.fired(LossId(1)) else {
+        panic!("{peer:?}");
+    };
+    assert_eq!((&*loss.monitors, why), (&*ids(&[2, 3]), text));
+    let _ = send(&mut peer, "p", "m3");
+    assert_eq!(peer.link_up(B, Format::Json), LinkUp::Mourning(loss.id));
+    assert_eq!(peer.fired(loss.id), Fired::Down);
+}
+
+#[test]
+fn a_connection_that_comes_too_late_for_an_overflow_waits() {
+    let mut peer = limited(50);
+    let _ = peer.monitor("p", MonitorId(1));
+    let _ = send(&mut peer, "p", &"x".repeat(60));
+    let text = "more than 50 bytes queued".to_owned();
+    let found = peer.link_up(A, Format::Json);
+    assert_eq!(found, LinkUp::Lost(fire(1, &[1]), text));
+    // What the sender has still to tell is settled.
+    assert_eq!(peer.give_up(), GivenUp::Not);
+    assert_eq!(peer.fired(LossId(1)), Fired::Down);
+    assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::None));
+    // A second one without the end of the first is a switch.
+    let _ = peer.monitor("p", MonitorId(2));
+    let found = peer.link_up(B, Format::Json);
+    assert_eq!(
+        found,
+        LinkUp::Lost(fire(2, &[2]), "switched connections".into())
+    );
 }
 
 #[test]
 fn a_failed_attempt_loses_the_queue_and_fires() {
     let mut peer = peer();
-    assert_eq!(peer.connect_failed(), ids(&[]));
+    assert_eq!(peer.connect_failed(), Lost::Not);
     let _ = peer.monitor("p", MonitorId(1));
     let _ = send(&mut peer, "p", "x");
-    assert_eq!(peer.connect_failed(), ids(&[1]));
-    assert!(peer.drained().is_empty());
+    assert_eq!(peer.connect_failed(), fire(1, &[1]));
+    assert_eq!(peer.fired(LossId(1)), Fired::Down);
     let _ = peer.link_up(A, Format::Json);
     assert_eq!(peer.pending_bytes(), 0);
 }
@@ -225,7 +312,7 @@ fn a_failed_attempt_loses_the_queue_and_fires() {
 #[test]
 fn over_the_limit_the_node_is_given_up() {
     let mut peer = limited(50);
-    assert_eq!(peer.link_up(A, Format::Json), Urge::None);
+    assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::None));
     let _ = peer.monitor("p", MonitorId(1));
     let text = "x".repeat(40);
     assert_eq!(send(&mut peer, "p", &text), Urge::Overflow);
@@ -234,13 +321,18 @@ fn over_the_limit_the_node_is_given_up() {
     let given_up = Standing::GivenUp(Some(A), "more than 50 bytes queued".into());
     assert_eq!(peer.standing(), given_up);
     assert!(!peer.swap_output(A, &mut Vec::new()));
-    assert_eq!(peer.link_down(A), Some(ids(&[1])));
+    let text = "more than 50 bytes queued".into();
+    let (conn, lost) = (Some(A), fire(1, &[1]));
+    assert_eq!(peer.give_up(), GivenUp::Now { conn, text, lost });
 
     let mut peer = limited(50);
     let _ = peer.monitor("p", MonitorId(1));
+    let text = "x".repeat(40);
     assert_eq!(send(&mut peer, "p", &text), Urge::Overflow);
-    assert_eq!(peer.connect_failed(), ids(&[1]));
-    assert!(peer.drained().is_empty() && peer.is_idle());
+    assert_eq!(peer.connect_failed(), fire(1, &[1]));
+    assert_eq!(peer.give_up(), GivenUp::Not);
+    assert_eq!(peer.fired(LossId(1)), Fired::Down);
+    assert!(peer.is_idle());
 }
 
 #[test]
@@ -283,8 +375,8 @@ fn what_goes_over_a_connection_is_counted() {
     assert_eq!(peer.sent(), count(4, written + more.len() as u64));
     assert_eq!(peer.monitors(), 1);
     // The next connection begins anew.
-    let _ = peer.link_down(A);
-    assert_eq!((peer.sent(), peer.drained().len()), (None, 0));
+    let loss = lost(peer.link_down(A));
+    assert_eq!((peer.sent(), peer.fired(loss.id)), (None, Fired::Down));
     let _ = peer.link_up(B, Format::Json);
     assert_eq!(peer.sent(), count(0, 0));
 }

@@ -9,6 +9,7 @@ use super::{
     connection::Connection,
     core::{Core, Due, Life},
     ports::Ports,
+    speakers::Speakers,
 };
 use crate::{
     proto::{
@@ -16,7 +17,7 @@ use crate::{
         handshake::{HandshakeConfig, auth::Secret},
         link::LinkAction,
         mesh::{Mesh, MeshConfig, PeerMap, Peers},
-        peer::{ConnId, MonitorId, PeerLimits, Urge},
+        peer::{ConnId, Loss, PeerLimits, Urge},
     },
     sim::{End, Fault, Happening, HostId},
 };
@@ -32,6 +33,7 @@ pub(super) struct Machine {
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) ends: HashMap<End, ConnId>,
     pub(super) ports: Ports,
+    pub(super) speakers: Speakers,
     /// Nodes to which there may be something to write.
     pub(super) dirty: BTreeSet<NodeId>,
     /// Nodes of which the mesh wants to know when all has been written.
@@ -39,7 +41,7 @@ pub(super) struct Machine {
     /// When the mesh is looked after next.
     due: Option<Time>,
     /// What monitors are to fire, in order, and when the last of them do.
-    pub(super) firing: VecDeque<(NodeId, Vec<MonitorId>, String)>,
+    pub(super) firing: VecDeque<(NodeId, Loss, String)>,
     pub(super) fired: Time,
     pub(super) config: HandshakeConfig,
 }
@@ -59,14 +61,19 @@ impl Machine {
             max_queue_bytes: setup.max_queue_bytes,
             packet: Limits::default(),
         };
+        // Chance of its own, so that speakers change nothing for those who have none.
+        let speakers = Speakers::new(life, (life.0.0 as u64) << 32 | u64::from(life.1));
+        let mut peers = PeerMap::new(limits);
+        peers.interleave(speakers.between());
         Self {
             life,
             id: setup.id.clone(),
             host,
-            mesh: Mesh::new(now, mesh, PeerMap::new(limits), random),
+            mesh: Mesh::new(now, mesh, peers, random),
             connections: BTreeMap::new(),
             ends: HashMap::new(),
             ports: Ports::new(life.1),
+            speakers,
             dirty: BTreeSet::new(),
             tell_written: BTreeSet::new(),
             due: None,
@@ -79,14 +86,20 @@ impl Machine {
     /// Carries out everything that the mesh wants, and sees to it that its next deadline is met.
     pub(super) fn settle(&mut self, core: &mut Core) {
         loop {
+            self.tell_said(core);
+            for (node, urge) in self.mesh.peers().take_urges() {
+                self.follow(core, &node, urge);
+            }
             while let Some(output) = self.mesh.poll() {
                 self.perform(core, output);
             }
-            let Some(node) = self.dirty.pop_first() else {
-                break;
-            };
-            self.write_to(core, &node);
+            match self.dirty.pop_first() {
+                Some(node) => self.write_to(core, &node),
+                None if self.mesh.peers().has_urges() => {}
+                None => break,
+            }
         }
+        self.tell_said(core);
         let deadline = self.mesh.deadline();
         if let Some(deadline) = deadline
             && self.due.is_none_or(|due| deadline < due)

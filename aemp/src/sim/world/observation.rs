@@ -24,6 +24,24 @@ pub enum Observation {
         /// The message.
         message: Vec<Value>,
     },
+    /// A node has sent a numbered message; see [`World::speak`](super::World::speak).
+    Said {
+        /// The sender's node.
+        at: Member,
+        /// Where it goes.
+        port: PortId,
+        /// The number; no other message of that node has it.
+        number: u64,
+    },
+    /// Whoever sends numbered messages to a port has set a monitor there, before the first of them.
+    Monitored {
+        /// Whose.
+        at: Member,
+        /// The port.
+        port: PortId,
+        /// The monitor.
+        monitor: MonitorId,
+    },
     /// A monitor has fired.
     Fired {
         /// Whose.

@@ -13,7 +13,7 @@ use super::{
 use crate::proto::{
     link::Link,
     mesh::{Output, Peers, RawRequest},
-    peer::{ConnId, MonitorId},
+    peer::{ConnId, Loss, MonitorId},
 };
 
 impl Machine {
@@ -46,9 +46,13 @@ impl Machine {
             Output::WakeWriter { node } => drop(self.dirty.insert(node)),
             Output::Fire {
                 node,
+                loss,
                 monitors,
                 text,
-            } => self.fire_later(core, node, monitors, text),
+            } => {
+                let loss = Loss { id: loss, monitors };
+                self.fire_later(core, node, loss, text);
+            }
             Output::NodeUp(node) => core.observations.push_back(Observation::Up { at, node }),
             Output::NodeDown(node, text) => {
                 core.observations
@@ -106,37 +110,36 @@ impl Machine {
     }
 
     /// The monitors fire when those that are to fire before them have, and user code has let them.
-    fn fire_later(
-        &mut self,
-        core: &mut Core,
-        node: NodeId,
-        monitors: Vec<MonitorId>,
-        text: String,
-    ) {
+    fn fire_later(&mut self, core: &mut Core, node: NodeId, loss: Loss, text: String) {
         let delay = core.chance.between(Duration::ZERO, core.fire_delay);
         self.fired = self.fired.max(core.now + delay);
-        self.firing.push_back((node, monitors, text));
+        self.firing.push_back((node, loss, text));
         core.schedule(self.fired, Due::Fire(self.life));
     }
 
     pub(super) fn fire_next(&mut self, core: &mut Core) {
-        let Some((node, monitors, text)) = self.firing.pop_front() else {
+        let Some((node, loss, text)) = self.firing.pop_front() else {
             return;
         };
         let reason = vec!["transport_error".into(), node.as_str().into(), text.into()];
-        self.fire(core, monitors, &reason);
-        self.mesh.drained(core.now, &node);
+        for monitor in loss.monitors {
+            let peers = self.mesh.peers();
+            peers.with(&node, |peer| peer.begun(loss.id, monitor));
+            self.fire(core, monitor, &reason);
+        }
+        self.mesh.fired(core.now, &node, loss.id);
     }
 
-    pub(super) fn fire(&self, core: &mut Core, monitors: Vec<MonitorId>, reason: &[Value]) {
-        let at = self.life.0;
-        for monitor in monitors {
-            let reason = reason.to_vec();
-            core.observations.push_back(Observation::Fired {
-                at,
-                monitor,
-                reason,
-            });
+    pub(super) fn fire(&mut self, core: &mut Core, monitor: MonitorId, reason: &[Value]) {
+        self.tell_said(core);
+        core.observations.push_back(Observation::Fired {
+            at: self.life.0,
+            monitor,
+            reason: reason.to_vec(),
+        });
+        let of_a_loss = reason.first().and_then(Value::as_str) == Some("transport_error");
+        if let Some(port) = self.speakers.told(monitor, of_a_loss) {
+            self.speak(core, &port);
         }
     }
 

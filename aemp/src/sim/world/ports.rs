@@ -77,6 +77,19 @@ impl Machine {
         }
     }
 
+    pub(super) fn speak(&mut self, core: &mut Core, port: &PortId) {
+        let (node, speakers) = (port.node_id(), self.speakers.clone());
+        let peers = self.mesh.peers();
+        let urge = peers.with(&node, |peer| speakers.say(peer, port));
+        self.tell_said(core);
+        self.follow(core, &node, urge);
+    }
+
+    /// Tells what speakers have done meanwhile.
+    pub(super) fn tell_said(&mut self, core: &mut Core) {
+        core.observations.extend(self.speakers.seen());
+    }
+
     pub(super) fn monitor(&mut self, core: &mut Core, port: &PortId) -> MonitorId {
         self.ports.monitors += 1;
         let (node, id) = (port.node_id(), MonitorId(self.ports.monitors));
@@ -88,8 +101,8 @@ impl Machine {
 
     pub(super) fn unmonitor(&mut self, core: &mut Core, port: &PortId, id: MonitorId) {
         // The peer has handed them out; user code that takes one back before its turn has come is not called.
-        for (_, monitors, _) in &mut self.firing {
-            monitors.retain(|firing| *firing != id);
+        for (_, loss, _) in &mut self.firing {
+            loss.monitors.retain(|firing| *firing != id);
         }
         let node = port.node_id();
         let peers = self.mesh.peers();
@@ -149,7 +162,9 @@ impl Machine {
             }
             Request::Kil0 { port, reason } => {
                 let dead = self.mesh.peers().with(from, |peer| peer.port_died(&port));
-                self.fire(core, dead, &reason);
+                for monitor in dead {
+                    self.fire(core, monitor, &reason);
+                }
             }
             Request::Kil1 { port, reason } => self.kill_port(core, &port, &reason),
             _ => {}

@@ -1,6 +1,6 @@
 //! The guarantee, checked against a model: a peer, a connection that can break anywhere, and the other node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -22,7 +22,12 @@ enum Step {
     Arrive(u8),
     LinkDown,
     ConnectFailed,
-    Drained,
+    /// The mesh hears that the node has to be given up.
+    GiveUp,
+    /// The next monitor of a loss is called; perhaps it monitors its port and sends there again.
+    Call(bool),
+    /// All that are left are called.
+    Fired,
     /// A port of the other node dies, which it tells if it watches it for us.
     Die(u8),
 }
@@ -39,7 +44,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..5u8).prop_map(Step::Arrive),
         2 => Just(Step::LinkDown),
         1 => Just(Step::ConnectFailed),
-        4 => Just(Step::Drained),
+        2 => Just(Step::GiveUp),
+        4 => any::<bool>().prop_map(Step::Call),
+        4 => Just(Step::Fired),
         1 => (0..3u8).prop_map(Step::Die),
     ]
 }
@@ -62,6 +69,11 @@ struct World {
     /// All messages by their port, in the order in which they were sent.
     sent: BTreeMap<String, Vec<u64>>,
     set: BTreeMap<MonitorId, Watch>,
+    /// The loss whose monitors are being fired, and those that have not been called yet.
+    loss: Option<LossId>,
+    uncalled: VecDeque<(MonitorId, String)>,
+    /// Messages that were sent by somebody who had not been told of a hole, and that nobody has a new promise of.
+    doomed: BTreeSet<u64>,
     /// Packets that the writer has taken.
     wire: Vec<u8>,
     /// What the other node watches for us on this connection.
@@ -82,6 +94,9 @@ impl World {
             monitors: 0,
             sent: BTreeMap::new(),
             set: BTreeMap::new(),
+            loss: None,
+            uncalled: VecDeque::new(),
+            doomed: BTreeSet::new(),
             wire: Vec::new(),
             watched: BTreeSet::new(),
             dead: BTreeSet::new(),
@@ -105,24 +120,46 @@ impl World {
             Step::Arrive(count) => (0..*count).for_each(|_| self.arrive()),
             Step::LinkDown => self.link_down(),
             Step::ConnectFailed => {
-                let fired = self.peer.connect_failed();
-                self.fire(fired);
+                let lost = self.peer.connect_failed();
+                self.hand_out(lost);
             }
-            Step::Drained => self.drained(),
+            Step::GiveUp => {
+                if let GivenUp::Now { lost, .. } = self.peer.give_up() {
+                    self.wire.clear();
+                    self.hand_out(lost);
+                }
+            }
+            Step::Call(again) => self.call(*again),
+            Step::Fired => self.fired(),
             Step::Die(port) => self.die(*port),
         }
         self.check_urges();
     }
 
     fn send(&mut self, port: u8) {
+        self.send_to(format!("p{port}"));
+    }
+
+    fn send_to(&mut self, port: String) {
         self.messages += 1;
-        let (port, message) = (format!("p{port}"), self.messages);
+        let message = self.messages;
+        if self.is_behind_a_hole(&port) {
+            self.doomed.insert(message);
+        }
         let urge = self
             .peer
             .send(&port, |packet| packet.arg(&message))
             .unwrap();
         self.sent.entry(port).or_default().push(message);
         self.heed(urge);
+    }
+
+    /// Whether a monitor that covers the port has not been called yet, and none is new.
+    fn is_behind_a_hole(&self, port: &str) -> bool {
+        let covers = |name: &str| name == port || name.is_empty();
+        let old = |id: &MonitorId| self.uncalled.iter().any(|(other, _)| other == id);
+        let mut set = self.set.iter().filter(|(_, watch)| covers(&watch.port));
+        self.uncalled.iter().any(|(_, port)| covers(port)) && set.all(|(id, _)| old(id))
     }
 
     fn monitor(&mut self, port: u8) {
@@ -132,15 +169,19 @@ impl World {
         } else {
             format!("p{port}")
         };
+        self.monitor_port(&port);
+    }
+
+    fn monitor_port(&mut self, port: &str) {
         self.monitors += 1;
         let id = MonitorId(self.monitors);
         let watch = Watch {
-            sent_before: self.sent.get(&port).map_or(0, Vec::len),
+            sent_before: self.sent.get(port).map_or(0, Vec::len),
             arrived: Vec::new(),
-            port: port.clone(),
+            port: port.to_owned(),
         };
         self.set.insert(id, watch);
-        let urge = self.peer.monitor(&port, id);
+        let urge = self.peer.monitor(port, id);
         self.heed(urge);
     }
 
@@ -159,14 +200,20 @@ impl World {
     }
 
     fn link_up(&mut self) {
-        if matches!(self.peer.standing(), Standing::Down | Standing::Connecting) {
-            self.conn += 1;
-            self.wire.clear();
-            self.watched.clear();
-            self.asleep = true;
-            self.connecting = false;
-            let urge = self.peer.link_up(ConnId(self.conn), Format::Json);
-            self.heed(urge);
+        self.conn += 1;
+        match self.peer.link_up(ConnId(self.conn), Format::Json) {
+            LinkUp::Up(urge) => {
+                self.wire.clear();
+                self.watched.clear();
+                self.asleep = true;
+                self.connecting = false;
+                self.heed(urge);
+            }
+            LinkUp::Mourning(loss) => assert_eq!(self.loss, Some(loss)),
+            LinkUp::Lost(lost, _) => {
+                self.wire.clear();
+                self.hand_out(lost);
+            }
         }
     }
 
@@ -196,6 +243,7 @@ impl World {
             (port, _) if self.dead.contains(port) => {}
             (port, message) => {
                 let message = message.as_u64().unwrap();
+                assert!(!self.doomed.contains(&message), "{message} arrives");
                 let set = self.set.values_mut().filter(|watch| watch.port == port);
                 for watch in set {
                     // No hole, and nothing that was sent before counts.
@@ -210,18 +258,60 @@ impl World {
     }
 
     fn link_down(&mut self) {
-        let up = self.peer.conn().is_some();
-        let fired = self.peer.link_down(ConnId(self.conn));
-        assert_eq!(fired.is_some(), up);
-        self.wire.clear();
-        self.fire(fired.unwrap_or_default());
+        let conn = self.peer.conn();
+        let lost = self.peer.link_down(conn.unwrap_or(ConnId(self.conn)));
+        assert_eq!(lost != Lost::Not, conn.is_some());
+        if conn.is_some() {
+            self.wire.clear();
+        }
+        self.hand_out(lost);
     }
 
-    fn drained(&mut self) {
-        let fired = self.peer.drained();
-        // Whoever drains sees for itself that a connection is wanted.
-        self.connecting |= fired.is_empty() && self.peer.standing() == Standing::Connecting;
-        self.fire(fired);
+    fn hand_out(&mut self, lost: Lost) {
+        let Lost::Fire(loss) = lost else { return };
+        assert!(self.loss.is_none(), "{loss:?} while {:?} fires", self.loss);
+        let order = &loss.monitors;
+        assert!(
+            order.is_sorted(),
+            "not in the order in which they were set: {order:?}"
+        );
+        assert!(
+            self.set.keys().eq(order),
+            "{order:?} of {:?}",
+            self.set.keys()
+        );
+        let port = |id: &MonitorId| self.set[id].port.clone();
+        self.uncalled = order.iter().map(|id| (*id, port(id))).collect();
+        self.loss = Some(loss.id);
+    }
+
+    fn call(&mut self, again: bool) {
+        let (Some(loss), Some((id, port))) = (self.loss, self.uncalled.pop_front()) else {
+            return;
+        };
+        self.peer.begun(loss, id);
+        // Unless it was taken back meanwhile.
+        if self.set.remove(&id).is_some() && again && !port.is_empty() {
+            self.monitor_port(&port);
+            self.send_to(port);
+        }
+    }
+
+    fn fired(&mut self) {
+        let Some(loss) = self.loss else {
+            return;
+        };
+        while !self.uncalled.is_empty() {
+            self.call(false);
+        }
+        self.loss = None;
+        match self.peer.fired(loss) {
+            Fired::Again(loss, _) => self.hand_out(Lost::Fire(loss)),
+            // Whoever fires sees for itself that a connection is wanted.
+            Fired::Connecting => self.connecting = true,
+            Fired::Down => {}
+            Fired::Not => panic!("{loss:?} is not mourned"),
+        }
     }
 
     fn die(&mut self, port: u8) {
@@ -235,22 +325,12 @@ impl World {
     /// The other node tells that a port is dead.
     fn kil0(&mut self, port: &str) {
         if self.peer.is_up() {
-            let fired = self.peer.port_died(port);
-            self.fire(fired);
-        }
-    }
-
-    fn fire(&mut self, fired: Vec<MonitorId>) {
-        let order = fired.clone();
-        assert!(
-            order.is_sorted(),
-            "not in the order in which they were set: {order:?}"
-        );
-        for id in fired {
-            assert!(
-                self.set.remove(&id).is_some(),
-                "{id:?} fired twice, or after it was taken back"
-            );
+            for id in self.peer.port_died(port) {
+                assert!(
+                    self.set.remove(&id).is_some(),
+                    "{id:?} fired twice, or after it was taken back"
+                );
+            }
         }
     }
 
@@ -274,10 +354,8 @@ impl World {
     /// Lets everything arrive: whatever is still monitored has got all its messages, and is watched.
     fn end_well(&mut self) {
         while !matches!(self.peer.standing(), Standing::Up(_)) {
-            self.link_down();
-            self.run(&Step::ConnectFailed);
-            self.drained();
-            self.drained();
+            self.run(&Step::GiveUp);
+            self.run(&Step::Fired);
             self.link_up();
         }
         self.write();
@@ -311,12 +389,11 @@ impl World {
 
     /// Loses everything: all monitors fire, and nothing is left.
     fn end_badly(&mut self) {
-        self.link_down();
-        self.run(&Step::ConnectFailed);
-        self.drained();
-        self.drained();
-        self.run(&Step::ConnectFailed);
-        self.drained();
+        while !self.peer.is_idle() {
+            self.link_down();
+            self.run(&Step::ConnectFailed);
+            self.run(&Step::Fired);
+        }
         assert!(self.set.is_empty(), "never fired: {:?}", self.set);
         assert!(self.peer.is_idle(), "{:?}", self.peer);
     }

@@ -1,0 +1,114 @@
+//! Who watches which of our ports, over which connection.
+
+use aemp_codec::{Format, PortId};
+
+use super::*;
+use crate::{Args, Cx};
+
+/// A node, and another one that is connected to it as far as anybody can see.
+fn connected(conn: u64) -> (Node, Arc<Remote>) {
+    let node = Node::local().unwrap();
+    let remote = node.remotes().of(&node, "other");
+    let _ = remote.peer().link_up(ConnId(conn), Format::Json);
+    (node, remote)
+}
+
+fn port(node: &Node) -> (PortId, Arc<dyn AnyPort>) {
+    let port = node.untyped(|_: &mut Cx<'_>, _: Args| ()).id();
+    let found = node.find(port.name()).unwrap();
+    (port, found)
+}
+
+fn written(remote: &Remote, conn: u64) -> String {
+    let mut out = Vec::new();
+    remote.peer().swap_output(ConnId(conn), &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+async fn dead(port: &Arc<dyn AnyPort>) {
+    while port.died().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_port_and_is_told() {
+    let (node, remote) = connected(1);
+    let (id, found) = port(&node);
+    remote.watch(&found, id.name(), ConnId(1));
+    assert_eq!(remote.watching(), 1);
+    node.kil(&id, Reason::new(vec!["x".into()]));
+    dead(&found).await;
+    while remote.watching() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = format!(r#"["","kil0","{}","x"]"#, id.name());
+    assert_eq!(written(&remote, 1), told);
+}
+
+#[tokio::test]
+async fn a_port_that_is_dead_by_now_is_told_and_not_entered() {
+    let (node, remote) = connected(1);
+    let (id, found) = port(&node);
+    node.kil(&id, ());
+    dead(&found).await;
+    remote.watch(&found, id.name(), ConnId(1));
+    assert_eq!(remote.watching(), 0);
+    assert!(written(&remote, 1).starts_with(r#"["","kil0","#));
+}
+
+#[tokio::test]
+async fn a_watch_belongs_to_the_connection_that_it_came_over() {
+    let (node, remote) = connected(1);
+    let (id, found) = port(&node);
+    // What the mesh has switched away from delivers a last request.
+    let _ = remote.peer().link_down(ConnId(1));
+    let _ = remote.peer().link_up(ConnId(2), Format::Json);
+    remote.watch(&found, id.name(), ConnId(1));
+    remote.forget_watched(ConnId(2));
+    assert_eq!(remote.watching(), 1);
+    remote.forget_watched(ConnId(1));
+    assert_eq!(remote.watching(), 0);
+    // Its death is none of the new connection's business.
+    remote.watch(&found, id.name(), ConnId(1));
+    node.kil(&id, ());
+    dead(&found).await;
+    assert_eq!((remote.watching(), &*written(&remote, 2)), (0, ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ports_that_die_while_they_are_watched_leave_nothing() {
+    let (node, remote) = connected(1);
+    for _ in 0..300 {
+        let (id, found) = port(&node);
+        let kill = std::thread::spawn({
+            let (node, id) = (node.clone(), id.clone());
+            move || node.kil(&id, ())
+        });
+        remote.watch(&found, id.name(), ConnId(1));
+        kill.join().unwrap();
+        dead(&found).await;
+    }
+    while remote.watching() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A node without a network reaches nobody, and says so, also of what is too much to be queued.
+#[tokio::test]
+async fn without_a_network_everything_fires() {
+    let node = Node::local().unwrap();
+    let remote = node.remotes().of(&node, "other");
+    let fired = Arc::new(Mutex::new(Vec::new()));
+    let action = || {
+        let fired = Arc::clone(&fired);
+        Action::Call(Box::new(move |reason: &Reason| {
+            fired.lock().unwrap().push(reason.to_string());
+        }))
+    };
+    remote.monitor("p", action());
+    assert_eq!(fired.lock().unwrap().len(), 1);
+    remote.monitor("p", action());
+    assert_eq!(fired.lock().unwrap().len(), 2);
+    assert!(remote.peer().is_idle());
+}

@@ -1,0 +1,105 @@
+//! A connection that replaces another one, while that is in the midst of what it has read.
+
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use aemp::{Node, port};
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::{
+    common::{PATIENCE, soon, until},
+    nodes::{listening, start},
+    raw::{Raw, hex_secret},
+};
+
+/// Whether the reader is at the gate, and whether it is open.
+static GATE: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
+
+/// A number whose reading takes long if it is 1.
+#[derive(Serialize)]
+struct Slow(u64);
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(from)?;
+        if number == 1 {
+            let mut gate = GATE.0.lock().unwrap();
+            gate.0 = true;
+            // A test that fails must not wait for ever.
+            drop(GATE.1.wait_timeout_while(gate, PATIENCE, |gate| !gate.1));
+        }
+        Ok(Self(number))
+    }
+}
+
+struct Numbers(UnboundedSender<u64>);
+
+#[port]
+impl Numbers {
+    #[rcv]
+    fn number(&mut self, number: Slow) {
+        let _ = self.0.send(number.0);
+    }
+}
+
+/// A connection of node `a`, which chooses between several, so that more than one of them may complete.
+async fn half_open(node: &Node) -> Raw {
+    let mut raw = Raw::connect(node).await;
+    raw.send("aemp;1;a;hmac_sha3_512;json;arbiter=1\nnonce\n")
+        .await;
+    raw.handshake().await;
+    raw
+}
+
+/// Wakes a worker: one that blocks may have taken the sockets and clocks of the runtime with it, until another wants work.
+fn kick() {
+    drop(tokio::spawn(async {}));
+}
+
+async fn next(numbers: &mut UnboundedReceiver<u64>) -> u64 {
+    soon(numbers.recv()).await.expect("the port lives")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_old_connection_has_read_comes_before_all_of_the_new_one() {
+    let node = start(listening("m")).await;
+    let (keep, mut numbers) = unbounded_channel();
+    let port = node.port(Numbers(keep)).id();
+    let packet = |number: u64| format!(r#"["{}","number",{number}]"#, port.name());
+    let proof = format!("cleartext;{};json\n", hex_secret());
+    let (mut old, mut new) = (half_open(&node).await, half_open(&node).await);
+
+    let ups = Arc::new(Mutex::new(0));
+    let _observer = node.mon_nodes({
+        let ups = Arc::clone(&ups);
+        move |_, up, _| *ups.lock().unwrap() += u32::from(up)
+    });
+    old.send(&proof).await;
+    until(|| *ups.lock().unwrap() == 1).await;
+    old.send(packet(1) + &packet(2)).await;
+    let is_up_again = || {
+        kick();
+        *ups.lock().unwrap() == 2
+    };
+    until(|| GATE.0.lock().unwrap().0).await;
+    kick();
+    new.send(proof + &packet(3)).await;
+    until(is_up_again).await;
+    // The new connection is up. It has time enough to overtake the old one, if it can.
+    for _ in 0..50 {
+        kick();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(numbers.is_empty(), "it has overtaken");
+    GATE.0.lock().unwrap().1 = true;
+    GATE.1.notify_all();
+    let arrived = [
+        next(&mut numbers).await,
+        next(&mut numbers).await,
+        next(&mut numbers).await,
+    ];
+    assert_eq!(arrived, [1, 2, 3]);
+}
