@@ -7,10 +7,11 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
+    credit::{MOST, Room},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -79,6 +80,21 @@ impl<P: Port> Inner<P> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
         let full = !self.queue.is_dead() && self.queue.len() + bound.in_hand >= bound.limit;
         full.then_some(&bound.room)
+    }
+
+    /// As [`AnyPort::room_for`].
+    fn promise(&mut self, node: &NodeId, now: Instant) -> Room {
+        if let Some(room) = self.full() {
+            return Room::Full(Arc::clone(room));
+        }
+        let queued = self.queue.len();
+        let alive = !self.queue.is_dead();
+        let extras = self.extras.as_mut().filter(|_| alive);
+        let Some(bound) = extras.and_then(|extras| extras.bound.as_mut()) else {
+            return Room::Free(MOST);
+        };
+        let free = bound.limit.saturating_sub(queued + bound.in_hand);
+        Room::Free(bound.promises.promise(node, bound.limit, free, now))
     }
 }
 
@@ -317,6 +333,10 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn queue_len(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    fn room_for(&self, node: &NodeId, now: Instant) -> Room {
+        self.lock().promise(node, now)
     }
 
     fn type_name(&self) -> &'static str {

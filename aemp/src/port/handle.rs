@@ -9,6 +9,7 @@ use super::{
     any::{AnyPort, LocalPort, typed},
     bound,
     call::{self, Call},
+    credit::Promises,
     destination::{Destination, Way},
     extras::{Bound, Job},
     monitor::{self, Action, Monitor},
@@ -144,11 +145,16 @@ impl<M: Message> Handle<M> {
         match &self.to {
             To::Local(port) => call::send_bounded(port, message).await,
             To::Far(to) => {
-                if let Some(remote) = to.remote() {
-                    remote.room().await;
+                let leave = match to.remote() {
+                    Some(remote) => remote.leave_to_send(to.id.name()).await,
+                    None => None,
+                };
+                let sent = to.send_with(|out| message.encode(out, &mut to.encoding()));
+                // Whatever has become of the message: the next one may have to be asked for.
+                if let (Some(leave), Some(remote)) = (leave, to.remote()) {
+                    remote.has_sent(to.id.name(), leave);
                 }
-                to.send_with(|out| message.encode(out, &mut to.encoding()))
-                    .check()
+                sent.check()
             }
         }
     }
@@ -238,6 +244,7 @@ impl<M: Message> Handle<M> {
                 limit,
                 in_hand,
                 room: Arc::default(),
+                promises: Promises::default(),
             });
             bound.limit = limit;
             Arc::clone(&bound.room)
