@@ -115,9 +115,9 @@ impl Node {
                 brought.cost += self.cost(from, &request);
                 match request {
                     Request::Mon1(port) => self.watch(from, &port, brought.conn),
-                    Request::Room { port, token } => {
+                    Request::Room { port, token, left } => {
                         let conn = brought.conn;
-                        from.grant(self, &port, Ask { conn, token });
+                        from.grant(self, &port, Ask { conn, token }, left);
                     }
                     Request::Credit {
                         port,

@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
-    credit::{MOST, Room},
+    credit::{Asking, MOST, Room},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -83,18 +83,14 @@ impl<P: Port> Inner<P> {
     }
 
     /// As [`AnyPort::room_for`].
-    fn promise(&mut self, node: &NodeId, now: Instant) -> Room {
-        if let Some(room) = self.full() {
-            return Room::Full(Arc::clone(room));
-        }
+    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> Room {
         let queued = self.queue.len();
         let alive = !self.queue.is_dead();
         let extras = self.extras.as_mut().filter(|_| alive);
-        let Some(bound) = extras.and_then(|extras| extras.bound.as_mut()) else {
-            return Room::Free(MOST);
-        };
-        let free = bound.limit.saturating_sub(queued + bound.in_hand);
-        Room::Free(bound.promises.promise(node, bound.limit, free, now))
+        match extras.and_then(|extras| extras.bound.as_mut()) {
+            Some(bound) => bound.room_for(node, queued, asking, now),
+            None => Room::Free(MOST),
+        }
     }
 }
 
@@ -335,8 +331,8 @@ impl<P: Port> AnyPort for Cell<P> {
         self.lock().queue.len()
     }
 
-    fn room_for(&self, node: &NodeId, now: Instant) -> Room {
-        self.lock().promise(node, now)
+    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+        self.lock().room_for(node, asking, now)
     }
 
     fn type_name(&self) -> &'static str {

@@ -43,6 +43,8 @@ pub(crate) struct Bound {
     pub(crate) room: Arc<Notify>,
     /// What senders on other nodes may still send.
     pub(crate) promises: Promises,
+    /// How many other nodes have been told to wait for room.
+    pub(crate) waiting: usize,
 }
 
 /// One thing that belongs to a port.

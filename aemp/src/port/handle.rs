@@ -245,6 +245,7 @@ impl<M: Message> Handle<M> {
                 in_hand,
                 room: Arc::default(),
                 promises: Promises::default(),
+                waiting: 0,
             });
             bound.limit = limit;
             Arc::clone(&bound.room)

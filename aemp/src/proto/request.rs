@@ -99,6 +99,8 @@ pub enum Request {
         port: String,
         /// What the answer repeats.
         token: u64,
+        /// How many messages may still be sent without an answer.
+        left: u64,
     },
     /// So many messages may be sent to a port, counted from what was asked.
     Credit {
@@ -211,9 +213,10 @@ impl Request {
                 packet.str(to.as_str())?;
                 write_all(msg, packet)
             }
-            Self::Room { port, token } => {
+            Self::Room { port, token, left } => {
                 packet.str(port)?;
-                packet.arg(token)
+                packet.arg(token)?;
+                packet.arg(left)
             }
             Self::Credit {
                 port,
@@ -289,6 +292,7 @@ impl Arguments<'_, '_> {
             ROOM => Request::Room {
                 port: self.text("port")?,
                 token: self.number("token")?,
+                left: self.number("left")?,
             },
             CREDIT => Request::Credit {
                 port: self.text("port")?,

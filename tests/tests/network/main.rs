@@ -3,6 +3,7 @@
 mod calls;
 mod common;
 mod connecting;
+mod credit;
 mod functions;
 mod inspect;
 mod life;

@@ -85,12 +85,13 @@ impl Remote {
     }
 
     /// Behind all that was sent before, so that the answer knows of that.
-    fn ask_for_room(&self, port: &str, ask: Option<Ask>) {
-        let Some(ask) = ask else { return };
+    fn ask_for_room(&self, port: &str, ask: Option<(Ask, usize)>) {
+        let Some((ask, left)) = ask else { return };
         let sent = self.send_over(ask.conn, |out| {
             out.str(ROOM)?;
             out.str(port)?;
-            out.arg(&ask.token)
+            out.arg(&ask.token)?;
+            out.arg(&left)
         });
         self.check_credit(ask.conn, sent);
     }

@@ -14,7 +14,7 @@ use crate::{
     node::task::{Ending, owned},
     port::{
         any::AnyPort,
-        credit::{MOST, Room},
+        credit::{Asking, GOOD_FOR, MOST, Room},
     },
     proto::request::CREDIT,
 };
@@ -35,7 +35,7 @@ impl Grants {
 
 impl Remote {
     /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by now.
-    pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask) {
+    pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
             // What is sent there vanishes, as ever.
             return self.answer(name, ask, MOST);
@@ -45,9 +45,12 @@ impl Remote {
             *before = ask;
             return;
         }
-        let messages = match port.room_for(&self.id, Instant::now()) {
+        let asking = Asking::First {
+            left: usize::try_from(left).unwrap_or(usize::MAX),
+            may_wait: waiting.len() < MOST_WAITING,
+        };
+        let messages = match port.room_for(&self.id, asking, Instant::now()) {
             Room::Free(messages) => messages,
-            Room::Full(_) if waiting.len() >= MOST_WAITING => 1,
             Room::Full(_) => {
                 waiting.insert(name.into(), ask);
                 drop(waiting);
@@ -91,16 +94,17 @@ async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> usize {
         let Some(found) = port.upgrade() else {
             return MOST;
         };
-        let room = match found.room_for(node, Instant::now()) {
+        let room = match found.room_for(node, Asking::Again, Instant::now()) {
             Room::Free(messages) => return messages,
             Room::Full(room) => room,
         };
         // It hears all from now on, so the port is asked once more.
         let notified = room.notified();
-        if let Room::Free(messages) = found.room_for(node, Instant::now()) {
+        if let Room::Free(messages) = found.room_for(node, Asking::Again, Instant::now()) {
             return messages;
         }
         drop(found);
-        notified.await;
+        // Of the end of a promise to another node nothing tells.
+        let _ = tokio::time::timeout(GOOD_FOR, notified).await;
     }
 }

@@ -74,10 +74,11 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
-            r#"["","Aemp::room","p",7]"#,
+            r#"["","Aemp::room","p",7,3]"#,
             Request::Room {
                 port: "p".into(),
                 token: 7,
+                left: 3,
             },
         ),
         (

@@ -28,8 +28,8 @@ pub(super) enum Account {
     Unknown,
     /// The node gives none: there is nothing to wait for.
     None,
-    /// A permit for each message; and what is to be asked, by whoever gets to know of it.
-    Open(Arc<Semaphore>, Option<Ask>),
+    /// A permit for each message; and what is to be asked, by whoever gets to know of it, with how much is left.
+    Open(Arc<Semaphore>, Option<(Ask, usize)>),
 }
 
 /// What an answer has brought.
@@ -172,7 +172,7 @@ impl Table {
         name: &str,
         leave: OwnedSemaphorePermit,
         now: Instant,
-    ) -> Option<Ask> {
+    ) -> Option<(Ask, usize)> {
         let port = self.ports.get_mut(name)?;
         if !Arc::ptr_eq(&port.credit, leave.semaphore()) {
             return None;
@@ -215,13 +215,13 @@ impl Table {
     }
 
     /// What is to be asked for because of those who wait still, if an answer has left them nothing.
-    pub(super) fn ask_again(&mut self, name: &str) -> Option<Ask> {
+    pub(super) fn ask_again(&mut self, name: &str) -> Option<(Ask, usize)> {
         let port = self.ports.get(name)?;
         let wanted = port.left == 0 && Arc::strong_count(&port.credit) > 1;
         self.ask_if(name, wanted)
     }
 
-    fn ask_if(&mut self, name: &str, wanted: bool) -> Option<Ask> {
+    fn ask_if(&mut self, name: &str, wanted: bool) -> Option<(Ask, usize)> {
         let Line::With(conn) = self.line else {
             return None;
         };
@@ -232,7 +232,7 @@ impl Table {
         self.last_token += 1;
         let (token, since) = (self.last_token, 0);
         port.asked = Asked::Yes { token, since };
-        Some(Ask { conn, token })
+        Some((Ask { conn, token }, port.left))
     }
 
     fn forget_idle(&mut self, now: Instant) {

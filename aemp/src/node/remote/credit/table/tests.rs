@@ -13,7 +13,7 @@ fn table() -> Table {
 
 fn open(table: &mut Table, now: Instant) -> (Arc<Semaphore>, Option<Ask>) {
     match table.account("p", now) {
-        Account::Open(credit, ask) => (credit, ask),
+        Account::Open(credit, ask) => (credit, ask.map(|(ask, _)| ask)),
         other => panic!("{other:?}"),
     }
 }
@@ -29,7 +29,7 @@ fn send(table: &mut Table, now: Instant) -> Option<Ask> {
     let (credit, ask) = open(table, now);
     assert_eq!(ask, None);
     let leave = credit.try_acquire_owned().expect("there is credit");
-    table.spent("p", leave, now)
+    table.spent("p", leave, now).map(|(ask, _)| ask)
 }
 
 fn left(table: &mut Table, now: Instant) -> usize {
@@ -111,7 +111,7 @@ fn who_waits_still_is_asked_for_again() {
     let (waiting, nothing) = open(&mut table, now);
     assert_eq!(nothing, None);
     assert_eq!(grant(&mut table, ask, 1, now), 0);
-    assert!(table.ask_again("p").is_some());
+    assert!(table.ask_again("p").is_some_and(|(_, left)| left == 0));
     drop(waiting);
 }
 
@@ -185,7 +185,7 @@ fn another_connection_begins_anew() {
 fn idle_ports_are_forgotten() {
     let (mut table, start) = (table(), Instant::now());
     let one = |table: &mut Table, name: &str, now| {
-        let Account::Open(_, Some(ask)) = table.account(name, now) else {
+        let Account::Open(_, Some((ask, _))) = table.account(name, now) else {
             panic!("a port that is new");
         };
         table.granted(name, ask, 1, now).unwrap();
