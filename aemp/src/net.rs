@@ -119,7 +119,7 @@ enum Order {
 pub(crate) struct LockedPeers {
     node: WeakNode,
     remotes: Arc<Remotes>,
-    /// Those whose queues have shrunk: who waits for room is told when the mesh's lock is free.
+    /// Those whose queues have shrunk, or whose connections have been lost: who waits for room is told when the mesh's lock is free.
     shrunk: Vec<Arc<Remote>>,
 }
 
@@ -127,9 +127,9 @@ impl Peers for LockedPeers {
     fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
         let remote = self.remotes.of_weak(&self.node, node.as_str());
         let mut peer = remote.peer();
-        let before = peer.pending_bytes();
+        let before = (peer.pending_bytes(), peer.is_settling());
         let result = change(&mut peer);
-        let shrunk = peer.pending_bytes() < before;
+        let shrunk = peer.pending_bytes() < before.0 || peer.is_settling() != before.1;
         drop(peer);
         if shrunk {
             self.shrunk.push(remote);

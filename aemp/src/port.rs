@@ -6,6 +6,7 @@ pub(crate) mod bound;
 mod call;
 pub(crate) mod cell;
 mod context;
+pub(crate) mod credit;
 pub(crate) mod death;
 pub(crate) mod destination;
 pub(crate) mod extras;

@@ -54,6 +54,7 @@ pub(super) struct Start {
     pub(super) trusted: bool,
     pub(super) provider: Option<String>,
     pub(super) ours: bool,
+    pub(super) credit: bool,
 }
 
 struct Pump<'a> {
@@ -125,7 +126,7 @@ pub(super) async fn run(
     );
     let mut line = line(conn, &start.recv, start.provider, made);
     (line.tls, line.trusted) = (stream.tls(), start.trusted);
-    line.is_ours = start.ours;
+    (line.is_ours, line.credit) = (start.ours, start.credit);
     let line = Arc::new(line);
     remote.set_line(&line);
     let mut pump = Pump {

@@ -104,6 +104,7 @@ impl Net {
                 trusted,
                 provider,
                 ours,
+                credit,
             } => {
                 let start = Start {
                     node,
@@ -113,6 +114,7 @@ impl Net {
                     trusted,
                     provider,
                     ours,
+                    credit,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

@@ -3,6 +3,8 @@
 pub(crate) mod account;
 mod all;
 mod callers;
+pub(crate) mod credit;
+mod grants;
 pub(crate) mod line;
 pub(crate) mod written;
 
@@ -20,7 +22,10 @@ use aemp_codec::{NodeId, Value};
 use tokio::sync::Notify;
 
 pub(crate) use self::all::Remotes;
-use self::{account::Account, callers::Callers, line::Line, written::Manner};
+use self::{
+    account::Account, callers::Callers, credit::Credits, grants::Grants, line::Line,
+    written::Manner,
+};
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
@@ -107,6 +112,10 @@ pub(crate) struct Remote {
     account: Account,
     manner: Manner,
     callers: Callers,
+    /// What may be sent to ports there.
+    credits: Credits,
+    /// Ports of ours that it wants to know room of.
+    grants: Grants,
 }
 
 impl Remote {
@@ -139,12 +148,14 @@ impl Remote {
     pub(crate) fn set_line(&self, line: &Arc<Line>) {
         self.set_ours(line.is_ours);
         *self.lines() = Some(Arc::clone(line));
+        self.begin_credit(line.conn, line.credit);
     }
 
     /// A connection has ended; by now the node may have another.
     pub(crate) fn end_line(&self, conn: ConnId) {
         self.lines().take_if(|line| line.conn == conn);
         self.lose_callers();
+        self.end_credit(conn);
     }
 
     /// What it costs.
@@ -196,6 +207,7 @@ impl Remote {
         let reason = Reason::transport_error(self.id.as_str(), text);
         self.peer().close();
         self.lose_callers();
+        self.close_credit();
         let actions = std::mem::replace(&mut *self.actions(), Actions::Over(reason.clone()));
         let Actions::ByNumber(actions) = actions else {
             return;

@@ -10,7 +10,12 @@ use std::{
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
-use super::{Given, Node, names, registry::perl_bool, remote::Remote, short};
+use super::{
+    Given, Node, names,
+    registry::perl_bool,
+    remote::{Remote, credit::Ask},
+    short,
+};
 use crate::{
     Reason,
     exec::scheduler,
@@ -107,6 +112,18 @@ impl Node {
                 brought.cost += self.cost(from, &request);
                 match request {
                     Request::Mon1(port) => self.watch(from, &port, brought.conn),
+                    Request::Room { port, token, left } => {
+                        let conn = brought.conn;
+                        from.grant(self, &port, Ask { conn, token }, left);
+                    }
+                    Request::Credit {
+                        port,
+                        token,
+                        messages,
+                    } => {
+                        let conn = brought.conn;
+                        from.granted(&port, Ask { conn, token }, messages);
+                    }
                     request => self.request(Some(from), request),
                 }
             }
@@ -136,8 +153,12 @@ impl Node {
 
     fn request(&self, from: Option<&Arc<Remote>>, request: Request) {
         match request {
-            // A node does not monitor its ports by requests to itself.
-            Request::Keepalive | Request::Devnull | Request::Mon1(_) => {}
+            // A node does not monitor its ports by requests to itself, nor ask them for room.
+            Request::Keepalive
+            | Request::Devnull
+            | Request::Mon1(_)
+            | Request::Room { .. }
+            | Request::Credit { .. } => {}
             Request::Mon0(port) => {
                 if let Some(from) = from {
                     from.unwatch(&port);

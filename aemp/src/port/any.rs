@@ -3,8 +3,10 @@
 use std::{any::Any, sync::Arc};
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
+use tokio::time::Instant;
 
 use super::{
+    credit::{Asking, MOST, Room},
     extras::{Extras, Job},
     monitor::Action,
     queue::Pushed,
@@ -81,6 +83,11 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Whether it is one that waits for the answer of a call.
     fn takes_answers(&self) -> bool {
         false
+    }
+
+    /// How many messages the senders of another node may send it, if there is room in its bound. So many are promised to them.
+    fn room_for(&self, _node: &NodeId, _asking: Asking, _now: Instant) -> Room {
+        Room::Free(MOST)
     }
 
     /// How much waits for it, and who waits for its end.

@@ -7,10 +7,11 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
+    credit::{Asking, MOST, Room},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -59,9 +60,9 @@ pub(crate) struct Inner<P: Port> {
 
 /// What waits for room in a port's queue, if the queue has a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
-pub(crate) struct Room(Option<Arc<Notify>>);
+pub(crate) struct Waiters(Option<Arc<Notify>>);
 
-impl Room {
+impl Waiters {
     /// Those that wait look again. Their wakers are foreign code.
     pub(crate) fn tell(self) {
         if let Some(room) = self.0 {
@@ -81,12 +82,12 @@ impl<P: Port> Inner<P> {
     }
 
     /// So many messages are in hand: taken, but not handled yet. There may be room now, which is to be told when the port's lock is free.
-    pub(crate) fn has_in_hand(&mut self, messages: usize) -> Room {
+    pub(crate) fn has_in_hand(&mut self, messages: usize) -> Waiters {
         let bound = self
             .extras
             .as_mut()
             .and_then(|extras| extras.bound.as_mut());
-        Room(bound.map(|bound| {
+        Waiters(bound.map(|bound| {
             bound.in_hand = messages;
             Arc::clone(&bound.room)
         }))
@@ -97,6 +98,17 @@ impl<P: Port> Inner<P> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
         let full = !self.queue.is_dead() && self.queue.len() + bound.in_hand >= bound.limit;
         full.then_some(&bound.room)
+    }
+
+    /// As [`AnyPort::room_for`].
+    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+        let queued = self.queue.len();
+        let alive = !self.queue.is_dead();
+        let extras = self.extras.as_mut().filter(|_| alive);
+        match extras.and_then(|extras| extras.bound.as_mut()) {
+            Some(bound) => bound.room_for(node, queued, asking, now),
+            None => Room::Free(MOST),
+        }
     }
 }
 
@@ -394,6 +406,10 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn queue_len(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+        self.lock().room_for(node, asking, now)
     }
 
     fn type_name(&self) -> &'static str {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle};
 
-use super::{monitor::Action, slot::Caller};
+use super::{credit::Promises, monitor::Action, slot::Caller};
 use crate::{Cx, Reason, guard, register::Register};
 
 /// Code to run in a port's context.
@@ -41,6 +41,10 @@ pub(crate) struct Bound {
     /// Taken from the queue, but not handled yet.
     pub(crate) in_hand: usize,
     pub(crate) room: Arc<Notify>,
+    /// What senders on other nodes may still send.
+    pub(crate) promises: Promises,
+    /// How many other nodes have been told to wait for room.
+    pub(crate) waiting: usize,
 }
 
 /// One thing that belongs to a port.

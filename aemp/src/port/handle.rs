@@ -9,6 +9,7 @@ use super::{
     any::{AnyPort, LocalPort, typed},
     bound,
     call::{self, Call},
+    credit::Promises,
     destination::{Destination, Way},
     extras::{Bound, Job},
     monitor::{self, Action, Monitor},
@@ -130,8 +131,12 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Sends a message, waiting for room: in the queue of a bounded port, or in the queue of a node that takes
-    /// messages more slowly than they are sent.
+    /// Sends a message, waiting for room: in the queue of a [bounded](Self::bound) port, here or on another node of this project,
+    /// and in the queue of a node that takes messages more slowly than they are sent.
+    ///
+    /// To another node, it waits as well while that is being connected to, and for an answer of that node (a round trip) if nothing has
+    /// been sent to the port like that for a second. If the port dies, the connection is lost, or the own node ends, it waits no longer:
+    /// what then becomes of the message is what becomes of any.
     ///
     /// # Errors
     ///
@@ -144,11 +149,16 @@ impl<M: Message> Handle<M> {
         match &self.to {
             To::Local(port) => call::send_bounded(port, message).await,
             To::Far(to) => {
-                if let Some(remote) = to.remote() {
-                    remote.room().await;
+                let leave = match to.remote() {
+                    Some(remote) => remote.leave_to_send(to.id.name()).await,
+                    None => None,
+                };
+                let sent = to.send_with(|out| message.encode(out, &mut to.encoding()));
+                // Whatever has become of the message: the next one may have to be asked for.
+                if let (Some(leave), Some(remote)) = (leave, to.remote()) {
+                    remote.has_sent(to.id.name(), leave);
                 }
-                to.send_with(|out| message.encode(out, &mut to.encoding()))
-                    .check()
+                sent.check()
             }
         }
     }
@@ -225,8 +235,12 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Bounds the port's queue for those who wait with [`send`](Self::send). `false` if the port is dead or
-    /// not one of this node.
+    /// Bounds the port's queue for those who wait with [`send`](Self::send), here and on other nodes of this project. `false` if the
+    /// port is dead or not one of this node.
+    ///
+    /// Messages in the queue count, and those that the port has in hand. Others may exceed the bound: [`post`](Self::post), and by one
+    /// message for each node but the first if several other nodes send. A bound that is set, or made smaller, while others send holds
+    /// for them after a second at the latest.
     pub fn bound(&self, messages: usize) -> bool {
         let Some(port) = self.to_local() else {
             return false;
@@ -238,6 +252,8 @@ impl<M: Message> Handle<M> {
                 limit,
                 in_hand,
                 room: Arc::default(),
+                promises: Promises::default(),
+                waiting: 0,
             });
             bound.limit = limit;
             Arc::clone(&bound.room)

@@ -378,6 +378,7 @@ impl Handshake {
             peer_keepalive: peer.greeting.keepalive(),
             provider: peer.greeting.key("provider").map(Into::into),
             ours: peer.greeting.arbitrates(),
+            credit: peer.greeting.gives_credit(),
         })
     }
 }

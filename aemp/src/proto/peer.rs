@@ -439,6 +439,12 @@ impl Peer {
         matches!(self.state, State::Up(_))
     }
 
+    /// Whether the node is connected, or is being connected to.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        matches!(self.state, State::Connecting(_) | State::Up(_))
+    }
+
     /// Whether the node is connected over that connection.
     #[must_use]
     pub fn is_up_over(&self, conn: ConnId) -> bool {

@@ -14,9 +14,16 @@ pub const SPAWN: &str = "AnyEvent::MP::_spawn";
 /// The request that looks into a node: one of this project, which a reference node takes for the name of a function.
 pub const INSPECT: &str = "inspect";
 
+/// Asks how many messages a port has room for: a request of this project, for nodes whose greeting has the key `credit`.
+pub const ROOM: &str = "Aemp::room";
+
+/// Answers [`ROOM`].
+pub const CREDIT: &str = "Aemp::credit";
+
 /// The requests with a meaning of their own; any other is the name of a function, or begins with `g_`.
-const FIXED: [&str; 11] = [
-    "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT,
+const FIXED: [&str; 13] = [
+    "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT, ROOM,
+    CREDIT,
 ];
 
 /// A request to a node port: what follows the empty port name in a packet.
@@ -86,6 +93,24 @@ pub enum Request {
         /// What the answer begins with.
         msg: Vec<Value>,
     },
+    /// Answer how many messages a port has room for, behind all that was sent before.
+    Room {
+        /// The port's name.
+        port: String,
+        /// What the answer repeats.
+        token: u64,
+        /// How many messages may still be sent without an answer.
+        left: u64,
+    },
+    /// So many messages may be sent to a port, counted from what was asked.
+    Credit {
+        /// The port's name.
+        port: String,
+        /// That of the question.
+        token: u64,
+        /// How many.
+        messages: u64,
+    },
     /// Make a port.
     Spawn {
         /// The port's name, which the sender has made up.
@@ -147,6 +172,8 @@ impl Request {
             Self::Time { .. } => "time",
             Self::Eval { .. } => "eval",
             Self::Inspect { .. } => INSPECT,
+            Self::Room { .. } => ROOM,
+            Self::Credit { .. } => CREDIT,
             Self::Spawn { .. } => SPAWN,
             Self::Call { function, .. } => function,
             Self::Global { request, .. } => request,
@@ -185,6 +212,20 @@ impl Request {
                 packet.value(what)?;
                 packet.str(to.as_str())?;
                 write_all(msg, packet)
+            }
+            Self::Room { port, token, left } => {
+                packet.str(port)?;
+                packet.arg(token)?;
+                packet.arg(left)
+            }
+            Self::Credit {
+                port,
+                token,
+                messages,
+            } => {
+                packet.str(port)?;
+                packet.arg(token)?;
+                packet.arg(messages)
             }
             Self::Spawn {
                 port,
@@ -247,6 +288,16 @@ impl Arguments<'_, '_> {
                 what: self.value("subject")?,
                 to: self.port_id("receiver")?,
                 msg: self.rest()?,
+            },
+            ROOM => Request::Room {
+                port: self.text("port")?,
+                token: self.number("token")?,
+                left: self.number("left")?,
+            },
+            CREDIT => Request::Credit {
+                port: self.text("port")?,
+                token: self.number("token")?,
+                messages: self.number("messages")?,
             },
             SPAWN => Request::Spawn {
                 port: self.text("port")?,
@@ -317,6 +368,14 @@ impl Arguments<'_, '_> {
                 request: self.name.to_string(),
                 argument,
             })
+    }
+
+    fn number(&mut self, argument: &'static str) -> Result<u64, RequestError> {
+        let number = self.value(argument)?.as_u64();
+        number.ok_or_else(|| RequestError::Missing {
+            request: self.name.to_string(),
+            argument,
+        })
     }
 
     fn rest(&mut self) -> Result<Vec<Value>, RequestError> {

@@ -177,6 +177,7 @@ impl Outcome {
             trusted,
             provider,
             ours,
+            credit,
         } = established;
         assert!(
             trusted || self.secured,
@@ -185,7 +186,7 @@ impl Outcome {
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit}"
         ));
     }
 }

@@ -5,6 +5,7 @@ mod blocking;
 mod calls;
 mod common;
 mod connecting;
+mod credit;
 mod functions;
 mod inspect;
 mod life;

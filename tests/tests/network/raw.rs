@@ -40,9 +40,19 @@ impl Raw {
 
     /// The same as a client that writes another format than the JSON that it reads.
     pub(crate) async fn login_writing(node: &Node, id: &str, format: &str) -> Self {
+        Self::login_with(node, id, "", format).await
+    }
+
+    /// The same as a client with more keys in its greeting.
+    pub(crate) async fn login_saying(node: &Node, id: &str, keys: &str) -> Self {
+        Self::login_with(node, id, keys, "json").await
+    }
+
+    async fn login_with(node: &Node, id: &str, keys: &str, format: &str) -> Self {
         let mut raw = Self::connect(node).await;
         let secret = hex_secret();
-        let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};{format}\n");
+        let lines =
+            format!("aemp;1;{id};hmac_sha3_512;json{keys}\nnonce\ncleartext;{secret};{format}\n");
         raw.send(lines).await;
         raw.handshake().await;
         soon(node.until_up(id)).await;

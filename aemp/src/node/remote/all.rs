@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{Account, Actions, Callers, Manner, Remote};
+use super::{Account, Actions, Callers, Credits, Grants, Manner, Remote};
 use crate::{
     Node,
     node::{WeakNode, complaints::Complaints, strand::Strand},
@@ -124,6 +124,8 @@ impl Remotes {
                 account: Account::default(),
                 manner: Manner::new(self.limits.packet),
                 callers: Callers::default(),
+                credits: Credits::default(),
+                grants: Grants::default(),
             })
         });
         let remote = Arc::clone(remote);

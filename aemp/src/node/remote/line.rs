@@ -24,6 +24,8 @@ pub(crate) struct Line {
     pub(crate) provider: Option<String>,
     /// Whether the other end is a node of this project.
     pub(crate) is_ours: bool,
+    /// Whether the other end answers who asks for room.
+    pub(crate) credit: bool,
     /// Version and cipher suite, if it is in TLS.
     pub(crate) tls: Option<String>,
     /// Whether the other end has proved that its greeting is its own.
@@ -51,6 +53,7 @@ impl Line {
             format: format.into(),
             provider,
             is_ours: false,
+            credit: false,
             tls: None,
             trusted: true,
             since: Instant::now(),

@@ -9,7 +9,10 @@ use std::{
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
 use super::Remote;
-use crate::{SendError, guard, proto::peer::Written};
+use crate::{
+    SendError, guard,
+    proto::peer::{ConnId, Written},
+};
 
 /// A thread's buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 256 << 10;
@@ -109,6 +112,34 @@ impl Remote {
         })?;
         loop {
             let put = self.peer().put(port, &mut packet);
+            match put {
+                Ok(urge) => {
+                    recycle(packet);
+                    self.follow(urge);
+                    return Ok(());
+                }
+                Err(wanted) => packet = self.write_again(packet, wanted)?,
+            }
+        }
+    }
+
+    /// Sends a packet to the node port, over that connection or not at all.
+    pub(super) fn send_over(
+        &self,
+        conn: ConnId,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), SendError> {
+        let mut packet = self.write(self.assumed_format(), |packet| {
+            packet.str("")?;
+            write(packet)
+        })?;
+        loop {
+            let mut peer = self.peer();
+            if !peer.is_up_over(conn) {
+                return Ok(());
+            }
+            let put = peer.put("", &mut packet);
+            drop(peer);
             match put {
                 Ok(urge) => {
                     recycle(packet);

@@ -21,7 +21,10 @@ impl Node {
     /// What a request costs, in ordinary requests. Nothing if it is the consequence of what this node has asked for, or none.
     pub(super) fn cost(&self, from: &Remote, request: &Request) -> u64 {
         match request {
-            Request::Keepalive | Request::Devnull | Request::Kil0 { .. } => 0,
+            Request::Keepalive
+            | Request::Devnull
+            | Request::Kil0 { .. }
+            | Request::Credit { .. } => 0,
             Request::Snd { to, msg } | Request::Can { to, msg, .. } | Request::Time { to, msg } => {
                 1 + self.cost_of_way(from, to, msg)
             }

@@ -72,6 +72,7 @@ impl HandshakeConfig {
             ("gproto", "1".into()),
             ("arbiter", "1".into()),
             ("keepalive", keepalive.to_string()),
+            ("credit", "1".into()),
         ];
         Greeting {
             protocol: "aemp".into(),

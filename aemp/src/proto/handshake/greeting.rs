@@ -74,6 +74,12 @@ impl Greeting {
     pub fn arbitrates(&self) -> bool {
         self.key("arbiter") == Some("1")
     }
+
+    /// Whether the node tells, when asked, how much a port of it has room for (key `credit`).
+    #[must_use]
+    pub fn gives_credit(&self) -> bool {
+        self.key("credit") == Some("1")
+    }
 }
 
 /// The line, without its end.
@@ -150,8 +156,18 @@ mod tests {
         let greeting = Greeting::parse(line).unwrap();
         assert_eq!(greeting.key("provider"), Some("a;b%c"));
         assert_eq!(greeting.key("flag"), Some(""));
-        assert!(greeting.arbitrates());
+        assert!(greeting.arbitrates() && !greeting.gives_credit());
         assert_eq!(greeting.to_string().as_bytes(), line);
+        assert!(
+            Greeting::parse(b"aemp;1;b;;;credit=1")
+                .unwrap()
+                .gives_credit()
+        );
+        assert!(
+            !Greeting::parse(b"aemp;1;b;;;credit=2")
+                .unwrap()
+                .gives_credit()
+        );
         // An escaped per cent sign is never the beginning of another escape.
         let tricky = Greeting::parse(b"aemp;1;b;;;provider=%253b").unwrap();
         assert_eq!(tricky.key("provider"), Some("%3b"));

@@ -67,4 +67,6 @@ pub struct Established {
     pub provider: Option<String>,
     /// Whether the peer is a node of this project, by what its greeting says.
     pub ours: bool,
+    /// Whether the peer answers who asks for room.
+    pub credit: bool,
 }

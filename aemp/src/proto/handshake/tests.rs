@@ -82,7 +82,11 @@ fn two_nodes_agree() {
     assert!(to_b.starts_with(
         "aemp;1;a;tls_sha3_512,hmac_sha3_512,tls_anon,cleartext;json;provider=aemp-rs-"
     ));
-    assert!(to_b.contains(";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10\n"));
+    assert!(
+        to_b.contains(
+            ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1\n"
+        )
+    );
     // Byte by byte, and no authentication line before the caller allows it.
     for byte in to_b.bytes() {
         b.receive(&[byte]);

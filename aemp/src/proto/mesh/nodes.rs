@@ -334,6 +334,7 @@ impl<P: Peers> Mesh<P> {
             trusted: established.trusted,
             provider,
             ours,
+            credit: established.credit,
         });
         if urge == Urge::Write {
             self.outputs

@@ -74,6 +74,22 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
+            r#"["","Aemp::room","p",7,3]"#,
+            Request::Room {
+                port: "p".into(),
+                token: 7,
+                left: 3,
+            },
+        ),
+        (
+            r#"["","Aemp::credit","p",7,1000]"#,
+            Request::Credit {
+                port: "p".into(),
+                token: 7,
+                messages: 1000,
+            },
+        ),
+        (
             r#"["","inspect",["ports",{"most":5}],"a#x","first"]"#,
             Request::Inspect {
                 what: vec![

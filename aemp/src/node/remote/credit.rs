@@ -1,0 +1,152 @@
+//! Credit: what senders who wait may send to ports of another node, which tells how much they have room for.
+
+mod table;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+pub(crate) use self::table::Ask;
+use self::table::{Account, Granted, Table};
+use super::Remote;
+use crate::{
+    SendError, guard,
+    proto::{mesh::Level, peer::ConnId, request::ROOM},
+};
+
+/// The credit for the ports of one node.
+#[derive(Default)]
+pub(super) struct Credits(Mutex<Table>);
+
+impl Credits {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remote {
+    /// Ready when a message may be sent to a port there: there is room in the queue to the node, and, as far as the node tells, in that of
+    /// the port. What is returned is to be given to [`has_sent`](Self::has_sent); dropped, it goes back to the others who wait.
+    pub(crate) async fn leave_to_send(&self, port: &str) -> Option<OwnedSemaphorePermit> {
+        let leave = match port {
+            "" => None,
+            port => self.credit(port).await,
+        };
+        self.room().await;
+        leave
+    }
+
+    async fn credit(&self, port: &str) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let account = self.credits.lock().account(port, Instant::now());
+            match account {
+                Account::Unknown => {
+                    if !self.is_settling() {
+                        return None;
+                    }
+                    self.settled().await;
+                }
+                Account::None => return None,
+                Account::Open(credit, ask) => {
+                    self.ask_for_room(port, ask);
+                    // An error means that the connection has gone.
+                    if let Ok(leave) = credit.acquire_owned().await {
+                        return Some(leave);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A message has been sent.
+    pub(crate) fn has_sent(&self, port: &str, leave: OwnedSemaphorePermit) {
+        let ask = self.credits.lock().spent(port, leave, Instant::now());
+        self.ask_for_room(port, ask);
+    }
+
+    /// It has answered.
+    pub(crate) fn granted(&self, port: &str, ask: Ask, messages: u64) {
+        let granted = self
+            .credits
+            .lock()
+            .granted(port, ask, messages, Instant::now());
+        let Some(Granted { credit, more }) = granted else {
+            return;
+        };
+        // Wakes senders: not under the lock.
+        guard::shielded(|| credit.add_permits(more));
+        // So that only those are counted who wait.
+        drop(credit);
+        let ask = self.credits.lock().ask_again(port);
+        self.ask_for_room(port, ask);
+    }
+
+    /// Behind all that was sent before, so that the answer knows of that.
+    fn ask_for_room(&self, port: &str, ask: Option<(Ask, usize)>) {
+        let Some((ask, left)) = ask else { return };
+        let sent = self.send_over(ask.conn, |out| {
+            out.str(ROOM)?;
+            out.str(port)?;
+            out.arg(&ask.token)?;
+            out.arg(&left)
+        });
+        self.check_credit(ask.conn, sent);
+    }
+
+    /// A format that cannot say it does without.
+    pub(super) fn check_credit(&self, conn: ConnId, sent: Result<(), SendError>) {
+        if let Err(error) = sent {
+            self.say(
+                Level::Error,
+                format!("room in a port cannot be told to {}: {error}", self.id),
+            );
+            self.end_credit(conn);
+            self.begin_credit(conn, false);
+        }
+    }
+
+    /// A connection is at work: whether the node gives credit is known.
+    pub(super) fn begin_credit(&self, conn: ConnId, gives: bool) {
+        let closed = self.credits.lock().begin(conn, gives);
+        close(&closed);
+        self.queue_shrunk();
+    }
+
+    /// A connection has ended: who waits for credit goes on, and finds out what becomes of a message without it.
+    pub(super) fn end_credit(&self, conn: ConnId) {
+        let closed = self.credits.lock().end(conn);
+        close(&closed);
+    }
+
+    /// Our own node has ended.
+    pub(super) fn close_credit(&self) {
+        let closed = self.credits.lock().close();
+        close(&closed);
+    }
+
+    /// Whether it is to be known soon if it gives credit.
+    fn is_settling(&self) -> bool {
+        self.peer().is_settling()
+    }
+
+    /// Ready when that is known, or there will be no connection.
+    async fn settled(&self) {
+        loop {
+            let changed = self.taken.notified();
+            if self.credits.lock().is_known() || !self.is_settling() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Ends the waits of senders. Not under a lock.
+fn close(credits: &[Arc<Semaphore>]) {
+    for credit in credits {
+        guard::shielded(|| credit.close());
+    }
+}

@@ -1,0 +1,110 @@
+//! Questions of another node for room in ports of this one.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use aemp_codec::NodeId;
+use tokio::time::Instant;
+
+use super::{Remote, credit::Ask};
+use crate::{
+    Node,
+    node::task::{Ending, owned},
+    port::{
+        any::AnyPort,
+        credit::{Asking, GOOD_FOR, MOST, Room},
+    },
+    proto::request::CREDIT,
+};
+
+/// How many ports of this node one other may wait for. Beyond that it is told at once that one message may come.
+const MOST_WAITING: usize = 1000;
+
+/// What waits for room, by the names of the ports: each has a task that waits for it. A question outlives its connection, so that one who
+/// connects again and again has no more tasks at work than others.
+#[derive(Default)]
+pub(super) struct Grants(Mutex<HashMap<Box<str>, Ask>>);
+
+impl Grants {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Ask>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remote {
+    /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by now.
+    pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
+        let Some(port) = node.find(name) else {
+            // What is sent there vanishes, as ever.
+            return self.answer(name, ask, MOST);
+        };
+        let mut waiting = self.grants.lock();
+        if let Some(before) = waiting.get_mut(name) {
+            *before = ask;
+            return;
+        }
+        let asking = Asking::First {
+            left: usize::try_from(left).unwrap_or(usize::MAX),
+            may_wait: waiting.len() < MOST_WAITING,
+        };
+        let messages = match port.room_for(&self.id, asking, Instant::now()) {
+            Room::Free(messages) => messages,
+            Room::Full(_) => {
+                waiting.insert(name.into(), ask);
+                drop(waiting);
+                return self.grant_later(node, name.into(), Arc::downgrade(&port));
+            }
+        };
+        drop(waiting);
+        self.answer(name, ask, messages);
+    }
+
+    fn grant_later(self: &Arc<Self>, node: &Node, name: Box<str>, port: Weak<dyn AnyPort>) {
+        let (remote, owner, port_name) = (Arc::clone(self), Arc::clone(self), name.clone());
+        let task = async move {
+            let messages = room_in(&port, &remote.id).await;
+            let ask = remote.grants.lock().remove(&name);
+            if let Some(ask) = ask {
+                remote.answer(&name, ask, messages);
+            }
+        };
+        node.scheduler().spawn(owned(task, move |ending| {
+            if ending != Ending::Returned {
+                owner.grants.lock().remove(&port_name);
+            }
+        }));
+    }
+
+    fn answer(&self, name: &str, ask: Ask, messages: usize) {
+        let sent = self.send_over(ask.conn, |out| {
+            out.str(CREDIT)?;
+            out.str(name)?;
+            out.arg(&ask.token)?;
+            out.arg(&messages)
+        });
+        self.check_credit(ask.conn, sent);
+    }
+}
+
+/// Ready when there is room in a port for messages of a node, or the port has died.
+async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> usize {
+    loop {
+        let Some(found) = port.upgrade() else {
+            return MOST;
+        };
+        let room = match found.room_for(node, Asking::Again, Instant::now()) {
+            Room::Free(messages) => return messages,
+            Room::Full(room) => room,
+        };
+        // It hears all from now on, so the port is asked once more.
+        let notified = room.notified();
+        if let Room::Free(messages) = found.room_for(node, Asking::Again, Instant::now()) {
+            return messages;
+        }
+        drop(found);
+        // Of the end of a promise to another node nothing tells.
+        let _ = tokio::time::timeout(GOOD_FOR, notified).await;
+    }
+}

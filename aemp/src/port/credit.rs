@@ -1,0 +1,213 @@
+//! How much of a port's bound is promised to senders on other nodes.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aemp_codec::NodeId;
+use tokio::{sync::Notify, time::Instant};
+
+use super::extras::Bound;
+
+/// How many messages are promised at most at one time: enough for a steady stream, and soon asked for again. So many may be sent to a
+/// port without a bound, in case it gets one.
+pub(crate) const MOST: usize = 1000;
+/// How long senders may make use of a promise.
+pub(crate) const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// What a port has room for.
+pub(crate) enum Room {
+    /// For so many messages, at least one.
+    Free(usize),
+    /// None, for now: this tells of room.
+    Full(Arc<Notify>),
+}
+
+/// Who asks for room.
+#[derive(Clone, Copy)]
+pub(crate) enum Asking {
+    /// A node that asks anew, and may still send so many messages. If it must not wait, it is told that one message may come.
+    First { left: usize, may_wait: bool },
+    /// One that was told to wait.
+    Again,
+}
+
+/// What has been promised to other nodes. Part of it may have come by now: then it counts twice until that node asks again, so that too
+/// little is promised rather than too much.
+///
+/// Promises are forgotten by generations, so that nothing has to be looked through: each lives for one to two times [`GOOD_FOR`].
+#[derive(Default)]
+pub(crate) struct Promises {
+    recent: Promised,
+    older: Promised,
+    /// When `recent` has begun.
+    since: Option<Instant>,
+}
+
+impl Bound {
+    /// What a node may send, if so much is queued. Nobody overtakes those who wait.
+    pub(crate) fn room_for(
+        &mut self,
+        node: &NodeId,
+        queued: usize,
+        asking: Asking,
+        now: Instant,
+    ) -> Room {
+        let first = match asking {
+            Asking::First { left, may_wait } => {
+                self.promises.has_left(node, left, now);
+                Some(may_wait)
+            }
+            Asking::Again => None,
+        };
+        let free = self.limit.saturating_sub(queued + self.in_hand);
+        let overtakes = first.is_some() && self.waiting > 0;
+        if free > 0
+            && !overtakes
+            && let Some(messages) = self.promises.promise(node, self.limit, free, now)
+        {
+            self.waiting -= usize::from(first.is_none());
+            return Room::Free(messages);
+        }
+        match first {
+            Some(false) => return Room::Free(1),
+            Some(true) => {
+                self.waiting += 1;
+                // It has less left than before, which others may have.
+                self.room.notify_waiters();
+            }
+            None => {}
+        }
+        Room::Full(Arc::clone(&self.room))
+    }
+}
+
+#[derive(Default)]
+struct Promised {
+    nodes: HashMap<NodeId, usize>,
+    messages: usize,
+}
+
+impl Promised {
+    fn forget(&mut self, node: &NodeId) -> usize {
+        let messages = self.nodes.remove(node).unwrap_or_default();
+        self.messages -= messages;
+        messages
+    }
+}
+
+impl Promises {
+    /// A node asks, and may still send so many messages of what it was promised before.
+    pub(crate) fn has_left(&mut self, node: &NodeId, messages: usize, now: Instant) {
+        self.age(now);
+        let before = self.forget(node);
+        self.note(node, messages.min(before));
+    }
+
+    /// Promises a node a share of what is free in a bound of `limit` messages, instead of what it was promised before. Some is left for
+    /// the next who asks. `None` if all is promised to others.
+    pub(crate) fn promise(
+        &mut self,
+        node: &NodeId,
+        limit: usize,
+        free: usize,
+        now: Instant,
+    ) -> Option<usize> {
+        self.age(now);
+        let before = self.forget(node);
+        let others = self.recent.nodes.len() + self.older.nodes.len();
+        let not_promised = free.saturating_sub(self.recent.messages + self.older.messages);
+        let share = (limit / (others + 2)).clamp(1, MOST);
+        let messages = match not_promised.min(share) {
+            // Those who were promised room may not make use of it: who comes to an idle port need not wait for them.
+            0 if free == limit => 1,
+            0 => {
+                self.note(node, before);
+                return None;
+            }
+            messages => messages,
+        };
+        self.note(node, messages);
+        Some(messages)
+    }
+
+    fn forget(&mut self, node: &NodeId) -> usize {
+        self.recent.forget(node) + self.older.forget(node)
+    }
+
+    fn note(&mut self, node: &NodeId, messages: usize) {
+        if messages > 0 {
+            self.recent.nodes.insert(node.clone(), messages);
+            self.recent.messages += messages;
+        }
+    }
+
+    fn age(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(*self.since.get_or_insert(now));
+        if age < GOOD_FOR {
+            return;
+        }
+        self.older = std::mem::take(&mut self.recent);
+        if age >= 2 * GOOD_FOR {
+            self.older = Promised::default();
+        }
+        self.since = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str) -> NodeId {
+        NodeId::new(id).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_promised_what_another_was() {
+        let (mut promises, now) = (Promises::default(), Instant::now());
+        let (a, b, c) = (node("a"), node("b"), node("c"));
+        assert_eq!(promises.promise(&a, 12, 12, now), Some(6), "a half");
+        assert_eq!(promises.promise(&b, 12, 9, now), Some(3));
+        assert_eq!(promises.promise(&c, 12, 9, now), None);
+        promises.has_left(&a, 3, now);
+        assert_eq!(promises.promise(&a, 12, 9, now), Some(4), "its share");
+        promises.has_left(&b, 0, now);
+        assert_eq!(promises.promise(&c, 12, 5, now), Some(1));
+    }
+
+    #[test]
+    fn an_idle_port_keeps_nobody_waiting() {
+        let (mut promises, now) = (Promises::default(), Instant::now());
+        assert_eq!(promises.promise(&node("a"), 1, 1, now), Some(1));
+        assert_eq!(promises.promise(&node("b"), 1, 1, now), Some(1));
+    }
+
+    /// Nobody has more left than it was promised.
+    #[test]
+    fn nobody_can_book_room() {
+        let (mut promises, now) = (Promises::default(), Instant::now());
+        promises.has_left(&node("a"), 1000, now);
+        assert_eq!(promises.recent.messages, 0);
+        assert_eq!(promises.promise(&node("b"), 4, 3, now), Some(2));
+        promises.has_left(&node("b"), 1000, now);
+        assert_eq!(promises.recent.messages, 2);
+    }
+
+    #[test]
+    fn promises_end() {
+        let (mut promises, start) = (Promises::default(), Instant::now());
+        let at = |seconds| start + seconds * GOOD_FOR;
+        let (a, b) = (node("a"), node("b"));
+        assert_eq!(promises.promise(&a, 10, 5, start), Some(5));
+        assert_eq!(promises.promise(&b, 10, 5, at(1)), None);
+        assert_eq!(promises.promise(&b, 10, 5, at(2)), Some(5));
+        promises.age(at(10));
+        assert_eq!(promises.older.nodes.len() + promises.recent.nodes.len(), 0);
+    }
+
+    #[test]
+    fn a_promise_is_never_large() {
+        let mut promises = Promises::default();
+        let promised = promises.promise(&node("a"), 1 << 20, 1 << 20, Instant::now());
+        assert_eq!(promised, Some(MOST));
+    }
+}
