@@ -23,7 +23,7 @@ impl Peer {
         }
     }
 
-    /// A sender has said that the node has to be given up ([`Urge::Overflow`]).
+    /// A sender has said that the node has to be given up ([`Urge::Overflow`](super::Urge::Overflow)).
     pub fn give_up(&mut self) -> GivenUp {
         match std::mem::replace(&mut self.state, State::Down) {
             State::GivenUp(conn, text) => {
