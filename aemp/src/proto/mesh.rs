@@ -8,6 +8,7 @@ mod dial;
 mod failures;
 mod global;
 mod inspect;
+mod losses;
 mod nodes;
 mod output;
 mod peers;

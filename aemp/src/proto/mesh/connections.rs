@@ -221,7 +221,7 @@ impl<P: Peers> Mesh<P> {
         };
         if let Phase::Up(node) = &conn.phase {
             let node = node.clone();
-            return self.lost_node(now, &node, text);
+            return self.lose(now, &node, text, None);
         }
         self.tell_lost(id, text);
         self.forget(now, id);

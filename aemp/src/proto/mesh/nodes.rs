@@ -14,7 +14,7 @@ use super::{
 use crate::proto::{
     Time,
     handshake::{Established, HandshakeError},
-    peer::{ConnId, Fired, GivenUp, LinkUp, Loss, LossId, Lost, Standing, Urge},
+    peer::{ConnId, LinkUp, LossId, Standing, Urge},
 };
 
 /// What goes on with another node. There is none for a node with which nothing goes on.
@@ -22,14 +22,14 @@ use crate::proto::{
 pub(super) struct Node {
     pub(super) arbiter: Arbiter,
     pub(super) dial: Option<Dial>,
-    contact: Contact,
+    pub(super) contact: Contact,
     /// Others that say they are this node while it is connected.
     pub(super) doubles: Doubles,
 }
 
 /// Whether a node is connected.
 #[derive(Debug, Default)]
-enum Contact {
+pub(super) enum Contact {
     #[default]
     Apart,
     /// Its connection, and since when.
@@ -39,17 +39,9 @@ enum Contact {
 }
 
 #[derive(Debug)]
-struct Pending {
+pub(super) struct Pending {
     conn: ConnId,
     established: Established,
-}
-
-/// What follows a loss.
-enum Then {
-    /// Its monitors have to fire first.
-    Fire,
-    /// There are none: what was to follow that follows at once.
-    GoOn(Option<Pending>),
 }
 
 impl Node {
@@ -65,7 +57,7 @@ impl Node {
         }
     }
 
-    fn take_up(&mut self) -> Option<(ConnId, Time)> {
+    pub(super) fn take_up(&mut self) -> Option<(ConnId, Time)> {
         let up = self.up()?;
         self.contact = Contact::Apart;
         Some(up)
@@ -87,7 +79,7 @@ impl Node {
     }
 
     /// That loss has been mourned: the connection that is ready, if any.
-    fn end_mourning(&mut self, ended: LossId) -> Option<Option<Pending>> {
+    pub(super) fn end_mourning(&mut self, ended: LossId) -> Option<Option<Pending>> {
         let next = match &mut self.contact {
             Contact::Mourning { loss, next } if *loss == ended => next.take(),
             _ => return None,
@@ -257,7 +249,7 @@ impl<P: Peers> Mesh<P> {
         self.mourn(now, node, lost, text, None);
     }
 
-    fn end_attempts(&mut self, now: Time, node: &NodeId, text: &str) {
+    pub(super) fn end_attempts(&mut self, now: Time, node: &NodeId, text: &str) {
         self.global.cancel_find(node);
         if let Some(dial) = self.node(node).dial.take() {
             for conn in dial.into_trying() {
@@ -296,7 +288,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    fn bring_up(&mut self, now: Time, id: &NodeId, next: Pending) {
+    pub(super) fn bring_up(&mut self, now: Time, id: &NodeId, next: Pending) {
         self.end_dial(now, id);
         let (conn, send) = (next.conn, next.established.send.clone());
         match self.peers.with(id, |peer| peer.link_up(conn, send)) {
@@ -359,83 +351,6 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// A node's connection has ended.
-    pub(super) fn lost_node(&mut self, now: Time, id: &NodeId, text: &str) {
-        self.lose(now, id, text, None);
-    }
-
-    /// A node's connection is no more; another may be ready.
-    fn lose(&mut self, now: Time, id: &NodeId, text: &str, next: Option<Pending>) {
-        let Some((conn, since)) = self.node(id).take_up() else {
-            return;
-        };
-        let lost = self.peers.with(id, |peer| peer.link_down(conn));
-        self.down(now, id, (conn, since), lost, text, next);
-    }
-
-    fn down(
-        &mut self,
-        now: Time,
-        id: &NodeId,
-        (conn, since): (ConnId, Time),
-        lost: Lost,
-        text: &str,
-        next: Option<Pending>,
-    ) {
-        self.conns.remove(&conn);
-        self.seeds.node_down(now, id, now - since, &mut self.random);
-        let then = self.hand_out(id, lost, text, next);
-        self.log(
-            Level::Info,
-            format!("{id} is down (transport_error {id} {text})."),
-        );
-        self.outputs
-            .push_back(Output::NodeDown(id.clone(), text.into()));
-        self.global_node_down(now, id);
-        self.follow_loss(now, id, then);
-    }
-
-    /// A peer has more queued than it may, or something that cannot be sent.
-    pub(super) fn give_up(&mut self, now: Time, id: &NodeId) {
-        match self.peers.with(id, |peer| peer.give_up()) {
-            // By now its connection is lost, or it is given up.
-            GivenUp::Not => {}
-            GivenUp::Later(text) => self.tell_given_up(now, id, &text),
-            GivenUp::Now {
-                conn: Some(conn),
-                text,
-                lost,
-            } => {
-                self.tell_given_up(now, id, &text);
-                self.outputs.push_back(Output::Close { conn });
-                if let Some(up) = self.node(id).take_up() {
-                    self.down(now, id, up, lost, &text, None);
-                }
-            }
-            GivenUp::Now {
-                conn: None,
-                text,
-                lost,
-            } => {
-                self.tell_given_up(now, id, &text);
-                self.end_attempts(now, id, &text);
-                self.mourn(now, id, lost, &text, None);
-            }
-        }
-    }
-
-    fn tell_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
-        const LIMIT: &str = "max_queue_bytes";
-        let limits = self.peers.with(id, |peer| peer.limits());
-        let limit = limits.max_queue_bytes;
-        if text != limits.overflow() {
-            self.log(Level::Error, format!("{id} is given up ({text})"));
-        } else if self.notices.is_due(now, LIMIT, id.as_str()) {
-            let text = format!("{id}: {LIMIT} ({limit}) reached: it is given up");
-            self.log(Level::Warn, text);
-        }
-    }
-
     pub(super) fn stop_nodes(&mut self, now: Time) {
         let nodes: Vec<_> = self.nodes.keys().cloned().collect();
         for id in nodes {
@@ -444,50 +359,6 @@ impl<P: Peers> Mesh<P> {
                 self.lose(now, &id, "node stopped", None);
             } else if self.nodes.get(&id).is_some_and(|node| node.dial.is_some()) {
                 self.unreachable(now, &id, "node stopped");
-            }
-        }
-    }
-
-    /// Hands out the monitors of a loss; a connection that is ready has to wait for them.
-    fn hand_out(&mut self, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) -> Then {
-        let Lost::Fire(Loss { id: loss, monitors }) = lost else {
-            return Then::GoOn(next);
-        };
-        self.node(id).contact = Contact::Mourning { loss, next };
-        self.outputs.push_back(Output::Fire {
-            node: id.clone(),
-            loss,
-            monitors,
-            text: text.into(),
-        });
-        Then::Fire
-    }
-
-    fn follow_loss(&mut self, now: Time, id: &NodeId, then: Then) {
-        if let Then::GoOn(next) = then {
-            match next {
-                Some(next) => self.bring_up(now, id, next),
-                None => self.connect_node(now, id),
-            }
-            self.tidy(id);
-        }
-    }
-
-    fn mourn(&mut self, now: Time, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) {
-        let then = self.hand_out(id, lost, text, next);
-        self.follow_loss(now, id, then);
-    }
-
-    /// The monitors of a loss have fired.
-    pub(super) fn after_fire(&mut self, now: Time, id: &NodeId, loss: LossId) {
-        let node = self.nodes.get_mut(id);
-        let Some(next) = node.and_then(|node| node.end_mourning(loss)) else {
-            return;
-        };
-        match self.peers.with(id, |peer| peer.fired(loss)) {
-            Fired::Again(loss, text) => self.mourn(now, id, Lost::Fire(loss), &text, next),
-            Fired::Not | Fired::Down | Fired::Connecting => {
-                self.follow_loss(now, id, Then::GoOn(next));
             }
         }
     }
