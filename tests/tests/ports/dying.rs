@@ -11,7 +11,7 @@ use std::{
 use aemp::{Monitor, Node, port};
 use tokio::sync::oneshot;
 
-use crate::{Journal, Recorder, death, many_threads, node, on_both, settle, watch, within};
+use crate::{Journal, Recorder, death, many_threads, node, on_both, settle, until, watch, within};
 
 /// Tells when it is being dropped, and then waits until it may end.
 struct Slow {
@@ -244,6 +244,8 @@ fn monitors_that_are_set_around_a_death_fire_once() {
             port.kil("gone");
             setter.join().unwrap();
             death(&port).await;
+            // A port that is dying is one whose other monitors may still be about to fire.
+            until(|| journal.0.lock().unwrap().len() == 50).await;
             let mut heard = journal.take();
             heard.sort_by_key(|note| note.split(' ').next().unwrap().parse::<u32>().unwrap());
             assert_eq!(heard.len(), 50, "{heard:?}");
