@@ -77,14 +77,15 @@ fn of_the_dead_fail() {
         death(&port).await;
         let error = within(port.count()).await.unwrap_err();
         let text = format!("no_such_port cannot monitor nonexistent port {}", port.id());
-        assert_eq!(error.reason().expect("it died").to_string(), text);
-        assert_eq!(error.to_string(), format!("the port died: {text}"));
+        let told = error.reason().expect("it died").to_string();
+        // As long as it is dying, which goes on behind the monitor, it still tells why.
+        assert!(told == text || told == "before", "{told}");
+        assert_eq!(error.to_string(), format!("the port died: {told}"));
         let far: RecorderRef = node.handle(&port.id());
         let error = within(far.count()).await.unwrap_err();
         let told = error.reason().expect("it died").to_string();
-        // As long as it is dying, monitors still hear why.
         assert!(told == text || told == "before", "{told}");
-        assert_eq!(node.port_count(), 0);
+        until(|| node.port_count() == 0).await;
     });
 }
 
@@ -119,7 +120,7 @@ fn end_when_the_port_dies() {
             text == "with a call in the queue" || text.starts_with("no_such_port"),
             "{text}"
         );
-        assert_eq!(node.port_count(), 0);
+        until(|| node.port_count() == 0).await;
     });
 }
 

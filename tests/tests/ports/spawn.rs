@@ -331,7 +331,10 @@ fn messages_wait_for_the_init_function() {
         });
         within(gate.notified()).await;
         until(|| journal.0.lock().unwrap().len() == 4).await;
-        assert_eq!(journal.take(), ["init 2", "1", "2", "3"]);
+        let mut notes = journal.take();
+        // What the init function sends itself has another sender, and no order with the rest.
+        notes.retain(|note| note != "3");
+        assert_eq!(notes, ["init 2", "1", "2"]);
     });
 }
 
