@@ -55,6 +55,8 @@ pub(crate) struct Active<'a> {
     before: usize,
     /// Whether that has something to send when its handler returns.
     later: bool,
+    /// Whether that returns soon.
+    quick: bool,
 }
 
 impl<'a> Active<'a> {
@@ -69,6 +71,8 @@ impl<'a> Active<'a> {
             seat,
             before,
             later: seat::set_later(false),
+            // Between the ports that it runs nothing takes long.
+            quick: seat::set_quick(true),
         })
     }
 
@@ -113,6 +117,7 @@ impl Drop for Active<'_> {
             seat::restore(self.before);
         }
         seat::set_later(self.later);
+        seat::set_quick(self.quick);
         if !rest.is_empty() {
             self.scheduler.hand_over(&mut rest);
         }
@@ -299,7 +304,7 @@ impl Drop for Blocking {
 }
 
 /// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
-pub(super) struct Occupied(Option<(Arc<Seat>, Before, bool)>);
+pub(super) struct Occupied(Option<(Arc<Seat>, Before, [bool; 2])>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
@@ -313,15 +318,17 @@ impl Occupied {
         };
         let before = seat.enter(port.number());
         seat.next_message(handler);
-        Self(Some((seat, before, seat::set_handling(true))))
+        let quick = seat::set_quick(port.is_likely_quick());
+        Self(Some((seat, before, [seat::set_handling(true), quick])))
     }
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        if let Some((seat, before, handling)) = self.0.take() {
+        if let Some((seat, before, [handling, quick])) = self.0.take() {
             seat.leave(before);
             seat::set_handling(handling);
+            seat::set_quick(quick);
             seat::after_async_handler();
         }
     }

@@ -9,12 +9,17 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    task::Waker,
 };
 
 use crossbeam_deque::{Stealer, Worker};
-use tokio::sync::Notify;
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::Notify,
+};
 
 use super::{scheduler::Work, watch};
+use crate::guard;
 
 /// How many nodes a thread has seats at; the one that it has not used for longest goes first.
 const SEATS: usize = 8;
@@ -236,6 +241,25 @@ pub(super) fn steal_from(other: &Seat) -> Option<Work> {
             }
         }
     })
+}
+
+/// Wakes a task: that of a caller, for example. A worker is the only one to run what its task has woken last, and if that goes on for long,
+/// because it is a handler that is not known to be quick, the woken one waits for it. So it is pushed from that place.
+pub(crate) fn wake(waker: Waker) {
+    guard::wake(waker);
+    let handling = active() != 0 || HANDLING.try_with(Cell::get).unwrap_or_default();
+    if handling && !QUICK.get() {
+        displace();
+    }
+}
+
+#[cold]
+fn displace() {
+    if let Ok(runtime) = Handle::try_current()
+        && runtime.runtime_flavor() != RuntimeFlavor::CurrentThread
+    {
+        runtime.spawn(async {});
+    }
 }
 
 /// Wakes a connection's writer; within a handler, when that has returned.

@@ -41,7 +41,7 @@ pub(crate) fn start<P: Port>(
     message: P::Msg,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    {
+    let room = {
         // Only what is in the cell is seen by those who queue a kill.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
@@ -53,12 +53,13 @@ pub(crate) fn start<P: Port>(
             return None;
         }
         work::put_back(&mut inner.queue, rest);
-        inner.has_in_hand(1);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
-    }
+        inner.has_in_hand(1)
+    };
+    room.tell();
     let handler = message.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
@@ -121,7 +122,9 @@ impl<P: Port> Orphan<P> {
         }
         inner.extras().waiting = None;
         inner.state = Some(state);
-        inner.has_in_hand(0);
+        let room = inner.has_in_hand(0);
+        drop(inner);
+        room.tell();
         true
     }
 }

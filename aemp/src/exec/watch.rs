@@ -115,11 +115,13 @@ impl Watch {
     fn run(&self) {
         let mut idle = 0;
         loop {
-            let busy = {
+            // What fails here fails for one look.
+            let busy = guard::run(|| {
                 let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|watched| watched.node.is_alive());
                 all.iter_mut().fold(false, |busy, one| one.look() | busy)
-            };
+            });
+            let busy = busy.unwrap_or(true);
             idle = if busy { 0 } else { idle + 1 };
             if idle < IDLE {
                 thread::sleep(TICK);

@@ -77,8 +77,7 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
         return None;
     }
     if let Some(state) = inner.state.take() {
-        let queue = take_queue(&mut inner, None);
-        return Some((state, queue));
+        return Some((state, take_queue(inner, None)));
     }
     let init = inner.extras.as_mut().and_then(|extras| extras.init.take());
     drop(inner);
@@ -93,13 +92,13 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     });
     match made.unwrap_or_else(Err) {
         Ok(state) => {
-            let mut inner = cell.lock();
+            let inner = cell.lock();
             if inner.queue.is_dead() {
                 drop(inner);
                 guard::discard(state);
                 return None;
             }
-            Some((state, take_queue(&mut inner, None)))
+            Some((state, take_queue(inner, None)))
         }
         Err(reason) => {
             die_unborn(cell, &reason);
@@ -117,10 +116,25 @@ fn handle_batch<P: Port>(
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
     while let Some(envelope) = pop(queue) {
+        turn.next_message(envelope.handler());
+        let mut began = None;
+        let envelope = match envelope {
+            Envelope::Unread(kept) => {
+                began = Some(Instant::now());
+                match cell.read_late(*kept) {
+                    Ok(Some(read)) => read,
+                    Ok(None) if turn.did_one() => return Batch::Turn,
+                    Ok(None) => continue,
+                    Err(reason) => return Batch::Died(reason),
+                }
+            }
+            read => read,
+        };
         let handler = envelope.handler();
         turn.next_message(handler);
-        let unknown = !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
-        let began = unknown.then(Instant::now);
+        if !timeless && pace::is_unknown(cell.pace(), P::record(), handler) {
+            began.get_or_insert_with(Instant::now);
+        }
         let done = match envelope {
             Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
             Envelope::User(message) => state.handle(&mut cx, message),
@@ -139,6 +153,7 @@ fn handle_batch<P: Port>(
                 done
             }
             Envelope::Kill(reason) => return Batch::Died(reason),
+            Envelope::Unread(_) => unreachable!("it has just been read"),
         };
         if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
             return Batch::Died(reason);
@@ -187,13 +202,13 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
         inner.state = Some(state);
-        inner.has_in_hand(0);
+        let room = inner.has_in_hand(0);
         drop(inner);
+        room.tell();
         drop((spare, unused));
         return None;
     }
-    let queue = take_queue(&mut inner, spare);
-    Some((state, queue))
+    Some((state, take_queue(inner, spare)))
 }
 
 /// Puts state and what is left of the queue back; the caller schedules the port.
@@ -207,7 +222,9 @@ pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     }
     inner.state = Some(state);
     put_back(&mut inner.queue, rest);
-    inner.has_in_hand(0);
+    let room = inner.has_in_hand(0);
+    drop(inner);
+    room.tell();
 }
 
 pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {

@@ -13,6 +13,7 @@ use super::{Net, lock};
 use crate::{
     Node,
     db::machine::Sink,
+    exec::slice::give_way,
     guard,
     node::strand::Strand,
     proto::{
@@ -84,7 +85,7 @@ pub(super) async fn keep_time(net: Net) {
 pub(super) async fn flush(net: Net) {
     loop {
         net.0.staged.notified().await;
-        tokio::task::yield_now().await;
+        give_way().await;
         net.ask(|mesh, now| mesh.flush(now));
     }
 }

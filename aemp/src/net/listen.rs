@@ -8,7 +8,7 @@ use super::{
     Acceptor, Net, Stream,
     connection::{self, Made},
 };
-use crate::{node::log::Line, proto::mesh::Level};
+use crate::{exec::slice::give_way, node::log::Line, proto::mesh::Level};
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub(super) async fn accept(net: Net, listener: Acceptor) {
         turn += 1;
         if turn % TURN == 0 {
             // Thousands may come at once, and established connections must not wait for all of them.
-            tokio::task::yield_now().await;
+            give_way().await;
         }
     }
 }

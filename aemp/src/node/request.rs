@@ -46,8 +46,6 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// What the requests cost, for `max_requests_per_second`.
     pub(crate) cost: u64,
-    /// Whether a port cannot bear more, so that the connection has to end.
-    pub(crate) too_much: bool,
 }
 
 impl Brought {
@@ -57,7 +55,6 @@ impl Brought {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
-            too_much: false,
         }
     }
 }
@@ -89,7 +86,7 @@ impl Node {
             Some(port) => {
                 match port.deliver(Some(from.id()), packet)? {
                     Pushed::Wake => scheduler::schedule(port),
-                    Pushed::Backlog => brought.too_much |= self.is_full(from, &*port, &name),
+                    Pushed::Backlog => self.end_if_full(from, port, &name),
                     Pushed::Queued | Pushed::Dead => {}
                 }
                 Ok(())

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
+use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
-    credit::{Asking, MOST, Room},
+    credit::{self, Asking, MOST},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -35,6 +35,9 @@ pub(crate) enum Envelope<M> {
     User(M),
     /// A message from another node, for ports that ask where their messages come from.
     From(Box<(NodeId, M)>),
+    /// A message from another node that has still to be read, for a port that is not known to read quickly: what reads arguments is
+    /// the user's, and must not take the time of the connection.
+    Unread(Box<(NodeId, KeptPacket)>),
     Job(Box<Job>),
     Kill(Reason),
 }
@@ -55,6 +58,19 @@ pub(crate) struct Inner<P: Port> {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
+/// What waits for room in a port's queue, if the queue has a bound.
+#[must_use = "the senders that wait are told outside of the port's lock"]
+pub(crate) struct Room(Option<Arc<Notify>>);
+
+impl Room {
+    /// Those that wait look again. Their wakers are foreign code.
+    pub(crate) fn tell(self) {
+        if let Some(room) = self.0 {
+            guard::shielded(|| room.notify_waiters());
+        }
+    }
+}
+
 impl<P: Port> Inner<P> {
     pub(crate) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
@@ -65,14 +81,16 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
-    /// So many messages are in hand: taken, but not handled yet. If those who wait for room may go on, they are told.
-    pub(crate) fn has_in_hand(&mut self, messages: usize) {
-        if let Some(extras) = &mut self.extras
-            && let Some(bound) = &mut extras.bound
-        {
+    /// So many messages are in hand: taken, but not handled yet. There may be room now, which is to be told when the port's lock is free.
+    pub(crate) fn has_in_hand(&mut self, messages: usize) -> Room {
+        let bound = self
+            .extras
+            .as_mut()
+            .and_then(|extras| extras.bound.as_mut());
+        Room(bound.map(|bound| {
             bound.in_hand = messages;
-            bound.room.notify_waiters();
-        }
+            Arc::clone(&bound.room)
+        }))
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -83,13 +101,13 @@ impl<P: Port> Inner<P> {
     }
 
     /// As [`AnyPort::room_for`].
-    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         let queued = self.queue.len();
         let alive = !self.queue.is_dead();
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {
             Some(bound) => bound.room_for(node, queued, asking, now),
-            None => Room::Free(MOST),
+            None => credit::Room::Free(MOST),
         }
     }
 }
@@ -101,7 +119,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Kill(_) => CLOSURE,
+            Self::Job(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
         }
     }
 }
@@ -186,9 +204,75 @@ impl<P: Port> Cell<P> {
         inner.queue.push(envelope)
     }
 
+    /// Whether the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
+    /// reading included.
+    fn reads_quickly(&self) -> bool {
+        self.pace.is_trusted() || self.node.scheduler().is_timeless()
+    }
+
+    #[cold]
+    fn deliver_unread(
+        &self,
+        origin: &NodeId,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Pushed, DecodeError> {
+        match message.keep(self.node.limits()) {
+            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((origin.clone(), packet))))),
+            Err(error) if error.is_malformed() => Err(error),
+            Err(error) => Ok(self.kill(Reason::die(error))),
+        }
+    }
+
+    fn decoding(&self) -> Decoding<'_> {
+        Decoding {
+            node: &self.node,
+            port: self.pace.number(),
+        }
+    }
+
+    /// Reads a message, or says what becomes of one that is not understood.
+    fn read(
+        &self,
+        origin: Option<&NodeId>,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Result<Envelope<P::Msg>, Unread>, DecodeError> {
+        let cx = self.decoding();
+        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
+        let read = guard::run(|| P::Msg::read(message, &cx));
+        let read = read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))?;
+        Ok(read.map(|message| match origin {
+            Some(node) if P::Msg::USES_ORIGIN => Envelope::From(Box::new((node.clone(), message))),
+            _ => Envelope::User(message),
+        }))
+    }
+
+    /// Reads a message that was delivered unread. `None` if it is not understood, which is dealt with.
+    ///
+    /// # Errors
+    ///
+    /// The reason that the port dies of.
+    pub(crate) fn read_late(
+        &self,
+        (origin, packet): (NodeId, KeptPacket),
+    ) -> Result<Option<Envelope<P::Msg>>, Reason> {
+        let _scope = self.node.decoding();
+        let read = packet
+            .reader()
+            .and_then(|mut message| self.read(Some(&origin), &mut message));
+        match read {
+            Ok(Ok(envelope)) => Ok(Some(envelope)),
+            Ok(Err(Unread::Dies(reason))) => Err(reason),
+            Ok(Err(unread)) => {
+                self.not_understood(unread);
+                Ok(None)
+            }
+            Err(error) => Err(Reason::die(error)),
+        }
+    }
+
     /// Does what becomes of a message that the port does not understand.
     #[cold]
-    fn not_understood(&self, cx: &Decoding<'_>, unread: Unread) -> Pushed {
+    fn not_understood(&self, unread: Unread) -> Pushed {
         match unread {
             Unread::Dies(reason) => return self.kill(reason),
             Unread::Dropped(text) => {
@@ -196,7 +280,7 @@ impl<P: Port> Cell<P> {
                 let text = format_args!("port {port} does not understand a message: {text}");
                 self.node.complain(&port, text);
             }
-            Unread::Refused { to, text } => FarReply::new(cx, to).refuse(&text),
+            Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }
         Pushed::Queued
     }
@@ -270,26 +354,19 @@ impl<P: Port> AnyPort for Cell<P> {
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
-        let cx = Decoding {
-            node: &self.node,
-            port: self.number(),
-        };
-        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
-        let read = guard::run(|| P::Msg::read(message, &cx));
-        let envelope = match read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))? {
-            Ok(message) => match origin {
-                Some(node) if P::Msg::USES_ORIGIN => {
-                    Envelope::From(Box::new((node.clone(), message)))
-                }
-                _ => Envelope::User(message),
-            },
+        if let Some(node) = origin
+            && !self.reads_quickly()
+        {
+            return self.deliver_unread(node, message);
+        }
+        match self.read(origin, message)? {
+            Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is read for its syntax alone, which is the connection's concern.
                 while message.skip()? {}
-                return Ok(self.not_understood(&cx, unread));
+                Ok(self.not_understood(unread))
             }
-        };
-        Ok(self.enqueue(envelope))
+        }
     }
 
     fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()> {
@@ -331,7 +408,7 @@ impl<P: Port> AnyPort for Cell<P> {
         self.lock().queue.len()
     }
 
-    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         self.lock().room_for(node, asking, now)
     }
 
@@ -379,13 +456,15 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
     }
 }
 
-/// Takes what is queued, leaving the port marked as at work.
+/// Takes what is queued, leaving the port marked as at work, and unlocked.
 pub(crate) fn take_queue<P: Port>(
-    inner: &mut Inner<P>,
+    mut inner: MutexGuard<'_, Inner<P>>,
     spare: Option<Envelopes<Envelope<P::Msg>>>,
 ) -> Queued<P> {
     let taken = inner.queue.take(spare);
-    inner.has_in_hand(taken.len());
+    let room = inner.has_in_hand(taken.len());
+    drop(inner);
+    room.tell();
     taken
 }
 

@@ -1,10 +1,10 @@
 //! How a port dies.
 //!
-//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, and its
-//! state, its queue and what belongs to it are dropped, which may take as long as the user's code likes. Then its monitors fire. They
-//! stay in the port until their turn, so that one whose guard is dropped meanwhile does not fire, and one that is set
-//! meanwhile hears the reason as well. The port is *dead* as soon as the last of its monitors is about to fire: who has heard that it has died, and
-//! everybody who comes now, hears that there is no such port.
+//! A port is alive, dying, or dead. It is *dying* from the moment that its end is decided: what is sent to it vanishes, it is
+//! in no count any more, and its state, its queue and what belongs to it are dropped, which may take as long as the user's
+//! code likes. Then its monitors fire. They stay in the port until their turn, so that one whose guard is dropped meanwhile does not
+//! fire, and one that is set meanwhile hears the reason as well. The port is *dead* as soon as the last of its monitors is about to
+//! fire: those that have heard that it has died, and those that come now, hear that there is no such port.
 
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub(crate) fn die<P: Port>(
     let node = cell.node();
     let _dying = node.dying();
     let (queue, idle, extras) = begin_to_die(cell, reason);
+    // The sender of a message that is found dropped finds that the port does not count any more.
+    node.retire(cell.number());
     guard::discard(state);
     guard::discard(idle);
     drop_queue(taken);
@@ -60,8 +62,6 @@ fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
     // monitors the port again would be called for ever.
     let last = cell.last_monitor();
     let mut next = cell.next_monitor(last);
-    // Who hears of its death finds that it does not count any more.
-    cell.node().retire(cell.number());
     let any = next.is_some();
     while let Some(action) = next {
         action.fire(reason);

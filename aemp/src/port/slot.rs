@@ -8,7 +8,7 @@ use std::{
 
 use aemp_codec::{DecodeError, KeptPacket, PacketReader};
 
-use crate::{CallError, Node, Reason, guard};
+use crate::{CallError, Node, Reason, exec::seat, guard};
 
 /// Holds one answer until the caller takes it, and tells who answers whether the caller is still there.
 ///
@@ -94,9 +94,9 @@ impl<T> Slot<T> {
         let replier = inner.replier.take();
         drop(inner);
         if let State::Waiting(waker) = before {
-            guard::wake(waker);
+            seat::wake(waker);
         }
-        replier.into_iter().for_each(guard::wake);
+        replier.into_iter().for_each(seat::wake);
     }
 
     pub(crate) fn fail(&self, error: CallError) {
@@ -140,7 +140,7 @@ impl<T> Slot<T> {
         let replier = inner.replier.take();
         drop(inner);
         guard::discard(before);
-        replier.into_iter().for_each(guard::wake);
+        replier.into_iter().for_each(seat::wake);
     }
 
     /// Whether an answer would still be taken.

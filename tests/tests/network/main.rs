@@ -1,5 +1,7 @@
 //! Several nodes of one process over loopback, and what strangers send them.
 
+mod again;
+mod blocking;
 mod calls;
 mod common;
 mod connecting;

@@ -70,7 +70,9 @@ fn a_death_ends_it() {
             "die boom 0"
         );
         let gone = format!("no_such_port cannot monitor nonexistent port {}", port.id());
-        assert_eq!(reason(within(cal!(node, port, "count")).await), gone);
+        // As long as it is dying, it still tells why.
+        let after = reason(within(cal!(node, port, "count")).await);
+        assert!(after == gone || after == "die boom 0", "{after}");
         let port = node.port(Recorder::default());
         let mut kept = cal!(node, port, "keep");
         assert!(poll_once(&mut kept).await.is_pending());

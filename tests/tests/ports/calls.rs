@@ -81,7 +81,9 @@ fn of_the_dead_fail() {
         assert_eq!(error.to_string(), format!("the port died: {text}"));
         let far: RecorderRef = node.handle(&port.id());
         let error = within(far.count()).await.unwrap_err();
-        assert_eq!(error.reason().expect("it died").to_string(), text);
+        let told = error.reason().expect("it died").to_string();
+        // As long as it is dying, monitors still hear why.
+        assert!(told == text || told == "before", "{told}");
         assert_eq!(node.port_count(), 0);
     });
 }

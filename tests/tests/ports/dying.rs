@@ -11,7 +11,7 @@ use std::{
 use aemp::{Monitor, Node, port};
 use tokio::sync::oneshot;
 
-use crate::{Journal, Recorder, death, many_threads, node, on_both, settle, watch, within};
+use crate::{Journal, Recorder, death, many_threads, node, on_both, settle, until, watch, within};
 
 /// Tells when it is being dropped, and then waits until it may end.
 struct Slow {
@@ -100,6 +100,7 @@ fn who_comes_meanwhile_hears_why() {
         let dying = Dying::new(&node);
         let id = dying.port.id();
         dying.begin("gone");
+        assert_eq!(node.port_count(), 0, "it does not count any more");
         let by_handle = watch(&dying.port);
         let far: SlowRef = node.handle(&id);
         let by_id = watch(&far);
@@ -243,7 +244,8 @@ fn monitors_that_are_set_around_a_death_fire_once() {
             }
             port.kil("gone");
             setter.join().unwrap();
-            death(&port).await;
+            // The last may be about to fire.
+            until(|| journal.0.lock().unwrap().len() >= 50).await;
             let mut heard = journal.take();
             heard.sort_by_key(|note| note.split(' ').next().unwrap().parse::<u32>().unwrap());
             assert_eq!(heard.len(), 50, "{heard:?}");

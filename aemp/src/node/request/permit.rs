@@ -70,15 +70,16 @@ impl Node {
         true
     }
 
-    /// Whether as many messages wait for a port as may.
-    pub(super) fn is_full(&self, from: &Remote, port: &dyn AnyPort, name: &str) -> bool {
+    /// Ends a port for which as many messages wait as may: dropping one would be a hole, and its connection is also that of others. What
+    /// is dropped then, and what its monitors do, is the user's, and so not for the task that reads the connection.
+    pub(super) fn end_if_full(&self, from: &Remote, port: Arc<dyn AnyPort>, name: &str) {
         let most = self.costs().max_port_queue;
-        let full = port.queue_len() >= most;
-        if full {
-            let so = format!("{} takes no more, the connection is ended", short(name));
-            reached(from, "max_port_queue", most, &so);
+        if port.queue_len() < most {
+            return;
         }
-        full
+        let so = format!("{} takes no more, and is ended", short(name));
+        let reason = Reason::die(reached(from, "max_port_queue", most, &so));
+        self.aside(move || port.perish(&reason));
     }
 
     /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.

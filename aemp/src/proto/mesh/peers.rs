@@ -21,10 +21,10 @@ pub struct PeerMap {
     urges: Vec<(NodeId, Urge)>,
 }
 
-/// What senders do between two locks.
-struct Between(Act);
+type Act = dyn FnMut(&NodeId, &mut Peer) -> Urge + Send;
 
-type Act = Box<dyn FnMut(&NodeId, &mut Peer) -> Urge + Send>;
+/// What senders do between two locks.
+struct Between(Box<Act>);
 
 impl fmt::Debug for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
