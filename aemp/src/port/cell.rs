@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
-    credit::{Asking, MOST, Room},
+    credit::{self, Asking, MOST},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -101,13 +101,13 @@ impl<P: Port> Inner<P> {
     }
 
     /// As [`AnyPort::room_for`].
-    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+    fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         let queued = self.queue.len();
         let alive = !self.queue.is_dead();
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {
             Some(bound) => bound.room_for(node, queued, asking, now),
-            None => Room::Free(MOST),
+            None => credit::Room::Free(MOST),
         }
     }
 }
@@ -408,7 +408,7 @@ impl<P: Port> AnyPort for Cell<P> {
         self.lock().queue.len()
     }
 
-    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> Room {
+    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         self.lock().room_for(node, asking, now)
     }
 

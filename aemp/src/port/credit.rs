@@ -69,11 +69,7 @@ impl Bound {
         }
         match first {
             Some(false) => return Room::Free(1),
-            Some(true) => {
-                self.waiting += 1;
-                // It has less left than before, which others may have.
-                self.room.notify_waiters();
-            }
+            Some(true) => self.waiting += 1,
             None => {}
         }
         Room::Full(Arc::clone(&self.room))

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Remote, credit::Ask};
 use crate::{
-    Node,
+    Node, guard,
     node::task::{Ending, owned},
     port::{
         any::AnyPort,
@@ -51,9 +51,11 @@ impl Remote {
         };
         let messages = match port.room_for(&self.id, asking, Instant::now()) {
             Room::Free(messages) => messages,
-            Room::Full(_) => {
+            Room::Full(room) => {
                 waiting.insert(name.into(), ask);
                 drop(waiting);
+                // It has less left than it had, which others may have now.
+                guard::shielded(|| room.notify_waiters());
                 return self.grant_later(node, name.into(), Arc::downgrade(&port));
             }
         };
