@@ -216,7 +216,7 @@ pub(super) fn set_blocking(blocking: bool) {
     });
 }
 
-/// Puts work into the deque of the seat that is in use. To be called while this thread is [active](active).
+/// Puts work into the deque of the seat that is in use. To be called while this thread is active.
 #[inline]
 pub(super) fn push(work: Work) {
     OWN.with_borrow(|own| own[0].deque.push(work));
