@@ -76,6 +76,14 @@ impl<'a> Active<'a> {
         })
     }
 
+    /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user that reads arguments is
+    /// part of it.
+    pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
+        let active = Self::begin(scheduler)?;
+        let before = Some(active.seat.enter(seat::NO_PORT));
+        Some(Delivering { active, before })
+    }
+
     /// Runs a port for so many messages at most; how many it has handled, and one for itself.
     fn run(&self, work: Work, messages: usize) -> usize {
         let quick = seat::set_quick(work.is_likely_quick());
@@ -120,6 +128,20 @@ impl Drop for Active<'_> {
         seat::set_quick(self.quick);
         if !rest.is_empty() {
             self.scheduler.hand_over(&mut rest);
+        }
+    }
+}
+
+/// A connection delivers for as long as this lives.
+pub(crate) struct Delivering<'a> {
+    active: Active<'a>,
+    before: Option<Before>,
+}
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.active.seat.leave(before);
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::guard;
 /// How many nodes a thread has seats at; the one that it has not used for longest goes first.
 const SEATS: usize = 8;
 
+/// What a connection runs while it delivers; no port has that number.
+pub(super) const NO_PORT: u64 = 0;
+
 /// What others see of a seat.
 pub(crate) struct Seat {
     /// Whose: the address of the node's scheduler.

@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     scheduler::Scheduler,
-    seat::{Running, Seat},
+    seat::{self, Running, Seat},
 };
 use crate::{Node, WeakNode, guard};
 
@@ -254,6 +254,9 @@ fn let_go<T: Send + 'static>(held: T) {
 impl Stuck {
     fn tell(&self, node: &Node, now: Instant) -> String {
         let took = (now - self.since).as_secs_f64();
+        if self.port == seat::NO_PORT {
+            return format!("what reads the arguments of a message, for {took:.1} s");
+        }
         match node.port_by_number(self.port) {
             Some(port) => {
                 let (handler, what) = (port.handler_name(self.handler), port.type_name());

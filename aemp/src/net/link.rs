@@ -287,7 +287,7 @@ impl Pump<'_> {
     /// Delivers complete packets. The ports that they wake are handed to the drainers, all at once: no handler runs on this task.
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
-        let _gathered = Active::begin(net.node().scheduler());
+        let _gathered = Active::delivering(net.node().scheduler());
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
