@@ -6,7 +6,7 @@ use super::{
     current, pace,
     plan::Ticket,
     scheduler::{Scheduler, When, Work, schedule},
-    seat::{self, Before, Seat},
+    seat::{self, Before, Mine, Seat},
     slice::Slice,
     watch,
 };
@@ -50,7 +50,7 @@ impl Turn<'_> {
 /// drainers.
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
-    seat: Arc<Seat>,
+    seat: Mine,
     /// What the thread was doing: a handler may run another runtime within itself.
     before: usize,
     /// Whether that has something to send when its handler returns.
@@ -85,8 +85,8 @@ impl<'a> Active<'a> {
     }
 
     /// Runs a port for so many messages at most; how many it has handled, and one for itself.
-    fn run(&self, work: Work, messages: usize) -> usize {
-        let quick = seat::set_quick(work.is_likely_quick());
+    fn run(&self, work: Work, is_quick: bool, messages: usize) -> usize {
+        let quick = seat::set_quick(is_quick);
         let before = self.seat.enter(work.number());
         let mut turn = Turn {
             left: messages,
@@ -208,7 +208,7 @@ impl Drainer {
             if !trusted {
                 self.call_others(&active.seat);
             }
-            let done = active.run(work, TURN.min(budget));
+            let done = active.run(work, trusted, TURN.min(budget));
             budget = budget.saturating_sub(done);
             slice.did(1);
             if !trusted {
@@ -263,25 +263,23 @@ thread_local! {
 
 /// Runs the port here and now if it is trusted with that handler: a caller that would only wait for it helps instead. Otherwise, and
 /// inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
-pub(crate) fn help(work: Work, handler: u32) {
-    let scheduler = work.node().scheduler();
+pub(crate) fn help(scheduler: &Scheduler, work: Work, handler: u32) {
     if seat::active() != 0 || !work.trusts(handler) || !scheduler.is_here() || current::has_span() {
         return schedule(work);
     }
-    let scheduler = scheduler.clone();
-    let Some(active) = Active::begin(&scheduler) else {
+    let Some(active) = Active::begin(scheduler) else {
         return schedule(work);
     };
     let runs = RUNS_IN_PLACE.get().wrapping_add(1);
     RUNS_IN_PLACE.set(runs);
     if runs.is_multiple_of(SAMPLE) {
         let (timed, began) = (Arc::clone(&work), Instant::now());
-        active.run(work, IN_PLACE);
+        active.run(work, true, IN_PLACE);
         if pace::is_doubtful(began.elapsed()) {
             timed.pace().demote();
         }
     } else {
-        active.run(work, IN_PLACE);
+        active.run(work, true, IN_PLACE);
     }
     follow(&active);
 }
@@ -293,7 +291,7 @@ fn follow(active: &Active<'_>) {
         if !next.is_likely_quick() {
             return schedule(next);
         }
-        active.run(next, IN_PLACE);
+        active.run(next, true, IN_PLACE);
     }
 }
 
@@ -309,7 +307,7 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
             return;
         };
         seat::set_blocking(true);
-        active.run(work, TURN);
+        active.run(work, false, TURN);
         seat::set_blocking(false);
     });
 }
@@ -326,7 +324,7 @@ impl Drop for Blocking {
 }
 
 /// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
-pub(super) struct Occupied(Option<(Arc<Seat>, Before, [bool; 2])>);
+pub(super) struct Occupied(Option<(Mine, Before, [bool; 2])>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {

@@ -22,7 +22,7 @@ use super::mortal::Mortal;
 use super::{
     drainer,
     plan::{By, Plan, Ticket},
-    seat::{self, Seat},
+    seat::{self, Mine, Seat},
     watch,
 };
 use crate::{Node, port::any::AnyPort};
@@ -191,7 +191,7 @@ impl Scheduler {
     }
 
     /// This thread's seat.
-    pub(super) fn seat(&self) -> Option<Arc<Seat>> {
+    pub(super) fn seat(&self) -> Option<Mine> {
         seat::own(self.address(), |new| {
             let seats = self.0.seats.write();
             let mut seats = seats.unwrap_or_else(PoisonError::into_inner);

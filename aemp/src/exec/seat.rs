@@ -4,7 +4,9 @@
 use std::{
     cell::{Cell, RefCell},
     fs,
+    ops::Deref,
     path::PathBuf,
+    rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -57,10 +59,24 @@ pub(super) struct Running {
     pub(super) blocking: bool,
 }
 
+/// A thread's own seat. It is counted apart, because each run of a port takes one, and should not pay for what threads share.
+#[derive(Clone)]
+pub(crate) struct Mine(Rc<Counted>);
+
+struct Counted(Arc<Seat>);
+
+impl Deref for Mine {
+    type Target = Arc<Seat>;
+
+    fn deref(&self) -> &Arc<Seat> {
+        &self.0.0
+    }
+}
+
 /// The thread's own part of it.
 struct Own {
     deque: Worker<Work>,
-    seat: Arc<Seat>,
+    seat: Mine,
 }
 
 thread_local! {
@@ -144,7 +160,7 @@ pub(crate) struct Before {
 }
 
 /// The seat of this thread at a scheduler, made if it has none; `made` is told of a new one.
-pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Arc<Seat>> {
+pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Mine> {
     OWN.try_with(|own| {
         let mut own = own.borrow_mut();
         match own.iter().position(|own| own.seat.scheduler == scheduler) {
@@ -157,7 +173,7 @@ pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Arc
                 own.insert(0, new);
             }
         }
-        Arc::clone(&own[0].seat)
+        own[0].seat.clone()
     })
     .ok()
 }
@@ -176,6 +192,7 @@ impl Own {
             thread: fs::read_link("/proc/thread-self").ok(),
             seen: Mutex::default(),
         });
+        let seat = Mine(Rc::new(Counted(seat)));
         Self { deque, seat }
     }
 }

@@ -207,7 +207,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 match port.push(message) {
                     // A limit is to be kept whatever the handler does.
                     Pushed::Wake if self.waiting.limit.is_none() => {
-                        drainer::help(Arc::<dyn LocalPort<M>>::clone(port), handler);
+                        let work = Arc::<dyn LocalPort<M>>::clone(port);
+                        drainer::help(port.node().scheduler(), work, handler);
                     }
                     Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
                     Pushed::Queued | Pushed::Backlog => {}

@@ -336,11 +336,13 @@ impl<P: Port> AnyPort for Cell<P> {
             drop(reason);
             return Pushed::Dead;
         }
-        let extras = inner.extras();
-        // Whoever starts a handler that waits has to know, and looks through no queue for it.
-        extras.killed.get_or_insert_with(|| reason.clone());
-        if let Some(waiting) = &extras.waiting {
-            waiting.notify_one();
+        // The start of a handler that waits has to know, and looks through no queue for it. Nothing starts before the kill of an idle port.
+        if !matches!(inner.queue, Queue::Idle) {
+            let extras = inner.extras();
+            extras.killed.get_or_insert_with(|| reason.clone());
+            if let Some(waiting) = &extras.waiting {
+                waiting.notify_one();
+            }
         }
         inner.queue.push(Envelope::Kill(reason))
     }
@@ -480,6 +482,19 @@ pub(crate) fn begin_to_die<P: Port>(
 }
 
 impl<P: Port> Cell<P> {
+    /// A dying port that has neither monitors nor a name is dead. Whether it is that.
+    pub(crate) fn is_dead_if_bare(&self) -> bool {
+        let mut inner = self.lock();
+        if inner.extras.is_some() {
+            return false;
+        }
+        if let Queue::Dying(reason) = &mut inner.queue {
+            let reason = mem::take(reason);
+            inner.queue = Queue::Dead(reason);
+        }
+        true
+    }
+
     /// The number of the monitor that was set last; zero if there is none.
     pub(crate) fn last_monitor(&self) -> u64 {
         let inner = self.lock();

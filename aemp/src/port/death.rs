@@ -48,8 +48,10 @@ pub(crate) fn die<P: Port>(
     if let Some(extras) = extras {
         extras.end(reason);
     }
-    let monitored = fire_monitors(cell, reason);
-    node.forget(&**cell, cell.tidy().as_deref());
+    let bare = cell.is_dead_if_bare();
+    let monitored = !bare && fire_monitors(cell, reason);
+    let name = if bare { None } else { cell.tidy() };
+    node.forget(&**cell, name.as_deref());
     if !monitored && !reason.is_normal() {
         complain(node, &**cell, reason);
     }
