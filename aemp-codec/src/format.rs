@@ -1,6 +1,7 @@
 //! Which wire formats there are, and how formats from other crates join them.
 
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -136,7 +137,11 @@ impl Format {
     }
 
     /// Begins a packet at the end of `out`.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a writer is large, and costs more to move than to make"
+    )]
+    #[inline(always)]
     pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
         match self {
             #[cfg(feature = "postcard")]
@@ -155,7 +160,11 @@ impl Format {
     ///
     /// When it is malformed already at its beginning, or anywhere (formats from
     /// other crates, which decode a packet as a whole).
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a reader is large, and costs more to move than to make"
+    )]
+    #[inline(always)]
     pub fn reader<'a>(
         &self,
         packet: &'a [u8],
@@ -181,8 +190,12 @@ impl fmt::Display for Format {
 
 impl PartialEq for Format {
     /// Formats of the same name are the same.
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        match (self, other) {
+            (Self::Custom(_), _) | (_, Self::Custom(_)) => self.name() == other.name(),
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a port takes: the generated message enum, and how it travels.
 
+use std::borrow::Cow;
+
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
 use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
@@ -37,22 +39,14 @@ pub trait Message: Sized + Send + 'static {
     ///
     /// As [`decode`](Self::decode): what becomes of the message, or the connection's error.
     #[doc(hidden)]
-    fn read(
-        message: &mut PacketReader<'_>,
-        cx: &Decoding<'_>,
-    ) -> Result<Result<Self, Unread>, DecodeError> {
+    fn read(message: &mut PacketReader<'_>, cx: &Decoding<'_>) -> Result<Self, Box<Unread>> {
         let tag = match message.text() {
             Ok(tag) => tag.unwrap_or_default(),
-            Err(error) if error.is_malformed() => return Err(error),
-            Err(error) if error.is_not_unicode() => {
-                return Ok(Err(Unread::Dies(Reason::die(format_args!("tag: {error}")))));
-            }
-            // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
-            Err(_) => "(a structure)".into(),
+            Err(error) => bad_tag(error)?,
         };
         match Self::decode(&tag, message, cx) {
-            Ok(message) => Ok(Ok(message)),
-            Err(undecoded) => undecoded.into_unread(&tag, Self::STRICT, message).map(Err),
+            Ok(message) => Ok(message),
+            Err(undecoded) => Err(undecoded.into_unread(&tag, Self::STRICT, message)),
         }
     }
 
@@ -131,7 +125,13 @@ impl Undecoded {
     }
 
     /// What becomes of the message; `rest` is what has not been read of it.
-    fn into_unread(
+    #[cold]
+    fn into_unread(self, tag: &str, strict: bool, rest: &mut PacketReader<'_>) -> Box<Unread> {
+        let unread = self.unread(tag, strict, rest);
+        Box::new(unread.unwrap_or_else(Unread::Malformed))
+    }
+
+    fn unread(
         self,
         tag: &str,
         strict: bool,
@@ -187,10 +187,26 @@ fn last_port(rest: &mut PacketReader<'_>) -> Result<Option<PortId>, DecodeError>
     Ok(port.and_then(|text| PortId::parse(text).ok()))
 }
 
+/// The tag of a message whose tag cannot be read.
+#[cold]
+fn bad_tag(error: DecodeError) -> Result<Cow<'static, str>, Box<Unread>> {
+    if error.is_malformed() {
+        return Err(Box::new(Unread::Malformed(error)));
+    }
+    if error.is_not_unicode() {
+        let reason = Reason::die(format_args!("tag: {error}"));
+        return Err(Box::new(Unread::Dies(reason)));
+    }
+    // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
+    Ok("(a structure)".into())
+}
+
 /// What becomes of a message that could not be read.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Unread {
+    /// The packet breaks the rules of its format, which is the connection's fault.
+    Malformed(DecodeError),
     /// The port dies of it.
     Dies(Reason),
     /// It is logged.

@@ -35,10 +35,21 @@ pub(super) enum Place {
 impl<'de> JsonReader<'de> {
     /// All of the packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
-        self.json.bytes
+        self.json.bytes()
     }
 
+    /// A packet as nodes write it: without space before it.
     #[inline]
+    pub(crate) fn simple(packet: &'de [u8], limits: Limits) -> Option<Self> {
+        (packet.first() == Some(&b'[') && limits.max_depth > 0).then(|| Self {
+            json: Json::new(packet),
+            at: 1,
+            place: Place::First,
+            depth: 1,
+            max_depth: limits.max_depth,
+        })
+    }
+
     pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
         let mut reader = Self {
             json: Json::new(packet),
@@ -117,7 +128,7 @@ impl<'de> JsonReader<'de> {
     fn advance(&mut self) -> Result<bool, DecodeError> {
         // As nodes write it: an element behind a comma, without white space.
         if self.place == Place::Later
-            && let Some(&[b',', byte]) = self.json.bytes.get(self.at..self.at + 2)
+            && let Some(&[b',', byte]) = self.json.bytes().get(self.at..self.at + 2)
             && byte > b' '
             && byte != b']'
         {
@@ -141,9 +152,9 @@ impl<'de> JsonReader<'de> {
     fn check_end(&mut self) -> Result<bool, DecodeError> {
         self.place = Place::End;
         self.leave();
-        if self.at < self.json.bytes.len() {
+        if self.at < self.json.bytes().len() {
             self.skip_space();
-            if self.at < self.json.bytes.len() {
+            if self.at < self.json.bytes().len() {
                 return Err(self.malformed("something behind the packet"));
             }
         }
@@ -166,7 +177,7 @@ impl<'de> JsonReader<'de> {
     /// Goes to the next element of an array or map, or behind the closing bracket.
     #[inline]
     pub(super) fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
-        let rest = &self.json.bytes[self.at..];
+        let rest = &self.json.bytes()[self.at..];
         // As nodes write it: without white space.
         match (place, rest) {
             (Place::Later, [b',', byte, ..]) if *byte > b' ' && *byte != close => {
@@ -204,7 +215,7 @@ impl<'de> JsonReader<'de> {
     /// The next byte that is not white space; it stays where it is.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, DecodeError> {
-        match self.json.bytes.get(self.at) {
+        match self.json.bytes().get(self.at) {
             Some(&byte) if byte > b' ' => Ok(byte),
             _ => self.peek_behind_space(),
         }
@@ -212,14 +223,14 @@ impl<'de> JsonReader<'de> {
 
     fn peek_behind_space(&mut self) -> Result<u8, DecodeError> {
         self.skip_space();
-        match self.json.bytes.get(self.at) {
+        match self.json.bytes().get(self.at) {
             Some(&byte) => Ok(byte),
             None => Err(self.malformed("unexpected end")),
         }
     }
 
     fn skip_space(&mut self) {
-        let rest = &self.json.bytes[self.at..];
+        let rest = &self.json.bytes()[self.at..];
         self.at += rest
             .iter()
             .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
@@ -283,7 +294,7 @@ impl<'de> JsonReader<'de> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), DecodeError> {
-        if !self.json.bytes[self.at..].starts_with(word.as_bytes()) {
+        if !self.json.bytes()[self.at..].starts_with(word.as_bytes()) {
             return Err(self.malformed("expected a value"));
         }
         self.at += word.len();
@@ -302,7 +313,7 @@ impl<'de> JsonReader<'de> {
     /// The number that is next if it is an integer of few digits.
     #[inline]
     pub(super) fn short_integer(&mut self) -> Option<i64> {
-        let bytes = &self.json.bytes[self.at..];
+        let bytes = &self.json.bytes()[self.at..];
         let negative = bytes.first() == Some(&b'-');
         let digits = &bytes[usize::from(negative)..];
         let mut n: i64 = 0;
@@ -328,18 +339,18 @@ impl<'de> JsonReader<'de> {
     #[inline]
     pub(super) fn literal(&mut self) -> Result<&'de str, DecodeError> {
         let start = self.at;
-        self.at += usize::from(self.json.bytes[start] == b'-');
-        let zero = self.json.bytes.get(self.at) == Some(&b'0');
+        self.at += usize::from(self.json.bytes()[start] == b'-');
+        let zero = self.json.bytes().get(self.at) == Some(&b'0');
         if self.digits()? > 1 && zero {
             return Err(DecodeError::malformed(start, "leading zero in a number"));
         }
-        if self.json.bytes.get(self.at) == Some(&b'.') {
+        if self.json.bytes().get(self.at) == Some(&b'.') {
             self.at += 1;
             self.digits()?;
         }
-        if let Some(b'e' | b'E') = self.json.bytes.get(self.at) {
+        if let Some(b'e' | b'E') = self.json.bytes().get(self.at) {
             self.at += 1;
-            if let Some(b'+' | b'-') = self.json.bytes.get(self.at) {
+            if let Some(b'+' | b'-') = self.json.bytes().get(self.at) {
                 self.at += 1;
             }
             self.digits()?;
@@ -349,7 +360,7 @@ impl<'de> JsonReader<'de> {
 
     /// Passes over one or more digits, and counts them.
     fn digits(&mut self) -> Result<usize, DecodeError> {
-        let rest = &self.json.bytes[self.at..];
+        let rest = &self.json.bytes()[self.at..];
         let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         self.at += count;
         if count == 0 {

@@ -5,39 +5,45 @@ use std::borrow::Cow;
 use crate::error::DecodeError;
 use crate::text::plain_prefix;
 
-/// The bytes of a packet, and as much of its beginning as is text: usually all of it.
+/// A packet, which usually is text.
 ///
 /// Text is checked once for the whole packet. Only a packet with something else in it is checked again, string by string, so
 /// that one such string costs the message, and only if somebody wants it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Json<'de> {
-    pub(super) bytes: &'de [u8],
-    text: &'de str,
+pub(super) enum Json<'de> {
+    Text(&'de str),
+    Bytes(&'de [u8]),
 }
 
 impl<'de> Json<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => text_before(bytes, error.valid_up_to()),
-        };
-        Self { bytes, text }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(_) => Self::Bytes(bytes),
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes(self) -> &'de [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
     }
 
     /// What is there as text; both ends are next to ASCII.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called for each text, and short"
+    )]
+    #[inline(always)]
     pub(super) fn text(self, start: usize, end: usize) -> Result<&'de str, DecodeError> {
-        match self.text.get(start..end) {
-            Some(text) => Ok(text),
-            None => text_of(&self.bytes[start..end]),
+        match self {
+            Self::Text(text) => Ok(&text[start..end]),
+            Self::Bytes(bytes) => text_of(&bytes[start..end]),
         }
     }
-}
-
-#[cold]
-fn text_before(bytes: &[u8], end: usize) -> &str {
-    std::str::from_utf8(&bytes[..end]).unwrap_or_default()
 }
 
 #[cold]
@@ -47,23 +53,28 @@ fn text_of(bytes: &[u8]) -> Result<&str, DecodeError> {
 
 /// Reads the string whose opening quote is right before `start`; returns it and where it ends,
 /// behind the closing quote.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "it is called for each text, and short but for what is rare"
+)]
+#[inline(always)]
 pub(super) fn read(json: Json<'_>, start: usize) -> Result<(Cow<'_, str>, usize), DecodeError> {
-    let end = start + plain_prefix(&json.bytes[start..]);
-    if json.bytes.get(end) == Some(&b'"') {
+    let end = start + plain_prefix(&json.bytes()[start..]);
+    if json.bytes().get(end) == Some(&b'"') {
         return Ok((Cow::Borrowed(json.text(start, end)?), end + 1));
     }
     read_with_escapes(json, start, end)
 }
 
 /// The same for a string in which something special comes before its end.
+#[inline(never)]
 fn read_with_escapes(
     json: Json<'_>,
     start: usize,
     special: usize,
 ) -> Result<(Cow<'_, str>, usize), DecodeError> {
-    if json.bytes.get(special) != Some(&b'\\') {
-        return Err(bad_end(json.bytes, special));
+    if json.bytes().get(special) != Some(&b'\\') {
+        return Err(bad_end(json.bytes(), special));
     }
     let mut text = String::from(json.text(start, special)?);
     let end = read_escaped(json, special, &mut text)?;
@@ -72,7 +83,7 @@ fn read_with_escapes(
 
 /// Passes over the string whose opening quote is right before `start`; returns where it ends.
 pub(super) fn skip(json: Json<'_>, start: usize) -> Result<usize, DecodeError> {
-    let bytes = json.bytes;
+    let bytes = json.bytes();
     let mut at = start;
     loop {
         at += plain_prefix(&bytes[at..]);
@@ -86,7 +97,7 @@ pub(super) fn skip(json: Json<'_>, start: usize) -> Result<usize, DecodeError> {
 
 /// Goes on from the first backslash, which is at `at`.
 fn read_escaped(json: Json<'_>, mut at: usize, text: &mut String) -> Result<usize, DecodeError> {
-    let bytes = json.bytes;
+    let bytes = json.bytes();
     loop {
         let plain = at + plain_prefix(&bytes[at..]);
         text.push_str(json.text(at, plain)?);

@@ -91,6 +91,16 @@ impl<'a> PacketReader<'a> {
     #[cfg(feature = "json")]
     #[inline]
     pub(crate) fn json(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        // Made in its place: what has just been written in small pieces is slow to be moved.
+        match JsonReader::simple(packet, limits) {
+            Some(json) => Ok(Self::new(Source::Json(json))),
+            None => Self::json_with_care(packet, limits),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[cold]
+    fn json_with_care(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
         JsonReader::new(packet, limits).map(|json| Self::new(Source::Json(json)))
     }
 

@@ -4,7 +4,12 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use aemp_codec::NodeId;
 
-use super::{current, drainer::Turn, pace, scheduler, waiting};
+use super::{
+    current,
+    drainer::Turn,
+    pace::{self, CLOSURE},
+    scheduler, waiting,
+};
 use crate::{
     Cx, Reason, guard,
     message::Port,
@@ -115,21 +120,18 @@ fn handle_batch<P: Port>(
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
-    while let Some(envelope) = pop(queue) {
-        turn.next_message(envelope.handler());
+    while let Some(mut envelope) = pop(queue) {
         let mut began = None;
-        let envelope = match envelope {
-            Envelope::Unread(kept) => {
-                began = Some(Instant::now());
-                match cell.read_late(*kept) {
-                    Ok(Some(read)) => read,
-                    Ok(None) if turn.did_one() => return Batch::Turn,
-                    Ok(None) => continue,
-                    Err(reason) => return Batch::Died(reason),
-                }
-            }
-            read => read,
-        };
+        if let Envelope::Unread(kept) = envelope {
+            began = Some(Instant::now());
+            turn.next_message(CLOSURE);
+            envelope = match cell.read_late(*kept) {
+                Ok(Some(read)) => read,
+                Ok(None) if turn.did_one() => return Batch::Turn,
+                Ok(None) => continue,
+                Err(reason) => return Batch::Died(reason),
+            };
+        }
         let handler = envelope.handler();
         turn.next_message(handler);
         if !timeless && pace::is_unknown(cell.pace(), P::record(), handler) {

@@ -298,6 +298,7 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
+        self.brought.receiver = None;
         delivered
     }
 
@@ -354,12 +355,14 @@ impl Pump<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(malformed(&error, limit_of(&error))),
             };
-            let mut reader = self
-                .recv
-                .reader(packet, limits)
-                .map_err(|error| malformed(&error, ""))?;
+            // It stays where it is made: it is large, and slow to be moved.
+            let mut opened = self.recv.reader(packet, limits);
+            let reader = match &mut opened {
+                Ok(reader) => reader,
+                Err(error) => return Err(malformed(error, "")),
+            };
             let before = self.brought.cost;
-            node.deliver(&self.remote, &mut reader, &mut self.brought)
+            node.deliver(&self.remote, reader, &mut self.brought)
                 .map_err(|error| malformed(&error, ""))?;
             let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
             let cost = requests.saturating_mul(REQUEST).saturating_add(1);

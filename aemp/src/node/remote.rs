@@ -41,8 +41,13 @@ use crate::{
 /// When a node without a network fails again what it has failed before.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Bytes queued for a node from which senders that wait for room do so: enough to keep any connection busy.
+/// Bytes that keep any connection busy.
 const ROOM: usize = 256 << 10;
+
+/// Bytes queued for a node from which senders that wait for room do so.
+fn room(peer: &Peer) -> usize {
+    (peer.limits().max_queue_bytes / 2).min(ROOM)
+}
 
 type Watched = HashMap<Box<str>, Watch>;
 
@@ -124,6 +129,7 @@ impl Remote {
     }
 
     /// Nothing of a user runs under this: packets are written before (`written`).
+    #[inline]
     pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
         self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -469,8 +475,9 @@ impl Remote {
 
     /// Ready when the queue for the node is not long.
     pub(crate) async fn room(&self) {
-        let much = (self.peer().limits().max_queue_bytes / 2).min(ROOM);
-        self.shrunk(|peer| peer.pending_bytes() <= much).await;
+        if self.is_crowded() {
+            self.shrunk(|peer| peer.pending_bytes() <= room(peer)).await;
+        }
     }
 
     /// Ready when the connection's writer has taken all, or there is no connection.

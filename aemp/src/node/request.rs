@@ -21,7 +21,7 @@ use crate::{
     exec::scheduler,
     guard,
     message::Origin,
-    port::{monitor, queue::Pushed},
+    port::{any::AnyPort, monitor, queue::Pushed},
     proto::{
         mesh::RawRequest,
         peer::ConnId,
@@ -46,6 +46,9 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// What the requests cost, for `max_requests_per_second`.
     pub(crate) cost: u64,
+    /// The port of the last message, by the name that is a number: the next is often for the same. What is sent to a port that has
+    /// died meanwhile vanishes, whether it is found or not.
+    pub(crate) receiver: Option<(Box<str>, Arc<dyn AnyPort>)>,
 }
 
 impl Brought {
@@ -55,6 +58,7 @@ impl Brought {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
+            receiver: None,
         }
     }
 }
@@ -82,17 +86,35 @@ impl Node {
         if name.is_empty() {
             return self.deliver_request(from, packet, brought);
         }
-        match self.receiver(&name, packet) {
-            Some(port) => {
-                match port.deliver(Some(from.id()), packet)? {
-                    Pushed::Wake => scheduler::schedule(port),
-                    Pushed::Backlog => self.end_if_full(from, port, &name),
-                    Pushed::Queued | Pushed::Dead => {}
+        let port = match &brought.receiver {
+            Some((last, port)) if **last == *name => port,
+            _ => match self.receiver(&name, packet) {
+                Some(port) => {
+                    if self.names().number(&name).is_none() {
+                        return self.deliver_to(&port, from, packet, &name);
+                    }
+                    &brought.receiver.insert((name.as_ref().into(), port)).1
                 }
-                Ok(())
-            }
-            None => validate(packet),
+                None => return validate(packet),
+            },
+        };
+        self.deliver_to(port, from, packet, &name)
+    }
+
+    #[inline]
+    fn deliver_to(
+        &self,
+        port: &Arc<dyn AnyPort>,
+        from: &Arc<Remote>,
+        packet: &mut PacketReader<'_>,
+        name: &str,
+    ) -> Result<(), DecodeError> {
+        match port.deliver(Some(from.id()), packet)? {
+            Pushed::Wake => scheduler::schedule(Arc::clone(port)),
+            Pushed::Backlog => self.end_if_full(from, Arc::clone(port), name),
+            Pushed::Queued | Pushed::Dead => {}
         }
+        Ok(())
     }
 
     fn deliver_request(

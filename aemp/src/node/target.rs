@@ -42,10 +42,6 @@ impl Node {
             "" => Way::Nowhere,
             node => Way::There(self.0.remotes.of(self, node)),
         };
-        Destination {
-            node: self.clone(),
-            id: id.clone(),
-            way,
-        }
+        Destination::new(self, id, way)
     }
 }

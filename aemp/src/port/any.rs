@@ -6,7 +6,7 @@ use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::time::Instant;
 
 use super::{
-    credit::{Asking, MOST, Room},
+    credit::{Asking, Room},
     extras::{Extras, Job},
     monitor::Action,
     queue::Pushed,
@@ -87,7 +87,7 @@ pub(crate) trait AnyPort: Send + Sync {
 
     /// How many messages the senders of another node may send it, if there is room in its bound. So many are promised to them.
     fn room_for(&self, _node: &NodeId, _asking: Asking, _now: Instant) -> Room {
-        Room::Free(MOST)
+        Room::Open
     }
 
     /// How much waits for it, and who waits for its end.

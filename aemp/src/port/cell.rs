@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
-    credit::{self, Asking, MOST},
+    credit::{self, Asking},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
@@ -107,7 +107,7 @@ impl<P: Port> Inner<P> {
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {
             Some(bound) => bound.room_for(node, queued, asking, now),
-            None => credit::Room::Free(MOST),
+            None => credit::Room::Open,
         }
     }
 }
@@ -198,8 +198,7 @@ impl<P: Port> Cell<P> {
         let mut inner = self.lock_politely();
         if inner.queue.is_dead() {
             drop(inner);
-            guard::discard(envelope);
-            return Pushed::Dead;
+            return vanish(envelope);
         }
         inner.queue.push(envelope)
     }
@@ -231,19 +230,24 @@ impl<P: Port> Cell<P> {
     }
 
     /// Reads a message, or says what becomes of one that is not understood.
+    #[inline]
     fn read(
         &self,
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
-    ) -> Result<Result<Envelope<P::Msg>, Unread>, DecodeError> {
+    ) -> Result<Envelope<P::Msg>, Box<Unread>> {
         let cx = self.decoding();
         // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
-        let read = guard::run(|| P::Msg::read(message, &cx));
-        let read = read.unwrap_or_else(|reason| Ok(Err(Unread::Dies(reason))))?;
-        Ok(read.map(|message| match origin {
-            Some(node) if P::Msg::USES_ORIGIN => Envelope::From(Box::new((node.clone(), message))),
-            _ => Envelope::User(message),
-        }))
+        match guard::run(|| P::Msg::read(message, &cx)) {
+            Ok(Ok(message)) => Ok(match origin {
+                Some(node) if P::Msg::USES_ORIGIN => {
+                    Envelope::From(Box::new((node.clone(), message)))
+                }
+                _ => Envelope::User(message),
+            }),
+            Ok(Err(unread)) => Err(unread),
+            Err(reason) => Err(Box::new(Unread::Dies(reason))),
+        }
     }
 
     /// Reads a message that was delivered unread. `None` if it is not understood, which is dealt with.
@@ -256,25 +260,27 @@ impl<P: Port> Cell<P> {
         (origin, packet): (NodeId, KeptPacket),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
-        let read = packet
-            .reader()
-            .and_then(|mut message| self.read(Some(&origin), &mut message));
-        match read {
-            Ok(Ok(envelope)) => Ok(Some(envelope)),
-            Ok(Err(Unread::Dies(reason))) => Err(reason),
-            Ok(Err(unread)) => {
-                self.not_understood(unread);
-                Ok(None)
-            }
-            Err(error) => Err(Reason::die(error)),
+        let mut message = packet.reader().map_err(Reason::die)?;
+        match self.read(Some(&origin), &mut message) {
+            Ok(envelope) => Ok(Some(envelope)),
+            Err(unread) => match *unread {
+                Unread::Dies(reason) => Err(reason),
+                Unread::Malformed(error) => Err(Reason::die(error)),
+                unread => {
+                    // No error is left.
+                    let _ = self.not_understood(unread);
+                    Ok(None)
+                }
+            },
         }
     }
 
     /// Does what becomes of a message that the port does not understand.
     #[cold]
-    fn not_understood(&self, unread: Unread) -> Pushed {
+    fn not_understood(&self, unread: Unread) -> Result<Pushed, DecodeError> {
         match unread {
-            Unread::Dies(reason) => return self.kill(reason),
+            Unread::Malformed(error) => return Err(error),
+            Unread::Dies(reason) => return Ok(self.kill(reason)),
             Unread::Dropped(text) => {
                 let port = self.port_id();
                 let text = format_args!("port {port} does not understand a message: {text}");
@@ -282,7 +288,7 @@ impl<P: Port> Cell<P> {
             }
             Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }
-        Pushed::Queued
+        Ok(Pushed::Queued)
     }
 
     fn port_id(&self) -> PortId {
@@ -361,12 +367,12 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return self.deliver_unread(node, message);
         }
-        match self.read(origin, message)? {
+        match self.read(origin, message) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is read for its syntax alone, which is the connection's concern.
                 while message.skip()? {}
-                Ok(self.not_understood(unread))
+                self.not_understood(*unread)
             }
         }
     }
@@ -456,6 +462,13 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
         // Another sender may have come between: the bound is one for senders who wait, not a hard wall.
         Ok(self.push(message))
     }
+}
+
+/// What is sent to a dead port.
+#[cold]
+fn vanish<M>(envelope: Envelope<M>) -> Pushed {
+    guard::discard(envelope);
+    Pushed::Dead
 }
 
 /// Takes what is queued, leaving the port marked as at work, and unlocked.

@@ -7,14 +7,15 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::extras::Bound;
 
-/// How many messages are promised at most at one time: enough for a steady stream, and soon asked for again. So many may be sent to a
-/// port without a bound, in case it gets one.
-pub(crate) const MOST: usize = 1000;
+/// How many messages are promised at most at one time: enough for a steady stream, and soon asked for again.
+const MOST: usize = 1000;
 /// How long senders may make use of a promise.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// What a port has room for.
 pub(crate) enum Room {
+    /// For any number of messages: it has no bound.
+    Open,
     /// For so many messages, at least one.
     Free(usize),
     /// None, for now: this tells of room.

@@ -13,15 +13,19 @@ use super::{
 use crate::{
     Node, Reason, SendError, Sent,
     exec::scheduler,
-    message::Encoding,
-    node::remote::{Remote, written},
+    message::{Encoding, Message},
+    node::remote::{Remote, credit::Told, written},
 };
 
 #[derive(Clone)]
 pub(crate) struct Destination {
     pub(crate) node: Node,
     pub(crate) id: PortId,
+    /// Where in the ID the port's name begins.
+    name_at: usize,
     pub(crate) way: Way,
+    /// What is known of the room that the port has.
+    pub(crate) told: Told,
 }
 
 /// How a port is reached.
@@ -35,10 +39,25 @@ pub(crate) enum Way {
 }
 
 impl Destination {
+    pub(crate) fn new(node: &Node, id: &PortId, way: Way) -> Self {
+        Self {
+            node: node.clone(),
+            id: id.clone(),
+            name_at: id.as_str().len() - id.name().len(),
+            way,
+            told: Told::default(),
+        }
+    }
+
+    /// The port's name on its node.
+    pub(crate) fn name(&self) -> &str {
+        &self.id.as_str()[self.name_at..]
+    }
+
     /// The port itself, if it is one of this node, and alive or dying.
     pub(crate) fn local(&self) -> Option<Arc<dyn AnyPort>> {
         match self.way {
-            Way::Here => self.node.find(self.id.name()),
+            Way::Here => self.node.find(self.name()),
             Way::There(_) | Way::Nowhere => None,
         }
     }
@@ -69,7 +88,7 @@ impl Destination {
     ) -> Sent {
         match &self.way {
             Way::Here => {}
-            Way::There(remote) => return Sent::from(remote.send(self.id.name(), write)),
+            Way::There(remote) => return Sent::from(remote.send(self.name(), write)),
             Way::Nowhere => return self.nowhere(),
         }
         match written::values(self.node.limits(), write) {
@@ -77,6 +96,17 @@ impl Destination {
             Err(error) => return Sent::from(Err(error)),
         }
         Sent::ok()
+    }
+
+    /// Sends a typed message.
+    #[inline]
+    pub(crate) fn send_message<M: Message>(&self, message: M) -> Sent {
+        // Kept where it is until it is encoded: messages are large, and what writes is handed on a few times.
+        let mut message = Some(message);
+        self.send_with(|out| match message.take() {
+            Some(message) => message.encode(out, &mut self.encoding()),
+            None => Ok(()),
+        })
     }
 
     /// How a message is encoded for it.
@@ -93,7 +123,7 @@ impl Destination {
             return;
         }
         let mut message = PacketReader::values(message);
-        if let Some(port) = self.node.receiver(self.id.name(), &mut message) {
+        if let Some(port) = self.node.receiver(self.name(), &mut message) {
             let _scope = self.node.decoding();
             // Values have no syntax that could be wrong.
             if let Ok(Pushed::Wake) = port.deliver(None, &mut message) {
@@ -104,7 +134,7 @@ impl Destination {
 
     pub(crate) fn kill(&self, reason: Reason) {
         if let Some(remote) = self.remote() {
-            remote.kill(self.id.name(), &reason);
+            remote.kill(self.name(), &reason);
         } else if let Some(port) = self.local() {
             super::monitor::kill(&port, reason);
         }
@@ -113,7 +143,7 @@ impl Destination {
     pub(crate) fn monitor(&self, action: Action) -> Monitor {
         match &self.way {
             Way::Here => {}
-            Way::There(remote) => return Monitor::remote(remote, self.id.name(), action),
+            Way::There(remote) => return Monitor::remote(remote, self.name(), action),
             Way::Nowhere => {
                 let text = "a node without a name cannot be reached";
                 action.fire(&Reason::transport_error(self.id.node(), text));

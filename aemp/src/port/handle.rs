@@ -124,7 +124,7 @@ impl<M: Message> Handle<M> {
                 Sent::ok()
             }
             To::Far(to) => {
-                let sent = to.send_with(|out| message.encode(out, &mut to.encoding()));
+                let sent = to.send_message(message);
                 sent.log("a message", &to.id);
                 sent
             }
@@ -150,13 +150,13 @@ impl<M: Message> Handle<M> {
             To::Local(port) => call::send_bounded(port, message).await,
             To::Far(to) => {
                 let leave = match to.remote() {
-                    Some(remote) => remote.leave_to_send(to.id.name()).await,
+                    Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
                     None => None,
                 };
-                let sent = to.send_with(|out| message.encode(out, &mut to.encoding()));
+                let sent = to.send_message(message);
                 // Whatever has become of the message: the next one may have to be asked for.
                 if let (Some(leave), Some(remote)) = (leave, to.remote()) {
-                    remote.has_sent(to.id.name(), leave);
+                    remote.has_sent(to.name(), leave);
                 }
                 sent.check()
             }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, Value};
+use aemp_codec::{EncodeError, PacketReader, PacketWriter, Value};
 
 use super::handle::Handle;
 use crate::{
@@ -134,16 +134,16 @@ impl Message for UntypedMsg {
         Ok(Self(Kind::Message(message)))
     }
 
-    fn read(
-        message: &mut PacketReader<'_>,
-        _cx: &Decoding<'_>,
-    ) -> Result<Result<Self, Unread>, DecodeError> {
+    fn read(message: &mut PacketReader<'_>, _cx: &Decoding<'_>) -> Result<Self, Box<Unread>> {
         // A tag that is a number stays one: the message may be an answer.
         match message.rest() {
-            Ok(message) => Ok(Ok(Self(Kind::Message(message)))),
-            Err(error) => Undecoded::Malformed(error)
-                .into_reason("message")
-                .map(|reason| Err(Unread::Dies(reason))),
+            Ok(message) => Ok(Self(Kind::Message(message))),
+            Err(error) => Err(Box::new(
+                match Undecoded::Malformed(error).into_reason("message") {
+                    Ok(reason) => Unread::Dies(reason),
+                    Err(error) => Unread::Malformed(error),
+                },
+            )),
         }
     }
 

@@ -127,21 +127,33 @@ impl Peer {
     /// What the packet should have been written in, if that is something else: nothing has changed then.
     #[inline]
     pub fn put(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
-        let State::Up(line) = &mut self.state else {
-            return self.put_later(port, packet);
-        };
-        match packet {
-            Written::Bytes { format, bytes } if *format == line.format => {
-                let was_empty = line.out.is_empty();
-                line.out.append(bytes);
-                line.given.packets += 1;
-                if line.out.len() > self.limits.max_queue_bytes {
-                    return Ok(self.overflow());
-                }
-                Ok(if was_empty { Urge::Write } else { Urge::None })
-            }
-            _ => Err(Some(line.format.clone())),
+        if let Written::Bytes { format, bytes } = packet
+            && let Some(urge) = self.put_bytes(format, bytes)
+        {
+            return Ok(urge);
         }
+        match &self.state {
+            State::Up(line) => Err(Some(line.format.clone())),
+            _ => self.put_later(port, packet),
+        }
+    }
+
+    /// As [`put`](Self::put), for a packet of the format that a connection has; `None` if there is none of that.
+    #[inline]
+    pub fn put_bytes(&mut self, format: &Format, bytes: &mut Vec<u8>) -> Option<Urge> {
+        let State::Up(line) = &mut self.state else {
+            return None;
+        };
+        if line.format != *format {
+            return None;
+        }
+        let was_empty = line.out.is_empty();
+        line.out.append(bytes);
+        line.given.packets += 1;
+        if line.out.len() > self.limits.max_queue_bytes {
+            return Some(self.overflow());
+        }
+        Some(if was_empty { Urge::Write } else { Urge::None })
     }
 
     fn put_later(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {

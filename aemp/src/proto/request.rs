@@ -102,14 +102,14 @@ pub enum Request {
         /// How many messages may still be sent without an answer.
         left: u64,
     },
-    /// So many messages may be sent to a port, counted from what was asked.
+    /// So many messages may be sent to a port, counted from what was asked; without a number, any.
     Credit {
         /// The port's name.
         port: String,
         /// That of the question.
         token: u64,
-        /// How many.
-        messages: u64,
+        /// How many. `None` if the port has no bound.
+        messages: Option<u64>,
     },
     /// Make a port.
     Spawn {
@@ -225,7 +225,9 @@ impl Request {
             } => {
                 packet.str(port)?;
                 packet.arg(token)?;
-                packet.arg(messages)
+                messages
+                    .iter()
+                    .try_for_each(|messages| packet.arg(messages))
             }
             Self::Spawn {
                 port,
@@ -297,7 +299,7 @@ impl Arguments<'_, '_> {
             CREDIT => Request::Credit {
                 port: self.text("port")?,
                 token: self.number("token")?,
-                messages: self.number("messages")?,
+                messages: self.optional_number("messages")?,
             },
             SPAWN => Request::Spawn {
                 port: self.text("port")?,
@@ -327,12 +329,8 @@ impl Arguments<'_, '_> {
     }
 
     fn text(&mut self, argument: &'static str) -> Result<String, RequestError> {
-        let missing = |name: &Cow<'_, str>| RequestError::Missing {
-            request: name.to_string(),
-            argument,
-        };
         self.optional_text(argument)?
-            .ok_or_else(|| missing(&self.name))
+            .ok_or_else(|| self.missing(argument))
     }
 
     fn port_id(&mut self, argument: &'static str) -> Result<PortId, RequestError> {
@@ -364,18 +362,27 @@ impl Arguments<'_, '_> {
         let value = self.packet.value();
         value
             .map_err(|source| self.no_value(source))?
-            .ok_or_else(|| RequestError::Missing {
-                request: self.name.to_string(),
-                argument,
-            })
+            .ok_or_else(|| self.missing(argument))
     }
 
     fn number(&mut self, argument: &'static str) -> Result<u64, RequestError> {
-        let number = self.value(argument)?.as_u64();
-        number.ok_or_else(|| RequestError::Missing {
+        self.optional_number(argument)?
+            .ok_or_else(|| self.missing(argument))
+    }
+
+    /// A number, or nothing. Something else is an error.
+    fn optional_number(&mut self, argument: &'static str) -> Result<Option<u64>, RequestError> {
+        let value = self.packet.value();
+        let value = value.map_err(|source| self.no_value(source))?;
+        let number = value.map(|value| value.as_u64().ok_or_else(|| self.missing(argument)));
+        number.transpose()
+    }
+
+    fn missing(&self, argument: &'static str) -> RequestError {
+        RequestError::Missing {
             request: self.name.to_string(),
             argument,
-        })
+        }
     }
 
     fn rest(&mut self) -> Result<Vec<Value>, RequestError> {

@@ -2,7 +2,10 @@
 
 mod table;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -14,34 +17,65 @@ use self::table::{Account, Granted, Table};
 use super::Remote;
 use crate::{
     SendError, guard,
+    port::credit::GOOD_FOR,
     proto::{mesh::Level, peer::ConnId, request::ROOM},
 };
 
 /// The credit for the ports of one node.
-#[derive(Default)]
-pub(super) struct Credits(Mutex<Table>);
+pub(super) struct Credits {
+    table: Mutex<Table>,
+    /// Its ticks.
+    ticks: Arc<AtomicU64>,
+}
+
+impl Default for Credits {
+    fn default() -> Self {
+        let table = Table::default();
+        Self {
+            ticks: table.ticks(),
+            table: Mutex::new(table),
+        }
+    }
+}
 
 impl Credits {
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a sender has last been told of its port: in which tick it had no bound.
+#[derive(Default)]
+pub(crate) struct Told(AtomicU64);
+
+impl Clone for Told {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
     }
 }
 
 impl Remote {
     /// Ready when a message may be sent to a port there: there is room in the queue to the node, and, as far as the node tells, in that of
     /// the port. What is returned is to be given to [`has_sent`](Self::has_sent); dropped, it goes back to the others who wait.
-    pub(crate) async fn leave_to_send(&self, port: &str) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn leave_to_send(
+        &self,
+        port: &str,
+        told: &Told,
+    ) -> Option<OwnedSemaphorePermit> {
+        let is_open = told.0.load(Ordering::Relaxed) == self.credits.ticks.load(Ordering::Relaxed);
         let leave = match port {
+            _ if is_open => None,
             "" => None,
-            port => self.credit(port).await,
+            port => self.credit(port, told).await,
         };
         self.room().await;
         leave
     }
 
-    async fn credit(&self, port: &str) -> Option<OwnedSemaphorePermit> {
+    async fn credit(&self, port: &str, told: &Told) -> Option<OwnedSemaphorePermit> {
         loop {
-            let account = self.credits.lock().account(port, Instant::now());
+            let (account, ask) = self.credits.lock().account(port, Instant::now());
+            self.ask_for_room(port, ask);
             match account {
                 Account::Unknown => {
                     if !self.is_settling() {
@@ -50,9 +84,12 @@ impl Remote {
                     self.settled().await;
                 }
                 Account::None => return None,
-                Account::Open(credit, ask) => {
-                    self.ask_for_room(port, ask);
-                    // An error means that the connection has gone.
+                Account::Open(tick) => {
+                    told.0.store(tick, Ordering::Relaxed);
+                    return None;
+                }
+                Account::Counted(credit) => {
+                    // An error means that the connection has gone, or the bound.
                     if let Ok(leave) = credit.acquire_owned().await {
                         return Some(leave);
                     }
@@ -68,20 +105,41 @@ impl Remote {
     }
 
     /// It has answered.
-    pub(crate) fn granted(&self, port: &str, ask: Ask, messages: u64) {
+    pub(crate) fn granted(self: &Arc<Self>, port: &str, ask: Ask, messages: Option<u64>) {
         let granted = self
             .credits
             .lock()
             .granted(port, ask, messages, Instant::now());
-        let Some(Granted { credit, more }) = granted else {
-            return;
-        };
-        // Wakes senders: not under the lock.
-        guard::shielded(|| credit.add_permits(more));
-        // So that only those are counted who wait.
-        drop(credit);
-        let ask = self.credits.lock().ask_again(port);
-        self.ask_for_room(port, ask);
+        // Senders are woken: not under the lock.
+        match granted {
+            Some(Granted::Counted(credit, more)) => {
+                guard::shielded(|| credit.add_permits(more));
+                // So that only those are counted who wait.
+                drop(credit);
+                let ask = self.credits.lock().ask_again(port);
+                self.ask_for_room(port, ask);
+            }
+            Some(Granted::Open { closed, begins }) => {
+                close(closed.as_slice());
+                if begins {
+                    self.tick_later();
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn tick_later(self: &Arc<Self>) {
+        if let Some(node) = self.node() {
+            let remote = Arc::downgrade(self);
+            node.after(GOOD_FOR / 2, move || {
+                if let Some(remote) = remote.upgrade()
+                    && remote.credits.lock().tick()
+                {
+                    remote.tick_later();
+                }
+            });
+        }
     }
 
     /// Behind all that was sent before, so that the answer knows of that.

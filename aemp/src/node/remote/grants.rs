@@ -14,7 +14,7 @@ use crate::{
     node::task::{Ending, owned},
     port::{
         any::AnyPort,
-        credit::{Asking, GOOD_FOR, MOST, Room},
+        credit::{Asking, GOOD_FOR, Room},
     },
     proto::request::CREDIT,
 };
@@ -38,7 +38,7 @@ impl Remote {
     pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
             // What is sent there vanishes, as ever.
-            return self.answer(name, ask, MOST);
+            return self.answer(name, ask, None);
         };
         let mut waiting = self.grants.lock();
         if let Some(before) = waiting.get_mut(name) {
@@ -50,7 +50,8 @@ impl Remote {
             may_wait: waiting.len() < MOST_WAITING,
         };
         let messages = match port.room_for(&self.id, asking, Instant::now()) {
-            Room::Free(messages) => messages,
+            Room::Open => None,
+            Room::Free(messages) => Some(messages),
             Room::Full(room) => {
                 waiting.insert(name.into(), ask);
                 drop(waiting);
@@ -79,33 +80,33 @@ impl Remote {
         }));
     }
 
-    fn answer(&self, name: &str, ask: Ask, messages: usize) {
+    fn answer(&self, name: &str, ask: Ask, messages: Option<usize>) {
         let sent = self.send_over(ask.conn, |out| {
             out.str(CREDIT)?;
             out.str(name)?;
             out.arg(&ask.token)?;
-            out.arg(&messages)
+            messages.iter().try_for_each(|messages| out.arg(messages))
         });
         self.check_credit(ask.conn, sent);
     }
 }
 
-/// Ready when there is room in a port for messages of a node, or the port has died.
-async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> usize {
+/// Ready when there is room in a port for messages of a node, or the port has died. `None`: any number may come.
+async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> Option<usize> {
     loop {
-        let Some(found) = port.upgrade() else {
-            return MOST;
-        };
+        let found = port.upgrade()?;
         let room = match found.room_for(node, Asking::Again, Instant::now()) {
-            Room::Free(messages) => return messages,
+            Room::Open => return None,
+            Room::Free(messages) => return Some(messages),
             Room::Full(room) => room,
         };
         // It hears all from now on, so the port is asked once more.
         let notified = room.notified();
-        if let Room::Free(messages) = found.room_for(node, Asking::Again, Instant::now()) {
-            return messages;
+        match found.room_for(node, Asking::Again, Instant::now()) {
+            Room::Open => return None,
+            Room::Free(messages) => return Some(messages),
+            Room::Full(_) => drop(found),
         }
-        drop(found);
         // Of the end of a promise to another node nothing tells.
         let _ = tokio::time::timeout(GOOD_FOR, notified).await;
     }

@@ -8,10 +8,10 @@ use std::{
 
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
-use super::Remote;
+use super::{Remote, room};
 use crate::{
     SendError, guard,
-    proto::peer::{ConnId, Written},
+    proto::peer::{ConnId, Peer, Urge, Written},
 };
 
 /// A thread's buffer that has grown beyond this many bytes is not kept.
@@ -27,6 +27,8 @@ pub(super) struct Manner {
     limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
+    /// Whether so much is queued that those who wait for room do so. It is set with the lock.
+    crowded: AtomicBool,
 }
 
 impl Manner {
@@ -35,6 +37,7 @@ impl Manner {
             limits,
             format: AtomicU8::new(VALUES),
             is_ours: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
         }
     }
 }
@@ -81,11 +84,26 @@ impl Remote {
         self.manner.is_ours.load(Ordering::Relaxed)
     }
 
+    /// Whether there is no room in the queue for the node, as far as is known without a lock.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.manner.crowded.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_crowded(&self, peer: &Peer) {
+        let crowded = &self.manner.crowded;
+        let is_crowded = peer.pending_bytes() > room(peer);
+        if crowded.load(Ordering::Relaxed) != is_crowded {
+            crowded.store(is_crowded, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn set_ours(&self, is_ours: bool) {
         self.manner.is_ours.store(is_ours, Ordering::Relaxed);
     }
 
     /// The format that the node was last sent packets in; `None` while they wait as values.
+    #[inline]
     fn assumed_format(&self) -> Option<Format> {
         match self.manner.format.load(Ordering::Relaxed) {
             VALUES => None,
@@ -105,16 +123,48 @@ impl Remote {
         port: &str,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), SendError> {
-        let format = self.assumed_format();
-        let mut packet = self.write(format, |packet| {
+        let write = |packet: &mut PacketWriter<'_>| {
             packet.str(port)?;
             write(packet)
-        })?;
+        };
+        let limits = self.manner.limits;
+        let Some(format) = self.assumed_format() else {
+            let packet = Written::values(values(limits, write)?, limits)?;
+            return self.put(port, packet);
+        };
+        let mut bytes = SCRATCH.take();
+        write_bytes(&format, limits, &mut bytes, write)?;
+        let put = {
+            let mut peer = self.peer();
+            let put = peer.put_bytes(&format, &mut bytes);
+            self.set_crowded(&peer);
+            put
+        };
+        match put {
+            Some(urge) => {
+                recycle(bytes);
+                if !matches!(urge, Urge::None) {
+                    self.follow(urge);
+                }
+                Ok(())
+            }
+            None => self.put(port, Written::Bytes { format, bytes }),
+        }
+    }
+
+    /// The connection may have come, gone, or be another than a moment ago.
+    #[cold]
+    fn put(&self, port: &str, mut packet: Written) -> Result<(), SendError> {
         loop {
-            let put = self.peer().put(port, &mut packet);
+            let mut peer = self.peer();
+            let put = peer.put(port, &mut packet);
+            self.set_crowded(&peer);
+            drop(peer);
             match put {
                 Ok(urge) => {
-                    recycle(packet);
+                    if let Written::Bytes { bytes, .. } = packet {
+                        recycle(bytes);
+                    }
                     self.follow(urge);
                     return Ok(());
                 }
@@ -139,10 +189,13 @@ impl Remote {
                 return Ok(());
             }
             let put = peer.put("", &mut packet);
+            self.set_crowded(&peer);
             drop(peer);
             match put {
                 Ok(urge) => {
-                    recycle(packet);
+                    if let Written::Bytes { bytes, .. } = packet {
+                        recycle(bytes);
+                    }
                     self.follow(urge);
                     return Ok(());
                 }
@@ -161,11 +214,7 @@ impl Remote {
             return Written::values(values(limits, write)?, limits);
         };
         let mut bytes = SCRATCH.take();
-        guarded(|| {
-            let mut packet = format.writer(&mut bytes, limits);
-            write(&mut packet)?;
-            packet.finish()
-        })?;
+        write_bytes(&format, limits, &mut bytes, write)?;
         Ok(Written::Bytes { format, bytes })
     }
 
@@ -182,7 +231,7 @@ impl Remote {
                     let values = reader.and_then(|mut reader| reader.rest());
                     values.map_err(|error| EncodeError::Custom(error.to_string()))
                 });
-                recycle(Written::Bytes { format, bytes });
+                recycle(bytes);
                 read?
             }
         };
@@ -192,11 +241,24 @@ impl Remote {
     }
 }
 
+#[inline]
+fn write_bytes(
+    format: &Format,
+    limits: Limits,
+    bytes: &mut Vec<u8>,
+    write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    guarded(|| {
+        let mut packet = format.writer(bytes, limits);
+        write(&mut packet)?;
+        packet.finish()
+    })
+}
+
 /// Keeps a buffer for the thread's next packet.
-fn recycle(packet: Written) {
-    if let Written::Bytes { mut bytes, .. } = packet
-        && bytes.capacity() <= KEEP
-    {
+#[inline]
+fn recycle(mut bytes: Vec<u8>) {
+    if bytes.capacity() <= KEEP {
         bytes.clear();
         SCRATCH.set(bytes);
     }

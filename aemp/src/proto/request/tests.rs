@@ -86,7 +86,15 @@ fn every_request_is_understood_and_written_as_it_was() {
             Request::Credit {
                 port: "p".into(),
                 token: 7,
-                messages: 1000,
+                messages: Some(1000),
+            },
+        ),
+        (
+            r#"["","Aemp::credit","p",8]"#,
+            Request::Credit {
+                port: "p".into(),
+                token: 8,
+                messages: None,
             },
         ),
         (

@@ -1,6 +1,12 @@
 //! Who may send how much to which port of another node, without waiting for anything.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -28,15 +34,22 @@ pub(super) enum Account {
     Unknown,
     /// The node gives none: there is nothing to wait for.
     None,
-    /// A permit for each message; and what is to be asked, by whoever gets to know of it, with how much is left.
-    Open(Arc<Semaphore>, Option<(Ask, usize)>),
+    /// A permit for each message.
+    Counted(Arc<Semaphore>),
+    /// As many as they like, as of that tick.
+    Open(u64),
 }
 
 /// What an answer has brought.
-pub(super) struct Granted {
-    pub(super) credit: Arc<Semaphore>,
-    /// How many permits are to be added.
-    pub(super) more: usize,
+pub(super) enum Granted {
+    /// So many permits are to be added to it.
+    Counted(Arc<Semaphore>, usize),
+    /// Any number of messages may be sent. Those who wait for permits are to be told, by closing that; and somebody has to call
+    /// [`Table::tick`] if nobody does.
+    Open {
+        closed: Option<Arc<Semaphore>>,
+        begins: bool,
+    },
 }
 
 #[derive(Default)]
@@ -47,6 +60,41 @@ pub(super) struct Table {
     /// How many there may be before some are looked for that are not needed.
     many: usize,
     last_token: u64,
+    ticks: Ticks,
+}
+
+/// Time as ports without a bound have it, because a clock is too slow for every message: a grant without a number is good for the tick in
+/// which it has come, and renewed in the next. Nothing ticks while nothing was granted like that. Another connection counts as well.
+struct Ticks {
+    /// Shared with senders, who see by it without a lock that what they have been told is news.
+    now: Arc<AtomicU64>,
+    last_grant: u64,
+    is_ticking: bool,
+}
+
+impl Default for Ticks {
+    fn default() -> Self {
+        Self {
+            // Whoever has been told nothing was told in tick 0.
+            now: Arc::new(AtomicU64::new(2)),
+            last_grant: 0,
+            is_ticking: false,
+        }
+    }
+}
+
+impl Ticks {
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn since(&self, tick: u64) -> u64 {
+        self.now() - tick
+    }
+
+    fn skip(&self, ticks: u64) {
+        self.now.fetch_add(ticks, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default, PartialEq)]
@@ -59,12 +107,22 @@ enum Line {
 }
 
 struct Port {
+    terms: Terms,
+    asked: Asked,
+}
+
+enum Terms {
+    Counted(Counted),
+    /// It has no bound, as of that tick.
+    Open(u64),
+}
+
+struct Counted {
     credit: Arc<Semaphore>,
     /// Permits that have not been used: those in the semaphore, and those that senders hold who are about to send.
     left: usize,
     /// What was granted last.
     window: usize,
-    asked: Asked,
     /// When half of the time is over that the grant is good for, and all of it.
     times: Option<[Instant; 2]>,
 }
@@ -78,13 +136,12 @@ enum Asked {
     },
 }
 
-impl Port {
+impl Counted {
     fn new() -> Self {
         Self {
             credit: Arc::new(Semaphore::new(0)),
             left: 0,
             window: 0,
-            asked: Asked::No,
             times: None,
         }
     }
@@ -98,17 +155,59 @@ impl Port {
         self.left -= self.credit.forget_permits(permits.min(self.left));
     }
 
+    /// So many may be sent, and that many have been since the question. How many permits are to be added.
+    fn granted(&mut self, messages: u64, since: usize, now: Instant) -> usize {
+        self.window = usize::try_from(messages).map_or(MOST, |messages| messages.min(MOST));
+        self.times = Some([now + GOOD_FOR / 2, now + GOOD_FOR]);
+        let left = self.window.saturating_sub(since);
+        self.take_back(self.left.saturating_sub(left));
+        let more = left.saturating_sub(self.left);
+        self.left += more;
+        more
+    }
+}
+
+impl Port {
+    fn new() -> Self {
+        Self {
+            terms: Terms::Counted(Counted::new()),
+            asked: Asked::No,
+        }
+    }
+
     fn is_asked(&self) -> bool {
         matches!(self.asked, Asked::Yes { .. })
     }
 
+    /// Counted from now on, if it was not.
+    fn counted(&mut self) -> &mut Counted {
+        if let Terms::Open(_) = self.terms {
+            self.terms = Terms::Counted(Counted::new());
+        }
+        match &mut self.terms {
+            Terms::Counted(counted) => counted,
+            Terms::Open(_) => unreachable!("it has just been replaced"),
+        }
+    }
+
     /// Nobody waits, and there is nothing left that could be of use.
-    fn is_idle(&self, now: Instant) -> bool {
-        Arc::strong_count(&self.credit) == 1 && !self.is_asked() && self.is_past(1, now)
+    fn is_idle(&self, now: Instant, ticks: &Ticks) -> bool {
+        let is_over = match &self.terms {
+            Terms::Counted(counted) => {
+                Arc::strong_count(&counted.credit) == 1 && counted.is_past(1, now)
+            }
+            Terms::Open(tick) => ticks.since(*tick) > 1,
+        };
+        is_over && !self.is_asked()
     }
 }
 
 impl Table {
+    /// Ticks, as senders see them.
+    pub(super) fn ticks(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.ticks.now)
+    }
+
     /// A connection is at work. Returns what is to be closed, as all of these do.
     #[must_use]
     pub(super) fn begin(&mut self, conn: ConnId, gives: bool) -> Vec<Arc<Semaphore>> {
@@ -136,19 +235,24 @@ impl Table {
     }
 
     fn clear(&mut self) -> Vec<Arc<Semaphore>> {
+        self.ticks.skip(2);
         let ports = std::mem::take(&mut self.ports);
-        ports.into_values().map(|port| port.credit).collect()
+        let counted = ports.into_values().filter_map(|port| match port.terms {
+            Terms::Counted(counted) => Some(counted.credit),
+            Terms::Open(_) => None,
+        });
+        counted.collect()
     }
 
     pub(super) fn is_known(&self) -> bool {
         self.line != Line::Unknown
     }
 
-    /// What somebody finds who wants to send to a port.
-    pub(super) fn account(&mut self, name: &str, now: Instant) -> Account {
+    /// What somebody finds who wants to send to a port; and what is to be asked, with how much is left, by whoever gets to know of it.
+    pub(super) fn account(&mut self, name: &str, now: Instant) -> (Account, Option<(Ask, usize)>) {
         match self.line {
-            Line::Unknown => return Account::Unknown,
-            Line::Without(_) => return Account::None,
+            Line::Unknown => return (Account::Unknown, None),
+            Line::Without(_) => return (Account::None, None),
             Line::With(_) => {}
         }
         if !self.ports.contains_key(name) {
@@ -156,14 +260,21 @@ impl Table {
             self.ports.insert(name.into(), Port::new());
         }
         let Some(port) = self.ports.get_mut(name) else {
-            return Account::None;
+            return (Account::None, None);
         };
-        if port.is_past(1, now) {
-            port.take_back(port.left);
+        if let Terms::Open(tick) = port.terms {
+            let age = self.ticks.since(tick);
+            if age <= 1 {
+                return (Account::Open(tick), self.ask_if(name, age > 0));
+            }
         }
-        let credit = Arc::clone(&port.credit);
+        let counted = port.counted();
+        if counted.is_past(1, now) {
+            counted.take_back(counted.left);
+        }
+        let credit = Arc::clone(&counted.credit);
         let wanted = credit.available_permits() == 0;
-        Account::Open(credit, self.ask_if(name, wanted))
+        (Account::Counted(credit), self.ask_if(name, wanted))
     }
 
     /// A message has been sent.
@@ -174,16 +285,19 @@ impl Table {
         now: Instant,
     ) -> Option<(Ask, usize)> {
         let port = self.ports.get_mut(name)?;
-        if !Arc::ptr_eq(&port.credit, leave.semaphore()) {
+        let Terms::Counted(counted) = &mut port.terms else {
+            return None;
+        };
+        if !Arc::ptr_eq(&counted.credit, leave.semaphore()) {
             return None;
         }
         leave.forget();
-        port.left = port.left.saturating_sub(1);
+        counted.left = counted.left.saturating_sub(1);
         if let Asked::Yes { since, .. } = &mut port.asked {
             *since += 1;
         }
         // Early enough for a steady stream not to stop.
-        let wanted = port.left <= port.window / 2 || port.is_past(0, now);
+        let wanted = counted.left <= counted.window / 2 || counted.is_past(0, now);
         self.ask_if(name, wanted)
     }
 
@@ -192,7 +306,7 @@ impl Table {
         &mut self,
         name: &str,
         ask: Ask,
-        messages: u64,
+        messages: Option<u64>,
         now: Instant,
     ) -> Option<Granted> {
         let port = self.ports.get_mut(name)?;
@@ -203,21 +317,42 @@ impl Table {
         if self.line != Line::With(ask.conn) {
             return None;
         }
-        port.window = usize::try_from(messages).map_or(MOST, |messages| messages.min(MOST));
         port.asked = Asked::No;
-        port.times = Some([now + GOOD_FOR / 2, now + GOOD_FOR]);
-        let left = port.window.saturating_sub(since);
-        port.take_back(port.left.saturating_sub(left));
-        let more = left.saturating_sub(port.left);
-        port.left += more;
-        let credit = Arc::clone(&port.credit);
-        Some(Granted { credit, more })
+        let Some(messages) = messages else {
+            return Some(self.opened(name));
+        };
+        let counted = port.counted();
+        let more = counted.granted(messages, since, now);
+        Some(Granted::Counted(Arc::clone(&counted.credit), more))
+    }
+
+    fn opened(&mut self, name: &str) -> Granted {
+        let now = self.ticks.now();
+        let open = Terms::Open(now);
+        let port = self.ports.get_mut(name);
+        let before = port.map(|port| std::mem::replace(&mut port.terms, open));
+        let closed = match before {
+            Some(Terms::Counted(counted)) => Some(counted.credit),
+            _ => None,
+        };
+        self.ticks.last_grant = now;
+        let begins = !std::mem::replace(&mut self.ticks.is_ticking, true);
+        Granted::Open { closed, begins }
+    }
+
+    /// Half of [`GOOD_FOR`] is over since the last tick. Whether there is to be another.
+    pub(super) fn tick(&mut self) -> bool {
+        self.ticks.skip(1);
+        self.ticks.is_ticking = self.ticks.since(self.ticks.last_grant) < 2;
+        self.ticks.is_ticking
     }
 
     /// What is to be asked for because of those who wait still, if an answer has left them nothing.
     pub(super) fn ask_again(&mut self, name: &str) -> Option<(Ask, usize)> {
-        let port = self.ports.get(name)?;
-        let wanted = port.left == 0 && Arc::strong_count(&port.credit) > 1;
+        let wanted = match &self.ports.get(name)?.terms {
+            Terms::Counted(counted) => counted.left == 0 && Arc::strong_count(&counted.credit) > 1,
+            Terms::Open(_) => false,
+        };
         self.ask_if(name, wanted)
     }
 
@@ -232,14 +367,18 @@ impl Table {
         self.last_token += 1;
         let (token, since) = (self.last_token, 0);
         port.asked = Asked::Yes { token, since };
-        Some((Ask { conn, token }, port.left))
+        let left = match &port.terms {
+            Terms::Counted(counted) => counted.left,
+            Terms::Open(_) => 0,
+        };
+        Some((Ask { conn, token }, left))
     }
 
     fn forget_idle(&mut self, now: Instant) {
         if self.ports.len() < self.many.max(FEW) {
             return;
         }
-        self.ports.retain(|_, port| !port.is_idle(now));
+        self.ports.retain(|_, port| !port.is_idle(now, &self.ticks));
         self.many = 2 * self.ports.len();
     }
 }

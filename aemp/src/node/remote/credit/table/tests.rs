@@ -13,15 +13,19 @@ fn table() -> Table {
 
 fn open(table: &mut Table, now: Instant) -> (Arc<Semaphore>, Option<Ask>) {
     match table.account("p", now) {
-        Account::Open(credit, ask) => (credit, ask.map(|(ask, _)| ask)),
+        (Account::Counted(credit), ask) => (credit, ask.map(|(ask, _)| ask)),
         other => panic!("{other:?}"),
     }
 }
 
 fn grant(table: &mut Table, ask: Ask, messages: u64, now: Instant) -> usize {
-    let granted = table.granted("p", ask, messages, now).unwrap();
-    granted.credit.add_permits(granted.more);
-    granted.more
+    match table.granted("p", ask, Some(messages), now) {
+        Some(Granted::Counted(credit, more)) => {
+            credit.add_permits(more);
+            more
+        }
+        _ => panic!("a number was granted"),
+    }
 }
 
 /// Sends one message. What is asked for then.
@@ -39,9 +43,9 @@ fn left(table: &mut Table, now: Instant) -> usize {
 #[test]
 fn only_nodes_that_give_credit_are_asked() {
     let (mut table, now) = (Table::default(), Instant::now());
-    assert!(matches!(table.account("p", now), Account::Unknown));
+    assert!(matches!(table.account("p", now).0, Account::Unknown));
     assert!(table.begin(CONN, false).is_empty() && table.is_known());
-    assert!(matches!(table.account("p", now), Account::None));
+    assert!(matches!(table.account("p", now).0, Account::None));
     assert!(table.end(ConnId(2)).is_empty() && table.is_known());
     assert!(table.end(CONN).is_empty() && !table.is_known());
     assert!(table.ports.is_empty());
@@ -121,7 +125,7 @@ fn nobody_waits_for_what_nobody_wants() {
     let ask = open(&mut table, now).1.unwrap();
     grant(&mut table, ask, 1, now);
     let ask = send(&mut table, now).unwrap();
-    table.granted("p", ask, 0, now).unwrap();
+    table.granted("p", ask, Some(0), now).unwrap();
     assert_eq!(table.ask_again("p"), None);
 }
 
@@ -133,15 +137,23 @@ fn answers_to_other_questions_are_none() {
         conn,
         token: token + 1,
     };
-    assert!(table.granted("p", old, 5, now).is_none());
+    assert!(table.granted("p", old, Some(5), now).is_none());
     let elsewhere = Ask {
         conn: ConnId(2),
         token,
     };
-    assert!(table.granted("p", elsewhere, 5, now).is_none());
-    assert!(table.granted("q", Ask { conn, token }, 5, now).is_none());
+    assert!(table.granted("p", elsewhere, Some(5), now).is_none());
+    assert!(
+        table
+            .granted("q", Ask { conn, token }, Some(5), now)
+            .is_none()
+    );
     assert_eq!(grant(&mut table, Ask { conn, token }, 5, now), 5);
-    assert!(table.granted("p", Ask { conn, token }, 5, now).is_none());
+    assert!(
+        table
+            .granted("p", Ask { conn, token }, Some(5), now)
+            .is_none()
+    );
 }
 
 /// However much it is said to be.
@@ -185,10 +197,10 @@ fn another_connection_begins_anew() {
 fn idle_ports_are_forgotten() {
     let (mut table, start) = (table(), Instant::now());
     let one = |table: &mut Table, name: &str, now| {
-        let Account::Open(_, Some((ask, _))) = table.account(name, now) else {
+        let (Account::Counted(_), Some((ask, _))) = table.account(name, now) else {
             panic!("a port that is new");
         };
-        table.granted(name, ask, 1, now).unwrap();
+        table.granted(name, ask, Some(1), now).unwrap();
     };
     (0..FEW).for_each(|n| one(&mut table, &n.to_string(), start));
     assert_eq!(table.ports.len(), FEW);
@@ -197,9 +209,95 @@ fn idle_ports_are_forgotten() {
     // Those of which an answer is still to come stay, and so do those that somebody waits for.
     let later = start + 9 * GOOD_FOR;
     let (_waiting, ask) = open(&mut table, later);
-    table.granted("p", ask.unwrap(), 1, later).unwrap();
+    table.granted("p", ask.unwrap(), Some(1), later).unwrap();
     (0..FEW).for_each(|n| drop(table.account(&n.to_string(), later)));
     assert_eq!(table.ports.len(), FEW + 1);
     (0..2 * FEW).for_each(|n| one(&mut table, &format!("q{n}"), later + 2 * GOOD_FOR));
     assert!(table.ports.contains_key("p") && table.ports.contains_key("0"));
+}
+
+/// What a sender is told of a port that has no bound, and whether somebody asks.
+fn is_open(table: &mut Table, now: Instant) -> (Option<u64>, Option<Ask>) {
+    let (account, ask) = table.account("p", now);
+    let open = match account {
+        Account::Open(tick) => Some(tick),
+        _ => None,
+    };
+    (open, ask.map(|(ask, _)| ask))
+}
+
+fn grant_all(table: &mut Table, ask: Ask, now: Instant) -> (bool, bool) {
+    match table.granted("p", ask, None, now) {
+        Some(Granted::Open { closed, begins }) => (closed.is_some(), begins),
+        _ => panic!("any number was granted"),
+    }
+}
+
+#[test]
+fn what_has_no_bound_is_asked_for_again_in_the_next_tick() {
+    let (mut table, now) = (table(), Instant::now());
+    let ticks = table.ticks();
+    let ask = open(&mut table, now).1.unwrap();
+    assert_eq!(grant_all(&mut table, ask, now), (true, true));
+    let told = is_open(&mut table, now);
+    assert_eq!(told, (Some(ticks.load(Ordering::Relaxed)), None));
+    assert!(table.tick());
+    let (again, ask) = is_open(&mut table, now);
+    assert!(again == told.0 && again < Some(ticks.load(Ordering::Relaxed)));
+    assert_eq!(is_open(&mut table, now), (again, None), "asked once");
+    assert_eq!(grant_all(&mut table, ask.unwrap(), now), (false, false));
+    assert_eq!(is_open(&mut table, now), (again.map(|tick| tick + 1), None));
+}
+
+#[test]
+fn two_ticks_later_it_is_asked_first() {
+    let (mut table, now) = (table(), Instant::now());
+    let ask = open(&mut table, now).1.unwrap();
+    grant_all(&mut table, ask, now);
+    assert!(table.tick() && !table.tick(), "nobody sends");
+    let ask = open(&mut table, now).1.unwrap();
+    assert_eq!(grant_all(&mut table, ask, now), (true, true));
+}
+
+#[test]
+fn a_port_may_get_a_bound_and_lose_it() {
+    let (mut table, now) = (table(), Instant::now());
+    let ask = open(&mut table, now).1.unwrap();
+    grant_all(&mut table, ask, now);
+    table.tick();
+    let ask = is_open(&mut table, now).1.unwrap();
+    assert_eq!(grant(&mut table, ask, 2, now), 2);
+    let ask = send(&mut table, now).unwrap();
+    assert_eq!(grant_all(&mut table, ask, now), (true, false));
+    assert!(is_open(&mut table, now).0.is_some());
+}
+
+/// What was told over one connection is nothing on the next.
+#[test]
+fn another_connection_is_asked_first() {
+    let (mut table, now) = (table(), Instant::now());
+    let ticks = table.ticks();
+    let ask = open(&mut table, now).1.unwrap();
+    grant_all(&mut table, ask, now);
+    let told = is_open(&mut table, now).0.unwrap();
+    assert!(table.begin(ConnId(2), true).is_empty());
+    assert!(ticks.load(Ordering::Relaxed) > told);
+    assert_eq!(open(&mut table, now).1.map(|ask| ask.conn), Some(ConnId(2)));
+}
+
+#[test]
+fn idle_ports_without_a_bound_are_forgotten() {
+    let (mut table, now) = (table(), Instant::now());
+    for n in 0..FEW {
+        let name = n.to_string();
+        let (_, ask) = table.account(&name, now);
+        let (ask, _) = ask.unwrap();
+        table.granted(&name, ask, None, now).unwrap();
+    }
+    table.tick();
+    drop(table.account("p", now));
+    assert_eq!(table.ports.len(), FEW + 1);
+    table.tick();
+    (0..FEW).for_each(|n| drop(table.account(&format!("q{n}"), now)));
+    assert!(table.ports.contains_key("p") && !table.ports.contains_key("0"));
 }
