@@ -12,3 +12,4 @@ pub(crate) mod slice;
 pub(crate) mod waiting;
 mod watch;
 pub(crate) mod work;
+pub(crate) mod writer;

@@ -29,7 +29,7 @@ pub use life::Ended;
 
 use self::{
     inspect::Inspection,
-    life::{Counted, Life},
+    life::Life,
     names::Names,
     registry::{InitFunction, Registry},
     remote::{Remote, Remotes},
@@ -214,7 +214,7 @@ impl Node {
         self.life().vanish();
         self.0.scheduler.end();
         for port in self.0.table.all() {
-            self.forget_number(port.number());
+            self.take_number(port.number());
         }
     }
 
@@ -228,11 +228,6 @@ impl Node {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
-    }
-
-    /// To be held from before a port is forgotten until its monitors have fired.
-    pub(crate) fn dying(&self) -> Counted {
-        self.life().dying.count()
     }
 
     /// What strangers and other nodes may cost.
@@ -250,7 +245,7 @@ impl Node {
             .and_then(|port| port.by.clone());
         match spawner {
             None => self.0.stillborn.remember(id.name(), reason),
-            Some(spawner) if port.counts().monitors == 0 => {
+            Some(spawner) if port.counts().is_none_or(|counts| counts.monitors == 0) => {
                 spawner.account().stillborn.remember(id.name(), reason);
             }
             Some(_) => {}
@@ -370,16 +365,16 @@ impl Node {
                 by.account().port_died();
             }
         }
-        self.forget_number(port.number());
+        let _port = self.0.table.remove(port.number());
+        self.port_is_gone();
     }
 
-    pub(crate) fn forget_number(&self, number: u64) {
-        let _port = self.take_number(number);
-    }
-
-    /// As [`forget_number`](Self::forget_number); the port, if it was still there.
+    /// Takes away a port that does not die. It is returned if it was still there.
     pub(crate) fn take_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let port = self.0.table.remove(number);
+        if port.is_some() {
+            self.retire(number);
+        }
         self.port_is_gone();
         port
     }

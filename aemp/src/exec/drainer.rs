@@ -3,10 +3,11 @@
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    current, pace,
+    current,
+    pace::{self, Manner},
     plan::Ticket,
     scheduler::{Scheduler, When, Work, schedule},
-    seat::{self, Before, Mine, Seat},
+    seat::{self, Before, Doing, Mine, Seat},
     slice::Slice,
     watch,
 };
@@ -27,7 +28,16 @@ pub(crate) struct Turn<'a> {
     seat: &'a Seat,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// A port begins to be run, for as long as the result lives.
+    #[inline]
+    pub(crate) fn begin(&self, port: u64) -> Seated<'a> {
+        Seated {
+            seat: self.seat,
+            before: Some(self.seat.enter(port)),
+        }
+    }
+
     /// The next message is for that handler.
     #[inline]
     pub(crate) fn next_message(&mut self, handler: u32) {
@@ -46,33 +56,39 @@ impl Turn<'_> {
     }
 }
 
+/// A port is being run.
+pub(crate) struct Seated<'a> {
+    seat: &'a Seat,
+    before: Option<Before>,
+}
+
+impl Drop for Seated<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.seat.leave(before);
+        }
+    }
+}
+
 /// This thread runs ports of a node, or has ports made ready, for as long as this lives. What is left at the seat then goes to the
 /// drainers.
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
     /// What the thread was doing: a handler may run another runtime within itself.
-    before: usize,
-    /// Whether that has something to send when its handler returns.
-    later: bool,
-    /// Whether that returns soon.
-    quick: bool,
+    before: Doing,
 }
 
 impl<'a> Active<'a> {
     /// `None` when the thread is about to end.
+    #[inline]
     pub(crate) fn begin(scheduler: &'a Scheduler) -> Option<Self> {
         watch::stir();
-        let before = seat::active();
-        let seat = scheduler.seat()?;
-        seat::set_active(scheduler.address());
         Some(Self {
             scheduler,
-            seat,
-            before,
-            later: seat::set_later(false),
-            // Between the ports that it runs nothing takes long.
-            quick: seat::set_quick(true),
+            seat: scheduler.seat()?,
+            before: seat::set_doing(Doing::ports_of(scheduler.address())),
         })
     }
 
@@ -80,27 +96,23 @@ impl<'a> Active<'a> {
     /// part of it.
     pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
         let active = Self::begin(scheduler)?;
+        seat::set_doing(seat::doing().delivering());
         let before = Some(active.seat.enter(seat::NO_PORT));
         Some(Delivering { active, before })
     }
 
-    /// Runs a port for so many messages at most; how many it has handled, and one for itself.
+    /// Runs a port for so many messages at most; how many it has handled, but not none.
     fn run(&self, work: Work, is_quick: bool, messages: usize) -> usize {
         let quick = seat::set_quick(is_quick);
-        let before = self.seat.enter(work.number());
         let mut turn = Turn {
             left: messages,
             seat: &self.seat,
         };
-        {
-            let _scope = current::Scope::enter(&*work);
-            work.run(&mut turn);
-        }
+        work.run(&mut turn);
         let left = turn.left.min(messages);
-        self.seat.leave(before);
         seat::set_quick(quick);
         seat::after_handlers(&self.seat);
-        messages - left + 1
+        (messages - left).max(1)
     }
 }
 
@@ -109,7 +121,7 @@ impl Active<'_> {
     fn end(&self) -> VecDeque<Work> {
         seat::after_handlers(&self.seat);
         let mut rest = VecDeque::new();
-        while let Some(work) = seat::pop() {
+        while let Some(work) = self.seat.pop() {
             rest.push_back(work);
         }
         rest
@@ -117,17 +129,15 @@ impl Active<'_> {
 }
 
 impl Drop for Active<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let mut rest = self.end();
-        seat::set_active(self.before);
-        if self.before != 0 {
-            // The seat that was used before comes first again.
-            seat::restore(self.before);
-        }
-        seat::set_later(self.later);
-        seat::set_quick(self.quick);
-        if !rest.is_empty() {
+        seat::after_handlers(&self.seat);
+        if self.seat.has_work() {
+            let mut rest = self.end();
+            seat::resume(self.before);
             self.scheduler.hand_over(&mut rest);
+        } else {
+            seat::resume(self.before);
         }
     }
 }
@@ -204,7 +214,7 @@ impl Drainer {
             if scheduler.is_over() {
                 continue;
             }
-            let trusted = work.is_likely_quick();
+            let trusted = work.manner() == Manner::Quick;
             if !trusted {
                 self.call_others(&active.seat);
             }
@@ -222,21 +232,21 @@ impl Drainer {
 
     /// What waits must not wait for the port that is run next: neither other ports, nor a task that has been started or woken on
     /// this thread.
-    fn call_others(&self, own: &Seat) {
+    fn call_others(&self, own: &Mine) {
         let scheduler = &self.scheduler;
-        if scheduler.is_wanted() && (!seat::is_empty() || scheduler.is_left_elsewhere(own)) {
+        if scheduler.is_wanted() && (own.has_work() || scheduler.is_left_elsewhere(own)) {
             scheduler.wake(When::Now);
         } else {
             scheduler.displace();
         }
     }
 
-    fn next(&mut self, own: &Seat) -> Option<Work> {
-        if let Some(work) = seat::pop() {
+    fn next(&mut self, own: &Mine) -> Option<Work> {
+        if let Some(work) = own.pop() {
             return Some(work);
         }
-        if self.scheduler.refill(&mut self.ticket) {
-            return seat::pop();
+        if self.scheduler.refill(&mut self.ticket, own) {
+            return own.pop();
         }
         let stolen = self.scheduler.steal(own)?;
         self.scheduler.found(&mut self.ticket);
@@ -287,8 +297,10 @@ pub(crate) fn help(scheduler: &Scheduler, work: Work, handler: u32) {
 /// Runs what a port that was run in place has made ready.
 fn follow(active: &Active<'_>) {
     for _ in 1..IN_PLACE {
-        let Some(next) = seat::pop() else { return };
-        if !next.is_likely_quick() {
+        let Some(next) = active.seat.pop() else {
+            return;
+        };
+        if next.manner() != Manner::Quick {
             return schedule(next);
         }
         active.run(next, true, IN_PLACE);
@@ -306,9 +318,9 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         let Some(active) = Active::begin(&own) else {
             return;
         };
-        seat::set_blocking(true);
+        active.seat.set_blocking(true);
         active.run(work, false, TURN);
-        seat::set_blocking(false);
+        active.seat.set_blocking(false);
     });
 }
 
@@ -324,7 +336,7 @@ impl Drop for Blocking {
 }
 
 /// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
-pub(super) struct Occupied(Option<(Mine, Before, [bool; 2])>);
+pub(super) struct Occupied(Option<(Mine, Before, Doing)>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
@@ -338,18 +350,17 @@ impl Occupied {
         };
         let before = seat.enter(port.number());
         seat.next_message(handler);
-        let quick = seat::set_quick(port.is_likely_quick());
-        Self(Some((seat, before, [seat::set_handling(true), quick])))
+        let doing = seat::set_handling(port.manner() == Manner::Quick);
+        Self(Some((seat, before, doing)))
     }
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        if let Some((seat, before, [handling, quick])) = self.0.take() {
+        if let Some((seat, before, doing)) = self.0.take() {
             seat.leave(before);
-            seat::set_handling(handling);
-            seat::set_quick(quick);
             seat::after_async_handler();
+            seat::set_doing(doing);
         }
     }
 }

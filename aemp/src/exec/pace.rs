@@ -24,6 +24,17 @@ const RUNS: u64 = 0x1f << 56;
 const TRUSTED: u64 = PROBATION as u64 * ONE_RUN;
 const WAS_SLOW: u64 = 1 << 63;
 
+/// How a port is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It is likely to return soon. If that is an error, the watch finds out.
+    Quick,
+    /// It may take any time.
+    Unknown,
+    /// On threads of its own.
+    Blocking,
+}
+
 /// What has been seen of one port, in a word with its number, because every port has both.
 ///
 /// A port begins on probation: it runs on drainers. After some runs without a slow one it is *trusted*, and may be run in place on its
@@ -155,6 +166,16 @@ pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
         pace.quick();
     }
     false
+}
+
+/// How a port of that pace is to be run, if its type does not say so.
+#[inline]
+pub(crate) fn manner(pace: &Pace, record: &Record) -> Manner {
+    if pace.is_trusted() || record.is_all_quick() && !pace.was_slow() {
+        Manner::Quick
+    } else {
+        Manner::Unknown
+    }
 }
 
 /// A run of that handler took so long.

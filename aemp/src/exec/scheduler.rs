@@ -21,6 +21,7 @@ use tokio::{
 use super::mortal::Mortal;
 use super::{
     drainer,
+    pace::Manner,
     plan::{By, Plan, Ticket},
     seat::{self, Mine, Seat},
     watch,
@@ -191,6 +192,7 @@ impl Scheduler {
     }
 
     /// This thread's seat.
+    #[inline]
     pub(super) fn seat(&self) -> Option<Mine> {
         seat::own(self.address(), |new| {
             let seats = self.0.seats.write();
@@ -288,7 +290,7 @@ impl Scheduler {
     }
 
     /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
-    pub(super) fn refill(&self, ticket: &mut Ticket) -> bool {
+    pub(super) fn refill(&self, ticket: &mut Ticket, own: &Mine) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
         let share = injector.plan.share(ready, ticket);
@@ -296,7 +298,8 @@ impl Scheduler {
         if share == 0 {
             return false;
         }
-        injector.ready.drain(..share).for_each(seat::push);
+        let share = injector.ready.drain(..share);
+        share.for_each(|work| own.push(work));
         if !injector.ready.is_empty() {
             self.start_drainer(injector, By::Task, When::Now);
         }
@@ -321,11 +324,11 @@ impl Scheduler {
     }
 
     /// Takes something from the seat of another thread.
-    pub(super) fn steal(&self, own: &Seat) -> Option<Work> {
+    pub(super) fn steal(&self, own: &Mine) -> Option<Work> {
         let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
-        let others = seats.iter().filter(|seat| !std::ptr::eq(&***seat, own));
+        let others = seats.iter().filter(|seat| !Arc::ptr_eq(seat, own));
         let mut others = others.filter(|seat| !seat.stealer().is_empty());
-        others.find_map(|seat| seat::steal_from(seat))
+        others.find_map(|seat| own.steal_from(seat))
     }
 
     /// A drainer ends, unless something has become ready that nobody else will run.
@@ -384,10 +387,10 @@ fn end_all(ready: &mut VecDeque<Work>) {
 /// Another worker is called at once, unless all that could keep the port waiting has shown to be quick.
 pub(crate) fn schedule(work: Work) {
     let scheduler = work.node().scheduler();
-    if work.is_blocking() {
-        return drainer::run_blocking(&scheduler.clone(), work);
-    }
-    let trusted = work.is_likely_quick();
+    let trusted = match work.manner() {
+        Manner::Blocking => return drainer::run_blocking(&scheduler.clone(), work),
+        manner => manner == Manner::Quick,
+    };
     if seat::active() != scheduler.address() {
         let when = if trusted { When::Soon } else { When::Now };
         return scheduler.clone().inject(work, when);

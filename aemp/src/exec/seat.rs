@@ -15,12 +15,9 @@ use std::{
 };
 
 use crossbeam_deque::{Stealer, Worker};
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    sync::Notify,
-};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{scheduler::Work, watch};
+use super::{scheduler::Work, watch, writer::Writer};
 use crate::guard;
 
 /// How many nodes a thread has seats at; the one that it has not used for longest goes first.
@@ -41,13 +38,22 @@ pub(crate) struct Seat {
     handler: AtomicU32,
     /// Whether the thread is one for ports that block.
     blocking: AtomicBool,
-    /// Connections that have something to write since a handler has sent it. They are woken when it returns, or by the watch:
-    /// what a worker's task wakes is run by that worker, and so behind the handler.
-    later: Mutex<Vec<Arc<Notify>>>,
+    /// What is woken when a handler returns, or a connection has delivered what it has read; or by the watch, if that takes long.
+    later: Mutex<Vec<Later>>,
     /// The thread in the system's eyes, where that can be found out.
     pub(super) thread: Option<PathBuf>,
     /// What the watch has seen. Nobody else looks at it.
     pub(super) seen: Mutex<watch::Seen>,
+}
+
+/// What is not woken at once.
+enum Later {
+    /// A connection that has something to write since a handler has sent it: what a worker's task wakes is run by that worker, and so
+    /// behind the handler.
+    Writer(Arc<Writer>),
+    /// The task of a caller whose answer a connection has read. Each that is woken by itself may wake another worker, which is a call of
+    /// the system.
+    Caller(Waker),
 }
 
 /// What a seat runs now.
@@ -61,39 +67,103 @@ pub(super) struct Running {
 
 /// A thread's own seat. It is counted apart, because each run of a port takes one, and should not pay for what threads share.
 #[derive(Clone)]
-pub(crate) struct Mine(Rc<Counted>);
+pub(crate) struct Mine(Rc<Own>);
 
-struct Counted(Arc<Seat>);
+/// The thread's own part of it.
+struct Own {
+    deque: Worker<Work>,
+    seat: Arc<Seat>,
+}
 
 impl Deref for Mine {
     type Target = Arc<Seat>;
 
     fn deref(&self) -> &Arc<Seat> {
-        &self.0.0
+        &self.0.seat
     }
 }
 
-/// The thread's own part of it.
-struct Own {
-    deque: Worker<Work>,
-    seat: Mine,
+impl Mine {
+    #[inline]
+    pub(super) fn pop(&self) -> Option<Work> {
+        self.0.deque.pop()
+    }
+
+    pub(super) fn push(&self, work: Work) {
+        self.0.deque.push(work);
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.0.deque.is_empty()
+    }
+
+    /// Takes work from another's seat into one's own, and one of it to be run now.
+    pub(super) fn steal_from(&self, other: &Seat) -> Option<Work> {
+        loop {
+            let stolen = other.stealer.steal_batch_and_pop(&self.0.deque);
+            if !stolen.is_retry() {
+                return stolen.success();
+            }
+        }
+    }
+}
+
+/// What a thread is doing, as far as it is of concern to ports.
+#[derive(Clone, Copy)]
+pub(super) struct Doing {
+    /// The scheduler, by its address, whose ports it is running; 0: none. What they make ready goes to its seat.
+    scheduler: usize,
+    /// Whether it delivers what a connection has read.
+    delivering: bool,
+    /// Whether it polls an async handler on a task of its own.
+    handling: bool,
+    /// Whether the port that it runs is likely to return soon.
+    quick: bool,
+    /// Whether there is anything in [`Seat::later`].
+    later: bool,
+}
+
+impl Doing {
+    const NOTHING: Self = Self {
+        scheduler: 0,
+        delivering: false,
+        handling: false,
+        quick: false,
+        later: false,
+    };
+
+    /// It runs ports; between them nothing takes long.
+    pub(super) fn ports_of(scheduler: usize) -> Self {
+        Self {
+            scheduler,
+            delivering: false,
+            handling: false,
+            quick: true,
+            later: false,
+        }
+    }
+
+    /// It delivers to ports.
+    pub(super) fn delivering(self) -> Self {
+        Self {
+            delivering: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_in_handler(self) -> bool {
+        self.scheduler != 0 || self.handling
+    }
 }
 
 thread_local! {
     /// The thread's seats, the last used first.
-    static OWN: RefCell<Vec<Own>> = const { RefCell::new(Vec::new()) };
-    /// The scheduler, by its address, whose ports this thread is running; 0: none. What they make ready goes to its seat.
-    static ACTIVE: Cell<usize> = const { Cell::new(0) };
-    /// Whether the port that this thread runs is trusted to return soon.
-    static QUICK: Cell<bool> = const { Cell::new(false) };
-    /// Whether this thread polls an async handler on a task of its own.
-    static HANDLING: Cell<bool> = const { Cell::new(false) };
-    /// Whether there is anything in `later`.
-    static LATER: Cell<bool> = const { Cell::new(false) };
+    static OWN: RefCell<Vec<Mine>> = const { RefCell::new(Vec::new()) };
+    static DOING: Cell<Doing> = const { Cell::new(Doing::NOTHING) };
 }
 
 impl Seat {
-    fn later(&self) -> MutexGuard<'_, Vec<Arc<Notify>>> {
+    fn later(&self) -> MutexGuard<'_, Vec<Later>> {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,6 +199,11 @@ impl Seat {
         self.beat.store(beat + 2, Ordering::Release);
     }
 
+    /// Marks it as that of a thread for ports that block, or of a worker again.
+    pub(super) fn set_blocking(&self, blocking: bool) {
+        self.blocking.store(blocking, Ordering::Relaxed);
+    }
+
     pub(super) fn running(&self) -> Option<Running> {
         let beat = self.beat.load(Ordering::Acquire);
         (beat & 1 == 1).then(|| Running {
@@ -143,11 +218,14 @@ impl Seat {
         &self.stealer
     }
 
-    /// Wakes the connections that a handler has sent something over.
+    /// Wakes what was to be woken later.
     pub(super) fn wake_later(&self) {
         let later = std::mem::take(&mut *self.later());
-        for writer in later {
-            writer.notify_one();
+        for later in later {
+            match later {
+                Later::Writer(writer) => writer.wake_gathered(),
+                Later::Caller(waker) => guard::wake(waker),
+            }
         }
     }
 }
@@ -160,25 +238,33 @@ pub(crate) struct Before {
 }
 
 /// The seat of this thread at a scheduler, made if it has none; `made` is told of a new one.
+#[inline]
 pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Mine> {
     OWN.try_with(|own| {
         let mut own = own.borrow_mut();
-        match own.iter().position(|own| own.seat.scheduler == scheduler) {
-            Some(0) => {}
-            Some(at) => own[..=at].rotate_right(1),
-            None => {
-                let new = Own::new(scheduler);
-                made(&new.seat);
-                own.truncate(SEATS - 1);
-                own.insert(0, new);
-            }
+        match own.first() {
+            Some(first) if first.scheduler == scheduler => first.clone(),
+            _ => find(&mut own, scheduler, made),
         }
-        own[0].seat.clone()
     })
     .ok()
 }
 
-impl Own {
+#[cold]
+fn find(own: &mut Vec<Mine>, scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Mine {
+    match own.iter().position(|own| own.scheduler == scheduler) {
+        Some(at) => own[..=at].rotate_right(1),
+        None => {
+            let new = Mine::new(scheduler);
+            made(&new);
+            own.truncate(SEATS - 1);
+            own.insert(0, new);
+        }
+    }
+    own[0].clone()
+}
+
+impl Mine {
     fn new(scheduler: usize) -> Self {
         let deque = Worker::new_fifo();
         let seat = Arc::new(Seat {
@@ -192,83 +278,80 @@ impl Own {
             thread: fs::read_link("/proc/thread-self").ok(),
             seen: Mutex::default(),
         });
-        let seat = Mine(Rc::new(Counted(seat)));
-        Self { deque, seat }
+        Self(Rc::new(Own { deque, seat }))
     }
 }
 
-/// Has a seat that was in use before come first again.
-pub(super) fn restore(scheduler: usize) {
-    OWN.with_borrow_mut(|own| {
-        if let Some(at) = own.iter().position(|own| own.seat.scheduler == scheduler) {
-            own[..=at].rotate_right(1);
-        }
-    });
+/// From now on the thread does something else; what it did before.
+#[inline]
+pub(super) fn set_doing(doing: Doing) -> Doing {
+    DOING.replace(doing)
+}
+
+/// As [`set_doing`], back to what it did before: the seat that was in use then comes first again.
+pub(super) fn resume(before: Doing) {
+    DOING.set(before);
+    if before.scheduler != 0 {
+        OWN.with_borrow_mut(|own| {
+            let seat = own.iter().position(|own| own.scheduler == before.scheduler);
+            if let Some(at) = seat {
+                own[..=at].rotate_right(1);
+            }
+        });
+    }
+}
+
+/// What the thread is doing; nothing, when it is about to end.
+#[inline]
+pub(super) fn doing() -> Doing {
+    DOING.try_with(Cell::get).unwrap_or(Doing::NOTHING)
 }
 
 /// Which scheduler's ports this thread is running; 0: none.
 #[inline]
 pub(super) fn active() -> usize {
-    ACTIVE.try_with(Cell::get).unwrap_or_default()
+    doing().scheduler
 }
 
-pub(super) fn set_active(scheduler: usize) {
-    ACTIVE.set(scheduler);
-}
-
-/// Notes whether the port that is run now is trusted; what was noted before.
+/// Notes whether the port that is run now is likely to return soon; what was noted before.
 #[inline]
 pub(super) fn set_quick(quick: bool) -> bool {
-    QUICK.replace(quick)
+    let doing = DOING.get();
+    DOING.set(Doing { quick, ..doing });
+    doing.quick
 }
 
-/// Whether this thread gets to what waits at its seat soon: the port that it runs is trusted, and fewer than so many others wait.
+/// Notes whether this thread polls an async handler on a task of its own, and whether that is likely to return soon; what it did before.
+pub(super) fn set_handling(quick: bool) -> Doing {
+    let doing = DOING.get();
+    let handling = true;
+    DOING.replace(Doing {
+        handling,
+        quick,
+        ..doing
+    })
+}
+
+/// Whether this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many others wait.
 pub(super) fn is_quick(few: usize) -> bool {
-    QUICK.get() && OWN.with_borrow(|own| own[0].deque.len() < few)
-}
-
-/// Marks the thread's current seat as that of a thread for ports that block, or of a worker again.
-pub(super) fn set_blocking(blocking: bool) {
-    OWN.with_borrow(|own| {
-        if let Some(own) = own.first() {
-            own.seat.blocking.store(blocking, Ordering::Relaxed);
-        }
-    });
+    DOING.get().quick && OWN.with_borrow(|own| own[0].0.deque.len() < few)
 }
 
 /// Puts work into the deque of the seat that is in use. To be called while this thread is active.
 #[inline]
 pub(super) fn push(work: Work) {
-    OWN.with_borrow(|own| own[0].deque.push(work));
-}
-
-#[inline]
-pub(super) fn pop() -> Option<Work> {
-    OWN.with_borrow(|own| own[0].deque.pop())
-}
-
-pub(super) fn is_empty() -> bool {
-    OWN.with_borrow(|own| own[0].deque.is_empty())
-}
-
-/// Takes work from another's seat into one's own, and one of it to be run now.
-pub(super) fn steal_from(other: &Seat) -> Option<Work> {
-    OWN.with_borrow(|own| {
-        loop {
-            let stolen = other.stealer.steal_batch_and_pop(&own[0].deque);
-            if !stolen.is_retry() {
-                return stolen.success();
-            }
-        }
-    })
+    OWN.with_borrow(|own| own[0].push(work));
 }
 
 /// Wakes a task: that of a caller, for example. A worker is the only one to run what its task has woken last, and if that goes on for long,
 /// because it is a handler that is not known to be quick, the woken one waits for it. So it is pushed from that place.
 pub(crate) fn wake(waker: Waker) {
+    let doing = doing();
+    if doing.delivering {
+        return wake_later(doing, Later::Caller(waker));
+    }
     guard::wake(waker);
-    let handling = active() != 0 || HANDLING.try_with(Cell::get).unwrap_or_default();
-    if handling && !QUICK.get() {
+    if doing.is_in_handler() && !doing.quick {
         displace();
     }
 }
@@ -283,37 +366,43 @@ fn displace() {
 }
 
 /// Wakes a connection's writer; within a handler, when that has returned.
-pub(crate) fn wake_writer(writer: &Arc<Notify>) {
-    if active() == 0 && !HANDLING.try_with(Cell::get).unwrap_or_default() {
-        return writer.notify_one();
+pub(crate) fn wake_writer(writer: &Arc<Writer>) {
+    let doing = doing();
+    if !doing.is_in_handler() {
+        return writer.wake();
     }
-    OWN.with_borrow(|own| {
-        let seat = &own[0].seat;
-        if seat.blocking.load(Ordering::Relaxed) {
-            // Not a worker: what is woken here is run by one.
-            writer.notify_one();
-        } else {
-            seat.later().push(Arc::clone(writer));
-            LATER.set(true);
-        }
+    if OWN.with_borrow(|own| own[0].blocking.load(Ordering::Relaxed)) {
+        // Not a worker: what is woken here is run by one.
+        return writer.wake();
+    }
+    wake_later(doing, Later::Writer(Arc::clone(writer)));
+}
+
+fn wake_later(doing: Doing, later: Later) {
+    OWN.with_borrow(|own| own[0].later().push(later));
+    DOING.set(Doing {
+        later: true,
+        ..doing
     });
 }
 
-/// Notes whether there is something to wake when a handler returns; what was noted before.
-pub(super) fn set_later(later: bool) -> bool {
-    LATER.replace(later)
-}
-
-/// Notes whether this thread polls an async handler on a task of its own; what was noted before.
-pub(super) fn set_handling(handling: bool) -> bool {
-    HANDLING.replace(handling)
+/// Whether there is something to wake; from now on there is not.
+#[inline]
+fn take_later() -> bool {
+    let doing = DOING.get();
+    if doing.later {
+        DOING.set(Doing {
+            later: false,
+            ..doing
+        });
+    }
+    doing.later
 }
 
 /// What an async handler has sent goes its way. Another node's seat may have come first since.
 pub(super) fn after_async_handler() {
-    if LATER.replace(false) {
-        let seats: Vec<_> =
-            OWN.with_borrow(|own| own.iter().map(|own| Arc::clone(&own.seat)).collect());
+    if take_later() {
+        let seats: Vec<_> = OWN.with_borrow(|own| own.iter().map(|own| Arc::clone(own)).collect());
         seats.iter().for_each(|seat| seat.wake_later());
     }
 }
@@ -321,7 +410,7 @@ pub(super) fn after_async_handler() {
 /// What a handler has sent goes its way: the handler has returned.
 #[inline]
 pub(super) fn after_handlers(seat: &Seat) {
-    if LATER.replace(false) {
+    if take_later() {
         seat.wake_later();
     }
 }
@@ -332,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_seat_runs_something_from_entering_to_leaving() {
-        let seat = Own::new(1).seat;
+        let seat = Mine::new(1);
         let runs = || seat.running().map(|running| running.port);
         for _ in 0..3 {
             assert_eq!(runs(), None);

@@ -1,6 +1,6 @@
 //! How long a task may go on before the others of its worker have their turn.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,17 +11,18 @@ const LOOK: u32 = 16;
 /// Where there is no clock to go by, as in a simulation.
 const MOST: u32 = 1024;
 
-/// How long a task that has given way may be kept by a worker that blocks.
-const KEPT: Duration = Duration::from_millis(2);
-
-/// Lets the others of the worker run. The runtime keeps a task that gives way for its worker, even if that blocks then: after a moment
-/// any other takes it.
+/// Lets the others of the worker run: goes to the end of its queue, from where any other worker may take the task, should this one
+/// block. The runtime's own yield keeps it for its worker, and looks at the sockets before.
 pub(crate) async fn give_way() {
-    tokio::select! {
-        biased;
-        () = tokio::task::yield_now() => {}
-        () = tokio::time::sleep(KEPT) => {}
-    }
+    let mut first = true;
+    poll_fn(|task| {
+        if std::mem::take(&mut first) {
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as another message.

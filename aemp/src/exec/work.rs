@@ -40,6 +40,8 @@ pub(crate) enum Batch<M> {
 
 /// Handles what is queued for at most a turn; what remains is scheduled again.
 pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
+    let _scope = current::Scope::enter(&*cell);
+    let _seated = turn.begin(cell.number());
     let Some((mut state, mut queue)) = begin(&cell) else {
         return;
     };

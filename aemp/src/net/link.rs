@@ -1,10 +1,8 @@
 //! One authenticated connection: packets in, packets out, keepalives.
 
 use std::{
-    future::poll_fn,
     io,
     sync::{Arc, atomic::Ordering},
-    task::Poll,
     time::Duration,
 };
 
@@ -164,20 +162,6 @@ fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Li
     Line::new(conn, dialed, address, recv.name(), provider)
 }
 
-/// Goes to the end of the worker's queue once, so that tasks that are ready to send do so before the next write: one
-/// write for many messages. Unlike tokio's own yield it does not poll for I/O in between, which a lone sender would pay for.
-async fn let_others_send() {
-    let mut first = true;
-    poll_fn(|task| {
-        if std::mem::take(&mut first) {
-            task.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
-}
-
 /// Which setting a packet has broken, for the log.
 fn limit_of(error: &FrameError) -> &'static str {
     match error.kind {
@@ -223,7 +207,7 @@ impl Pump<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| socket::text(&error))?;
                 }
-                () = self.remote.wake.notified(), if !writing => let_others_send().await,
+                () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => self.timeout()?,
             }
         }
@@ -254,7 +238,7 @@ impl Pump<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| socket::text(&error))?;
                 }
-                () = self.remote.wake.notified(), if !writing => let_others_send().await,
+                () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => {
                     // It is not silent: nobody listens.
                     self.link.heard(self.net.now());

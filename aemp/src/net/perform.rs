@@ -120,7 +120,7 @@ impl Net {
             }
             Output::WakeWriter { node } => {
                 if let Some(remote) = self.node().remotes().get(node.as_str()) {
-                    remote.wake.notify_one();
+                    remote.writer.wake();
                 }
             }
             Output::Fire {
@@ -135,7 +135,7 @@ impl Net {
             Output::TellWritten { node } => {
                 let remote = self.node().remotes().of(self.node(), node.as_str());
                 remote.tell_written.store(true, Ordering::Release);
-                remote.wake.notify_one();
+                remote.writer.wake();
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {

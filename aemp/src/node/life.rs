@@ -61,8 +61,8 @@ pub(crate) struct Life {
     how: OnceLock<Ended>,
     /// Told when the node is over.
     over: Notify,
-    /// Ports that are no longer in the table, but whose monitors have still to fire.
-    pub(super) dying: Count,
+    /// Told of each port that is forgotten while the node is ending.
+    pub(super) ports: Count,
     /// Tasks that run callbacks.
     pub(super) jobs: Count,
 }
@@ -256,9 +256,8 @@ impl Node {
         for port in self.0.table.all() {
             monitor::kill(&port, reason.clone());
         }
-        let dying = &self.life().dying;
-        let done = || self.port_count() == 0 && dying.is_zero();
-        in_time(dying.until(done)).await;
+        let is_empty = || self.0.table.is_empty();
+        in_time(self.life().ports.until(is_empty)).await;
         // A handler that never returns should keep neither the node from stopping nor its callers waiting.
         for port in self.0.table.all() {
             let reason = reason.clone();
@@ -314,7 +313,7 @@ impl Node {
     #[inline]
     pub(super) fn port_is_gone(&self) {
         if self.life().is_ending() {
-            self.life().dying.tell();
+            self.life().ports.tell();
         }
     }
 }

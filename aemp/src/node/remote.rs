@@ -29,7 +29,7 @@ use self::{
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
-    exec::seat,
+    exec::{seat, writer::Writer},
     guard,
     port::{absent, any::AnyPort, monitor::Action},
     proto::{
@@ -98,7 +98,7 @@ pub(crate) struct Remote {
     /// What is known of its connection, once that is at work.
     line: Mutex<Option<Arc<Line>>>,
     /// Told when there is something to write.
-    pub(crate) wake: Arc<Notify>,
+    pub(crate) writer: Arc<Writer>,
     /// Told when the writer has taken what was queued.
     pub(crate) taken: Notify,
     /// The mesh wants to know when all has been written.
@@ -182,7 +182,7 @@ impl Remote {
     fn follow(&self, urge: Urge) {
         match urge {
             Urge::None => {}
-            Urge::Write => seat::wake_writer(&self.wake),
+            Urge::Write => seat::wake_writer(&self.writer),
             Urge::Connect => match self.node() {
                 Some(node) => match node.net() {
                     Some(net) => net.connect(&self.id),

@@ -15,7 +15,7 @@ use crate::{
     Node, Reason,
     exec::{
         drainer::Turn,
-        pace::{Pace, Record},
+        pace::{Manner, Pace, Record},
     },
     guard,
 };
@@ -33,8 +33,13 @@ pub(crate) trait AnyPort: Send + Sync {
     /// How quick its handlers have shown to be, in all ports of its type.
     fn record(&self) -> &'static Record;
 
-    /// Whether it runs on threads of its own.
-    fn is_blocking(&self) -> bool {
+    /// Where it is to be run.
+    fn manner(&self) -> Manner {
+        Manner::Unknown
+    }
+
+    /// Whether that handler may run on somebody else's task.
+    fn trusts(&self, _handler: u32) -> bool {
         false
     }
 
@@ -90,8 +95,8 @@ pub(crate) trait AnyPort: Send + Sync {
         Room::Open
     }
 
-    /// How much waits for it, and who waits for its end.
-    fn counts(&self) -> Counts;
+    /// How much waits for it, and who waits for its end; `None` if it is dying or dead.
+    fn counts(&self) -> Option<Counts>;
 
     /// The name that the spawning node gave it, if another node did.
     fn spawned_name(&self) -> Option<Box<str>> {
@@ -145,17 +150,6 @@ impl dyn AnyPort + '_ {
     pub(crate) fn epitaph(&self) -> Reason {
         self.dying()
             .unwrap_or_else(|| self.node().epitaph(&self.port_id()))
-    }
-
-    /// Whether that handler may run on somebody else's task.
-    pub(crate) fn trusts(&self, handler: u32) -> bool {
-        self.node().scheduler().is_timeless()
-            || self.pace().is_trusted() && self.record().is_quick(handler)
-    }
-
-    /// Whether it is likely to return soon. If that is an error, the watch finds out.
-    pub(crate) fn is_likely_quick(&self) -> bool {
-        self.pace().is_trusted() || self.record().is_all_quick() && !self.pace().was_slow()
     }
 
     pub(crate) fn port_id(&self) -> aemp_codec::PortId {

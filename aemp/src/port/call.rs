@@ -98,6 +98,15 @@ impl<T> Waiting<T> {
         }
     }
 
+    /// The answer has been taken: cleans up.
+    #[inline]
+    fn answered(&mut self) {
+        self.taken = true;
+        if let Some(far) = self.far.take() {
+            far.end();
+        }
+    }
+
     /// The call has ended so: cleans up.
     fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
         // Everything else leaves a callee that may be at work for it.
@@ -276,12 +285,19 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
             return this.waiting.end(Err(error));
         }
         loop {
-            let answer = match ready!(this.waiting.poll(this.handle.node(), task)) {
-                Some(answer) => answer,
-                None => match this.abandoned() {
-                    Ok(()) => continue,
-                    Err(error) => Err(error),
+            let answer = match this.waiting.slot.poll(task) {
+                Poll::Ready(Outcome::Answer(answer)) => {
+                    this.waiting.answered();
+                    return Poll::Ready(Ok(answer));
+                }
+                Poll::Ready(outcome) => match outcome.told() {
+                    Some(answer) => answer,
+                    None => match this.abandoned() {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    },
                 },
+                Poll::Pending => Err(ready!(this.waiting.limit.poll(this.handle.node(), task))),
             };
             return this.waiting.end(answer);
         }

@@ -21,7 +21,7 @@ use crate::{
     Node, Reason,
     exec::{
         drainer::Turn,
-        pace::{CLOSURE, Pace, Record},
+        pace::{self, CLOSURE, Manner, Pace, Record},
     },
     guard,
     message::{Decoding, Message, Port, Unread},
@@ -64,11 +64,17 @@ pub(crate) struct Waiters(Option<Arc<Notify>>);
 
 impl Waiters {
     /// Those that wait look again. Their wakers are foreign code.
+    #[inline]
     pub(crate) fn tell(self) {
         if let Some(room) = self.0 {
-            guard::shielded(|| room.notify_waiters());
+            tell(&room);
         }
     }
+}
+
+#[cold]
+fn tell(room: &Notify) {
+    guard::shielded(|| room.notify_waiters());
 }
 
 impl<P: Port> Inner<P> {
@@ -82,15 +88,12 @@ impl<P: Port> Inner<P> {
     }
 
     /// So many messages are in hand: taken, but not handled yet. There may be room now, which is to be told when the port's lock is free.
+    #[inline]
     pub(crate) fn has_in_hand(&mut self, messages: usize) -> Waiters {
-        let bound = self
-            .extras
-            .as_mut()
-            .and_then(|extras| extras.bound.as_mut());
-        Waiters(bound.map(|bound| {
-            bound.in_hand = messages;
-            Arc::clone(&bound.room)
-        }))
+        Waiters(match &mut self.extras {
+            None => None,
+            Some(extras) => extras.has_in_hand(messages),
+        })
     }
 
     /// What tells of room, if the queue has reached its bound.
@@ -193,7 +196,11 @@ impl<P: Port> Cell<P> {
         self.lock()
     }
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "the envelope has just been made, and is slow to be moved"
+    )]
+    #[inline(always)]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
         let mut inner = self.lock_politely();
         if inner.queue.is_dead() {
@@ -318,8 +325,16 @@ impl<P: Port> AnyPort for Cell<P> {
         P::record()
     }
 
-    fn is_blocking(&self) -> bool {
-        P::BLOCKING && !self.node.scheduler().is_timeless()
+    fn manner(&self) -> Manner {
+        if P::BLOCKING && !self.node.scheduler().is_timeless() {
+            return Manner::Blocking;
+        }
+        pace::manner(&self.pace, P::record())
+    }
+
+    fn trusts(&self, handler: u32) -> bool {
+        self.pace.is_trusted() && P::record().is_quick(handler)
+            || self.node.scheduler().is_timeless()
     }
 
     fn handler_name(&self, handler: u32) -> &'static str {
@@ -424,13 +439,13 @@ impl<P: Port> AnyPort for Cell<P> {
         std::any::type_name::<P>()
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> Option<Counts> {
         let inner = self.lock();
         let extras = inner.extras.as_ref();
-        Counts {
+        (!inner.queue.is_dead()).then(|| Counts {
             queued: inner.queue.len(),
             monitors: extras.map_or(0, |extras| extras.monitors.len()),
-        }
+        })
     }
 
     fn spawned_name(&self) -> Option<Box<str>> {

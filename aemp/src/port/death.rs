@@ -37,7 +37,6 @@ pub(crate) fn die<P: Port>(
 ) {
     current::take_killed();
     let node = cell.node();
-    let _dying = node.dying();
     let (queue, idle, extras) = begin_to_die(cell, reason);
     // The sender of a message that is found dropped finds that the port does not count any more.
     node.retire(cell.number());
@@ -51,10 +50,11 @@ pub(crate) fn die<P: Port>(
     let bare = cell.is_dead_if_bare();
     let monitored = !bare && fire_monitors(cell, reason);
     let name = if bare { None } else { cell.tidy() };
-    node.forget(&**cell, name.as_deref());
+    // What waits for the last port to be forgotten finds everything done.
     if !monitored && !reason.is_normal() {
         complain(node, &**cell, reason);
     }
+    node.forget(&**cell, name.as_deref());
 }
 
 /// Fires what monitors the port, one after the other in the order in which they were set, each outside of the port's lock.

@@ -76,6 +76,13 @@ impl Kept {
 }
 
 impl Extras {
+    /// As [`Inner::has_in_hand`](super::cell::Inner::has_in_hand).
+    pub(super) fn has_in_hand(&mut self, messages: usize) -> Option<Arc<Notify>> {
+        let bound = self.bound.as_mut()?;
+        bound.in_hand = messages;
+        Some(Arc::clone(&bound.room))
+    }
+
     /// A number that no other monitor, guard, task or timer of this port has, higher than all before.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;

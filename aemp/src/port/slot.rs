@@ -13,20 +13,21 @@ use crate::{CallError, Node, Reason, exec::seat, guard};
 /// Holds one answer until the caller takes it, and tells who answers whether the caller is still there.
 ///
 /// Wakers and answers are foreign: they are cloned, woken and dropped outside of the lock.
-pub(crate) struct Slot<T>(Mutex<Inner<T>>);
-
-struct Inner<T> {
-    state: State<T>,
-    /// Who wants to know of the caller's going.
-    replier: Option<Waker>,
-}
+pub(crate) struct Slot<T>(Mutex<State<T>>);
 
 enum State<T> {
     Empty,
     Waiting(Waker),
+    /// The one who answers wants to know of the caller's going. Boxed, because it is rare, and each call makes a slot.
+    Watched(Box<Watched>),
     Done(Outcome<T>),
     /// The caller waits no more.
     Gone,
+}
+
+struct Watched {
+    caller: Option<Waker>,
+    replier: Waker,
 }
 
 /// What has become of a call.
@@ -70,33 +71,41 @@ impl<T> Outcome<T> {
     }
 }
 
+impl<T> State<T> {
+    /// The call is over: wakes those who wait for that. Not under the lock.
+    fn over(self) {
+        match self {
+            Self::Waiting(caller) => seat::wake(caller),
+            Self::Watched(watched) => {
+                watched.caller.into_iter().for_each(seat::wake);
+                seat::wake(watched.replier);
+            }
+            Self::Empty | Self::Gone => {}
+            Self::Done(outcome) => guard::discard(outcome),
+        }
+    }
+}
+
 impl<T> Slot<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Inner {
-            state: State::Empty,
-            replier: None,
-        })))
+        Arc::new(Self(Mutex::new(State::Empty)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first outcome counts.
     pub(crate) fn set(&self, outcome: Outcome<T>) {
-        let mut inner = self.lock();
-        if matches!(inner.state, State::Done(_) | State::Gone) {
-            drop(inner);
+        let mut state = self.lock();
+        if matches!(*state, State::Done(_) | State::Gone) {
+            drop(state);
             guard::discard(outcome);
             return;
         }
-        let before = mem::replace(&mut inner.state, State::Done(outcome));
-        let replier = inner.replier.take();
-        drop(inner);
-        if let State::Waiting(waker) = before {
-            seat::wake(waker);
-        }
-        replier.into_iter().for_each(seat::wake);
+        let before = mem::replace(&mut *state, State::Done(outcome));
+        drop(state);
+        before.over();
     }
 
     pub(crate) fn fail(&self, error: CallError) {
@@ -104,61 +113,95 @@ impl<T> Slot<T> {
     }
 
     /// Takes the outcome, after which the slot is as new.
+    #[inline]
     pub(crate) fn poll(&self, task: &Context<'_>) -> Poll<Outcome<T>> {
-        let mut inner = self.lock();
-        match mem::replace(&mut inner.state, State::Empty) {
-            State::Done(outcome) => return Poll::Ready(outcome),
-            State::Waiting(waker) if waker.will_wake(task.waker()) => {
-                inner.state = State::Waiting(waker);
-                return Poll::Pending;
-            }
-            other => inner.state = other,
+        let mut state = self.lock();
+        if let State::Done(_) = *state
+            && let State::Done(outcome) = mem::replace(&mut *state, State::Empty)
+        {
+            return Poll::Ready(outcome);
         }
-        drop(inner);
+        let waits = match &*state {
+            State::Waiting(caller) => caller.will_wake(task.waker()),
+            State::Watched(watched) => {
+                let caller = watched.caller.as_ref();
+                caller.is_some_and(|caller| caller.will_wake(task.waker()))
+            }
+            State::Empty | State::Done(_) | State::Gone => false,
+        };
+        drop(state);
+        if waits {
+            return Poll::Pending;
+        }
         self.wait(task.waker().clone())
     }
 
     /// Waits with that waker, unless the outcome has come meanwhile.
     fn wait(&self, waker: Waker) -> Poll<Outcome<T>> {
-        let mut inner = self.lock();
-        let before = mem::replace(&mut inner.state, State::Empty);
-        if let State::Done(outcome) = before {
-            drop(inner);
-            guard::discard(waker);
-            return Poll::Ready(outcome);
-        }
-        inner.state = State::Waiting(waker);
-        drop(inner);
-        guard::discard(before);
+        let mut state = self.lock();
+        let unused = match mem::replace(&mut *state, State::Empty) {
+            State::Done(outcome) => {
+                drop(state);
+                guard::discard(waker);
+                return Poll::Ready(outcome);
+            }
+            State::Waiting(before) => {
+                *state = State::Waiting(waker);
+                Some(before)
+            }
+            State::Watched(mut watched) => {
+                let before = watched.caller.replace(waker);
+                *state = State::Watched(watched);
+                before
+            }
+            State::Empty | State::Gone => {
+                *state = State::Waiting(waker);
+                None
+            }
+        };
+        drop(state);
+        guard::discard(unused);
         Poll::Pending
     }
 
     /// The caller waits no more.
     pub(crate) fn leave(&self) {
-        let mut inner = self.lock();
-        let before = mem::replace(&mut inner.state, State::Gone);
-        let replier = inner.replier.take();
-        drop(inner);
-        guard::discard(before);
-        replier.into_iter().for_each(seat::wake);
+        let before = mem::replace(&mut *self.lock(), State::Gone);
+        match before {
+            State::Watched(watched) => {
+                guard::discard(watched.caller);
+                seat::wake(watched.replier);
+            }
+            before => guard::discard(before),
+        }
     }
 
     /// Whether an answer would still be taken.
     pub(crate) fn is_wanted(&self) -> bool {
-        matches!(self.lock().state, State::Empty | State::Waiting(_))
+        match *self.lock() {
+            State::Empty | State::Waiting(_) | State::Watched(_) => true,
+            State::Done(_) | State::Gone => false,
+        }
     }
 
     /// Ready when an answer would not be taken any more.
     pub(crate) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
-        let waker = task.waker().clone();
-        let mut inner = self.lock();
-        let (left, gone) = match inner.state {
-            State::Empty | State::Waiting(_) => (inner.replier.replace(waker), false),
-            State::Done(_) | State::Gone => (Some(waker), true),
+        let replier = task.waker().clone();
+        let mut state = self.lock();
+        if let State::Done(_) | State::Gone = *state {
+            drop(state);
+            guard::discard(replier);
+            return Poll::Ready(());
+        }
+        let (caller, before) = match mem::replace(&mut *state, State::Empty) {
+            State::Waiting(caller) => (Some(caller), None),
+            State::Watched(watched) => (watched.caller, Some(watched.replier)),
+            State::Empty | State::Done(_) | State::Gone => (None, None),
         };
-        drop(inner);
-        guard::discard(left);
-        if gone { Poll::Ready(()) } else { Poll::Pending }
+        *state = State::Watched(Box::new(Watched { caller, replier }));
+        drop(state);
+        guard::discard(before);
+        Poll::Pending
     }
 }
 

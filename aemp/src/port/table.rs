@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -19,26 +19,32 @@ pub(crate) const MAX_GENERATION: u32 = (1 << 24) - 1;
 /// How many slots are looked at under one lock: some microseconds.
 const SOME: usize = 1024;
 
-/// The ports that live, sixteen bytes each beside their cells.
+/// The ports that live or are dying, sixteen bytes each beside their cells.
 ///
 /// A number is `generation << 32 | index << 4 | shard`, with a generation of 24 bits. The generation grows with every use of a slot, and a
 /// slot whose generation is used up is retired, so no number comes back while the process lives.
 pub(crate) struct Table {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Shard; SHARDS],
 }
 
 #[derive(Default)]
 struct Shard {
-    slots: Vec<Slot>,
+    slots: Mutex<Slots>,
+    /// Ports that were put into it, ever, and that count no more. Those that are dying are among the latter, and in their slots.
+    made: AtomicU64,
+    retired: AtomicU64,
+}
+
+#[derive(Default)]
+struct Slots {
+    all: Vec<Slot>,
     /// First vacant slot, plus one; 0: none.
     free: u32,
-    live: usize,
-    /// Ports that have left their slots and have still to end: no more than there are threads that end ports.
-    dying: Vec<Arc<dyn AnyPort>>,
+    taken: usize,
 }
 
 enum Slot {
-    Live(Arc<dyn AnyPort>),
+    Taken(Arc<dyn AnyPort>),
     Vacant { next: u32, generation: u32 },
 }
 
@@ -74,95 +80,103 @@ pub(crate) fn number_alike() {
 impl Table {
     pub(crate) fn new() -> Self {
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| Shard::default()),
         }
-    }
-
-    fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a port that knows its own number, and keeps it.
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {
         let own = own_shard();
-        let mut shard = self.shard(own);
-        let (index, generation) = shard.vacant();
+        let shard = &self.shards[own];
+        let mut slots = shard.lock();
+        let (index, generation) = slots.vacant();
         let number = u64::from(generation) << 32 | u64::from(index) << SHARD_BITS | own as u64;
         let port = make(number);
-        shard.slots[index as usize] = Slot::Live(Arc::<T>::clone(&port));
-        shard.live += 1;
+        slots.all[index as usize] = Slot::Taken(Arc::<T>::clone(&port));
+        slots.taken += 1;
+        // It is written under the lock alone.
+        let made = shard.made.load(Ordering::Relaxed) + 1;
+        shard.made.store(made, Ordering::Release);
         port
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let (shard, index) = place(number);
-        let shard = self.shard(shard);
-        match shard.slots.get(index) {
-            Some(Slot::Live(port)) if port.number() == number => Some(Arc::clone(port)),
-            _ => shard.dying(number).map(|at| Arc::clone(&shard.dying[at])),
+        match self.shards[shard].lock().all.get(index) {
+            Some(Slot::Taken(port)) if port.number() == number => Some(Arc::clone(port)),
+            _ => None,
         }
     }
 
-    /// A port is dying: it is found until it is removed, but neither counted nor listed any more.
+    /// A port is dying: it is found until it is removed, but does not count any more.
     pub(crate) fn retire(&self, number: u64) {
-        let (shard, index) = place(number);
-        let mut shard = self.shard(shard);
-        if let Some(port) = shard.vacate(index, number) {
-            shard.dying.push(port);
-        }
+        let (shard, _) = place(number);
+        self.shards[shard].retired.fetch_add(1, Ordering::Release);
     }
 
-    /// Forgets a port; the caller drops it, outside of the lock.
+    /// Forgets a port that was retired; the caller drops it, outside of the lock.
     pub(crate) fn remove(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let (shard, index) = place(number);
-        let mut shard = self.shard(shard);
-        match shard.dying(number) {
-            Some(at) => Some(shard.dying.swap_remove(at)),
-            None => shard.vacate(index, number),
-        }
+        self.shards[shard].lock().vacate(index, number)
     }
 
+    /// How many live.
     pub(crate) fn len(&self) -> usize {
-        (0..SHARDS).map(|shard| self.shard(shard).live).sum()
+        let live = self.shards.iter().map(|shard| {
+            // In this order: whoever is retired was made before.
+            let retired = shard.retired.load(Ordering::Acquire);
+            shard.made.load(Ordering::Acquire).saturating_sub(retired)
+        });
+        usize::try_from(live.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// Some of those that live now, from `place` on: at most as many as a lock should be held for. For looking at all
+    /// Whether there is none that lives or is dying.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| shard.lock().taken == 0)
+    }
+
+    /// Some of those that live or are dying, from `place` on: at most as many as a lock should be held for. For looking at all
     /// of them without holding anybody up.
     pub(crate) fn some(&self, place: &mut Place, into: &mut Vec<Arc<dyn AnyPort>>) -> bool {
         if place.shard == SHARDS {
             return false;
         }
-        let shard = self.shard(place.shard);
-        let end = shard.slots.len().min(place.index + SOME);
-        for slot in &shard.slots[place.index.min(end)..end] {
-            if let Slot::Live(port) = slot {
-                into.push(Arc::clone(port));
-            }
-        }
+        let slots = self.shards[place.shard].lock();
+        let end = slots.all.len().min(place.index + SOME);
+        into.extend(
+            slots.all[place.index.min(end)..end]
+                .iter()
+                .filter_map(Slot::port),
+        );
         place.index = end;
-        if end == shard.slots.len() {
+        if end == slots.all.len() {
             (place.shard, place.index) = (place.shard + 1, 0);
         }
         true
     }
 
-    /// All that live now, in no particular order.
+    /// All that live or are dying, in no particular order.
     pub(crate) fn all(&self) -> Vec<Arc<dyn AnyPort>> {
         let mut all = Vec::new();
-        for shard in 0..SHARDS {
-            all.extend(
-                self.shard(shard)
-                    .slots
-                    .iter()
-                    .filter_map(|slot| match slot {
-                        Slot::Live(port) => Some(Arc::clone(port)),
-                        Slot::Vacant { .. } => None,
-                    }),
-            );
+        for shard in &self.shards {
+            all.extend(shard.lock().all.iter().filter_map(Slot::port));
         }
         all
+    }
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn port(&self) -> Option<Arc<dyn AnyPort>> {
+        match self {
+            Self::Taken(port) => Some(Arc::clone(port)),
+            Self::Vacant { .. } => None,
+        }
     }
 }
 
@@ -172,21 +186,21 @@ fn place(number: u64) -> (usize, usize) {
     (shard as usize, (low >> SHARD_BITS) as usize)
 }
 
-impl Shard {
+impl Slots {
     /// Index and generation of a slot to use.
     fn vacant(&mut self) -> (u32, u32) {
         if let Some(index) = self.free.checked_sub(1)
-            && let Slot::Vacant { next, generation } = self.slots[index as usize]
+            && let Slot::Vacant { next, generation } = self.all[index as usize]
         {
             self.free = next;
             return (index, generation);
         }
-        let index = self.slots.len();
+        let index = self.all.len();
         assert!(
             index < 1 << INDEX_BITS,
             "more ports than a node can number: 2^28 per thread group"
         );
-        self.slots.push(Slot::Vacant {
+        self.all.push(Slot::Vacant {
             next: 0,
             generation: 1,
         });
@@ -194,11 +208,11 @@ impl Shard {
     }
 
     fn vacate(&mut self, index: usize, number: u64) -> Option<Arc<dyn AnyPort>> {
-        match self.slots.get(index) {
-            Some(Slot::Live(port)) if port.number() == number => {}
+        match self.all.get(index) {
+            Some(Slot::Taken(port)) if port.number() == number => {}
             _ => return None,
         }
-        self.live -= 1;
+        self.taken -= 1;
         let generation = (number >> 32) as u32;
         // A retired slot is vacant but in no list.
         let reusable = generation < MAX_GENERATION;
@@ -209,15 +223,10 @@ impl Shard {
         if reusable {
             self.free = index as u32 + 1;
         }
-        match std::mem::replace(&mut self.slots[index], vacant) {
-            Slot::Live(port) => Some(port),
+        match std::mem::replace(&mut self.all[index], vacant) {
+            Slot::Taken(port) => Some(port),
             Slot::Vacant { .. } => None,
         }
-    }
-
-    /// Where that port is among the dying.
-    fn dying(&self, number: u64) -> Option<usize> {
-        self.dying.iter().position(|port| port.number() == number)
     }
 }
 

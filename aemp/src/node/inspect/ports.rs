@@ -49,7 +49,9 @@ impl Found {
     }
 
     fn add(&mut self, port: Arc<dyn AnyPort>) {
-        let counts = port.counts();
+        let Some(counts) = port.counts() else {
+            return;
+        };
         self.total += 1;
         self.queued += counts.queued as u64;
         let (count, queued) = self.types.entry(port.type_name()).or_default();

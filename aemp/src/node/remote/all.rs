@@ -112,7 +112,7 @@ impl Remotes {
                 peer: Mutex::new(Peer::new(id.clone(), self.limits)),
                 line: Mutex::default(),
                 id,
-                wake: Arc::default(),
+                writer: Arc::default(),
                 taken: Notify::new(),
                 tell_written: AtomicBool::new(false),
                 actions: Mutex::new(Actions::new()),

@@ -46,7 +46,7 @@ impl<T> ReplyPort<T> {
             crate::guard::discard(outcome);
             return;
         };
-        self.node.forget_number(self.number);
+        let _own = self.node.take_number(self.number);
         slot.set(outcome);
         if let Some(mut extras) = extras {
             let monitors = std::mem::take(&mut extras.monitors);
@@ -211,8 +211,8 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         true
     }
 
-    fn counts(&self) -> Counts {
-        Counts::default()
+    fn counts(&self) -> Option<Counts> {
+        self.open().as_ref().map(|_| Counts::default())
     }
 
     fn typed(self: Arc<Self>, _into: &mut dyn Any) {}
