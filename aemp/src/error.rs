@@ -23,6 +23,10 @@ pub enum SendError {
         /// Why it is no node ID.
         problem: IdError,
     },
+    /// That is a node's own port. It serves requests in the name of the node that sends them, so neither answers nor messages of ports
+    /// go there.
+    #[error("{0} is a node port: it takes requests of nodes, and no messages of ports")]
+    NodePort(PortId),
 }
 
 /// Why a call has no answer.

@@ -45,6 +45,11 @@ impl Drop for Scope {
     }
 }
 
+/// Whether this thread is running a port.
+pub(crate) fn runs_port() -> bool {
+    PORT.get() != 0
+}
+
 /// If the port is the one that this thread is running, notes that it ends when its handler returns.
 pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     if PORT.get() != key(port) {

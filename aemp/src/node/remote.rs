@@ -402,7 +402,14 @@ impl Remote {
 
     /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
     /// one that asks again has forgotten the first.
-    pub(crate) fn watch(self: &Arc<Self>, port: &Arc<dyn AnyPort>, name: &str, conn: ConnId) {
+    /// False if the port is dead already.
+    #[must_use]
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        port: &Arc<dyn AnyPort>,
+        name: &str,
+        conn: ConnId,
+    ) -> bool {
         let number = self.next_monitor.fetch_add(1, Ordering::Relaxed);
         let watch = Watch {
             port: Arc::downgrade(port),
@@ -416,11 +423,17 @@ impl Remote {
             before.end();
         }
         let action = Action::Tell(Arc::clone(self), name.into(), number);
-        if let Some(id) = port.monitor(action)
-            && !self.has_set(name, number, id)
-        {
-            port.unmonitor(id);
+        match port.add_monitor(action) {
+            Ok(id) if !self.has_set(name, number, id) => port.unmonitor(id),
+            Ok(_) => {}
+            Err(_) => {
+                let mut watched = self.watched();
+                let is_it = watched.get(name).is_some_and(|it| it.number == number);
+                let _unused = if is_it { watched.remove(name) } else { None };
+                return false;
+            }
         }
+        true
     }
 
     /// A watch is set at its port; whether it is still wanted.

@@ -174,6 +174,9 @@ impl Node {
     }
 
     fn request(&self, from: Option<&Arc<Remote>>, request: Request) {
+        if self.is_for_node_port(from, &request) {
+            return;
+        }
         match request {
             // A node does not monitor its ports by requests to itself, nor ask them for room.
             Request::Keepalive
@@ -230,7 +233,7 @@ impl Node {
     ) {
         message.extend(answer);
         if from.is_none_or(|from| self.passes_on(from, to, &message)) {
-            self.snd(to, message);
+            self.relay(to, message);
         }
     }
 
@@ -246,17 +249,18 @@ impl Node {
 
     /// Another node monitors a port of ours, over that connection.
     fn watch(&self, from: &Arc<Remote>, name: &str, conn: ConnId) {
-        match self.find(name) {
-            Some(_) if self.has_enough_monitors(from, name, conn) => {}
-            Some(port) => from.watch(&port, name, conn),
-            None if name.is_empty() => {}
-            None => {
-                let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
-                let stillborn = from.account().stillborn.take(name);
-                let reason = stillborn.unwrap_or_else(no_such_port);
-                from.tell_dead(name, conn, &reason);
-            }
+        if name.is_empty() {
+            return;
         }
+        if let Some(port) = self.find(name)
+            && (self.has_enough_monitors(from, name, conn) || from.watch(&port, name, conn))
+        {
+            return;
+        }
+        let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
+        let stillborn = from.account().stillborn.take(name);
+        let reason = stillborn.unwrap_or_else(no_such_port);
+        from.tell_dead(name, conn, &reason);
     }
 
     fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {

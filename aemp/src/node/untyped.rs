@@ -6,13 +6,13 @@ use aemp_codec::{PortId, Value};
 
 use super::Node;
 use crate::{
-    Args, CallError, Cx, RcvError, Reason, Sent,
+    Args, CallError, Cx, RcvError, Reason, SendError, Sent,
+    exec::current,
     message::Outcome,
     port::{
         Handle, Monitor, Timer, Untyped, UntypedMsg, ValueCall,
         any::typed,
         bound::free,
-        destination::Way,
         monitor::Action,
         untyped::{self, Change, Kind},
     },
@@ -93,19 +93,29 @@ impl Node {
     }
 
     /// Sends a message, tag first, to a port anywhere. Never blocks; a message to a dead or unknown port vanishes.
+    ///
+    /// A message to a node's own port (`PortId` of a bare node ID) is a request, which that node serves in the name of this one. The handlers
+    /// of a port cannot send one like that: where a port sends an answer, or passes something on, is mostly what others have told it, and they would
+    /// have their requests served in this node's name. A port that means a request says so with [`snd_to_func`](Self::snd_to_func).
+    ///
+    /// # Errors
+    ///
+    /// [`Sent`] tells of a value that cannot be encoded, and of [`SendError::NodePort`].
     pub fn snd(&self, to: &PortId, message: Vec<Value>) -> Sent {
         let to = self.destination(to);
-        match to.way {
-            Way::Here => {
-                to.deliver(message);
-                return Sent::ok();
-            }
-            Way::There(_) => {}
-            Way::Nowhere => return to.nowhere(),
+        if to.is_node_port() && current::runs_port() {
+            return to.no_port();
         }
-        let sent = to.send_with(|out| message.iter().try_for_each(|value| out.value(value)));
-        sent.log("a message", &to.id);
-        sent
+        to.send_values(message)
+    }
+
+    /// As [`snd`](Self::snd), for messages that others have caused: they reach ports only, never a node port.
+    pub(crate) fn relay(&self, to: &PortId, message: Vec<Value>) -> Sent {
+        let to = self.destination(to);
+        if to.is_node_port() {
+            return to.no_port();
+        }
+        to.send_values(message)
     }
 
     /// Kills a port anywhere with a reason; `()` is a normal end. In order with what the caller sent before.
@@ -140,7 +150,8 @@ impl Node {
     }
 
     /// Calls a port: a reply port is appended to the message as its last argument, and the future is what it is
-    /// sent. The port is monitored meanwhile. A list of one that is the answer is here, as for callers in Perl, what its element alone
+    /// sent. The port is monitored meanwhile. Within a port, calls of a node's own port are refused, for the reason that [`snd`](Self::snd) gives;
+    /// see [`cal_to_func`](Self::cal_to_func). A list of one that is the answer is here, as for callers in Perl, what its element alone
     /// would be.
     ///
     /// ```
@@ -179,7 +190,26 @@ impl Node {
         let mut message = Vec::with_capacity(args.len() + 1);
         message.push(function.into());
         message.extend(args);
-        self.snd(&to, message)
+        self.destination(&to).send_values(message)
+    }
+
+    /// Calls a request or a function of another node that answers to the port that comes last in its arguments, such as `time`: also from
+    /// within a port, where [`cal`](Self::cal) reaches ports only.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoNode`].
+    pub fn cal_to_func(
+        &self,
+        node: &str,
+        function: &str,
+        args: Args,
+    ) -> Result<ValueCall, SendError> {
+        let to = self.node_port(node)?;
+        let mut message = Vec::with_capacity(args.len() + 1);
+        message.push(function.into());
+        message.extend(args);
+        Ok(ValueCall::of_node(self.destination(&to), message))
     }
 
     /// Has another node send a message to a port, from there: an echo if the port is one of ours.
@@ -199,10 +229,8 @@ impl Node {
         code: &str,
         timeout: Duration,
     ) -> Result<Vec<Value>, CallError> {
-        let to = self.node_port(node)?;
-        self.cal(&to, vec!["eval".into(), code.into()])
-            .timeout(timeout)
-            .await
+        let call = self.cal_to_func(node, "eval", vec![code.into()])?;
+        call.timeout(timeout).await
     }
 
     pub(crate) fn addressed(to: &PortId, message: Vec<Value>) -> Args {

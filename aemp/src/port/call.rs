@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     CallError, Node, SendError,
-    exec::{drainer, scheduler},
+    exec::{current, drainer, scheduler},
     guard,
     message::Message,
     node::remote::Remote,
@@ -227,6 +227,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                     }
                 }
             }
+            To::Far(to) if to.is_node_port() => to.no_port().check()?,
             To::Far(to) => {
                 let monitor = CallMonitor::new(to, &self.waiting.slot);
                 let mut encoding = to.encoding();
@@ -338,6 +339,8 @@ impl CallMonitor {
 #[must_use = "a call is sent when it is awaited"]
 pub struct ValueCall {
     to: Destination,
+    /// Whether it is meant for a node's own port.
+    of_node: bool,
     message: Option<Vec<Value>>,
     waiting: Waiting<Vec<Value>>,
 }
@@ -346,8 +349,17 @@ impl ValueCall {
     pub(crate) fn new(to: Destination, message: Vec<Value>) -> Self {
         Self {
             to,
+            of_node: false,
             message: Some(message),
             waiting: Waiting::new(Slot::new()),
+        }
+    }
+
+    /// A call of a node's own port.
+    pub(crate) fn of_node(to: Destination, message: Vec<Value>) -> Self {
+        Self {
+            of_node: true,
+            ..Self::new(to, message)
         }
     }
 
@@ -358,6 +370,9 @@ impl ValueCall {
     }
 
     fn send(&mut self, message: &[Value]) -> Result<(), SendError> {
+        if self.to.is_node_port() && !self.of_node && current::runs_port() {
+            return self.to.no_port().check();
+        }
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
         let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());

@@ -293,6 +293,8 @@ impl<P: Port> Cell<P> {
                 let text = format_args!("port {port} does not understand a message: {text}");
                 self.node.complain(&port, text);
             }
+            // It is no caller's.
+            Unread::Refused { to, .. } if to.is_node_port() => {}
             Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }
         Ok(Pushed::Queued)

@@ -62,6 +62,20 @@ impl Destination {
         }
     }
 
+    /// Whether it is a node's own port, which takes a message as a request of the node that it comes from.
+    pub(crate) fn is_node_port(&self) -> bool {
+        self.name().is_empty()
+    }
+
+    /// What a message comes to that a node port must not get. Others can cause it as often as they like, by the port IDs in what they send.
+    #[cold]
+    pub(crate) fn no_port(&self) -> Sent {
+        let error = SendError::NodePort(self.id.clone());
+        self.node
+            .complain(&self.id, format_args!("a message was not sent: {error}"));
+        Sent::from(Err(error))
+    }
+
     /// The other node, if the port is one of another.
     pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
         match &self.way {
@@ -79,6 +93,21 @@ impl Destination {
         let text = format_args!("a message to {} was not sent: {error}", self.id);
         self.node.complain(&self.id, text);
         Sent::from(Err(error))
+    }
+
+    /// Sends a message, tag first.
+    pub(crate) fn send_values(&self, message: Vec<Value>) -> Sent {
+        match self.way {
+            Way::Here => {
+                self.deliver(message);
+                return Sent::ok();
+            }
+            Way::There(_) => {}
+            Way::Nowhere => return self.nowhere(),
+        }
+        let sent = self.send_with(|out| message.iter().try_for_each(|value| out.value(value)));
+        sent.log("a message", &self.id);
+        sent
     }
 
     /// Sends what `write` writes: tag and arguments.
@@ -101,6 +130,9 @@ impl Destination {
     /// Sends a typed message.
     #[inline]
     pub(crate) fn send_message<M: Message>(&self, message: M) -> Sent {
+        if self.is_node_port() {
+            return self.no_port();
+        }
         // Kept where it is until it is encoded: messages are large, and what writes is handed on a few times.
         let mut message = Some(message);
         self.send_with(|out| match message.take() {
@@ -118,7 +150,7 @@ impl Destination {
 
     /// Delivers a message to a port of this node.
     pub(crate) fn deliver(&self, message: Vec<Value>) {
-        if self.id.is_node_port() {
+        if self.is_node_port() {
             self.node.request_locally(message);
             return;
         }
@@ -150,7 +182,7 @@ impl Destination {
                 return Monitor::gone();
             }
         }
-        if self.id.is_node_port() {
+        if self.is_node_port() {
             // A node's connection to itself is never lost.
             return Monitor::gone();
         }

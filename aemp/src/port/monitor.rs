@@ -40,7 +40,7 @@ impl Action {
             }
             Self::Send(node, to, mut message) => {
                 message.extend_from_slice(reason);
-                node.snd(&to, message);
+                node.relay(&to, message);
             }
             Self::Tell(remote, port, watch) => remote.tell_death(&port, watch, reason),
         }

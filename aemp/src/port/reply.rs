@@ -90,9 +90,14 @@ impl<T> Reply<T> {
         }
     }
 
-    /// A reply to a port, here or on another node.
+    /// A reply to a port, here or on another node. An answer to a node's own port would be a request in this node's name: it goes nowhere.
     #[must_use]
     pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self {
+        let destination = cx.node.destination(&to);
+        if destination.is_node_port() {
+            destination.no_port();
+            return Self(To::Nobody);
+        }
         Self(To::Far(Box::new(FarReply::new(cx, to))))
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod common;
 mod connecting;
 mod credit;
+mod deputies;
 mod functions;
 mod inspect;
 mod life;

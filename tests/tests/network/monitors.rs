@@ -268,7 +268,7 @@ async fn those_of_a_lost_connection_are_forgotten() {
     let name = port.id().name().to_owned();
     let mut raw = Raw::login(&a, "raw").await;
     raw.send(json!(["", "mon1", name]).to_string()).await;
-    raw.send(json!(["", "can", "mon1", "raw#", "asked"]).to_string())
+    raw.send(json!(["", "can", "mon1", "raw#x", "asked"]).to_string())
         .await;
     assert_eq!(raw.packet().await[1], "asked");
     raw.reset();

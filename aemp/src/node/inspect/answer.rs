@@ -89,7 +89,7 @@ impl Node {
         let sent = to_value(info).map(|info| {
             let mut answer = msg.clone();
             answer.extend(["".into(), info]);
-            self.snd(to, answer).check()
+            self.relay(to, answer).check()
         });
         let error = match sent {
             Ok(Ok(())) => return,
@@ -102,7 +102,7 @@ impl Node {
 
     pub(in crate::node) fn fail(&self, to: &PortId, mut msg: Vec<Value>, text: &str) {
         msg.extend([text.into(), Value::Null]);
-        self.snd(to, msg);
+        self.relay(to, msg);
     }
 
     pub(super) fn info(&self) -> NodeInfo {

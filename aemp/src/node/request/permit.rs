@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::name_of;
 use crate::{
     Node, Reason,
     node::{remote::Remote, short},
     port::any::AnyPort,
-    proto::{mesh::Level, peer::ConnId},
+    proto::{mesh::Level, peer::ConnId, request::Request},
 };
 
 impl Node {
@@ -33,6 +34,29 @@ impl Node {
                 _ => function.to_owned(),
             };
             let text = format!("node port: {what} from {from}: {why}");
+            self.complain(from, text);
+        }
+        true
+    }
+
+    /// Whether the answer of a request, or what it passes on, would go to a node port. That would serve it as a request of this node, whoever has
+    /// asked for it: so it is not served at all. Logs it.
+    pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
+        let to = match request {
+            Request::Snd { to, .. }
+            | Request::Can { to, .. }
+            | Request::Time { to, .. }
+            | Request::Inspect { to, .. }
+            | Request::Eval { to: Some(to), .. } => to,
+            _ => return false,
+        };
+        if !to.is_node_port() {
+            return false;
+        }
+        if from.is_none_or(|from| from.account().may_complain()) {
+            let (from, request) = (name_of(from), request.name());
+            let to = short(to.as_str());
+            let text = format!("node port: {request} from {from}: {to} is a node port: refused");
             self.complain(from, text);
         }
         true
