@@ -8,6 +8,7 @@ mod framing;
 mod greeting;
 mod input;
 mod node;
+mod relay;
 pub mod seeds;
 mod stream;
 mod typed;
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "config",
         run: config::run,
@@ -40,6 +41,10 @@ pub const TARGETS: [Target; 5] = [
     Target {
         name: "node",
         run: node::run,
+    },
+    Target {
+        name: "relay",
+        run: relay::run,
     },
     Target {
         name: "typed",

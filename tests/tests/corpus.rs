@@ -32,6 +32,7 @@ fn seeds_reach_what_they_are_for() {
         ("framing", 300, 0),
         ("greeting", 100, 5),
         ("node", 150, 0),
+        ("relay", 100, 0),
         ("typed", 3000, 0),
     ] {
         let seeds = inputs("seeds", target);

@@ -2,6 +2,7 @@
 
 mod config;
 mod node;
+mod relay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ pub fn all() -> BTreeMap<&'static str, Seeds> {
         ("greeting", greetings(&transcripts)),
         ("framing", streams(&transcripts)),
         ("node", node::scripts(&transcripts)),
+        ("relay", relay::scripts()),
         ("typed", streams(&transcripts)),
     ]
     .into()

@@ -42,13 +42,13 @@ impl Node {
     /// Whether the answer of a request, or what it passes on, would go to a node port. That would serve it as a request of this node, whoever has
     /// asked for it: so it is not served at all. Logs it.
     pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
-        let to = match request {
-            Request::Snd { to, .. }
-            | Request::Can { to, .. }
-            | Request::Time { to, .. }
-            | Request::Inspect { to, .. }
-            | Request::Eval { to: Some(to), .. } => to,
-            _ => return false,
+        let (Request::Snd { to, .. }
+        | Request::Can { to, .. }
+        | Request::Time { to, .. }
+        | Request::Inspect { to, .. }
+        | Request::Eval { to: Some(to), .. }) = request
+        else {
+            return false;
         };
         if !to.is_node_port() {
             return false;
