@@ -2,6 +2,7 @@
 //!
 //! The input is that of [`framing`](super::framing): every packet's elements are read as each of many types.
 
+mod twice;
 mod types;
 
 use std::fmt::Debug;
@@ -9,6 +10,7 @@ use std::fmt::Debug;
 use aemp_codec::{PacketReader, Value, from_value, to_value};
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::twice::Twice;
 use super::stream::Stream;
 
 pub(super) fn run(bytes: &[u8]) -> usize {
@@ -30,6 +32,8 @@ pub(super) struct Packet<'a> {
     complete: bool,
     /// Whether its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
     usual: bool,
+    /// Whether one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
+    twice: bool,
 }
 
 impl<'a> Packet<'a> {
@@ -40,6 +44,7 @@ impl<'a> Packet<'a> {
             values: Vec::new(),
             complete: false,
             usual: true,
+            twice: false,
         };
         if let Some(mut reader) = packet.open() {
             packet.complete = loop {
@@ -51,6 +56,7 @@ impl<'a> Packet<'a> {
             };
         }
         packet.usual = stream.format.name() != "json" || packet.is_usual();
+        packet.twice = packet.has_twice();
         packet
     }
 
@@ -59,6 +65,15 @@ impl<'a> Packet<'a> {
         let mut writer = self.stream.format.writer(&mut out, self.stream.limits);
         let written = self.values.iter().try_for_each(|value| writer.value(value));
         written.and_then(|()| writer.finish()).is_ok() && out == self.bytes
+    }
+
+    fn has_twice(&self) -> bool {
+        let Some(mut reader) = self.open() else {
+            return false;
+        };
+        // What cannot even be searched is no map.
+        let mut elements = self.values.iter().map(|_| reader.arg::<Twice>());
+        elements.any(|element| element.is_ok_and(|found| found == Some(Twice(true))))
     }
 
     fn open(&self) -> Option<PacketReader<'a>> {
@@ -80,7 +95,7 @@ impl<'a> Packet<'a> {
             let by_value = from_value::<T>(value.clone());
             let by_reference = borrowed.arg::<T>();
             same(&by_reference, &by_value.map(Some), value);
-            if self.usual || !changes(value) {
+            if !self.twice && (self.usual || !changes(value)) {
                 same(&straight, &by_reference, value);
             }
             if let Ok(Some(typed)) = straight {
@@ -101,7 +116,7 @@ impl<'a> Packet<'a> {
         };
         let straight = reader.answer::<T>();
         let by_value = PacketReader::values(self.values.clone()).answer::<T>();
-        if self.usual || !self.values.iter().any(changes) {
+        if !self.twice && (self.usual || !self.values.iter().any(changes)) {
             same(&straight, &by_value, &self.values);
         }
         usize::from(straight.is_ok())
