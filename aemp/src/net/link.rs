@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId};
+use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId, Value};
 use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 
 use super::{
@@ -19,6 +19,7 @@ use crate::{
         drainer::Active,
         slice::{Slice, give_way},
     },
+    guard,
     node::{
         remote::{Remote, line::Line},
         request::Brought,
@@ -358,7 +359,7 @@ impl Pump<'_> {
     /// Hands what is queued to the socket, as far as it takes it.
     fn write(&mut self) -> Result<(), String> {
         loop {
-            if self.written == self.out.len() && !self.next_output() {
+            if self.written == self.out.len() && !self.next_output()? {
                 return Ok(());
             }
             self.link.writing(self.net.now());
@@ -383,20 +384,20 @@ impl Pump<'_> {
     }
 
     /// Takes what senders have queued meanwhile. Whether there is any.
-    fn next_output(&mut self) -> bool {
+    fn next_output(&mut self) -> Result<bool, String> {
         self.tell_written();
-        self.take_output();
+        self.take_output()?;
         if self.out.is_empty() && self.tell_written() {
-            self.take_output();
+            self.take_output()?;
         }
         if self.out.is_empty() {
-            return false;
+            return Ok(false);
         }
         self.remote.queue_shrunk();
-        true
+        Ok(true)
     }
 
-    fn take_output(&mut self) {
+    fn take_output(&mut self) -> Result<(), String> {
         self.written = 0;
         if self.out.capacity() > KEEP {
             self.out = Vec::new();
@@ -405,7 +406,10 @@ impl Pump<'_> {
         // Asked first: what was queued before the mesh asked is among what is taken now, or taken later.
         let asked = self.remote.tell_written.swap(false, Ordering::AcqRel);
         let mut peer = self.remote.peer();
-        peer.swap_output(self.conn, &mut self.out);
+        let unwritten = peer.take_unwritten(self.conn);
+        if unwritten.is_none() {
+            peer.swap_output(self.conn, &mut self.out);
+        }
         let is_all = peer.pending_bytes() == 0;
         drop(peer);
         match is_all {
@@ -413,6 +417,29 @@ impl Pump<'_> {
             false if asked => self.remote.tell_written.store(true, Ordering::Release),
             false => {}
         }
+        match unwritten {
+            Some((format, packets)) => self.write_values(&format, &packets),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes packets in a format from elsewhere, by its code.
+    #[cold]
+    fn write_values(&mut self, format: &Format, packets: &[Vec<Value>]) -> Result<(), String> {
+        let (out, limits) = (&mut self.out, self.net.node().limits());
+        let written = guard::attempt(|| {
+            packets.iter().try_for_each(|values| {
+                let mut packet = format.writer(out, limits);
+                values.iter().try_for_each(|value| packet.value(value))?;
+                packet.finish()
+            })
+        });
+        let error = match written {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic,
+        };
+        Err(format!("a packet cannot be sent as {format}: {error}"))
     }
 
     /// Tells the mesh, if it has asked, that what was taken last has been written.
@@ -446,7 +473,7 @@ impl Pump<'_> {
             loop {
                 self.stream.write_all(&self.out[self.written..]).await?;
                 self.written = self.out.len();
-                if !self.next_output() {
+                if !self.next_output().unwrap_or(false) {
                     return self.stream.shutdown().await;
                 }
             }

@@ -9,7 +9,7 @@ mod mourning;
 mod output;
 mod standing;
 
-use aemp_codec::{EncodeError, Format, NodeId, PacketWriter};
+use aemp_codec::{EncodeError, Format, NodeId, PacketWriter, Value};
 
 use self::{
     mourning::{Mourning, Next},
@@ -108,10 +108,10 @@ impl Peer {
             return self.send_later(port, write);
         };
         let was_empty = line.out.is_empty();
-        let mut packet = line.out.writer(&line.format, self.limits.packet);
-        packet.str(port)?;
-        write(&mut packet)?;
-        packet.finish()?;
+        line.out.write(&line.format, self.limits.packet, |packet| {
+            packet.str(port)?;
+            write(packet)
+        })?;
         line.given.packets += 1;
         if line.out.len() > self.limits.max_queue_bytes {
             return Ok(self.overflow());
@@ -289,15 +289,17 @@ impl Peer {
     }
 
     fn begin_line(&mut self, conn: ConnId, format: Format, queue: Queue) -> LinkUp {
-        let mut out = Vec::new();
         let given = Traffic {
             packets: queue.len() as u64,
             bytes: 0,
         };
-        if let Err(error) = queue.write_all(&format, self.limits.packet, &mut out) {
-            let text = format!("a queued packet cannot be sent as {format}: {error}");
-            return LinkUp::Lost(self.lose(), text);
-        }
+        let out = match Output::of(queue, &format, self.limits.packet) {
+            Ok(out) => out,
+            Err(error) => {
+                let text = format!("a queued packet cannot be sent as {format}: {error}");
+                return LinkUp::Lost(self.lose(), text);
+            }
+        };
         let urge = if out.is_empty() {
             Urge::None
         } else {
@@ -306,7 +308,7 @@ impl Peer {
         self.state = State::Up(Line {
             conn,
             format,
-            out: Output::new(out),
+            out,
             given,
         });
         LinkUp::Up(urge)
@@ -326,12 +328,26 @@ impl Peer {
         }
     }
 
+    /// The packets that come next and are still to be written, in the format of the connection: one from elsewhere, whose code is not to be
+    /// called under a lock. To be called before [`swap_output`](Self::swap_output), which takes nothing as long as there are some.
+    pub fn take_unwritten(&mut self, conn: ConnId) -> Option<(Format, Vec<Vec<Value>>)> {
+        let State::Up(line) = &mut self.state else {
+            return None;
+        };
+        if line.conn != conn {
+            return None;
+        }
+        let packets = line.out.take_values();
+        (!packets.is_empty()).then(|| (line.format.clone(), packets))
+    }
+
     /// Writes a keepalive, unless there is something to be written anyway (PROTOCOL.md section 4).
     pub fn keepalive(&mut self) -> Urge {
         match &mut self.state {
             State::Up(line) if line.out.is_empty() => {
                 // An empty packet can be written in every format; where it cannot, there are no keepalives.
-                let written = line.out.writer(&line.format, self.limits.packet).finish();
+                let empty = |_: &mut PacketWriter<'_>| Ok(());
+                let written = line.out.write(&line.format, self.limits.packet, empty);
                 if written.is_ok() {
                     line.given.packets += 1;
                     Urge::Write

@@ -55,6 +55,10 @@ impl Queue {
         self.packets.is_empty()
     }
 
+    pub(super) fn into_packets(self) -> VecDeque<Vec<Value>> {
+        self.packets
+    }
+
     /// Writes all packets in the format of a connection.
     pub(super) fn write_all(
         self,

@@ -2,15 +2,15 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc,
     },
     time::Duration,
 };
 
 use aemp::{
-    CallError, Codec, DecodeError, EncodeError, Ended, Format, Limits, Node, Value, args,
+    CallError, Codec, DecodeError, EncodeError, Ended, Format, Limits, Node, PortId, Value, args,
     codec::{FrameError, Framer, Framing},
     msg,
 };
@@ -85,7 +85,7 @@ async fn who_waits_for_room_of_a_node_is_told() {
     let seed = silent.local_addr().unwrap().to_string();
     let node = listening("a").address("b", &seed);
     let node = start(node).await;
-    let notes: CounterRef = node.handle(&aemp::PortId::parse("b#c").unwrap());
+    let notes: CounterRef = node.handle(&PortId::parse("b#c").unwrap());
     let text = Value::from("x".repeat(1 << 20));
     node.snd(&notes.id(), vec![text]);
     let waiting = tokio::spawn({
@@ -232,6 +232,77 @@ async fn a_connection_whose_task_fails_is_lost_like_any_other() {
     soon(a.stop()).await;
     assert_eq!(a.has_ended(), Some(Ended::Stopped));
     soon(b.stop()).await;
+}
+
+/// A format that looks at its node, and sends over it, when it writes something: not for ever, because that is written as well.
+#[derive(Debug, Default)]
+struct Nosy {
+    node: OnceLock<Node>,
+    busy: AtomicBool,
+    times: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Shared(Arc<Nosy>);
+
+impl Codec for Shared {
+    fn name(&self) -> &str {
+        "nosy"
+    }
+
+    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+        Fragile.framer(limits)
+    }
+
+    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if let Some(node) = self.0.node.get()
+            && !self.0.busy.swap(true, Ordering::AcqRel)
+            && self.0.times.fetch_add(1, Ordering::AcqRel) < 30
+        {
+            let _ = (
+                node.node_is_up("a"),
+                node.node_is_up("b"),
+                node.port_count(),
+            );
+            for id in ["a", "b"] {
+                let nobody = PortId::parse(&format!("{id}#nobody")).unwrap();
+                node.snd(&nobody, msg!["between"]);
+                drop(node.mon(&nobody, |_| ()));
+            }
+            self.0.busy.store(false, Ordering::Release);
+        }
+        Fragile.encode(packet, out)
+    }
+
+    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
+        Fragile.decode(packet, limits)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_format_from_elsewhere_runs_under_no_lock() {
+    let nosy = Arc::new(Nosy::default());
+    let a = start(listening("a").codec(Shared(Arc::default()))).await;
+    let b = listening("b").codec(Shared(Arc::clone(&nosy)));
+    let b = start(b.seed(address(&a))).await;
+    assert!(nosy.node.set(b.clone()).is_ok());
+    let mut inbox = Inbox::new(&a);
+    // Before the connection is up, and after that.
+    b.snd(&inbox.id, msg!["early"]);
+    let early = watch(&b, &inbox.id);
+    soon(b.until_up("a")).await;
+    assert_eq!(b.node_format("a").as_deref(), Some("nosy"));
+    b.snd(&inbox.id, msg!["late"]);
+    let late = watch(&b, &inbox.id);
+    for expected in ["early", "late"] {
+        assert_eq!(inbox.next().await, msg![expected]);
+    }
+    a.kil(&inbox.id, "gone");
+    assert_eq!(early.await.kind(), "gone");
+    assert_eq!(late.await.kind(), "gone");
+    assert!(nosy.times.load(Ordering::Acquire) > 3);
+    soon(b.stop()).await;
+    soon(a.stop()).await;
 }
 
 /// The runtime of one node goes away; the other one finds a connection that has ended.

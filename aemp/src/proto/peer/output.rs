@@ -4,7 +4,7 @@ use std::{collections::VecDeque, mem};
 
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
-use crate::proto::queue::weight_of_all;
+use crate::proto::queue::{Queue, weight_of_all};
 
 /// A packet that was written apart from its [`Peer`](super::Peer), to be [put](super::Peer::put) there.
 #[derive(Debug)]
@@ -47,21 +47,36 @@ const LARGE: usize = 32 << 10;
 const SPARES: usize = 2;
 const SPARE: usize = 1 << 20;
 
-/// Bytes in the order in which they are to be written: large packets, each with what came before it, then all that is behind the last one.
+/// What is to be written, in this order: large packets, each with what came before it, then all that is behind the last one.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    chunks: VecDeque<Vec<u8>>,
+    chunks: VecDeque<Chunk>,
     chunked: usize,
     last: Vec<u8>,
     spares: Vec<Vec<u8>>,
 }
 
+#[derive(Debug)]
+enum Chunk {
+    Bytes(Vec<u8>),
+    /// One packet that is still to be written, and about how many bytes it will have. What writes a format from elsewhere is foreign code, which must not run
+    /// where a peer is locked.
+    Values(Vec<Value>, usize),
+}
+
 impl Output {
-    pub(super) fn new(last: Vec<u8>) -> Self {
-        Self {
-            last,
-            ..Self::default()
+    /// What has waited for a connection, which is of that format.
+    pub(super) fn of(queue: Queue, format: &Format, limits: Limits) -> Result<Self, EncodeError> {
+        let mut output = Self::default();
+        if let Format::Custom(_) = format {
+            let packets = queue.into_packets();
+            packets
+                .into_iter()
+                .for_each(|packet| output.push_values(packet));
+        } else {
+            queue.write_all(format, limits, &mut output.last)?;
         }
+        Ok(output)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,10 +87,45 @@ impl Output {
         self.len() == 0
     }
 
-    /// Begins a packet behind all others.
+    /// Writes a packet behind all others.
     #[inline]
-    pub(super) fn writer(&mut self, format: &Format, limits: Limits) -> PacketWriter<'_> {
-        format.writer(&mut self.last, limits)
+    pub(super) fn write(
+        &mut self,
+        format: &Format,
+        limits: Limits,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        if let Format::Custom(_) = format {
+            let mut values = Vec::new();
+            let mut packet = PacketWriter::values(&mut values, limits);
+            write(&mut packet)?;
+            packet.finish()?;
+            self.push_values(values);
+            return Ok(());
+        }
+        let mut packet = format.writer(&mut self.last, limits);
+        write(&mut packet)?;
+        packet.finish()
+    }
+
+    #[cold]
+    fn push_values(&mut self, values: Vec<Value>) {
+        self.end_chunk();
+        let weight = weight_of_all(&values);
+        self.chunked += weight;
+        self.chunks.push_back(Chunk::Values(values, weight));
+    }
+
+    /// The packets that come next and are still to be written.
+    pub(super) fn take_values(&mut self) -> Vec<Vec<Value>> {
+        let mut packets = Vec::new();
+        while let Some(Chunk::Values(..)) = self.chunks.front()
+            && let Some(Chunk::Values(values, weight)) = self.chunks.pop_front()
+        {
+            self.chunked -= weight;
+            packets.push(values);
+        }
+        packets
     }
 
     /// Appends a packet. Of a large one another buffer is left.
@@ -90,25 +140,37 @@ impl Output {
 
     #[inline(never)]
     fn append_large(&mut self, packet: &mut Vec<u8>) {
+        self.end_chunk();
+        let spare = self.spares.pop().unwrap_or_default();
+        self.push(mem::replace(packet, spare));
+    }
+
+    fn end_chunk(&mut self) {
         if !self.last.is_empty() {
             let spare = self.spares.pop().unwrap_or_default();
             let before = mem::replace(&mut self.last, spare);
             self.push(before);
         }
-        let spare = self.spares.pop().unwrap_or_default();
-        self.push(mem::replace(packet, spare));
     }
 
     fn push(&mut self, chunk: Vec<u8>) {
         self.chunked += chunk.len();
-        self.chunks.push_back(chunk);
+        self.chunks.push_back(Chunk::Bytes(chunk));
     }
 
-    /// Exchanges `buf` for what is to be written next. Whether that is all.
+    /// Exchanges `buf` for what is to be written next. Whether that is all. Nothing is, as long as packets come next that are still to be
+    /// written.
     pub(super) fn swap(&mut self, buf: &mut Vec<u8>) -> bool {
-        let Some(chunk) = self.chunks.pop_front() else {
-            mem::swap(&mut self.last, buf);
-            return true;
+        let chunk = match self.chunks.pop_front() {
+            Some(Chunk::Bytes(chunk)) => chunk,
+            Some(values) => {
+                self.chunks.push_front(values);
+                return false;
+            }
+            None => {
+                mem::swap(&mut self.last, buf);
+                return true;
+            }
         };
         self.chunked -= chunk.len();
         let mut written = mem::replace(buf, chunk);
