@@ -1,30 +1,27 @@
 //! The one allocation that is a port.
 
+mod any;
+mod reading;
+
 use std::{
-    any::Any,
     hint, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
+use aemp_codec::{KeptPacket, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    any::{AnyPort, Counts, LocalPort},
     credit::{self, Asking},
     extras::{Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
-    reply::FarReply,
 };
 use crate::{
     Node, Reason,
-    exec::{
-        drainer::Turn,
-        pace::{self, CLOSURE, Manner, Pace, Record},
-    },
+    exec::pace::{CLOSURE, Pace},
     guard,
-    message::{Decoding, Message, Port, Unread},
+    message::{Message, Port},
 };
 
 /// How often a sender stands back: some ten microseconds in all.
@@ -208,276 +205,6 @@ impl<P: Port> Cell<P> {
             return vanish(envelope);
         }
         inner.queue.push(envelope)
-    }
-
-    /// Whether the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
-    /// reading included.
-    fn reads_quickly(&self) -> bool {
-        self.pace.is_trusted() || self.node.scheduler().is_timeless()
-    }
-
-    #[cold]
-    fn deliver_unread(
-        &self,
-        origin: &NodeId,
-        message: &mut PacketReader<'_>,
-    ) -> Result<Pushed, DecodeError> {
-        match message.keep(self.node.limits()) {
-            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((origin.clone(), packet))))),
-            Err(error) if error.is_malformed() => Err(error),
-            Err(error) => Ok(self.kill(Reason::die(error))),
-        }
-    }
-
-    fn decoding(&self) -> Decoding<'_> {
-        Decoding {
-            node: &self.node,
-            port: self.pace.number(),
-        }
-    }
-
-    /// Reads a message, or says what becomes of one that is not understood.
-    #[inline]
-    fn read(
-        &self,
-        origin: Option<&NodeId>,
-        message: &mut PacketReader<'_>,
-    ) -> Result<Envelope<P::Msg>, Box<Unread>> {
-        let cx = self.decoding();
-        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
-        match guard::run(|| P::Msg::read(message, &cx)) {
-            Ok(Ok(message)) => Ok(match origin {
-                Some(node) if P::Msg::USES_ORIGIN => {
-                    Envelope::From(Box::new((node.clone(), message)))
-                }
-                _ => Envelope::User(message),
-            }),
-            Ok(Err(unread)) => Err(unread),
-            Err(reason) => Err(Box::new(Unread::Dies(reason))),
-        }
-    }
-
-    /// Reads a message that was delivered unread. `None` if it is not understood, which is dealt with.
-    ///
-    /// # Errors
-    ///
-    /// The reason that the port dies of.
-    pub(crate) fn read_late(
-        &self,
-        (origin, packet): (NodeId, KeptPacket),
-    ) -> Result<Option<Envelope<P::Msg>>, Reason> {
-        let _scope = self.node.decoding();
-        let mut message = packet.reader().map_err(Reason::die)?;
-        match self.read(Some(&origin), &mut message) {
-            Ok(envelope) => Ok(Some(envelope)),
-            Err(unread) => match *unread {
-                Unread::Dies(reason) => Err(reason),
-                Unread::Malformed(error) => Err(Reason::die(error)),
-                unread => {
-                    // No error is left.
-                    let _ = self.not_understood(unread);
-                    Ok(None)
-                }
-            },
-        }
-    }
-
-    /// Does what becomes of a message that the port does not understand.
-    #[cold]
-    fn not_understood(&self, unread: Unread) -> Result<Pushed, DecodeError> {
-        match unread {
-            Unread::Malformed(error) => return Err(error),
-            Unread::Dies(reason) => return Ok(self.kill(reason)),
-            Unread::Dropped(text) => {
-                let port = self.port_id();
-                let text = format_args!("port {port} does not understand a message: {text}");
-                self.node.complain(&port, text);
-            }
-            // It is no caller's.
-            Unread::Refused { to, .. } if to.is_node_port() => {}
-            Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
-        }
-        Ok(Pushed::Queued)
-    }
-
-    fn port_id(&self) -> PortId {
-        let name = self.spawned_name();
-        self.node.port_id_of(self.number(), name.as_deref())
-    }
-}
-
-impl<P: Port> AnyPort for Cell<P> {
-    fn node(&self) -> &Node {
-        &self.node
-    }
-
-    fn number(&self) -> u64 {
-        self.pace.number()
-    }
-
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
-        crate::exec::work::run(self, turn);
-    }
-
-    fn pace(&self) -> &Pace {
-        &self.pace
-    }
-
-    fn record(&self) -> &'static Record {
-        P::record()
-    }
-
-    fn manner(&self) -> Manner {
-        if P::BLOCKING && !self.node.scheduler().is_timeless() {
-            return Manner::Blocking;
-        }
-        pace::manner(&self.pace, P::record())
-    }
-
-    fn trusts(&self, handler: u32) -> bool {
-        self.pace.is_trusted() && P::record().is_quick(handler)
-            || self.node.scheduler().is_timeless()
-    }
-
-    fn handler_name(&self, handler: u32) -> &'static str {
-        let name = P::Msg::HANDLERS.get(handler as usize);
-        name.copied().unwrap_or("(a closure)")
-    }
-
-    fn perish(self: Arc<Self>, reason: &Reason) {
-        if !self.lock().queue.is_dead() {
-            // The thread may be running another port, which may have killed itself.
-            let _scope = crate::exec::current::Scope::enter(&*self);
-            super::death::die(&self, None, Queue::Empty, reason);
-        }
-    }
-
-    fn kill(&self, reason: Reason) -> Pushed {
-        let mut inner = self.lock();
-        if inner.queue.is_dead() {
-            drop(inner);
-            drop(reason);
-            return Pushed::Dead;
-        }
-        // The start of a handler that waits has to know, and looks through no queue for it. Nothing starts before the kill of an idle port.
-        if !matches!(inner.queue, Queue::Idle) {
-            let extras = inner.extras();
-            extras.killed.get_or_insert_with(|| reason.clone());
-            if let Some(waiting) = &extras.waiting {
-                waiting.notify_one();
-            }
-        }
-        inner.queue.push(Envelope::Kill(reason))
-    }
-
-    fn job(&self, job: Job) -> Pushed {
-        self.enqueue(Envelope::Job(Box::new(job)))
-    }
-
-    fn deliver(
-        &self,
-        origin: Option<&NodeId>,
-        message: &mut PacketReader<'_>,
-    ) -> Result<Pushed, DecodeError> {
-        if let Some(node) = origin
-            && !self.reads_quickly()
-        {
-            return self.deliver_unread(node, message);
-        }
-        match self.read(origin, message) {
-            Ok(envelope) => Ok(self.enqueue(envelope)),
-            Err(unread) => {
-                // The rest is read for its syntax alone, which is the connection's concern.
-                while message.skip()? {}
-                self.not_understood(*unread)
-            }
-        }
-    }
-
-    fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()> {
-        let mut inner = self.lock();
-        if inner.queue.is_dead() {
-            return None;
-        }
-        change(inner.extras());
-        Some(())
-    }
-
-    fn add_monitor(&self, action: Action) -> Result<u64, Action> {
-        let mut inner = self.lock();
-        if matches!(inner.queue, Queue::Dead(_)) {
-            return Err(action);
-        }
-        Ok(inner.extras().add_monitor(action))
-    }
-
-    fn take_monitor(&self, id: u64) -> Option<Action> {
-        self.lock().extras.as_mut()?.monitors.remove(id)
-    }
-
-    fn died(&self) -> Option<Reason> {
-        match &self.lock().queue {
-            Queue::Dying(reason) | Queue::Dead(reason) => Some(reason.clone()),
-            _ => None,
-        }
-    }
-
-    fn dying(&self) -> Option<Reason> {
-        match &self.lock().queue {
-            Queue::Dying(reason) => Some(reason.clone()),
-            _ => None,
-        }
-    }
-
-    fn queue_len(&self) -> usize {
-        self.lock().queue.len()
-    }
-
-    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
-        self.lock().room_for(node, asking, now)
-    }
-
-    fn type_name(&self) -> &'static str {
-        std::any::type_name::<P>()
-    }
-
-    fn counts(&self) -> Option<Counts> {
-        let inner = self.lock();
-        let extras = inner.extras.as_ref();
-        (!inner.queue.is_dead()).then(|| Counts {
-            queued: inner.queue.len(),
-            monitors: extras.map_or(0, |extras| extras.monitors.len()),
-        })
-    }
-
-    fn spawned_name(&self) -> Option<Box<str>> {
-        self.lock().extras.as_ref()?.name.clone()
-    }
-
-    fn typed(self: Arc<Self>, into: &mut dyn Any) {
-        if let Some(into) = into.downcast_mut::<Option<Arc<dyn LocalPort<P::Msg>>>>() {
-            *into = Some(self);
-        }
-    }
-}
-
-impl<P: Port> LocalPort<P::Msg> for Cell<P> {
-    fn push(&self, message: P::Msg) -> Pushed {
-        self.enqueue(Envelope::User(message))
-    }
-
-    fn has_room(&self) -> bool {
-        self.lock().full().is_none()
-    }
-
-    fn try_push(&self, message: P::Msg) -> Result<Pushed, (P::Msg, Arc<Notify>)> {
-        let inner = self.lock();
-        if let Some(room) = inner.full() {
-            return Err((message, Arc::clone(room)));
-        }
-        drop(inner);
-        // Another sender may have come between: the bound is one for senders who wait, not a hard wall.
-        Ok(self.push(message))
     }
 }
 

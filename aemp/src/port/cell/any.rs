@@ -1,0 +1,201 @@
+//! The port without its type.
+
+use std::{any::Any, sync::Arc};
+
+use aemp_codec::{DecodeError, NodeId, PacketReader};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Cell, Envelope};
+use crate::{
+    Node, Reason,
+    exec::{
+        current,
+        drainer::Turn,
+        pace::{self, Manner, Pace, Record},
+        work,
+    },
+    message::{Message, Port},
+    port::{
+        any::{AnyPort, Counts, LocalPort},
+        credit::{self, Asking},
+        death::die,
+        extras::{Extras, Job},
+        monitor::Action,
+        queue::{Pushed, Queue},
+    },
+};
+
+impl<P: Port> AnyPort for Cell<P> {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn number(&self) -> u64 {
+        self.pace.number()
+    }
+
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+        work::run(self, turn);
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    fn record(&self) -> &'static Record {
+        P::record()
+    }
+
+    fn manner(&self) -> Manner {
+        if P::BLOCKING && !self.node.scheduler().is_timeless() {
+            return Manner::Blocking;
+        }
+        pace::manner(&self.pace, P::record())
+    }
+
+    fn trusts(&self, handler: u32) -> bool {
+        self.pace.is_trusted() && P::record().is_quick(handler)
+            || self.node.scheduler().is_timeless()
+    }
+
+    fn handler_name(&self, handler: u32) -> &'static str {
+        let name = P::Msg::HANDLERS.get(handler as usize);
+        name.copied().unwrap_or("(a closure)")
+    }
+
+    fn perish(self: Arc<Self>, reason: &Reason) {
+        if !self.lock().queue.is_dead() {
+            // The thread may be running another port, which may have killed itself.
+            let _scope = current::Scope::enter(&*self);
+            die(&self, None, Queue::Empty, reason);
+        }
+    }
+
+    fn kill(&self, reason: Reason) -> Pushed {
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            drop(reason);
+            return Pushed::Dead;
+        }
+        // The start of a handler that waits has to know, and looks through no queue for it. Nothing starts before the kill of an idle port.
+        if !matches!(inner.queue, Queue::Idle) {
+            let extras = inner.extras();
+            extras.killed.get_or_insert_with(|| reason.clone());
+            if let Some(waiting) = &extras.waiting {
+                waiting.notify_one();
+            }
+        }
+        inner.queue.push(Envelope::Kill(reason))
+    }
+
+    fn job(&self, job: Job) -> Pushed {
+        self.enqueue(Envelope::Job(Box::new(job)))
+    }
+
+    fn deliver(
+        &self,
+        origin: Option<&NodeId>,
+        message: &mut PacketReader<'_>,
+    ) -> Result<Pushed, DecodeError> {
+        if let Some(node) = origin
+            && !self.reads_quickly()
+        {
+            return self.deliver_unread(node, message);
+        }
+        match self.read(origin, message) {
+            Ok(envelope) => Ok(self.enqueue(envelope)),
+            Err(unread) => {
+                // The rest is read for its syntax alone, which is the connection's concern.
+                while message.skip()? {}
+                self.not_understood(*unread)
+            }
+        }
+    }
+
+    fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()> {
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            return None;
+        }
+        change(inner.extras());
+        Some(())
+    }
+
+    fn add_monitor(&self, action: Action) -> Result<u64, Action> {
+        let mut inner = self.lock();
+        if matches!(inner.queue, Queue::Dead(_)) {
+            return Err(action);
+        }
+        Ok(inner.extras().add_monitor(action))
+    }
+
+    fn take_monitor(&self, id: u64) -> Option<Action> {
+        self.lock().extras.as_mut()?.monitors.remove(id)
+    }
+
+    fn died(&self) -> Option<Reason> {
+        match &self.lock().queue {
+            Queue::Dying(reason) | Queue::Dead(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn dying(&self) -> Option<Reason> {
+        match &self.lock().queue {
+            Queue::Dying(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn queue_len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
+        self.lock().room_for(node, asking, now)
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        let inner = self.lock();
+        let extras = inner.extras.as_ref();
+        (!inner.queue.is_dead()).then(|| Counts {
+            queued: inner.queue.len(),
+            monitors: extras.map_or(0, |extras| extras.monitors.len()),
+        })
+    }
+
+    fn spawned_name(&self) -> Option<Box<str>> {
+        self.lock().extras.as_ref()?.name.clone()
+    }
+
+    fn typed(self: Arc<Self>, into: &mut dyn Any) {
+        if let Some(into) = into.downcast_mut::<Option<Arc<dyn LocalPort<P::Msg>>>>() {
+            *into = Some(self);
+        }
+    }
+}
+
+impl<P: Port> LocalPort<P::Msg> for Cell<P> {
+    fn push(&self, message: P::Msg) -> Pushed {
+        self.enqueue(Envelope::User(message))
+    }
+
+    fn has_room(&self) -> bool {
+        self.lock().full().is_none()
+    }
+
+    fn try_push(&self, message: P::Msg) -> Result<Pushed, (P::Msg, Arc<Notify>)> {
+        let inner = self.lock();
+        if let Some(room) = inner.full() {
+            return Err((message, Arc::clone(room)));
+        }
+        drop(inner);
+        // Another sender may have come between: the bound is one for senders who wait, not a hard wall.
+        Ok(self.push(message))
+    }
+}
