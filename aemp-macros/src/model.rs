@@ -177,16 +177,7 @@ impl Handler {
         if self.has_rest() || self.is_default() {
             return 0;
         }
-        let fields: Vec<&Field> = self.sent().map(|(_, field)| field).collect();
-        let is_option = |field: &&&Field| match &field.ty {
-            Type::Path(path) => path
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == "Option"),
-            _ => false,
-        };
-        fields.iter().rev().take_while(is_option).count()
+        options(self.sent().map(|(_, field)| field))
     }
 
     pub(crate) fn is_default(&self) -> bool {
@@ -196,4 +187,18 @@ impl Handler {
     pub(crate) fn is_answered(&self) -> bool {
         !matches!(self.answer, Answer::Nothing)
     }
+}
+
+/// How many of the last of these arguments are optional.
+pub(crate) fn options<'a>(fields: impl Iterator<Item = &'a Field>) -> usize {
+    let fields: Vec<&Field> = fields.collect();
+    let is_option = |field: &&&Field| match &field.ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Option"),
+        _ => false,
+    };
+    fields.iter().rev().take_while(is_option).count()
 }

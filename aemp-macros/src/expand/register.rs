@@ -6,7 +6,7 @@ use syn::{Type, ext::IdentExt, parse_quote, spanned::Spanned};
 
 use super::allow;
 use crate::{
-    model::{Field, Init, Param},
+    model::{Field, Init, Param, options},
     names,
 };
 
@@ -33,14 +33,26 @@ fn spawner(model: &Init) -> TokenStream {
         let (name, ty) = (&field.name, &field.ty);
         quote!(#name: #ty)
     });
-    let writes = fields(model).map(|(param, field)| {
-        let name = &field.name;
-        match param {
+    let options = options(fields(model).map(|(_, field)| field));
+    let first = fields(model).count() - options;
+    let given = (options > 0).then(|| {
+        let names = fields(model).skip(first).map(|(_, field)| &field.name);
+        quote! {
+            let __given = #p::given(
+                [#(::core::option::Option::is_some(&#names)),*],
+                ::core::option::Option::None,
+            );
+        }
+    });
+    let writes = fields(model).enumerate().map(|(index, (param, field))| {
+        let (name, ty) = (&field.name, &field.ty);
+        let write = match param {
             Param::Rest(_) => quote!(for __value in &#name { __out.value(__value)?; }),
-            _ => {
-                let ty = &field.ty;
-                quote!(__out.arg::<#ty>(&#name)?;)
-            }
+            _ => quote!(__out.arg::<#ty>(&#name)?;),
+        };
+        match index.checked_sub(first) {
+            Some(option) => quote!(if __given > #option { #write }),
+            None => write,
         }
     });
     quote! {
@@ -67,6 +79,7 @@ fn spawner(model: &Init) -> TokenStream {
             ) -> #handle {
                 let __node = ::core::convert::AsRef::<#p::Node>::as_ref(__node);
                 let __id = #p::Node::spawn_with(__node, __target.as_ref(), Self::NAME, |__out| {
+                    #given
                     #(#writes)*
                     ::core::result::Result::Ok(())
                 });

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
-use aemp_codec::{EncodeError, NodeId, PacketReader, PacketWriter, PortId};
+use aemp_codec::{EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -100,17 +100,18 @@ impl<'a> Spawning<'a> {
         self.args.rest().map_err(Undecoded::Malformed)
     }
 
-    /// Checks that there are no more arguments than the `expected` that have been read.
+    /// Checks that there are no more arguments than the `expected` that have been read. Nulls are none: a newer node has optional
+    /// arguments that were not given.
     pub fn end(&mut self, expected: usize) -> Result<(), Undecoded> {
-        match self.args.remaining() {
-            Ok(0) => Ok(()),
-            Ok(more) => Err(Undecoded::too_many(
-                self.function,
-                expected,
-                expected + more,
-            )),
-            Err(error) => Err(Undecoded::Malformed(error)),
+        let more = self.args.remaining().map_err(Undecoded::Malformed)?;
+        if more == 0 || self.rest()?.iter().all(|value| *value == Value::Null) {
+            return Ok(());
         }
+        Err(Undecoded::too_many(
+            self.function,
+            expected,
+            expected + more,
+        ))
     }
 
     /// Makes the port; `init` runs in its context, next.

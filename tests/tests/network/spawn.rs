@@ -1,12 +1,12 @@
 //! Ports that are spawned on other nodes by name.
 
-use aemp::{Args, Cx, args, cal, msg, snd};
+use aemp::{Args, Cx, args, cal, msg, snd, spawnable};
 use serde_json::json;
 
 use crate::{
     common::{Inbox, soon, watch},
     logs::Logs,
-    nodes::{CounterRef, counter, listening, pair, picky, start},
+    nodes::{Counter, CounterRef, counter, listening, pair, picky, start},
     raw::Raw,
 };
 
@@ -207,4 +207,42 @@ async fn a_monitor_right_behind_learns_it_on_two_threads() {
         let reason = watch(&a, &port).await;
         assert_eq!(reason.kind(), "die", "round {round}: {reason}");
     }
+}
+
+#[spawnable(name = "Net::optional")]
+fn optional(_a: u8, _b: Option<u8>, _c: Option<u8>) -> Counter {
+    Counter::default()
+}
+
+/// Nodes of different age: arguments that are not given are not sent, and nulls at the end are no arguments.
+#[tokio::test]
+async fn optional_arguments_that_are_not_given_are_not_sent() {
+    let a = start(listening("a")).await;
+    let mut raw = Raw::login(&a, "raw").await;
+    for (b, c, sent) in [
+        (None, None, json!([1])),
+        (Some(2), None, json!([1, 2])),
+        (None, Some(3), json!([1, null, 3])),
+    ] {
+        optional::on(&a, "raw", 1, b, c);
+        let packet = raw.packet().await;
+        assert_eq!(
+            packet.as_array().unwrap()[4..],
+            sent.as_array().unwrap()[..]
+        );
+    }
+    let spawn = json!([
+        "",
+        "AnyEvent::MP::_spawn",
+        "p",
+        "Net::counter",
+        7,
+        null,
+        null
+    ]);
+    raw.send(spawn.to_string() + r#"["p","get","raw#r"]"#).await;
+    assert_eq!(raw.packet().await, json!(["r", 7]));
+    let spawn = json!(["", "AnyEvent::MP::_spawn", "q", "Net::counter", 7, null, 1]);
+    raw.send(spawn.to_string() + r#"["","mon1","q"]"#).await;
+    assert_eq!(raw.packet().await[1], "kil0");
 }
