@@ -51,4 +51,7 @@ pub use self::{
     places::Position,
     settings::{Cert, Service, Settings, effective},
 };
-pub use crate::proto::handshake::auth::{Method, Secret};
+pub use crate::proto::handshake::{
+    Encrypt,
+    auth::{Method, Secret},
+};

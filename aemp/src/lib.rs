@@ -75,7 +75,7 @@
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
-//! | connections in TLS, certificates of a private CA | [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
+//! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |

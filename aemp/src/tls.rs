@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md, "TLS"; PROTOCOL.md section 2.3.
 
 mod der;
+mod ephemeral;
 mod identity;
 mod names;
 mod session;
@@ -21,7 +22,10 @@ use rustls::{
 };
 use rustls_pki_types::{ServerName, UnixTime};
 
-pub(crate) use self::session::{Session, TlsError};
+pub(crate) use self::{
+    ephemeral::Ephemeral,
+    session::{Session, TlsError},
+};
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
 use crate::{StartError, config::Cert};
 
@@ -93,7 +97,7 @@ impl Context {
             true => self.client(&verifier).map(Conn::Client),
             false => self.server(&verifier).map(Conn::Server),
         };
-        Ok(Session::new(conn.map_err(TlsError::new)?, verifier))
+        Ok(Session::new(conn.map_err(TlsError::new)?, Some(verifier)))
     }
 
     fn client(

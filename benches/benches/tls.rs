@@ -1,4 +1,4 @@
-//! What TLS costs: the same two nodes over loopback, in clear and in TLS, in one run.
+//! What TLS costs: the same two nodes over loopback, in clear, in TLS by the secret, and in TLS by certificates, in one run.
 //!
 //! `cargo bench -p aemp-benches --bench tls`; `--smoke` shows only that everything runs.
 
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aemp::{Node, NodeBuilder, port};
+use aemp::{Node, NodeBuilder, config::Encrypt, port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::runtime::{Builder, Runtime};
 
@@ -68,14 +68,23 @@ fn certificate() -> String {
     ca.pem() + &ca.key().serialize_pem()
 }
 
-fn builder(id: &str, cert: Option<&str>) -> NodeBuilder {
+/// What protects the connection.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Nothing,
+    Secret,
+    Certificate(&'a str),
+}
+
+fn builder(id: &str, by: By<'_>) -> NodeBuilder {
     let builder = Node::builder()
         .node_id(id)
         .secret("bench")
         .framing_format(["cbor"]);
-    match cert {
-        Some(cert) => builder.cert(cert).require_tls(true),
-        None => builder,
+    match by {
+        By::Nothing => builder.encrypt(Encrypt::Never),
+        By::Secret => builder.encrypt(Encrypt::Always),
+        By::Certificate(cert) => builder.cert(cert).require_tls(true),
     }
 }
 
@@ -92,11 +101,11 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(cert: Option<&str>) -> Self {
+    fn new(by: By<'_>) -> Self {
         let (here, there) = (runtime(), runtime());
-        let far = builder("there", cert).bind("127.0.0.1:0");
+        let far = builder("there", by).bind("127.0.0.1:0");
         let far = there.block_on(far.start()).expect("it starts");
-        let near = builder("here", cert).seed(far.listeners().remove(0));
+        let near = builder("here", by).seed(far.listeners().remove(0));
         let near = here.block_on(near.start()).expect("it starts");
         here.block_on(near.until_up("there"));
         Self {
@@ -132,13 +141,13 @@ impl Pair {
 }
 
 /// From a node's start to its being connected, the least of some.
-fn connecting(cert: Option<&str>, times: usize) -> Duration {
+fn connecting(by: By<'_>, times: usize) -> Duration {
     let (here, there) = (runtime(), runtime());
-    let far = builder("there", cert).bind("127.0.0.1:0");
+    let far = builder("there", by).bind("127.0.0.1:0");
     let far = there.block_on(far.start()).expect("it starts");
     let mut taken: Vec<Duration> = (0..times)
         .map(|n| {
-            let near = builder(&format!("here/{n}"), cert).seed(far.listeners().remove(0));
+            let near = builder(&format!("here/{n}"), by).seed(far.listeners().remove(0));
             let begun = Instant::now();
             let near = here.block_on(near.start()).expect("it starts");
             here.block_on(near.until_up("there"));
@@ -156,33 +165,35 @@ fn main() {
     let smoke = !env::args().any(|argument| argument == "--bench")
         || env::args().any(|argument| argument == "--smoke");
     let cert = certificate();
-    let (plain, tls) = (Pair::new(None), Pair::new(Some(&cert)));
+    let kinds = [By::Nothing, By::Secret, By::Certificate(&cert)];
+    let pairs = kinds.map(Pair::new);
     for workload in &WORKLOADS {
         let (count, repetitions) = match smoke {
             true => (workload.ahead.min(100), 1),
             false => (workload.count, REPETITIONS),
         };
-        let mut best = [0.0_f64; 2];
+        let mut best = [0.0_f64; 3];
         for _ in 0..repetitions {
-            for (pair, best) in [&plain, &tls].into_iter().zip(&mut best) {
+            for (pair, best) in pairs.iter().zip(&mut best) {
                 *best = best.max(pair.send(workload, count));
             }
         }
-        let [plain, tls] = best;
+        let [plain, secret, tls] = best;
         let megabytes = |rate: f64| rate * workload.length as f64 / 1e6;
         println!(
-            "{:<10} plain {plain:>10.0}/s ({:>6.0} MB/s)   TLS {tls:>10.0}/s ({:>6.0} MB/s)   ratio {:.2}",
+            "{:<10} plain {plain:>10.0}/s ({:>6.0} MB/s)   secret {secret:>10.0}/s ({:>6.0} MB/s, ratio {:.2})   certificates {tls:>10.0}/s ({:>6.0} MB/s, ratio {:.2})",
             workload.title,
             megabytes(plain),
+            megabytes(secret),
+            secret / plain,
             megabytes(tls),
             tls / plain,
         );
     }
-    plain.stop();
-    tls.stop();
+    pairs.into_iter().for_each(Pair::stop);
     let times = if smoke { 3 } else { 101 };
-    let (plain, tls) = (connecting(None, times), connecting(Some(&cert), times));
+    let [plain, secret, tls] = kinds.map(|by| connecting(by, times));
     println!(
-        "connecting plain {plain:?}   TLS {tls:?}   (median of {times}, from the node's start to up)"
+        "connecting plain {plain:?}   secret {secret:?}   certificates {tls:?}   (median of {times}, from the node's start to up)"
     );
 }

@@ -82,6 +82,10 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
         Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
         Kind::Seconds => ("SECONDS", "More than 0; fractions are fine"),
         Kind::Flag => ("FLAG", "1 or 0"),
+        Kind::Encrypt => (
+            "WHEN",
+            "auto (not on loopback), always (connections that cannot are refused), or never",
+        ),
         Kind::Permits => (
             "PERMITS",
             "NODES=FUNCTIONS,... or a JSON array; `*` and `?` are wildcards",
@@ -106,6 +110,7 @@ fn set_command(key: &'static Key) -> Command {
         Kind::Flag if key.name == "require_tls" => "setrequire_tls 1",
         Kind::Flag if key.name == "verify_nodeid" => "setverify_nodeid 1",
         Kind::Flag => "setsecure 1",
+        Kind::Encrypt => "setencrypt always",
         Kind::Permits => "setallow 'worker/*=My::Worker::*,admin=*'",
         Kind::Count => "setmax_monitors 1000",
         Kind::Bytes => "setmax_packet_bytes 1M",

@@ -42,6 +42,8 @@ pub enum Kind {
     Flag,
     /// A positive whole number.
     Count,
+    /// One of `auto`, `always` and `never`.
+    Encrypt,
     /// A list of permits, each `NODES=FUNCTIONS`.
     Permits,
     /// A number of bytes, which may end in `K`, `M` or `G`.
@@ -49,7 +51,7 @@ pub enum Kind {
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: [Key; 34] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -65,7 +67,12 @@ pub const KEYS: [Key; 33] = [
     key(
         "require_tls",
         Kind::Flag,
-        "refuse connections that are not in TLS (Rust nodes only)",
+        "refuse connections that are not in TLS of certificates (Rust nodes only)",
+    ),
+    key(
+        "encrypt",
+        Kind::Encrypt,
+        "when Rust nodes encrypt with the secret alone: auto, always, never",
     ),
     key(
         "verify_nodeid",
@@ -266,6 +273,7 @@ impl Key {
                 read::methods(value)?;
                 read::names(value)?.into()
             }
+            Kind::Encrypt => read::encrypt(value)?.name().into(),
             Kind::Permits => {
                 let permits = read::permits(value)?;
                 permits.iter().map(ToString::to_string).collect()

@@ -7,7 +7,10 @@ use std::{borrow::Cow, time::Duration};
 use aemp_codec::{NodeId, Value};
 
 use super::{Address, Permit, Service, expand_node_id};
-use crate::proto::handshake::auth::{Method, Secret};
+use crate::proto::handshake::{
+    Encrypt,
+    auth::{Method, Secret},
+};
 
 type Read<T> = Result<T, String>;
 
@@ -237,6 +240,12 @@ pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
         })
     });
     methods.collect()
+}
+
+pub(super) fn encrypt(value: &Value) -> Read<Encrypt> {
+    let expected = "auto, always or never";
+    let name = text(value).or_else(|_| wrong(expected, value))?;
+    Encrypt::from_name(name.trim()).map_or_else(|| wrong(expected, value), Ok)
 }
 
 pub(super) fn permits(value: &Value) -> Read<Vec<Permit>> {

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     Args,
     proto::{
-        handshake::auth::{Method, Secret},
+        handshake::{
+            Encrypt,
+            auth::{Method, Secret},
+        },
         limits::NodeLimits,
     },
 };
@@ -51,6 +54,8 @@ pub struct Settings {
     pub ca: Option<Cert>,
     /// `require_tls`.
     pub require_tls: bool,
+    /// `encrypt`: `auto`.
+    pub encrypt: Encrypt,
     /// `verify_nodeid`.
     pub verify_node_id: bool,
     /// `seeds`.
@@ -135,6 +140,7 @@ impl Settings {
             cert: layers.read("cert", read::hidden)?.map(Cert::new),
             ca: layers.read("ca", read::hidden)?.map(Cert::new),
             require_tls: layers.read("require_tls", flag)?.unwrap_or(false),
+            encrypt: layers.read("encrypt", read::encrypt)?.unwrap_or_default(),
             verify_node_id: layers.read("verify_nodeid", flag)?.unwrap_or(false),
             seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
             binds: layers.read("binds", addresses)?,

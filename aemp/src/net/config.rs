@@ -11,7 +11,7 @@ use crate::{
         Random, Time,
         global::Quota,
         handshake::{
-            HandshakeConfig,
+            Encrypt, HandshakeConfig,
             auth::{Method, Secret},
         },
         limits::NodeLimits,
@@ -33,6 +33,7 @@ pub(crate) struct NetConfig {
     pub(crate) nodelay: bool,
     pub(crate) limits: NodeLimits,
     pub(crate) require_tls: bool,
+    pub(crate) encrypt: Encrypt,
     #[cfg(feature = "tls")]
     pub(crate) tls: super::TlsConfig,
     /// Whether the node is global from the start.
@@ -54,6 +55,7 @@ impl NetConfig {
         handshake.auth_offer.clone_from(&self.auth_offer);
         handshake.auth_accept.clone_from(&self.auth_accept);
         handshake.require_tls = self.require_tls;
+        handshake.encrypt = self.encrypt_at(node);
         #[cfg(feature = "tls")]
         if let Some(context) = &self.tls.context {
             context.remark(node.id());
@@ -75,5 +77,15 @@ impl NetConfig {
             }
         }
         mesh
+    }
+
+    /// Whether there is anything to encrypt with, and any need to.
+    fn encrypt_at(&self, node: &Node) -> Encrypt {
+        match self.encrypt {
+            _ if !cfg!(feature = "tls") => Encrypt::Never,
+            // Nobody is in between, and what rustls draws would make each run another one.
+            Encrypt::Auto if node.place().is_simulated() => Encrypt::Never,
+            encrypt => encrypt,
+        }
     }
 }

@@ -4,6 +4,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
+#[cfg(feature = "tls")]
+use crate::proto::handshake::Binding;
+
 use super::{
     LockedPeers, Net, Order, Task,
     connection::{self, Orders},
@@ -181,12 +184,15 @@ impl Net {
 
     /// TLS is up on a connection: the mesh gets what is within.
     #[cfg(feature = "tls")]
-    pub(super) fn secured(&self, conn: ConnId) {
+    pub(super) fn secured(&self, conn: ConnId, binding: Option<Binding>) {
         self.ask(|mesh, now| {
             if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
                 task.detached = false;
             }
-            mesh.secured(now, conn);
+            match binding {
+                Some(binding) => mesh.bound(now, conn, binding),
+                None => mesh.secured(now, conn),
+            }
         });
     }
 

@@ -39,9 +39,12 @@ pub(crate) enum Acceptor {
 }
 
 impl Place {
-    #[cfg(feature = "sim")]
     pub(crate) fn is_simulated(&self) -> bool {
-        matches!(self, Self::Sim(_))
+        match self {
+            Self::Machine => false,
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => true,
+        }
     }
 
     /// Listens on everything that these addresses stand for.

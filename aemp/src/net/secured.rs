@@ -3,7 +3,10 @@
 use std::io::{self, ErrorKind};
 
 use super::{stream::Stream, wire::Wire};
-use crate::tls::{Session, TlsError};
+use crate::{
+    proto::handshake::Binding,
+    tls::{Session, TlsError},
+};
 
 /// How much ciphertext is read at a time, at least and at most.
 const LEAST_ROOM: usize = 4 << 10;
@@ -154,6 +157,15 @@ impl Secured {
             }
         }
         self.wire.shutdown().await
+    }
+
+    /// What the proofs have to cover, when the handshake is over.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] as another error.
+    pub(super) fn binding(&self) -> io::Result<Option<Binding>> {
+        self.session.binding().map_err(io::Error::other)
     }
 
     pub(super) fn describe(&self) -> Option<String> {

@@ -56,6 +56,7 @@ mod tests {
                 limits: NodeLimits::default(),
                 global: false,
                 require_tls: false,
+                encrypt: crate::config::Encrypt::default(),
                 #[cfg(feature = "tls")]
                 tls: crate::net::TlsConfig::default(),
             };

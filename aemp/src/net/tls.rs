@@ -11,7 +11,7 @@ pub(super) use without::{start, text};
 mod with {
     use std::{
         io,
-        sync::{Arc, Mutex},
+        sync::{Arc, Mutex, OnceLock},
     };
 
     use crate::{
@@ -23,8 +23,12 @@ mod with {
             lock,
         },
         node::log::Line,
-        proto::{handshake::StartTls, mesh::Level, peer::ConnId},
-        tls::{Context, Session, TlsError},
+        proto::{
+            handshake::{Keys, StartTls},
+            mesh::Level,
+            peer::ConnId,
+        },
+        tls::{Context, Ephemeral, Session, TlsError},
     };
 
     /// What a node's builder collects for TLS.
@@ -37,18 +41,35 @@ mod with {
         pub(crate) sources: Option<Box<NodeBuilder>>,
     }
 
-    /// The certificates of a node, as they are at the moment.
-    pub(in crate::net) struct Tls(Mutex<Option<Arc<Context>>>);
+    /// What a node's connections in TLS are made with.
+    pub(in crate::net) struct Tls {
+        /// Its certificates, as they are at the moment.
+        context: Mutex<Option<Arc<Context>>>,
+        /// The key that it makes for itself when it is first needed.
+        ephemeral: OnceLock<Result<Ephemeral, TlsError>>,
+    }
 
     impl Tls {
         pub(in crate::net) fn new(config: &NetConfig) -> Self {
-            Self(Mutex::new(config.tls.context.clone()))
+            Self {
+                context: Mutex::new(config.tls.context.clone()),
+                ephemeral: OnceLock::new(),
+            }
         }
 
         fn session(&self, start: &StartTls) -> Result<Session, TlsError> {
-            let context = lock(&self.0).clone();
-            let context = context.ok_or_else(|| TlsError::new("there is no certificate"))?;
-            context.session(start.client, &start.node)
+            match start.keys {
+                Keys::Certificates => {
+                    let context = lock(&self.context).clone();
+                    let context =
+                        context.ok_or_else(|| TlsError::new("there is no certificate"))?;
+                    context.session(start.client, &start.node)
+                }
+                Keys::Ephemeral => match self.ephemeral.get_or_init(Ephemeral::new) {
+                    Ok(ephemeral) => ephemeral.session(start.client),
+                    Err(error) => Err(error.clone()),
+                },
+            }
         }
     }
 
@@ -67,7 +88,7 @@ mod with {
 
         pub(crate) fn set_tls(&self, context: Context) {
             context.remark(self.node().id());
-            *lock(&self.0.tls.0) = Some(Arc::new(context));
+            *lock(&self.0.tls.context) = Some(Arc::new(context));
             self.ask(|mesh, _| mesh.set_tls(true));
         }
     }
@@ -95,8 +116,9 @@ mod with {
             _ = orders.recv() => return None,
             shaken = secured.handshake() => shaken,
         };
-        match shaken {
-            Ok(()) => {
+        let binding = shaken.and_then(|()| secured.binding());
+        match binding {
+            Ok(binding) => {
                 let (node, role) = (
                     start.node.as_str(),
                     if start.client { "client" } else { "server" },
@@ -104,7 +126,7 @@ mod with {
                 let text = secured.describe().unwrap_or_default();
                 let text = format!("{text} as {role} with {node}");
                 net.node().say(Line::new(Level::Debug, text));
-                net.secured(conn);
+                net.secured(conn, binding);
                 Some(Stream::Tls(secured))
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -1,6 +1,7 @@
 //! One connection, from its greeting to the proof of a common secret (PROTOCOL.md section 2).
 
 pub mod auth;
+mod channel;
 mod config;
 mod error;
 mod greeting;
@@ -14,9 +15,11 @@ use aemp_codec::{Format, NodeId};
 
 use self::{
     auth::{Method, Secret},
+    channel::Channel,
     lines::LineBuffer,
 };
 pub use self::{
+    channel::{Binding, Encrypt, Keys, Role, Wish},
     config::{HandshakeConfig, PROVIDER},
     error::HandshakeError,
     greeting::Greeting,
@@ -66,7 +69,7 @@ enum Phase {
     /// The second line of a peer with our own node ID is awaited; this is its first.
     Namesake(Vec<u8>),
     /// TLS is being set up.
-    Securing(Exchange),
+    Securing(Choice, Keys),
     /// The authentication lines are exchanged.
     Proving(Exchange),
     /// It is established, or has failed.
@@ -81,15 +84,32 @@ struct Peer {
     lines: Lines,
 }
 
+/// What the greetings have led to.
 #[derive(Debug)]
-struct Exchange {
+struct Choice {
     peer: Peer,
     method: Method,
     send: Format,
+}
+
+#[derive(Debug)]
+struct Exchange {
+    choice: Choice,
+    channel: Channel,
     sent: bool,
-    tls: bool,
     /// How the peer sends, once it has proved itself.
     proved: Option<Proved>,
+}
+
+impl Exchange {
+    fn new(choice: Choice, channel: Channel) -> Self {
+        Self {
+            choice,
+            channel,
+            sent: false,
+            proved: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -99,11 +119,17 @@ struct Proved {
 }
 
 impl Handshake {
-    /// The handshake of a new connection to a peer with that socket address; `nonce` must never have been used
-    /// before ([`Random::nonce`](super::Random::nonce)).
+    /// The handshake of a new connection to a peer with that socket address, at the end with that role; `nonce` must never
+    /// have been used before ([`Random::nonce`](super::Random::nonce)).
     #[must_use]
-    pub fn new(now: Time, config: Arc<HandshakeConfig>, peeraddr: &str, nonce: String) -> Self {
-        let greeting = config.greeting(peeraddr);
+    pub fn new(
+        now: Time,
+        config: Arc<HandshakeConfig>,
+        role: Role,
+        peeraddr: &str,
+        nonce: String,
+    ) -> Self {
+        let greeting = config.greeting(role, peeraddr);
         Self::with_greeting(now, config, greeting, nonce)
     }
 
@@ -142,7 +168,7 @@ impl Handshake {
     pub fn receive(&mut self, bytes: &[u8]) {
         match self.phase {
             Phase::Over => return,
-            Phase::Securing(_) => return self.outside_tls(),
+            Phase::Securing(..) => return self.outside_tls(),
             _ => {}
         }
         if self.input.len() + bytes.len() > self.config.max_handshake_bytes + SLACK {
@@ -210,7 +236,7 @@ impl Handshake {
                 }
                 None => Ok(self.wait(Phase::Namesake(first))),
             },
-            Phase::Securing(exchange) => Ok(self.wait(Phase::Securing(exchange))),
+            Phase::Securing(choice, keys) => Ok(self.wait(Phase::Securing(choice, keys))),
             Phase::Proving(exchange) => self.prove(exchange),
             Phase::Over => Ok(None),
         }
@@ -262,33 +288,26 @@ impl Handshake {
         if peer.lines == self.ours {
             return Err(HandshakeError::Echo);
         }
-        let tls = self.greeting.tls() && peer.greeting.tls();
-        let method = self.select_method(&peer.greeting, tls)?;
+        self.check_roles(&peer.greeting)?;
+        let keys = self.select_keys(&peer.greeting);
+        let method = self.select_method(&peer.greeting, keys)?;
         let send = self.select_format(&peer.greeting)?;
-        if !tls && self.config.require_tls {
-            return Err(HandshakeError::NoTls(peer.node.as_str().into()));
+        self.check_keys(peer.node.as_str(), keys)?;
+        let choice = Choice { peer, method, send };
+        if let Some(keys) = keys {
+            return Ok(self.start_tls(choice, keys));
         }
-        if !tls && self.secret().is_none() {
-            return Err(HandshakeError::NoSecret);
-        }
-        let exchange = Exchange {
-            peer,
-            method,
-            send,
-            sent: false,
-            tls,
-            proved: None,
-        };
-        if tls {
-            return Ok(self.start_tls(exchange));
-        }
-        self.phase = Phase::Proving(exchange);
+        self.phase = Phase::Proving(Exchange::new(choice, Channel::Clear));
         Ok(HandshakeOutput::Ready)
     }
 
-    fn select_method(&self, theirs: &Greeting, tls: bool) -> Result<Method, HandshakeError> {
+    fn select_method(
+        &self,
+        theirs: &Greeting,
+        keys: Option<Keys>,
+    ) -> Result<Method, HandshakeError> {
         let counts = |method: &Method| {
-            method.counts(tls, self.secret()) && self.config.auth_offer.contains(method)
+            method.counts(keys, self.secret()) && self.config.auth_offer.contains(method)
         };
         theirs
             .auth
@@ -336,11 +355,12 @@ impl Handshake {
     }
 
     fn auth_line(&self, exchange: &Exchange) -> Result<Vec<u8>, HandshakeError> {
-        let proof = exchange
-            .method
-            .proof(self.secret(), self.ours.both(), exchange.peer.lines.both())
-            .ok_or_else(|| HandshakeError::unsupported(exchange.method.name(), "snd"))?;
-        let (method, format) = (exchange.method.name(), exchange.send.name());
+        let Choice { peer, method, send } = &exchange.choice;
+        let (ours, theirs) = (self.ours.both(), peer.lines.both());
+        let proof = method
+            .proof_within(&exchange.channel, self.secret(), ours, theirs)
+            .ok_or_else(|| HandshakeError::unsupported(method.name(), "snd"))?;
+        let (method, format) = (method.name(), send.name());
         Ok(format!("{method};{};{format}\n", proof.as_str()).into())
     }
 
@@ -350,11 +370,16 @@ impl Handshake {
         let mut field = || fields.next().unwrap_or_default();
         let (method, data, format) = (field(), field(), field());
         let name = String::from_utf8_lossy(method);
-        let (secret, theirs, ours) = (self.secret(), &exchange.peer.lines, &self.ours);
+        let (secret, channel) = (self.secret(), &exchange.channel);
+        let (theirs, ours) = (exchange.choice.peer.lines.both(), self.ours.both());
+        let expected = |method: Method| {
+            let proof = method.proof_within(channel, secret, theirs, ours)?;
+            Some((method, proof))
+        };
         let (method, proof) = Method::from_name(&name)
             .filter(|method| self.config.auth_accept.contains(method))
-            .filter(|method| method.counts(exchange.tls, secret))
-            .and_then(|method| Some((method, method.proof(secret, theirs.both(), ours.both())?)))
+            .filter(|method| method.counts(channel.keys(), secret))
+            .and_then(expected)
             .ok_or_else(|| HandshakeError::unsupported(&name, "rcv"))?;
         if !proof.matches(data) {
             return Err(HandshakeError::WrongSecret);
@@ -368,7 +393,7 @@ impl Handshake {
     }
 
     fn established(&mut self, exchange: Exchange, proved: Proved) -> HandshakeOutput {
-        let Exchange { peer, send, .. } = exchange;
+        let Choice { peer, send, .. } = exchange.choice;
         HandshakeOutput::Established(Established {
             node: peer.node,
             send,

@@ -40,7 +40,7 @@ pub use self::{
 use super::{
     Measure, Random, Time,
     global::{Global, Quota},
-    handshake::{Handshake, HandshakeConfig},
+    handshake::{Binding, Handshake, HandshakeConfig, Role},
     limits::{NodeLimits, Notices},
     peer::{ConnId, LossId},
 };
@@ -222,7 +222,7 @@ impl<P: Peers> Mesh<P> {
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
             Ok(addr) if self.is_dialing(conn) => {
-                let handshake = self.new_handshake(now, &addr);
+                let handshake = self.new_handshake(now, Role::Dialed, &addr);
                 if let Some(dialed) = self.conns.get_mut(&conn) {
                     dialed.phase = Phase::handshake(handshake);
                 }
@@ -242,9 +242,15 @@ impl<P: Peers> Mesh<P> {
         self.tell_full(now, conn);
     }
 
-    /// TLS is up on a connection ([`Output::StartTls`]).
+    /// TLS with certificates is up on a connection ([`Output::StartTls`]).
     pub fn secured(&mut self, now: Time, conn: ConnId) {
         self.tell_handshake(conn, Handshake::secured);
+        self.settle(now);
+    }
+
+    /// TLS with keys that say nothing is up on a connection ([`Output::StartTls`]).
+    pub fn bound(&mut self, now: Time, conn: ConnId, binding: Binding) {
+        self.tell_handshake(conn, |handshake| handshake.bound(binding));
         self.settle(now);
     }
 

@@ -1,14 +1,18 @@
 //! One TLS connection without its I/O: ciphertext in, plaintext out, and back.
 
+mod whole;
+
 use std::{error::Error, fmt, sync::Arc};
 
 use rustls::{
+    Connection,
     client::UnbufferedClientConnection,
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncryptError, UnbufferedStatus},
 };
 
 use super::verifier::Verifier;
+use crate::proto::handshake::Binding;
 
 /// What of plaintext is encrypted at a time: four records.
 const CHUNK: usize = 64 << 10;
@@ -41,6 +45,8 @@ impl Error for TlsError {}
 pub(super) enum Conn {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
+    /// With keys that say nothing, so that it needs to be bound.
+    Whole(Box<Connection>),
 }
 
 impl Conn {
@@ -48,6 +54,7 @@ impl Conn {
         match self {
             Self::Client(conn) => conn.wants_write(),
             Self::Server(conn) => conn.wants_write(),
+            Self::Whole(conn) => conn.wants_write(),
         }
     }
 }
@@ -55,7 +62,8 @@ impl Conn {
 /// One TLS connection.
 pub(crate) struct Session {
     pub(super) conn: Conn,
-    verifier: Arc<Verifier>,
+    /// Who judges the peer's certificate, if it needs one.
+    verifier: Option<Arc<Verifier>>,
     /// Ciphertext that has arrived; what is before `start` has been used.
     incoming: Vec<u8>,
     start: usize,
@@ -85,7 +93,7 @@ enum Did {
 }
 
 impl Session {
-    pub(super) fn new(conn: Conn, verifier: Arc<Verifier>) -> Self {
+    pub(super) fn new(conn: Conn, verifier: Option<Arc<Verifier>>) -> Self {
         Self {
             conn,
             verifier,
@@ -197,10 +205,25 @@ impl Session {
             filled,
             ..
         } = self;
-        let (incoming, out) = (&mut incoming[*start..], &mut outgoing[*filled..]);
+        let incoming = &mut incoming[*start..];
         let written = match conn {
-            Conn::Client(conn) => encrypt(conn.process_tls_records(incoming), plain, out),
-            Conn::Server(conn) => encrypt(conn.process_tls_records(incoming), plain, out),
+            Conn::Client(conn) => encrypt(
+                conn.process_tls_records(incoming),
+                plain,
+                &mut outgoing[*filled..],
+            ),
+            Conn::Server(conn) => encrypt(
+                conn.process_tls_records(incoming),
+                plain,
+                &mut outgoing[*filled..],
+            ),
+            Conn::Whole(conn) => {
+                let out = &mut Outgoing {
+                    buffer: outgoing,
+                    filled,
+                };
+                return whole::encrypt(conn, plain, out).map_err(|error| self.fail(error));
+            }
         };
         self.filled += written.map_err(|error| self.fail(error))?;
         Ok(plain.len())
@@ -229,6 +252,13 @@ impl Session {
         *filled += match conn {
             Conn::Client(conn) => farewell(conn.process_tls_records(incoming), out),
             Conn::Server(conn) => farewell(conn.process_tls_records(incoming), out),
+            Conn::Whole(conn) => {
+                let out = &mut Outgoing {
+                    buffer: outgoing,
+                    filled,
+                };
+                return whole::farewell(conn, out);
+            }
         };
     }
 
@@ -237,6 +267,7 @@ impl Session {
         let (version, suite) = match &self.conn {
             Conn::Client(conn) => (conn.protocol_version(), conn.negotiated_cipher_suite()),
             Conn::Server(conn) => (conn.protocol_version(), conn.negotiated_cipher_suite()),
+            Conn::Whole(conn) => (conn.protocol_version(), conn.negotiated_cipher_suite()),
         };
         let version = match version? {
             rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2".into(),
@@ -248,7 +279,23 @@ impl Session {
             .strip_prefix("TLS13_")
             .or_else(|| suite.strip_prefix("TLS_"))
             .unwrap_or(&suite);
-        Some(format!("{version} {suite}"))
+        let by = match &self.conn {
+            Conn::Client(_) | Conn::Server(_) => "",
+            Conn::Whole(_) => " (secret)",
+        };
+        Some(format!("{version} {suite}{by}"))
+    }
+
+    /// What the proofs on the connection have to cover; none where certificates say who is at its ends.
+    ///
+    /// # Errors
+    ///
+    /// When the handshake is not over.
+    pub(crate) fn binding(&self) -> Result<Option<Binding>, TlsError> {
+        match &self.conn {
+            Conn::Client(_) | Conn::Server(_) => Ok(None),
+            Conn::Whole(conn) => whole::binding(conn).map(Some),
+        }
     }
 
     /// Lets rustls do one thing.
@@ -261,6 +308,7 @@ impl Session {
         let (discard, did) = match &mut self.conn {
             Conn::Client(conn) => handle(conn.process_tls_records(incoming), plain, out),
             Conn::Server(conn) => handle(conn.process_tls_records(incoming), plain, out),
+            Conn::Whole(conn) => whole::handle(conn, incoming, self.ended, plain, out),
         };
         self.start += discard;
         match did {
@@ -278,7 +326,11 @@ impl Session {
     /// The connection is of no use any more. What rustls has to say of that is to be sent.
     fn fail(&mut self, error: TlsError) -> TlsError {
         let first = self.failed.is_none();
-        let text = self.verifier.refusal().map(|text| TlsError(text.into()));
+        let text = self
+            .verifier
+            .as_ref()
+            .and_then(|verifier| verifier.refusal())
+            .map(|text| TlsError(text.into()));
         let error = self
             .failed
             .get_or_insert_with(|| text.unwrap_or(error))
@@ -295,6 +347,7 @@ impl Session {
             let (discard, did) = match &mut self.conn {
                 Conn::Client(conn) => handle(conn.process_tls_records(incoming), &mut nothing, out),
                 Conn::Server(conn) => handle(conn.process_tls_records(incoming), &mut nothing, out),
+                Conn::Whole(conn) => whole::handle(conn, incoming, self.ended, &mut nothing, out),
             };
             self.start += discard;
             if did.is_err() {

@@ -1,5 +1,6 @@
 //! Certificates for tests, and sessions that talk to each other.
 
+mod ephemeral;
 mod identities;
 mod rules;
 mod sessions;

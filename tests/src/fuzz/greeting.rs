@@ -8,7 +8,10 @@ use std::sync::Arc;
 use aemp::proto::{
     Time,
     auth::{Method, Secret},
-    handshake::{Established, Greeting, Handshake, HandshakeConfig, HandshakeOutput},
+    handshake::{
+        Binding, Encrypt, Established, Greeting, Handshake, HandshakeConfig, HandshakeOutput, Keys,
+        Role,
+    },
 };
 use aemp_codec::{Format, NodeId};
 
@@ -17,6 +20,8 @@ use super::Input;
 const SECRET: &[u8] = b"geheim";
 const NONCE: &str = "a nonce that everybody knows";
 const TO_BE_PROVED: &[u8] = b"hmac_sha3_512;*";
+/// The exporter of TLS with keys that say nothing.
+const EXPORTED: [u8; Binding::LEN] = [0x42; Binding::LEN];
 
 /// What one end made of what the other has sent.
 #[derive(Debug, Default, PartialEq)]
@@ -26,7 +31,7 @@ struct Outcome {
     established: Option<String>,
     leftover: Vec<u8>,
     /// TLS was wanted by both. What follows is taken as if it were within.
-    secured: bool,
+    secured: Option<Keys>,
 }
 
 pub(super) fn run(bytes: &[u8]) -> usize {
@@ -42,14 +47,15 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     let later = handshake(&config, [&*theirs], kind & 1 != 0);
     assert_eq!(whole.established, later.established, "nor who goes first");
     assert_eq!(whole.leftover, later.leftover);
-    if whole.established.is_some() && !whole.secured {
+    if whole.established.is_some() && whole.secured != Some(Keys::Certificates) {
         assert!(config.secret.is_some(), "in without any secret");
-        assert!(honest || in_clear(&theirs), "in without knowing the secret");
+        let in_clear = whole.secured.is_none() && in_clear(&theirs);
+        assert!(honest || in_clear, "in without knowing the secret");
     }
     whole.told.len() + usize::from(whole.established.is_some())
 }
 
-/// Nodes with all methods and formats; with some of them only; without a secret; with a certificate.
+/// Nodes with all methods and formats; with some of them only; without a secret; with a certificate; that want to encrypt.
 fn config(kind: u8) -> HandshakeConfig {
     let node = NodeId::new("us").expect("a node ID");
     let secret = (kind & 2 == 0).then(|| Secret::new(SECRET));
@@ -66,11 +72,17 @@ fn config(kind: u8) -> HandshakeConfig {
     }
     config.tls = kind & 32 != 0;
     config.require_tls = kind & 64 != 0;
+    if kind & 128 != 0 {
+        config.encrypt = match kind & 1 {
+            0 => Encrypt::Auto,
+            _ => Encrypt::Always,
+        };
+    }
     config
 }
 
 fn greeting(config: &HandshakeConfig) -> Greeting {
-    config.greeting("192.0.2.1:4040")
+    config.greeting(Role::Accepted, "192.0.2.1:4040")
 }
 
 /// What the peer sends, and whether it has been given the proof.
@@ -83,11 +95,21 @@ fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
         return (theirs.into(), false);
     };
     let trim = |line: &'_ [u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    let ours = greeting(config).to_string();
+    let own = greeting(config);
+    let ours = own.to_string();
+    let encrypted = Greeting::parse(&trim(first)).is_ok_and(|theirs| {
+        let certified = own.tls() && theirs.tls();
+        !certified && own.encrypt().is_some() && theirs.encrypt().is_some()
+    });
+    // One line more is what covers TLS.
+    let last = match encrypted {
+        true => format!("{NONCE}\n{}", "42".repeat(Binding::LEN)),
+        false => NONCE.into(),
+    };
     let proof = Method::HmacSha3_512.proof(
         Some(&Secret::new(SECRET)),
         [&trim(first), &trim(second)],
-        [ours.as_bytes(), NONCE.as_bytes()],
+        [ours.as_bytes(), last.as_bytes()],
     );
     let proof = proof.expect("a method without TLS");
     let start = &theirs[..theirs.len() - rest.len()];
@@ -157,9 +179,12 @@ impl Outcome {
                     self.told.push(text);
                 }
                 HandshakeOutput::StartTls(start) => {
-                    assert!(!self.secured, "TLS twice");
-                    self.secured = true;
-                    handshake.secured();
+                    assert!(self.secured.is_none(), "TLS twice");
+                    self.secured = Some(start.keys);
+                    match start.keys {
+                        Keys::Certificates => handshake.secured(),
+                        Keys::Ephemeral => handshake.bound(Binding::new(EXPORTED)),
+                    }
                     handshake.receive(&start.leftover);
                 }
                 other => self.told.push(format!("{other:?}")),
@@ -180,7 +205,7 @@ impl Outcome {
             credit,
         } = established;
         assert!(
-            trusted || self.secured,
+            trusted || self.secured == Some(Keys::Certificates),
             "whom to distrust is known within TLS only"
         );
         assert!(self.established.is_none(), "established twice");

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use aemp::{
     Map,
     config::{
-        ConfigError, ConfigFile, Environment, Method, Secret, Service, Settings, Sources,
+        ConfigError, ConfigFile, Encrypt, Environment, Method, Secret, Service, Settings, Sources,
         effective, host_name,
     },
 };
@@ -40,6 +40,29 @@ fn without_anything_there_are_the_reference_s_defaults() {
     assert!(settings.binds.is_none() && settings.framing_format.is_none());
     assert!(settings.seeds.is_empty() && settings.services.is_empty());
     assert!(!settings.secure && !settings.autocork && settings.nodelay);
+}
+
+#[test]
+fn when_to_encrypt_is_one_of_three_words() {
+    let read = |text: &str| {
+        Settings::resolve(&Sources {
+            arguments: Cow::Owned(arguments(&[("encrypt", text)])),
+            environment: none(),
+            ..Sources::default()
+        })
+    };
+    for (text, expected) in [
+        ("null", Encrypt::Auto),
+        ("\"auto\"", Encrypt::Auto),
+        ("\" always \"", Encrypt::Always),
+        ("\"never\"", Encrypt::Never),
+    ] {
+        assert_eq!(read(text).unwrap().encrypt, expected, "{text}");
+    }
+    for text in ["1", "\"\"", "\"Always\"", "[\"auto\"]", "true"] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("auto, always or never"), "{error}");
+    }
 }
 
 /// Every source says its name, as far as it says anything.

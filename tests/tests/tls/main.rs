@@ -11,5 +11,6 @@ mod certificates;
 mod connecting;
 mod middle;
 mod reloading;
+mod secret;
 mod simulated;
 mod traffic;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp::proto::{
     Random, Time,
     auth::Secret,
-    handshake::{Established, Handshake, HandshakeConfig, HandshakeOutput},
+    handshake::{Established, Handshake, HandshakeConfig, HandshakeOutput, Role},
 };
 use aemp_codec::{Format, NodeId};
 
@@ -22,9 +22,9 @@ fn config(node: &str, formats: &[&str]) -> HandshakeConfig {
     config
 }
 
-fn start(config: HandshakeConfig) -> Handshake {
+fn start(config: HandshakeConfig, role: Role) -> Handshake {
     let nonce = Random::predictable(config.node.as_str().len() as u64).nonce();
-    let mut handshake = Handshake::new(Time::ZERO, Arc::new(config), "127.0.0.1:4041", nonce);
+    let mut handshake = Handshake::new(Time::ZERO, Arc::new(config), role, "127.0.0.1:4041", nonce);
     handshake.proceed();
     handshake
 }
@@ -45,8 +45,8 @@ fn drain(handshake: &mut Handshake) -> (Vec<u8>, Option<Result<Established, Stri
 
 /// The formats in which `a` sends and receives, after both ends have agreed about it.
 fn agreed(a: &[&str], b: &[&str]) -> Result<(String, String), String> {
-    let mut a = start(config("a", a));
-    let mut b = start(config("bb", b));
+    let mut a = start(config("a", a), Role::Dialed);
+    let mut b = start(config("bb", b), Role::Accepted);
     let (mut end_of_a, mut end_of_b) = (None, None);
     for _ in 0..3 {
         let (to_b, end) = drain(&mut a);
@@ -66,7 +66,8 @@ fn the_fastest_comes_first_and_json_last() {
     let built_in = Format::built_in();
     let names: Vec<_> = built_in.iter().map(Format::name).collect();
     assert_eq!(names, ALL);
-    let offered = HandshakeConfig::new(NodeId::new("a").unwrap(), None).greeting("127.0.0.1:1");
+    let offered =
+        HandshakeConfig::new(NodeId::new("a").unwrap(), None).greeting(Role::Dialed, "127.0.0.1:1");
     assert_eq!(offered.formats, ALL);
     assert!(offered.to_string().contains(";postcard/1,cbor,json;"));
 }
@@ -106,7 +107,7 @@ fn unknown_names_are_passed_over() {
         ("postcard/2,storable", None),
         ("", None),
     ] {
-        let mut ours = start(config("us", &ALL));
+        let mut ours = start(config("us", &ALL), Role::Accepted);
         drain(&mut ours);
         ours.receive(format!("aemp;1;x;hmac_sha3_512;{theirs}\nnonce\n").as_bytes());
         let (sent, end) = drain(&mut ours);
@@ -131,7 +132,7 @@ fn unknown_names_are_passed_over() {
 #[test]
 fn a_peer_that_sends_in_what_was_not_offered_is_refused() {
     for theirs in ["postcard/1", "postcard/2", "", "JSON"] {
-        let mut ours = start(config("us", &["cbor", "json"]));
+        let mut ours = start(config("us", &["cbor", "json"]), Role::Accepted);
         drain(&mut ours);
         ours.receive(b"aemp;1;x;hmac_sha3_512;postcard/1,json\nnonce\n");
         drain(&mut ours);

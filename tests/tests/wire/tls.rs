@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp::proto::{
     Time,
     auth::Secret,
-    handshake::{Greeting, Handshake, HandshakeConfig, HandshakeOutput, StartTls},
+    handshake::{Greeting, Handshake, HandshakeConfig, HandshakeOutput, Keys, StartTls},
 };
 use aemp_codec::{Format, NodeId};
 
@@ -44,6 +44,7 @@ fn tls_begins_where_it_began_and_the_same_is_said_within() {
             panic!("{outputs:?}");
         };
         let expected = StartTls {
+            keys: Keys::Certificates,
             client: transcript.json["tls"]["role_of_a"] == "client" && own == "a",
             node: NodeId::new(other).unwrap(),
             leftover: b"\x16\x03".to_vec(),

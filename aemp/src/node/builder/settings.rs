@@ -7,7 +7,7 @@ use aemp_codec::Value;
 use super::NodeBuilder;
 use crate::{
     Args,
-    config::{Cert, Environment, Method, Permit, Secret},
+    config::{Cert, Encrypt, Environment, Method, Permit, Secret},
 };
 
 /// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
@@ -86,7 +86,8 @@ impl NodeBuilder {
         self.setting("nodeid", id.into())
     }
 
-    /// The secret that all nodes of the network share; without it, connections need TLS ([`cert`](Self::cert)). Reference nodes take it as Latin-1: keep to ASCII.
+    /// The secret that all nodes of the network share; without it, connections need certificates ([`cert`](Self::cert)). It also
+    /// encrypts ([`encrypt`](Self::encrypt)). Reference nodes take it as Latin-1: keep to ASCII.
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
@@ -113,10 +114,24 @@ impl NodeBuilder {
         self.setting("ca", pem.into())
     }
 
-    /// Refuses connections that are not in TLS. Without it, a peer whose greeting says nothing of TLS is let in with the
+    /// Refuses connections that are not in TLS of certificates. Without it, a peer whose greeting says nothing of TLS is let in with the
     /// secret. Default: no, as in the reference.
     pub fn require_tls(self, require: bool) -> Self {
         self.setting("require_tls", require)
+    }
+
+    /// When connections to other nodes of this project are encrypted although they have no certificates, with the
+    /// [`secret`](Self::secret) alone. Default: [`Encrypt::Auto`], wherever one of the ends sees the other at an address that is not
+    /// a loopback address. [`Encrypt::Always`] also refuses connections that would not be encrypted: those to Perl nodes
+    /// without certificates, for example. Connections between nodes with certificates are in TLS in any case.
+    ///
+    /// ```
+    /// use aemp::{Node, config::Encrypt};
+    ///
+    /// let builder = Node::builder().node_id("a").secret("geheim").encrypt(Encrypt::Always);
+    /// ```
+    pub fn encrypt(self, encrypt: Encrypt) -> Self {
+        self.setting("encrypt", encrypt.name())
     }
 
     /// Refuses certificates that are not made for the node ID that their owner claims, so that who has the key of one node

@@ -108,6 +108,7 @@ impl NodeBuilder {
             nodelay: settings.nodelay,
             limits: settings.limits.clone(),
             require_tls: settings.require_tls,
+            encrypt: settings.encrypt,
             #[cfg(feature = "tls")]
             tls: crate::net::TlsConfig {
                 context: tls::context(settings)?.map(std::sync::Arc::new),

@@ -1,7 +1,10 @@
 //! From settings to certificates.
 
 use super::start::setting;
-use crate::{StartError, config::Settings};
+use crate::{
+    StartError,
+    config::{Encrypt, Method, Settings},
+};
 
 /// What cannot be had together.
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
@@ -12,6 +15,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && settings.cert.is_none() {
         let problem = "there is no `cert`, so that no connection would be possible";
         return Err(setting("require_tls", problem.into()));
+    }
+    if settings.encrypt == Encrypt::Always {
+        always(settings).map_err(|problem| setting("encrypt", problem.into()))?;
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
         crate::guard::log(|| {
@@ -29,6 +35,25 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Whether any connection would be possible.
+fn always(settings: &Settings) -> Result<(), &'static str> {
+    let method = Method::HmacSha3_512;
+    let usable = settings.auth_offer.contains(&method) && settings.auth_accept.contains(&method);
+    match () {
+        () if !cfg!(feature = "tls") => {
+            Err("this program is built without TLS (the feature `tls` of aemp)")
+        }
+        () if settings.cert.is_some() => Ok(()),
+        () if settings.secret.is_none() => {
+            Err("there is neither `secret` nor `cert`, so that no connection would be possible")
+        }
+        () if !usable => {
+            Err("without a `cert`, hmac_sha3_512 must be in both `auth_offer` and `auth_accept`")
+        }
+        () => Ok(()),
+    }
 }
 
 #[cfg(feature = "tls")]

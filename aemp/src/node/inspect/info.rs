@@ -132,7 +132,8 @@ pub struct ConnectionInfo {
     pub format_in: Option<String>,
     /// The format in which packets are sent.
     pub format_out: Option<String>,
-    /// Version and cipher suite of TLS; `None` if it is in clear.
+    /// Version and cipher suite of TLS, with ` (secret)` behind them if it is by the secret and not by certificates; `None` if the
+    /// connection is in clear.
     pub tls: Option<String>,
     /// What has arrived.
     pub received: Traffic,

@@ -7,6 +7,8 @@ use sha3::{Digest, Sha3_512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::channel::{Channel, Keys};
+
 /// The secret that all nodes of a network share. It is wiped from memory when dropped, and never shown.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -79,11 +81,13 @@ impl Method {
         matches!(self, Self::TlsSha3_512 | Self::TlsAnon)
     }
 
-    /// Whether it counts: `tls_*` within TLS only, and within TLS nothing else without a secret.
-    pub(super) fn counts(self, tls: bool, secret: Option<&Secret>) -> bool {
-        match self.needs_tls() {
-            true => tls,
-            false => !tls || secret.is_some(),
+    /// Whether it counts: `tls_*` within TLS of certificates only, and nothing else there without a secret. Where keys say
+    /// nothing of who has them, only what covers the connection does.
+    pub(super) fn counts(self, keys: Option<Keys>, secret: Option<&Secret>) -> bool {
+        match keys {
+            None => !self.needs_tls(),
+            Some(Keys::Certificates) => self.needs_tls() || secret.is_some(),
+            Some(Keys::Ephemeral) => self == Self::HmacSha3_512,
         }
     }
 
@@ -93,12 +97,33 @@ impl Method {
     #[must_use]
     pub fn proof(self, secret: Option<&Secret>, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
         let octets = match self {
-            Self::HmacSha3_512 => hmac(secret?, own, other),
+            Self::HmacSha3_512 => hmac(secret?, own.into_iter().chain(other)),
             Self::Cleartext => secret?.0.clone(),
             Self::TlsSha3_512 => hash(own, other),
             Self::TlsAnon => Zeroizing::default(),
         };
         Some(Proof(hex(&octets)))
+    }
+
+    /// The proof as it is sent on a connection that is protected in that way.
+    pub(super) fn proof_within(
+        self,
+        channel: &Channel,
+        secret: Option<&Secret>,
+        own: Lines<'_>,
+        other: Lines<'_>,
+    ) -> Option<Proof> {
+        match channel {
+            Channel::Clear | Channel::Certificates => self.proof(secret, own, other),
+            // One line more than a proof in clear ever covers, so neither can be taken for the other.
+            Channel::Secret(binding) if self == Self::HmacSha3_512 => {
+                let binding = hex(binding.octets());
+                let lines = own.into_iter().chain(other);
+                let octets = hmac(secret?, lines.chain([binding.as_bytes()]));
+                Some(Proof(hex(&octets)))
+            }
+            Channel::Secret(_) => None,
+        }
     }
 }
 
@@ -137,10 +162,10 @@ fn hash(own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(hash.finalize().to_vec())
 }
 
-fn hmac(secret: &Secret, own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
+fn hmac<'a>(secret: &Secret, lines: impl Iterator<Item = &'a [u8]>) -> Zeroizing<Vec<u8>> {
     let mut hmac =
         SimpleHmac::<Sha3_512>::new_from_slice(&secret.0).expect("HMAC takes keys of any length");
-    for line in own.into_iter().chain(other) {
+    for line in lines {
         hmac.update(line);
         hmac.update(b"\n");
     }

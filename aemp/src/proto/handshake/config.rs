@@ -7,6 +7,7 @@ use aemp_codec::{Format, NodeId};
 use super::{
     Greeting,
     auth::{Method, Secret},
+    channel::{Encrypt, Role},
 };
 use crate::proto::{limits::NodeLimits, link::Link};
 
@@ -32,6 +33,9 @@ pub struct HandshakeConfig {
     pub tls: bool,
     /// Whether there are no others.
     pub require_tls: bool,
+    /// When connections without certificates are encrypted. Anything but `Never` promises that TLS can be had
+    /// ([`Keys::Ephemeral`](super::Keys::Ephemeral)).
+    pub encrypt: Encrypt,
     /// How long a connection may be silent (`monitor_timeout`).
     pub timeout: Duration,
     /// How long a handshake may take, if that is not the same.
@@ -54,17 +58,20 @@ impl HandshakeConfig {
             provider: PROVIDER.into(),
             tls: false,
             require_tls: false,
+            encrypt: Encrypt::Never,
             timeout: Duration::from_secs(30),
             handshake_timeout: None,
             max_handshake_bytes: NodeLimits::default().max_handshake_bytes,
         }
     }
 
-    /// The greeting for a peer with that socket address, `host:port`, IPv6 hosts in brackets.
+    /// The greeting for a peer with that socket address, `host:port`, IPv6 hosts in brackets, from the end with that role.
     #[must_use]
-    pub fn greeting(&self, peeraddr: &str) -> Greeting {
+    pub fn greeting(&self, role: Role, peeraddr: &str) -> Greeting {
         let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
         let tls = self.tls.then(|| ("tls", "1.0".into()));
+        let wish = self.wish(peeraddr);
+        let encrypt = wish.map(|wish| ("encrypt", wish.name().into()));
         let keys = [
             ("provider", self.provider.clone()),
             ("peeraddr", peeraddr.into()),
@@ -73,6 +80,7 @@ impl HandshakeConfig {
             ("arbiter", "1".into()),
             ("keepalive", keepalive.to_string()),
             ("credit", "1".into()),
+            ("role", role.name().into()),
         ];
         Greeting {
             protocol: "aemp".into(),
@@ -90,6 +98,7 @@ impl HandshakeConfig {
                 .collect(),
             keys: keys
                 .into_iter()
+                .chain(encrypt)
                 .chain(tls)
                 .map(|(key, value)| (key.into(), Some(value)))
                 .collect(),

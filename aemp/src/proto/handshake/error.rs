@@ -2,6 +2,8 @@
 
 use aemp_codec::IdError;
 
+use super::channel::Role;
+
 /// Why a connection is given up before it carries packets. The texts are those of the reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -59,6 +61,17 @@ pub enum HandshakeError {
         "no TLS with {0}, and require_tls is set: it has no certificate, or somebody in the middle has changed its greeting"
     )]
     NoTls(String),
+    /// Encryption is required (`encrypt`), and the peer's greeting says that it does none.
+    #[error(
+        "no encryption with {0}, and encrypt is \"always\": it is another implementation without a certificate, its encrypt is \"never\", or somebody in the middle has changed its greeting"
+    )]
+    NotEncrypted(String),
+    /// Both ends say that they have dialled, or that they have accepted.
+    #[error(
+        "both ends of the connection have {}: somebody in the middle passes on what two nodes say",
+        role(*.0)
+    )]
+    SameRole(Role),
     /// The TLS handshake has failed, or something within TLS.
     #[error("TLS: {0}")]
     Tls(String),
@@ -117,6 +130,13 @@ impl HandshakeError {
 
     pub(super) fn unusable_framing(format: &str) -> Self {
         Self::UnusableFraming(shown(format))
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Dialed => "dialled",
+        Role::Accepted => "accepted",
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::HandshakeError;
+use super::{
+    HandshakeError,
+    channel::{Role, Wish},
+};
 
 /// What a node says of itself in its first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +76,22 @@ impl Greeting {
     #[must_use]
     pub fn arbitrates(&self) -> bool {
         self.key("arbiter") == Some("1")
+    }
+
+    /// Who has opened the connection, as the node sees it (key `role`); other implementations do not say.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        let role = self.key("role")?;
+        let mut roles = [Role::Dialed, Role::Accepted].into_iter();
+        roles.find(|known| known.name() == role)
+    }
+
+    /// Whether the node can encrypt without a certificate, and wants to (key `encrypt`).
+    #[must_use]
+    pub fn encrypt(&self) -> Option<Wish> {
+        let wish = self.key("encrypt")?;
+        let mut wishes = [Wish::Can, Wish::Want].into_iter();
+        wishes.find(|known| known.name() == wish)
     }
 
     /// Whether the node tells, when asked, how much a port of it has room for (key `credit`).
@@ -203,6 +222,29 @@ mod tests {
             ";tls=11.0",
         ] {
             assert!(!tls(keys).unwrap().tls(), "{keys}");
+        }
+    }
+
+    #[test]
+    fn only_known_roles_and_wishes_count() {
+        let read = |keys: &str| Greeting::parse(format!("aemp;1;b;;{keys}").as_bytes()).unwrap();
+        let greeting = read(";role=dialed;encrypt=want");
+        assert_eq!(
+            (greeting.role(), greeting.encrypt()),
+            (Some(Role::Dialed), Some(Wish::Want))
+        );
+        let greeting = read(";encrypt=can;role=accepted");
+        assert_eq!(
+            (greeting.role(), greeting.encrypt()),
+            (Some(Role::Accepted), Some(Wish::Can))
+        );
+        for keys in ["", ";role;encrypt", ";role=Dialed;encrypt=2"] {
+            let greeting = read(keys);
+            assert_eq!(
+                (greeting.role(), greeting.encrypt()),
+                (None, None),
+                "{keys}"
+            );
         }
     }
 

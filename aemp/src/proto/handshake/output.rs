@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aemp_codec::{Format, NodeId};
 
-use super::HandshakeError;
+use super::{HandshakeError, Keys};
 
 /// What comes out of a [`Handshake`](super::Handshake).
 #[derive(Debug)]
@@ -19,7 +19,8 @@ pub enum HandshakeOutput {
         arbitrates: bool,
     },
     /// Both ends want TLS: what is sent and received from here on goes through it, and the handshake sees only what is
-    /// within. Call [`secured`](super::Handshake::secured) when it is up.
+    /// within. When it is up, call [`secured`](super::Handshake::secured) if it is made with certificates, and
+    /// [`bound`](super::Handshake::bound) otherwise.
     StartTls(StartTls),
     /// Both lines of the peer's greeting are here and fit, and TLS is up if there is any: [`proceed`](super::Handshake::proceed) will have an effect.
     Ready,
@@ -40,6 +41,8 @@ pub enum HandshakeOutput {
 /// How TLS begins (PROTOCOL.md section 2.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartTls {
+    /// What it is made with.
+    pub keys: Keys,
     /// Whether this end is the TLS client, whoever opened the connection.
     pub client: bool,
     /// The node that the peer claims to be.

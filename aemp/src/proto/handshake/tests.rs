@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::proto::Random;
 
+mod channel;
 mod tls;
 
 fn at(seconds: u64) -> Time {
@@ -16,8 +17,16 @@ fn config(node: &str, secret: Option<&str>) -> HandshakeConfig {
 }
 
 fn start(config: HandshakeConfig) -> Handshake {
+    begin(config, Role::Accepted, "127.0.0.1:4041")
+}
+
+fn dial(config: HandshakeConfig) -> Handshake {
+    begin(config, Role::Dialed, "127.0.0.1:4041")
+}
+
+fn begin(config: HandshakeConfig, role: Role, peeraddr: &str) -> Handshake {
     let nonce = Random::predictable(config.node.as_str().len() as u64).nonce();
-    Handshake::new(at(0), Arc::new(config), "127.0.0.1:4041", nonce)
+    Handshake::new(at(0), Arc::new(config), role, peeraddr, nonce)
 }
 
 fn ours() -> Handshake {
@@ -74,19 +83,14 @@ const THREE_LINES: &str = "aemp;1;minimal/1;hmac_sha3_512;json\n\ncleartext;6765
 
 #[test]
 fn two_nodes_agree() {
-    let (mut a, mut b) = (
-        start(config("a", Some("s"))),
-        start(config("bb", Some("s"))),
-    );
+    let (mut a, mut b) = (dial(config("a", Some("s"))), start(config("bb", Some("s"))));
     let (to_b, to_a) = (drain(&mut a).sent, drain(&mut b).sent);
     assert!(to_b.starts_with(
         "aemp;1;a;tls_sha3_512,hmac_sha3_512,tls_anon,cleartext;json;provider=aemp-rs-"
     ));
-    assert!(
-        to_b.contains(
-            ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1\n"
-        )
-    );
+    assert!(to_b.contains(
+        ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1;role=dialed\n"
+    ));
     // Byte by byte, and no authentication line before the caller allows it.
     for byte in to_b.bytes() {
         b.receive(&[byte]);
@@ -283,7 +287,7 @@ fn an_echo_is_noticed() {
     assert_eq!(drain(&mut handshake).failed, Some(HandshakeError::Echo));
     // Where node IDs are not compared as well.
     let config = Arc::new(config("us", Some("geheim")));
-    let mut greeting = config.greeting("127.0.0.1:1");
+    let mut greeting = config.greeting(Role::Accepted, "127.0.0.1:1");
     greeting.protocol = "aemp-dataconn".into();
     let mut handshake = Handshake::with_greeting(at(0), config, greeting, "nonce".into());
     let sent = drain(&mut handshake).sent;
@@ -304,7 +308,7 @@ fn the_same_nonce_under_another_node_id_is_accepted() {
 
 #[test]
 fn a_replayed_proof_is_worth_nothing() {
-    let mut first = start(config("x", Some("geheim")));
+    let mut first = dial(config("x", Some("geheim")));
     first.proceed();
     let hello = drain(&mut first).sent;
     let mut victim = ours();
@@ -314,7 +318,7 @@ fn a_replayed_proof_is_worth_nothing() {
     assert!(drain(&mut victim).established.is_some());
     let config = Arc::new(config("us", Some("geheim")));
     let nonce = Random::predictable(77).nonce();
-    let mut victim = Handshake::new(at(0), config, "127.0.0.1:4041", nonce);
+    let mut victim = Handshake::new(at(0), config, Role::Accepted, "127.0.0.1:4041", nonce);
     victim.receive(recorded.as_bytes());
     assert_eq!(drain(&mut victim).failed, Some(HandshakeError::WrongSecret));
 }

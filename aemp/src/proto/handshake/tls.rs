@@ -1,26 +1,41 @@
 //! The part of the handshake that knows of TLS: when it begins, and that nothing else may come before it is up.
 
-use super::{Exchange, Handshake, HandshakeError, HandshakeOutput, Phase, StartTls};
+use super::{
+    Binding, Choice, Exchange, Handshake, HandshakeError, HandshakeOutput, Keys, Phase, StartTls,
+    channel::Channel,
+};
 
 impl Handshake {
     /// Both ends want TLS. The lower nonce line is the client's.
-    pub(super) fn start_tls(&mut self, exchange: Exchange) -> HandshakeOutput {
+    pub(super) fn start_tls(&mut self, choice: Choice, keys: Keys) -> HandshakeOutput {
         let start = StartTls {
-            client: self.ours.second < exchange.peer.lines.second,
-            node: exchange.peer.node.clone(),
+            keys,
+            client: self.ours.second < choice.peer.lines.second,
+            node: choice.peer.node.clone(),
             leftover: std::mem::take(&mut self.input).into_rest(),
         };
-        self.phase = Phase::Securing(exchange);
+        self.phase = Phase::Securing(choice, keys);
         HandshakeOutput::StartTls(start)
     }
 
-    /// TLS is up: what is received from now on was within it.
+    /// TLS with the certificates of both ends is up: what is received from now on was within it.
     pub fn secured(&mut self) {
+        self.within(Channel::Certificates);
+    }
+
+    /// TLS with [keys that say nothing](Keys::Ephemeral) is up: what is received from now on was within it, and proofs cover
+    /// the connection.
+    pub fn bound(&mut self, binding: Binding) {
+        self.within(Channel::Secret(binding));
+    }
+
+    fn within(&mut self, channel: Channel) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Securing(exchange) => {
-                self.phase = Phase::Proving(exchange);
+            Phase::Securing(choice, keys) if channel.keys() == Some(keys) => {
+                self.phase = Phase::Proving(Exchange::new(choice, channel));
                 self.output.push_back(HandshakeOutput::Ready);
             }
+            Phase::Securing(..) => self.fail(HandshakeError::Tls("made with other keys".into())),
             phase => self.phase = phase,
         }
     }

@@ -4,7 +4,12 @@ use super::{
     Level, Mesh, Output, Peers,
     conn::{Conn, Phase, Purpose},
 };
-use crate::proto::{Time, handshake::HandshakeError, limits::Source, peer::ConnId};
+use crate::proto::{
+    Time,
+    handshake::{HandshakeError, Role},
+    limits::Source,
+    peer::ConnId,
+};
 
 /// The names of the settings.
 const TOTAL: &str = "max_strangers";
@@ -24,7 +29,7 @@ impl<P: Peers> Mesh<P> {
         let source = Source::of(addr);
         self.make_room_for(now, &source);
         self.strangers.came(conn, source);
-        let phase = Phase::handshake(self.new_handshake(now, addr));
+        let phase = Phase::handshake(self.new_handshake(now, Role::Accepted, addr));
         let stranger = Conn::new(addr, Purpose::Accepted, phase);
         self.conns.insert(conn, stranger);
         self.runnable.push_back(conn);

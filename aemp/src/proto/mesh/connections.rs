@@ -11,15 +11,15 @@ use super::{
 };
 use crate::proto::{
     Time,
-    handshake::{Established, Handshake, HandshakeOutput},
+    handshake::{Established, Handshake, HandshakeOutput, Role},
     link::TIMED_OUT,
     peer::ConnId,
 };
 
 impl<P: Peers> Mesh<P> {
-    pub(super) fn new_handshake(&mut self, now: Time, peeraddr: &str) -> Handshake {
+    pub(super) fn new_handshake(&mut self, now: Time, role: Role, peeraddr: &str) -> Handshake {
         let nonce = self.random.nonce();
-        Handshake::new(now, Arc::clone(&self.handshake), peeraddr, nonce)
+        Handshake::new(now, Arc::clone(&self.handshake), role, peeraddr, nonce)
     }
 
     pub(super) fn dial(&mut self, now: Time, address: &str, purpose: Purpose) -> ConnId {

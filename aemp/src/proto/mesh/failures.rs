@@ -257,6 +257,8 @@ fn level(error: &HandshakeError) -> Level {
         | HandshakeError::NoSecret
         | HandshakeError::TooMany(_)
         | HandshakeError::NoTls(_)
+        | HandshakeError::NotEncrypted(_)
+        | HandshakeError::SameRole(_)
         | HandshakeError::Tls(_)
         | HandshakeError::Version { .. }
         | HandshakeError::NoCommonAuth(_)

@@ -250,7 +250,7 @@ fn who_presents_none_is_refused() {
         shared.provider.signature_verification_algorithms,
         None,
     ));
-    pair.client = Session::new(Conn::Client(client), verifier);
+    pair.client = Session::new(Conn::Client(client), Some(verifier));
     let [at_client, at_server] = pair.talk();
     assert_eq!(at_server.unwrap(), "the peer presents no certificate");
     let at_client = at_client.unwrap();

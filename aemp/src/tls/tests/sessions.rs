@@ -9,7 +9,7 @@ fn tls12(mut context: Context) -> Context {
 }
 
 /// Writes all of it, as the other end reads; what that has read.
-fn send(from: &mut Session, to: &mut Session, mut bytes: &[u8]) -> Vec<u8> {
+pub(super) fn send(from: &mut Session, to: &mut Session, mut bytes: &[u8]) -> Vec<u8> {
     let mut read = Vec::with_capacity(4096);
     while !bytes.is_empty() {
         let written = from.write(bytes).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp::proto::{
     Time,
     auth::Secret,
-    handshake::{Handshake, HandshakeConfig},
+    handshake::{Handshake, HandshakeConfig, Role},
 };
 use aemp_codec::NodeId;
 
@@ -49,7 +49,13 @@ fn storable_is_not_for_us() {
 fn meet(own: &str, transcript: &Transcript, greeting: &str) -> Outcome {
     let secret = Secret::new(transcript.secret(own));
     let config = HandshakeConfig::new(NodeId::new(own).unwrap(), Some(secret));
-    let mut handshake = Handshake::new(Time::ZERO, Arc::new(config), "127.0.0.1:1", "nonce".into());
+    let mut handshake = Handshake::new(
+        Time::ZERO,
+        Arc::new(config),
+        Role::Dialed,
+        "127.0.0.1:1",
+        "nonce".into(),
+    );
     handshake.proceed();
     handshake.receive(greeting.as_bytes());
     let mut outcome = Outcome::default();

@@ -33,7 +33,7 @@ fn login(config: HandshakeConfig, line: &str) -> Outcome {
 
 #[test]
 fn both_ends_agree_to_tls() {
-    let (mut a, mut b) = (start(with_cert("a", None)), start(with_cert("bb", None)));
+    let (mut a, mut b) = (dial(with_cert("a", None)), start(with_cert("bb", None)));
     let (to_b, to_a) = (drain(&mut a).sent, drain(&mut b).sent);
     assert!(to_b.lines().next().unwrap().ends_with(";tls=1.0"), "{to_b}");
     a.proceed();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::proto::{
     Random, Time,
-    handshake::{Handshake, HandshakeConfig, HandshakeOutput},
+    handshake::{Handshake, HandshakeConfig, HandshakeOutput, Role},
     peer::ConnId,
 };
 
@@ -40,10 +40,10 @@ impl Reference {
     pub(super) fn connected(&mut self, now: Time) -> (ConnId, Vec<Act>) {
         self.last += 1;
         let conn = ConnId(self.last);
-        let mut greeting = self.config.greeting("host:0");
+        let mut greeting = self.config.greeting(Role::Dialed, "host:0");
         greeting
             .keys
-            .retain(|(key, _)| key != "arbiter" && key != "keepalive");
+            .retain(|(key, _)| !["arbiter", "keepalive", "role"].contains(&key.as_str()));
         let (config, nonce) = (Arc::clone(&self.config), self.random.nonce());
         let mut handshake = Handshake::with_greeting(now, config, greeting, nonce);
         handshake.proceed();

@@ -1,0 +1,231 @@
+//! What protects a connection, as the two greetings decide it (ARCHITECTURE.md, "A secret alone").
+
+use std::{fmt, net::SocketAddr};
+
+use super::{Greeting, Handshake, HandshakeConfig, HandshakeError, auth::Method};
+
+/// When connections to nodes that have no certificate, or where this one has none, are encrypted all the same
+/// (setting `encrypt`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encrypt {
+    /// Where one of the ends sees the other at an address that is not a loopback address, and both can.
+    #[default]
+    Auto,
+    /// Always; connections without encryption are refused.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Encrypt {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encrypt| encrypt.name() == name)
+    }
+}
+
+/// Who has opened a connection (greeting key `role`).
+///
+/// Somebody who dials two listening nodes and passes on what they say makes both the one that accepted, which no real connection
+/// does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The sender of the greeting.
+    Dialed,
+    /// Its receiver.
+    Accepted,
+}
+
+impl Role {
+    /// Its name in greetings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dialed => "dialed",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+/// What a node says of encryption by keys that it has made for itself (greeting key `encrypt`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// It can do it, if the other end likes to.
+    Can,
+    /// It wants it.
+    Want,
+}
+
+impl Wish {
+    /// Its name in greetings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Can => "can",
+            Self::Want => "want",
+        }
+    }
+}
+
+/// What TLS on a connection is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// The certificates of both ends, which say who they are (PROTOCOL.md section 2.3).
+    Certificates,
+    /// A key that the node has made for itself, which says nothing: the secret does, with the [`Binding`].
+    Ephemeral,
+}
+
+/// What is the same at both ends of one TLS connection and nowhere else: the exporter of RFC 9266.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Binding([u8; Self::LEN]);
+
+impl Binding {
+    /// The exporter's label.
+    pub const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+    /// Its length.
+    pub const LEN: usize = 32;
+
+    /// What the exporter has given.
+    #[must_use]
+    pub fn new(exported: [u8; Self::LEN]) -> Self {
+        Self(exported)
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Binding(..)")
+    }
+}
+
+/// What protects a connection on which proofs are exchanged.
+#[derive(Debug)]
+pub(super) enum Channel {
+    Clear,
+    Certificates,
+    Secret(Binding),
+}
+
+impl Channel {
+    pub(super) fn keys(&self) -> Option<Keys> {
+        match self {
+            Self::Clear => None,
+            Self::Certificates => Some(Keys::Certificates),
+            Self::Secret(_) => Some(Keys::Ephemeral),
+        }
+    }
+}
+
+impl HandshakeConfig {
+    /// What is said of encryption to a peer with that socket address.
+    pub(super) fn wish(&self, peeraddr: &str) -> Option<Wish> {
+        let method = Method::HmacSha3_512;
+        let can = self
+            .secret
+            .as_ref()
+            .is_some_and(|secret| !secret.is_empty())
+            && self.auth_offer.contains(&method)
+            && self.auth_accept.contains(&method);
+        match self.encrypt {
+            _ if !can => None,
+            Encrypt::Never => None,
+            Encrypt::Auto if is_loopback(peeraddr) => Some(Wish::Can),
+            Encrypt::Auto | Encrypt::Always => Some(Wish::Want),
+        }
+    }
+}
+
+/// Nobody is in between there.
+fn is_loopback(peeraddr: &str) -> bool {
+    peeraddr
+        .parse::<SocketAddr>()
+        .is_ok_and(|addr| addr.ip().to_canonical().is_loopback())
+}
+
+impl Handshake {
+    /// A connection has one end that has dialled, and one that has accepted. Peers that say neither are others' implementations.
+    pub(super) fn check_roles(&self, theirs: &Greeting) -> Result<(), HandshakeError> {
+        match (self.greeting.role(), theirs.role()) {
+            (Some(ours), Some(theirs)) if ours == theirs => Err(HandshakeError::SameRole(ours)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What TLS is made with, if there is any. Both ends come to the same, or the proofs do not fit.
+    pub(super) fn select_keys(&self, theirs: &Greeting) -> Option<Keys> {
+        if self.greeting.tls() && theirs.tls() {
+            return Some(Keys::Certificates);
+        }
+        let wishes = [self.greeting.encrypt()?, theirs.encrypt()?];
+        wishes.contains(&Wish::Want).then_some(Keys::Ephemeral)
+    }
+
+    /// Whether the settings allow what the greetings have led to.
+    pub(super) fn check_keys(&self, node: &str, keys: Option<Keys>) -> Result<(), HandshakeError> {
+        if self.config.require_tls && keys != Some(Keys::Certificates) {
+            return Err(HandshakeError::NoTls(node.into()));
+        }
+        if self.config.encrypt == Encrypt::Always && keys.is_none() {
+            return Err(HandshakeError::NotEncrypted(node.into()));
+        }
+        if keys.is_none() && self.secret().is_none() {
+            return Err(HandshakeError::NoSecret);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known_by_its_address() {
+        for near in [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(is_loopback(near), "{near}");
+        }
+        for far in [
+            "10.0.0.1:1",
+            "[fe80::1]:1",
+            "localhost:1",
+            "127.0.0.1",
+            "",
+            "128.0.0.1:1",
+        ] {
+            assert!(!is_loopback(far), "{far}");
+        }
+    }
+
+    #[test]
+    fn settings_are_known_by_their_names() {
+        for encrypt in Encrypt::ALL {
+            assert_eq!(Encrypt::from_name(encrypt.name()), Some(encrypt));
+        }
+        assert_eq!(Encrypt::from_name("sometimes"), None);
+        assert_eq!(Encrypt::default(), Encrypt::Auto);
+    }
+}

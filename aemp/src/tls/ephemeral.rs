@@ -1,0 +1,153 @@
+//! TLS for nodes that have a secret and no certificate: a key that nobody has signed.
+//!
+//! The key says nothing of who has it. The proofs do, which cover the connection (`proto::handshake::Binding`); so a client needs none.
+//! It is sent bare (RFC 7250): a certificate would say no more.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig,
+    ServerConnection, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms,
+        ring::{self, sign},
+        verify_tls13_signature_with_raw_key,
+    },
+    server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{
+    CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
+use zeroize::Zeroizing;
+
+use super::session::{Conn, Session, TlsError};
+
+/// What all connections with the node's own key have in common.
+#[derive(Debug)]
+pub(crate) struct Ephemeral {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+impl Ephemeral {
+    /// Makes a key.
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness.
+    pub(crate) fn new() -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let key = key()?;
+        Ok(Self {
+            client: client(&provider).map_err(TlsError::new)?.into(),
+            server: server(&provider, key).map_err(TlsError::new)?.into(),
+        })
+    }
+
+    /// The TLS side of a connection.
+    ///
+    /// # Errors
+    ///
+    /// When rustls does not like the configuration.
+    pub(crate) fn session(&self, client: bool) -> Result<Session, TlsError> {
+        let conn = match client {
+            true => {
+                let name = ServerName::from(std::net::Ipv4Addr::UNSPECIFIED);
+                ClientConnection::new(Arc::clone(&self.client), name).map(Into::into)
+            }
+            false => ServerConnection::new(Arc::clone(&self.server)).map(Into::into),
+        };
+        let conn = Box::new(conn.map_err(TlsError::new)?);
+        Ok(Session::new(Conn::Whole(conn), None))
+    }
+}
+
+/// A new Ed25519 key: 32 random octets (RFC 8032), as PKCS #8 has them (RFC 8410).
+fn key() -> Result<CertifiedKey, TlsError> {
+    const PKCS8: [u8; 16] = [
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    let mut der = Zeroizing::new([0; PKCS8.len() + 32]);
+    let (head, seed) = der.split_at_mut(PKCS8.len());
+    head.copy_from_slice(&PKCS8);
+    getrandom::fill(seed).map_err(TlsError::new)?;
+    let key = sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(der.as_slice()));
+    let key = key.map_err(TlsError::new)?;
+    let public = key.public_key();
+    let public = public.ok_or_else(|| TlsError::new("the key has no public half"))?;
+    let public = CertificateDer::from(public.to_vec());
+    Ok(CertifiedKey::new(vec![public], key))
+}
+
+fn client(provider: &Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyKey(
+            provider.signature_verification_algorithms,
+        )))
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
+    Ok(config)
+}
+
+fn server(provider: &Arc<CryptoProvider>, key: CertifiedKey) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(key.into())));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Takes every key, but only from somebody who has its other half.
+#[derive(Debug)]
+struct AnyKey(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(CertificateError::BadSignature.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = SubjectPublicKeyInfoDer::from(cert.as_ref());
+        verify_tls13_signature_with_raw_key(message, &key, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

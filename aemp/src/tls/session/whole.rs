@@ -1,0 +1,97 @@
+//! The same for connections of rustls that have buffers of their own: only these give out an exporter.
+
+use std::io::{self, Read, Write};
+
+use rustls::Connection;
+
+use super::{Did, Outgoing, TlsError, explain};
+use crate::proto::handshake::Binding;
+
+/// Lets rustls use some of the ciphertext that has arrived: how much of it, and what is to come.
+pub(super) fn handle(
+    conn: &mut Connection,
+    incoming: &[u8],
+    ended: bool,
+    plain: &mut Vec<u8>,
+    out: &mut Outgoing<'_>,
+) -> (usize, Result<Did, TlsError>) {
+    let mut rest = incoming;
+    let taken = match rest.is_empty() {
+        true => Ok(0),
+        false => conn.read_tls(&mut rest),
+    };
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(error) => return (0, Err(TlsError::new(error))),
+    };
+    let processed = conn.process_new_packets();
+    // Also what it has to say of an error.
+    if let Err(error) = flush(conn, out) {
+        return (taken, Err(error));
+    }
+    let did = processed
+        .map_err(|error| explain(&error))
+        .and_then(|state| {
+            let read = read(conn, state.plaintext_bytes_to_read(), plain)?;
+            Ok(match () {
+                () if taken > 0 || read > 0 => Did::Something,
+                () if state.peer_has_closed() && !ended => Did::Ended,
+                () => Did::Wait {
+                    up: !conn.is_handshaking(),
+                },
+            })
+        });
+    (taken, did)
+}
+
+fn read(conn: &mut Connection, bytes: usize, plain: &mut Vec<u8>) -> Result<usize, TlsError> {
+    let start = plain.len();
+    plain.resize(start + bytes, 0);
+    let read = conn.reader().read_exact(&mut plain[start..]);
+    read.map_err(TlsError::new).map(|()| bytes)
+}
+
+/// Encrypts plaintext: how much of it.
+pub(super) fn encrypt(
+    conn: &mut Connection,
+    plain: &[u8],
+    out: &mut Outgoing<'_>,
+) -> Result<usize, TlsError> {
+    let written = conn.writer().write(plain).map_err(TlsError::new)?;
+    flush(conn, out)?;
+    Ok(written)
+}
+
+/// Says that nothing more will be sent.
+pub(super) fn farewell(conn: &mut Connection, out: &mut Outgoing<'_>) {
+    conn.send_close_notify();
+    // The connection is given up anyway.
+    let _ = flush(conn, out);
+}
+
+/// What this connection has, and no other.
+pub(super) fn binding(conn: &Connection) -> Result<Binding, TlsError> {
+    // RFC 9266: no context is the same as an empty one in TLS 1.3.
+    let exported = conn.export_keying_material([0; Binding::LEN], Binding::LABEL, None);
+    exported.map(Binding::new).map_err(|error| explain(&error))
+}
+
+fn flush(conn: &mut Connection, out: &mut Outgoing<'_>) -> Result<(), TlsError> {
+    while conn.wants_write() {
+        conn.write_tls(out).map_err(TlsError::new)?;
+    }
+    Ok(())
+}
+
+impl Write for Outgoing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.room(bytes.len());
+        self.buffer[*self.filled..][..bytes.len()].copy_from_slice(bytes);
+        *self.filled += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
