@@ -104,6 +104,17 @@ impl DecodeError {
         Self::new("text that is not Unicode".into(), Kind::NotUnicode, None)
     }
 
+    /// More values than a packet may have: the connection's fault, because somebody has to stop it.
+    #[cfg_attr(
+        not(any(feature = "cbor", feature = "json", feature = "postcard")),
+        expect(dead_code, reason = "for formats that count")
+    )]
+    #[cold]
+    pub(crate) fn too_many(offset: usize, limit: usize) -> Self {
+        let text = format!("more than {limit} values in a packet (max_packet_values)");
+        Self::malformed(offset, text)
+    }
+
     fn new(text: String, kind: Kind, offset: Option<usize>) -> Self {
         Self(Box::new(Decode {
             text,
