@@ -36,6 +36,12 @@ pub enum EncodeError {
         /// The limit in force.
         limit: usize,
     },
+    /// There are more values in something than there may be.
+    #[error("more than {limit} values")]
+    TooMany {
+        /// The limit in force.
+        limit: usize,
+    },
     /// A map key is neither a string nor a character nor an integer.
     #[error("a map key must be a string or an integer")]
     KeyNotString,

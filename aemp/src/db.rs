@@ -23,7 +23,7 @@
 //! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
 //! tell of deletions; queries do not, and are answered with what that master knows.
 //!
-//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, keys are any text that is not empty, values anything that
+//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
 //! can be serialised.
 
 mod callback;
@@ -41,7 +41,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use aemp_codec::{EncodeError, Limits, Map, PortId, Value, to_value};
+use aemp_codec::{EncodeError, Map, PortId, Value, to_value};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::callback::CallbackSink;
@@ -58,8 +58,8 @@ pub use crate::proto::global::Role;
 use crate::{
     Node, PortRef,
     proto::{
-        global::{Answer, Query, check_family, check_key, check_readable},
-        weight,
+        global::{Answer, Query, check_family, check_key, check_readable, values_in_entry},
+        kept, weight,
     },
 };
 
@@ -71,8 +71,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded or is larger than
-    /// half a packet.
+    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded, is larger than
+    /// half a packet, or has more values than a quarter of what a packet may have.
     pub fn db_set(
         &self,
         family: &str,
@@ -87,11 +87,15 @@ impl Node {
     }
 
     fn encode(&self, family: &str, key: &str, value: &impl Serialize) -> Result<Value, DbError> {
-        let Limits { max_packet, .. } = self.limits();
-        let limit = max_packet / 2;
+        let limits = self.limits();
+        let limit = limits.max_packet / 2;
+        let most_values = values_in_entry(limits.max_values);
         let encoded = to_value(value).and_then(|value| {
             if weight(&value) + key.len() > limit {
                 return Err(EncodeError::TooLarge { limit });
+            }
+            if kept(&value).values > most_values {
+                return Err(EncodeError::TooMany { limit: most_values });
             }
             Ok(value)
         });

@@ -49,7 +49,7 @@ pub enum Kind {
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: [Key; 34] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -159,6 +159,11 @@ pub const KEYS: [Key; 33] = [
         "max_packet_depth",
         Kind::Count,
         "the deepest nesting of a packet",
+    ),
+    key(
+        "max_packet_values",
+        Kind::Count,
+        "how many values one packet may become",
     ),
     key(
         "max_queue_bytes",

@@ -41,10 +41,10 @@ use self::{
     watch::{News, Watches, grace},
 };
 pub use self::{
-    names::{GLOBALS, LISTENERS, NameError, check_family, check_key, check_readable},
+    names::{GLOBALS, LISTENERS, LONGEST_NAME, NameError, check_family, check_key, check_readable},
     pending::{Answer, QueryId},
     quota::Quota,
-    request::{Database, GlobalRequest, GlobalRequestError, Pairs, Parsed, Query, Update},
+    request::{Database, GlobalRequest, GlobalRequestError, Odd, Pairs, Parsed, Query, Update},
     role::Role,
     watch::{Change, WatchId, Watched},
 };
@@ -53,6 +53,7 @@ use super::{
     limits::Notices,
     mesh::{Level, longest_pause},
 };
+pub(crate) use quota::values_in_entry;
 
 /// What the mesh has to do for the machine.
 #[derive(Debug)]

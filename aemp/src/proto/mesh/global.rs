@@ -38,14 +38,11 @@ impl<P: Peers> Mesh<P> {
             let from = from.clone();
             match GlobalRequest::parse(&name, args) {
                 Ok((request, odd)) => {
-                    for text in odd {
-                        self.complain(
-                            now,
-                            Level::Warn,
-                            format!("{name} from {from}: {text}: left out"),
-                        );
+                    if let Some(text) = odd.text() {
+                        let text = format!("{name} from {from}: {text}");
+                        self.complain(now, Level::Warn, text);
                     }
-                    cost += self.global.cost(&request);
+                    cost += self.global.cost(&request, odd.count);
                     self.global.request(now, &from, request);
                 }
                 Err(error) => self.misunderstood(now, &from, &error),
@@ -300,10 +297,11 @@ impl<P: Peers> Outgoing for Line<'_, P> {
         Ok(queued)
     }
 
-    fn limit(&mut self, node: &NodeId) -> usize {
+    fn limit(&mut self, node: &NodeId) -> (usize, usize) {
         self.peers.with(node, |peer| {
             let limits = peer.limits();
-            limits.packet.max_packet.min(limits.max_queue_bytes)
+            let bytes = limits.packet.max_packet.min(limits.max_queue_bytes);
+            (bytes, limits.packet.max_values)
         })
     }
 }

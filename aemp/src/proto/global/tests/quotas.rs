@@ -68,24 +68,105 @@ fn too_many_entries() {
 #[test]
 fn too_many_bytes() {
     let mut network = network(Quota {
-        max_bytes: 1000,
+        max_bytes: 4000,
         ..Quota::default()
     });
     let set = |key: &str, bytes: usize| ["f".into(), map(&[(key, "x".repeat(bytes).into())])];
-    say(&mut network, "s", "g", "g_upd", &set("a", 500));
-    say(&mut network, "s", "g", "g_upd", &set("a", 900));
+    // Where it listens, and the two families, take some 1500.
+    say(&mut network, "s", "g", "g_upd", &set("a", 1500));
+    say(&mut network, "s", "g", "g_upd", &set("a", 2000));
     assert_eq!(view(&mut network, "g").len(), 1);
-    say(&mut network, "s", "g", "g_upd", &set("b", 500));
+    say(&mut network, "s", "g", "g_upd", &set("b", 1500));
     assert_eq!(view(&mut network, "g").len(), 1);
-    say(&mut network, "s", "g", "g_upd", &set("a", 1001));
+    say(&mut network, "s", "g", "g_upd", &set("a", 4000));
     network.pass(1.0);
     for node in ["g", "h"] {
         assert!(view(&mut network, node).is_empty(), "{node}");
     }
-    let told = "s: max_db_bytes (1000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (4000) reached: what it sets is left out";
     assert!(logs(&mut network, "g").contains(told));
-    say(&mut network, "t", "g", "g_upd", &set("a", 900));
+    say(&mut network, "t", "g", "g_upd", &set("a", 2000));
     assert_eq!(view(&mut network, "g").len(), 1);
+}
+
+/// What counts is the memory that values take: a list of numbers is small on the wire.
+#[test]
+fn too_many_bytes_of_small_things() {
+    let mut network = network(Quota {
+        max_bytes: 40_000,
+        ..Quota::default()
+    });
+    let set = |key: &str, count| ["f".into(), map(&[(key, vec![0; count].into())])];
+    say(&mut network, "s", "g", "g_upd", &set("a", 1000));
+    say(&mut network, "s", "g", "g_upd", &set("b", 1000));
+    assert_eq!(view(&mut network, "g").len(), 1);
+    let told = "s: max_db_bytes (40000) reached: what it sets is left out";
+    assert!(logs(&mut network, "g").contains(told));
+}
+
+/// Names of families are kept once for each family, with some room besides.
+#[test]
+fn too_many_bytes_of_families() {
+    let mut network = network(Quota {
+        max_bytes: 100_000,
+        ..Quota::default()
+    });
+    let all: Vec<String> = (0..1000).map(|n| format!("{n:0>255}")).collect();
+    for family in &all {
+        let set = [family.as_str().into(), map(&[("k", 1.into())])];
+        say(&mut network, "s", "g", "g_upd", &set);
+    }
+    let families = network.mesh("g").db_sizes().len();
+    assert!((50..150).contains(&families), "{families}");
+    let told = "s: max_db_bytes (100000) reached: what it sets is left out";
+    assert!(logs(&mut network, "g").contains(told));
+    // What goes makes room.
+    for family in &all {
+        let del = [family.as_str().into(), Value::Null, Value::from(vec!["k"])];
+        say(&mut network, "s", "g", "g_upd", &del);
+    }
+    let set = ["f".into(), map(&[("a", "x".repeat(90_000).into())])];
+    say(&mut network, "s", "g", "g_upd", &set);
+    assert_eq!(view(&mut network, "g").len(), 1);
+}
+
+/// What is watched counts together with what is set.
+#[test]
+fn too_many_bytes_of_watches() {
+    let mut network = network(Quota {
+        max_bytes: 100_000,
+        ..Quota::default()
+    });
+    let all: Vec<String> = (0..1000).map(|n| format!("{n:0>255}")).collect();
+    for family in &all {
+        say(&mut network, "s", "g", "g_mon1", &[family.as_str().into()]);
+    }
+    let told = "s: max_db_bytes (100000) reached: no more families are watched for it";
+    assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
+    let set = ["f".into(), map(&[("a", "x".repeat(1000).into())])];
+    say(&mut network, "s", "g", "g_upd", &set);
+    assert!(view(&mut network, "g").is_empty(), "there is no room");
+    for family in &all {
+        say(&mut network, "s", "g", "g_mon0", &[family.as_str().into()]);
+    }
+    say(&mut network, "s", "g", "g_upd", &set);
+    assert_eq!(view(&mut network, "g").len(), 1);
+}
+
+/// Others have to be told of an entry in a packet, which may have so many values and not more.
+#[test]
+fn too_many_values_in_an_entry() {
+    let mut network = network(Quota {
+        max_values: 1000,
+        ..Quota::default()
+    });
+    for (count, kept) in [(999, 1), (1000, 0), (500, 1)] {
+        let set = ["f".into(), map(&[("a", vec![0; count].into())])];
+        say(&mut network, "s", "g", "g_upd", &set);
+        assert_eq!(view(&mut network, "g").len(), kept, "{count}");
+    }
+    let told = "s: a quarter of max_packet_values in an entry (1000) reached";
+    assert!(logs(&mut network, "g").contains(told));
 }
 
 #[test]
