@@ -7,6 +7,7 @@
 //! | you want | use |
 //! | --- | --- |
 //! | to set or delete an entry | [`Node::db_set`], [`DbEntry::guard`], [`Node::db_del`] |
+//! | to set an entry because another node asks for it | [`Node::db_set_for`] |
 //! | to register a port until it dies | [`Node::db_reg`] |
 //! | to ask | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
 //! | to be told of changes | [`Node::db_mon`] |
@@ -54,9 +55,9 @@ pub use self::{
     query::DbQuery,
     watch::{FamilyChanges, FamilyContents, FamilyEvent, Watch},
 };
-pub use crate::proto::global::Role;
+pub use crate::proto::global::{LendError, Role};
 use crate::{
-    Node, PortRef,
+    Node, Origin, PortRef,
     proto::{
         global::{Answer, Query, check_family, check_key, check_readable, values_in_entry},
         kept, weight,
@@ -84,6 +85,55 @@ impl Node {
         let value = self.encode(family, key, &value)?;
         self.stage(|machine| machine.set(family, key, value));
         Ok(DbEntry::new(self, family, key))
+    }
+
+    /// As [`db_set`](Self::db_set), because somebody has asked for it: what a function or a handler sets for another node
+    /// has to be set in this way. An entry that was set for another node counts in what that one may have of the database
+    /// (`max_db_keys`, `max_db_bytes`), and goes when that node goes.
+    ///
+    /// ```
+    /// use aemp::{Cx, DbError, port};
+    ///
+    /// struct Names;
+    ///
+    /// #[port]
+    /// impl Names {
+    ///     #[rcv]
+    ///     fn announce(&mut self, cx: &mut Cx<'_>, name: String) -> Result<(), DbError> {
+    ///         cx.node().db_set_for(&cx.origin(), "names", &name, ())?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`db_set`](Self::db_set); [`DbError::Lend`] if that node is not connected, may have no more, or the key is set by this node
+    /// itself; [`DbError::Unknown`] if it is not known who has asked.
+    pub fn db_set_for(
+        &self,
+        origin: &Origin,
+        family: &str,
+        key: &str,
+        value: impl Serialize,
+    ) -> Result<DbEntry, DbError> {
+        let by = match origin {
+            Origin::Local => return self.db_set(family, key, value),
+            Origin::Node(by) => by,
+            Origin::Unknown => return Err(DbError::Unknown(family.into())),
+        };
+        check_family(family)?;
+        check_key(family, key)?;
+        let value = self.encode(family, key, &value)?;
+        let set = self.ask_database(|machine, now| machine.set_for(now, by, family, key, value));
+        match set {
+            Ok(()) => Ok(DbEntry::new(self, family, key)),
+            Err(source) => Err(DbError::Lend {
+                family: family.into(),
+                key: key.into(),
+                source,
+            }),
+        }
     }
 
     fn encode(&self, family: &str, key: &str, value: &impl Serialize) -> Result<Value, DbError> {

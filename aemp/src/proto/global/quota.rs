@@ -111,7 +111,7 @@ impl Global {
         key: &str,
         value: &Value,
     ) -> Result<(), (&'static str, usize)> {
-        let (quota, held) = (self.quota, self.shards.held(place));
+        let (quota, held) = (self.quota, self.held_by(owner));
         let new = size(key, value);
         if new.values > quota.max_values {
             return Err((
@@ -123,7 +123,7 @@ impl Global {
             0 => size_of_family(family),
             _ => 0,
         };
-        let bytes = held.bytes + self.watched_bytes(owner) + family_bytes + new.bytes;
+        let bytes = held.bytes + family_bytes + new.bytes;
         let fits = held.keys < quota.max_keys && bytes <= quota.max_bytes;
         if fits && *family != *GLOBALS {
             return Ok(());
@@ -152,10 +152,9 @@ impl Global {
         if known.monitors.contains_key(family) {
             return true;
         }
-        let held = self.shards.held_by(from).bytes;
         let (limit, setting) = if known.monitors.len() >= most {
             ("max_monitors", most)
-        } else if known.watched_bytes + size_of_watch(family) + held > most_bytes {
+        } else if self.held_by(from).bytes + size_of_watch(family) > most_bytes {
             ("max_db_bytes", most_bytes)
         } else {
             return true;
@@ -165,12 +164,7 @@ impl Global {
         false
     }
 
-    /// What the families take that a node watches.
-    fn watched_bytes(&self, node: &NodeId) -> usize {
-        self.known.get(node).map_or(0, |known| known.watched_bytes)
-    }
-
-    fn tell_reached(
+    pub(super) fn tell_reached(
         &mut self,
         now: Time,
         who: &NodeId,

@@ -10,7 +10,10 @@ use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use super::{Level, Mesh, Output, Peers, conn::Phase};
 use crate::proto::{
     Time,
-    global::{Effect, GlobalRequest, GlobalRequestError, Outgoing, Query, QueryId, Role, WatchId},
+    global::{
+        Effect, GlobalRequest, GlobalRequestError, LendError, Outgoing, Query, QueryId, Role,
+        WatchId,
+    },
     peer::{ConnId, Urge},
 };
 
@@ -63,6 +66,25 @@ impl<P: Peers> Mesh<P> {
     pub fn db_set(&mut self, now: Time, family: &str, key: &str, value: Value) {
         self.global.set(family, key, value);
         self.settle(now);
+    }
+
+    /// As [`db_set`](Self::db_set), because a connected node has asked for it: on that node's account, like what it sets
+    /// itself, and gone when it is.
+    ///
+    /// # Errors
+    ///
+    /// [`LendError`], which says what is in the way.
+    pub fn db_set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError> {
+        let set = self.global.set_for(now, by, family, key, value);
+        self.settle(now);
+        set
     }
 
     /// Deletes keys of a family from this node's part of the database.

@@ -210,3 +210,73 @@ fn too_many_global_nodes() {
     let told = "s: the number of global nodes (1000) reached: what it sets is left out";
     assert!(logs(&mut network, "g").contains(told));
 }
+
+/// What a call sets for somebody is on that one's account, together with what it has set itself.
+#[test]
+fn too_much_set_by_calls() {
+    let mut network = network(Quota {
+        max_bytes: 10_000,
+        max_values: 1000,
+        ..Quota::default()
+    });
+    let bytes = Err("max_db_bytes (10000) reached".to_owned());
+    let mut set = |by: &str, key: &str, value: Value| network.lend("g", by, key, value);
+    assert_eq!(set("s", "a", "x".repeat(20_000).into()), bytes);
+    assert_eq!(set("s", "a", "x".repeat(1000).into()), Ok(()));
+    let again = set("s", "a", "y".repeat(1000).into());
+    assert_eq!(again, Ok(()), "instead of the other");
+    assert_eq!(set("s", "b", "x".repeat(4000).into()), bytes);
+    let values = "a quarter of max_packet_values in an entry (1000) reached";
+    assert_eq!(set("s", "b", vec![0; 2000].into()), Err(values.into()));
+    assert_eq!(set("t", "b", "x".repeat(1000).into()), Ok(()));
+    let nobody = set("nobody", "b", 1.into());
+    assert_eq!(nobody, Err("nobody is not connected".into()));
+    let told = "s: max_db_bytes (10000) reached: what is to be set for it is not set";
+    assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
+}
+
+/// It goes when the node goes, and not before: however it has come to have it.
+#[test]
+fn what_calls_have_set_goes_with_who_has_called() {
+    let mut network = network(Quota::default());
+    network.set("g", "f", "own", 1);
+    for key in ["a", "b", "c", "d"] {
+        network.lend("g", "s", key, "s").unwrap();
+    }
+    network.lend("g", "t", "b", "t").unwrap();
+    let taken = Err("the key is set by this node itself".to_owned());
+    assert_eq!(network.lend("g", "s", "own", 2), taken);
+    network.set("g", "f", "c", "g");
+    assert_eq!(network.lend("g", "s", "c", 2), taken);
+    network.del("g", "f", "d");
+    network.lend("g", "s", "d", "s").unwrap();
+    network.pass(1.0);
+    let all = ["a=s", "b=t", "c=g", "d=s", "own=1"];
+    assert_eq!(view(&mut network, "h"), all);
+    network.kill("s");
+    network.pass(60.0);
+    for node in ["g", "h"] {
+        assert_eq!(view(&mut network, node), ["b=t", "c=g", "own=1"], "{node}");
+    }
+    network.kill("t");
+    network.pass(60.0);
+    assert_eq!(view(&mut network, "g"), ["c=g", "own=1"]);
+}
+
+#[test]
+fn calls_cannot_set_more_keys_than_there_may_be() {
+    let mut network = network(Quota {
+        max_keys: 4,
+        ..Quota::default()
+    });
+    // One is where it listens.
+    let set = map(&[("x", 1.into())]);
+    say(&mut network, "s", "g", "g_upd", &["f".into(), set]);
+    let mut set = |key| network.lend("g", "s", key, 1).is_ok();
+    let all = ["a", "b", "c", "a", "b"].map(&mut set);
+    assert_eq!(all, [true, true, false, true, true]);
+    // And the other way round.
+    let set = map(&[("y", 1.into())]);
+    say(&mut network, "s", "g", "g_upd", &["f".into(), set]);
+    assert_eq!(view(&mut network, "g"), ["a=1", "b=1", "x=1"]);
+}
