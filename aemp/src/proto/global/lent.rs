@@ -65,6 +65,11 @@ impl Lent {
             .unwrap_or_default()
     }
 
+    /// Who has anything.
+    pub(super) fn borrowers(&self) -> impl Iterator<Item = &NodeId> {
+        self.accounts.keys()
+    }
+
     fn loan(&self, family: &str, key: &str) -> Option<&Loan> {
         self.loans.get(family)?.get(key)
     }

@@ -164,6 +164,74 @@ impl GlobalRequest {
     }
 }
 
+impl GlobalRequest {
+    /// The same in pieces of so many entries, which do the same one after the other. What has to be taken as a whole is one piece.
+    #[must_use]
+    pub fn pieces(self, entries: usize) -> Vec<Self> {
+        match self {
+            Self::Update(update) => update.pieces(entries).map(Self::Update).collect(),
+            Self::Changes(update) => update.pieces(entries).map(Self::Changes).collect(),
+            Self::Set(database) => in_pieces(database, entries).map(Self::Set).collect(),
+            Self::Slave(Some(database)) => in_pieces(database, entries)
+                .map(|database| Self::Slave(Some(database)))
+                .collect(),
+            other => vec![other],
+        }
+    }
+}
+
+impl Update {
+    /// All that is set comes before all that is deleted. There is one piece at least.
+    fn pieces(self, entries: usize) -> impl Iterator<Item = Self> {
+        let Self { family, set, del } = self;
+        let is_empty = set.is_empty() && del.is_empty();
+        let name = Arc::clone(&family);
+        let set = chunks(set, entries).map(move |set| Self {
+            family: Arc::clone(&name),
+            set,
+            del: Vec::new(),
+        });
+        let name = Arc::clone(&family);
+        let del = chunks(del, entries).map(move |del| Self {
+            family: Arc::clone(&name),
+            set: Pairs::new(),
+            del,
+        });
+        let empty = is_empty.then(|| Self {
+            family,
+            ..Self::default()
+        });
+        set.chain(del).chain(empty)
+    }
+}
+
+fn chunks<T>(all: Vec<T>, most: usize) -> impl Iterator<Item = Vec<T>> {
+    let mut all = all.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: Vec<T> = all.by_ref().take(most).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+/// The parts of a database, of so many entries each; small families come together. There is one part at least.
+fn in_pieces(database: Database, most: usize) -> impl Iterator<Item = Database> {
+    let (mut pieces, mut last, mut room) = (Vec::new(), Database::new(), most);
+    for (family, entries) in database {
+        for chunk in chunks(entries, most) {
+            // A family costs as well.
+            let size = chunk.len() + 1;
+            if size > room && !last.is_empty() {
+                pieces.push(std::mem::take(&mut last));
+                room = most;
+            }
+            room = room.saturating_sub(size);
+            last.push((Arc::clone(&family), chunk));
+        }
+    }
+    pieces.push(last);
+    pieces.into_iter()
+}
+
 struct Arguments<'a> {
     request: &'a str,
     args: std::vec::IntoIter<Value>,

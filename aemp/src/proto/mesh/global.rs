@@ -11,8 +11,8 @@ use super::{Level, Mesh, Output, Peers, conn::Phase};
 use crate::proto::{
     Time,
     global::{
-        Effect, GlobalRequest, GlobalRequestError, LendError, Outgoing, Query, QueryId, Role,
-        WatchId,
+        Effect, GlobalRequest, GlobalRequestError, LendError, Outgoing, Parsed, Query, QueryId,
+        Role, WatchId,
     },
     peer::{ConnId, Urge},
 };
@@ -35,23 +35,50 @@ impl<P: Peers> Mesh<P> {
     ) -> u64 {
         let mut cost = 0;
         for (name, args) in requests {
-            let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
-                break;
-            };
-            let from = from.clone();
-            match GlobalRequest::parse(&name, args) {
-                Ok((request, odd)) => {
-                    if let Some(text) = odd.text() {
-                        let text = format!("{name} from {from}: {text}");
-                        self.complain(now, Level::Warn, text);
-                    }
-                    cost += self.global.cost(&request, odd.count);
-                    self.global.request(now, &from, request);
-                }
-                Err(error) => self.misunderstood(now, &from, &error),
-            }
+            cost += self.take_request(now, conn, &name, GlobalRequest::parse(&name, args));
         }
         self.settle(now);
+        cost
+    }
+
+    /// As [`global_requests`](Self::global_requests), for one that has been read already; or for a
+    /// [piece](GlobalRequest::pieces) of one, so that others can work with the mesh in between.
+    pub fn global_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let cost = self.take_request(now, conn, name, request);
+        self.settle(now);
+        cost
+    }
+
+    fn take_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
+            return 0;
+        };
+        let from = from.clone();
+        let (request, odd) = match request {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.misunderstood(now, &from, &error);
+                return 0;
+            }
+        };
+        if let Some(text) = odd.text() {
+            let text = format!("{name} from {from}: {text}");
+            self.complain(now, Level::Warn, text);
+        }
+        let cost = self.global.cost(&request, odd.count);
+        self.global.request(now, &from, request);
         cost
     }
 

@@ -133,3 +133,43 @@ fn what_cannot_be_understood_is_said() {
         assert_eq!(parse(request, &args), Err(text.to_owned()));
     }
 }
+
+#[test]
+fn large_requests_are_done_in_pieces() {
+    let pairs = |from: usize, to: usize| -> Pairs {
+        let key = |n: usize| format!("{n}").into();
+        (from..to).map(|n| (key(n), Value::Null)).collect()
+    };
+    let update = |set, del: &[&str]| {
+        GlobalRequest::Update(Update {
+            family: "f".into(),
+            set,
+            del: del.iter().map(|key| (*key).into()).collect(),
+        })
+    };
+    let all = update(pairs(0, 5), &["a", "b", "c"]).pieces(2);
+    let expected = [
+        update(pairs(0, 2), &[]),
+        update(pairs(2, 4), &[]),
+        update(pairs(4, 5), &[]),
+        update(vec![], &["a", "b"]),
+        update(vec![], &["c"]),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(update(vec![], &[]).pieces(2), [update(vec![], &[])]);
+    let set = GlobalRequest::Set(vec![
+        ("a".into(), pairs(0, 1)),
+        ("b".into(), pairs(0, 1)),
+        ("c".into(), pairs(0, 5)),
+    ]);
+    let expected = [
+        GlobalRequest::Set(vec![("a".into(), pairs(0, 1)), ("b".into(), pairs(0, 1))]),
+        GlobalRequest::Set(vec![("c".into(), pairs(0, 4))]),
+        GlobalRequest::Set(vec![("c".into(), pairs(4, 5))]),
+    ];
+    assert_eq!(set.pieces(4), expected);
+    let empty = GlobalRequest::Slave(Some(vec![]));
+    assert_eq!(empty.clone().pieces(4), [empty]);
+    let whole = GlobalRequest::All("f".into(), pairs(0, 9));
+    assert_eq!(whole.clone().pieces(2), [whole]);
+}
