@@ -310,9 +310,10 @@ impl Arguments<'_, '_> {
                 token: self.number("token")?,
                 messages: self.optional_number("messages")?,
             },
+            // Monitors of the port have to be told why there is none: who makes ports looks at the names.
             SPAWN => Request::Spawn {
-                port: self.name("port")?,
-                function: self.name("function")?,
+                port: self.text("port")?,
+                function: self.text("function")?,
                 args: self.rest()?,
             },
             name if name.starts_with("g_") => Request::Global {

@@ -251,8 +251,6 @@ fn names_have_a_longest_length() {
         (format!(r#"["","can","{long}","a#x"]"#), "can", "request"),
         (format!(r#"["","Aemp::room","{long}",1,1]"#), ROOM, "port"),
         (format!(r#"["","Aemp::credit","{long}",1]"#), CREDIT, "port"),
-        (format!(r#"["","{SPAWN}","{long}","My::f"]"#), SPAWN, "port"),
-        (format!(r#"["","{SPAWN}","p","{long}"]"#), SPAWN, "function"),
     ] {
         let error = read(&packet).unwrap_err();
         assert_eq!(error.to_string(), too_long(request, argument));
