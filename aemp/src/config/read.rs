@@ -109,11 +109,9 @@ fn least_of(key: &str) -> u64 {
         // Three lines.
         "max_handshake_bytes" => 16 << 10,
         // What the database has to tell must fit.
-        "max_packet_bytes" | "max_queue_bytes" => 512,
+        "max_packet_bytes" | "max_queue_bytes" | "max_packet_values" => 512,
         // The packet, the database, its family, its value.
         "max_packet_depth" => 8,
-        // As many entries as the database puts into a packet of the least size.
-        "max_packet_values" => 512,
         _ => 1,
     }
 }
