@@ -34,7 +34,7 @@ fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
     Ok(Echo)
 }
 
-/// Sets an entry, which then belongs to this node.
+/// Sets an entry of this node. It is on the account of who has asked for it, and goes with that one.
 #[spawnable(name = "Aemp::db_set")]
 fn db_set(
     cx: &mut Cx<'_>,
@@ -42,7 +42,8 @@ fn db_set(
     key: String,
     value: Value,
 ) -> Result<Echo, aemp::db::DbError> {
-    cx.node().db_set(&family, &key, value)?;
+    let by = cx.origin();
+    cx.node().db_set_for(&by, &family, &key, value)?;
     cx.kil(());
     Ok(Echo)
 }

@@ -36,6 +36,12 @@ pub enum EncodeError {
         /// The limit in force.
         limit: usize,
     },
+    /// There are more values in something than there may be.
+    #[error("more than {limit} values")]
+    TooMany {
+        /// The limit in force.
+        limit: usize,
+    },
     /// A map key is neither a string nor a character nor an integer.
     #[error("a map key must be a string or an integer")]
     KeyNotString,
@@ -102,6 +108,17 @@ impl DecodeError {
     #[cold]
     pub fn not_unicode() -> Self {
         Self::new("text that is not Unicode".into(), Kind::NotUnicode, None)
+    }
+
+    /// More values than a packet may have: the connection's fault, because somebody has to stop it.
+    #[cfg_attr(
+        not(any(feature = "cbor", feature = "json", feature = "postcard")),
+        expect(dead_code, reason = "for formats that count")
+    )]
+    #[cold]
+    pub(crate) fn too_many(offset: usize, limit: usize) -> Self {
+        let text = format!("more than {limit} values in a packet (max_packet_values)");
+        Self::malformed(offset, text)
     }
 
     fn new(text: String, kind: Kind, offset: Option<usize>) -> Self {

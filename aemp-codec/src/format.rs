@@ -15,7 +15,7 @@ use crate::packet::{PacketReader, PacketWriter};
 use crate::postcard;
 use crate::value::Value;
 
-/// How large and how deep packets may be.
+/// How large and how deep packets may be, and of how many values.
 ///
 /// ```
 /// use aemp_codec::Limits;
@@ -30,6 +30,12 @@ pub struct Limits {
     pub max_packet: usize,
     /// The deepest nesting, the packet itself being the first level; 512 unless set, as in Perl.
     pub max_depth: usize,
+    /// How many values may be made of a packet when it is read; 1,048,576 unless set.
+    ///
+    /// A value of a few bytes takes a hundred and more in memory, so the size of a packet alone bounds little. Each
+    /// text, key, list, map and everything that becomes a [`Value`] counts one, as often as references in the packet lead to it. A number where a number
+    /// is asked for does not count: a list of numbers takes about as much as its packet. A [`Codec`] has to keep this limit itself.
+    pub max_values: usize,
 }
 
 impl Default for Limits {
@@ -37,6 +43,7 @@ impl Default for Limits {
         Self {
             max_packet: 64 << 20,
             max_depth: 512,
+            max_values: 1 << 20,
         }
     }
 }
@@ -52,6 +59,25 @@ impl Limits {
     #[must_use]
     pub fn with_max_depth(self, max_depth: usize) -> Self {
         Self { max_depth, ..self }
+    }
+
+    /// The same limits with another one for the number of values.
+    ///
+    /// ```
+    /// # #[cfg(feature = "json")] {
+    /// use aemp_codec::{Format, Limits};
+    ///
+    /// let limits = Limits::default().with_max_values(3);
+    /// let mut packet = Format::Json.reader(br#"["port",[1,2],[3,4]]"#, limits).unwrap();
+    /// assert_eq!(packet.text().unwrap().unwrap(), "port");
+    /// assert_eq!(packet.value().unwrap().unwrap().to_string(), "[1,2]");
+    /// let error = packet.value().unwrap_err();
+    /// assert!(error.to_string().ends_with("more than 3 values in a packet (max_packet_values)"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_max_values(self, max_values: usize) -> Self {
+        Self { max_values, ..self }
     }
 }
 

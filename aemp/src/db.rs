@@ -7,6 +7,7 @@
 //! | you want | use |
 //! | --- | --- |
 //! | to set or delete an entry | [`Node::db_set`], [`DbEntry::guard`], [`Node::db_del`] |
+//! | to set an entry because another node asks for it | [`Node::db_set_for`] |
 //! | to register a port until it dies | [`Node::db_reg`] |
 //! | to ask | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
 //! | to be told of changes | [`Node::db_mon`] |
@@ -23,7 +24,7 @@
 //! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
 //! tell of deletions; queries do not, and are answered with what that master knows.
 //!
-//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, keys are any text that is not empty, values anything that
+//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
 //! can be serialised.
 
 mod callback;
@@ -41,7 +42,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use aemp_codec::{EncodeError, Limits, Map, PortId, Value, to_value};
+use aemp_codec::{EncodeError, Map, PortId, Value, to_value};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::callback::CallbackSink;
@@ -54,12 +55,12 @@ pub use self::{
     query::DbQuery,
     watch::{FamilyChanges, FamilyContents, FamilyEvent, Watch},
 };
-pub use crate::proto::global::Role;
+pub use crate::proto::global::{LendError, Role};
 use crate::{
-    Node, PortRef,
+    Node, Origin, PortRef,
     proto::{
-        global::{Answer, Query, check_family, check_key, check_readable},
-        weight,
+        global::{Answer, Query, check_family, check_key, check_readable, values_in_entry},
+        kept, weight,
     },
 };
 
@@ -71,8 +72,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded or is larger than
-    /// half a packet.
+    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded, is larger than
+    /// half a packet, or has more values than a quarter of what a packet may have.
     pub fn db_set(
         &self,
         family: &str,
@@ -86,12 +87,65 @@ impl Node {
         Ok(DbEntry::new(self, family, key))
     }
 
+    /// As [`db_set`](Self::db_set), because somebody has asked for it: what a function or a handler sets for another node
+    /// has to be set in this way. An entry that was set for another node counts in what that one may have of the database
+    /// (`max_db_keys`, `max_db_bytes`), and goes when that node goes.
+    ///
+    /// ```
+    /// use aemp::{Cx, DbError, port};
+    ///
+    /// struct Names;
+    ///
+    /// #[port]
+    /// impl Names {
+    ///     #[rcv]
+    ///     fn announce(&mut self, cx: &mut Cx<'_>, name: String) -> Result<(), DbError> {
+    ///         cx.node().db_set_for(&cx.origin(), "names", &name, ())?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`db_set`](Self::db_set); [`DbError::Lend`] if that node is not connected, may have no more, or the key is set by this node
+    /// itself; [`DbError::Unknown`] if it is not known who has asked.
+    pub fn db_set_for(
+        &self,
+        origin: &Origin,
+        family: &str,
+        key: &str,
+        value: impl Serialize,
+    ) -> Result<DbEntry, DbError> {
+        let by = match origin {
+            Origin::Local => return self.db_set(family, key, value),
+            Origin::Node(by) => by,
+            Origin::Unknown => return Err(DbError::Unknown(family.into())),
+        };
+        check_family(family)?;
+        check_key(family, key)?;
+        let value = self.encode(family, key, &value)?;
+        let set = self.ask_database(|machine, now| machine.set_for(now, by, family, key, value));
+        match set {
+            Ok(()) => Ok(DbEntry::new(self, family, key)),
+            Err(source) => Err(DbError::Lend {
+                family: family.into(),
+                key: key.into(),
+                source,
+            }),
+        }
+    }
+
     fn encode(&self, family: &str, key: &str, value: &impl Serialize) -> Result<Value, DbError> {
-        let Limits { max_packet, .. } = self.limits();
-        let limit = max_packet / 2;
+        let limits = self.limits();
+        let limit = limits.max_packet / 2;
+        let most_values = values_in_entry(limits.max_values);
         let encoded = to_value(value).and_then(|value| {
             if weight(&value) + key.len() > limit {
                 return Err(EncodeError::TooLarge { limit });
+            }
+            if kept(&value).values > most_values {
+                return Err(EncodeError::TooMany { limit: most_values });
             }
             Ok(value)
         });

@@ -26,9 +26,11 @@ mod queue;
 mod random;
 pub mod request;
 mod time;
+mod weigh;
 
 pub use handshake::auth;
 pub use measure::Measure;
 pub(crate) use queue::weight;
 pub use random::Random;
 pub use time::Time;
+pub(crate) use weigh::kept;

@@ -17,7 +17,7 @@ pub(crate) fn command() -> Command {
              addresses) and 'g (global nodes) are the network's own: they can be looked at.",
         )
         .after_help(
-            "Examples:\n  aemp db list my_services\n  aemp db watch my_services\n  aemp db set --on green/1 lights kitchen on",
+            "Examples:\n  aemp db list my_services\n  aemp db watch my_services\n  aemp db set --on green/1 --for 60 lights kitchen on",
         )
         .subcommand_required(true)
         .subcommands([

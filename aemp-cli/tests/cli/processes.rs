@@ -207,19 +207,36 @@ fn options_come_before_the_file_and_pairs_after_it() {
     printed(&asked.expect("the command runs"));
 }
 
+/// A command that has had an entry set, here or at another node, and keeps it.
+fn setting(node: &Running, args: &[&str]) -> Child {
+    let mut set = aemp(&["-s", &node.address, "db", "set"]);
+    let mut set = set.args(args).stdout(Stdio::piped()).spawn();
+    let set = set.as_mut().expect("it starts");
+    let mut out = BufReader::new(set.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    assert_eq!(line, "lights attic is set\n");
+    std::mem::replace(set, Command::new("true").spawn().expect("true is there"))
+}
+
+/// Ends a command by a signal.
+fn interrupt(mut command: Child) {
+    let id = command.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill is there").success());
+    assert_eq!(command.wait().expect("it ends").code(), Some(0));
+}
+
 #[test]
-fn entries_that_a_node_keeps() {
+fn entries_that_a_node_has_for_a_command() {
     let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
-    let mut watch = aemp(&["-s", &node.address, "db", "watch", "lights", "--count", "4"]);
+    let mut watch = aemp(&["-s", &node.address, "db", "watch", "lights", "--count", "5"]);
     let mut watch = watch.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut out = BufReader::new(watch.stdout.take().expect("it is piped"));
     let value = r#"{"on":true}"#;
-    let set = |value| {
-        printed(&ask(
-            &node,
-            &["db", "set", "--on", "green", "lights", "attic", value],
-        ))
-    };
-    assert_eq!(set(value), "");
+    let set = |value| setting(&node, &["--on", "green", "lights", "attic", value]);
+    let keys = || printed(&ask(&node, &["db", "keys", "lights"]));
+    let first = set(value);
     assert_eq!(
         printed(&ask(&node, &["db", "get", "lights", "attic"])),
         value
@@ -228,31 +245,45 @@ fn entries_that_a_node_keeps() {
         &node,
         &["db", "del", "--on", "green", "lights", "hall", "attic"],
     ));
-    assert_eq!(printed(&ask(&node, &["db", "keys", "lights"])), "");
+    assert_eq!(keys(), "");
+    interrupt(first);
+    // It goes with the command that has asked for it, and with no other.
+    let second = set("late");
+    printed(&ask(
+        &node,
+        &[
+            "db", "set", "--on", "green", "--for", "0.01", "lights", "hall",
+        ],
+    ));
+    until(|| keys() == "attic");
+    interrupt(second);
+    until(|| keys().is_empty());
     // How much the watcher sees one by one depends on when it began.
     while watch.try_wait().expect("it runs").is_none() {
-        set("late");
-        printed(&ask(
-            &node,
-            &["db", "del", "--on", "green", "lights", "attic"],
-        ));
+        interrupt(set("late"));
     }
     let mut seen = String::new();
-    let mut out = watch.stdout.take().expect("it is piped");
     out.read_to_string(&mut seen).expect("lines");
-    let known = [
-        "= attic {\"on\":true}",
-        "+ attic {\"on\":true}",
-        "+ attic \"late\"",
-        "= attic \"late\"",
-        "- attic",
-    ];
-    for line in seen.lines() {
-        assert!(known.contains(&line), "{line:?} in {seen:?}");
-    }
     assert!(
         seen.contains("+ attic \"late\"\n") && seen.contains("- attic\n"),
         "{seen:?}"
+    );
+}
+
+#[test]
+fn what_a_node_sets_itself_stays() {
+    let services = r#"["AnyEvent::MP::Global",["Aemp::db_set","lights","attic","on"]]"#;
+    let node = Running::start(&["nodeid", "green", "services", services]);
+    until(|| printed(&ask(&node, &["db", "keys", "lights"])) == "attic");
+    let taken = ask(&node, &["db", "set", "--on", "green", "lights", "attic"]);
+    let error = String::from_utf8_lossy(&taken.stderr);
+    assert!(
+        error.contains("the key is set by this node itself"),
+        "{error}"
+    );
+    assert_eq!(
+        printed(&ask(&node, &["db", "get", "lights", "attic"])),
+        r#""on""#
     );
 }
 

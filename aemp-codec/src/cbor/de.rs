@@ -45,6 +45,7 @@ impl<'de> CborReader<'de> {
 
     #[inline]
     fn list(&mut self, contents: Contents) -> Result<List<'_, 'de>, DecodeError> {
+        self.count_value()?;
         self.enter(contents.start)?;
         Ok(List {
             cbor: self,
@@ -58,7 +59,10 @@ impl<'de> CborReader<'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match item {
-            Item::Scalar(scalar) => any(scalar, visitor),
+            Item::Scalar(scalar) => {
+                self.count_value()?;
+                any(scalar, visitor)
+            }
             Item::Array(contents) => self.visit_list(contents, visitor),
             Item::Map(contents) => self.visit_entries(contents, visitor),
         }
@@ -120,6 +124,7 @@ macro_rules! scalars {
     (texts: $($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.count_value()?;
             match self.short_text() {
                 Some(text) => visitor.visit_borrowed_str(text),
                 None => self.scalar_for(&visitor)?.$method(visitor),
@@ -172,7 +177,10 @@ impl<'de> Deserializer<'de> for &mut CborReader<'de> {
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.item()? {
-            Item::Scalar(scalar) => scalar.deserialize_bytes(visitor),
+            Item::Scalar(scalar) => {
+                self.count_value()?;
+                scalar.deserialize_bytes(visitor)
+            }
             // Octets may also come as a list of numbers.
             item => self.visit(item, visitor),
         }
@@ -185,6 +193,7 @@ impl<'de> Deserializer<'de> for &mut CborReader<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.is_nothing()? {
+            self.count_value()?;
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -206,7 +215,10 @@ impl<'de> Deserializer<'de> for &mut CborReader<'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let contents = match self.item()? {
-            Item::Scalar(scalar) => return scalar.deserialize_enum(name, variants, visitor),
+            Item::Scalar(scalar) => {
+                self.count_value()?;
+                return scalar.deserialize_enum(name, variants, visitor);
+            }
             Item::Map(contents) => contents,
             other => return Err(DecodeError::invalid_type(other.unexpected(), &visitor)),
         };
@@ -283,6 +295,7 @@ impl<'de> MapAccess<'de> for List<'_, 'de> {
         if !self.advance()? {
             return Ok(None);
         }
+        self.cbor.count_value()?;
         seed.deserialize(self.cbor.key()?).map(Some)
     }
 

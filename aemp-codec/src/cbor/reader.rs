@@ -40,6 +40,9 @@ pub(crate) struct CborReader<'de> {
     pub(super) references: Option<Arc<References>>,
     /// So many bytes may be read once more because references lead to them.
     pub(super) again: usize,
+    /// How many values may still be made of it.
+    values: usize,
+    max_values: usize,
 }
 
 impl<'de> CborReader<'de> {
@@ -58,6 +61,8 @@ impl<'de> CborReader<'de> {
             max_depth: limits.max_depth,
             references: None,
             again: again(packet, limits),
+            values: limits.max_values,
+            max_values: limits.max_values,
         };
         let mut head = reader.head()?;
         while head.is_tag() {
@@ -353,6 +358,18 @@ impl<'de> CborReader<'de> {
         self.depth -= 1;
     }
 
+    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
+    #[inline]
+    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
+        match self.values.checked_sub(1) {
+            Some(left) => {
+                self.values = left;
+                Ok(())
+            }
+            None => Err(DecodeError::too_many(self.at, self.max_values)),
+        }
+    }
+
     /// Checks the value that is next and passes over it.
     pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
         let mut head = self.head()?;
@@ -394,6 +411,7 @@ impl<'de> CborReader<'de> {
     /// Goes back to the packet's beginning.
     pub(super) fn restart(&mut self) {
         (self.at, self.depth) = (0, 0);
+        self.values = self.max_values;
     }
 
     /// What is wrong with the item whose head was the last.

@@ -55,8 +55,14 @@ impl Survey<'_> {
         while head.is_tag() {
             let at = self.reader.at - head.size();
             match self.reader.tag(head)? {
-                tag::SHARED => self.shared.push((self.reader.at, None)),
-                tag::STRINGS => self.strings.push(Vec::new()),
+                tag::SHARED => {
+                    self.reader.count_value()?;
+                    self.shared.push((self.reader.at, None));
+                }
+                tag::STRINGS => {
+                    self.reader.count_value()?;
+                    self.strings.push(Vec::new());
+                }
                 kind @ (tag::STRING | tag::REFERENCE) => self.reference(kind, at)?,
                 _ => {}
             }
@@ -89,6 +95,7 @@ impl Survey<'_> {
             let (start, end) = *self.shared.get(number).ok_or_else(nothing)?;
             end.map(|end| start..end)
         };
+        self.reader.count_value()?;
         self.references.targets.push((at, target));
         Ok(())
     }
@@ -98,8 +105,7 @@ impl Survey<'_> {
             major::TEXT | major::BYTES if !head.is_indefinite() => {
                 let start = self.reader.at - head.size();
                 let length = self.reader.octets(head)?.len();
-                self.string(start..self.reader.at, length);
-                Ok(())
+                self.string(start..self.reader.at, length)
             }
             major::ARRAY | major::MAP => self.contents(head),
             _ => {
@@ -123,7 +129,7 @@ impl Survey<'_> {
     }
 
     /// Strings that are not longer than a reference to them would be are not counted.
-    fn string(&mut self, place: Range<usize>, length: usize) {
+    fn string(&mut self, place: Range<usize>, length: usize) -> Result<(), DecodeError> {
         if let Some(strings) = self.strings.last_mut() {
             let shortest = match strings.len() {
                 0..=23 => 3,
@@ -133,8 +139,11 @@ impl Survey<'_> {
                 _ => 11,
             };
             if length >= shortest {
+                // What is noted of it takes more than a short string itself.
+                self.reader.count_value()?;
                 strings.push(place);
             }
         }
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@ use crate::lenient::Scalar;
 
 impl<'de> JsonReader<'de> {
     fn visit_list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.count_value()?;
         self.enter()?;
         let mut list = List {
             json: self,
@@ -26,6 +27,7 @@ impl<'de> JsonReader<'de> {
     }
 
     fn visit_entries<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.count_value()?;
         self.enter()?;
         let mut map = List {
             json: self,
@@ -73,6 +75,7 @@ macro_rules! scalars {
     (texts: $($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.count_value()?;
             if self.peek()? != b'"' {
                 return self.text_for(&visitor)?.$method(visitor);
             }
@@ -96,7 +99,10 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
         match self.peek()? {
             b'[' => self.visit_list(visitor),
             b'{' => self.visit_entries(visitor),
-            _ => self.scalar()?.deserialize_any(visitor),
+            _ => {
+                self.count_value()?;
+                self.scalar()?.deserialize_any(visitor)
+            }
         }
     }
 
@@ -117,7 +123,10 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
         match self.peek()? {
             // Octets may also come as a list of numbers.
             b'[' => self.visit_list(visitor),
-            _ => self.text_for(&visitor)?.deserialize_bytes(visitor),
+            _ => {
+                self.count_value()?;
+                self.text_for(&visitor)?.deserialize_bytes(visitor)
+            }
         }
     }
 
@@ -128,6 +137,7 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.peek()? == b'n' {
+            self.count_value()?;
             self.scalar()?;
             return visitor.visit_none();
         }
@@ -149,6 +159,7 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        self.count_value()?;
         if self.peek()? != b'{' {
             return self
                 .text_for(&visitor)?
@@ -225,6 +236,7 @@ impl<'de> MapAccess<'de> for List<'_, 'de> {
         if !self.advance(b'}')? {
             return Ok(None);
         }
+        self.json.count_value()?;
         seed.deserialize(Scalar::Str(self.json.key()?)).map(Some)
     }
 

@@ -19,6 +19,9 @@ pub(crate) struct JsonReader<'de> {
     /// How many arrays and maps are open, the packet included.
     depth: usize,
     max_depth: usize,
+    /// How many values may still be made of it.
+    values: usize,
+    max_values: usize,
 }
 
 /// Where in the packet, or in an array or a map, the cursor is.
@@ -47,6 +50,8 @@ impl<'de> JsonReader<'de> {
             place: Place::First,
             depth: 1,
             max_depth: limits.max_depth,
+            values: limits.max_values,
+            max_values: limits.max_values,
         })
     }
 
@@ -57,6 +62,8 @@ impl<'de> JsonReader<'de> {
             place: Place::First,
             depth: 0,
             max_depth: limits.max_depth,
+            values: limits.max_values,
+            max_values: limits.max_values,
         };
         if reader.peek()? != b'[' {
             return Err(reader.malformed("a packet must be an array"));
@@ -252,6 +259,18 @@ impl<'de> JsonReader<'de> {
     #[inline]
     pub(super) fn leave(&mut self) {
         self.depth -= 1;
+    }
+
+    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
+    #[inline]
+    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
+        match self.values.checked_sub(1) {
+            Some(left) => {
+                self.values = left;
+                Ok(())
+            }
+            None => Err(DecodeError::too_many(self.at, self.max_values)),
+        }
     }
 
     /// The string whose opening quote is next.

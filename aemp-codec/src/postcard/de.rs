@@ -45,6 +45,7 @@ impl<'de> PostcardReader<'de> {
     /// Goes into the array or map whose first byte is at `start`.
     #[inline]
     fn list(&mut self, start: usize, left: usize) -> Result<List<'_, 'de>, DecodeError> {
+        self.count_value()?;
         self.enter(start)?;
         Ok(List { reader: self, left })
     }
@@ -71,6 +72,7 @@ macro_rules! scalars {
     (texts: $($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.count_value()?;
             match self.short_text() {
                 Some(text) => visitor.visit_borrowed_str(text),
                 None => self.scalar_for(&visitor)?.$method(visitor),
@@ -104,8 +106,14 @@ impl<'de> Deserializer<'de> for &mut PostcardReader<'de> {
         let start = self.at();
         match self.item()? {
             // Infinity and not-a-number can be in a packet, unlike in JSON.
-            Item::Scalar(Scalar::Float(x)) => visitor.visit_f64(x),
-            Item::Scalar(scalar) => scalar.deserialize_any(visitor),
+            Item::Scalar(Scalar::Float(x)) => {
+                self.count_value()?;
+                visitor.visit_f64(x)
+            }
+            Item::Scalar(scalar) => {
+                self.count_value()?;
+                scalar.deserialize_any(visitor)
+            }
             Item::Array(count) => self.visit_list(start, count, visitor),
             Item::Map(count) => self.visit_entries(start, count, visitor),
         }
@@ -129,11 +137,15 @@ impl<'de> Deserializer<'de> for &mut PostcardReader<'de> {
     #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if let Some(octets) = self.byte_string()? {
+            self.count_value()?;
             return visitor.visit_borrowed_bytes(octets);
         }
         let start = self.at();
         match self.item()? {
-            Item::Scalar(scalar) => scalar.deserialize_bytes(visitor),
+            Item::Scalar(scalar) => {
+                self.count_value()?;
+                scalar.deserialize_bytes(visitor)
+            }
             // Octets may also come as a list of numbers.
             Item::Array(count) => self.visit_list(start, count, visitor),
             Item::Map(count) => self.visit_entries(start, count, visitor),
@@ -148,6 +160,7 @@ impl<'de> Deserializer<'de> for &mut PostcardReader<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.is_nothing() {
+            self.count_value()?;
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -168,6 +181,7 @@ impl<'de> Deserializer<'de> for &mut PostcardReader<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        self.count_value()?;
         let start = self.at();
         match self.item()? {
             Item::Scalar(scalar) => return scalar.deserialize_enum(name, variants, visitor),
@@ -237,6 +251,7 @@ impl<'de> MapAccess<'de> for List<'_, 'de> {
         if !self.advance() {
             return Ok(None);
         }
+        self.reader.count_value()?;
         let key = Scalar::Str(self.reader.str()?.into());
         seed.deserialize(key).map(Some)
     }

@@ -20,6 +20,9 @@ pub(crate) struct PostcardReader<'de> {
     /// How many arrays and maps are open, the packet included.
     depth: usize,
     max_depth: usize,
+    /// How many values may still be made of it.
+    values: usize,
+    max_values: usize,
 }
 
 /// One value, up to what is in it.
@@ -57,6 +60,8 @@ impl<'de> PostcardReader<'de> {
             left: 0,
             depth: 0,
             max_depth: limits.max_depth,
+            values: limits.max_values,
+            max_values: limits.max_values,
         };
         match packet.split_first_chunk() {
             Some((length, body)) if body.len() as u64 == u32::from_le_bytes(*length).into() => {}
@@ -306,6 +311,18 @@ impl<'de> PostcardReader<'de> {
     #[inline]
     pub(super) fn leave(&mut self) {
         self.depth -= 1;
+    }
+
+    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
+    #[inline]
+    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
+        match self.values.checked_sub(1) {
+            Some(left) => {
+                self.values = left;
+                Ok(())
+            }
+            None => Err(DecodeError::too_many(self.at, self.max_values)),
+        }
     }
 
     /// Where the cursor is.

@@ -168,6 +168,11 @@ pub const KEYS: [Key; 34] = [
         "the deepest nesting of a packet",
     ),
     key(
+        "max_packet_values",
+        Kind::Count,
+        "how many values one packet may become",
+    ),
+    key(
         "max_queue_bytes",
         Kind::Bytes,
         "what may wait to be written to one node",

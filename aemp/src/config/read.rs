@@ -112,7 +112,7 @@ fn least_of(key: &str) -> u64 {
         // Three lines.
         "max_handshake_bytes" => 16 << 10,
         // What the database has to tell must fit.
-        "max_packet_bytes" | "max_queue_bytes" => 512,
+        "max_packet_bytes" | "max_queue_bytes" | "max_packet_values" => 512,
         // The packet, the database, its family, its value.
         "max_packet_depth" => 8,
         _ => 1,

@@ -185,6 +185,7 @@ fn limits(layers: &Layers<'_>) -> Result<NodeLimits, ConfigError> {
             &mut limits.max_strangers_per_address,
         ),
         ("max_packet_depth", &mut limits.max_packet_depth),
+        ("max_packet_values", &mut limits.max_packet_values),
         (
             "max_requests_per_second",
             &mut limits.max_requests_per_second,

@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, EncodeError};
 use thiserror::Error;
 
-use crate::proto::global::NameError;
+use crate::proto::global::{LendError, NameError};
 
 /// Why something could not be done with the database.
 #[derive(Debug, Clone, Error)]
@@ -43,6 +43,19 @@ pub enum DbError {
         /// Why.
         source: DecodeError,
     },
+    /// An entry cannot be set for another node ([`Node::db_set_for`](crate::Node::db_set_for)).
+    #[error("database family {family:?}: {key:?} is not set: {source}")]
+    Lend {
+        /// The family.
+        family: String,
+        /// The key.
+        key: String,
+        /// Why.
+        source: LendError,
+    },
+    /// It is not known for whom an entry is to be set: a message whose type does not ask has no origin.
+    #[error("database family {0:?}: it is not known for whom an entry is to be set")]
+    Unknown(String),
     /// The node has been stopped.
     #[error("the node has stopped")]
     Stopped,

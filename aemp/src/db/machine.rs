@@ -16,7 +16,7 @@ use crate::{
     node::log::Line,
     proto::{
         Random, Time,
-        global::{Answer, GLOBALS, LISTENERS, Query, QueryId, Role, WatchId, Watched},
+        global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
         handshake::HandshakeConfig,
         mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
         peer::PeerLimits,
@@ -26,6 +26,15 @@ use crate::{
 /// The database as far as the runtime uses it, whether the node has a network or not.
 pub(crate) trait Machine {
     fn set(&mut self, family: &str, key: &str, value: Value);
+    /// Sets a key on another node's account.
+    fn set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError>;
     fn del(&mut self, family: &str, keys: &[String]);
     /// Deletes all that users have set.
     fn clear(&mut self, now: Time);
@@ -42,6 +51,17 @@ pub(crate) trait Machine {
 impl<P: Peers> Machine for Mesh<P> {
     fn set(&mut self, family: &str, key: &str, value: Value) {
         self.db_stage(family, key, value);
+    }
+
+    fn set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError> {
+        self.db_set_for(now, by, family, key, value)
     }
 
     fn del(&mut self, family: &str, keys: &[String]) {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 use super::{
     Net, Order, Stream,
     connection::{END_OF_FILE, Made},
+    large::{LARGE, Large, LargePacket, Step},
     socket,
 };
 use crate::{
@@ -75,6 +76,7 @@ struct Pump<'a> {
     brought: Brought,
     /// Until when nothing more is read or delivered, because too much was asked for.
     resume: Option<Time>,
+    large: Large,
     /// Whether the mesh wants to know when what was taken last has been written.
     asked: bool,
     /// Being written, and how much of it has been.
@@ -140,12 +142,14 @@ pub(super) async fn run(
         delivers: None,
         brought: Brought::over(conn),
         resume: None,
+        large: Large::No,
         asked: false,
         stream,
         out: Vec::new(),
         written: 0,
     };
     let ended = pump.run(&mut orders).await;
+    pump.large.end().await;
     // Before the mesh knows, so before another connection of this node can be up.
     pump.remote.forget_watched(conn);
     pump.remote.end_line(conn);
@@ -186,12 +190,15 @@ impl Pump<'_> {
             let deadline = self.resume.map_or(deadline, |resume| resume.min(deadline));
             let deadline = self.net.instant(deadline);
             let writing = self.written < self.out.len();
-            let (resting, waiting) = (self.turn.is_over(), self.resume.is_some());
+            let large = !matches!(self.large, Large::No);
+            let (resting, waiting) = (self.turn.is_over(), self.resume.is_some() || large);
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => {
+                        // A successor's packets come behind it.
+                        self.large.end().await;
                         self.delivers = None;
                         self.flush().await;
                         return Ok(());
@@ -201,6 +208,9 @@ impl Pump<'_> {
                     self.turn = self.next_turn();
                     self.deliver()?;
                 }
+                step = self.large.next(), if large && (self.resume.is_none() || self.large.runs()) => {
+                    self.step(step)?;
+                }
                 ready = self.stream.readable(), if !resting && !waiting => {
                     ready.map_err(|error| socket::text(&error))?;
                     self.read()?;
@@ -209,7 +219,13 @@ impl Pump<'_> {
                     ready.map_err(|error| socket::text(&error))?;
                 }
                 () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
-                () = tokio::time::sleep_until(deadline) => self.timeout()?,
+                () = tokio::time::sleep_until(deadline) => {
+                    if large {
+                        // It is not silent: nobody listens.
+                        self.link.heard(self.net.now());
+                    }
+                    self.timeout()?;
+                }
             }
         }
     }
@@ -318,19 +334,51 @@ impl Pump<'_> {
         }
     }
 
+    /// A large packet may be read now, or has been.
+    fn step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Turn(permit) => {
+                let (bytes, place) = self.link.take_last_packet();
+                let packet = LargePacket {
+                    net: self.net.clone(),
+                    remote: Arc::clone(&self.remote),
+                    format: self.recv.clone(),
+                    conn: self.conn,
+                    bytes,
+                    place,
+                };
+                self.large = packet.begin(permit);
+                Ok(())
+            }
+            Step::Done(done) => {
+                self.large = Large::No;
+                self.link.heard(self.net.now());
+                self.brought.cost += done?.map_err(|error| self.malformed(&error, ""))?;
+                self.charge();
+                // What has come behind it is delivered in the next turn.
+                self.turn.bytes = TURN_BYTES;
+                Ok(())
+            }
+        }
+    }
+
+    /// Logs that a packet breaks the rules; why the connection ends.
+    #[cold]
+    fn malformed(&self, error: &dyn std::fmt::Display, limit: &str) -> String {
+        let mut text = error.to_string();
+        if !text.starts_with(MALFORMED) {
+            text = format!("{MALFORMED}: {text}");
+        }
+        let id = self.remote.id();
+        let node = self.net.node();
+        node.complain(id, format_args!("{id}: {text}{limit}"));
+        text
+    }
+
     fn packets(&mut self) -> Result<(), String> {
         let node = self.net.node();
         let _scope = node.decoding();
         let limits = node.limits();
-        let malformed = |error: &dyn std::fmt::Display, limit: &str| {
-            let mut text = error.to_string();
-            if !text.starts_with(MALFORMED) {
-                text = format!("{MALFORMED}: {text}");
-            }
-            let id = self.remote.id();
-            node.complain(id, format_args!("{id}: {text}{limit}"));
-            text
-        };
         while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
@@ -338,17 +386,22 @@ impl Pump<'_> {
                     packet
                 }
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(malformed(&error, limit_of(&error))),
+                Err(error) => return Err(self.malformed(&error, limit_of(&error))),
             };
+            if packet.len() >= LARGE && !node.scheduler().is_timeless() {
+                self.large = Large::wait(self.net);
+                return Ok(());
+            }
+            let before = self.brought.cost;
             // It stays where it is made: it is large, and slow to be moved.
             let mut opened = self.recv.reader(packet, limits);
-            let reader = match &mut opened {
-                Ok(reader) => reader,
-                Err(error) => return Err(malformed(error, "")),
+            let delivered = match &mut opened {
+                Ok(reader) => node.deliver(&self.remote, reader, &mut self.brought),
+                Err(error) => Err(error.clone()),
             };
-            let before = self.brought.cost;
-            node.deliver(&self.remote, reader, &mut self.brought)
-                .map_err(|error| malformed(&error, ""))?;
+            if let Err(error) = delivered {
+                return Err(self.malformed(&error, ""));
+            }
             let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
             let cost = requests.saturating_mul(REQUEST).saturating_add(1);
             self.turn.slice.did(cost);

@@ -12,6 +12,7 @@ mod heir;
 mod inspect;
 mod keep;
 mod known;
+mod lent;
 mod local;
 mod names;
 mod outgoing;
@@ -35,16 +36,18 @@ use self::{
     dirty::{Dirty, DirtyFamilies, Noted, changed},
     keep::Keep,
     known::{Known, Message},
+    lent::Lent,
     local::Local,
     pending::Pending,
     shards::{Changed, Shards},
     watch::{News, Watches, grace},
 };
 pub use self::{
-    names::{GLOBALS, LISTENERS, NameError, check_family, check_key, check_readable},
+    lent::LendError,
+    names::{GLOBALS, LISTENERS, LONGEST_NAME, NameError, check_family, check_key, check_readable},
     pending::{Answer, QueryId},
     quota::Quota,
-    request::{Database, GlobalRequest, GlobalRequestError, Pairs, Parsed, Query, Update},
+    request::{Database, GlobalRequest, GlobalRequestError, Odd, Pairs, Parsed, Query, Update},
     role::Role,
     watch::{Change, WatchId, Watched},
 };
@@ -53,6 +56,7 @@ use super::{
     limits::Notices,
     mesh::{Level, longest_pause},
 };
+pub(crate) use quota::values_in_entry;
 
 /// What the mesh has to do for the machine.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ pub(super) struct Global {
     /// When this node last had a master.
     lost_at: Time,
     local: Local,
+    /// What of it others have asked for.
+    lent: Lent,
     /// The master has to be sent all that this node has set.
     upload: bool,
     /// Changes that the master has not been sent.
@@ -130,6 +136,7 @@ impl Global {
             lost: None,
             lost_at: Time::ZERO,
             local: Local::default(),
+            lent: Lent::default(),
             upload: false,
             upstream: DirtyFamilies::new(),
             pending: Pending::default(),
@@ -178,6 +185,7 @@ impl Global {
 
     /// Sets a key; an equal value changes nothing.
     pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
+        self.lent.forget(family, key);
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
             return;
         };
@@ -196,6 +204,7 @@ impl Global {
 
     /// Deletes a key, if this node has set it.
     pub(super) fn del(&mut self, family: &str, key: &str) {
+        self.lent.forget(family, key);
         let Some((family, key, old)) = self.local.del(family, key) else {
             return;
         };

@@ -28,6 +28,8 @@ pub struct NodeLimits {
     pub max_packet_bytes: usize,
     /// The deepest nesting of a packet, which is the first level itself: 512.
     pub max_packet_depth: usize,
+    /// Values that one packet may become when it is read: 1,048,576.
+    pub max_packet_values: usize,
     /// Bytes that may wait to be written to one node: 64 MiB.
     pub max_queue_bytes: usize,
     /// Requests to the node port from one node: 100,000.
@@ -54,6 +56,7 @@ impl Default for NodeLimits {
             handshake_timeout: None,
             max_packet_bytes: packet.max_packet,
             max_packet_depth: packet.max_depth,
+            max_packet_values: packet.max_values,
             max_queue_bytes: 64 << 20,
             max_requests_per_second: 100_000,
             max_spawned_ports: 100_000,
@@ -72,6 +75,7 @@ impl NodeLimits {
         Limits::default()
             .with_max_packet(self.max_packet_bytes)
             .with_max_depth(self.max_packet_depth)
+            .with_max_values(self.max_packet_values)
     }
 
     /// How much may be queued for a node.

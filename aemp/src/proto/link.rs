@@ -1,6 +1,6 @@
 //! One authenticated connection: packets out of bytes, keepalives, and when to give it up.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use aemp_codec::{Format, FrameError, Framer, Limits};
 
@@ -26,6 +26,8 @@ pub struct Link {
     buffer: Vec<u8>,
     /// Where what has not been returned as packets begins.
     start: usize,
+    /// Where the packet is that was returned last.
+    last: Range<usize>,
     /// How much room the next read gets.
     room: usize,
     /// How long the buffer was when room was made.
@@ -67,6 +69,7 @@ impl Link {
             framer: recv.framer(limits),
             buffer: leftover,
             start: 0,
+            last: 0..0,
             room: LEAST_ROOM,
             offered: 0,
             timeout,
@@ -86,6 +89,7 @@ impl Link {
 
     /// Where the next read appends to, with room. Afterwards, [`heard`](Self::heard) must be called.
     pub fn space(&mut self) -> &mut Vec<u8> {
+        self.last = 0..0;
         let kept = self.buffer.len() - self.start;
         // Moving the rest of a packet to the front never moves more bytes than have been consumed before, so all
         // moves together cost no more than one per byte.
@@ -132,7 +136,18 @@ impl Link {
         };
         let packet = self.start + range.start..self.start + range.end;
         self.start = packet.end;
+        self.last = packet.clone();
         Ok(Some(&self.buffer[packet]))
+    }
+
+    /// Hands over the packet that was returned last, and nothing has been read since: the bytes, and where in them it is. It is
+    /// not moved for that, however large it is.
+    pub fn take_last_packet(&mut self) -> (Vec<u8>, Range<usize>) {
+        let place = std::mem::replace(&mut self.last, 0..0);
+        let rest = self.buffer.split_off(place.end);
+        let bytes = std::mem::replace(&mut self.buffer, rest);
+        (self.start, self.offered) = (0, self.buffer.len());
+        (bytes, place)
     }
 
     /// Bytes are being handed to the socket.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId, Value};
 
 pub use self::error::RequestError;
+use super::global::LONGEST_NAME;
 
 /// The function that makes a port on another node.
 pub const SPAWN: &str = "AnyEvent::MP::_spawn";
@@ -148,6 +149,13 @@ impl Request {
             Err(error) if error.is_malformed() => return Err(RequestError::Malformed(error)),
             Err(_) => return Err(RequestError::Name),
         };
+        if name.len() > LONGEST_NAME {
+            return Err(RequestError::TooLong {
+                request: "node port".into(),
+                argument: "request",
+                length: name.len(),
+            });
+        }
         Arguments { name, packet }.request()
     }
 
@@ -258,14 +266,15 @@ impl Arguments<'_, '_> {
         Ok(match &*self.name {
             "" => Request::Keepalive,
             "devnull" => Request::Devnull,
-            "mon0" => Request::Mon0(self.text("port")?),
+            "mon0" => Request::Mon0(self.name("port")?),
             "mon1" => Request::Mon1(self.text("port")?),
+            // Neither is kept, and monitors have to be told: here that a port of the sender has died, and there that there is none of that name.
             "kil0" => Request::Kil0 {
                 port: self.text("port")?,
                 reason: self.reason()?,
             },
             "kil1" => Request::Kil1 {
-                port: self.text("port")?,
+                port: self.name("port")?,
                 reason: self.reason()?,
             },
             "snd" => Request::Snd {
@@ -273,7 +282,7 @@ impl Arguments<'_, '_> {
                 msg: self.rest()?,
             },
             "can" => Request::Can {
-                request: self.text("request")?,
+                request: self.name("request")?,
                 to: self.port_id("receiver")?,
                 msg: self.rest()?,
             },
@@ -292,15 +301,16 @@ impl Arguments<'_, '_> {
                 msg: self.rest()?,
             },
             ROOM => Request::Room {
-                port: self.text("port")?,
+                port: self.name("port")?,
                 token: self.number("token")?,
                 left: self.number("left")?,
             },
             CREDIT => Request::Credit {
-                port: self.text("port")?,
+                port: self.name("port")?,
                 token: self.number("token")?,
                 messages: self.optional_number("messages")?,
             },
+            // Monitors of the port have to be told why there is none: who makes ports looks at the names.
             SPAWN => Request::Spawn {
                 port: self.text("port")?,
                 function: self.text("function")?,
@@ -331,6 +341,19 @@ impl Arguments<'_, '_> {
     fn text(&mut self, argument: &'static str) -> Result<String, RequestError> {
         self.optional_text(argument)?
             .ok_or_else(|| self.missing(argument))
+    }
+
+    /// A text that may be kept, or told to others.
+    fn name(&mut self, argument: &'static str) -> Result<String, RequestError> {
+        let name = self.text(argument)?;
+        if name.len() > LONGEST_NAME {
+            return Err(RequestError::TooLong {
+                request: self.name.to_string(),
+                argument,
+                length: name.len(),
+            });
+        }
+        Ok(name)
     }
 
     fn port_id(&mut self, argument: &'static str) -> Result<PortId, RequestError> {

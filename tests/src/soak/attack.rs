@@ -1,6 +1,7 @@
 //! The misbehaving peer: sockets that speak for themselves, and know the secret.
 
 mod insiders;
+mod large;
 mod peer;
 mod strangers;
 
@@ -135,6 +136,12 @@ async fn attack(name: &str, target: &Target) -> Result<(), String> {
         "wrong-secret" => target.with(8, strangers::wrong_secret).await,
         "10000" => target.with(100, strangers::ten_thousand).await,
         "descriptors" => target.with(10, strangers::one_thousand).await,
+        "families" => target.with(2, large::families).await,
+        "watches" => target.with(2, large::watches).await,
+        "entries" => target.with(2, large::entries).await,
+        "odd" => target.with(2, large::odd).await,
+        "references" => target.with(2, large::references).await,
+        "large" => target.with(8, large::large).await,
         "storm" => target.with(16, insiders::storm).await,
         _ => return Err(format!("{name}: no such attack")),
     }

@@ -114,6 +114,7 @@ impl<'a> Stage<'a> {
                 beside: Latency::default(),
                 attacked: Latency::default(),
                 grown: 0,
+                memory: (0, 0),
                 blows: 0.0,
                 messages: 0,
                 newcomer: 0,
@@ -220,6 +221,7 @@ impl<'a> Stage<'a> {
         if !self.victim.runs() {
             self.fault("the victim has ended");
         }
+        self.outcome.memory = (self.before.0, system::resident(self.victim.id()));
         // Before the friends go, which is logged as well.
         let log = fs::read(&self.log).map_err(|error| error.to_string())?;
         drop(self.friends);

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub attacked: Latency,
     /// How much the victim's memory grew at most, in bytes.
     pub grown: u64,
+    /// What it was before the first attack, and is after the last.
+    pub memory: (u64, u64),
     /// What the attacker did, per second.
     pub blows: f64,
     /// Numbered messages that went both ways.
@@ -90,9 +92,11 @@ impl Outcome {
             name, what, memory, ..
         } = self.scenario;
         format!(
-            "| `{name}`: {what} | {:.0} | {} ({memory}) | {} | {} | {} | {calm:.2}x | {beside:.2}x, {most:.2}x | {} | {} | {} |",
+            "| `{name}`: {what} | {:.0} | {} | {} ({memory}) | {} | {} | {} | {} | {calm:.2}x | {beside:.2}x, {most:.2}x | {} | {} | {} |",
             self.blows,
+            self.memory.0 >> 20,
             self.grown >> 20,
+            self.memory.1 >> 20,
             self.calm,
             self.beside,
             self.attacked,
@@ -103,8 +107,8 @@ impl Outcome {
     }
 
     /// The head of that table.
-    pub const HEAD: &str = "| attack | blows per second | memory grown (bound), MiB | calls in calm, us | beside | under attack | to calm | to beside | slowest newcomer, ms | numbered messages | faults |\n\
-        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
+    pub const HEAD: &str = "| attack | blows per second | memory before, MiB | grown (bound) | after | calls in calm, us | beside | under attack | to calm | to beside | slowest newcomer, ms | numbered messages | faults |\n\
+        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 }
 
 /// The median, and what 99 % took at most.

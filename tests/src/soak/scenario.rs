@@ -135,6 +135,60 @@ pub const SCENARIOS: &[Scenario] = &[
             "cannot accept connections",
         )
     },
+    after(
+        200_000.0,
+        scenario(
+            "families",
+            "an entry in each of many families with long names",
+            96,
+            "max_db_bytes (8388608) reached",
+        ),
+    ),
+    after(
+        200_000.0,
+        scenario(
+            "watches",
+            "watches of families with long names",
+            96,
+            "max_db_bytes (8388608) reached",
+        ),
+    ),
+    after(
+        200_000.0,
+        scenario(
+            "entries",
+            "has entries set by a function of the node",
+            128,
+            "max_db_bytes (8388608) reached",
+        ),
+    ),
+    after(
+        100.0,
+        scenario(
+            "odd",
+            "requests of 20 million elements that make no sense",
+            512,
+            "max_packet_values",
+        ),
+    ),
+    after(
+        100.0,
+        scenario(
+            "references",
+            "45 MB of references to one list, in CBOR",
+            512,
+            "max_packet_values",
+        ),
+    ),
+    after(
+        500.0,
+        scenario(
+            "large",
+            "eight at once send packets of the largest size",
+            1024,
+            "evil",
+        ),
+    ),
     scenario("storm", "nodes that come and go", 64, "evil"),
     scenario("all", "half of these at once", 256, "evil"),
 ];

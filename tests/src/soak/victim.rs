@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use aemp::{Cx, Node, PortId, port, spawnable};
+use aemp::{Cx, DbError, Node, PortId, port, spawnable};
 use tokio::io::{AsyncReadExt, stdin};
 
 use super::{SECRET, system};
@@ -52,6 +52,15 @@ impl Prey {
 #[spawnable(name = "Soak::prey")]
 fn prey() -> Prey {
     Prey
+}
+
+/// Sets an entry for whoever asks.
+#[spawnable(name = "Soak::entry")]
+fn entry(cx: &mut Cx<'_>, key: String, value: String) -> Result<Prey, DbError> {
+    let by = cx.origin();
+    cx.node().db_set_for(&by, "entries", &key, value)?;
+    cx.kil(());
+    Ok(Prey)
 }
 
 /// Runs until its standard input ends. It prints where it listens, logs to standard error, and has that many descriptors at most, if any

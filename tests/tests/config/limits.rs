@@ -14,7 +14,7 @@ use crate::common::{Home, settings};
 fn every_limit_can_stand_in_the_file() {
     let home = Home::with(
         r#"{ "max_strangers": 1, "max_strangers_per_address": "2", "max_handshake_bytes": "20K",
-             "handshake_timeout": 1.5, "max_packet_bytes": "1 M", "max_packet_depth": 64,
+             "handshake_timeout": 1.5, "max_packet_bytes": "1 M", "max_packet_depth": 64, "max_packet_values": 65536,
              "max_queue_bytes": "1g", "max_requests_per_second": 7.0, "max_spawned_ports": 8,
              "max_monitors": 9, "max_port_queue": 12, "max_db_keys": 10, "max_db_bytes": 11,
              "allow": ["worker/*=My::*", "a,b=*"] }"#,
@@ -27,6 +27,7 @@ fn every_limit_can_stand_in_the_file() {
     assert_eq!(limits.handshake_timeout, Some(Duration::from_millis(1500)));
     assert_eq!(limits.packet().max_packet, 1 << 20);
     assert_eq!(limits.packet().max_depth, 64);
+    assert_eq!(limits.packet().max_values, 65_536);
     assert_eq!(limits.max_queue_bytes, 1 << 30);
     let (requests, ports) = (limits.max_requests_per_second, limits.max_spawned_ports);
     assert_eq!((requests, ports, limits.max_monitors), (7, 8, 9));
@@ -75,6 +76,7 @@ async fn what_is_wrong_is_said() {
             "a whole number, at least 512, perhaps with K, M or G",
         ),
         ("max_packet_depth", "2", "a whole number, at least 8"),
+        ("max_packet_values", "2", "a whole number, at least 512"),
     ] {
         let node = Node::builder().setting(key, value).start().await;
         assert_eq!(

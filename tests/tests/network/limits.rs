@@ -1,6 +1,7 @@
 //! Every limit is reached by somebody, who alone has to bear it: the log says who and which.
 
 mod connections;
+mod large;
 mod requests;
 
 use aemp::{Node, NodeBuilder, msg, snd};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::{NodeId, Value};
+use aemp::{NodeId, Value, db::DbEntry};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
@@ -27,19 +27,19 @@ pub(super) fn set_command() -> Command {
         .about("Set a key of a family")
         .long_about(
             "Sets a key. An entry goes with the node that it belongs to. Without --on that is the command's own: it runs, and the \
-             entry is there, until SIGINT or SIGTERM, or for as long as --for says; in the shell until that ends. With --on it is another node, which keeps the \
-             entry until `db del`, or until it stops: any node that `aemp run`, or a program that is an `aemp` command, runs.",
+             entry is there, until SIGINT or SIGTERM, or for as long as --for says; in the shell until that ends. With --on it is another node's: \
+             any node that `aemp run`, or a program that is an `aemp` command, runs. That node keeps it for this command, as long as that lasts, or until \
+             `db del`. What is to stay is set by the node itself: `aemp run services '[[\"Aemp::db_set\",\"lights\",\"kitchen\",\"on\"]]'`.",
         )
         .after_help(
-            "Examples:\n  aemp db set --on green/1 lights kitchen on\n  aemp db set --for 60 lights kitchen '{\"on\":true}'",
+            "Examples:\n  aemp db set --on green/1 --for 60 lights kitchen on\n  aemp db set --for 60 lights kitchen '{\"on\":true}'",
         )
-        .arg(on("The node that is to keep the entry"))
+        .arg(on("The node that is to have the entry"))
         .arg(
             Arg::new("for")
                 .long("for")
                 .value_name("SECONDS")
                 .value_parser(options::seconds)
-                .conflicts_with("on")
                 .help("End after so long"),
         )
         .arg(one("FAMILY", "The family's name"))
@@ -71,25 +71,31 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
         .map(|value| words::value("VALUE", value))
         .transpose()?;
     let value = value.unwrap_or_default();
-    if let Some(node) = matches.get_one::<String>("on") {
-        let node = words::node(node)?;
-        let args = vec![family.into(), key.into(), value];
-        return client::with(session, async |client| {
-            there(client, &node, DB_SET, args).await
-        });
-    }
+    let on = matches.get_one::<String>("on");
+    let on = on.map(|node| words::node(node)).transpose()?;
     let time = matches.get_one::<Duration>("for").copied();
     client::with(session, async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let set = client.node.db_set(&family, &key, value).map_err(failed)?;
-        let document = json!({ "family": family, "key": key, "node": client.node.id() });
+        let (node, entry) = match &on {
+            Some(node) => {
+                let args = vec![family.as_str().into(), key.as_str().into(), value];
+                run_there(client, node, DB_SET, args).await?;
+                (node, None)
+            }
+            None => {
+                let set = client.node.db_set(&family, &key, value).map_err(failed)?;
+                (client.node.id(), Some(set))
+            }
+        };
+        let document = json!({ "family": family, "key": key, "node": node });
         client
             .output
             .result(&document, &format!("{family} {key} is set"))?;
         if client.stays && time.is_none() {
             return Ok(Exit::Done);
         }
-        let _entry = set.guard();
+        // That of another node goes when this one goes.
+        let _entry = entry.map(DbEntry::guard);
         tokio::select! {
             () = tokio::time::sleep(time.unwrap_or_default()), if time.is_some() => {}
             () = signals.next() => {}
@@ -105,12 +111,21 @@ pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
         args.push(words::text("KEY", key)?.into());
     }
     client::with(session, async |client| {
-        there(client, &node, DB_DEL, args).await
+        run_there(client, &node, DB_DEL, args).await?;
+        client
+            .output
+            .result(&json!({ "node": node, "done": true }), "")?;
+        Ok(Exit::Done)
     })
 }
 
 /// Has a node run one of our init functions, whose port ends when it is done.
-async fn there(client: &Client<'_>, node: &NodeId, function: &str, args: Vec<Value>) -> Outcome {
+async fn run_there(
+    client: &Client<'_>,
+    node: &NodeId,
+    function: &str,
+    args: Vec<Value>,
+) -> Result<(), Failure> {
     let port = client.node.spawn(node.as_str(), function, args);
     let death = client.death(&port);
     let reason = client
@@ -119,8 +134,5 @@ async fn there(client: &Client<'_>, node: &NodeId, function: &str, args: Vec<Val
     if !reason.is_normal() {
         return Err(Failure::failed(format_args!("{node}: {reason}")));
     }
-    client
-        .output
-        .result(&json!({ "node": node, "done": true }), "")?;
-    Ok(Exit::Done)
+    Ok(())
 }

@@ -40,10 +40,18 @@ impl NodeBuilder {
         self.limit("max_packet_depth", levels)
     }
 
-    /// [`max_packet_bytes`](Self::max_packet_bytes) and [`max_packet_depth`](Self::max_packet_depth) at once.
+    /// How many values one packet may become when it is read: each text, key, list, map, and whatever has a type that can be anything, but not numbers
+    /// that are asked for as numbers ([`Limits::max_values`]). A connection that brings more is ended. Default: 1,048,576.
+    pub fn max_packet_values(self, values: usize) -> Self {
+        self.limit("max_packet_values", values)
+    }
+
+    /// [`max_packet_bytes`](Self::max_packet_bytes), [`max_packet_depth`](Self::max_packet_depth) and
+    /// [`max_packet_values`](Self::max_packet_values) at once.
     pub fn packet_limits(self, limits: Limits) -> Self {
         self.max_packet_bytes(limits.max_packet)
             .max_packet_depth(limits.max_depth)
+            .max_packet_values(limits.max_values)
     }
 
     /// How many bytes may wait to be written to one other node. Above it the connection is given up, which its

@@ -7,7 +7,7 @@ use aemp_codec::{NodeId, Value};
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
     dirty::changed,
-    known::{Keys, Message, Monitor, note},
+    known::{Keys, Message, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
 };
@@ -30,7 +30,7 @@ impl Global {
             GlobalRequest::Monitor(family) => self.add_monitor(now, from, family),
             GlobalRequest::Unmonitor(family) => {
                 if let Some(known) = self.known.get_mut(from) {
-                    known.monitors.remove(&family);
+                    known.unwatch(&family);
                 }
                 self.remove_monitor(&family, from);
             }
@@ -42,7 +42,7 @@ impl Global {
     }
 
     /// What a request costs beyond itself, in ordinary requests: for the entries that it brings, or asks for.
-    pub(in crate::proto) fn cost(&self, request: &GlobalRequest) -> u64 {
+    pub(in crate::proto) fn cost(&self, request: &GlobalRequest, odd: usize) -> u64 {
         const ENTRIES: usize = 16;
         let entries = match request {
             GlobalRequest::Slave(Some(database)) | GlobalRequest::Set(database) => {
@@ -54,7 +54,7 @@ impl Global {
             }
             _ => 0,
         };
-        (entries / ENTRIES) as u64
+        ((entries + odd) / ENTRIES) as u64
     }
 
     fn is_global(&self) -> bool {
@@ -242,11 +242,7 @@ impl Global {
         };
         let nodes = self.monitors.entry(Arc::clone(&family)).or_default();
         nodes.insert(from.clone());
-        let monitor = Monitor {
-            fresh: true,
-            ..Monitor::default()
-        };
-        known.monitors.insert(family, monitor);
+        known.watch(family);
         self.due.insert(from.clone());
     }
 

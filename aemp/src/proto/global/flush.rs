@@ -12,7 +12,7 @@ use super::{
     pending::Ask,
     shards::Shards,
 };
-use crate::proto::{Time, mesh::Level, queue::weight};
+use crate::proto::{Time, mesh::Level, queue::weight, weigh::kept};
 
 impl Global {
     /// Sends what there is to be sent. The nodes that have enough for now are returned; they have to be
@@ -163,11 +163,12 @@ impl Global {
             }),
             Message::Reply { what, family, id } => {
                 let mut answer = what.reply(self.shards.family(family));
-                let size = weight(&answer);
-                if size > way.most() {
+                let (size, values) = (weight(&answer), kept(&answer).values);
+                if size > way.most() || values > way.most_values() {
                     // Whoever asks should not have to wait for what cannot come.
-                    let text =
-                        format!("family {family} is too large for one packet: about {size} bytes");
+                    let text = format!(
+                        "family {family} is too large for one packet: about {size} bytes, {values} values"
+                    );
                     way.odd
                         .push(format!("{} from {}: {text}", what.request(), way.node));
                     answer = text.into();

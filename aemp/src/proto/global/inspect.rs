@@ -45,6 +45,7 @@ impl Global {
             .chain(self.keep.nodes())
             .chain(self.released.keys())
             .chain(self.monitors.values().flatten())
+            .chain(self.lent.borrowers())
             .chain(lists.iter().flatten())
             .filter(|node| **node != self.node)
             .cloned()

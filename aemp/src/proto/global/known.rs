@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use aemp_codec::{NodeId, Value};
 use indexmap::IndexSet;
 
-use super::dirty::{Dirty, DirtyFamilies};
+use super::{
+    dirty::{Dirty, DirtyFamilies},
+    quota::size_of_watch,
+};
 
 /// Keys, by family.
 pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
@@ -31,8 +34,31 @@ pub(super) struct Known {
     pub(super) ours: DirtyFamilies,
     /// The families that it watches.
     pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
+    /// What these take, about: it counts in what the node may have of the database.
+    pub(super) watched_bytes: usize,
     /// What it had set as a slave when it became global, and has not set since.
     pub(super) stale: Keys,
+}
+
+impl Known {
+    /// It watches a family from now on, or anew.
+    pub(super) fn watch(&mut self, family: Arc<str>) {
+        let monitor = Monitor {
+            fresh: true,
+            ..Monitor::default()
+        };
+        let bytes = size_of_watch(&family);
+        if self.monitors.insert(family, monitor).is_none() {
+            self.watched_bytes += bytes;
+        }
+    }
+
+    /// It watches a family no longer.
+    pub(super) fn unwatch(&mut self, family: &str) {
+        if self.monitors.remove(family).is_some() {
+            self.watched_bytes -= size_of_watch(family);
+        }
+    }
 }
 
 /// A family that a slave watches.
@@ -63,15 +89,17 @@ pub(super) enum Message {
     },
 }
 
-/// Adds a key.
-pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) {
+/// Adds a key; whether it is the first of its family.
+pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) -> bool {
     match keys.get_mut(&**family) {
         Some(keys) => {
             keys.insert(Arc::clone(key));
+            false
         }
         None => {
             let family = Arc::clone(family);
             keys.insert(family, IndexSet::from([Arc::clone(key)]));
+            true
         }
     }
 }

@@ -48,6 +48,13 @@ impl Local {
         Some((name, key, value))
     }
 
+    /// The names that an entry is known by, if there is one.
+    pub(super) fn entry(&self, family: &str, key: &str) -> Option<(&Arc<str>, &Arc<str>)> {
+        let (family, entries) = self.families.get_key_value(family)?;
+        let (key, _) = entries.get_key_value(key)?;
+        Some((family, key))
+    }
+
     pub(super) fn family(&self, family: &str) -> Option<&Entries> {
         self.families.get(family)
     }

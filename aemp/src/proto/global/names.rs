@@ -7,6 +7,9 @@ pub const LISTENERS: &str = "'l";
 /// The family of global nodes: a node ID's value is null.
 pub const GLOBALS: &str = "'g";
 
+/// How long names are at most that nodes give each other, in bytes: of families, ports, functions and nodes. Keys are as long as they like.
+pub const LONGEST_NAME: usize = 255;
+
 /// Why something is not the name of a family or a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -24,6 +27,9 @@ pub enum NameError {
         /// Whether it is the first.
         first: bool,
     },
+    /// A family's name is too long.
+    #[error("the name of a database family must not be longer than 255 bytes, this one has {0}")]
+    LongFamily(usize),
     /// A key is empty.
     #[error("database family {family:?}: a key must not be empty")]
     NoKey {
@@ -32,7 +38,7 @@ pub enum NameError {
     },
 }
 
-/// Checks the name of a family that a user may change: `[A-Za-z][A-Za-z0-9_:]*`.
+/// Checks the name of a family that a user may change: `[A-Za-z][A-Za-z0-9_:]*`, at most 255 bytes.
 ///
 /// ```
 /// use aemp::proto::global::check_family;
@@ -49,6 +55,9 @@ pub enum NameError {
 /// [`NameError`], which says what is wrong. The protocol's own families (`'l`, `'g`) are no names that a user may
 /// change.
 pub fn check_family(family: &str) -> Result<(), NameError> {
+    if family.len() > LONGEST_NAME {
+        return Err(NameError::LongFamily(family.len()));
+    }
     let mut characters = family.chars();
     let first = characters.next().ok_or(NameError::NoFamily)?;
     let wrong = |found, first| NameError::Family {
@@ -110,6 +119,7 @@ mod tests {
             assert!(check_family(family).is_err(), "{family}");
         }
         assert!(check_readable("'l").is_ok() && check_readable("'x").is_err());
+        assert!(check_family(&"a".repeat(255)).is_ok() && check_family(&"a".repeat(256)).is_err());
     }
 
     #[test]

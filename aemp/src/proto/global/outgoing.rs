@@ -6,7 +6,7 @@ use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use serde::{Serialize, Serializer};
 
 use super::dirty::Dirty;
-use crate::proto::queue::weight;
+use crate::proto::{queue::weight, weigh::kept};
 
 /// About how many bytes of entries go into one packet, where the limits allow that much.
 const CHUNK: usize = 256 << 10;
@@ -23,8 +23,8 @@ pub(in crate::proto) trait Outgoing {
         write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<usize, EncodeError>;
 
-    /// How many bytes a packet to the node, and all that is queued for it, may have.
-    fn limit(&mut self, node: &NodeId) -> usize;
+    /// How many bytes a packet to the node, and all that is queued for it, may have; and how many values a packet.
+    fn limit(&mut self, node: &NodeId) -> (usize, usize);
 }
 
 /// The way to one node.
@@ -32,6 +32,7 @@ pub(super) struct Way<'a, O> {
     out: &'a mut O,
     pub(super) node: &'a NodeId,
     limit: usize,
+    max_values: usize,
     /// What the database has queued since it last heard that all has been written.
     pub(super) queued: usize,
     /// What could not be sent.
@@ -40,8 +41,10 @@ pub(super) struct Way<'a, O> {
 
 impl<'a, O: Outgoing> Way<'a, O> {
     pub(super) fn new(out: &'a mut O, node: &'a NodeId, queued: usize) -> Self {
+        let (limit, max_values) = out.limit(node);
         Self {
-            limit: out.limit(node),
+            limit,
+            max_values,
             out,
             node,
             queued,
@@ -58,6 +61,11 @@ impl<'a, O: Outgoing> Way<'a, O> {
     /// How large something may be that cannot be told in parts.
     pub(super) fn most(&self) -> usize {
         self.limit - self.limit / 4
+    }
+
+    /// How many values may be in something that cannot be told in parts.
+    pub(super) fn most_values(&self) -> usize {
+        self.max_values - self.max_values / 4
     }
 
     fn chunk(&self) -> usize {
@@ -81,17 +89,20 @@ impl<'a, O: Outgoing> Way<'a, O> {
         value: impl Fn(&str) -> Option<&'v Value>,
     ) {
         while !keys.is_empty() && !self.is_full() {
-            let (mut set, mut del, mut size) = (Vec::new(), Vec::new(), 0);
+            let (mut set, mut del, mut size) = (Vec::new(), Vec::new(), Size::default());
             for key in keys.keys() {
-                size += 4 + key.len();
                 match value(key) {
                     Some(value) => {
-                        size += weight(value);
+                        size.add(key, Some(value));
                         set.push((&**key, value));
                     }
-                    None => del.push(&**key),
+                    None => {
+                        size.add(key, None);
+                        del.push(&**key);
+                    }
                 }
-                if size >= self.chunk() {
+                // The largest that comes behind fits as well.
+                if size.bytes >= self.chunk() || size.values >= self.max_values / 4 {
                     break;
                 }
             }
@@ -134,12 +145,16 @@ impl<'a, O: Outgoing> Way<'a, O> {
         first: &Families<'_>,
         all: &Families<'_>,
     ) -> bool {
-        let size: usize = all.iter().map(|(_, entries)| size_of(entries)).sum();
+        let mut size = Size::default();
+        for (_, entries) in all {
+            size.add_all(entries);
+        }
         let write = |packet: &mut PacketWriter<'_>, families: &Families<'_>| {
             packet.str(request)?;
             packet.arg(&Whole(families))
         };
-        if size < self.chunk() && self.send(|packet| write(packet, all)).is_ok() {
+        let small = size.bytes < self.chunk() && size.values + all.len() < self.most_values();
+        if small && self.send(|packet| write(packet, all)).is_ok() {
             return true;
         }
         // Addresses can be expressed in every format.
@@ -159,7 +174,9 @@ impl<'a, O: Outgoing> Way<'a, O> {
                 packet.arg(&Map(entries))
             }
         };
-        let small = size_of(entries) < self.most();
+        let mut size = Size::default();
+        size.add_all(entries);
+        let small = size.bytes < self.most() && size.values < self.most_values();
         if small && self.send(|packet| write(packet, entries)).is_ok() {
             return true;
         }
@@ -193,9 +210,24 @@ impl Serialize for Whole<'_> {
     }
 }
 
-fn size_of(entries: &[Set<'_>]) -> usize {
-    let size = |(key, value): &Set<'_>| 4 + key.len() + weight(value);
-    entries.iter().map(size).sum()
+/// What entries are in a packet.
+#[derive(Debug, Default)]
+struct Size {
+    bytes: usize,
+    values: usize,
+}
+
+impl Size {
+    fn add(&mut self, key: &str, value: Option<&Value>) {
+        self.bytes += 4 + key.len() + value.map_or(0, weight);
+        self.values += 1 + value.map_or(0, |value| kept(value).values);
+    }
+
+    fn add_all(&mut self, entries: &[Set<'_>]) {
+        for (key, value) in entries {
+            self.add(key, Some(value));
+        }
+    }
 }
 
 /// How the three places that changes go to write them (REFERENCE.md, "Database").

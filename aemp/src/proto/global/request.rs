@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use aemp_codec::{Map, NodeId, Value};
 use thiserror::Error;
 
+use super::names::{GLOBALS, LISTENERS, LONGEST_NAME};
+
 /// Entries of one family: keys and their values.
 pub type Pairs = Vec<(Arc<str>, Value)>;
 
@@ -108,13 +110,45 @@ pub enum GlobalRequestError {
 }
 
 /// A request, and what was left out of it because it made no sense.
-pub type Parsed = (GlobalRequest, Vec<String>);
+pub type Parsed = (GlobalRequest, Odd);
+
+/// Parts of a request that make no sense. There may be any number of them, so only the first is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Odd {
+    /// How many.
+    pub count: usize,
+    /// What the first is.
+    pub first: String,
+}
+
+impl Odd {
+    fn add(&mut self, what: impl FnOnce() -> String) {
+        if self.count == 0 {
+            self.first = what();
+        }
+        self.count += 1;
+    }
+
+    /// Nothing if there are none.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        match self.count {
+            0 => None,
+            1 => Some(format!("{}: left out", self.first)),
+            count => Some(format!(
+                "{}: left out, and {} more like that",
+                self.first,
+                count - 1
+            )),
+        }
+    }
+}
 
 impl GlobalRequest {
     /// Makes sense of a request.
     ///
     /// Scalars stand for their text wherever a name is expected, and missing arguments for null. Parts of a database that make
-    /// no sense are left out and named.
+    /// no sense are left out and counted, and the first is named.
     ///
     /// # Errors
     ///
@@ -123,17 +157,85 @@ impl GlobalRequest {
         let mut arguments = Arguments {
             request,
             args: args.into_iter(),
-            odd: Vec::new(),
+            odd: Odd::default(),
         };
         let parsed = arguments.request()?;
         Ok((parsed, arguments.odd))
     }
 }
 
+impl GlobalRequest {
+    /// The same in pieces of so many entries, which do the same one after the other. What has to be taken as a whole is one piece.
+    #[must_use]
+    pub fn pieces(self, entries: usize) -> Vec<Self> {
+        match self {
+            Self::Update(update) => update.pieces(entries).map(Self::Update).collect(),
+            Self::Changes(update) => update.pieces(entries).map(Self::Changes).collect(),
+            Self::Set(database) => in_pieces(database, entries).map(Self::Set).collect(),
+            Self::Slave(Some(database)) => in_pieces(database, entries)
+                .map(|database| Self::Slave(Some(database)))
+                .collect(),
+            other => vec![other],
+        }
+    }
+}
+
+impl Update {
+    /// All that is set comes before all that is deleted. There is one piece at least.
+    fn pieces(self, entries: usize) -> impl Iterator<Item = Self> {
+        let Self { family, set, del } = self;
+        let is_empty = set.is_empty() && del.is_empty();
+        let name = Arc::clone(&family);
+        let set = chunks(set, entries).map(move |set| Self {
+            family: Arc::clone(&name),
+            set,
+            del: Vec::new(),
+        });
+        let name = Arc::clone(&family);
+        let del = chunks(del, entries).map(move |del| Self {
+            family: Arc::clone(&name),
+            set: Pairs::new(),
+            del,
+        });
+        let empty = is_empty.then(|| Self {
+            family,
+            ..Self::default()
+        });
+        set.chain(del).chain(empty)
+    }
+}
+
+fn chunks<T>(all: Vec<T>, most: usize) -> impl Iterator<Item = Vec<T>> {
+    let mut all = all.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: Vec<T> = all.by_ref().take(most).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+/// The parts of a database, of so many entries each; small families come together. There is one part at least.
+fn in_pieces(database: Database, most: usize) -> impl Iterator<Item = Database> {
+    let (mut pieces, mut last, mut room) = (Vec::new(), Database::new(), most);
+    for (family, entries) in database {
+        for chunk in chunks(entries, most) {
+            // A family costs as well.
+            let size = chunk.len() + 1;
+            if size > room && !last.is_empty() {
+                pieces.push(std::mem::take(&mut last));
+                room = most;
+            }
+            room = room.saturating_sub(size);
+            last.push((Arc::clone(&family), chunk));
+        }
+    }
+    pieces.push(last);
+    pieces.into_iter()
+}
+
 struct Arguments<'a> {
     request: &'a str,
     args: std::vec::IntoIter<Value>,
-    odd: Vec<String>,
+    odd: Odd,
 }
 
 impl Arguments<'_> {
@@ -154,7 +256,11 @@ impl Arguments<'_> {
             },
             "g_mon1" => GlobalRequest::Monitor(self.family()?),
             "g_mon0" => GlobalRequest::Unmonitor(self.family()?),
-            "g_chg1" => GlobalRequest::All(self.family()?, self.entries("contents")?),
+            "g_chg1" => {
+                let family = self.family()?;
+                let entries = self.entries(&family, "contents")?;
+                GlobalRequest::All(family, entries)
+            }
             "g_chg2" => GlobalRequest::Changes(self.update()?),
             other => return Err(GlobalRequestError::Unknown(other.into())),
         })
@@ -181,6 +287,9 @@ impl Arguments<'_> {
     fn family(&mut self) -> Result<Arc<str>, GlobalRequestError> {
         let value = self.next();
         match value.text() {
+            Some(text) if text.len() > LONGEST_NAME => {
+                Err(self.wrong("family", "a name of at most 255 bytes", &value))
+            }
             Some(text) if !text.is_empty() => Ok(text.as_ref().into()),
             _ => Err(self.wrong("family", "a name", &value)),
         }
@@ -214,27 +323,36 @@ impl Arguments<'_> {
     }
 
     fn update(&mut self) -> Result<Update, GlobalRequestError> {
+        let family = self.family()?;
         Ok(Update {
-            family: self.family()?,
-            set: self.entries("set keys")?,
+            set: self.entries(&family, "set keys")?,
             del: self.keys()?,
+            family,
         })
     }
 
-    fn entries(&mut self, argument: &'static str) -> Result<Pairs, GlobalRequestError> {
+    fn entries(
+        &mut self,
+        family: &str,
+        argument: &'static str,
+    ) -> Result<Pairs, GlobalRequestError> {
         match self.next() {
             Value::Null => Ok(Pairs::new()),
-            Value::Map(map) => Ok(self.pairs(map, argument)),
+            Value::Map(map) => Ok(self.pairs(map, longest_key(family), || argument.into())),
             other => Err(self.wrong(argument, "a map or null", &other)),
         }
     }
 
-    /// Without the empty key, which no entry can have.
-    fn pairs(&mut self, map: Map, what: &str) -> Pairs {
+    /// Without the empty key, which no entry can have, and without those that are too long.
+    fn pairs(&mut self, map: Map, longest: usize, what: impl Fn() -> String) -> Pairs {
         let mut pairs = Pairs::with_capacity(map.len());
         for (key, value) in map {
             if key.is_empty() {
-                self.odd.push(format!("the {what} have an empty key"));
+                self.odd.add(|| format!("the {} have an empty key", what()));
+            } else if key.len() > longest {
+                let length = key.len();
+                self.odd
+                    .add(|| format!("the {} have a key of {length} bytes", what()));
             } else {
                 pairs.push((key.into(), value));
             }
@@ -254,7 +372,7 @@ impl Arguments<'_> {
                 Some(text) => keys.push(text.as_ref().into()),
                 None => self
                     .odd
-                    .push(format!("one of the deleted keys is {}", describe(key))),
+                    .add(|| format!("one of the deleted keys is {}", describe(key))),
             }
         }
         Ok(keys)
@@ -272,17 +390,28 @@ impl Arguments<'_> {
         let mut database = Database::with_capacity(map.len());
         for (family, entries) in map {
             match entries {
+                _ if family.len() > LONGEST_NAME => self
+                    .odd
+                    .add(|| format!("a family's name is {} bytes long", family.len())),
                 Value::Map(entries) if !family.is_empty() => {
-                    let what = format!("entries of family {family:?}");
-                    let pairs = self.pairs(entries, &what);
+                    let what = || format!("entries of family {family:?}");
+                    let pairs = self.pairs(entries, longest_key(&family), what);
                     database.push((family.into(), pairs));
                 }
                 other => self
                     .odd
-                    .push(format!("family {family:?} is {}", describe(&other))),
+                    .add(|| format!("family {family:?} is {}", describe(&other))),
             }
         }
         Ok(Some(database))
+    }
+}
+
+/// How long keys of a family may be: those of the protocol's own are names of nodes.
+fn longest_key(family: &str) -> usize {
+    match family {
+        GLOBALS | LISTENERS => LONGEST_NAME,
+        _ => usize::MAX,
     }
 }
 
@@ -294,6 +423,8 @@ pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
 
 /// What a value is, for people.
 pub(super) fn describe(value: &Value) -> String {
+    const MOST: usize = 40;
+
     struct Short<'a>(&'a Value);
 
     impl fmt::Display for Short<'_> {
@@ -302,8 +433,15 @@ pub(super) fn describe(value: &Value) -> String {
                 Value::Null => f.write_str("missing"),
                 Value::Array(list) => write!(f, "a list of {}", list.len()),
                 Value::Map(map) => write!(f, "a map of {}", map.len()),
+                Value::Str(text) if text.len() > MOST => {
+                    let text: String = text.chars().take(MOST).collect();
+                    write!(f, "{text:?}...")
+                }
+                Value::Bytes(octets) if octets.len() > MOST => {
+                    write!(f, "{} octets", octets.len())
+                }
                 scalar => {
-                    let text: String = scalar.to_string().chars().take(40).collect();
+                    let text: String = scalar.to_string().chars().take(MOST).collect();
                     f.write_str(&text)
                 }
             }

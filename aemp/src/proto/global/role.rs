@@ -121,6 +121,7 @@ impl Global {
             self.remove_monitor(family, node);
         }
         self.released.remove(node);
+        self.take_back(node);
         match &self.role {
             Role::Global => self.forget_entries(now, node, known.global),
             Role::Slave(master) if master == node => {

@@ -11,7 +11,7 @@ use self::entry::{Entry, Known, Left};
 use super::{
     known::{Keys, note},
     names::{LISTENERS, is_own_key},
-    quota::{Held, size},
+    quota::{Held, size, size_of_family},
 };
 use crate::proto::Time;
 
@@ -98,6 +98,12 @@ impl Shards {
         owner.map(|owner| owner.held).unwrap_or_default()
     }
 
+    /// What a node has, if it has anything.
+    pub(super) fn held_by(&self, id: &NodeId) -> Held {
+        let place = self.places.get(id);
+        place.map(|place| self.held(*place)).unwrap_or_default()
+    }
+
     /// How many keys an owner has in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
@@ -137,7 +143,7 @@ impl Shards {
         value: Value,
     ) -> (Changed, Arc<str>, Arc<str>) {
         let ours = self.is_ours(place);
-        let new = Some(size(key, &value));
+        let new = Some(size(key, &value).bytes);
         let family = Arc::clone(self.known_family(family).unwrap_or(family));
         let entries = self.families.entry(Arc::clone(&family)).or_default();
         let mut entry = match entries.entry(Arc::clone(key)) {
@@ -164,7 +170,7 @@ impl Shards {
         };
         let was_ours = ours && entry.get().last(is_ours).is_some();
         let old = entry.get().last(|owner| owner == place);
-        let old = old.map(|old| size(&key, old));
+        let old = old.map(|old| size(&key, old).bytes);
         let (shown, known) = entry.get_mut().set(place, value);
         self.weigh(place, new, old);
         let changed = Changed {
@@ -358,8 +364,10 @@ impl Shards {
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
-        if let Some(owner) = self.owners[place as usize].as_mut() {
-            note(&mut owner.keys, family, key);
+        if let Some(owner) = self.owners[place as usize].as_mut()
+            && note(&mut owner.keys, family, key)
+        {
+            owner.held.bytes += size_of_family(family);
         }
     }
 
@@ -387,6 +395,9 @@ impl Shards {
         }
         if keys.is_empty() {
             owner.keys.remove(family);
+            owner.held.bytes -= size_of_family(family);
+        } else if is_sparse(keys.len(), keys.capacity()) {
+            keys.shrink_to(2 * keys.len());
         }
         self.drop_value(place, family, key)
     }
@@ -399,12 +410,14 @@ impl Shards {
             return false;
         };
         let old = entry.last(|owner| owner == place);
-        let old = old.map(|old| size(key, old));
+        let old = old.map(|old| size(key, old).bytes);
         let left = entry.remove(place);
         if matches!(left, Left::Nothing) {
             entries.swap_remove(key);
             if entries.is_empty() {
                 self.families.remove(family);
+            } else if is_sparse(entries.len(), entries.capacity()) {
+                entries.shrink_to(2 * entries.len());
             }
         }
         self.weigh(place, None, old);
@@ -414,6 +427,11 @@ impl Shards {
             Left::Nothing => true,
         }
     }
+}
+
+/// Whether a table has much more room than it needs, which nobody's quota counts.
+fn is_sparse(entries: usize, room: usize) -> bool {
+    room > 64 && entries < room / 8
 }
 
 fn gone(shown: bool, ours: bool) -> Changed {

@@ -2,6 +2,7 @@
 
 mod database;
 mod finding;
+mod memory;
 mod network;
 mod quotas;
 mod receivers;

@@ -10,7 +10,10 @@ use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 use super::{Level, Mesh, Output, Peers, conn::Phase};
 use crate::proto::{
     Time,
-    global::{Effect, GlobalRequest, GlobalRequestError, Outgoing, Query, QueryId, Role, WatchId},
+    global::{
+        Effect, GlobalRequest, GlobalRequestError, LendError, Outgoing, Parsed, Query, QueryId,
+        Role, WatchId,
+    },
     peer::{ConnId, Urge},
 };
 
@@ -32,26 +35,50 @@ impl<P: Peers> Mesh<P> {
     ) -> u64 {
         let mut cost = 0;
         for (name, args) in requests {
-            let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
-                break;
-            };
-            let from = from.clone();
-            match GlobalRequest::parse(&name, args) {
-                Ok((request, odd)) => {
-                    for text in odd {
-                        self.complain(
-                            now,
-                            Level::Warn,
-                            format!("{name} from {from}: {text}: left out"),
-                        );
-                    }
-                    cost += self.global.cost(&request);
-                    self.global.request(now, &from, request);
-                }
-                Err(error) => self.misunderstood(now, &from, &error),
-            }
+            cost += self.take_request(now, conn, &name, GlobalRequest::parse(&name, args));
         }
         self.settle(now);
+        cost
+    }
+
+    /// As [`global_requests`](Self::global_requests), for one that has been read already; or for a
+    /// [piece](GlobalRequest::pieces) of one, so that others can work with the mesh in between.
+    pub fn global_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let cost = self.take_request(now, conn, name, request);
+        self.settle(now);
+        cost
+    }
+
+    fn take_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
+            return 0;
+        };
+        let from = from.clone();
+        let (request, odd) = match request {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.misunderstood(now, &from, &error);
+                return 0;
+            }
+        };
+        if let Some(text) = odd.text() {
+            let text = format!("{name} from {from}: {text}");
+            self.complain(now, Level::Warn, text);
+        }
+        let cost = self.global.cost(&request, odd.count);
+        self.global.request(now, &from, request);
         cost
     }
 
@@ -66,6 +93,25 @@ impl<P: Peers> Mesh<P> {
     pub fn db_set(&mut self, now: Time, family: &str, key: &str, value: Value) {
         self.global.set(family, key, value);
         self.settle(now);
+    }
+
+    /// As [`db_set`](Self::db_set), because a connected node has asked for it: on that node's account, like what it sets
+    /// itself, and gone when it is.
+    ///
+    /// # Errors
+    ///
+    /// [`LendError`], which says what is in the way.
+    pub fn db_set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError> {
+        let set = self.global.set_for(now, by, family, key, value);
+        self.settle(now);
+        set
     }
 
     /// Deletes keys of a family from this node's part of the database.
@@ -300,10 +346,11 @@ impl<P: Peers> Outgoing for Line<'_, P> {
         Ok(queued)
     }
 
-    fn limit(&mut self, node: &NodeId) -> usize {
+    fn limit(&mut self, node: &NodeId) -> (usize, usize) {
         self.peers.with(node, |peer| {
             let limits = peer.limits();
-            limits.packet.max_packet.min(limits.max_queue_bytes)
+            let bytes = limits.packet.max_packet.min(limits.max_queue_bytes);
+            (bytes, limits.packet.max_values)
         })
     }
 }

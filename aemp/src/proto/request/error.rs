@@ -29,6 +29,17 @@ pub enum RequestError {
         /// Which.
         argument: &'static str,
     },
+    /// The name of a request, a port or a function is longer than
+    /// [`LONGEST_NAME`](crate::proto::global::LONGEST_NAME): there is none of that name.
+    #[error("{request}: the {argument} has {length} bytes, and names have at most 255")]
+    TooLong {
+        /// The request; empty if it is the name of the request.
+        request: String,
+        /// Which.
+        argument: &'static str,
+        /// How long it is.
+        length: usize,
+    },
     /// An argument is something that no value can hold.
     #[error("{request}: {source}")]
     Value {

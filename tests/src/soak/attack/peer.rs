@@ -40,10 +40,19 @@ pub(super) struct Peer {
 impl Peer {
     /// Logs in as the minimal client of the protocol, three lines, under an ID that has never been used.
     pub(super) async fn login(target: &Target, from: Ipv4Addr) -> io::Result<Self> {
+        Self::login_writing(target, from, "json").await
+    }
+
+    /// As one that writes another format.
+    pub(super) async fn login_writing(
+        target: &Target,
+        from: Ipv4Addr,
+        format: &str,
+    ) -> io::Result<Self> {
         let id = fresh_id();
         let (read, mut write) = connect(target, from).await?.into_split();
         let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
+        let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};{format}\n");
         write.write_all(lines.as_bytes()).await?;
         let mut read = BufReader::new(read);
         let handshake = async {

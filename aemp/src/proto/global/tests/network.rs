@@ -366,6 +366,20 @@ impl Network {
         self.settle();
     }
 
+    /// Sets a key for a node that has called.
+    pub(super) fn lend(
+        &mut self,
+        node: &str,
+        by: &str,
+        key: &str,
+        value: impl Into<Value>,
+    ) -> Result<(), String> {
+        let (now, by) = (self.now, id(by));
+        let set = self.mesh(node).db_set_for(now, &by, "f", key, value.into());
+        self.settle();
+        set.map_err(|error| error.to_string())
+    }
+
     pub(super) fn watch(&mut self, node: &str, family: &str) -> WatchId {
         let now = self.now;
         let watch = self.mesh(node).db_watch(now, family);

@@ -26,8 +26,8 @@ impl Outgoing for Out {
         Ok(self.size)
     }
 
-    fn limit(&mut self, _: &NodeId) -> usize {
-        64 << 20
+    fn limit(&mut self, _: &NodeId) -> (usize, usize) {
+        (64 << 20, 1 << 20)
     }
 }
 

@@ -1,0 +1,140 @@
+//! Large packets: what is read elsewhere than on the workers, where others wait for their turns.
+//!
+//! A packet of the largest size keeps a thread busy for a second, ten thousand times as long as a turn. The connection reads no
+//! further until it is done, so that the order stays what it is, and goes on writing. A node reads only some of them at a time: more would keep
+//! its processors from everybody else, and its memory.
+
+use std::{future::pending, ops::Range, pin::Pin, sync::Arc, time::Duration};
+
+use aemp_codec::{DecodeError, Format, Value};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit},
+    task::JoinHandle,
+};
+
+use super::Net;
+use crate::{
+    node::{remote::Remote, request::Brought},
+    proto::{global::GlobalRequest, peer::ConnId},
+};
+
+/// A packet of so many bytes is a large one: to read it takes some turns.
+pub(super) const LARGE: usize = 128 << 10;
+/// So many entries of the database are taken at a time, and then others may work with the mesh.
+const ENTRIES: usize = 2048;
+/// How long they may do so before the next are taken. A lock that is taken again at once is not let go of.
+const BREATH: Duration = Duration::from_micros(100);
+
+type Permit = Result<OwnedSemaphorePermit, AcquireError>;
+/// What it costs, or why it is malformed.
+type Read = Result<u64, DecodeError>;
+
+/// What a connection's last packet has to do with all this. Nothing more is read meanwhile.
+pub(super) enum Large {
+    /// Nothing.
+    No,
+    /// It waits for its turn.
+    Waits(Pin<Box<dyn Future<Output = Permit> + Send>>),
+    /// It is being read.
+    Runs(JoinHandle<Read>),
+}
+
+/// How it goes on.
+pub(super) enum Step {
+    /// The packet has its turn.
+    Turn(OwnedSemaphorePermit),
+    /// It has been read.
+    Done(Result<Read, String>),
+}
+
+impl Large {
+    pub(super) fn wait(net: &Net) -> Self {
+        let turns = Arc::clone(&net.0.large);
+        Self::Waits(Box::pin(turns.acquire_owned()))
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        matches!(self, Self::Runs(_))
+    }
+
+    /// Ready when it goes on. Nothing is lost if that is not waited for to the end.
+    pub(super) async fn next(&mut self) -> Step {
+        match self {
+            Self::Waits(turn) => match turn.await {
+                Ok(permit) => Step::Turn(permit),
+                // Nobody closes it.
+                Err(_) => pending().await,
+            },
+            Self::Runs(task) => Step::Done(match task.await {
+                Ok(read) => Ok(read),
+                Err(error) => Err(format!("a large packet was not read: {error}")),
+            }),
+            Self::No => pending().await,
+        }
+    }
+
+    /// Ready when nothing is being read any more.
+    pub(super) async fn end(&mut self) {
+        if let Self::Runs(task) = self {
+            // What became of it is of no interest any more.
+            let _ = task.await;
+        }
+        *self = Self::No;
+    }
+}
+
+/// A packet that is read on a thread of its own.
+pub(super) struct LargePacket {
+    pub(super) net: Net,
+    pub(super) remote: Arc<Remote>,
+    pub(super) format: Format,
+    pub(super) conn: ConnId,
+    pub(super) bytes: Vec<u8>,
+    /// Where in these it is.
+    pub(super) place: Range<usize>,
+}
+
+impl LargePacket {
+    pub(super) fn begin(self, permit: OwnedSemaphorePermit) -> Large {
+        let runtime = self.net.node().scheduler().runtime().clone();
+        Large::Runs(runtime.spawn_blocking(move || {
+            let read = self.read();
+            drop((self, permit));
+            read
+        }))
+    }
+
+    fn read(&self) -> Read {
+        let node = self.net.node();
+        let mut brought = Brought::over(self.conn);
+        {
+            let _scope = node.decoding();
+            let packet = &self.bytes[self.place.clone()];
+            let mut reader = self.format.reader(packet, node.limits())?;
+            node.deliver(&self.remote, &mut reader, &mut brought)?;
+        }
+        let requests = std::mem::take(&mut brought.for_mesh);
+        Ok(brought.cost + self.take(requests))
+    }
+
+    /// Has the mesh take what has been asked for, as many entries at a time as do not keep others waiting; what that costs.
+    fn take(&self, requests: Vec<(String, Vec<Value>)>) -> u64 {
+        let (net, conn) = (&self.net, self.conn);
+        let mut cost = 0;
+        for (name, args) in requests {
+            let (request, mut odd) = match GlobalRequest::parse(&name, args) {
+                Ok(parsed) => parsed,
+                Err(error) => {
+                    cost += net.ask(|mesh, now| mesh.global_request(now, conn, &name, Err(error)));
+                    continue;
+                }
+            };
+            for piece in request.pieces(ENTRIES) {
+                let parsed = Ok((piece, std::mem::take(&mut odd)));
+                cost += net.ask(|mesh, now| mesh.global_request(now, conn, &name, parsed));
+                std::thread::sleep(BREATH);
+            }
+        }
+        cost
+    }
+}
