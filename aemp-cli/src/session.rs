@@ -33,11 +33,21 @@ impl Session {
         }
     }
 
-    /// The configuration file.
-    pub(crate) fn file(&mut self) -> Result<&mut ConfigFile, Failure> {
+    /// The configuration file, with what has been configured already.
+    pub(crate) fn file(&mut self) -> Result<&ConfigFile, Failure> {
         let file = match self.file.take() {
             Some(file) => file,
             None => ConfigFile::load_default(&Environment::process())?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// The configuration file, to be changed: other commands that change it wait until it is [saved](Self::save).
+    pub(crate) fn change(&mut self) -> Result<&mut ConfigFile, Failure> {
+        let file = match self.file.take() {
+            // What is there now may be another one than was read.
+            Some(file) if file.is_changed() || file.is_locked() => file,
+            _ => ConfigFile::lock(ConfigFile::default_path(&Environment::process())?)?,
         };
         Ok(self.file.insert(file))
     }

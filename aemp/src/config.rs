@@ -30,6 +30,7 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod lock;
 mod node_id;
 mod parse;
 mod permit;

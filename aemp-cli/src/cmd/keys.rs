@@ -35,7 +35,7 @@ pub(crate) fn gensecret(session: &mut Session, _matches: &ArgMatches) -> Outcome
 
 pub(super) fn set(session: &mut Session, key: &str, value: Value) -> Result<(), Failure> {
     let profile = session.profile();
-    let set = session.file()?.set(profile.as_deref(), key, value);
+    let set = session.change()?.set(profile.as_deref(), key, value);
     Ok(set?)
 }
 

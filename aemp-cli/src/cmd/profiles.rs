@@ -34,7 +34,7 @@ pub(crate) fn profile_command() -> Command {
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
-    let created = session.file()?.create_profile(&name);
+    let created = session.change()?.create_profile(&name);
     created?;
     session.enter(name);
     Ok(Exit::Done)
@@ -51,7 +51,7 @@ pub(crate) fn delete_command() -> Command {
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
-    let deleted = session.file()?.delete_profile(&name);
+    let deleted = session.change()?.delete_profile(&name);
     if !deleted? {
         session
             .output

@@ -30,7 +30,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         }),
         Entry::new(section, delete_command(key), |session, _| {
             let profile = session.profile();
-            let deleted = session.file()?.delete(profile.as_deref(), key.name);
+            let deleted = session.change()?.delete(profile.as_deref(), key.name);
             deleted?;
             Ok(Exit::Done)
         })
@@ -193,7 +193,7 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
         _ => words::value(name, word(matches, name))?,
     };
     let profile = session.profile();
-    let set = session.file()?.set(profile.as_deref(), key.name, value);
+    let set = session.change()?.set(profile.as_deref(), key.name, value);
     set?;
     Ok(Exit::Done)
 }
@@ -225,7 +225,7 @@ fn certificate(file: &str, with_key: bool) -> Result<Value, Failure> {
 fn add(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let item = element(matches, key)?;
     let profile = session.profile();
-    let added = session.file()?.add(profile.as_deref(), key.name, item);
+    let added = session.change()?.add(profile.as_deref(), key.name, item);
     added?;
     Ok(Exit::Done)
 }
@@ -234,7 +234,7 @@ fn remove(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let item = element(matches, key)?;
     let profile = session.profile();
     let shown = item.to_string();
-    let removed = session.file()?.remove(profile.as_deref(), key.name, item);
+    let removed = session.change()?.remove(profile.as_deref(), key.name, item);
     if !removed? {
         session
             .output

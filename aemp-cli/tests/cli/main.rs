@@ -1,6 +1,7 @@
 //! Transcripts of the command at work: what is typed, and what it prints. To accept what has changed:
 //! `TRYCMD=overwrite cargo test -p aemp-cli --test cli`.
 
+mod changes;
 mod foreign;
 mod generated;
 mod processes;
