@@ -14,7 +14,7 @@ use crate::{
     Exit,
     cli::{self, rest},
     failure::{Failure, Outcome},
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     words,
 };
@@ -157,5 +157,5 @@ fn print(output: &Output, map: &Map) -> Result<(), Failure> {
     let format = serde_json::ser::PrettyFormatter::with_indent(b"   ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, format);
     map.serialize(&mut serializer).map_err(Failure::failed)?;
-    output::line(&String::from_utf8_lossy(&text))
+    output::line(&Text::lines(&String::from_utf8_lossy(&text)))
 }

@@ -65,13 +65,11 @@ impl NodeBuilder {
     fn remark_file(&self, file: &ConfigFile) {
         let path = file.path().display();
         if self.config_file.is_some() && !file.path().exists() {
-            crate::guard::log(|| tracing::info!("{path}: there is no such configuration file"));
+            crate::log::info!("{path}: there is no such configuration file");
         } else if let Some(profile) = &self.profile
             && matches!(file.profile(profile), Ok(None))
         {
-            crate::guard::log(|| {
-                tracing::info!("{path}: there is no profile {profile:?}, only the top level counts")
-            });
+            crate::log::info!("{path}: there is no profile {profile:?}, only the top level counts");
         }
     }
 
@@ -89,11 +87,9 @@ impl NodeBuilder {
         let binds = settings.binds.as_deref().unwrap_or_default();
         let none = secret.is_none() && settings.cert.is_none();
         if none && !(binds.is_empty() && settings.seeds.is_empty()) {
-            crate::guard::log(|| {
-                tracing::warn!(
-                    "secret: there is none, and no cert, so that no connection is possible"
-                )
-            });
+            crate::log::warning!(
+                "secret: there is none, and no cert, so that no connection is possible"
+            );
         }
         tls::check(settings)?;
         Ok(NetConfig {
@@ -163,10 +159,10 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 /// What is worth a word, but no reason not to start.
 fn remark(settings: &Settings) {
     for place in &settings.unknown {
-        crate::guard::log(|| tracing::warn!("{place}: there is no such key"));
+        crate::log::warning!("{place}: there is no such key");
     }
     if settings.eval.is_some() {
-        crate::guard::log(|| tracing::warn!("eval: Perl code is not run by this implementation"));
+        crate::log::warning!("eval: Perl code is not run by this implementation");
     }
 }
 

@@ -14,18 +14,16 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
         return Err(setting("require_tls", problem.into()));
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
-        crate::guard::log(|| {
-            tracing::warn!(
-                "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
-            )
-        });
+        crate::log::warning!(
+            "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
+        );
     }
     for (key, is_set) in [
         ("ca", settings.ca.is_some()),
         ("verify_nodeid", settings.verify_node_id),
     ] {
         if is_set && settings.cert.is_none() {
-            crate::guard::log(|| tracing::warn!("{key}: it means nothing without `cert`"));
+            crate::log::warning!("{key}: it means nothing without `cert`");
         }
     }
     Ok(())
