@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use aemp::Shown;
+use aemp::{Shown, config::ConfigFile};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -188,6 +188,16 @@ impl Output {
     pub(crate) fn waiting(&self, text: &str) {
         if io::stderr().is_terminal() {
             self.note(text);
+        }
+    }
+
+    /// Tells of a file with secrets that others can read, if nobody has done so.
+    pub(crate) fn exposure(&self, file: &ConfigFile) {
+        // Otherwise the node that is started with it logs it.
+        if !self.json
+            && let Some(exposure) = file.exposure()
+        {
+            self.note(&format!("warning: {exposure}"));
         }
     }
 

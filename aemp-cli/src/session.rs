@@ -1,10 +1,10 @@
 //! What the commands of one command line share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
 
-use crate::{client::Kept, failure::Failure, options::Options, output::Output};
+use crate::{client::Kept, failure::Failure, input::Input, options::Options, output::Output};
 
 /// The options, where results go, and the configuration file, if a command has asked for it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Session {
     profile: Option<String>,
     /// Profiles that may have been changed.
     touched: BTreeSet<String>,
+    /// What standard input has said for commands that take `-` for it, in their order.
+    pub(crate) input: VecDeque<Input>,
     /// A client that is in the network already.
     pub(crate) kept: Option<Kept>,
 }
@@ -29,6 +31,7 @@ impl Session {
             output,
             file: None,
             profile,
+            input: VecDeque::new(),
             kept: None,
         }
     }
@@ -39,6 +42,7 @@ impl Session {
             Some(file) => file,
             None => ConfigFile::load_default(&Environment::process())?,
         };
+        self.output.exposure(&file);
         Ok(self.file.insert(file))
     }
 
@@ -71,6 +75,7 @@ impl Session {
         if !file.save()? {
             return Ok(());
         }
+        self.output.exposure(file);
         for profile in &self.touched {
             let settings = Settings::resolve(&Sources {
                 file: Some(file),

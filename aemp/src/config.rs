@@ -27,6 +27,7 @@ mod address;
 mod edit;
 mod environment;
 mod error;
+mod exposure;
 mod file;
 mod key;
 mod layers;

@@ -80,10 +80,9 @@ fn environment(session: &Session) -> Environment {
     let process = process.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let options = &session.options;
     let seeds = (!options.seeds.is_empty()).then(|| options.seeds.join(","));
-    let named = [
-        ("AEMP_SEEDS", seeds),
-        ("AEMP_SECRET", options.secret.clone()),
-    ];
+    let secret = options.secret.as_ref();
+    let secret = secret.map(|secret| secret.text().to_owned());
+    let named = [("AEMP_SEEDS", seeds), ("AEMP_SECRET", secret)];
     let named = named
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));

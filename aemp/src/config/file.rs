@@ -8,7 +8,7 @@ use std::{
 use aemp_codec::{Map, Value};
 
 use super::{
-    ConfigError, Environment, Place, Position,
+    ConfigError, Environment, Place, Position, exposure,
     lock::{self, Hold},
     parse::{self, Fault},
     places::Places,
@@ -198,6 +198,15 @@ impl ConfigFile {
         self.saved = self.map.clone();
         self.octets = Some(text.into_bytes());
         Ok(true)
+    }
+
+    /// A warning with the command that mends it, if others than its owner can read secrets in the file, or in the copy beside it: **once for each file
+    /// in a process**, by whoever asks first. A node that is started with the file logs it.
+    ///
+    /// On systems without permissions as Unix has them there is none.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        exposure::first(&self.path, &self.saved)
     }
 
     /// The error that the value at `path` is something else than expected.

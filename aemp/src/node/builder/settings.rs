@@ -86,7 +86,7 @@ impl NodeBuilder {
         self.setting("nodeid", id.into())
     }
 
-    /// The secret that all nodes of the network share; without it, connections need TLS ([`cert`](Self::cert)). Reference nodes take it as Latin-1: keep to ASCII.
+    /// The secret that all nodes of the network share; without it, connections need TLS ([`cert`](Self::cert)). A node with binds, seeds or addresses and neither does not start. Reference nodes take it as Latin-1: keep to ASCII.
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
@@ -197,7 +197,8 @@ impl NodeBuilder {
         self.setting("framing_format", names.collect::<Value>())
     }
 
-    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`.
+    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`. `cleartext` gives the secret
+    /// away to whoever answers at a seed's address, which is warned of at the start.
     pub fn auth_offer(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_offer", names(methods))
     }

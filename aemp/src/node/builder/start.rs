@@ -57,6 +57,9 @@ impl NodeBuilder {
         remark(&settings);
         if let Some(file) = &file {
             self.remark_file(file);
+            if let Some(exposure) = file.exposure() {
+                crate::log::warning!("{exposure}");
+            }
         }
         Ok(settings)
     }
@@ -85,10 +88,13 @@ impl NodeBuilder {
         let secret = settings.secret.clone();
         let secret = secret.filter(|secret: &Secret| !secret.is_empty());
         let binds = settings.binds.as_deref().unwrap_or_default();
-        let none = secret.is_none() && settings.cert.is_none();
-        if none && !(binds.is_empty() && settings.seeds.is_empty()) {
+        let lonely = binds.is_empty() && settings.seeds.is_empty() && self.addresses.is_empty();
+        if !lonely && secret.is_none() && !tls::is_possible(settings) {
+            return Err(setting("secret", no_secret(settings)));
+        }
+        if settings.auth_offer.contains(&Method::Cleartext) {
             crate::log::warning!(
-                "secret: there is none, and no cert, so that no connection is possible"
+                "auth_offer: with cleartext in it, this node gives its secret away to whoever answers at the address of a seed"
             );
         }
         tls::check(settings)?;
@@ -144,6 +150,18 @@ impl NodeBuilder {
     }
 }
 
+/// Why a node without a secret, and without TLS, is not started.
+fn no_secret(settings: &Settings) -> String {
+    let cert = match settings.cert.is_some() {
+        true => "`cert` is of no use, as this program is built without TLS",
+        false => "no `cert`",
+    };
+    format!(
+        "there is none, and {cert}, so that no connection would be possible: name the network's secret (`aemp setsecret`, \
+         $AEMP_SECRET where a file is used, NodeBuilder::secret), or have no seeds, addresses and binds"
+    )
+}
+
 pub(super) fn setting(setting: &'static str, problem: String) -> StartError {
     StartError::Setting { setting, problem }
 }
@@ -160,6 +178,11 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 fn remark(settings: &Settings) {
     for place in &settings.unknown {
         crate::log::warning!("{place}: there is no such key");
+    }
+    for (place, name) in &settings.unknown_methods {
+        crate::log::warning!(
+            "{place}: the authentication method {name:?} is unknown here, and passed over"
+        );
     }
     if settings.eval.is_some() {
         crate::log::warning!("eval: Perl code is not run by this implementation");

@@ -3,6 +3,11 @@
 use super::start::setting;
 use crate::{StartError, config::Settings};
 
+/// Whether there can be connections in TLS. A certificate is needed for that at both ends, whatever methods they allow.
+pub(super) fn is_possible(settings: &Settings) -> bool {
+    cfg!(feature = "tls") && settings.cert.is_some()
+}
+
 /// What cannot be had together.
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && !cfg!(feature = "tls") {
