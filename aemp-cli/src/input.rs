@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, Read},
+    io::{self, IsTerminal, Read, Write},
 };
 
 use clap::ArgMatches;
@@ -54,6 +54,12 @@ pub(crate) fn of(matches: &ArgMatches) -> Result<Option<Input>, Failure> {
 
 /// The first line: others may be for other commands.
 fn secret() -> Result<Input, Failure> {
+    if io::stdin().is_terminal() {
+        let _ = writeln!(
+            io::stderr(),
+            "type the secret, which is shown, in one line:"
+        );
+    }
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(failed)?;
     let text = line.strip_suffix('\n').unwrap_or(&line);

@@ -92,7 +92,7 @@ async fn with_a_file_the_node_listens_everywhere_unless_told_otherwise() {
         node.stop().await;
         listeners
     };
-    let everywhere = listeners(Node::builder().bind("*")).await;
+    let everywhere = listeners(Node::builder().secret(SECRET).bind("*")).await;
     assert_eq!(listeners(at(&home)).await.len(), 0);
     assert_eq!(listeners(at(&home).profile("worker")).await.len(), 1);
     assert_eq!(
