@@ -7,6 +7,7 @@ use crate::{
     client::Kept,
     cmd::{self, Entry, Section},
     failure::{Failure, Outcome},
+    input,
     options::{self, Options},
     output::{Color, Output},
     session::Session,
@@ -43,6 +44,36 @@ struct Step {
     matches: ArgMatches,
 }
 
+/// What is wrong with a command line.
+enum Fault {
+    Words(clap::Error),
+    Other(Failure),
+}
+
+impl From<clap::Error> for Fault {
+    fn from(error: clap::Error) -> Self {
+        Self::Words(error)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl Fault {
+    fn tell(&self, json: bool) -> Exit {
+        match self {
+            Self::Words(error) => tell(error, json),
+            Self::Other(failure) => {
+                Output::new(json, Color::Auto).failure(failure);
+                failure.exit
+            }
+        }
+    }
+}
+
 /// Understands the whole chain, then does what it says. Nothing is done if a part of it is wrong.
 pub(crate) fn run(words: Vec<String>) -> Exit {
     let color = options::color_of(&words);
@@ -51,7 +82,7 @@ pub(crate) fn run(words: Vec<String>) -> Exit {
     let mut options = Options::default();
     let steps = match parse(&entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return tell(&error, options.json || json),
+        Err(error) => return error.tell(options.json || json),
     };
     let output = Output::new(options.json, options.color);
     told(&entries, &steps, &mut Session::new(options, output))
@@ -71,7 +102,7 @@ pub(crate) fn line(
     options.json |= words.iter().any(|word| word == "--json");
     let steps = match parse(entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return tell(&error, options.json),
+        Err(error) => return error.tell(options.json),
     };
     let output = Output::new(options.json, options.color);
     let mut session = Session::new(options, output);
@@ -93,6 +124,9 @@ fn told(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
 }
 
 fn perform(entries: &[Entry], steps: &[Step], session: &mut Session) -> Outcome {
+    for step in steps {
+        session.input.extend(input::of(&step.matches)?);
+    }
     let mut exit = Exit::Done;
     for step in steps {
         exit = (entries[step.entry].run)(session, &step.matches)?;
@@ -106,15 +140,17 @@ fn parse(
     mut words: Vec<String>,
     color: Color,
     options: &mut Options,
-) -> Result<Vec<Step>, clap::Error> {
+) -> Result<Vec<Step>, Fault> {
     let mut root = root(entries, color);
     let mut steps = Vec::new();
     loop {
         let matches = root.try_get_matches_from_mut(&words)?;
-        options.merge(&matches);
+        options.merge(&matches)?;
         let Some((name, matches)) = matches.subcommand() else {
             if steps.is_empty() {
-                return Err(root.error(ErrorKind::MissingSubcommand, "which command?"));
+                return Err(root
+                    .error(ErrorKind::MissingSubcommand, "which command?")
+                    .into());
             }
             return Ok(steps);
         };

@@ -35,6 +35,7 @@ mod client;
 mod cmd;
 mod exit;
 mod failure;
+mod input;
 mod logs;
 mod network;
 mod options;

@@ -58,7 +58,7 @@ impl Network {
             .setting("services", nothing());
         let mut builder = seeds.iter().fold(builder, NodeBuilder::seed);
         if let Some(secret) = &options.secret {
-            builder = builder.secret(secret);
+            builder = builder.secret(secret.text());
         }
         Ok(Self { seeds, builder })
     }
@@ -92,7 +92,7 @@ fn no_seeds(file: &Path) -> Failure {
 /// Nobody would let us in.
 pub(crate) fn no_secret(file: &Path) -> Failure {
     Failure::config(format_args!(
-        "no secret is known: configure the network's with `aemp setsecret TEXT` ({} has none)",
+        "no secret is known: configure the network's with `aemp setsecret -` ({} has none)",
         file.display()
     ))
 }

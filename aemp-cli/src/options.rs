@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::output::Color;
+use crate::{failure::Failure, input::Input, output::Color};
 
 /// How long a command may take that waits for others.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     timeout: Option<Duration>,
     pub(crate) profile: Option<String>,
     pub(crate) seeds: Vec<String>,
-    pub(crate) secret: Option<String>,
+    pub(crate) secret: Option<Input>,
     pub(crate) verbose: u8,
 }
 
@@ -27,7 +27,7 @@ impl Options {
     }
 
     /// Adds what the options of one command say.
-    pub(crate) fn merge(&mut self, matches: &ArgMatches) {
+    pub(crate) fn merge(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
         self.json |= matches.get_flag("json");
         self.verbose = self.verbose.saturating_add(matches.get_count("verbose"));
         let set = |name| matches.get_one::<String>(name);
@@ -36,9 +36,12 @@ impl Options {
         }
         self.timeout = matches.get_one("timeout").copied().or(self.timeout);
         self.profile = set("as-profile").cloned().or_else(|| self.profile.take());
-        self.secret = set("with-secret").cloned().or_else(|| self.secret.take());
+        if let Some(word) = set("with-secret") {
+            self.secret = Some(Input::of_option(word)?);
+        }
         let seeds = matches.get_many::<String>("seed").into_iter().flatten();
         self.seeds.extend(seeds.cloned());
+        Ok(())
     }
 }
 
@@ -63,7 +66,7 @@ pub(crate) fn add(root: Command) -> Command {
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")
-            .help("The network's shared secret, instead of the configured one; AEMP_SECRET is seen by fewer"),
+            .help("The network's shared secret, instead of the configured one; `-` is the first line of standard input, which nobody else sees"),
         Arg::new("as-profile")
             .long("profile")
             .value_name("NAME")

@@ -1,7 +1,11 @@
 //! What is printed: results for people or as JSON documents, and errors.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::{self, Display},
+    io::{self, IsTerminal, Write},
+};
 
+use aemp::{Shown, config::ConfigFile};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -58,6 +62,64 @@ impl Paint {
     }
 }
 
+/// What may go to a terminal: names and values of others do nothing there. There is no other way to print than by such a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// On one line, whatever stands in it.
+    pub(crate) fn of(text: impl Display) -> Self {
+        Self(Shown(text).to_string())
+    }
+
+    /// Each line as it is.
+    pub(crate) fn lines(text: &str) -> Self {
+        let mut lines = text.split('\n').map(Self::of);
+        let mut text = lines.next().unwrap_or_default();
+        for line in lines {
+            text.feed();
+            text.push(&line);
+        }
+        text
+    }
+
+    /// Appends another.
+    pub(crate) fn push(&mut self, text: &Self) {
+        self.0.push_str(&text.0);
+    }
+
+    /// Begins another line.
+    pub(crate) fn feed(&mut self) {
+        self.0.push('\n');
+    }
+
+    /// Appends a tab.
+    pub(crate) fn tab(&mut self) {
+        self.0.push('\t');
+    }
+
+    /// Appends blanks.
+    pub(crate) fn pad(&mut self, blanks: usize) {
+        self.0.extend(std::iter::repeat_n(' ', blanks));
+    }
+
+    /// How many characters there are, if it has no colours.
+    pub(crate) fn width(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// Without blanks at its end.
+    pub(crate) fn trim_end(&mut self) {
+        self.0.truncate(self.0.trim_end().len());
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Where results go.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -90,9 +152,9 @@ impl Output {
         self.color_errors
     }
 
-    /// A text as it is shown.
-    pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
-        painted(self.color && !text.is_empty(), paint, text)
+    /// A text in colour, where there are colours.
+    pub(crate) fn paint(&self, paint: Paint, text: Text) -> Text {
+        painted(self.color && !text.0.is_empty(), paint, text)
     }
 
     /// Prints a result: as a document, or as its text if there is one.
@@ -103,7 +165,7 @@ impl Output {
         if text.is_empty() {
             return Ok(());
         }
-        line(text)
+        line(&Text::of(text))
     }
 
     /// Tells of a failure. Nobody is left to tell if that does not work.
@@ -115,11 +177,11 @@ impl Output {
         if self.json {
             let document =
                 serde_json::json!({ "error": failure.text, "status": failure.exit.code() });
-            let _ = writeln!(err, "{document}");
+            let _ = writeln!(err, "{}", Shown(document));
             return;
         }
-        let label = painted(self.color_errors, Paint::Red, "error:");
-        let _ = writeln!(err, "{label} {}", failure.text);
+        let label = painted(self.color_errors, Paint::Red, Text::of("error:"));
+        let _ = writeln!(err, "{label} {}", Shown(&failure.text));
     }
 
     /// Tells something to somebody who waits at a terminal.
@@ -129,31 +191,56 @@ impl Output {
         }
     }
 
+    /// Tells of a file with secrets that others can read, if nobody has done so.
+    pub(crate) fn exposure(&self, file: &ConfigFile) {
+        // Otherwise the node that is started with it logs it.
+        if !self.json
+            && let Some(exposure) = file.exposure()
+        {
+            self.note(&format!("warning: {exposure}"));
+        }
+    }
+
     /// Tells something that is no result.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", Shown(text));
         }
     }
 }
 
-/// Prints a JSON document of one line.
+/// Prints a JSON document of one line, whose meaning no escape changes.
 pub(crate) fn document(document: &impl Serialize) -> Result<(), Failure> {
-    line(&serde_json::to_string(document).map_err(Failure::failed)?)
+    let text = serde_json::to_string(document).map_err(Failure::failed)?;
+    line(&Text::of(text))
 }
 
 /// Prints a text and a line feed.
-pub(crate) fn line(text: &str) -> Result<(), Failure> {
+pub(crate) fn line(text: &Text) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(())
 }
 
-fn painted(on: bool, paint: Paint, text: &str) -> String {
+fn painted(on: bool, paint: Paint, text: Text) -> Text {
     if on {
-        format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code())
+        Text(format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()))
     } else {
-        text.to_owned()
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_escapes_are_left() {
+        let mut text = painted(true, Paint::Red, Text::of("a\u{1b}[0mb"));
+        text.feed();
+        text.push(&Text::lines("c\n\u{9b}d\n"));
+        let shown = "\u{1b}[31ma\\u001b[0mb\u{1b}[0m\nc\n\\u009bd\n";
+        assert_eq!(text.to_string(), shown);
     }
 }

@@ -1,10 +1,10 @@
 //! What the commands of one command line share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
 
-use crate::{client::Kept, failure::Failure, options::Options, output::Output};
+use crate::{client::Kept, failure::Failure, input::Input, options::Options, output::Output};
 
 /// The options, where results go, and the configuration file, if a command has asked for it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Session {
     profile: Option<String>,
     /// Profiles that may have been changed.
     touched: BTreeSet<String>,
+    /// What standard input has said for commands that take `-` for it, in their order.
+    pub(crate) input: VecDeque<Input>,
     /// A client that is in the network already.
     pub(crate) kept: Option<Kept>,
 }
@@ -29,15 +31,27 @@ impl Session {
             output,
             file: None,
             profile,
+            input: VecDeque::new(),
             kept: None,
         }
     }
 
-    /// The configuration file.
-    pub(crate) fn file(&mut self) -> Result<&mut ConfigFile, Failure> {
+    /// The configuration file, with what has been configured already.
+    pub(crate) fn file(&mut self) -> Result<&ConfigFile, Failure> {
         let file = match self.file.take() {
             Some(file) => file,
             None => ConfigFile::load_default(&Environment::process())?,
+        };
+        self.output.exposure(&file);
+        Ok(self.file.insert(file))
+    }
+
+    /// The configuration file, to be changed: other commands that change it wait until it is [saved](Self::save).
+    pub(crate) fn change(&mut self) -> Result<&mut ConfigFile, Failure> {
+        let file = match self.file.take() {
+            // What is there now may be another one than was read.
+            Some(file) if file.is_changed() || file.is_locked() => file,
+            _ => ConfigFile::lock(ConfigFile::default_path(&Environment::process())?)?,
         };
         Ok(self.file.insert(file))
     }
@@ -61,6 +75,7 @@ impl Session {
         if !file.save()? {
             return Ok(());
         }
+        self.output.exposure(file);
         for profile in &self.touched {
             let settings = Settings::resolve(&Sources {
                 file: Some(file),

@@ -2,26 +2,26 @@
 
 use crate::{
     failure::Failure,
-    output::{self, Output, Paint},
+    output::{self, Output, Paint, Text},
 };
 
 /// Rows of texts under a heading, in columns that are as wide as they must be.
 #[derive(Debug)]
 pub(crate) struct Table {
-    heading: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
+    heading: Vec<Text>,
+    rows: Vec<Vec<Text>>,
 }
 
 impl Table {
     pub(crate) fn new(heading: &[&'static str]) -> Self {
         Self {
-            heading: heading.to_vec(),
+            heading: heading.iter().map(Text::of).collect(),
             rows: Vec::new(),
         }
     }
 
     pub(crate) fn row(&mut self, row: Vec<String>) {
-        self.rows.push(row);
+        self.rows.push(row.iter().map(Text::of).collect());
     }
 
     /// Prints all of it at once.
@@ -30,13 +30,13 @@ impl Table {
     }
 
     /// Its lines, the heading as it is to be shown. Each cell is measured once, however many rows there are.
-    fn text(&self, shown: impl FnOnce(&str) -> String) -> String {
+    fn text(&self, shown: impl FnOnce(Text) -> Text) -> Text {
         let widths = self.widths();
-        let mut text = String::new();
+        let mut text = Text::default();
         push_padded(&mut text, &self.heading, &widths);
-        text = shown(&text);
+        text = shown(text);
         for row in &self.rows {
-            text.push('\n');
+            text.feed();
             push_padded(&mut text, row, &widths);
         }
         text
@@ -44,11 +44,11 @@ impl Table {
 
     /// How wide each column is.
     fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<_> = self.heading.iter().map(|cell| cell.len()).collect();
+        let mut widths: Vec<_> = self.heading.iter().map(Text::width).collect();
         for row in &self.rows {
             widths.resize(widths.len().max(row.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+                *width = cell.width().max(*width);
             }
         }
         widths
@@ -56,15 +56,14 @@ impl Table {
 }
 
 /// Appends the cells of a row, without spaces at its end.
-fn push_padded(text: &mut String, row: &[impl AsRef<str>], widths: &[usize]) {
-    let start = text.len();
+fn push_padded(text: &mut Text, row: &[Text], widths: &[usize]) {
+    let mut line = Text::default();
     for (cell, &width) in row.iter().zip(widths) {
-        let cell = cell.as_ref();
-        text.push_str(cell);
-        let room = width.saturating_sub(cell.chars().count()) + 2;
-        text.extend(std::iter::repeat_n(' ', room));
+        line.push(cell);
+        line.pad(width.saturating_sub(cell.width()) + 2);
     }
-    text.truncate(start + text[start..].trim_end().len());
+    line.trim_end();
+    text.push(&line);
 }
 
 /// A number of things.
@@ -109,8 +108,8 @@ mod tests {
         let mut table = Table::new(&["ID", "N"]);
         table.row(vec!["a".into(), "10".into()]);
         table.row(vec!["größer".into(), String::new()]);
-        let text = table.text(str::to_lowercase);
-        assert_eq!(text, "id      n\na       10\ngrößer");
+        let text = table.text(|text| text).to_string();
+        assert_eq!(text, "ID      N\na       10\ngrößer");
     }
 
     #[test]
@@ -118,8 +117,18 @@ mod tests {
         let mut table = Table::new(&["A", "B"]);
         table.row(vec!["x".into()]);
         table.row(vec!["1".into(), "2".into(), "3".into()]);
-        assert_eq!(table.text(str::to_owned), "A  B\nx\n1  2  3");
-        assert_eq!(Table::new(&["A"]).text(str::to_owned), "A");
+        let text = |table: &Table| table.text(|text| text).to_string();
+        assert_eq!(text(&table), "A  B\nx\n1  2  3");
+        assert_eq!(text(&Table::new(&["A"])), "A");
+    }
+
+    /// Two rows are two rows, whatever stands in a cell.
+    #[test]
+    fn cells_are_on_one_line() {
+        let mut table = Table::new(&["ID", "N"]);
+        table.row(vec!["a\nb  1\u{1b}[2J".into(), "2".into()]);
+        let text = table.text(|text| text).to_string();
+        assert_eq!(text.lines().last(), Some("a\\nb  1\\u001b[2J  2"));
     }
 
     /// A table of 10,000 ports is printed at once, and not in the square of that.
@@ -130,7 +139,7 @@ mod tests {
             table.row(vec![format!("node#{n}"), n.to_string()]);
         }
         // With a look at all rows for each, this would take a quarter of an hour.
-        let text = table.text(str::to_owned);
+        let text = table.text(|text| text).to_string();
         assert_eq!(text.lines().count(), 100_001);
         assert_eq!(text.lines().last(), Some("node#99999  99999"));
     }

@@ -66,6 +66,12 @@ pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
     })
 }
 
+/// As [`value`], of what no error shows.
+pub(crate) fn hidden(what: &str, word: &str) -> Result<Value, Failure> {
+    let read = value(what, word);
+    read.map_err(|_| Failure::usage(format_args!("{what} begins as JSON does, but is none")))
+}
+
 /// The values of several words; errors count from `first`.
 pub(crate) fn values<'a>(
     what: &str,

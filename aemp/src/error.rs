@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;
 
-use crate::{Reason, config::ConfigError, guard};
+use crate::{Reason, config::ConfigError};
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, Error)]
@@ -165,7 +165,7 @@ impl Sent {
     /// Logs the error of a message that nobody else will hear of.
     pub(crate) fn log(&self, what: &str, to: &PortId) {
         if let Some(error) = &self.0 {
-            guard::log(|| tracing::error!(%to, "{what} to {to} was not sent: {error}"));
+            crate::log::error!(to: to, "{what} to {to} was not sent: {error}");
         }
     }
 }

@@ -80,6 +80,7 @@
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
+//! | to log or print what others have sent | [`Shown`] |
 //! | to bound what strangers and other nodes may cost, and what they may run | [`limits`], [`NodeBuilder::allow`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
@@ -103,6 +104,7 @@ mod exec;
 mod guard;
 pub mod handbook;
 pub mod limits;
+mod log;
 mod macros;
 mod message;
 mod net;
@@ -111,6 +113,7 @@ mod port;
 pub mod proto;
 mod reason;
 mod register;
+mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "tls")]
@@ -136,6 +139,7 @@ pub use node::{
 };
 pub use port::{Call, Cx, Handle, Monitor, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall};
 pub use reason::Reason;
+pub use shown::Shown;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -74,11 +74,9 @@ impl Context {
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
-            crate::guard::log(|| {
-                tracing::warn!(
-                    "cert: it is made for {names}, not for {node:?}, so that nodes with verify_nodeid will refuse this one"
-                )
-            });
+            crate::log::warning!(
+                "cert: it is made for {names}, not for {node:?}, so that nodes with verify_nodeid will refuse this one"
+            );
         }
     }
 

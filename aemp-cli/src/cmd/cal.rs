@@ -9,7 +9,7 @@ use crate::{
     cli::{rest, word},
     client,
     failure::{Failure, Outcome},
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     words,
 };
@@ -51,5 +51,5 @@ pub(super) fn print_values(output: &Output, values: &[aemp::Value]) -> Result<()
     if output.is_json() {
         return output::document(&values);
     }
-    output::line(&shown.join(","))
+    output::line(&Text::of(shown.join(",")))
 }

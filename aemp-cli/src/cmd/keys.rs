@@ -18,9 +18,9 @@ pub(crate) fn secret_command() -> Command {
         .about("Make a random secret, and set it")
         .long_about(
             "Makes a secret of 180 random letters and digits (about 1071 bits) and sets it as `secret`, as `setsecret` does. All \
-             nodes of a network need the same one: copy it to the other hosts with `setsecret`.",
+             nodes of a network need the same one: copy it to the other hosts with `setsecret -`.",
         )
-        .after_help("Example: make it, and look at it\n  aemp gensecret showconfig")
+        .after_help("Example: make it, and look at it\n  aemp gensecret showconfig --reveal")
 }
 
 pub(crate) fn gensecret(session: &mut Session, _matches: &ArgMatches) -> Outcome {
@@ -35,7 +35,7 @@ pub(crate) fn gensecret(session: &mut Session, _matches: &ArgMatches) -> Outcome
 
 pub(super) fn set(session: &mut Session, key: &str, value: Value) -> Result<(), Failure> {
     let profile = session.profile();
-    let set = session.file()?.set(profile.as_deref(), key, value);
+    let set = session.change()?.set(profile.as_deref(), key, value);
     Ok(set?)
 }
 

@@ -10,7 +10,7 @@ use crate::{
     cli::word,
     client,
     failure::Outcome,
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     words,
 };
@@ -44,5 +44,5 @@ pub(super) fn print_reason(
     if output.is_json() {
         return output::document(&json!({ "port": port, "reason": &**reason }));
     }
-    output::line(&reason.to_string())
+    output::line(&Text::of(reason))
 }

@@ -9,7 +9,7 @@ use crate::{
     cli::word,
     client,
     failure::{Failure, Outcome},
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     table::{Table, count},
     words,
@@ -62,7 +62,8 @@ fn print(output: &Output, ports: &Ports) -> Result<(), Failure> {
     }
     let total = count(ports.total, "port");
     let queued = count(ports.queued, "message");
-    output::line(&format!("{total}, {queued} queued\n"))?;
+    output::line(&Text::of(format_args!("{total}, {queued} queued")))?;
+    output::line(&Text::default())?;
     let mut types = Table::new(&["TYPE", "PORTS", "QUEUED"]);
     for kind in &ports.types {
         types.row(vec![
@@ -72,7 +73,7 @@ fn print(output: &Output, ports: &Ports) -> Result<(), Failure> {
         ]);
     }
     types.print(output)?;
-    output::line("")?;
+    output::line(&Text::default())?;
     let mut each = Table::new(&["PORT", "TYPE", "QUEUED", "MONITORS"]);
     for port in &ports.ports {
         each.row(vec![

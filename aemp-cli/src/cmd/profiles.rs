@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use aemp::{
-    Map,
-    config::{Environment, Key, Sources, effective},
+    Map, Value,
+    config::{Environment, Key, Kind, Sources, effective},
 };
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::{many, one};
@@ -14,7 +14,7 @@ use crate::{
     Exit,
     cli::{self, rest},
     failure::{Failure, Outcome},
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     words,
 };
@@ -34,7 +34,7 @@ pub(crate) fn profile_command() -> Command {
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
-    let created = session.file()?.create_profile(&name);
+    let created = session.change()?.create_profile(&name);
     created?;
     session.enter(name);
     Ok(Exit::Done)
@@ -51,7 +51,7 @@ pub(crate) fn delete_command() -> Command {
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let name = cli::text(matches, "NAME")?;
-    let deleted = session.file()?.delete_profile(&name);
+    let deleted = session.change()?.delete_profile(&name);
     if !deleted? {
         session
             .output
@@ -65,8 +65,9 @@ pub(crate) fn show_command() -> Command {
         .about("Show a profile, without what it inherits")
         .long_about(
             "Prints a profile as JSON: what it says itself, and nothing that it inherits. Without NAME it is the profile that \
-             `profile NAME` or --profile names.",
+             `profile NAME` or --profile names. Secrets and private keys are shown with --reveal only.",
         )
+        .arg(reveal())
         .arg(Arg::new("NAME").help("Which profile"))
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
             "there is no profile {name:?} (there are: {there_are})"
         ))
     })?;
-    print(&session.output, &profile)?;
+    print(&session.output, &profile, matches.get_flag(REVEAL))?;
     Ok(Exit::Done)
 }
 
@@ -95,14 +96,19 @@ pub(crate) fn config_command() -> Command {
         .long_about(
             "Prints as JSON what a node with that profile is configured with: what the profile says, what it inherits, and the \
              built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. Without PROFILE it is the \
-             host's name, as for a node that is not told of a profile.",
+             host's name, as for a node that is not told of a profile. Secrets and private keys are shown with --reveal only.",
         )
         .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
+        .arg(reveal())
         .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
 }
 
 pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let (profile, arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
+    let mut words = rest(matches, "ARG");
+    // As the last word it cannot be meant in another way.
+    let last = words.pop_if(|word| *word == "--reveal").is_some();
+    let reveal = last || matches.get_flag(REVEAL);
+    let (profile, arguments) = profile_and_pairs(&words)?;
     let profile = profile.or_else(|| session.profile());
     let environment = Environment::process();
     let file = session.file()?;
@@ -113,7 +119,7 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
         force: false,
         environment,
     });
-    print(&session.output, &map?)?;
+    print(&session.output, &map?, reveal)?;
     Ok(Exit::Done)
 }
 
@@ -143,13 +149,52 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
     let mut map = Map::new();
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         let key = words::text("KEY", key)?;
-        let value = words::value(&format!("the value of {key}"), value)?;
+        let what = format!("the value of {key}");
+        let value = match Key::named(&key).map(|key| key.kind) {
+            Some(Kind::Secret) => words::hidden(&what, value)?,
+            _ => words::value(&what, value)?,
+        };
         map.insert(key, value);
     }
     Ok((profile, map))
 }
 
-fn print(output: &Output, map: &Map) -> Result<(), Failure> {
+/// What a secret is shown as.
+const HIDDEN: &str = "(hidden: --reveal shows it)";
+
+const REVEAL: &str = "reveal";
+
+fn reveal() -> Arg {
+    Arg::new(REVEAL)
+        .long(REVEAL)
+        .action(ArgAction::SetTrue)
+        .help("Show secrets and private keys")
+}
+
+/// The value of a key, if it is no secret. An empty text is none.
+fn shown(key: &str, value: &Value) -> Value {
+    let is_secret = Key::named(key).is_some_and(|key| key.kind == Kind::Secret);
+    match value {
+        Value::Map(map) => {
+            let entries = map.iter().map(|(key, value)| (key, shown(key, value)));
+            Value::Map(entries.collect())
+        }
+        Value::Array(items) => items.iter().map(|item| shown(key, item)).collect(),
+        Value::Null => Value::Null,
+        Value::Str(text) if text.is_empty() => "".into(),
+        _ if is_secret => HIDDEN.into(),
+        Value::Str(text) if text.contains("PRIVATE KEY-----") => HIDDEN.into(),
+        other => other.clone(),
+    }
+}
+
+fn print(output: &Output, map: &Map, reveal: bool) -> Result<(), Failure> {
+    let entries = map.iter().map(|(key, value)| match reveal {
+        true => (key, value.clone()),
+        false => (key, shown(key, value)),
+    });
+    let map: Map = entries.collect();
+    let map = &map;
     if output.is_json() {
         return output::document(map);
     }
@@ -157,5 +202,5 @@ fn print(output: &Output, map: &Map) -> Result<(), Failure> {
     let format = serde_json::ser::PrettyFormatter::with_indent(b"   ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, format);
     map.serialize(&mut serializer).map_err(Failure::failed)?;
-    output::line(&String::from_utf8_lossy(&text))
+    output::line(&Text::lines(&String::from_utf8_lossy(&text)))
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, path::Path};
 
 use aemp::{
-    Map, Node, NodeBuilder, Value,
+    Map, Node, NodeBuilder, Shown, Value,
     config::{ConfigFile, Environment, Settings, Sources},
 };
 use clap::{ArgMatches, Command};
@@ -80,10 +80,9 @@ fn environment(session: &Session) -> Environment {
     let process = process.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let options = &session.options;
     let seeds = (!options.seeds.is_empty()).then(|| options.seeds.join(","));
-    let named = [
-        ("AEMP_SEEDS", seeds),
-        ("AEMP_SECRET", options.secret.clone()),
-    ];
+    let secret = options.secret.as_ref();
+    let secret = secret.map(|secret| secret.text().to_owned());
+    let named = [("AEMP_SEEDS", seeds), ("AEMP_SECRET", secret)];
     let named = named
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -129,7 +128,11 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
         started = builder.start() => started.map_err(Failure::config)?,
         () = signals.next() => return Ok(Exit::Done),
     };
-    tracing::info!("{} listens on {}", node.id(), node.listeners().join(", "));
+    let listeners = node.listeners().join(", ");
+    tracing::info!(
+        "{}",
+        Shown(format_args!("{} listens on {listeners}", node.id()))
+    );
     if output.is_json() {
         let document = json!({ "node": node.id(), "listeners": node.listeners() });
         output::document(&document)?;
@@ -139,10 +142,13 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
             Ok(()) => {
                 tracing::info!("new connections are made with the certificates as configured now")
             }
-            Err(error) => tracing::warn!("the certificates stay as they are: {error}"),
+            Err(error) => {
+                let error = Shown(error);
+                tracing::warn!("the certificates stay as they are: {error}");
+            }
         }
     }
-    tracing::info!("{} stops", node.id());
+    tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
         () = node.stop() => Ok(Exit::Done),
         () = signals.next() => Err(Failure::failed("ended by a second signal before everything was in order")),

@@ -13,6 +13,7 @@ use crate::{
     Exit,
     cli::{self, word},
     failure::{Failure, Outcome},
+    input::STANDARD,
     session::Session,
     words,
 };
@@ -30,7 +31,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         }),
         Entry::new(section, delete_command(key), |session, _| {
             let profile = session.profile();
-            let deleted = session.file()?.delete(profile.as_deref(), key.name);
+            let deleted = session.change()?.delete(profile.as_deref(), key.name);
             deleted?;
             Ok(Exit::Done)
         })
@@ -52,18 +53,21 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
 /// The argument of `setX`, and what to know of it.
 fn value_of(key: &Key) -> (&'static str, &'static str) {
     if key.name == "ca" {
-        return ("FILE", "A PEM file with one or more certificates");
+        return (
+            "FILE",
+            "A PEM file with one or more certificates; `-` is standard input",
+        );
     }
     if key.name == "cert" {
         return (
             "FILE",
-            "A PEM file: the private key, the certificate, and any other certificates to trust",
+            "A PEM file: the private key, the certificate, and any other certificates to trust; `-` is standard input",
         );
     }
     match key.kind {
         Kind::Secret => (
             "SECRET",
-            "Any text; keep to ASCII for the sake of Perl nodes",
+            "Any text, best of ASCII alone for the sake of Perl nodes; `-` is the first line of standard input, which nobody else sees",
         ),
         Kind::NodeId => (
             "NODEID",
@@ -193,19 +197,31 @@ fn remove_command(key: &'static Key) -> Command {
 
 fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let (name, _) = value_of(key);
-    let value = match key.name {
-        "cert" | "ca" => certificate(&cli::text(matches, name)?, key.name == "cert")?,
-        _ => words::value(name, word(matches, name))?,
+    let word = word(matches, name);
+    let value = match (key.name, key.kind) {
+        ("cert" | "ca", _) => certificate(&cli::text(matches, name)?, session, key.name == "cert")?,
+        (_, Kind::Secret) if word == STANDARD => standard(session)?.into(),
+        (_, Kind::Secret) => words::hidden(name, word)?,
+        _ => words::value(name, word)?,
     };
     let profile = session.profile();
-    let set = session.file()?.set(profile.as_deref(), key.name, value);
+    let set = session.change()?.set(profile.as_deref(), key.name, value);
     set?;
     Ok(Exit::Done)
 }
 
+/// What standard input has said for this command.
+fn standard(session: &mut Session) -> Result<String, Failure> {
+    let input = session.input.pop_front();
+    let input = input.ok_or_else(|| Failure::failed("nothing was read from standard input"))?;
+    Ok(input.text().to_owned())
+}
+
 /// The text of a PEM file, or what is PEM text itself; no error shows any of it.
-fn certificate(file: &str, with_key: bool) -> Result<Value, Failure> {
-    let (text, name) = if file.trim_start().starts_with("-----BEGIN ") {
+fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Value, Failure> {
+    let (text, name) = if file == STANDARD {
+        (standard(session)?, "standard input".to_owned())
+    } else if file.trim_start().starts_with("-----BEGIN ") {
         (file.to_owned(), "FILE".to_owned())
     } else {
         let name = format!("FILE {file}");
@@ -230,7 +246,7 @@ fn certificate(file: &str, with_key: bool) -> Result<Value, Failure> {
 fn add(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let item = element(matches, key)?;
     let profile = session.profile();
-    let added = session.file()?.add(profile.as_deref(), key.name, item);
+    let added = session.change()?.add(profile.as_deref(), key.name, item);
     added?;
     Ok(Exit::Done)
 }
@@ -239,7 +255,7 @@ fn remove(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let item = element(matches, key)?;
     let profile = session.profile();
     let shown = item.to_string();
-    let removed = session.file()?.remove(profile.as_deref(), key.name, item);
+    let removed = session.change()?.remove(profile.as_deref(), key.name, item);
     if !removed? {
         session
             .output

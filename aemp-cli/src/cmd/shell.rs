@@ -7,6 +7,7 @@ mod split;
 
 use std::io::{self, IsTerminal};
 
+use aemp::Shown;
 use clap::{Arg, ArgMatches, Command};
 
 use self::{
@@ -21,7 +22,7 @@ use crate::{
     client::Kept,
     failure::{Failure, Outcome},
     options::Options,
-    output::{self, Output},
+    output::{self, Output, Text},
     session::Session,
     words,
 };
@@ -111,7 +112,7 @@ impl Shell {
         let mut failed = Exit::Done;
         loop {
             let prompt = match self.here.borrow().as_deref() {
-                Some(node) => format!("{node}> "),
+                Some(node) => format!("{}> ", Shown(node)),
                 None => "aemp> ".into(),
             };
             let Some(line) = lines.next(&prompt)? else {
@@ -158,7 +159,7 @@ impl Shell {
 
     fn help(&self) -> Outcome {
         let listed = cli::sections(&self.entries);
-        output::line(&format!("{}\n\n{OWN}", listed.trim()))?;
+        output::line(&Text::lines(&format!("{}\n\n{OWN}", listed.trim())))?;
         Ok(Exit::Done)
     }
 

@@ -16,7 +16,7 @@ use self::graph::Graph;
 use crate::{
     Exit, client,
     failure::{Failure, Outcome},
-    output::{self, Output, Paint},
+    output::{self, Output, Paint, Text},
     session::Session,
     table::count,
     words,
@@ -62,23 +62,25 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 fn print(output: &Output, graph: &Graph) -> Result<(), Failure> {
     for (id, node) in &graph.nodes {
-        let mut line = output.paint(Paint::Bold, id);
+        let mut line = output.paint(Paint::Bold, Text::of(id));
         match &node.master {
             _ if node.global == Some(true) => {
-                line.push_str(&output.paint(Paint::Green, " (global)"));
+                line.push(&output.paint(Paint::Green, Text::of(" (global)")));
             }
-            Some(master) => line.push_str(&format!(" (slave of {master})")),
+            Some(master) => line.push(&Text::of(format_args!(" (slave of {master})"))),
             None if node.failure.is_some() => {}
-            None if node.global == Some(false) => line.push_str(" (not global)"),
-            None => line.push_str(" (role unknown)"),
+            None if node.global == Some(false) => line.push(&Text::of(" (not global)")),
+            None => line.push(&Text::of(" (role unknown)")),
         }
         if let Some(failure) = &node.failure {
-            line.push_str(&output.paint(Paint::Red, &format!(" ({failure})")));
+            let failure = Text::of(format_args!(" ({failure})"));
+            line.push(&output.paint(Paint::Red, failure));
         } else {
             let neighbours: Vec<_> = graph.neighbours(id).collect();
-            line.push_str(&format!(" -> {}", neighbours.join(" ")));
+            line.push(&Text::of(format_args!(" -> {}", neighbours.join(" "))));
         }
-        output::line(line.trim_end())?;
+        line.trim_end();
+        output::line(&line)?;
     }
     Ok(())
 }

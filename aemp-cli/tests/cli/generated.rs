@@ -62,7 +62,7 @@ fn bash_completes() {
 fn a_generated_certificate_is_one_for_openssl() {
     let dir = TempDir::new().expect("a directory");
     let rc = dir.path().join("rc");
-    let mut command = aemp(&["gencert", "--json", "showconfig", "p"]);
+    let mut command = aemp(&["gencert", "--json", "showconfig", "--reveal", "p"]);
     let output = command.env("PERL_ANYEVENT_MP_RC", &rc).output();
     let config: Value = serde_json::from_str(&printed(&output.expect("it runs"))).expect("JSON");
     let pem = dir.path().join("cert.pem");
@@ -103,11 +103,11 @@ fn a_certificate_may_be_a_file_or_the_text_itself() {
         command.env("PERL_ANYEVENT_MP_RC", dir.path().join("rc"));
         command.output().expect("it runs")
     };
-    let config = printed(&aemp(&["gencert", "--json", "showconfig", "p"]));
+    let config = printed(&aemp(&["gencert", "--json", "showconfig", "--reveal", "p"]));
     let config: Value = serde_json::from_str(&config).expect("JSON");
     let pem = config["cert"].as_str().expect("a text");
     printed(&aemp(&["profile", "p", "setcert", pem]));
-    let shown = printed(&aemp(&["--json", "showprofile", "p"]));
+    let shown = printed(&aemp(&["--json", "showprofile", "--reveal", "p"]));
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["cert"], pem);
     // What is wrong with it is said without it: there may be a key in it.
@@ -141,7 +141,7 @@ fn a_ca_issues_certificates_for_nodes() {
         "green/ü/",
     ];
     printed(&aemp(&issue));
-    let shown = printed(&aemp(&["--json", "showconfig", "p"]));
+    let shown = printed(&aemp(&["--json", "showconfig", "--reveal", "p"]));
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     let (cert, trusted) = (shown["cert"].as_str(), shown["ca"].as_str());
     let (cert, trusted) = (cert.expect("a text"), trusted.expect("a text"));

@@ -1,10 +1,13 @@
 //! Transcripts of the command at work: what is typed, and what it prints. To accept what has changed:
 //! `TRYCMD=overwrite cargo test -p aemp-cli --test cli`.
 
+mod changes;
+mod escapes;
 mod foreign;
 mod generated;
 mod processes;
 mod reference;
+mod secrets;
 mod shell;
 
 use std::{path::Path, time::Duration};
@@ -33,6 +36,12 @@ fn alone() {
 /// Each file has a directory of its own, which has the configuration file in it.
 #[test]
 fn configuration() {
+    // However they were checked out: transcripts would begin with a warning of files that others can read.
+    for name in ["broken", "profiles", "wrong"] {
+        let rc = format!("tests/cli/config/{name}.in/rc");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(rc, mode).expect("it is ours");
+    }
     let cases = cases();
     cases.case("tests/cli/config/*.trycmd").run();
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a configuration.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use super::Position;
 
@@ -42,6 +42,17 @@ pub enum ConfigError {
     Changed {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is [locked](super::ConfigFile::lock) by somebody else, who does not come to an end; nothing was written.
+    #[error(
+        "{}: somebody else has been changing it for {} s, and is not done (the lock is {}~lock)",
+        path.display(), waited.as_secs(), path.display()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// For how long it was waited.
+        waited: Duration,
     },
     /// A value cannot be what its key needs.
     #[error("{place}: {problem}")]

@@ -8,7 +8,8 @@ use std::{
 use aemp_codec::{Map, Value};
 
 use super::{
-    ConfigError, Environment, Place, Position,
+    ConfigError, Environment, Place, Position, exposure,
+    lock::{self, Hold},
     parse::{self, Fault},
     places::Places,
     read, save, write,
@@ -22,13 +23,16 @@ use super::{
 /// What is [loaded](Self::load) may have comments (`#` to the end of the line) and commas behind last elements. A file that
 /// cannot be read and understood gives no `ConfigFile`, so nothing can overwrite it.
 ///
+/// Of two programs that [load](Self::load), change and save it at once, one is told that the file has [changed](ConfigError::Changed).
+/// Of two that [lock](Self::lock) it instead, as the `aemp` command does, the second waits and then changes what is there.
+///
 /// ```
 /// use aemp::config::ConfigFile;
 ///
 /// # let dir = std::env::temp_dir().join(format!("aemp-doc-{}", std::process::id()));
 /// # std::fs::create_dir_all(&dir)?;
 /// # let path = dir.join("rc");
-/// let mut file = ConfigFile::load(&path)?;
+/// let mut file = ConfigFile::lock(&path)?;
 /// file.set(None, "secret", "between friends")?;
 /// file.set(Some("worker"), "seeds", "10.0.0.1:4040,10.0.0.2:4040")?;
 /// file.add(Some("worker"), "seeds", "10.0.0.3:4040")?;
@@ -50,6 +54,7 @@ pub struct ConfigFile {
     saved: Map,
     /// What the file holds; `None` if there is none.
     octets: Option<Vec<u8>>,
+    hold: Hold,
 }
 
 impl ConfigFile {
@@ -108,6 +113,7 @@ impl ConfigFile {
                     places,
                     saved,
                     octets,
+                    hold: Hold::None,
                 })
             }
             Err(Fault { at, problem }) => Err(ConfigError::Syntax {
@@ -116,6 +122,28 @@ impl ConfigFile {
                 problem,
             }),
         }
+    }
+
+    /// As [`load`](Self::load), to change the file: others who do the same wait until it is [saved](Self::save) or dropped, and this waits for
+    /// them, for twenty seconds at most. It blocks the thread. Copies are not locked.
+    ///
+    /// The lock is on a file beside it, with `~lock` behind its name. Where there can be none, `save` tells why. Perl's `aemp` knows nothing of
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and [`ConfigError::Locked`].
+    pub fn lock(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        let hold = Hold::take(&path, lock::PATIENCE)?;
+        let file = Self::load(path)?;
+        Ok(Self { hold, ..file })
+    }
+
+    /// Whether others wait for this to be saved or dropped before they change the file.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self.hold, Hold::Locked(_))
     }
 
     /// Where the file is.
@@ -134,19 +162,28 @@ impl ConfigFile {
     /// there was anything to write.
     ///
     /// A new file can be read by its owner alone, for it holds secrets; an old one keeps its permissions. A symbolic link
-    /// is followed.
+    /// is followed. It is not [locked](Self::lock) any more, whatever comes of it.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Changed`] if the file is not what was loaded; [`ConfigError::Write`]. The file is as it was before.
+    /// [`ConfigError::Changed`] if the file is not what was loaded; [`ConfigError::Write`]; [`ConfigError::Locked`] if it is not locked, but
+    /// somebody else has it so. The file is as it was before.
     pub fn save(&mut self) -> Result<bool, ConfigError> {
+        let held = std::mem::take(&mut self.hold);
         if !self.is_changed() {
             return Ok(false);
         }
+        let held = match held {
+            Hold::None => Hold::take(&self.path, lock::PATIENCE)?,
+            held => held,
+        };
         let failed = |source| ConfigError::Write {
             path: self.path.clone(),
             source,
         };
+        if let Hold::Impossible(source) = held {
+            return Err(failed(source));
+        }
         let invalid = |problem| failed(io::Error::new(io::ErrorKind::InvalidData, problem));
         let text = write::document(&self.map).map_err(invalid)?;
         let now = save::current(&self.path).map_err(failed)?;
@@ -161,6 +198,15 @@ impl ConfigFile {
         self.saved = self.map.clone();
         self.octets = Some(text.into_bytes());
         Ok(true)
+    }
+
+    /// A warning with the command that mends it, if others than its owner can read secrets in the file, or in the copy beside it: **once for each file
+    /// in a process**, by whoever asks first. A node that is started with the file logs it.
+    ///
+    /// On systems without permissions as Unix has them there is none.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        exposure::first(&self.path, &self.saved)
     }
 
     /// The error that the value at `path` is something else than expected.

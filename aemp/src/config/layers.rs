@@ -1,10 +1,10 @@
 //! Which of several values of a key counts.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use aemp_codec::{Map, Value};
 
-use super::{ConfigError, ConfigFile, Environment, Key, Place, edit::no_key, read};
+use super::{ConfigError, ConfigFile, Environment, Key, Method, Place, edit::no_key, read};
 use crate::node::registry::nearest;
 
 /// What the settings of a node are made of, and which of it counts.
@@ -16,7 +16,7 @@ use crate::node::registry::nearest;
 ///
 /// PROTOCOL.md section 13; the environment, and that `force` does not mean the built-in defaults too, are this
 /// implementation's.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources<'a> {
     /// The file, unless it is not to be read (`norc`). The environment counts only with it.
     pub file: Option<&'a ConfigFile>,
@@ -29,6 +29,19 @@ pub struct Sources<'a> {
     pub force: bool,
     /// Where to look for variables.
     pub environment: Environment,
+}
+
+impl fmt::Debug for Sources<'_> {
+    // Among the arguments may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments: Vec<&str> = self.arguments.keys().collect();
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .field("profile", &self.profile)
+            .field("arguments", &arguments)
+            .field("force", &self.force)
+            .finish_non_exhaustive()
+    }
 }
 
 pub(super) enum Origin {
@@ -99,6 +112,29 @@ impl<'a> Layers<'a> {
             place: self.place(&layer.origin, key).into(),
             problem,
         })
+    }
+
+    /// The methods of a key. In a file, which other programs use as well, those that are unknown here are passed over, as formats
+    /// are; elsewhere they are mistakes.
+    pub(super) fn methods(
+        &self,
+        key: &str,
+        passed_over: &mut Vec<(Place, String)>,
+    ) -> Result<Option<Vec<Method>>, ConfigError> {
+        let origin = self.find(key).map(|(layer, _)| &layer.origin);
+        let Some(origin @ Origin::File { .. }) = origin else {
+            return self.read(key, read::methods);
+        };
+        let names = self.read(key, read::names)?;
+        Ok(names.map(|names| {
+            let known = names.iter().filter_map(|name| Method::from_name(name));
+            let known = known.collect();
+            let unknown = names
+                .into_iter()
+                .filter(|name| Method::from_name(name).is_none());
+            passed_over.extend(unknown.map(|name| (self.place(origin, key), name)));
+            known
+        }))
     }
 
     fn place(&self, origin: &Origin, key: &str) -> Place {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Address, ConfigError, Permit, Place, Sources, expand_node_id, host_name,
     layers::Layers,
-    read::{self, addresses, flag, methods, names, seconds, services, timeout},
+    read::{self, addresses, flag, names, seconds, services, timeout},
 };
 use crate::{
     Args,
@@ -89,6 +89,8 @@ pub struct Settings {
     pub limits: NodeLimits,
     /// Keys that mean nothing to anybody, most likely misspelt.
     pub unknown: Vec<Place>,
+    /// Authentication methods in the file that are unknown here, and passed over: where, and their names.
+    pub unknown_methods: Vec<(Place, String)>,
 }
 
 /// A service: an init function that is run when a node starts.
@@ -133,6 +135,7 @@ impl Settings {
         let profile = profile_of(sources);
         let layers = Layers::new(sources, &profile)?;
         let node_id = layers.read("nodeid", read::node_id)?;
+        let mut unknown_methods = Vec::new();
         Ok(Self {
             node_id: node_id.unwrap_or_else(|| format!("{profile}/")),
             profile,
@@ -155,16 +158,17 @@ impl Settings {
                 .unwrap_or(Duration::from_secs(2)),
             framing_format: layers.read("framing_format", names)?,
             auth_offer: layers
-                .read("auth_offer", methods)?
+                .methods("auth_offer", &mut unknown_methods)?
                 .unwrap_or_else(|| Method::OFFERED.to_vec()),
             auth_accept: layers
-                .read("auth_accept", methods)?
+                .methods("auth_accept", &mut unknown_methods)?
                 .unwrap_or_else(|| Method::ACCEPTED.to_vec()),
             autocork: layers.read("autocork", flag)?.unwrap_or(false),
             nodelay: layers.read("nodelay", flag)?.unwrap_or(true),
             eval: layers.read("eval", read::text)?,
             limits: limits(&layers)?,
             unknown: layers.unknown(),
+            unknown_methods,
         })
     }
 

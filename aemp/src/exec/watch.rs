@@ -239,7 +239,7 @@ impl Watched {
         text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
         // Subscribers are the user's; one that is slow must not keep the watch.
         let tell = move || {
-            guard::log(|| tracing::error!("{text}"));
+            crate::log::error!("{text}");
             guard::discard(node);
         };
         let _ = thread::Builder::new().spawn(tell);

@@ -36,11 +36,9 @@ pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError>
                     if bind.host == Host::Any
                         && error.kind() == io::ErrorKind::AddrNotAvailable =>
                 {
-                    crate::guard::log(|| {
-                        tracing::warn!(
-                            "not listening on {target}, which {bind} stands for: {error}"
-                        )
-                    });
+                    crate::log::warning!(
+                        "not listening on {target}, which {bind} stands for: {error}"
+                    );
                 }
                 Err(source) => return Err(failed(bind, Some(target), source)),
             }
@@ -55,11 +53,9 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
     let Some(socket) = bind.socket() else {
         let addresses = local_addresses().map_err(|source| failed(bind, None, source))?;
         if addresses.is_empty() {
-            crate::guard::log(|| {
-                tracing::warn!(
-                    "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
-                )
-            });
+            crate::log::warning!(
+                "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
+            );
         }
         return Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect());
     };

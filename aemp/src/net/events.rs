@@ -14,7 +14,6 @@ use crate::{
     Node,
     db::machine::Sink,
     exec::slice::give_way,
-    guard,
     node::strand::Strand,
     proto::{
         global::{Answer, QueryId},
@@ -198,7 +197,7 @@ impl Node {
     /// Dropping it has no effect.
     pub async fn until_up(&self, node: &str) -> bool {
         if let Err(error) = self.node_port(node) {
-            guard::log(|| tracing::error!("nobody is waited for: {error}"));
+            crate::log::error!("nobody is waited for: {error}");
             return false;
         }
         let changed = Arc::new(Notify::new());

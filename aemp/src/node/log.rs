@@ -4,7 +4,7 @@
 use tracing::level_filters::LevelFilter;
 
 use super::Node;
-use crate::{guard, proto::mesh::Level};
+use crate::{Shown, guard, proto::mesh::Level};
 
 /// So many lines may wait for a subscriber; further ones are lost.
 const MOST: usize = 1024;
@@ -40,8 +40,9 @@ impl Line {
     }
 
     fn tell(&self) {
-        let text = &self.text;
-        match (self.level, &self.of) {
+        let text = Shown(&self.text);
+        let of = self.of.as_ref().map(|of| Shown(of).to_string());
+        match (self.level, of) {
             (Level::Error, None) => tracing::error!("{text}"),
             (Level::Error, Some(of)) => tracing::error!(of, "{text}"),
             (Level::Warn, None) => tracing::warn!("{text}"),

@@ -316,7 +316,7 @@ impl Remote {
 
     pub(crate) fn kill(&self, port: &str, reason: &Reason) {
         if port.is_empty() {
-            guard::log(|| tracing::warn!("the node port of {} cannot be killed", self.id));
+            crate::log::warning!("the node port of {} cannot be killed", self.id);
             return;
         }
         self.tell("kil1", port, reason);

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     Reason,
     exec::scheduler,
-    guard,
     message::Origin,
     port::{any::AnyPort, monitor, queue::Pushed},
     proto::{
@@ -168,7 +167,7 @@ impl Node {
         match Request::read(&mut PacketReader::values(message)) {
             Ok(request) => self.request(None, request),
             Err(error) => {
-                guard::log(|| tracing::warn!("node port: request of this node: {error}"));
+                crate::log::warning!("node port: request of this node: {error}");
             }
         }
     }
@@ -217,9 +216,7 @@ impl Node {
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
             Request::Global { request, .. } => {
-                guard::log(|| {
-                    tracing::warn!("node port: {request}: a node does not ask that of itself");
-                });
+                crate::log::warning!("node port: {request}: a node does not ask that of itself");
             }
         }
     }

@@ -183,7 +183,7 @@ impl Node {
         let to = match self.node_port(node) {
             Ok(to) => to,
             Err(error) => {
-                tracing::error!("a call of {function}: {error}");
+                crate::log::error!("a call of {function}: {error}");
                 return Sent::from(Err(error));
             }
         };

@@ -51,11 +51,9 @@ impl Drop for Late {
     fn drop(&mut self) {
         if let Some(action) = self.0.take() {
             guard::discard(action);
-            guard::log(|| {
-                tracing::error!(
-                    "a monitor that its own callback sets again and again is dropped: its node has ended"
-                );
-            });
+            crate::log::error!(
+                "a monitor that its own callback sets again and again is dropped: its node has ended"
+            );
         }
     }
 }

@@ -12,4 +12,5 @@ mod properties;
 mod reference;
 mod resolving;
 mod saving;
+mod secrets;
 mod services;

@@ -31,7 +31,7 @@ async fn a_file_is_read_only_when_it_is_asked_for() {
     let random = format!("{}/", host_name());
     assert!(id(at(&home)).await.starts_with(&random));
     assert!(
-        id(at(&home).norc(true).profile("worker"))
+        id(at(&home).norc(true).secret(SECRET).profile("worker"))
             .await
             .starts_with("worker/")
     );
@@ -77,15 +77,10 @@ async fn what_is_named_and_not_there_is_told() {
     let mut elsewhere = home.path().to_owned();
     elsewhere.set_file_name("elsewhere");
     let builder = Node::builder().config_file(&elsewhere).bind("127.0.0.1:0");
+    let builder = builder.environment(Environment::of([("AEMP_SECRET", SECRET)]));
     builder.start().await.unwrap().stop().await;
     logs.expect("elsewhere: there is no such configuration file")
         .await;
-    logs.warned("secret: there is none, and no cert, so that no connection is possible")
-        .await;
-    // Nobody wants to connect.
-    let builder = Node::builder().node_id("lone");
-    builder.start().await.unwrap().stop().await;
-    assert_eq!(logs.count("secret: there is none"), 1);
 }
 
 #[tokio::test]
@@ -97,7 +92,7 @@ async fn with_a_file_the_node_listens_everywhere_unless_told_otherwise() {
         node.stop().await;
         listeners
     };
-    let everywhere = listeners(Node::builder().bind("*")).await;
+    let everywhere = listeners(Node::builder().secret(SECRET).bind("*")).await;
     assert_eq!(listeners(at(&home)).await.len(), 0);
     assert_eq!(listeners(at(&home).profile("worker")).await.len(), 1);
     assert_eq!(
@@ -105,7 +100,9 @@ async fn with_a_file_the_node_listens_everywhere_unless_told_otherwise() {
         everywhere.len()
     );
     assert_eq!(
-        listeners(at(&home).norc(true).profile("p")).await.len(),
+        listeners(at(&home).norc(true).secret(SECRET).profile("p"))
+            .await
+            .len(),
         everywhere.len()
     );
 }
@@ -244,6 +241,7 @@ async fn greeting(builder: NodeBuilder) -> Vec<String> {
     use tokio::io::AsyncBufReadExt;
     let node = builder
         .node_id("a")
+        .secret(SECRET)
         .bind("127.0.0.1:0")
         .start()
         .await

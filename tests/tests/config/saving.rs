@@ -236,3 +236,65 @@ fn nothing_secret_is_shown() {
     let shown = format!("{file:?} {settings:?} {:?}", settings.cert);
     assert!(!shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn who_locks_it_waits_and_changes_what_is_there() {
+    let home = Home::new();
+    std::thread::scope(|scope| {
+        for n in 0..20 {
+            let path = home.path();
+            scope.spawn(move || {
+                let mut file = ConfigFile::lock(path).unwrap();
+                assert!(file.is_locked());
+                file.set(Some(&format!("p{n}")), "nodeid", "x").unwrap();
+                assert!(file.save().unwrap());
+                assert!(!file.is_locked());
+            });
+        }
+    });
+    let file = home.load().unwrap();
+    assert_eq!(file.profiles().unwrap().len(), 20);
+    // The old file is there as well, and nothing else.
+    assert_eq!(home.names(), ["rc", "rc~"]);
+}
+
+/// Each of them has read the same file: one changes it, and the others are told.
+#[test]
+fn who_does_not_lock_it_is_told() {
+    let home = Home::with("{}");
+    let files: Vec<_> = (0..20).map(|_| home.load().unwrap()).collect();
+    let saved = std::thread::scope(|scope| {
+        let threads = files.into_iter().enumerate().map(|(n, mut file)| {
+            file.set(None, "nodeid", format!("n{n}")).unwrap();
+            scope.spawn(move || file.save())
+        });
+        let threads: Vec<_> = threads.collect();
+        let saved = threads.into_iter().map(|thread| thread.join().unwrap());
+        saved.filter(|saved| saved.is_ok()).count()
+    });
+    assert_eq!(saved, 1);
+}
+
+#[test]
+fn copies_are_not_locked() {
+    let home = Home::new();
+    let locked = ConfigFile::lock(home.path()).unwrap();
+    let copy = locked.clone();
+    assert!(locked.is_locked() && !copy.is_locked());
+    drop(locked);
+    ConfigFile::lock(home.path()).unwrap();
+    assert_eq!(home.names(), [""; 0]);
+}
+
+/// Two names of one file are one lock.
+#[test]
+fn the_lock_is_beside_the_file_itself() {
+    let home = Home::new();
+    fs::create_dir(home.directory.path().join("etc")).unwrap();
+    symlink("etc/real", home.path()).unwrap();
+    let locked = ConfigFile::lock(home.path()).unwrap();
+    let beside = home.directory.path().join("etc/real~lock");
+    assert_eq!(mode(&beside), 0o600);
+    drop(locked);
+    assert!(!beside.exists());
+}

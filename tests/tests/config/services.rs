@@ -123,7 +123,8 @@ async fn an_unknown_one_fails_the_start() {
         ),
     ] {
         let (notes, builder) = Notes::new();
-        let builder = builder.bind("127.0.0.1:0").service("Config::note", args![]);
+        let builder = builder.secret("s").bind("127.0.0.1:0");
+        let builder = builder.service("Config::note", args![]);
         let error = builder.service(name, args![]).start().await.unwrap_err();
         assert!(matches!(&error, StartError::Service { name: culprit, .. } if culprit == name));
         assert_eq!(error.to_string(), format!("service {name:?}: {problem}"));

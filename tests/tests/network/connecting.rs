@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use aemp::{Node, NodeId, NodesMonitor, PortId, db::Role, msg, snd};
+use aemp::{Node, NodesMonitor, PortId, db::Role, msg, snd};
 
 use crate::{
     common::{Inbox, soon, until, watch},
     logs::Logs,
     nodes::{address, listening, node_port, pair, start},
     proxy::Proxy,
-    raw::Raw,
 };
 
 /// What an observer has heard of one node.
@@ -256,7 +255,7 @@ async fn settings_that_cannot_work_are_errors() {
         let error = id(bad).await.unwrap_err();
         assert!(error.to_string().starts_with("nodeid: "), "{error}");
     }
-    let builder = Node::builder;
+    let builder = || Node::builder().secret("s");
     let taken = start(listening("a")).await;
     let cases = [
         (
@@ -285,18 +284,4 @@ async fn settings_that_cannot_work_are_errors() {
         let error = builder.start().await.unwrap_err().to_string();
         assert!(error.starts_with(text), "{error}");
     }
-}
-
-#[tokio::test]
-async fn a_node_without_a_secret_connects_to_nobody() {
-    let logs = Logs::catch();
-    let a = start(Node::builder().node_id("a").bind("127.0.0.1:0")).await;
-    let mut raw = Raw::connect(&a).await;
-    raw.send("aemp;1;raw;hmac_sha3_512;json\nnonce\ncleartext;;json\n")
-        .await;
-    raw.closed().await;
-    logs.warned("unable to handshake TLS and no shared secret configured")
-        .await;
-    let node = NodeId::new("raw").unwrap();
-    assert!(!a.up_nodes().contains(&node));
 }

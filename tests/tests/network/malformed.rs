@@ -282,3 +282,39 @@ async fn more_arguments_than_are_known() {
     let message = json!(["inc", 1, 2, 3]);
     not_understood(&scene, &mut raw, message, "inc: takes 1 argument, got 3").await;
 }
+
+/// Names, requests, reasons and greetings of a peer with terminal escapes, line feeds and changes of direction in them.
+#[tokio::test]
+async fn nothing_in_a_log_acts_on_a_terminal() {
+    const EVIL: &str = "\u{1b}]0;x\u{7}\n\u{9b}2J\u{202e}";
+    let scene = Scene::new().await;
+    let mut raw = Raw::login(&scene.node, "raw").await;
+    let function = format!("{EVIL}::f");
+    let requests = [
+        json!(["", "AnyEvent::MP::_spawn", EVIL, function]),
+        json!(["", function, EVIL]),
+        json!(["", EVIL, EVIL]),
+        json!(["", "kil0", EVIL, EVIL, [EVIL]]),
+        json!(["", "snd", EVIL, EVIL]),
+        json!(["", "snd"]),
+        json!(["", "eval", EVIL, EVIL]),
+        json!(["", "g_set", EVIL]),
+        json!(["", "g_upd", EVIL, { EVIL: EVIL }, [EVIL]]),
+        json!([EVIL, EVIL]),
+    ];
+    for request in requests {
+        raw.send(request.to_string()).await;
+    }
+    raw.try_send(format!("[\"\u{9b}\u{202e}\u{1b}")).await;
+    raw.closed().await;
+    let mut stranger = Raw::connect(&scene.node).await;
+    let greeting = format!("aemp;1;raw{EVIL};hmac{EVIL};json{EVIL}\nnonce\nx\n");
+    stranger.try_send(greeting).await;
+    stranger.closed().await;
+    scene.logs.expect("malformed packet").await;
+    scene.logs.expect(r"\u001b]0;x\u0007\n").await;
+    scene.goes_on().await;
+    for (_, line) in scene.logs.lines() {
+        assert!(!line.chars().any(aemp::Shown::escapes), "{line:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `aemp db list`, `get`, `keys` and `values`: questions to the database.
 
-use aemp::{Map, db::DbError};
+use aemp::{Map, Value, db::DbError};
 use clap::{ArgMatches, Command};
 
 use super::super::one;
@@ -8,7 +8,7 @@ use crate::{
     Exit, cli,
     client::{self, Client},
     failure::{Failure, Outcome},
-    output,
+    output::{self, Text},
     session::Session,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn list(session: &mut Session, matches: &ArgMatches) -> Outcome {
             return Ok(Exit::Done);
         }
         for (key, value) in &entries {
-            output::line(&format!("{key}\t{value}"))?;
+            output::line(&entry(key, value))?;
         }
         Ok(Exit::Done)
     })
@@ -82,7 +82,8 @@ pub(super) fn keys(session: &mut Session, matches: &ArgMatches) -> Outcome {
             output::document(&keys)?;
             return Ok(Exit::Done);
         }
-        keys.iter().try_for_each(|key| output::line(key))?;
+        keys.iter()
+            .try_for_each(|key| output::line(&Text::of(key)))?;
         Ok(Exit::Done)
     })
 }
@@ -109,6 +110,14 @@ pub(super) fn values(session: &mut Session, matches: &ArgMatches) -> Outcome {
         values.iter().try_for_each(output::document)?;
         Ok(Exit::Done)
     })
+}
+
+/// A line with a tab in it that is none of the key.
+fn entry(key: &str, value: &Value) -> Text {
+    let mut line = Text::of(key);
+    line.tab();
+    line.push(&Text::of(value));
+    line
 }
 
 /// The entries of a family in the order of their keys.

@@ -1,5 +1,7 @@
 //! `aemp db watch`: what happens to a family.
 
+use std::fmt::Display;
+
 use aemp::{Map, db::DbChange};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::{super::one, query::failed};
 use crate::{
     Exit, cli, client,
     failure::{Failure, Outcome},
-    output::{self, Output, Paint},
+    output::{self, Output, Paint, Text},
     session::Session,
     signals::Signals,
 };
@@ -96,14 +98,19 @@ fn print(output: &Output, change: &Change, first: bool) -> Result<(), Failure> {
         true => ("=", Paint::Bold),
         false => ("+", Paint::Green),
     };
+    let line = |paint, sign: &str, rest: &dyn Display| {
+        let mut line = output.paint(paint, Text::of(sign));
+        line.push(&Text::of(rest));
+        output::line(&line)
+    };
     for (key, value) in added {
-        output::line(&format!("{} {key} {value}", output.paint(paint, sign)))?;
+        line(paint, sign, &format_args!(" {key} {value}"))?;
     }
     for (key, value) in changed {
-        output::line(&format!("{} {key} {value}", output.paint(Paint::Bold, "~")))?;
+        line(Paint::Bold, "~", &format_args!(" {key} {value}"))?;
     }
     for key in deleted {
-        output::line(&format!("{} {key}", output.paint(Paint::Red, "-")))?;
+        line(Paint::Red, "-", &format_args!(" {key}"))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use aemp::Node;
+use aemp::{Node, Shown};
 use tokio::runtime::Handle;
 
 use super::complete::Known;
@@ -38,20 +38,22 @@ impl Known for Names {
         listed
             .into_iter()
             .chain(up)
-            .filter(|node| node != own)
+            .filter(|node| node != own && is_plain(node))
             .collect()
     }
 
     fn ports(&self, node: &str) -> Vec<String> {
         let of = self.node.inspect(node);
         let ports = self.ask(async { of.ports().await.ok() });
-        ports.ports.into_iter().map(|port| port.id).collect()
+        let ids = ports.ports.into_iter().map(|port| port.id);
+        ids.filter(|id| is_plain(id)).collect()
     }
 
     fn functions(&self, node: &str) -> Vec<String> {
         let of = self.node.inspect(node);
         let functions = self.ask(async { of.functions().await.ok() });
-        functions.init.into_iter().map(|init| init.name).collect()
+        let names = functions.init.into_iter().map(|init| init.name);
+        names.filter(|name| is_plain(name)).collect()
     }
 
     fn families(&self) -> Vec<String> {
@@ -65,6 +67,12 @@ impl Known for Names {
             None
         };
         let families = self.ask(asked).into_iter();
-        families.map(|family| family.name).collect()
+        let names = families.map(|family| family.name);
+        names.filter(|name| is_plain(name)).collect()
     }
+}
+
+/// Whether a name may be written to the terminal as it is. Others are not offered: they could not be typed either.
+fn is_plain(name: &str) -> bool {
+    !name.chars().any(Shown::escapes)
 }

@@ -1,6 +1,8 @@
 //! Rows that can be sorted and filtered, whatever they are about.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt::Display};
+
+use aemp::Shown;
 
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +100,9 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
+    /// A text of others, as it may be shown.
+    pub(super) fn text(text: impl Display) -> Self {
+        let text = Shown(text).to_string();
         Self { text, number: None }
     }
 

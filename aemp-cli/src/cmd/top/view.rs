@@ -1,5 +1,6 @@
 //! How it looks.
 
+use aemp::Shown;
 use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Layout, Rect},
@@ -130,7 +131,7 @@ fn titles(app: &App, paint: Paint) -> Line<'static> {
     }
     if let Some(node) = &app.place.scope {
         spans.push(Span::raw("  of "));
-        spans.push(Span::styled(node.clone(), paint.bold()));
+        spans.push(Span::styled(Shown(node).to_string(), paint.bold()));
     }
     if !app.place.filter.is_empty() {
         spans.push(Span::raw(format!("  with {:?}", app.place.filter)));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use aemp::Shown;
+
 use super::{
     graph::{Graph, Vertex},
     layout::{Layout, Spot, box_width, text_width},
@@ -295,7 +297,7 @@ fn put(svg: &mut String, args: std::fmt::Arguments<'_>) {
 /// Text that is safe in a document: node IDs come from anywhere.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in Shown(text).to_string().chars() {
         match c {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),

@@ -87,7 +87,8 @@ impl NodeBuilder {
     }
 
     /// The secret that all nodes of the network share; without it, connections need certificates ([`cert`](Self::cert)). It also
-    /// encrypts ([`encrypt`](Self::encrypt)). Reference nodes take it as Latin-1: keep to ASCII.
+    /// encrypts ([`encrypt`](Self::encrypt)). A node with binds, seeds or addresses, but neither secret nor certificate, does not start. Reference
+    /// nodes take it as Latin-1: keep to ASCII.
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
@@ -212,7 +213,8 @@ impl NodeBuilder {
         self.setting("framing_format", names.collect::<Value>())
     }
 
-    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`.
+    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`. `cleartext` gives the secret
+    /// away to whoever answers at a seed's address, which is warned of at the start.
     pub fn auth_offer(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_offer", names(methods))
     }

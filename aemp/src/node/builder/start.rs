@@ -57,6 +57,9 @@ impl NodeBuilder {
         remark(&settings);
         if let Some(file) = &file {
             self.remark_file(file);
+            if let Some(exposure) = file.exposure() {
+                crate::log::warning!("{exposure}");
+            }
         }
         Ok(settings)
     }
@@ -65,13 +68,11 @@ impl NodeBuilder {
     fn remark_file(&self, file: &ConfigFile) {
         let path = file.path().display();
         if self.config_file.is_some() && !file.path().exists() {
-            crate::guard::log(|| tracing::info!("{path}: there is no such configuration file"));
+            crate::log::info!("{path}: there is no such configuration file");
         } else if let Some(profile) = &self.profile
             && matches!(file.profile(profile), Ok(None))
         {
-            crate::guard::log(|| {
-                tracing::info!("{path}: there is no profile {profile:?}, only the top level counts")
-            });
+            crate::log::info!("{path}: there is no profile {profile:?}, only the top level counts");
         }
     }
 
@@ -87,13 +88,14 @@ impl NodeBuilder {
         let secret = settings.secret.clone();
         let secret = secret.filter(|secret: &Secret| !secret.is_empty());
         let binds = settings.binds.as_deref().unwrap_or_default();
-        let none = secret.is_none() && settings.cert.is_none();
-        if none && !(binds.is_empty() && settings.seeds.is_empty()) {
-            crate::guard::log(|| {
-                tracing::warn!(
-                    "secret: there is none, and no cert, so that no connection is possible"
-                )
-            });
+        let lonely = binds.is_empty() && settings.seeds.is_empty() && self.addresses.is_empty();
+        if !lonely && secret.is_none() && !tls::is_possible(settings) {
+            return Err(setting("secret", no_secret(settings)));
+        }
+        if settings.auth_offer.contains(&Method::Cleartext) {
+            crate::log::warning!(
+                "auth_offer: with cleartext in it, this node gives its secret away to whoever answers at the address of a seed"
+            );
         }
         tls::check(settings)?;
         Ok(NetConfig {
@@ -149,6 +151,18 @@ impl NodeBuilder {
     }
 }
 
+/// Why a node without a secret, and without TLS, is not started.
+fn no_secret(settings: &Settings) -> String {
+    let cert = match settings.cert.is_some() {
+        true => "`cert` is of no use, as this program is built without TLS",
+        false => "no `cert`",
+    };
+    format!(
+        "there is none, and {cert}, so that no connection would be possible: name the network's secret (`aemp setsecret`, \
+         $AEMP_SECRET where a file is used, NodeBuilder::secret), or have no seeds, addresses and binds"
+    )
+}
+
 pub(super) fn setting(setting: &'static str, problem: String) -> StartError {
     StartError::Setting { setting, problem }
 }
@@ -164,10 +178,15 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 /// What is worth a word, but no reason not to start.
 fn remark(settings: &Settings) {
     for place in &settings.unknown {
-        crate::guard::log(|| tracing::warn!("{place}: there is no such key"));
+        crate::log::warning!("{place}: there is no such key");
+    }
+    for (place, name) in &settings.unknown_methods {
+        crate::log::warning!(
+            "{place}: the authentication method {name:?} is unknown here, and passed over"
+        );
     }
     if settings.eval.is_some() {
-        crate::guard::log(|| tracing::warn!("eval: Perl code is not run by this implementation"));
+        crate::log::warning!("eval: Perl code is not run by this implementation");
     }
 }
 

@@ -6,6 +6,11 @@ use crate::{
     config::{Encrypt, Method, Settings},
 };
 
+/// Whether there can be connections in TLS. A certificate is needed for that at both ends, whatever methods they allow.
+pub(super) fn is_possible(settings: &Settings) -> bool {
+    cfg!(feature = "tls") && settings.cert.is_some()
+}
+
 /// What cannot be had together.
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && !cfg!(feature = "tls") {
@@ -20,18 +25,16 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
         always(settings).map_err(|problem| setting("encrypt", problem.into()))?;
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
-        crate::guard::log(|| {
-            tracing::warn!(
-                "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
-            )
-        });
+        crate::log::warning!(
+            "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
+        );
     }
     for (key, is_set) in [
         ("ca", settings.ca.is_some()),
         ("verify_nodeid", settings.verify_node_id),
     ] {
         if is_set && settings.cert.is_none() {
-            crate::guard::log(|| tracing::warn!("{key}: it means nothing without `cert`"));
+            crate::log::warning!("{key}: it means nothing without `cert`");
         }
     }
     Ok(())

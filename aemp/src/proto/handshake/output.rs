@@ -1,13 +1,12 @@
 //! What comes of a handshake.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use aemp_codec::{Format, NodeId};
 
 use super::{HandshakeError, Keys};
 
 /// What comes out of a [`Handshake`](super::Handshake).
-#[derive(Debug)]
 pub enum HandshakeOutput {
     /// Write these bytes.
     Transmit(Vec<u8>),
@@ -72,4 +71,26 @@ pub struct Established {
     pub ours: bool,
     /// Whether the peer answers who asks for room.
     pub credit: bool,
+}
+
+impl fmt::Debug for HandshakeOutput {
+    // With the method `cleartext` the secret is among the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transmit(bytes) => write!(f, "Transmit({} bytes)", bytes.len()),
+            Self::Greeted { node, arbitrates } => f
+                .debug_struct("Greeted")
+                .field("node", node)
+                .field("arbitrates", arbitrates)
+                .finish(),
+            Self::StartTls(start) => f.debug_tuple("StartTls").field(start).finish(),
+            Self::Ready => f.write_str("Ready"),
+            Self::Namesake { .. } => f.write_str("Namesake"),
+            Self::Verified => f.write_str("Verified"),
+            Self::Established(established) => {
+                f.debug_tuple("Established").field(established).finish()
+            }
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the mesh wants done.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use aemp_codec::{Format, NodeId};
 
@@ -11,7 +11,6 @@ use crate::proto::{
 };
 
 /// What the caller of a [`Mesh`](super::Mesh) has to do, in the order in which it is handed out.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Output {
     /// Connect to `addr` and report with [`dialed`](super::Mesh::dialed).
@@ -125,4 +124,34 @@ pub enum Level {
     Info,
     /// Attempts fail.
     Debug,
+}
+
+impl fmt::Debug for Output {
+    // With the method `cleartext` the secret is among what is transmitted; messages of others are nobody's business either.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial { conn, addr } => write!(f, "Dial({conn:?}, {addr:?})"),
+            Self::Transmit { conn, bytes } => {
+                write!(f, "Transmit({conn:?}, {} bytes)", bytes.len())
+            }
+            Self::Close { conn } => write!(f, "Close({conn:?})"),
+            Self::StartTls { conn, start } => {
+                write!(f, "StartTls({conn:?}, {:?})", start.node)
+            }
+            Self::Established { conn, node, .. } => write!(f, "Established({conn:?}, {node:?})"),
+            Self::WakeWriter { node } => write!(f, "WakeWriter({node:?})"),
+            Self::Fire {
+                node,
+                loss,
+                monitors,
+                text,
+            } => write!(f, "Fire({node:?}, {loss:?}, {monitors:?}, {text:?})"),
+            Self::NodeUp(node) => write!(f, "NodeUp({node:?})"),
+            Self::NodeDown(node, why) => write!(f, "NodeDown({node:?}, {why:?})"),
+            Self::TellWritten { node } => write!(f, "TellWritten({node:?})"),
+            Self::Answer { query, answer } => write!(f, "Answer({query:?}, {answer:?})"),
+            Self::Watched { watch, told } => write!(f, "Watched({watch:?}, {told:?})"),
+            Self::Log { level, text } => write!(f, "Log({level:?}, {text:?})"),
+        }
+    }
 }

@@ -1,0 +1,66 @@
+//! The macros that everything is logged with: foreign code is called through [`crate::guard`], and what others have sent is told as
+//! [`Shown`](crate::Shown).
+
+/// Has one line logged, at once and on this thread; with a destination, if there is one, among its fields.
+macro_rules! log {
+    ($level:ident, to: $to:expr, $($arg:tt)+) => {
+        $crate::guard::log(|| {
+            tracing::$level!(to = %$crate::Shown($to), "{}", $crate::Shown(format_args!($($arg)+)))
+        })
+    };
+    ($level:ident, $($arg:tt)+) => {
+        $crate::guard::log(|| tracing::$level!("{}", $crate::Shown(format_args!($($arg)+))))
+    };
+}
+
+macro_rules! error {
+    ($($arg:tt)+) => { $crate::log::log!(error, $($arg)+) };
+}
+
+macro_rules! warning {
+    ($($arg:tt)+) => { $crate::log::log!(warn, $($arg)+) };
+}
+
+macro_rules! info {
+    ($($arg:tt)+) => { $crate::log::log!(info, $($arg)+) };
+}
+
+pub(crate) use {error, info, log, warning};
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The two files that may name the macros of `tracing`, which escape nothing.
+    const ALLOWED: [&str; 2] = ["src/log.rs", "src/node/log.rs"];
+
+    fn look(directory: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !ALLOWED.iter().any(|allowed| path.ends_with(allowed))
+            {
+                let text = fs::read_to_string(&path).unwrap();
+                let names = ["error", "warn", "info", "debug", "trace", "event"];
+                let named = names.map(|name| format!("tracing::{name}!"));
+                if named.iter().any(|named| text.contains(named)) {
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+    }
+
+    /// What is logged in another way would not be escaped.
+    #[test]
+    fn there_is_no_other_way() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        look(&source, &mut found);
+        assert!(
+            found.is_empty(),
+            "use crate::log::{{error, warning, info}} in {found:?}"
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! Texts of others, as they may be logged and shown.
+
+use std::fmt::{self, Display, Write};
+
+/// Shows what others have sent, such as names, keys, reasons and errors, in a way that does nothing to a terminal or a log: on
+/// one line, in the order in which it is written, and with everything to be seen.
+///
+/// Control characters (those of terminal escapes, and line feeds), characters that change the direction of text, and those that nobody sees
+/// are written as in JSON: `\n`, `\u001b`. So JSON remains JSON of the same meaning. All others stay as they are, the
+/// backslash too.
+///
+/// Every line that a node logs goes through this, and so does all that the `aemp` command prints.
+///
+/// ```
+/// use aemp::Shown;
+///
+/// let name = "\u{1b}[2Jworker\n\u{202e}";
+/// assert_eq!(Shown(name).to_string(), r"\u001b[2Jworker\n\u202e");
+/// assert_eq!(Shown("größer \\ 日本").to_string(), "größer \\ 日本");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown<T>(pub T);
+
+impl<T: Display> Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+impl Shown<()> {
+    /// Whether a character is written as an escape.
+    ///
+    /// ```
+    /// assert!(aemp::Shown::escapes('\u{9b}') && !aemp::Shown::escapes('a'));
+    /// ```
+    #[must_use]
+    pub fn escapes(char: char) -> bool {
+        is_unsafe(char)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, char)) = rest.char_indices().find(|(_, char)| is_unsafe(*char)) {
+            self.0.write_str(&rest[..at])?;
+            escape(self.0, char)?;
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
+    match char {
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        '\t' => f.write_str("\\t"),
+        _ => {
+            let units = &mut [0; 2];
+            let mut units = char.encode_utf16(units).iter();
+            units.try_for_each(|unit| write!(f, "\\u{unit:04x}"))
+        }
+    }
+}
+
+/// What does something else than being seen where it stands. The joiners U+200C and U+200D are left: languages and emoji need them.
+fn is_unsafe(char: char) -> bool {
+    match char {
+        ' '..='~' => false,
+        // Those of ASCII, and U+0080 to U+009F, which some terminals take for escapes as well.
+        _ if char.is_control() => true,
+        // The soft hyphen, and what fills places.
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' => {
+            true
+        }
+        '\u{3164}' | '\u{ffa0}' => true,
+        // Directions of text, line and paragraph separators, invisible operators.
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        // Annotations, the byte order mark, tags, and what is no character.
+        '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
+        _ => u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_texts_is_left() {
+        let all: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
+        let shown = Shown(&all).to_string();
+        assert!(!shown.chars().any(char::is_control));
+        for char in [
+            '\u{1b}', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}',
+        ] {
+            assert!(!shown.contains(char), "{char:?}");
+            assert!(Shown::escapes(char), "{char:?}");
+        }
+        for char in ['a', '\\', '"', 'ß', '\u{200d}', '日', '🦀', '\u{301}'] {
+            assert_eq!(Shown(char).to_string(), char.to_string());
+        }
+    }
+
+    #[test]
+    fn it_is_written_as_in_json() {
+        let text = "\u{1b}]0;x\u{7}\r\n\t\u{9b}\u{e0041}";
+        let shown = Shown(text).to_string();
+        assert_eq!(shown, r"\u001b]0;x\u0007\r\n\t\u009b\udb40\udc41");
+        #[cfg(feature = "json")]
+        {
+            let read: String = serde_json::from_str(&format!("\"{shown}\"")).unwrap();
+            assert_eq!(read, text);
+        }
+    }
+
+    /// However it comes in.
+    #[test]
+    fn pieces_are_escaped_as_well() {
+        let shown = Shown(format_args!("{}\n{:?}{}", "a\u{85}", "\u{1b}", '\u{202e}'));
+        assert_eq!(shown.to_string(), r#"a\u0085\n"\u{1b}"\u202e"#);
+    }
+}
