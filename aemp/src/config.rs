@@ -38,6 +38,7 @@ mod permit;
 mod places;
 mod read;
 mod save;
+mod seed;
 mod settings;
 mod write;
 
@@ -51,6 +52,7 @@ pub use self::{
     node_id::{expand_node_id, host_name},
     permit::Permit,
     places::Position,
+    seed::{Seed, SeedError},
     settings::{Cert, Service, Settings, effective},
 };
 pub use crate::proto::handshake::{

@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;
 
-use crate::{Reason, config::ConfigError};
+use crate::{Reason, config::ConfigError, inspect::SeedInfo};
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, Error)]
@@ -138,6 +138,33 @@ pub enum StartError {
     /// The system has no entropy to draw nonces from.
     #[error("no entropy: {0}")]
     Entropy(String),
+}
+
+/// Why a node is not part of the network ([`Node::joined`](crate::Node::joined)).
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The node was started without a network.
+    #[error("this node has no network")]
+    NoNetwork,
+    /// The node has ended.
+    #[error("this node has ended")]
+    Ended,
+    /// Each seed has failed in a way that trying again does not mend: another secret, for example.
+    #[error("cannot join the network: {}", each(.0))]
+    Refused(Vec<SeedInfo>),
+    /// No seed could be reached so far.
+    #[error("has not joined the network yet: {}", each(.0))]
+    Unreached(Vec<SeedInfo>),
+}
+
+/// What went wrong at each seed.
+fn each(seeds: &[SeedInfo]) -> String {
+    let each = seeds.iter().map(|seed| match &seed.failure {
+        Some(failure) => format!("{}: {}", seed.address, failure.text),
+        None => format!("{}: nothing is heard from there yet", seed.address),
+    });
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// What became of a plain send: nothing to wait for, and nothing that must be looked at.

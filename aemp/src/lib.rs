@@ -73,6 +73,8 @@
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | to know that a node has joined the network, or why not | [`Node::joined`] |
+//! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
@@ -126,11 +128,11 @@ pub use aemp_codec::{
 pub use aemp_macros::{port, protocol, rcv, spawnable};
 
 pub use db::DbError;
-pub use error::{CallError, HandleError, RcvError, SendError, Sent, StartError};
+pub use error::{CallError, HandleError, JoinError, RcvError, SendError, Sent, StartError};
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,
 };
-pub use net::NodesMonitor;
+pub use net::{NodesMonitor, SeedSource};
 pub(crate) use node::WeakNode;
 pub use node::{
     Ended, Node, NodeBuilder, inspect,

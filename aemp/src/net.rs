@@ -5,14 +5,17 @@ mod config;
 mod connection;
 mod events;
 mod interfaces;
+mod joining;
 mod large;
 mod link;
 mod listen;
+mod look_up;
 mod perform;
 mod place;
 #[cfg(feature = "tls")]
 mod secured;
 mod socket;
+mod source;
 mod stream;
 mod tls;
 mod wire;
@@ -35,6 +38,8 @@ pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use interfaces::local_addresses;
 pub(crate) use place::Place;
+pub use source::SeedSource;
+pub(crate) use source::{Custom, Source, Sources};
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsConfig;
 
@@ -82,6 +87,8 @@ pub(crate) struct Shared {
     connections: Mutex<HashMap<ConnId, Task>>,
     /// Told when changes of the database wait to be told.
     staged: Notify,
+    /// Told when something has become of a seed.
+    seeds_changed: Notify,
     /// Told when the mesh's next deadline comes before the alarm.
     deadline: Notify,
     /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
@@ -165,6 +172,7 @@ impl Net {
         let mut seed = [0; 32];
         node.place().fill_random(&mut seed)?;
         let addresses: Vec<_> = listeners.iter().map(|one| one.address.clone()).collect();
+        let addresses = config.announced(addresses)?;
         let mesh = config.mesh(node, addresses, seed);
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -175,6 +183,7 @@ impl Net {
             mesh: Mutex::new(mesh),
             connections: Mutex::default(),
             staged: Notify::new(),
+            seeds_changed: Notify::new(),
             deadline: Notify::new(),
             alarm: AtomicU64::new(u64::MAX),
             events,
@@ -254,7 +263,6 @@ impl Net {
             .collect()
     }
 
-    /// The seeds: address, the node that was found there last, and whether that is connected.
     /// The seeds: what `tell` makes of the address and the state of each.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
         let mesh = lock(&self.0.mesh);

@@ -109,6 +109,7 @@ fn set_command(key: &'static Key) -> Command {
         Kind::Profile => "profile big setparent worker",
         Kind::Services => "setservices '[[\"My::Counter::start\", 5], \"Aemp::echo\"]'",
         Kind::Addresses if key.name == "binds" => "setbinds '*:4040'",
+        Kind::Addresses if key.name == "advertise" => "setadvertise nat.example:4040",
         Kind::Addresses => "setseeds 10.0.0.1:4040,10.0.0.2:4040",
         Kind::Seconds => "setmonitor_timeout 10",
         Kind::Flag if key.name == "require_tls" => "setrequire_tls 1",

@@ -51,7 +51,7 @@ pub enum Kind {
 }
 
 /// Every key, in the order in which they are explained.
-pub const KEYS: [Key; 35] = [
+pub const KEYS: [Key; 36] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -81,6 +81,11 @@ pub const KEYS: [Key; 35] = [
     ),
     key("seeds", Kind::Addresses, "nodes to stay connected to"),
     key("binds", Kind::Addresses, "where to listen"),
+    key(
+        "advertise",
+        Kind::Addresses,
+        "where others reach the node, if not where it listens (Rust nodes only)",
+    ),
     key(
         "services",
         Kind::Services,
@@ -264,7 +269,11 @@ impl Key {
             Kind::NodeId => read::node_id(value)?.into(),
             Kind::Addresses => {
                 match self.name {
-                    "seeds" => read::seeds(value)?,
+                    "seeds" => {
+                        let seeds = read::seeds(value)?;
+                        return Ok(seeds.iter().map(ToString::to_string).collect());
+                    }
+                    "advertise" => read::announced(value)?,
                     _ => read::addresses(value)?,
                 };
                 read::names(value)?.into()

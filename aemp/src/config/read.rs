@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use aemp_codec::{NodeId, Value};
 
-use super::{Address, Permit, Service, expand_node_id};
+use super::{Address, Host, Permit, Seed, SeedError, Service, expand_node_id};
 use crate::proto::handshake::{
     Encrypt,
     auth::{Method, Secret},
@@ -222,12 +222,29 @@ pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
         .map_err(|error| error.to_string())
 }
 
-/// A seed without a port cannot be connected to.
-pub(super) fn seeds(value: &Value) -> Read<Vec<Address>> {
-    let seeds = addresses(value)?;
-    match seeds.iter().find(|seed| seed.port.is_none()) {
-        Some(seed) => Err(format!("the seed {seed} needs a port")),
-        None => Ok(seeds),
+/// Seeds. A command is an element of its own, with the commas that are in it.
+pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
+    let mut seeds = Vec::new();
+    for (i, item) in items(value)?.iter().enumerate() {
+        let text = text(item).map_err(|problem| element(i, &problem))?;
+        let one = Seed::is_command(&text).then_some(text.as_str());
+        let each = one
+            .into_iter()
+            .chain(split(&text).filter(|_| one.is_none()));
+        for seed in each {
+            let seed: Seed = seed.parse().map_err(|error: SeedError| error.to_string())?;
+            seeds.push(seed);
+        }
+    }
+    Ok(seeds)
+}
+
+/// The addresses that are announced: where others can connect to.
+pub(super) fn announced(value: &Value) -> Read<Vec<Address>> {
+    let addresses = addresses(value)?;
+    match addresses.iter().find(|address| address.host == Host::Any) {
+        Some(any) => Err(format!("nobody can connect to {any}")),
+        None => Ok(addresses),
     }
 }
 

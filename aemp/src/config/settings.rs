@@ -6,7 +6,7 @@ use aemp_codec::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, ConfigError, Permit, Place, Sources, expand_node_id, host_name,
+    Address, ConfigError, Permit, Place, Seed, Sources, expand_node_id, host_name,
     layers::Layers,
     read::{self, addresses, flag, names, seconds, services, timeout},
 };
@@ -59,9 +59,11 @@ pub struct Settings {
     /// `verify_nodeid`.
     pub verify_node_id: bool,
     /// `seeds`.
-    pub seeds: Vec<Address>,
+    pub seeds: Vec<Seed>,
     /// `binds`; `None` if nobody says anything, which a node that uses the file takes for `*`.
     pub binds: Option<Vec<Address>>,
+    /// `advertise`: where others reach the node; empty if that is where it listens.
+    pub advertise: Vec<Address>,
     /// `services`.
     pub services: Vec<Service>,
     /// `secure`.
@@ -147,6 +149,9 @@ impl Settings {
             verify_node_id: layers.read("verify_nodeid", flag)?.unwrap_or(false),
             seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
             binds: layers.read("binds", addresses)?,
+            advertise: layers
+                .read("advertise", read::announced)?
+                .unwrap_or_default(),
             services: layers.read("services", services)?.unwrap_or_default(),
             secure: layers.read("secure", flag)?.unwrap_or(false),
             allow: layers.read("allow", read::permits)?,
@@ -262,6 +267,7 @@ impl fmt::Debug for Settings {
             .field("profile", &self.profile)
             .field("node_id", &self.node_id)
             .field("seeds", &self.seeds)
+            .field("advertise", &self.advertise)
             .field("binds", &self.binds)
             .field("services", &self.services)
             .finish_non_exhaustive()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aemp_codec::{Format, NodeId};
 
-use super::LockedPeers;
+use super::{LockedPeers, Sources};
 use crate::{
-    Node,
+    Node, StartError,
+    config::Address,
     proto::{
         Random, Time,
         global::Quota,
@@ -23,6 +24,9 @@ use crate::{
 pub(crate) struct NetConfig {
     pub(crate) secret: Option<Secret>,
     pub(crate) seeds: Vec<String>,
+    pub(crate) sources: Sources,
+    /// Where others reach this node, if not where it listens.
+    pub(crate) advertise: Vec<Address>,
     /// Node IDs and their addresses.
     pub(crate) addresses: Vec<(String, String)>,
     pub(crate) monitor_timeout: Duration,
@@ -41,6 +45,31 @@ pub(crate) struct NetConfig {
 }
 
 impl NetConfig {
+    /// Whether a seed stands for addresses that have to be looked up.
+    fn has_to_look_up(&self, node: &Node, seed: &str) -> bool {
+        self.sources.contains_key(seed) || node.place().has_to_look_up(seed)
+    }
+
+    /// What others are told of where this node is, which listens at these addresses.
+    pub(super) fn announced(&self, listeners: Vec<String>) -> Result<Vec<String>, StartError> {
+        if self.advertise.is_empty() {
+            return Ok(listeners);
+        }
+        let bound = listeners.first().and_then(|first| port_of(first));
+        let announced = self.advertise.iter().map(|address| {
+            let with_port = Address {
+                port: address.port.or(bound),
+                ..address.clone()
+            };
+            let socket = with_port.socket().filter(|_| with_port.port.is_some());
+            socket.ok_or_else(|| StartError::Setting {
+                setting: "advertise",
+                problem: format!("{address} needs a port, as this node listens nowhere"),
+            })
+        });
+        announced.collect()
+    }
+
     pub(super) fn mesh(
         &self,
         node: &Node,
@@ -62,7 +91,8 @@ impl NetConfig {
             handshake.tls = true;
         }
         let mut config = MeshConfig::new(handshake);
-        config.seeds.clone_from(&self.seeds);
+        let seeds = self.seeds.iter().cloned();
+        (config.names, config.seeds) = seeds.partition(|seed| self.has_to_look_up(node, seed));
         config.listeners = listeners;
         config.global = self.global;
         config.connect_interval = self.connect_interval;
@@ -88,4 +118,8 @@ impl NetConfig {
             encrypt => encrypt,
         }
     }
+}
+
+fn port_of(address: &str) -> Option<u16> {
+    address.rsplit_once(':')?.1.parse().ok()
 }

@@ -190,7 +190,7 @@ impl Node {
     }
 
     /// Ready when the node is connected, at once if it is; or when this node has [ended](Self::ended), so that it never will
-    /// be. Whether it is connected. The ID of a port means its node. If there cannot be a node of that name, that is an error in the log.
+    /// be. Whether it is connected. Where no node may ever come, [`joined`](Self::joined) tells why. The ID of a port means its node. If there cannot be a node of that name, that is an error in the log.
     ///
     /// # Cancel safety
     ///

@@ -21,7 +21,7 @@ use crate::{
     },
     proto::{
         Time,
-        mesh::{Level, Mesh, Output},
+        mesh::{Level, LookUpId, Mesh, Output},
         peer::{ConnId, Loss},
     },
 };
@@ -33,6 +33,9 @@ struct Later {
     lines: Vec<Line>,
     /// A task that is started on a runtime that is gone ends at once, which the mesh is told.
     dials: Vec<(ConnId, String, Orders)>,
+    look_ups: Vec<(LookUpId, String)>,
+    /// Whether there is news for those who wait until the node has joined.
+    seeds_changed: bool,
 }
 
 /// What has become of bytes that have arrived in a handshake.
@@ -69,6 +72,12 @@ impl Net {
         for (conn, addr, orders) in later.dials {
             self.dial(conn, addr, orders);
         }
+        for (look_up, seed) in later.look_ups {
+            self.look_up(look_up, seed);
+        }
+        if later.seeds_changed {
+            self.0.seeds_changed.notify_waiters();
+        }
         for remote in shrunk {
             remote.queue_shrunk();
         }
@@ -95,6 +104,8 @@ impl Net {
     fn perform(&self, output: Output, later: &mut Later) {
         match output {
             Output::Dial { conn, addr } => later.dials.push((conn, addr, self.open(conn))),
+            Output::LookUp { look_up, seed } => later.look_ups.push((look_up, seed)),
+            Output::SeedsChanged => later.seeds_changed = true,
             Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
             Output::StartTls { conn, start } => self.order(conn, Order::StartTls(Box::new(start))),
             Output::Close { conn } => self.order(conn, Order::Close),

@@ -1,13 +1,10 @@
 //! Where a node runs: on this machine, or in a simulation.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::Instant,
-};
+use tokio::{net::TcpListener, time::Instant};
 
-use super::{Listener, NetConfig, Stream, Wire, bind, socket};
+use super::{Listener, NetConfig, Stream, Wire, bind, look_up, socket};
 #[cfg(feature = "sim")]
 use crate::sim::{SimListener, host::Host};
 use crate::{StartError, config::Address};
@@ -80,6 +77,24 @@ impl Place {
         }
     }
 
+    /// The addresses that a seed stands for now.
+    pub(super) async fn look_up(&self, seed: &str) -> io::Result<Vec<String>> {
+        match self {
+            Self::Machine => look_up::addresses(seed).await,
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => Ok(vec![seed.into()]),
+        }
+    }
+
+    /// Whether a seed stands for addresses that have to be looked up. Hosts of a simulation have but one.
+    pub(super) fn has_to_look_up(&self, seed: &str) -> bool {
+        match self {
+            Self::Machine => seed.parse::<SocketAddr>().is_err(),
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => false,
+        }
+    }
+
     /// Connects to `host:port`; also the other end's address.
     pub(super) async fn connect(
         &self,
@@ -88,7 +103,7 @@ impl Place {
     ) -> io::Result<(Stream, String)> {
         match self {
             Self::Machine => {
-                let stream = TcpStream::connect(addr).await?;
+                let stream = look_up::connect(addr).await?;
                 socket::prepare(&stream, config);
                 let peer = stream
                     .peer_addr()

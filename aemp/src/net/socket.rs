@@ -46,6 +46,8 @@ mod tests {
             let config = NetConfig {
                 secret: None,
                 seeds: Vec::new(),
+                sources: crate::net::Sources::new(),
+                advertise: Vec::new(),
                 addresses: Vec::new(),
                 monitor_timeout: Duration::from_secs(30),
                 connect_interval: Duration::from_secs(2),

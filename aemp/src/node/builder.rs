@@ -32,7 +32,7 @@ use crate::{
     db::machine::Database,
     exec::scheduler::Scheduler,
     message::Origin,
-    net::{Net, Place},
+    net::{Custom, Net, Place, SeedSource},
     port::table::Table,
     proto::handshake::auth::Secret,
 };
@@ -60,6 +60,8 @@ pub struct NodeBuilder {
     codecs: Vec<Format>,
     /// Node IDs and their addresses.
     addresses: Vec<(String, String)>,
+    /// Where further seeds come from, by what they are called.
+    seed_sources: Vec<(String, Custom)>,
     registry: Registry,
     place: Place,
 }
@@ -79,6 +81,7 @@ impl Default for NodeBuilder {
             accept_cleartext: true,
             codecs: Vec::new(),
             addresses: Vec::new(),
+            seed_sources: Vec::new(),
             registry: Registry::default(),
             place: Place::default(),
         }
@@ -89,6 +92,13 @@ impl NodeBuilder {
     /// The addresses of a node, to be connected to when something is first sent to it.
     pub fn address(mut self, node: impl Into<String>, address: impl Into<String>) -> Self {
         self.addresses.push((node.into(), address.into()));
+        self
+    }
+
+    /// Where to look for nodes to stay connected to, besides [`seed`](Self::seed). The name says what it is, in
+    /// the log and in [`Node::seeds`]. Of two with one name the last counts.
+    pub fn seed_source(mut self, name: impl Into<String>, source: impl SeedSource) -> Self {
+        self.seed_sources.push((name.into(), Custom::new(source)));
         self
     }
 

@@ -66,12 +66,16 @@ enum Phase {
     Unknown,
     /// The peer's second line is awaited.
     Greeted(Peer),
-    /// The second line of a peer with our own node ID is awaited; this is its first.
-    Namesake(Vec<u8>),
+    /// The second line of a peer with our own node ID is awaited.
+    Namesake(Peer),
+    /// A peer with our own node ID has been greeted: [`Handshake::meet_myself`] is awaited.
+    Doubtful(Peer),
     /// TLS is being set up.
     Securing(Choice, Keys),
     /// The authentication lines are exchanged.
     Proving(Exchange),
+    /// This node itself has proved to be at the other end.
+    Myself,
     /// It is established, or has failed.
     Over,
 }
@@ -229,15 +233,14 @@ impl Handshake {
                 Some(line) => self.ready(peer, line.to_vec()).map(Some),
                 None => Ok(self.wait(Phase::Greeted(peer))),
             },
-            Phase::Namesake(first) => match self.input.next()? {
-                Some(line) => {
-                    let second = line.to_vec();
-                    self.namesake(Lines { first, second }).map(Some)
-                }
-                None => Ok(self.wait(Phase::Namesake(first))),
+            Phase::Namesake(peer) => match self.input.next()? {
+                Some(line) => self.namesake(peer, line.to_vec()).map(Some),
+                None => Ok(self.wait(Phase::Namesake(peer))),
             },
             Phase::Securing(choice, keys) => Ok(self.wait(Phase::Securing(choice, keys))),
             Phase::Proving(exchange) => self.prove(exchange),
+            // Nothing more comes of these by itself.
+            phase @ (Phase::Doubtful(_) | Phase::Myself) => Ok(self.wait(phase)),
             Phase::Over => Ok(None),
         }
     }
@@ -257,29 +260,52 @@ impl Handshake {
             return Err(HandshakeError::version(&ours.version, &theirs.version));
         }
         let node = NodeId::new(&theirs.node).map_err(HandshakeError::NodeId)?;
-        if theirs.protocol == "aemp" && theirs.node == ours.node {
-            self.phase = Phase::Namesake(line);
-            return self.advance();
-        }
+        let namesake = theirs.protocol == "aemp" && theirs.node == ours.node;
         let arbitrates = theirs.arbitrates();
-        self.phase = Phase::Greeted(Peer {
+        let peer = Peer {
             node: node.clone(),
             greeting: theirs,
             lines: Lines {
                 first: line,
                 second: Vec::new(),
             },
-        });
+        };
+        if namesake {
+            self.phase = Phase::Namesake(peer);
+            return self.advance();
+        }
+        self.phase = Phase::Greeted(peer);
         Ok(Some(HandshakeOutput::Greeted { node, arbitrates }))
     }
 
-    /// Only the nonce tells who it is that has our ID.
-    fn namesake(&self, theirs: Lines) -> Result<HandshakeOutput, HandshakeError> {
-        if theirs == self.ours {
+    /// Only the nonce tells who it may be that has our ID.
+    fn namesake(
+        &mut self,
+        mut peer: Peer,
+        line: Vec<u8>,
+    ) -> Result<HandshakeOutput, HandshakeError> {
+        peer.lines.second = line;
+        if peer.lines == self.ours {
             return Err(HandshakeError::Echo);
         }
-        let nonce = theirs.second;
+        let nonce = peer.lines.second.clone();
+        self.phase = Phase::Doubtful(peer);
         Ok(HandshakeOutput::Namesake { nonce })
+    }
+
+    /// The peer's nonce is one of our own: it has to prove that it is this node. Anybody can pass a greeting on.
+    pub fn meet_myself(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Doubtful(peer) => {
+                self.proceed = true;
+                let line = peer.lines.second.clone();
+                match self.ready(peer, line) {
+                    Ok(output) => self.output.push_back(output),
+                    Err(error) => self.fail(error),
+                }
+            }
+            phase => self.phase = phase,
+        }
     }
 
     /// The checks after line 2.
@@ -394,6 +420,11 @@ impl Handshake {
 
     fn established(&mut self, exchange: Exchange, proved: Proved) -> HandshakeOutput {
         let Choice { peer, send, .. } = exchange.choice;
+        if peer.greeting.protocol == "aemp" && peer.greeting.node == self.greeting.node {
+            self.phase = Phase::Myself;
+            let nonce = peer.lines.second;
+            return HandshakeOutput::Myself { nonce };
+        }
         HandshakeOutput::Established(Established {
             node: peer.node,
             send,

@@ -35,7 +35,7 @@ use self::{
 pub use self::{
     output::{Level, Output},
     peers::{PeerMap, Peers},
-    seeds::{SeedFailure, SeedFailureKind, SeedState},
+    seeds::{Joining, LookUpId, SeedFailure, SeedFailureKind, SeedState},
 };
 use super::{
     Measure, Random, Time,
@@ -51,8 +51,11 @@ pub(in crate::proto) use seeds::longest_pause;
 pub struct MeshConfig {
     /// The node's identity, secret and formats, and its `monitor_timeout`.
     pub handshake: HandshakeConfig,
-    /// `host:port` of nodes to stay connected to.
+    /// `host:port` of nodes to stay connected to. They are dialled as they are.
     pub seeds: Vec<String>,
+    /// What stands for the addresses of nodes to stay connected to: names, for example. They are looked up at each round
+    /// of attempts ([`Output::LookUp`]), and each address is an attempt of its own.
+    pub names: Vec<String>,
     /// The addresses, `host:port`, that the node listens on, as others reach it.
     pub listeners: Vec<String>,
     /// Whether the node is global from the start.
@@ -75,6 +78,7 @@ impl MeshConfig {
         Self {
             handshake,
             seeds: Vec::new(),
+            names: Vec::new(),
             listeners: Vec::new(),
             global: false,
             connect_interval: Duration::from_secs(2),
@@ -139,7 +143,7 @@ impl<P: Peers> Mesh<P> {
             complaints: Measure::default(),
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
-            seeds: Seeds::new(config.handshake.timeout),
+            seeds: Seeds::new(config.handshake.timeout, config.connect_interval),
             runnable: VecDeque::new(),
             namesake: None,
             notices: Notices::default(),
@@ -149,6 +153,9 @@ impl<P: Peers> Mesh<P> {
         };
         for seed in mesh.config.seeds.clone() {
             mesh.seeds.add(now, &seed);
+        }
+        for name in mesh.config.names.clone() {
+            mesh.seeds.add_name(now, &name);
         }
         mesh.follow_seeds(now);
         if mesh.config.global {
@@ -178,6 +185,7 @@ impl<P: Peers> Mesh<P> {
     /// Time has passed.
     pub fn timeout(&mut self, now: Time) {
         self.time_out_conns(now);
+        self.time_out_seeds(now);
         self.time_out_nodes(now);
         self.time_out_global(now);
         self.settle(now);
@@ -206,7 +214,7 @@ impl<P: Peers> Mesh<P> {
     /// No longer stay connected to the node at `address`. A connection that is up stays up.
     pub fn remove_seed(&mut self, now: Time, address: &str) {
         self.forget_seed(address);
-        if let Some(conn) = self.seeds.remove(address) {
+        for conn in self.seeds.remove(address) {
             self.abandon(now, conn);
         }
         self.follow_seeds(now);
@@ -216,6 +224,26 @@ impl<P: Peers> Mesh<P> {
     /// The seeds and what is known of them.
     pub fn seeds(&self) -> impl Iterator<Item = (&str, SeedState<'_>)> {
         self.seeds.iter()
+    }
+
+    /// What became of [`Output::LookUp`]: the addresses, `host:port`, or why there are none. An answer that comes too late
+    /// has no effect.
+    pub fn looked_up(&mut self, now: Time, look_up: LookUpId, result: Result<Vec<String>, String>) {
+        self.end_look_up(now, look_up, result);
+        self.settle(now);
+    }
+
+    /// Whether this node is part of the network, as far as its seeds tell.
+    #[must_use]
+    pub fn joining(&self) -> Joining {
+        let connected = self.nodes.iter().any(|(_, node)| node.up().is_some());
+        if connected {
+            Joining::Joined
+        } else if self.stopped {
+            Joining::Trying
+        } else {
+            self.seeds.joining()
+        }
     }
 
     /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
@@ -344,10 +372,13 @@ impl<P: Peers> Mesh<P> {
             while let Some(conn) = self.runnable.pop_front() {
                 self.drive(now, conn);
             }
-            let dialed = self.dial_seeds(now);
+            let dialed = self.dial_seeds(now) | self.settle_role(now);
             if !self.settle_global(now) && !dialed && self.runnable.is_empty() {
                 break;
             }
+        }
+        if self.seeds.take_changed() {
+            self.outputs.push_back(Output::SeedsChanged);
         }
         self.look_at_clocks();
     }

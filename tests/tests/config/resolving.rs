@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use aemp::{
-    Map,
+    Map, Value,
     config::{
         ConfigError, ConfigFile, Encrypt, Environment, Method, Secret, Service, Settings, Sources,
         effective, host_name,
@@ -143,12 +143,9 @@ fn the_environment_has_its_keys() {
             environment: Environment::of(variables.iter().copied()),
         })
     };
-    let text = |addresses: &[aemp::config::Address]| {
-        addresses
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
+    fn text<T: ToString>(addresses: &[T]) -> Vec<String> {
+        addresses.iter().map(ToString::to_string).collect()
+    }
     let variables = [
         ("AEMP_PROFILE", "p"),
         ("AEMP_SECRET", "s"),
@@ -373,4 +370,33 @@ fn the_effective_configuration_has_all_that_counts() {
             "auth_accept":["tls_sha3_512","hmac_sha3_512","tls_anon","cleartext"]}"#,
     );
     assert_eq!(aemp::Value::Map(map.unwrap()), expected);
+}
+
+#[test]
+fn seeds_may_be_commands_and_addresses_to_announce_have_hosts() {
+    let resolve = |arguments: &[(&str, Value)]| {
+        let arguments: Map = arguments.iter().cloned().collect();
+        Settings::resolve(&Sources {
+            arguments: Cow::Owned(arguments),
+            ..Sources::default()
+        })
+    };
+    let seeds = vec![Value::from("a:1,b:2"), "exec:list, of | nodes".into()];
+    let settings = resolve(&[
+        ("seeds", seeds.into()),
+        ("advertise", "nat.example:7,10.0.0.1".into()),
+    ]);
+    let settings = settings.unwrap();
+    let seeds: Vec<String> = settings.seeds.iter().map(ToString::to_string).collect();
+    assert_eq!(seeds, ["a:1", "b:2", "exec:list, of | nodes"]);
+    let advertise = settings.advertise.iter().map(ToString::to_string);
+    assert_eq!(
+        advertise.collect::<Vec<_>>(),
+        ["nat.example:7", "10.0.0.1:*"]
+    );
+    let error = resolve(&[("advertise", "*:1".into())]).unwrap_err();
+    assert!(
+        error.to_string().contains("nobody can connect to *:1"),
+        "{error}"
+    );
 }

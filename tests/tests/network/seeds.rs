@@ -61,7 +61,7 @@ async fn one_that_cannot_be_reached() {
 async fn one_whose_name_is_unknown() {
     let logs = Logs::catch();
     let _nodes = with_a_bad_seed("no-such-host.invalid:4040").await;
-    let text = "seed not reached: no-such-host.invalid:4040 disconnected - failed to lookup";
+    let text = "seed not reached: no-such-host.invalid:4040: failed to lookup";
     logs.warned(text).await;
 }
 

@@ -27,6 +27,7 @@ struct Node {
     mesh: Mesh<PeerMap>,
     /// The greetings that it has sent.
     hellos: BTreeMap<ConnId, Vec<u8>>,
+    proofs: BTreeMap<ConnId, Vec<u8>>,
 }
 
 impl Node {
@@ -42,8 +43,12 @@ impl Node {
             packet,
         });
         let mesh = Mesh::new(Time::ZERO, config, peers, Random::predictable(1));
-        let hellos = BTreeMap::new();
-        Self { mesh, hellos }
+        let (hellos, proofs) = Default::default();
+        Self {
+            mesh,
+            hellos,
+            proofs,
+        }
     }
 
     fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
@@ -61,6 +66,7 @@ impl Node {
                         self.hellos.insert(conn, bytes);
                         "hello"
                     } else {
+                        self.proofs.insert(conn, bytes);
                         "proof"
                     };
                     acts.push(format!("{what} {}", conn.0));
@@ -124,10 +130,14 @@ fn seeds_that_are_each_other_and_themselves() {
     let own = node.mesh.accepted(Time::ZERO, "127.0.0.1:34856");
     assert_eq!(node.todo().0, ["hello 1", "hello 3"]);
     node.receive(ConnId(1), &node.hellos[&own].clone());
+    node.receive(own, &node.hellos[&ConnId(1)].clone());
+    assert_eq!(node.todo().0, ["proof 1", "proof 3"]);
+    node.receive(ConnId(1), &node.proofs[&own].clone());
+    node.receive(own, &node.proofs[&ConnId(1)].clone());
     node.mesh
         .dialed(Time::ZERO, ConnId(2), Err("Connection refused".into()));
     let (acts, logs) = node.todo();
-    assert_eq!(acts, ["close 1", "close 3"]);
+    assert_eq!(acts, ["close 3", "close 1"]);
     for text in [
         "127.0.0.1:4041 disconnected - I refuse to talk to myself.",
         "127.0.0.1:4042 disconnected - Connection refused.",

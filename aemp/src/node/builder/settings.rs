@@ -154,7 +154,17 @@ impl NodeBuilder {
         self.item("binds", address.into().into())
     }
 
-    /// The address of a node to stay connected to, in the same forms. May be given several times.
+    /// Where others reach this node, `host:port`, if that is not where it listens: behind NAT, or a mapped port. It is told to other
+    /// nodes instead of the addresses of [`bind`](Self::bind). Without a port, it is the one that was first bound. May be given several times.
+    pub fn advertise(self, address: impl Into<String>) -> Self {
+        self.item("advertise", address.into().into())
+    }
+
+    /// The address of a node to stay connected to, in the forms that [`Seed`](crate::config::Seed) knows. May be given several times.
+    ///
+    /// A host's name stands for all its addresses: it is looked up anew at each round of attempts, and each address is tried, and
+    /// kept a connection to. So it may be the name of a whole group, which this node itself belongs to: an address that has proved to be this
+    /// node itself is left out until the next round.
     pub fn seed(self, address: impl Into<String>) -> Self {
         self.item("seeds", address.into().into())
     }

@@ -7,8 +7,8 @@ use aemp_codec::{Format, NodeId, PacketReader};
 use super::{NodeBuilder, tls};
 use crate::{
     Node, StartError,
-    config::{Address, ConfigFile, Host, Method, Service, Settings, Sources},
-    net::{NetConfig, Place, local_addresses},
+    config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings},
+    net::{NetConfig, Place, Source, Sources, local_addresses},
     node::names::Names,
     proto::handshake::auth::Secret,
 };
@@ -34,7 +34,7 @@ impl NodeBuilder {
     /// What the node is to be, from all that anybody says about it.
     pub(super) fn settings(&self) -> Result<Settings, StartError> {
         let file = self.file()?;
-        let sources = Sources {
+        let sources = config::Sources {
             file: file.as_ref(),
             profile: self.profile.as_deref(),
             arguments: Cow::Borrowed(&self.arguments),
@@ -88,7 +88,10 @@ impl NodeBuilder {
         let secret = settings.secret.clone();
         let secret = secret.filter(|secret: &Secret| !secret.is_empty());
         let binds = settings.binds.as_deref().unwrap_or_default();
-        let lonely = binds.is_empty() && settings.seeds.is_empty() && self.addresses.is_empty();
+        let lonely = binds.is_empty()
+            && settings.seeds.is_empty()
+            && self.addresses.is_empty()
+            && self.seed_sources.is_empty();
         if !lonely && secret.is_none() && !tls::is_possible(settings) {
             return Err(setting("secret", no_secret(settings)));
         }
@@ -98,9 +101,16 @@ impl NodeBuilder {
             );
         }
         tls::check(settings)?;
+        let (mut seeds, mut sources) = seeds(&settings.seeds)?;
+        for (name, source) in &self.seed_sources {
+            seeds.push(name.clone());
+            sources.insert(name.clone(), Source::Custom(source.clone()));
+        }
         Ok(NetConfig {
             secret,
-            seeds: seeds(&settings.seeds)?,
+            seeds,
+            sources,
+            advertise: settings.advertise.clone(),
             addresses: self.addresses.clone(),
             monitor_timeout: settings.monitor_timeout,
             connect_interval: settings.connect_interval,
@@ -198,24 +208,35 @@ pub(super) fn node_id(settings: &Settings, place: &Place) -> Result<NodeId, Star
     Ok(NodeId::new(settings.node_id_with(&random))?)
 }
 
-/// Seeds as they are dialled. Names stay names: they are looked up again for each attempt.
-fn seeds(seeds: &[Address]) -> Result<Vec<String>, StartError> {
+/// Seeds as they are dialled, and where those that are no addresses come from. Names stay names: they are looked up again for
+/// each round of attempts.
+fn seeds(seeds: &[Seed]) -> Result<(Vec<String>, Sources), StartError> {
+    let mut sources = Sources::new();
     let mut sockets = Vec::with_capacity(seeds.len());
     for seed in seeds {
-        match seed.socket() {
-            Some(socket) => sockets.push(socket),
-            None => {
-                let local = local_addresses();
-                let local = local.map_err(|error| setting("seeds", format!("{seed}: {error}")))?;
-                let each = local.into_iter().map(|ip| Address {
-                    host: Host::Named(ip.to_string()),
-                    port: seed.port,
-                });
-                sockets.extend(each.filter_map(|address| address.socket()));
+        match seed {
+            Seed::Address(address) => match address.socket() {
+                Some(socket) => sockets.push(socket),
+                None => sockets.extend(on_this_machine(address)?),
+            },
+            Seed::Command(command) => {
+                sources.insert(seed.to_string(), Source::Command(command.clone()));
+                sockets.push(seed.to_string());
             }
         }
     }
-    Ok(sockets)
+    Ok((sockets, sources))
+}
+
+/// What `*` stands for.
+fn on_this_machine(seed: &Address) -> Result<Vec<String>, StartError> {
+    let local = local_addresses();
+    let local = local.map_err(|error| setting("seeds", format!("{seed}: {error}")))?;
+    let each = local.into_iter().map(|ip| Address {
+        host: Host::Named(ip.to_string()),
+        port: seed.port,
+    });
+    Ok(each.filter_map(|address| address.socket()).collect())
 }
 
 fn is_global(service: &Service) -> bool {

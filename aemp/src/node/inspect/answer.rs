@@ -143,7 +143,7 @@ impl Node {
             address: address.into(),
             node: seed.node.map(|node| node.as_str().into()),
             connected: seed.connected,
-            failure: seed.failure.map(failure),
+            failure: seed.failure.as_ref().map(failure),
         };
         self.net().map(|net| net.seeds(tell)).unwrap_or_default()
     }

@@ -23,9 +23,14 @@ pub enum HandshakeOutput {
     StartTls(StartTls),
     /// Both lines of the peer's greeting are here and fit, and TLS is up if there is any: [`proceed`](super::Handshake::proceed) will have an effect.
     Ready,
-    /// The peer has our own node ID: it is this node itself if the nonce is that of one of its own handshakes, and
-    /// another one otherwise. The handshake is over either way.
+    /// The peer has our own node ID: it may be this node itself if the nonce is that of one of its own handshakes, which
+    /// [`meet_myself`](super::Handshake::meet_myself) has proved; it is another node otherwise, and the handshake is over.
     Namesake {
+        /// The peer's nonce.
+        nonce: Vec<u8>,
+    },
+    /// Both ends have sent their authentication line, and the other end is this node itself, as far as this end can tell.
+    Myself {
         /// The peer's nonce.
         nonce: Vec<u8>,
     },
@@ -86,6 +91,7 @@ impl fmt::Debug for HandshakeOutput {
             Self::StartTls(start) => f.debug_tuple("StartTls").field(start).finish(),
             Self::Ready => f.write_str("Ready"),
             Self::Namesake { .. } => f.write_str("Namesake"),
+            Self::Myself { .. } => f.write_str("Myself"),
             Self::Verified => f.write_str("Verified"),
             Self::Established(established) => {
                 f.debug_tuple("Established").field(established).finish()

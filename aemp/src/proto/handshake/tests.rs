@@ -41,6 +41,7 @@ struct Outcome {
     sent: String,
     greeted: Option<String>,
     namesake: Option<Vec<u8>>,
+    myself: Option<Vec<u8>>,
     ready: bool,
     verified: bool,
     tls: Option<StartTls>,
@@ -59,6 +60,7 @@ fn drain(handshake: &mut Handshake) -> Outcome {
             HandshakeOutput::StartTls(start) => outcome.tls = Some(start),
             HandshakeOutput::Ready => outcome.ready = true,
             HandshakeOutput::Namesake { nonce } => outcome.namesake = Some(nonce),
+            HandshakeOutput::Myself { nonce } => outcome.myself = Some(nonce),
             HandshakeOutput::Verified => outcome.verified = true,
             HandshakeOutput::Established(established) => outcome.established = Some(established),
             HandshakeOutput::Failed(error) => outcome.failed = Some(error),
@@ -265,6 +267,50 @@ fn nobody_gets_in_without_a_secret() {
             text,
             "unable to handshake TLS and no shared secret configured"
         );
+    }
+}
+
+/// A greeting alone proves nothing: anybody can pass on what this node has sent elsewhere.
+#[test]
+fn this_node_itself_has_to_prove_that_it_is() {
+    let make = |role: Role, nonce: &str| {
+        let config = config("us", Some("geheim"));
+        Handshake::new(Time::ZERO, config.into(), role, "1.2.3.4:5", nonce.into())
+    };
+    for proof in [true, false] {
+        let mut dialled = make(Role::Dialed, "one");
+        let mut accepted = make(Role::Accepted, "two");
+        let (first, second) = (drain(&mut dialled).sent, drain(&mut accepted).sent);
+        dialled.receive(second.as_bytes());
+        accepted.receive(first.as_bytes());
+        assert_eq!(
+            drain(&mut dialled).namesake.as_deref(),
+            Some(b"two".as_slice())
+        );
+        assert!(drain(&mut accepted).namesake.is_some());
+        dialled.meet_myself();
+        accepted.meet_myself();
+        let line = drain(&mut accepted).sent;
+        assert!(line.starts_with("hmac_sha3_512;"), "{line}");
+        dialled.receive(if proof {
+            line.as_bytes()
+        } else {
+            b"cleartext;00;json\n"
+        });
+        let outcome = drain(&mut dialled);
+        assert_eq!(outcome.myself.is_some(), proof);
+        assert_eq!(
+            outcome.failed,
+            (!proof).then_some(HandshakeError::WrongSecret)
+        );
+        assert!(outcome.established.is_none());
+        // The other end has proved nothing to this one: it does not wait for ever.
+        accepted.timeout(accepted.deadline());
+        assert_eq!(drain(&mut accepted).failed, Some(HandshakeError::TimedOut));
+        // Nor does who has done its part.
+        dialled.timeout(dialled.deadline());
+        let expected = proof.then_some(HandshakeError::TimedOut);
+        assert_eq!(drain(&mut dialled).failed, expected);
     }
 }
 

@@ -39,8 +39,21 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Handshaking {
     pub(super) handshake: Handshake,
-    /// Who the peer claims to be, once it has said so.
-    pub(super) claim: Option<Claim>,
+    pub(super) who: Who,
+}
+
+/// Who the peer is, as far as is known.
+#[derive(Debug, Default)]
+pub(super) enum Who {
+    /// It has not said so, or has our own ID.
+    #[default]
+    Unknown,
+    /// It claims to be another node.
+    Claims(Claim),
+    /// It says that it is this node itself, the other end of a connection of our own.
+    Doubtful,
+    /// It has proved that to this end.
+    Myself,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +80,26 @@ impl Conn {
         }
     }
 
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match &self.phase {
+            Phase::Handshake(handshaking) => match &handshaking.who {
+                Who::Claims(claim) => Some(claim),
+                Who::Unknown | Who::Doubtful | Who::Myself => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether it says no more than that it is this node itself.
+    pub(super) fn is_doubtful(&self) -> bool {
+        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Doubtful | Who::Myself))
+    }
+
+    /// Whether this node itself has proved to be at the other end.
+    pub(super) fn met_myself(&self) -> bool {
+        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Myself))
+    }
+
     pub(super) fn handshaking(&mut self) -> Option<&mut Handshaking> {
         match &mut self.phase {
             Phase::Handshake(handshaking) => Some(handshaking),
@@ -79,7 +112,7 @@ impl Phase {
     pub(super) fn handshake(handshake: Handshake) -> Self {
         Self::Handshake(Box::new(Handshaking {
             handshake,
-            claim: None,
+            who: Who::Unknown,
         }))
     }
 

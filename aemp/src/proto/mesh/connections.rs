@@ -7,7 +7,8 @@ use aemp_codec::NodeId;
 use super::{
     Level, Mesh, Output, Peers,
     arbiter::we_arbitrate,
-    conn::{Claim, Conn, Phase, Purpose},
+    conn::{Claim, Conn, Phase, Purpose, Who},
+    seeds::Step,
 };
 use crate::proto::{
     Time,
@@ -32,12 +33,19 @@ impl<P: Peers> Mesh<P> {
         conn
     }
 
-    /// Dials the seeds whose time has come; true if there were any.
+    /// Looks up and dials the seeds whose time has come; true if there were any.
     pub(super) fn dial_seeds(&mut self, now: Time) -> bool {
         let mut any = false;
-        while let Some(address) = self.seeds.due(now) {
-            let conn = self.dial(now, &address, Purpose::Seed);
-            self.seeds.dialing(now, &address, conn, &mut self.random);
+        while let Some(step) = self.seeds.step(now, &mut self.random) {
+            match step {
+                Step::LookUp(look_up, seed) => {
+                    self.outputs.push_back(Output::LookUp { look_up, seed });
+                }
+                Step::Dial(address) => {
+                    let conn = self.dial(now, &address, Purpose::Seed);
+                    self.seeds.dialing(now, &address, conn);
+                }
+            }
             any = true;
         }
         any
@@ -95,6 +103,7 @@ impl<P: Peers> Mesh<P> {
                     self.outputs.push_back(Output::StartTls { conn: id, start });
                 }
                 HandshakeOutput::Namesake { nonce } => self.namesake(now, id, &nonce),
+                HandshakeOutput::Myself { nonce } => self.met_myself(now, id, &nonce),
                 HandshakeOutput::Ready => self.ready(now, id),
                 HandshakeOutput::Verified => self.verified(now, id),
                 HandshakeOutput::Established(established) => self.established(now, id, established),
@@ -108,10 +117,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     pub(super) fn claim(&self, id: ConnId) -> Option<Claim> {
-        match &self.conns.get(&id)?.phase {
-            Phase::Handshake(handshaking) => handshaking.claim.clone(),
-            _ => None,
-        }
+        self.conns.get(&id)?.claim().cloned()
     }
 
     /// The peer has said who it is.
@@ -123,7 +129,7 @@ impl<P: Peers> Mesh<P> {
         let we_arbitrate = we_arbitrate(&self.handshake.node, &node, arbitrates);
         let claim = Claim { node, we_arbitrate };
         if let Some(handshaking) = conn.handshaking() {
-            handshaking.claim = Some(claim.clone());
+            handshaking.who = Who::Claims(claim.clone());
         }
         match conn.purpose.clone() {
             Purpose::Seed => {
@@ -246,7 +252,7 @@ impl<P: Peers> Mesh<P> {
             }
         }
         let claimed = match &conn.phase {
-            Phase::Handshake(handshaking) => handshaking.claim.as_ref().map(|claim| &claim.node),
+            Phase::Handshake(_) => conn.claim().map(|claim| &claim.node),
             Phase::Pending(node) => Some(node),
             Phase::Dialing { .. } | Phase::Up(_) => None,
         };

@@ -5,10 +5,14 @@ use std::time::Duration;
 use aemp_codec::NodeId;
 
 use super::{
-    Level, Mesh, Peers, SeedFailureKind,
-    conn::{Phase, Purpose},
+    Level, LookUpId, Mesh, Peers, SeedFailureKind,
+    conn::{Conn, Phase, Purpose, Who},
 };
-use crate::proto::{Time, handshake::HandshakeError, peer::ConnId};
+use crate::proto::{
+    Time,
+    handshake::{Handshake, HandshakeError},
+    peer::ConnId,
+};
 
 /// Connections of others that say they are a node that is connected already.
 ///
@@ -46,21 +50,45 @@ enum Told {
 impl<P: Peers> Mesh<P> {
     /// The peer has our own ID: is it another node, or the other end of a connection that we have made ourselves?
     pub(super) fn namesake(&mut self, now: Time, id: ConnId, nonce: &[u8]) {
-        let ours = self
-            .conns
-            .iter()
-            .find(|(other, conn)| **other != id && conn.sent_nonce(nonce));
-        match ours.map(|(other, _)| *other) {
-            // Neither end can have gone before both have been greeted: the first to be greeted ends both.
-            Some(other) => {
-                self.refuse(now, id, &HandshakeError::Myself);
-                self.refuse(now, other, &HandshakeError::Myself);
-            }
-            None => {
-                let own = self.handshake.node.as_str().into();
-                self.refuse(now, id, &HandshakeError::Namesake(own));
-            }
+        let Some(other) = self.who_sent(id, nonce) else {
+            let own = self.handshake.node.as_str().into();
+            return self.refuse(now, id, &HandshakeError::Namesake(own));
+        };
+        let accepted = |id| {
+            let conn = self.conns.get(&id);
+            conn.is_some_and(|conn| conn.purpose == Purpose::Accepted)
+        };
+        // Of a connection with itself, a node has accepted one end and dialled the other. Who passes greetings on need not be one.
+        match (accepted(id), accepted(other)) {
+            (true, true) => return self.refuse(now, id, &HandshakeError::Myself),
+            (false, false) => return self.refuse(now, id, &HandshakeError::Echo),
+            _ => {}
         }
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+            handshaking.who = Who::Doubtful;
+        }
+        self.tell_handshake(id, Handshake::meet_myself);
+    }
+
+    /// The peer has our own ID and nonce, and knows the secret. What both ends of a connection have found is so.
+    pub(super) fn met_myself(&mut self, now: Time, id: ConnId, nonce: &[u8]) {
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+            handshaking.who = Who::Myself;
+        }
+        let Some(other) = self.who_sent(id, nonce) else {
+            return self.refuse(now, id, &HandshakeError::Echo);
+        };
+        if self.conns.get(&other).is_some_and(Conn::met_myself) {
+            self.refuse(now, id, &HandshakeError::Myself);
+            self.refuse(now, other, &HandshakeError::Myself);
+        }
+    }
+
+    /// The other connection in whose handshake we have sent that nonce.
+    fn who_sent(&self, id: ConnId, nonce: &[u8]) -> Option<ConnId> {
+        let mut conns = self.conns.iter();
+        let ours = conns.find(|(other, conn)| **other != id && conn.sent_nonce(nonce));
+        ours.map(|(other, _)| *other)
     }
 
     pub(super) fn refuse_connected(&mut self, now: Time, id: ConnId, node: &NodeId) {
@@ -95,13 +123,16 @@ impl<P: Peers> Mesh<P> {
         let Some(conn) = self.conns.get(&id) else {
             return;
         };
-        let seed = conn.purpose == Purpose::Seed;
+        let (seed, doubtful) = (conn.purpose == Purpose::Seed, conn.is_doubtful());
         if *error == HandshakeError::Myself && seed {
-            self.is_own_seed(now, &conn.addr.clone());
+            self.is_own_seed(&conn.addr.clone());
         }
         let text = match self.claim(id) {
             Some(claim) if tells_nothing_of_the_node(error) => {
                 format!("{error} (it says it is node {:?})", claim.node.as_str())
+            }
+            None if doubtful && tells_nothing_of_the_node(error) => {
+                format!("{error} (it says it is this node itself, and does not prove it)")
             }
             _ => error.to_string(),
         };
@@ -111,7 +142,7 @@ impl<P: Peers> Mesh<P> {
             | HandshakeError::Superseded => Told::As(Level::Debug),
             HandshakeError::Namesake(_) if seed => Told::Seed(Level::Error, "seed not reached"),
             HandshakeError::Namesake(_) => Told::As(self.alarm(now)),
-            HandshakeError::TimedOut if seed && self.claim(id).is_none() => {
+            HandshakeError::TimedOut if seed && !doubtful && self.claim(id).is_none() => {
                 Told::Seed(Level::Warn, "seed sends no greeting")
             }
             HandshakeError::Unparsable { .. } | HandshakeError::LineTooLong if seed => {
@@ -148,12 +179,52 @@ impl<P: Peers> Mesh<P> {
         self.log(level, text);
     }
 
-    fn is_own_seed(&mut self, now: Time, address: &str) {
-        let text = format!("seed {address} is this node itself, which makes it global");
-        self.log(Level::Info, text);
-        self.seeds.remove(address);
+    /// A seed's address has proved to be our own. It is left out until the seed is looked up again, and no longer: what is
+    /// found there next time may be another node.
+    fn is_own_seed(&mut self, address: &str) {
+        let news = self.seeds.is_myself(address);
+        let level = if news { Level::Info } else { Level::Debug };
+        let text = format!("seed {} is this node itself", self.seeds.title(address));
+        self.log(level, text);
+    }
+
+    /// Who is a seed itself becomes global, but not before the other seeds have had their time: they may be the network.
+    pub(super) fn settle_role(&mut self, now: Time) -> bool {
+        if self.stopped || !self.seeds.makes_global(now) {
+            return false;
+        }
+        let text = "this node is a seed itself, which makes it global";
+        self.log(Level::Info, text.into());
         self.global.become_global(now);
-        self.follow_seeds(now);
+        true
+    }
+
+    /// A look-up of a seed has ended.
+    pub(super) fn end_look_up(
+        &mut self,
+        now: Time,
+        look_up: LookUpId,
+        result: Result<Vec<String>, String>,
+    ) {
+        let Some(seed) = self.seeds.looking_up(look_up) else {
+            return;
+        };
+        let text = match result {
+            Ok(found) if !found.is_empty() => return self.seeds.looked_up(now, &seed, found),
+            Ok(_) => "it has no address".into(),
+            Err(text) => text,
+        };
+        let news = self
+            .seeds
+            .not_looked_up(now, &seed, &text, &mut self.random);
+        let level = if news { Level::Warn } else { Level::Debug };
+        self.log(level, format!("seed not reached: {seed}: {text}."));
+    }
+
+    pub(super) fn time_out_seeds(&mut self, now: Time) {
+        for look_up in self.seeds.overdue(now) {
+            self.end_look_up(now, look_up, Err("the look-up takes too long".into()));
+        }
     }
 
     /// How urgent it is that another node uses our ID: anybody can say so, and as often as they like.
@@ -217,7 +288,11 @@ impl<P: Peers> Mesh<P> {
         let Some(conn) = self.conns.get(&id) else {
             return;
         };
-        let end = format!("{} disconnected - {text}.", conn.addr);
+        let addr = match conn.purpose {
+            Purpose::Seed => self.seeds.title(&conn.addr),
+            Purpose::Accepted | Purpose::Node(_) => conn.addr.clone(),
+        };
+        let end = format!("{addr} disconnected - {text}.");
         match told {
             Told::As(level) => self.log(level, end),
             Told::Seed(urgent, what) => {

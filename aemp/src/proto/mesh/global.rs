@@ -221,17 +221,13 @@ impl<P: Peers> Mesh<P> {
 
     /// Who is a seed, or is none any more.
     pub(super) fn follow_seeds(&mut self, now: Time) {
-        let any = self.seeds.iter().next().is_some();
+        let any = !self.seeds.is_empty();
         self.global.seeds_changed(now, any);
     }
 
     /// An address is to be no seed's any more.
     pub(super) fn forget_seed(&mut self, address: &str) {
-        let node = self.seeds.iter().find(|(other, _)| *other == address);
-        let Some(node) = node.and_then(|(_, state)| state.node.cloned()) else {
-            return;
-        };
-        if self.seeds.addresses(&node).count() == 1 {
+        for node in self.seeds.only_by(address) {
             self.global.seed_gone(&node);
         }
     }

@@ -7,6 +7,7 @@ use aemp_codec::{Format, NodeId};
 use crate::proto::{
     global::{Answer, QueryId, WatchId, Watched},
     handshake::StartTls,
+    mesh::LookUpId,
     peer::{ConnId, LossId, MonitorId},
 };
 
@@ -20,6 +21,15 @@ pub enum Output {
         /// `host:port`, as configured: the host may be a name.
         addr: String,
     },
+    /// Find out the addresses that a seed stands for now, and report with [`looked_up`](super::Mesh::looked_up).
+    LookUp {
+        /// Which look-up.
+        look_up: LookUpId,
+        /// The seed, as in [`MeshConfig::names`](super::MeshConfig::names).
+        seed: String,
+    },
+    /// Something has become of a seed: see [`joining`](super::Mesh::joining).
+    SeedsChanged,
     /// Write these bytes, behind those of earlier ones.
     Transmit {
         /// Where.
@@ -131,6 +141,8 @@ impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dial { conn, addr } => write!(f, "Dial({conn:?}, {addr:?})"),
+            Self::LookUp { look_up, seed } => write!(f, "LookUp({look_up:?}, {seed:?})"),
+            Self::SeedsChanged => f.write_str("SeedsChanged"),
             Self::Transmit { conn, bytes } => {
                 write!(f, "Transmit({conn:?}, {} bytes)", bytes.len())
             }

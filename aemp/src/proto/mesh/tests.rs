@@ -2,6 +2,7 @@
 
 mod failures;
 mod rules;
+mod seeds;
 mod sim;
 mod strangers;
 

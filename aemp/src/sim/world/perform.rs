@@ -53,6 +53,8 @@ impl Machine {
                 let loss = Loss { id: loss, monitors };
                 self.fire_later(core, node, loss, text);
             }
+            // Its seeds are addresses.
+            Output::LookUp { .. } | Output::SeedsChanged => {}
             Output::NodeUp(node) => core.observations.push_back(Observation::Up { at, node }),
             Output::NodeDown(node, text) => {
                 core.observations

@@ -60,6 +60,7 @@ impl Machine {
                 self.dirty.insert(node);
                 self.read(conn);
             }
+            Output::SeedsChanged => {}
             Output::WakeWriter { node } => drop(self.dirty.insert(node)),
             Output::Fire { node, monitors, .. } => self.firing.push_back((node, monitors)),
             Output::NodeUp(node) => self.model.up(node),

@@ -43,6 +43,7 @@ pub(crate) struct Subject {
     closed: BTreeSet<ConnId>,
     /// The greetings that it has sent.
     hellos: BTreeMap<ConnId, Vec<u8>>,
+    proofs: BTreeMap<ConnId, Vec<u8>>,
 }
 
 /// A connection that is up.
@@ -82,6 +83,7 @@ impl Subject {
             fired: Vec::new(),
             closed: BTreeSet::new(),
             hellos: BTreeMap::new(),
+            proofs: BTreeMap::new(),
         };
         subject.settle();
         subject
@@ -127,6 +129,10 @@ impl Subject {
         let conns = self.conns(number);
         for (to, from) in [(conns[1], conns[0]), (conns[0], conns[1])] {
             self.mesh.received(self.now, to, &self.hellos[&from]);
+            self.settle();
+        }
+        for (to, from) in [(conns[1], conns[0]), (conns[0], conns[1])] {
+            self.mesh.received(self.now, to, &self.proofs[&from]);
             self.settle();
         }
     }
@@ -235,6 +241,7 @@ impl Subject {
             Output::Transmit { conn, bytes } if bytes.starts_with(b"aemp;") => {
                 self.hellos.insert(conn, bytes);
             }
+            Output::Transmit { conn, bytes } => drop(self.proofs.insert(conn, bytes)),
             Output::Close { conn } => {
                 self.links.remove(&conn);
                 self.dials.retain(|(dialled, _)| *dialled != conn);

@@ -239,7 +239,11 @@ impl Network {
             Output::Watched { watch, told } => self.node(name).watched(watch, &told),
             Output::Log { text, .. } => self.node(name).logs.push(text),
             Output::StartTls { .. } => unreachable!("nobody wants TLS"),
-            Output::WakeWriter { .. } | Output::NodeUp(_) | Output::NodeDown(..) => {}
+            Output::LookUp { .. } => unreachable!("seeds are addresses"),
+            Output::WakeWriter { .. }
+            | Output::NodeUp(_)
+            | Output::NodeDown(..)
+            | Output::SeedsChanged => {}
         }
     }
 

@@ -10,11 +10,11 @@ use crate::proto::{
 };
 
 /// The bytes of each connection.
-type Sent = BTreeMap<u64, Vec<u8>>;
+pub(super) type Sent = BTreeMap<u64, Vec<u8>>;
 
 impl Net {
     /// What is logged, and what was sent on each connection.
-    fn logs(&mut self) -> (Vec<(Level, String)>, Sent) {
+    pub(super) fn logs(&mut self) -> (Vec<(Level, String)>, Sent) {
         let (mut logs, mut sent) = (Vec::new(), Sent::new());
         while let Some(output) = self.mesh.poll() {
             match output {
@@ -34,7 +34,7 @@ impl Net {
     }
 
     /// Waits for the next attempt at the seed: its connection.
-    fn redial(&mut self) -> ConnId {
+    pub(super) fn redial(&mut self) -> ConnId {
         loop {
             self.wait();
             while let Some(output) = self.mesh.poll() {
@@ -46,7 +46,7 @@ impl Net {
     }
 
     /// The seed is connected to, and says that.
-    fn seed_says(&mut self, conn: ConnId, words: &str) {
+    pub(super) fn seed_says(&mut self, conn: ConnId, words: &str) {
         self.mesh.dialed(self.now, conn, Ok("9.9.9.9:1".into()));
         self.receive(conn, words);
     }
@@ -159,34 +159,6 @@ fn a_seed_that_hangs_up_is_told_of_when_it_does_so_again() {
     assert_eq!(hang_up(&mut net, conn), debug(first));
 }
 
-/// Both ends of a connection of a node with itself, whichever is greeted first.
-#[test]
-fn a_seed_that_is_the_node_itself_is_removed_and_makes_it_global() {
-    for dialled_first in [true, false] {
-        let mut net = Net::seed();
-        let (dialled, accepted) = (ConnId(1), net.mesh.accepted(net.now, "1.2.3.4:5"));
-        net.mesh.dialed(net.now, dialled, Ok("9.9.9.9:1".into()));
-        let (_, sent) = net.logs();
-        let mut order = [(dialled, accepted), (accepted, dialled)];
-        if !dialled_first {
-            order.reverse();
-        }
-        for (to, from) in order {
-            net.mesh.received(net.now, to, &sent[&from.0]);
-        }
-        let (logs, _) = net.logs();
-        let itself = "seed s:1 is this node itself, which makes it global";
-        assert!(logs.contains(&(Level::Info, itself.into())), "{logs:?}");
-        assert!(
-            logs.iter().all(|(level, _)| *level >= Level::Info),
-            "{logs:?}"
-        );
-        assert_eq!(net.mesh.seeds().count(), 0);
-        assert_eq!(net.mesh.role(), &Role::Global);
-        net.assert_idle();
-    }
-}
-
 #[test]
 fn a_seed_with_our_id_is_not_this_node() {
     let mut net = Net::seed();
@@ -257,8 +229,7 @@ fn seeds_keep_what_went_wrong_last() {
     net.todo();
     let last = |net: &Net| {
         let (_, state) = net.mesh.seeds().next().unwrap();
-        let failure = state.failure.cloned();
-        failure.map(|failure| (failure.kind, failure.text))
+        state.failure.map(|failure| (failure.kind, failure.text))
     };
     assert_eq!(last(&net), None);
     net.mesh.dialed(net.now, ConnId(1), Err("nobody".into()));

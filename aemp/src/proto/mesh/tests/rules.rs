@@ -101,7 +101,8 @@ impl Net {
                     text,
                 } => Some(text),
                 Output::StartTls { conn, .. } => Some(format!("tls {conn:?}")),
-                Output::Log { .. } => None,
+                Output::LookUp { look_up, seed } => Some(format!("look up {} {seed}", look_up.0)),
+                Output::Log { .. } | Output::SeedsChanged => None,
             })
             .collect()
     }
@@ -148,7 +149,7 @@ impl Net {
     }
 
     /// Lets time pass until there is something to do: when, in milliseconds, and what.
-    fn work(&mut self) -> (u64, Vec<String>) {
+    pub(super) fn work(&mut self) -> (u64, Vec<String>) {
         loop {
             let now = self.wait();
             let todo = self.todo();

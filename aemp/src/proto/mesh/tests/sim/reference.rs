@@ -87,7 +87,9 @@ impl Reference {
                         }
                     }
                 }
-                HandshakeOutput::Failed(_) | HandshakeOutput::Namesake { .. } => {
+                HandshakeOutput::Failed(_)
+                | HandshakeOutput::Namesake { .. }
+                | HandshakeOutput::Myself { .. } => {
                     self.handshakes.remove(&conn);
                     acts.push(Act::Close(conn));
                 }

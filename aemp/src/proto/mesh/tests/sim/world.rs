@@ -362,7 +362,11 @@ impl World {
                 assert!(ours.up, "down twice");
                 ours.up = false;
             }
-            Output::WakeWriter { .. } | Output::Log { .. } | Output::TellWritten { .. } => {}
+            Output::LookUp { .. } => unreachable!("seeds are addresses"),
+            Output::WakeWriter { .. }
+            | Output::Log { .. }
+            | Output::TellWritten { .. }
+            | Output::SeedsChanged => {}
             Output::StartTls { .. } => panic!("nobody wants TLS"),
             Output::Answer { .. } | Output::Watched { .. } => panic!("nobody has asked"),
         }

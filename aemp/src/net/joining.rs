@@ -1,0 +1,72 @@
+//! Waiting until a node is part of the network, or knows why not.
+
+use std::pin::pin;
+
+use tokio::time::Instant;
+
+use super::{Net, lock};
+use crate::{JoinError, Node, proto::mesh::Joining};
+
+impl Net {
+    fn joining(&self) -> Joining {
+        lock(&self.0.mesh).joining()
+    }
+}
+
+impl Node {
+    /// Ready when this node is part of the network: when another node is connected, or when there is none to connect to, because it
+    /// has no seeds or is the only one itself. Or when that does not work:
+    ///
+    /// - at once, when each seed has failed in a way that trying again does not mend, such as another secret;
+    /// - when each seed's addresses have failed, and `connect_interval` is over;
+    /// - at the latest, when `monitor_timeout` is over.
+    ///
+    /// The node goes on trying all the same, so that one may wait again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// let builder = aemp::Node::builder().node_id("here").secret("s3cret").seed("127.0.0.1:1");
+    /// let node = builder.connect_interval(Duration::from_millis(100)).start().await?;
+    /// let error = node.joined().await.unwrap_err();
+    /// assert!(error.to_string().contains("127.0.0.1:1: Connection refused"), "{error}");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] has what went wrong at each seed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it has no effect.
+    pub async fn joined(&self) -> Result<(), JoinError> {
+        let net = self.net().ok_or(JoinError::NoNetwork)?;
+        let (begun, config) = (Instant::now(), &net.0.config);
+        let early = begun + config.connect_interval;
+        let late = begun + config.monitor_timeout.max(config.connect_interval);
+        loop {
+            // Before it is asked: what changes in between is heard.
+            let mut changed = pin!(net.0.seeds_changed.notified());
+            changed.as_mut().enable();
+            let (joining, now) = (net.joining(), Instant::now());
+            match joining {
+                _ if self.has_ended().is_some() => return Err(JoinError::Ended),
+                Joining::Joined => return Ok(()),
+                Joining::Failed { lasting: true } => return Err(JoinError::Refused(self.seeds())),
+                Joining::Failed { .. } if now >= early => {
+                    return Err(JoinError::Unreached(self.seeds()));
+                }
+                _ if now >= late => return Err(JoinError::Unreached(self.seeds())),
+                _ => {}
+            }
+            let next = if now < early { early } else { late };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep_until(next) => {}
+                _ = self.ended() => return Err(JoinError::Ended),
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Where the addresses of seeds come from.
+
+use std::{collections::HashMap, fmt, io, pin::Pin, sync::Arc};
+
+use tokio::{io::AsyncReadExt, process::Command};
+
+use crate::guard::{self, Foreign};
+
+/// How much of what a command prints is read, in bytes.
+const MOST_OUTPUT: u64 = 64 << 10;
+
+/// Finds out where nodes are, for [`NodeBuilder::seed_source`](crate::NodeBuilder::seed_source): in a file, by a service of the
+/// cloud, or by means of a cluster.
+///
+/// Functions that return a future are sources:
+///
+/// ```
+/// use aemp::SeedSource;
+///
+/// async fn from_file() -> std::io::Result<Vec<String>> {
+///     let text = std::fs::read_to_string("/run/seeds")?;
+///     Ok(text.lines().map(str::to_owned).collect())
+/// }
+/// let builder = aemp::Node::builder().seed_source("my seeds", from_file);
+/// ```
+pub trait SeedSource: Send + Sync + 'static {
+    /// Where nodes are now, `host:port` each. It is asked anew at each round of attempts, by a task of its own, and once at a time. An
+    /// answer that takes longer than `monitor_timeout` is none: what it said last goes on to count then, as it does after an error.
+    fn look_up(&self) -> Pin<Box<dyn Future<Output = io::Result<Vec<String>>> + Send + '_>>;
+}
+
+impl<F, A> SeedSource for F
+where
+    F: Fn() -> A + Send + Sync + 'static,
+    A: Future<Output = io::Result<Vec<String>>> + Send + 'static,
+{
+    fn look_up(&self) -> Pin<Box<dyn Future<Output = io::Result<Vec<String>>> + Send + '_>> {
+        Box::pin(self())
+    }
+}
+
+/// A source of the user. It is dropped as foreign code is.
+#[derive(Clone)]
+pub(crate) struct Custom(Option<Arc<dyn SeedSource>>);
+
+impl Custom {
+    pub(crate) fn new(source: impl SeedSource) -> Self {
+        Self(Some(Arc::new(source)))
+    }
+
+    async fn look_up(&self) -> Result<Vec<String>, String> {
+        let Some(source) = self.0.clone() else {
+            return Ok(Vec::new());
+        };
+        let asked = Foreign::new(async move {
+            let found = source.look_up().await;
+            found.map_err(|error| error.to_string())
+        });
+        asked.await.unwrap_or_else(|reason| Err(reason.to_string()))
+    }
+}
+
+impl Drop for Custom {
+    fn drop(&mut self) {
+        guard::discard(self.0.take());
+    }
+}
+
+/// Where the addresses of seeds come from, by what they are called: of those that are no addresses.
+pub(crate) type Sources = HashMap<String, Source>;
+
+/// Where the addresses of a seed that is no address come from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    Custom(Custom),
+    Command(String),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Custom(_) => "Custom",
+            Self::Command(_) => "Command",
+        })
+    }
+}
+
+impl Source {
+    /// Where nodes are, `host:port` each, or why that is not known.
+    pub(super) async fn look_up(&self) -> Result<Vec<String>, String> {
+        match self {
+            Self::Custom(custom) => custom.look_up().await,
+            Self::Command(command) => run(command).await.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// What a command prints, line by line. It is killed when nobody waits any more.
+async fn run(command: &str) -> io::Result<Vec<String>> {
+    use std::process::Stdio;
+
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut text = String::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(MOST_OUTPUT).read_to_string(&mut text).await?;
+    }
+    let status = child.wait().await?;
+    if !status.success() {
+        return Err(io::Error::other(format!("the command failed: {status}")));
+    }
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[cfg(unix)]
+    async fn a_command_prints_addresses() {
+        let found = run("echo a:1; echo; echo ' b:2 '; echo '# c'").await;
+        assert_eq!(found.unwrap(), ["a:1", "b:2"]);
+        let error = run("echo a:1; exit 3").await.unwrap_err();
+        assert_eq!(error.to_string(), "the command failed: exit status: 3");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_panics_has_an_error() {
+        async fn bad() -> io::Result<Vec<String>> {
+            panic!("oh")
+        }
+        let error = Custom::new(bad).look_up().await.unwrap_err();
+        assert!(error.contains("oh"), "{error}");
+    }
+}
