@@ -369,7 +369,7 @@ fn the_effective_configuration_has_all_that_counts() {
             "monitor_timeout":30,"nodeid":"x","auth_offer":["tls_sha3_512","hmac_sha3_512"],
             "auth_accept":["tls_sha3_512","hmac_sha3_512","tls_anon","cleartext"]}"#,
     );
-    assert_eq!(aemp::Value::Map(map.unwrap()), expected);
+    assert_eq!(Value::Map(map.unwrap()), expected);
 }
 
 #[test]

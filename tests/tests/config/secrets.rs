@@ -7,7 +7,7 @@ use aemp::{
     config::{Cert, ConfigFile, Environment, KEYS, Method, Secret, Settings, Sources},
     proto::{
         Time,
-        handshake::{Handshake, HandshakeConfig, HandshakeOutput},
+        handshake::{Handshake, HandshakeConfig, HandshakeOutput, Role},
     },
 };
 
@@ -84,9 +84,9 @@ fn no_debug_output_of_a_handshake_holds_one() {
         config.auth_offer = vec![Method::Cleartext];
         Arc::new(config)
     };
-    let mut ends = ["a", "b"].map(|id| {
+    let mut ends = [("a", Role::Dialed), ("b", Role::Accepted)].map(|(id, role)| {
         let nonce = format!("nonce of {id}");
-        Handshake::new(Time::ZERO, config(id), "127.0.0.1:1", nonce)
+        Handshake::new(Time::ZERO, config(id), role, "127.0.0.1:1", nonce)
     });
     let mut established = 0;
     let mut shown = format!("{:?}", config("a"));
