@@ -43,7 +43,7 @@ pub(crate) fn shielded(foreign: impl FnOnce()) {
 #[cold]
 fn panicked(payload: Box<dyn Any + Send>) {
     let text = text(payload);
-    log(|| tracing::error!("a callback panicked: {text}"));
+    crate::log::error!("a callback panicked: {text}");
 }
 
 /// Drops a value of the user.
