@@ -61,7 +61,9 @@ fn secret() -> Result<Input, Failure> {
         );
     }
     let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(failed)?;
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| failed(&error))?;
     let text = line.strip_suffix('\n').unwrap_or(&line);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
@@ -72,11 +74,13 @@ fn secret() -> Result<Input, Failure> {
 
 fn whole() -> Result<Input, Failure> {
     let mut text = String::new();
-    io::stdin().read_to_string(&mut text).map_err(failed)?;
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| failed(&error))?;
     Ok(Input(text))
 }
 
-fn failed(error: io::Error) -> Failure {
+fn failed(error: &io::Error) -> Failure {
     Failure::failed(format_args!("cannot read standard input: {error}"))
 }
 

@@ -21,7 +21,7 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, row: Vec<String>) {
-        self.rows.push(row.iter().map(Text::of).collect());
+        self.rows.push(row.into_iter().map(Text::of).collect());
     }
 
     /// Prints all of it at once.

@@ -68,22 +68,23 @@ fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
 
 /// What does something else than being seen where it stands. The joiners U+200C and U+200D are left: languages and emoji need them.
 fn is_unsafe(char: char) -> bool {
-    match char {
-        ' '..='~' => false,
-        // Those of ASCII, and U+0080 to U+009F, which some terminals take for escapes as well.
-        _ if char.is_control() => true,
-        // The soft hyphen, and what fills places.
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' => {
-            true
-        }
-        '\u{3164}' | '\u{ffa0}' => true,
-        // Directions of text, line and paragraph separators, invisible operators.
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' => true,
-        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        // Annotations, the byte order mark, tags, and what is no character.
-        '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
-        _ => u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}'),
-    }
+    // Those of ASCII, and U+0080 to U+009F, which some terminals take for escapes as well.
+    char.is_control() || !char.is_ascii() && (is_invisible(char) || is_none(char))
+}
+
+/// Fillers, directions of text, separators of lines and paragraphs, operators that nobody sees, annotations and tags.
+fn is_invisible(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether it will never be a character.
+fn is_none(char: char) -> bool {
+    u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}')
 }
 
 #[cfg(test)]
