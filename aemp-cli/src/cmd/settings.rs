@@ -37,7 +37,8 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         })
         .unlisted(),
     ];
-    if matches!(key.kind, Kind::Addresses | Kind::Services) {
+    // An element of a list has a name if the list has one in the plural.
+    if matches!(key.kind, Kind::Addresses | Kind::Services) && singular(key) != key.name {
         entries.push(Entry::new(section, add_command(key), |session, matches| {
             add(session, matches, key)
         }));
