@@ -305,7 +305,7 @@ async fn nothing_in_a_log_acts_on_a_terminal() {
     for request in requests {
         raw.send(request.to_string()).await;
     }
-    raw.try_send(format!("[\"\u{9b}\u{202e}\u{1b}")).await;
+    raw.try_send("[\"\u{9b}\u{202e}\u{1b}").await;
     raw.closed().await;
     let mut stranger = Raw::connect(&scene.node).await;
     let greeting = format!("aemp;1;raw{EVIL};hmac{EVIL};json{EVIL}\nnonce\nx\n");

@@ -133,7 +133,7 @@ async fn what_could_never_connect_does_not_start() {
     let nothing = Node::builder().node_id("a").encrypt(Encrypt::Always);
     let text = problem(nothing.bind("127.0.0.1:0")).await;
     assert!(
-        text.starts_with("encrypt: there is neither `secret` nor `cert`"),
+        text.starts_with("secret: there is none, and no `cert`"),
         "{text}"
     );
     let unusable = builder("a", Encrypt::Always).auth_accept([Method::Cleartext]);
