@@ -218,10 +218,9 @@ impl PartialEq for Format {
     /// Formats of the same name are the same.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Custom(_), _) | (_, Self::Custom(_)) => self.name() == other.name(),
-            _ => mem::discriminant(self) == mem::discriminant(other),
-        }
+        let built_in = !matches!(self, Self::Custom(_));
+        built_in && mem::discriminant(self) == mem::discriminant(other)
+            || self.name() == other.name()
     }
 }
 

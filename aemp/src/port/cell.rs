@@ -100,7 +100,7 @@ impl<P: Port> Inner<P> {
         full.then_some(&bound.room)
     }
 
-    /// As [`AnyPort::room_for`].
+    /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).
     fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         let queued = self.queue.len();
         let alive = !self.queue.is_dead();
