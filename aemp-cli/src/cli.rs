@@ -44,7 +44,7 @@ struct Step {
     matches: ArgMatches,
 }
 
-/// What is wrong with a command line.
+/// The fault of a command line.
 enum Fault {
     Words(clap::Error),
     Other(Failure),

@@ -1,4 +1,4 @@
-//! What standard input says where a word of the command line is `-`: secrets that no list of processes shows, and PEM texts.
+//! Texts of standard input where a word of the command line is `-`: secrets that no list of processes shows, and PEM texts.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ pub(crate) const STANDARD: &str = "-";
 pub(crate) struct Input(String);
 
 impl Input {
-    /// What a word says, or standard input for `-`.
+    /// The text of a word, or of standard input for `-`.
     pub(crate) fn of_option(word: &str) -> Result<Self, Failure> {
         match word {
             STANDARD => secret(),
@@ -36,7 +36,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// What a command wants from standard input, if it does. It is read before anything is done: meanwhile nobody waits for a
+/// The text that a command wants from standard input, if any. It is read before anything is done: meanwhile nobody waits for a
 /// lock.
 pub(crate) fn of(matches: &ArgMatches) -> Result<Option<Input>, Failure> {
     let is_standard = |name| {

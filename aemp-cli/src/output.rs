@@ -62,7 +62,7 @@ impl Paint {
     }
 }
 
-/// What may go to a terminal: names and values of others do nothing there. There is no other way to print than by such a text.
+/// A text that may go to a terminal: names and values of others do nothing there. There is no other way to print than by such a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text(String);
 

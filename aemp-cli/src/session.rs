@@ -16,7 +16,7 @@ pub(crate) struct Session {
     profile: Option<String>,
     /// Profiles that may have been changed.
     touched: BTreeSet<String>,
-    /// What standard input has said for commands that take `-` for it, in their order.
+    /// The texts of standard input for commands that take `-` for it, in their order.
     pub(crate) input: VecDeque<Input>,
     /// A client that is in the network already.
     pub(crate) kept: Option<Kept>,
@@ -49,7 +49,7 @@ impl Session {
     /// The configuration file, to be changed: other commands that change it wait until it is [saved](Self::save).
     pub(crate) fn change(&mut self) -> Result<&mut ConfigFile, Failure> {
         let file = match self.file.take() {
-            // What is there now may be another one than was read.
+            // The file that is there now may be another one than was read.
             Some(file) if file.is_changed() || file.is_locked() => file,
             _ => ConfigFile::lock(ConfigFile::default_path(&Environment::process())?)?,
         };

@@ -100,7 +100,7 @@ fn a_packet_has_one_budget() {
         check(&answer.unwrap_err(), 8);
         let kept = opened(&format, &bytes, 8).keep(limits(8)).unwrap();
         check(&kept.reader().unwrap().rest().unwrap_err(), 8);
-        // What is only passed over becomes nothing.
+        // An element that is only passed over becomes nothing.
         let mut packet = opened(&format, &bytes, 0);
         while packet.skip().unwrap() {}
         assert_eq!(opened(&format, &bytes, 0).finish(), Ok(3));

@@ -158,7 +158,7 @@ pub enum JoinError {
     Unreached(Vec<SeedInfo>),
 }
 
-/// What went wrong at each seed.
+/// The failure at each seed.
 fn each(seeds: &[SeedInfo]) -> String {
     let each = seeds.iter().map(|seed| match &seed.failure {
         Some(failure) => format!("{}: {}", seed.address, failure.text),

@@ -52,7 +52,7 @@ mod tests {
         }
     }
 
-    /// What is logged in another way would not be escaped.
+    /// A line that is logged in another way would not be escaped.
     #[test]
     fn there_is_no_other_way() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

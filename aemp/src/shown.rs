@@ -28,7 +28,7 @@ impl<T: Display> Display for Shown<T> {
 }
 
 impl Shown<()> {
-    /// Whether a character is written as an escape.
+    /// True if a character is written as an escape.
     ///
     /// ```
     /// assert!(aemp::Shown::escapes('\u{9b}') && !aemp::Shown::escapes('a'));
@@ -66,7 +66,7 @@ fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
     }
 }
 
-/// What does something else than being seen where it stands. The joiners U+200C and U+200D are left: languages and emoji need them.
+/// Characters that do something else than being seen where they stand. The joiners U+200C and U+200D are left: languages and emoji need them.
 fn is_unsafe(char: char) -> bool {
     // Those of ASCII, and U+0080 to U+009F, which some terminals take for escapes as well.
     char.is_control() || !char.is_ascii() && (is_invisible(char) || is_none(char))
@@ -82,7 +82,7 @@ fn is_invisible(char: char) -> bool {
     )
 }
 
-/// Whether it will never be a character.
+/// True if it will never be a character.
 fn is_none(char: char) -> bool {
     u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}')
 }

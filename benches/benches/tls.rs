@@ -1,4 +1,4 @@
-//! What TLS costs: the same two nodes over loopback, in clear, in TLS by the secret, and in TLS by certificates, in one run.
+//! The cost of TLS: the same two nodes over loopback, in clear, in TLS by the secret, and in TLS by certificates, in one run.
 //!
 //! `cargo bench -p aemp-benches --bench tls`; `--smoke` shows only that everything runs.
 
@@ -68,7 +68,7 @@ fn certificate() -> String {
     ca.pem() + &ca.key().serialize_pem()
 }
 
-/// What protects the connection.
+/// The protection of the connection.
 #[derive(Clone, Copy)]
 enum By<'a> {
     Nothing,

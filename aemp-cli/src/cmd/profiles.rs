@@ -159,7 +159,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
     Ok((profile, map))
 }
 
-/// What a secret is shown as.
+/// The text that stands for a secret.
 const HIDDEN: &str = "(hidden: --reveal shows it)";
 
 const REVEAL: &str = "reveal";

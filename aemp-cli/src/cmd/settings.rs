@@ -212,7 +212,7 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// What standard input has said for this command.
+/// The text of standard input for this command.
 fn standard(session: &mut Session) -> Result<String, Failure> {
     let input = session.input.pop_front();
     let input = input.ok_or_else(|| Failure::failed("nothing was read from standard input"))?;

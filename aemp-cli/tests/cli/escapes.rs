@@ -1,4 +1,4 @@
-//! What others have sent does nothing to a terminal.
+//! Texts of others do nothing to a terminal.
 
 use aemp::{Node, Shown};
 

@@ -37,7 +37,7 @@ impl Home {
         fs::set_permissions(self.path(), mode).expect("it is ours");
     }
 
-    /// What comes of a command that is told so much by standard input.
+    /// The outcome of a command that is told so much by standard input.
     fn run(&self, args: &[&str], input: &str) -> Output {
         let mut command = aemp(args);
         command.env("PERL_ANYEVENT_MP_RC", self.path());

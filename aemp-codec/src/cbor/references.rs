@@ -139,7 +139,7 @@ impl Survey<'_> {
                 _ => 11,
             };
             if length >= shortest {
-                // What is noted of it takes more than a short string itself.
+                // The note of it takes more than a short string itself.
                 self.reader.count_value()?;
                 strings.push(place);
             }

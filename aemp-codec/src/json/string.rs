@@ -32,7 +32,7 @@ impl<'de> Json<'de> {
         }
     }
 
-    /// What is there as text; both ends are next to ASCII.
+    /// The bytes there as text; both ends are next to ASCII.
     #[expect(
         clippy::inline_always,
         reason = "it is called for each text, and short"

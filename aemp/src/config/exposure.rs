@@ -14,7 +14,7 @@ use super::{Key, Kind, save};
 /// Those of which it has been told.
 static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// What to tell of a file that holds this document, if that has not been told.
+/// The warning about a file that holds this document, if it has not been given.
 pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
     if !document.iter().any(|(key, value)| is_secret(key, value)) {
         return None;
@@ -39,7 +39,7 @@ pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
     ))
 }
 
-/// Whether a key of the document, or one in it, has a value that nobody else should see.
+/// True if a key of the document, or one in it, has a value that nobody else should see.
 fn is_secret(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,

@@ -140,7 +140,7 @@ impl ConfigFile {
         Ok(Self { hold, ..file })
     }
 
-    /// Whether others wait for this to be saved or dropped before they change the file.
+    /// True if others wait for this to be saved or dropped before they change the file.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         matches!(self.hold, Hold::Locked(_))

@@ -19,7 +19,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is tried. The system could wait for the lock, but only without a limit.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// What keeps others from changing a file.
+/// A lock that keeps others from changing a file.
 #[derive(Default)]
 pub(super) enum Hold {
     /// Nothing does.
@@ -79,7 +79,7 @@ impl Lock {
         loop {
             let file = open(&path)?;
             match file.try_lock() {
-                // Whoever had it may have removed it since it was opened: then others lock another one.
+                // The last holder may have removed it since it was opened: then others lock another one.
                 Ok(()) if is_at(&file, &path)? => {
                     let file = Some(file);
                     return Ok(Self { path, file });
@@ -112,7 +112,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether it is this file that has the name.
+/// True if it is this file that has the name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

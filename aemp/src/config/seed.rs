@@ -46,7 +46,7 @@ pub enum SeedError {
 const EXEC: &str = "exec:";
 
 impl Seed {
-    /// Whether a text stands for a command, in which commas mean nothing.
+    /// True if a text stands for a command, in which commas mean nothing.
     pub(super) fn is_command(text: &str) -> bool {
         text.trim_start().starts_with(EXEC)
     }

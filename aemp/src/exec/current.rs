@@ -45,7 +45,7 @@ impl Drop for Scope {
     }
 }
 
-/// Whether this thread is running a port.
+/// True if this thread is running a port.
 pub(crate) fn runs_port() -> bool {
     PORT.get() != 0
 }

@@ -23,7 +23,7 @@ use crate::guard;
 /// How many nodes a thread has seats at; the one that it has not used for longest goes first.
 const SEATS: usize = 8;
 
-/// What a connection runs while it delivers; no port has that number.
+/// The number of a connection that delivers; no port has it.
 pub(super) const NO_PORT: u64 = 0;
 
 /// What others see of a seat.
@@ -38,7 +38,7 @@ pub(crate) struct Seat {
     handler: AtomicU32,
     /// Whether the thread is one for ports that block.
     blocking: AtomicBool,
-    /// What is woken when a handler returns, or a connection has delivered what it has read; or by the watch, if that takes long.
+    /// Tasks that are woken when a handler returns, or a connection has delivered its packets; or by the watch, if that takes long.
     later: Mutex<Vec<Later>>,
     /// The thread in the system's eyes, where that can be found out.
     pub(super) thread: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub(crate) struct Seat {
     pub(super) seen: Mutex<watch::Seen>,
 }
 
-/// What is not woken at once.
+/// A task that is not woken at once.
 enum Later {
     /// A connection that has something to write since a handler has sent it: what a worker's task wakes is run by that worker, and so
     /// behind the handler.
@@ -108,18 +108,18 @@ impl Mine {
     }
 }
 
-/// What a thread is doing, as far as it is of concern to ports.
+/// The occupation of a thread, as far as it is of concern to ports.
 #[derive(Clone, Copy)]
 pub(super) struct Doing {
     /// The scheduler, by its address, whose ports it is running; 0: none. What they make ready goes to its seat.
     scheduler: usize,
-    /// Whether it delivers what a connection has read.
+    /// True if it delivers what a connection has read.
     delivering: bool,
-    /// Whether it polls an async handler on a task of its own.
+    /// True if it polls an async handler on a task of its own.
     handling: bool,
-    /// Whether the port that it runs is likely to return soon.
+    /// True if the port that it runs is likely to return soon.
     quick: bool,
-    /// Whether there is anything in [`Seat::later`].
+    /// True if there is anything in [`Seat::later`].
     later: bool,
 }
 
@@ -301,7 +301,7 @@ pub(super) fn resume(before: Doing) {
     }
 }
 
-/// What the thread is doing; nothing, when it is about to end.
+/// The thread's occupation; nothing, when it is about to end.
 #[inline]
 pub(super) fn doing() -> Doing {
     DOING.try_with(Cell::get).unwrap_or(Doing::NOTHING)
@@ -332,7 +332,7 @@ pub(super) fn set_handling(quick: bool) -> Doing {
     })
 }
 
-/// Whether this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many others wait.
+/// True if this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many others wait.
 pub(super) fn is_quick(few: usize) -> bool {
     DOING.get().quick && OWN.with_borrow(|own| own[0].0.deque.len() < few)
 }
@@ -386,7 +386,7 @@ fn wake_later(doing: Doing, later: Later) {
     });
 }
 
-/// Whether there is something to wake; from now on there is not.
+/// True if there is something to wake; from now on there is not.
 #[inline]
 fn take_later() -> bool {
     let doing = DOING.get();

@@ -115,7 +115,7 @@ impl Watch {
     fn run(&self) {
         let mut idle = 0;
         loop {
-            // What fails here fails for one look.
+            // A failure here is one of this look alone.
             let busy = guard::run(|| {
                 let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|watched| watched.node.is_alive());

@@ -10,7 +10,7 @@ use super::slice::give_way;
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     notify: Notify,
-    /// Whether those who send now have sent all that they do.
+    /// True if those who send now have sent all that they do.
     gathered: AtomicBool,
 }
 

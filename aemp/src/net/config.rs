@@ -45,12 +45,12 @@ pub(crate) struct NetConfig {
 }
 
 impl NetConfig {
-    /// Whether a seed stands for addresses that have to be looked up.
+    /// True if a seed stands for addresses that have to be looked up.
     fn has_to_look_up(&self, node: &Node, seed: &str) -> bool {
         self.sources.contains_key(seed) || node.place().has_to_look_up(seed)
     }
 
-    /// What others are told of where this node is, which listens at these addresses.
+    /// The addresses that others are told of this node, which listens at these.
     pub(super) fn announced(&self, listeners: Vec<String>) -> Result<Vec<String>, StartError> {
         if self.advertise.is_empty() {
             return Ok(listeners);
@@ -109,11 +109,11 @@ impl NetConfig {
         mesh
     }
 
-    /// Whether there is anything to encrypt with, and any need to.
+    /// True if there is anything to encrypt with, and any need to.
     fn encrypt_at(&self, node: &Node) -> Encrypt {
         match self.encrypt {
             _ if !cfg!(feature = "tls") => Encrypt::Never,
-            // Nobody is in between, and what rustls draws would make each run another one.
+            // No network is in between, and the randomness of rustls would make each run another one.
             Encrypt::Auto if node.place().is_simulated() => Encrypt::Never,
             encrypt => encrypt,
         }

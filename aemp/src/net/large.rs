@@ -26,10 +26,10 @@ const ENTRIES: usize = 2048;
 const BREATH: Duration = Duration::from_micros(100);
 
 type Permit = Result<OwnedSemaphorePermit, AcquireError>;
-/// What it costs, or why it is malformed.
+/// The cost of a packet, or the fault that makes it malformed.
 type Read = Result<u64, DecodeError>;
 
-/// What a connection's last packet has to do with all this. Nothing more is read meanwhile.
+/// The state of a connection's last packet. Nothing more is read while it is a large one.
 pub(super) enum Large {
     /// Nothing.
     No,
@@ -62,7 +62,7 @@ impl Large {
         match self {
             Self::Waits(turn) => match turn.await {
                 Ok(permit) => Step::Turn(permit),
-                // Nobody closes it.
+                // It is never closed.
                 Err(_) => pending().await,
             },
             Self::Runs(task) => Step::Done(match task.await {
@@ -76,7 +76,7 @@ impl Large {
     /// Ready when nothing is being read any more.
     pub(super) async fn end(&mut self) {
         if let Self::Runs(task) = self {
-            // What became of it is of no interest any more.
+            // Its outcome is of no interest any more.
             let _ = task.await;
         }
         *self = Self::No;

@@ -34,7 +34,7 @@ struct Later {
     /// A task that is started on a runtime that is gone ends at once, which the mesh is told.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
-    /// Whether there is news for those who wait until the node has joined.
+    /// True if there is news for those who wait until the node has joined.
     seeds_changed: bool,
 }
 

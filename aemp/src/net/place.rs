@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    /// Whether a seed stands for addresses that have to be looked up. Hosts of a simulation have but one.
+    /// True if a seed stands for addresses that have to be looked up. Hosts of a simulation have but one.
     pub(super) fn has_to_look_up(&self, seed: &str) -> bool {
         match self {
             Self::Machine => seed.parse::<SocketAddr>().is_err(),

@@ -159,7 +159,7 @@ impl Secured {
         self.wire.shutdown().await
     }
 
-    /// What the proofs have to cover, when the handshake is over.
+    /// The channel that the proofs have to cover, when the handshake is over.
     ///
     /// # Errors
     ///

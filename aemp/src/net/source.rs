@@ -95,7 +95,7 @@ impl Source {
     }
 }
 
-/// What a command prints, line by line. It is killed when nobody waits any more.
+/// The lines that a command prints. It is killed with the wait for them.
 async fn run(command: &str) -> io::Result<Vec<String>> {
     use std::process::Stdio;
 

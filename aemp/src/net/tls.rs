@@ -41,7 +41,7 @@ mod with {
         pub(crate) sources: Option<Box<NodeBuilder>>,
     }
 
-    /// What a node's connections in TLS are made with.
+    /// The configuration of a node's connections in TLS.
     pub(in crate::net) struct Tls {
         /// Its certificates, as they are at the moment.
         context: Mutex<Option<Arc<Context>>>,

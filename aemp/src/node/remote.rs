@@ -6,13 +6,14 @@ mod callers;
 pub(crate) mod credit;
 mod grants;
 pub(crate) mod line;
+mod watches;
 pub(crate) mod written;
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,14 +25,14 @@ use tokio::sync::Notify;
 pub(crate) use self::all::Remotes;
 use self::{
     account::Account, callers::Callers, credit::Credits, grants::Grants, line::Line,
-    written::Manner,
+    watches::Watched, written::Manner,
 };
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
     exec::{seat, writer::Writer},
     guard,
-    port::{absent, any::AnyPort, monitor::Action},
+    port::{absent, monitor::Action},
     proto::{
         mesh::Level,
         peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
@@ -47,19 +48,6 @@ const ROOM: usize = 256 << 10;
 /// Bytes queued for a node from which senders that wait for room do so.
 fn room(peer: &Peer) -> usize {
     (peer.limits().max_queue_bytes / 2).min(ROOM)
-}
-
-type Watched = HashMap<Box<str>, Watch>;
-
-/// A port of ours that another node monitors.
-struct Watch {
-    port: Weak<dyn AnyPort>,
-    /// Its number among all watches of that node.
-    number: u64,
-    /// The port's name for it, once it is set there.
-    id: Option<u64>,
-    /// The connection that it came over, and ends with.
-    conn: ConnId,
 }
 
 /// What is to be done when ports of a node die, or the node is lost.
@@ -78,14 +66,6 @@ impl Actions {
         match self {
             Self::ByNumber(actions) => actions.remove(&id),
             Self::Over(_) => None,
-        }
-    }
-}
-
-impl Watch {
-    fn end(self) {
-        if let (Some(id), Some(port)) = (self.id, self.port.upgrade()) {
-            port.unmonitor(id);
         }
     }
 }
@@ -117,7 +97,7 @@ pub(crate) struct Remote {
     account: Account,
     manner: Manner,
     callers: Callers,
-    /// What may be sent to ports there.
+    /// The messages that may be sent to ports there.
     credits: Credits,
     /// Ports of ours that it wants to know room of.
     grants: Grants,
@@ -136,10 +116,6 @@ impl Remote {
 
     fn actions(&self) -> MutexGuard<'_, Actions> {
         self.actions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lines(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
@@ -167,16 +143,6 @@ impl Remote {
     /// What it costs.
     pub(crate) fn account(&self) -> &Account {
         &self.account
-    }
-
-    /// Whether it monitors that port of this node.
-    pub(crate) fn watches(&self, port: &str) -> bool {
-        self.watched().contains_key(port)
-    }
-
-    /// How many ports of this node it monitors.
-    pub(crate) fn watching(&self) -> usize {
-        self.watched().len()
     }
 
     fn follow(&self, urge: Urge) {
@@ -398,92 +364,6 @@ impl Remote {
         if let Some(action) = action {
             action.fire(reason);
         }
-    }
-
-    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
-    /// one that asks again has forgotten the first.
-    /// False if the port is dead already.
-    #[must_use]
-    pub(crate) fn watch(
-        self: &Arc<Self>,
-        port: &Arc<dyn AnyPort>,
-        name: &str,
-        conn: ConnId,
-    ) -> bool {
-        let number = self.next_monitor.fetch_add(1, Ordering::Relaxed);
-        let watch = Watch {
-            port: Arc::downgrade(port),
-            number,
-            id: None,
-            conn,
-        };
-        // Entered before it is set: the port may die on another thread at any time, and its death takes the entry away.
-        let before = self.watched().insert(name.into(), watch);
-        if let Some(before) = before {
-            before.end();
-        }
-        let action = Action::Tell(Arc::clone(self), name.into(), number);
-        match port.add_monitor(action) {
-            Ok(id) if !self.has_set(name, number, id) => port.unmonitor(id),
-            Ok(_) => {}
-            Err(_) => {
-                let mut watched = self.watched();
-                let is_it = watched.get(name).is_some_and(|it| it.number == number);
-                let _unused = if is_it { watched.remove(name) } else { None };
-                return false;
-            }
-        }
-        true
-    }
-
-    /// A watch is set at its port; whether it is still wanted.
-    fn has_set(&self, name: &str, number: u64, id: u64) -> bool {
-        let mut watched = self.watched();
-        let watch = watched.get_mut(name);
-        match watch.filter(|watch| watch.number == number) {
-            Some(watch) => {
-                watch.id = Some(id);
-                true
-            }
-            None => false,
-        }
-    }
-
-    pub(crate) fn unwatch(&self, name: &str) {
-        let watched = self.watched().remove(name);
-        if let Some(watched) = watched {
-            watched.end();
-        }
-    }
-
-    /// A port of ours has died that it monitors by the watch of that number.
-    pub(crate) fn tell_death(&self, port: &str, number: u64, reason: &Reason) {
-        let mut watched = self.watched();
-        let is_it = watched.get(port).is_some_and(|it| it.number == number);
-        let watch = if is_it { watched.remove(port) } else { None };
-        drop(watched);
-        if let Some(watch) = watch {
-            self.tell_dead(port, watch.conn, reason);
-        }
-    }
-
-    /// A port of ours that it has asked for over a connection is dead.
-    pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
-        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now, the
-        // next one says nothing untrue: no port ever comes back.
-        let asked = self.peer().is_up_over(conn);
-        if asked {
-            self.tell("kil0", port, reason);
-        }
-    }
-
-    /// The connection has ended: what was monitored here through it is not any more.
-    pub(crate) fn forget_watched(&self, conn: ConnId) {
-        let watched: Vec<_> = self
-            .watched()
-            .extract_if(|_, watch| watch.conn == conn)
-            .collect();
-        watched.into_iter().for_each(|(_, watch)| watch.end());
     }
 
     /// Ready when the queue for the node is not long.

@@ -47,17 +47,41 @@ pub(crate) struct Brought {
     pub(crate) cost: u64,
     /// The port of the last message, by the name that is a number: the next is often for the same. What is sent to a port that has
     /// died meanwhile vanishes, whether it is found or not.
-    pub(crate) receiver: Option<(Box<str>, Arc<dyn AnyPort>)>,
+    receiver: Receiver,
+}
+
+#[derive(Default)]
+struct Receiver {
+    name: String,
+    port: Option<Arc<dyn AnyPort>>,
 }
 
 impl Brought {
+    /// The port of the last message, if that has this name.
+    #[inline]
+    fn last_receiver(&self, name: &str) -> Option<&Arc<dyn AnyPort>> {
+        let port = self.receiver.port.as_ref();
+        port.filter(|_| self.receiver.name == name)
+    }
+
+    fn note_receiver(&mut self, name: &str, port: Arc<dyn AnyPort>) {
+        self.receiver.name.clear();
+        self.receiver.name.push_str(name);
+        self.receiver.port = Some(port);
+    }
+
+    /// The port of the last message is not kept any longer.
+    pub(crate) fn forget_receiver(&mut self) {
+        self.receiver.port = None;
+    }
+
     /// Nothing yet.
     pub(crate) fn over(conn: ConnId) -> Self {
         Self {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
-            receiver: None,
+            receiver: Receiver::default(),
         }
     }
 }
@@ -85,19 +109,17 @@ impl Node {
         if name.is_empty() {
             return self.deliver_request(from, packet, brought);
         }
-        let port = match &brought.receiver {
-            Some((last, port)) if **last == *name => port,
-            _ => match self.receiver(&name, packet) {
-                Some(port) => {
-                    if self.names().number(&name).is_none() {
-                        return self.deliver_to(&port, from, packet, &name);
-                    }
-                    &brought.receiver.insert((name.as_ref().into(), port)).1
-                }
-                None => return validate(packet),
-            },
+        if let Some(port) = brought.last_receiver(&name) {
+            return self.deliver_to(port, from, packet, &name);
+        }
+        let Some(port) = self.receiver(&name, packet) else {
+            return validate(packet);
         };
-        self.deliver_to(port, from, packet, &name)
+        let delivered = self.deliver_to(&port, from, packet, &name);
+        if self.names().is_ours(&name) && names::of_list(&name).is_none() {
+            brought.note_receiver(&name, port);
+        }
+        delivered
     }
 
     #[inline]

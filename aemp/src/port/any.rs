@@ -38,7 +38,7 @@ pub(crate) trait AnyPort: Send + Sync {
         Manner::Unknown
     }
 
-    /// Whether that handler may run on somebody else's task.
+    /// True if that handler may run on somebody else's task.
     fn trusts(&self, _handler: u32) -> bool {
         false
     }

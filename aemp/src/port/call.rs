@@ -339,7 +339,7 @@ impl CallMonitor {
 #[must_use = "a call is sent when it is awaited"]
 pub struct ValueCall {
     to: Destination,
-    /// Whether it is meant for a node's own port.
+    /// True if it is meant for a node's own port.
     of_node: bool,
     message: Option<Vec<Value>>,
     waiting: Waiting<Vec<Value>>,

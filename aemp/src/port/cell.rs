@@ -55,7 +55,7 @@ pub(crate) struct Inner<P: Port> {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
-/// What waits for room in a port's queue, if the queue has a bound.
+/// The senders that wait for room in a port's queue, if the queue has a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
 pub(crate) struct Waiters(Option<Arc<Notify>>);
 
@@ -208,7 +208,7 @@ impl<P: Port> Cell<P> {
     }
 }
 
-/// What is sent to a dead port.
+/// The end of a message to a dead port.
 #[cold]
 fn vanish<M>(envelope: Envelope<M>) -> Pushed {
     guard::discard(envelope);

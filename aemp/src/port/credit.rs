@@ -12,7 +12,7 @@ const MOST: usize = 1000;
 /// How long senders may make use of a promise.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// What a port has room for.
+/// The room in a port.
 pub(crate) enum Room {
     /// For any number of messages: it has no bound.
     Open,
@@ -22,7 +22,7 @@ pub(crate) enum Room {
     Full(Arc<Notify>),
 }
 
-/// Who asks for room.
+/// The kind of a question for room.
 #[derive(Clone, Copy)]
 pub(crate) enum Asking {
     /// A node that asks anew, and may still send so many messages. If it must not wait, it is told that one message may come.
@@ -31,7 +31,7 @@ pub(crate) enum Asking {
     Again,
 }
 
-/// What has been promised to other nodes. Part of it may have come by now: then it counts twice until that node asks again, so that too
+/// The promises to other nodes. Part of it may have come by now: then it counts twice until that node asks again, so that too
 /// little is promised rather than too much.
 ///
 /// Promises are forgotten by generations, so that nothing has to be looked through: each lives for one to two times [`GOOD_FOR`].
@@ -44,7 +44,7 @@ pub(crate) struct Promises {
 }
 
 impl Bound {
-    /// What a node may send, if so much is queued. Nobody overtakes those who wait.
+    /// The messages that a node may send, if so many are queued. Nodes that wait are not overtaken.
     pub(crate) fn room_for(
         &mut self,
         node: &NodeId,
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(promises.promise(&node("b"), 1, 1, now), Some(1));
     }
 
-    /// Nobody has more left than it was promised.
+    /// A node never has more left than it was promised.
     #[test]
     fn nobody_can_book_room() {
         let (mut promises, now) = (Promises::default(), Instant::now());

@@ -50,7 +50,7 @@ pub(crate) fn die<P: Port>(
     let bare = cell.is_dead_if_bare();
     let monitored = !bare && fire_monitors(cell, reason);
     let name = if bare { None } else { cell.tidy() };
-    // What waits for the last port to be forgotten finds everything done.
+    // A task that waits for the last port to be forgotten finds everything done.
     if !monitored && !reason.is_normal() {
         complain(node, &**cell, reason);
     }

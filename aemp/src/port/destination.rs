@@ -24,7 +24,7 @@ pub(crate) struct Destination {
     /// Where in the ID the port's name begins.
     name_at: usize,
     pub(crate) way: Way,
-    /// What is known of the room that the port has.
+    /// News of the room that the port has.
     pub(crate) told: Told,
 }
 
@@ -62,12 +62,12 @@ impl Destination {
         }
     }
 
-    /// Whether it is a node's own port, which takes a message as a request of the node that it comes from.
+    /// True if it is a node's own port, which takes a message as a request of the node that it comes from.
     pub(crate) fn is_node_port(&self) -> bool {
         self.name().is_empty()
     }
 
-    /// What a message comes to that a node port must not get. Others can cause it as often as they like, by the port IDs in what they send.
+    /// The fate of a message that a node port must not get. Others can cause it as often as they like, by the port IDs in what they send.
     #[cold]
     pub(crate) fn no_port(&self) -> Sent {
         let error = SendError::NodePort(self.id.clone());

@@ -41,7 +41,7 @@ pub(crate) struct Bound {
     /// Taken from the queue, but not handled yet.
     pub(crate) in_hand: usize,
     pub(crate) room: Arc<Notify>,
-    /// What senders on other nodes may still send.
+    /// The messages that other nodes may still send.
     pub(crate) promises: Promises,
     /// How many other nodes have been told to wait for room.
     pub(crate) waiting: usize,

@@ -130,7 +130,7 @@ impl Table {
         usize::try_from(live.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// Whether there is none that lives or is dying.
+    /// True if there is none that lives or is dying.
     pub(crate) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().taken == 0)
     }

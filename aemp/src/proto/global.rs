@@ -85,7 +85,7 @@ pub(super) struct Global {
     /// When this node last had a master.
     lost_at: Time,
     local: Local,
-    /// What of it others have asked for.
+    /// The entries that others have asked for.
     lent: Lent,
     /// The master has to be sent all that this node has set.
     upload: bool,

@@ -88,7 +88,7 @@ struct Peer {
     lines: Lines,
 }
 
-/// What the greetings have led to.
+/// The result of the greetings.
 #[derive(Debug)]
 struct Choice {
     peer: Peer,

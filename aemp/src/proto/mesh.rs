@@ -53,7 +53,7 @@ pub struct MeshConfig {
     pub handshake: HandshakeConfig,
     /// `host:port` of nodes to stay connected to. They are dialled as they are.
     pub seeds: Vec<String>,
-    /// What stands for the addresses of nodes to stay connected to: names, for example. They are looked up at each round
+    /// Sources of the addresses of nodes to stay connected to: names, for example. They are looked up at each round
     /// of attempts ([`Output::LookUp`]), and each address is an attempt of its own.
     pub names: Vec<String>,
     /// The addresses, `host:port`, that the node listens on, as others reach it.
@@ -226,14 +226,14 @@ impl<P: Peers> Mesh<P> {
         self.seeds.iter()
     }
 
-    /// What became of [`Output::LookUp`]: the addresses, `host:port`, or why there are none. An answer that comes too late
+    /// The result of [`Output::LookUp`]: the addresses, `host:port`, or why there are none. An answer that comes too late
     /// has no effect.
     pub fn looked_up(&mut self, now: Time, look_up: LookUpId, result: Result<Vec<String>, String>) {
         self.end_look_up(now, look_up, result);
         self.settle(now);
     }
 
-    /// Whether this node is part of the network, as far as its seeds tell.
+    /// True if this node is part of the network, as far as its seeds tell.
     #[must_use]
     pub fn joining(&self) -> Joining {
         let connected = self.nodes.iter().any(|(_, node)| node.up().is_some());

@@ -397,7 +397,7 @@ impl Peer {
         matches!(self.state, State::Up(_))
     }
 
-    /// Whether the node is connected, or is being connected to.
+    /// True if the node is connected, or is being connected to.
     #[must_use]
     pub fn is_settling(&self) -> bool {
         matches!(self.state, State::Connecting(_) | State::Up(_))

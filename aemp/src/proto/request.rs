@@ -98,7 +98,7 @@ pub enum Request {
     Room {
         /// The port's name.
         port: String,
-        /// What the answer repeats.
+        /// The values that the answer repeats.
         token: u64,
         /// How many messages may still be sent without an answer.
         left: u64,

@@ -1,24 +1,24 @@
-//! What values cost while they are kept: memory as allocators give it, which is up to a hundred times what they are on the wire.
+//! The cost of values while they are kept: memory as allocators give it, which is up to a hundred times what they are on the wire.
 
 use aemp_codec::{Map, Value};
 
-/// What allocations begin and end with, and what they are multiples of.
+/// The overhead of an allocation, and its granularity.
 const HEAD: usize = 8;
 const GRAIN: usize = 16;
 /// The smallest allocation.
 const LEAST: usize = 32;
-/// What an `Arc` has beside its content.
+/// The counts of an `Arc`, beside its content.
 const COUNTERS: usize = 16;
 /// A map's own part, apart from its entries.
 const MAP: usize = 72;
 /// A map's entry: hash, key and value.
 const MAP_ENTRY: usize = 8 + size_of::<String>() + size_of::<Value>();
-/// What a hash table has beside its places.
+/// The overhead of a hash table, beside its places.
 const TABLE: usize = 16;
 /// A place of a hash table of indices, with its control byte.
 const PLACE: usize = 9;
 
-/// What something takes while it is kept.
+/// The memory of something while it is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     /// On the heap.
@@ -27,7 +27,7 @@ pub(crate) struct Kept {
     pub(crate) values: usize,
 }
 
-/// What an allocation of so many bytes takes.
+/// The memory of an allocation of so many bytes.
 pub(crate) fn block(bytes: usize) -> usize {
     match bytes {
         0 => 0,
@@ -35,12 +35,12 @@ pub(crate) fn block(bytes: usize) -> usize {
     }
 }
 
-/// What a name takes that is shared.
+/// The memory of a shared name.
 pub(crate) fn name(text: &str) -> usize {
     block(COUNTERS + text.len())
 }
 
-/// What a value takes beside itself.
+/// The memory of a value beside itself.
 pub(crate) fn kept(value: &Value) -> Kept {
     let mut kept = Kept::default();
     kept.add(value);
@@ -72,7 +72,7 @@ impl Kept {
     }
 }
 
-/// What a hash table takes that remembers the order of so many entries of that size, as far as it has grown for them.
+/// The memory of a hash table that keeps the order of so many entries of that size, as far as it has grown for them.
 fn table(entries: usize, entry: usize) -> usize {
     let places = match entries {
         0 => return 0,

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use super::session::{Conn, Session, TlsError};
 
-/// What all connections with the node's own key have in common.
+/// The configuration that all connections with the node's own key share.
 #[derive(Debug)]
 pub(crate) struct Ephemeral {
     client: Arc<ClientConfig>,

@@ -62,7 +62,7 @@ impl Conn {
 /// One TLS connection.
 pub(crate) struct Session {
     pub(super) conn: Conn,
-    /// Who judges the peer's certificate, if it needs one.
+    /// The judge of the peer's certificate, if it needs one.
     verifier: Option<Arc<Verifier>>,
     /// Ciphertext that has arrived; what is before `start` has been used.
     incoming: Vec<u8>,
@@ -286,7 +286,7 @@ impl Session {
         Some(format!("{version} {suite}{by}"))
     }
 
-    /// What the proofs on the connection have to cover; none where certificates say who is at its ends.
+    /// The binding that the proofs on the connection have to cover; none with certificates.
     ///
     /// # Errors
     ///

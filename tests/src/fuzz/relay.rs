@@ -110,7 +110,7 @@ impl Network {
         sent
     }
 
-    /// What a text stands for.
+    /// The value that a text stands for.
     fn resolved(&self, value: Value) -> Value {
         let Some(text) = value.as_str() else {
             return value;

@@ -32,7 +32,7 @@ pub(super) struct Packet<'a> {
     complete: bool,
     /// Whether its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
     usual: bool,
-    /// Whether one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
+    /// True if one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
     twice: bool,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Packet<'a> {
         let Some(mut reader) = self.open() else {
             return false;
         };
-        // What cannot even be searched is no map.
+        // An element that cannot even be searched is no map.
         let mut elements = self.values.iter().map(|_| reader.arg::<Twice>());
         elements.any(|element| element.is_ok_and(|found| found == Some(Twice(true))))
     }

@@ -49,7 +49,7 @@ pub struct Outcome {
     pub attacked: Latency,
     /// How much the victim's memory grew at most, in bytes.
     pub grown: u64,
-    /// What it was before the first attack, and is after the last.
+    /// The memory before the first attack, and after the last.
     pub memory: (u64, u64),
     /// What the attacker did, per second.
     pub blows: f64,

@@ -210,7 +210,7 @@ async fn a_node_that_nobody_could_connect_to_is_not_started() {
         assert!(failed.starts_with("secret: there is none"), "{failed}");
         assert!(failed.contains("aemp setsecret"), "{failed}");
     }
-    // Nobody wants to connect.
+    // No node wants to connect.
     let node = Node::builder().node_id("a").start().await.unwrap();
     node.stop().await;
 }

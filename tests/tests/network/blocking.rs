@@ -1,4 +1,4 @@
-//! What blocks at one end of a connection: its own port waits, and nothing else. Gates hold what blocks, so that no time decides.
+//! Handlers that block at one end of a connection: their own port waits, and nothing else. Gates hold them, so that no time decides.
 
 use std::{
     sync::{

@@ -108,7 +108,7 @@ async fn senders_wait_for_room_there() {
     assert_eq!(held.taken(), (0..200).collect::<Vec<_>>());
 }
 
-/// Who begins before it is known what the other node is.
+/// A sender that begins before the other node is known.
 #[tokio::test]
 async fn so_they_do_before_the_nodes_are_connected() {
     let b = start(listening("b")).await;
@@ -302,7 +302,7 @@ async fn waits_of_one_node_have_a_limit() {
     assert_eq!(raw.packet().await, answer);
 }
 
-/// What is sent to a port without a bound is not counted, but the port is asked for again.
+/// Messages to a port without a bound are not counted, but the port is asked for again.
 #[tokio::test]
 async fn a_bound_that_is_set_later_takes_hold() {
     let (a, b) = pair().await;

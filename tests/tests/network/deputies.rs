@@ -10,7 +10,7 @@ use crate::{
     raw::Raw,
 };
 
-/// What an attacker wants to have spawned.
+/// The spawn that an attacker wants.
 const SPAWN: [&str; 3] = ["AnyEvent::MP::_spawn", "p", "Net::counter"];
 
 /// A node that refuses all that is asked of it, an attacker that is its member, and a third node that is one too.
@@ -210,7 +210,7 @@ async fn what_a_port_passes_on_reaches_no_node_port() {
     }
 }
 
-/// What the program itself asks of a node, it is given: outside of ports, and within where it says so.
+/// Requests of the program itself are served: outside of ports, and within where it says so.
 #[tokio::test]
 async fn the_program_asks_for_itself() {
     let a = start(listening("a")).await;

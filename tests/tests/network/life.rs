@@ -10,14 +10,14 @@ use std::{
 };
 
 use aemp::{
-    CallError, Codec, DecodeError, EncodeError, Ended, Format, Limits, Node, PortId, Value, args,
-    codec::{FrameError, Framer, Framing},
-    msg,
+    CallError, Codec, DecodeError, EncodeError, Ended, Limits, Node, PortId, Value, args,
+    codec::Framing, msg,
 };
 
 use crate::{
     common::{Inbox, soon, until, watch},
     nodes::{CounterRef, address, counter, listening, node_port, pair, start},
+    plugged,
 };
 
 #[tokio::test]
@@ -169,37 +169,26 @@ async fn callbacks_that_block_delay_nobody_else() {
 #[derive(Debug)]
 struct Fragile;
 
-#[derive(Debug)]
-struct Frames(Framer);
-
 impl Codec for Fragile {
     fn name(&self) -> &str {
         "fragile"
     }
 
     fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        Box::new(Frames(Format::Json.framer(limits)))
+        plugged::framer(limits)
     }
 
     fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut writer = Format::Json.writer(out, Limits::default());
-        packet.iter().try_for_each(|value| writer.value(value))?;
-        writer.finish()
+        plugged::encode(packet, out)
     }
 
     fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
-        let values = Format::Json.reader(packet, limits)?.rest()?;
+        let values = plugged::decode(packet, limits)?;
         assert!(
             values.last().and_then(Value::as_str) != Some("poison"),
             "poisoned"
         );
         Ok(values)
-    }
-}
-
-impl Framing for Frames {
-    fn scan(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, FrameError> {
-        self.0.scan(buffer)
     }
 }
 
@@ -251,7 +240,7 @@ impl Codec for Shared {
     }
 
     fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        Fragile.framer(limits)
+        plugged::framer(limits)
     }
 
     fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -271,11 +260,11 @@ impl Codec for Shared {
             }
             self.0.busy.store(false, Ordering::Release);
         }
-        Fragile.encode(packet, out)
+        plugged::encode(packet, out)
     }
 
     fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
-        Fragile.decode(packet, limits)
+        plugged::decode(packet, limits)
     }
 }
 

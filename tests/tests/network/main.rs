@@ -21,6 +21,7 @@ mod negotiation;
 mod nodes;
 mod not_unicode;
 mod overflow;
+mod plugged;
 mod proxy;
 mod raw;
 mod replies;

@@ -85,7 +85,7 @@ async fn nodes_whose_seed_is_all_of_them_find_each_other() {
     }
 }
 
-/// What a name stands for is asked again, also when it has once stood for this node alone.
+/// A name is looked up again, also when it has once stood for this node alone.
 #[tokio::test]
 async fn who_is_found_later_is_connected_to() {
     let (own, other) = (aemp_tests::free_address(), aemp_tests::free_address());

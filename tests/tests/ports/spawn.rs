@@ -332,7 +332,7 @@ fn messages_wait_for_the_init_function() {
         within(gate.notified()).await;
         until(|| journal.0.lock().unwrap().len() == 4).await;
         let mut notes = journal.take();
-        // What the init function sends itself has another sender, and no order with the rest.
+        // Messages of the init function itself have another sender, and no order with the rest.
         notes.retain(|note| note != "3");
         assert_eq!(notes, ["init 2", "1", "2"]);
     });

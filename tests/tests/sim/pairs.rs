@@ -50,7 +50,7 @@ fn one_per_pair(world: &mut World) {
         assert_eq!(established.len(), NODES - 1);
         assert!(established.values().all(|ends| ends.len() == 1));
     }
-    // Who is its own seed looks now and then whether it still is.
+    // A node that is its own seed looks now and then if it still is.
     let mut settled = false;
     for _ in 0..50 {
         settled |= world.network().connections() == PAIRS;

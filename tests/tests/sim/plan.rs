@@ -186,7 +186,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         prop_oneof![Just(0_u32), 0..50_u32],
         prop_oneof![Just(0_u32), 0..20_u32],
         prop_oneof![Just(256_usize << 10), 100..2_000_usize],
-        // What all nodes tell of where they listen has to fit into a queue.
+        // The addresses of all nodes have to fit into a queue.
         prop_oneof![4 => Just(1_usize << 20), 1 => 700..3_000_usize],
     );
     let shape = (any::<u64>(), 5..=20_usize, 1..=4_usize);

@@ -72,7 +72,7 @@ impl Known for Names {
     }
 }
 
-/// Whether a name may be written to the terminal as it is. Others are not offered: they could not be typed either.
+/// True if a name may be written to the terminal as it is. Others are not offered: they could not be typed either.
 fn is_plain(name: &str) -> bool {
     !name.chars().any(Shown::escapes)
 }

@@ -228,7 +228,7 @@ fn seeds(seeds: &[Seed]) -> Result<(Vec<String>, Sources), StartError> {
     Ok((sockets, sources))
 }
 
-/// What `*` stands for.
+/// The addresses that `*` stands for.
 fn on_this_machine(seed: &Address) -> Result<Vec<String>, StartError> {
     let local = local_addresses();
     let local = local.map_err(|error| setting("seeds", format!("{seed}: {error}")))?;

@@ -6,7 +6,7 @@ use crate::{
     config::{Encrypt, Method, Settings},
 };
 
-/// Whether there can be connections in TLS. A certificate is needed for that at both ends, whatever methods they allow.
+/// True if there can be connections in TLS. A certificate is needed for that at both ends, whatever methods they allow.
 pub(super) fn is_possible(settings: &Settings) -> bool {
     cfg!(feature = "tls") && settings.cert.is_some()
 }
@@ -40,7 +40,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whether any connection would be possible.
+/// True if any connection would be possible.
 fn always(settings: &Settings) -> Result<(), &'static str> {
     let method = Method::HmacSha3_512;
     let usable = settings.auth_offer.contains(&method) && settings.auth_accept.contains(&method);

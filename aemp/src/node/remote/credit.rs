@@ -44,7 +44,7 @@ impl Credits {
     }
 }
 
-/// What a sender has last been told of its port: in which tick it had no bound.
+/// The last news that a sender has of its port: the tick in which it had no bound.
 #[derive(Default)]
 pub(crate) struct Told(AtomicU64);
 
@@ -185,7 +185,7 @@ impl Remote {
         close(&closed);
     }
 
-    /// Whether it is to be known soon if it gives credit.
+    /// True if it is to be known soon if it gives credit.
     fn is_settling(&self) -> bool {
         self.peer().is_settling()
     }

@@ -22,7 +22,7 @@ use crate::{
 /// How many ports of this node one other may wait for. Beyond that it is told at once that one message may come.
 const MOST_WAITING: usize = 1000;
 
-/// What waits for room, by the names of the ports: each has a task that waits for it. A question outlives its connection, so that one who
+/// Questions that wait for room, by the names of the ports: each has a task that waits for it. A question outlives its connection, so that one who
 /// connects again and again has no more tasks at work than others.
 #[derive(Default)]
 pub(super) struct Grants(Mutex<HashMap<Box<str>, Ask>>);
@@ -37,7 +37,7 @@ impl Remote {
     /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by now.
     pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
-            // What is sent there vanishes, as ever.
+            // Messages to it vanish, as ever.
             return self.answer(name, ask, None);
         };
         let mut waiting = self.grants.lock();

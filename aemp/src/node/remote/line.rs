@@ -24,7 +24,7 @@ pub(crate) struct Line {
     pub(crate) provider: Option<String>,
     /// Whether the other end is a node of this project.
     pub(crate) is_ours: bool,
-    /// Whether the other end answers who asks for room.
+    /// True if the other end answers who asks for room.
     pub(crate) credit: bool,
     /// Version and cipher suite, if it is in TLS.
     pub(crate) tls: Option<String>,

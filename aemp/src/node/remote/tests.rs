@@ -3,6 +3,7 @@
 use aemp_codec::{Format, PortId};
 
 use super::*;
+use crate::port::any::AnyPort;
 use crate::{Args, Cx};
 
 /// A node, and another one that is connected to it as far as anybody can see.

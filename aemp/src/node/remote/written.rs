@@ -27,7 +27,7 @@ pub(super) struct Manner {
     limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
-    /// Whether so much is queued that those who wait for room do so. It is set with the lock.
+    /// True if so much is queued that those who wait for room do so. It is set with the lock.
     crowded: AtomicBool,
 }
 
@@ -84,7 +84,7 @@ impl Remote {
         self.manner.is_ours.load(Ordering::Relaxed)
     }
 
-    /// Whether there is no room in the queue for the node, as far as is known without a lock.
+    /// True if there is no room in the queue for the node, as far as is known without a lock.
     pub(super) fn is_crowded(&self) -> bool {
         self.manner.crowded.load(Ordering::Relaxed)
     }
@@ -130,7 +130,7 @@ impl Remote {
         let limits = self.manner.limits;
         let Some(format) = self.assumed_format() else {
             let packet = Written::values(values(limits, write)?, limits)?;
-            return self.put(port, packet);
+            return self.put(port, None, packet);
         };
         let mut bytes = SCRATCH.take();
         write_bytes(&format, limits, &mut bytes, write)?;
@@ -148,15 +148,19 @@ impl Remote {
                 }
                 Ok(())
             }
-            None => self.put(port, Written::Bytes { format, bytes }),
+            None => self.put(port, None, Written::Bytes { format, bytes }),
         }
     }
 
-    /// The connection may have come, gone, or be another than a moment ago.
+    /// The connection may have come, gone, or be another than a moment ago. Of a packet that is for one connection alone nothing comes
+    /// without that.
     #[cold]
-    fn put(&self, port: &str, mut packet: Written) -> Result<(), SendError> {
+    fn put(&self, port: &str, over: Option<ConnId>, mut packet: Written) -> Result<(), SendError> {
         loop {
             let mut peer = self.peer();
+            if over.is_some_and(|conn| !peer.is_up_over(conn)) {
+                return Ok(());
+            }
             let put = peer.put(port, &mut packet);
             self.set_crowded(&peer);
             drop(peer);
@@ -179,29 +183,11 @@ impl Remote {
         conn: ConnId,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), SendError> {
-        let mut packet = self.write(self.assumed_format(), |packet| {
+        let packet = self.write(self.assumed_format(), |packet| {
             packet.str("")?;
             write(packet)
         })?;
-        loop {
-            let mut peer = self.peer();
-            if !peer.is_up_over(conn) {
-                return Ok(());
-            }
-            let put = peer.put("", &mut packet);
-            self.set_crowded(&peer);
-            drop(peer);
-            match put {
-                Ok(urge) => {
-                    if let Written::Bytes { bytes, .. } = packet {
-                        recycle(bytes);
-                    }
-                    self.follow(urge);
-                    return Ok(());
-                }
-                Err(wanted) => packet = self.write_again(packet, wanted)?,
-            }
-        }
+        self.put("", Some(conn), packet)
     }
 
     fn write(

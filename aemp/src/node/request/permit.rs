@@ -39,7 +39,7 @@ impl Node {
         true
     }
 
-    /// Whether the answer of a request, or what it passes on, would go to a node port. That would serve it as a request of this node, whoever has
+    /// True if the answer of a request, or what it passes on, would go to a node port. That would serve it as a request of this node, whoever has
     /// asked for it: so it is not served at all. Logs it.
     pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
         let (Request::Snd { to, .. }

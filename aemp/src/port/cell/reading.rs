@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<P: Port> Cell<P> {
-    /// Whether the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
+    /// True if the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
     /// reading included.
     pub(super) fn reads_quickly(&self) -> bool {
         self.pace.is_trusted() || self.node.scheduler().is_timeless()

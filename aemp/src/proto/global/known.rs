@@ -34,7 +34,7 @@ pub(super) struct Known {
     pub(super) ours: DirtyFamilies,
     /// The families that it watches.
     pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
-    /// What these take, about: it counts in what the node may have of the database.
+    /// The memory of these, about: it counts in the node's share of the database.
     pub(super) watched_bytes: usize,
     /// What it had set as a slave when it became global, and has not set since.
     pub(super) stale: Keys,

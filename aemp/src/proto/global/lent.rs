@@ -1,4 +1,4 @@
-//! What this node has set because another has asked it to: on that one's account, and gone with it.
+//! Entries that this node has set because another has asked it to: on that one's account, and gone with it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -57,7 +57,7 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    /// What a node has.
+    /// The share of a node.
     pub(super) fn held(&self, by: &NodeId) -> Held {
         self.accounts
             .get(by)
@@ -65,7 +65,7 @@ impl Lent {
             .unwrap_or_default()
     }
 
-    /// Who has anything.
+    /// The nodes with a share.
     pub(super) fn borrowers(&self) -> impl Iterator<Item = &NodeId> {
         self.accounts.keys()
     }
@@ -153,7 +153,7 @@ impl Global {
         Ok(())
     }
 
-    /// What the entry counts for that node.
+    /// The bytes that the entry counts for that node.
     fn may_lend(
         &self,
         by: &NodeId,

@@ -210,7 +210,7 @@ impl Serialize for Whole<'_> {
     }
 }
 
-/// What entries are in a packet.
+/// The kind of entries in a packet.
 #[derive(Debug, Default)]
 struct Size {
     bytes: usize,

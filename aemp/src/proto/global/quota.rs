@@ -12,12 +12,12 @@ use crate::proto::{
 
 /// How many global nodes one node may tell of: this one tries to reach each of them, again and again.
 const MOST_GLOBALS: usize = 1000;
-/// What an entry takes in the tables of its family and of its owner, on average over how far they have grown: 64 and 24 bytes,
+/// The memory of an entry in the tables of its family and of its owner, on average over how far they have grown: 64 and 24 bytes,
 /// and twice a place of a hash table, where the tables are full to between a half and all.
 const ENTRY: usize = 150;
-/// What a family takes, with its first tables, for each owner of entries in it.
+/// The memory of a family, with its first tables, for each owner of entries in it.
 const FAMILY: usize = 500;
-/// What watching a family takes for each who watches it.
+/// The memory of each watch of a family.
 const WATCH: usize = 400;
 /// So many entries of the largest kind fit into one packet that tells of them.
 const ENTRIES_IN_PACKET: usize = 4;

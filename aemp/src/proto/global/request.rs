@@ -117,7 +117,7 @@ pub type Parsed = (GlobalRequest, Odd);
 pub struct Odd {
     /// How many.
     pub count: usize,
-    /// What the first is.
+    /// The first of them.
     pub first: String,
 }
 

@@ -98,7 +98,7 @@ impl Shards {
         owner.map(|owner| owner.held).unwrap_or_default()
     }
 
-    /// What a node has, if it has anything.
+    /// The share of a node, if it has any.
     pub(super) fn held_by(&self, id: &NodeId) -> Held {
         let place = self.places.get(id);
         place.map(|place| self.held(*place)).unwrap_or_default()
@@ -429,7 +429,7 @@ impl Shards {
     }
 }
 
-/// Whether a table has much more room than it needs, which nobody's quota counts.
+/// True if a table has much more room than it needs, which nobody's quota counts.
 fn is_sparse(entries: usize, room: usize) -> bool {
     room > 64 && entries < room / 8
 }

@@ -81,7 +81,7 @@ impl Method {
         matches!(self, Self::TlsSha3_512 | Self::TlsAnon)
     }
 
-    /// Whether it counts: `tls_*` within TLS of certificates only, and nothing else there without a secret. Where keys say
+    /// True if it counts: `tls_*` within TLS of certificates only, and nothing else there without a secret. Where keys say
     /// nothing of who has them, only what covers the connection does.
     pub(super) fn counts(self, keys: Option<Keys>, secret: Option<&Secret>) -> bool {
         match keys {

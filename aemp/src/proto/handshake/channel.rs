@@ -1,4 +1,4 @@
-//! What protects a connection, as the two greetings decide it (ARCHITECTURE.md, "A secret alone").
+//! The protection of a connection, as the two greetings decide it (ARCHITECTURE.md, "A secret alone").
 
 use std::{fmt, net::SocketAddr};
 
@@ -38,7 +38,7 @@ impl Encrypt {
     }
 }
 
-/// Who has opened a connection (greeting key `role`).
+/// The end that has opened a connection (greeting key `role`).
 ///
 /// Somebody who dials two listening nodes and passes on what they say makes both the one that accepted, which no real connection
 /// does.
@@ -61,7 +61,7 @@ impl Role {
     }
 }
 
-/// What a node says of encryption by keys that it has made for itself (greeting key `encrypt`).
+/// A node's wish for encryption by keys that it has made for itself (greeting key `encrypt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// It can do it, if the other end likes to.
@@ -81,7 +81,7 @@ impl Wish {
     }
 }
 
-/// What TLS on a connection is made with.
+/// The keys of TLS on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
     /// The certificates of both ends, which say who they are (PROTOCOL.md section 2.3).
@@ -90,7 +90,7 @@ pub enum Keys {
     Ephemeral,
 }
 
-/// What is the same at both ends of one TLS connection and nowhere else: the exporter of RFC 9266.
+/// The channel binding: the same at both ends of one TLS connection and nowhere else (the exporter of RFC 9266).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Binding([u8; Self::LEN]);
 
@@ -100,7 +100,7 @@ impl Binding {
     /// Its length.
     pub const LEN: usize = 32;
 
-    /// What the exporter has given.
+    /// The octets of the exporter.
     #[must_use]
     pub fn new(exported: [u8; Self::LEN]) -> Self {
         Self(exported)
@@ -117,7 +117,7 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// What protects a connection on which proofs are exchanged.
+/// The protection of a connection on which proofs are exchanged.
 #[derive(Debug)]
 pub(super) enum Channel {
     Clear,
@@ -136,7 +136,7 @@ impl Channel {
 }
 
 impl HandshakeConfig {
-    /// What is said of encryption to a peer with that socket address.
+    /// The word on encryption for a peer with that socket address.
     pub(super) fn wish(&self, peeraddr: &str) -> Option<Wish> {
         let method = Method::HmacSha3_512;
         let can = self
@@ -154,7 +154,7 @@ impl HandshakeConfig {
     }
 }
 
-/// Nobody is in between there.
+/// No network is in between there.
 fn is_loopback(peeraddr: &str) -> bool {
     peeraddr
         .parse::<SocketAddr>()
@@ -170,7 +170,7 @@ impl Handshake {
         }
     }
 
-    /// What TLS is made with, if there is any. Both ends come to the same, or the proofs do not fit.
+    /// The keys of TLS, if there is any. Both ends come to the same, or the proofs do not fit.
     pub(super) fn select_keys(&self, theirs: &Greeting) -> Option<Keys> {
         if self.greeting.tls() && theirs.tls() {
             return Some(Keys::Certificates);
@@ -179,7 +179,7 @@ impl Handshake {
         wishes.contains(&Wish::Want).then_some(Keys::Ephemeral)
     }
 
-    /// Whether the settings allow what the greetings have led to.
+    /// True if the settings allow what the greetings have led to.
     pub(super) fn check_keys(&self, node: &str, keys: Option<Keys>) -> Result<(), HandshakeError> {
         if self.config.require_tls && keys != Some(Keys::Certificates) {
             return Err(HandshakeError::NoTls(node.into()));

@@ -78,7 +78,7 @@ impl Greeting {
         self.key("arbiter") == Some("1")
     }
 
-    /// Who has opened the connection, as the node sees it (key `role`); other implementations do not say.
+    /// The end that has opened the connection, as the node sees it (key `role`); other implementations do not say.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         let role = self.key("role")?;
@@ -86,7 +86,7 @@ impl Greeting {
         roles.find(|known| known.name() == role)
     }
 
-    /// Whether the node can encrypt without a certificate, and wants to (key `encrypt`).
+    /// True if the node can encrypt without a certificate, and wants to (key `encrypt`).
     #[must_use]
     pub fn encrypt(&self) -> Option<Wish> {
         let wish = self.key("encrypt")?;
@@ -94,7 +94,7 @@ impl Greeting {
         wishes.find(|known| known.name() == wish)
     }
 
-    /// Whether the node tells, when asked, how much a port of it has room for (key `credit`).
+    /// True if the node tells, when asked, how much a port of it has room for (key `credit`).
     #[must_use]
     pub fn gives_credit(&self) -> bool {
         self.key("credit") == Some("1")

@@ -45,7 +45,7 @@ pub enum HandshakeOutput {
 /// How TLS begins (PROTOCOL.md section 2.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartTls {
-    /// What it is made with.
+    /// Its keys.
     pub keys: Keys,
     /// Whether this end is the TLS client, whoever opened the connection.
     pub client: bool,
@@ -74,7 +74,7 @@ pub struct Established {
     pub provider: Option<String>,
     /// Whether the peer is a node of this project, by what its greeting says.
     pub ours: bool,
-    /// Whether the peer answers who asks for room.
+    /// True if the peer answers who asks for room.
     pub credit: bool,
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Handshaking {
     pub(super) who: Who,
 }
 
-/// Who the peer is, as far as is known.
+/// The peer, as far as it is known.
 #[derive(Debug, Default)]
 pub(super) enum Who {
     /// It has not said so, or has our own ID.
@@ -90,12 +90,12 @@ impl Conn {
         }
     }
 
-    /// Whether it says no more than that it is this node itself.
+    /// True if it says no more than that it is this node itself.
     pub(super) fn is_doubtful(&self) -> bool {
         matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Doubtful | Who::Myself))
     }
 
-    /// Whether this node itself has proved to be at the other end.
+    /// True if this node itself has proved to be at the other end.
     pub(super) fn met_myself(&self) -> bool {
         matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Myself))
     }

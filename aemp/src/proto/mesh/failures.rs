@@ -188,7 +188,7 @@ impl<P: Peers> Mesh<P> {
         self.log(level, text);
     }
 
-    /// Who is a seed itself becomes global, but not before the other seeds have had their time: they may be the network.
+    /// A node that is a seed itself becomes global, but not before the other seeds have had their time: they may be the network.
     pub(super) fn settle_role(&mut self, now: Time) -> bool {
         if self.stopped || !self.seeds.makes_global(now) {
             return false;

@@ -11,7 +11,7 @@ use crate::proto::{
     peer::{ConnId, Fired, GivenUp, Loss, LossId, Lost},
 };
 
-/// What follows a loss.
+/// The consequences of a loss.
 enum Then {
     /// Its monitors have to fire first.
     Fire,

@@ -70,7 +70,7 @@ pub enum Output {
         provider: Option<String>,
         /// Whether the peer is a node of this project.
         ours: bool,
-        /// Whether the peer answers who asks for room.
+        /// True if the peer answers who asks for room.
         credit: bool,
     },
     /// The node's connection has something to write.

@@ -23,7 +23,7 @@ pub struct PeerMap {
 
 type Act = dyn FnMut(&NodeId, &mut Peer) -> Urge + Send;
 
-/// What senders do between two locks.
+/// Acts of senders between two locks.
 struct Between(Box<Act>);
 
 impl fmt::Debug for Between {

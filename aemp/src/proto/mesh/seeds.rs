@@ -54,11 +54,11 @@ pub(super) struct Seeds {
     /// When something is next to be done, unless something has happened since.
     next: Option<Time>,
     stirred: bool,
-    /// Whether something has happened that those who wait want to know.
+    /// True if something has happened that those who wait want to know.
     changed: bool,
 }
 
-/// Whether this node is one of its seeds.
+/// True if this node is one of its seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Itself {
     Unknown,
@@ -68,7 +68,7 @@ enum Itself {
     Settled,
 }
 
-/// What is to be done about a seed.
+/// The next step for a seed.
 #[derive(Debug)]
 pub(super) enum Step {
     LookUp(LookUpId, String),
@@ -171,7 +171,7 @@ impl Seeds {
             .map(|(address, _)| address.as_str())
     }
 
-    /// What to call an address in the log: with the name that it was found by.
+    /// The text for an address in the log: with the name that it was found by.
     pub(super) fn title(&self, address: &str) -> String {
         let named = |source: &Source| source.kind == Kind::Name && source.lists(address);
         let mut names = self.sources.iter().filter(|(_, source)| named(source));
@@ -181,7 +181,7 @@ impl Seeds {
         }
     }
 
-    /// What is to be done now, if anything.
+    /// The step that is due now, if any.
     pub(super) fn step(&mut self, now: Time, random: &mut Random) -> Option<Step> {
         if !self.stirred && self.next.is_none_or(|next| next > now) {
             return None;
@@ -375,7 +375,7 @@ impl Seeds {
         Some(places.chain(sources).max().unwrap_or(Time::ZERO))
     }
 
-    /// Whether this node becomes global for being a seed: true once.
+    /// True if this node becomes global for being a seed: true once.
     pub(super) fn makes_global(&mut self, now: Time) -> bool {
         let due = self.global_at().is_some_and(|time| time <= now);
         if due {
@@ -452,7 +452,7 @@ impl Seeds {
             .filter(move |place| place.node.as_ref() == Some(node))
     }
 
-    /// Whether something has happened since last asked.
+    /// True if something has happened since last asked.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

@@ -47,7 +47,7 @@ const LARGE: usize = 32 << 10;
 const SPARES: usize = 2;
 const SPARE: usize = 1 << 20;
 
-/// What is to be written, in this order: large packets, each with what came before it, then all that is behind the last one.
+/// The bytes and packets to be written, in this order: large packets, each with what came before it, then all that is behind the last one.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     chunks: VecDeque<Chunk>,
@@ -65,7 +65,7 @@ enum Chunk {
 }
 
 impl Output {
-    /// What has waited for a connection, which is of that format.
+    /// The packets that have waited for a connection of that format.
     pub(super) fn of(queue: Queue, format: &Format, limits: Limits) -> Result<Self, EncodeError> {
         let mut output = Self::default();
         if let Format::Custom(_) = format {

@@ -69,7 +69,7 @@ pub(super) fn farewell(conn: &mut Connection, out: &mut Outgoing<'_>) {
     let _ = flush(conn, out);
 }
 
-/// What this connection has, and no other.
+/// The octets that this connection has, and no other.
 pub(super) fn binding(conn: &Connection) -> Result<Binding, TlsError> {
     // RFC 9266: no context is the same as an empty one in TLS 1.3.
     let exported = conn.export_keying_material([0; Binding::LEN], Binding::LABEL, None);

@@ -1,4 +1,4 @@
-//! What a member might try to have done in another's name.
+//! Requests that a member might try to have done in another's name.
 
 use serde_json::{Value, json};
 

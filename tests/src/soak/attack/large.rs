@@ -1,4 +1,4 @@
-//! What becomes much when it is read, or kept.
+//! Packets that become much when they are read, or kept.
 
 use std::{fmt::Write as _, io};
 

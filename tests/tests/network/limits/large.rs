@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use aemp::{PortId, Value, msg};
-use aemp_codec::{Codec, DecodeError, EncodeError, Format, Framer, Framing, Limits};
+use aemp_codec::{Codec, DecodeError, EncodeError, Framing, Limits};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -11,6 +11,7 @@ use super::Scene;
 use crate::{
     common::{Inbox, soon, watch},
     nodes::{address, counter, listening, start},
+    plugged,
     raw::Raw,
 };
 
@@ -24,31 +25,17 @@ struct Gated {
     go: Mutex<mpsc::Receiver<()>>,
 }
 
-#[derive(Debug)]
-struct Frames(Framer);
-
-impl Framing for Frames {
-    fn scan(
-        &mut self,
-        buffer: &[u8],
-    ) -> Result<Option<std::ops::Range<usize>>, aemp_codec::FrameError> {
-        self.0.scan(buffer)
-    }
-}
-
 impl Codec for Gated {
     fn name(&self) -> &str {
         "gated"
     }
 
     fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        Box::new(Frames(Format::Json.framer(limits)))
+        plugged::framer(limits)
     }
 
     fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut writer = Format::Json.writer(out, Limits::default());
-        packet.iter().try_for_each(|value| writer.value(value))?;
-        writer.finish()
+        plugged::encode(packet, out)
     }
 
     fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
@@ -60,7 +47,7 @@ impl Codec for Gated {
                 .unwrap_or_else(PoisonError::into_inner)
                 .recv();
         }
-        Format::Json.reader(packet, limits)?.rest()
+        plugged::decode(packet, limits)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may send how much to which port of another node, without waiting for anything.
+//! The number of messages that may be sent to each port of another node without a wait.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ pub(crate) struct Ask {
     pub(crate) token: u64,
 }
 
-/// What senders to a port find.
+/// The state of a port as its senders find it.
 #[derive(Debug)]
 pub(super) enum Account {
     /// It is not known yet whether the node gives credit, or it is not connected.
@@ -40,7 +40,7 @@ pub(super) enum Account {
     Open(u64),
 }
 
-/// What an answer has brought.
+/// The result of an answer.
 pub(super) enum Granted {
     /// So many permits are to be added to it.
     Counted(Arc<Semaphore>, usize),
@@ -75,7 +75,7 @@ struct Ticks {
 impl Default for Ticks {
     fn default() -> Self {
         Self {
-            // Whoever has been told nothing was told in tick 0.
+            // A sender without any news was told in tick 0.
             now: Arc::new(AtomicU64::new(2)),
             last_grant: 0,
             is_ticking: false,
@@ -121,7 +121,7 @@ struct Counted {
     credit: Arc<Semaphore>,
     /// Permits that have not been used: those in the semaphore, and those that senders hold who are about to send.
     left: usize,
-    /// What was granted last.
+    /// The last grant.
     window: usize,
     /// When half of the time is over that the grant is good for, and all of it.
     times: Option<[Instant; 2]>,
@@ -190,7 +190,7 @@ impl Port {
         }
     }
 
-    /// Nobody waits, and there is nothing left that could be of use.
+    /// No sender waits, and there is nothing left that could be of use.
     fn is_idle(&self, now: Instant, ticks: &Ticks) -> bool {
         let is_over = match &self.terms {
             Terms::Counted(counted) => {
@@ -248,7 +248,7 @@ impl Table {
         self.line != Line::Unknown
     }
 
-    /// What somebody finds who wants to send to a port; and what is to be asked, with how much is left, by whoever gets to know of it.
+    /// The state of a port for a sender; and the question that the caller has to ask, with the number of messages that are left.
     pub(super) fn account(&mut self, name: &str, now: Instant) -> (Account, Option<(Ask, usize)>) {
         match self.line {
             Line::Unknown => return (Account::Unknown, None),
@@ -347,7 +347,7 @@ impl Table {
         self.ticks.is_ticking
     }
 
-    /// What is to be asked for because of those who wait still, if an answer has left them nothing.
+    /// The question to ask for senders that wait still, if an answer has left them nothing.
     pub(super) fn ask_again(&mut self, name: &str) -> Option<(Ask, usize)> {
         let wanted = match &self.ports.get(name)?.terms {
             Terms::Counted(counted) => counted.left == 0 && Arc::strong_count(&counted.credit) > 1,

@@ -1,4 +1,4 @@
-//! Whether what entries are said to take is what the allocator gives for them.
+//! The weights of entries, against the memory that the allocator gives for them.
 
 use std::{env, fs, process::Command};
 

@@ -89,7 +89,7 @@ fn too_many_bytes() {
     assert_eq!(view(&mut network, "g").len(), 1);
 }
 
-/// What counts is the memory that values take: a list of numbers is small on the wire.
+/// Memory of values counts: a list of numbers is small on the wire.
 #[test]
 fn too_many_bytes_of_small_things() {
     let mut network = network(Quota {
@@ -120,7 +120,7 @@ fn too_many_bytes_of_families() {
     assert!((50..150).contains(&families), "{families}");
     let told = "s: max_db_bytes (100000) reached: what it sets is left out";
     assert!(logs(&mut network, "g").contains(told));
-    // What goes makes room.
+    // An entry that goes makes room.
     for family in &all {
         let del = [family.as_str().into(), Value::Null, Value::from(vec!["k"])];
         say(&mut network, "s", "g", "g_upd", &del);
@@ -130,7 +130,7 @@ fn too_many_bytes_of_families() {
     assert_eq!(view(&mut network, "g").len(), 1);
 }
 
-/// What is watched counts together with what is set.
+/// Watches count together with entries.
 #[test]
 fn too_many_bytes_of_watches() {
     let mut network = network(Quota {
@@ -211,7 +211,7 @@ fn too_many_global_nodes() {
     assert!(logs(&mut network, "g").contains(told));
 }
 
-/// What a call sets for somebody is on that one's account, together with what it has set itself.
+/// An entry that a call sets for a node is on that node's account, together with its own.
 #[test]
 fn too_much_set_by_calls() {
     let mut network = network(Quota {

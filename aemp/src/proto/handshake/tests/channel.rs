@@ -1,4 +1,4 @@
-//! What protects nodes that have nothing but a secret, and what somebody in the middle can do to them.
+//! The protection of nodes that have nothing but a secret, against somebody in the middle.
 
 use super::*;
 
@@ -25,7 +25,7 @@ impl End {
         Self { handshake, outcome }
     }
 
-    /// What it sends next.
+    /// Its next lines.
     fn sends(&mut self) -> String {
         let next = drain(&mut self.handshake);
         self.outcome.tls = next.tls.or_else(|| self.outcome.tls.take());
@@ -344,7 +344,7 @@ fn who_does_not_know_the_secret_does_not_get_in() {
     assert_eq!([a.failure(), b.failure()], [WRONG, WRONG]);
 }
 
-/// What TLS was made with is what the greetings have led to, or nothing.
+/// TLS has the keys that the greetings have led to, or none.
 #[test]
 fn the_wrong_keys_end_the_handshake() {
     let greet = |keys: &str, config: HandshakeConfig| {

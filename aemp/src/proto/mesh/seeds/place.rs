@@ -13,7 +13,7 @@ pub(super) struct Place {
     /// The node that was found there last.
     pub(super) node: Option<NodeId>,
     pub(super) connected: bool,
-    /// Whether this node itself was found there last, and has proved it.
+    /// True if this node itself was found there last, and has proved it.
     pub(super) own: bool,
     /// The attempt that is under way.
     pub(super) conn: Option<ConnId>,
@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) retry: Time,
     /// How long after an attempt the next one follows; nothing before the first.
     pub(super) delay: Duration,
-    /// What went wrong last, since its node was connected.
+    /// The last failure since its node was connected.
     pub(super) trouble: Option<String>,
     pub(super) failure: Option<SeedFailure>,
     /// How often its node has ended the handshake since then.
@@ -59,7 +59,7 @@ impl Place {
         self.conn.is_none() && !self.connected
     }
 
-    /// Whether it is known who is there.
+    /// True if it is known who is there.
     pub(super) fn is_settled(&self) -> bool {
         self.own || self.connected || self.node.is_some()
     }

@@ -31,9 +31,9 @@ pub(super) struct Source {
     pub(super) kind: Kind,
     pub(super) begun: Time,
     pub(super) round: Round,
-    /// What it stands for.
+    /// Its addresses.
     pub(super) addresses: Vec<String>,
-    /// What the last look-up has come to.
+    /// The result of the last look-up.
     answer: Option<Result<(), SeedFailure>>,
     /// How long after a look-up that has failed the next one follows.
     delay: Duration,
@@ -59,7 +59,7 @@ impl Source {
         self.addresses.iter().any(|other| other == address)
     }
 
-    /// Whether nothing is known of what it stands for.
+    /// True if nothing is known of what it stands for.
     pub(super) fn is_unknown(&self) -> bool {
         self.kind == Kind::Name && self.answer.is_none()
     }

@@ -1,21 +1,21 @@
-//! What is known of the seeds, for those who ask.
+//! The state of the seeds, for the user.
 
 use aemp_codec::NodeId;
 
 use super::{Itself, Kind, Place, Seeds, Source};
 
-/// What is known of a seed.
+/// The state of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedState<'a> {
     /// The node that was found there last: where a name has several addresses, one that is connected, if any is.
     pub node: Option<&'a NodeId>,
-    /// Whether that node is connected.
+    /// True if that node is connected.
     pub connected: bool,
-    /// What went wrong last, since its node was connected; of a name, when it has gone wrong at each of its addresses.
+    /// The last failure since its node was connected; of a name, when it has gone wrong at each of its addresses.
     pub failure: Option<SeedFailure>,
 }
 
-/// What came of an attempt to connect to a seed.
+/// The outcome of an attempt to connect to a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedFailure {
     /// How it ended.
@@ -27,7 +27,7 @@ pub struct SeedFailure {
 /// How an attempt to connect to a seed ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedFailureKind {
-    /// Nobody took the connection, or the name has no address.
+    /// The connection was not taken, or the name has no address.
     Unreachable,
     /// The other end said too little for too long.
     Silent,
@@ -42,14 +42,14 @@ pub enum SeedFailureKind {
 }
 
 impl SeedFailureKind {
-    /// Whether trying again does not mend it.
+    /// True if trying again does not mend it.
     #[must_use]
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::NoNode | Self::Refused)
     }
 }
 
-/// Whether a node is part of the network.
+/// True if a node is part of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joining {
     /// It is: another node is connected, or it is the first, or it has no seeds.
@@ -58,7 +58,7 @@ pub enum Joining {
     Trying,
     /// Attempts at each address of each seed have failed. They go on.
     Failed {
-        /// Whether trying again does not mend any of it.
+        /// True if trying again does not mend any of it.
         lasting: bool,
     },
 }
@@ -87,13 +87,13 @@ impl Seeds {
         }
     }
 
-    /// Whether this node is part of the network, as far as its seeds tell.
+    /// True if this node is part of the network, as far as its seeds tell.
     pub(in crate::proto::mesh) fn joining(&self) -> Joining {
         let connected = self.places.values().any(|place| place.connected);
         if connected || self.sources.is_empty() || self.itself == Itself::Settled {
             return Joining::Joined;
         }
-        // Who is the first of the network will know soon.
+        // The first node of the network will know soon.
         if self.itself == Itself::Met {
             return Joining::Trying;
         }
@@ -110,7 +110,7 @@ impl Seeds {
     }
 }
 
-/// What went wrong at all addresses of a name, but for those that are our own. The kind is one that trying again may mend, if
+/// The failure of all addresses of a name, but for those that are our own. The kind is one that trying again may mend, if
 /// there is any.
 fn together(places: &[(&str, &Place)]) -> Option<SeedFailure> {
     let mut failures = Vec::with_capacity(places.len());

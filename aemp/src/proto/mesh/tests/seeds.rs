@@ -137,7 +137,7 @@ fn while_a_name_cannot_be_looked_up_its_last_addresses_are_tried() {
     assert_eq!(net.work().1, ["look up 3 n:1"]);
     fail(&mut net, 3);
     assert!(net.todo().contains(&"dial 2 a:1".into()));
-    // Nobody ever answers: that is as good as no.
+    // No answer ever comes: that is as good as no.
     net.refused(2);
     net.todo();
     assert_eq!(net.work().1, ["look up 4 n:1"]);

@@ -175,7 +175,7 @@ fn a_sender_that_gives_up_leaves_its_credit_to_others() {
     assert_eq!(left(&mut table, now), 1);
 }
 
-/// Who was about to send when the connection was lost does not count for the next.
+/// A sender that was about to send when the connection was lost does not count for the next.
 #[test]
 fn another_connection_begins_anew() {
     let (mut table, now) = (table(), Instant::now());
@@ -216,7 +216,7 @@ fn idle_ports_are_forgotten() {
     assert!(table.ports.contains_key("p") && table.ports.contains_key("0"));
 }
 
-/// What a sender is told of a port that has no bound, and whether somebody asks.
+/// The news for a sender of a port that has no bound, and the question, if there is one.
 fn is_open(table: &mut Table, now: Instant) -> (Option<u64>, Option<Ask>) {
     let (account, ask) = table.account("p", now);
     let open = match account {
@@ -272,7 +272,7 @@ fn a_port_may_get_a_bound_and_lose_it() {
     assert!(is_open(&mut table, now).0.is_some());
 }
 
-/// What was told over one connection is nothing on the next.
+/// News of one connection are none on the next.
 #[test]
 fn another_connection_is_asked_first() {
     let (mut table, now) = (table(), Instant::now());
