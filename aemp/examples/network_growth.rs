@@ -10,9 +10,9 @@ use std::{
 use aemp::{
     NodeId, Value,
     proto::{
-        global::{WatchId, Watched},
-        mesh::Mesh,
-        mesh::PeerMap,
+        Time,
+        global::{Role, WatchId, Watched},
+        mesh::{Mesh, PeerMap},
     },
     sim::{Chance, Conditions, Crash, Member, Observation, Setup, World},
 };
@@ -218,7 +218,6 @@ impl Network {
     }
 
     fn nobody_obeys(&self, lost: &NodeId) -> bool {
-        use aemp::proto::global::Role;
         let settled =
             |mesh: &Mesh<PeerMap>| matches!(mesh.role(), Role::Slave(master) if master != lost);
         self.others
@@ -232,7 +231,7 @@ impl Network {
 struct Measure {
     packets: u64,
     bytes: u64,
-    virtual_time: aemp::proto::Time,
+    virtual_time: Time,
     real_time: Instant,
 }
 

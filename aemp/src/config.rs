@@ -55,7 +55,7 @@ pub use self::{
     seed::{Seed, SeedError},
     settings::{Cert, Service, Settings, effective},
 };
-pub use crate::proto::handshake::{
+pub use aemp_proto::handshake::{
     Encrypt,
     auth::{Method, Secret},
 };

@@ -55,13 +55,11 @@ pub use self::{
     query::DbQuery,
     watch::{FamilyChanges, FamilyContents, FamilyEvent, Watch},
 };
-pub use crate::proto::global::{LendError, Role};
-use crate::{
-    Node, Origin, PortRef,
-    proto::{
-        global::{Answer, Query, check_family, check_key, check_readable, values_in_entry},
-        kept, weight,
-    },
+use crate::{Node, Origin, PortRef};
+pub use aemp_proto::global::{LendError, Role};
+use aemp_proto::{
+    global::{Answer, Query, check_family, check_key, check_readable, values_in_entry},
+    kept, weight,
 };
 
 impl Node {

@@ -112,9 +112,7 @@ mod message;
 mod net;
 mod node;
 mod port;
-pub mod proto;
 mod reason;
-mod register;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -126,6 +124,10 @@ pub use aemp_codec::{
     PortId, Value,
 };
 pub use aemp_macros::{port, protocol, rcv, spawnable};
+/// The protocol's state machines, whose types a simulated [`World`](sim::World) takes and gives (feature `sim`).
+#[cfg(feature = "sim")]
+#[doc(no_inline)]
+pub use aemp_proto as proto;
 
 pub use db::DbError;
 pub use error::{CallError, HandleError, JoinError, RcvError, SendError, Sent, StartError};

@@ -11,4 +11,4 @@
 //! ```
 #![doc = include_str!("docs/limits.md")]
 
-pub use crate::proto::limits::NodeLimits;
+pub use aemp_proto::limits::NodeLimits;

@@ -57,12 +57,12 @@ use crate::{
         life::{Count, Counted},
         remote::{Remote, Remotes},
     },
-    proto::{
-        Time,
-        handshake::StartTls,
-        mesh::{Mesh, Peers, SeedState},
-        peer::{ConnId, Peer},
-    },
+};
+use aemp_proto::{
+    Time,
+    handshake::StartTls,
+    mesh::{Mesh, Peers, SeedState},
+    peer::{ConnId, Peer},
 };
 
 /// How long a stopping node waits for its connections to end.

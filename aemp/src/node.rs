@@ -51,8 +51,8 @@ use crate::{
         handle::DecodingScope,
         table::Table,
     },
-    proto::limits::NodeLimits,
 };
+use aemp_proto::limits::NodeLimits;
 
 /// A node: ports are made on it, and reach other nodes through it. Cheap to clone; all clones are the same node.
 ///

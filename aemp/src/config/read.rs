@@ -7,7 +7,7 @@ use std::{borrow::Cow, time::Duration};
 use aemp_codec::{NodeId, Value};
 
 use super::{Address, Host, Permit, Seed, SeedError, Service, expand_node_id};
-use crate::proto::handshake::{
+use aemp_proto::handshake::{
     Encrypt,
     auth::{Method, Secret},
 };

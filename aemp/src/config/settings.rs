@@ -10,15 +10,13 @@ use super::{
     layers::Layers,
     read::{self, addresses, flag, names, seconds, services, timeout},
 };
-use crate::{
-    Args,
-    proto::{
-        handshake::{
-            Encrypt,
-            auth::{Method, Secret},
-        },
-        limits::NodeLimits,
+use crate::Args;
+use aemp_proto::{
+    handshake::{
+        Encrypt,
+        auth::{Method, Secret},
     },
+    limits::NodeLimits,
 };
 
 /// The settings of a node: every key of the configuration with its type, and the default where nobody says anything.

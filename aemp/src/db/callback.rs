@@ -12,7 +12,8 @@ use super::{
     gathered::{Gathered, Taken},
     machine::{Sink, Watching},
 };
-use crate::{guard::shielded, proto::global::Watched};
+use crate::guard::shielded;
+use aemp_proto::global::Watched;
 
 /// What a watched family holds.
 #[derive(Debug, Default, Clone, PartialEq)]

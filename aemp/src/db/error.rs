@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, EncodeError};
 use thiserror::Error;
 
-use crate::proto::global::{LendError, NameError};
+use aemp_proto::global::{LendError, NameError};
 
 /// Why something could not be done with the database.
 #[derive(Debug, Clone, Error)]

@@ -6,10 +6,8 @@ use aemp_codec::{Value, from_value};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{DbEntry, DbError, DbQuery, FamilyContents, Watch, watch::contents};
-use crate::{
-    Node,
-    proto::global::{Answer, Query},
-};
+use crate::Node;
+use aemp_proto::global::{Answer, Query};
 
 /// A family of the database whose values are `V`s. Made by [`Node::family`]; cheap to clone.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp_codec::Value;
 use indexmap::{IndexMap, map::Entry};
 
-use crate::proto::global::{Change, Watched};
+use aemp_proto::global::{Change, Watched};
 
 /// What gathers for one watcher.
 #[derive(Debug, Default)]

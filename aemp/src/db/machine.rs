@@ -11,16 +11,13 @@ use std::{
 use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{
-    Monitor, Node, guard,
-    node::log::Line,
-    proto::{
-        Random, Time,
-        global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
-        handshake::HandshakeConfig,
-        mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
-        peer::PeerLimits,
-    },
+use crate::{Monitor, Node, guard, node::log::Line};
+use aemp_proto::{
+    Random, Time,
+    global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
+    handshake::HandshakeConfig,
+    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
+    peer::PeerLimits,
 };
 
 /// The database as far as the runtime uses it, whether the node has a network or not.

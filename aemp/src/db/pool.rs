@@ -17,7 +17,8 @@ use super::{
     DbError,
     machine::{Sink, Watching},
 };
-use crate::{Node, PortRef, guard::shielded, proto::global::Watched};
+use crate::{Node, PortRef, guard::shielded};
+use aemp_proto::global::Watched;
 
 /// Which of a pool's ports to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,10 +10,8 @@ use std::{
 use tokio::{sync::oneshot, time::Sleep};
 
 use super::DbError;
-use crate::{
-    Node,
-    proto::global::{Answer, NameError, Query, QueryId, check_readable},
-};
+use crate::Node;
+use aemp_proto::global::{Answer, NameError, Query, QueryId, check_readable};
 
 /// How long a query waits if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -18,10 +18,8 @@ use super::{
     gathered::{Gathered, Taken},
     machine::{Sink, Watching},
 };
-use crate::{
-    Node,
-    proto::global::{Change, Watched},
-};
+use crate::Node;
+use aemp_proto::global::{Change, Watched};
 
 /// What a [`Watch`] tells.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,19 +5,16 @@ use std::time::Duration;
 use aemp_codec::{Format, NodeId};
 
 use super::{LockedPeers, Sources};
-use crate::{
-    Node, StartError,
-    config::Address,
-    proto::{
-        Random, Time,
-        global::Quota,
-        handshake::{
-            Encrypt, HandshakeConfig,
-            auth::{Method, Secret},
-        },
-        limits::NodeLimits,
-        mesh::{Mesh, MeshConfig},
+use crate::{Node, StartError, config::Address};
+use aemp_proto::{
+    Random, Time,
+    global::Quota,
+    handshake::{
+        Encrypt, HandshakeConfig,
+        auth::{Method, Secret},
     },
+    limits::NodeLimits,
+    mesh::{Mesh, MeshConfig},
 };
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::{
     perform::Received,
     socket, tls,
 };
-use crate::proto::peer::ConnId;
+use aemp_proto::peer::ConnId;
 
 /// The reference's word for the ordinary end of a connection.
 pub(super) const END_OF_FILE: &str = "Unexpected end-of-file";

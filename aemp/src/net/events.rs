@@ -10,15 +10,10 @@ use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
 use super::{Net, lock};
-use crate::{
-    Node,
-    db::machine::Sink,
-    exec::slice::give_way,
-    node::strand::Strand,
-    proto::{
-        global::{Answer, QueryId},
-        peer::Loss,
-    },
+use crate::{Node, db::machine::Sink, exec::slice::give_way, node::strand::Strand};
+use aemp_proto::{
+    global::{Answer, QueryId},
+    peer::Loss,
 };
 
 /// How long monitors of calls that have ended stand at other nodes, at least.

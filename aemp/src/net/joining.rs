@@ -5,7 +5,8 @@ use std::pin::pin;
 use tokio::time::Instant;
 
 use super::{Net, lock};
-use crate::{JoinError, Node, proto::mesh::Joining};
+use crate::{JoinError, Node};
+use aemp_proto::mesh::Joining;
 
 impl Net {
     fn joining(&self) -> Joining {

@@ -13,10 +13,8 @@ use tokio::{
 };
 
 use super::Net;
-use crate::{
-    node::{remote::Remote, request::Brought},
-    proto::{global::GlobalRequest, peer::ConnId},
-};
+use crate::node::{remote::Remote, request::Brought};
+use aemp_proto::{global::GlobalRequest, peer::ConnId};
 
 /// A packet of so many bytes is a large one: to read it takes some turns.
 pub(super) const LARGE: usize = 128 << 10;

@@ -22,12 +22,12 @@ use crate::{
         remote::{Remote, line::Line},
         request::Brought,
     },
-    proto::{
-        Time,
-        link::{Link, LinkAction, TIMED_OUT},
-        mesh::Level,
-        peer::{ConnId, Traffic, Urge},
-    },
+};
+use aemp_proto::{
+    Time,
+    link::{Link, LinkAction, TIMED_OUT},
+    mesh::Level,
+    peer::{ConnId, Traffic, Urge},
 };
 
 /// Bytes that are read before others have their turn.

@@ -8,7 +8,8 @@ use super::{
     Acceptor, Net, Stream,
     connection::{self, Made},
 };
-use crate::{exec::slice::give_way, node::log::Line, proto::mesh::Level};
+use crate::{exec::slice::give_way, node::log::Line};
+use aemp_proto::mesh::Level;
 
 /// How long to wait when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);

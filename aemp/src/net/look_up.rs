@@ -9,10 +9,8 @@ use tokio::{
 };
 
 use super::{Net, socket};
-use crate::{
-    node::task::{Ending, owned},
-    proto::mesh::LookUpId,
-};
+use crate::node::task::{Ending, owned};
+use aemp_proto::mesh::LookUpId;
 
 /// How long an address is tried before the next one is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);

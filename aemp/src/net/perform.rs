@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 #[cfg(feature = "tls")]
-use crate::proto::handshake::Binding;
+use aemp_proto::handshake::Binding;
 
 use super::{
     LockedPeers, Net, Order, Task,
@@ -14,16 +14,14 @@ use super::{
     link::Start,
     lock,
 };
-use crate::{
-    node::{
-        log::Line,
-        task::{Ending, owned},
-    },
-    proto::{
-        Time,
-        mesh::{Level, LookUpId, Mesh, Output},
-        peer::{ConnId, Loss},
-    },
+use crate::node::{
+    log::Line,
+    task::{Ending, owned},
+};
+use aemp_proto::{
+    Time,
+    mesh::{Level, LookUpId, Mesh, Output},
+    peer::{ConnId, Loss},
 };
 
 /// What is done for the mesh when its lock is free.

@@ -3,10 +3,8 @@
 use std::io::{self, ErrorKind};
 
 use super::{stream::Stream, wire::Wire};
-use crate::{
-    proto::handshake::Binding,
-    tls::{Session, TlsError},
-};
+use crate::tls::{Session, TlsError};
+use aemp_proto::handshake::Binding;
 
 /// How much ciphertext is read at a time, at least and at most.
 const LEAST_ROOM: usize = 4 << 10;

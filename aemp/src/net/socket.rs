@@ -37,7 +37,7 @@ pub(super) fn text(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{handshake::auth::Method, limits::NodeLimits};
+    use aemp_proto::{handshake::auth::Method, limits::NodeLimits};
 
     #[tokio::test]
     async fn delay_is_as_wanted() {

@@ -23,12 +23,12 @@ mod with {
             lock,
         },
         node::log::Line,
-        proto::{
-            handshake::{Keys, StartTls},
-            mesh::Level,
-            peer::ConnId,
-        },
         tls::{Context, Ephemeral, Session, TlsError},
+    };
+    use aemp_proto::{
+        handshake::{Keys, StartTls},
+        mesh::Level,
+        peer::ConnId,
     };
 
     /// What a node's builder collects for TLS.
@@ -151,10 +151,8 @@ mod with {
 mod without {
     use std::io;
 
-    use crate::{
-        net::{Net, Stream, connection::Orders},
-        proto::{handshake::StartTls, peer::ConnId},
-    };
+    use crate::net::{Net, Stream, connection::Orders};
+    use aemp_proto::{handshake::StartTls, peer::ConnId};
 
     /// A greeting of this node never says that it does TLS.
     pub(in crate::net) async fn start(

@@ -34,8 +34,8 @@ use crate::{
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
     port::table::Table,
-    proto::handshake::auth::Secret,
 };
+use aemp_proto::handshake::auth::Secret;
 
 /// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
 ///

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Node, log::Line};
-use crate::proto::{Measure, Time, mesh::Level};
+use aemp_proto::{Measure, Time, mesh::Level};
 
 /// What has been logged lately.
 pub(crate) struct Complaints {

@@ -55,7 +55,8 @@ pub use self::{
     },
 };
 use super::Node;
-use crate::{CallError, proto::request::INSPECT};
+use crate::CallError;
+use aemp_proto::request::INSPECT;
 
 /// How many ports, connections or families an answer lists unless told otherwise.
 pub const MOST: usize = 1000;

@@ -20,7 +20,8 @@ use super::{
     log::Line,
     task::{Ending, owned},
 };
-use crate::{Reason, guard, port::monitor, proto::mesh::Level};
+use crate::{Reason, guard, port::monitor};
+use aemp_proto::mesh::Level;
 
 /// How long a stopping node waits for its ports to end, and for what its callbacks are about to do.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

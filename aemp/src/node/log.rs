@@ -4,7 +4,8 @@
 use tracing::level_filters::LevelFilter;
 
 use super::Node;
-use crate::{Shown, guard, proto::mesh::Level};
+use crate::{Shown, guard};
+use aemp_proto::mesh::Level;
 
 /// So many lines may wait for a subscriber; further ones are lost.
 const MOST: usize = 1024;

@@ -33,10 +33,10 @@ use crate::{
     exec::{seat, writer::Writer},
     guard,
     port::{absent, monitor::Action},
-    proto::{
-        mesh::Level,
-        peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
-    },
+};
+use aemp_proto::{
+    mesh::Level,
+    peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
 };
 
 /// When a node without a network fails again what it has failed before.

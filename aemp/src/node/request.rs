@@ -21,11 +21,11 @@ use crate::{
     exec::scheduler,
     message::Origin,
     port::{any::AnyPort, monitor, queue::Pushed},
-    proto::{
-        mesh::RawRequest,
-        peer::ConnId,
-        request::{Request, RequestError},
-    },
+};
+use aemp_proto::{
+    mesh::RawRequest,
+    peer::ConnId,
+    request::{Request, RequestError},
 };
 
 /// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).

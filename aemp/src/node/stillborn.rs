@@ -12,7 +12,8 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Reason, proto::weight};
+use crate::Reason;
+use aemp_proto::weight;
 
 /// What is kept at most; the oldest gives way.
 struct Bounds {

@@ -8,7 +8,8 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{credit::Promises, monitor::Action, slot::Caller};
-use crate::{Cx, Reason, guard, register::Register};
+use crate::{Cx, Reason, guard};
+use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;

@@ -12,7 +12,7 @@ use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use self::socket::{SimListener, SimStream};
 use super::{End, Fault, Happening, HostId, Network};
-use crate::proto::Time;
+use aemp_proto::Time;
 
 /// A network that the sockets of all nodes of a simulation share. Cheap to clone.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ use self::{
     stream::{Phase, Stream},
 };
 use super::Chance;
-use crate::proto::Time;
+use aemp_proto::Time;
 
 /// One host of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::{Chance, Conditions, Crash, HostId, Network, host::Host, hub::Hub};
-use crate::{Node, NodeBuilder, StartError, port::table, proto::Time};
+use crate::{Node, NodeBuilder, StartError, port::table};
+use aemp_proto::Time;
 
 /// How often [`Sim::run_until`] looks.
 const GLANCE: Duration = Duration::from_millis(1);

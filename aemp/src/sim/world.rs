@@ -26,7 +26,7 @@ pub use self::{
     setup::{Member, PORT, Setup},
 };
 use super::{Chance, Crash, HostId, Network, Traffic};
-use crate::proto::{Random, Time, peer::MonitorId};
+use aemp_proto::{Random, Time, peer::MonitorId};
 
 /// A network of nodes that consist of nothing but the [protocol's machines](crate::proto): a few kilobytes each, no
 /// tasks, no sockets, no user code. Thousands of them live in one process, and hours pass in moments.

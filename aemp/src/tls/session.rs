@@ -12,7 +12,7 @@ use rustls::{
 };
 
 use super::verifier::Verifier;
-use crate::proto::handshake::Binding;
+use aemp_proto::handshake::Binding;
 
 /// What of plaintext is encrypted at a time: four records.
 const CHUNK: usize = 64 << 10;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use aemp::proto::{
+use aemp_codec::{Format, NodeId};
+use aemp_proto::{
     Time,
     auth::{Method, Secret},
     handshake::{
@@ -13,7 +14,6 @@ use aemp::proto::{
         Role,
     },
 };
-use aemp_codec::{Format, NodeId};
 
 use super::Input;
 

@@ -28,11 +28,11 @@ mod model;
 
 use std::time::Duration;
 
-use aemp::proto::{
+use aemp_codec::NodeId;
+use aemp_proto::{
     global::{Query, check_family, check_key},
     mesh::Peers,
 };
-use aemp_codec::NodeId;
 
 use self::machine::Machine;
 

@@ -5,10 +5,10 @@ use std::{borrow::Cow, fs, os::unix::fs::PermissionsExt, sync::Arc};
 use aemp::{
     Map, Node,
     config::{Cert, ConfigFile, Environment, KEYS, Method, Secret, Settings, Sources},
-    proto::{
-        Time,
-        handshake::{Handshake, HandshakeConfig, HandshakeOutput, Role},
-    },
+};
+use aemp_proto::{
+    Time,
+    handshake::{Handshake, HandshakeConfig, HandshakeOutput, Role},
 };
 
 use crate::{

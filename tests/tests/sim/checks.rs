@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::{
     NodeId, PortId, Value,
-    proto::peer::MonitorId,
     sim::{Member, Observation, World},
 };
+use aemp_proto::peer::MonitorId;
 
 use crate::{database::Database, guarantee::Guarantee};
 

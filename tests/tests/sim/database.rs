@@ -7,9 +7,9 @@ use std::{
 
 use aemp::{
     Value,
-    proto::global::{Answer, Query, QueryId, WatchId, Watched},
     sim::{Member, World},
 };
+use aemp_proto::global::{Answer, Query, QueryId, WatchId, Watched};
 
 /// The families that nodes set keys in.
 pub(crate) const FAMILIES: [&str; 3] = ["workers", "services", "colours"];

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::{
     PortId, Value,
-    proto::peer::MonitorId,
     sim::{Member, World},
 };
+use aemp_proto::peer::MonitorId;
 
 /// A sender's life and the port that it sends to.
 type Road = (Member, u32, PortId);

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aemp::{
     PortId,
-    proto::Time,
     sim::{Conditions, Crash, Member, Setup, World},
 };
+use aemp_proto::Time;
 
 use crate::{
     checks::Checks,

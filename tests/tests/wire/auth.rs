@@ -1,6 +1,6 @@
 //! Every recorded proof is the one that we would have made.
 
-use aemp::proto::auth::{Method, Secret};
+use aemp_proto::auth::{Method, Secret};
 
 use aemp_tests::transcript;
 

@@ -4,15 +4,15 @@ mod storable;
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
-use aemp::proto::{
+use aemp_codec::{
+    Codec, DecodeError, EncodeError, Format, FrameError, Framing, Limits, NodeId, Value,
+};
+use aemp_proto::{
     Time,
     auth::{Method, Secret},
     handshake::{
         Established, Greeting, Handshake, HandshakeConfig, HandshakeError, HandshakeOutput,
     },
-};
-use aemp_codec::{
-    Codec, DecodeError, EncodeError, Format, FrameError, Framing, Limits, NodeId, Value,
 };
 use serde_json::Value as Json;
 

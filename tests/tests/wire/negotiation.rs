@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aemp::proto::{
+use aemp_codec::{Format, NodeId};
+use aemp_proto::{
     Random, Time,
     auth::Secret,
     handshake::{Established, Handshake, HandshakeConfig, HandshakeOutput, Role},
 };
-use aemp_codec::{Format, NodeId};
 
 /// Everything is compiled in for the tests.
 const ALL: [&str; 3] = ["postcard/1", "cbor", "json"];

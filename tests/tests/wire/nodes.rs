@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use aemp::proto::{
+use aemp_codec::{Format, Limits, NodeId};
+use aemp_proto::{
     Random, Time,
     auth::Secret,
     handshake::HandshakeConfig,
     mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
     peer::{ConnId, Peer, PeerLimits, Urge},
 };
-use aemp_codec::{Format, Limits, NodeId};
 
 use aemp_tests::transcript::{self, Transcript};
 

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aemp::proto::{
+use aemp_codec::{Format, Limits, NodeId, PacketReader, Value};
+use aemp_proto::{
     Time,
     link::Link,
     peer::{ConnId, Fired, Lost, MonitorId, Peer, PeerLimits, Standing},
     request::Request,
 };
-use aemp_codec::{Format, Limits, NodeId, PacketReader, Value};
 use serde_json::Value as Json;
 
 use aemp_tests::transcript::{self, Transcript, packet_json as json};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aemp::proto::{
+use aemp_codec::{Format, NodeId};
+use aemp_proto::{
     Time,
     auth::Secret,
     handshake::{Greeting, Handshake, HandshakeConfig, HandshakeOutput, Keys, StartTls},
 };
-use aemp_codec::{Format, NodeId};
 
 use aemp_tests::transcript::{self, Transcript, without_end};
 

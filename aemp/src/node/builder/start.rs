@@ -10,8 +10,8 @@ use crate::{
     config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings},
     net::{NetConfig, Place, Source, Sources, local_addresses},
     node::names::Names,
-    proto::handshake::auth::Secret,
 };
+use aemp_proto::handshake::auth::Secret;
 
 /// The service of the reference that makes a node global, and what loads it there.
 const GLOBAL: [&str; 2] = ["AnyEvent::MP::Global", "AnyEvent::MP::Global::"];

@@ -12,12 +12,12 @@ use super::{
 use crate::{
     Node,
     node::remote::{Remote, account::Question, line::Line},
-    proto::{
-        global,
-        handshake::PROVIDER,
-        mesh::{self, SeedState},
-        peer,
-    },
+};
+use aemp_proto::{
+    global,
+    handshake::PROVIDER,
+    mesh::{self, SeedState},
+    peer,
 };
 
 /// What can be asked.

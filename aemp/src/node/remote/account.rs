@@ -12,10 +12,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::Remote;
-use crate::{
-    node::stillborn::Stillborn,
-    proto::{Time, limits::Budget},
-};
+use crate::node::stillborn::Stillborn;
+use aemp_proto::{Time, limits::Budget};
 
 /// How many questions of one node about this one's ports may wait for their turn.
 const MOST_QUESTIONS: usize = 8;

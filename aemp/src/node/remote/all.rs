@@ -15,8 +15,8 @@ use super::{Account, Actions, Callers, Credits, Grants, Manner, Remote};
 use crate::{
     Node,
     node::{WeakNode, complaints::Complaints, strand::Strand},
-    proto::peer::{Peer, PeerLimits},
 };
+use aemp_proto::peer::{Peer, PeerLimits};
 
 /// So many are no reason to look for some to forget.
 const FEW: usize = 4096;

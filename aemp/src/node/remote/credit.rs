@@ -15,11 +15,8 @@ use tokio::{
 pub(crate) use self::table::Ask;
 use self::table::{Account, Granted, Table};
 use super::Remote;
-use crate::{
-    SendError, guard,
-    port::credit::GOOD_FOR,
-    proto::{mesh::Level, peer::ConnId, request::ROOM},
-};
+use crate::{SendError, guard, port::credit::GOOD_FOR};
+use aemp_proto::{mesh::Level, peer::ConnId, request::ROOM};
 
 /// The credit for the ports of one node.
 pub(super) struct Credits {

@@ -16,8 +16,8 @@ use crate::{
         any::AnyPort,
         credit::{Asking, GOOD_FOR, Room},
     },
-    proto::request::CREDIT,
 };
+use aemp_proto::request::CREDIT;
 
 /// How many ports of this node one other may wait for. Beyond that it is told at once that one message may come.
 const MOST_WAITING: usize = 1000;

@@ -7,9 +7,9 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use crate::proto::peer::{ConnId, Traffic};
+use aemp_proto::peer::{ConnId, Traffic};
 
-/// What is known of a connection beside its [`Peer`](crate::proto::peer::Peer).
+/// What is known of a connection beside its [`Peer`](aemp_proto::peer::Peer).
 ///
 /// Its task publishes here what only that task counts: once per read or write, with plain stores.
 pub(crate) struct Line {

@@ -9,8 +9,8 @@ use super::Remote;
 use crate::{
     Reason,
     port::{any::AnyPort, monitor::Action},
-    proto::peer::ConnId,
 };
+use aemp_proto::peer::ConnId;
 
 pub(super) type Watched = HashMap<Box<str>, Watch>;
 

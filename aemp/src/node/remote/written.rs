@@ -9,10 +9,8 @@ use std::{
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
 use super::{Remote, room};
-use crate::{
-    SendError, guard,
-    proto::peer::{ConnId, Peer, Urge, Written},
-};
+use crate::{SendError, guard};
+use aemp_proto::peer::{ConnId, Peer, Urge, Written};
 
 /// A thread's buffer that has grown beyond this many bytes is not kept.
 const KEEP: usize = 256 << 10;

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use aemp_codec::{PortId, Value};
 
-use crate::{
-    Node,
-    node::remote::Remote,
-    proto::{mesh::Level, request::Request, weight},
-};
+use crate::{Node, node::remote::Remote};
+use aemp_proto::{mesh::Level, request::Request, weight};
 
 /// What looking into the node costs: an answer may list thousands of ports or connections.
 const LOOK: u64 = 100;

@@ -7,8 +7,8 @@ use crate::{
     Node, Reason,
     node::{remote::Remote, short},
     port::any::AnyPort,
-    proto::{mesh::Level, peer::ConnId, request::Request},
 };
+use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
 impl Node {
     /// Whether secure mode, the list of what is allowed, or the way in which it has logged in forbids what another node asks

@@ -1,6 +1,6 @@
 //! Partitions, crashes, cuts, and what they do to connections.
 
-use crate::proto::Time;
+use aemp_proto::Time;
 
 use super::{Crash, End, Event, Fault, Happening, HostId, Network, Phase, stream::Side};
 

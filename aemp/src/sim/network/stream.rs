@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::proto::Time;
+use aemp_proto::Time;
 
 use super::{Fault, HostId};
 

@@ -2,10 +2,8 @@
 
 use aemp_codec::{Format, NodeId};
 
-use crate::{
-    proto::{Time, link::Link},
-    sim::End,
-};
+use crate::sim::End;
+use aemp_proto::{Time, link::Link};
 
 /// One connection of a machine.
 #[derive(Debug)]

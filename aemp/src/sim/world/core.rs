@@ -7,10 +7,8 @@ use std::{
 };
 
 use super::{Member, Observation};
-use crate::{
-    proto::{Time, peer::ConnId},
-    sim::{Chance, Network},
-};
+use crate::sim::{Chance, Network};
+use aemp_proto::{Time, peer::ConnId};
 
 /// One of the lives of a node: what was due for an earlier one is void.
 pub(super) type Life = (Member, u32);

@@ -3,7 +3,7 @@
 use aemp_codec::{NodeId, Value};
 
 use super::{Member, World, core::Core, machine::Machine};
-use crate::proto::global::{Query, QueryId, WatchId};
+use aemp_proto::global::{Query, QueryId, WatchId};
 
 impl World {
     /// Sets a key of a family on behalf of a node. Nothing happens if the node is not running; the names are not checked.

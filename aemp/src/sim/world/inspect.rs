@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use aemp_codec::{NodeId, PortId};
 
 use super::{Member, World};
-use crate::{
-    proto::mesh::{Mesh, PeerMap},
-    sim::End,
-};
+use crate::sim::End;
+use aemp_proto::mesh::{Mesh, PeerMap};
 
 impl World {
     /// All nodes, running or not.

@@ -11,15 +11,13 @@ use super::{
     ports::Ports,
     speakers::Speakers,
 };
-use crate::{
-    proto::{
-        Random, Time,
-        handshake::{HandshakeConfig, auth::Secret},
-        link::LinkAction,
-        mesh::{Mesh, MeshConfig, PeerMap, Peers},
-        peer::{ConnId, Loss, PeerLimits, Urge},
-    },
-    sim::{End, Fault, Happening, HostId},
+use crate::sim::{End, Fault, Happening, HostId};
+use aemp_proto::{
+    Random, Time,
+    handshake::{HandshakeConfig, auth::Secret},
+    link::LinkAction,
+    mesh::{Mesh, MeshConfig, PeerMap, Peers},
+    peer::{ConnId, Loss, PeerLimits, Urge},
 };
 
 /// What all nodes of a world share.
@@ -229,7 +227,7 @@ impl Machine {
                 self.drop_connection(core, conn);
                 return self
                     .mesh
-                    .closed(core.now, conn, crate::proto::link::TIMED_OUT);
+                    .closed(core.now, conn, aemp_proto::link::TIMED_OUT);
             }
         }
         self.watch_link(core, conn);

@@ -3,7 +3,7 @@
 use aemp_codec::{NodeId, PortId, Value};
 
 use super::Member;
-use crate::proto::{
+use aemp_proto::{
     global::{Answer, QueryId, WatchId, Watched},
     mesh::Level,
     peer::MonitorId,

@@ -10,7 +10,7 @@ use super::{
     core::{Core, Due},
     machine::Machine,
 };
-use crate::proto::{
+use aemp_proto::{
     link::Link,
     mesh::{Output, Peers, RawRequest},
     peer::{ConnId, Loss, MonitorId},

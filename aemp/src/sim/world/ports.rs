@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId, Value};
 
 use super::{Observation, core::Core, machine::Machine};
-use crate::proto::{
+use aemp_proto::{
     mesh::{Peers, RawRequest},
     peer::{ConnId, MonitorId},
     request::{Request, RequestError},

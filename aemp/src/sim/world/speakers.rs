@@ -9,10 +9,8 @@ use std::{
 use aemp_codec::{NodeId, PortId};
 
 use super::{Observation, core::Life};
-use crate::{
-    proto::peer::{MonitorId, Peer, Urge},
-    sim::Chance,
-};
+use crate::sim::Chance;
+use aemp_proto::peer::{MonitorId, Peer, Urge};
 
 /// The first number of speakers' monitors; those of the caller are below.
 const FIRST: u64 = 1 << 40;

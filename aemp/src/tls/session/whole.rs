@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use rustls::Connection;
 
 use super::{Did, Outgoing, TlsError, explain};
-use crate::proto::handshake::Binding;
+use aemp_proto::handshake::Binding;
 
 /// Lets rustls use some of the ciphertext that has arrived: how much of it, and what is to come.
 pub(super) fn handle(

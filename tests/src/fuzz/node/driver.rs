@@ -1,12 +1,12 @@
 //! Carries out what the mesh wants, and hands it what has arrived.
 
-use aemp::proto::{
+use aemp_codec::{DecodeError, Format, NodeId, PacketReader, PortId};
+use aemp_proto::{
     link::Link,
     mesh::{Output, Peers, RawRequest},
     peer::ConnId,
     request::{Request, RequestError},
 };
-use aemp_codec::{DecodeError, Format, NodeId, PacketReader, PortId};
 
 use super::machine::{Conn, Machine};
 

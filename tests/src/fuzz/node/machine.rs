@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use aemp::proto::{
+use aemp_codec::{Format, Limits, NodeId, Value};
+use aemp_proto::{
     Random, Time,
     auth::Secret,
     global::Query,
@@ -14,7 +15,6 @@ use aemp::proto::{
     mesh::{Mesh, MeshConfig, PeerMap, Peers},
     peer::{ConnId, MonitorId, PeerLimits, Urge},
 };
-use aemp_codec::{Format, Limits, NodeId, Value};
 
 use super::model::Model;
 
@@ -237,7 +237,7 @@ impl Machine {
                 }
                 LinkAction::Dead => {
                     self.conns.remove(&id);
-                    let text = aemp::proto::link::TIMED_OUT;
+                    let text = aemp_proto::link::TIMED_OUT;
                     self.mesh.closed(self.now, id, text);
                 }
             }

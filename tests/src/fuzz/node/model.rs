@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use aemp::proto::{
+use aemp_codec::{NodeId, Value};
+use aemp_proto::{
     global::{QueryId, Role, WatchId, Watched},
     mesh::{Mesh, PeerMap},
     peer::MonitorId,
 };
-use aemp_codec::{NodeId, Value};
 
 /// What has been told so far.
 #[derive(Debug, Default)]

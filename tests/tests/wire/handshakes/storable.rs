@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aemp::proto::{
+use aemp_codec::NodeId;
+use aemp_proto::{
     Time,
     auth::Secret,
     handshake::{Handshake, HandshakeConfig, Role},
 };
-use aemp_codec::NodeId;
 
 use super::{Outcome, ends};
 use aemp_tests::transcript::{self, Transcript};

@@ -1,6 +1,6 @@
 //! What the recorded nodes were told to do: the recordings have texts for some of it, and only times for the rest.
 
-use aemp::proto::global as db;
+use aemp_proto::global as db;
 use serde_json::{Value as Json, json};
 
 use super::story::{self, What};

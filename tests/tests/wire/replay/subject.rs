@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use aemp::proto::{
+use aemp_codec::{Format, Limits, NodeId};
+use aemp_proto::{
     Random, Time,
     auth::Secret,
     global::{Role, WatchId},
@@ -17,7 +18,6 @@ use aemp::proto::{
     peer::{ConnId, PeerLimits},
     request::Request,
 };
-use aemp_codec::{Format, Limits, NodeId};
 use serde_json::Value as Json;
 
 use super::told::{Watching, answer_json, json};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aemp::proto::global::{Answer, Watched};
 use aemp_codec::Value;
+use aemp_proto::global::{Answer, Watched};
 use serde_json::Value as Json;
 
 /// A watch, and what the family held each time that it was told something.

@@ -13,7 +13,8 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{port::credit::GOOD_FOR, proto::peer::ConnId};
+use crate::port::credit::GOOD_FOR;
+use aemp_proto::peer::ConnId;
 
 /// So many ports are no reason to look for some to forget.
 const FEW: usize = 64;

@@ -1,11 +1,11 @@
 //! What the recorded node's user did.
 
-use aemp::proto::{
+use aemp_codec::NodeId;
+use aemp_proto::{
     global::WatchId,
     mesh::Peers,
     peer::{MonitorId, Urge},
 };
-use aemp_codec::NodeId;
 use serde_json::Value as Json;
 
 use super::Subject;

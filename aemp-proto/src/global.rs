@@ -1,0 +1,329 @@
+//! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
+//!
+//! `Global` is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
+//! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is
+//! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
+
+mod apply;
+mod ask;
+mod dirty;
+mod flush;
+mod heir;
+mod inspect;
+mod keep;
+mod known;
+mod lent;
+mod local;
+mod names;
+mod outgoing;
+mod pending;
+mod quota;
+mod request;
+mod role;
+mod shards;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use aemp_codec::{NodeId, Value};
+
+pub(super) use self::outgoing::Outgoing;
+use self::{
+    dirty::{Dirty, DirtyFamilies, Noted, changed},
+    keep::Keep,
+    known::{Known, Message},
+    lent::Lent,
+    local::Local,
+    pending::Pending,
+    shards::{Changed, Shards},
+    watch::{News, Watches, grace},
+};
+pub use self::{
+    lent::LendError,
+    names::{GLOBALS, LISTENERS, LONGEST_NAME, NameError, check_family, check_key, check_readable},
+    pending::{Answer, QueryId},
+    quota::Quota,
+    request::{Database, GlobalRequest, GlobalRequestError, Odd, Pairs, Parsed, Query, Update},
+    role::Role,
+    watch::{Change, WatchId, Watched},
+};
+use super::{
+    Random, Time,
+    limits::Notices,
+    mesh::{Level, longest_pause},
+};
+pub use quota::values_in_entry;
+
+/// What the mesh has to do for the machine.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// The addresses of a node that was looked for; `None` if it is unknown.
+    Found(NodeId, Option<Vec<String>>),
+    /// A query is answered, or the answer made no sense.
+    Answer(QueryId, Result<Answer, String>),
+    /// A watch has something to tell.
+    Watched(WatchId, Watched),
+    /// Log a text.
+    Log(Level, String),
+}
+
+/// One node's view of the network's database, and its part in keeping it.
+#[derive(Debug)]
+pub(super) struct Global {
+    node: NodeId,
+    connect_interval: Duration,
+    monitor_timeout: Duration,
+    role: Role,
+    /// Whether there are seeds to take a master from.
+    seeds: bool,
+    /// The last master that was lost.
+    lost: Option<NodeId>,
+    /// When this node last had a master.
+    lost_at: Time,
+    local: Local,
+    /// The entries that others have asked for.
+    lent: Lent,
+    /// The master has to be sent all that this node has set.
+    upload: bool,
+    /// Changes that the master has not been sent.
+    upstream: DirtyFamilies,
+    pending: Pending,
+    known: BTreeMap<NodeId, Known>,
+    /// Those of them that are global.
+    globals: BTreeSet<NodeId>,
+    /// Connected nodes that may have to be told something.
+    due: BTreeSet<NodeId>,
+    /// The whole database, while this node is global.
+    shards: Shards,
+    /// Where in it this node's own entries are.
+    own: u32,
+    /// Who watches which family.
+    monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
+    /// Slaves that became global: until when this node goes on answering for them.
+    released: BTreeMap<NodeId, Time>,
+    /// Keys of which another value shows than when was last flushed.
+    shown: Noted,
+    /// Keys of which this node answers for another value than when was last flushed.
+    ours: Noted,
+    keep: Keep,
+    watches: Watches,
+    news: News,
+    effects: Vec<Effect>,
+    quota: Quota,
+    /// Who was told of lately for reaching a limit.
+    notices: Notices,
+}
+
+impl Global {
+    /// A node that is alone, and has set nothing but where it listens.
+    pub(super) fn new(
+        node: NodeId,
+        listeners: &[String],
+        connect_interval: Duration,
+        monitor_timeout: Duration,
+        quota: Quota,
+    ) -> Self {
+        let mut global = Self {
+            node,
+            connect_interval,
+            monitor_timeout,
+            role: Role::Alone,
+            seeds: false,
+            lost: None,
+            lost_at: Time::ZERO,
+            local: Local::default(),
+            lent: Lent::default(),
+            upload: false,
+            upstream: DirtyFamilies::new(),
+            pending: Pending::default(),
+            known: BTreeMap::new(),
+            globals: BTreeSet::new(),
+            due: BTreeSet::new(),
+            shards: Shards::default(),
+            own: 0,
+            monitors: BTreeMap::new(),
+            released: BTreeMap::new(),
+            shown: Noted::new(),
+            ours: Noted::new(),
+            keep: Keep::new(monitor_timeout),
+            watches: Watches::default(),
+            news: News::new(),
+            effects: Vec::new(),
+            quota,
+            notices: Notices::default(),
+        };
+        let node = global.node.clone();
+        if !node.is_unnamed() {
+            global.set(LISTENERS, node.as_str(), Value::from(listeners.to_vec()));
+        }
+        global
+    }
+
+    fn grace(&self) -> Duration {
+        grace(self.connect_interval)
+    }
+
+    /// Until when a new source of what is known may lack entries whose owners are alive.
+    ///
+    /// The other nodes have been looking for a master as long as this one, at longer and longer intervals: they may come back
+    /// when this one has waited for them a second time.
+    fn settled(&self, now: Time) -> Time {
+        let outage = match self.role {
+            Role::Slave(_) | Role::Global => Duration::ZERO,
+            Role::Searching(_) | Role::Alone => now - self.lost_at,
+        };
+        now + longest_pause(outage, self.monitor_timeout) + self.grace()
+    }
+
+    fn log(&mut self, level: Level, text: String) {
+        self.effects.push(Effect::Log(level, text));
+    }
+
+    /// Sets a key; an equal value changes nothing.
+    pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
+        self.lent.forget(family, key);
+        let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
+            return;
+        };
+        match self.role {
+            Role::Global => {
+                let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
+                self.changed(&changed, &family, &key);
+            }
+            Role::Slave(_) => self.set_upstream(&family, &key, was, true),
+            Role::Searching(_) | Role::Alone => {
+                let entry = [(key, Some(value))];
+                self.watches.update(&family, entry, &mut self.news);
+            }
+        }
+    }
+
+    /// Deletes a key, if this node has set it.
+    pub(super) fn del(&mut self, family: &str, key: &str) {
+        self.lent.forget(family, key);
+        let Some((family, key, old)) = self.local.del(family, key) else {
+            return;
+        };
+        match self.role {
+            Role::Global => {
+                if let Some((changed, family, key)) = self.shards.del(self.own, &family, &key) {
+                    self.changed(&changed, &family, &key);
+                }
+            }
+            Role::Slave(_) => self.set_upstream(&family, &key, true, false),
+            Role::Searching(_) | Role::Alone => {
+                self.watches.del_own(&family, &key, &old, &mut self.news);
+            }
+        }
+    }
+
+    /// The master has to be told of a key that this node has set or deleted; watches are told by the master.
+    fn set_upstream(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
+        self.watches.expect(family, key);
+        match self.upstream.get_mut(&**family) {
+            Some(dirty) => dirty.add(key, was, is),
+            None => {
+                let mut dirty = Dirty::default();
+                dirty.add(key, was, is);
+                self.upstream.insert(Arc::clone(family), dirty);
+            }
+        }
+    }
+
+    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>) {
+        if what.shown {
+            changed(&mut self.shown, family, key, what.was);
+        }
+        if what.ours {
+            changed(&mut self.ours, family, key, what.was_ours);
+        }
+    }
+
+    fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
+        for (what, family, key) in changes {
+            self.changed(&what, &family, &key);
+        }
+    }
+
+    /// What this node has set in a family.
+    pub(super) fn local(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+        self.local.family(family).into_iter().flatten()
+    }
+
+    /// The families that this node has set something in.
+    pub(super) fn local_families(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.local.iter().map(|(family, _)| family)
+    }
+
+    /// Has a connected node told something when next is flushed.
+    fn say(&mut self, node: &NodeId, message: Message) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.messages.push(message);
+            self.due.insert(node.clone());
+        }
+    }
+
+    /// When [`timeout`](Self::timeout) has to be called.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let searching = match self.role {
+            Role::Searching(until) => Some(until),
+            _ => None,
+        };
+        let deadlines = [
+            searching,
+            self.shards.deadline(),
+            self.watches.deadline(),
+            self.released.values().min().copied(),
+            self.keep.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Time has passed: the global nodes that have to be connected to.
+    pub(super) fn timeout(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
+        if let Role::Searching(until) = self.role
+            && until <= now
+        {
+            self.stay_alone();
+        }
+        let expired = self.shards.expire(now);
+        self.all_changed(expired);
+        self.release(now);
+        self.watches.expire(now, &mut self.news);
+        self.keep.due(now, random)
+    }
+
+    /// This node no longer answers for what slaves have set that have become global meanwhile.
+    fn release(&mut self, now: Time) {
+        let due = self.released.iter().filter(|(_, until)| **until <= now);
+        let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
+        for node in due {
+            self.released.remove(&node);
+            self.forget_stale(now, &node);
+            let place = self.shards.owner(&node);
+            for (family, key) in self.shards.set_ours(place, false) {
+                changed(&mut self.ours, &family, &key, true);
+            }
+        }
+    }
+
+    /// What there is to do, except sending.
+    pub(super) fn effects(&mut self) -> impl Iterator<Item = Effect> {
+        let news = std::mem::take(&mut self.news);
+        let news = news
+            .into_iter()
+            .map(|(watch, told)| Effect::Watched(watch, told));
+        std::mem::take(&mut self.effects).into_iter().chain(news)
+    }
+
+    pub(super) fn role(&self) -> &Role {
+        &self.role
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests;

@@ -1,0 +1,322 @@
+//! What slaves, masters and other global nodes ask and tell (PROTOCOL.md sections 9 and 10).
+
+use std::sync::Arc;
+
+use aemp_codec::{NodeId, Value};
+
+use super::{
+    Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
+    dirty::changed,
+    known::{Keys, Message, note},
+    pending::Ask,
+    request::{Database, Pairs, Query, Update, addresses, describe},
+};
+use crate::{Time, mesh::Level};
+
+impl Global {
+    /// A connected node has sent a request.
+    pub(crate) fn request(&mut self, now: Time, from: &NodeId, request: GlobalRequest) {
+        match request {
+            GlobalRequest::Slave(database) => self.enslave(now, from, database),
+            GlobalRequest::Global => self.greet_global(now, from),
+            GlobalRequest::Set(database) => self.take_set(now, from, database),
+            GlobalRequest::Update(update) => self.take_update(now, from, update),
+            GlobalRequest::Find(node) => {
+                self.reply(from, "g_find", Message::Found(node));
+            }
+            GlobalRequest::Query { what, family, id } => {
+                self.reply(from, what.request(), Message::Reply { what, family, id });
+            }
+            GlobalRequest::Monitor(family) => self.add_monitor(now, from, family),
+            GlobalRequest::Unmonitor(family) => {
+                if let Some(known) = self.known.get_mut(from) {
+                    known.unwatch(&family);
+                }
+                self.remove_monitor(&family, from);
+            }
+            GlobalRequest::Found(node, addresses) => self.found(from, node, addresses),
+            GlobalRequest::Answer { id, answer } => self.replied(from, QueryId(id), answer),
+            GlobalRequest::All(family, entries) => self.take_all(from, &family, entries),
+            GlobalRequest::Changes(update) => self.take_changes(from, update),
+        }
+    }
+
+    /// What a request costs beyond itself, in ordinary requests: for the entries that it brings, or asks for.
+    pub(crate) fn cost(&self, request: &GlobalRequest, odd: usize) -> u64 {
+        const ENTRIES: usize = 16;
+        let entries = match request {
+            GlobalRequest::Slave(Some(database)) | GlobalRequest::Set(database) => {
+                database.iter().map(|(_, entries)| entries.len()).sum()
+            }
+            GlobalRequest::Update(update) => update.set.len() + update.del.len(),
+            GlobalRequest::Query { family, .. } | GlobalRequest::Monitor(family) => {
+                self.shards.size(family)
+            }
+            _ => 0,
+        };
+        ((entries + odd) / ENTRIES) as u64
+    }
+
+    fn is_global(&self) -> bool {
+        self.role == Role::Global
+    }
+
+    fn is_master(&self, node: &NodeId) -> bool {
+        matches!(&self.role, Role::Slave(master) if master == node)
+    }
+
+    /// Logs that a node that is not global cannot do what is asked; it gives no answer, as the reference does not.
+    fn refuse(&mut self, from: &NodeId, request: &str) {
+        let text = format!("{request} from {from}: this node is not global");
+        self.log(Level::Error, text);
+    }
+
+    fn reply(&mut self, from: &NodeId, request: &str, message: Message) {
+        if !self.is_global() {
+            return self.refuse(from, request);
+        }
+        self.say(from, message);
+    }
+
+    /// Somebody wants this node to be global, perhaps to be its slave.
+    fn enslave(&mut self, now: Time, from: &NodeId, database: Option<Database>) {
+        self.become_global(now);
+        if let Some(database) = database {
+            self.answer_for(from);
+            self.set_all(now, from, database);
+        }
+    }
+
+    /// A node is a slave of this one.
+    fn answer_for(&mut self, slave: &NodeId) {
+        if let Some(known) = self.known.get_mut(slave) {
+            known.slave = true;
+            known.stale.clear();
+        }
+        self.released.remove(slave);
+        let place = self.shards.owner(slave);
+        for (family, key) in self.shards.set_ours(place, true) {
+            changed(&mut self.ours, &family, &key, true);
+        }
+    }
+
+    fn set_all(&mut self, now: Time, owner: &NodeId, database: Database) {
+        for (family, set) in database {
+            let del = Vec::new();
+            self.apply(now, owner, Update { family, set, del });
+        }
+    }
+
+    fn apply(&mut self, now: Time, owner: &NodeId, update: Update) {
+        self.not_stale(owner, &update);
+        let Update {
+            family,
+            mut set,
+            mut del,
+        } = update;
+        if *family == *LISTENERS {
+            set.retain(|(node, value)| self.are_addresses(owner, node, value));
+        }
+        let place = self.shards.owner(owner);
+        for (key, value) in set {
+            if !self.may_set(now, (owner, place), &family, &key, &value) {
+                del.push(key);
+                continue;
+            }
+            let (changed, family, key) = self.shards.set(place, &family, &key, value);
+            self.changed(&changed, &family, &key);
+        }
+        for key in del {
+            if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
+                self.changed(&changed, &family, &key);
+            }
+        }
+    }
+
+    /// Whether a value can be where a node listens. Logs that it cannot.
+    fn are_addresses(&mut self, from: &NodeId, node: &str, value: &Value) -> bool {
+        let are = addresses(value).is_some();
+        if !are {
+            let what = describe(value);
+            let text = format!(
+                "{from}: the addresses of {node:?} must be a list of texts, and are {what}: left out"
+            );
+            self.log(Level::Warn, text);
+        }
+        are
+    }
+
+    /// A node is global. If it was a slave of ours, what it has set stays until it has told what it answers for now.
+    fn greet_global(&mut self, now: Time, from: &NodeId) {
+        let Some(known) = self.known.get_mut(from) else {
+            return;
+        };
+        let again = std::mem::replace(&mut known.global, true);
+        let was_slave = std::mem::replace(&mut known.slave, false);
+        self.globals.insert(from.clone());
+        if !self.is_global() {
+            return;
+        }
+        if was_slave {
+            self.stale(from);
+            let until = now + self.grace();
+            self.released.insert(from.clone(), until);
+        }
+        if !again || was_slave {
+            self.join_global(from);
+        }
+    }
+
+    fn stale(&mut self, node: &NodeId) {
+        let mut stale = Keys::new();
+        for (family, key) in self.shards.keys_of(node) {
+            note(&mut stale, &family, &key);
+        }
+        if let Some(known) = self.known.get_mut(node) {
+            known.stale = stale;
+        }
+    }
+
+    fn not_stale(&mut self, node: &NodeId, update: &Update) {
+        let known = self.known.get_mut(node);
+        let Some(stale) = known.and_then(|known| known.stale.get_mut(&update.family)) else {
+            return;
+        };
+        let set = update.set.iter().map(|(key, _)| key);
+        for key in set.chain(&update.del) {
+            stale.swap_remove(key);
+        }
+    }
+
+    /// What a node has not set again since it became global goes.
+    pub(super) fn forget_stale(&mut self, now: Time, node: &NodeId) {
+        let Some(known) = self.known.get_mut(node) else {
+            return;
+        };
+        for (family, del) in std::mem::take(&mut known.stale) {
+            let (set, del) = (Pairs::new(), del.into_iter().collect());
+            self.apply(now, node, Update { family, set, del });
+        }
+    }
+
+    /// Another global node tells what it answers for.
+    fn take_set(&mut self, now: Time, from: &NodeId, database: Database) {
+        if !self.is_global() {
+            return self.refuse(from, "g_set");
+        }
+        let listeners = database.iter().find(|(family, _)| &**family == LISTENERS);
+        let listeners = listeners.and_then(|(_, entries)| {
+            let own = entries.iter().find(|(key, _)| **key == *from.as_str());
+            own.map(|(_, value)| value.clone())
+        });
+        // What it had set as a slave and does not set again goes later: a large database comes in parts.
+        self.set_all(now, from, database);
+        // So that global nodes find each other even when the one between them is lost.
+        if let Some(listeners) = listeners.filter(|value| addresses(value).is_some()) {
+            self.set(LISTENERS, from.as_str(), listeners);
+        }
+    }
+
+    fn take_update(&mut self, now: Time, from: &NodeId, update: Update) {
+        if !self.is_global() {
+            return self.refuse(from, "g_upd");
+        }
+        // A reference node does not notice the loss of its master if that is its second one. When the master is back, it does not
+        // get the node's database again, but what is set from then on.
+        let known = self.known.get(from);
+        if known.is_some_and(|known| !known.global && !known.slave) {
+            self.answer_for(from);
+        }
+        self.apply(now, from, update);
+    }
+
+    fn add_monitor(&mut self, now: Time, from: &NodeId, family: Arc<str>) {
+        if !self.is_global() {
+            return self.refuse(from, "g_mon1");
+        }
+        if !self.may_watch(now, from, &family) {
+            return;
+        }
+        let Some(known) = self.known.get_mut(from) else {
+            return;
+        };
+        let nodes = self.monitors.entry(Arc::clone(&family)).or_default();
+        nodes.insert(from.clone());
+        known.watch(family);
+        self.due.insert(from.clone());
+    }
+
+    fn found(&mut self, from: &NodeId, node: NodeId, addresses: Option<Vec<String>>) {
+        let asked = self.is_master(from) && self.pending.remove(&Ask::Find(node.clone())).is_some();
+        if asked {
+            self.effects.push(Effect::Found(node, addresses));
+        }
+    }
+
+    fn replied(&mut self, from: &NodeId, id: QueryId, answer: Value) {
+        if !self.is_master(from) {
+            return self.unasked(from, "g_reply", "it is not the master");
+        }
+        let Some((what, family)) = self.pending.remove_query(id) else {
+            // Whoever asked has stopped waiting.
+            return;
+        };
+        let answer = Answer::parse(what, answer).map_err(|text| format!("{from}: {text}"));
+        if let Err(text) = &answer {
+            self.log(Level::Warn, format!("{text} (family {family})"));
+        }
+        self.effects.push(Effect::Answer(id, answer));
+    }
+
+    /// Logs that a node has told what nobody wanted to know from it.
+    fn unasked(&mut self, from: &NodeId, request: &str, why: &str) {
+        let text = format!("{request} from {from} ignored: {why}");
+        self.log(Level::Debug, text);
+    }
+
+    /// Whether changes of a family are wanted from that node.
+    fn wants(&mut self, from: &NodeId, request: &str, family: &str) -> bool {
+        if !self.is_master(from) {
+            self.unasked(from, request, "it is not the master");
+        } else if !self.watches.contains(family) {
+            let why = format!("nobody watches family {family:?}");
+            self.unasked(from, request, &why);
+        } else {
+            return true;
+        }
+        false
+    }
+
+    fn take_all(&mut self, from: &NodeId, family: &str, entries: Pairs) {
+        if self.wants(from, "g_chg1", family) {
+            self.watches.replace(family, entries, &mut self.news);
+        }
+    }
+
+    fn take_changes(&mut self, from: &NodeId, update: Update) {
+        let Update { family, set, del } = update;
+        if !self.wants(from, "g_chg2", &family) {
+            return;
+        }
+        let set = set.into_iter().map(|(key, value)| (key, Some(value)));
+        let del = del.into_iter().map(|key| (key, None));
+        self.watches.update(&family, set.chain(del), &mut self.news);
+    }
+}
+
+impl Query {
+    /// What a reply to it holds, out of a family's entries.
+    pub(super) fn reply<'a>(
+        self,
+        entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,
+    ) -> Value {
+        match self {
+            Self::Family => {
+                let entries = entries.map(|(key, value)| (&**key, value.clone()));
+                Value::Map(entries.collect())
+            }
+            Self::Keys => entries.map(|(key, _)| Value::from(&**key)).collect(),
+            Self::Values => entries.map(|(_, value)| value.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What is asked of the database here: watches, queries, addresses of nodes.
+
+use std::sync::Arc;
+
+use aemp_codec::NodeId;
+
+use super::{
+    Answer, Effect, Global, Query, QueryId, Role, WatchId, known::Message, pending::Ask, request,
+};
+
+impl Global {
+    /// Watches a family.
+    pub(crate) fn watch(&mut self, family: &str) -> WatchId {
+        // Changes that happened before are not for it.
+        self.publish();
+        let (id, first) = self.watches.add(family, &mut self.news);
+        if first {
+            match self.role {
+                Role::Global => self.look(family),
+                Role::Alone => self.look_locally(family),
+                Role::Slave(_) | Role::Searching(_) => self.pending.monitor(&family.into()),
+            }
+        }
+        id
+    }
+
+    /// Watches no longer.
+    pub(crate) fn unwatch(&mut self, id: WatchId) {
+        let Some(family) = self.watches.remove(id) else {
+            return;
+        };
+        let sent = self.pending.remove(&Ask::Monitor(Arc::clone(&family)));
+        if let Role::Slave(master) = &self.role
+            && sent == Some(true)
+        {
+            let master = master.clone();
+            self.say(&master, Message::Unmonitor(family));
+        }
+    }
+
+    /// Tells watches what a family holds, all nodes taken together.
+    pub(super) fn look(&mut self, family: &str) {
+        let entries = self.shards.family(family);
+        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
+        self.watches.replace(family, entries, &mut self.news);
+    }
+
+    /// Tells watches what this node has set in a family.
+    pub(super) fn look_locally(&mut self, family: &str) {
+        let entries = self.local.family(family).into_iter().flatten();
+        let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
+        self.watches.replace(family, entries, &mut self.news);
+    }
+
+    /// Asks for what a family holds.
+    pub(crate) fn query(&mut self, what: Query, family: &str) -> QueryId {
+        let id = self.pending.next_query();
+        match self.role {
+            Role::Global | Role::Alone => self.answer(id, what, family),
+            Role::Slave(_) | Role::Searching(_) => self.pending.query(id, what, family),
+        }
+        id
+    }
+
+    /// Answers a query out of what this node knows itself.
+    pub(super) fn answer(&mut self, id: QueryId, what: Query, family: &str) {
+        let answer = match (&self.role, self.watches.known(family)) {
+            (Role::Global, _) => Answer::of(what, self.shards.family(family)),
+            // What the last master has told is all that is known.
+            (_, Some(known)) => Answer::of(what, known.iter()),
+            (_, None) => Answer::of(what, self.local(family)),
+        };
+        self.effects.push(Effect::Answer(id, Ok(answer)));
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn cancel(&mut self, id: QueryId) {
+        self.pending.remove_query(id);
+    }
+
+    /// Looks for the addresses of a node; [`Effect::Found`] tells them. Nothing comes of it while there is no master.
+    pub(crate) fn find(&mut self, node: &NodeId) {
+        if self.role != Role::Global {
+            return self.pending.find(node);
+        }
+        let found = self.shards.listeners(node).and_then(request::addresses);
+        self.effects.push(Effect::Found(node.clone(), found));
+    }
+
+    /// Nobody looks for that node any more.
+    pub(crate) fn cancel_find(&mut self, node: &NodeId) {
+        self.pending.remove(&Ask::Find(node.clone()));
+    }
+}

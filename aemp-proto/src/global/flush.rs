@@ -1,0 +1,312 @@
+//! Telling others what has changed, as far as they take it.
+
+use std::sync::Arc;
+
+use aemp_codec::{NodeId, Value};
+
+use super::{
+    GLOBALS, Global, LISTENERS, Role,
+    dirty::merged,
+    known::{Known, Message, Monitor},
+    outgoing::{Outgoing, Set, Style, Way, keys_of},
+    pending::Ask,
+    shards::Shards,
+};
+use crate::{Time, mesh::Level, queue::weight, weigh::kept};
+
+impl Global {
+    /// Sends what there is to be sent. The nodes that have enough for now are returned; they have to be
+    /// [given more](Self::caught_up) when what is queued for them by now has been written.
+    pub(crate) fn flush(&mut self, now: Time, out: &mut impl Outgoing) -> Vec<NodeId> {
+        self.publish();
+        self.follow_globals(now);
+        self.spread();
+        let mut full = Vec::new();
+        if let Role::Slave(master) = &self.role
+            && self.has_upstream()
+        {
+            self.due.insert(master.clone());
+        }
+        for node in std::mem::take(&mut self.due) {
+            if self.tell(&node, out) {
+                full.push(node);
+            }
+        }
+        full
+    }
+
+    /// What was queued for a node has been written.
+    pub(crate) fn caught_up(&mut self, node: &NodeId) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.held = false;
+            known.queued = 0;
+            self.due.insert(node.clone());
+        }
+    }
+
+    fn has_upstream(&self) -> bool {
+        self.upload || !self.upstream.is_empty() || self.pending.has_unsent()
+    }
+
+    /// Tells this node's own watches what shows now.
+    pub(super) fn publish(&mut self) {
+        for (family, notes) in &self.shown {
+            if self.watches.contains(family) {
+                let shown = |(key, _): &(Arc<str>, bool)| {
+                    let value = self.shards.shown(family, key).cloned();
+                    (Arc::clone(key), value)
+                };
+                let entries: Vec<_> = notes.iter().map(shown).collect();
+                self.watches.update(family, entries, &mut self.news);
+            }
+        }
+        // What shows has still to be told to others.
+    }
+
+    /// Who is global has changed.
+    fn follow_globals(&mut self, now: Time) {
+        let Some(nodes) = self.shown.get(GLOBALS) else {
+            return;
+        };
+        for (key, _) in nodes {
+            let Ok(node) = NodeId::new(key) else { continue };
+            if self.shards.shown(GLOBALS, key).is_none() {
+                self.keep.remove(key);
+            } else if node != self.node {
+                let connected = self.known.contains_key(&node);
+                self.keep.add(now, &node, connected);
+            }
+        }
+    }
+
+    /// Hands what has changed to all who have to be told.
+    fn spread(&mut self) {
+        for (family, notes) in std::mem::take(&mut self.shown) {
+            let Some(nodes) = self.monitors.get(&family) else {
+                continue;
+            };
+            for (key, was) in merged(notes) {
+                let is = self.shards.shown(&family, &key).is_some();
+                for node in nodes {
+                    let known = self.known.get_mut(node);
+                    if let Some(monitor) = known.and_then(|known| known.monitors.get_mut(&family))
+                        && !monitor.fresh
+                    {
+                        monitor.dirty.add(&key, was, is);
+                    }
+                }
+            }
+            self.due.extend(nodes.iter().cloned());
+        }
+        for (family, notes) in std::mem::take(&mut self.ours) {
+            if self.globals.is_empty() {
+                continue;
+            }
+            for (key, was) in merged(notes) {
+                let is = self.shards.is_ours_set(&family, &key);
+                for node in &self.globals {
+                    if let Some(known) = self.known.get_mut(node)
+                        && !known.set_due
+                    {
+                        known
+                            .ours
+                            .entry(Arc::clone(&family))
+                            .or_default()
+                            .add(&key, was, is);
+                    }
+                }
+            }
+            self.due.extend(self.globals.iter().cloned());
+        }
+    }
+
+    /// Tells one node what it has to know; whether it has enough for now.
+    fn tell(&mut self, node: &NodeId, out: &mut impl Outgoing) -> bool {
+        let Some(mut known) = self.known.remove(node) else {
+            return false;
+        };
+        let mut way = Way::new(out, node, known.queued);
+        for message in std::mem::take(&mut known.messages) {
+            self.send_message(&mut way, &message);
+        }
+        let is_master = matches!(&self.role, Role::Slave(master) if master == node);
+        if !known.held {
+            if is_master {
+                self.tell_master(&mut way);
+            }
+            known.tell(&mut way, &self.node, &self.shards);
+        }
+        let waits = known.is_due() || is_master && self.has_upstream();
+        // What is held already has been asked for.
+        let full = !known.held && way.is_full() && waits;
+        known.held |= full;
+        known.queued = way.queued;
+        let odd = way.odd;
+        self.known.insert(node.clone(), known);
+        odd.into_iter()
+            .for_each(|text| self.log(Level::Error, text));
+        full
+    }
+
+    fn send_message(&self, way: &mut Way<'_, impl Outgoing>, message: &Message) {
+        let sent = match message {
+            Message::Global => way.send(|packet| packet.str("g_global")),
+            Message::BecomeGlobal => way.send(|packet| packet.str("g_slave")),
+            Message::Unmonitor(family) => way.send(|packet| {
+                packet.str("g_mon0")?;
+                packet.str(family)
+            }),
+            Message::Found(wanted) => way.send(|packet| {
+                packet.str("g_found")?;
+                packet.str(wanted.as_str())?;
+                packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))
+            }),
+            Message::Reply { what, family, id } => {
+                let mut answer = what.reply(self.shards.family(family));
+                let (size, values) = (weight(&answer), kept(&answer).values);
+                if size > way.most() || values > way.most_values() {
+                    // Whoever asks should not have to wait for what cannot come.
+                    let text = format!(
+                        "family {family} is too large for one packet: about {size} bytes, {values} values"
+                    );
+                    way.odd
+                        .push(format!("{} from {}: {text}", what.request(), way.node));
+                    answer = text.into();
+                }
+                way.send(|packet| {
+                    packet.str("g_reply")?;
+                    packet.value(id)?;
+                    packet.value(&answer)
+                })
+            }
+        };
+        if let Err(error) = sent {
+            let node = way.node;
+            way.odd
+                .push(format!("{message:?} cannot be sent to {node}: {error}"));
+        }
+    }
+
+    /// The whole local database first, then changes of it, then what is to be asked: so a question is answered with what
+    /// was set before it.
+    fn tell_master(&mut self, way: &mut Way<'_, impl Outgoing>) {
+        if std::mem::take(&mut self.upload) {
+            self.upload(way);
+        }
+        for (family, keys) in &mut self.upstream {
+            let value = |key: &str| {
+                self.local
+                    .family(family)
+                    .and_then(|entries| entries.get(key))
+            };
+            way.changes(Style::Upstream, family, keys, value);
+        }
+        self.upstream.retain(|_, keys| !keys.is_empty());
+        if !self.upstream.is_empty() {
+            return;
+        }
+        while let Some((ask, query)) = self.pending.next_unsent() {
+            // Names and numbers can be expressed in every format.
+            let _ = way.send(|packet| match (&ask, &query) {
+                (Ask::Find(node), _) => {
+                    packet.str("g_find")?;
+                    packet.str(node.as_str())
+                }
+                (Ask::Query(id), Some((what, family))) => {
+                    packet.str(what.request())?;
+                    packet.str(family)?;
+                    packet.arg(&id.0)
+                }
+                (Ask::Monitor(family), _) => {
+                    packet.str("g_mon1")?;
+                    packet.str(family)
+                }
+                (Ask::Query(_), None) => Ok(()),
+            });
+        }
+    }
+
+    fn upload(&mut self, way: &mut Way<'_, impl Outgoing>) {
+        let families: Vec<_> = self.local.iter().collect();
+        let all: Vec<(&str, Vec<Set<'_>>)> = families
+            .iter()
+            .map(|(family, entries)| {
+                let entries = entries.iter().map(|(key, value)| (&**key, value));
+                (&***family, entries.collect())
+            })
+            .collect();
+        self.upstream.clear();
+        if !way.database("g_slave", &[], &all) {
+            for (family, entries) in families {
+                let dirty = self.upstream.entry(Arc::clone(family)).or_default();
+                dirty.add_new(keys_of(entries));
+            }
+        }
+    }
+}
+
+impl Known {
+    /// Whether it has to be told changes.
+    fn is_due(&self) -> bool {
+        let monitor = |monitor: &Monitor| monitor.fresh || !monitor.dirty.is_empty();
+        self.set_due || !self.ours.is_empty() || self.monitors.values().any(monitor)
+    }
+
+    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+        if self.set_due && !way.is_full() {
+            self.set_due = false;
+            self.ours.clear();
+            self.tell_set(way, own, shards);
+        }
+        let node = way.node;
+        for (family, keys) in &mut self.ours {
+            let value = |key: &str| shards.ours(family, key, node);
+            way.changes(Style::Broadcast, family, keys, value);
+        }
+        self.ours.retain(|_, keys| !keys.is_empty());
+        for (family, monitor) in &mut self.monitors {
+            monitor.tell(way, family, shards);
+        }
+    }
+
+    /// Tells another global node all that this one answers for.
+    fn tell_set(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+        let (ours, node) = (shards.all_ours(way.node), way.node);
+        let all: Vec<(&str, Vec<Set<'_>>)> = ours
+            .iter()
+            .map(|(family, keys)| {
+                let entry = |key: &'_ Arc<str>| shards.ours_entry(family, key, node);
+                (&**family, keys.iter().filter_map(entry).collect())
+            })
+            .collect();
+        // The reference takes our addresses out of this very packet, and holds us for unreachable if they are not there.
+        let listeners = shards.ours(LISTENERS, own.as_str(), node);
+        let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
+        let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
+        if !way.database("g_set", &first, &all) {
+            for (family, keys) in &ours {
+                let dirty = self.ours.entry(Arc::clone(family)).or_default();
+                dirty.add_new(keys.iter().cloned());
+            }
+        }
+    }
+}
+
+impl Monitor {
+    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, family: &str, shards: &Shards) {
+        if self.fresh {
+            if way.is_full() {
+                return;
+            }
+            self.fresh = false;
+            self.dirty.clear();
+            let entries = shards.family(family);
+            let entries: Vec<Set<'_>> = entries.map(|(key, value)| (&**key, value)).collect();
+            if !way.all(family, &entries) {
+                self.dirty.add_new(keys_of(shards.family(family)));
+            }
+        }
+        let value = |key: &str| shards.shown(family, key);
+        way.changes(Style::Monitor, family, &mut self.dirty, value);
+    }
+}

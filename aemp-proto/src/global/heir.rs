@@ -1,0 +1,98 @@
+//! Which of several nodes becomes the master of which slave, so that the slaves of a lost master spread evenly.
+
+use aemp_codec::NodeId;
+
+/// The golden ratio's part behind the point, in 64 bits: multiples of it spread as evenly as can be, and so do those of every
+/// second, third or fourth number.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The one of the candidates that `node` takes as its master.
+///
+/// All slaves of a lost node decide at the same time and know nothing of each other. Chance would put 20 of 30 on one of two every
+/// tenth time. But nodes are mostly numbered, and consecutive numbers can go to different masters. Names without a number are left to
+/// chance, by a hash of the name: so the same node always decides the same.
+pub(super) fn choose<'a>(
+    node: &NodeId,
+    candidates: impl IntoIterator<Item = &'a NodeId>,
+) -> Option<&'a NodeId> {
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    let place = u128::from(place(node.as_str())) * candidates.len() as u128;
+    candidates.get((place >> 64) as usize).copied()
+}
+
+/// Where the name stands between 0 and 2^64.
+fn place(name: &str) -> u64 {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = name[stem.len()..].bytes();
+    let number = digits.fold(0u64, |number, digit| {
+        number.wrapping_mul(10).wrapping_add((digit - b'0').into())
+    });
+    number.wrapping_mul(GOLDEN).wrapping_add(hash(stem))
+}
+
+/// FNV-1a, and its bits mixed: short names would leave the upper ones as they were.
+fn hash(text: &str) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ hash >> 33
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Random;
+
+    fn id(name: &str) -> NodeId {
+        NodeId::new(name).expect("a node ID")
+    }
+
+    /// How many of the nodes go to the most wanted one.
+    fn most(names: impl Iterator<Item = String>, candidates: usize) -> usize {
+        let candidates: Vec<_> = (0..candidates).map(|n| id(&format!("g{n}"))).collect();
+        let mut counts = vec![0; candidates.len()];
+        for name in names {
+            let chosen = choose(&id(&name), &candidates).expect("there are some");
+            let at = candidates.iter().position(|candidate| candidate == chosen);
+            counts[at.expect("one of them")] += 1;
+        }
+        counts.into_iter().max().unwrap_or_default()
+    }
+
+    #[test]
+    fn numbered_nodes_spread_more_evenly_than_by_chance() {
+        for stem in ["node", "worker/", "", "a.b:4040/", "s"] {
+            // Slaves that list their seeds in turn have lost every second, third ... of them.
+            for (first, step) in [(0, 1), (1, 1), (0, 2), (1, 3), (7, 4), (0, 5)] {
+                let names = (0..30).map(|n| format!("{stem}{}", first + n * step));
+                let most = most(names, 2);
+                assert!(most <= 18, "{stem}: {most} of 30, each {step}th");
+            }
+            let most = most((0..30).map(|n| format!("{stem}{n}")), 3);
+            assert!(most <= 13, "{stem}: {most} of 30");
+        }
+    }
+
+    #[test]
+    fn other_names_are_left_to_chance() {
+        let mut random = Random::predictable(1);
+        let mut names: Vec<String> = (0..3000).map(|_| random.nonce()[..8].to_owned()).collect();
+        names
+            .iter_mut()
+            .for_each(|name| name.insert_str(0, "host/"));
+        for candidates in 2..6 {
+            let most = most(names.iter().cloned(), candidates);
+            let even = names.len() / candidates;
+            assert!(most < even * 6 / 5, "{most} of {}", names.len());
+        }
+    }
+
+    #[test]
+    fn a_choice_stays() {
+        let candidates = [id("g"), id("h"), id("i")];
+        let first = choose(&id("s"), &candidates);
+        assert!((0..10).all(|_| choose(&id("s"), &candidates) == first));
+        assert_eq!(choose(&id("s"), [&candidates[1]]), Some(&candidates[1]));
+        assert_eq!(choose(&id("s"), []), None);
+    }
+}

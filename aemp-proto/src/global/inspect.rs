@@ -1,0 +1,54 @@
+//! Looking into the machine.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use aemp_codec::{NodeId, Value};
+
+use super::{GLOBALS, Global, LISTENERS, Role};
+
+impl Global {
+    /// The whole database's entries of a family, if this node is global; else what it has set itself.
+    pub(crate) fn view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        let copy = |(key, value): (&Arc<str>, &Value)| (Arc::clone(key), value.clone());
+        match self.role {
+            Role::Global => self.shards.family(family).map(copy).collect(),
+            _ => self.local(family).map(copy).collect(),
+        }
+    }
+
+    /// The families of [`view`](Self::view), and how many entries each has.
+    pub(crate) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
+        let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
+        match self.role {
+            Role::Global => self.shards.sizes().map(copy).collect(),
+            _ => {
+                let local = self.local.iter();
+                local
+                    .map(|(family, set)| copy((family, set.len())))
+                    .collect()
+            }
+        }
+    }
+
+    /// Every node of which anything is known beyond its connection.
+    pub(crate) fn traces(&self) -> BTreeSet<NodeId> {
+        let keyed = |family: &str| {
+            self.shards
+                .family(family)
+                .filter_map(|(key, _)| NodeId::new(key).ok())
+                .collect::<Vec<_>>()
+        };
+        let lists = [keyed(LISTENERS), keyed(GLOBALS)];
+        self.shards
+            .owners()
+            .chain(self.known.keys())
+            .chain(self.keep.nodes())
+            .chain(self.released.keys())
+            .chain(self.monitors.values().flatten())
+            .chain(self.lent.borrowers())
+            .chain(lists.iter().flatten())
+            .filter(|node| **node != self.node)
+            .cloned()
+            .collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! Global nodes to stay connected to (PROTOCOL.md section 9).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aemp_codec::NodeId;
+
+use crate::{Random, Time};
+
+/// The first delay between two attempts is between this and twice as much.
+const FIRST_DELAY: Duration = Duration::from_millis(600);
+
+/// The other global nodes, and when to try to reach those that are not connected.
+#[derive(Debug)]
+pub(super) struct Keep {
+    nodes: BTreeMap<NodeId, Kept>,
+    longest_delay: Duration,
+}
+
+#[derive(Debug)]
+struct Kept {
+    connected: bool,
+    retry: Time,
+    delay: Duration,
+}
+
+impl Keep {
+    pub(super) fn new(longest_delay: Duration) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            longest_delay,
+        }
+    }
+
+    pub(super) fn add(&mut self, now: Time, node: &NodeId, connected: bool) {
+        let kept = || Kept {
+            connected,
+            retry: now,
+            delay: Duration::ZERO,
+        };
+        self.nodes.entry(node.clone()).or_insert_with(kept);
+    }
+
+    pub(super) fn remove(&mut self, node: &str) {
+        self.nodes.remove(node);
+    }
+
+    pub(super) fn node_up(&mut self, node: &NodeId) {
+        if let Some(kept) = self.nodes.get_mut(node) {
+            kept.connected = true;
+        }
+    }
+
+    pub(super) fn node_down(&mut self, now: Time, node: &NodeId) {
+        if let Some(kept) = self.nodes.get_mut(node) {
+            *kept = Kept {
+                connected: false,
+                retry: now,
+                delay: Duration::ZERO,
+            };
+        }
+    }
+
+    /// The nodes that have to be tried now; the next attempt follows later each time.
+    pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
+        let mut due = Vec::new();
+        for (node, kept) in &mut self.nodes {
+            if kept.connected || kept.retry > now {
+                continue;
+            }
+            kept.delay = if kept.delay.is_zero() {
+                random.between(FIRST_DELAY, 2 * FIRST_DELAY)
+            } else {
+                (2 * kept.delay).min(self.longest_delay)
+            };
+            kept.retry = now + kept.delay;
+            due.push(node.clone());
+        }
+        due
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let wanted = self.nodes.values().filter(|kept| !kept.connected);
+        wanted.map(|kept| kept.retry).min()
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.nodes.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn at_once_then_later_each_time_up_to_the_longest() {
+        let mut random = Random::predictable(1);
+        let (mut keep, node) = (Keep::new(Duration::from_secs(3)), NodeId::new("g").unwrap());
+        keep.add(at(5), &node, false);
+        assert_eq!(keep.deadline(), Some(at(5)));
+        assert_eq!(keep.due(at(5), &mut random).len(), 1);
+        let first = keep.deadline().unwrap() - at(5);
+        assert!((600..=1200).contains(&first.as_millis()), "{first:?}");
+        assert!(keep.due(at(5), &mut random).is_empty());
+        let mut last = first;
+        for _ in 0..3 {
+            let now = keep.deadline().unwrap();
+            keep.due(now, &mut random);
+            last = keep.deadline().unwrap() - now;
+        }
+        assert_eq!(last, Duration::from_secs(3));
+        keep.node_up(&node);
+        assert_eq!(keep.deadline(), None);
+        keep.node_down(at(9000), &node);
+        assert_eq!(keep.due(at(9000), &mut random).len(), 1);
+        keep.remove("g");
+        assert_eq!((keep.deadline(), keep.nodes().count()), (None, 0));
+    }
+}

@@ -1,0 +1,210 @@
+//! Entries that this node has set because another has asked it to: on that one's account, and gone with it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aemp_codec::{NodeId, Value};
+use indexmap::IndexMap;
+use thiserror::Error;
+
+use super::{
+    Global,
+    known::{Keys, note},
+    quota::{Held, size, size_of_family},
+};
+use crate::Time;
+
+/// An entry is kept twice: as what this node has set, and in the database, here or at the master.
+const COPIES: usize = 2;
+
+/// Why an entry is not set for another node.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LendError {
+    /// That node may have no more: the limit, and its setting.
+    #[error("{limit} ({setting}) reached")]
+    Limit {
+        /// The limit's name.
+        limit: &'static str,
+        /// Its setting.
+        setting: usize,
+    },
+    /// That node is not connected, so the entry would never go.
+    #[error("{0} is not connected")]
+    NotConnected(NodeId),
+    /// This node has set the key for itself.
+    #[error("the key is set by this node itself")]
+    Taken,
+}
+
+/// An entry's borrower, and what it counts for that one.
+#[derive(Debug)]
+struct Loan {
+    by: NodeId,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    held: Held,
+    keys: Keys,
+}
+
+/// All entries that this node has set for others.
+#[derive(Debug, Default)]
+pub(super) struct Lent {
+    loans: BTreeMap<Arc<str>, IndexMap<Arc<str>, Loan>>,
+    accounts: BTreeMap<NodeId, Account>,
+}
+
+impl Lent {
+    /// The share of a node.
+    pub(super) fn held(&self, by: &NodeId) -> Held {
+        self.accounts
+            .get(by)
+            .map(|account| account.held)
+            .unwrap_or_default()
+    }
+
+    /// The nodes with a share.
+    pub(super) fn borrowers(&self) -> impl Iterator<Item = &NodeId> {
+        self.accounts.keys()
+    }
+
+    fn loan(&self, family: &str, key: &str) -> Option<&Loan> {
+        self.loans.get(family)?.get(key)
+    }
+
+    fn add(&mut self, by: &NodeId, family: &Arc<str>, key: &Arc<str>, bytes: usize) {
+        let account = self.accounts.entry(by.clone()).or_default();
+        note(&mut account.keys, family, key);
+        account.held.keys += 1;
+        account.held.bytes += bytes;
+        let by = by.clone();
+        let loans = self.loans.entry(Arc::clone(family)).or_default();
+        loans.insert(Arc::clone(key), Loan { by, bytes });
+    }
+
+    /// The entry is nobody's but this node's, or is no more.
+    pub(super) fn forget(&mut self, family: &str, key: &str) {
+        // As it is nearly always.
+        let Some(loans) = self.loans.get_mut(family) else {
+            return;
+        };
+        let Some(loan) = loans.swap_remove(key) else {
+            return;
+        };
+        if loans.is_empty() {
+            self.loans.remove(family);
+        }
+        let Some(account) = self.accounts.get_mut(&loan.by) else {
+            return;
+        };
+        account.held.keys -= 1;
+        account.held.bytes -= loan.bytes;
+        if let Some(keys) = account.keys.get_mut(family) {
+            keys.swap_remove(key);
+            if keys.is_empty() {
+                account.keys.remove(family);
+            }
+        }
+        if account.keys.is_empty() {
+            self.accounts.remove(&loan.by);
+        }
+    }
+
+    /// All entries of a node.
+    fn keys_of(&self, by: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
+        let keys = self.accounts.get(by).map(|account| &account.keys);
+        let keys = keys.into_iter().flatten();
+        keys.flat_map(|(family, keys)| {
+            keys.iter()
+                .map(move |key| (Arc::clone(family), Arc::clone(key)))
+        })
+        .collect()
+    }
+}
+
+impl Global {
+    /// Sets a key for a connected node, on whose account it is, and with which it goes.
+    pub(crate) fn set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError> {
+        let bytes = self
+            .may_lend(by, family, key, &value)
+            .inspect_err(|error| {
+                if let LendError::Limit { limit, setting } = *error {
+                    let so = "what is to be set for it is not set";
+                    self.tell_reached(now, by, limit, setting, so);
+                }
+            })?;
+        self.set(family, key, value);
+        let entry = self
+            .local
+            .entry(family, key)
+            .map(|(family, key)| (Arc::clone(family), Arc::clone(key)));
+        if let Some((family, key)) = entry {
+            self.lent.add(by, &family, &key, bytes);
+        }
+        Ok(())
+    }
+
+    /// The bytes that the entry counts for that node.
+    fn may_lend(
+        &self,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: &Value,
+    ) -> Result<usize, LendError> {
+        if !self.known.contains_key(by) {
+            return Err(LendError::NotConnected(by.clone()));
+        }
+        let loan = self.lent.loan(family, key);
+        if loan.is_none() && self.local.entry(family, key).is_some() {
+            return Err(LendError::Taken);
+        }
+        let quota = self.quota;
+        let limit = |limit, setting| Err(LendError::Limit { limit, setting });
+        let size = size(key, value);
+        if size.values > quota.max_values {
+            return limit(
+                "a quarter of max_packet_values in an entry",
+                quota.max_values,
+            );
+        }
+        // A family is paid for by each of its entries: who has set which of them first is nobody's business.
+        let bytes = COPIES * (size.bytes + size_of_family(family));
+        let own = loan.filter(|loan| loan.by == *by);
+        let held = self.held_by(by);
+        let keys = held.keys + usize::from(own.is_none());
+        if keys > quota.max_keys {
+            return limit("max_db_keys", quota.max_keys);
+        }
+        if held.bytes + bytes - own.map_or(0, |own| own.bytes) > quota.max_bytes {
+            return limit("max_db_bytes", quota.max_bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// All that a node has of the database here: what it has set, what was set for it, and what it watches.
+    pub(super) fn held_by(&self, node: &NodeId) -> Held {
+        let (set, lent) = (self.shards.held_by(node), self.lent.held(node));
+        let watched = self.known.get(node).map_or(0, |known| known.watched_bytes);
+        Held {
+            keys: set.keys + lent.keys,
+            bytes: set.bytes + lent.bytes + watched,
+        }
+    }
+
+    /// A node is gone, and what was set for it goes.
+    pub(super) fn take_back(&mut self, node: &NodeId) {
+        for (family, key) in self.lent.keys_of(node) {
+            self.del(&family, &key);
+        }
+    }
+}

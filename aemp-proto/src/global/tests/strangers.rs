@@ -1,0 +1,239 @@
+//! What peers send that makes no sense, or that nobody has asked for.
+
+use aemp_codec::Value;
+
+use super::network::{Network, id};
+use crate::{mesh::Peers, peer::ConnId};
+
+/// A node sends a request to another one's node port, whatever its own state.
+pub(super) fn say(network: &mut Network, from: &str, to: &str, request: &str, args: &[Value]) {
+    let to = id(to);
+    let _ = network.mesh(from).peers().with(&to, |peer| {
+        peer.send("", |packet| {
+            packet.str(request)?;
+            args.iter().try_for_each(|arg| packet.value(arg))
+        })
+    });
+    network.settle();
+}
+
+pub(super) fn logs(network: &mut Network, node: &str) -> String {
+    std::mem::take(&mut network.node(node).logs).join("\n")
+}
+
+pub(super) fn map(entries: &[(&str, Value)]) -> Value {
+    let entries = entries.iter().map(|(key, value)| (*key, value.clone()));
+    Value::Map(entries.collect())
+}
+
+#[test]
+fn nonsense_is_logged_with_who_sent_it_and_the_rest_counts() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
+    let database = map(&[("bad", 7.into()), ("f", map(&[("k", 1.into())]))]);
+    say(&mut network, "s", "g", "g_set", &[database]);
+    assert_eq!(network.view("f"), ["k=1"]);
+    say(&mut network, "s", "g", "g_upd", &[]);
+    say(&mut network, "s", "g", "g_what", &[]);
+    let logs = logs(&mut network, "g");
+    for text in [
+        "g_set from s: family \"bad\" is 7: left out",
+        "request from s: g_upd: the family must be a name, and is missing",
+        "request from s: g_what: no such request",
+    ] {
+        assert!(logs.contains(text), "{logs}");
+    }
+    assert!(network.mesh("g").is_up(&id("s")));
+}
+
+#[test]
+fn addresses_that_are_none_are_logged_with_who_sent_them() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"]), ("t", &["g"])]);
+    let nonsense = map(&[
+        ("s", "s:1".into()),
+        ("t", Value::Null),
+        ("u", vec!["u:1"].into()),
+    ]);
+    say(&mut network, "s", "g", "g_set", &[map(&[("'l", nonsense)])]);
+    let logs = logs(&mut network, "g");
+    for text in [
+        r#"s: the addresses of "s" must be a list of texts, and are "s:1": left out"#,
+        r#"s: the addresses of "t" must be a list of texts, and are missing: left out"#,
+    ] {
+        assert!(logs.contains(text), "{logs}");
+    }
+    let listeners = network.view("'l");
+    let all = [
+        r#"g=["g:1"]"#,
+        r#"s=["s:1"]"#,
+        r#"t=["t:1"]"#,
+        r#"u=["u:1"]"#,
+    ];
+    assert_eq!(listeners, all);
+}
+
+#[test]
+fn a_master_that_answers_what_was_never_asked_is_not_heard() {
+    let mut network = Network::of(&[("g", &["g"]), ("h", &["h", "g"]), ("s", &["g"])]);
+    network.watch("s", "f");
+    network.news("s");
+    let entries = map(&[("k", 1.into())]);
+    say(
+        &mut network,
+        "g",
+        "s",
+        "g_chg1",
+        &["other".into(), entries.clone()],
+    );
+    say(
+        &mut network,
+        "g",
+        "s",
+        "g_chg2",
+        &["other".into(), entries.clone()],
+    );
+    say(&mut network, "g", "s", "g_reply", &[99.into(), 1.into()]);
+    say(
+        &mut network,
+        "g",
+        "s",
+        "g_found",
+        &["x".into(), vec!["x:1"].into()],
+    );
+    let text = logs(&mut network, "s");
+    assert!(
+        text.contains("g_chg1 from g ignored: nobody watches family \"other\""),
+        "{text}"
+    );
+    network.send_to("s", "h", "hello");
+    say(&mut network, "h", "s", "g_chg2", &["f".into(), entries]);
+    let text = logs(&mut network, "s");
+    assert!(
+        text.contains("g_chg2 from h ignored: it is not the master"),
+        "{text}"
+    );
+    assert!(network.news("s").is_empty());
+    network.assert_no_trace_of("x");
+}
+
+#[test]
+fn an_answer_of_the_wrong_kind_is_an_error_that_names_the_master() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
+    network.let_write("g", false);
+    let now = network.now;
+    let query = network
+        .mesh("s")
+        .db_query(now, crate::global::Query::Keys, "f");
+    network.settle();
+    // The true answer waits behind the false one.
+    network
+        .nodes
+        .get_mut("g")
+        .unwrap()
+        .mesh
+        .peers()
+        .with(&id("s"), |peer| {
+            let mut out = Vec::new();
+            peer.swap_output(peer.conn().unwrap(), &mut out);
+            let sent = peer.send("", |packet| {
+                packet.str("g_reply")?;
+                packet.arg(&query.0)?;
+                packet.arg(&"nonsense")
+            });
+            let _ = sent.unwrap();
+        });
+    network.let_write("g", true);
+    let answers = std::mem::take(&mut network.node("s").answers);
+    let error = answers[0].1.clone().unwrap_err();
+    assert_eq!(
+        error,
+        "g: g_db_keys: the answer must be a list, and is \"nonsense\""
+    );
+}
+
+#[test]
+fn a_plain_node_refuses_what_only_global_ones_do() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
+    for request in ["g_upd", "g_find", "g_db_keys", "g_mon1", "g_set"] {
+        let arg = if request == "g_set" {
+            map(&[])
+        } else {
+            "f".into()
+        };
+        say(&mut network, "g", "s", request, &[arg]);
+        let logs = logs(&mut network, "s");
+        assert!(
+            logs.contains(&format!("{request} from g: this node is not global")),
+            "{logs}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_late_from_a_lost_connection_has_no_effect() {
+    let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
+    let entries = map(&[("k", 1.into())]);
+    network.kill("s");
+    let now = network.now;
+    let requests = [("g_upd".to_owned(), vec!["f".into(), entries])];
+    for conn in 1..10 {
+        network
+            .mesh("g")
+            .global_requests(now, ConnId(conn), requests.clone());
+    }
+    assert_eq!(network.view("f"), [""; 0]);
+    network.assert_no_trace_of("s");
+}
+
+/// A reference node that has not noticed that its master was lost sends no database, only changes.
+#[test]
+fn who_sends_changes_and_is_not_global_is_a_slave() {
+    let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+    network.start_with("x", |config| config.listeners = vec![]);
+    let now = network.now;
+    network.mesh("x").learn(now, &id("a"), vec!["a:1".into()]);
+    network.send_to("x", "a", "hello");
+    let update = ["f".into(), map(&[("k", 1.into())])];
+    say(&mut network, "x", "a", "g_upd", &update);
+    // The one that it is connected to tells the other.
+    assert_eq!(network.view("f"), ["k=1"]);
+    network.kill("x");
+    assert_eq!(network.view("f"), [""; 0]);
+}
+
+#[test]
+fn a_peer_may_be_slave_and_global_in_any_order() {
+    let database = |key: &str| map(&[("f", map(&[(key, 1.into())]))]);
+    for order in [
+        ["g_slave", "g_global", "g_set"],
+        ["g_global", "g_slave", "g_set"],
+        ["g_global", "g_set", "g_slave"],
+    ] {
+        let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+        network.start_with("x", |config| config.listeners = vec![]);
+        let now = network.now;
+        network.mesh("x").learn(now, &id("a"), vec!["a:1".into()]);
+        network.send_to("x", "a", "hello");
+        for request in order {
+            let args = match request {
+                "g_slave" => vec![database("slave")],
+                "g_set" => vec![database("global")],
+                _ => vec![],
+            };
+            say(&mut network, "x", "a", request, &args);
+        }
+        let view = network.mesh("a").db_view("f");
+        assert!(view.iter().any(|(key, _)| &**key == "global"), "{order:?}");
+        say(
+            &mut network,
+            "x",
+            "a",
+            "g_upd",
+            &["f".into(), map(&[("late", 1.into())])],
+        );
+        assert!(network.mesh("a").db_view("f").len() >= 2);
+        network.kill("x");
+        network.pass(10.0);
+        assert_eq!(network.view("f"), [""; 0], "{order:?}");
+        network.assert_no_trace_of("x");
+    }
+}

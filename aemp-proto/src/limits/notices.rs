@@ -1,0 +1,60 @@
+//! What need not be logged again.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::Time;
+
+/// How long nothing more is logged of somebody who reaches the same limit again.
+const PAUSE: Duration = Duration::from_secs(10);
+/// About how many can be told of in that time.
+const MOST: usize = 1000;
+
+/// Who was told of lately for which limit, so that nobody can fill the log.
+#[derive(Debug, Default)]
+pub struct Notices(BTreeMap<(&'static str, String), Time>);
+
+impl Notices {
+    /// Whether to log that somebody has reached that limit.
+    pub fn is_due(&mut self, now: Time, limit: &'static str, who: &str) -> bool {
+        let key = (limit, who.to_owned());
+        if self.0.get(&key).is_some_and(|last| now - *last < PAUSE) {
+            return false;
+        }
+        if self.0.len() >= MOST {
+            self.0.retain(|_, last| now - *last < PAUSE);
+        }
+        if self.0.len() >= MOST {
+            return false;
+        }
+        self.0.insert(key, now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn once_in_a_while_for_each() {
+        let mut notices = Notices::default();
+        assert!(notices.is_due(at(0), "l", "a"));
+        assert!(!notices.is_due(at(9), "l", "a"));
+        assert!(notices.is_due(at(9), "l", "b") && notices.is_due(at(9), "m", "a"));
+        assert!(notices.is_due(at(10), "l", "a"));
+        assert!(!notices.is_due(at(11), "l", "a"));
+    }
+
+    #[test]
+    fn even_very_many_do_not_fill_the_log() {
+        let mut notices = Notices::default();
+        let told = (0..5000).filter(|n| notices.is_due(at(0), "l", &n.to_string()));
+        assert_eq!(told.count(), MOST);
+        assert!(notices.is_due(at(10), "l", "x"));
+        assert_eq!(notices.0.len(), 1);
+    }
+}

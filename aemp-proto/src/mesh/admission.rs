@@ -1,0 +1,109 @@
+//! Who may come in: how many connections may be without proof, and how much they may send before they have given it.
+
+use super::{
+    Level, Mesh, Output, Peers,
+    conn::{Conn, Phase, Purpose},
+};
+use crate::{
+    Time,
+    handshake::{HandshakeError, Role},
+    limits::Source,
+    peer::ConnId,
+};
+
+/// The names of the settings.
+const TOTAL: &str = "max_strangers";
+const PER_ADDRESS: &str = "max_strangers_per_address";
+const BYTES: &str = "max_handshake_bytes";
+
+impl<P: Peers> Mesh<P> {
+    /// A connection from `addr`, the peer's socket address, was accepted.
+    pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
+        let conn = self.next_conn();
+        if self.stopped {
+            let text = format!("{addr} turned away: this node has stopped");
+            self.log(Level::Debug, text);
+            self.outputs.push_back(Output::Close { conn });
+            return conn;
+        }
+        let source = Source::of(addr);
+        self.make_room_for(now, &source);
+        self.strangers.came(conn, source);
+        let phase = Phase::handshake(self.new_handshake(now, Role::Accepted, addr));
+        let stranger = Conn::new(addr, Purpose::Accepted, phase);
+        self.conns.insert(conn, stranger);
+        self.runnable.push_back(conn);
+        self.settle(now);
+        conn
+    }
+
+    /// Who has been here longest without a proof makes room: nodes need much less time than those who only want to be in the way.
+    fn make_room_for(&mut self, now: Time, source: &Source) {
+        let each = self.config.max_strangers_per_address.max(1);
+        while self.strangers.len_of(source) >= each {
+            let oldest = self.strangers.oldest_of(source);
+            self.close_stranger(now, oldest, format!("{PER_ADDRESS} ({each}) reached"));
+        }
+        let all = self.config.max_strangers.max(1);
+        while self.strangers.len() >= all {
+            let oldest = self.strangers.oldest_of_most();
+            self.close_stranger(now, oldest, format!("{TOTAL} ({all}) reached"));
+        }
+    }
+
+    /// The system cannot accept more connections: the older half of those who have proved nothing is closed. How many.
+    pub fn make_room(&mut self, now: Time) -> usize {
+        let closed = self.strangers.len().div_ceil(2);
+        for _ in 0..closed {
+            let oldest = self.strangers.oldest();
+            self.close_stranger(now, oldest, "the system has no room for more".into());
+        }
+        self.settle(now);
+        closed
+    }
+
+    fn close_stranger(&mut self, now: Time, stranger: Option<ConnId>, why: String) {
+        if let Some(stranger) = stranger {
+            self.strangers.gone(stranger);
+            self.refuse(now, stranger, &HandshakeError::TooMany(why));
+        }
+    }
+
+    /// Whether more should be read from a connection that is not established yet. If not, it has sent so much ahead that the
+    /// rest has to wait until it is.
+    #[must_use]
+    pub fn wants_more(&self, conn: ConnId) -> bool {
+        let most = self.config.handshake.max_handshake_bytes;
+        match self.conns.get(&conn).map(|conn| &conn.phase) {
+            Some(Phase::Handshake(handshaking)) => !handshaking.handshake.is_full(),
+            Some(Phase::Pending(node)) => {
+                let node = self.nodes.get(node);
+                node.is_none_or(|node| node.early_bytes(conn) < most)
+            }
+            Some(Phase::Dialing { .. } | Phase::Up(_)) | None => true,
+        }
+    }
+
+    /// Tells that a connection has to wait, because it has sent as much ahead as it may.
+    pub(super) fn tell_full(&mut self, now: Time, id: ConnId) {
+        if self.wants_more(id) {
+            return;
+        }
+        let Some(conn) = self.conns.get(&id) else {
+            return;
+        };
+        let who = match &conn.phase {
+            Phase::Pending(node) => node.as_str().to_owned(),
+            _ => self
+                .claim(id)
+                .map_or_else(|| conn.addr.clone(), |claim| claim.node.as_str().into()),
+        };
+        if self.notices.is_due(now, BYTES, &who) {
+            let setting = self.config.handshake.max_handshake_bytes;
+            let text = format!(
+                "{who} has sent {BYTES} ({setting}) ahead of its handshake's end: the rest has to wait"
+            );
+            self.log(Level::Warn, text);
+        }
+    }
+}

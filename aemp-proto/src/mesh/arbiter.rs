@@ -1,0 +1,167 @@
+//! Which of several connections to one node may complete (ARCHITECTURE.md, "One connection per pair").
+
+use std::time::Duration;
+
+use aemp_codec::NodeId;
+
+use crate::{Time, peer::ConnId};
+
+/// Whether it is this end that chooses, if there are several connections.
+///
+/// A reference node never holds back, so this end has to; between two nodes of this project the lower ID chooses.
+pub(super) fn we_arbitrate(own: &NodeId, other: &NodeId, other_arbitrates: bool) -> bool {
+    !other_arbitrates || own < other
+}
+
+/// The connections to one node whose greetings have been exchanged, where this end chooses.
+///
+/// Only the holder has our authentication line, so that no other can complete. Anybody can claim to be that node:
+/// a holder that proves nothing has to make room for a connection that has.
+#[derive(Debug, Default)]
+pub(super) struct Arbiter {
+    /// And since when.
+    holder: Option<(ConnId, Time)>,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    conn: ConnId,
+    /// When the peer proved itself.
+    verified: Option<Time>,
+}
+
+impl Arbiter {
+    pub(super) fn is_idle(&self) -> bool {
+        self.holder.is_none() && self.waiting.is_empty()
+    }
+
+    /// A connection is ready for our authentication line: true if it may be sent at once.
+    pub(super) fn request(&mut self, now: Time, conn: ConnId) -> bool {
+        if self.holder.is_none() {
+            self.holder = Some((conn, now));
+            return true;
+        }
+        let verified = None;
+        self.waiting.push(Waiting { conn, verified });
+        false
+    }
+
+    /// The peer of a connection has proved itself.
+    pub(super) fn verified(&mut self, now: Time, conn: ConnId) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.conn == conn) {
+            waiting.verified = Some(now);
+        }
+    }
+
+    /// A connection has failed. Returns the one that may go on instead.
+    pub(super) fn leave(&mut self, now: Time, conn: ConnId) -> Option<ConnId> {
+        self.waiting.retain(|waiting| waiting.conn != conn);
+        if self.holder()? != conn {
+            return None;
+        }
+        let next = self.first_verified().unwrap_or(0);
+        let next = (next < self.waiting.len()).then(|| self.waiting.remove(next).conn);
+        self.holder = next.map(|next| (next, now));
+        next
+    }
+
+    fn holder(&self) -> Option<ConnId> {
+        self.holder.map(|(conn, _)| conn)
+    }
+
+    /// A connection has completed: the others, which are to be closed.
+    pub(super) fn complete(&mut self, conn: ConnId) -> Vec<ConnId> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let others = self
+            .holder
+            .take()
+            .map(|(conn, _)| conn)
+            .into_iter()
+            .chain(waiting.into_iter().map(|waiting| waiting.conn));
+        others.filter(|&other| other != conn).collect()
+    }
+
+    /// When the holder has to make room.
+    pub(super) fn deadline(&self, patience: Duration) -> Option<Time> {
+        let (_, since) = self.holder?;
+        let verified = self.waiting.iter().filter_map(|waiting| waiting.verified);
+        // Each holder has its time, however long the others have waited.
+        verified.min().map(|first| first.max(since) + patience)
+    }
+
+    /// The holder, if it has to make room now.
+    pub(super) fn overdue(&self, now: Time, patience: Duration) -> Option<ConnId> {
+        self.holder().filter(|_| {
+            self.deadline(patience)
+                .is_some_and(|deadline| deadline <= now)
+        })
+    }
+
+    fn first_verified(&self) -> Option<usize> {
+        self.waiting
+            .iter()
+            .position(|waiting| waiting.verified.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    fn at(seconds: u64) -> Time {
+        Time::from(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn both_ends_agree_who_chooses() {
+        let (a, b) = (NodeId::new("a").unwrap(), NodeId::new("b").unwrap());
+        assert!(we_arbitrate(&a, &b, true) && !we_arbitrate(&b, &a, true));
+        assert!(we_arbitrate(&a, &b, false) && we_arbitrate(&b, &a, false));
+    }
+
+    #[test]
+    fn one_at_a_time_in_order() {
+        let mut arbiter = Arbiter::default();
+        assert!(arbiter.request(at(0), ConnId(1)));
+        assert!(!arbiter.request(at(0), ConnId(2)));
+        assert!(!arbiter.request(at(0), ConnId(3)));
+        assert_eq!(arbiter.leave(at(3), ConnId(2)), None);
+        assert_eq!(arbiter.leave(at(3), ConnId(1)), Some(ConnId(3)));
+        assert_eq!(arbiter.leave(at(3), ConnId(3)), None);
+        assert!(arbiter.is_idle());
+    }
+
+    #[test]
+    fn who_has_proved_itself_goes_first() {
+        let mut arbiter = Arbiter::default();
+        for conn in 1..=3 {
+            arbiter.request(at(0), ConnId(conn));
+        }
+        assert_eq!(arbiter.overdue(at(9), PATIENCE), None);
+        arbiter.verified(at(1), ConnId(3));
+        assert_eq!(arbiter.deadline(PATIENCE), Some(at(3)));
+        assert_eq!(arbiter.overdue(at(2), PATIENCE), None);
+        assert_eq!(arbiter.overdue(at(3), PATIENCE), Some(ConnId(1)));
+        assert_eq!(arbiter.leave(at(3), ConnId(1)), Some(ConnId(3)));
+        arbiter.verified(at(1), ConnId(2));
+        assert_eq!(
+            arbiter.overdue(at(4), PATIENCE),
+            None,
+            "it has its time too"
+        );
+        assert_eq!(arbiter.overdue(at(5), PATIENCE), Some(ConnId(3)));
+    }
+
+    #[test]
+    fn when_one_completes_the_others_go() {
+        let mut arbiter = Arbiter::default();
+        for conn in 1..=3 {
+            arbiter.request(at(0), ConnId(conn));
+        }
+        assert_eq!(arbiter.complete(ConnId(1)), [ConnId(2), ConnId(3)]);
+        assert!(arbiter.is_idle());
+    }
+}

@@ -1,0 +1,352 @@
+//! The mesh's part in finding nodes and in the distributed database (PROTOCOL.md sections 8 to 10).
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
+
+use super::{Level, Mesh, Output, Peers, conn::Phase};
+use crate::{
+    Time,
+    global::{
+        Effect, GlobalRequest, GlobalRequestError, LendError, Outgoing, Parsed, Query, QueryId,
+        Role, WatchId,
+    },
+    peer::{ConnId, Urge},
+};
+
+/// A request between slaves and global nodes, as [`Request::Global`](crate::request::Request::Global) has it.
+pub type RawRequest = (String, Vec<Value>);
+
+impl<P: Peers> Mesh<P> {
+    /// Requests whose names begin with `g_` have arrived on a connection, in this order.
+    ///
+    /// Returns what they cost beyond the requests themselves, in ordinary requests: see
+    /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
+    ///
+    /// They count only while the connection is its node's: what comes late from one that is lost has no effect.
+    pub fn global_requests(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        requests: impl IntoIterator<Item = RawRequest>,
+    ) -> u64 {
+        let mut cost = 0;
+        for (name, args) in requests {
+            cost += self.take_request(now, conn, &name, GlobalRequest::parse(&name, args));
+        }
+        self.settle(now);
+        cost
+    }
+
+    /// As [`global_requests`](Self::global_requests), for one that has been read already; or for a
+    /// [piece](GlobalRequest::pieces) of one, so that others can work with the mesh in between.
+    pub fn global_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let cost = self.take_request(now, conn, name, request);
+        self.settle(now);
+        cost
+    }
+
+    fn take_request(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        name: &str,
+        request: Result<Parsed, GlobalRequestError>,
+    ) -> u64 {
+        let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
+            return 0;
+        };
+        let from = from.clone();
+        let (request, odd) = match request {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.misunderstood(now, &from, &error);
+                return 0;
+            }
+        };
+        if let Some(text) = odd.text() {
+            let text = format!("{name} from {from}: {text}");
+            self.complain(now, Level::Warn, text);
+        }
+        let cost = self.global.cost(&request, odd.count);
+        self.global.request(now, &from, request);
+        cost
+    }
+
+    fn misunderstood(&mut self, now: Time, from: &NodeId, error: &GlobalRequestError) {
+        self.complain(now, Level::Warn, format!("request from {from}: {error}"));
+    }
+
+    /// Sets a key of a family in this node's part of the database. An equal value changes nothing.
+    ///
+    /// The names are not checked: see [`check_family`](crate::global::check_family) and
+    /// [`check_key`](crate::global::check_key).
+    pub fn db_set(&mut self, now: Time, family: &str, key: &str, value: Value) {
+        self.global.set(family, key, value);
+        self.settle(now);
+    }
+
+    /// As [`db_set`](Self::db_set), because a connected node has asked for it: on that node's account, like what it sets
+    /// itself, and gone when it is.
+    ///
+    /// # Errors
+    ///
+    /// [`LendError`], which says what is in the way.
+    pub fn db_set_for(
+        &mut self,
+        now: Time,
+        by: &NodeId,
+        family: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), LendError> {
+        let set = self.global.set_for(now, by, family, key, value);
+        self.settle(now);
+        set
+    }
+
+    /// Deletes keys of a family from this node's part of the database.
+    pub fn db_del<'k>(&mut self, now: Time, family: &str, keys: impl IntoIterator<Item = &'k str>) {
+        for key in keys {
+            self.global.del(family, key);
+        }
+        self.settle(now);
+    }
+
+    /// As [`db_set`](Self::db_set), but nobody is told before the next call of another method, such as
+    /// [`flush`](Self::flush): many changes are then told together.
+    pub fn db_stage(&mut self, family: &str, key: &str, value: Value) {
+        self.global.set(family, key, value);
+    }
+
+    /// As [`db_del`](Self::db_del), for [`db_stage`](Self::db_stage).
+    pub fn db_stage_del<'k>(&mut self, family: &str, keys: impl IntoIterator<Item = &'k str>) {
+        for key in keys {
+            self.global.del(family, key);
+        }
+    }
+
+    /// Tells everybody of what has been [staged](Self::db_stage).
+    pub fn flush(&mut self, now: Time) {
+        self.settle(now);
+    }
+
+    /// Watches a family: [`Output::Watched`] tells first what it holds, then its changes.
+    pub fn db_watch(&mut self, now: Time, family: &str) -> WatchId {
+        let id = self.global.watch(family);
+        self.settle(now);
+        id
+    }
+
+    /// Watches no longer.
+    pub fn db_unwatch(&mut self, now: Time, watch: WatchId) {
+        self.global.unwatch(watch);
+        self.settle(now);
+    }
+
+    /// Asks what a family holds: [`Output::Answer`] tells. A node without a master waits for one, for
+    /// `connect_interval`; then it is alone and answers with what it has set itself.
+    pub fn db_query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
+        let id = self.global.query(what, family);
+        self.settle(now);
+        id
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn db_cancel(&mut self, query: QueryId) {
+        self.global.cancel(query);
+    }
+
+    /// What was queued for a node when [`Output::TellWritten`] asked has been written.
+    pub fn written(&mut self, now: Time, node: &NodeId) {
+        self.global.caught_up(node);
+        self.settle(now);
+    }
+
+    /// Makes this node a global node. There is no way back.
+    pub fn become_global(&mut self, now: Time) {
+        self.global.become_global(now);
+        self.settle(now);
+    }
+
+    /// What this node is in the network.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        self.global.role()
+    }
+
+    /// What a family holds: of all nodes on a global node, on any other only what it has set itself.
+    #[must_use]
+    pub fn db_view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        self.global.view(family)
+    }
+
+    /// The families and how many entries they have: of all nodes on a global node, on any other only what it has set itself.
+    #[must_use]
+    pub fn db_sizes(&self) -> Vec<(Arc<str>, usize)> {
+        self.global.sizes()
+    }
+
+    /// What this node has set in a family.
+    #[must_use]
+    pub fn db_local(&self, family: &str) -> Vec<(Arc<str>, Value)> {
+        let entries = self.global.local(family);
+        entries
+            .map(|(key, value)| (Arc::clone(key), value.clone()))
+            .collect()
+    }
+
+    /// The families in which this node has set something.
+    pub fn db_local_families(&self) -> impl Iterator<Item = &str> {
+        self.global.local_families().map(|family| &**family)
+    }
+
+    /// Every other node of which anything is known: connections, peers, addresses, database entries, watches.
+    #[must_use]
+    pub fn traces(&self) -> BTreeSet<NodeId> {
+        let mut traces = self.global.traces();
+        traces.extend(self.nodes.keys().cloned());
+        traces.extend(self.addresses.keys().cloned());
+        traces
+    }
+
+    /// Who is a seed, or is none any more.
+    pub(super) fn follow_seeds(&mut self, now: Time) {
+        let any = !self.seeds.is_empty();
+        self.global.seeds_changed(now, any);
+    }
+
+    /// An address is to be no seed's any more.
+    pub(super) fn forget_seed(&mut self, address: &str) {
+        for node in self.seeds.only_by(address) {
+            self.global.seed_gone(&node);
+        }
+    }
+
+    /// A connected node is (also) found at the address of a seed.
+    pub(super) fn found_seed(&mut self, now: Time, node: &NodeId) {
+        self.global.seed_up(now, node);
+    }
+
+    pub(super) fn global_node_up(&mut self, now: Time, node: &NodeId) {
+        let seed = self.seeds.addresses(node).next().is_some();
+        self.global.node_up(now, node, seed);
+        self.global.cancel_find(node);
+    }
+
+    pub(super) fn global_node_down(&mut self, now: Time, node: &NodeId) {
+        self.global.node_down(now, node);
+    }
+
+    /// Time has passed for the database; global nodes are tried to reach.
+    pub(super) fn time_out_global(&mut self, now: Time) {
+        if self.stopped {
+            return;
+        }
+        for node in self.global.timeout(now, &mut self.random) {
+            let urge = self.peers.with(&node, |peer| peer.want());
+            if urge == Urge::Connect {
+                self.connect_node(now, &node);
+            }
+        }
+    }
+
+    /// Sends what the database has to tell, and does what it wants done; true if anything may follow from that.
+    pub(super) fn settle_global(&mut self, now: Time) -> bool {
+        if self.stopped {
+            self.global.effects().for_each(drop);
+            return false;
+        }
+        let mut out = Line {
+            peers: &mut self.peers,
+            outputs: &mut self.outputs,
+            overflowed: Vec::new(),
+        };
+        let full = self.global.flush(now, &mut out);
+        let overflowed = out.overflowed;
+        for node in full {
+            self.outputs.push_back(Output::TellWritten { node });
+        }
+        let effects: Vec<_> = self.global.effects().collect();
+        let more = !effects.is_empty() || !overflowed.is_empty();
+        effects
+            .into_iter()
+            .for_each(|effect| self.effect(now, effect));
+        for node in overflowed {
+            self.give_up(now, &node);
+        }
+        let due = self
+            .global
+            .deadline()
+            .is_some_and(|deadline| deadline <= now);
+        if due {
+            self.time_out_global(now);
+        }
+        more || due
+    }
+
+    fn effect(&mut self, now: Time, effect: Effect) {
+        match effect {
+            Effect::Found(node, addresses) => self.found_addresses(now, &node, addresses),
+            Effect::Answer(query, answer) => {
+                self.outputs.push_back(Output::Answer { query, answer });
+            }
+            Effect::Watched(watch, told) => {
+                self.outputs.push_back(Output::Watched { watch, told });
+            }
+            // Most of it is what other nodes have done.
+            Effect::Log(level, text) => self.complain(now, level, text),
+        }
+    }
+}
+
+/// Connections of nodes, as far as requests go out on them.
+struct Line<'a, P> {
+    peers: &'a mut P,
+    outputs: &'a mut VecDeque<Output>,
+    overflowed: Vec<NodeId>,
+}
+
+impl<P: Peers> Outgoing for Line<'_, P> {
+    fn send(
+        &mut self,
+        node: &NodeId,
+        write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<usize, EncodeError> {
+        let sent = self.peers.with(node, |peer| {
+            // What is for a connection that is going down is lost with it.
+            let before = peer.is_up().then(|| peer.pending_bytes())?;
+            let sent = peer.send("", &mut *write);
+            let queued = peer.pending_bytes().saturating_sub(before);
+            Some(sent.map(|urge| (urge, queued)))
+        });
+        let Some((urge, queued)) = sent.transpose()? else {
+            return Ok(0);
+        };
+        match urge {
+            Urge::Write => self
+                .outputs
+                .push_back(Output::WakeWriter { node: node.clone() }),
+            Urge::Overflow => self.overflowed.push(node.clone()),
+            Urge::None | Urge::Connect => {}
+        }
+        Ok(queued)
+    }
+
+    fn limit(&mut self, node: &NodeId) -> (usize, usize) {
+        self.peers.with(node, |peer| {
+            let limits = peer.limits();
+            let bytes = limits.packet.max_packet.min(limits.max_queue_bytes);
+            (bytes, limits.packet.max_values)
+        })
+    }
+}

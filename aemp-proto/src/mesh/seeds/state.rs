@@ -1,0 +1,127 @@
+//! The state of the seeds, for the user.
+
+use aemp_codec::NodeId;
+
+use super::{Itself, Kind, Place, Seeds, Source};
+
+/// The state of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedState<'a> {
+    /// The node that was found there last: where a name has several addresses, one that is connected, if any is.
+    pub node: Option<&'a NodeId>,
+    /// True if that node is connected.
+    pub connected: bool,
+    /// The last failure since its node was connected; of a name, when it has gone wrong at each of its addresses.
+    pub failure: Option<SeedFailure>,
+}
+
+/// The outcome of an attempt to connect to a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFailure {
+    /// How it ended.
+    pub kind: SeedFailureKind,
+    /// Why, as it is logged.
+    pub text: String,
+}
+
+/// How an attempt to connect to a seed ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeedFailureKind {
+    /// The connection was not taken, or the name has no address.
+    Unreachable,
+    /// The other end said too little for too long.
+    Silent,
+    /// The other end closed the connection without a word.
+    Closed,
+    /// The node there has said who it is, and ended the handshake.
+    TurnedAway,
+    /// The other end is no node.
+    NoNode,
+    /// This end ended the handshake.
+    Refused,
+}
+
+impl SeedFailureKind {
+    /// True if trying again does not mend it.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::NoNode | Self::Refused)
+    }
+}
+
+/// True if a node is part of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joining {
+    /// It is: another node is connected, or it is the first, or it has no seeds.
+    Joined,
+    /// Something has not been tried to its end.
+    Trying,
+    /// Attempts at each address of each seed have failed. They go on.
+    Failed {
+        /// True if trying again does not mend any of it.
+        lasting: bool,
+    },
+}
+
+impl Seeds {
+    pub(in crate::mesh) fn iter(&self) -> impl Iterator<Item = (&str, SeedState<'_>)> {
+        self.sources
+            .iter()
+            .map(|(seed, source)| (seed.as_str(), self.state(source)))
+    }
+
+    fn state<'s>(&'s self, source: &'s Source) -> SeedState<'s> {
+        let places: Vec<(&str, &Place)> = self.places_of(source).collect();
+        let up = places.iter().find(|(_, place)| place.connected);
+        let found = places.iter().find(|(_, place)| place.node.is_some());
+        let failure = match source.kind {
+            _ if up.is_some() => None,
+            Kind::Address => places.first().and_then(|(_, place)| place.failure.clone()),
+            Kind::Name if places.is_empty() => source.failure().cloned(),
+            Kind::Name => together(&places),
+        };
+        SeedState {
+            node: up.or(found).and_then(|(_, place)| place.node.as_ref()),
+            connected: up.is_some(),
+            failure,
+        }
+    }
+
+    /// True if this node is part of the network, as far as its seeds tell.
+    pub(in crate::mesh) fn joining(&self) -> Joining {
+        let connected = self.places.values().any(|place| place.connected);
+        if connected || self.sources.is_empty() || self.itself == Itself::Settled {
+            return Joining::Joined;
+        }
+        // The first node of the network will know soon.
+        if self.itself == Itself::Met {
+            return Joining::Trying;
+        }
+        let mut all_lasting = true;
+        for (_, state) in self.iter() {
+            match state.failure {
+                Some(failure) => all_lasting &= failure.kind.is_lasting(),
+                None => return Joining::Trying,
+            }
+        }
+        Joining::Failed {
+            lasting: all_lasting,
+        }
+    }
+}
+
+/// The failure of all addresses of a name, but for those that are our own. The kind is one that trying again may mend, if
+/// there is any.
+fn together(places: &[(&str, &Place)]) -> Option<SeedFailure> {
+    let mut failures = Vec::with_capacity(places.len());
+    for (address, place) in places.iter().filter(|(_, place)| !place.own) {
+        failures.push((address, place.failure.as_ref()?));
+    }
+    let kinds = failures.iter().map(|(_, failure)| failure.kind);
+    let kind = kinds.min_by_key(|kind| kind.is_lasting())?;
+    let texts = failures
+        .iter()
+        .map(|(address, failure)| format!("{address}: {}", failure.text));
+    let text = texts.collect::<Vec<_>>().join("; ");
+    Some(SeedFailure { kind, text })
+}

@@ -1,0 +1,61 @@
+//! Connections that others have opened and that have proved nothing.
+
+use std::collections::BTreeMap;
+
+use crate::{limits::Source, peer::ConnId};
+
+/// Whoever has come and proved nothing yet.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    /// Numbers of connections grow, so the first has been here longest.
+    open: BTreeMap<ConnId, Source>,
+    /// How many come from where.
+    sources: BTreeMap<Source, usize>,
+}
+
+impl Strangers {
+    pub(super) fn came(&mut self, conn: ConnId, source: Source) {
+        *self.sources.entry(source.clone()).or_default() += 1;
+        self.open.insert(conn, source);
+    }
+
+    /// It has proved itself, or is gone.
+    pub(super) fn gone(&mut self, conn: ConnId) {
+        if let Some(source) = self.open.remove(&conn)
+            && let Some(count) = self.sources.get_mut(&source)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many of them come from there.
+    pub(super) fn len_of(&self, source: &Source) -> usize {
+        self.sources.get(source).copied().unwrap_or(0)
+    }
+
+    /// Who has been here longest, of all.
+    pub(super) fn oldest(&self) -> Option<ConnId> {
+        self.open.keys().next().copied()
+    }
+
+    /// Who has been here longest, of those from there.
+    pub(super) fn oldest_of(&self, source: &Source) -> Option<ConnId> {
+        let mut from_there = self.open.iter().filter(|(_, other)| *other == source);
+        from_there.next().map(|(conn, _)| *conn)
+    }
+
+    /// Who has been here longest, of those from where most come: who comes in numbers must not keep others out.
+    pub(super) fn oldest_of_most(&self) -> Option<ConnId> {
+        let most = self.sources.values().max()?;
+        let crowded = |source| self.sources.get(source) == Some(most);
+        let mut crowd = self.open.iter().filter(|(_, source)| crowded(*source));
+        crowd.next().map(|(conn, _)| *conn)
+    }
+}

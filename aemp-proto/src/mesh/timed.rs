@@ -1,0 +1,139 @@
+//! A map of things of which few wait for anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Time;
+
+/// Entries, and which of them are due when: found without looking at those that wait for nothing.
+///
+/// Every entry that may have changed is looked at by the next [`settle`](Self::settle); until then deadlines are those
+/// of the last one.
+#[derive(Debug)]
+pub(super) struct Timed<K, V> {
+    entries: BTreeMap<K, V>,
+    /// What may have changed since last settled.
+    touched: Vec<K>,
+    times: BTreeMap<K, Time>,
+    due: BTreeSet<(Time, K)>,
+}
+
+impl<K, V> Default for Timed<K, V> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            touched: Vec::new(),
+            times: BTreeMap::new(),
+            due: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Clone + Ord, V> Timed<K, V> {
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let entry = self.entries.get_mut(key)?;
+        self.touched.push(key.clone());
+        Some(entry)
+    }
+
+    pub(super) fn get_or_default(&mut self, key: &K) -> &mut V
+    where
+        V: Default,
+    {
+        self.touched.push(key.clone());
+        self.entries.entry(key.clone()).or_default()
+    }
+
+    pub(super) fn insert(&mut self, key: K, value: V) {
+        self.touched.push(key.clone());
+        self.entries.insert(key, value);
+    }
+
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let entry = self.entries.remove(key)?;
+        self.touched.push(key.clone());
+        Some(entry)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.keys()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter()
+    }
+
+    /// Looks again at what may have changed.
+    pub(super) fn settle(&mut self, deadline: impl Fn(&V) -> Option<Time>) {
+        for key in self.touched.drain(..) {
+            let time = self.entries.get(&key).and_then(&deadline);
+            let old = match time {
+                Some(time) => self.times.insert(key.clone(), time),
+                None => self.times.remove(&key),
+            };
+            if old == time {
+                continue;
+            }
+            if let Some(old) = old {
+                self.due.remove(&(old, key.clone()));
+            }
+            if let Some(time) = time {
+                self.due.insert((time, key));
+            }
+        }
+    }
+
+    /// When the first is due.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.due.first().map(|(time, _)| *time)
+    }
+
+    /// Those that are due by now.
+    pub(super) fn due(&self, now: Time) -> Vec<K> {
+        let due = self.due.iter().take_while(|(time, _)| *time <= now);
+        due.map(|(_, key)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn what_waits_is_found_by_its_time() {
+        let mut timed = Timed::default();
+        for (key, time) in [(1, Some(5)), (2, None), (3, Some(2))] {
+            timed.insert(key, time.map(at));
+        }
+        timed.settle(|time| *time);
+        assert_eq!(timed.deadline(), Some(at(2)));
+        assert!(timed.due(at(1)).is_empty() && !timed.is_empty());
+        assert_eq!(timed.due(at(9)), [3, 1]);
+        *timed.get_mut(&3).unwrap() = Some(at(7));
+        *timed.get_or_default(&2) = Some(at(5));
+        timed.settle(|time| *time);
+        assert_eq!(timed.due(at(7)), [1, 2, 3]);
+        timed.remove(&1);
+        *timed.get_mut(&2).unwrap() = None;
+        timed.settle(|time| *time);
+        assert_eq!((timed.deadline(), timed.len()), (Some(at(7)), 2));
+    }
+}

@@ -1,0 +1,226 @@
+//! What waits to be written on a connection.
+
+use std::{collections::VecDeque, mem};
+
+use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
+
+use crate::queue::{Queue, weight_of_all};
+
+/// A packet that was written apart from its [`Peer`](super::Peer), to be [put](super::Peer::put) there.
+#[derive(Debug)]
+pub enum Written {
+    /// For a connection.
+    Bytes {
+        /// What it is written in.
+        format: Format,
+        /// One packet.
+        bytes: Vec<u8>,
+    },
+    /// For a node that is not connected.
+    Values {
+        /// One packet.
+        values: Vec<Value>,
+        /// About how many bytes it will have.
+        weight: usize,
+    },
+}
+
+impl Written {
+    /// A packet of these elements, the first of which is the name of the port.
+    ///
+    /// # Errors
+    ///
+    /// When it is too large.
+    pub fn values(values: Vec<Value>, limits: Limits) -> Result<Self, EncodeError> {
+        let weight = weight_of_all(&values);
+        let limit = limits.max_packet;
+        if weight > limit {
+            return Err(EncodeError::TooLarge { limit });
+        }
+        Ok(Self::Values { values, weight })
+    }
+}
+
+/// Packets of so many bytes are not copied, but written as they are.
+const LARGE: usize = 32 << 10;
+/// So many buffers are kept for large packets, and what each of them may hold.
+const SPARES: usize = 2;
+const SPARE: usize = 1 << 20;
+
+/// The bytes and packets to be written, in this order: large packets, each with what came before it, then all that is behind the last one.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    chunks: VecDeque<Chunk>,
+    chunked: usize,
+    last: Vec<u8>,
+    spares: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Bytes(Vec<u8>),
+    /// One packet that is still to be written, and about how many bytes it will have. What writes a format from elsewhere is foreign code, which must not run
+    /// where a peer is locked.
+    Values(Vec<Value>, usize),
+}
+
+impl Output {
+    /// The packets that have waited for a connection of that format.
+    pub(super) fn of(queue: Queue, format: &Format, limits: Limits) -> Result<Self, EncodeError> {
+        let mut output = Self::default();
+        if let Format::Custom(_) = format {
+            let packets = queue.into_packets();
+            packets
+                .into_iter()
+                .for_each(|packet| output.push_values(packet));
+        } else {
+            queue.write_all(format, limits, &mut output.last)?;
+        }
+        Ok(output)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.chunked + self.last.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes a packet behind all others.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        format: &Format,
+        limits: Limits,
+        write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        if let Format::Custom(_) = format {
+            let mut values = Vec::new();
+            let mut packet = PacketWriter::values(&mut values, limits);
+            write(&mut packet)?;
+            packet.finish()?;
+            self.push_values(values);
+            return Ok(());
+        }
+        let mut packet = format.writer(&mut self.last, limits);
+        write(&mut packet)?;
+        packet.finish()
+    }
+
+    #[cold]
+    fn push_values(&mut self, values: Vec<Value>) {
+        self.end_chunk();
+        let weight = weight_of_all(&values);
+        self.chunked += weight;
+        self.chunks.push_back(Chunk::Values(values, weight));
+    }
+
+    /// The packets that come next and are still to be written.
+    pub(super) fn take_values(&mut self) -> Vec<Vec<Value>> {
+        let mut packets = Vec::new();
+        while let Some(Chunk::Values(..)) = self.chunks.front()
+            && let Some(Chunk::Values(values, weight)) = self.chunks.pop_front()
+        {
+            self.chunked -= weight;
+            packets.push(values);
+        }
+        packets
+    }
+
+    /// Appends a packet. Of a large one another buffer is left.
+    #[inline]
+    pub(super) fn append(&mut self, packet: &mut Vec<u8>) {
+        if packet.len() < LARGE {
+            self.last.extend_from_slice(packet);
+        } else {
+            self.append_large(packet);
+        }
+    }
+
+    #[inline(never)]
+    fn append_large(&mut self, packet: &mut Vec<u8>) {
+        self.end_chunk();
+        let spare = self.spares.pop().unwrap_or_default();
+        self.push(mem::replace(packet, spare));
+    }
+
+    fn end_chunk(&mut self) {
+        if !self.last.is_empty() {
+            let spare = self.spares.pop().unwrap_or_default();
+            let before = mem::replace(&mut self.last, spare);
+            self.push(before);
+        }
+    }
+
+    fn push(&mut self, chunk: Vec<u8>) {
+        self.chunked += chunk.len();
+        self.chunks.push_back(Chunk::Bytes(chunk));
+    }
+
+    /// Exchanges `buf` for what is to be written next. Whether that is all. Nothing is, as long as packets come next that are still to be
+    /// written.
+    pub(super) fn swap(&mut self, buf: &mut Vec<u8>) -> bool {
+        let chunk = match self.chunks.pop_front() {
+            Some(Chunk::Bytes(chunk)) => chunk,
+            Some(values) => {
+                self.chunks.push_front(values);
+                return false;
+            }
+            None => {
+                mem::swap(&mut self.last, buf);
+                return true;
+            }
+        };
+        self.chunked -= chunk.len();
+        let mut written = mem::replace(buf, chunk);
+        if self.spares.len() < SPARES && (1..=SPARE).contains(&written.capacity()) {
+            written.clear();
+            self.spares.push(written);
+        }
+        self.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(content: u8, len: usize) -> Vec<u8> {
+        vec![content; len]
+    }
+
+    #[test]
+    fn large_packets_are_moved_and_stay_in_order() {
+        let mut output = Output::default();
+        let sizes = [1, LARGE, LARGE + 1, 2, 3, 2 * LARGE, 4];
+        let mut expected = Vec::new();
+        for (content, len) in sizes.into_iter().enumerate() {
+            let mut packet = packet(content as u8, len);
+            expected.extend_from_slice(&packet);
+            let place = packet.as_ptr();
+            output.append(&mut packet);
+            assert_eq!(place != packet.as_ptr(), len >= LARGE, "{len}");
+            assert_eq!(output.len(), expected.len());
+        }
+        let (mut buf, mut written) = (Vec::new(), Vec::new());
+        while !output.is_empty() {
+            let all = output.swap(&mut buf);
+            assert_eq!(all, output.is_empty());
+            written.extend_from_slice(&buf);
+            buf.clear();
+        }
+        assert!(written == expected);
+    }
+
+    #[test]
+    fn buffers_are_used_again() {
+        let mut output = Output::default();
+        let mut buf = Vec::with_capacity(100);
+        output.append(&mut packet(1, LARGE));
+        output.swap(&mut buf);
+        let mut next = packet(2, LARGE);
+        output.append(&mut next);
+        assert_eq!((next.len(), next.capacity()), (0, 100));
+    }
+}
