@@ -191,7 +191,7 @@ impl Honest {
                 cx.node()
                     .mon_snd(&other.id(), &to, message.clone())
                     .detach();
-                other.kil(());
+                other.kill(());
                 drop(cx.node().cal(&to, message));
             }
         });
