@@ -45,6 +45,13 @@ impl Random {
         base64(&octets)
     }
 
+    /// A number from 0 to `most`, which is one of them.
+    pub fn up_to(&mut self, most: u32) -> u32 {
+        let [a, b, c, d, ..] = self.block();
+        let drawn = u64::from(u32::from_le_bytes([a, b, c, d]));
+        u32::try_from((drawn * (u64::from(most) + 1)) >> 32).unwrap_or(most)
+    }
+
     /// A duration between `least` and `most`, both not negative.
     pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let [a, b, c, d, ..] = self.block();

@@ -18,6 +18,7 @@
 //! - [`ConfigFile`] reads, changes and writes it; `aemp set...` does so from the command line.
 //! - [`Settings`] are what a node makes of it, together with the program's arguments and the
 //!   [environment](Environment); [`Sources`] says which of them counts.
+//! - [`Seed`] says in which forms seeds can be given: addresses, names, commands, SRV records.
 //! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with it. **A node reads the file only when it is told
 //!   to.**
 //!

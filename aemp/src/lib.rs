@@ -77,9 +77,11 @@
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to know that a node has joined the network, or why not | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
+//! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
 //! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
+//! | a key exchange that also holds against quantum computers | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. Where both are enabled, AWS-LC counts |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
@@ -96,6 +98,12 @@
 compile_error!(
     "enable a wire format of `aemp`: the feature `json` is the one that every node understands, \
      `cbor` the one that the reference prefers, `postcard` the fastest between nodes of this crate"
+);
+
+#[cfg(all(feature = "tls", not(any(feature = "ring", feature = "aws-lc-rs"))))]
+compile_error!(
+    "the feature `tls` of `aemp` needs a library of cryptography: `ring`, the default, or `aws-lc-rs`, \
+     whose key exchange also holds against quantum computers"
 );
 
 #[doc(hidden)]

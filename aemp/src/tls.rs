@@ -6,6 +6,7 @@ mod der;
 mod ephemeral;
 mod identity;
 mod names;
+mod provider;
 mod session;
 mod trust;
 mod verifier;
@@ -16,7 +17,7 @@ use aemp_codec::NodeId;
 use rustls::{
     ClientConfig, ServerConfig, SupportedProtocolVersion,
     client::{Resumption, UnbufferedClientConnection},
-    crypto::{CryptoProvider, ring},
+    crypto::CryptoProvider,
     server::{NoServerSessionStorage, UnbufferedServerConnection},
     sign::SingleCertAndKey,
 };
@@ -61,7 +62,7 @@ impl Context {
                 .map_err(|problem| setting("cert", problem))?,
         };
         Ok(Self {
-            provider: Arc::new(ring::default_provider()),
+            provider: Arc::new(provider::provider()),
             versions: rustls::DEFAULT_VERSIONS,
             identity: Arc::new(identity.key.into()),
             names: identity.names,

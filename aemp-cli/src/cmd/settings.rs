@@ -76,6 +76,10 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
              appended",
         ),
         Kind::Profile => ("NAME", "The name of another profile"),
+        Kind::Addresses if key.name == "seeds" => (
+            "ADDRESSES",
+            "HOST:PORT,... or a JSON array; exec:COMMAND and srv:NAME (SRV records) stand for many",
+        ),
         Kind::Addresses => (
             "ADDRESSES",
             "HOST:PORT,... or a JSON array; for binds `*` is any local address, or any free port",

@@ -10,6 +10,11 @@ use super::{Address, AddressError};
 /// | --- | --- |
 /// | `HOST:PORT` | at each address of that host, which is looked up anew at each round of attempts; see [`Address`] |
 /// | `exec:COMMAND` | at each `HOST:PORT` that the command prints, one a line; it is run by `sh -c` at each round of attempts |
+/// | `srv:NAME` | at each target of the SRV records of that name, which are looked up anew at each round of attempts |
+///
+/// The targets of SRV records, `_aemp._tcp.example.org` for instance, bring their ports along, and are tried in the order of RFC 2782:
+/// by priority, then at random by weight. The system's name servers are asked. That needs the feature `srv` of the program that runs the
+/// node: without it, a node that has such a seed does not start.
 ///
 /// ```
 /// use aemp::config::Seed;
@@ -26,6 +31,8 @@ pub enum Seed {
     Address(Address),
     /// A command.
     Command(String),
+    /// The name of SRV records.
+    Srv(String),
 }
 
 /// Why a text is no [`Seed`].
@@ -41,9 +48,13 @@ pub enum SeedError {
     /// There is nothing behind the colon.
     #[error("the seed {0:?} lacks what to look up")]
     Nothing(String),
+    /// SRV records cannot have that name.
+    #[error("the seed {0:?} is no name that SRV records could have")]
+    Name(String),
 }
 
 const EXEC: &str = "exec:";
+const SRV: &str = "srv:";
 
 impl Seed {
     /// True if a text stands for a command, in which commas mean nothing.
@@ -59,15 +70,30 @@ impl FromStr for Seed {
         let text = text.trim();
         let seed = if let Some(command) = text.strip_prefix(EXEC) {
             Self::Command(command.trim().into())
+        } else if let Some(name) = text.strip_prefix(SRV) {
+            Self::Srv(name.trim().into())
         } else {
             Self::Address(text.parse()?)
         };
         match seed {
             Self::Address(address) if address.port.is_none() => Err(SeedError::NoPort(address)),
-            Self::Command(what) if what.is_empty() => Err(SeedError::Nothing(text.into())),
+            Self::Command(what) | Self::Srv(what) if what.is_empty() => {
+                Err(SeedError::Nothing(text.into()))
+            }
+            Self::Srv(name) if !is_name(&name) => Err(SeedError::Name(text.into())),
             seed => Ok(seed),
         }
     }
+}
+
+/// True for the name of a DNS record.
+fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() <= 253
+        && name
+            .split('.')
+            .all(|label| (1..=63).contains(&label.len()) && label.bytes().all(good))
 }
 
 impl fmt::Display for Seed {
@@ -75,6 +101,7 @@ impl fmt::Display for Seed {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Command(command) => write!(f, "{EXEC}{command}"),
+            Self::Srv(name) => write!(f, "{SRV}{name}"),
         }
     }
 }
@@ -85,7 +112,13 @@ mod tests {
 
     #[test]
     fn seeds_read_as_they_are_written() {
-        for text in ["a.example:4040", "[::1]:1", "*:7", "exec:a, b | c"] {
+        for text in [
+            "a.example:4040",
+            "[::1]:1",
+            "*:7",
+            "exec:a, b | c",
+            "srv:_aemp._tcp.a.example",
+        ] {
             let seed: Seed = text.parse().unwrap();
             assert_eq!(seed.to_string(), text);
         }
@@ -96,6 +129,15 @@ mod tests {
         for (text, problem) in [
             ("a", "the seed a:* needs a port"),
             ("exec:", "the seed \"exec:\" lacks what to look up"),
+            ("srv: ", "the seed \"srv:\" lacks what to look up"),
+            (
+                "srv:a.example:4040",
+                "the seed \"srv:a.example:4040\" is no name that SRV records could have",
+            ),
+            (
+                "srv:a..b",
+                "the seed \"srv:a..b\" is no name that SRV records could have",
+            ),
             (
                 "a:b",
                 "\"a:b\" is no address: the port must be a number from 0 to 65535, or `*`",

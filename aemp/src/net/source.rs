@@ -1,5 +1,8 @@
 //! Where the addresses of seeds come from.
 
+#[cfg(feature = "srv")]
+mod srv;
+
 use std::{collections::HashMap, fmt, io, pin::Pin, sync::Arc};
 
 use tokio::{io::AsyncReadExt, process::Command};
@@ -74,6 +77,9 @@ pub(crate) type Sources = HashMap<String, Source>;
 pub(crate) enum Source {
     Custom(Custom),
     Command(String),
+    /// SRV records of that name.
+    #[cfg(feature = "srv")]
+    Srv(String),
 }
 
 impl fmt::Debug for Source {
@@ -81,6 +87,8 @@ impl fmt::Debug for Source {
         f.write_str(match self {
             Self::Custom(_) => "Custom",
             Self::Command(_) => "Command",
+            #[cfg(feature = "srv")]
+            Self::Srv(_) => "Srv",
         })
     }
 }
@@ -91,6 +99,8 @@ impl Source {
         match self {
             Self::Custom(custom) => custom.look_up().await,
             Self::Command(command) => run(command).await.map_err(|error| error.to_string()),
+            #[cfg(feature = "srv")]
+            Self::Srv(name) => srv::look_up(name).await,
         }
     }
 }

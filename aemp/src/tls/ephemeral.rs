@@ -12,11 +12,7 @@ use rustls::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{
-        CryptoProvider, WebPkiSupportedAlgorithms,
-        ring::{self, sign},
-        verify_tls13_signature_with_raw_key,
-    },
+    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
     server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage},
     sign::CertifiedKey,
 };
@@ -25,7 +21,10 @@ use rustls_pki_types::{
 };
 use zeroize::Zeroizing;
 
-use super::session::{Conn, Session, TlsError};
+use super::{
+    provider::{self, sign},
+    session::{Conn, Session, TlsError},
+};
 
 /// The configuration that all connections with the node's own key share.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Ephemeral {
     ///
     /// When there is no randomness.
     pub(crate) fn new() -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(provider::provider());
         let key = key()?;
         Ok(Self {
             client: client(&provider).map_err(TlsError::new)?.into(),

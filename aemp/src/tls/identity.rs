@@ -1,13 +1,17 @@
 //! The own certificate and its key, out of a PEM text.
 
-use rustls::{crypto::ring::sign, sign::CertifiedKey};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer, UnixTime,
     pem::{PemObject, SectionKind},
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{der::Certificate, names::Names};
+use super::{
+    der::Certificate,
+    names::Names,
+    provider::{KEYS, sign},
+};
 use crate::config::Cert;
 
 /// Who a node is to its peers.
@@ -92,9 +96,7 @@ fn signing_key(
         PrivateKeyDer::from_pem(*kind, der.to_vec()).ok_or("there is no private key in it")?;
     let key = sign::any_supported_type(&der);
     der.zeroize();
-    key.map_err(|_| {
-        "its private key cannot be used: it must be RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519".into()
-    })
+    key.map_err(|_| format!("its private key cannot be used: it must be {KEYS}"))
 }
 
 /// What is in a PEM text.

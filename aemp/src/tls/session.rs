@@ -5,7 +5,7 @@ mod whole;
 use std::{error::Error, fmt, sync::Arc};
 
 use rustls::{
-    Connection,
+    Connection, NamedGroup,
     client::UnbufferedClientConnection,
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncryptError, UnbufferedStatus},
@@ -262,7 +262,17 @@ impl Session {
         };
     }
 
-    /// Version and cipher suite, for people.
+    /// The group of the key exchange, when it is known.
+    pub(super) fn group(&self) -> Option<NamedGroup> {
+        let group = match &self.conn {
+            Conn::Client(conn) => conn.negotiated_key_exchange_group(),
+            Conn::Server(conn) => conn.negotiated_key_exchange_group(),
+            Conn::Whole(conn) => conn.negotiated_key_exchange_group(),
+        };
+        Some(group?.name())
+    }
+
+    /// Version and cipher suite, and the key exchange if that holds against quantum computers, for people.
     pub(crate) fn describe(&self) -> Option<String> {
         let (version, suite) = match &self.conn {
             Conn::Client(conn) => (conn.protocol_version(), conn.negotiated_cipher_suite()),
@@ -279,11 +289,15 @@ impl Session {
             .strip_prefix("TLS13_")
             .or_else(|| suite.strip_prefix("TLS_"))
             .unwrap_or(&suite);
+        let group = match self.group() {
+            Some(NamedGroup::X25519MLKEM768) => " X25519MLKEM768",
+            _ => "",
+        };
         let by = match &self.conn {
             Conn::Client(_) | Conn::Server(_) => "",
             Conn::Whole(_) => " (secret)",
         };
-        Some(format!("{version} {suite}{by}"))
+        Some(format!("{version} {suite}{group}{by}"))
     }
 
     /// The binding that the proofs on the connection have to cover; none with certificates.

@@ -1,6 +1,7 @@
 //! Certificates for tests, and sessions that talk to each other.
 
 mod ephemeral;
+mod groups;
 mod identities;
 mod rules;
 mod sessions;

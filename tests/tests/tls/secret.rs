@@ -57,6 +57,37 @@ async fn loopback_needs_none() {
     a.stop().await;
 }
 
+/// Two nodes with nothing but a secret, the second of which dials the first one at such an address.
+async fn by_default(bind: &str) -> Option<[Node; 2]> {
+    let with = |id: &str| Node::builder().node_id(id).secret(SECRET);
+    let a = start(with("a").bind(bind)).await;
+    let address = a.listeners().into_iter().next()?;
+    let b = start(with("b").seed(address)).await;
+    soon(b.until_up("a")).await;
+    soon(a.until_up("b")).await;
+    Some([a, b])
+}
+
+#[tokio::test]
+async fn by_default_what_may_leave_the_machine_is_encrypted() {
+    // As in the configuration: each address that is not loopback.
+    let Some(nodes) = by_default("*:*").await else {
+        println!("skipped: this machine has no address but loopback");
+        return;
+    };
+    for (node, other) in nodes.iter().zip(["b", "a"]) {
+        let tls = tls(node, other).await.expect("it is in TLS");
+        assert!(tls.ends_with(" (secret)"), "{tls}");
+    }
+    let loopback = by_default("127.0.0.1:0").await.unwrap();
+    for (node, other) in loopback.iter().zip(["b", "a"]) {
+        assert_eq!(tls(node, other).await, None);
+    }
+    for node in nodes.iter().chain(&loopback) {
+        node.stop().await;
+    }
+}
+
 /// The byte on its way is nobody's business.
 #[tokio::test]
 async fn a_proxy_that_only_carries_is_no_hindrance() {

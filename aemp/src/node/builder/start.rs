@@ -223,9 +223,26 @@ fn seeds(seeds: &[Seed]) -> Result<(Vec<String>, Sources), StartError> {
                 sources.insert(seed.to_string(), Source::Command(command.clone()));
                 sockets.push(seed.to_string());
             }
+            Seed::Srv(name) => {
+                sources.insert(seed.to_string(), records(name)?);
+                sockets.push(seed.to_string());
+            }
         }
     }
     Ok((sockets, sources))
+}
+
+#[cfg(feature = "srv")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn records(name: &str) -> Result<Source, StartError> {
+    Ok(Source::Srv(name.into()))
+}
+
+#[cfg(not(feature = "srv"))]
+fn records(name: &str) -> Result<Source, StartError> {
+    let problem =
+        "this program is built without look-ups of SRV records (the feature `srv` of aemp)";
+    Err(setting("seeds", format!("srv:{name}: {problem}")))
 }
 
 /// The addresses that `*` stands for.
@@ -271,5 +288,29 @@ impl Node {
             let args = PacketReader::values(service.args);
             self.spawn_here(&service.name, None, args);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "srv")]
+    fn srv_records_are_a_source() {
+        let seed: Seed = "srv:_aemp._tcp.a.example".parse().unwrap();
+        let (seeds, sources) = seeds(&[seed]).unwrap();
+        assert_eq!(seeds, ["srv:_aemp._tcp.a.example"]);
+        let source = &sources["srv:_aemp._tcp.a.example"];
+        assert!(matches!(source, Source::Srv(name) if name == "_aemp._tcp.a.example"));
+    }
+
+    #[test]
+    #[cfg(not(feature = "srv"))]
+    fn srv_records_need_the_feature() {
+        let seed: Seed = "srv:_aemp._tcp.a.example".parse().unwrap();
+        let error = seeds(&[seed]).unwrap_err().to_string();
+        assert!(error.contains("srv:_aemp._tcp.a.example: "), "{error}");
+        assert!(error.contains("the feature `srv` of aemp"), "{error}");
     }
 }

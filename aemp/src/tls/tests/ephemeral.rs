@@ -2,7 +2,7 @@
 
 use super::{sessions::send, *};
 
-fn pair(client: &Ephemeral, server: &Ephemeral) -> Pair {
+pub(super) fn pair(client: &Ephemeral, server: &Ephemeral) -> Pair {
     let mut pair = Pair {
         client: client.session(true).unwrap(),
         server: server.session(false).unwrap(),

@@ -22,7 +22,7 @@ fn insist(mut context: Context, params: &CertificateParams, by: &Authority) -> C
     let key = KeyPair::generate().unwrap();
     let made = params.signed_by(&key, by).unwrap();
     let der = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let key = ring::sign::any_supported_type(&der).unwrap();
+    let key = provider::sign::any_supported_type(&der).unwrap();
     let key = rustls::sign::CertifiedKey::new(vec![made.der().clone()], key);
     context.identity = Arc::new(key.into());
     context
@@ -172,7 +172,7 @@ fn an_expired_certificate_is_not_good_because_it_is_known() {
     let text = shared("good");
     let good = context(&text, Some(&late.pem()));
     let key = rustls_pki_types::PrivateKeyDer::try_from(late.key().serialize_der()).unwrap();
-    let key = ring::sign::any_supported_type(&key).unwrap();
+    let key = provider::sign::any_supported_type(&key).unwrap();
     let mut bad = context(&text, None);
     let key = rustls::sign::CertifiedKey::new(vec![late.der().clone()], key);
     bad.identity = Arc::new(key.into());
@@ -192,7 +192,7 @@ fn a_certificate_without_its_key_is_worth_nothing() {
     let mut bad = own("bad");
     let key =
         rustls_pki_types::PrivateKeyDer::try_from(KeyPair::generate().unwrap().serialize_der());
-    let key = ring::sign::any_supported_type(&key.unwrap()).unwrap();
+    let key = provider::sign::any_supported_type(&key.unwrap()).unwrap();
     let stolen = params("stolen")
         .signed_by(&KeyPair::generate().unwrap(), &ca)
         .unwrap();
