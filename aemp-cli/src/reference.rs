@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aemp::{Node, NodeId};
 
-/// The family of the global nodes (PROTOCOL.md section 10).
+/// The family of the global nodes (`aemp_proto::protocol::global`, "The database").
 const GLOBAL: &str = "'g";
 
 /// The variable in which a reference node keeps its master's ID; a global one may have an old one in it.

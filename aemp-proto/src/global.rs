@@ -1,4 +1,4 @@
-//! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
+//! Masters, global nodes and the distributed database ([protocol](crate::protocol::global)).
 //!
 //! `Global` is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
 //! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is

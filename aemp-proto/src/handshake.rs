@@ -1,4 +1,4 @@
-//! One connection, from its greeting to the proof of a common secret (PROTOCOL.md section 2).
+//! One connection, from its greeting to the proof of a common secret ([protocol](crate::protocol::handshake)).
 
 pub mod auth;
 mod channel;
@@ -250,7 +250,7 @@ impl Handshake {
         None
     }
 
-    /// The checks after line 1, in the order of PROTOCOL.md section 2.2; the caller adds "already connected".
+    /// The checks after line 1, in the order of the [protocol](crate::protocol::handshake#checks); the caller adds "already connected".
     fn greeted(&mut self, line: Vec<u8>) -> Result<Option<HandshakeOutput>, HandshakeError> {
         let (ours, theirs) = (&self.greeting, Greeting::parse(&line)?);
         if theirs.protocol != ours.protocol {

@@ -12,6 +12,7 @@
 //! - [`limits`]: what strangers and other nodes may cost.
 //! - [`mesh`]: the whole node: who connects to whom, which connection counts, node up and down.
 //! - [`request`]: what node ports ask of each other.
+//! - [`protocol`]: the specification that all of this follows.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod global;
@@ -22,6 +23,7 @@ mod measure;
 pub mod mesh;
 mod monitors;
 pub mod peer;
+pub mod protocol;
 mod queue;
 mod random;
 pub mod register;

@@ -6,7 +6,7 @@ use aemp_codec::{Format, FrameError, Framer, Limits};
 
 use super::Time;
 
-/// The text with which a connection ends whose other end is dead (REFERENCE.md, "Reasons").
+/// The text with which a connection ends whose other end is dead ([protocol](crate::protocol::monitors#reasons)).
 pub const TIMED_OUT: &str = "Connection timed out";
 
 /// How much room a read gets at least, in bytes.

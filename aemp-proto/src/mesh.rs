@@ -293,7 +293,7 @@ impl<P: Peers> Mesh<P> {
         Arc::make_mut(&mut self.handshake).tls = tls;
     }
 
-    /// A connection has ended, whatever it was; the text says why (REFERENCE.md, "Reasons").
+    /// A connection has ended, whatever it was; the text says why ([protocol](crate::protocol::monitors#reasons)).
     pub fn closed(&mut self, now: Time, conn: ConnId, text: &str) {
         self.lost(now, conn, text);
         self.settle(now);

@@ -1,6 +1,6 @@
 //! One other node, seen from this one: what is queued for it and what is monitored there.
 //!
-//! A [`Peer`] keeps the delivery guarantee (PROTOCOL.md section 7): once a monitor is set, every message sent to
+//! A [`Peer`] keeps the delivery guarantee ([protocol](crate::protocol::monitors#the-guarantee)): once a monitor is set, every message sent to
 //! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
 //! has fired.
 
@@ -341,7 +341,7 @@ impl Peer {
         (!packets.is_empty()).then(|| (line.format.clone(), packets))
     }
 
-    /// Writes a keepalive, unless there is something to be written anyway (PROTOCOL.md section 4).
+    /// Writes a keepalive, unless there is something to be written anyway ([protocol](crate::protocol::packets#a-packet)).
     pub fn keepalive(&mut self) -> Urge {
         match &mut self.state {
             State::Up(line) if line.out.is_empty() => {

@@ -38,7 +38,7 @@ impl Random {
         hash.finalize().into()
     }
 
-    /// A nonce: 66 random octets in base64, which is a greeting's second line (PROTOCOL.md section 2.2).
+    /// A nonce: 66 random octets in base64, which is a greeting's second line ([protocol](crate::protocol::handshake#greeting-line-2)).
     pub fn nonce(&mut self) -> String {
         let (one, two) = (self.block(), self.block());
         let octets: Vec<u8> = one.into_iter().chain(two).take(NONCE_OCTETS).collect();

@@ -1,4 +1,4 @@
-//! What node ports ask of each other (PROTOCOL.md sections 5 and 6).
+//! What node ports ask of each other ([protocol](crate::protocol::requests)).
 
 mod error;
 
@@ -127,7 +127,7 @@ pub enum Request {
         /// Its arguments.
         args: Vec<Value>,
     },
-    /// A request between slaves and global nodes (sections 9 and 10).
+    /// A request between slaves and global nodes ([protocol](crate::protocol::global)).
     Global {
         /// `g_...`
         request: String,

@@ -22,7 +22,7 @@
 //! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with it. **A node reads the file only when it is told
 //!   to.**
 //!
-//! PROTOCOL.md section 13.
+//! The [protocol](aemp_proto::protocol::configuration) is what Perl programs expect of it.
 
 mod address;
 mod edit;

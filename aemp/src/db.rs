@@ -24,7 +24,7 @@
 //! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
 //! tell of deletions; queries do not, and are answered with what that master knows.
 //!
-//! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
+//! The [protocol](aemp_proto::protocol::global#the-database) says what travels between nodes. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
 //! can be serialised.
 
 mod callback;

@@ -1,4 +1,4 @@
-//! Who runs a port: see ARCHITECTURE.md, "Who runs a port".
+//! The executor: which thread runs a port, and when. Its contract is [a page of the handbook](crate::handbook::execution).
 
 pub(crate) mod current;
 pub(crate) mod drainer;

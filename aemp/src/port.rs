@@ -1,4 +1,4 @@
-//! The port runtime: see ARCHITECTURE.md, "A port sleeps as data and wakes as work".
+//! The port runtime. A port sleeps as data, without a task, and wakes as work for the executor.
 
 pub(crate) mod absent;
 pub(crate) mod any;

@@ -43,7 +43,7 @@ impl CallError {
     }
 }
 
-/// Why a port was killed: a list of values, empty for a normal end (PROTOCOL.md section 7).
+/// Why a port was killed: a list of values, empty for a normal end ([protocol](aemp_proto::protocol::monitors#reasons)).
 ///
 /// Cheap to clone. Elements of any kind pass through the network unchanged.
 ///
@@ -80,7 +80,7 @@ impl Reason {
     }
 
     /// `unhandled_message, TEXT`: no handler takes this tag. The tag is cut to 30 characters and what
-    /// is not printable ASCII becomes a dot (REFERENCE.md, "Reasons").
+    /// is not printable ASCII becomes a dot ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
     #[must_use]
     pub fn unhandled(tag: &str) -> Self {
         let shown: String = tag

@@ -1,6 +1,6 @@
 //! TLS between nodes: whose certificates are good, and rustls without its I/O.
 //!
-//! ARCHITECTURE.md, "TLS"; PROTOCOL.md section 2.3.
+//! See the [protocol](aemp_proto::protocol::handshake#tls), and [what is added to it](aemp_proto::protocol::extensions#tls-by-the-secret).
 
 mod der;
 mod ephemeral;

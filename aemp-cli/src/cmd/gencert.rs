@@ -147,7 +147,7 @@ fn named(name: &str, now: OffsetDateTime) -> CertificateParams {
     params
 }
 
-/// Certificate and key, as PEM (REFERENCE.md, "TLS").
+/// Certificate and key, as PEM (`aemp_proto::protocol::behaviour`, "TLS").
 fn ca(mut params: CertificateParams) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -23,7 +23,7 @@ use crate::{
     table::{Table, bytes, duration},
 };
 
-/// The family in which every node has an entry (PROTOCOL.md section 10).
+/// The family in which every node has an entry (`aemp_proto::protocol::global`, "The database").
 const NODES: &str = "'l";
 
 pub(crate) fn command() -> Command {

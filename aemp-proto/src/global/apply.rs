@@ -1,4 +1,4 @@
-//! What slaves, masters and other global nodes ask and tell (PROTOCOL.md sections 9 and 10).
+//! What slaves, masters and other global nodes ask and tell ([protocol](crate::protocol::global)).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Global nodes to stay connected to (PROTOCOL.md section 9).
+//! Global nodes to stay connected to ([protocol](crate::protocol::global#global-nodes)).
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Names of families and keys (PROTOCOL.md section 10).
+//! Names of families and keys ([protocol](crate::protocol::global#the-database)).
 
 use thiserror::Error;
 

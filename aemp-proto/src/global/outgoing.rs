@@ -230,7 +230,7 @@ impl Size {
     }
 }
 
-/// How the three places that changes go to write them (REFERENCE.md, "Database").
+/// How the three places that changes go to write them ([protocol](crate::protocol::global#requests-to-the-master)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// From a slave: what there is nothing of is null, or left out.

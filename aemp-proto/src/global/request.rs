@@ -1,4 +1,4 @@
-//! The requests between slaves and global nodes (PROTOCOL.md sections 9 and 10).
+//! The requests between slaves and global nodes ([protocol](crate::protocol::global)).
 
 use std::{fmt, sync::Arc};
 

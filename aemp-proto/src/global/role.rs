@@ -1,4 +1,4 @@
-//! What a node is in the network, and how that changes (PROTOCOL.md section 9).
+//! What a node is in the network, and how that changes ([protocol](crate::protocol::global#roles)).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The whole database, as a global node holds it: every entry of every owner (PROTOCOL.md section 10).
+//! The whole database, as a global node holds it: every entry of every owner ([protocol](crate::protocol::global#the-database)).
 
 mod entry;
 

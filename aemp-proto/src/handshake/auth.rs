@@ -1,4 +1,4 @@
-//! Proving that both ends know the same secret (PROTOCOL.md section 2.4).
+//! Proving that both ends know the same secret ([protocol](crate::protocol::handshake#authentication-line)).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The protection of a connection, as the two greetings decide it (ARCHITECTURE.md, "A secret alone").
+//! The protection of a connection, as the two greetings decide it ([protocol](crate::protocol::extensions#tls-by-the-secret)).
 
 use std::{fmt, net::SocketAddr};
 
@@ -84,7 +84,7 @@ impl Wish {
 /// The keys of TLS on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// The certificates of both ends, which say who they are (PROTOCOL.md section 2.3).
+    /// The certificates of both ends, which say who they are ([protocol](crate::protocol::handshake#tls)).
     Certificates,
     /// A key that the node has made for itself, which says nothing: the secret does, with the [`Binding`].
     Ephemeral,

@@ -1,4 +1,4 @@
-//! The first line of a greeting (PROTOCOL.md section 2.1).
+//! The first line of a greeting ([protocol](crate::protocol::handshake#greeting-line-1)).
 
 use std::{fmt, time::Duration};
 

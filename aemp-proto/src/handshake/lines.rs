@@ -4,7 +4,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::HandshakeError;
 
-/// The longest line, its end included, in octets (PROTOCOL.md section 2).
+/// The longest line, its end included, in octets ([protocol](crate::protocol::handshake#handshake)).
 const LONGEST: usize = 4096;
 
 /// What has arrived and is not used up.

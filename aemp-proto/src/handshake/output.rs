@@ -14,7 +14,7 @@ pub enum HandshakeOutput {
     Greeted {
         /// The node that it claims to be.
         node: NodeId,
-        /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
+        /// Whether it arbitrates between two connections ([protocol](crate::protocol::extensions#one-connection-per-pair)).
         arbitrates: bool,
     },
     /// Both ends want TLS: what is sent and received from here on goes through it, and the handshake sees only what is
@@ -42,7 +42,7 @@ pub enum HandshakeOutput {
     Failed(HandshakeError),
 }
 
-/// How TLS begins (PROTOCOL.md section 2.3).
+/// How TLS begins ([protocol](crate::protocol::handshake#tls)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartTls {
     /// Its keys.

@@ -1,4 +1,4 @@
-//! Which of several connections to one node may complete (ARCHITECTURE.md, "One connection per pair").
+//! Which of several connections to one node may complete ([protocol](crate::protocol::extensions#one-connection-per-pair)).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Trying to reach a node (PROTOCOL.md section 8).
+//! Trying to reach a node ([protocol](crate::protocol::connections#connecting-on-demand)).
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -1,4 +1,4 @@
-//! The mesh's part in finding nodes and in the distributed database (PROTOCOL.md sections 8 to 10).
+//! The mesh's part in finding nodes and in the distributed database ([protocol](crate::protocol::global)).
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -1,4 +1,4 @@
-//! The nodes to stay connected to (PROTOCOL.md section 9).
+//! The nodes to stay connected to ([protocol](crate::protocol::global#seeds)).
 //!
 //! A seed is an address or a name. A name stands for all its addresses, as they are at the time: it is looked up before each
 //! round of attempts, and each address is an attempt of its own.

@@ -15,7 +15,7 @@ use super::host_name;
 /// | `PORT` | the host's own name | that one |
 ///
 /// IPv6 addresses are written in brackets; without a port the brackets may be left out. Seeds need a port.
-/// PROTOCOL.md section 13.
+/// See the [protocol](aemp_proto::protocol::configuration#addresses).
 ///
 /// ```
 /// use aemp::config::{Address, Host};

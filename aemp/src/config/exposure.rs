@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -56,7 +55,7 @@ fn is_secret(key: &str, value: &Value) -> bool {
 
 #[cfg(unix)]
 fn is_exposed(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
     fs::metadata(path).is_ok_and(|there| there.permissions().mode() & 0o044 != 0)
 }
 

@@ -15,7 +15,7 @@ use super::{
     read, save, write,
 };
 
-/// The configuration file that AEMP programs in Rust and in Perl share (PROTOCOL.md section 13).
+/// The configuration file that AEMP programs in Rust and in Perl share ([protocol](aemp_proto::protocol::configuration#the-file)).
 ///
 /// It holds the whole document: keys that are unknown here survive a change. Comments do not; as the reference does,
 /// [`save`](Self::save) leaves the file as it was before beside it, with `~` behind its name.

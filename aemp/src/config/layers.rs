@@ -14,8 +14,8 @@ use crate::node::registry::nearest;
 /// arguments are the last instead. A value replaces those below it as a whole, lists too. A null stands for the built-in
 /// default.
 ///
-/// PROTOCOL.md section 13; the environment, and that `force` does not mean the built-in defaults too, are this
-/// implementation's.
+/// The [protocol](aemp_proto::protocol::configuration#which-value-counts) says the same of the reference; the environment, and that `force` does not mean the built-in
+/// defaults too, are this implementation's.
 #[derive(Clone, Default)]
 pub struct Sources<'a> {
     /// The file, unless it is not to be read (`norc`). The environment counts only with it.

@@ -1,4 +1,4 @@
-//! Node IDs made of the host's name and random texts (PROTOCOL.md section 1).
+//! Node IDs made of the host's name and random texts ([protocol](aemp_proto::protocol::names#node-ids)).
 
 use std::process::Command;
 

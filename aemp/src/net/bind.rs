@@ -1,4 +1,4 @@
-//! Making listeners of what is configured (PROTOCOL.md section 13).
+//! Making listeners of what is configured ([protocol](aemp_proto::protocol::configuration#addresses)).
 
 use std::{
     io,

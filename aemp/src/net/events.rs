@@ -37,7 +37,7 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
                 let (net, told) = (net.clone(), Arc::clone(&remote));
                 remote.mourn(net.clone().node(), move || {
                     told.fire(&loss, &text);
-                    // Only now may a new connection carry messages (PROTOCOL.md section 7).
+                    // Only now may a new connection carry messages (`aemp_proto::protocol::monitors`, "The guarantee").
                     if !net.node().life().is_over() {
                         net.ask(|mesh, now| mesh.fired(now, &node, loss.id));
                     }

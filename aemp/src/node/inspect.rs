@@ -21,7 +21,7 @@
 //!
 //! # On the wire
 //!
-//! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of PROTOCOL.md section 5. WHAT
+//! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
 //! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there is
 //! one: `{"most": N}`. PORTID is answered with MSG, an error text (empty if there is none), and one map:
 //! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without

@@ -1,4 +1,4 @@
-//! Names of ports: a prefix that no other process has, and a counter (PROTOCOL.md section 1).
+//! Names of ports: a prefix that no other process has, and a counter ([protocol](aemp_proto::protocol::names#port-names)).
 //!
 //! A port made here is named `prefix` (nine characters) and its number; one that this node spawns on another is
 //! named by a prefix of ten characters that ends in upper case. The tenth character of the former is a lower-case letter,

@@ -200,7 +200,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// The answer to `can`: Perl's true and false (ENCODING.md).
+/// The answer to `can`: Perl's true and false ([protocol](aemp_proto::protocol::encoding#numbers-and-texts-are-interchangeable)).
 pub(crate) fn perl_bool(yes: bool) -> Value {
     if yes { "1".into() } else { "".into() }
 }

@@ -1,4 +1,4 @@
-//! The node port: what another node, or this one, asks this node to do (PROTOCOL.md section 5).
+//! The node port: what another node, or this one, asks this node to do ([protocol](aemp_proto::protocol::requests)).
 
 mod cost;
 mod permit;
@@ -28,7 +28,7 @@ use aemp_proto::{
     request::{Request, RequestError},
 };
 
-/// The one piece of code that a node without Perl can answer: what `aemp trace` asks (REFERENCE.md).
+/// The one piece of code that a node without Perl can answer: what `aemp trace` asks ([protocol](aemp_proto::protocol::behaviour#the-aemp-command-as-a-client)).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
 /// So many calls of functions by one node may wait for those before them.

@@ -1,4 +1,4 @@
-//! Starting ports by the name of their init function, here and on other nodes (PROTOCOL.md section 6).
+//! Starting ports by the name of their init function, here and on other nodes ([protocol](aemp_proto::protocol::requests#spawning)).
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
@@ -18,7 +18,7 @@ use crate::{
     port::{Untyped, any::AnyPort, cell::Cell, death},
 };
 
-/// The function name that every node knows (PROTOCOL.md section 5).
+/// The function name that every node knows ([protocol](aemp_proto::protocol::requests#the-fixed-requests)).
 pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
 
 /// What an init function may return: a port's state, a `Result` of one, or nothing for an untyped port whose handlers
@@ -246,7 +246,7 @@ impl Node {
     /// another thread that may be before `spawn` has returned. An init function that must not have any effects before the caller
     /// knows the port waits for a message.
     ///
-    /// PROTOCOL.md section 6. In secure mode the other node refuses.
+    /// See the [protocol](aemp_proto::protocol::requests#spawning). In secure mode the other node refuses.
     pub fn spawn(&self, node: &str, function: &str, args: crate::Args) -> PortId {
         match self.node_port(node) {
             Ok(node) if self.port_is_local(&node) => self

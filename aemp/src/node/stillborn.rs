@@ -1,7 +1,7 @@
 //! Why ports that were spawned have died in their init functions, or were not made.
 //!
 //! The monitor that is set right behind a spawn may come when the port is dead already: from another node, or because another
-//! worker has run the init function meanwhile. It should hear the reason all the same (PROTOCOL.md section 6). For how long, and
+//! worker has run the init function meanwhile. It should hear the reason all the same ([protocol](aemp_proto::protocol::requests#spawning)). For how long, and
 //! for how many ports, is bounded.
 
 use std::{

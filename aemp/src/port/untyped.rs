@@ -26,7 +26,7 @@ pub struct Untyped {
     /// Takes what no tag's handler takes.
     default: Option<Handler>,
     tags: HashMap<String, Handler>,
-    /// Ports that were spawned ignore what they have no handler for (REFERENCE.md, "Reasons").
+    /// Ports that were spawned ignore what they have no handler for ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
     lenient: bool,
 }
 

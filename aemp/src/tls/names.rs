@@ -1,4 +1,4 @@
-//! Which nodes a certificate is made for (ARCHITECTURE.md, "TLS").
+//! Which nodes a certificate is made for ([protocol](aemp_proto::protocol::extensions#certificates-by-node)).
 
 use std::fmt;
 

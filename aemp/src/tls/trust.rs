@@ -1,4 +1,4 @@
-//! Whose certificates are good (ARCHITECTURE.md, "TLS").
+//! Whose certificates are good ([the reference](aemp_proto::protocol::behaviour#tls)).
 
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};

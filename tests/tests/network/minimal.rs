@@ -1,4 +1,4 @@
-//! The minimal foreign client: three lines (PROTOCOL.md section 2.4).
+//! The minimal foreign client: three lines (`aemp_proto::protocol::handshake`, "The smallest client").
 
 use aemp::{PortId, cal, msg, snd};
 use serde_json::json;

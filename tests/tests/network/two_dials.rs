@@ -1,4 +1,4 @@
-//! Nodes that dial each other at the same moment end with one connection (PROTOCOL.md section 2.2).
+//! Nodes that dial each other at the same moment end with one connection (`aemp_proto::protocol::handshake`, "One connection per pair").
 
 use std::sync::{
     Arc,

@@ -10,7 +10,7 @@ use crate::{
     pair,
 };
 
-/// The reasons of a connection whose other end has gone (REFERENCE.md, "Reasons").
+/// The reasons of a connection whose other end has gone (`aemp_proto::protocol::monitors`, "Reasons").
 const GONE: [&str; 3] = [
     "transport_error there Unexpected end-of-file",
     "transport_error there Connection reset by peer",

@@ -54,7 +54,7 @@ async fn a_seed_that_is_restarted_is_found_again() {
     }
 }
 
-/// Messages are lost in one piece at the end, and the monitor tells: no holes (PROTOCOL.md section 7).
+/// Messages are lost in one piece at the end, and the monitor tells: no holes (`aemp_proto::protocol::monitors`, "The guarantee").
 #[tokio::test]
 async fn what_arrives_before_a_loss_has_no_holes() {
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! PROTOCOL.md section 7, checked message by message.
+//! The delivery guarantee (`aemp_proto::protocol::monitors`, "The guarantee"), checked message by message.
 
 use std::collections::{BTreeMap, BTreeSet};
 

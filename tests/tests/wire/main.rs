@@ -3,6 +3,7 @@
 
 mod auth;
 mod complete;
+mod documents;
 mod handshakes;
 mod negotiation;
 mod nodes;

@@ -1,4 +1,4 @@
-//! Which format a connection uses in which direction (PROTOCOL.md section 2.4).
+//! Which format a connection uses in which direction (`aemp_proto::protocol::handshake`, "Authentication line").
 
 use std::sync::Arc;
 

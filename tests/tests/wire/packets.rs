@@ -289,7 +289,7 @@ fn a_peer_writes_what_the_reference_wrote() {
     assert!(fired > 20, "only {fired} monitors fired");
 }
 
-/// A node of ours ends the connection, of which the reference would hear nothing any more either (ENCODING.md).
+/// A node of ours ends the connection, of which the reference would hear nothing any more either (`aemp_proto::protocol::packets`, "Malformed packets").
 #[test]
 fn what_is_no_json_is_an_error() {
     let transcript = transcript::one("snd_unencodable");

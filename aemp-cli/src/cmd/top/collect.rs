@@ -17,7 +17,7 @@ use tokio::{
 use super::model::{Opened, Report, Sight};
 use crate::reference;
 
-/// The request that nodes of any kind answer (REFERENCE.md, "The `aemp` command").
+/// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 /// How long a node may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use tokio::{
 use super::graph::{Graph, Vertex};
 use crate::{client::Client, failure::Failure, reference};
 
-/// The request that reference nodes answer (REFERENCE.md, "The `aemp` command").
+/// The request that reference nodes answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
 /// As many connections of one node as it tells of.

@@ -10,7 +10,7 @@ use crate::{
     config::{Cert, Encrypt, Environment, Method, Permit, Secret},
 };
 
-/// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
+/// What can stand in the configuration file as well ([protocol](aemp_proto::protocol::configuration#the-file)). What is wrong with it is told at the start.
 impl NodeBuilder {
     /// Starts the node with the configuration file, in which it looks for that profile.
     ///
@@ -103,7 +103,7 @@ impl NodeBuilder {
     ///
     /// Certificates must be X.509 version 3; keys RSA of 2048 bits and more, ECDSA on P-256 or P-384, or Ed25519.
     ///
-    /// PROTOCOL.md section 2.3.
+    /// See the [protocol](aemp_proto::protocol::handshake#tls).
     pub fn cert(mut self, pem: impl Into<String>) -> Self {
         self.cert = Some(Cert::new(pem));
         self
@@ -217,7 +217,7 @@ impl NodeBuilder {
     /// fastest to `json`.
     ///
     /// A node sends in what it has of the other's list that comes first there, so the two directions may differ
-    /// (PROTOCOL.md section 2.4).
+    /// ([protocol](aemp_proto::protocol::handshake#authentication-line)).
     pub fn framing_format<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(|name| Value::from(name.into()));
         self.setting("framing_format", names.collect::<Value>())

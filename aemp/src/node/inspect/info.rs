@@ -21,7 +21,7 @@ pub struct NodeInfo {
     pub listeners: Vec<String>,
     /// The nodes that it stays connected to, by their addresses.
     pub seeds: Vec<SeedInfo>,
-    /// Its part in the network (PROTOCOL.md section 9); `None` from a node that does not say.
+    /// Its part in the network ([protocol](aemp_proto::protocol::global#roles)); `None` from a node that does not say.
     pub role: Option<Role>,
     /// The global node that keeps the database for it, if there is one beside itself.
     pub master: Option<String>,
@@ -37,7 +37,7 @@ pub struct NodeInfo {
     pub memory: Option<u64>,
 }
 
-/// A node's part in the network (PROTOCOL.md section 9).
+/// A node's part in the network ([protocol](aemp_proto::protocol::global#roles)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -73,7 +73,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The system's word for it, which is what monitors are told (REFERENCE.md, "Reasons").
+    /// The system's word for it, which is what monitors are told ([protocol](aemp_proto::protocol::monitors#reasons)).
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
