@@ -29,6 +29,7 @@
 //!
 //! Results go to standard output, everything else to standard error; [`Exit`] lists the exit statuses. With `--json`
 //! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cli;
 mod client;

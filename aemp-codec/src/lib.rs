@@ -36,6 +36,7 @@
 //! # #[cfg(not(feature = "json"))]
 //! # fn main() {}
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "cbor", feature = "postcard"))]
 mod append;
@@ -62,3 +63,7 @@ pub use id::{NodeId, PortId};
 pub use octets::Octets;
 pub use packet::{KeptPacket, PacketReader, PacketWriter};
 pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};
+
+#[cfg(all(doctest, feature = "json"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

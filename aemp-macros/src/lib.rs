@@ -6,6 +6,7 @@
 //!
 //! Generated code names nothing but `::aemp::__private` (or the module of that name in the crate that `crate = path` gives),
 //! `::core` and `::std`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod args;
 mod check;

@@ -13,6 +13,7 @@
 //! - [`mesh`]: the whole node: who connects to whom, which connection counts, node up and down.
 //! - [`request`]: what node ports ask of each other.
 //! - [`protocol`]: the specification that all of this follows.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod global;
@@ -37,3 +38,7 @@ pub use queue::weight;
 pub use random::Random;
 pub use time::Time;
 pub use weigh::{Kept, kept};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

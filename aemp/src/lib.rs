@@ -93,6 +93,7 @@
 //! # Guarantees
 //!
 #![doc = include_str!("docs/guarantees.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(any(feature = "cbor", feature = "json", feature = "postcard")))]
 compile_error!(
@@ -160,5 +161,5 @@ pub use reason::Reason;
 pub use shown::Shown;
 
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

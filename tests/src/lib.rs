@@ -34,3 +34,8 @@ pub fn free_address() -> String {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
     socket.local_addr().expect("it is bound").to_string()
 }
+
+/// The examples of the repository's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
