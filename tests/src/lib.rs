@@ -1,5 +1,6 @@
 //! What several of the tests need.
 
+pub mod api;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod soak;
