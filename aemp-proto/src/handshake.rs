@@ -439,5 +439,5 @@ impl Handshake {
     }
 }
 
-#[cfg(all(test, feature = "json"))]
+#[cfg(all(test, feature = "auth", feature = "json"))]
 mod tests;

@@ -18,6 +18,7 @@
 
 pub mod global;
 pub mod handshake;
+mod hash;
 pub mod limits;
 pub mod link;
 mod measure;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use sha3::{Digest, Sha3_512};
+use crate::hash;
 
 /// How many octets of randomness a nonce has, as in the reference.
 const NONCE_OCTETS: usize = 66;
 
 /// A generator of nonces and delays: the same seed gives the same sequence.
 ///
-/// The caller seeds it from the system's entropy; who does not know the seed cannot foretell a nonce.
+/// The caller seeds it from the system's entropy; who does not know the seed cannot foretell a nonce (with the feature `auth`, without which
+/// nonces are of no use).
 pub struct Random {
     seed: [u8; 32],
     count: u64,
@@ -32,10 +33,7 @@ impl Random {
 
     fn block(&mut self) -> [u8; 64] {
         self.count += 1;
-        let mut hash = Sha3_512::new();
-        hash.update(self.seed);
-        hash.update(self.count.to_le_bytes());
-        hash.finalize().into()
+        hash::block(&self.seed, self.count)
     }
 
     /// A nonce: 66 random octets in base64, which is a greeting's second line ([protocol](crate::protocol::handshake#greeting-line-2)).

@@ -88,6 +88,8 @@
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print what others have sent | [`Shown`] |
 //! | to bound what strangers and other nodes may cost, and what they may run | [`limits`], [`NodeBuilder::allow`] |
+//! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
+//! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees

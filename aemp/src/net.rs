@@ -1,15 +1,18 @@
 //! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
 
-mod bind;
 mod config;
 mod connection;
 mod events;
-mod interfaces;
 mod joining;
 mod large;
 mod link;
 mod listen;
 mod look_up;
+#[cfg(feature = "net")]
+mod machine;
+#[cfg(not(feature = "net"))]
+#[path = "net/absent.rs"]
+mod machine;
 mod perform;
 mod place;
 #[cfg(feature = "tls")]
@@ -36,7 +39,7 @@ use tokio::{
 
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
-pub(crate) use interfaces::local_addresses;
+pub(crate) use machine::local_addresses;
 pub(crate) use place::Place;
 pub use source::SeedSource;
 pub(crate) use source::{Custom, Source, Sources};

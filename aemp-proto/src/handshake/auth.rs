@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use hmac::{KeyInit, Mac, SimpleHmac};
-use sha3::{Digest, Sha3_512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::channel::{Channel, Keys};
+use crate::hash;
 
 /// The secret that all nodes of a network share. It is wiped from memory when dropped, and never shown.
 #[derive(Clone)]
@@ -93,13 +92,14 @@ impl Method {
 
     /// What the end proves itself with whose greeting `own` is, to the one whose greeting `other` is.
     ///
-    /// `None` if that needs a secret, and there is none. Those that need no secret prove something within TLS only.
+    /// `None` if that needs a secret, and there is none, or a hash, and the feature `auth` is off. Those that need no secret prove something
+    /// within TLS only.
     #[must_use]
     pub fn proof(self, secret: Option<&Secret>, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
         let octets = match self {
-            Self::HmacSha3_512 => hmac(secret?, own.into_iter().chain(other)),
+            Self::HmacSha3_512 => hmac(secret?, own.into_iter().chain(other))?,
             Self::Cleartext => secret?.0.clone(),
-            Self::TlsSha3_512 => hash(own, other),
+            Self::TlsSha3_512 => hash::hash(ended(own.into_iter().chain(other)))?,
             Self::TlsAnon => Zeroizing::default(),
         };
         Some(Proof(hex(&octets)))
@@ -119,7 +119,7 @@ impl Method {
             Channel::Secret(binding) if self == Self::HmacSha3_512 => {
                 let binding = hex(binding.octets());
                 let lines = own.into_iter().chain(other);
-                let octets = hmac(secret?, lines.chain([binding.as_bytes()]));
+                let octets = hmac(secret?, lines.chain([binding.as_bytes()]))?;
                 Some(Proof(hex(&octets)))
             }
             Channel::Secret(_) => None,
@@ -153,23 +153,13 @@ impl fmt::Debug for Proof {
     }
 }
 
-fn hash(own: Lines<'_>, other: Lines<'_>) -> Zeroizing<Vec<u8>> {
-    let mut hash = Sha3_512::new();
-    for line in own.into_iter().chain(other) {
-        hash.update(line);
-        hash.update(b"\n");
-    }
-    Zeroizing::new(hash.finalize().to_vec())
+/// The lines with their ends.
+fn ended<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    lines.flat_map(|line| [line, b"\n"])
 }
 
-fn hmac<'a>(secret: &Secret, lines: impl Iterator<Item = &'a [u8]>) -> Zeroizing<Vec<u8>> {
-    let mut hmac =
-        SimpleHmac::<Sha3_512>::new_from_slice(&secret.0).expect("HMAC takes keys of any length");
-    for line in lines {
-        hmac.update(line);
-        hmac.update(b"\n");
-    }
-    Zeroizing::new(hmac.finalize().into_bytes().to_vec())
+fn hmac<'a>(secret: &Secret, lines: impl Iterator<Item = &'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
+    hash::hmac(&secret.0, ended(lines))
 }
 
 fn hex(octets: &[u8]) -> Zeroizing<String> {
@@ -182,7 +172,7 @@ fn hex(octets: &[u8]) -> Zeroizing<String> {
     text
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "auth"))]
 mod tests {
     use super::*;
 

@@ -31,6 +31,10 @@ pub(crate) struct NetConfig {
     pub(crate) auth_offer: Vec<Method>,
     pub(crate) auth_accept: Vec<Method>,
     pub(crate) formats: Vec<Format>,
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "an option of sockets")
+    )]
     pub(crate) nodelay: bool,
     pub(crate) limits: NodeLimits,
     pub(crate) require_tls: bool,

@@ -1,72 +1,13 @@
-//! Names of hosts: what they stand for, and connecting to whichever of their addresses answers.
+//! Finding out what seeds stand for.
 
-use std::{io, net::SocketAddr, time::Duration};
-
-use tokio::{
-    net::{TcpStream, lookup_host},
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::time::sleep;
 
 use super::{Net, socket};
 use crate::node::task::{Ending, owned};
 use aemp_proto::mesh::LookUpId;
 
-/// How long an address is tried before the next one is tried as well.
-const STAGGER: Duration = Duration::from_millis(250);
-
 /// How many names of one source are looked up.
 const MOST_NAMES: usize = 64;
-
-/// The socket addresses that `host:port` stands for, as the system says.
-pub(super) async fn addresses(name: &str) -> io::Result<Vec<String>> {
-    if name.parse::<SocketAddr>().is_ok() {
-        return Ok(vec![name.into()]);
-    }
-    let found = sockets(name).await?;
-    Ok(found.iter().map(ToString::to_string).collect())
-}
-
-async fn sockets(name: &str) -> io::Result<Vec<SocketAddr>> {
-    let mut sockets = Vec::new();
-    for socket in lookup_host(name).await? {
-        if !sockets.contains(&socket) {
-            sockets.push(socket);
-        }
-    }
-    Ok(sockets)
-}
-
-/// Connects to an address that `host:port` stands for. One that swallows what is sent to it keeps nobody from the others.
-pub(super) async fn connect(addr: &str) -> io::Result<TcpStream> {
-    if let Ok(socket) = addr.parse::<SocketAddr>() {
-        return TcpStream::connect(socket).await;
-    }
-    first_of(sockets(addr).await?).await
-}
-
-async fn first_of(sockets: Vec<SocketAddr>) -> io::Result<TcpStream> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let mut sockets = sockets.into_iter();
-    let mut attempts = JoinSet::new();
-    loop {
-        match sockets.next() {
-            Some(socket) => drop(attempts.spawn(TcpStream::connect(socket))),
-            None if attempts.is_empty() => return Err(failure),
-            None => {}
-        }
-        let more = sockets.len() > 0;
-        tokio::select! {
-            biased;
-            Some(ended) = attempts.join_next() => match ended {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failure = error,
-                Err(error) => failure = io::Error::other(error.to_string()),
-            },
-            () = sleep(STAGGER), if more => {}
-        }
-    }
-}
 
 impl Net {
     /// The addresses that a seed stands for now.
@@ -114,51 +55,5 @@ impl Net {
             }
         });
         self.node().scheduler().spawn(task);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_that_refuses_keeps_nobody_from_the_next() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let bad = {
-            let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            gone.local_addr().unwrap()
-        };
-        let stream = first_of(vec![bad, good]).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), good);
-        assert!(first_of(vec![bad]).await.is_err());
-        assert!(first_of(Vec::new()).await.is_err());
-    }
-
-    #[tokio::test]
-    #[cfg(target_os = "linux")]
-    async fn an_address_that_answers_nothing_keeps_nobody_from_the_next() {
-        let (swallows, _kept) = swallowing().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let stream = first_of(vec![swallows, good]).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), good);
-    }
-
-    /// A listener whose queue is full: the system drops what asks it for a connection.
-    #[cfg(target_os = "linux")]
-    async fn swallowing() -> (SocketAddr, impl Sized) {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let mut kept = Vec::new();
-        let short = Duration::from_millis(100);
-        while let Ok(stream) = tokio::time::timeout(short, TcpStream::connect(addr)).await {
-            kept.push(stream.unwrap());
-        }
-        (addr, (listener, kept))
     }
 }

@@ -2,9 +2,12 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use tokio::{net::TcpListener, time::Instant};
+use tokio::time::Instant;
 
-use super::{Listener, NetConfig, Stream, Wire, bind, look_up, socket};
+use super::{
+    Listener, NetConfig, Stream, Wire,
+    machine::{self, TcpListener},
+};
 #[cfg(feature = "sim")]
 use crate::sim::{SimListener, host::Host};
 use crate::{StartError, config::Address};
@@ -30,6 +33,10 @@ impl fmt::Debug for Place {
 
 /// What connections are accepted from.
 pub(crate) enum Acceptor {
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "there are no sockets")
+    )]
     Tcp(TcpListener),
     #[cfg(feature = "sim")]
     Sim(SimListener),
@@ -44,10 +51,15 @@ impl Place {
         }
     }
 
+    /// True if there is a way to other nodes at all.
+    pub(crate) fn has_network(&self) -> bool {
+        cfg!(feature = "net") || self.is_simulated()
+    }
+
     /// Listens on everything that these addresses stand for.
     pub(super) async fn listen(&self, binds: &[Address]) -> Result<Vec<Listener>, StartError> {
         match self {
-            Self::Machine => bind::bind(binds).await,
+            Self::Machine => machine::bind(binds).await,
             #[cfg(feature = "sim")]
             Self::Sim(host) => binds.iter().map(|bind| simulated(host, bind)).collect(),
         }
@@ -80,7 +92,7 @@ impl Place {
     /// The addresses that a seed stands for now.
     pub(super) async fn look_up(&self, seed: &str) -> io::Result<Vec<String>> {
         match self {
-            Self::Machine => look_up::addresses(seed).await,
+            Self::Machine => machine::addresses(seed).await,
             #[cfg(feature = "sim")]
             Self::Sim(_) => Ok(vec![seed.into()]),
         }
@@ -103,8 +115,8 @@ impl Place {
     ) -> io::Result<(Stream, String)> {
         match self {
             Self::Machine => {
-                let stream = look_up::connect(addr).await?;
-                socket::prepare(&stream, config);
+                let stream = machine::connect(addr).await?;
+                machine::prepare(&stream, config);
                 let peer = stream
                     .peer_addr()
                     .map_or_else(|_| addr.to_owned(), |peer| peer.to_string());
@@ -138,7 +150,7 @@ impl Acceptor {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                socket::prepare(&stream, config);
+                machine::prepare(&stream, config);
                 Ok((Stream::Plain(Wire::Tcp(stream)), peer.to_string()))
             }
             #[cfg(feature = "sim")]

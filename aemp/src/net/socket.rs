@@ -1,26 +1,8 @@
-//! Options of sockets.
+//! The system's words.
 
-use std::{io, time::Duration};
+use std::io;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
-
-use super::{NetConfig, tls};
-
-/// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
-pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
-    // None of these is needed to be correct, so a system that refuses one is as good.
-    let _ = stream.set_nodelay(config.nodelay);
-    let timeout = config.monitor_timeout;
-    let socket = SockRef::from(stream);
-    let third = (timeout / 3).max(Duration::from_secs(1));
-    let keepalive = TcpKeepalive::new().with_time(third);
-    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "windows"))]
-    let keepalive = keepalive.with_interval(third);
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket.set_tcp_user_timeout(Some(timeout));
-}
+use super::tls;
 
 /// The system's word for an error, as the reference has it in its reasons: without the number that Rust adds.
 pub(super) fn text(error: &io::Error) -> String {
@@ -37,37 +19,6 @@ pub(super) fn text(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aemp_proto::{handshake::auth::Method, limits::NodeLimits};
-
-    #[tokio::test]
-    async fn delay_is_as_wanted() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        for nodelay in [true, false] {
-            let config = NetConfig {
-                secret: None,
-                seeds: Vec::new(),
-                sources: crate::net::Sources::new(),
-                advertise: Vec::new(),
-                addresses: Vec::new(),
-                monitor_timeout: Duration::from_secs(30),
-                connect_interval: Duration::from_secs(2),
-                auth_offer: Method::OFFERED.to_vec(),
-                auth_accept: Method::ACCEPTED.to_vec(),
-                formats: Vec::new(),
-                nodelay,
-                limits: NodeLimits::default(),
-                global: false,
-                require_tls: false,
-                encrypt: crate::config::Encrypt::default(),
-                #[cfg(feature = "tls")]
-                tls: crate::net::TlsConfig::default(),
-            };
-            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-            let stream = stream.unwrap();
-            prepare(&stream, &config);
-            assert_eq!(stream.nodelay().unwrap(), nodelay);
-        }
-    }
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
+use super::machine::{self, TcpStream};
 #[cfg(feature = "sim")]
 use crate::sim::SimStream;
 
@@ -70,7 +69,7 @@ impl Wire {
     /// Writes no more: the other end reads what was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.shutdown().await,
+            Self::Tcp(stream) => machine::shutdown(stream).await,
             #[cfg(feature = "sim")]
             Self::Sim(stream) => {
                 stream.shutdown();

@@ -92,6 +92,11 @@ impl NodeBuilder {
             && settings.seeds.is_empty()
             && self.addresses.is_empty()
             && self.seed_sources.is_empty();
+        if !lonely && !self.place.has_network() {
+            let problem = "this program is built without a network (the feature `net` of aemp)";
+            let named = if binds.is_empty() { "seeds" } else { "binds" };
+            return Err(setting(named, problem.into()));
+        }
         if !lonely && secret.is_none() && !tls::is_possible(settings) {
             return Err(setting("secret", no_secret(settings)));
         }

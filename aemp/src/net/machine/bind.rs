@@ -8,10 +8,11 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use super::{Acceptor, Listener, interfaces::local_addresses};
+use super::interfaces::local_addresses;
 use crate::{
     StartError,
     config::{Address, Host},
+    net::{Listener, place::Acceptor},
 };
 
 /// Connections that may wait to be accepted, if the system allows so many. Who finds no room tries again after a second, at the earliest:
@@ -19,7 +20,7 @@ use crate::{
 const BACKLOG: u32 = 4096;
 
 /// Listens on everything that these addresses stand for. The ports that were really bound are kept.
-pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
+pub(in crate::net) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     let mut bound = Vec::new();
     for bind in binds {
