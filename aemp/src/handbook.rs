@@ -4,3 +4,8 @@
 pub mod execution {
     #![doc = include_str!("docs/execution.md")]
 }
+
+/// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
+pub mod words {
+    #![doc = include_str!("docs/words.md")]
+}
