@@ -1,4 +1,4 @@
-//! What can go wrong, one small enum per operation.
+//! Errors, one small enum for each operation.
 
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! `aemp completions`: scripts with which shells complete command lines.
+//! `aemp completions`: completion scripts for shells.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `aemp gensecret`: what lets the nodes of a network trust each other.
+//! `aemp gensecret`: the secret of a network.
 
 use aemp::Value;
 use clap::{ArgMatches, Command};

@@ -1,4 +1,4 @@
-//! `aemp profile` and its kin.
+//! `aemp profile`, `delprofile`, `showprofile` and `showconfig`.
 
 use std::borrow::Cow;
 

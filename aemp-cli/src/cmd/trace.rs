@@ -1,4 +1,4 @@
-//! `aemp trace`: who is connected to whom, in the whole network.
+//! `aemp trace`: all connections of the network.
 
 mod gather;
 mod graph;

@@ -1,4 +1,4 @@
-//! What comes of a handshake.
+//! The outputs of a handshake.
 
 use std::{fmt, time::Duration};
 

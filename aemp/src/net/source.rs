@@ -1,4 +1,4 @@
-//! Where the addresses of seeds come from.
+//! Sources of addresses of seeds.
 
 use std::{collections::HashMap, fmt, io, pin::Pin, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! `aemp db watch`: what happens to a family.
+//! `aemp db watch`: the changes of a family.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! What strangers and other nodes may cost, as methods.
+//! The limits of strangers and other nodes, as methods of the builder.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The keys of the configuration as methods.
+//! The keys of the configuration, as methods of the builder.
 
 use std::{path::PathBuf, time::Duration};
 
