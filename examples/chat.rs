@@ -112,7 +112,7 @@ fn take_seat(cx: &mut Cx<'_>, args: &Args, room: &RoomRef) -> Result<Seat, Box<d
     let client = PortId::parse(&client.text().ok_or("the port is no text")?)?;
     let client: ClientRef = cx.node().handle(&client);
     room.enter(name.clone(), client.clone());
-    let client = cx.mon_self(&client);
+    let client = cx.link(&client);
     let room = room.clone();
     Ok(Seat {
         name,
@@ -134,7 +134,7 @@ async fn client(name: &str, address: &str) -> Outcome {
         let seat = node.spawn("chat", "Chat::seat", args![name, me.id()]);
         let seat: Handle<SeatMsg> = node.handle(&seat);
         let (lost, mut is_lost) = tokio::sync::oneshot::channel();
-        let monitor = seat.mon(|reason| drop(lost.send(reason.to_string())));
+        let monitor = seat.monitor(|reason| drop(lost.send(reason.to_string())));
         loop {
             tokio::select! {
                 line = lines.next_line() => match line? {

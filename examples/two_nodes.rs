@@ -127,7 +127,7 @@ async fn boss() -> Outcome {
 /// The reason with which the counter will die.
 fn watch(counter: &CounterRef) -> oneshot::Receiver<Reason> {
     let (tell, told) = oneshot::channel();
-    let monitor = counter.mon(move |reason| drop(tell.send(reason.clone())));
+    let monitor = counter.monitor(move |reason| drop(tell.send(reason.clone())));
     monitor.detach();
     told
 }

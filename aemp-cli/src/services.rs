@@ -44,7 +44,7 @@ fn db_set(
 ) -> Result<Echo, aemp::db::DbError> {
     let by = cx.origin();
     cx.node().db_set_for(&by, &family, &key, value)?;
-    cx.kil(());
+    cx.kill(());
     Ok(Echo)
 }
 
@@ -53,6 +53,6 @@ fn db_set(
 fn db_del(cx: &mut Cx<'_>, family: String, #[rest] keys: Args) -> Result<Echo, aemp::db::DbError> {
     let keys = keys.iter().filter_map(|key| Some(key.text()?.into_owned()));
     cx.node().db_del(&family, keys)?;
-    cx.kil(());
+    cx.kill(());
     Ok(Echo)
 }

@@ -1,5 +1,7 @@
 //! Errors, one small enum for each operation.
 
+use std::fmt;
+
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;
 
@@ -11,7 +13,7 @@ use crate::{Reason, config::ConfigError, inspect::SeedInfo};
 pub enum SendError {
     /// A value cannot be put on the wire, such as a float that is not a number.
     #[error("cannot be encoded: {0}")]
-    Encode(#[from] EncodeError),
+    Encode(EncodeError),
     /// The port is dead. Only senders that wait for room are told.
     #[error("the port is dead")]
     Dead,
@@ -27,6 +29,39 @@ pub enum SendError {
     /// go there.
     #[error("{0} is a node port: it takes requests of nodes, and no messages of ports")]
     NodePort(PortId),
+    /// That is a port of another node, which runs no code of this one.
+    #[error("{0} is a port of another node, where no code of this one can run")]
+    Remote(PortId),
+    /// A reply list that does not begin with a port.
+    #[error("a reply list begins with a port: {0}")]
+    NoPort(String),
+}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// Why a message was not sent at once.
+#[derive(Clone, Error)]
+#[non_exhaustive]
+pub enum TrySendError<M> {
+    /// The port has no room for the message, which is handed back.
+    #[error("the port has no room")]
+    Full(M),
+    /// The message is lost, as it would have been in [`Handle::send`](crate::Handle::send).
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl<M> fmt::Debug for TrySendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::Send(error) => f.debug_tuple("Send").field(error).finish(),
+        }
+    }
 }
 
 /// Why a call has no answer.
@@ -48,7 +83,7 @@ pub enum CallError {
     #[error("the call was not understood: {0}")]
     Refused(String),
     /// An argument cannot be put on the wire.
-    #[error("{0}")]
+    #[error(transparent)]
     Send(#[from] SendError),
     /// The answer is not what the caller expects, or reading it panics, or the port's node could not put it on the wire.
     #[error("the answer cannot be understood: {0}")]

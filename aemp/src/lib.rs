@@ -51,7 +51,7 @@
 //! let here = Node::builder().node_id("here").secret("s3cret").seed(seed).start().await?;
 //!
 //! let far = start::on(&here, "there", "hello".into()); // usable at once
-//! let _guard = far.mon(|reason| println!("it died: {reason}"));
+//! let _guard = far.monitor(|reason| println!("it died: {reason}"));
 //! assert_eq!(far.greet("you".into()).await?, "hello, you!");
 //! # here.stop().await; there.stop().await;
 //! # Ok(()) }
@@ -64,10 +64,12 @@
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
-//! | to be told of a death | [`Handle::mon`], [`Handle::mon_kil`], [`Handle::mon_snd`], [`Cx::mon_self`] |
+//! | to be told of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
+//! | ports that die together | [`Handle::link`], [`Cx::link`] |
+//! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
-//! | backpressure | [`Handle::bound`] and [`Handle::send`] |
+//! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
@@ -130,7 +132,9 @@ pub use aemp_macros::{port, protocol, rcv, spawnable};
 pub use aemp_proto as proto;
 
 pub use db::DbError;
-pub use error::{CallError, HandleError, JoinError, RcvError, SendError, Sent, StartError};
+pub use error::{
+    CallError, HandleError, JoinError, RcvError, SendError, Sent, StartError, TrySendError,
+};
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,
 };
@@ -141,7 +145,9 @@ pub use node::{
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };
-pub use port::{Call, Cx, Handle, Monitor, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall};
+pub use port::{
+    Call, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
+};
 pub use reason::Reason;
 pub use shown::Shown;
 

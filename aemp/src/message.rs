@@ -286,6 +286,25 @@ impl Outcome for () {
     }
 }
 
+/// The way to name the type of code that never returns: `panic!()`, `loop {}`.
+#[doc(hidden)]
+pub trait Returns {
+    #[doc(hidden)]
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+type Never = <fn() -> ! as Returns>::Output;
+
+impl Outcome for Never {
+    fn outcome(self) -> Result<(), Reason> {
+        self
+    }
+}
+
 impl<E: std::fmt::Display> Outcome for Result<(), E> {
     fn outcome(self) -> Result<(), Reason> {
         self.map_err(Reason::die)

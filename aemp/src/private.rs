@@ -12,7 +12,10 @@ pub use crate::{
     Origin, Outcome, Port, PortRef, Reason, Reply, Sent, Spawning, Undecoded,
     node::spawn::InitFuture,
 };
-pub use crate::{exec::pace::Record, message::Unread};
+pub use crate::{
+    exec::pace::Record,
+    message::{Returns, Unread},
+};
 
 /// The reason of a handler that has returned an error.
 pub fn die(error: impl fmt::Display) -> Reason {

@@ -3,6 +3,7 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
 use aemp_codec::{DecodeError, Value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{CallError, SendError, guard};
 
@@ -175,6 +176,21 @@ impl fmt::Display for Reason {
 impl fmt::Debug for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl std::error::Error for Reason {}
+
+impl Serialize for Reason {
+    /// The list of the elements.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::new)
     }
 }
 

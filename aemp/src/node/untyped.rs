@@ -1,6 +1,6 @@
 //! The untyped functions with AEMP's names: `snd`, `kil`, `mon`, `cal`, `rcv`, and requests to other nodes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aemp_codec::{PortId, Value};
 
@@ -10,7 +10,7 @@ use crate::{
     exec::current,
     message::Outcome,
     port::{
-        Handle, Monitor, Timer, Untyped, UntypedMsg, ValueCall,
+        Handle, Handlers, Monitor, Timer, Untyped, UntypedMsg, ValueCall,
         any::typed,
         bound::free,
         monitor::Action,
@@ -40,14 +40,14 @@ impl Node {
         self.port(Untyped::new(None))
     }
 
-    fn change(&self, port: &PortId, change: Change) -> Result<(), RcvError> {
+    fn change(&self, port: &PortId, changes: Vec<Change>) -> Result<(), RcvError> {
         if !self.port_is_local(port) {
             return Err(RcvError::Remote(port.clone()));
         }
         let found = self.find(port.name());
         let found = found.ok_or_else(|| RcvError::Dead(port.clone()))?;
         let untyped = typed::<UntypedMsg>(found).ok_or_else(|| RcvError::Typed(port.clone()))?;
-        Handle::local(untyped).post(UntypedMsg(Kind::Change(change)));
+        Handle::local(untyped).post(UntypedMsg(Kind::Change(changes)));
         Ok(())
     }
 
@@ -65,7 +65,16 @@ impl Node {
     ) -> Result<(), RcvError> {
         let handler = Some(untyped::handler(run));
         let tag = Some(tag.into());
-        self.change(port, Change { tag, handler })
+        self.change(port, vec![Change { tag, handler }])
+    }
+
+    /// Sets many handlers of an untyped port of this node at once: no message comes between. See [`Handlers`].
+    ///
+    /// # Errors
+    ///
+    /// [`RcvError`], if the port is not an untyped one of this node.
+    pub fn rcv_all(&self, port: &PortId, handlers: Handlers) -> Result<(), RcvError> {
+        self.change(port, handlers.0)
     }
 
     /// Sets the default handler of an untyped port of this node. It is given whole messages, tag first.
@@ -79,7 +88,7 @@ impl Node {
         run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
     ) -> Result<(), RcvError> {
         let handler = Some(untyped::handler(run));
-        self.change(port, Change { tag: None, handler })
+        self.change(port, vec![Change { tag: None, handler }])
     }
 
     /// Removes the handler of a tag of an untyped port of this node.
@@ -89,7 +98,7 @@ impl Node {
     /// [`RcvError`], if the port is not an untyped one of this node.
     pub fn rcv_remove(&self, port: &PortId, tag: &str) -> Result<(), RcvError> {
         let tag = Some(tag.into());
-        self.change(port, Change { tag, handler: None })
+        self.change(port, vec![Change { tag, handler: None }])
     }
 
     /// Sends a message, tag first, to a port anywhere. Never blocks; a message to a dead or unknown port vanishes.
@@ -118,6 +127,36 @@ impl Node {
         to.send_values(message)
     }
 
+    /// Sends a message to a reply list: a port, and elements that come before those of the message. This is how Perl programs say where an
+    /// answer goes: `snd @$reply, ANSWER`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aemp::{Args, Cx, Node, args, msg};
+    ///
+    /// let node = Node::local()?;
+    /// let (heard, hears) = tokio::sync::oneshot::channel();
+    /// let mut heard = Some(heard);
+    /// let port = node.untyped(move |_: &mut Cx<'_>, message: Args| drop(heard.take().map(|to| to.send(message))));
+    /// node.snd_list(&args![port.id().to_string(), "answer", 7], args!["yes"]);
+    /// assert_eq!(hears.await?, msg!["answer", 7, "yes"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Sent`] tells of what [`snd`](Self::snd) does, and of [`SendError::NoPort`].
+    pub fn snd_list(&self, reply: &[Value], message: Vec<Value>) -> Sent {
+        let first = reply.first().and_then(Value::text).unwrap_or_default();
+        let to = match PortId::parse(&first) {
+            Ok(to) => to,
+            Err(error) => return Sent::from(Err(SendError::NoPort(error.to_string()))),
+        };
+        let mut whole = reply[1..].to_vec();
+        whole.extend(message);
+        self.snd(&to, whole)
+    }
+
     /// Kills a port anywhere with a reason; `()` is a normal end. In order with what the caller sent before.
     pub fn kil(&self, port: &PortId, reason: impl Into<Reason>) {
         self.destination(port).kill(reason.into());
@@ -132,15 +171,10 @@ impl Node {
         self.destination(port).monitor(action)
     }
 
-    /// Kills `other`, a port of this node, with the same reason when `port` dies of something.
+    /// Kills `other`, a port anywhere, with the same reason when `port` dies of something.
     pub fn mon_kil(&self, port: &PortId, other: &PortId) -> Monitor {
-        match self.destination(other).local() {
-            Some(other) => {
-                let link = Action::Link(std::sync::Arc::downgrade(&other));
-                self.destination(port).monitor(link)
-            }
-            None => Monitor::gone(),
-        }
+        let link = Action::LinkFar(Arc::new(self.destination(other)));
+        self.destination(port).monitor(link)
     }
 
     /// Sends `message` to `to`, with the reason's elements appended, when the port dies.

@@ -17,7 +17,7 @@ pub(crate) use self::timer::{after, every, free};
 use super::{
     any::AnyPort,
     extras::{Content, Job, Kept},
-    monitor,
+    monitor::{self, Monitor},
     queue::Pushed,
 };
 use crate::{
@@ -41,15 +41,18 @@ fn take(port: &dyn AnyPort, id: u64) -> Option<Kept> {
 }
 
 /// Ends what the port keeps under that number.
-fn forget(port: &dyn AnyPort, id: u64) {
+pub(super) fn forget(port: &dyn AnyPort, id: u64) {
     if let Some(kept) = take(port, id) {
         kept.end();
     }
 }
 
-/// Has values dropped when the port dies.
-pub(crate) fn guard(port: &dyn AnyPort, values: impl Any + Send) {
-    keep(port, Content::Value(Box::new(values)));
+/// Has values dropped when the port dies, or with the guard.
+pub(crate) fn guard(port: &Arc<dyn AnyPort>, values: impl Any + Send) -> Monitor {
+    match keep(&**port, Content::Value(Box::new(values))) {
+        Some(id) => Monitor::keeping(port, id),
+        None => Monitor::gone(),
+    }
 }
 
 fn run_in(port: Arc<dyn AnyPort>, job: Job) {

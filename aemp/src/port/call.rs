@@ -42,7 +42,7 @@ use super::{
     slot::{Outcome, Slot},
 };
 use crate::{
-    CallError, Node, SendError,
+    CallError, Node, SendError, Sent,
     exec::{current, drainer, scheduler},
     guard,
     message::Message,
@@ -84,7 +84,8 @@ use crate::{
 ///
 /// Dropping it cleans up: reply port, monitor and timer are gone, and an answer that still comes vanishes. The
 /// message, once sent, is handled all the same; a handler that has the [`Reply`](crate::Reply) can see that nobody waits for it.
-#[must_use = "a call is sent when it is awaited"]
+#[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
+#[doc(alias = "ask")]
 pub struct Call<M: Message, T> {
     handle: Handle<M>,
     message: Option<M>,
@@ -229,6 +230,34 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         self
     }
 
+    /// Sends the message now, as one whose answer nobody wants: [`Reply::is_wanted`](crate::Reply::is_wanted) is false.
+    ///
+    /// ```
+    /// # use aemp::{Node, port};
+    /// # #[derive(Default)]
+    /// # struct Counter { n: i64 }
+    /// #[port]
+    /// impl Counter {
+    ///     #[rcv]
+    ///     fn add(&mut self, by: i64) -> i64 { self.n += by; self.n }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let counter = Node::local()?.port(Counter::default());
+    /// counter.add(2).forget();
+    /// assert_eq!(counter.add(3).await?, 5);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "detach")]
+    pub fn forget(mut self) -> Sent {
+        self.waiting.slot.leave();
+        match self.message.take() {
+            Some(message) => self.handle.post(message),
+            // It has been polled, and so is on its way.
+            None => Sent::ok(),
+        }
+    }
+
     fn send(&mut self, message: M) -> Result<(), CallError> {
         match &self.handle.to {
             To::Local(port) => {
@@ -356,7 +385,7 @@ impl CallMonitor {
 }
 
 /// A call of a port by its ID: a future of the values that it answers with. Made by [`Node::cal`].
-#[must_use = "a call is sent when it is awaited"]
+#[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
 pub struct ValueCall {
     to: Destination,
     /// True if it is meant for a node's own port.
@@ -389,8 +418,22 @@ impl ValueCall {
         self
     }
 
+    /// Sends the message now, without a reply port.
+    pub fn forget(mut self) -> Sent {
+        match self.message.take() {
+            Some(_) if self.is_refused() => self.to.no_port(),
+            Some(message) => self.to.send_values(message),
+            None => Sent::ok(),
+        }
+    }
+
+    /// True if a port calls a node's own port, as it may not.
+    fn is_refused(&self) -> bool {
+        self.to.is_node_port() && !self.of_node && current::runs_port()
+    }
+
     fn send(&mut self, message: &[Value]) -> Result<(), SendError> {
-        if self.to.is_node_port() && !self.of_node && current::runs_port() {
+        if self.is_refused() {
             return self.to.no_port().check();
         }
         let slot = &self.waiting.slot;

@@ -36,7 +36,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// impl Fuse {
 ///     #[rcv]
 ///     fn light(&mut self, cx: &mut Cx<'_>, seconds: u64) {
-///         cx.after(Duration::from_secs(seconds), |cx| cx.kil("boom"));
+///         cx.after(Duration::from_secs(seconds), |cx| cx.kill("boom"));
 ///     }
 /// }
 /// ```
@@ -148,18 +148,21 @@ impl<'a> Cx<'a> {
     }
 
     /// Ends this port when the running handler returns; what is queued is dropped. The first reason counts.
-    pub fn kil(&mut self, reason: impl Into<Reason>) {
+    #[doc(alias = "kil")]
+    #[doc(alias = "stop")]
+    pub fn kill(&mut self, reason: impl Into<Reason>) {
         let asked = self.asked.get_or_insert_default();
         asked.ended.get_or_insert_with(|| reason.into());
     }
 
-    /// Kills this port with the same reason when `other` dies of something; see [`Handle::mon_kil`].
-    pub fn mon_self<M: Message>(&self, other: &Handle<M>) -> Monitor {
-        other.monitor(Action::Link(Arc::downgrade(&self.port.arc())))
+    /// Kills this port with the same reason when `other` dies of something; see [`Handle::link`].
+    #[doc(alias = "mon")]
+    pub fn link<M: Message>(&self, other: &Handle<M>) -> Monitor {
+        other.add_monitor(Action::Link(Arc::downgrade(&self.port.arc())))
     }
 
-    /// As [`mon_self`](Self::mon_self), for a port that is known by its ID.
-    pub fn mon_self_id(&self, other: &PortId) -> Monitor {
+    /// As [`link`](Self::link), for a port that is known by its ID.
+    pub fn link_id(&self, other: &PortId) -> Monitor {
         let link = Action::Link(Arc::downgrade(&self.port.arc()));
         self.node().destination(other).monitor(link)
     }
@@ -212,9 +215,10 @@ impl<'a> Cx<'a> {
         bound::spawn(&self.port.arc(), future);
     }
 
-    /// Drops `values` when the port dies.
-    pub fn mon_guard(&self, values: impl Send + 'static) {
-        bound::guard(self.port(), values);
+    /// Keeps `values` for as long as the port lives; see [`Handle::monitor_guard`].
+    #[doc(alias = "mon_guard")]
+    pub fn monitor_guard(&self, values: impl Send + 'static) -> Monitor {
+        bound::guard(&self.port.arc(), values)
     }
 
     /// Sets the handler of a tag of this port, an untyped one, from the next message on.

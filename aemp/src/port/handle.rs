@@ -1,9 +1,19 @@
 //! Typed handles.
 
-use std::{cell::RefCell, fmt, sync::Arc};
+mod compare;
+mod renamed;
+
+use std::{
+    cell::RefCell,
+    fmt,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 use aemp_codec::{PortId, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     any::{AnyPort, LocalPort, typed},
@@ -11,17 +21,18 @@ use super::{
     call::{self, Call},
     credit::Promises,
     destination::{Destination, Way},
-    extras::{Bound, Job},
+    extras::Bound,
     monitor::{self, Action, Monitor},
+    peval::Peval,
     queue::Pushed,
     reply::Reply,
     slot::Slot,
 };
 use crate::{
-    Cx, HandleError, Node, Reason, SendError, Sent,
+    CallError, Cx, HandleError, Node, Reason, SendError, Sent, TrySendError,
     exec::scheduler,
     guard,
-    message::{Message, Outcome, PortRef},
+    message::{Message, PortRef},
 };
 
 /// A handle of a port that takes messages of type `M`, here or on another node.
@@ -149,21 +160,65 @@ impl<M: Message> Handle<M> {
         match &self.to {
             To::Local(port) => call::send_bounded(port, message).await,
             To::Far(to) => {
-                let leave = match to.remote() {
-                    Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
-                    None => None,
-                };
-                let sent = to.send_message(message);
-                // Whatever has become of the message: the next one may have to be asked for.
-                if let (Some(leave), Some(remote)) = (leave, to.remote()) {
-                    remote.has_sent(to.name(), leave);
+                let leave = leave_to_send(to).await;
+                send_far(to, message, leave)
+            }
+        }
+    }
+
+    /// Sends a message if there is room for it, as [`send`](Self::send) would without waiting.
+    ///
+    /// To a port of another node, it asks that node for room at the first time, and finds none until the answer has come.
+    ///
+    /// ```
+    /// use aemp::{Node, TrySendError, port};
+    ///
+    /// struct Printer;
+    ///
+    /// #[port]
+    /// impl Printer {
+    ///     #[rcv]
+    ///     async fn print(&mut self, page: u64) { std::future::pending().await }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let printer = Node::local()?.port(Printer);
+    /// printer.bound(2);
+    /// printer.try_send(PrinterMsg::Print(1))?;
+    /// printer.try_send(PrinterMsg::Print(2))?;
+    /// let full = printer.try_send(PrinterMsg::Print(3));
+    /// assert!(matches!(full, Err(TrySendError::Full(PrinterMsg::Print(3)))));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`] with the message; [`TrySendError::Send`] as of [`send`](Self::send).
+    #[doc(alias = "tell")]
+    pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
+        match &self.to {
+            To::Local(port) => match port.try_push(message) {
+                Ok(Pushed::Wake) => {
+                    scheduler::schedule(upcast(port));
+                    Ok(())
                 }
-                sent.check()
+                Ok(Pushed::Queued | Pushed::Backlog) => Ok(()),
+                Ok(Pushed::Dead) => Err(SendError::Dead.into()),
+                Err((message, _)) => Err(TrySendError::Full(message)),
+            },
+            To::Far(to) => {
+                let mut leave = pin!(leave_to_send(to));
+                let task = &mut Context::from_waker(Waker::noop());
+                let Poll::Ready(leave) = leave.as_mut().poll(task) else {
+                    return Err(TrySendError::Full(message));
+                };
+                Ok(send_far(to, message, leave)?)
             }
         }
     }
 
     /// Calls the port: `message` is given the reply to put into the message.
+    #[doc(alias = "ask")]
     pub fn call<T: Send + 'static>(&self, message: impl FnOnce(Reply<T>) -> M) -> Call<M, T> {
         let slot = Slot::new();
         let message = message(Reply::local(Arc::clone(&slot)));
@@ -174,7 +229,9 @@ impl<M: Message> Handle<M> {
     ///
     /// In order with what the caller sent before: that is still handled, what comes after vanishes. A port that kills
     /// itself ends when its running handler returns, and what is queued is dropped.
-    pub fn kil(&self, reason: impl Into<Reason>) {
+    #[doc(alias = "kil")]
+    #[doc(alias = "stop")]
+    pub fn kill(&self, reason: impl Into<Reason>) {
         match &self.to {
             To::Local(port) => monitor::kill(&upcast(port), reason.into()),
             To::Far(to) => to.kill(reason.into()),
@@ -182,25 +239,46 @@ impl<M: Message> Handle<M> {
     }
 
     /// Calls `callback` once with the reason when the port dies, or its node is lost.
-    pub fn mon(&self, callback: impl FnOnce(&Reason) + Send + 'static) -> Monitor {
-        self.monitor(Action::Call(Box::new(callback)))
+    #[doc(alias = "mon")]
+    #[doc(alias = "watch")]
+    pub fn monitor(&self, callback: impl FnOnce(&Reason) + Send + 'static) -> Monitor {
+        self.add_monitor(Action::Call(Box::new(callback)))
     }
 
-    /// Kills `other`, a port of this node, with the same reason when this port dies of something: a normal end
-    /// does not pass on.
-    pub fn mon_kil<N: Message>(&self, other: &Handle<N>) -> Monitor {
-        match other.to_local() {
-            Some(port) => self.monitor(Action::Link(Arc::downgrade(&port))),
-            None => Monitor::gone(),
-        }
+    /// Kills `other`, here or on another node, with the same reason when this port dies of something: a normal end does not pass on.
+    ///
+    /// One way: ports that are to die together are linked both ways.
+    #[doc(alias = "mon_kil")]
+    pub fn link<N: Message>(&self, other: &Handle<N>) -> Monitor {
+        self.add_monitor(match &other.to {
+            To::Local(port) => Action::Link(Arc::downgrade(&upcast(port))),
+            To::Far(to) => Action::LinkFar(Arc::clone(to)),
+        })
     }
 
     /// Sends `message` to `to`, with the reason's elements appended, when the port dies.
-    pub fn mon_snd(&self, to: &PortId, message: Vec<Value>) -> Monitor {
-        self.monitor(Action::Send(self.node().clone(), to.clone(), message))
+    #[doc(alias = "mon_snd")]
+    #[doc(alias = "watch_with")]
+    pub fn monitor_send(&self, to: &PortId, message: Vec<Value>) -> Monitor {
+        self.add_monitor(Action::Send(self.node().clone(), to.clone(), message))
     }
 
-    pub(crate) fn monitor(&self, action: Action) -> Monitor {
+    /// Keeps `values` for as long as the port lives: they are dropped when it dies, or with the guard that is returned.
+    /// [`Monitor::detach`] leaves them to the port alone.
+    ///
+    /// Dropped at once if the port is dead or not one of this node.
+    #[doc(alias = "mon_guard")]
+    pub fn monitor_guard(&self, values: impl Send + 'static) -> Monitor {
+        match self.to_local() {
+            Some(port) => bound::guard(&port, values),
+            None => {
+                guard::discard(values);
+                Monitor::gone()
+            }
+        }
+    }
+
+    pub(crate) fn add_monitor(&self, action: Action) -> Monitor {
         match &self.to {
             To::Local(port) => Monitor::local(&upcast(port), action),
             To::Far(to) => to.monitor(action),
@@ -215,24 +293,27 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Runs code in the context of the port, in order with its messages: if it fails, the port dies; if the port is dead,
-    /// it is dropped. `false` if the port is not one of this node.
-    pub fn peval<O: Outcome>(&self, run: impl FnOnce(&mut Cx<'_>) -> O + Send + 'static) -> bool {
-        let Some(port) = self.to_local() else {
-            return false;
-        };
-        let job: Job = Box::new(move |cx| cx.of_this_node(|cx| run(cx).outcome()));
-        if port.job(job) == Pushed::Wake {
-            scheduler::schedule(port);
+    /// Runs code in the context of the port, in order with its messages, whether or not the result is awaited: see [`Peval`].
+    pub fn peval<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Cx<'_>) -> T + Send + 'static,
+    ) -> Peval<T> {
+        match self.to_local() {
+            Some(port) => Peval::start(&port, run),
+            None => {
+                guard::discard(run);
+                Peval::failed(self.not_here())
+            }
         }
-        true
     }
 
-    /// Drops `values` when the port dies, or at once if it is dead or not one of this node.
-    pub fn mon_guard(&self, values: impl Send + 'static) {
-        if let Some(port) = self.to_local() {
-            bound::guard(&*port, values);
+    /// Why nothing can be done within the port.
+    fn not_here(&self) -> CallError {
+        let id = self.id();
+        if self.is_local() {
+            return CallError::Died(self.node().epitaph(&id));
         }
+        SendError::Remote(id).into()
     }
 
     /// Bounds the port's queue for those who wait with [`send`](Self::send), here and on other nodes of this project. `false` if the
@@ -272,6 +353,27 @@ impl<M: Message> Handle<M> {
     }
 }
 
+/// Waits for leave to send a message to a port of another node.
+async fn leave_to_send(to: &Destination) -> Option<OwnedSemaphorePermit> {
+    match to.remote() {
+        Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
+        None => None,
+    }
+}
+
+fn send_far<M: Message>(
+    to: &Destination,
+    message: M,
+    leave: Option<OwnedSemaphorePermit>,
+) -> Result<(), SendError> {
+    let sent = to.send_message(message);
+    // Whatever has become of the message: the next one may have to be asked for.
+    if let (Some(leave), Some(remote)) = (leave, to.remote()) {
+        remote.has_sent(to.name(), leave);
+    }
+    sent.check()
+}
+
 fn upcast<M>(port: &Arc<dyn LocalPort<M>>) -> Arc<dyn AnyPort> {
     Arc::<dyn LocalPort<M>>::clone(port)
 }
@@ -286,20 +388,18 @@ impl<M: Message> Clone for Handle<M> {
     }
 }
 
+impl<M: Message> fmt::Display for Handle<M> {
+    /// The port's ID.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.id(), f)
+    }
+}
+
 impl<M: Message> fmt::Debug for Handle<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Handle({})", self.id())
     }
 }
-
-impl<M: Message> PartialEq for Handle<M> {
-    /// Equal if they are handles of the same port.
-    fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-}
-
-impl<M: Message> Eq for Handle<M> {}
 
 impl<M: Message> From<Handle<M>> for PortId {
     fn from(handle: Handle<M>) -> Self {

@@ -7,7 +7,7 @@ use std::{
 
 use aemp_codec::{PortId, Value};
 
-use super::any::AnyPort;
+use super::{any::AnyPort, bound, destination::Destination};
 use crate::{Node, Reason, exec::scheduler, guard, node::remote::Remote};
 
 /// What a monitor does when it fires.
@@ -15,6 +15,8 @@ pub(crate) enum Action {
     Call(Box<dyn FnOnce(&Reason) + Send>),
     /// Kill a port of this node with the same reason, if there is one.
     Link(Weak<dyn AnyPort>),
+    /// Kill a port of another node, or one that is known by its ID, with the same reason.
+    LinkFar(Arc<Destination>),
     /// Send a message with the reason appended.
     Send(Node, PortId, Vec<Value>),
     /// Tell the node that monitors the port from afar, by the watch of that number.
@@ -38,6 +40,11 @@ impl Action {
                     kill(&port, reason.clone());
                 }
             }
+            Self::LinkFar(to) => {
+                if !reason.is_normal() {
+                    to.kill(reason.clone());
+                }
+            }
             Self::Send(node, to, mut message) => {
                 message.extend_from_slice(reason);
                 node.relay(&to, message);
@@ -51,7 +58,7 @@ impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Call(_) => "Call",
-            Self::Link(_) => "Link",
+            Self::Link(_) | Self::LinkFar(_) => "Link",
             Self::Send(..) => "Send",
             Self::Tell(..) => "Tell",
         })
@@ -78,7 +85,7 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
 /// let node = aemp::Node::local()?;
 /// let port = node.untyped(|_cx: &mut aemp::Cx<'_>, _message: aemp::Args| ());
-/// let guard = port.mon(|reason| println!("died: {reason}"));
+/// let guard = port.monitor(|reason| println!("died: {reason}"));
 /// drop(guard); // nothing is printed, whatever happens
 /// # Ok(()) }
 /// ```
@@ -92,6 +99,8 @@ enum Target {
     Gone,
     Local(Weak<dyn AnyPort>, u64),
     Remote(Arc<Remote>, Box<str>, u64),
+    /// Values that a port of this node keeps.
+    Kept(Weak<dyn AnyPort>, u64),
 }
 
 impl Monitor {
@@ -107,6 +116,13 @@ impl Monitor {
         let id = remote.monitor(port, action);
         Self {
             target: Target::Remote(Arc::clone(remote), port.into(), id),
+        }
+    }
+
+    /// The guard of values that a port keeps under that number.
+    pub(crate) fn keeping(port: &Arc<dyn AnyPort>, id: u64) -> Self {
+        Self {
+            target: Target::Kept(Arc::downgrade(port), id),
         }
     }
 
@@ -140,6 +156,11 @@ impl Drop for Monitor {
                 }
             }
             Target::Remote(remote, port, id) => remote.unmonitor(&port, id),
+            Target::Kept(port, id) => {
+                if let Some(port) = port.upgrade() {
+                    bound::forget(&*port, id);
+                }
+            }
         }
     }
 }

@@ -162,6 +162,7 @@ impl<T> Reply<T> {
     {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => None,
+            To::Slot(slot) if !slot.is_wanted() => None,
             To::Slot(slot) => {
                 let reply = LocalReply::open(cx.node, slot, |answer| answer.answer());
                 let id = reply.id();

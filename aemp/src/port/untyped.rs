@@ -35,13 +35,72 @@ pub struct UntypedMsg(pub(crate) Kind);
 
 pub(crate) enum Kind {
     Message(Vec<Value>),
-    Change(Change),
+    Change(Vec<Change>),
 }
 
 /// A change of a port's handlers: `None` removes one.
 pub(crate) struct Change {
     pub(crate) tag: Option<String>,
     pub(crate) handler: Option<Handler>,
+}
+
+/// Handlers of an untyped port by tag, which are set at once by [`Node::rcv_all`](crate::Node::rcv_all).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use aemp::{Args, Cx, Handlers, Node};
+///
+/// let node = Node::local()?;
+/// let door = node.empty_port();
+/// let handlers = Handlers::new()
+///     .rcv("open", |_: &mut Cx<'_>, _: Args| println!("squeak"))
+///     .rcv("close", |_: &mut Cx<'_>, _: Args| println!("bang"))
+///     .rcv_default(|_: &mut Cx<'_>, message: Args| println!("what is {message:?}?"));
+/// node.rcv_all(&door.id(), handlers)?;
+/// # Ok(()) }
+/// ```
+#[derive(Default)]
+pub struct Handlers(pub(crate) Vec<Change>);
+
+impl Handlers {
+    /// No handlers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the handler of a tag. It is given the arguments behind the tag.
+    #[must_use]
+    pub fn rcv<O: Outcome>(
+        self,
+        tag: impl Into<String>,
+        run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+    ) -> Self {
+        self.with(Some(tag.into()), handler(run))
+    }
+
+    /// Adds the default handler. It is given whole messages, tag first.
+    #[must_use]
+    pub fn rcv_default<O: Outcome>(
+        self,
+        run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
+    ) -> Self {
+        self.with(None, handler(run))
+    }
+
+    fn with(mut self, tag: Option<String>, handler: Handler) -> Self {
+        let handler = Some(handler);
+        self.0.push(Change { tag, handler });
+        self
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|change| &change.tag))
+            .finish()
+    }
 }
 
 impl Untyped {
@@ -108,8 +167,8 @@ impl Port for Untyped {
     fn handle(&mut self, cx: &mut Cx<'_>, message: UntypedMsg) -> Result<(), Reason> {
         match message.0 {
             Kind::Message(message) => self.message(cx, message),
-            Kind::Change(change) => {
-                self.change(change);
+            Kind::Change(changes) => {
+                changes.into_iter().for_each(|change| self.change(change));
                 Ok(())
             }
         }
@@ -170,7 +229,12 @@ impl fmt::Debug for UntypedMsg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Message(message) => f.debug_tuple("UntypedMsg").field(message).finish(),
-            Kind::Change(change) => write!(f, "UntypedMsg(rcv {:?})", change.tag),
+            Kind::Change(changes) => {
+                let tags = changes.iter().map(|change| &change.tag);
+                f.write_str("UntypedMsg(rcv ")?;
+                f.debug_list().entries(tags).finish()?;
+                f.write_str(")")
+            }
         }
     }
 }

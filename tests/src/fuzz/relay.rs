@@ -192,7 +192,7 @@ impl Honest {
                 cx.node()
                     .mon_snd(&other.id(), &to, message.clone())
                     .detach();
-                other.kil(());
+                other.kill(());
                 drop(cx.node().cal(&to, message));
             }
         });

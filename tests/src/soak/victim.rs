@@ -59,7 +59,7 @@ fn prey() -> Prey {
 fn entry(cx: &mut Cx<'_>, key: String, value: String) -> Result<Prey, DbError> {
     let by = cx.origin();
     cx.node().db_set_for(&by, "entries", &key, value)?;
-    cx.kil(());
+    cx.kill(());
     Ok(Prey)
 }
 

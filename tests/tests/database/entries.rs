@@ -56,7 +56,7 @@ async fn registered_ports_are_there_until_they_die() {
     node.db_reg("ports", &port.id(), "value").unwrap();
     let ports = node.db_family("ports").await.unwrap();
     assert_eq!(ports.get(port.id().as_str()), Some(&Value::from("value")));
-    port.kil(());
+    port.kill(());
     has(&node, "ports", 0).await;
     node.db_reg("ports", &port.id(), ()).unwrap();
     has(&node, "ports", 0).await;
@@ -70,7 +70,7 @@ async fn a_registered_port_may_change_its_value() {
     let family = node.family::<i64>("ports").unwrap();
     family.set(port.id().as_str(), &5).unwrap();
     assert_eq!(family.get(port.id().as_str()).await.unwrap(), Some(5));
-    port.kil(());
+    port.kill(());
     has(&node, "ports", 0).await;
 }
 
@@ -80,7 +80,7 @@ async fn a_deleted_registration_is_not_deleted_again_when_the_port_dies() {
     let port = node.untyped(|_: &mut Cx<'_>, _: Args| ());
     node.db_reg("ports", &port.id(), ()).unwrap().del();
     node.db_set("ports", port.id().as_str(), "by hand").unwrap();
-    port.kil(());
+    port.kill(());
     soon(async {
         while node.port_count() > 0 {
             tokio::task::yield_now().await;
@@ -103,7 +103,7 @@ async fn what_one_node_sets_the_others_see_until_it_stops() {
     let port = b.untyped(|_: &mut Cx<'_>, _: Args| ());
     a.db_reg("ports", &port.id(), ()).unwrap();
     has(&b, "ports", 1).await;
-    port.kil("gone");
+    port.kill("gone");
     has(&b, "ports", 0).await;
     a.stop().await;
     has(&b, "f", 1).await;

@@ -44,7 +44,7 @@ async fn workers_come_and_go_with_their_nodes() {
     assert_ne!(one, two);
     let mine = pool.pick(Pick::Key("customer 7")).unwrap().id();
     assert_eq!(pool.pick(Pick::Key("customer 7")).unwrap().id(), mine);
-    second.kil(());
+    second.kill(());
     soon(async {
         while pool.len() > 1 {
             tokio::task::yield_now().await;

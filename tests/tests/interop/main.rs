@@ -55,7 +55,7 @@ impl Counter {
 
     #[rcv]
     fn end(&self, cx: &mut aemp::Cx<'_>, #[rest] reason: aemp::Args) {
-        cx.kil(reason);
+        cx.kill(reason);
     }
 }
 

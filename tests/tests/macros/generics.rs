@@ -122,7 +122,7 @@ async fn parameters_that_no_message_mentions() {
     assert_eq!(counting.more().await.unwrap(), 3);
     assert_eq!(counting.more().await.unwrap(), 6);
     let holder: HolderRef<u16> = node.port(Holder(1));
-    holder.kil(());
+    holder.kill(());
 }
 
 #[tokio::test]

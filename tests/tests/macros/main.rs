@@ -22,7 +22,7 @@ fn node() -> Node {
 /// The reason that a port dies with; panics if it lives on.
 async fn death<M: Message>(port: &Handle<M>) -> Reason {
     let (tell, told) = tokio::sync::oneshot::channel();
-    let _monitor = port.mon(move |reason| {
+    let _monitor = port.monitor(move |reason| {
         let _ = tell.send(reason.clone());
     });
     tokio::time::timeout(Duration::from_secs(5), told)

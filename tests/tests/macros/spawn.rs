@@ -60,7 +60,7 @@ fn untyped(cx: &mut Cx<'_>, #[rest] rest: Args) {
     let expected = rest.len();
     cx.rcv("check", move |cx, args| {
         if args.len() == expected {
-            cx.kil("as expected");
+            cx.kill("as expected");
         }
     });
 }

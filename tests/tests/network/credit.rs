@@ -171,7 +171,7 @@ async fn the_death_of_the_port_ends_the_wait() {
     held.port.take(0);
     settle(&a, &b).await;
     assert!(!sent.is_finished());
-    held.port.kil(Reason::new(msg!["gone"]));
+    held.port.kill(Reason::new(msg!["gone"]));
     soon(sent).await.unwrap();
 }
 

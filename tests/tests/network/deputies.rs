@@ -71,7 +71,7 @@ impl Clerk {
         cx.after_snd(std::time::Duration::ZERO, &to, words.clone());
         let dead = cx.node().empty_port();
         cx.node().mon_snd(&dead.id(), &to, words).detach();
-        dead.kil(());
+        dead.kill(());
     }
 
     #[rcv]

@@ -34,7 +34,7 @@ async fn connected_nodes_are_freed_when_they_have_stopped() {
         let far: CounterRef = counter::on(&a, "b", 1);
         assert_eq!(soon(far.get()).await.unwrap(), 1);
         let (itself, other) = (a.clone(), b.clone());
-        far.mon(move |_| drop((itself, other))).detach();
+        far.monitor(move |_| drop((itself, other))).detach();
         let (itself, other) = (a.clone(), b.clone());
         let observer = a.mon_nodes(move |_, _, _| drop((itself.clone(), other.clone())));
         let pool = a.pool::<CounterRef>("family").unwrap();

@@ -1,12 +1,12 @@
 //! Monitors on ports of other nodes, in all forms.
 
-use aemp::{Args, Cx, NodeId, PortId, args, cal, msg, snd};
+use aemp::{Args, Cx, Handle, NodeId, PortId, UntypedMsg, args, cal, msg, snd};
 
 use serde_json::json;
 
 use crate::{
     common::{Inbox, PATIENCE, soon, until, watch},
-    nodes::{CounterRef, address, counter, listening, node_port, pair, start},
+    nodes::{CounterMsg, CounterRef, address, counter, listening, node_port, pair, start},
     proxy::Proxy,
     raw::Raw,
 };
@@ -78,6 +78,33 @@ async fn links_kill_with_the_same_reason() {
     assert_eq!(deaths.1.await.to_string(), "pulled down");
 }
 
+/// As in the reference, where what is killed may live anywhere.
+#[tokio::test]
+async fn links_kill_ports_of_other_nodes() {
+    let (a, b) = pair().await;
+    let (near, far, other) = (Inbox::new(&a), Inbox::new(&b), b.port(counter(0)));
+    let typed: CounterRef = a.handle(&other.id());
+    a.mon_kil(&near.id, &far.id).detach();
+    a.handle::<Handle<UntypedMsg>>(&near.id)
+        .link(&typed)
+        .detach();
+    let deaths = (watch(&b, &far.id), watch(&b, &other.id()));
+    a.kil(&near.id, msg!["pulled", "down"]);
+    assert_eq!(deaths.0.await.to_string(), "pulled down");
+    assert_eq!(deaths.1.await.to_string(), "pulled down");
+}
+
+/// The first answer of the other node says how much room there is.
+#[tokio::test]
+async fn a_message_is_sent_to_another_node_if_there_is_room() {
+    let (a, b) = pair().await;
+    let port = b.port(counter(0));
+    port.bound(2);
+    let far: CounterRef = a.handle(&port.id());
+    until(|| far.try_send(CounterMsg::Inc(5)).is_ok()).await;
+    assert_eq!(soon(far.get()).await.unwrap(), 5);
+}
+
 #[tokio::test]
 async fn a_normal_end_passes_no_link() {
     let (a, b) = pair().await;
@@ -96,11 +123,11 @@ async fn a_port_links_itself() {
     let (a, b) = pair().await;
     let far = Inbox::new(&b);
     let to = far.id.clone();
-    let near = a.untyped(move |cx: &mut Cx<'_>, _: Args| cx.mon_self_id(&to).detach());
+    let near = a.untyped(move |cx: &mut Cx<'_>, _: Args| cx.link_id(&to).detach());
     let death = watch(&b, &near.id());
     snd!(a, near, "link");
     // Behind that message, so that the link is set.
-    assert!(near.peval(|_| ()));
+    assert_eq!(near.peval(|_| 7).await.unwrap(), 7);
     until(|| near.queue_len() == Some(0)).await;
     a.kil(&far.id, "together");
     assert_eq!(death.await.to_string(), "together");
@@ -275,7 +302,7 @@ async fn those_of_a_lost_connection_are_forgotten() {
     until(|| a.node_is_up("raw") == Some(false)).await;
 
     let mut raw = Raw::login(&a, "raw").await;
-    port.kil("gone");
+    port.kill("gone");
     until(|| a.port_count() == 0).await;
     raw.send(json!(["", "mon1", name]).to_string()).await;
     let told = raw.packet().await;
@@ -308,7 +335,7 @@ async fn of_a_port_that_is_dying_there_hear_why() {
     let (begin, begun) = std::sync::mpsc::channel();
     let (let_end, may_end) = std::sync::mpsc::channel();
     let port = b.port(Slow(begin, may_end));
-    port.kil("gone");
+    port.kill("gone");
     tokio::task::spawn_blocking(move || begun.recv())
         .await
         .unwrap()

@@ -141,7 +141,7 @@ async fn a_dropped_reply_is_told_and_a_death_is_not_taken_for_one() {
     }
     let kept = tokio::spawn(far.keep().timeout(LONG));
     while soon(here.kept()).await.unwrap() == 0 {}
-    here.kil("with a reply that is kept");
+    here.kill("with a reply that is kept");
     let end = soon(kept).await.unwrap().unwrap_err();
     assert_eq!(
         end.reason().expect("it died").kind(),
@@ -247,7 +247,7 @@ async fn a_reason_that_cannot_be_sent_is_told_to_be_one() {
     ] {
         // Of a death here, and of one that is ordered from there.
         let dying = reason.clone();
-        let port = b.untyped(move |cx: &mut Cx<'_>, _: Args| cx.kil(dying.clone()));
+        let port = b.untyped(move |cx: &mut Cx<'_>, _: Args| cx.kill(dying.clone()));
         let death = watch(&a, &port.id());
         a.snd(&port.id(), msg!["die"]);
         let told = soon(death).await;

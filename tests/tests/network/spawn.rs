@@ -127,7 +127,7 @@ async fn the_init_function_knows_who_spawns() {
     let node = |name| {
         listening(name).init("Net::whence", |cx: &mut Cx<'_>, _: Args| {
             let origin = format!("{:?}", cx.origin());
-            cx.rcv_default(move |cx, _| cx.kil(origin.clone()));
+            cx.rcv_default(move |cx, _| cx.kill(origin.clone()));
         })
     };
     let b = start(node("b")).await;

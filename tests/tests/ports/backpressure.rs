@@ -160,7 +160,7 @@ fn a_death_tells_those_who_wait() {
             })
             .collect();
         tokio::task::yield_now().await;
-        port.kil("full");
+        port.kill("full");
         for sender in senders {
             let error = within(sender).await.unwrap().unwrap_err();
             assert!(matches!(error, SendError::Dead), "{error}");

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use aemp::{Cx, Psub};
+use aemp::{CallError, Cx, Psub};
 use tokio::sync::oneshot;
 
 use crate::{Journal, Recorder, RecorderRef, death, node, on_both, settle, watch, within};
@@ -25,12 +25,14 @@ fn peval_runs_in_order_in_the_ports_context() {
         let port = node.port(Recorder::new(&journal));
         let (notes, id) = (journal.clone(), port.id());
         port.add(1);
-        assert!(port.peval(move |cx: &mut Cx<'_>| {
+        let value = port.peval(move |cx: &mut Cx<'_>| {
             assert_eq!(cx.id(), id);
             let me: RecorderRef = cx.me().expect("itself");
             me.add(3);
             notes.note("peval");
-        }));
+            "a value"
+        });
+        assert_eq!(value.await.unwrap(), "a value");
         settle(&port).await;
         settle(&port).await;
         assert_eq!(journal.take(), ["1", "peval", "3"]);
@@ -41,18 +43,22 @@ fn peval_runs_in_order_in_the_ports_context() {
 async fn peval_that_fails_kills() {
     let node = node();
     let port = node.port(Recorder::default());
-    port.peval(|_: &mut Cx<'_>| Err::<(), _>("failed"));
-    assert_eq!(death(&port).await, "die failed");
-    let port = node.port(Recorder::default());
-    port.peval(|_: &mut Cx<'_>| -> () { panic!("panicked") });
+    let failed = port.peval(|_: &mut Cx<'_>| panic!("panicked"));
+    let next = port.peval(|_: &mut Cx<'_>| ());
     assert_eq!(death(&port).await, "die panicked");
+    for failed in [failed.await, next.await] {
+        let error = failed.unwrap_err();
+        assert_eq!(error.reason().unwrap().to_string(), "die panicked");
+    }
     let port = node.port(Recorder::default());
-    port.peval(|cx: &mut Cx<'_>| cx.kil("asked"));
+    let asked = port.peval(|cx: &mut Cx<'_>| cx.kill("asked"));
     assert_eq!(death(&port).await, "asked");
+    asked.await.expect("it ran to its end");
     let probe = Arc::new(());
     let held = Arc::clone(&probe);
-    port.peval(move |_: &mut Cx<'_>| drop(held));
+    let late = port.peval(move |_: &mut Cx<'_>| drop(held));
     assert_eq!(Arc::strong_count(&probe), 1, "the dead drop it at once");
+    assert!(matches!(late.await, Err(CallError::Died(_))));
 }
 
 #[test]
@@ -89,7 +95,7 @@ fn psub_that_fails_kills() {
                 1 => Err("one"),
                 2 => panic!("two"),
                 _ => {
-                    cx.kil("three");
+                    cx.kill("three");
                     Ok(())
                 }
             })
@@ -113,7 +119,7 @@ fn psub_is_dropped_with_the_port() {
         psub.call(1);
         settle(&port).await;
         assert_eq!(Arc::strong_count(&probe), 2);
-        port.kil(());
+        port.kill(());
         death(&port).await;
         assert_eq!(Arc::strong_count(&probe), 1);
         psub.call(2);
@@ -190,7 +196,7 @@ fn futures_are_dropped_with_the_port() {
             });
         });
         within(is_started).await.unwrap();
-        port.kil(());
+        port.kill(());
         assert!(within(dropped).await.is_err(), "dropped, not sent");
     });
 }
@@ -205,7 +211,7 @@ async fn futures_kill_their_own_port_in_order() {
         let me: RecorderRef = cx.me().expect("itself");
         cx.spawn(async move {
             me.add(1);
-            me.kil("by its future");
+            me.kill("by its future");
             me.add(2);
         });
     });

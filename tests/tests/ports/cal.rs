@@ -76,7 +76,7 @@ fn a_death_ends_it() {
         let port = node.port(Recorder::default());
         let mut kept = cal!(node, port, "keep");
         assert!(poll_once(&mut kept).await.is_pending());
-        port.kil("meanwhile");
+        port.kill("meanwhile");
         assert_eq!(reason(within(kept).await), "meanwhile");
         let port = node.port(Recorder::default());
         let answer = within(cal!(node, port, "unknown", 1)).await;
@@ -98,7 +98,7 @@ async fn it_times_out() {
     let call = cal!(node, port, "count").timeout(Duration::from_secs(1));
     assert_eq!(call.await.unwrap(), msg![0]);
     // A time limit is for those who do not answer, not for the dead.
-    port.kil(());
+    port.kill(());
     death(&port).await;
     let begun = tokio::time::Instant::now();
     let call = cal!(node, port, "count").timeout(Duration::from_secs(1));
@@ -133,7 +133,7 @@ async fn the_first_answer_counts() {
         snd!(cx, reply, "first");
         snd!(cx, reply, "second");
         cx.node().kil(&reply, "third");
-        cx.kil("fourth");
+        cx.kill("fourth");
     });
     let answer = within(node.cal(&eager.id(), msg!["x"])).await;
     assert_eq!(answer.unwrap(), msg!["first"]);

@@ -73,7 +73,7 @@ fn of_the_dead_fail() {
     on_both(|| async {
         let node = node();
         let port = node.port(Recorder::default());
-        port.kil("before");
+        port.kill("before");
         death(&port).await;
         let error = within(port.count()).await.unwrap_err();
         let text = format!("no_such_port cannot monitor nonexistent port {}", port.id());
@@ -102,7 +102,7 @@ fn end_when_the_port_dies() {
         let mut kept = port.keep();
         assert!(poll_once(&mut kept).await.is_pending());
         settle(&port).await;
-        port.kil("meanwhile");
+        port.kill("meanwhile");
         let queued = port.count();
         assert_eq!(died(within(kept).await.unwrap_err()), "meanwhile");
         // Sent when it is awaited: the port is dying then, or dead.
@@ -111,7 +111,7 @@ fn end_when_the_port_dies() {
         let port = node.port(Recorder::default());
         let blocker = port.clone();
         port.peval(move |cx: &mut Cx<'_>| {
-            cx.kil("with a call in the queue");
+            cx.kill("with a call in the queue");
             blocker.add(1);
         });
         let error = within(port.count()).await.unwrap_err();
@@ -155,7 +155,7 @@ async fn time_out() {
     assert_eq!(node.port_count(), 1);
     let mut kept = port.keep().timeout(Duration::from_secs(3));
     assert!(poll_once(&mut kept).await.is_pending());
-    port.kil("before the time is over");
+    port.kill("before the time is over");
     let error = kept.await.unwrap_err();
     assert_eq!(
         error.reason().expect("it died").to_string(),
@@ -230,7 +230,7 @@ async fn of_untyped_ports_time_out() {
     assert!(matches!(call.await, Err(CallError::Timeout)));
     assert_eq!(node.port_count(), 1);
     let told = watch(&port);
-    port.kil(());
+    port.kill(());
     within(told).await.unwrap();
     assert_eq!(node.port_count(), 0);
 }
@@ -312,7 +312,7 @@ fn that_are_dropped_do_not_cancel_the_handler() {
         tokio::task::yield_now().await;
         let state = dropped.try_recv().unwrap_err();
         assert_eq!(state, oneshot::error::TryRecvError::Empty, "it still waits");
-        port.kil(());
+        port.kill(());
         assert!(within(dropped).await.is_err());
     });
 }
@@ -351,7 +351,7 @@ fn end_when_the_port_dies_whoever_has_the_reply() {
         })
         .await;
         let replies = replies.into_inner();
-        port.kil("gone");
+        port.kill("gone");
         for call in [call, late] {
             let error = within(call).await.unwrap_err();
             assert_eq!(error.reason().expect("it died").to_string(), "gone");

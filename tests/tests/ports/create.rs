@@ -142,7 +142,7 @@ async fn handlers_cannot_be_set_everywhere() {
     assert!(matches!(error, RcvError::Remote(_)));
 
     let (port, id) = empty(&node);
-    port.kil(());
+    port.kill(());
     death(&port).await;
     let error = node.rcv_default(&id, nothing).unwrap_err();
     assert_eq!(error.to_string(), format!("{id}: no such port"));
@@ -220,14 +220,14 @@ async fn ports_live_without_handles_and_ids_are_never_reused() {
     let handle: RecorderRef = node.handle(&first);
     settle(&handle).await;
     assert_eq!(journal.take(), ["1"]);
-    handle.kil(());
+    handle.kill(());
     death(&handle).await;
     let mut seen = vec![first];
     for _ in 0..100 {
         let port = node.port(Recorder::new(&journal));
         assert!(!seen.contains(&port.id()), "an ID has come back");
         seen.push(port.id());
-        port.kil(());
+        port.kill(());
         death(&port).await;
     }
     snd!(node, seen[0], "add", 2);

@@ -58,7 +58,7 @@ impl Dying {
 
     /// Kills it, and waits until its state is being dropped.
     fn begin(&self, reason: &str) {
-        self.port.kil(reason);
+        self.port.kill(reason);
         self.begun.recv().expect("it is being dropped");
     }
 
@@ -76,7 +76,7 @@ fn a_monitor_that_is_dropped_meanwhile_does_not_fire() {
         let probe = Arc::new(());
         let guard = |n: i64| {
             let (notes, held) = (journal.clone(), Arc::clone(&probe));
-            dying.port.mon(move |_| {
+            dying.port.monitor(move |_| {
                 let _ = &held;
                 notes.note(n);
             })
@@ -130,15 +130,15 @@ fn a_callback_takes_the_next_monitor_back() {
         let journal = Journal::default();
         let kept: Arc<Mutex<Option<Monitor>>> = Arc::default();
         let (notes, to_drop) = (journal.clone(), Arc::clone(&kept));
-        port.mon(move |_| {
+        port.monitor(move |_| {
             notes.note("first");
             to_drop.lock().unwrap().take();
         })
         .detach();
         let notes = journal.clone();
-        *kept.lock().unwrap() = Some(port.mon(move |_| notes.note("second")));
+        *kept.lock().unwrap() = Some(port.monitor(move |_| notes.note("second")));
         let last = watch(&port);
-        port.kil(());
+        port.kill(());
         within(last).await.unwrap();
         assert_eq!(journal.take(), ["first"]);
     });
@@ -157,7 +157,7 @@ fn callbacks_that_monitor_again_come_to_an_end() {
                 again(&next, &notes, done);
             }
         };
-        port.mon(callback).detach();
+        port.monitor(callback).detach();
     }
     on_both(|| async {
         let node = node();
@@ -165,7 +165,7 @@ fn callbacks_that_monitor_again_come_to_an_end() {
         let journal = Journal::default();
         let (done, is_done) = oneshot::channel();
         again(&port, &journal, done);
-        port.kil("gone");
+        port.kill("gone");
         within(is_done).await.unwrap();
         assert_eq!(journal.take(), ["gone", "no_such_port"]);
 
@@ -176,7 +176,7 @@ fn callbacks_that_monitor_again_come_to_an_end() {
             again(&port, &journal, done);
             all_done.push(is_done);
         }
-        port.kil("gone");
+        port.kill("gone");
         for is_done in all_done {
             within(is_done).await.unwrap();
         }
@@ -198,16 +198,16 @@ fn a_slow_callback_holds_up_its_port_alone() {
         );
         let (begin, begun) = channel();
         let (let_end, may_end) = channel::<()>();
-        port.mon(move |_| {
+        port.monitor(move |_| {
             begin.send(()).unwrap();
             let _ = may_end.recv();
         })
         .detach();
         let journal = Journal::default();
         let notes = journal.clone();
-        let guard = port.mon(move |_| notes.note("fired"));
+        let guard = port.monitor(move |_| notes.note("fired"));
         let last = watch(&port);
-        port.kil("gone");
+        port.kill("gone");
         begun.recv().unwrap();
         for _ in 0..100 {
             within(other.count()).await.unwrap();
@@ -234,7 +234,7 @@ fn monitors_that_are_set_around_a_death_fire_once() {
                 move || {
                     for n in 0..50 {
                         let notes = journal.clone();
-                        port.mon(move |reason| notes.note(format!("{n} {}", reason.kind())))
+                        port.monitor(move |reason| notes.note(format!("{n} {}", reason.kind())))
                             .detach();
                     }
                 }
@@ -242,7 +242,7 @@ fn monitors_that_are_set_around_a_death_fire_once() {
             if round % 2 == 0 {
                 thread::yield_now();
             }
-            port.kil("gone");
+            port.kill("gone");
             setter.join().unwrap();
             // The last may be about to fire.
             until(|| journal.0.lock().unwrap().len() >= 50).await;
@@ -262,7 +262,7 @@ async fn many_monitors_go_one_by_one() {
     const MANY: usize = 100_000;
     let node = node();
     let port = node.port(Recorder::default());
-    let mut guards: Vec<Option<Monitor>> = (0..MANY).map(|_| Some(port.mon(|_| ()))).collect();
+    let mut guards: Vec<Option<Monitor>> = (0..MANY).map(|_| Some(port.monitor(|_| ()))).collect();
     // A stride that is prime to their number comes by all of them.
     for n in 0..MANY {
         drop(guards[n * 48_271 % MANY].take());
@@ -271,9 +271,9 @@ async fn many_monitors_go_one_by_one() {
     let journal = Journal::default();
     for _ in 0..MANY {
         let notes = journal.clone();
-        port.mon(move |_| notes.note("")).detach();
+        port.monitor(move |_| notes.note("")).detach();
     }
-    port.kil(());
+    port.kill(());
     death(&port).await;
     assert_eq!(journal.take().len(), MANY);
 }

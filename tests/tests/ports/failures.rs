@@ -134,7 +134,7 @@ impl Bomb {
 async fn goes_on(node: &Node) {
     let port = node.port(Recorder::default());
     assert_eq!(within(port.count()).await.unwrap(), 0);
-    port.kil(());
+    port.kill(());
     death(&port).await;
     assert_eq!(node.port_count(), 0);
 }
@@ -152,7 +152,7 @@ fn panics_in_drops_are_nobodys_business() {
             for bomb in bombs {
                 handle.hold(Local(bomb));
             }
-            cx.kil("with a bang");
+            cx.kill("with a bang");
         });
         assert_eq!(within(told).await.unwrap().to_string(), "with a bang");
         assert_eq!(journal.take().len(), 4);
@@ -167,15 +167,15 @@ fn panics_in_guards_and_timers_are_nobodys_business() {
         let journal = Journal::default();
         let port = node.port(Recorder::default());
         let told = watch(&port);
-        port.mon_guard(Bomb(journal.clone()));
-        port.mon_guard(Bomb(journal.clone()));
+        port.monitor_guard(Bomb(journal.clone())).detach();
+        port.monitor_guard(Bomb(journal.clone())).detach();
         let bombs = [Bomb(journal.clone()), Bomb(journal.clone())];
         port.peval(move |cx: &mut Cx<'_>| {
             for bomb in bombs {
                 cx.after(std::time::Duration::from_secs(3600), move |_| drop(bomb));
             }
         });
-        port.kil("guarded");
+        port.kill("guarded");
         assert_eq!(within(told).await.unwrap().to_string(), "guarded");
         assert_eq!(journal.take().len(), 4);
         goes_on(&node).await;
@@ -188,10 +188,10 @@ fn a_panicking_monitor_does_not_keep_others_from_firing() {
         let node = node();
         let port = node.port(Recorder::default());
         let first = watch(&port);
-        port.mon(|_| panic!("in a monitor")).detach();
-        port.mon(|_| panic_any(())).detach();
+        port.monitor(|_| panic!("in a monitor")).detach();
+        port.monitor(|_| panic_any(())).detach();
         let last = watch(&port);
-        port.kil("watched");
+        port.kill("watched");
         assert_eq!(within(first).await.unwrap().to_string(), "watched");
         assert_eq!(within(last).await.unwrap().to_string(), "watched");
         goes_on(&node).await;

@@ -23,7 +23,7 @@ fn a_reason_is_any_list_of_values() {
             let typed = node.port(Recorder::default());
             let untyped = node.untyped(|_: &mut Cx<'_>, _: Args| ());
             let told = (watch(&typed), watch(&untyped));
-            typed.kil(reason.clone());
+            typed.kill(reason.clone());
             node.kil(&untyped.id(), reason.clone());
             assert_eq!(within(told.0).await.unwrap().into_values(), reason);
             assert_eq!(within(told.1).await.unwrap().into_values(), reason);
@@ -43,7 +43,7 @@ async fn reasons_are_made_of_texts_and_of_nothing() {
     ] {
         let port = node.port(Recorder::default());
         let told = watch(&port);
-        port.kil(reason);
+        port.kill(reason);
         let reason = within(told).await.unwrap();
         assert_eq!(reason.is_normal(), expected.is_empty());
         assert_eq!(reason.into_values(), expected);
@@ -60,10 +60,10 @@ fn in_order_with_its_senders_messages() {
             let told = watch(&port);
             port.add(1);
             snd!(node, port, "add", 2);
-            port.kil("stop");
+            port.kill("stop");
             port.add(3);
             snd!(node, port, "add", 4);
-            port.kil("later");
+            port.kill("later");
             assert_eq!(within(told).await.unwrap().to_string(), "stop");
             assert_eq!(journal.take(), ["1", "2"]);
         }
@@ -105,11 +105,11 @@ async fn the_dead_are_killed_in_vain() {
     let journal = Journal::default();
     let port = node.port(Recorder::default());
     let notes = journal.clone();
-    port.mon(move |reason| notes.note(reason)).detach();
-    port.kil("first");
-    port.kil("second");
+    port.monitor(move |reason| notes.note(reason)).detach();
+    port.kill("first");
+    port.kill("second");
     settle(&port).await;
-    port.kil("third");
+    port.kill("third");
     node.kil(&port.id(), "fourth");
     settle(&port).await;
     assert_eq!(journal.take(), ["first"]);
@@ -136,7 +136,7 @@ fn what_a_port_has_is_dropped_with_it() {
         let handle = port.clone();
         port.hold(Local(Arc::clone(&probe)));
         settle(&port).await;
-        port.kil("first");
+        port.kill("first");
         // Both come behind the kill: one is dropped with the queue, or both by the dead port.
         port.hold(Local(Arc::clone(&probe)));
         death(&port).await;
@@ -154,12 +154,12 @@ async fn monitors_see_the_port_gone() {
     let port = node.port(Recorder::probed(&probe));
     let (tell, told) = tokio::sync::oneshot::channel();
     let (here, held) = (node.clone(), Arc::downgrade(&probe));
-    port.mon(move |_| {
+    port.monitor(move |_| {
         let _ = tell.send((here.port_count(), held.strong_count()));
     })
     .detach();
     drop(probe);
-    port.kil(());
+    port.kill(());
     assert_eq!(within(told).await.unwrap(), (0, 0));
 }
 

@@ -11,6 +11,7 @@ mod create;
 mod dying;
 mod executor;
 mod failures;
+mod handles;
 mod kill;
 mod model;
 mod monitors;
@@ -161,7 +162,7 @@ async fn within<F: Future>(future: F) -> F::Output {
 fn watch<M: Message>(port: &Handle<M>) -> oneshot::Receiver<Reason> {
     let (tell, told) = oneshot::channel();
     let callback = move |reason: &Reason| drop(tell.send(reason.clone()));
-    port.mon(callback).detach();
+    port.monitor(callback).detach();
     told
 }
 

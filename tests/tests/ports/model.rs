@@ -149,7 +149,7 @@ impl World {
     fn watch(&mut self, port: usize, detached: bool) {
         let fired = Arc::new(AtomicUsize::new(0));
         let (count, probe) = (Arc::clone(&fired), Arc::clone(&self.probe));
-        let guard = self.handle(port).mon(move |_| {
+        let guard = self.handle(port).monitor(move |_| {
             count.fetch_add(1, Ordering::SeqCst);
             drop(probe);
         });
@@ -185,7 +185,7 @@ impl World {
             Op::Know(a, b) => drop(self.handle(a % count).know(self.handle(b % count))),
             Op::Link(a, b) => {
                 self.handle(a % count)
-                    .mon_kil(&self.handle(b % count))
+                    .link(&self.handle(b % count))
                     .detach();
                 self.ports[b % count].uncertain = true;
             }
@@ -194,7 +194,7 @@ impl World {
             Op::Monitor(n) => self.watch(n % count, false),
             Op::MonitorDetached(n) => self.watch(n % count, true),
             Op::Kill(n) => {
-                self.handle(n % count).kil("killed");
+                self.handle(n % count).kill("killed");
                 self.kills(n % count);
             }
             Op::KillNormally(n) => {
@@ -204,7 +204,7 @@ impl World {
             Op::KillItself(n) => {
                 self.ports[n % count].uncertain = true;
                 self.handle(n % count)
-                    .peval(|cx: &mut Cx<'_>| cx.kil("itself"));
+                    .peval(|cx: &mut Cx<'_>| cx.kill("itself"));
             }
             Op::Note(n) | Op::NoteSlowly(n) | Op::NoteUntyped(n) | Op::Hold(n) => {
                 self.send(op, n % count);
@@ -247,7 +247,7 @@ impl World {
     fn bind(&mut self, op: &Op, port: usize) {
         let (handle, probe) = (self.handle(port), Arc::clone(&self.probe));
         match op {
-            Op::Guard(_) => handle.mon_guard(probe),
+            Op::Guard(_) => handle.monitor_guard(probe).detach(),
             Op::Timer(_) => drop(handle.peval(move |cx: &mut Cx<'_>| {
                 cx.after(Duration::from_secs(3600), move |_| drop(probe));
             })),
@@ -285,7 +285,7 @@ impl World {
     /// Kills everything, and checks what has come of it all.
     async fn end(mut self) {
         for port in 0..self.ports.len() {
-            self.handle(port).kil("the end");
+            self.handle(port).kill("the end");
             self.kills(port);
         }
         until(|| self.node.port_count() == 0).await;

@@ -18,12 +18,12 @@ struct Watcher {
 impl Watcher {
     #[rcv]
     fn link(&mut self, cx: &mut Cx<'_>, port: RecorderRef) {
-        self.kept.push(cx.mon_self(&port));
+        self.kept.push(cx.link(&port));
     }
 
     #[rcv]
     fn link_id(&mut self, cx: &mut Cx<'_>, port: PortId) {
-        self.kept.push(cx.mon_self_id(&port));
+        self.kept.push(cx.link_id(&port));
     }
 
     #[rcv]
@@ -51,27 +51,27 @@ fn of_all_four_forms_fire_once() {
         let ends: Vec<_> = linked.iter().map(|watcher| watch(watcher)).collect();
 
         let (notes, more) = (journal.clone(), journal.clone());
-        port.mon(move |reason| notes.note(format!("handle: {reason}")))
+        port.monitor(move |reason| notes.note(format!("handle: {reason}")))
             .detach();
         node.mon(&id, move |reason| more.note(format!("id: {reason}")))
             .detach();
-        port.mon_snd(&listener.id(), msg!["died", 1]).detach();
+        port.monitor_send(&listener.id(), msg!["died", 1]).detach();
         node.mon_snd(&id, &listener.id(), msg!["died", 2]).detach();
-        port.mon_kil(&linked[0]).detach();
+        port.link(&linked[0]).detach();
         node.mon_kil(&id, &linked[1].id()).detach();
         linked[2].link(port.clone());
         linked[3].link_id(id.clone());
         settle(&linked[2]).await;
         settle(&linked[3]).await;
 
-        port.kil(args!["reason", 5]);
+        port.kill(args!["reason", 5]);
         for end in ends {
             assert_eq!(within(end).await.unwrap().to_string(), "reason 5");
         }
         let died = |n: &str| ["died", n, "reason", "5"].map(String::from).to_vec();
         assert_eq!(within(heard.recv()).await, Some(died("1")));
         assert_eq!(within(heard.recv()).await, Some(died("2")));
-        port.kil("again");
+        port.kill("again");
         settle(&listener).await;
         assert!(heard.try_recv().is_err(), "fired twice");
         assert_eq!(journal.take(), ["handle: reason 5", "id: reason 5"]);
@@ -85,7 +85,7 @@ fn links_do_not_pass_a_normal_end_on() {
         let node = node();
         let port = node.port(Recorder::default());
         let linked = [(); 4].map(|()| node.port(Watcher { kept: Vec::new() }));
-        port.mon_kil(&linked[0]).detach();
+        port.link(&linked[0]).detach();
         node.mon_kil(&port.id(), &linked[1].id()).detach();
         linked[2].link(port.clone());
         linked[3].link_id(port.id());
@@ -93,8 +93,8 @@ fn links_do_not_pass_a_normal_end_on() {
             settle(watcher).await;
         }
         let (listener, mut heard) = listener(&node);
-        port.mon_snd(&listener.id(), msg!["died"]).detach();
-        let reason = death_by(&port, || port.kil(())).await;
+        port.monitor_send(&listener.id(), msg!["died"]).detach();
+        let reason = death_by(&port, || port.kill(())).await;
         assert_eq!(reason, "");
         assert_eq!(within(heard.recv()).await, Some(vec!["died".into()]));
         for watcher in &linked {
@@ -111,7 +111,7 @@ fn of_nobody_fire_at_once() {
         let node = node();
         let dead = node.port(Recorder::default());
         let id = dead.id();
-        dead.kil("long ago");
+        dead.kill("long ago");
         death(&dead).await;
         let expected = format!("no_such_port cannot monitor nonexistent port {id}");
         assert_eq!(death(&dead).await, expected);
@@ -128,7 +128,7 @@ fn of_nobody_fire_at_once() {
         let message = ["died", "no_such_port", text, id.as_str()];
         assert_eq!(within(heard.recv()).await.unwrap(), message);
         let linked = [(); 3].map(|()| node.port(Watcher { kept: Vec::new() }));
-        dead.mon_kil(&linked[0]).detach();
+        dead.link(&linked[0]).detach();
         linked[1].link(dead.clone());
         linked[2].link_id(id);
         settle(&linked[0]).await;
@@ -148,9 +148,9 @@ fn are_cancelled_with_their_guards() {
         let probe = Arc::new(());
         let held = Arc::clone(&probe);
         let guards = [
-            port.mon(move |_| panic!("fired, with {held:?}")),
-            port.mon_snd(&listener.id(), msg!["fired"]),
-            port.mon_kil(&linked[0]),
+            port.monitor(move |_| panic!("fired, with {held:?}")),
+            port.monitor_send(&listener.id(), msg!["fired"]),
+            port.link(&linked[0]),
         ];
         linked[1].link(port.clone());
         linked[1].unlink();
@@ -158,7 +158,7 @@ fn are_cancelled_with_their_guards() {
         drop(guards);
         assert_eq!(Arc::strong_count(&probe), 1, "the callback is dropped");
         let last = watch(&port);
-        port.kil("unheard");
+        port.kill("unheard");
         within(last).await.unwrap();
         settle(&listener).await;
         assert!(heard.try_recv().is_err());
@@ -173,11 +173,11 @@ async fn guards_outlive_what_they_guard() {
     let port = node.port(Recorder::default());
     let journal = Journal::default();
     let notes = journal.clone();
-    let guard = port.mon(move |reason| notes.note(reason));
-    port.kil("fired");
+    let guard = port.monitor(move |reason| notes.note(reason));
+    port.kill("fired");
     settle(&port).await;
     drop(guard);
-    let guard = port.mon(|_| ());
+    let guard = port.monitor(|_| ());
     drop(guard);
     assert_eq!(journal.take(), ["fired"]);
 }
@@ -190,12 +190,12 @@ async fn one_of_many_is_cancelled_alone() {
     let mut guards: Vec<Monitor> = (0..6)
         .map(|n| {
             let notes = journal.clone();
-            port.mon(move |_| notes.note(n))
+            port.monitor(move |_| notes.note(n))
         })
         .collect();
     drop(guards.remove(2));
     drop(guards.remove(3));
-    port.kil(());
+    port.kill(());
     death(&port).await;
     assert_eq!(journal.take(), ["0", "1", "3", "5"]);
 }
@@ -206,18 +206,19 @@ fn guarded_values_are_dropped_with_the_port() {
         let node = node();
         let probe = Arc::new(());
         let port = node.port(Recorder::default());
-        port.mon_guard((Arc::clone(&probe), "and more"));
+        port.monitor_guard((Arc::clone(&probe), "and more"))
+            .detach();
         let inside = Arc::clone(&probe);
-        port.peval(move |cx: &mut Cx<'_>| cx.mon_guard(inside));
+        port.peval(move |cx: &mut Cx<'_>| cx.monitor_guard(inside).detach());
         settle(&port).await;
         assert_eq!(Arc::strong_count(&probe), 3);
-        port.kil(());
+        port.kill(());
         death(&port).await;
         assert_eq!(Arc::strong_count(&probe), 1);
-        port.mon_guard(Arc::clone(&probe));
+        port.monitor_guard(Arc::clone(&probe)).detach();
         assert_eq!(Arc::strong_count(&probe), 1, "the dead guard nothing");
         let far: RecorderRef = node.handle(&PortId::parse("elsewhere#port").unwrap());
-        far.mon_guard(Arc::clone(&probe));
+        far.monitor_guard(Arc::clone(&probe)).detach();
         assert_eq!(Arc::strong_count(&probe), 1, "nor do others' ports");
     });
 }
@@ -228,11 +229,11 @@ fn chains_of_links_fall_together() {
         let node = node();
         let ports: Vec<RecorderRef> = (0..500).map(|_| node.port(Recorder::default())).collect();
         for pair in ports.windows(2) {
-            pair[0].mon_kil(&pair[1]).detach();
+            pair[0].link(&pair[1]).detach();
         }
-        ports[499].mon_kil(&ports[0]).detach();
+        ports[499].link(&ports[0]).detach();
         let last = watch(&ports[499]);
-        ports[0].kil("domino");
+        ports[0].kill("domino");
         assert_eq!(within(last).await.unwrap().to_string(), "domino");
         assert_eq!(node.port_count(), 0);
     });

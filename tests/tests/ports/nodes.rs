@@ -34,7 +34,7 @@ impl Bridge {
 
     #[rcv]
     fn link(&self, cx: &mut Cx<'_>) {
-        cx.mon_self(&self.other).detach();
+        cx.link(&self.other).detach();
     }
 }
 
@@ -56,7 +56,7 @@ fn handles_reach_other_nodes_of_the_process() {
         bridge.link();
         settle(&bridge).await;
         let told = watch(&bridge);
-        other.kil("over there");
+        other.kill("over there");
         assert_eq!(within(told).await.unwrap().to_string(), "over there");
         assert_eq!((here.port_count(), there.port_count()), (0, 0));
     });
@@ -102,7 +102,7 @@ fn any_thread_sends() {
                 let made = here.port(Recorder::default());
                 made.add(3);
                 let _ = tell.send(made);
-                handle.kil("from a thread");
+                handle.kill("from a thread");
             });
             let made = within(told).await.unwrap();
             assert_eq!(within(made.count()).await.unwrap(), 1);
@@ -231,7 +231,7 @@ fn a_port_that_another_node_spawned_keeps_its_name_in_death() {
         assert_eq!(within(far.count()).await.unwrap(), 1);
         assert_eq!(within(near.count()).await.unwrap(), 1);
         let told = (watch(&near), watch(&far));
-        far.kil("from afar");
+        far.kill("from afar");
         assert_eq!(within(told.0).await.unwrap().to_string(), "from afar");
         assert_eq!(within(told.1).await.unwrap().to_string(), "from afar");
         assert_eq!(near.id(), id, "a dead port is who it was");

@@ -1,6 +1,6 @@
 //! Messages between one pair stay in order, and those to nobody vanish.
 
-use aemp::{Args, Cx, Handle, PortId, UntypedMsg, Value, msg, port, snd};
+use aemp::{Args, CallError, Cx, Handle, PortId, UntypedMsg, Value, msg, port, snd};
 use proptest::prelude::*;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -171,7 +171,7 @@ fn a_port_that_sends_to_itself_comes_to_rest() {
             assert_eq!(within(other.count()).await.unwrap(), 0);
             crate::until(|| port.queue_len() == Some(0)).await;
             settle(&port).await;
-            port.kil("at rest");
+            port.kill("at rest");
             assert_eq!(within(told).await.unwrap().to_string(), "at rest");
         }
     });
@@ -189,7 +189,7 @@ fn one_busy_port_does_not_keep_others_from_running() {
         let other = node.port(Recorder::default());
         other.add(1);
         assert_eq!(within(other.count()).await.unwrap(), 1);
-        let reason = death_by(&forever, || forever.kil("enough")).await;
+        let reason = death_by(&forever, || forever.kill("enough")).await;
         assert_eq!(reason, "enough");
     });
 }
@@ -199,7 +199,7 @@ fn messages_to_the_dead_and_the_unknown_vanish() {
     on_both(|| async {
         let node = node();
         let dead = node.port(Recorder::default());
-        let reason = death_by(&dead, || dead.kil("gone")).await;
+        let reason = death_by(&dead, || dead.kill("gone")).await;
         assert_eq!(reason, "gone");
         dead.add(1).check().expect("a send is never loud");
         snd!(node, dead, "add", 2).check().unwrap();
@@ -208,7 +208,8 @@ fn messages_to_the_dead_and_the_unknown_vanish() {
         node.kil(&unknown, "whoever");
         node.kil(&dead.id(), "again");
         let far: Handle<UntypedMsg> = node.handle(&unknown);
-        assert!(!far.peval(|cx: &mut Cx<'_>| cx.kil("nobody runs this")));
+        let refused = far.peval(|cx: &mut Cx<'_>| cx.kill("nobody runs this"));
+        assert!(matches!(refused.await, Err(CallError::Died(_))));
         assert!(far.queue_len().is_none());
         assert!(dead.queue_len().is_none());
         let live = node.port(Recorder::default());
@@ -221,7 +222,7 @@ fn messages_to_the_dead_and_the_unknown_vanish() {
 async fn within_a_node_nothing_is_written_down() {
     let node = node();
     // No wire format has a form for it.
-    let port = node.untyped(|cx: &mut Cx<'_>, message: Args| cx.kil(message[1..].to_vec()));
+    let port = node.untyped(|cx: &mut Cx<'_>, message: Args| cx.kill(message[1..].to_vec()));
     let told = crate::watch(&port);
     let sent = node.snd(&port.id(), msg!["tag", Value::from(f64::NAN)]);
     sent.check().expect("nothing is encoded");

@@ -22,8 +22,8 @@ impl Quitter {
 
     #[rcv]
     fn by_context(&self, cx: &mut Cx<'_>) {
-        cx.kil("first");
-        cx.kil("second");
+        cx.kill("first");
+        cx.kill("second");
         self.journal.note("still running");
     }
 
@@ -31,8 +31,8 @@ impl Quitter {
     fn by_handle(&self, cx: &mut Cx<'_>) {
         let me: QuitterRef = cx.me().expect("itself");
         me.note("posted to itself".into());
-        me.kil("first");
-        me.kil("second");
+        me.kill("first");
+        me.kill("second");
         self.journal.note("still running");
     }
 
@@ -44,15 +44,15 @@ impl Quitter {
 
     #[rcv]
     fn by_link(&self, cx: &mut Cx<'_>, nobody: PortId) {
-        cx.mon_self_id(&nobody).detach();
+        cx.link_id(&nobody).detach();
         self.journal.note("still running");
     }
 
     #[rcv]
     async fn by_context_waiting(&mut self, cx: &mut Cx<'_>) {
-        cx.kil("first");
+        cx.kill("first");
         tokio::task::yield_now().await;
-        cx.kil("second");
+        cx.kill("second");
         self.journal.note("still running");
     }
 
@@ -60,7 +60,7 @@ impl Quitter {
     async fn by_handle_waiting(&mut self, cx: &mut Cx<'_>) {
         tokio::task::yield_now().await;
         let me: QuitterRef = cx.me().expect("itself");
-        me.kil("first");
+        me.kill("first");
         tokio::task::yield_now().await;
         self.journal.note("still running");
     }
@@ -70,7 +70,7 @@ impl Quitter {
     async fn by_handle_calling(&mut self, cx: &mut Cx<'_>) {
         tokio::task::yield_now().await;
         let me: QuitterRef = cx.me().expect("itself");
-        me.kil("first");
+        me.kill("first");
         if let Some(other) = &self.other {
             let count = other.count().await;
             self.journal
@@ -144,8 +144,8 @@ async fn closures_end_themselves() {
             notes.note(message[1].text().unwrap_or_default());
             let me: Handle<UntypedMsg> = cx.me().expect("itself");
             match way {
-                "context" => cx.kil(way),
-                _ => me.kil(way),
+                "context" => cx.kill(way),
+                _ => me.kill(way),
             }
         });
         let told = watch(&port);
@@ -168,7 +168,7 @@ impl Late {
 impl Drop for Late {
     fn drop(&mut self) {
         if let Some(me) = self.0.get() {
-            me.kil("late");
+            me.kill("late");
         }
     }
 }
@@ -193,7 +193,7 @@ fn a_kill_in_the_drop_of_a_state_hits_nobody() {
         let port = node.port(Late(Arc::clone(&me)));
         me.set(port.clone()).expect("set once");
         let told = watch(&port);
-        port.kil("in time");
+        port.kill("in time");
         others_live(&others).await;
         assert_eq!(within(told).await.unwrap().to_string(), "in time");
         assert_eq!(node.port_count(), 8);
@@ -207,9 +207,9 @@ fn a_kill_in_a_monitor_of_the_port_itself_hits_nobody() {
         let others: Vec<RecorderRef> = (0..8).map(|_| node.port(Recorder::default())).collect();
         let port = node.port(Recorder::default());
         let again = port.clone();
-        port.mon(move |_| again.kil("again")).detach();
+        port.monitor(move |_| again.kill("again")).detach();
         let told = watch(&port);
-        port.kil("once");
+        port.kill("once");
         others_live(&others).await;
         assert_eq!(within(told).await.unwrap().to_string(), "once");
         assert_eq!(node.port_count(), 8);
@@ -223,7 +223,7 @@ fn a_failing_handler_that_has_killed_itself_hits_nobody_else() {
         let others: Vec<RecorderRef> = (0..8).map(|_| node.port(Recorder::default())).collect();
         let port = node.untyped(|cx: &mut Cx<'_>, _: Args| -> () {
             let me: Handle<UntypedMsg> = cx.me().expect("itself");
-            me.kil("by itself");
+            me.kill("by itself");
             panic!("and by a panic");
         });
         let told = watch(&port);

@@ -37,7 +37,7 @@ async fn slow(n: i64) -> Tally {
 #[spawnable(name = "Ports::hang")]
 async fn hang(cx: &mut Cx<'_>, loud: bool) -> Tally {
     let _bomb = Bomb(loud);
-    cx.mon_guard(());
+    cx.monitor_guard(()).detach();
     pending().await
 }
 
@@ -56,15 +56,15 @@ async fn explode_later() -> Tally {
 #[spawnable(name = "Ports::stillborn")]
 fn stillborn(cx: &mut Cx<'_>, by_handle: bool) -> Tally {
     match cx.me::<TallyRef>() {
-        Some(me) if by_handle => me.kil("stillborn"),
-        _ => cx.kil("stillborn"),
+        Some(me) if by_handle => me.kill("stillborn"),
+        _ => cx.kill("stillborn"),
     }
     Tally { n: 0 }
 }
 
 #[spawnable(name = "Ports::closures")]
 fn closures(cx: &mut Cx<'_>, n: i64) {
-    cx.rcv("end", move |cx, _| cx.kil(format!("end {n}")));
+    cx.rcv("end", move |cx, _| cx.kill(format!("end {n}")));
 }
 
 struct Bomb(bool);
@@ -130,7 +130,7 @@ fn failures_kill_the_port_and_its_monitor_hears() {
                 let id = cx.node().spawn("", function, arguments);
                 let callback = move |reason: &aemp::Reason| drop(tell.send(reason.to_string()));
                 cx.node().mon(&id, callback).detach();
-                cx.kil(());
+                cx.kill(());
             });
             assert_eq!(within(told).await.unwrap(), reason);
         }
@@ -294,7 +294,7 @@ fn a_kill_cancels_an_init_function() {
             let told = watch(&port);
             let call = tokio::spawn(port.add(1));
             tokio::task::yield_now().await;
-            port.kil("cancelled");
+            port.kill("cancelled");
             assert_eq!(within(told).await.unwrap().to_string(), "cancelled");
             assert!(within(call).await.unwrap().is_err());
         }

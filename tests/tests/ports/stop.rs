@@ -144,7 +144,7 @@ fn supervise(node: &Node, started: &Arc<AtomicU32>) {
     started.fetch_add(1, Ordering::Relaxed);
     let (again, count) = (node.clone(), Arc::clone(started));
     let port = node.port(Recorder::default());
-    port.mon(move |_| supervise(&again, &count)).detach();
+    port.monitor(move |_| supervise(&again, &count)).detach();
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn everything_that_a_node_holds_goes_with_it() {
                 // All but the function, which the node still has.
                 until(|| Arc::strong_count(&probe) == 2).await;
             } else {
-                port.kil(());
+                port.kill(());
                 until(|| node.port_count() == 0 && Arc::strong_count(&probe) < 5).await;
             }
             drop((monitor, port, node));

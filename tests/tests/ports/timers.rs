@@ -204,7 +204,7 @@ async fn a_closure_that_fails_in_two_ways_kills_once() {
         });
     });
     settle(&port).await;
-    port.kil(());
+    port.kill(());
     death(&port).await;
     assert_eq!(other.count().await.unwrap(), 0);
 }
@@ -227,7 +227,7 @@ async fn many_timers_are_no_burden() {
     port.peval(move |cx: &mut Cx<'_>| {
         let timers: Vec<_> = (0..MANY).map(|_| Some(cx.after(SECOND, |_| ()))).collect();
         for _ in 0..MANY {
-            cx.mon_guard(());
+            cx.monitor_guard(()).detach();
             drop(cx.psub(|_, ()| ()));
             cx.spawn(async {});
         }
@@ -242,7 +242,7 @@ async fn many_timers_are_no_burden() {
     }
     sleep(SECOND * 2).await;
     settle(&port).await;
-    port.kil(());
+    port.kill(());
     death(&port).await;
 }
 
@@ -260,7 +260,7 @@ async fn timers_end_with_their_port() {
     });
     settle(&port).await;
     assert_eq!(Arc::strong_count(&probe), 3);
-    port.kil(());
+    port.kill(());
     death(&port).await;
     assert_eq!(Arc::strong_count(&probe), 1, "dropped at once");
     sleep(SECOND * 3).await;

@@ -73,7 +73,7 @@ impl Slow {
         }
         match &*how {
             "panic" => panic!("{how}"),
-            "kil" => cx.kil("kil"),
+            "kil" => cx.kill("kil"),
             _ => return Err(how),
         }
         Ok(1)
@@ -153,7 +153,7 @@ fn a_kill_cancels() {
         let told = watch(&port);
         port.forever(Local(begun), false);
         within(has_begun).await.unwrap();
-        port.kil("cancelled");
+        port.kill("cancelled");
         assert_eq!(within(told).await.unwrap().to_string(), "cancelled");
         assert_eq!(journal.take(), ["forever", "dropped"]);
         assert_eq!(node.port_count(), 0);
@@ -176,7 +176,7 @@ fn what_came_before_the_kill_is_handed_over() {
             port.note("1".into());
             port.sleep(3_600_000);
             port.note("2".into());
-            port.kil("in order");
+            port.kill("in order");
             port.note("3".into());
             assert_eq!(within(told).await.unwrap().to_string(), "in order");
             let expected = ["forever", "dropped", "1", "begin", "2"];
@@ -198,7 +198,7 @@ fn a_drop_that_panics_does_not_save_the_port() {
             if !early {
                 within(has_begun).await.unwrap();
             }
-            port.kil("cancelled");
+            port.kill("cancelled");
             within(told).await.expect("the monitor fires");
             assert_eq!(journal.take(), ["forever", "dropped"]);
             let other = node.port(Recorder::default());
@@ -243,7 +243,7 @@ fn one_that_never_waits_does_not_keep_others_from_running() {
         tokio::task::yield_now().await;
         let other = node.port(Recorder::default());
         assert_eq!(within(other.count()).await.unwrap(), 0);
-        let reason = death_by(&port, || port.kil("enough")).await;
+        let reason = death_by(&port, || port.kill("enough")).await;
         assert_eq!(reason, "enough");
     });
 }

@@ -131,7 +131,7 @@ mod tests {
         let ports: Vec<_> = (0..3000).map(|_| node.empty_port()).collect();
         for (number, port) in ports.iter().enumerate().filter(|(n, _)| n % 1000 == 7) {
             for _ in 0..number {
-                port.mon(|_| ()).detach();
+                port.monitor(|_| ()).detach();
             }
         }
         let looked = look(&node, 2).await;

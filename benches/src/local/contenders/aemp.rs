@@ -108,7 +108,7 @@ impl Branch {
             Parent::Branch(parent) => drop(parent.report(self.sum)),
             Parent::Root(result) => drop(result.send(self.sum)),
         }
-        cx.kil(());
+        cx.kill(());
     }
 }
 
@@ -184,7 +184,7 @@ impl Counter for SumRef {
     }
 
     async fn stop(self) {
-        self.kil(());
+        self.kill(());
     }
 }
 
