@@ -21,18 +21,18 @@ Commands that do not take the rest of the line can be chained:
 
     aemp profile seed setseeds 10.0.0.1:4040 setbinds '*:4040' showprofile
 
-An argument that begins with `[`, `{` or `\"` is JSON, any other is text. A single argument that begins with `[` is the
-whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
+An argument that begins with `[`, `{` or `\"` is JSON. Any other argument is text. A single argument that begins with `[` is
+the whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
 
-The configuration is in ~/.perl-anyevent-mp, or the file that PERL_ANYEVENT_MP_RC names; AEMP_SEEDS and AEMP_SECRET come before it.
+The configuration is in ~/.perl-anyevent-mp, or in the file that PERL_ANYEVENT_MP_RC names. AEMP_SEEDS and AEMP_SECRET override it.
 
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
 
-`aemp help COMMAND` tells more of a command.";
+`aemp help COMMAND` explains a command.";
 
 /// Below the help of each command.
 const OPTIONS: &str =
-    "`aemp --help` lists the options that every command takes, and the exit statuses.";
+    "`aemp --help` lists the common options of all commands, and the exit statuses.";
 
 /// What an `aemp` command line names the words of the next command of a chain.
 const THEN: &str = "then";
@@ -149,7 +149,7 @@ fn parse(
         let Some((name, matches)) = matches.subcommand() else {
             if steps.is_empty() {
                 return Err(root
-                    .error(ErrorKind::MissingSubcommand, "which command?")
+                    .error(ErrorKind::MissingSubcommand, "a command is missing")
                     .into());
             }
             return Ok(steps);
@@ -203,7 +203,8 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .after_help(AFTER)
         .override_usage("aemp [OPTIONS] COMMAND [ARG]... [COMMAND [ARG]...]...")
         .help_template(
-            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or behind any command:\n{options}{after-help}",
+            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or after any \
+             command:\n{options}{after-help}",
         )
         .before_help(sections(entries))
         .no_binary_name(true)

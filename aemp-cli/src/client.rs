@@ -1,4 +1,4 @@
-//! The command as a node of the network: what talks to other nodes does so through it.
+//! The command as a node of the network. Commands reach other nodes through it.
 
 mod join;
 mod kept;

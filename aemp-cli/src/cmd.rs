@@ -49,10 +49,10 @@ impl Section {
             Self::Messages => "Talk to ports and nodes",
             Self::Network => "Look at the network",
             Self::Settings => {
-                "Configure (setX may be written X; delX makes X inherited, or the default, again)"
+                "Configure (X is short for setX; delX resets X to the inherited or default value)"
             }
             Self::Profiles => "Profiles",
-            Self::Shell => "For the shell",
+            Self::Shell => "Shell integration",
         }
     }
 }

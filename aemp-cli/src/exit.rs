@@ -1,4 +1,4 @@
-//! How the command ends.
+//! The exit statuses of the command.
 
 use std::process::{ExitCode, Termination};
 

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked for: a text for people, and an exit status for scripts.
+//! The failure of a command: a text for users, and an exit status for scripts.
 
 use std::{fmt, io};
 

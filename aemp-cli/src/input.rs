@@ -1,4 +1,5 @@
-//! Texts of standard input where a word of the command line is `-`: secrets that no list of processes shows, and PEM texts.
+//! Standard input in place of the word `-` on the command line: secrets, which lists of processes would show, and PEM
+//! texts.
 
 use std::{
     fmt,

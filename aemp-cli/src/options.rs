@@ -56,21 +56,23 @@ pub(crate) fn add(root: Command) -> Command {
             .long("timeout")
             .value_name("SECONDS")
             .value_parser(seconds)
-            .help("How long to wait for the network and for answers [default: 5]"),
+            .help("The time to wait for the network and for answers [default: 5]"),
         Arg::new("seed")
             .short('s')
             .long("seed")
             .value_name("HOST:PORT")
             .action(ArgAction::Append)
-            .help("Join the network there, not at the configured seeds; repeatable. The node becomes global"),
+            .help("Join the network through this node instead of the configured seeds; repeatable. The node becomes \
+                   global"),
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")
-            .help("The network's shared secret, instead of the configured one; `-` is the first line of standard input, which nobody else sees"),
+            .help("The network's secret, instead of the configured one; `-` reads the first line of standard input, \
+                   which lists of processes do not show"),
         Arg::new("as-profile")
             .long("profile")
             .value_name("NAME")
-            .help("Configure, or join the network with, this profile"),
+            .help("The profile to configure, or to join the network with"),
         Arg::new("color")
             .long("color")
             .value_name("WHEN")
@@ -81,7 +83,7 @@ pub(crate) fn add(root: Command) -> Command {
             .short('v')
             .long("verbose")
             .action(ArgAction::Count)
-            .help("Log to standard error; -vv and -vvv tell more"),
+            .help("Log to standard error; -vv and -vvv log more"),
     ];
     let heading = "Options of every command";
     let help = Arg::new("help")

@@ -1,4 +1,8 @@
-//! Which wire formats there are, and how formats from other crates join them.
+//! The wire formats, and the way in for formats of other crates.
+//!
+//! A format is three things: a framer, which finds the end of a packet and looks at each byte once; a writer, a serde
+//! serializer into the peer's buffer; and a reader, a serde deserializer over the packet's bytes. `Format::built_in`
+//! lists the compiled formats, the fastest first and JSON last; the greeting offers them in this order.
 
 use std::fmt;
 use std::mem;

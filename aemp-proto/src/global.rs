@@ -1,8 +1,50 @@
 //! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
 //!
-//! `Global` is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
-//! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is
-//! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
+//! `Global` is owned by the [mesh](super::mesh) and is under its lock. It is told which nodes come and go and what they
+//! ask, and returns what to send when it is flushed.
+//!
+//! - `local`: the entries that this node has set: `family -> key -> value`.
+//! - `shards` (on global nodes): every entry of every owner, in one table for each family. An entry knows its owners in
+//!   the order in which they wrote; the last one shows. The frequent question (the merged view) is one look-up. The
+//!   rare event (an owner goes) walks the owner's own list of keys.
+//! - `watch`: the contents of watched families, and the changes to report.
+//! - `role`: masters and slaves. `pending`: questions that a master has still to answer (`g_find`, queries, `g_mon1`).
+//! - `flush`: changes for other nodes, `outgoing`: their packets, of limited size, `dirty`: the changed keys.
+//! - `request`: the `g_*` requests, parsed as leniently as everything from the wire.
+//!
+//! # Changes are states
+//!
+//! Other global nodes, and slaves that watch, are not sent a log of changes. For each receiver and family there is a
+//! set of keys to look at again. It is written after the packets of a read, or after those tasks of this node that are
+//! ready to set more, with the keys' values at that time, and only while less than a bound *of the database's own* is
+//! queued for that receiver, so that bulk traffic does not starve it. A slow receiver costs the keys that differ from
+//! what it has, and sees fewer, larger changes; an entry that comes and goes in between is not sent. The same holds for
+//! local watches, whose changes are merged until they are taken. So 100,000 sets in a burst are a handful of packets,
+//! and a watch cannot make a node grow beyond the watched family. Changes that no packet can hold, or that would fill a
+//! connection's queue, go out in paced parts.
+//!
+//! # Nothing is invented
+//!
+//! - *Without a master.* A node that has had a master keeps for its watches the last contents, except the master's own
+//!   entries: the owners of the others are most likely alive, and come back with the next master. Queries of such
+//!   families get the same answer.
+//! - *A global node is lost.* Its slaves look for another master within seconds. So a global node keeps the entries
+//!   that the lost node held as *orphaned* for twice `connect_interval`, except the lost node's own by name (keys that
+//!   are its node ID or port IDs of it). An entry that any owner sets or deletes in the meantime is no longer an
+//!   orphan.
+//! - *A node changes its master.* It does not report deletions to watches for the same time, except those of the lost
+//!   master's own entries. An entry that is back by then was never gone. If the node was without a master in between,
+//!   the other nodes were too, and the pauses between their attempts have grown; then it also waits for the longest
+//!   possible pause (at most `monitor_timeout`).
+//!
+//! Reference nodes do neither, so entries flicker among them.
+//!
+//! # Dangers
+//!
+//! A late request of a connection that the mesh has given up would bring back a dead node's entries. So requests carry
+//! the connection's number and are dropped if that is not the node's current one. A peer may be slave and global at
+//! once, in any order. A master may answer questions that were never asked. All of these are states of the machine, and
+//! the simulator checks after every schedule that nothing of dead nodes remains.
 
 mod apply;
 mod ask;

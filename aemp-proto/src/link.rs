@@ -1,4 +1,4 @@
-//! One authenticated connection: packets out of bytes, keepalives, and when to give it up.
+//! One authenticated connection: its packets, its keepalives, and its end by silence.
 
 use std::{ops::Range, time::Duration};
 

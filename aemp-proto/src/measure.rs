@@ -1,4 +1,8 @@
-//! How much is logged of what others can cause as often as they like.
+//! A limit for log lines that peers can cause at will.
+//!
+//! A hundred lines are logged at once, and then ten a second. The others are logged at debug level, and a line every
+//! ten seconds gives their number. The mesh's lines are logged after its lock is released, because a subscriber may be
+//! slow, or use the node.
 
 use std::time::Duration;
 

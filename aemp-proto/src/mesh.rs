@@ -1,4 +1,11 @@
 //! The whole node: who connects to whom, which connection counts, node up and down.
+//!
+//! The mesh asks its `Peers` to change state: a map in the simulator, locked peers in the runtime.
+//!
+//! A global node has hundreds of connections, and setting a database key is one call of the mesh. So no step of every
+//! call looks at all connections or nodes. Things that wait for a time are found by that time (`timed`), changes for
+//! global nodes look at global nodes only, and the runtime's clock is woken only for a deadline before its alarm. The
+//! tests ask the mesh both ways after every step.
 
 mod admission;
 mod arbiter;

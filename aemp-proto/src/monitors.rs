@@ -1,4 +1,4 @@
-//! What is monitored on one other node.
+//! The monitors on ports of one other node.
 
 use std::{collections::HashMap, sync::Arc};
 

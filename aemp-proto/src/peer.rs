@@ -1,8 +1,40 @@
-//! One other node, seen from this one: what is queued for it and what is monitored there.
+//! One other node, seen from this one: the queue of packets for it, and the monitors on its ports.
 //!
-//! A [`Peer`] keeps the delivery guarantee (PROTOCOL.md section 7): once a monitor is set, every message sent to
-//! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
-//! has fired.
+//! A [`Peer`] keeps the delivery guarantee (PROTOCOL.md section 7): once a monitor is set on a port, every message sent
+//! to that port arrives, in order, or the monitor fires. After the first lost message nothing more arrives from this
+//! node until the monitor has fired.
+//!
+//! A peer is `Down`, `Connecting` (packets queue as values), `Up` (packets are written), `GivenUp` (its queue has
+//! overflowed), or `Mourning` a loss.
+//!
+//! # A loss has an identity
+//!
+//! When a connection is lost or cannot be made, all queued packets are lost and all monitors are handed out to be
+//! fired, as one `Loss` with a `LossId`. The peer, the mesh (`nodes::Contact`) and the output `Fire` carry this ID, and
+//! `Mesh::fired` answers this loss and no other. Each node has at most one loss at a time. A new connection may carry
+//! packets only when all monitors of the loss have fired; a ready connection waits in `Contact::Mourning`. So no
+//! connection comes up between a hole and the monitors that report it.
+//!
+//! # Monitors and messages during a loss
+//!
+//! A monitor that is set during a loss belongs to the next connection and does not fire with this loss. So a callback
+//! that monitors the port again and sends to it, as is usual in Erlang and AEMP, runs once for each loss. A message
+//! that is sent during a loss is kept for the next connection, with one exception for each port:
+//!
+//! - A monitor that was handed out is *uncalled* until its callback is about to run (`Peer::begun`). If a port, or its
+//!   node, has an uncalled monitor, a message to it would follow a hole that the owner of the monitor has not heard of.
+//!   Such a message is dropped.
+//! - This does not apply once the port, or its node, has been monitored again since the loss. The new monitor promises
+//!   delivery over the next connection, so all messages to the port are kept from then on. A sender whose old monitor
+//!   has not been called yet may see its own message arrive, but not before its monitor has fired. (A message has no
+//!   sender, so senders cannot be told apart.)
+//! - So no message behind a new monitor is ever dropped without a loss of its own. A monitor cannot be forgotten, and
+//!   callbacks cannot cause endless rounds of callbacks.
+//!
+//! The queue during a loss is bounded like any queue. When it overflows, its packets are lost as well, all later
+//! packets are dropped, and the monitors that have been set since form a second loss. It is handed out when the first
+//! one has been answered (`Fired::Again`). An overflow of the queue of a connection, or of an attempt to connect, ends
+//! that connection in the same way, because a single dropped packet would be a hole.
 
 mod losses;
 mod mourning;

@@ -1,4 +1,4 @@
-//! Randomness that is handed in.
+//! Randomness from a seed that the caller gives.
 
 use std::time::Duration;
 

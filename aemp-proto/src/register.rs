@@ -1,4 +1,5 @@
-//! Values by number, of which later ones have higher numbers: most things that come and go are numbered as they come.
+//! Values by ascending numbers, with gaps: monitors, timers, closures and tasks of a port are numbered in the order in
+//! which they come.
 
 use std::collections::VecDeque;
 

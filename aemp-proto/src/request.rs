@@ -1,4 +1,4 @@
-//! What node ports ask of each other (PROTOCOL.md sections 5 and 6).
+//! The requests between node ports (PROTOCOL.md sections 5 and 6).
 
 mod error;
 

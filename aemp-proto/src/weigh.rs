@@ -1,4 +1,4 @@
-//! The cost of values while they are kept: memory as allocators give it, which is up to a hundred times what they are on the wire.
+//! The memory of values that are kept, as allocators give it. It can be a hundred times their size on the wire.
 
 use aemp_codec::{Map, Value};
 

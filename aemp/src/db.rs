@@ -1,7 +1,7 @@
 //! The network's distributed database: families of keys and values that every node can set, ask and watch.
 //!
-//! `family -> key -> value`: every entry belongs to the node that has set it, and goes with it. The nodes together see the union
-//! of what they all have set; if several set the same key, deleting one's entry shows another's. A node that is alone is its own
+//! `family -> key -> value`: every entry belongs to the node that has set it, and disappears with it. All nodes see the union of all
+//! entries. If several nodes set the same key, one value shows; when its owner deletes it, another value shows. A node that is alone is its own
 //! database, so everything here works without a network, and before the first connection.
 //!
 //! | you want | use |
@@ -17,12 +17,12 @@
 //! # Without a master
 //!
 //! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a seed is there
-//! again. Meanwhile watches and pools keep what they knew, without what was the lost master's own, and follow what this node sets; others'
-//! changes are told when there is a master again. Queries are answered from what the family's watches know, and if nobody here
-//! watches the family, from what this node has set itself: who needs answers in that time keeps a watch.
+//! again. In the meantime watches and pools keep their contents, without the lost master's own entries, and follow the entries of this
+//! node. Changes of other nodes are reported when there is a master again. Queries are answered from the contents of the family's watches, or,
+//! without a watch on the family, from this node's own entries. So a program that needs answers in that time should keep a watch.
 //!
-//! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
-//! tell of deletions; queries do not, and are answered with what that master knows.
+//! A master that has just been started knows few entries until the other nodes have connected to it again. Watches wait for these nodes
+//! before they report deletions. Queries do not wait: they get the entries that the master knows.
 //!
 //! PROTOCOL.md section 10. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
 //! can be serialised.

@@ -1,9 +1,26 @@
-//! The one way into code of the user: whatever is called goes through here, so that a panic in it is somebody's
-//! result and never the end of a task, a thread or the process.
+//! The only way into code of the user. A panic in it becomes a result, and never ends a task, a thread or the process.
 //!
-//! Foreign code are handlers, init functions, closures and callbacks, `Serialize` and `Deserialize`, `Display` of
-//! errors, `Drop` of states, messages and panic payloads, wakers, log subscribers, and codecs of other crates. None of it
-//! is called while a lock of ours is held: a panic would be harmless there, but not slowness, nor a call back.
+//! Foreign code never runs while a lock of ours is held. A panic would be harmless there, but neither slowness nor a
+//! call back would be. The only exceptions are codecs of other crates, which write the mesh's own packets, and those
+//! that were queued before a connection came up, under the lock of their peer.
+//!
+//! | foreign code | where it runs | it panics | it is slow | shown by (`tests/tests`) |
+//! | --- | --- | --- | --- | --- |
+//! | handlers, timers and tasks of ports, init functions | a worker of the runtime | the port dies | its port waits, and one worker | `ports/failures`, `ports/executor` |
+//! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |
+//! | `Serialize` of arguments | the sender | an error of that send | the sender waits | `network/replies` |
+//! | `Deserialize` of answers | the caller | the call ends with an error | the caller waits | `network/replies` |
+//! | `Drop` of states, messages, guards | where the port dies | logged | that worker waits | `ports/failures` |
+//! | monitors of a local port | where the port dies | logged | the monitors behind it wait | `ports/monitors` |
+//! | monitors of far ports and nodes | a strand of that node | logged | those of that node wait, and its next connection | `network/life` |
+//! | observers of nodes | a strand each | logged | it is told later | `network/life` |
+//! | watches of the database | a task each | logged | it is told later, of more at once | `database/watches` |
+//! | functions that other nodes call | a strand of the caller's node | logged | its further calls wait, a thousand of them | `network/functions`, `network/life` |
+//! | `Node::after` | a task each | logged | nobody waits | `ports/timers` |
+//! | log subscribers | a strand of the node | the line is lost | lines wait, a thousand of them | `process/logs` |
+//! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
+//! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
+//! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |
 
 use std::{
     any::Any,

@@ -57,7 +57,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Which way is which
+//! # Where to find it
 //!
 //! | you want | use |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! The macros that everything is logged with: foreign code is called through [`crate::guard`], and what others have sent is told as
+//! The macros for all logging: they call subscribers through [`crate::guard`], and format text of peers as
 //! [`Shown`](crate::Shown).
 
 /// Has one line logged, at once and on this thread; with a destination, if there is one, among its fields.

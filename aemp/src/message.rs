@@ -1,4 +1,14 @@
-//! What a port takes: the generated message enum, and how it travels.
+//! The trait `Message`: the generated message enum of a port, and its conversion to and from packets.
+//!
+//! `#[port]` makes a message enum (one variant for each handler), a handle, and the `Port` impl that dispatches the
+//! enum to the methods. Messages of all origins become this enum:
+//!
+//! - typed and local: the enum value moves into the queue;
+//! - from the wire: the reader finds port name and tag, and `Message::decode` reads the arguments straight from the
+//!   packet's bytes;
+//! - typed and remote: `Message::encode` writes the arguments into a buffer of the thread, whose bytes are appended to
+//!   the peer's;
+//! - untyped (`snd!`, relays): `Message::decode` reads a `Vec<Value>`.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,9 @@
-//! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
+//! Performs the decisions of `aemp-proto`: sockets, clocks and tasks of a node in a network.
+//!
+//! `Net::ask` locks the mesh, tells it an event, and performs its outputs under that lock. This neither waits nor runs
+//! foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of its
+//! own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
+//! `connection`, during the handshake, then `link`.
 
 mod bind;
 mod config;

@@ -1,4 +1,4 @@
-//! What generated code names, and nothing else does. No part of this is covered by semantic versioning.
+//! The names for generated code, and for nothing else. Semantic versioning does not cover them.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Why a port died.
+//! The reason of a port's death.
 
 use std::{fmt, ops::Deref, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Texts of others, as they may be logged and shown.
+//! Text of peers in a form that may be logged and printed.
 
 use std::fmt::{self, Display, Write};
 

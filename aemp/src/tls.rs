@@ -1,6 +1,37 @@
-//! TLS between nodes: whose certificates are good, and rustls without its I/O.
+//! TLS between nodes: certificates and trust, and rustls without its I/O. PROTOCOL.md section 2.3.
 //!
-//! ARCHITECTURE.md, "TLS"; PROTOCOL.md section 2.3.
+//! The feature `tls` is on by default: the reference always has TLS, and a `cert` in the configuration without any
+//! effect would be worse than a larger binary. It costs rustls and ring; programs can be built without.
+//!
+//! - `Context`: the own certificate and key, and the trusted certificates. It is made of the settings, checked as a
+//!   whole, and replaced as a whole (`Node::reload_tls`). A connection keeps the context that it has begun with.
+//! - `trust`: the rules of trust. `names`: certificates for node IDs. `verifier`: both, as rustls asks for them.
+//! - `session`: ciphertext in, plaintext out, and back.
+//!
+//! **No resumption.** A ticket would carry over a decision from before a reload, and from another node ID. Connections
+//! live long, and a handshake takes a millisecond.
+//!
+//! **Untrusted** is a peer that has logged in with `tls_anon`: its certificate is good, but nothing binds its greeting
+//! to the TLS connection, so an attacker in the middle may have changed it (with `verify_nodeid` not the node ID). The
+//! reference notes that without consequences. Here spawns, function calls and evals of such a peer are refused, as in
+//! secure mode.
+//!
+//! # Dangers
+//!
+//! - *Downgrade*: without `require_tls`, a `tls=` that is stripped from a greeting leads to the secret. The HMAC covers
+//!   both greetings, so an attacker that does not know the secret gains nothing, and one that knows it needs no TLS.
+//!   `require_tls` ends that.
+//! - *Starvation*: each call reads the socket once, however many records give no plaintext (empty ones, tickets, key
+//!   updates; rustls counts these). A link hears its peer by plaintext only.
+//! - *Truncation*: an end without close_notify is an ordinary end of file, as the reference needs. Packets are framed,
+//!   and half a packet is lost with the connection, which the monitors report.
+//! - *Memory*: at most 64 KiB of ciphertext are read at a time, a handshake message is at most 64 KiB for rustls, and
+//!   the encrypted, unsent bytes are one write of 64 KiB.
+//! - *Simulation*: TLS works over the simulated network, but ring draws its own randomness and dates are the machine's,
+//!   so such a run is not reproducible.
+//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. What remains are the text of the
+//!   configuration file while it is read, ring's own copy of the key (while it is in use), and buffers of the PEM
+//!   decoder.
 
 mod der;
 mod ephemeral;

@@ -1,4 +1,4 @@
-//! What several of the tests need.
+//! Common helpers of the tests.
 
 pub mod fuzz;
 #[cfg(target_os = "linux")]

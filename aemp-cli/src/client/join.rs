@@ -1,4 +1,4 @@
-//! Joining the network, or saying why that does not work.
+//! Joining the network, or reporting the reason of a failure.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What became of the attempts to connect to the seeds, for people.
+//! Reports of the attempts to connect to the seeds, for users.
 
 use std::collections::BTreeMap;
 

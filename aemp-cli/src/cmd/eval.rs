@@ -20,12 +20,12 @@ const RESTART: &str = "require AnyEvent::Watchdog::Util; \
 
 pub(crate) fn command() -> Command {
     Command::new("eval")
-        .about("Have a node that is written in Perl evaluate an expression")
+        .about("Evaluate an expression on a Perl node")
         .long_about(
-            "Joins all EXPR words with blanks, has the node evaluate that as Perl code, and prints the results: JSON values, \
-             separated by commas. If the code fails, its error goes to standard error and the exit status is 255.\n\nNodes \
-             written in Rust never evaluate code, and say so; a Perl node in secure mode does not even answer. With --json: \
-             one JSON array. Options stand before the first EXPR; what looks like one behind it is part of the code.",
+            "Joins all EXPR words with blanks, evaluates the result as Perl code on the node, and prints the values: \
+             JSON, separated by commas. If the code fails, its error goes to standard error and the exit status is \
+             255.\n\nRust nodes refuse to evaluate code. A Perl node in secure mode does not answer. With --json: one \
+             JSON array. Options stand before the first EXPR. Everything after the first EXPR is part of the code.",
         )
         .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
         .arg(one("NODE", "Where"))
@@ -50,8 +50,8 @@ pub(crate) fn restart_command() -> Command {
     Command::new("restart")
         .about("Restart a Perl node that runs under AnyEvent::Watchdog")
         .long_about(
-            "Has a node that is written in Perl and runs under AnyEvent::Watchdog, as those that the Perl `aemp run` starts, \
-             restart itself. Fails if the node is no such node.",
+            "Restarts a Perl node that runs under AnyEvent::Watchdog. The Perl command `aemp run` starts such nodes. \
+             Fails for all other nodes.",
         )
         .after_help("Example:\n  aemp restart green/1")
         .arg(one("NODE", "Which"))

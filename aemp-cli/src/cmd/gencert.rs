@@ -28,20 +28,22 @@ const PLAIN: &[u8] = b"-._~/:@!$&'()*+,=";
 
 pub(crate) fn command() -> Command {
     Command::new("gencert")
-        .about("Make a certificate with its private key, and set it")
+        .about("Make a certificate with a private key, and set it")
         .long_about(
-            "Makes a self-signed certificate for CN=AnyEvent::MP, valid for ten years, and sets it with its private key as \
-             `cert`. Nodes that have it encrypt their connections with TLS. All nodes of a network need the same one: copy it \
-             to the other hosts with `setcert`.\n\nThe key is an ECDSA key on the curve P-256, which reference nodes take as \
-             well. Those make RSA keys, with which a handshake takes many times as long.\n\nWith --ca it makes a CA instead, \
-             whose certificate and key go into FILE, and sets the certificate as `ca`. With --issuer it makes a certificate of \
-             its own for a node, issued by such a CA, and sets it as `cert`, and that of the CA as `ca`. `setverify_nodeid 1` makes \
-             nodes refuse certificates that are for others. A NODEID that ends in `/` stands for all that have one more part.",
+            "Makes a self-signed certificate for CN=AnyEvent::MP, valid for ten years, and sets it with its private \
+             key as `cert`. Nodes with this certificate encrypt their connections with TLS. All nodes of a network \
+             need the same certificate: copy it to the other hosts with `setcert`.\n\nThe key is an ECDSA key on the \
+             curve P-256. Perl nodes accept it as well. They make RSA keys themselves, with which a handshake takes \
+             many times as long.\n\nWith --ca, the command makes a CA instead, writes its certificate and key into \
+             FILE, and sets the certificate as `ca`. With --issuer, it makes a certificate for one node, issued by \
+             that CA, and sets it as `cert` and the CA's certificate as `ca`. With `setverify_nodeid 1`, nodes refuse \
+             certificates that are made for another node ID. A NODEID that ends in `/` stands for all node IDs with \
+             one more part.",
         )
         .after_help(
             "Examples:\n  aemp gencert\n  aemp gencert --ca ca.pem\n  aemp profile green gencert --issuer ca.pem --for green/",
         )
-        .arg(file("ca", "Make a CA, and keep it in this file, which must not exist"))
+        .arg(file("ca", "Make a CA, and write it into this file, which must not exist"))
         .arg(
             file("issuer", "The file of the CA that issues the certificate")
                 .conflicts_with("ca")

@@ -1,4 +1,4 @@
-//! `aemp gensecret`: what lets the nodes of a network trust each other.
+//! `aemp gensecret`: the secret of a network.
 
 use aemp::Value;
 use clap::{ArgMatches, Command};
@@ -17,10 +17,10 @@ pub(crate) fn secret_command() -> Command {
     Command::new("gensecret")
         .about("Make a random secret, and set it")
         .long_about(
-            "Makes a secret of 180 random letters and digits (about 1071 bits) and sets it as `secret`, as `setsecret` does. All \
-             nodes of a network need the same one: copy it to the other hosts with `setsecret -`.",
+            "Makes a secret of 180 random letters and digits (about 1071 bits) and sets it as `secret`, as `setsecret` \
+             does. All nodes of a network need the same secret: copy it to the other hosts with `setsecret -`.",
         )
-        .after_help("Example: make it, and look at it\n  aemp gensecret showconfig --reveal")
+        .after_help("Example: make a secret, and show it\n  aemp gensecret showconfig --reveal")
 }
 
 pub(crate) fn gensecret(session: &mut Session, _matches: &ArgMatches) -> Outcome {

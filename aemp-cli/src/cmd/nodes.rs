@@ -30,15 +30,15 @@ pub(crate) fn command() -> Command {
     Command::new("nodes")
         .about("List the nodes of the network")
         .long_about(
-            "Prints the IDs of all nodes, one a line, without the command's own. With --long it asks each node what it is, and prints \
-             a table: its part in the network and its master, implementation, for how long it has been running, how many ports it \
-             has, the memory of its process, and where it listens. Nodes that are written in Perl do not know that \
-             request; only whether they are global is known, `?` is one that is not (`aemp trace` finds out their masters).\n\nWith \
-             --connections it asks each node for its connections, and prints what the two ends of each send in: the wire format, and \
-             TLS. One end that is not written in Perl is enough; `?` is what neither tells. The status is 1 if a node gives no \
-             answer.\n\nWith \
-             --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or \
-             null,\"error\":TEXT}. With --connections {\"nodes\":[ID,ID],\"sends\":[FORMAT,FORMAT],\"tls\":TEXT or null,\"up\":SECONDS}.",
+            "Prints the IDs of all nodes, one a line, except the command's own node. With --long, it asks each node \
+             for details and prints a table: role and master, implementation, uptime, number of ports, memory of the \
+             process, and addresses. Perl nodes do not know this request. The table shows only whether they are \
+             global; `?` is a node that is not (`aemp trace` finds its master).\n\nWith --connections, it asks each \
+             node for its connections, and prints the wire format of both ends, and TLS. One end that is a Rust node \
+             is enough; `?` is a format that neither end reports. The status is 1 if a node gives no answer.\n\nWith \
+             --json: {\"id\":ID} a line, and with --long all details of the node, or \
+             {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or null,\"error\":TEXT}. With --connections \
+             {\"nodes\":[ID,ID],\"sends\":[FORMAT,FORMAT],\"tls\":TEXT or null,\"up\":SECONDS}.",
         )
         .after_help("Examples:\n  aemp nodes --long\n  aemp nodes --connections")
         .arg(
@@ -46,7 +46,7 @@ pub(crate) fn command() -> Command {
                 .long("long")
                 .short('l')
                 .action(ArgAction::SetTrue)
-                .help("Ask each node what it is"),
+                .help("Ask each node for details"),
         )
         .arg(
             Arg::new("connections")
@@ -54,7 +54,7 @@ pub(crate) fn command() -> Command {
                 .short('c')
                 .action(ArgAction::SetTrue)
                 .conflicts_with("long")
-                .help("Ask each node what is spoken on its connections"),
+                .help("Ask each node for the formats of its connections"),
         )
 }
 

@@ -1,4 +1,4 @@
-//! `aemp profile` and its kin.
+//! `aemp profile`, `delprofile`, `showprofile` and `showconfig`.
 
 use std::borrow::Cow;
 
@@ -21,15 +21,15 @@ use crate::{
 
 pub(crate) fn profile_command() -> Command {
     Command::new("profile")
-        .about("Configure a profile with the commands that follow")
+        .about("Apply the following commands to a profile")
         .long_about(
-            "Makes the configuration commands that follow on the same command line change this profile only, and not what holds for \
-             all. The profile is made if there is none of that name.",
+            "Applies the configuration commands that follow on the same command line to this profile only. Makes the \
+             profile if it does not exist.",
         )
         .after_help(
             "Example:\n  aemp profile seed nodeid seed/%n seeds 10.0.0.1:4040 binds '*:4040' showprofile",
         )
-        .arg(one("NAME", "Which profile"))
+        .arg(one("NAME", "The profile"))
 }
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -44,9 +44,9 @@ pub(crate) fn delete_command() -> Command {
     Command::new("delprofile")
         .about("Delete a profile")
         .long_about(
-            "Deletes a profile and all that it says. It is no error if there is none of that name.",
+            "Deletes a profile with all of its settings. A profile that does not exist is no error.",
         )
-        .arg(one("NAME", "Which profile"))
+        .arg(one("NAME", "The profile"))
 }
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -62,13 +62,13 @@ pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(crate) fn show_command() -> Command {
     Command::new("showprofile")
-        .about("Show a profile, without what it inherits")
+        .about("Show a profile, without inherited settings")
         .long_about(
-            "Prints a profile as JSON: what it says itself, and nothing that it inherits. Without NAME it is the profile that \
-             `profile NAME` or --profile names. Secrets and private keys are shown with --reveal only.",
+            "Prints a profile's own settings as JSON, without inherited ones. Without NAME, it prints the profile of \
+             `profile NAME` or --profile. Secrets and private keys are shown with --reveal only.",
         )
         .arg(reveal())
-        .arg(Arg::new("NAME").help("Which profile"))
+        .arg(Arg::new("NAME").help("The profile"))
 }
 
 pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -92,11 +92,12 @@ pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(crate) fn config_command() -> Command {
     Command::new("showconfig")
-        .about("Show the configuration that counts")
+        .about("Show the effective configuration")
         .long_about(
-            "Prints as JSON what a node with that profile is configured with: what the profile says, what it inherits, and the \
-             built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. Without PROFILE it is the \
-             host's name, as for a node that is not told of a profile. Secrets and private keys are shown with --reveal only.",
+            "Prints the effective configuration of a node with that profile as JSON: the profile's settings, inherited \
+             settings, and built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. The \
+             default PROFILE is the host's name, as for a node that is started without a profile. Secrets and private \
+             keys are shown with --reveal only.",
         )
         .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
         .arg(reveal())

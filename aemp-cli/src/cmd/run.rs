@@ -25,16 +25,18 @@ pub(crate) fn command() -> Command {
     Command::new("run")
         .about("Run a node")
         .long_about(
-            "Runs a node until it gets SIGTERM or SIGINT. It then ends its ports, deletes its entries of the database, and closes its \
-             connections, before it exits with status 0; a second signal ends it at once. \
-             SIGUSR1 makes it read its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe node is configured by its profile, \
-             whatever that inherits, and KEY VALUE pairs, which hold where the configuration file says nothing; the options -s \
-             and --secret come before the file; all options stand before the first ARG. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
-             `profile NAME`, it is the host's name.\n\nIts `services` are run when it has started: init functions of this program. \
-             `Aemp::echo` makes a port that answers with what it is sent; `AnyEvent::MP::Global` makes the node a global one, \
-             which is all that a seed needs to be. A program of your own that calls `aemp_cli::main` has yours as well.\n\nWarnings \
-             are logged to standard error, -v, -vv and -vvv tell more. Nothing is printed but, with --json, \
-             {\"node\":ID,\"listeners\":[ADDRESS,..]} when it has started.",
+            "Runs a node until it gets SIGTERM or SIGINT. Then the node ends its ports, deletes its entries of the \
+             database, closes its connections, and exits with status 0. A second signal ends it at once. On SIGUSR1 \
+             the node reads its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe \
+             configuration is the profile, the settings that it inherits, and the KEY VALUE pairs. The configuration \
+             file overrides the pairs; the options -s and --secret override the file. All options stand before the \
+             first ARG. The keys are those of the `setKEY` commands. The default profile, without PROFILE and without \
+             the pair `profile NAME`, is the host's name.\n\nWhen the node has started, it runs its `services`: init \
+             functions of this program. `Aemp::echo` makes a port that answers with its message. \
+             `AnyEvent::MP::Global` makes the node global, which is enough for a seed. A program of your own that \
+             calls `aemp_cli::main` has its own init functions as well.\n\nWarnings are logged to standard error; -v, \
+             -vv and -vvv log more. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
+             start with --json.",
         )
         .after_help(
             "Examples:\n  aemp run worker\n  aemp run nodeid seed binds '*:4040' services AnyEvent::MP::Global\n  \

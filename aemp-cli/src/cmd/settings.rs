@@ -68,12 +68,12 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
     match key.kind {
         Kind::Secret => (
             "SECRET",
-            "Any text, best of ASCII alone for the sake of Perl nodes; `-` is the first line of standard input, which nobody else sees",
+            "Any text (only ASCII, if there are Perl nodes); `-` reads the first line of standard input, which lists \
+             of processes do not show",
         ),
         Kind::NodeId => (
             "NODEID",
-            "Its parts %n and %u become the host's name and a random text; one that ends in `/` gets a random text \
-             appended",
+            "%n becomes the host's name, %u a random text; a random text is appended to an ID that ends in `/`",
         ),
         Kind::Profile => ("NAME", "The name of another profile"),
         Kind::Addresses if key.name == "seeds" => (
@@ -86,21 +86,21 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
         ),
         Kind::Services => (
             "FUNCTIONS",
-            "Some::function,... or a JSON array, in which an array is a function and its arguments",
+            "Some::function,... or a JSON array; an array in it is a function and its arguments",
         ),
         Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
-        Kind::Seconds => ("SECONDS", "More than 0; fractions are fine"),
+        Kind::Seconds => ("SECONDS", "More than 0; fractions are allowed"),
         Kind::Flag => ("FLAG", "1 or 0"),
         Kind::Encrypt => (
             "WHEN",
-            "auto (not on loopback), always (connections that cannot are refused), or never",
+            "auto (except on loopback), always (refuse connections in clear text), or never",
         ),
         Kind::Permits => (
             "PERMITS",
             "NODES=FUNCTIONS,... or a JSON array; `*` and `?` are wildcards",
         ),
         Kind::Count => ("NUMBER", "A whole number, at least 1"),
-        Kind::Bytes => ("BYTES", "A whole number, which may end in K, M or G"),
+        Kind::Bytes => ("BYTES", "A whole number, optionally with K, M or G"),
         _ => ("TEXT", "Any text"),
     }
 }
@@ -131,7 +131,7 @@ fn set_command(key: &'static Key) -> Command {
     let command = Command::new(format!("set{}", key.name))
         .about(capitalized(key.summary))
         .long_about(format!(
-            "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
+            "Sets `{}`: {}. The setting applies to all profiles, or to the profile of `profile NAME` or --profile.",
             key.name, key.summary
         ))
         .arg(one(value, help).allow_hyphen_values(matches!(key.kind, Kind::Secret) || matches!(key.name, "cert" | "ca")));
@@ -157,7 +157,8 @@ fn delete_command(key: &'static Key) -> Command {
     Command::new(format!("del{}", key.name))
         .about(format!("Unset `{}`, so that it is inherited again", key.name))
         .long_about(format!(
-            "Removes `{}`: what the parent of the profile, or the top level, or the built-in default says counts again.",
+            "Removes `{}`. Then the value of the profile's parent, of the top level, or the built-in default applies \
+             again.",
             key.name
         ))
 }
@@ -195,7 +196,7 @@ fn remove_command(key: &'static Key) -> Command {
     Command::new(format!("del{name}"))
         .about(format!("Remove a {name}"))
         .long_about(format!(
-            "Removes an element from `{}`: {}. It is no error if it is not there.",
+            "Removes an element from `{}`: {}. An element that is not there is no error.",
             key.name, key.summary
         ))
         .arg(one(element, help))

@@ -32,27 +32,27 @@ const LEFT_OUT: [&str; 3] = ["run", "shell", "completions"];
 
 const OWN: &str = "\
 The shell's own:
-  node [NODE]                   the node that `.` and `#NAME` mean; no node again without NODE
-  help [COMMAND]                this list, or more of one command
-  quit                          leave (so does the end of the input)
+  node [NODE]                   set the node for `.` and `#NAME`; without NODE, unset it
+  help [COMMAND]                this list, or the help of one command
+  quit                          leave; the end of the input leaves as well
 
-Words are as in a shell: '...' holds blanks together, \\ takes a character as it is. One that begins with [, { or \" is JSON to
+Words are separated as in a shell: '...' quotes blanks, \\ quotes one character. A word that begins with [, { or \" is JSON to
 its end. A line that begins with # and a blank is a comment. The options of the command line, such as --json and
---timeout, hold for one line.";
+--timeout, apply to one line.";
 
 pub(crate) fn command() -> Command {
     Command::new("shell")
-        .about("A prompt for all of these commands")
+        .about("A prompt for all commands")
         .long_about(
-            "Joins the network once, then reads commands, one a line, as they are on the command line without `aemp`, until `quit` or \
-             the end of the input. An error does not end it.\n\nOn a terminal there are line editing, a history and completion (Tab) of \
-             commands, nodes, ports, init functions and families. Otherwise the lines are read as they come, and the exit \
-             status is that of the first command that failed.\n\nWith NODE, `.` stands for that node where a command wants a \
-             node or port first, and `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or else in aemp/history in \
-             $XDG_STATE_HOME or ~/.local/state; lines about secrets are not.",
+            "Joins the network once, then reads commands, one a line, without the word `aemp`, until `quit` or the end \
+             of the input. An error does not end the shell.\n\nOn a terminal, it has line editing, a history and \
+             completion (Tab) of commands, nodes, ports, init functions and families. Without a terminal, the exit \
+             status is that of the first command that failed.\n\nWith NODE, the first argument of a command may be `.` \
+             for that node, or `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or in aemp/history \
+             in $XDG_STATE_HOME or ~/.local/state. Lines with secrets are not kept.",
         )
         .after_help("Examples:\n  aemp shell green/1\n  echo 'cal green/1 time' | aemp shell")
-        .arg(Arg::new("NODE").help("The node that `.` and `#NAME` mean"))
+        .arg(Arg::new("NODE").help("The node for `.` and `#NAME`"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {

@@ -18,12 +18,12 @@ use crate::{
 
 pub(crate) fn command() -> Command {
     Command::new("snd")
-        .about("Send a message to a port, and see that it arrives")
+        .about("Send a message to a port, and check its arrival")
         .long_about(
-            "Sends a message to a port, then waits until the port's node has it and the port is alive.\n\n\
-             Prints `message sent successfully`, or fails with the reason why the port is dead or cannot be reached.\n\
-             With --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}. Options stand \
-             before the first ARG; what looks like one behind it is part of the message.",
+            "Sends a message to a port, then waits until the message has arrived at the port's node and the port is \
+             known to be alive.\n\nPrints `message sent successfully`. Fails with the reason if the port is dead or \
+             cannot be reached.\nWith --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}. Options stand \
+             before the first ARG. Everything after the first ARG is part of the message.",
         )
         .after_help(
             "Examples:\n  aemp snd 'green/1#counter' inc 5\n  aemp snd green/1 Some::function '[\"a\", 1]'",

@@ -45,11 +45,11 @@ pub(crate) fn command() -> Command {
     Command::new("top")
         .about("Watch the network: nodes, connections, ports, families")
         .long_about(
-            "Shows the whole network on the terminal, and asks every node once a second how it is: nodes with their parts in the network, \
-             memory and ports; connections with their message and byte rates and what is queued; ports with the longest queues; how many \
-             ports there are of each type; the database's families. Enter goes from a node to its connections and back with Esc, Tab changes the \
-             table; `?` lists all keys.\n\nOf nodes that are written in Perl only what their neighbours know is shown. The command's own \
-             node is left out.",
+            "Shows the whole network on the terminal, updated once a second. It has tables of nodes (role, memory, \
+             ports), connections (rates of messages and bytes, queued bytes), ports with the longest queues, types of \
+             ports, and families of the database. Enter shows the connections of a node, Esc goes back, Tab changes \
+             the table, and `?` lists all keys.\n\nFor Perl nodes, it shows the reports of their neighbours. The \
+             command's own node is left out.",
         )
         .after_help("Example:\n  aemp -s green.example:4040 top")
 }

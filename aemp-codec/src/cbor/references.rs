@@ -1,8 +1,10 @@
-//! Where references within a packet lead: to strings (tags 256 and 25) and to values (28 and 29).
+//! The targets of references within a packet: to strings (tags 256 and 25) and to values (28 and 29).
 //!
-//! The reference does not write them unless it is told to, but reads them, and so do we. What
-//! needs to be known of the packet before a reference is collected in one pass over all of it, so
-//! that afterwards each reference is a look-up by its place.
+//! The reference does not write them unless it is told to, but reads them, and so does this crate. The first reference
+//! makes one pass over the packet that notes the target of each reference by its place. So reading can stop, skip and
+//! go back anywhere. The amount that is read again because of references is limited by 1 MiB, by 16 times the packet,
+//! and by the limit of packets. A value that contains itself is an error. So a few hundred bytes cannot stand for
+//! gigabytes.
 
 use std::ops::Range;
 

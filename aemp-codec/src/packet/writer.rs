@@ -1,4 +1,7 @@
-//! Writing a packet.
+//! The writer of one packet, as a transaction.
+//!
+//! If an argument cannot be encoded, or the writer is dropped unfinished, the buffer is cut back to the beginning of
+//! the packet. So no malformed packet reaches a connection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What slaves, masters and other global nodes ask and tell (PROTOCOL.md sections 9 and 10).
+//! Requests of slaves, masters and other global nodes (PROTOCOL.md sections 9 and 10).
 
 use std::sync::Arc;
 

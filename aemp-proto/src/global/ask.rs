@@ -1,4 +1,4 @@
-//! What is asked of the database here: watches, queries, addresses of nodes.
+//! Questions of this node to the database: watches, queries, addresses of nodes.
 
 use std::sync::Arc;
 

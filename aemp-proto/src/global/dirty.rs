@@ -1,4 +1,4 @@
-//! Keys that somebody has to be told of: never more than there are, and than that somebody knows.
+//! Changed keys that a receiver has not been sent yet: at most as many as the family and the receiver have.
 
 use std::{collections::BTreeMap, sync::Arc};
 

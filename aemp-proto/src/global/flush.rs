@@ -1,4 +1,4 @@
-//! Telling others what has changed, as far as they take it.
+//! Sending changes to other nodes, as fast as they accept them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
-//! Which of several nodes becomes the master of which slave, so that the slaves of a lost master spread evenly.
+//! The choice of a new master after a loss, so that the slaves of the lost master spread evenly.
+//!
+//! The slaves of a lost master decide at once and know nothing of each other. So the choice among the connected seeds
+//! depends on the slave's name: numbered names take turns by the golden ratio, which is more even than chance for every
+//! stride; other names are spread by a hash. A node whose master lives never moves.
 
 use aemp_codec::NodeId;
 

@@ -1,4 +1,4 @@
-//! Looking into the machine.
+//! Inspection of the machine.
 
 use std::{collections::BTreeSet, sync::Arc};
 

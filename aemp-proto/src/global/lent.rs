@@ -1,4 +1,4 @@
-//! Entries that this node has set because another has asked it to: on that one's account, and gone with it.
+//! Entries that this node has set for another node: they count on that node's account, and disappear with it.
 
 use std::{collections::BTreeMap, sync::Arc};
 

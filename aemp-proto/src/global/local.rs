@@ -1,4 +1,4 @@
-//! What this node has set itself: its own part of the database.
+//! The entries that this node has set: its own part of the database.
 
 use std::{collections::BTreeMap, sync::Arc};
 

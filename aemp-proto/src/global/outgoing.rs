@@ -1,4 +1,4 @@
-//! Writing what others have to be told, in packets of bearable size.
+//! Writing entries and changes for other nodes, in packets of limited size.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the master has still to answer. It is asked again when it is another.
+//! Questions that the master has still to answer. A new master is asked again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! How much of the database one node may own on a global node, and how much it may watch.
+//! The limits of one node's entries and watches on a global node.
 
 use aemp_codec::{NodeId, Value};
 

@@ -1,4 +1,8 @@
-//! What a node is in the network, and how that changes (PROTOCOL.md section 9).
+//! The role of a node in the network, and its changes (PROTOCOL.md section 9).
+//!
+//! A node is *global* (its own master), a *slave* of a connected seed, *searching* for a master, or *alone*: without
+//! seeds, or without a master for `connect_interval`. A node that is alone is its own database: queries and first looks
+//! are answered from its own entries.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Families that somebody here watches: what is known of them, and which changes to tell.
+//! Watched families: their known contents, and the changes to report.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Proving that both ends know the same secret (PROTOCOL.md section 2.4).
+//! Proofs that both ends know the same secret (PROTOCOL.md section 2.4).
 
 use std::fmt;
 

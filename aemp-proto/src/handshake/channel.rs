@@ -1,4 +1,34 @@
-//! The protection of a connection, as the two greetings decide it (ARCHITECTURE.md, "A secret alone").
+//! The protection of a connection, as a function of the two greetings.
+//!
+//! Two nodes of this project that share a secret and have no certificates speak TLS 1.3 with ephemeral keys. Greeting
+//! keys:
+//!
+//! | greeting key | meaning |
+//! | --- | --- |
+//! | `role=dialed`, `role=accepted` | the sender's end of the connection |
+//! | `encrypt=can`, `encrypt=want` | the sender has a secret, accepts and offers `hmac_sha3_512`, and is built with TLS; `want` where the setting is `always`, or where it is `auto` and the peer's socket address is not a loopback address |
+//!
+//! - **Both ends decide alike.** Certificates are used if both have `tls=1`. Otherwise ephemeral keys are used if both
+//!   have `encrypt` and one of them wants it. Otherwise there is no TLS. `encrypt` = `always` refuses the last case,
+//!   `require_tls` everything but the first. Perl nodes ignore unknown keys and send neither.
+//! - **The keys identify no one.** Each node makes an Ed25519 key on first use. The TLS server shows it bare (RFC
+//!   7250), without a certificate, and every key is accepted. The client needs none, because the proof identifies both.
+//! - **The proof covers the channel.** It is the reference's HMAC over both greetings with one more line: the TLS
+//!   exporter (RFC 9266: label `EXPORTER-Channel-Binding`, no context, 32 octets) in hexadecimal. An attacker in the
+//!   middle has one TLS connection with each end, with different exporters, so a proof that it passes on fits neither.
+//!   A line ends in LF and contains none, so a proof over five lines is never one over four. Within such a channel no
+//!   other method counts, whatever `auth_accept` says, because no other method covers the channel.
+//! - **Removing a key breaks the proof**, in clear as well. Each end proves over its own greeting as sent and the
+//!   peer's as received. The ends decide differently only if a greeting was changed, and then no proof fits.
+//! - **Two ends with the same role are no connection.** An attacker that dials two listening nodes and passes their
+//!   lines on makes both the accepting end. That is refused before any proof, in clear as well, and the proof covers
+//!   the roles. A peer without a role is another implementation, and the proof covers that too.
+//! - **In a simulation** there is no attacker in the middle, so `auto` means `never` there and runs stay reproducible.
+//!
+//! A second way in, which proves in clear to a peer that announces `encrypt=want`, would break this. There is none,
+//! because the selected channel is a function of the two greetings that the proof covers. Between nodes on loopback
+//! `auto` leaves packets in clear. An attacker that can listen there, or take the port of a node that is gone, is on
+//! the machine already; `always` is for machines that are shared.
 
 use std::{fmt, net::SocketAddr};
 

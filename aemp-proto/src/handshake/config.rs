@@ -1,4 +1,4 @@
-//! What all handshakes of a node have in common.
+//! The common configuration of all handshakes of a node.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a handshake fails.
+//! The errors of handshakes.
 
 use aemp_codec::IdError;
 

@@ -1,4 +1,4 @@
-//! Lines out of the bytes of a handshake.
+//! Splitting the bytes of a handshake into lines.
 
 use zeroize::{Zeroize, Zeroizing};
 

@@ -1,4 +1,4 @@
-//! What comes of a handshake.
+//! The outputs of a handshake.
 
 use std::{fmt, time::Duration};
 
@@ -14,7 +14,7 @@ pub enum HandshakeOutput {
     Greeted {
         /// The node that it claims to be.
         node: NodeId,
-        /// Whether it arbitrates between two connections (ARCHITECTURE.md, "One connection per pair").
+        /// Whether it arbitrates between two connections (see `mesh::arbiter`).
         arbitrates: bool,
     },
     /// Both ends want TLS: what is sent and received from here on goes through it, and the handshake sees only what is

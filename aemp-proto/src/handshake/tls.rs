@@ -1,4 +1,11 @@
-//! The part of the handshake that knows of TLS: when it begins, and that nothing else may come before it is up.
+//! The part of the handshake that knows of TLS: when TLS begins, and that nothing else may come before it is up.
+//!
+//! The machine itself speaks no TLS. When both greetings ask for it, it returns `StartTls` with the kind of keys, the
+//! peer's claimed node ID, the TLS client (the end with the lower nonce line) and the unused bytes, and waits for
+//! `secured` or `bound`. `net::connection` then takes the connection's bytes away from the mesh, runs the TLS
+//! handshake, and gives the mesh plaintext from then on. `Ready` comes later than that, so a TLS handshake that hangs
+//! holds no place at the arbiter; the handshake's own deadline ends it. Bytes that were read in clear behind the second
+//! line go to TLS and never to the lines within, so an inserted byte breaks the TLS handshake.
 
 use super::{
     Binding, Choice, Exchange, Handshake, HandshakeError, HandshakeOutput, Keys, Phase, StartTls,

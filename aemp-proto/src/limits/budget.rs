@@ -1,4 +1,4 @@
-//! How much may be done for somebody per second.
+//! A budget of costs per second.
 
 use std::time::Duration;
 

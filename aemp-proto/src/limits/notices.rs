@@ -1,4 +1,4 @@
-//! What need not be logged again.
+//! Log lines that need not be repeated yet.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Where somebody comes from.
+//! The source of a connection: an IPv4 address, or an IPv6 network.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Who may come in: how many connections may be without proof, and how much they may send before they have given it.
+//! Admission of connections: the number of connections without a proof, and the bytes that they may send ahead.
 
 use super::{
     Level, Mesh, Output, Peers,

@@ -1,4 +1,23 @@
-//! Which of several connections to one node may complete (ARCHITECTURE.md, "One connection per pair").
+//! The arbiter: it decides which of several connections to one node completes.
+//!
+//! Each end of a connection writes its authentication line as soon as it has read the other's greeting. The *arbiter*
+//! is an exception: it has at most one such line out for each peer at a time, and holds further connections to that
+//! peer until the first is decided. A connection is up only when both lines have arrived, so the arbiter alone decides
+//! which one completes. A reference node never holds back, so a node of this project is always the arbiter against one.
+//! Between two nodes of this project (greeting key `arbiter=1`) the one with the lower node ID is.
+//!
+//! A node ID is a claim until it is proved. So that a silent stranger cannot block a node, the arbiter closes a
+//! connection that holds the place without a proof within `connect_interval`, once another connection of that ID has
+//! given its proof.
+//!
+//! # A connection with our own node ID
+//!
+//! The peer may be this node itself. Then its nonce belongs to one of this node's own handshakes, and one of the two
+//! ends was dialled and the other accepted. A stranger can pass a greeting on as well, so both ends go on to the proofs
+//! (`Handshake::meet_myself`). Only if both find the other's proof right are they one connection of this node with
+//! itself. Otherwise another node uses the same ID, and this node does not become global because of it. To a third
+//! node, two nodes with one ID look like one that reconnects before its loss is noticed. If that goes on for longer
+//! than `monitor_timeout`, it is reported.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Connections before they belong to a node.
+//! Connections that do not belong to a node yet.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Trying to reach a node (PROTOCOL.md section 8).
+//! Attempts to reach a node (PROTOCOL.md section 8).
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -1,4 +1,8 @@
-//! Connections that come to nothing, and who is told what of them.
+//! Reports of connections that end before they are up.
+//!
+//! A seed's failure is logged at warn level if it differs from the last one, and otherwise at debug level until the
+//! seed has been up. The mesh also keeps the failure as a kind and a text (`Node::seeds`). The command decides by the
+//! kind whether another attempt can help.
 
 use std::time::Duration;
 

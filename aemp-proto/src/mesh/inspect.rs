@@ -1,4 +1,4 @@
-//! Looking into a mesh: for simulations and tests.
+//! Inspection of a mesh, for simulations and tests.
 
 use super::{Mesh, PeerMap};
 

@@ -1,4 +1,4 @@
-//! Nodes that are lost: their monitors fire, and what is ready for them has to wait.
+//! Lost nodes: their monitors fire, and a new connection waits for that.
 
 use aemp_codec::NodeId;
 

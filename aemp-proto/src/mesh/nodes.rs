@@ -1,4 +1,4 @@
-//! Other nodes: trying to reach them, and their going up and down.
+//! Other nodes: attempts to reach them, node up and node down.
 
 use std::time::Duration;
 

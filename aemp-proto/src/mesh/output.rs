@@ -1,4 +1,4 @@
-//! What the mesh wants done.
+//! The outputs of the mesh: the actions that its caller performs.
 
 use std::{fmt, time::Duration};
 

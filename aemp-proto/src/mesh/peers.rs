@@ -1,4 +1,4 @@
-//! Where the mesh finds its peers.
+//! The interface through which the mesh finds its peers.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -1,7 +1,22 @@
-//! The nodes to stay connected to (PROTOCOL.md section 9).
+//! Seeds: the nodes to stay connected to (PROTOCOL.md section 9).
 //!
-//! A seed is an address or a name. A name stands for all its addresses, as they are at the time: it is looked up before each
-//! round of attempts, and each address is an attempt of its own.
+//! A seed is an address, or something to look up: a host name, a command, or a source of the program (`net::source`).
+//! The mesh knows only the addresses that a look-up gives. `Output::LookUp` asks `net` before each round of attempts.
+//! Each address (`place`) is an attempt of its own with its own pauses, because every node behind a seed is one to stay
+//! connected to.
+//!
+//! - All addresses of a round are dialled at once. An address that never answers does not delay the others.
+//! - A name is looked up when an attempt at one of its addresses is due, and also once in `monitor_timeout`, because
+//!   the name may have new addresses while all old ones are connected. A failed look-up keeps the known addresses. An
+//!   address that the name no longer has is forgotten when its node is lost.
+//! - An address that has proved to be this node is tried again, like one that has failed: another node may be there
+//!   later, and what answered may have been a stranger in between. No address is ever dropped.
+//! - A node that finds itself among its seeds becomes global, but not before every other address has a node or has been
+//!   tried for `connect_interval`.
+//! - `Mesh::joining` says whether the node is part of the network. `Output::SeedsChanged` wakes the waiters of
+//!   `Node::joined`.
+//!
+//! A name with hundreds of addresses makes connections to 64 of them, and all these nodes become global.
 
 mod place;
 mod source;

@@ -1,4 +1,10 @@
-//! Connections that others have opened and that have proved nothing.
+//! Connections that peers have opened and that have given no proof.
+//!
+//! A new stranger closes the oldest stranger of the source that has most, when there are too many. A node proves itself
+//! within milliseconds, so an attacker would have to open `max_strangers` connections within that time to keep a node
+//! out. Strangers are counted by `limits::Source`: by /64 for IPv6, because every host there has that many addresses. A
+//! stranger costs little: no read buffer while there is nothing to read, and room for few orders. Admitting one looks
+//! at a count, not at all others.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A map of things of which few wait for anything.
+//! A map in which few elements wait for a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! How a node is lost, and what follows when the monitors of the loss have fired.
+//! The loss of a node, and the steps after its monitors have fired.
 
 use super::{
     ConnId, Fired, GivenUp, Loss, LossId, Lost, MonitorId, Peer, State,

@@ -1,4 +1,4 @@
-//! A loss whose monitors are being fired, and what belongs to the connection behind it.
+//! A loss whose monitors are being fired, and the monitors and messages that belong to the next connection.
 
 use std::{collections::HashMap, sync::Arc};
 

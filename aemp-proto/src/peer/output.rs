@@ -1,4 +1,9 @@
-//! What waits to be written on a connection.
+//! The packets that wait to be written on a connection.
+//!
+//! Small packets are copied once, into the common buffer. Large ones move into a list of chunks, which the connection's
+//! task writes one by one. The peer itself writes only packets without user types: `mon1`, the packets that waited for
+//! the connection, and requests of the mesh. In a format from another crate these stay values in the list, and the
+//! connection's task writes them (`Peer::take_unwritten`).
 
 use std::{collections::VecDeque, mem};
 

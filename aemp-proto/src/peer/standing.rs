@@ -1,4 +1,4 @@
-//! What callers of a [`Peer`](super::Peer) tell it and learn from it.
+//! The arguments and results of a [`Peer`](super::Peer)'s methods.
 
 use aemp_codec::Limits;
 

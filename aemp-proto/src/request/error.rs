@@ -1,4 +1,4 @@
-//! Why a request has no effect.
+//! Errors of requests.
 
 use aemp_codec::{DecodeError, IdError};
 

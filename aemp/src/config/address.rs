@@ -1,4 +1,4 @@
-//! Addresses as they are configured.
+//! Configured addresses.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! Looking at and changing a configuration file.
+//! Reading and changing a configuration file.
 
 use aemp_codec::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! The variables of the environment that configuration looks at.
+//! The environment variables of the configuration.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a configuration.
+//! The errors of a configuration.
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Files with secrets that others can read.
+//! Files with secrets that other users can read.
 
 use std::{
     collections::BTreeSet,

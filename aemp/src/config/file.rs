@@ -1,4 +1,8 @@
 //! The configuration file.
+//!
+//! A file that was not understood gives no `ConfigFile`, and a file that has changed since it was loaded is not saved
+//! over. So nothing in the file is lost by a program. A node reads the file only if the program asks for it: a library
+//! must not depend on the home directory of its user.
 
 use std::{
     fmt, io,

@@ -62,12 +62,12 @@ pub const KEYS: [Key; 36] = [
     key(
         "ca",
         Kind::Text,
-        "the certificates to trust instead of `cert`, as PEM (Rust nodes only)",
+        "the trusted certificates, instead of `cert`, as PEM (Rust nodes only)",
     ),
     key(
         "require_tls",
         Kind::Flag,
-        "refuse connections that are not in TLS of certificates (Rust nodes only)",
+        "refuse connections that are not in TLS by certificates (Rust nodes only)",
     ),
     key(
         "encrypt",
@@ -79,12 +79,16 @@ pub const KEYS: [Key; 36] = [
         Kind::Flag,
         "refuse certificates that are not made for their node's ID (Rust nodes only)",
     ),
-    key("seeds", Kind::Addresses, "nodes to stay connected to"),
-    key("binds", Kind::Addresses, "where to listen"),
+    key(
+        "seeds",
+        Kind::Addresses,
+        "the addresses of nodes to stay connected to",
+    ),
+    key("binds", Kind::Addresses, "the addresses to listen on"),
     key(
         "advertise",
         Kind::Addresses,
-        "where others reach the node, if not where it listens (Rust nodes only)",
+        "the addresses for other nodes, if they differ from `binds` (Rust nodes only)",
     ),
     key(
         "services",
@@ -94,37 +98,37 @@ pub const KEYS: [Key; 36] = [
     key(
         "parent",
         Kind::Profile,
-        "the profile that has what this one lacks",
+        "the profile to inherit settings from",
     ),
     key(
         "secure",
         Kind::Flag,
-        "refuse what other nodes ask to be run here",
+        "refuse spawns, function calls and evals of other nodes",
     ),
     key(
         "monitor_timeout",
         Kind::Seconds,
-        "how soon a dead node must be noticed",
+        "the time until a silent node counts as dead",
     ),
     key(
         "connect_interval",
         Kind::Seconds,
-        "how long an attempt to connect may take",
+        "the time limit of an attempt to connect",
     ),
     key(
         "framing_format",
         Kind::Formats,
-        "wire formats, the favourite first",
+        "the wire formats, in order of preference",
     ),
     key(
         "auth_offer",
         Kind::Methods,
-        "how the node proves itself, the favourite first",
+        "the methods to prove this node, in order of preference",
     ),
     key(
         "auth_accept",
         Kind::Methods,
-        "how others may prove themselves, the favourite first",
+        "the methods for other nodes to prove themselves, in order of preference",
     ),
     key(
         "autocork",
@@ -144,7 +148,7 @@ pub const KEYS: [Key; 36] = [
     key(
         "handshake_timeout",
         Kind::Seconds,
-        "how long a handshake may take (Rust nodes only, like all keys below)",
+        "the time limit of a handshake (Rust nodes only, like all keys below)",
     ),
     key(
         "max_strangers",
@@ -159,12 +163,12 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_handshake_bytes",
         Kind::Bytes,
-        "what is read of a connection before its handshake is over",
+        "bytes that are read from a connection before the end of its handshake",
     ),
     key(
         "allow",
         Kind::Permits,
-        "which nodes may have which functions run here; nothing else then",
+        "functions that other nodes may run here; everything else is refused",
     ),
     key("max_packet_bytes", Kind::Bytes, "the largest packet"),
     key(
@@ -175,27 +179,27 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_packet_values",
         Kind::Count,
-        "how many values one packet may become",
+        "values that one packet may contain",
     ),
     key(
         "max_queue_bytes",
         Kind::Bytes,
-        "what may wait to be written to one node",
+        "bytes that may wait to be written to one node",
     ),
     key(
         "max_requests_per_second",
         Kind::Count,
-        "requests to the node port from one node",
+        "requests of one node to the node port",
     ),
     key(
         "max_spawned_ports",
         Kind::Count,
-        "living ports that one node has spawned here",
+        "living ports that one node may have spawned here",
     ),
     key(
         "max_monitors",
         Kind::Count,
-        "ports, and families of the database, that one node monitors here",
+        "ports, and families of the database, that one node may monitor here",
     ),
     key(
         "max_port_queue",
@@ -210,7 +214,7 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_db_bytes",
         Kind::Bytes,
-        "what the entries of one node may have in bytes",
+        "bytes of memory for the entries of one node",
     ),
 ];
 

@@ -1,4 +1,9 @@
-//! Which of several values of a key counts.
+//! The choice among several values of a key.
+//!
+//! The builder keeps the program's settings as a map by the names of keys, so that values of every source take the same
+//! way: `Layers` finds the one that counts, `read` makes a type of it or an error, and the error names the source.
+//! Values that the editing functions put into a file go through the same `read`. With `force` the reference also lets
+//! its built-in defaults win over the file, and treats an unknown parent as an empty one; here neither is so.
 
 use std::{borrow::Cow, fmt};
 

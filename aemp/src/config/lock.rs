@@ -1,7 +1,10 @@
 //! The lock that makes one change of a configuration file wait for another.
 //!
-//! It is on a file of its own beside the configuration file, which gets another inode by every change. That file is there
-//! only while it is locked, or after its owner was killed; then it does no harm.
+//! It is on a file of its own beside the configuration file, which gets another inode by every change. The lock's file
+//! exists only while it is locked, or after its owner was killed; then it does no harm. The owner of the lock removes
+//! the file, so a process that gets the lock checks that the file still has its name. `aemp` takes the lock at the
+//! first change of a command line, after it has read standard input, and releases it by saving. A program that saves
+//! without the lock takes it from comparison to rename.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

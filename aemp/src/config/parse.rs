@@ -1,4 +1,4 @@
-//! Reading JSON as people write it: with `#` comments, commas behind the last element, and tabs in strings.
+//! A lenient JSON parser: with `#` comments, commas behind the last element, and tabs in strings.
 
 use std::borrow::Cow;
 

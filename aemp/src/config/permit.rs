@@ -1,4 +1,4 @@
-//! Which nodes may have what run here.
+//! Permits: functions that other nodes may run here.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! Where in a file the values of its keys are.
+//! The places of keys' values in a file.
 
 use std::{collections::HashMap, fmt};
 

@@ -1,6 +1,6 @@
-//! Values of keys as Rust's types, as leniently as Perl where nothing can be misunderstood.
+//! Values of keys as Rust types, as leniently as Perl where no misunderstanding is possible.
 //!
-//! The errors say what is expected, and what was found instead.
+//! The errors name the expected value, and the value that was found.
 
 use std::{borrow::Cow, time::Duration};
 

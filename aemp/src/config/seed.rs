@@ -1,4 +1,4 @@
-//! Seeds as they are configured.
+//! Configured seeds.
 
 use std::{fmt, str::FromStr};
 

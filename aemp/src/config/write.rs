@@ -1,4 +1,4 @@
-//! Writing a configuration as the reference does: indented by three blanks, ` : ` behind keys.
+//! Writing a configuration in the reference's layout: indented by three blanks, ` : ` behind keys.
 
 use aemp_codec::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Families watched by a callback, as the reference has it.
+//! Watches of families with a callback, as in the reference.
 
 use std::{
     fmt,

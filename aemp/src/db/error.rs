@@ -1,4 +1,4 @@
-//! What can go wrong with the database.
+//! The errors of the database.
 
 use aemp_codec::{DecodeError, EncodeError};
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! What a watch has been told and nobody has taken yet: never more than the family has keys.
+//! Changes that a watch has received and its user has not taken yet: at most as many as the family has keys.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The database's machine, and who waits for what it has to tell.
+//! The database's state machine, and the tasks that wait for its answers.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Families watched as a stream.
+//! Watches of families as streams.
 
 use std::{
     collections::BTreeMap,

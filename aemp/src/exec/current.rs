@@ -1,4 +1,4 @@
-//! Which port this thread is running, so that a port is recognised when it kills itself.
+//! The port that this thread is running. A port that kills itself is recognised by it.
 
 use std::cell::{Cell, RefCell};
 

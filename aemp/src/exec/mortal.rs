@@ -1,4 +1,4 @@
-//! What can be ended without warning, as a crash does: a node of a simulation.
+//! Tasks that can be ended without warning, as in a crash: those of a simulated node.
 
 use std::sync::{
     Mutex, PoisonError,

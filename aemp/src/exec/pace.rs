@@ -1,4 +1,9 @@
-//! How quick a port and its handlers have shown to be: what decides where they may run.
+//! The pace of ports and handlers: how quick they have been. It decides where they may run.
+//!
+//! A word of each port, shared with its number, counts quick runs. A record of each port type knows its quick handlers,
+//! which then need no clock. Only a trusted port runs in place in a call's `poll`, and only a trusted port has its
+//! arguments read on the connection's task. An untrusted port gets the packet as it is (`Envelope::Unread`) and decodes
+//! it in its own turn.
 
 use std::{
     sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},

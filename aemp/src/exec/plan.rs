@@ -1,9 +1,15 @@
-//! How many drainers there are, and when another is started: the scheduler's decisions, without its locks, tasks and clocks, so
-//! that a model can try them in any order.
+//! The number of drainers, and the decision to start another: the scheduler without its locks, tasks and clocks.
 //!
-//! A drainer is *present*, which means that it runs or blocks, or it is *away*: it has been started and has not begun, or has given way. One
-//! that is away may be *lost*, behind a task of its worker that does not give way, and where no other worker can take it.
-//! Drainers whose handlers are stuck and those that are lost do not count against the number of workers.
+//! The plan is a pure struct under the injector's lock. A model tries it in any order (`plan/tests`): with tokio's
+//! slots and queues, handlers and tasks that block, connections, and the watch.
+//!
+//! A drainer is *present* (it runs or blocks) or *away* (it has been started and has not begun, or has given way). An
+//! away drainer may be *lost*: behind a task of its worker that does not give way, where no other worker can take it.
+//! Drainers with a stuck handler and lost drainers do not count against the number of workers.
+//!
+//! Waking another worker costs a system call. So the plan does it at once only for work that may take long: if the
+//! ready port, or the running one, is not known to be quick, or if many ports wait. tokio reserves the task that a
+//! worker has started or woken last for that worker. An empty task (`displace`) pushes urgent work out of this slot.
 
 #[cfg(test)]
 mod tests;

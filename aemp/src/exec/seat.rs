@@ -1,5 +1,8 @@
-//! A thread's seat at a node: the ports that it is to run next, which idle workers may take, and what it runs now,
-//! which the watch sees.
+//! A thread's seat at a node: the ports to run next, which idle workers may steal, and the current message, which the
+//! watch sees.
+//!
+//! The seat also collects the tasks to wake *later*, all at once: writers of connections, when a port's turn ends, and
+//! callers whose answers a connection has read. The watch wakes them if the turn takes long.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,11 @@
-//! How long a task may go on before the others of its worker have their turn.
+//! The length of a task's turn, before the other tasks of its worker run.
+//!
+//! Waiting for a readable socket does not count against tokio's budget of a task. A flooded connection would never give
+//! way, and two of them would occupy two workers. So a link, and a drainer, rests after about 100 us until the other
+//! tasks of its worker, and the sockets, have been looked at. The measure is time and not a number of packets, because
+//! a request may cost a hundred times as much as a message. In a simulation time does not pass within a turn, so a number counts there.
+//!
+//! With more flooded connections than workers, a message on another connection waits for a turn of each of them.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 

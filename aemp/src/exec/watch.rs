@@ -1,9 +1,11 @@
 //! The watch: one thread of the process that notices handlers that do not return.
 //!
-//! Nothing within the runtime can be relied upon for that, because a handler that blocks may have the worker that would have noticed.
-//! The watch looks at every seat in turn. A seat whose message has not changed since the last look
-//! is *stuck*: another drainer may take its place, what its handler has sent goes out, and some idle worker is woken, for the
-//! one that waited for sockets and timers may be the one that is stuck now. It sleeps while nothing is run anywhere.
+//! A task of the runtime could not do this, because a blocking handler may occupy the worker that would run the task.
+//! The watch looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose message
+//! has not changed since the last look is *stuck*. Then another drainer takes its place, the messages that its handler
+//! has sent go out, and an idle worker is woken, because the stuck worker may be the one that waited for sockets and
+//! timers. The port is judged slow if the thread sleeps or has used processor time (`/proc`), but not if the system has
+//! kept it from running. After a second without any free worker the watch logs the ports and handlers.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,4 @@
-//! A port at work: handling what is queued, one message at a time.
+//! A port at work: it handles its queue, one message at a time.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 

@@ -1,4 +1,7 @@
-//! How a connection's writer is told that there is something to write.
+//! Waking a connection's writer when there is something to write.
+//!
+//! The writer lets the other tasks of its worker run first, so that one write carries what they send as well. A writer
+//! that is woken at the end of a port's turn need not do so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! Making listeners of what is configured (PROTOCOL.md section 13).
+//! Making listeners from the configuration (PROTOCOL.md section 13).
 
 use std::{
     io,

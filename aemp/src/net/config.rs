@@ -1,4 +1,4 @@
-//! What a node's builder collects for its network side.
+//! The network part of a node's configuration, as its builder collects it.
 
 use std::time::Duration;
 

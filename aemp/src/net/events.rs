@@ -1,4 +1,4 @@
-//! What happens outside of the mesh's lock: monitors firing, observers of nodes, the clock.
+//! Events outside of the mesh's lock: monitors that fire, observers of nodes, the clock.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Waiting until a node is part of the network, or knows why not.
+//! Waiting until a node is part of the network, or has a reason why not.
 
 use std::pin::pin;
 

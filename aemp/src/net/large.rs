@@ -1,8 +1,8 @@
-//! Large packets: what is read elsewhere than on the workers, where others wait for their turns.
+//! Large packets, which are read outside of the runtime's workers.
 //!
-//! A packet of the largest size keeps a thread busy for a second, ten thousand times as long as a turn. The connection reads no
-//! further until it is done, so that the order stays what it is, and goes on writing. A node reads only some of them at a time: more would keep
-//! its processors from everybody else, and its memory.
+//! A packet of the largest size occupies a thread for a second, ten thousand times as long as a turn. The connection
+//! reads no further until the packet is done, so that the order is kept, and continues to write. A node reads only a
+//! few large packets at a time: more would occupy all processors, and memory.
 
 use std::{future::pending, ops::Range, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,7 @@
 //! One authenticated connection: packets in, packets out, keepalives.
+//!
+//! The task reads, delivers, hands over the ports that have become ready, and writes the packets that have gathered
+//! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`net/large.rs`).
 
 mod writing;
 

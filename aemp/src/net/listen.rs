@@ -1,4 +1,9 @@
 //! Accepting connections.
+//!
+//! One turn accepts 16 connections. The backlog is long (4096), because a client that finds it full tries again after a
+//! second at the earliest. When the system accepts no more connections (descriptors), the older half of the strangers
+//! is closed at once: waiting for them to leave would keep nodes out for `handshake_timeout`. The loop pauses and never
+//! ends.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Names of hosts: what they stand for, and connecting to whichever of their addresses answers.
+//! Look-ups of host names, and connecting to the first of their addresses that answers.
 
 use std::{io, net::SocketAddr, time::Duration};
 

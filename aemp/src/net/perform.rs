@@ -1,4 +1,4 @@
-//! Telling the mesh what has happened, and doing what it wants done.
+//! Reporting events to the mesh, and performing its outputs.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,8 @@
-//! Where a node runs: on this machine, or in a simulation.
+//! The place where a node runs: the source of its sockets, its randomness and its clock. This machine, or a host of a
+//! simulation.
+//!
+//! `Stream` and `Acceptor` are enums over both. Without the feature `sim` they have one variant and cost nothing; with
+//! it a branch for each read and write.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 

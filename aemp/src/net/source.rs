@@ -1,4 +1,4 @@
-//! Where the addresses of seeds come from.
+//! Sources of addresses of seeds.
 
 #[cfg(feature = "srv")]
 mod srv;

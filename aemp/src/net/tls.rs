@@ -1,4 +1,4 @@
-//! TLS on connections, and the certificates for it; without the feature `tls`, its absence.
+//! TLS on connections, and its certificates; without the feature `tls`, stubs.
 
 #[cfg(feature = "tls")]
 pub(crate) use with::TlsConfig;

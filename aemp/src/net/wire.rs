@@ -1,4 +1,4 @@
-//! What carries a connection's bytes: TCP, or a simulation's stand-in for it.
+//! The carrier of a connection's bytes: TCP, or the simulation's stand-in for it.
 
 use std::io;
 

@@ -37,9 +37,9 @@ use crate::{
 };
 use aemp_proto::handshake::auth::Secret;
 
-/// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
+/// The configuration of a node that is to be started: its name, its trust, its addresses, and the nodes that it knows.
 ///
-/// Everything has a default but the secret and the certificate, one of which connections need.
+/// Everything has a default except the secret and the certificate. Connections need one of them.
 /// **No configuration file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
 #[derive(Clone)]
 #[must_use]
@@ -89,7 +89,7 @@ impl Default for NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// The addresses of a node, to be connected to when something is first sent to it.
+    /// The addresses of a node. This node connects to it when it first sends it a message.
     pub fn address(mut self, node: impl Into<String>, address: impl Into<String>) -> Self {
         self.addresses.push((node.into(), address.into()));
         self

@@ -1,4 +1,4 @@
-//! What is logged of what other nodes can cause as often as they like: in measure.
+//! Log lines that other nodes can cause at will, at a limited rate.
 
 use std::{
     fmt::Display,

@@ -1,4 +1,4 @@
-//! Looking into a node from anywhere in the network: what it is, who is connected to it, what its ports have to do.
+//! Inspection of a node from anywhere in the network: its details, its connections, its ports and their queues.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,15 +23,14 @@
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of PROTOCOL.md section 5. WHAT
 //! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there is
-//! one: `{"most": N}`. PORTID is answered with MSG, an error text (empty if there is none), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without
-//! what is missing, so versions can be mixed.
+//! one: `{"most": N}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
-//! A reference node does not know the request and would only log it. So it is sent only where `can` has answered that it is
-//! known; otherwise the caller gets [`InspectError::Unknown`]. (A reference node that was sent the request all the same, by
-//! somebody else, answers `can` with yes from then on, and never answers the request: another reason to set a time limit.)
+//! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that the request is known.
+//! Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the request from another program answers `can` with yes
+//! from then on, and never answers the request: another reason to set a time limit.)
 //!
-//! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well, unless what is
+//! An inspection changes nothing, so every authenticated peer may do it, in secure mode as well, unless what is
 //! [allowed](crate::NodeBuilder::allow) does not include `inspect`; then the error text says so. An answer is bounded: it
 //! lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there are. A node looks
 //! through its ports for one question at a time, and in small steps.

@@ -1,4 +1,24 @@
-//! A node's life: from its start to its end, however that comes about.
+//! A node's life: it runs, it is *ending*, it is *over*. It never goes back. `Node::ended` tells how it has ended:
+//! stopped, its runtime gone, or failed.
+//!
+//! - **Tasks.** Every task of a node is `owned` (`node/task.rs`), so its starter hears of its end in any case. The end
+//!   of a connection in any way is the mesh's `closed`. The end of a *vital* task (events, clock, flush, sweep,
+//!   accepting) in any way but `stop` is an error in the log and stops the node, as failed. A task that a runtime drops
+//!   reports its end on the thread that drops it, so none of ours is spawned under a lock.
+//! - **`stop` is a task of its own** and depends on no waiter: the first call starts it, all calls wait for the same
+//!   end, and a port may stop its own node. It waits for counts (`life::Count`) and never polls. A handler that does
+//!   not return in time *perishes*: its port is dead for everybody, and the state is dropped when the handler returns.
+//! - **A node that is ending makes no ports.** A new port is put into the table, and is dead at once if the node is
+//!   ending. The end of all ports is announced before the table is looked through. So a supervisor cannot keep its node
+//!   alive. It cannot recur without end either: a callback of a monitor that fires at once (`port/absent.rs`) may set
+//!   the next one a limited number of times, and then waits a second.
+//! - **The runtime goes away.** An idle task (`Node::watch_runtime`) is dropped with the runtime. `Node::runtime_gone`
+//!   then ends everything on that thread: ports perish, monitors of far ports fire, waits end. Any code that notices
+//!   may call it, any number of times.
+//! - **Ownership.** Handles, ports and tasks hold the node. Everything that the node holds (`net::Shared`, `Remote`,
+//!   the mesh's peers, the watch over the runtime) knows it by a `WeakNode`. The table is emptied when the node ends,
+//!   and so are actions of monitors, watches and queries. So an ended node is freed with its last handle. A node
+//!   without a network that has no ports is freed without being stopped.
 
 mod count;
 

@@ -1,5 +1,8 @@
-//! What a node logs. A subscriber is foreign code that may be slow, or may use the node: it is told by a task of its own, so
-//! that neither connections nor clocks nor ports wait for it.
+//! The log lines of a node.
+//!
+//! A subscriber is foreign code that may be slow, or may use the node. A task of its own calls it, so that connections,
+//! clocks and ports do not wait for it. Lines that a subscriber causes while it is called are lost: a subscriber that
+//! sends each line to another node would otherwise never end.
 
 use tracing::level_filters::LevelFilter;
 

@@ -1,12 +1,16 @@
 //! Names of ports: a prefix that no other process has, and a counter (PROTOCOL.md section 1).
 //!
-//! A port made here is named `prefix` (nine characters) and its number; one that this node spawns on another is
-//! named by a prefix of ten characters that ends in upper case. The tenth character of the former is a lower-case letter,
-//! so the two kinds never clash, neither with each other nor with those of reference nodes.
+//! The name of a port that is made here is a prefix of nine characters and the port's number. The name of a port that
+//! this node spawns on another node has a prefix of ten characters, the last of which is an upper-case letter. The
+//! tenth character of the former is a lower-case letter. So the two kinds never clash, neither with each other nor with
+//! names of reference nodes.
 //!
-//! The names of reply ports end with a mark. So who is called knows that nothing but a call of a node of this project waits
-//! there, which may be killed with reasons that this node gives a meaning, and be told that an answer is a list. To everybody else the mark
-//! is part of a name.
+//! The name of a reply port ends with the mark `?`. The mark tells the called node, without negotiation and also
+//! through relays, that a call of a node of this project waits at this port. Such a port may be killed with the reasons
+//! that `CallError::of_killed` knows (`no_reply`, `no_answer`, `not_understood`). An answer that is a list of one
+//! element or none is sent to the name with `[]` behind it, because on the wire such a list is the same as its element,
+//! or as nothing. To other nodes the mark is part of a name, and the kill is an ordinary kill. A name with the mark
+//! finds reply ports only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! What other nodes may have run here: init functions found at link time, and those registered by hand.
+//! Functions that other nodes may run here: init functions found at link time, and those registered by the program.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 

@@ -1,4 +1,11 @@
-//! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
+//! Other nodes: the locked `Peer` of each, the monitors that fire when it is lost, and its monitors on ports of this
+//! node.
+//!
+//! Connections of one node take turns. When the mesh switches to a new connection, the old one may be reading on
+//! another thread. A connection holds `Remote::delivering` while it delivers, and releases it before it flushes. Its
+//! successor may write in the meantime, but delivers nothing. A monitor of a peer (`mon1`) is booked on the connection
+//! that it arrived on. It is entered before it is set at the port, because the port may die at any time; the death
+//! removes the entry of this number and no other.
 
 pub(crate) mod account;
 mod all;

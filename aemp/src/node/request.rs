@@ -1,4 +1,4 @@
-//! The node port: what another node, or this one, asks this node to do (PROTOCOL.md section 5).
+//! The node port: requests of other nodes, and of this one, to this node (PROTOCOL.md section 5).
 
 mod cost;
 mod permit;

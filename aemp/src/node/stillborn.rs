@@ -1,8 +1,9 @@
-//! Why ports that were spawned have died in their init functions, or were not made.
+//! Reasons of ports whose init function has failed, kept for some seconds.
 //!
-//! The monitor that is set right behind a spawn may come when the port is dead already: from another node, or because another
-//! worker has run the init function meanwhile. It should hear the reason all the same (PROTOCOL.md section 6). For how long, and
-//! for how many ports, is bounded.
+//! A monitor that is set right behind a spawn may arrive when the port is dead already: a monitor from another node, or
+//! one of this node, because an idle worker has run the init function before `spawn` has returned. It hears the reason
+//! of the failure all the same (PROTOCOL.md section 6): for spawns of this node every monitor and call does, for spawns
+//! of another node the first one. Time and number of these reasons are bounded.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! Foreign code that belongs together, run in order on a task of its own: however slow it is, it delays nothing else.
+//! A strand: foreign code that runs in order on a task of its own. However slow it is, it delays nothing else.
 
 use std::{
     collections::VecDeque,

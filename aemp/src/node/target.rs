@@ -1,4 +1,4 @@
-//! Whom a caller means.
+//! The receiver that a caller means.
 
 use aemp_codec::{NodeId, PortId};
 

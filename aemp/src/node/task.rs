@@ -1,4 +1,7 @@
-//! Tasks that cannot end unseen: whoever starts one is told of its end, whichever that is.
+//! Tasks that cannot end unseen.
+//!
+//! The starter of a task is told of its end by `Drop`: whether it has returned, panicked, or was dropped, even before
+//! its first poll.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! The established untyped calls: `snd`, `kil`, `mon`, `cal`, `rcv`, and those that ask another node to do something.
+//! The untyped functions with AEMP's names: `snd`, `kil`, `mon`, `cal`, `rcv`, and requests to other nodes.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Monitors of what is not there: they fire at once, in the call that sets them.
+//! Monitors of ports that do not exist: they fire at once, in the call that sets them.
 
 use std::{cell::Cell, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A port without its type: what the table, the scheduler, monitors and links know of it.
+//! A port without its type, as the table, the scheduler, monitors and links see it.
 
 use std::{any::Any, sync::Arc};
 

@@ -1,7 +1,7 @@
-//! Code that belongs to a port and runs later in its context: timers, closures, futures. It dies with the port.
+//! Code that is bound to a port and runs later in its context: timers, closures, futures. It dies with the port.
 //!
-//! The port itself keeps the code until it runs; what waits elsewhere, in a task or in the port's queue, has nothing but the
-//! number that it is kept by. So whoever takes it away under the port's lock can be sure that it does not start any more.
+//! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
+//! code that is removed under the port's lock never starts.
 
 mod timer;
 

@@ -1,4 +1,24 @@
 //! Calls: a message with a reply, awaited.
+//!
+//! A call is a message and a `Slot`. The slot receives the outcome, and shows the port whether the caller is still
+//! there. A reply that is moved to a port of the same node holds the slot. A reply that is encoded becomes a *reply
+//! port*, whose ID travels as the last argument of the message.
+//!
+//! - The caller reads the answer. A reply port keeps the bytes of the answer, after the connection has checked their
+//!   syntax; `Call::poll` decodes them. So a slow `Deserialize` costs its own caller only.
+//! - Every encoded call sets a monitor, with or without a time limit. A death arrives through the monitor, and nothing
+//!   else is reported as `Died`. The monitor of a call on another node is not taken back when the call ends, but after
+//!   some seconds without use. A series of calls therefore costs one `mon1` request. (The reference never takes it
+//!   back.)
+//! - A caller that drops its call kills its reply port. Nodes of this project hear of that by `kil0`, which the
+//!   caller's node sends unasked; `remote::callers` receives it. A kept reply hears of it at once, a call that is still
+//!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
+//!   `Reply::is_wanted`.
+//! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
+//!   values and a kill behind it. The reference's `cal` reports its failures in the same way.
+//!
+//! A port that cannot decode a call refuses it (`Undecoded::Refused`) while there is a caller. An unknown message is no
+//! reason to die for all other clients of the port; `#[port(strict)]` chooses the other rule.
 
 use std::{
     fmt,

@@ -1,4 +1,7 @@
-//! What a handler knows of its port: `SELF` and what belongs to it.
+//! The context of a handler: `SELF`, and everything that is bound to the port.
+//!
+//! An envelope carries its origin only if its message type asks for the origin. For all other messages the origin is
+//! `Unknown`, unless code of this node runs in the context (`Cx::of_this_node`).
 
 use std::{fmt, sync::Arc, time::Duration};
 

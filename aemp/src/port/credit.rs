@@ -1,4 +1,12 @@
-//! How much of a port's bound is promised to senders on other nodes.
+//! The part of a port's bound that is promised to senders on other nodes.
+//!
+//! A bound promises its free room, less what other nodes were promised, and never more than a share of it, so that the
+//! next node that asks finds some. Promises are forgotten by age. If there is nothing to promise, the answer waits, in
+//! a task that the port's room wakes (`node/remote/grants.rs`). No question overtakes those that wait.
+//!
+//! If the port's queue is empty, one message is granted whatever was promised, because the other nodes may never use
+//! their promises. So the bound can be exceeded by one message for each further node that sends, by the plain and local
+//! sends of that time, and by nothing else.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

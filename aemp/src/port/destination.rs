@@ -1,5 +1,8 @@
-//! Where a message goes that is not moved into a typed queue: a port of another node, or one of this node whose
-//! type is not known.
+//! Destinations of messages outside of a typed queue: ports of another node, and ports of this node of unknown type.
+//!
+//! `Node::node_port` is the only function that makes a node of a text: this node, another node, the node of a port ID,
+//! or an error. The empty ID is the ID of a node without a network. It means that node to itself, and no node to every
+//! other node (`Way::Nowhere`).
 
 use std::sync::Arc;
 

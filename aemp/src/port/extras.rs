@@ -1,4 +1,4 @@
-//! What a port rarely has: allocated by the first thing that needs it.
+//! The rare parts of a port, allocated by the first feature that needs one.
 
 use std::{
     any::Any,

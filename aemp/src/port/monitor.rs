@@ -1,4 +1,4 @@
-//! Monitors: what happens once when a port dies.
+//! Monitors: actions that run once when a port dies.
 
 use std::{
     fmt,

@@ -1,4 +1,8 @@
-//! The queue of a port: the size of one envelope, and no allocation for one message at a time.
+//! The queue of a port. It has the size of one envelope and does not allocate for one message at a time.
+//!
+//! `Queue` is an enum: `Idle` (empty, no worker), `Empty` (a worker runs the port), `One(envelope)`,
+//! `Many(Box<VecDeque<..>>)`, and the states of dying and dead ports. The way from idle to busy and back allocates
+//! nothing.
 
 use std::{collections::VecDeque, mem};
 

@@ -1,4 +1,8 @@
 //! Replies: the callee's end of a call.
+//!
+//! A reply that is dropped unanswered puts a job into the queue of its port. If the port lives to run this job, the
+//! caller hears `no_reply`. If the job is dropped with the queue, the port has died, and the caller's monitor reports
+//! that. The detour is necessary because a panicking handler drops its reply before its port is marked as dying.
 
 mod caller;
 mod far;

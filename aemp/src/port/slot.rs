@@ -1,4 +1,4 @@
-//! Where the answer of a call arrives.
+//! The slot that receives the answer of a call.
 
 use std::{
     mem,

@@ -1,4 +1,9 @@
-//! Every live port of a node, found by number.
+//! The table of a node's live ports, by number. A slot takes 16 bytes.
+//!
+//! A port's number is `(generation, shard, index)` in 56 bits. Its name is the node's random prefix and that number as
+//! text, and is made on demand. The generation of a slot grows with every use. A slot is retired before its generation
+//! would wrap, so a name never comes back. Ports that another node has spawned here have names given by that node; they
+//! are in a map of names beside the table.
 
 use std::{
     cell::Cell,

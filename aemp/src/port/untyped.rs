@@ -1,4 +1,4 @@
-//! Ports made of closures, whose handlers come and go while they run.
+//! Ports made of closures, whose handlers may be added and removed while they run.
 
 use std::{collections::HashMap, fmt};
 

@@ -1,4 +1,4 @@
-//! A bad network as pure data: hosts, connections between them, and what may befall them.
+//! A bad network as pure data: hosts, their connections, and faults.
 
 mod conditions;
 mod faults;

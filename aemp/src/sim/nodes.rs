@@ -1,4 +1,8 @@
 //! Whole nodes with user ports in a simulated network.
+//!
+//! A simulated node starts its tasks through its scheduler, which keeps them, so that a crash ends all of them where
+//! they are. Everything that would differ between runs is in order (`Remotes::all`) or does not depend on chance
+//! (`biased` selects, the shard of a thread's new ports).
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! As much of X.509 as webpki keeps to itself: version, names and dates of a certificate.
+//! The parts of X.509 that webpki does not give out: version, names and dates of a certificate.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! TLS for nodes that have a secret and no certificate: a key that nobody has signed.
+//! TLS for nodes that have a secret and no certificate: a key without a signature.
 //!
-//! The key says nothing of who has it. The proofs do, which cover the connection (`proto::handshake::Binding`); so a client needs none.
-//! It is sent bare (RFC 7250): a certificate would say no more.
+//! The key does not identify its owner. The proofs do, because they cover the connection (`handshake::Binding`); so a
+//! client needs no key. The key is sent bare (RFC 7250), because a certificate would say no more.
 
 use std::sync::Arc;
 

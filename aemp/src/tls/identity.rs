@@ -1,4 +1,4 @@
-//! The own certificate and its key, out of a PEM text.
+//! The own certificate and its key, from a PEM text.
 
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{

@@ -1,4 +1,8 @@
 //! One TLS connection without its I/O: ciphertext in, plaintext out, and back.
+//!
+//! Each connection has its own verifier, which knows the claimed node ID and keeps its findings as text. Only rustls'
+//! buffered connections give out an exporter (the unbuffered ones of 0.23 keep it), so a TLS connection by a secret is
+//! of a third kind, `Whole`, behind the same interface. It copies once more.
 
 mod whole;
 

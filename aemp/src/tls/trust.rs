@@ -1,4 +1,9 @@
-//! Whose certificates are good (ARCHITECTURE.md, "TLS").
+//! The rules of trust in certificates.
+//!
+//! A peer's certificate is good if it *is* one of the trusted ones, octet for octet, or if webpki finds a chain to one
+//! of them. Trusted are the certificates in `ca`, or without `ca` those in `cert` itself, as in the reference. webpki
+//! does not know the first rule (it refuses CA certificates as end entities, and the reference's is one) and does not
+//! check dates of trust anchors, so `tls::der` reads dates, version and subject.
 
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};

@@ -1,4 +1,4 @@
-//! The attacks, and what they may cost.
+//! The attacks, and their permitted costs.
 
 /// One attack.
 #[derive(Clone, Copy, Debug)]

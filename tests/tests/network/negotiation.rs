@@ -1,4 +1,7 @@
-//! Nodes that prefer different formats, over loopback.
+//! Two Rust nodes over loopback, over each pair of lists of formats.
+//!
+//! Cargo unites features over the workspace, so the nodes of the tests speak everything that all features together
+//! offer. A test that depends on the preferred format must name its formats.
 
 use aemp::{Map, Node, Value, msg};
 

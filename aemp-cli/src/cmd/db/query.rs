@@ -23,7 +23,7 @@ pub(super) fn list_command() -> Command {
             "Prints a line for each entry of a family, in the order of the keys: the key, a tab, and the value as JSON. With --json: \
              one document, {KEY:VALUE,..}.",
         )
-        .after_help("Example: who listens where\n  aemp db list \"'l\"")
+        .after_help("Example: nodes and their addresses\n  aemp db list \"'l\"")
         .arg(family())
 }
 

@@ -1,4 +1,7 @@
-//! `aemp nodes --connections`: what is spoken on each connection of the network.
+//! `aemp nodes --connections`: the formats and encryption of each connection of the network.
+//!
+//! Either end reports a connection's formats. So for a Perl node, which does not know `inspect`, the command shows the
+//! reports of its Rust neighbours. Two Perl nodes report only that they are connected.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What could be meant by the beginning of a word.
+//! The possible completions of a word.
 
 use clap::Command;
 

@@ -1,4 +1,4 @@
-//! Where the lines come from: a person with an editor, or a file.
+//! The source of the lines: a line editor, or a file.
 
 use std::{
     cell::RefCell,

@@ -1,7 +1,7 @@
-//! A line of the shell, taken apart into words.
+//! Splitting a line of the shell into words.
 //!
-//! Words are as on the command line, so that what works there works here: `'...'` holds blanks together, a backslash takes a
-//! character as it is. In addition, a word that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
+//! Words are as on the command line: `'...'` quotes blanks, and a backslash quotes one character. In addition, a word
+//! that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
 
 use serde::de::IgnoredAny;
 

@@ -1,4 +1,4 @@
-//! Asks all nodes, once a second.
+//! Collecting reports of all nodes, once a second.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! What is known of the network: pure state, fed with reports and asked by the tables.
+//! The known state of the network: pure data, fed with reports and read by the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 

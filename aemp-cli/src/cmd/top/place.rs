@@ -1,4 +1,4 @@
-//! Where the user is: which table, of which node, sorted and filtered how, and which row is meant.
+//! The user's place: the table and its node, sorting, filter, and the selected row.
 
 use super::{
     model::Network,

@@ -1,4 +1,4 @@
-//! What stands in each table.
+//! The contents of each table.
 
 use std::collections::BTreeMap;
 

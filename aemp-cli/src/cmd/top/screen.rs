@@ -1,4 +1,4 @@
-//! The terminal: taken, and given back whatever happens.
+//! The terminal: taken at the start, and restored in any case.
 
 use std::{io, thread, time::Duration};
 

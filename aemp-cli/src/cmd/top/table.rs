@@ -1,4 +1,4 @@
-//! Rows that can be sorted and filtered, whatever they are about.
+//! Rows of any content that can be sorted and filtered.
 
 use std::{cmp::Ordering, fmt::Display};
 

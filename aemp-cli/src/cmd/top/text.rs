@@ -1,4 +1,4 @@
-//! Numbers as they fit into a column.
+//! Numbers in the width of a column.
 
 /// A count, with groups of three digits.
 pub(super) fn count(n: u64) -> String {

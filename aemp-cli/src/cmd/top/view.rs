@@ -1,4 +1,4 @@
-//! How it looks.
+//! Drawing the tables.
 
 use aemp::Shown;
 use ratatui::{

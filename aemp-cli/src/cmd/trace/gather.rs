@@ -1,4 +1,4 @@
-//! Asking one node after the other whom it is connected to.
+//! Asking the nodes for their connections, one after the other.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What is known of the network.
+//! The known nodes and connections of the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 

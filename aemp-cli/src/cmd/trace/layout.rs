@@ -1,4 +1,4 @@
-//! Where each node goes in the picture: global nodes on an inner ring, the others on an outer one, each near its master.
+//! The places of nodes in the picture: global nodes on an inner ring, the others on an outer one, each near its master.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! One key: what its owners have set, in the order in which they wrote.
+//! One key: the values of its owners, in the order in which they wrote.
 
 use aemp_codec::Value;
 

@@ -1,4 +1,4 @@
-//! One seed as it is configured, and its rounds of attempts.
+//! One configured seed, and its rounds of attempts.
 
 use std::time::Duration;
 

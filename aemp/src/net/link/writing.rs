@@ -1,4 +1,4 @@
-//! What a connection writes.
+//! Writing on a connection.
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 

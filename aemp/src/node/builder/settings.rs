@@ -1,4 +1,4 @@
-//! The keys of the configuration as methods.
+//! The keys of the configuration, as methods of the builder.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,20 +10,19 @@ use crate::{
     config::{Cert, Encrypt, Environment, Method, Permit, Secret},
 };
 
-/// What can stand in the configuration file as well (PROTOCOL.md section 13). What is wrong with it is told at the start.
+/// The keys of the configuration file (PROTOCOL.md section 13). Errors in their values are reported when the node starts.
 impl NodeBuilder {
     /// Starts the node with the configuration file, in which it looks for that profile.
     ///
     /// **Without this or [`config_file`](Self::config_file) no file is read.** With one of them
     ///
     /// - the file is `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`, unless `config_file` names another;
-    /// - **what is in the file, and in the [environment](Environment), comes before what the program says** with the other
-    ///   methods, which are defaults then. [`force`](Self::force) turns that round; [`norc`](Self::norc) leaves out both. Lists
-    ///   replace each other as a whole.
-    /// - where nobody says anything, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the
-    ///   profile's name, `/`, and a random text.
+    /// - **the file and the [environment](Environment) override the program's calls** of the other methods, which are defaults then.
+    ///   [`force`](Self::force) reverses that; [`norc`](Self::norc) leaves out both. Lists replace each other as a whole.
+    /// - without a setting, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the profile's name, `/`, and a
+    ///   random text.
     ///
-    /// The profile need not exist: then the file's top level is all there is, which is logged at info level. Nor need the file.
+    /// The profile need not exist. Then only the file's top level applies, and this is logged at info level. The file need not exist either.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
@@ -42,19 +41,19 @@ impl NodeBuilder {
         self
     }
 
-    /// What the program says comes before the configuration file and the environment.
+    /// The program's settings override the configuration file and the environment.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
-    /// Where to look for variables. Default: [`Environment::process`].
+    /// The source of environment variables. Default: [`Environment::process`].
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Sets a key by its name in the file: for what comes from a command line. Values may be as loose as there.
+    /// Sets a key by its name in the file, for settings from a command line. Values may have the forms that are allowed there.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -185,24 +184,23 @@ impl NodeBuilder {
         self
     }
 
-    /// How soon a dead peer must be noticed, and how long a handshake may take. Default: 30 seconds.
+    /// The time until a silent peer counts as dead, and the default time limit of a handshake. Default: 30 seconds.
     pub fn monitor_timeout(self, timeout: Duration) -> Self {
         self.setting("monitor_timeout", timeout.as_secs_f64())
     }
 
-    /// How long an attempt to connect to a node may take, and the pause between its addresses. Default: 2 seconds.
+    /// The time limit of an attempt to connect to a node, and the pause between its addresses. Default: 2 seconds.
     pub fn connect_interval(self, interval: Duration) -> Self {
         self.setting("connect_interval", interval.as_secs_f64())
     }
 
-    /// Refuses every spawn, function call and eval that other nodes ask for.
+    /// Refuses every spawn, function call and eval of other nodes.
     pub fn secure(self, secure: bool) -> Self {
         self.setting("secure", secure)
     }
 
-    /// Lets some nodes have some functions run here, and refuses everything else as [`secure`](Self::secure) does, which it
-    /// replaces: init functions, functions to call, and the requests `eval` and `inspect`, which stand for themselves. Both are
-    /// patterns, in which `*` stands for any text and `?` for any character. May be given several times.
+    /// Permits some nodes to run some functions here, and refuses everything else as [`secure`](Self::secure) does, which it replaces. Functions are init
+    /// functions, functions to call, and the requests `eval` and `inspect` under their own names. Both arguments are patterns, in which `*` stands for any text and `?` for any character. May be given several times.
     ///
     /// ```
     /// let node = aemp::Node::builder().allow("worker/*", "My::Worker::*").allow("admin", "*");
@@ -212,42 +210,41 @@ impl NodeBuilder {
         self.item("allow", permit.to_string().into())
     }
 
-    /// The names of the wire formats to use, the favourite first: `json`, `cbor` and `postcard/1`, as far as they are compiled
-    /// in. Those that are unknown here are left out. Default: all there are, those of [`codec`](Self::codec) first, then from the
-    /// fastest to `json`.
+    /// The names of the wire formats, in order of preference: `json`, `cbor` and `postcard/1`, as far as they are compiled in. Unknown names are left
+    /// out. Default: all formats, those of [`codec`](Self::codec) first, then from the fastest to `json`.
     ///
-    /// A node sends in what it has of the other's list that comes first there, so the two directions may differ
+    /// A node sends in the first format of the other's list that it has, so the two directions may differ
     /// (PROTOCOL.md section 2.4).
     pub fn framing_format<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(|name| Value::from(name.into()));
         self.setting("framing_format", names.collect::<Value>())
     }
 
-    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`. `cleartext` gives the secret
-    /// away to whoever answers at a seed's address, which is warned of at the start.
+    /// The methods to prove this node to its peers, in order of preference. Default: `tls_sha3_512` and `hmac_sha3_512`. `cleartext` gives the secret
+    /// away to any peer that answers at a seed's address; the node then warns at its start.
     pub fn auth_offer(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_offer", names(methods))
     }
 
-    /// How others may prove themselves, the favourite first. Default: all there are.
+    /// The methods for peers to prove themselves, in order of preference. Default: all methods.
     pub fn auth_accept(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_accept", names(methods))
     }
 
     /// Whether a peer may log in with the secret in clear text, as minimal clients do. Default: yes, as in the
-    /// reference. What is refused here cannot be allowed by the configuration file.
+    /// reference. The configuration file cannot allow it again.
     pub fn accept_cleartext(mut self, accept: bool) -> Self {
         self.accept_cleartext = accept;
         self
     }
 
-    /// Whether small packets are gathered before they are sent: known for the sake of the file. A node of this
-    /// implementation always does so, and never at the price of waiting.
+    /// Whether small packets are gathered before they are sent. It exists for the sake of the file: this implementation always gathers packets, and
+    /// never waits for that.
     pub fn autocork(self, autocork: bool) -> Self {
         self.setting("autocork", autocork)
     }
 
-    /// Whether the system sends what it is given without delay. Default: yes.
+    /// Whether the system sends data without delay (`TCP_NODELAY`). Default: yes.
     pub fn nodelay(self, nodelay: bool) -> Self {
         self.setting("nodelay", nodelay)
     }

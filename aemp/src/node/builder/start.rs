@@ -1,4 +1,4 @@
-//! From settings to a node that runs.
+//! Starting a node from its settings.
 
 use std::borrow::Cow;
 

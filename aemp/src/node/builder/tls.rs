@@ -1,4 +1,4 @@
-//! From settings to certificates.
+//! Making certificates from settings.
 
 use super::start::setting;
 use crate::{

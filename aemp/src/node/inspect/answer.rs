@@ -1,4 +1,4 @@
-//! The side that is looked into.
+//! The answering side of an inspection.
 
 use std::{cmp::Reverse, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Why a node could not be looked into.
+//! The errors of an inspection.
 
 use aemp_codec::{DecodeError, IdError};
 use thiserror::Error;

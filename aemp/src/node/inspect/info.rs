@@ -1,4 +1,4 @@
-//! What a node tells of itself.
+//! The answers of an inspected node.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Counting ports without holding anybody up.
+//! Counting ports without holding anything up: in chunks under the table's locks, in a task of its own.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Waiting until there are none of something any more.
+//! A count, and waiting until it is zero.
 
 use std::{
     pin::pin,

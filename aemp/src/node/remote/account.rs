@@ -1,4 +1,4 @@
-//! What another node costs this one, beside the bytes that are queued for it.
+//! The costs that another node causes here, besides the bytes that are queued for it.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Callers on another node whose calls are kept here to be answered later.
+//! Callers on other nodes whose calls are kept here to be answered later.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

@@ -1,4 +1,32 @@
-//! Credit: what senders who wait may send to ports of another node, which tells how much they have room for.
+//! Credit: the number of messages that waiting senders may send to a port of another node.
+//!
+//! A sender that waits (`Handle::send`) spends *credit* that the other node has granted for the port. Plain sends and
+//! calls do not use it. Two requests carry it between nodes whose greetings have the key `credit=1`. No other node ever
+//! sees them:
+//!
+//! ```text
+//! ["", "Aemp::room", PORT, TOKEN, LEFT]          how many messages may I send? I may still send LEFT
+//! ["", "Aemp::credit", PORT, TOKEN, MESSAGES]    that many, counted from your question
+//! ["", "Aemp::credit", PORT, TOKEN]              any number: the port has no bound
+//! ```
+//!
+//! The question follows the message that has used up half of a grant. All earlier messages are therefore in the port's
+//! queue when the question is read. The answer is an absolute number and replaces the old grant: the sender subtracts
+//! what it has sent since, and no side has to count arrivals. A grant is good for a second, so that a new bound, or
+//! another sender, is noticed. Ports without a bound, and dead ports, grant any number. Messages to such a port are not
+//! counted: a sender compares the tick of the last answer with the current one (`Told`), two atomic loads, and asks
+//! again in the next tick of half a second. `table` has a semaphore for each port, where senders queue in order. One
+//! question is out at a time. A permit is used up where the message is queued, so a send that is dropped before that
+//! leaves it to others.
+//!
+//! While a connection to the node is being made, a sender waits until it is known that the node gives credit, or not,
+//! or that there is no connection. Waiting ends with the connection (`end_line` closes the semaphores), with this node,
+//! and with the port, whose death wakes the task that answers. Then the message goes its usual way.
+//!
+//! Dangers: a grant must not be awaited over a connection that did not carry the question, so `send_over` sends over
+//! that connection or not at all, and tokens identify late answers. Senders would wait for ever if a peer were lost, or
+//! a connection switched, without a call of `end_line` or `set_line`, or if a `Peer` went from connecting to lost
+//! without `queue_shrunk`. Code that takes messages out of a bounded port's queue must notify `Bound.room`.
 
 mod table;
 

@@ -1,4 +1,7 @@
 //! Questions of another node for room in ports of this one.
+//!
+//! A question that cannot be answered yet waits in a task: one for each node and port, at most 1000 for a node. Beyond
+//! that number one message is granted at once.
 
 use std::{
     collections::HashMap,

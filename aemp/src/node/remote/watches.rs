@@ -1,4 +1,4 @@
-//! Ports of this node that another one monitors.
+//! Ports of this node that another node monitors.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,13 @@
-//! Packets are written before anything is locked, because what writes them is the user's: `Serialize`, and codecs from
-//! elsewhere. It may panic, take long, or send messages itself.
+//! Packets are written before anything is locked, because user code writes them: `Serialize`, and codecs of other
+//! crates. It may panic, take long, send to the same node, or ask about it.
+//!
+//! `Remote::send` writes into a buffer of the thread. The buffer is taken out of the thread for that time, because
+//! writing may send. The format is an assumption: the one of the last packet to that node, or values if it was not
+//! connected. Under the peer's lock `Peer::put` appends the bytes if the assumption holds. Otherwise nothing has
+//! changed, and the packet is read back and written as the peer needs it; the user's arguments are gone by then.
+//!
+//! A reason of a death that cannot be written is replaced by a reason that says so (`Remote::tell`), and so is one that
+//! cannot be read (`aemp_proto::request`), because the death matters more than its text.
 
 use std::{
     cell::Cell,

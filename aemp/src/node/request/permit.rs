@@ -1,4 +1,4 @@
-//! What other nodes may have done here.
+//! The permission of other nodes' requests.
 
 use std::sync::Arc;
 

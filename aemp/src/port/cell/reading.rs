@@ -1,4 +1,4 @@
-//! Messages from other nodes: read here, or in the port's own turn.
+//! Messages from other nodes: decoded at once, or in the port's own turn.
 
 use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 

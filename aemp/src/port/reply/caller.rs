@@ -1,4 +1,4 @@
-//! A caller that is known by its reply port alone, seen from who answers it.
+//! A caller that is known only by its reply port, seen from the answering port.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -1,4 +1,4 @@
-//! What stands in for TCP sockets.
+//! The simulation's stand-in for TCP sockets.
 
 use std::{io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! How good or bad a network is.
+//! The quality of a network.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How what was sent gets to the other end.
+//! The way of sent data to the other end.
 
 use super::{
     End, Event, Fault, Happening, Network,

@@ -1,4 +1,4 @@
-//! What a network tells.
+//! The events of a network.
 
 use super::{End, Fault};
 

@@ -1,4 +1,4 @@
-//! Which hosts cannot reach which.
+//! Pairs of hosts that cannot reach each other.
 
 use std::collections::BTreeSet;
 

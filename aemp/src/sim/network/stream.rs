@@ -1,4 +1,4 @@
-//! One connection: two ends, and what is on its way to each.
+//! One connection: two ends, and the data on its way to each.
 
 use std::collections::VecDeque;
 

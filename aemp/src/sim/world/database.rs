@@ -1,4 +1,4 @@
-//! The distributed database, from the outside of a world.
+//! The distributed database of a world, seen from outside.
 
 use aemp_codec::{NodeId, Value};
 

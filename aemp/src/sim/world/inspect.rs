@@ -1,4 +1,4 @@
-//! Looking into a world.
+//! Inspection of a world.
 
 use std::collections::BTreeMap;
 

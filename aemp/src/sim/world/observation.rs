@@ -1,4 +1,4 @@
-//! What can be seen of a world.
+//! Observations of a world.
 
 use aemp_codec::{NodeId, PortId, Value};
 

@@ -1,4 +1,4 @@
-//! What the mesh wants done.
+//! Performing the mesh's outputs.
 
 use std::time::Duration;
 

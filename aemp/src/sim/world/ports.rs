@@ -1,4 +1,4 @@
-//! Ports of a machine, and what other nodes ask of its node port.
+//! Ports of a machine, and requests of other nodes to its node port.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a node of a world is like.
+//! The setup of a node of a world.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Senders that act between any two locks, and callbacks that monitor and send again.
+//!
+//! `PeerMap::interleave` calls them before each piece of work on a peer, also within a step of the mesh. Some overflow
+//! the queue.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The same for connections of rustls that have buffers of their own: only these give out an exporter.
+//! Sessions over rustls connections with buffers of their own: only these give out an exporter.
 
 use std::io::{self, Read, Write};
 
