@@ -5,7 +5,6 @@
 //! else in double, no tags. Read is everything that is well-formed, within the limits; tags are
 //! looked at where they change what a value is.
 
-mod de;
 mod encoding;
 mod frame;
 mod head;
@@ -17,6 +16,7 @@ mod tagged;
 
 pub(crate) use self::encoding::Cbor;
 pub(crate) use self::frame::CborFramer;
+pub(crate) use self::item::Contents as CborContents;
 pub(crate) use self::reader::CborReader;
 
 /// What an item is: the upper three bits of its first byte.

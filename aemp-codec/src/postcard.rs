@@ -2,7 +2,6 @@
 //!
 //! It is specified in `SPEC.md`, which is also the documentation of [`Format::Postcard`](crate::Format::Postcard).
 
-mod de;
 mod encoding;
 mod frame;
 mod reader;
