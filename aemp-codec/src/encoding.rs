@@ -169,7 +169,8 @@ impl Opened {
         self.kind
     }
 
-    /// Where in the buffer [`Encoding::open`] has written its beginning.
+    /// Where in the buffer [`Encoding::open`] has written its beginning. It is known if there are more or less elements than
+    /// [`promised`](Self::promised).
     #[inline]
     #[must_use]
     pub fn head(&self) -> Range<usize> {

@@ -32,7 +32,7 @@ pub struct Limits {
     /// How many values may be made of a packet when it is read; 1,048,576 unless set.
     ///
     /// A value of a few bytes takes a hundred and more in memory, so the size of a packet alone bounds little. Each
-    /// text, key, list, map and everything that becomes a [`Value`] counts one, as often as references in the packet lead to it. A number where a number
+    /// text, key, list, map and everything that becomes a [`Value`](crate::Value) counts one, as often as references in the packet lead to it. A number where a number
     /// is asked for does not count: a list of numbers takes about as much as its packet. A [`Codec`] that reads packets as values has to keep this
     /// limit itself.
     pub max_values: usize,

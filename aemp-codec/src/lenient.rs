@@ -12,7 +12,7 @@ use crate::text;
 
 /// One value that is neither a list nor a map, before it is known what type it is to be.
 ///
-/// A [`Source`](crate::Source) reads it. It becomes whatever is asked for, as leniently as Perl peers need it.
+/// A [`Decoding`](crate::Decoding) reads it. It becomes whatever is asked for, as leniently as Perl peers need it.
 ///
 /// ```
 /// use aemp_codec::Scalar;
