@@ -67,7 +67,8 @@ impl<P: Port> Cell<P> {
         (origin, packet): (NodeId, KeptPacket),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
-        let mut message = packet.reader().map_err(Reason::die)?;
+        // A format from elsewhere opens it by its own code.
+        let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
         match self.read(Some(&origin), &mut message) {
             Ok(envelope) => Ok(Some(envelope)),
             Err(unread) => match *unread {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use aemp::{PortId, Value, msg};
-use aemp_codec::{Codec, DecodeError, EncodeError, Framing, Limits};
+use aemp_codec::{Codec, DecodeError, Framing, Limits, PacketReader, PacketWriter};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -25,19 +25,7 @@ struct Gated {
     go: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Codec for Gated {
-    fn name(&self) -> &str {
-        "gated"
-    }
-
-    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        plugged::framer(limits)
-    }
-
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        plugged::encode(packet, out)
-    }
-
+impl Gated {
     fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
         if packet.len() >= LARGE {
             let _ = self.begun.send(());
@@ -48,6 +36,28 @@ impl Codec for Gated {
                 .recv();
         }
         plugged::decode(packet, limits)
+    }
+}
+
+impl Codec for Gated {
+    fn name(&self) -> &str {
+        "gated"
+    }
+
+    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+        plugged::framer(limits)
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, plugged::encode)
+    }
+
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        self.decode(packet, limits).map(PacketReader::values)
     }
 }
 
