@@ -26,6 +26,7 @@ const SAMPLE: u32 = 32;
 pub(crate) struct Turn<'a> {
     pub(crate) left: usize,
     seat: &'a Seat,
+    scheduler: &'a Scheduler,
 }
 
 impl<'a> Turn<'a> {
@@ -53,6 +54,11 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn end(&mut self) {
         self.left = 0;
+    }
+
+    /// True if a large message may be handled in this turn: the thread is no worker, or there is no other that could do it.
+    pub(crate) fn takes_large(&self) -> bool {
+        self.seat.is_blocking() || !self.scheduler.has_elsewhere()
     }
 }
 
@@ -107,6 +113,7 @@ impl<'a> Active<'a> {
         let mut turn = Turn {
             left: messages,
             seat: &self.seat,
+            scheduler: self.scheduler,
         };
         work.run(&mut turn);
         let left = turn.left.min(messages);
@@ -309,9 +316,15 @@ fn follow(active: &Active<'_>) {
 
 /// Runs a port that blocks on a thread of its own, as long as it has something to do.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
+    on_own_thread(scheduler, work, ());
+}
+
+/// Runs a port for one turn; `counted` is dropped behind it.
+fn on_own_thread(scheduler: &Scheduler, work: Work, counted: impl Send + 'static) {
     let mut blocking = Blocking(Some(work));
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
+        let _counted = counted;
         let Some(work) = blocking.0.take() else {
             return;
         };
@@ -322,6 +335,13 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
     });
+}
+
+/// Runs a port whose next message is large on a thread of its own, for one turn.
+pub(super) fn run_elsewhere(work: Work) {
+    let scheduler = work.node().scheduler().clone();
+    let elsewhere = scheduler.elsewhere();
+    on_own_thread(&scheduler, work, elsewhere);
 }
 
 /// A port that waits for a thread. The runtime drops it if it is gone.

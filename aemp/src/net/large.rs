@@ -15,11 +15,9 @@ use tokio::{
 use super::Net;
 use crate::{
     node::{remote::Remote, request::Brought},
-    proto::{global::GlobalRequest, peer::ConnId},
+    proto::{global::GlobalRequest, link::Link, peer::ConnId},
 };
 
-/// A packet of so many bytes is a large one: to read it takes some turns.
-pub(super) const LARGE: usize = 128 << 10;
 /// So many entries of the database are taken at a time, and then others may work with the mesh.
 const ENTRIES: usize = 2048;
 /// How long they may do so before the next are taken. A lock that is taken again at once is not let go of.
@@ -37,6 +35,8 @@ pub(super) enum Large {
     Waits(Pin<Box<dyn Future<Output = Permit> + Send>>),
     /// It is being read.
     Runs(JoinHandle<Read>),
+    /// It has not arrived yet, and its buffer is being grown.
+    Grows(JoinHandle<Vec<u8>>),
 }
 
 /// How it goes on.
@@ -45,12 +45,20 @@ pub(super) enum Step {
     Turn(OwnedSemaphorePermit),
     /// It has been read.
     Done(Result<Read, String>),
+    /// There is room for more of it.
+    Grown(Vec<u8>),
 }
 
 impl Large {
     pub(super) fn wait(net: &Net) -> Self {
         let turns = Arc::clone(&net.0.large);
         Self::Waits(Box::pin(turns.acquire_owned()))
+    }
+
+    /// Moves a large buffer to where there is more room. That takes some milliseconds.
+    pub(super) fn grow(net: &Net, buffer: (Vec<u8>, usize)) -> Self {
+        let runtime = net.node().scheduler().runtime();
+        Self::Grows(runtime.spawn_blocking(|| Link::grow(buffer)))
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -69,6 +77,11 @@ impl Large {
                 Ok(read) => Ok(read),
                 Err(error) => Err(format!("a large packet was not read: {error}")),
             }),
+            Self::Grows(task) => match task.await {
+                Ok(buffer) => Step::Grown(buffer),
+                // The runtime ends, and this task with it.
+                Err(_) => pending().await,
+            },
             Self::No => pending().await,
         }
     }
