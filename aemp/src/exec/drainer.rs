@@ -2,13 +2,15 @@
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
+use tokio::task::JoinHandle;
+
 use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
-    slice::Slice,
+    slice::{LARGE_TURN, Slice},
     watch,
 };
 use crate::port::any::AnyPort;
@@ -26,7 +28,6 @@ const SAMPLE: u32 = 32;
 pub(crate) struct Turn<'a> {
     pub(crate) left: usize,
     seat: &'a Seat,
-    scheduler: &'a Scheduler,
 }
 
 impl<'a> Turn<'a> {
@@ -56,9 +57,9 @@ impl<'a> Turn<'a> {
         self.left = 0;
     }
 
-    /// True if a large message may be handled in this turn: the thread is no worker, or there is no other that could do it.
+    /// True if a large message may be handled in this turn: the thread is no worker.
     pub(crate) fn takes_large(&self) -> bool {
-        self.seat.is_blocking() || !self.scheduler.has_elsewhere()
+        self.seat.is_blocking()
     }
 }
 
@@ -113,7 +114,6 @@ impl<'a> Active<'a> {
         let mut turn = Turn {
             left: messages,
             seat: &self.seat,
-            scheduler: self.scheduler,
         };
         work.run(&mut turn);
         let left = turn.left.min(messages);
@@ -316,15 +316,13 @@ fn follow(active: &Active<'_>) {
 
 /// Runs a port that blocks on a thread of its own, as long as it has something to do.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
-    on_own_thread(scheduler, work, ());
+    on_own_thread(scheduler, Blocking(Some(work)));
 }
 
-/// Runs a port for one turn; `counted` is dropped behind it.
-fn on_own_thread(scheduler: &Scheduler, work: Work, counted: impl Send + 'static) {
-    let mut blocking = Blocking(Some(work));
+/// Runs a port for one turn.
+fn on_own_thread(scheduler: &Scheduler, mut blocking: Blocking) -> JoinHandle<()> {
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
-        let _counted = counted;
         let Some(work) = blocking.0.take() else {
             return;
         };
@@ -334,14 +332,19 @@ fn on_own_thread(scheduler: &Scheduler, work: Work, counted: impl Send + 'static
         active.seat.set_blocking(true);
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
-    });
+    })
 }
 
-/// Runs a port whose next message is large on a thread of its own, for one turn.
+/// Runs a port whose next message is large on a thread of its own, for one turn, when there are not too many others.
 pub(super) fn run_elsewhere(work: Work) {
     let scheduler = work.node().scheduler().clone();
-    let elsewhere = scheduler.elsewhere();
-    on_own_thread(&scheduler, work, elsewhere);
+    let (blocking, own) = (Blocking(Some(work)), scheduler.clone());
+    scheduler.spawn(async move {
+        let permit = own.large().acquire_owned().await;
+        // A handler may take any time. Others do not wait for it for ever.
+        let _ = tokio::time::timeout(LARGE_TURN, on_own_thread(&own, blocking)).await;
+        drop(permit);
+    });
 }
 
 /// A port that waits for a thread. The runtime drops it if it is gone.

@@ -8,12 +8,13 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -45,8 +46,7 @@ struct Shared {
     injector: Mutex<Injector>,
     /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
     wanted: AtomicBool,
-    /// How many ports handle large messages on threads of their own.
-    elsewhere: AtomicUsize,
+    large: Arc<Semaphore>,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -55,18 +55,6 @@ struct Shared {
 struct Injector {
     ready: VecDeque<Work>,
     plan: Plan,
-}
-
-/// How many ports may handle large messages on threads of their own at a time. More would take the processors from the workers.
-const ELSEWHERE: usize = 16;
-
-/// A port handles large messages on a thread of its own, for as long as this lives.
-pub(super) struct Elsewhere(Scheduler);
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        self.0.0.elsewhere.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// How soon a drainer that is started has to begin.
@@ -93,7 +81,7 @@ impl Scheduler {
             is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
-            elsewhere: AtomicUsize::new(0),
+            large: Arc::new(Semaphore::new((max / 2).max(1))),
             seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -245,14 +233,10 @@ impl Scheduler {
         self.start_drainer(injector, By::Task, When::Soon);
     }
 
-    /// Whether a large message can be handled by another thread than a worker.
-    pub(super) fn has_elsewhere(&self) -> bool {
-        self.0.elsewhere.load(Ordering::Relaxed) < ELSEWHERE
-    }
-
-    pub(super) fn elsewhere(&self) -> Elsewhere {
-        self.0.elsewhere.fetch_add(1, Ordering::Relaxed);
-        Elsewhere(self.clone())
+    /// The turns of what takes long and can be put off: large packets that are read, and ports that handle these. So many go on at
+    /// a time as leave processors to the workers.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.large)
     }
 
     /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.

@@ -2,7 +2,8 @@
 //!
 //! A packet of the largest size keeps a thread busy for a second, ten thousand times as long as a turn. The connection reads no
 //! further until it is done, so that the order stays what it is, and goes on writing. A node reads only some of them at a time: more would keep
-//! its processors from everybody else, and its memory.
+//! its processors from everybody else, and its memory. Arguments are read, and handled, by the port in a turn of its own, which is not a
+//! worker's either.
 
 use std::{future::pending, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
@@ -10,10 +11,12 @@ use aemp_codec::{DecodeError, Format, Value};
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::Net;
 use crate::{
+    exec::slice::LARGE_TURN,
     node::{remote::Remote, request::Brought},
     proto::{global::GlobalRequest, link::Link, peer::ConnId},
 };
@@ -34,7 +37,11 @@ pub(super) enum Large {
     /// It waits for its turn.
     Waits(Pin<Box<dyn Future<Output = Permit> + Send>>),
     /// It is being read.
-    Runs(JoinHandle<Read>),
+    Runs {
+        task: JoinHandle<Read>,
+        /// It has a turn, until then.
+        turn: Option<(OwnedSemaphorePermit, Instant)>,
+    },
     /// It has not arrived yet, and its buffer is being grown.
     Grows(JoinHandle<Vec<u8>>),
 }
@@ -51,7 +58,7 @@ pub(super) enum Step {
 
 impl Large {
     pub(super) fn wait(net: &Net) -> Self {
-        let turns = Arc::clone(&net.0.large);
+        let turns = net.node().scheduler().large();
         Self::Waits(Box::pin(turns.acquire_owned()))
     }
 
@@ -62,7 +69,7 @@ impl Large {
     }
 
     pub(super) fn runs(&self) -> bool {
-        matches!(self, Self::Runs(_))
+        matches!(self, Self::Runs { .. })
     }
 
     /// Ready when it goes on. Nothing is lost if that is not waited for to the end.
@@ -73,10 +80,19 @@ impl Large {
                 // It is never closed.
                 Err(_) => pending().await,
             },
-            Self::Runs(task) => Step::Done(match task.await {
-                Ok(read) => Ok(read),
-                Err(error) => Err(format!("a large packet was not read: {error}")),
-            }),
+            Self::Runs { task, turn } => {
+                let done = match turn {
+                    Some((_, until)) => tokio::time::timeout_at(*until, &mut *task).await.ok(),
+                    None => None,
+                };
+                // Others do not wait for code of the user for ever: this one does.
+                *turn = None;
+                let done = match done {
+                    Some(done) => done,
+                    None => task.await,
+                };
+                Step::Done(done.map_err(|error| format!("a large packet was not read: {error}")))
+            }
             Self::Grows(task) => match task.await {
                 Ok(buffer) => Step::Grown(buffer),
                 // The runtime ends, and this task with it.
@@ -88,9 +104,9 @@ impl Large {
 
     /// Ready when nothing is being read any more.
     pub(super) async fn end(&mut self) {
-        if let Self::Runs(task) = self {
+        if self.runs() {
             // Its outcome is of no interest any more.
-            let _ = task.await;
+            let _ = self.next().await;
         }
         *self = Self::No;
     }
@@ -110,11 +126,13 @@ pub(super) struct LargePacket {
 impl LargePacket {
     pub(super) fn begin(self, permit: OwnedSemaphorePermit) -> Large {
         let runtime = self.net.node().scheduler().runtime().clone();
-        Large::Runs(runtime.spawn_blocking(move || {
+        let task = runtime.spawn_blocking(move || {
             let read = self.read();
-            drop((self, permit));
+            drop(self);
             read
-        }))
+        });
+        let turn = Some((permit, Instant::now() + LARGE_TURN));
+        Large::Runs { task, turn }
     }
 
     fn read(&self) -> Read {
