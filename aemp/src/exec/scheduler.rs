@@ -239,6 +239,11 @@ impl Scheduler {
         Arc::clone(&self.0.large)
     }
 
+    /// How many ports wait for the drainers.
+    pub(crate) fn ready(&self) -> usize {
+        self.injector().ready.len()
+    }
+
     /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.
     pub(super) fn pause(&self, work: &mut VecDeque<Work>, ticket: &mut Ticket) {
         let mut injector = self.injector();
