@@ -98,7 +98,7 @@ fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
         set(&mut shards, g, key, 1);
     }
     set(&mut shards, a, "deleted", 2);
-    let expiry = Time::from(std::time::Duration::from_secs(4));
+    let expiry = Time::from(Duration::from_secs(4));
     let mut gone: Vec<_> = shards
         .orphan(Time::ZERO, &id("g"), expiry)
         .into_iter()
@@ -132,7 +132,7 @@ fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
 fn a_node_that_comes_back_is_another_owner_than_its_orphans() {
     let (mut shards, _, _, g) = table();
     set(&mut shards, g, "k", 1);
-    let expiry = Time::from(std::time::Duration::from_secs(4));
+    let expiry = Time::from(Duration::from_secs(4));
     shards.orphan(Time::ZERO, &id("g"), expiry);
     let again = shards.owner(&id("g"));
     assert_ne!(again, g);
@@ -255,6 +255,7 @@ fn a_small_owner_does_not_wait_for_a_large_one() {
 /// Prints how long others have to wait while a million entries go.
 #[test]
 #[ignore = "it measures"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
 fn measure_a_million() {
     let mut shards = Shards::default();
     let b = shards.owner(&id("b"));
