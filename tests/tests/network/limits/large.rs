@@ -101,10 +101,10 @@ async fn while_a_large_message_is_handled_others_are_served() {
     let (go, wait) = mpsc::channel();
     let wait = Mutex::new(wait);
     let held = scene.node.untyped(move |_: &mut Cx<'_>, _: Args| {
-        drop(tell.send("begun"));
+        let _ = tell.send("begun");
         let wait = wait.lock().unwrap_or_else(PoisonError::into_inner);
         let let_go = wait.recv_timeout(PATIENCE / 2).is_ok();
-        drop(tell.send(if let_go { "let go" } else { "given up" }));
+        let _ = tell.send(if let_go { "let go" } else { "given up" });
     });
     let (counted, mut inbox) = (scene.node.port(counter(0)), Inbox::new(&scene.node));
     let mut raw = Raw::login(&scene.node, "raw").await;
