@@ -34,7 +34,7 @@ use std::{
 
 use aemp_codec::NodeId;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -73,9 +73,6 @@ use aemp_proto::{
 /// How long a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many large packets are read at a time. One alone would have to wait for whatever keeps the other.
-const LARGE_AT_ONCE: usize = 2;
-
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
@@ -104,8 +101,6 @@ pub(crate) struct Shared {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Has user code told what happens; ends by itself when it has told all.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// Turns of large packets: that many are read at a time.
-    large: Arc<Semaphore>,
     /// Tasks of connections that have not ended.
     open: Count,
 }
@@ -196,7 +191,6 @@ impl Net {
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
             telling: Mutex::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());

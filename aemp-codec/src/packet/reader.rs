@@ -182,7 +182,15 @@ impl<'a> PacketReader<'a> {
         Ok(kept)
     }
 
+    /// How many bytes the whole packet has; 0 if it has not come as bytes.
+    #[must_use]
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.bytes().map_or(0, |(_, packet)| packet.len())
+    }
+
     /// The packet as it has come, if it has come as bytes.
+    #[inline]
     fn bytes(&self) -> Option<(Format, &'a [u8])> {
         match &self.origin {
             #[cfg(feature = "postcard")]

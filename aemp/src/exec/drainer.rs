@@ -2,13 +2,15 @@
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
+use tokio::task::JoinHandle;
+
 use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
-    slice::Slice,
+    slice::{LARGE_TURN, Slice},
     watch,
 };
 use crate::port::any::AnyPort;
@@ -53,6 +55,11 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn end(&mut self) {
         self.left = 0;
+    }
+
+    /// True if a large message may be handled in this turn: the thread is no worker.
+    pub(crate) fn takes_large(&self) -> bool {
+        self.seat.is_blocking()
     }
 }
 
@@ -309,7 +316,11 @@ fn follow(active: &Active<'_>) {
 
 /// Runs a port that blocks on a thread of its own, as long as it has something to do.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
-    let mut blocking = Blocking(Some(work));
+    on_own_thread(scheduler, Blocking(Some(work)));
+}
+
+/// Runs a port for one turn.
+fn on_own_thread(scheduler: &Scheduler, mut blocking: Blocking) -> JoinHandle<()> {
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
         let Some(work) = blocking.0.take() else {
@@ -321,6 +332,18 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         active.seat.set_blocking(true);
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
+    })
+}
+
+/// Runs a port whose next message is large on a thread of its own, for one turn, when there are not too many others.
+pub(super) fn run_elsewhere(work: Work) {
+    let scheduler = work.node().scheduler().clone();
+    let (blocking, own) = (Blocking(Some(work)), scheduler.clone());
+    scheduler.spawn(async move {
+        let permit = own.large().acquire_owned().await;
+        // A handler may take any time. Others do not wait for it for ever.
+        let _ = tokio::time::timeout(LARGE_TURN, on_own_thread(&own, blocking)).await;
+        drop(permit);
     });
 }
 

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -45,6 +46,7 @@ struct Shared {
     injector: Mutex<Injector>,
     /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
     wanted: AtomicBool,
+    large: Arc<Semaphore>,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -79,6 +81,7 @@ impl Scheduler {
             is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
+            large: Arc::new(Semaphore::new((max / 2).max(1))),
             seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -228,6 +231,17 @@ impl Scheduler {
         }
         injector.ready.append(work);
         self.start_drainer(injector, By::Task, When::Soon);
+    }
+
+    /// The turns of what takes long and can be put off: large packets that are read, and ports that handle these. So many go on at
+    /// a time as leave processors to the workers.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.large)
+    }
+
+    /// How many ports wait for the drainers.
+    pub(crate) fn ready(&self) -> usize {
+        self.injector().ready.len()
     }
 
     /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.

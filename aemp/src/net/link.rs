@@ -13,13 +13,13 @@ use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 use super::{
     Net, Order, Stream,
     connection::{END_OF_FILE, Made},
-    large::{LARGE, Large, LargePacket, Step},
+    large::{Large, LargePacket, Step},
     socket,
 };
 use crate::{
     exec::{
         drainer::Active,
-        slice::{Slice, give_way},
+        slice::{LARGE, Slice, give_way},
     },
     node::{
         remote::{Remote, line::Line},
@@ -35,6 +35,12 @@ use aemp_proto::{
 
 /// Bytes that are read before others have their turn.
 const TURN_BYTES: usize = 256 << 10;
+/// While more ports than that are ready, connections that bring much are not read: what honest peers send comes behind all these.
+const CROWD: usize = 1024;
+/// So many packets in a turn are much.
+const MANY: u64 = 64;
+/// How long they are not read.
+const REST: Duration = Duration::from_millis(1);
 /// So many messages cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
@@ -146,11 +152,20 @@ pub(super) async fn run(
     };
     let ended = pump.run(&mut orders).await;
     pump.large.end().await;
+    discard(net, pump.link.take_buffer().0);
     // Before the mesh knows, so before another connection of this node can be up.
     pump.remote.forget_watched(conn);
     pump.remote.end_line(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+}
+
+/// Frees what a connection has left unread. If that is much, it takes some milliseconds.
+fn discard(net: &Net, bytes: Vec<u8>) {
+    let scheduler = net.node().scheduler();
+    if bytes.capacity() >= LARGE && !scheduler.is_timeless() {
+        scheduler.runtime().spawn_blocking(|| drop(bytes));
     }
 }
 
@@ -264,6 +279,10 @@ impl Pump<'_> {
 
     /// Reads what there is and delivers it.
     fn read(&mut self) -> Result<(), String> {
+        if self.link.is_cramped() && !self.net.node().scheduler().is_timeless() {
+            self.large = Large::grow(self.net, self.link.take_buffer());
+            return Ok(());
+        }
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -285,6 +304,7 @@ impl Pump<'_> {
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
         let _gathered = Active::delivering(net.node().scheduler());
+        let before = self.received.packets;
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -296,7 +316,18 @@ impl Pump<'_> {
         }
         self.charge();
         self.brought.forget_receiver();
+        if self.received.packets - before >= MANY {
+            self.hold_back();
+        }
         delivered
+    }
+
+    /// Makes the other node wait while there is a crowd of ports that have to be run.
+    fn hold_back(&mut self) {
+        let scheduler = self.net.node().scheduler();
+        if self.resume.is_none() && !scheduler.is_timeless() && scheduler.ready() > CROWD {
+            self.resume = Some(self.net.now() + REST);
+        }
     }
 
     /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
@@ -344,6 +375,11 @@ impl Pump<'_> {
                     place,
                 };
                 self.large = packet.begin(permit);
+                Ok(())
+            }
+            Step::Grown(buffer) => {
+                self.link.put_buffer(buffer);
+                self.large = Large::No;
                 Ok(())
             }
             Step::Done(done) => {

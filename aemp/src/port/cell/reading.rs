@@ -4,7 +4,9 @@ use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 
 use super::{Cell, Envelope};
 use crate::{
-    Reason, guard,
+    Reason,
+    exec::slice::LARGE,
+    guard,
     message::{Decoding, Message, Port, Unread},
     port::{any::AnyPort, queue::Pushed, reply::FarReply},
 };
@@ -14,6 +16,12 @@ impl<P: Port> Cell<P> {
     /// reading included.
     pub(super) fn reads_quickly(&self) -> bool {
         self.pace.is_trusted() || self.node.scheduler().is_timeless()
+    }
+
+    /// True if to read the message takes so long that the port does so in a turn on another thread than a worker.
+    #[inline]
+    pub(super) fn is_large(&self, message: &PacketReader<'_>) -> bool {
+        message.size() >= LARGE && !self.node.scheduler().is_timeless()
     }
 
     #[cold]
