@@ -8,6 +8,7 @@ use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
+    ready::Lane,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
     slice::{LARGE_TURN, Slice},
@@ -83,6 +84,8 @@ impl Drop for Seated<'_> {
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
+    /// Where what is left at the seat will wait.
+    lane: Lane,
     /// What the thread was doing: a handler may run another runtime within itself.
     before: Doing,
 }
@@ -95,14 +98,16 @@ impl<'a> Active<'a> {
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
+            lane: Lane::HERE,
             before: seat::set_doing(Doing::ports_of(scheduler.address())),
         })
     }
 
     /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user that reads arguments is
     /// part of it.
-    pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
-        let active = Self::begin(scheduler)?;
+    pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
+        let mut active = Self::begin(scheduler)?;
+        active.lane = lane;
         seat::set_doing(seat::doing().delivering());
         let before = Some(active.seat.enter(seat::NO_PORT));
         Some(Delivering { active, before })
@@ -142,7 +147,7 @@ impl Drop for Active<'_> {
         if self.seat.has_work() {
             let mut rest = self.end();
             seat::resume(self.before);
-            self.scheduler.hand_over(&mut rest);
+            self.scheduler.hand_over(self.lane, &mut rest);
         } else {
             seat::resume(self.before);
         }

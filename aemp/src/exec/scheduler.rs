@@ -24,6 +24,7 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
+    ready::{Lane, Ready},
     seat::{self, Mine, Seat},
     watch,
 };
@@ -53,7 +54,7 @@ struct Shared {
 }
 
 struct Injector {
-    ready: VecDeque<Work>,
+    ready: Ready<Work>,
     plan: Plan,
 }
 
@@ -73,7 +74,7 @@ impl Scheduler {
             _ => runtime.metrics().num_workers().max(1),
         };
         let injector = Mutex::new(Injector {
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             plan: Plan::new(max),
         });
         Self(Arc::new(Shared {
@@ -149,7 +150,7 @@ impl Scheduler {
         if let Some(mortal) = &self.0.mortal {
             mortal.end();
         }
-        let _ready = std::mem::take(&mut self.injector().ready);
+        let _ready = self.injector().ready.take_all();
     }
 
     /// The runtime is gone: nothing that waits will be run.
@@ -158,7 +159,7 @@ impl Scheduler {
             let mut injector = self.injector();
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         for seat in self.seats() {
             while !seat.stealer().is_empty() {
@@ -218,18 +219,18 @@ impl Scheduler {
             drop(injector);
             return work.node().runtime_gone();
         }
-        injector.ready.push_back(work);
+        injector.ready.push(work);
         self.start_drainer(injector, By::Task, when);
     }
 
     /// What this thread's seat has left is for others.
-    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>) {
+    pub(super) fn hand_over(&self, lane: Lane, work: &mut VecDeque<Work>) {
         let mut injector = self.injector();
         if injector.plan.is_gone() {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(lane, work);
         self.start_drainer(injector, By::Task, When::Soon);
     }
 
@@ -237,11 +238,6 @@ impl Scheduler {
     /// a time as leave processors to the workers.
     pub(crate) fn large(&self) -> Arc<Semaphore> {
         Arc::clone(&self.0.large)
-    }
-
-    /// How many ports wait for the drainers.
-    pub(crate) fn ready(&self) -> usize {
-        self.injector().ready.len()
     }
 
     /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.
@@ -253,7 +249,7 @@ impl Scheduler {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(Lane::HERE, work);
     }
 
     /// Whether another drainer could be started, and none is on its way.
@@ -312,8 +308,7 @@ impl Scheduler {
         if share == 0 {
             return false;
         }
-        let share = injector.ready.drain(..share);
-        share.for_each(|work| own.push(work));
+        injector.ready.take(share, |work| own.push(work));
         if !injector.ready.is_empty() {
             self.start_drainer(injector, By::Task, When::Now);
         }
@@ -370,7 +365,7 @@ impl Scheduler {
             injector.plan.end(ticket);
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         end_all(&mut ready);
     }

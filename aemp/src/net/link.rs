@@ -19,6 +19,7 @@ use super::{
 use crate::{
     exec::{
         drainer::Active,
+        ready::Lane,
         slice::{LARGE, Slice, give_way},
     },
     node::{
@@ -35,12 +36,6 @@ use aemp_proto::{
 
 /// Bytes that are read before others have their turn.
 const TURN_BYTES: usize = 256 << 10;
-/// While more ports than that are ready, connections that bring much are not read: what honest peers send comes behind all these.
-const CROWD: usize = 1024;
-/// So many packets in a turn are much.
-const MANY: u64 = 64;
-/// How long they are not read.
-const REST: Duration = Duration::from_millis(1);
 /// So many messages cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
@@ -303,8 +298,8 @@ impl Pump<'_> {
     /// Delivers complete packets. The ports that they wake are handed to the drainers, all at once: no handler runs on this task.
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
-        let _gathered = Active::delivering(net.node().scheduler());
-        let before = self.received.packets;
+        let _gathered =
+            Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -316,18 +311,7 @@ impl Pump<'_> {
         }
         self.charge();
         self.brought.forget_receiver();
-        if self.received.packets - before >= MANY {
-            self.hold_back();
-        }
         delivered
-    }
-
-    /// Makes the other node wait while there is a crowd of ports that have to be run.
-    fn hold_back(&mut self) {
-        let scheduler = self.net.node().scheduler();
-        if self.resume.is_none() && !scheduler.is_timeless() && scheduler.ready() > CROWD {
-            self.resume = Some(self.net.now() + REST);
-        }
     }
 
     /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
