@@ -99,7 +99,8 @@ fn check_default(handler: &Handler, errors: &mut Errors) {
         errors.at(&handler.ident, message);
     }
     if handler.is_answered() {
-        let message = "a default handler answers nothing by returning: if somebody waits, the reply port is the last of `args`";
+        let message = "a default handler answers nothing by returning: if a caller waits, its reply port is the last of `args`; \
+             for an error that kills the port, write `#[rcv(default, try)]`";
         errors.at(&handler.ident, message);
     }
 }

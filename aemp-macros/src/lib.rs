@@ -46,7 +46,7 @@ use crate::errors::Errors;
 ///         self.n
 ///     }
 ///
-///     #[rcv("sleep a while")]
+///     #[rcv("sleep a while", try)]
 ///     async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, SleepError> {
 ///         sleep(ms).await?;
 ///         Ok(cx.id().to_string())
@@ -82,20 +82,50 @@ use crate::errors::Errors;
 /// | `reply: Reply<Type>` | as the last one: the call, to be answered later |
 /// | `tag: &str, args: Args` | the whole message, of a default handler |
 ///
-/// `Cx`, `Origin`, `Reply`, `Args` and `Result` are known by these names, whatever path is before them.
+/// `Cx`, `Origin`, `Reply` and `Args` are known by these names, whatever path is before them.
 ///
 /// What is returned:
 ///
 /// | return type | means |
 /// | --- | --- |
-/// | none, `()` | the message is sent, and not answered |
-/// | `Type` | the message is a call, answered with this |
-/// | `Result<Type, E>` | as `Type`; an error kills the port with `die, TEXT`, the text by `Display` |
-/// | `Result<(), E>` | as `()`, but may fail |
+/// | none, `()`, `!` | the message is sent, and not answered |
+/// | `Type` | the message is a call, answered with this: any owned type that `serde` can write and read |
 ///
-/// An alias of `Result` that hides its types, such as `fmt::Result`, always answers a call. A caller from elsewhere that
-/// leaves optional arguments out gives the reply port as the last argument all the same: then, and with `#[rest]`, a last
-/// argument that is a text with a `#` in it is taken for the reply port.
+/// A caller from elsewhere that leaves optional arguments out gives the reply port as the last argument all the same: then, and with
+/// `#[rest]`, a last argument that is a text with a `#` in it is taken for the reply port.
+///
+/// # Errors
+///
+/// A `Result` is an answer like any other: `fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn>` gives its caller `Ok` or
+/// `Err`, with the error as it is, and the port lives on. An error kills the port where that is asked for:
+///
+/// | attribute | return type | means |
+/// | --- | --- | --- |
+/// | `#[rcv(try)]` | `Result<Type, E>` | the message is a call, answered with the `Ok`; an `Err` kills the port |
+/// | `#[rcv(try, send)]` | `Result<(), E>` | the message is sent, and not answered; an `Err` kills the port |
+/// | `#[rcv(try)]`, with a `Reply` parameter | `Result<(), E>` | the message is a call, answered by the `Reply`; an `Err` kills the port |
+/// | `#[rcv(default, try)]` | `Result<(), E>` | an `Err` kills the port |
+///
+/// The words stand behind a tag, if there is one: `#[rcv("tag", try)]`. The reason is `die, TEXT`, with the text that `Display` gives; an error
+/// that is an `aemp::Reason` is the reason itself. The caller of a port that dies gets `CallError::Died`.
+///
+/// ```ignore
+/// #[port]
+/// impl Account {
+///     /// Answers with an error.
+///     #[rcv]
+///     fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn> {
+///         self.has = self.has.checked_sub(amount).ok_or(Overdrawn)?;
+///         Ok(self.has)
+///     }
+///
+///     /// Dies of an error.
+///     #[rcv(try)]
+///     fn statement(&self) -> std::io::Result<String> {
+///         std::fs::read_to_string(&self.file)
+///     }
+/// }
+/// ```
 ///
 /// # Senders of another version
 ///
@@ -248,7 +278,7 @@ pub fn port(
 /// ```
 ///
 /// Methods are written as handlers of [`macro@port`] are, but they take `&self`, arguments and `#[rest]` only, and those that return
-/// something are calls. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
+/// something are calls, which are answered with that: a `Result` of a port in Rust that answers with one. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
 /// nothing needs to implement it.
 ///
 /// The options are those of [`macro@port`] but `strict`; the visibility is the trait's.
@@ -340,7 +370,7 @@ pub fn spawnable(
 }
 
 /// Marks a method of a [`macro@port`] block as the handler of a message: `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag")]` or
-/// `#[rcv(default)]`.
+/// `#[rcv(default)]`, each also with [`try`](macro@port#errors).
 ///
 /// It need not be imported, since [`macro@port`] and [`macro@protocol`] take it away. It exists to say so where it stands alone.
 #[proc_macro_attribute]

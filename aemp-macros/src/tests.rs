@@ -36,12 +36,12 @@ fn port() {
 fn port_that_waits_and_fails() {
     let item = quote! {
         impl Counter {
-            #[rcv]
+            #[rcv(try)]
             async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, Refused> {
                 wait(cx, ms).await
             }
 
-            #[rcv]
+            #[rcv(try, send)]
             fn check(&self, origin: Origin) -> Result<(), Refused> {
                 Ok(())
             }

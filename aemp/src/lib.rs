@@ -28,7 +28,7 @@
 //!
 //! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each handler. A
 //! handler without a return value is *sent* to and never waited for; one with a return value is *called*: its method
-//! returns a [`Call`], a future. `async fn` handlers may wait; a port handles one message at a time in any case.
+//! returns a [`Call`], a future. A `Result` is an answer as well; under [`#[rcv(try)]`](macro@port#errors) its error kills the port instead. `async fn` handlers may wait; a port handles one message at a time in any case.
 //!
 //! # A network
 //!
@@ -63,6 +63,7 @@
 //! | --- | --- |
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
+//! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
 //! | to be told of a death | [`Handle::mon`], [`Handle::mon_kil`], [`Handle::mon_snd`], [`Cx::mon_self`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |

@@ -50,7 +50,7 @@ mod shadowed {
             self.0 + __tag
         }
 
-        #[rcv]
+        #[rcv(try)]
         fn try_get(&self) -> ::core::result::Result<u8, ::std::string::String> {
             Answer::Ok(self.0)
         }
@@ -95,7 +95,7 @@ macro_rules! server {
 
         #[aemp::port]
         impl $name {
-            #[rcv]
+            #[rcv(try)]
             fn $get(&self, more: $type, node: Option<$type>) -> Result<$type, String> {
                 Ok(self.0 + more + node.unwrap_or_default())
             }

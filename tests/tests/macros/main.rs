@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod docs;
+mod errors;
 mod generics;
 mod hygiene;
 mod params;
