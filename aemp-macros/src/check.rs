@@ -8,7 +8,7 @@ use syn::LitStr;
 use crate::{
     errors::Errors,
     model::{Handler, Init, Interface, Param, Tag},
-    names,
+    names, reserved,
 };
 
 /// Checks the messages of a port or protocol, and takes out what would collide.
@@ -46,6 +46,9 @@ impl Seen {
         let mut found = Errors::default();
         self.check_tag(handler, &mut found);
         check_default(handler, &mut found);
+        if let Err(message) = reserved::check(handler) {
+            found.at(&handler.ident, message);
+        }
         let ident = handler.ident.clone();
         // Handlers under conditions may be alternatives: the compiler sees only one of them.
         if handler.cfgs.is_empty()

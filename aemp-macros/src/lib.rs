@@ -16,6 +16,7 @@ mod model;
 mod names;
 mod parse;
 mod paths;
+mod reserved;
 #[cfg(test)]
 mod tests;
 
@@ -69,7 +70,8 @@ use crate::errors::Errors;
 /// # Handlers
 ///
 /// The tag of a message is the method's name, or what `#[rcv("tag")]` or `#[rcv(tag = "tag")]` says. `#[rcv(default)]`
-/// takes all that no other handler takes; without one, such a message is not understood.
+/// takes all that no other handler takes; without one, such a message is not understood. The method's name is also that of the handle's method, so
+/// it must not be one that every handle has, such as `id`, `send` or `kill`: call it otherwise, and keep the tag with `#[rcv("send")]`.
 ///
 /// The parameters, behind `&self` or `&mut self`:
 ///

@@ -7,6 +7,7 @@ mod generics;
 mod hygiene;
 mod params;
 pub mod protocol;
+mod reserved;
 mod spawn;
 mod tags;
 mod untyped;
