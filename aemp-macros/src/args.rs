@@ -20,6 +20,8 @@ pub(crate) struct PortArgs {
     pub(crate) strict: Option<Ident>,
     /// The word, if it is there.
     pub(crate) blocking: Option<Ident>,
+    /// Where it says that only this process talks to the port.
+    pub(crate) local: Option<Ident>,
 }
 
 /// The options of `#[spawnable]`.
@@ -53,7 +55,7 @@ pub(crate) enum RcvTag {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known = "`blocking`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known = "`blocking`, `local`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
@@ -62,6 +64,7 @@ impl PortArgs {
                 "strict" => args.strict = Some(key.clone()),
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 "blocking" => args.blocking = Some(key.clone()),
+                "local" => args.local = Some(key.clone()),
                 _ => return Ok(false),
             }
             Ok(true)

@@ -19,8 +19,18 @@ pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
         // One mistake, one diagnostic: go on with another name.
         model.handle = names::with_suffix(&model.handle, "Handle");
     }
+    if model.is_local() {
+        reject_default(model, errors);
+    }
     let mut seen = Seen::default();
     model.handlers.retain(|handler| seen.check(handler, errors));
+}
+
+fn reject_default(model: &Interface, errors: &mut Errors) {
+    for handler in model.handlers.iter().filter(|handler| handler.is_default()) {
+        let message = "only the handle of a `local` port sends to it, so all its messages are known: remove this handler, or `local`";
+        errors.at(&handler.ident, message);
+    }
 }
 
 /// An `impl` block without handlers is a mistake, unless other mistakes are why it has none.

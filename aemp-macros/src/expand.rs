@@ -180,8 +180,12 @@ fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     for handler in &model.handlers {
         for ty in data_types(model, handler) {
             if mentions(&ty, params) {
-                clause.predicates.push(parse_quote! {
-                    #ty: #p::serde::Serialize + #p::serde::de::DeserializeOwned + ::core::marker::Send + 'static
+                clause.predicates.push(if model.is_local() {
+                    parse_quote!(#ty: ::core::marker::Send + 'static)
+                } else {
+                    parse_quote! {
+                        #ty: #p::serde::Serialize + #p::serde::de::DeserializeOwned + ::core::marker::Send + 'static
+                    }
                 });
             }
         }

@@ -160,6 +160,33 @@ use crate::errors::Errors;
 /// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
 /// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
 ///   never on a worker of the runtime. None of them may be `async`. See the handbook, `aemp::handbook::execution`.
+/// - `local`: only this process talks to the port. See [below](#local-ports).
+///
+/// # Local ports
+///
+/// Arguments and answers of a port that is `#[port(local)]` need no `serde`: anything that is `Send` will do, such as channels, sockets and errors
+/// as they are. In return, other nodes cannot reach it:
+///
+/// - Its handle is neither `Serialize` nor `Deserialize`, so it is no argument or answer of a port that is not local. (`aemp::Local` passes it on
+///   within the process.)
+/// - What another node sends to its ID is treated as a message with an unknown tag: a call is refused, and a message is dropped and logged. So is what is
+///   sent untyped within this process. Monitors and kills work from anywhere.
+/// - It has no `#[rcv(default)]` and is not `strict`, and no `#[spawnable]` function returns it.
+///
+/// ```ignore
+/// #[port(local)]
+/// impl Pool {
+///     #[rcv]
+///     fn put(&mut self, connection: TcpStream) {
+///         self.free.push(connection);
+///     }
+///
+///     #[rcv]
+///     fn take(&mut self) -> Option<TcpStream> {
+///         self.free.pop()
+///     }
+/// }
+/// ```
 ///
 /// # On a struct or an enum
 ///
@@ -283,7 +310,7 @@ pub fn port(
 /// something are calls, which are answered with that: a `Result` of a port in Rust that answers with one. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
 /// nothing needs to implement it.
 ///
-/// The options are those of [`macro@port`] but `strict`; the visibility is the trait's.
+/// The options are those of [`macro@port`] but `strict`, `local` and `blocking`; the visibility is the trait's.
 ///
 /// <details><summary>What it becomes</summary>
 ///

@@ -28,8 +28,19 @@ pub(crate) struct Interface {
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
-    /// Whether the port dies of messages that it does not know.
-    pub(crate) is_strict: bool,
+    pub(crate) reach: Reach,
+}
+
+/// Where messages come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From any node.
+    Network {
+        /// Whether the port dies of messages that it does not know.
+        strict: bool,
+    },
+    /// From this process alone, so they need not be able to travel.
+    Local,
 }
 
 /// A port without handlers: which of its generated types were given names.
@@ -144,6 +155,12 @@ impl Param {
                 Some(field)
             }
         }
+    }
+}
+
+impl Interface {
+    pub(crate) fn is_local(&self) -> bool {
+        self.reach == Reach::Local
     }
 }
 

@@ -22,7 +22,8 @@ use crate::{message, node::names};
     message = "`{Self}` cannot be an argument of a message",
     label = "an argument travels, so its type needs `serde::Serialize` and `serde::Deserialize`",
     note = "if the type is yours, derive them: `#[derive(serde::Serialize, serde::Deserialize)]`",
-    note = "a channel, a guard or a connection stays in this process: wrap it in `aemp::Local<..>`"
+    note = "a channel, a guard or the handle of a local port stays in this process: wrap it in `aemp::Local<..>`, \
+            or make the port one of this process with `#[port(local)]`"
 )]
 pub trait Argument: Sized {
     /// Reads the next argument of a message.
@@ -106,6 +107,28 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Answer for T {
     fn reply_port(reply: Reply<Self>, cx: &mut Encoding<'_>) -> Option<PortId> {
         reply.into_port(cx)
     }
+}
+
+/// A handle of a port that other nodes can spawn.
+#[diagnostic::on_unimplemented(
+    message = "a port that is `#[port(local)]` cannot be spawned by name",
+    label = "other nodes could spawn this port, but not have its handle, `{Self}`",
+    note = "remove `local`, or make the port with `Node::port`"
+)]
+pub trait Travels {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Travels for T {}
+
+/// The handle of a port that has been spawned by name.
+pub fn spawned<R: PortRef + Travels>(node: &Node, id: &PortId) -> R {
+    node.handle(id)
+}
+
+/// What becomes of a message of a `#[port(local)]` on its way to another node.
+#[cold]
+pub fn stays_here() -> EncodeError {
+    serde::ser::Error::custom("a message of a `#[port(local)]` cannot leave its process")
 }
 
 /// What a handler under `#[rcv(try)]` returns, seen through aliases such as `std::io::Result`.

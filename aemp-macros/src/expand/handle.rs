@@ -14,10 +14,12 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let (handle, msg) = (&model.handle, &model.msg);
     let declared = &shape.generics;
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let doc = format!(
-        "A typed handle of a `{}`, here or on another node.",
-        model.name
-    );
+    let place = if model.is_local() {
+        "in this process"
+    } else {
+        "here or on another node"
+    };
+    let doc = format!("A typed handle of a `{}`, {place}.", model.name);
     let methods = model.handlers.iter().map(|handler| method(shape, handler));
     quote! {
         #attrs
@@ -35,7 +37,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
 /// What every handle can do.
 pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let traits = conversions(shape);
-    let serde = serde(shape);
+    let serde = (!shape.model.is_local()).then(|| serde(shape));
     quote! {
         #traits
         #serde

@@ -6,7 +6,7 @@ use syn::{LitStr, spanned::Spanned};
 
 use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{
-    model::{Field, Handler, Param, Tag},
+    model::{Field, Handler, Param, Reach, Tag},
     names,
 };
 
@@ -85,18 +85,20 @@ fn message(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (msg, p) = (&model.msg, &model.krate);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let decode = decode(shape);
-    let encodings = model
-        .handlers
-        .iter()
-        .map(|handler| encoding(shape, handler));
-    let never = never(shape, &quote!(Self));
+    let (decode, encode) = if model.is_local() {
+        (
+            quote!(::core::result::Result::Err(#p::Undecoded::Unhandled)),
+            quote!(::core::result::Result::Err(#p::stays_here())),
+        )
+    } else {
+        (decode(shape), encode(shape))
+    };
     let numbering = numbering(shape);
     let uses_origin = model
         .handlers
         .iter()
         .any(|handler| handler.takes_cx() || handler.takes_origin());
-    let strict = model.is_strict.then(|| {
+    let strict = (model.reach == Reach::Network { strict: true }).then(|| {
         quote!(
             const STRICT: bool = true;
         )
@@ -122,10 +124,17 @@ fn message(shape: &Shape<'_>) -> TokenStream {
                 __out: &mut #p::PacketWriter<'_>,
                 __cx: &mut #p::Encoding<'_>,
             ) -> ::core::result::Result<(), #p::EncodeError> {
-                match self { #(#encodings)* #never }
+                #encode
             }
         }
     }
+}
+
+fn encode(shape: &Shape<'_>) -> TokenStream {
+    let handlers = shape.model.handlers.iter();
+    let encodings = handlers.map(|handler| encoding(shape, handler));
+    let never = never(shape, &quote!(Self));
+    quote!(match self { #(#encodings)* #never })
 }
 
 /// Which handler takes a message. The names are those of all handlers, so that a number does not depend on what is compiled in.

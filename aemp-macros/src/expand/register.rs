@@ -29,6 +29,7 @@ fn spawner(model: &Init) -> TokenStream {
     let output = output(model);
     let handle =
         quote_spanned!(output.span()=> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref);
+    let spawned = quote_spanned!(output.span()=> #p::spawned);
     let params = fields(model).map(|(_, field)| {
         let (name, ty) = (&field.name, &field.ty);
         quote!(#name: #ty)
@@ -86,7 +87,8 @@ fn spawner(model: &Init) -> TokenStream {
                     #(#writes)*
                     ::core::result::Result::Ok(())
                 });
-                #p::Node::handle(__node, &__id)
+                let __spawned = #spawned;
+                __spawned(__node, &__id)
             }
         }
     }

@@ -22,7 +22,11 @@ use crate::{
 /// Where the method stands.
 pub(super) enum Context<'a> {
     /// In the `impl` block of a port of this type: the method is the handler.
-    Port(&'a Type),
+    Port {
+        port: &'a Type,
+        /// Whether only this process talks to it.
+        local: bool,
+    },
     /// In a protocol: the method is a description.
     Protocol,
 }
@@ -40,7 +44,7 @@ pub(super) fn handler(
     let said = match (marks.next(), context) {
         (Some(mark), _) => RcvArgs::parse(mark, &mut found),
         (None, Context::Protocol) => RcvArgs::default(),
-        (None, Context::Port(_)) => {
+        (None, Context::Port { .. }) => {
             reject_rest(sig, errors);
             return None;
         }
@@ -88,7 +92,7 @@ fn signature(
     };
     let place = match (&tag, context) {
         (Tag::Default, _) => Place::Default,
-        (_, Context::Port(_)) => Place::Handler,
+        (_, Context::Port { .. }) => Place::Handler,
         (_, Context::Protocol) => Place::Protocol,
     };
     if let (Some(token), Context::Protocol) = (sig.asyncness, context) {
@@ -99,14 +103,22 @@ fn signature(
     }
     let mut params = params::params(place, &sig.inputs, errors);
     let mut answer = match context {
-        Context::Port(_) => answer(&tag, tries.as_ref(), sends.as_ref(), &params, sig, errors),
+        Context::Port { local, .. } => answer(
+            *local,
+            &tag,
+            tries.as_ref(),
+            sends.as_ref(),
+            &params,
+            sig,
+            errors,
+        ),
         Context::Protocol => {
             reject_words(tries.iter().chain(&sends), errors);
             let returned = returned(&sig.output, errors).map(Returned::Whole);
             returned.map_or(Answer::Nothing(Ending::Plain), Answer::Returned)
         }
     };
-    if let Context::Port(port) = context {
+    if let Context::Port { port, .. } = context {
         write_self_out(port, &mut params, &mut answer);
     }
     Handler {
@@ -166,7 +178,7 @@ pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
 
 fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
     let what = match context {
-        Context::Port(_) => "`&self` or `&mut self`",
+        Context::Port { .. } => "`&self` or `&mut self`",
         Context::Protocol => "`&self`",
     };
     match sig.receiver() {
@@ -202,6 +214,7 @@ fn is_self_reference(ty: &Type) -> bool {
 
 /// How it answers: by a return value, unless `try` and `send` say otherwise.
 fn answer(
+    local: bool,
     tag: &Tag,
     tries: Option<&Ident>,
     sends: Option<&Ident>,
@@ -227,7 +240,7 @@ fn answer(
             Ending::Tried(ty)
         }
         (Some(ty), None) if !defers => {
-            if let Some(object) = types::error_object(&ty) {
+            if !local && let Some(object) = types::error_object(&ty) {
                 errors.at(object, ERROR_OBJECT);
             }
             return Answer::Returned(Returned::Whole(ty));

@@ -5,6 +5,7 @@ pub mod docs;
 mod errors;
 mod generics;
 mod hygiene;
+mod local;
 mod params;
 pub mod protocol;
 mod reserved;
