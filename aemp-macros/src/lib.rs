@@ -19,6 +19,9 @@ mod paths;
 mod reserved;
 #[cfg(test)]
 mod tests;
+mod twice;
+
+use std::path::Path;
 
 use proc_macro2::{Span, TokenStream};
 use syn::Item;
@@ -284,7 +287,8 @@ pub fn port(
     attr: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    expand_port(attr.into(), item.into()).into()
+    let file = proc_macro::Span::call_site().local_file();
+    expand_port(attr.into(), item.into(), file.as_deref()).into()
 }
 
 /// Makes a typed handle for a service that is not written in Rust, or not here: the methods of a trait are its messages.
@@ -410,8 +414,14 @@ pub fn rcv(
     expand_rcv(item.into()).into()
 }
 
-fn expand_port(attr: TokenStream, item: TokenStream) -> TokenStream {
+/// `file` is where it stands, if that can be known.
+fn expand_port(attr: TokenStream, item: TokenStream, file: Option<&Path>) -> TokenStream {
     with_item(item, |item, errors| {
+        if let (Item::Impl(item), Some(file)) = (item, file)
+            && twice::reject(file, item, errors)
+        {
+            return None;
+        }
         let mut model = parse::port(attr, item, errors)?;
         check::interface(&mut model, errors);
         if matches!(item, Item::Impl(_)) {

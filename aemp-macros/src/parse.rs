@@ -4,6 +4,7 @@
 mod attrs;
 mod handler;
 mod init;
+mod later;
 mod params;
 mod types;
 
@@ -14,7 +15,10 @@ use syn::{
     PathArguments, TraitItem, Type, Visibility, parse_quote,
 };
 
-pub(crate) use self::{attrs::strip, init::init};
+pub(crate) use self::{
+    attrs::{is, strip},
+    init::init,
+};
 use self::{
     handler::{Context, handler},
     types::last_segment,
@@ -125,6 +129,10 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
                     let message = "an `async` handler waits without blocking its thread: remove `async`, or `blocking` from `#[port(blocking)]`";
                     errors.at(word, message);
                 }
+                if found.is_some() {
+                    later::reject_self(&method.sig, &method.block, &model.handle, errors);
+                }
+                attrs::reject_spawnable(&method.attrs, errors);
                 model.handlers.extend(found);
             }
             other => attrs::reject_rcv(other, errors),
