@@ -217,7 +217,7 @@ fn data_types(model: &Interface, handler: &Handler) -> Vec<Type> {
 /// The type that a handler answers with by returning it.
 fn returned(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
     match &handler.answer {
-        Answer::Returned(Returned::Whole(ty)) => Some(ty.clone()),
+        Answer::Returned(Returned::Whole(ty)) => Some(Type::clone(ty)),
         Answer::Returned(Returned::Tried(ty)) => {
             if let Some(ok) = written_ok(ty) {
                 return Some(ok);

@@ -117,16 +117,16 @@ pub(crate) enum Ending {
     /// Nothing.
     Plain,
     /// A `Result` of this type, whose error kills the port.
-    Tried(Type),
+    Tried(Box<Type>),
 }
 
 /// What a handler returns that answers by returning.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// The answer, of this type.
-    Whole(Type),
+    Whole(Box<Type>),
     /// A `Result` of this type, whose `Ok` is the answer and whose error kills the port.
-    Tried(Type),
+    Tried(Box<Type>),
 }
 
 /// An init function.

@@ -138,7 +138,7 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             ::core::result::Result::Ok(())
         },
         Answer::Returned(Returned::Tried(ty)) => {
-            let tried = with(&call, quote_spanned!(ty.span()=> #p::tried::<#ty>));
+            let tried = with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>));
             quote! {
                 let __answer = #tried?;
                 #p::Reply::<#answered>::send(__reply, __answer);
@@ -155,12 +155,12 @@ fn ended(p: &Crate, ending: &Ending, call: &TokenStream) -> TokenStream {
             #call;
             ::core::result::Result::Ok(())
         },
-        Ending::Tried(ty) => with(call, quote_spanned!(ty.span()=> #p::ended::<#ty>)),
+        Ending::Tried(ty) => with(call, &quote_spanned!(ty.span()=> #p::ended::<#ty>)),
     }
 }
 
 /// Gives what a call returns to a function. Taken apart, for otherwise the compiler blames the call and not the type.
-fn with(call: &TokenStream, function: TokenStream) -> TokenStream {
+fn with(call: &TokenStream, function: &TokenStream) -> TokenStream {
     quote!({ let __function = #function; __function(#call) })
 }
 

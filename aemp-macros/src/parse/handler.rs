@@ -282,11 +282,11 @@ const ERROR_OBJECT: &str = "an answer travels to the caller, and `dyn Error` can
      the port (`#[rcv(try, send)]` if there is no answer either), or answer with an error that `serde` can write and read";
 
 /// The type that is returned, if any: none is written as nothing, `()` or `!`.
-fn returned(output: &ReturnType, errors: &mut Errors) -> Option<Type> {
+fn returned(output: &ReturnType, errors: &mut Errors) -> Option<Box<Type>> {
     match output {
         ReturnType::Type(_, ty) if !types::is_unit(ty) && !matches!(**ty, Type::Never(_)) => {
             types::check_owned(ty, "an answer", errors);
-            Some(Type::clone(ty))
+            Some(ty.clone())
         }
         _ => None,
     }
