@@ -96,6 +96,8 @@ use crate::errors::Errors;
 /// | none, `()`, `!` | the message is sent, and not answered |
 /// | `Type` | the message is a call, answered with this: any owned type that `serde` can write and read |
 ///
+/// How an alias is spelled makes no difference: one of `()` is a `Type` like any other.
+///
 /// A caller from elsewhere that leaves optional arguments out gives the reply port as the last argument all the same: then, and with
 /// `#[rest]`, a last argument that is a text with a `#` in it is taken for the reply port.
 ///
