@@ -434,6 +434,4 @@ pub enum Origin {
     Local,
     /// The node at the other end of a connection.
     Node(NodeId),
-    /// Either: the type of the message does not ask ([`Message::USES_ORIGIN`]). Nothing to trust.
-    Unknown,
 }

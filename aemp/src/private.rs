@@ -175,6 +175,12 @@ pub fn hold<T: Send + 'static>(cx: &Cx<'_>, reply: &Reply<T>) {
     cx.hold(reply);
 }
 
+/// The origin of a message whose type asks for it.
+pub fn origin(cx: &Cx<'_>) -> Result<Origin, Reason> {
+    cx.origin()
+        .ok_or_else(|| Reason::die("the message came without its origin"))
+}
+
 /// What `Port::handle` answers for a message of an `async fn`, which only `handle_async` can handle.
 pub fn not_async(tag: &str) -> Reason {
     Reason::die(format_args!(

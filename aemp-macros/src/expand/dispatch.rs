@@ -112,7 +112,7 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     // Before the context is lent to the handler.
     let origin = handler
         .takes_origin()
-        .then(|| quote!(let __origin = #p::Cx::origin(__cx);));
+        .then(|| quote!(let __origin = #p::origin(__cx)?;));
     let body = outcome(shape, handler);
     quote!(#(#cfgs)* #pattern => { #origin #body })
 }

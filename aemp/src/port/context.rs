@@ -136,14 +136,14 @@ impl<'a> Cx<'a> {
 
     /// Where the message came from; in an init function, who spawns the port.
     ///
-    /// [`Origin::Unknown`] for a message whose type does not ask ([`Message::USES_ORIGIN`]): that of a `#[port]` asks if
+    /// `None` for a message whose type does not ask ([`Message::USES_ORIGIN`]): that of a `#[port]` asks if
     /// one of its handlers takes a context.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Option<Origin> {
         match self.origin {
-            Whence::Here => Origin::Local,
-            Whence::There(node) => Origin::Node(node.clone()),
-            Whence::Unasked => Origin::Unknown,
+            Whence::Here => Some(Origin::Local),
+            Whence::There(node) => Some(Origin::Node(node.clone())),
+            Whence::Unasked => None,
         }
     }
 

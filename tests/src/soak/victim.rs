@@ -58,7 +58,7 @@ fn prey() -> Prey {
 #[spawnable(name = "Soak::entry")]
 fn entry(cx: &mut Cx<'_>, key: String, value: String) -> Result<Prey, DbError> {
     let by = cx.origin();
-    cx.node().db_set_for(&by, "entries", &key, value)?;
+    cx.node().db_set_for(by, "entries", &key, value)?;
     cx.kill(());
     Ok(Prey)
 }
