@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use super::{Time, mesh::Level};
 
-/// So many lines may come at once.
+/// The number of lines that may come at once.
 const BURST: u32 = 100;
-/// How long it takes until there may be one more.
+/// The time after which one more line is allowed.
 const PER_LINE: Duration = Duration::from_millis(100);
-/// How often it is told how many there were above it.
+/// The shortest time between two reports of hushed lines.
 const TELL: Duration = Duration::from_secs(10);
 
-/// A measure of lines, which fills up again with time. Those above it are for debugging only, so that nobody can fill a disk, or keep
-/// the node busy with its log.
+/// A rate limit for log lines, as a bucket that fills up with time.
+///
+/// Lines above the limit are logged at debug level only, so that no peer can fill a disk or keep the node busy with its
+/// log.
 #[derive(Debug)]
 pub struct Measure {
     left: u32,
-    /// When it was filled last.
+    /// The time up to which the bucket has been filled.
     since: Time,
     hushed: u64,
-    /// When that may be told again.
+    /// The time from which hushed lines may be reported again.
     tell: Time,
 }
 
@@ -39,7 +41,9 @@ impl Default for Measure {
 }
 
 impl Measure {
-    /// How urgent a line is that would otherwise be so urgent. Now and then also what is to be said of others that have been hushed.
+    /// Returns the level at which to log a line that would be logged at `level`. Sometimes also returns a line to log
+    /// in
+    /// addition, which reports how many lines have been hushed.
     pub fn weigh(&mut self, now: Time, level: Level) -> (Level, Option<String>) {
         if level == Level::Debug {
             return (level, None);
@@ -91,7 +95,7 @@ mod tests {
     fn a_storm_is_told_of_in_measure() {
         let mut measure = Measure::default();
         assert_eq!(told(&mut measure, (0..10_000).map(|_| 5)), 100);
-        // Ten lines a second go on being told.
+        // Ten lines a second pass.
         assert_eq!(told(&mut measure, 0..3000), 29);
         let at = |seconds| Time::from(Duration::from_secs(seconds));
         assert_eq!(measure.weigh(at(4), Level::Info), (Level::Info, None));
@@ -100,7 +104,7 @@ mod tests {
         let text = "2871 more lines like those above and below were logged at debug level only";
         assert_eq!(more.as_deref(), Some(text));
         assert_eq!(measure.weigh(at(20), Level::Debug), (Level::Debug, None));
-        // After a pause there is as much as at first.
+        // A long pause fills the bucket again.
         assert_eq!(told(&mut measure, (0..500).map(|_| 90_000)), 100);
     }
 }

@@ -192,7 +192,7 @@ fn wrong_arguments_are_told() {
     assert!(read(r#"["","snd","a#b",01]"#).unwrap_err().is_malformed());
 }
 
-/// Half of a surrogate pair costs the request, and neither the connection nor a monitor that waits for the reason.
+/// An unpaired surrogate makes the request fail. The connection goes on, and a monitor that waits for the reason fires.
 #[test]
 fn text_that_is_not_unicode_costs_the_request() {
     for (packet, text) in [
@@ -258,7 +258,7 @@ fn names_have_a_longest_length() {
         let fits = packet.replace(&long, &long[1..]);
         assert!(read(&fits).is_ok(), "{fits}");
     }
-    // Monitors are told of ports of any name.
+    // Monitors may name any port.
     for request in ["mon1", "kil0"] {
         assert!(read(&format!(r#"["","{request}","{long}"]"#)).is_ok());
     }

@@ -1,4 +1,4 @@
-//! Strangers in numbers.
+//! Many connections of strangers.
 
 use super::rules::{Net, PROOF, hello, id};
 use crate::peer::ConnId;
@@ -14,7 +14,7 @@ impl Net {
     }
 }
 
-/// What is said of those that were closed.
+/// The log line of a closed connection.
 fn closed(limit: &str) -> String {
     format!("disconnected - too many connections in handshake: {limit} reached.")
 }
@@ -30,7 +30,7 @@ fn too_many_from_one_address_make_room_for_each_other() {
     let told = format!("1.2.3.4:1 {}", closed("max_strangers_per_address (2)"));
     assert_eq!(net.todo(), [&told, "close 1", "hello 4"]);
     net.mesh.closed(net.now, first, "Unexpected end-of-file");
-    // Who has proved itself is no stranger.
+    // A connection with a valid proof is no longer a stranger.
     net.receive(second, &(hello("b") + PROOF));
     assert!(net.mesh.is_up(&id("b")));
     net.todo();
@@ -49,7 +49,7 @@ fn a_crowd_makes_room_for_others() {
     net.come("1.2.3.6:1");
     let told = format!("1.2.3.4:1 {}", closed("max_strangers (3)"));
     assert_eq!(net.todo(), [&told, "close 2", "hello 4"]);
-    // Now all have as many.
+    // Now all sources have the same number.
     net.come("1.2.3.7:1");
     let told = format!("1.2.3.5:1 {}", closed("max_strangers (3)"));
     assert_eq!(net.todo(), [&told, "close 1", "hello 5"]);
@@ -69,7 +69,7 @@ fn a_handshake_has_its_own_time() {
 #[test]
 fn who_is_proved_but_held_back_is_not_read_from_for_ever() {
     let mut net = Net::with(|config| config.handshake.max_handshake_bytes = 20_000);
-    // Somebody else says it is that node, and has our line.
+    // Another connection claims to be that node, and has our authentication line.
     let silent = net.accept(&hello("b"));
     let proved = net.accept(&(hello("b") + PROOF));
     net.todo();
