@@ -13,7 +13,7 @@ const BURST: u32 = 100;
 /// The time after which one more line is allowed.
 const PER_LINE: Duration = Duration::from_millis(100);
 /// The shortest time between two reports of hushed lines.
-const TELL: Duration = Duration::from_secs(10);
+const REPORT_PAUSE: Duration = Duration::from_secs(10);
 
 /// A rate limit for log lines, as a bucket that fills up with time.
 ///
@@ -26,7 +26,7 @@ pub struct Measure {
     since: Time,
     hushed: u64,
     /// The time from which hushed lines may be reported again.
-    tell: Time,
+    report_at: Time,
 }
 
 impl Default for Measure {
@@ -35,7 +35,7 @@ impl Default for Measure {
             left: BURST,
             since: Time::ZERO,
             hushed: 0,
-            tell: Time::ZERO,
+            report_at: Time::ZERO,
         }
     }
 }
@@ -54,8 +54,8 @@ impl Measure {
             return (Level::Debug, None);
         }
         self.left -= 1;
-        let more = (self.hushed > 0 && now >= self.tell).then(|| {
-            self.tell = now + TELL;
+        let more = (self.hushed > 0 && now >= self.report_at).then(|| {
+            self.report_at = now + REPORT_PAUSE;
             let hushed = std::mem::take(&mut self.hushed);
             format!(
                 "{hushed} more lines like those above and below were logged at debug level only"
@@ -83,20 +83,20 @@ impl Measure {
 mod tests {
     use super::*;
 
-    fn told(measure: &mut Measure, times: impl Iterator<Item = u64>) -> usize {
-        let tell = |time| {
+    fn passed(measure: &mut Measure, times: impl Iterator<Item = u64>) -> usize {
+        let passes = |time| {
             let now = Time::from(Duration::from_millis(time));
             measure.weigh(now, Level::Warn).0 == Level::Warn
         };
-        times.map(tell).filter(|told| *told).count()
+        times.map(passes).filter(|passes| *passes).count()
     }
 
     #[test]
-    fn a_storm_is_told_of_in_measure() {
+    fn a_storm_of_lines_is_rate_limited() {
         let mut measure = Measure::default();
-        assert_eq!(told(&mut measure, (0..10_000).map(|_| 5)), 100);
+        assert_eq!(passed(&mut measure, (0..10_000).map(|_| 5)), 100);
         // Ten lines a second pass.
-        assert_eq!(told(&mut measure, 0..3000), 29);
+        assert_eq!(passed(&mut measure, 0..3000), 29);
         let at = |seconds| Time::from(Duration::from_secs(seconds));
         assert_eq!(measure.weigh(at(4), Level::Info), (Level::Info, None));
         let (level, more) = measure.weigh(at(20), Level::Info);
@@ -105,6 +105,6 @@ mod tests {
         assert_eq!(more.as_deref(), Some(text));
         assert_eq!(measure.weigh(at(20), Level::Debug), (Level::Debug, None));
         // A long pause fills the bucket again.
-        assert_eq!(told(&mut measure, (0..500).map(|_| 90_000)), 100);
+        assert_eq!(passed(&mut measure, (0..500).map(|_| 90_000)), 100);
     }
 }

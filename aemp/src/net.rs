@@ -70,50 +70,50 @@ use aemp_proto::{
     peer::{ConnId, Peer},
 };
 
-/// How long a stopping node waits for its connections to end.
+/// The longest time that a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many large packets are read at a time. One alone would have to wait for whatever keeps the other.
+/// The number of large packets that are read at a time. With one, a packet that takes long would stop all others.
 const LARGE_AT_ONCE: usize = 2;
 
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
 
-/// What the node keeps of it: nothing in here holds the node.
+/// The part that the node keeps. It does not contain the node, so there is no cycle.
 pub(crate) struct Shared {
     config: NetConfig,
     origin: Instant,
-    /// Certificates for connections that begin from now on.
+    /// The certificates for connections that begin from now on.
     #[cfg(feature = "tls")]
     tls: tls::Tls,
     mesh: Mutex<Mesh<LockedPeers>>,
-    /// Where each connection's task takes its orders.
+    /// The channels to the connections' tasks.
     connections: Mutex<HashMap<ConnId, Task>>,
-    /// Told when changes of the database wait to be told.
+    /// Notified when staged changes of the database wait to be sent.
     staged: Notify,
-    /// Told when something has become of a seed.
+    /// Notified when the state of a seed has changed.
     seeds_changed: Notify,
-    /// Told when the mesh's next deadline comes before the alarm.
+    /// Notified when the mesh's next deadline comes before the alarm.
     deadline: Notify,
-    /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
+    /// The time at which the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
     alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Has user code told what happens; ends by itself when it has told all.
+    /// The task that hands events to user code. It ends by itself after the last event.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// Turns of large packets: that many are read at a time.
+    /// The permits to read large packets.
     large: Arc<Semaphore>,
-    /// Tasks of connections that have not ended.
+    /// The number of connections whose tasks have not ended.
     open: Count,
 }
 
-/// How a connection's task is reached.
+/// The channel to a connection's task, and its state.
 struct Task {
     orders: mpsc::UnboundedSender<Order>,
-    /// The mesh has let go of it, for good or until TLS is up: what arrives is not the mesh's.
+    /// The mesh has handed the connection over, for good or until TLS is up: bytes that arrive are not for the mesh.
     detached: bool,
     _open: Counted,
 }
@@ -123,21 +123,23 @@ struct Listener {
     socket: Option<Acceptor>,
 }
 
-/// What a connection's task is told to do.
+/// An order to a connection's task.
 #[derive(Debug)]
 enum Order {
     Transmit(Vec<u8>),
     Close,
-    /// Boxed, because a channel makes room for many orders before the first comes, and most connections that strangers open never get here.
+    /// Boxed to keep the enum small: a channel allocates room for many orders at once, and most connections of
+    /// strangers never get this order.
     Established(Box<link::Start>),
     StartTls(Box<StartTls>),
 }
 
-/// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
+/// The peers of the mesh, each behind its own lock. Senders take that lock without the mesh's.
 pub(crate) struct LockedPeers {
     node: WeakNode,
     remotes: Arc<Remotes>,
-    /// Those whose queues have shrunk, or whose connections have been lost: who waits for room is told when the mesh's lock is free.
+    /// Remotes whose queues have shrunk, or whose connections were lost. Their waiting senders are woken when the
+    /// mesh's lock is free.
     shrunk: Vec<Arc<Remote>>,
 }
 
@@ -167,7 +169,7 @@ impl LockedPeers {
 }
 
 impl Net {
-    /// Binds the addresses and makes the mesh; [`run`](Self::run) sets it going.
+    /// Binds the addresses and creates the mesh. [`run`](Self::run) starts it.
     pub(crate) async fn start(
         node: &Node,
         config: NetConfig,
@@ -209,12 +211,12 @@ impl Net {
         Self(shared, node)
     }
 
-    /// What the node keeps.
+    /// The part that the node keeps.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.0)
     }
 
-    /// Accepts connections, keeps the clock, and lets the mesh begin.
+    /// Starts the mesh, its clock, and the acceptance of connections.
     pub(crate) fn run(&self) {
         for listener in lock(&self.0.listeners).iter_mut() {
             if let Some(socket) = listener.socket.take() {
@@ -240,18 +242,18 @@ impl Net {
         Time::from(self.node().place().since(self.0.origin))
     }
 
-    /// The moment that the mesh calls `time`.
+    /// Converts the mesh's time to tokio's.
     fn instant(&self, time: Time) -> Instant {
         let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
         self.0.origin + since
     }
 
-    /// A sender wants the node to be connected.
+    /// Connects to a node, because a sender wants it.
     pub(crate) fn connect(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.connect(now, node));
     }
 
-    /// A sender has queued more for the node than may be.
+    /// Gives a node up, because its queue has overflowed.
     pub(crate) fn overflow(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.overflow(now, node));
     }
@@ -268,7 +270,7 @@ impl Net {
             .collect()
     }
 
-    /// The seeds: what `tell` makes of the address and the state of each.
+    /// Calls `tell` with the address and the state of each seed, and returns the results.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
         let mesh = lock(&self.0.mesh);
         mesh.seeds()
@@ -280,9 +282,9 @@ impl Net {
         &self.0.observers
     }
 
-    /// Closes everything: what is queued for connected nodes is still written.
+    /// Closes everything. Packets that are queued for connected nodes are still written.
     pub(crate) async fn stop(&self) {
-        // What the ports' deaths have left to be told goes out as well.
+        // Messages that the ports' deaths cause are written as well.
         let written = async {
             for remote in self.node().remotes().all() {
                 remote.written().await;
@@ -297,7 +299,7 @@ impl Net {
         let mut tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
         tasks.extend(lock(&self.0.telling).take());
-        // Only a task that has ended has let go of its listener.
+        // A listener is free only when its task has ended.
         let ended = async {
             for task in tasks {
                 let _ = task.await;
@@ -311,12 +313,12 @@ impl Net {
         drop(listeners);
     }
 
-    /// Lets go of everything at once: there is nobody to do more.
+    /// Closes everything at once, because the runtime is gone.
     pub(crate) fn abandon(&self) {
         self.close_listeners();
         let tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
-        // Without anybody to give them orders, connections end.
+        // Connections end when the senders of their orders are dropped.
         let connections = mem::take(&mut *lock(&self.0.connections));
         drop(connections);
         self.event(Event::Stop);

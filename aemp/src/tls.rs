@@ -61,25 +61,26 @@ pub(crate) use self::{
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
 use crate::{StartError, config::Cert};
 
-/// What all TLS connections of a node have in common, until it is replaced as a whole.
+/// The TLS configuration that all connections of a node share, until it is replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct Context {
     provider: Arc<CryptoProvider>,
     versions: &'static [&'static SupportedProtocolVersion],
     identity: Arc<SingleCertAndKey>,
-    /// What the own certificate is called, for the log.
+    /// The node IDs in the own certificate, for the log.
     names: names::Names,
     trust: Arc<Trust>,
-    /// Whether certificates must be made for the node IDs that are claimed with them.
+    /// True if a peer's certificate must be made for the node ID that the peer claims.
     verify_node_id: bool,
 }
 
 impl Context {
-    /// The certificate with its key, whom to trust (who is in `cert` if there is no `ca`), and how.
+    /// Creates a context. `cert` has the certificate and its key. `ca` has the trusted certificates; without it, those
+    /// in `cert` are trusted.
     ///
     /// # Errors
     ///
-    /// [`StartError::Setting`], which says what is wrong with which of the texts.
+    /// Returns [`StartError::Setting`], which names the setting and its mistake.
     pub(crate) fn new(
         cert: &Cert,
         ca: Option<&Cert>,
@@ -102,7 +103,7 @@ impl Context {
         })
     }
 
-    /// Says so if others would not believe the node its ID.
+    /// Logs a warning if other nodes would not accept the certificate for this node's ID.
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
@@ -112,11 +113,11 @@ impl Context {
         }
     }
 
-    /// The TLS side of a connection to a node that says it is `node`.
+    /// Creates the TLS session of a connection to a node that claims to be `node`.
     ///
     /// # Errors
     ///
-    /// When rustls does not like the configuration.
+    /// Returns an error if rustls rejects the configuration.
     pub(crate) fn session(&self, client: bool, node: &NodeId) -> Result<Session, TlsError> {
         let verifier = Arc::new(Verifier::new(
             Arc::clone(&self.trust),

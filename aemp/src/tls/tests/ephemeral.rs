@@ -57,7 +57,7 @@ fn the_end_is_told_once() {
     pair.server.read(&mut read).unwrap();
     assert_eq!(read, b"last");
     assert!(pair.server.has_ended());
-    // Nothing more can come; asking again must not go on for ever.
+    // Nothing more can come, and reading again must return.
     pair.server.read(&mut read).unwrap();
     assert_eq!(read, b"last");
 }
