@@ -163,7 +163,7 @@ impl<P: Peers> Mesh<P> {
         for name in mesh.config.names.clone() {
             mesh.seeds.add_name(now, &name);
         }
-        mesh.follow_seeds(now);
+        mesh.update_seeds(now);
         if mesh.config.global {
             mesh.global.become_global(now);
         }
@@ -213,7 +213,7 @@ impl<P: Peers> Mesh<P> {
     /// Adds the seed at `address` (`host:port`), and stays connected to its node.
     pub fn add_seed(&mut self, now: Time, address: &str) {
         self.seeds.add(now, address);
-        self.follow_seeds(now);
+        self.update_seeds(now);
         self.advance(now);
     }
 
@@ -223,7 +223,7 @@ impl<P: Peers> Mesh<P> {
         for conn in self.seeds.remove(address) {
             self.abandon(now, conn);
         }
-        self.follow_seeds(now);
+        self.update_seeds(now);
         self.advance(now);
     }
 
@@ -278,19 +278,19 @@ impl<P: Peers> Mesh<P> {
 
     /// Continues a connection on which TLS with certificates is up ([`Output::StartTls`]).
     pub fn secured(&mut self, now: Time, conn: ConnId) {
-        self.tell_handshake(conn, Handshake::secured);
+        self.with_handshake(conn, Handshake::secured);
         self.advance(now);
     }
 
     /// Continues a connection on which TLS with ephemeral keys is up ([`Output::StartTls`]).
     pub fn bound(&mut self, now: Time, conn: ConnId, binding: Binding) {
-        self.tell_handshake(conn, |handshake| handshake.bound(binding));
+        self.with_handshake(conn, |handshake| handshake.bound(binding));
         self.advance(now);
     }
 
     /// Fails a connection on which TLS could not be set up, or has failed before the connection was established.
     pub fn tls_failed(&mut self, now: Time, conn: ConnId, text: &str) {
-        self.tell_handshake(conn, |handshake| handshake.tls_failed(text));
+        self.with_handshake(conn, |handshake| handshake.tls_failed(text));
         self.advance(now);
     }
 

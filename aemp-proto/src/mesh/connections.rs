@@ -177,10 +177,10 @@ impl<P: Peers> Mesh<P> {
     }
 
     fn proceed(&mut self, id: ConnId) {
-        self.tell_handshake(id, Handshake::proceed);
+        self.with_handshake(id, Handshake::proceed);
     }
 
-    pub(super) fn tell_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
+    pub(super) fn with_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
             tell(&mut handshaking.handshake);
             self.runnable.push_back(id);

@@ -72,7 +72,7 @@ impl<P: Peers> Mesh<P> {
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
             handshaking.identity = Identity::Doubtful;
         }
-        self.tell_handshake(id, Handshake::meet_myself);
+        self.with_handshake(id, Handshake::meet_myself);
     }
 
     /// Handles a peer with our own ID and nonce that has proved to know the secret. If both ends find that, the node is
@@ -135,10 +135,10 @@ impl<P: Peers> Mesh<P> {
             self.is_own_seed(&conn.addr.clone());
         }
         let text = match self.claim(id) {
-            Some(claim) if tells_nothing_of_the_node(error) => {
+            Some(claim) if lacks_node(error) => {
                 format!("{error} (it says it is node {:?})", claim.node.as_str())
             }
-            None if doubtful && tells_nothing_of_the_node(error) => {
+            None if doubtful && lacks_node(error) => {
                 format!("{error} (it says it is this node itself, and does not prove it)")
             }
             _ => error.to_string(),
@@ -325,7 +325,7 @@ fn failure_kind(error: &HandshakeError) -> Option<SeedFailureKind> {
     }
 }
 
-fn tells_nothing_of_the_node(error: &HandshakeError) -> bool {
+fn lacks_node(error: &HandshakeError) -> bool {
     !matches!(
         error,
         HandshakeError::AlreadyConnected(_) | HandshakeError::Namesake(_) | HandshakeError::Myself

@@ -220,7 +220,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     /// Tells the database which nodes are seeds now.
-    pub(super) fn follow_seeds(&mut self, now: Time) {
+    pub(super) fn update_seeds(&mut self, now: Time) {
         let any = !self.seeds.is_empty();
         self.global.seeds_changed(now, any);
     }

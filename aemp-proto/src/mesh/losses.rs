@@ -48,7 +48,7 @@ impl<P: Peers> Mesh<P> {
         self.outputs
             .push_back(Output::NodeDown(id.clone(), text.into()));
         self.global_node_down(now, id);
-        self.follow_loss(now, id, then);
+        self.after_loss(now, id, then);
     }
 
     /// Gives up a peer whose queue is over its limit, or has a packet that cannot be sent.
@@ -56,13 +56,13 @@ impl<P: Peers> Mesh<P> {
         match self.peers.with(id, |peer| peer.give_up()) {
             // Its connection was lost or given up meanwhile.
             GivenUp::Not => {}
-            GivenUp::Later(text) => self.tell_given_up(now, id, &text),
+            GivenUp::Later(text) => self.log_given_up(now, id, &text),
             GivenUp::Now {
                 conn: Some(conn),
                 text,
                 lost,
             } => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.outputs.push_back(Output::Close { conn });
                 if let Some(up) = self.node(id).take_up() {
                     self.down(now, id, up, lost, &text, None);
@@ -73,14 +73,14 @@ impl<P: Peers> Mesh<P> {
                 text,
                 lost,
             } => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.end_attempts(now, id, &text);
                 self.mourn(now, id, lost, &text, None);
             }
         }
     }
 
-    pub(super) fn tell_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
+    pub(super) fn log_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
         const LIMIT: &str = "max_queue_bytes";
         let limits = self.peers.with(id, |peer| peer.limits());
         let limit = limits.max_queue_bytes;
@@ -107,7 +107,7 @@ impl<P: Peers> Mesh<P> {
         Next::Fire
     }
 
-    fn follow_loss(&mut self, now: Time, id: &NodeId, step: Next) {
+    fn after_loss(&mut self, now: Time, id: &NodeId, step: Next) {
         if let Next::GoOn(next) = step {
             match next {
                 Some(next) => self.bring_up(now, id, next),
@@ -126,7 +126,7 @@ impl<P: Peers> Mesh<P> {
         next: Option<Pending>,
     ) {
         let then = self.hand_out(id, lost, text, next);
-        self.follow_loss(now, id, then);
+        self.after_loss(now, id, then);
     }
 
     /// Continues after the monitors of a loss have fired.
@@ -138,7 +138,7 @@ impl<P: Peers> Mesh<P> {
         match self.peers.with(id, |peer| peer.fired(loss)) {
             Fired::Again(loss, text) => self.mourn(now, id, Lost::Fire(loss), &text, next),
             Fired::Not | Fired::Down | Fired::Connecting => {
-                self.follow_loss(now, id, Next::GoOn(next));
+                self.after_loss(now, id, Next::GoOn(next));
             }
         }
     }

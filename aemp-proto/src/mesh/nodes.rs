@@ -299,7 +299,7 @@ impl<P: Peers> Mesh<P> {
                 self.node(id).contact = Contact::Mourning { loss, next };
             }
             LinkUp::Lost(lost, text) => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.mourn(now, id, lost, &text, Some(next));
             }
         }

@@ -4,7 +4,7 @@ use aemp_codec::{Map, Value};
 
 use super::parse::MAX_DEPTH;
 
-/// The text of a file. An error says what cannot be written.
+/// Returns the text of a file. The error names the value that cannot be written.
 pub(super) fn document(map: &Map) -> Result<String, String> {
     let mut out = String::new();
     object(&mut out, map, 1)?;

@@ -44,8 +44,8 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
                     }
                 });
             }
-            Event::Up(node) => net.observers().tell(net.node(), &node, true, ""),
-            Event::Down(node, text) => net.observers().tell(net.node(), &node, false, &text),
+            Event::Up(node) => net.observers().notify(net.node(), &node, true, ""),
+            Event::Down(node, text) => net.observers().notify(net.node(), &node, false, &text),
             // This wakes the waiting tasks, and wakers are foreign code as well.
             Event::Answer(query, answer) => {
                 let node = net.node().clone();
@@ -110,7 +110,7 @@ struct Observer {
 }
 
 impl Observers {
-    fn tell(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
+    fn notify(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
         let mut observers = Vec::new();
         lock(&self.0)
             .retain(|observer| observer.upgrade().map(|one| observers.push(one)).is_some());
