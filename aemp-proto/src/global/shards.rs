@@ -17,42 +17,42 @@ use crate::Time;
 
 /// All entries of all owners.
 ///
-/// Every key knows who has set it, in the order of their writing; the last one shows. Each owner knows its keys, so
-/// that they are found when it goes.
+/// Each key has the values of its owners in the order of their writing, and the last value is visible. Each owner has
+/// the list of its keys, so that they are found when it is lost.
 #[derive(Debug, Default)]
 pub(super) struct Shards {
     families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
     owners: Vec<Option<Owner>>,
-    /// The places of the owners that are there.
+    /// The places of the present owners.
     places: BTreeMap<NodeId, u32>,
-    /// Owners that are gone, and when their entries go.
+    /// Lost owners, and the times at which their entries are deleted.
     orphans: Vec<(u32, Time)>,
 }
 
 #[derive(Debug)]
 struct Owner {
     id: NodeId,
-    /// Whether this node answers for it: itself, and its slaves.
+    /// True if this node answers for the owner: itself, or one of its slaves.
     ours: bool,
     keys: Keys,
     held: Held,
 }
 
-/// What a change has done.
+/// The effects of a change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
-    /// Another value shows, or none any more.
+    /// The visible value has changed or is gone.
     pub(super) shown: bool,
-    /// What this node answers for has changed.
+    /// A value that this node answers for has changed.
     pub(super) ours: bool,
-    /// Whether the key was there before, whoever had set it.
+    /// The key existed before, with a value of any owner.
     pub(super) was: bool,
-    /// Whether it was there before among what this node answers for. If in doubt, yes.
+    /// The key existed before with a value that this node answers for. True in case of doubt.
     pub(super) was_ours: bool,
 }
 
 impl Shards {
-    /// The place of an owner, which is made on demand.
+    /// The place of an owner, which is created on demand.
     pub(super) fn owner(&mut self, id: &NodeId) -> u32 {
         if let Some(place) = self.places.get(id) {
             return *place;
@@ -74,7 +74,7 @@ impl Shards {
         place
     }
 
-    /// Says whether this node answers for an owner. Keys of an owner for whom it now does have to be announced.
+    /// Sets whether this node answers for an owner. Returns the owner's keys, which must be announced if it now does.
     pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<(Arc<str>, Arc<str>)> {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
@@ -85,39 +85,39 @@ impl Shards {
         owner.all_keys()
     }
 
-    /// The keys that an owner has set.
+    /// The keys of an owner.
     pub(super) fn keys_of(&self, id: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
         let place = self.places.get(id);
         let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
         owner.map(Owner::all_keys).unwrap_or_default()
     }
 
-    /// What an owner has.
+    /// The usage of an owner.
     pub(super) fn held(&self, place: u32) -> Held {
         let owner = self.owners[place as usize].as_ref();
         owner.map(|owner| owner.held).unwrap_or_default()
     }
 
-    /// The share of a node, if it has any.
+    /// The usage of a node, if it is an owner.
     pub(super) fn held_by(&self, id: &NodeId) -> Held {
         let place = self.places.get(id);
         place.map(|place| self.held(*place)).unwrap_or_default()
     }
 
-    /// How many keys an owner has in a family.
+    /// The number of keys of an owner in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
         let keys = owner.and_then(|owner| owner.keys.get(family));
         keys.map_or(0, IndexSet::len)
     }
 
-    /// What an owner has set of a key.
+    /// The owner's value of a key.
     pub(super) fn value_of(&self, place: u32, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|owner| owner == place)
     }
 
-    /// An owner has a value of that size instead of one of the other.
+    /// Updates the usage of an owner after a change of the sizes of a value.
     fn weigh(&mut self, place: u32, new: Option<usize>, old: Option<usize>) {
         if let Some(owner) = self.owners[place as usize].as_mut() {
             let held = &mut owner.held;
@@ -134,7 +134,7 @@ impl Shards {
             .is_some_and(|owner| owner.ours)
     }
 
-    /// An owner sets a key. The names are shared with the table; those that it knows them by are returned.
+    /// Sets an owner's value of a key. Returns the shared names of the entry.
     pub(super) fn set(
         &mut self,
         place: u32,
@@ -186,7 +186,7 @@ impl Shards {
         (changed, family, key)
     }
 
-    /// An owner deletes a key; `None` if it had none.
+    /// Deletes an owner's value of a key. Returns `None` if it had none.
     pub(super) fn del(
         &mut self,
         place: u32,
@@ -202,7 +202,7 @@ impl Shards {
         Some((gone(shown, ours), family, key))
     }
 
-    /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
+    /// Removes an owner. Returns its keys with the effects.
     pub(super) fn remove(&mut self, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let Some(place) = self.places.remove(id) else {
             return Vec::new();
@@ -210,8 +210,8 @@ impl Shards {
         self.remove_place(place)
     }
 
-    /// A global node is gone, and its slaves look for another. What is its own by its name goes at once, the rest stays
-    /// until `expiry`, unless somebody sets or deletes it.
+    /// Handles the loss of a global node, whose slaves search for another master. Keys that belong to it by their names
+    /// are deleted at once. The others stay until `expiry`, unless another node sets or deletes them.
     pub(super) fn orphan(
         &mut self,
         id: &NodeId,
@@ -235,12 +235,12 @@ impl Shards {
         changes
     }
 
-    /// When orphaned entries go next.
+    /// The next time at which orphaned entries are deleted.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.orphans.iter().map(|(_, expiry)| *expiry).min()
     }
 
-    /// Orphaned entries whose time has come go.
+    /// Deletes the orphaned entries that are due.
     pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let orphans = self.orphans.extract_if(.., |(_, expiry)| *expiry <= now);
         let places: Vec<_> = orphans.map(|(place, _)| place).collect();
@@ -266,14 +266,14 @@ impl Shards {
         changes
     }
 
-    /// What shows.
+    /// The visible value of a key.
     pub(super) fn shown(&self, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         Some(&entry.shown.value)
     }
 
-    /// Where a node listens: by its own word, or else by the last of those that give addresses. A reference node may have
-    /// spread that there are none.
+    /// The addresses of a node: the node's own value, or else the last value that has addresses. A reference node may
+    /// have spread a value without addresses.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<&Value> {
         let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
         let own = self.places.get(node);
@@ -284,13 +284,13 @@ impl Shards {
         })
     }
 
-    /// What this node answers for, without what `but` has set.
+    /// The value that this node answers for, without the value of `but`.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
     }
 
-    /// As [`ours`](Self::ours), with the key.
+    /// Like [`ours`](Self::ours), with the key.
     pub(super) fn ours_entry<'a>(
         &'a self,
         family: &str,
@@ -302,7 +302,7 @@ impl Shards {
         Some((key, value))
     }
 
-    /// Whether this node answers for a value of a key.
+    /// True if this node answers for a value of the key.
     pub(super) fn is_ours_set(&self, family: &str, key: &str) -> bool {
         let entry = self
             .families
@@ -316,13 +316,13 @@ impl Shards {
         owner.is_some_and(|owner| owner.ours && owner.id != *but)
     }
 
-    /// The merged view of a family.
+    /// The visible entries of a family.
     pub(super) fn family(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         let entries = self.families.get(family).into_iter().flatten();
         entries.map(|(key, entry)| (key, &entry.shown.value))
     }
 
-    /// All keys of what this node answers for, without what `but` has set, by family.
+    /// All keys that this node answers for, by family, without those of `but`.
     pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
@@ -336,19 +336,19 @@ impl Shards {
         all
     }
 
-    /// The owners of entries, those that are gone included.
+    /// The owners of entries, including the lost ones.
     pub(super) fn owners(&self) -> impl Iterator<Item = &NodeId> {
         self.owners.iter().flatten().map(|owner| &owner.id)
     }
 
-    /// The families that have entries, and how many.
+    /// The families that have entries, with their numbers.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
         self.families
             .iter()
             .map(|(family, entries)| (family, entries.len()))
     }
 
-    /// How many entries a family has.
+    /// The number of entries of a family.
     pub(super) fn size(&self, family: &str) -> usize {
         self.families.get(family).map_or(0, IndexMap::len)
     }
@@ -371,8 +371,8 @@ impl Shards {
         }
     }
 
-    /// Somebody has set or deleted the key: what is orphaned of it does not matter any more. Whether the merged view has
-    /// changed by that.
+    /// Deletes orphaned values of a key that another node has set or deleted. Returns true if the visible value has
+    /// changed.
     fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
         let mut changed = false;
         for at in 0..self.orphans.len() {
@@ -382,7 +382,7 @@ impl Shards {
         changed
     }
 
-    /// Takes an owner's value away, and the key off its list; whether the merged view has changed.
+    /// Deletes an owner's value, and the key from the owner's list. Returns true if the visible value has changed.
     fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return false;
@@ -429,7 +429,7 @@ impl Shards {
     }
 }
 
-/// True if a table has much more room than it needs, which nobody's quota counts.
+/// True if a table has much more room than it needs, because no quota counts that room.
 fn is_sparse(entries: usize, room: usize) -> bool {
     room > 64 && entries < room / 8
 }

@@ -332,7 +332,7 @@ impl World {
                 .get(&happening.end().host())
                 .map(|member| &mut self.slots[member.0]);
             if let Some(machine) = slot.and_then(|slot| slot.machine.as_mut()) {
-                machine.handle(&mut self.core, happening);
+                machine.on_happening(&mut self.core, happening);
                 machine.perform_outputs(&mut self.core);
             }
         }

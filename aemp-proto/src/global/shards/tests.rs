@@ -4,7 +4,7 @@ fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
 }
 
-/// A table with owners a and b, both ours, and the global node g.
+/// A table with the owners a and b, which are ours, and the global node g.
 fn table() -> (Shards, u32, u32, u32) {
     let mut shards = Shards::default();
     let (a, b, g) = (

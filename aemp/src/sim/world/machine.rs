@@ -121,7 +121,7 @@ impl Machine {
     }
 
     /// Handles an event of the network.
-    pub(super) fn handle(&mut self, core: &mut Core, happening: Happening) {
+    pub(super) fn on_happening(&mut self, core: &mut Core, happening: Happening) {
         match happening {
             Happening::Accepted { end, .. } => self.accepted(core, end),
             Happening::Connected(end) => {
