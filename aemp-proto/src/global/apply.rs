@@ -280,7 +280,7 @@ impl Global {
         if !self.is_master(from) {
             self.unasked(from, request, "it is not the master");
         } else if !self.watches.contains(family) {
-            let why = format!("nobody watches family {family:?}");
+            let why = format!("family {family:?} is not watched");
             self.unasked(from, request, &why);
         } else {
             return true;

@@ -139,7 +139,7 @@ impl Global {
             .may_lend(by, family, key, &value)
             .inspect_err(|error| {
                 if let LendError::Limit { limit, setting } = *error {
-                    let so = "what is to be set for it is not set";
+                    let so = "no more entries are set for it";
                     self.log_reached(now, by, limit, setting, so);
                 }
             })?;

@@ -100,7 +100,7 @@ impl Global {
         let Err((limit, setting)) = self.check(owner, place, family, key, value) else {
             return true;
         };
-        self.log_reached(now, owner, limit, setting, "what it sets is left out");
+        self.log_reached(now, owner, limit, setting, "its new entries are left out");
         false
     }
 

@@ -58,17 +58,17 @@ pub enum HandshakeError {
     NoSecret,
     /// TLS is required, but the peer's greeting does not offer it.
     #[error(
-        "no TLS with {0}, and require_tls is set: it has no certificate, or somebody in the middle has changed its greeting"
+        "no TLS with {0}, and require_tls is set: it has no certificate, or an attacker in the middle has changed its greeting"
     )]
     NoTls(String),
     /// Encryption is required (`encrypt`), but the peer's greeting does not offer it.
     #[error(
-        "no encryption with {0}, and encrypt is \"always\": it is another implementation without a certificate, its encrypt is \"never\", or somebody in the middle has changed its greeting"
+        "no encryption with {0}, and encrypt is \"always\": it is another implementation without a certificate, its encrypt is \"never\", or an attacker in the middle has changed its greeting"
     )]
     NotEncrypted(String),
     /// Both ends say that they have dialled, or both that they have accepted.
     #[error(
-        "both ends of the connection have {}: somebody in the middle passes on what two nodes say",
+        "both ends of the connection have {}: an attacker in the middle relays between two nodes",
         role(*.0)
     )]
     SameRole(Role),

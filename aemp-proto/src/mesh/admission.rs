@@ -102,7 +102,7 @@ impl<P: Peers> Mesh<P> {
         if self.notices.is_due(now, BYTES, &who) {
             let setting = self.config.handshake.max_handshake_bytes;
             let text = format!(
-                "{who} has sent {BYTES} ({setting}) ahead of its handshake's end: the rest has to wait"
+                "{who} has sent {BYTES} ({setting}) before the end of its handshake: the rest has to wait"
             );
             self.log(Level::Warn, text);
         }

@@ -139,7 +139,7 @@ impl<P: Peers> Mesh<P> {
                 format!("{error} (it says it is node {:?})", claim.node.as_str())
             }
             None if doubtful && lacks_node(error) => {
-                format!("{error} (it says it is this node itself, and does not prove it)")
+                format!("{error} (it says it is this node itself, without proof)")
             }
             _ => error.to_string(),
         };
@@ -153,7 +153,7 @@ impl<P: Peers> Mesh<P> {
                 Severity::News(Level::Warn, "seed sends no greeting")
             }
             HandshakeError::Unparsable { .. } | HandshakeError::LineTooLong if seed => {
-                Severity::News(Level::Warn, "seed is no node")
+                Severity::News(Level::Warn, "seed is not a node")
             }
             _ if seed => Severity::News(Level::Warn, "seed not reached"),
             _ => Severity::Always(self.measured(now, level(error))),
@@ -285,7 +285,7 @@ impl<P: Peers> Mesh<P> {
 
     fn turned_away(&self, node: &NodeId, text: &str) -> String {
         format!(
-            "{text}; it says it is node {:?}, and may have no secret or know another node by our ID {:?}",
+            "{text}; it says it is node {:?}: it may have no secret, or know another node with our ID {:?}",
             node.as_str(),
             self.handshake.node.as_str(),
         )

@@ -12,7 +12,7 @@ pub enum RequestError {
     #[error(transparent)]
     Malformed(DecodeError),
     /// The request's name is an array or a map, or not Unicode.
-    #[error("the request is no text")]
+    #[error("the request's name is not text")]
     Name,
     /// An argument is missing.
     #[error("{request}: no {argument}")]
@@ -23,7 +23,7 @@ pub enum RequestError {
         argument: &'static str,
     },
     /// An argument is an array or a map, or not Unicode.
-    #[error("{request}: the {argument} is no text")]
+    #[error("{request}: the {argument} is not text")]
     NotText {
         /// The name of the request.
         request: String,

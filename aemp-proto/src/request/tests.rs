@@ -169,10 +169,10 @@ fn names_and_arguments_are_compared_by_their_text() {
 #[test]
 fn wrong_arguments_are_told() {
     let cases = [
-        (r#"["",[]]"#, "the request is no text"),
+        (r#"["",[]]"#, "the request's name is not text"),
         (r#"["","mon1"]"#, "mon1: no port"),
         (r#"["","kil0"]"#, "kil0: no port"),
-        (r#"["","kil1",{}]"#, "kil1: the port is no text"),
+        (r#"["","kil1",{}]"#, "kil1: the port is not text"),
         (r#"["","snd"]"#, "snd: no receiver"),
         (
             r#"["","snd",""]"#,
@@ -196,8 +196,8 @@ fn wrong_arguments_are_told() {
 #[test]
 fn text_that_is_not_unicode_costs_the_request() {
     for (packet, text) in [
-        (r#"["","\ud800"]"#, "the request is no text"),
-        (r#"["","mon1","\ud800"]"#, "mon1: the port is no text"),
+        (r#"["","\ud800"]"#, "the request's name is not text"),
+        (r#"["","mon1","\ud800"]"#, "mon1: the port is not text"),
         (
             r#"["","snd","a#b","\ud800"]"#,
             "snd: argument 1: text that is not Unicode",

@@ -47,7 +47,7 @@ pub enum Host {
 
 /// The error of a text that is not an [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no address: {problem}")]
+#[error("{text:?} is not an address: {problem}")]
 pub struct AddressError {
     text: String,
     problem: &'static str,
@@ -226,7 +226,7 @@ mod tests {
             let error = text.parse::<Address>().unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("{text:?} is no address: {problem}")
+                format!("{text:?} is not an address: {problem}")
             );
         }
     }

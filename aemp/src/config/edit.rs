@@ -223,9 +223,9 @@ impl ConfigFile {
         match self.map.get_mut("profile") {
             Some(Value::Map(profiles)) => match profiles.get_mut(name) {
                 Some(Value::Map(section)) => Ok(section),
-                _ => Err(wrong_value(profile, "", "it is no object".into())),
+                _ => Err(wrong_value(profile, "", "it is not an object".into())),
             },
-            _ => Err(wrong_value(None, "profile", "it is no object".into())),
+            _ => Err(wrong_value(None, "profile", "it is not an object".into())),
         }
     }
 }

@@ -38,14 +38,14 @@ pub enum ConfigError {
         problem: String,
     },
     /// Another process changed the file after it was read. Nothing was written.
-    #[error("{}: changed by somebody else meanwhile", path.display())]
+    #[error("{}: another process has changed it meanwhile", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// Another process has kept the file [locked](super::ConfigFile::lock) for too long. Nothing was written.
     #[error(
-        "{}: somebody else has been changing it for {} s, and is not done (the lock is {}~lock)",
+        "{}: another process has been changing it for {} s (the lock is {}~lock)",
         path.display(), waited.as_secs(), path.display()
     )]
     Locked {

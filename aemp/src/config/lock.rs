@@ -159,7 +159,7 @@ mod tests {
         let held = Hold::take(&config, LONG).unwrap();
         let error = Hold::take(&config, Duration::from_millis(20)).err();
         let error = error.expect("it is locked").to_string();
-        assert!(error.contains("somebody else"), "{error}");
+        assert!(error.contains("another process"), "{error}");
         assert!(directory.join("rc~lock").exists());
         drop(held);
         assert!(!directory.join("rc~lock").exists());

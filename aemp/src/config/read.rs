@@ -42,7 +42,7 @@ pub(super) fn node_id(value: &Value) -> Read<String> {
     let configured = text(value)?;
     match NodeId::new(expand_node_id(&configured, "host", "random")) {
         Ok(_) => Ok(configured),
-        Err(error) => Err(format!("{configured:?} is no node ID: {error}")),
+        Err(error) => Err(format!("{configured:?} is not a node ID: {error}")),
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
 pub(super) fn announced(value: &Value) -> Read<Vec<Address>> {
     let addresses = addresses(value)?;
     match addresses.iter().find(|address| address.host == Host::Any) {
-        Some(any) => Err(format!("nobody can connect to {any}")),
+        Some(any) => Err(format!("other nodes cannot connect to {any}")),
         None => Ok(addresses),
     }
 }

@@ -46,10 +46,10 @@ pub enum SeedError {
     #[error("the seed {0} needs a port")]
     NoPort(Address),
     /// The text behind the colon is empty.
-    #[error("the seed {0:?} lacks what to look up")]
+    #[error("the seed {0:?} has nothing to look up")]
     Nothing(String),
     /// The name is not valid for SRV records.
-    #[error("the seed {0:?} is no name that SRV records could have")]
+    #[error("the seed {0:?} is not a valid name of SRV records")]
     Name(String),
 }
 
@@ -128,19 +128,19 @@ mod tests {
     fn what_is_no_seed_says_why() {
         for (text, problem) in [
             ("a", "the seed a:* needs a port"),
-            ("exec:", "the seed \"exec:\" lacks what to look up"),
-            ("srv: ", "the seed \"srv:\" lacks what to look up"),
+            ("exec:", "the seed \"exec:\" has nothing to look up"),
+            ("srv: ", "the seed \"srv:\" has nothing to look up"),
             (
                 "srv:a.example:4040",
-                "the seed \"srv:a.example:4040\" is no name that SRV records could have",
+                "the seed \"srv:a.example:4040\" is not a valid name of SRV records",
             ),
             (
                 "srv:a..b",
-                "the seed \"srv:a..b\" is no name that SRV records could have",
+                "the seed \"srv:a..b\" is not a valid name of SRV records",
             ),
             (
                 "a:b",
-                "\"a:b\" is no address: the port must be a number from 0 to 65535, or `*`",
+                "\"a:b\" is not an address: the port must be a number from 0 to 65535, or `*`",
             ),
         ] {
             assert_eq!(text.parse::<Seed>().unwrap_err().to_string(), problem);

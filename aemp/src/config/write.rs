@@ -16,7 +16,7 @@ fn value(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
     match value {
         Value::Map(map) => return object(out, map, depth + 1),
         Value::Array(items) => return array(out, items, depth + 1),
-        Value::Float(x) if !x.is_finite() => return Err(format!("{x} is no number of JSON")),
+        Value::Float(x) if !x.is_finite() => return Err(format!("{x} is not a number in JSON")),
         scalar => out.push_str(&scalar.to_string()),
     }
     Ok(())

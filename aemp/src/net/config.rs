@@ -61,7 +61,7 @@ impl NetConfig {
             let socket = with_port.socket().filter(|_| with_port.port.is_some());
             socket.ok_or_else(|| StartError::Setting {
                 setting: "advertise",
-                problem: format!("{address} needs a port, as this node listens nowhere"),
+                problem: format!("{address} needs a port, because this node does not listen"),
             })
         });
         announced.collect()

@@ -199,7 +199,7 @@ impl Node {
     /// Dropping it has no effect.
     pub async fn until_up(&self, node: &str) -> bool {
         if let Err(error) = self.node_port(node) {
-            crate::log::error!("nobody is waited for: {error}");
+            crate::log::error!("cannot wait for a node: {error}");
             return false;
         }
         let changed = Arc::new(Notify::new());

@@ -327,7 +327,7 @@ impl Pump<'_> {
         if account.is_news(LIMIT) {
             let id = self.remote.id();
             let text =
-                format!("{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+                format!("{id}: {LIMIT} ({most}) reached: reading from it stops for {wait:?}");
             self.remote.say(Level::Warn, text);
         }
     }

@@ -477,7 +477,7 @@ fn encode(
             Err(None) => break,
         }
     }
-    Err(TlsError::new("what is to be sent cannot be encoded"))
+    Err(TlsError::new("the data to send cannot be encoded"))
 }
 
 fn encrypt<Data>(
@@ -530,7 +530,7 @@ fn explain(error: &rustls::Error) -> TlsError {
             }
             other => format!("the peer has given up ({other:?})"),
         },
-        Error::InvalidMessage(_) => format!("what the peer sends is no TLS ({error})"),
+        Error::InvalidMessage(_) => format!("the peer does not speak TLS ({error})"),
         error => error.to_string(),
     })
 }

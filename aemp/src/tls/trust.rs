@@ -34,7 +34,7 @@ impl Trusted {
     fn no_issuer(&self, now: UnixTime) -> Option<String> {
         match self.parsed.check_dates(now) {
             Err(problem) => Some(problem.to_string()),
-            Ok(()) if !self.parsed.ca => Some("is not that of a CA".into()),
+            Ok(()) if !self.parsed.ca => Some("is not a CA's".into()),
             Ok(()) => None,
         }
     }
@@ -161,16 +161,16 @@ impl Trust {
                 CertificateError::UnknownIssuer,
                 match unfit {
                     Some(problem) => format!("is issued by {issuer}, whose certificate {problem}"),
-                    None => format!("is none of those trusted here, nor is its issuer, {issuer}"),
+                    None => format!("is not trusted here, and neither is its issuer, {issuer}"),
                 },
             ),
             Error::CaUsedAsEndEntity => (
                 CertificateError::UnknownIssuer,
-                "is that of a CA, and none of those trusted here".into(),
+                "is a CA's certificate that is not trusted here".into(),
             ),
             Error::InvalidSignatureForPublicKey => (
                 CertificateError::BadSignature,
-                format!("is not signed by {issuer} as that is known here"),
+                format!("is not signed by the {issuer} that is known here"),
             ),
             Error::RequiredEkuNotFoundContext(_) => (
                 CertificateError::InvalidPurpose,

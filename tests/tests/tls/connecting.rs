@@ -109,7 +109,7 @@ async fn each_rule_has_its_words() {
     refused(
         good(),
         trusting(&issued(&other, &params("foreign"))),
-        "the peer's certificate for CN=foreign is none of those trusted here, nor is its issuer, CN=another ca",
+        "the peer's certificate for CN=foreign is not trusted here, and neither is its issuer, CN=another ca",
     )
     .await;
 }

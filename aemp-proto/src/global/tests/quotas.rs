@@ -45,7 +45,7 @@ fn too_many_entries() {
     for node in ["g", "h"] {
         assert_eq!(view(&mut network, node), ["a=1", "b=2"], "{node}");
     }
-    let told = "s: max_db_keys (3) reached: what it sets is left out";
+    let told = "s: max_db_keys (3) reached: its new entries are left out";
     assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
     // Existing entries may change, and a deletion makes room.
     let set = map(&[("a", 7.into()), ("d", 4.into())]);
@@ -83,7 +83,7 @@ fn too_many_bytes() {
     for node in ["g", "h"] {
         assert!(view(&mut network, node).is_empty(), "{node}");
     }
-    let told = "s: max_db_bytes (4000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (4000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
     say(&mut network, "t", "g", "g_upd", &set("a", 2000));
     assert_eq!(view(&mut network, "g").len(), 1);
@@ -100,7 +100,7 @@ fn too_many_bytes_of_small_things() {
     say(&mut network, "s", "g", "g_upd", &set("a", 1000));
     say(&mut network, "s", "g", "g_upd", &set("b", 1000));
     assert_eq!(view(&mut network, "g").len(), 1);
-    let told = "s: max_db_bytes (40000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (40000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
 }
 
@@ -118,7 +118,7 @@ fn too_many_bytes_of_families() {
     }
     let families = network.mesh("g").db_sizes().len();
     assert!((50..150).contains(&families), "{families}");
-    let told = "s: max_db_bytes (100000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (100000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
     // A deleted entry makes room.
     for family in &all {
@@ -207,7 +207,7 @@ fn too_many_global_nodes() {
     );
     let globals = network.mesh("g").db_view("'g").len();
     assert!((1000..=1010).contains(&globals), "{globals}");
-    let told = "s: the number of global nodes (1000) reached: what it sets is left out";
+    let told = "s: the number of global nodes (1000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
 }
 
@@ -231,7 +231,7 @@ fn too_much_set_by_calls() {
     assert_eq!(set("t", "b", "x".repeat(1000).into()), Ok(()));
     let nobody = set("nobody", "b", 1.into());
     assert_eq!(nobody, Err("nobody is not connected".into()));
-    let told = "s: max_db_bytes (10000) reached: what is to be set for it is not set";
+    let told = "s: max_db_bytes (10000) reached: no more entries are set for it";
     assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
 }
 

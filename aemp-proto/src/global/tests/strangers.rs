@@ -101,7 +101,7 @@ fn a_master_that_answers_what_was_never_asked_is_not_heard() {
     );
     let text = logs(&mut network, "s");
     assert!(
-        text.contains("g_chg1 from g ignored: nobody watches family \"other\""),
+        text.contains("g_chg1 from g ignored: family \"other\" is not watched"),
         "{text}"
     );
     network.send_to("s", "h", "hello");

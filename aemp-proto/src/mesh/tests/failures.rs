@@ -97,7 +97,7 @@ fn a_seed_that_is_no_node_is_told_of_once() {
     let mut conn = ConnId(1);
     for round in 0..3 {
         net.seed_says(conn, "SSH-2.0-OpenSSH_9\r\n");
-        let text = "seed is no node: s:1 disconnected - unparsable greeting, expected 'aemp', got 'SSH-2.0-OpenSSH_9'.";
+        let text = "seed is not a node: s:1 disconnected - unparsable greeting, expected 'aemp', got 'SSH-2.0-OpenSSH_9'.";
         let level = if round == 0 {
             Level::Warn
         } else {
@@ -145,8 +145,8 @@ fn a_seed_that_hangs_up_is_told_of_when_it_does_so_again() {
     };
     let first = "s:1 disconnected - Unexpected end-of-file.";
     assert_eq!(hang_up(&mut net, conn), debug(first));
-    let text = "seed hangs up: s:1 disconnected - Unexpected end-of-file; it says it is node \"s\", \
-                and may have no secret or know another node by our ID \"m\".";
+    let text = "seed hangs up: s:1 disconnected - Unexpected end-of-file; it says it is node \"s\": \
+                it may have no secret, or know another node with our ID \"m\".";
     for level in [Level::Warn, Level::Debug, Level::Debug] {
         conn = net.redial();
         assert_eq!(hang_up(&mut net, conn), (level, text.into()));

@@ -76,8 +76,7 @@ fn who_is_proved_but_held_back_is_not_read_from_for_ever() {
     assert!(net.mesh.wants_more(proved));
     let spaces = " ".repeat(20_000);
     net.receive(proved, &spaces);
-    let told =
-        "b has sent max_handshake_bytes (20000) ahead of its handshake's end: the rest has to wait";
+    let told = "b has sent max_handshake_bytes (20000) before the end of its handshake: the rest has to wait";
     assert_eq!(net.todo(), [told]);
     assert!(!net.mesh.wants_more(proved) && net.mesh.wants_more(silent));
     assert_eq!(net.wait(), 2000, "the silent one makes room");

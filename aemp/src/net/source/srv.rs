@@ -28,7 +28,7 @@ fn system() -> Result<TokioResolver, String> {
         builder.options_mut().cache_size = 0;
         builder.build()
     });
-    resolver.map_err(|error| format!("the system's servers are not known: {error}"))
+    resolver.map_err(|error| format!("the system's name servers are unknown: {error}"))
 }
 
 async fn ask(

@@ -103,5 +103,5 @@ fn no_tls_is_told_as_such() {
     session.space(nonsense.len()).extend_from_slice(nonsense);
     session.arrived();
     let error = session.advance().unwrap_err().to_string();
-    assert!(error.contains("is no TLS"), "{error}");
+    assert!(error.contains("does not speak TLS"), "{error}");
 }

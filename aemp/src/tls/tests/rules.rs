@@ -41,7 +41,7 @@ fn one_of_the_same_name_is_not() {
     each_way(
         &context(&a, None),
         &context(&b, Some(&a)),
-        "the peer's certificate for CN=AnyEvent::MP is that of a CA, and none of those trusted here",
+        "the peer's certificate for CN=AnyEvent::MP is a CA's certificate that is not trusted here",
     );
 }
 
@@ -75,7 +75,7 @@ fn the_peer_sends_what_is_between_it_and_the_ca() {
     each_way(
         &near,
         &lost,
-        "the peer's certificate for CN=lost is none of those trusted here, nor is its issuer, CN=middle",
+        "the peer's certificate for CN=lost is not trusted here, and neither is its issuer, CN=middle",
     );
 }
 
@@ -93,7 +93,7 @@ fn self_signed_ones_can_be_listed() {
     each_way(
         &a,
         &c,
-        "the peer's certificate for CN=c is none of those trusted here, nor is its issuer, CN=c",
+        "the peer's certificate for CN=c is not trusted here, and neither is its issuer, CN=c",
     );
 }
 
@@ -108,7 +108,7 @@ fn who_is_no_ca_issues_nothing() {
     each_way(
         &good,
         &bad,
-        "the peer's certificate for CN=bad is issued by CN=no ca, whose certificate is not that of a CA",
+        "the peer's certificate for CN=bad is issued by CN=no ca, whose certificate is not a CA's",
     );
 }
 
@@ -123,7 +123,7 @@ fn foreign_cas_are_not_trusted() {
     each_way(
         &good,
         &bad,
-        "the peer's certificate for CN=bad is not signed by CN=ca as that is known here",
+        "the peer's certificate for CN=bad is not signed by the CN=ca that is known here",
     );
 }
 
