@@ -1,7 +1,7 @@
 //! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
 //!
-//! `Global` is owned by the [mesh](super::mesh) and is under its lock. It is told which nodes come and go and what they
-//! ask, and returns what to send when it is flushed.
+//! `Global` is owned by the [mesh](super::mesh) and is under its lock. The mesh reports the nodes that come
+//! and go, and their requests. A flush returns the packets to send.
 //!
 //! - `local`: the entries that this node has set: `family -> key -> value`.
 //! - `shards` (on global nodes): every entry of every owner, in one table for each family. An entry knows its owners in

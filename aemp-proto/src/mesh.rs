@@ -1,4 +1,4 @@
-//! The whole node: who connects to whom, which connection counts, node up and down.
+//! The whole node: its connections to other nodes, the choice among them, node up and down.
 //!
 //! The mesh asks its `Peers` to change state: a map in the simulator, locked peers in the runtime.
 //!

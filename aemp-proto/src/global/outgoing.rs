@@ -233,7 +233,7 @@ impl Size {
     }
 }
 
-/// How the three places that changes go to write them (REFERENCE.md, "Database").
+/// The way to write changes, which depends on their receiver (REFERENCE.md, "Database").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// From a slave to its master. An empty map or list becomes null, or is left out.

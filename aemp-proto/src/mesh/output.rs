@@ -70,7 +70,7 @@ pub enum Output {
         trusted: bool,
         /// The implementation of the other end, as its greeting names it.
         provider: Option<String>,
-        /// Whether the peer is a node of this project.
+        /// True if the peer is a node of this project.
         ours: bool,
         /// True if the peer answers requests for room.
         credit: bool,

@@ -10,7 +10,7 @@
 //!   the name may have new addresses while all old ones are connected. A failed look-up keeps the known addresses. An
 //!   address that the name no longer has is forgotten when its node is lost.
 //! - An address that has proved to be this node is tried again, like one that has failed: another node may be there
-//!   later, and what answered may have been a stranger in between. No address is ever dropped.
+//!   later, and a stranger in between may have relayed the answer. No address is ever dropped.
 //! - A node that finds itself among its seeds becomes global, but not before every other address has a node or has been
 //!   tried for `connect_interval`.
 //! - `Mesh::joining` says whether the node is part of the network. `Output::SeedsChanged` wakes the waiters of

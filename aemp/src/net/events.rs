@@ -144,6 +144,7 @@ impl Node {
     /// ID, `false`, text of the reason). The two alternate for each node.
     ///
     /// The callback runs on a task of its own. A slow callback gets its events later, and delays nothing else.
+    #[doc(alias = "monitor_nodes")]
     pub fn mon_nodes(
         &self,
         callback: impl FnMut(&NodeId, bool, &str) + Send + 'static,

@@ -26,6 +26,7 @@ const MOST_OUTPUT: u64 = 64 << 10;
 /// }
 /// let builder = aemp::Node::builder().seed_source("my seeds", from_file);
 /// ```
+#[doc(alias = "discovery")]
 pub trait SeedSource: Send + Sync + 'static {
     /// Returns the present addresses of nodes, `host:port` each.
     ///

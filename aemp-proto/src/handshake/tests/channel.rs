@@ -61,7 +61,7 @@ impl End {
     }
 }
 
-/// Two ends with an attacker in between, who changes greetings, passes on everything else, and has a TLS session with
+/// Two ends with an attacker in between, which changes greetings, passes on everything else, and has a TLS session with
 /// each end.
 fn through(a: &mut End, b: &mut End, change: fn(&str) -> String, exported: [u8; 2]) {
     let (to_b, to_a) = (a.sends(), b.sends());

@@ -9,7 +9,8 @@ impl Net {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        let warns = |line: &String| line.contains("reached") || line.contains("ahead");
+        let warns =
+            |line: &String| line.contains("reached") || line.contains("the rest has to wait");
         self.todo().into_iter().filter(warns).collect()
     }
 }

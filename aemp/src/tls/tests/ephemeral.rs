@@ -1,4 +1,4 @@
-//! Sessions with keys that say nothing.
+//! Sessions with ephemeral keys.
 
 use super::{sessions::send, *};
 

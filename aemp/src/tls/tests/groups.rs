@@ -1,4 +1,4 @@
-//! Which key exchange is made.
+//! The choice of the key exchange.
 
 use rustls::NamedGroup;
 

@@ -1,4 +1,4 @@
-//! Whose certificates are good.
+//! Certificates that are accepted, and certificates that are refused.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What goes through a session.
+//! Data through a session.
 
 use super::*;
 
