@@ -125,8 +125,7 @@ struct Proved {
 
 impl Handshake {
     /// Creates the handshake of a new connection to a peer with the socket address `peeraddr`. `role` is the role of
-    /// this end.
-    /// `nonce` must never have been used before ([`Random::nonce`](super::Random::nonce)).
+    /// this end. `nonce` must never have been used before ([`Random::nonce`](super::Random::nonce)).
     #[must_use]
     pub fn new(
         now: Time,

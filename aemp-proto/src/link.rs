@@ -14,12 +14,14 @@ const LEAST_ROOM: usize = 16 << 10;
 /// The largest room for a read, in bytes, unless a packet needs more.
 const MOST_ROOM: usize = 256 << 10;
 
+/// The size from which the rest of a packet is not moved on a task for which other tasks wait, in bytes.
+const LARGE: usize = 1 << 20;
+
 /// The receiving side of an authenticated connection. It also decides whether the other end is alive.
 ///
 /// The other end is dead if it has promised keepalives (greeting key `keepalive`) and sends nothing for the timeout, or
-/// if
-/// the socket accepts no bytes for that long. Reference nodes promise no keepalives. The operating system detects their
-/// death, because keepalives to them are no longer acknowledged.
+/// if the socket accepts no bytes for that long. Reference nodes promise no keepalives. The operating system detects
+/// their death, because keepalives to them are no longer acknowledged.
 #[derive(Debug)]
 pub struct Link {
     framer: Framer,
@@ -55,8 +57,7 @@ impl Link {
     /// Creates the link of a connection that has just been authenticated.
     ///
     /// `timeout` is the node's `monitor_timeout`. `peer_keepalive` is the interval that the other end has promised, if
-    /// any.
-    /// `leftover` is what the other end sent behind its authentication line.
+    /// any. `leftover` is what the other end sent behind its authentication line.
     #[must_use]
     pub fn new(
         now: Time,
@@ -106,6 +107,37 @@ impl Link {
         self.buffer.reserve(self.room);
         self.offered = self.buffer.len();
         &mut self.buffer
+    }
+
+    /// True if making room would move many bytes. Then the buffer may be [taken](Self::take_buffer), and
+    /// [grown](Self::grow) on another thread.
+    #[must_use]
+    pub fn is_cramped(&self) -> bool {
+        let kept = self.buffer.len() - self.start;
+        let moves = kept <= self.start || self.buffer.capacity() - self.buffer.len() < self.room;
+        kept >= LARGE && moves
+    }
+
+    /// Takes the buffer, with the start of the bytes that have not been returned. Give it [back](Self::put_buffer) before
+    /// any other call.
+    pub fn take_buffer(&mut self) -> (Vec<u8>, usize) {
+        self.last = 0..0;
+        let start = std::mem::replace(&mut self.start, 0);
+        (std::mem::take(&mut self.buffer), start)
+    }
+
+    /// Drops the bytes before `start`, and makes room for as many as remain.
+    #[must_use]
+    pub fn grow((mut buffer, start): (Vec<u8>, usize)) -> Vec<u8> {
+        buffer.drain(..start);
+        buffer.reserve(buffer.len().max(MOST_ROOM));
+        buffer
+    }
+
+    /// Gives a [grown](Self::grow) buffer back.
+    pub fn put_buffer(&mut self, buffer: Vec<u8>) {
+        self.offered = buffer.len();
+        self.buffer = buffer;
     }
 
     /// Takes note of a read into [`space`](Self::space).

@@ -42,8 +42,7 @@ impl Default for Measure {
 
 impl Measure {
     /// Returns the level at which to log a line that would be logged at `level`. Sometimes also returns a line to log
-    /// in
-    /// addition, which reports how many lines have been hushed.
+    /// in addition, which reports how many lines have been hushed.
     pub fn weigh(&mut self, now: Time, level: Level) -> (Level, Option<String>) {
         if level == Level::Debug {
             return (level, None);

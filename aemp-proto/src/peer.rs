@@ -64,10 +64,8 @@ use super::{
 /// A peer is *down*, *connecting* (packets queue as values), *up* (packets are written), *given up* (its queue has
 /// overflowed) or *mourning*: its connection was lost or could not be made, its queue is lost, and all its monitors are
 /// handed out to be fired, as one [`Loss`]. A new connection carries packets only when all of these monitors have
-/// fired.
-/// Monitors that are set meanwhile belong to the new connection. So do messages that are sent meanwhile, except those
-/// to
-/// a port with an uncalled monitor and no new one, which are dropped. The [module](self) says why.
+/// fired. Monitors that are set meanwhile belong to the new connection. So do messages that are sent meanwhile, except
+/// those to a port with an uncalled monitor and no new one, which are dropped. The [module](self) says why.
 ///
 /// Each method decides, acts and returns what it found in one step, so nothing can come in between.
 #[derive(Debug)]
@@ -154,14 +152,12 @@ impl Peer {
     }
 
     /// Sends a packet that was written before, and leaves `packet` empty. This is for packets that are written by
-    /// foreign
-    /// code, which must not run under a lock.
+    /// foreign code, which must not run under a lock.
     ///
     /// # Errors
     ///
     /// Returns the format that the packet must be written in (`None`: as values) if it is written in another. Nothing
-    /// has
-    /// changed then.
+    /// has changed then.
     #[inline]
     pub fn put(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
         if let Written::Bytes { format, bytes } = packet
@@ -275,8 +271,7 @@ impl Peer {
     }
 
     /// Removes a monitor, but leaves the other node watching the port until [`sweep`](Self::sweep). This is for calls,
-    /// which
-    /// monitor the same port again and again.
+    /// which monitor the same port again and again.
     pub fn release(&mut self, port: &str, id: MonitorId) -> Urge {
         if port.is_empty() || !self.is_up() {
             return self.unmonitor(port, id);
@@ -357,8 +352,7 @@ impl Peer {
     /// Takes the bytes to write next by exchanging buffers. `buf` should be empty, with capacity.
     ///
     /// This takes all bytes, unless large packets were [put](Self::put): these are taken one by one. Returns false if
-    /// `conn` is
-    /// not the node's connection.
+    /// `conn` is not the node's connection.
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Up(line) if line.conn == conn => {
@@ -474,8 +468,7 @@ impl Peer {
     }
 
     /// The traffic to a connected node over its connection. Packets that still wait to be written are counted; their
-    /// bytes are
-    /// not.
+    /// bytes are not.
     #[must_use]
     pub fn sent(&self) -> Option<Traffic> {
         match &self.state {

@@ -16,8 +16,7 @@ pub const SPAWN: &str = "AnyEvent::MP::_spawn";
 pub const INSPECT: &str = "inspect";
 
 /// The request that asks how many messages a port has room for. It belongs to this project and is sent only to nodes
-/// whose
-/// greeting has the key `credit`.
+/// whose greeting has the key `credit`.
 pub const ROOM: &str = "Aemp::room";
 
 /// Answers [`ROOM`].
@@ -146,8 +145,7 @@ impl Request {
     /// # Errors
     ///
     /// Returns an error if the packet is malformed, or if arguments are missing or of the wrong kind. Superfluous
-    /// arguments are
-    /// ignored.
+    /// arguments are ignored.
     pub fn read(packet: &mut PacketReader<'_>) -> Result<Self, RequestError> {
         let name = match packet.text() {
             Ok(name) => name.unwrap_or_default(),
@@ -316,8 +314,7 @@ impl Arguments<'_, '_> {
                 messages: self.optional_number("messages")?,
             },
             // No limit on the names: they are not kept, and the monitors of the new port must hear why it does not
-            // exist.
-            // The code that spawns ports checks the names.
+            // exist. The code that spawns ports checks the names.
             SPAWN => Request::Spawn {
                 port: self.text("port")?,
                 function: self.text("function")?,

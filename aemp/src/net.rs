@@ -34,7 +34,7 @@ use std::{
 
 use aemp_codec::NodeId;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -73,9 +73,6 @@ use aemp_proto::{
 /// The longest time that a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The number of large packets that are read at a time. With one, a packet that takes long would stop all others.
-const LARGE_AT_ONCE: usize = 2;
-
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
@@ -104,8 +101,6 @@ pub(crate) struct Shared {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// The task that hands events to user code. It ends by itself after the last event.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// The permits to read large packets.
-    large: Arc<Semaphore>,
     /// The number of connections whose tasks have not ended.
     open: Count,
 }
@@ -198,7 +193,6 @@ impl Net {
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
             telling: Mutex::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());

@@ -1,19 +1,33 @@
 //! The whole database, as a global node holds it: every entry of every owner (PROTOCOL.md section 10).
 
 mod entry;
+mod owner;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, IndexSet, map::Entry as Place};
+use indexmap::{IndexMap, map::Entry as Place};
 
-use self::entry::{Entry, Known, Left};
+use self::{
+    entry::{Entry, Holding, Known, Left},
+    owner::{Name, Owner, Part},
+};
 use super::{
-    known::{Keys, note},
-    names::{LISTENERS, is_own_key},
-    quota::{Held, size, size_of_family},
+    known::Keys,
+    names::LISTENERS,
+    quota::{Held, size},
 };
 use crate::Time;
+
+/// The number of entries of a lost owner that are deleted at a time. This takes about a millisecond, after which other
+/// threads may use the mesh.
+const SLICE: usize = 1024;
+/// The pause between two such slices.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// All entries of all owners.
 ///
@@ -23,19 +37,16 @@ use crate::Time;
 pub(super) struct Shards {
     families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
     owners: Vec<Option<Owner>>,
+    /// The free places.
+    free: Vec<u32>,
     /// The places of the present owners.
     places: BTreeMap<NodeId, u32>,
     /// Lost owners, and the times at which their entries are deleted.
-    orphans: Vec<(u32, Time)>,
-}
-
-#[derive(Debug)]
-struct Owner {
-    id: NodeId,
-    /// True if this node answers for the owner: itself, or one of its slaves.
-    ours: bool,
-    keys: Keys,
-    held: Held,
+    orphans: BTreeSet<(Time, u32)>,
+    /// Lost owners whose entries are being deleted, a slice at a time.
+    leaving: VecDeque<(u32, Part)>,
+    /// The time of the next slice.
+    next: Time,
 }
 
 /// The effects of a change.
@@ -57,25 +68,23 @@ impl Shards {
         if let Some(place) = self.places.get(id) {
             return *place;
         }
-        let owner = Owner {
-            id: id.clone(),
-            ours: false,
-            keys: Keys::new(),
-            held: Held::default(),
+        let owner = Some(Owner::new(id.clone()));
+        let place = match self.free.pop() {
+            Some(free) => {
+                self.owners[free as usize] = owner;
+                free
+            }
+            None => {
+                self.owners.push(owner);
+                (self.owners.len() - 1) as u32
+            }
         };
-        let free = self.owners.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.owners.len());
-        if free.is_none() {
-            self.owners.push(None);
-        }
-        self.owners[place] = Some(owner);
-        let place = place as u32;
         self.places.insert(id.clone(), place);
         place
     }
 
     /// Sets whether this node answers for an owner. Returns the owner's keys, which must be announced if it now does.
-    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<(Arc<str>, Arc<str>)> {
+    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<Name> {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
@@ -86,7 +95,7 @@ impl Shards {
     }
 
     /// The keys of an owner.
-    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
+    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<Name> {
         let place = self.places.get(id);
         let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
         owner.map(Owner::all_keys).unwrap_or_default()
@@ -107,8 +116,7 @@ impl Shards {
     /// The number of keys of an owner in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
-        let keys = owner.and_then(|owner| owner.keys.get(family));
-        keys.map_or(0, IndexSet::len)
+        owner.map_or(0, |owner| owner.keys_in(family))
     }
 
     /// The owner's value of a key.
@@ -194,26 +202,27 @@ impl Shards {
         key: &str,
     ) -> Option<(Changed, Arc<str>, Arc<str>)> {
         let owner = self.owners[place as usize].as_mut()?;
-        let (family, keys) = owner.keys.get_key_value(family)?;
-        let (family, key) = (Arc::clone(family), Arc::clone(keys.get(key)?));
+        let (family, key) = owner.name(family, key)?;
         let ours = owner.ours;
         let adopted = self.adopt(&family, &key);
         let shown = self.drop_holding(place, &family, &key) || adopted;
         Some((gone(shown, ours), family, key))
     }
 
-    /// Removes an owner. Returns its keys with the effects.
-    pub(super) fn remove(&mut self, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+    /// Removes an owner and deletes its entries. Returns its keys with the effects. If there are many, only the first
+    /// slice is deleted now.
+    pub(super) fn remove(&mut self, now: Time, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let Some(place) = self.places.remove(id) else {
             return Vec::new();
         };
-        self.remove_place(place)
+        self.leave(now, place, Part::All)
     }
 
     /// Handles the loss of a global node, whose slaves search for another master. Keys that belong to it by their names
-    /// are deleted at once. The others stay until `expiry`, unless another node sets or deletes them.
+    /// are deleted now. The others stay until `expiry`, unless another node sets or deletes them.
     pub(super) fn orphan(
         &mut self,
+        now: Time,
         id: &NodeId,
         expiry: Time,
     ) -> Vec<(Changed, Arc<str>, Arc<str>)> {
@@ -223,47 +232,89 @@ impl Shards {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
-        let ours = std::mem::replace(&mut owner.ours, false);
-        let keys = owner.all_keys();
-        self.orphans.push((place, expiry));
         let mut changes = Vec::new();
-        for (family, key) in keys {
-            let own = is_own_key(id.as_str(), &key);
-            let shown = own && self.drop_holding(place, &family, &key);
+        if std::mem::replace(&mut owner.ours, false) {
+            let kept = owner.all_keys().into_iter();
+            changes.extend(kept.map(|(family, key)| (gone(false, true), family, key)));
+        }
+        self.orphans.insert((expiry, place));
+        changes.append(&mut self.leave(now, place, Part::Own));
+        changes
+    }
+
+    /// The next time at which entries of lost owners are deleted.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let orphan = self.orphans.first().map(|(expiry, _)| *expiry);
+        let leaving = (!self.leaving.is_empty()).then_some(self.next);
+        orphan.into_iter().chain(leaving).min()
+    }
+
+    /// Deletes the entries that are due.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        while let Some(&(expiry, place)) = self.orphans.first()
+            && expiry <= now
+        {
+            self.orphans.pop_first();
+            if self.leaving.is_empty() {
+                self.next = now;
+            }
+            self.leaving.push_back((place, Part::All));
+        }
+        let mut changes = Vec::new();
+        if self.next > now {
+            return changes;
+        }
+        while let Some((place, part)) = self.leaving.front().copied() {
+            if !self.take_slice(place, part, &mut changes) {
+                break;
+            }
+            self.leaving.pop_front();
+        }
+        self.next = now + PAUSE;
+        changes
+    }
+
+    /// Deletes the first slice of a lost owner's entries.
+    fn leave(&mut self, now: Time, place: u32, part: Part) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.gone = true;
+        }
+        let mut changes = Vec::new();
+        if !self.take_slice(place, part, &mut changes) {
+            if self.leaving.is_empty() {
+                self.next = now + PAUSE;
+            }
+            self.leaving.push_back((place, part));
+        }
+        changes
+    }
+
+    /// Deletes entries of an owner, until a slice of changes is full. Returns true if that part has no entries left.
+    fn take_slice(
+        &mut self,
+        place: u32,
+        part: Part,
+        changes: &mut Vec<(Changed, Arc<str>, Arc<str>)>,
+    ) -> bool {
+        loop {
+            let Some(owner) = self.owners[place as usize].as_mut() else {
+                return true;
+            };
+            let ours = owner.ours;
+            if changes.len() >= SLICE {
+                return false;
+            }
+            let Some((family, key)) = owner.pop(part) else {
+                break;
+            };
+            let shown = self.drop_value(place, &family, &key);
             changes.push((gone(shown, ours), family, key));
         }
-        changes
-    }
-
-    /// The next time at which orphaned entries are deleted.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.orphans.iter().map(|(_, expiry)| *expiry).min()
-    }
-
-    /// Deletes the orphaned entries that are due.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let orphans = self.orphans.extract_if(.., |(_, expiry)| *expiry <= now);
-        let places: Vec<_> = orphans.map(|(place, _)| place).collect();
-        places
-            .into_iter()
-            .flat_map(|place| self.remove_place(place))
-            .collect()
-    }
-
-    fn remove_place(&mut self, place: u32) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return Vec::new();
-        };
-        let (ours, keys) = (owner.ours, std::mem::take(&mut owner.keys));
-        let mut changes = Vec::new();
-        for (family, keys) in keys {
-            for key in keys {
-                let shown = self.drop_value(place, &family, &key);
-                changes.push((gone(shown, ours), Arc::clone(&family), key));
-            }
+        if part == Part::All {
+            self.owners[place as usize] = None;
+            self.free.push(place);
         }
-        self.owners[place as usize] = None;
-        changes
+        true
     }
 
     /// The visible value of a key.
@@ -327,10 +378,7 @@ impl Shards {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
             if owner.ours && owner.id != *but {
-                for (family, keys) in &owner.keys {
-                    let known = all.entry(Arc::clone(family)).or_default();
-                    known.extend(keys.iter().cloned());
-                }
+                owner.add_keys(&mut all);
             }
         }
         all
@@ -364,42 +412,41 @@ impl Shards {
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
-        if let Some(owner) = self.owners[place as usize].as_mut()
-            && note(&mut owner.keys, family, key)
-        {
-            owner.held.bytes += size_of_family(family);
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.note(family, key);
         }
     }
 
-    /// Deletes orphaned values of a key that another node has set or deleted. Returns true if the visible value has
+    /// Deletes lost owners' values of a key that another node has set or deleted. Returns true if the visible value has
     /// changed.
     fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
+        if self.orphans.is_empty() && self.leaving.is_empty() {
+            return false;
+        }
         let mut changed = false;
-        for at in 0..self.orphans.len() {
-            let place = self.orphans[at].0;
+        for place in self.gone_holders(family, key) {
             changed |= self.drop_holding(place, family, key);
         }
         changed
     }
 
+    fn gone_holders(&self, family: &str, key: &str) -> Vec<u32> {
+        let entry = self
+            .families
+            .get(family)
+            .and_then(|entries| entries.get(key));
+        let holders = entry.into_iter().flat_map(Entry::holdings);
+        let is_gone = |place: &u32| {
+            let owner = self.owners[*place as usize].as_ref();
+            owner.is_some_and(|owner| owner.gone)
+        };
+        holders.map(Holding::owner).filter(is_gone).collect()
+    }
+
     /// Deletes an owner's value, and the key from the owner's list. Returns true if the visible value has changed.
     fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return false;
-        };
-        let Some(keys) = owner.keys.get_mut(family) else {
-            return false;
-        };
-        if !keys.swap_remove(key) {
-            return false;
-        }
-        if keys.is_empty() {
-            owner.keys.remove(family);
-            owner.held.bytes -= size_of_family(family);
-        } else if is_sparse(keys.len(), keys.capacity()) {
-            keys.shrink_to(2 * keys.len());
-        }
-        self.drop_value(place, family, key)
+        let owner = self.owners[place as usize].as_mut();
+        owner.is_some_and(|owner| owner.forget(family, key)) && self.drop_value(place, family, key)
     }
 
     fn drop_value(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
@@ -440,16 +487,6 @@ fn gone(shown: bool, ours: bool) -> Changed {
         ours,
         was: true,
         was_ours: true,
-    }
-}
-
-impl Owner {
-    fn all_keys(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let mut all = Vec::new();
-        for (family, keys) in &self.keys {
-            all.extend(keys.iter().map(|key| (Arc::clone(family), Arc::clone(key))));
-        }
-        all
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
+use tokio::task::JoinHandle;
+
 use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
+    ready::Lane,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
-    slice::Slice,
+    slice::{LARGE_TURN, Slice},
     watch,
 };
 use crate::port::any::AnyPort;
@@ -54,6 +57,11 @@ impl<'a> Turn<'a> {
     pub(crate) fn end(&mut self) {
         self.left = 0;
     }
+
+    /// True if a large message may be handled in this turn: the thread is no worker.
+    pub(crate) fn takes_large(&self) -> bool {
+        self.seat.is_blocking()
+    }
 }
 
 /// A port is being run.
@@ -76,6 +84,8 @@ impl Drop for Seated<'_> {
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
+    /// Where what is left at the seat will wait.
+    lane: Lane,
     /// What the thread was doing: a handler may run another runtime within itself.
     before: Doing,
 }
@@ -88,14 +98,16 @@ impl<'a> Active<'a> {
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
+            lane: Lane::HERE,
             before: seat::set_doing(Doing::ports_of(scheduler.address())),
         })
     }
 
     /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user that reads arguments is
     /// part of it.
-    pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
-        let active = Self::begin(scheduler)?;
+    pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
+        let mut active = Self::begin(scheduler)?;
+        active.lane = lane;
         seat::set_doing(seat::doing().delivering());
         let before = Some(active.seat.enter(seat::NO_PORT));
         Some(Delivering { active, before })
@@ -135,7 +147,7 @@ impl Drop for Active<'_> {
         if self.seat.has_work() {
             let mut rest = self.end();
             seat::resume(self.before);
-            self.scheduler.hand_over(&mut rest);
+            self.scheduler.hand_over(self.lane, &mut rest);
         } else {
             seat::resume(self.before);
         }
@@ -309,7 +321,11 @@ fn follow(active: &Active<'_>) {
 
 /// Runs a port that blocks on a thread of its own, as long as it has something to do.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
-    let mut blocking = Blocking(Some(work));
+    on_own_thread(scheduler, Blocking(Some(work)));
+}
+
+/// Runs a port for one turn.
+fn on_own_thread(scheduler: &Scheduler, mut blocking: Blocking) -> JoinHandle<()> {
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
         let Some(work) = blocking.0.take() else {
@@ -321,6 +337,18 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         active.seat.set_blocking(true);
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
+    })
+}
+
+/// Runs a port whose next message is large on a thread of its own, for one turn, when there are not too many others.
+pub(super) fn run_elsewhere(work: Work) {
+    let scheduler = work.node().scheduler().clone();
+    let (blocking, own) = (Blocking(Some(work)), scheduler.clone());
+    scheduler.spawn(async move {
+        let permit = own.large().acquire_owned().await;
+        // A handler may take any time. Others do not wait for it for ever.
+        let _ = tokio::time::timeout(LARGE_TURN, on_own_thread(&own, blocking)).await;
+        drop(permit);
     });
 }
 

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -23,6 +24,7 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
+    ready::{Lane, Ready},
     seat::{self, Mine, Seat},
     watch,
 };
@@ -45,13 +47,14 @@ struct Shared {
     injector: Mutex<Injector>,
     /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
     wanted: AtomicBool,
+    large: Arc<Semaphore>,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
 
 struct Injector {
-    ready: VecDeque<Work>,
+    ready: Ready<Work>,
     plan: Plan,
 }
 
@@ -71,7 +74,7 @@ impl Scheduler {
             _ => runtime.metrics().num_workers().max(1),
         };
         let injector = Mutex::new(Injector {
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             plan: Plan::new(max),
         });
         Self(Arc::new(Shared {
@@ -79,6 +82,7 @@ impl Scheduler {
             is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
+            large: Arc::new(Semaphore::new((max / 2).max(1))),
             seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -146,7 +150,7 @@ impl Scheduler {
         if let Some(mortal) = &self.0.mortal {
             mortal.end();
         }
-        let _ready = std::mem::take(&mut self.injector().ready);
+        let _ready = self.injector().ready.take_all();
     }
 
     /// The runtime is gone: nothing that waits will be run.
@@ -155,7 +159,7 @@ impl Scheduler {
             let mut injector = self.injector();
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         for seat in self.seats() {
             while !seat.stealer().is_empty() {
@@ -215,19 +219,25 @@ impl Scheduler {
             drop(injector);
             return work.node().runtime_gone();
         }
-        injector.ready.push_back(work);
+        injector.ready.push(work);
         self.start_drainer(injector, By::Task, when);
     }
 
     /// What this thread's seat has left is for others.
-    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>) {
+    pub(super) fn hand_over(&self, lane: Lane, work: &mut VecDeque<Work>) {
         let mut injector = self.injector();
         if injector.plan.is_gone() {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(lane, work);
         self.start_drainer(injector, By::Task, When::Soon);
+    }
+
+    /// The turns of what takes long and can be put off: large packets that are read, and ports that handle these. So many go on at
+    /// a time as leave processors to the workers.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.large)
     }
 
     /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.
@@ -239,7 +249,7 @@ impl Scheduler {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(Lane::HERE, work);
     }
 
     /// Whether another drainer could be started, and none is on its way.
@@ -298,8 +308,7 @@ impl Scheduler {
         if share == 0 {
             return false;
         }
-        let share = injector.ready.drain(..share);
-        share.for_each(|work| own.push(work));
+        injector.ready.take(share, |work| own.push(work));
         if !injector.ready.is_empty() {
             self.start_drainer(injector, By::Task, When::Now);
         }
@@ -356,7 +365,7 @@ impl Scheduler {
             injector.plan.end(ticket);
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         end_all(&mut ready);
     }

@@ -13,6 +13,10 @@ use tokio::time::Instant;
 
 /// About as long as it takes others to notice that they had to wait at all: a call between two machines takes as long.
 const LENGTH: Duration = Duration::from_micros(100);
+/// A packet of so many bytes is a large one: to read it takes longer than that.
+pub(crate) const LARGE: usize = 128 << 10;
+/// How long others that are large wait for it at most: code of the user that reads or handles it may take any time.
+pub(crate) const LARGE_TURN: Duration = Duration::from_secs(1);
 /// How much is done between two looks at the clock, which take as long as a message or two.
 const LOOK: u32 = 16;
 /// Where there is no clock to go by, as in a simulation.

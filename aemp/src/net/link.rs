@@ -13,13 +13,14 @@ use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 use super::{
     Net, Order, Stream,
     connection::{END_OF_FILE, Made},
-    large::{LARGE, Large, LargePacket, Step},
+    large::{Large, LargePacket, Step},
     socket,
 };
 use crate::{
     exec::{
         drainer::Active,
-        slice::{Slice, give_way},
+        ready::Lane,
+        slice::{LARGE, Slice, give_way},
     },
     node::{
         remote::{Remote, line::Line},
@@ -147,11 +148,20 @@ pub(super) async fn run(
     };
     let ended = pump.run(&mut orders).await;
     pump.large.end().await;
+    discard(net, pump.link.take_buffer().0);
     // This must come before the mesh hears of the end, so before another connection of this node can come up.
     pump.remote.forget_watched(conn);
     pump.remote.end_line(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+}
+
+/// Frees the bytes that a connection has left unread, on another thread if that takes some milliseconds.
+fn discard(net: &Net, bytes: Vec<u8>) {
+    let scheduler = net.node().scheduler();
+    if bytes.capacity() >= LARGE && !scheduler.is_timeless() {
+        scheduler.runtime().spawn_blocking(|| drop(bytes));
     }
 }
 
@@ -265,6 +275,10 @@ impl Pump<'_> {
 
     /// Reads available bytes and delivers them.
     fn read(&mut self) -> Result<(), String> {
+        if self.link.is_cramped() && !self.net.node().scheduler().is_timeless() {
+            self.large = Large::grow(self.net, self.link.take_buffer());
+            return Ok(());
+        }
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -286,7 +300,8 @@ impl Pump<'_> {
     /// task.
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
-        let _gathered = Active::delivering(net.node().scheduler());
+        let _gathered =
+            Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -346,6 +361,11 @@ impl Pump<'_> {
                     place,
                 };
                 self.large = packet.begin(permit);
+                Ok(())
+            }
+            Step::Grown(buffer) => {
+                self.link.put_buffer(buffer);
+                self.large = Large::No;
                 Ok(())
             }
             Step::Done(done) => {

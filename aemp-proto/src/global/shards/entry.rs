@@ -21,6 +21,12 @@ pub(super) struct Holding {
     pub(super) value: Value,
 }
 
+impl Holding {
+    pub(super) fn owner(&self) -> u32 {
+        self.owner
+    }
+}
+
 /// The owner's value before it sets the key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {
