@@ -74,7 +74,7 @@ async fn who_has_a_secret_but_another_certificate_does_not_get_in() {
     refused(
         a,
         b,
-        "TLS: the peer's certificate for CN=AnyEvent::MP is that of a CA",
+        "TLS: the peer's certificate for CN=AnyEvent::MP is a CA's certificate",
     )
     .await;
 }
