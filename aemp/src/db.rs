@@ -96,7 +96,7 @@ impl Node {
     ///
     /// #[port]
     /// impl Names {
-    ///     #[rcv]
+    ///     #[rcv(try, send)]
     ///     fn announce(&mut self, cx: &mut Cx<'_>, name: String) -> Result<(), DbError> {
     ///         cx.node().db_set_for(&cx.origin(), "names", &name, ())?;
     ///         Ok(())

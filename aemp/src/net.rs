@@ -1,8 +1,8 @@
 //! Performs the decisions of `aemp-proto`: sockets, clocks and tasks of a node in a network.
 //!
-//! `Net::ask` locks the mesh, tells it an event, and performs its outputs under that lock. This neither waits nor runs
-//! foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of its
-//! own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
+//! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor
+//! runs foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of
+//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
 //! `connection`, during the handshake, then `link`.
 
 mod bind;
@@ -70,28 +70,28 @@ use aemp_proto::{
     peer::{ConnId, Peer},
 };
 
-/// The longest time that a stopping node waits for its connections to end.
+/// The time that a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
 
-/// The part that the node keeps. It does not contain the node, so there is no cycle.
+/// The part of the network side that the node keeps. Nothing in it holds the node.
 pub(crate) struct Shared {
     config: NetConfig,
     origin: Instant,
-    /// The certificates for connections that begin from now on.
+    /// The certificates for new connections.
     #[cfg(feature = "tls")]
     tls: tls::Tls,
     mesh: Mutex<Mesh<LockedPeers>>,
-    /// The channels to the connections' tasks.
+    /// The channels for orders to the tasks of connections.
     connections: Mutex<HashMap<ConnId, Task>>,
-    /// Notified when staged changes of the database wait to be sent.
+    /// Notified when changes of the database wait to be sent.
     staged: Notify,
     /// Notified when the state of a seed has changed.
     seeds_changed: Notify,
-    /// Notified when the mesh's next deadline comes before the alarm.
+    /// Notified when the mesh's next deadline is earlier than the alarm.
     deadline: Notify,
     /// The time at which the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
     alarm: AtomicU64,
@@ -99,16 +99,16 @@ pub(crate) struct Shared {
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// The task that hands events to user code. It ends by itself after the last event.
+    /// The task that calls user code with events. It ends when all events have been handled.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// The number of connections whose tasks have not ended.
+    /// The number of tasks of connections.
     open: Count,
 }
 
-/// The channel to a connection's task, and its state.
+/// The task of a connection, as the node reaches it.
 struct Task {
     orders: mpsc::UnboundedSender<Order>,
-    /// The mesh has handed the connection over, for good or until TLS is up: bytes that arrive are not for the mesh.
+    /// Whether the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
     detached: bool,
     _open: Counted,
 }
@@ -118,23 +118,21 @@ struct Listener {
     socket: Option<Acceptor>,
 }
 
-/// An order to a connection's task.
+/// An order to the task of a connection.
 #[derive(Debug)]
 enum Order {
     Transmit(Vec<u8>),
     Close,
-    /// Boxed to keep the enum small: a channel allocates room for many orders at once, and most connections of
-    /// strangers never get this order.
+    /// Boxed, because a channel reserves room for many orders, and most connections of strangers never get here.
     Established(Box<link::Start>),
     StartTls(Box<StartTls>),
 }
 
-/// The peers of the mesh, each behind its own lock. Senders take that lock without the mesh's.
+/// The mesh's peers. Each has a lock of its own, which senders take without the mesh's lock.
 pub(crate) struct LockedPeers {
     node: WeakNode,
     remotes: Arc<Remotes>,
-    /// Remotes whose queues have shrunk, or whose connections were lost. Their waiting senders are woken when the
-    /// mesh's lock is free.
+    /// Nodes whose queues have become shorter or are lost. Their waiting senders are woken when the mesh's lock is free.
     shrunk: Vec<Arc<Remote>>,
 }
 
@@ -164,7 +162,7 @@ impl LockedPeers {
 }
 
 impl Net {
-    /// Binds the addresses and creates the mesh. [`run`](Self::run) starts it.
+    /// Binds the addresses and makes the mesh. [`run`](Self::run) starts it.
     pub(crate) async fn start(
         node: &Node,
         config: NetConfig,
@@ -210,7 +208,7 @@ impl Net {
         Arc::clone(&self.0)
     }
 
-    /// Starts the mesh, its clock, and the acceptance of connections.
+    /// Starts to accept connections, the clock, and the mesh.
     pub(crate) fn run(&self) {
         for listener in lock(&self.0.listeners).iter_mut() {
             if let Some(socket) = listener.socket.take() {
@@ -236,18 +234,18 @@ impl Net {
         Time::from(self.node().place().since(self.0.origin))
     }
 
-    /// Converts the mesh's time to tokio's.
+    /// The instant of a time of the mesh.
     fn instant(&self, time: Time) -> Instant {
         let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
         self.0.origin + since
     }
 
-    /// Connects to a node, because a sender wants it.
+    /// Asks the mesh to connect a node, for a sender.
     pub(crate) fn connect(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.connect(now, node));
     }
 
-    /// Gives a node up, because its queue has overflowed.
+    /// Reports to the mesh that the queue for a node has overflowed.
     pub(crate) fn overflow(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.overflow(now, node));
     }
@@ -264,7 +262,7 @@ impl Net {
             .collect()
     }
 
-    /// Calls `tell` with the address and the state of each seed, and returns the results.
+    /// Maps the address and the state of each seed.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
         let mesh = lock(&self.0.mesh);
         mesh.seeds()
@@ -276,9 +274,9 @@ impl Net {
         &self.0.observers
     }
 
-    /// Closes everything. Packets that are queued for connected nodes are still written.
+    /// Closes all connections. Packets that are queued for connected nodes are written first.
     pub(crate) async fn stop(&self) {
-        // Messages that the ports' deaths cause are written as well.
+        // The reports of the ports' deaths are written as well.
         let written = async {
             for remote in self.node().remotes().all() {
                 remote.written().await;
@@ -293,7 +291,7 @@ impl Net {
         let mut tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
         tasks.extend(lock(&self.0.telling).take());
-        // A listener is free only when its task has ended.
+        // A task holds its listener until it has ended.
         let ended = async {
             for task in tasks {
                 let _ = task.await;
@@ -307,12 +305,12 @@ impl Net {
         drop(listeners);
     }
 
-    /// Closes everything at once, because the runtime is gone.
+    /// Releases everything at once, after the runtime has gone.
     pub(crate) fn abandon(&self) {
         self.close_listeners();
         let tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
-        // Connections end when the senders of their orders are dropped.
+        // The tasks of connections end when their channels are dropped.
         let connections = mem::take(&mut *lock(&self.0.connections));
         drop(connections);
         self.event(Event::Stop);

@@ -29,7 +29,7 @@
 //!   the encrypted, unsent bytes are one write of 64 KiB.
 //! - *Simulation*: TLS works over the simulated network, but ring draws its own randomness and dates are the machine's,
 //!   so such a run is not reproducible.
-//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. What remains are the text of the
+//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. Not wiped are the text of the
 //!   configuration file while it is read, ring's own copy of the key (while it is in use), and buffers of the PEM
 //!   decoder.
 
@@ -61,26 +61,26 @@ pub(crate) use self::{
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
 use crate::{StartError, config::Cert};
 
-/// The TLS configuration that all connections of a node share, until it is replaced as a whole.
+/// The common part of all TLS connections of a node. It is replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct Context {
     provider: Arc<CryptoProvider>,
     versions: &'static [&'static SupportedProtocolVersion],
     identity: Arc<SingleCertAndKey>,
-    /// The node IDs in the own certificate, for the log.
+    /// The names in the own certificate, for the log.
     names: names::Names,
     trust: Arc<Trust>,
-    /// True if a peer's certificate must be made for the node ID that the peer claims.
+    /// Whether certificates must be made for the node IDs that peers claim.
     verify_node_id: bool,
 }
 
 impl Context {
-    /// Creates a context. `cert` has the certificate and its key. `ca` has the trusted certificates; without it, those
-    /// in `cert` are trusted.
+    /// Makes a context from the certificate with its key, the trusted certificates (those in `cert` without a `ca`),
+    /// and the checks.
     ///
     /// # Errors
     ///
-    /// Returns [`StartError::Setting`], which names the setting and its mistake.
+    /// [`StartError::Setting`], which names the faulty text and the fault.
     pub(crate) fn new(
         cert: &Cert,
         ca: Option<&Cert>,
@@ -103,7 +103,7 @@ impl Context {
         })
     }
 
-    /// Logs a warning if other nodes would not accept the certificate for this node's ID.
+    /// Warns if other nodes would not accept the certificate for this node's ID.
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
@@ -113,11 +113,11 @@ impl Context {
         }
     }
 
-    /// Creates the TLS session of a connection to a node that claims to be `node`.
+    /// Makes the TLS session of a connection to a node that claims to be `node`.
     ///
     /// # Errors
     ///
-    /// Returns an error if rustls rejects the configuration.
+    /// If rustls rejects the configuration.
     pub(crate) fn session(&self, client: bool, node: &NodeId) -> Result<Session, TlsError> {
         let verifier = Arc::new(Verifier::new(
             Arc::clone(&self.trust),

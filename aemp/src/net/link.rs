@@ -36,6 +36,8 @@ use aemp_proto::{
 
 /// The number of bytes that are read before other tasks run.
 const TURN_BYTES: usize = 256 << 10;
+/// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
+const CATCH_UP: Duration = Duration::from_millis(5);
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
@@ -312,8 +314,20 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
+        self.slow_down();
         self.brought.forget_receiver();
         delivered
+    }
+
+    /// Pauses reading for a moment if the other node sends to a port faster than the port handles its messages.
+    ///
+    /// The pause is short, because messages to other ports wait as well, and the port itself may wait for that node. A
+    /// port that never catches up is killed at `max_port_queue`.
+    fn slow_down(&mut self) {
+        let is_crowded = std::mem::take(&mut self.brought.is_crowded);
+        if is_crowded && self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
+            self.resume = Some(self.net.now() + CATCH_UP);
+        }
     }
 
     /// Pauses reading if the other node exceeds its rate of requests. Its packets wait in the network, and writing

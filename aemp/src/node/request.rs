@@ -45,6 +45,8 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// What the requests cost, for `max_requests_per_second`.
     pub(crate) cost: u64,
+    /// True if a crowd of messages waits for one of the ports.
+    pub(crate) is_crowded: bool,
     /// The port of the last message, by the name that is a number: the next is often for the same. What is sent to a port that has
     /// died meanwhile vanishes, whether it is found or not.
     receiver: Receiver,
@@ -81,6 +83,7 @@ impl Brought {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
+            is_crowded: false,
             receiver: Receiver::default(),
         }
     }
@@ -110,18 +113,21 @@ impl Node {
             return self.deliver_request(from, packet, brought);
         }
         if let Some(port) = brought.last_receiver(&name) {
-            return self.deliver_to(port, from, packet, &name);
+            let is_crowded = self.deliver_to(port, from, packet, &name)?;
+            brought.is_crowded |= is_crowded;
+            return Ok(());
         }
         let Some(port) = self.receiver(&name, packet) else {
             return validate(packet);
         };
-        let delivered = self.deliver_to(&port, from, packet, &name);
+        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
         if self.names().is_ours(&name) && names::of_list(&name).is_none() {
             brought.note_receiver(&name, port);
         }
-        delivered
+        Ok(())
     }
 
+    /// Delivers a message to a port of this node. True if a crowd of messages waits for the port.
     #[inline]
     fn deliver_to(
         &self,
@@ -129,13 +135,13 @@ impl Node {
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
         name: &str,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<bool, DecodeError> {
         match port.deliver(Some(from.id()), packet)? {
             Pushed::Wake => scheduler::schedule(Arc::clone(port)),
-            Pushed::Backlog => self.end_if_full(from, Arc::clone(port), name),
+            Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
             Pushed::Queued | Pushed::Dead => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     fn deliver_request(

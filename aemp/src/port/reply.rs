@@ -62,7 +62,13 @@ enum To<T> {
     /// Nobody asked: the message was sent, not called.
     Nobody,
     Slot(Arc<Slot<T>>),
-    Far(Box<FarReply>),
+    Far(Box<Far<T>>),
+}
+
+/// A reply that leaves the process, and how its answer is written. So only what makes one needs to know that it can be.
+struct Far<T> {
+    reply: FarReply,
+    answer: fn(&FarReply, &T),
 }
 
 impl<T> Reply<T> {
@@ -87,7 +93,7 @@ impl<T> Reply<T> {
                 Some(slot)
             }
             To::Far(far) => {
-                far.hold();
+                far.reply.hold();
                 None
             }
             To::Nobody => None,
@@ -96,13 +102,19 @@ impl<T> Reply<T> {
 
     /// A reply to a port, here or on another node. An answer to a node's own port would be a request in this node's name: it goes nowhere.
     #[must_use]
-    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self {
+    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self
+    where
+        T: Serialize,
+    {
         let destination = cx.node.destination(&to);
         if destination.is_node_port() {
             destination.no_port();
             return Self(To::Nobody);
         }
-        Self(To::Far(Box::new(FarReply::new(cx, to))))
+        Self(To::Far(Box::new(Far {
+            reply: FarReply::new(cx, to),
+            answer: FarReply::answer,
+        })))
     }
 
     /// Whether somebody waits for the answer.
@@ -116,7 +128,7 @@ impl<T> Reply<T> {
         match &self.0 {
             To::Nobody => false,
             To::Slot(slot) => slot.is_wanted(),
-            To::Far(far) => far.is_wanted(),
+            To::Far(far) => far.reply.is_wanted(),
         }
     }
 
@@ -151,7 +163,7 @@ impl<T> Reply<T> {
         match &self.0 {
             To::Nobody => {}
             To::Slot(slot) => poll_fn(|task| slot.poll_unwanted(task)).await,
-            To::Far(far) => poll_fn(|task| far.poll_unwanted(task)).await,
+            To::Far(far) => poll_fn(|task| far.reply.poll_unwanted(task)).await,
         }
     }
 
@@ -169,12 +181,10 @@ impl<T> Reply<T> {
                 cx.reply = Some(reply);
                 Some(id)
             }
-            To::Far(far) => Some(far.into_port()),
+            To::Far(far) => Some(far.reply.into_port()),
         }
     }
-}
 
-impl<T: Serialize> Reply<T> {
     /// Sends the answer. It vanishes if the caller does not wait any more.
     ///
     /// An answer that cannot be put on the wire ends the call of another node with
@@ -184,7 +194,7 @@ impl<T: Serialize> Reply<T> {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Answer(answer)),
-            To::Far(far) => far.answer(&answer),
+            To::Far(far) => (far.answer)(&far.reply, &answer),
         }
     }
 }
@@ -194,7 +204,7 @@ impl<T> Drop for Reply<T> {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Abandoned),
-            To::Far(far) => far.dropped(),
+            To::Far(far) => far.reply.dropped(),
         }
     }
 }
@@ -204,7 +214,7 @@ impl<T> fmt::Debug for Reply<T> {
         let to = match &self.0 {
             To::Nobody => "nobody",
             To::Slot(_) => "a caller of this node",
-            To::Far(far) => return write!(f, "Reply({})", far.to()),
+            To::Far(far) => return write!(f, "Reply({})", far.reply.to()),
         };
         write!(f, "Reply({to})")
     }

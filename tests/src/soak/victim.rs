@@ -16,7 +16,7 @@ struct Sink {
 #[port]
 impl Sink {
     /// Numbers have to come one after the other.
-    #[rcv]
+    #[rcv(try, send)]
     fn number(&mut self, cx: &mut Cx<'_>, n: i64) -> Result<(), String> {
         if n != self.next {
             return Err(format!("hole: {} was to come, not {n}", self.next));

@@ -10,6 +10,9 @@ use crate::{
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
+/// A port with so many messages in its queue does not keep up with its senders. They are slowed down.
+const CROWD: usize = 32_768;
+
 impl Node {
     /// Whether secure mode, the list of what is allowed, or the way in which it has logged in forbids what another node asks
     /// for. Logs it if so; there is no answer, as in the reference.
@@ -96,14 +99,18 @@ impl Node {
 
     /// Ends a port for which as many messages wait as may: dropping one would be a hole, and its connection is also that of others. What
     /// is dropped then, and what its monitors do, is the user's, and so not for the task that reads the connection.
-    pub(super) fn end_if_full(&self, from: &Remote, port: Arc<dyn AnyPort>, name: &str) {
-        let most = self.costs().max_port_queue;
-        if port.queue_len() < most {
-            return;
+    ///
+    /// True if fewer messages wait, but a crowd of them.
+    pub(super) fn end_if_full(&self, from: &Remote, port: &Arc<dyn AnyPort>, name: &str) -> bool {
+        let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
+        if waiting < most {
+            return waiting >= CROWD;
         }
         let so = format!("{} takes no more, and is ended", short(name));
         let reason = Reason::die(reached(from, "max_port_queue", most, &so));
+        let port = Arc::clone(port);
         self.aside(move || port.perish(&reason));
+        false
     }
 
     /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.

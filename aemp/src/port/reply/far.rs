@@ -105,7 +105,7 @@ impl FarReply {
     /// No answer will come. Whether the port lives, which alone makes that worth telling, shows in what becomes of the next thing in
     /// its queue: a port whose handler has failed is not marked dead before its message is dropped. Of death the caller is told by
     /// its monitor.
-    pub(super) fn dropped(self: Box<Self>) {
+    pub(super) fn dropped(self) {
         if !self.is_reply_port() {
             return;
         }
