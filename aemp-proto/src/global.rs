@@ -1,7 +1,7 @@
 //! Masters, global nodes and the distributed database (PROTOCOL.md sections 9 and 10).
 //!
-//! `Global` is owned by the [mesh](super::mesh) and is under its lock. It is told which nodes come and go and what they
-//! ask, and returns what to send when it is flushed.
+//! `Global` is owned by the [mesh](super::mesh) and is under its lock. The mesh reports the nodes that come
+//! and go, and their requests. A flush returns the packets to send.
 //!
 //! - `local`: the entries that this node has set: `family -> key -> value`.
 //! - `shards` (on global nodes): every entry of every owner, in one table for each family. An entry knows its owners in
@@ -100,68 +100,68 @@ use super::{
 };
 pub use quota::values_in_entry;
 
-/// What the mesh has to do for the machine.
+/// A command of the machine to the mesh.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// The addresses of a node that was looked for; `None` if it is unknown.
+    /// Report the addresses of a node that was searched for; `None` if it is unknown.
     Found(NodeId, Option<Vec<String>>),
-    /// A query is answered, or the answer made no sense.
+    /// Report the answer to a query, or that the answer could not be understood.
     Answer(QueryId, Result<Answer, String>),
-    /// A watch has something to tell.
+    /// Report an event of a watch.
     Watched(WatchId, Watched),
-    /// Log a text.
+    /// Log a line.
     Log(Level, String),
 }
 
-/// One node's view of the network's database, and its part in keeping it.
+/// One node's view of the network's database, and its part in keeping the database.
 #[derive(Debug)]
 pub(super) struct Global {
     node: NodeId,
     connect_interval: Duration,
     monitor_timeout: Duration,
     role: Role,
-    /// Whether there are seeds to take a master from.
+    /// True if there are seeds, one of which may become the master.
     seeds: bool,
     /// The last master that was lost.
     lost: Option<NodeId>,
-    /// When this node last had a master.
+    /// The last time at which this node had a master.
     lost_at: Time,
     local: Local,
-    /// The entries that others have asked for.
+    /// The entries that other nodes have asked this node to set.
     lent: Lent,
-    /// The master has to be sent all that this node has set.
+    /// True if the master must be sent all entries of this node.
     upload: bool,
-    /// Changes that the master has not been sent.
+    /// The changes that the master has not been sent.
     upstream: DirtyFamilies,
     pending: Pending,
     known: BTreeMap<NodeId, Known>,
-    /// Those of them that are global.
+    /// The connected nodes that are global.
     globals: BTreeSet<NodeId>,
-    /// Connected nodes that may have to be told something.
+    /// The connected nodes for which there may be something to send.
     due: BTreeSet<NodeId>,
-    /// The whole database, while this node is global.
+    /// The whole database, if this node is global.
     shards: Shards,
-    /// Where in it this node's own entries are.
+    /// The place of this node in `shards`.
     own: u32,
-    /// Who watches which family.
+    /// The nodes that watch each family.
     monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
-    /// Slaves that became global: until when this node goes on answering for them.
+    /// The former slaves that became global, and the time until which this node still answers for them.
     released: BTreeMap<NodeId, Time>,
-    /// Keys of which another value shows than when was last flushed.
+    /// The keys whose visible value has changed since the last flush.
     shown: Noted,
-    /// Keys of which this node answers for another value than when was last flushed.
+    /// The keys whose value that this node answers for has changed since the last flush.
     ours: Noted,
     keep: Keep,
     watches: Watches,
     news: News,
     effects: Vec<Effect>,
     quota: Quota,
-    /// Who was told of lately for reaching a limit.
+    /// The lately logged notices about limits.
     notices: Notices,
 }
 
 impl Global {
-    /// A node that is alone, and has set nothing but where it listens.
+    /// Creates a node that is alone, and has only the entry with its listeners.
     pub(super) fn new(
         node: NodeId,
         listeners: &[String],
@@ -209,11 +209,11 @@ impl Global {
         grace(self.connect_interval)
     }
 
-    /// Until when a new source of what is known may lack entries whose owners are alive.
+    /// The time until which a new source of entries may lack some whose owners are alive.
     ///
-    /// The other nodes have been looking for a master as long as this one, at longer and longer intervals: they may come back
-    /// when this one has waited for them a second time.
-    fn settled(&self, now: Time) -> Time {
+    /// Other nodes have searched for a master as long as this one, at growing intervals. So they may come back within
+    /// one more interval of that length.
+    fn doubtful_until(&self, now: Time) -> Time {
         let outage = match self.role {
             Role::Slave(_) | Role::Global => Duration::ZERO,
             Role::Searching(_) | Role::Alone => now - self.lost_at,
@@ -225,7 +225,7 @@ impl Global {
         self.effects.push(Effect::Log(level, text));
     }
 
-    /// Sets a key; an equal value changes nothing.
+    /// Sets a key. An equal value changes nothing.
     pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
         self.lent.forget(family, key);
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
@@ -263,7 +263,7 @@ impl Global {
         }
     }
 
-    /// The master has to be told of a key that this node has set or deleted; watches are told by the master.
+    /// Takes note that the master must be sent a key that was set or deleted. Watches hear of it from the master.
     fn set_upstream(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
         self.watches.expect(family, key);
         match self.upstream.get_mut(&**family) {
@@ -291,25 +291,25 @@ impl Global {
         }
     }
 
-    /// What this node has set in a family.
+    /// The entries of this node in a family.
     pub(super) fn local(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         self.local.family(family).into_iter().flatten()
     }
 
-    /// The families that this node has set something in.
+    /// The families in which this node has entries.
     pub(super) fn local_families(&self) -> impl Iterator<Item = &Arc<str>> {
         self.local.iter().map(|(family, _)| family)
     }
 
-    /// Has a connected node told something when next is flushed.
-    fn say(&mut self, node: &NodeId, message: Message) {
+    /// Sends a message to a connected node at the next flush.
+    fn queue_message(&mut self, node: &NodeId, message: Message) {
         if let Some(known) = self.known.get_mut(node) {
             known.messages.push(message);
             self.due.insert(node.clone());
         }
     }
 
-    /// When [`timeout`](Self::timeout) has to be called.
+    /// The time at which [`timeout`](Self::timeout) must be called.
     pub(super) fn deadline(&self) -> Option<Time> {
         let searching = match self.role {
             Role::Searching(until) => Some(until),
@@ -325,7 +325,7 @@ impl Global {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Time has passed: the global nodes that have to be connected to.
+    /// Handles everything that is due. Returns the global nodes to connect to.
     pub(super) fn timeout(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
         if let Role::Searching(until) = self.role
             && until <= now
@@ -339,7 +339,7 @@ impl Global {
         self.keep.due(now, random)
     }
 
-    /// This node no longer answers for what slaves have set that have become global meanwhile.
+    /// Stops answering for the entries of former slaves that became global.
     fn release(&mut self, now: Time) {
         let due = self.released.iter().filter(|(_, until)| **until <= now);
         let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
@@ -353,7 +353,7 @@ impl Global {
         }
     }
 
-    /// What there is to do, except sending.
+    /// Takes all commands. Packets are sent by `flush`.
     pub(super) fn effects(&mut self) -> impl Iterator<Item = Effect> {
         let news = std::mem::take(&mut self.news);
         let news = news

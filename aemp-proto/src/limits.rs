@@ -63,38 +63,39 @@ use aemp_codec::Limits;
 pub use self::{budget::Budget, notices::Notices, source::Source};
 use super::peer::PeerLimits;
 
-/// What strangers and each other node may cost a node. The names are those of the configuration's keys; what reaching one
-/// of them does is told by [`limits`](crate::limits).
+/// The limits on what unauthenticated connections and each other node may cost a node.
+///
+/// The fields have the names of the configuration's keys. The [module](crate::limits) says what happens at each limit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeLimits {
-    /// Connections that others have opened and that are not authenticated yet: 1024.
+    /// The number of incoming connections that are not authenticated yet: 1024.
     pub max_strangers: usize,
-    /// Of these, from one address: 256.
+    /// The number of such connections from one address: 256.
     pub max_strangers_per_address: usize,
-    /// Bytes that one connection may have sent ahead while it is not up: 64 KiB.
+    /// The bytes that a connection may send ahead before it is up: 64 KiB.
     pub max_handshake_bytes: usize,
-    /// How long a handshake may take; `monitor_timeout` unless set.
+    /// The longest time of a handshake. `None` means `monitor_timeout`.
     pub handshake_timeout: Option<Duration>,
-    /// The largest packet: 64 MiB.
+    /// The size of the largest packet, in bytes: 64 MiB.
     pub max_packet_bytes: usize,
-    /// The deepest nesting of a packet, which is the first level itself: 512.
+    /// The deepest nesting of a packet, where the packet itself is the first level: 512.
     pub max_packet_depth: usize,
-    /// Values that one packet may become when it is read: 1,048,576.
+    /// The number of values that a packet may contain when it is read: 1,048,576.
     pub max_packet_values: usize,
-    /// Bytes that may wait to be written to one node: 64 MiB.
+    /// The bytes that may wait to be written to one node: 64 MiB.
     pub max_queue_bytes: usize,
-    /// Requests to the node port from one node: 100,000.
+    /// The number of requests to the node port that one node may send in a second: 100,000.
     pub max_requests_per_second: usize,
-    /// Ports that one node has spawned here and that are alive: 100,000.
+    /// The number of live ports that one node may have spawned here: 100,000.
     pub max_spawned_ports: usize,
-    /// Ports of this node, and as many families of the database, that one node monitors: 100,000.
+    /// The number of ports of this node that one node may monitor, and the same number of database families: 100,000.
     pub max_monitors: usize,
-    /// Messages that wait for one port, when a node sends it another: 1,000,000.
+    /// The number of messages that may wait in a port's queue when another node sends it one more: 1,000,000.
     pub max_port_queue: usize,
-    /// Entries that one node has in the database of a global node: 1,000,000.
+    /// The number of entries that one node may have in the database of a global node: 1,000,000.
     pub max_db_keys: usize,
-    /// Bytes of these entries, keys and values: 256 MiB.
+    /// The bytes of these entries, keys and values together: 256 MiB.
     pub max_db_bytes: usize,
 }
 
@@ -130,7 +131,7 @@ impl NodeLimits {
             .with_max_values(self.max_packet_values)
     }
 
-    /// How much may be queued for a node.
+    /// The limits of the queue for one node.
     #[must_use]
     pub fn peer(&self) -> PeerLimits {
         PeerLimits {

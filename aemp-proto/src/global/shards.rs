@@ -23,46 +23,47 @@ use super::{
 };
 use crate::Time;
 
-/// So many entries of an owner that is gone go at a time: about a millisecond's work, after which others may work with the mesh.
+/// The number of entries of a lost owner that are deleted at a time. This takes about a millisecond, after which other
+/// threads may use the mesh.
 const SLICE: usize = 1024;
-/// How long they may do so.
+/// The pause between two such slices.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// All entries of all owners.
 ///
-/// Every key knows who has set it, in the order of their writing; the last one shows. Each owner knows its keys, so
-/// that they are found when it goes.
+/// Each key has the values of its owners in the order of their writing, and the last value is visible. Each owner has
+/// the list of its keys, so that they are found when it is lost.
 #[derive(Debug, Default)]
 pub(super) struct Shards {
     families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
     owners: Vec<Option<Owner>>,
-    /// Places that are free.
+    /// The free places.
     free: Vec<u32>,
-    /// The places of the owners that are there.
+    /// The places of the present owners.
     places: BTreeMap<NodeId, u32>,
-    /// Owners that are gone, and when their entries go.
+    /// Lost owners, and the times at which their entries are deleted.
     orphans: BTreeSet<(Time, u32)>,
-    /// Owners whose entries go now, a slice at a time.
+    /// Lost owners whose entries are being deleted, a slice at a time.
     leaving: VecDeque<(u32, Part)>,
-    /// When the next slice goes.
+    /// The time of the next slice.
     next: Time,
 }
 
-/// What a change has done.
+/// The effects of a change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
-    /// Another value shows, or none any more.
+    /// The visible value has changed or is gone.
     pub(super) shown: bool,
-    /// What this node answers for has changed.
+    /// A value that this node answers for has changed.
     pub(super) ours: bool,
-    /// Whether the key was there before, whoever had set it.
+    /// The key existed before, with a value of any owner.
     pub(super) was: bool,
-    /// Whether it was there before among what this node answers for. If in doubt, yes.
+    /// The key existed before with a value that this node answers for. True in case of doubt.
     pub(super) was_ours: bool,
 }
 
 impl Shards {
-    /// The place of an owner, which is made on demand.
+    /// The place of an owner, which is created on demand.
     pub(super) fn owner(&mut self, id: &NodeId) -> u32 {
         if let Some(place) = self.places.get(id) {
             return *place;
@@ -82,7 +83,7 @@ impl Shards {
         place
     }
 
-    /// Says whether this node answers for an owner. Keys of an owner for whom it now does have to be announced.
+    /// Sets whether this node answers for an owner. Returns the owner's keys, which must be announced if it now does.
     pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<Name> {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
@@ -93,38 +94,38 @@ impl Shards {
         owner.all_keys()
     }
 
-    /// The keys that an owner has set.
+    /// The keys of an owner.
     pub(super) fn keys_of(&self, id: &NodeId) -> Vec<Name> {
         let place = self.places.get(id);
         let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
         owner.map(Owner::all_keys).unwrap_or_default()
     }
 
-    /// What an owner has.
+    /// The usage of an owner.
     pub(super) fn held(&self, place: u32) -> Held {
         let owner = self.owners[place as usize].as_ref();
         owner.map(|owner| owner.held).unwrap_or_default()
     }
 
-    /// The share of a node, if it has any.
+    /// The usage of a node, if it is an owner.
     pub(super) fn held_by(&self, id: &NodeId) -> Held {
         let place = self.places.get(id);
         place.map(|place| self.held(*place)).unwrap_or_default()
     }
 
-    /// How many keys an owner has in a family.
+    /// The number of keys of an owner in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
         owner.map_or(0, |owner| owner.keys_in(family))
     }
 
-    /// What an owner has set of a key.
+    /// The owner's value of a key.
     pub(super) fn value_of(&self, place: u32, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|owner| owner == place)
     }
 
-    /// An owner has a value of that size instead of one of the other.
+    /// Updates the usage of an owner after a change of the sizes of a value.
     fn weigh(&mut self, place: u32, new: Option<usize>, old: Option<usize>) {
         if let Some(owner) = self.owners[place as usize].as_mut() {
             let held = &mut owner.held;
@@ -141,7 +142,7 @@ impl Shards {
             .is_some_and(|owner| owner.ours)
     }
 
-    /// An owner sets a key. The names are shared with the table; those that it knows them by are returned.
+    /// Sets an owner's value of a key. Returns the shared names of the entry.
     pub(super) fn set(
         &mut self,
         place: u32,
@@ -193,7 +194,7 @@ impl Shards {
         (changed, family, key)
     }
 
-    /// An owner deletes a key; `None` if it had none.
+    /// Deletes an owner's value of a key. Returns `None` if it had none.
     pub(super) fn del(
         &mut self,
         place: u32,
@@ -208,8 +209,8 @@ impl Shards {
         Some((gone(shown, ours), family, key))
     }
 
-    /// An owner is gone, and all that it held goes: key by key, and whether the merged view has changed by that. Of much only the
-    /// first goes now.
+    /// Removes an owner and deletes its entries. Returns its keys with the effects. If there are many, only the first
+    /// slice is deleted now.
     pub(super) fn remove(&mut self, now: Time, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let Some(place) = self.places.remove(id) else {
             return Vec::new();
@@ -217,8 +218,8 @@ impl Shards {
         self.leave(now, place, Part::All)
     }
 
-    /// A global node is gone, and its slaves look for another. What is its own by its name goes now, the rest stays
-    /// until `expiry`, unless somebody sets or deletes it.
+    /// Handles the loss of a global node, whose slaves search for another master. Keys that belong to it by their names
+    /// are deleted now. The others stay until `expiry`, unless another node sets or deletes them.
     pub(super) fn orphan(
         &mut self,
         now: Time,
@@ -241,14 +242,14 @@ impl Shards {
         changes
     }
 
-    /// When entries of owners that are gone go next.
+    /// The next time at which entries of lost owners are deleted.
     pub(super) fn deadline(&self) -> Option<Time> {
         let orphan = self.orphans.first().map(|(expiry, _)| *expiry);
         let leaving = (!self.leaving.is_empty()).then_some(self.next);
         orphan.into_iter().chain(leaving).min()
     }
 
-    /// Entries go whose time has come.
+    /// Deletes the entries that are due.
     pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         while let Some(&(expiry, place)) = self.orphans.first()
             && expiry <= now
@@ -273,7 +274,7 @@ impl Shards {
         changes
     }
 
-    /// An owner is gone: the first slice of its entries goes.
+    /// Deletes the first slice of a lost owner's entries.
     fn leave(&mut self, now: Time, place: u32, part: Part) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         if let Some(owner) = self.owners[place as usize].as_mut() {
             owner.gone = true;
@@ -288,7 +289,7 @@ impl Shards {
         changes
     }
 
-    /// Takes entries of an owner away until that many have changed in all; whether all of that part are gone.
+    /// Deletes entries of an owner, until a slice of changes is full. Returns true if that part has no entries left.
     fn take_slice(
         &mut self,
         place: u32,
@@ -316,14 +317,14 @@ impl Shards {
         true
     }
 
-    /// What shows.
+    /// The visible value of a key.
     pub(super) fn shown(&self, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         Some(&entry.shown.value)
     }
 
-    /// Where a node listens: by its own word, or else by the last of those that give addresses. A reference node may have
-    /// spread that there are none.
+    /// The addresses of a node: the node's own value, or else the last value that has addresses. A reference node may
+    /// have spread a value without addresses.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<&Value> {
         let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
         let own = self.places.get(node);
@@ -334,13 +335,13 @@ impl Shards {
         })
     }
 
-    /// What this node answers for, without what `but` has set.
+    /// The value that this node answers for, without the value of `but`.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
     }
 
-    /// As [`ours`](Self::ours), with the key.
+    /// Like [`ours`](Self::ours), with the key.
     pub(super) fn ours_entry<'a>(
         &'a self,
         family: &str,
@@ -352,7 +353,7 @@ impl Shards {
         Some((key, value))
     }
 
-    /// Whether this node answers for a value of a key.
+    /// True if this node answers for a value of the key.
     pub(super) fn is_ours_set(&self, family: &str, key: &str) -> bool {
         let entry = self
             .families
@@ -366,13 +367,13 @@ impl Shards {
         owner.is_some_and(|owner| owner.ours && owner.id != *but)
     }
 
-    /// The merged view of a family.
+    /// The visible entries of a family.
     pub(super) fn family(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         let entries = self.families.get(family).into_iter().flatten();
         entries.map(|(key, entry)| (key, &entry.shown.value))
     }
 
-    /// All keys of what this node answers for, without what `but` has set, by family.
+    /// All keys that this node answers for, by family, without those of `but`.
     pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
@@ -383,19 +384,19 @@ impl Shards {
         all
     }
 
-    /// The owners of entries, those that are gone included.
+    /// The owners of entries, including the lost ones.
     pub(super) fn owners(&self) -> impl Iterator<Item = &NodeId> {
         self.owners.iter().flatten().map(|owner| &owner.id)
     }
 
-    /// The families that have entries, and how many.
+    /// The families that have entries, with their numbers.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
         self.families
             .iter()
             .map(|(family, entries)| (family, entries.len()))
     }
 
-    /// How many entries a family has.
+    /// The number of entries of a family.
     pub(super) fn size(&self, family: &str) -> usize {
         self.families.get(family).map_or(0, IndexMap::len)
     }
@@ -416,8 +417,8 @@ impl Shards {
         }
     }
 
-    /// Somebody has set or deleted the key: what others that are gone had set of it does not matter any more. Whether the merged
-    /// view has changed by that.
+    /// Deletes lost owners' values of a key that another node has set or deleted. Returns true if the visible value has
+    /// changed.
     fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
         if self.orphans.is_empty() && self.leaving.is_empty() {
             return false;
@@ -442,7 +443,7 @@ impl Shards {
         holders.map(Holding::owner).filter(is_gone).collect()
     }
 
-    /// Takes an owner's value away, and the key off its list; whether the merged view has changed.
+    /// Deletes an owner's value, and the key from the owner's list. Returns true if the visible value has changed.
     fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
         let owner = self.owners[place as usize].as_mut();
         owner.is_some_and(|owner| owner.forget(family, key)) && self.drop_value(place, family, key)
@@ -475,7 +476,7 @@ impl Shards {
     }
 }
 
-/// True if a table has much more room than it needs, which nobody's quota counts.
+/// True if a table has much more room than it needs, because no quota counts that room.
 fn is_sparse(entries: usize, room: usize) -> bool {
     room > 64 && entries < room / 8
 }

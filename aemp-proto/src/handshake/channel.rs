@@ -34,24 +34,23 @@ use std::{fmt, net::SocketAddr};
 
 use super::{Greeting, Handshake, HandshakeConfig, HandshakeError, auth::Method};
 
-/// When connections to nodes that have no certificate, or where this one has none, are encrypted all the same
-/// (setting `encrypt`).
+/// Which connections are encrypted without certificates, because one of the ends has none (setting `encrypt`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encrypt {
-    /// Where one of the ends sees the other at an address that is not a loopback address, and both can.
+    /// Connections where one end sees the other at an address that is not a loopback address, if both ends are able to.
     #[default]
     Auto,
-    /// Always; connections without encryption are refused.
+    /// All connections. Connections that cannot be encrypted are refused.
     Always,
-    /// Never.
+    /// No connections.
     Never,
 }
 
 impl Encrypt {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
-    /// Its name in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,27 +60,27 @@ impl Encrypt {
         }
     }
 
-    /// The one of that name.
+    /// Returns the value with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|encrypt| encrypt.name() == name)
     }
 }
 
-/// The end that has opened a connection (greeting key `role`).
+/// Which end of a connection this is (greeting key `role`).
 ///
-/// Somebody who dials two listening nodes and passes on what they say makes both the one that accepted, which no real connection
-/// does.
+/// An attacker that dials two listening nodes and relays between them makes both of them the end that accepted. A real
+/// connection has one end of each kind, so such a relay is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The sender of the greeting.
+    /// The end that has opened the connection.
     Dialed,
-    /// Its receiver.
+    /// The end that has accepted it.
     Accepted,
 }
 
 impl Role {
-    /// Its name in greetings.
+    /// The name in greetings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -91,17 +90,17 @@ impl Role {
     }
 }
 
-/// A node's wish for encryption by keys that it has made for itself (greeting key `encrypt`).
+/// A node's wish for encryption by ephemeral keys (greeting key `encrypt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// It can do it, if the other end likes to.
+    /// The node can encrypt, and does so if the other end wants it.
     Can,
-    /// It wants it.
+    /// The node wants encryption.
     Want,
 }
 
 impl Wish {
-    /// Its name in greetings.
+    /// The name in greetings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -111,26 +110,26 @@ impl Wish {
     }
 }
 
-/// The keys of TLS on a connection.
+/// The keys of a TLS session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// The certificates of both ends, which say who they are (PROTOCOL.md section 2.3).
+    /// The certificates of both ends, which identify them (PROTOCOL.md section 2.3).
     Certificates,
-    /// A key that the node has made for itself, which says nothing: the secret does, with the [`Binding`].
+    /// Ephemeral keys, which identify no one. The shared secret does, together with the [`Binding`].
     Ephemeral,
 }
 
-/// The channel binding: the same at both ends of one TLS connection and nowhere else (the exporter of RFC 9266).
+/// A channel binding: a value that both ends of one TLS session share with no other session (the exporter of RFC 9266).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Binding([u8; Self::LEN]);
 
 impl Binding {
-    /// The exporter's label.
+    /// The label of the exporter.
     pub const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-    /// Its length.
+    /// The length in octets.
     pub const LEN: usize = 32;
 
-    /// The octets of the exporter.
+    /// Creates a binding from the octets of the exporter.
     #[must_use]
     pub fn new(exported: [u8; Self::LEN]) -> Self {
         Self(exported)
@@ -147,7 +146,7 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// The protection of a connection on which proofs are exchanged.
+/// The protection of the connection on which proofs are exchanged.
 #[derive(Debug)]
 pub(super) enum Channel {
     Clear,
@@ -166,7 +165,7 @@ impl Channel {
 }
 
 impl HandshakeConfig {
-    /// The word on encryption for a peer with that socket address.
+    /// The value of the greeting key `encrypt` for a peer with this socket address.
     pub(super) fn wish(&self, peeraddr: &str) -> Option<Wish> {
         let method = Method::HmacSha3_512;
         let can = self
@@ -184,7 +183,7 @@ impl HandshakeConfig {
     }
 }
 
-/// No network is in between there.
+/// True for a loopback address: such a connection crosses no network.
 fn is_loopback(peeraddr: &str) -> bool {
     peeraddr
         .parse::<SocketAddr>()
@@ -192,7 +191,7 @@ fn is_loopback(peeraddr: &str) -> bool {
 }
 
 impl Handshake {
-    /// A connection has one end that has dialled, and one that has accepted. Peers that say neither are others' implementations.
+    /// Checks that one end has dialled and the other has accepted. Other implementations do not send their role.
     pub(super) fn check_roles(&self, theirs: &Greeting) -> Result<(), HandshakeError> {
         match (self.greeting.role(), theirs.role()) {
             (Some(ours), Some(theirs)) if ours == theirs => Err(HandshakeError::SameRole(ours)),
@@ -200,7 +199,7 @@ impl Handshake {
         }
     }
 
-    /// The keys of TLS, if there is any. Both ends come to the same, or the proofs do not fit.
+    /// The keys of TLS, if it is used. Both ends must get the same result, or the proofs do not match.
     pub(super) fn select_keys(&self, theirs: &Greeting) -> Option<Keys> {
         if self.greeting.tls() && theirs.tls() {
             return Some(Keys::Certificates);
@@ -209,7 +208,7 @@ impl Handshake {
         wishes.contains(&Wish::Want).then_some(Keys::Ephemeral)
     }
 
-    /// True if the settings allow what the greetings have led to.
+    /// Checks that the settings allow the result of the greetings.
     pub(super) fn check_keys(&self, node: &str, keys: Option<Keys>) -> Result<(), HandshakeError> {
         if self.config.require_tls && keys != Some(Keys::Certificates) {
             return Err(HandshakeError::NoTls(node.into()));

@@ -70,7 +70,7 @@ fn the_buffer_is_moved_rarely_and_does_not_stay_large() {
         let _ = link.next_packet().unwrap();
     }
     assert!(link.buffer.capacity() >= 600_000);
-    // A consumed prefix that is shorter than the rest stays where it is; moving it would cost more than it gave.
+    // A consumed prefix that is shorter than the rest stays where it is, because moving would cost more than it frees.
     link.received(at(0), b"[1][2,");
     assert_eq!(packets(&mut link), ["[1]"]);
     link.received(at(0), b"3]");
@@ -121,7 +121,7 @@ fn only_who_promised_keepalives_dies_of_silence() {
     assert_eq!(ours.timeout(at(34_999)), LinkAction::None);
     assert_eq!(ours.timeout(at(35_000)), LinkAction::Dead);
 
-    // One that promises less often than we time out is given twice its time.
+    // A peer that promises keepalives less often than our timeout gets twice its interval.
     let slow = link(Some(Duration::from_secs(100)));
     assert_eq!(slow.death(), Some(at(200_000)));
 }
@@ -140,7 +140,7 @@ fn a_socket_that_accepts_nothing_is_dead() {
     assert_eq!(link.timeout(at(50_000)), LinkAction::None);
 }
 
-/// A buffer that holds much is grown elsewhere, and reading goes on as if it had not been.
+/// A large buffer is grown on another thread. Reading then continues as if it had not been.
 #[test]
 fn a_large_buffer_is_grown_by_others() {
     let text = format!(r#"["{}"]"#, "x".repeat(3 * LARGE));

@@ -3,7 +3,7 @@
 use super::{Mesh, PeerMap};
 
 impl Mesh<PeerMap> {
-    /// The peers, to look at.
+    /// The peers, read-only.
     #[must_use]
     pub fn peer_map(&self) -> &PeerMap {
         &self.peers

@@ -4,33 +4,33 @@ use aemp_codec::Value;
 
 use super::read;
 
-/// A key of the configuration: what `aemp setKEY` sets.
+/// A key of the configuration, as in `aemp setKEY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: &'static str,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: Kind,
-    /// What it is for, in a line.
+    /// A one-line description.
     pub summary: &'static str,
 }
 
-/// What the value of a [`Key`] is.
+/// The kind of a [`Key`]'s value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A text.
     Text,
-    /// A text that nobody else should see.
+    /// A text that only its owner should see.
     Secret,
     /// The ID of a node, in which `%n`, `%u` and a trailing `/` are replaced.
     NodeId,
-    /// The name of a profile; only profiles have it, not the top level.
+    /// The name of a profile. Only profiles have this key, not the top level.
     Profile,
     /// A list of addresses.
     Addresses,
-    /// A list of init functions, each a name, or an array of name and arguments.
+    /// A list of init functions. Each is a name, or an array of a name and arguments.
     Services,
     /// A list of the names of wire formats.
     Formats,
@@ -50,7 +50,7 @@ pub enum Kind {
     Bytes,
 }
 
-/// Every key, in the order in which they are explained.
+/// All keys, in the order of the documentation.
 pub const KEYS: [Key; 36] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
@@ -231,7 +231,7 @@ fn whole(number: usize) -> Value {
 }
 
 impl Key {
-    /// The key of that name.
+    /// Returns the key with this name.
     ///
     /// ```
     /// use aemp::config::{Key, Kind};
@@ -244,7 +244,7 @@ impl Key {
         KEYS.iter().find(|key| key.name == name)
     }
 
-    /// Whether its value is a list.
+    /// True if the value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
         use Kind::{Addresses, Formats, Methods, Permits, Services};
@@ -254,11 +254,12 @@ impl Key {
         )
     }
 
-    /// The value as it is best kept: lists of texts with commas, numbers and flags of texts. Null is left alone.
+    /// Returns the value in its best form: a list for a text with commas, a number or a flag for a text. Null stays
+    /// null.
     ///
     /// # Errors
     ///
-    /// What is expected, and what was found instead.
+    /// Returns what was expected, and what was found.
     pub fn normalize(&self, value: &Value) -> Result<Value, String> {
         if value.is_null() {
             return Ok(Value::Null);

@@ -12,13 +12,13 @@ use super::{Net, socket};
 use crate::node::task::{Ending, owned};
 use aemp_proto::mesh::LookUpId;
 
-/// How long an address is tried before the next one is tried as well.
+/// The time after which the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// How many names of one source are looked up.
+/// The largest number of names of one source that are looked up.
 const MOST_NAMES: usize = 64;
 
-/// The socket addresses that `host:port` stands for, as the system says.
+/// The socket addresses of `host:port`, from the system's resolver.
 pub(super) async fn addresses(name: &str) -> io::Result<Vec<String>> {
     if name.parse::<SocketAddr>().is_ok() {
         return Ok(vec![name.into()]);
@@ -37,7 +37,8 @@ async fn sockets(name: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(sockets)
 }
 
-/// Connects to an address that `host:port` stands for. One that swallows what is sent to it keeps nobody from the others.
+/// Connects to an address of `host:port`. Later addresses are tried in parallel, so one that never answers delays them
+/// only a little.
 pub(super) async fn connect(addr: &str) -> io::Result<TcpStream> {
     if let Ok(socket) = addr.parse::<SocketAddr>() {
         return TcpStream::connect(socket).await;
@@ -69,7 +70,7 @@ async fn first_of(sockets: Vec<SocketAddr>) -> io::Result<TcpStream> {
 }
 
 impl Net {
-    /// The addresses that a seed stands for now.
+    /// The present addresses of a seed.
     async fn addresses_of(&self, seed: &str) -> Result<Vec<String>, String> {
         let Some(source) = self.0.config.sources.get(seed) else {
             return self.resolve(seed).await;
@@ -94,14 +95,14 @@ impl Net {
         found.map_err(|error| socket::text(&error))
     }
 
-    /// Finds out what a seed stands for, in a task of its own. However that ends, the mesh knows.
+    /// Looks up the addresses of a seed, on a task of its own. The mesh hears of the end in any case.
     pub(super) fn look_up(&self, look_up: LookUpId, seed: String) {
         let (net, told) = (self.clone(), self.clone());
         let task = async move {
             let found = tokio::select! {
                 biased;
                 _ = net.node().ended() => return,
-                // The mesh has given it up by then.
+                // The mesh has given the look-up up by then.
                 () = sleep(net.0.config.monitor_timeout) => return,
                 found = net.addresses_of(&seed) => found,
             };
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), good);
     }
 
-    /// A listener whose queue is full: the system drops what asks it for a connection.
+    /// A listener whose queue is full: the system drops requests for connections.
     #[cfg(target_os = "linux")]
     async fn swallowing() -> (SocketAddr, impl Sized) {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

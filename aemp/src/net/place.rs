@@ -13,7 +13,7 @@ use super::{Listener, NetConfig, Stream, Wire, bind, look_up, socket};
 use crate::sim::{SimListener, host::Host};
 use crate::{StartError, config::Address};
 
-/// Where a node has its sockets and its randomness from.
+/// The source of a node's sockets and randomness.
 #[derive(Clone, Default)]
 pub(crate) enum Place {
     #[default]
@@ -32,7 +32,7 @@ impl fmt::Debug for Place {
     }
 }
 
-/// What connections are accepted from.
+/// A listening socket.
 pub(crate) enum Acceptor {
     Tcp(TcpListener),
     #[cfg(feature = "sim")]
@@ -48,7 +48,7 @@ impl Place {
         }
     }
 
-    /// Listens on everything that these addresses stand for.
+    /// Listens on all sockets that these addresses stand for.
     pub(super) async fn listen(&self, binds: &[Address]) -> Result<Vec<Listener>, StartError> {
         match self {
             Self::Machine => bind::bind(binds).await,
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    /// How long ago that was.
+    /// The time that has passed since `origin`.
     #[inline]
     pub(crate) fn since(&self, origin: Instant) -> Duration {
         match self {
@@ -67,7 +67,7 @@ impl Place {
         }
     }
 
-    /// Fills a buffer with what nobody can foretell, except in a simulation.
+    /// Fills a buffer with random bytes. They can be predicted in a simulation only.
     pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Result<(), StartError> {
         match self {
             Self::Machine => {
@@ -81,7 +81,7 @@ impl Place {
         }
     }
 
-    /// The addresses that a seed stands for now.
+    /// The present addresses of a seed.
     pub(super) async fn look_up(&self, seed: &str) -> io::Result<Vec<String>> {
         match self {
             Self::Machine => look_up::addresses(seed).await,
@@ -90,7 +90,7 @@ impl Place {
         }
     }
 
-    /// True if a seed stands for addresses that have to be looked up. Hosts of a simulation have but one.
+    /// True if the seed's addresses have to be looked up. Hosts of a simulation have one fixed address.
     pub(super) fn has_to_look_up(&self, seed: &str) -> bool {
         match self {
             Self::Machine => seed.parse::<SocketAddr>().is_err(),
@@ -99,7 +99,7 @@ impl Place {
         }
     }
 
-    /// Connects to `host:port`; also the other end's address.
+    /// Connects to `host:port`. Returns the stream and the other end's address.
     pub(super) async fn connect(
         &self,
         addr: &str,
@@ -137,7 +137,7 @@ fn simulated(host: &Host, bind: &Address) -> Result<Listener, StartError> {
 }
 
 impl Acceptor {
-    /// The next connection, and where it comes from.
+    /// Waits for the next connection. Returns the stream and the other end's address.
     pub(super) async fn accept(&self, config: &NetConfig) -> io::Result<(Stream, String)> {
         match self {
             Self::Tcp(listener) => {

@@ -7,9 +7,10 @@ use tokio::net::TcpStream;
 
 use super::{NetConfig, tls};
 
-/// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
+/// Sets TCP_NODELAY, unless delay is wanted, and the system's keepalives. These detect the death of peers that promise
+/// no keepalives.
 pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
-    // None of these is needed to be correct, so a system that refuses one is as good.
+    // None of these options is needed for correctness, so failures are ignored.
     let _ = stream.set_nodelay(config.nodelay);
     let timeout = config.monitor_timeout;
     let socket = SockRef::from(stream);
@@ -22,7 +23,7 @@ pub(super) fn prepare(stream: &TcpStream, config: &NetConfig) {
     let _ = socket.set_tcp_user_timeout(Some(timeout));
 }
 
-/// The system's word for an error, as the reference has it in its reasons: without the number that Rust adds.
+/// The system's text for an error, as in the reasons of the reference: without the number that Rust adds.
 pub(super) fn text(error: &io::Error) -> String {
     if let Some(text) = tls::text(error) {
         return format!("TLS: {text}");

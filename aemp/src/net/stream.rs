@@ -43,7 +43,7 @@ impl Stream {
         }
     }
 
-    /// Appends what there is to the buffer, about as far as it has room; 0 bytes are the end.
+    /// Appends available bytes to the buffer, about as far as it has room. Zero bytes mean the end.
     #[inline]
     pub(crate) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
@@ -53,7 +53,7 @@ impl Stream {
         }
     }
 
-    /// Writes as much as is taken at once. What was not taken must be offered again, unless the connection is given up.
+    /// Writes as many bytes as are taken at once. The rest must be offered again, unless the connection is given up.
     #[inline]
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -63,11 +63,11 @@ impl Stream {
         }
     }
 
-    /// Writes everything.
+    /// Writes all bytes.
     ///
     /// # Cancel safety
     ///
-    /// How much was written is not known afterwards.
+    /// The number of bytes written is unknown after cancellation.
     pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.writable().await?;
@@ -80,7 +80,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes no more: the other end reads what was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(wire) => wire.shutdown().await,
@@ -89,7 +89,7 @@ impl Stream {
         }
     }
 
-    /// Version and cipher suite of TLS, for people.
+    /// The version and cipher suite of TLS, as text.
     pub(crate) fn tls(&self) -> Option<String> {
         match self {
             Self::Plain(_) => None,

@@ -47,7 +47,7 @@ impl Wire {
         }
     }
 
-    /// Appends what there is to the buffer, as far as it has room; 0 bytes are the end.
+    /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
     #[inline]
     pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
@@ -57,7 +57,7 @@ impl Wire {
         }
     }
 
-    /// Writes as much as is taken at once.
+    /// Writes as many bytes as are taken at once.
     #[inline]
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -67,7 +67,7 @@ impl Wire {
         }
     }
 
-    /// Writes no more: the other end reads what was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown().await,

@@ -74,7 +74,7 @@ async fn who_has_a_secret_but_another_certificate_does_not_get_in() {
     refused(
         a,
         b,
-        "TLS: the peer's certificate for CN=AnyEvent::MP is that of a CA",
+        "TLS: the peer's certificate for CN=AnyEvent::MP is a CA's certificate",
     )
     .await;
 }
@@ -109,7 +109,7 @@ async fn each_rule_has_its_words() {
     refused(
         good(),
         trusting(&issued(&other, &params("foreign"))),
-        "the peer's certificate for CN=foreign is none of those trusted here, nor is its issuer, CN=another ca",
+        "the peer's certificate for CN=foreign is not trusted here, and neither is its issuer, CN=another ca",
     )
     .await;
 }

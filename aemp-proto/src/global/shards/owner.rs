@@ -17,10 +17,10 @@ use super::{
 /// The names of an entry: its family, and its key.
 pub(super) type Name = (Arc<str>, Arc<str>);
 
-/// Which of an owner's entries go.
+/// The part of an owner's entries that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Those that are its own by their keys.
+    /// The entries that belong to the owner by their keys.
     Own,
     All,
 }
@@ -28,11 +28,11 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Owner {
     pub(super) id: NodeId,
-    /// Whether this node answers for it: itself, and its slaves.
+    /// True if this node answers for the owner: itself, or one of its slaves.
     pub(super) ours: bool,
-    /// It is no longer there, and its entries are the first to go.
+    /// True if the owner is lost. Its entries are deleted when another node sets the key.
     pub(super) gone: bool,
-    /// The keys that are its own: its ID, and its ports.
+    /// The keys that belong to the owner by name: its ID, and the IDs of its ports.
     own: Keys,
     others: Keys,
     pub(super) held: Held,
@@ -77,26 +77,26 @@ impl Owner {
         }
     }
 
-    /// How many keys it has in a family.
+    /// The number of its keys in a family.
     pub(super) fn keys_in(&self, family: &str) -> usize {
         let tables = [self.own.get(family), self.others.get(family)];
         tables.into_iter().flatten().map(IndexSet::len).sum()
     }
 
-    /// The names of an entry, if it has set that.
+    /// The shared names of an entry, if the owner has set it.
     pub(super) fn name(&mut self, family: &str, key: &str) -> Option<Name> {
         let (family, keys) = self.table(key).get_key_value(family)?;
         Some((Arc::clone(family), Arc::clone(keys.get(key)?)))
     }
 
-    /// It has set a key.
+    /// Takes note that the owner has set a key.
     pub(super) fn note(&mut self, family: &Arc<str>, key: &Arc<str>) {
         if note(self.table(key), family, key) {
             self.held.bytes += size_of_family(family);
         }
     }
 
-    /// It has a key no longer; whether it had.
+    /// Takes note that the owner has lost a key. Returns true if it had the key.
     pub(super) fn forget(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
         let table = self.table(key);
         let Some(keys) = table.get_mut(family) else {
@@ -114,7 +114,7 @@ impl Owner {
         true
     }
 
-    /// As [`forget`](Self::forget), with any key of that part.
+    /// Like [`forget`](Self::forget), with any key of this part. Returns its names.
     pub(super) fn pop(&mut self, part: Part) -> Option<Name> {
         let table = match part {
             Part::All if self.own.is_empty() => &mut self.others,

@@ -4,7 +4,7 @@ fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
 }
 
-/// A table with owners a and b, both ours, and the global node g.
+/// A table with the owners a and b, which are ours, and the global node g.
 fn table() -> (Shards, u32, u32, u32) {
     let mut shards = Shards::default();
     let (a, b, g) = (
@@ -187,7 +187,7 @@ fn what_an_owner_holds_is_known() {
     );
 }
 
-/// Until nothing is left that goes: how many changes each slice has made.
+/// Lets time pass until nothing more is deleted. Returns the number of changes in each slice.
 fn expire_all(shards: &mut Shards) -> Vec<usize> {
     let mut slices = Vec::new();
     while let Some(deadline) = shards.deadline() {
@@ -252,7 +252,7 @@ fn a_small_owner_does_not_wait_for_a_large_one() {
     assert_eq!(shards.owners().count(), 0);
 }
 
-/// Prints how long others have to wait while a million entries go.
+/// Prints how long other threads wait while a million entries are deleted.
 #[test]
 #[ignore = "it measures"]
 #[expect(clippy::disallowed_methods, reason = "it measures")]

@@ -183,7 +183,7 @@ fn what_was_asked_before_there_is_a_master_is_answered_by_it() {
     network.set("s", "f", "mine", 1);
     network.start("g", &[]);
     network.set("g", "f", "other", 1);
-    // Before s gives up to find a master.
+    // This is before s stops to search for a master.
     network.pass(1.9);
     let Some(Answer::Keys(keys)) = network.answer("s", query) else {
         panic!("no answer")
@@ -279,7 +279,7 @@ fn a_large_database_arrives_in_parts() {
     assert_eq!(network.view("f").len(), 100);
     let sets = network.packets();
     let set = sets.iter().find(|line| line.starts_with(r#"g>h "g_set""#));
-    // The reference looks for the addresses of the sender just there.
+    // The reference expects the addresses of the sender in this packet.
     assert_eq!(set.unwrap(), r#"g>h "g_set",{"'l":{"g":["g:1"]}}"#);
     network.start("s", &["nowhere"]);
     for key in 0..100 {
