@@ -1,6 +1,6 @@
 //! Errors that are answers, and errors that kill.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use aemp::{Args, CallError, Node, Reason, Reply, args, msg, port, protocol, spawnable};
 use serde::{Deserialize, Serialize};
@@ -319,7 +319,8 @@ async fn a_reason_is_kept() {
     assert!(heard.await.unwrap().is_normal());
     // Of closures as well, and of init functions.
     let fragile = node.port(Fragile);
-    fragile.peval(|_| Err::<(), _>(Reason::new(args!["closed", 1])));
+    let soon = Duration::from_millis(1);
+    fragile.peval(move |cx| cx.after(soon, |_| Err::<(), _>(Reason::new(args!["closed", 1]))));
     assert_eq!(death(&fragile).await.into_values(), args!["closed", 1]);
     let failed = fragile::on(&node, "", false);
     assert_eq!(death(&failed).await.into_values(), args!["not today", 1]);
