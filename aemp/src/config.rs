@@ -19,8 +19,8 @@
 //! - [`Settings`] are the result for a node, made of the file, the program's arguments and the
 //!   [environment](Environment). [`Sources`] gives their order.
 //! - [`Seed`] lists the forms of seeds: addresses, names, commands, SRV records.
-//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with it. **A node reads the file only when it is told
-//!   to.**
+//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with a profile. **A node reads the file only if the
+//!   program asks for it.**
 //!
 //! PROTOCOL.md section 13.
 

@@ -1,7 +1,7 @@
 //! The macros for all logging: they call subscribers through [`crate::guard`], and format text of peers as
 //! [`Shown`](crate::Shown).
 
-/// Has one line logged, at once and on this thread; with a destination, if there is one, among its fields.
+/// Logs one line at once, on this thread. The optional destination becomes a field of the line.
 macro_rules! log {
     ($level:ident, to: $to:expr, $($arg:tt)+) => {
         $crate::guard::log(|| {
@@ -52,7 +52,7 @@ mod tests {
         }
     }
 
-    /// A line that is logged in another way would not be escaped.
+    /// Any other way to log would not escape text of peers.
     #[test]
     fn there_is_no_other_way() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
