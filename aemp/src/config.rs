@@ -1,7 +1,7 @@
 //! Configuration: the file that AEMP programs share, its profiles, and the settings of a node.
 //!
-//! The file is the reference's: `~/.perl-anyevent-mp`, or the file that `$PERL_ANYEVENT_MP_RC` names. It is JSON, with defaults for
-//! all nodes at its top level and named profiles below.
+//! The file is the reference's: `~/.perl-anyevent-mp`, or the file that `$PERL_ANYEVENT_MP_RC` names. It is JSON,
+//! with defaults for all nodes at its top level and named profiles below.
 //!
 //! ```json
 //! {
@@ -19,8 +19,8 @@
 //! - [`Settings`] are the result for a node, made of the file, the program's arguments and the
 //!   [environment](Environment). [`Sources`] gives their order.
 //! - [`Seed`] lists the forms of seeds: addresses, names, commands, SRV records.
-//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with a profile. **A node reads the file only if the
-//!   program asks for it.**
+//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with a profile. **A node reads the file only
+//!   if the program asks for it.**
 //!
 //! PROTOCOL.md section 13.
 

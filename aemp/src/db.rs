@@ -1,9 +1,9 @@
 //! The network's distributed database: families of keys and values that every node can set, ask and watch.
 //!
-//! `family -> key -> value`. Every entry belongs to the node that has set it, and disappears with that node. All nodes see the
-//! union of all entries. If several nodes set the same key, one of the values is visible; when its owner deletes it, another
-//! one becomes visible. A node that is alone is its own database, so everything here works without a network, and before the
-//! first connection.
+//! `family -> key -> value`. Every entry belongs to the node that has set it, and disappears with that node. All
+//! nodes see the union of all entries. If several nodes set the same key, one of the values is visible; when its
+//! owner deletes it, another one becomes visible. A node that is alone is its own database, so everything here works
+//! without a network, and before the first connection.
 //!
 //! | you want | use |
 //! | --- | --- |
@@ -17,16 +17,18 @@
 //!
 //! # Without a master
 //!
-//! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a seed is there
-//! again. In the meantime watches and pools keep their contents, without the lost master's own entries, and follow the entries of this
-//! node. Changes of other nodes are reported when there is a master again. Queries are answered from the contents of the family's watches, or,
-//! without a watch on the family, from this node's own entries. So a program that needs answers in that time should keep a watch.
+//! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a
+//! seed is there again. In the meantime watches and pools keep their contents, without the lost master's own entries,
+//! and follow the entries of this node. Changes of other nodes are reported when there is a master again. Queries are
+//! answered from the contents of the family's watches, or, without a watch on the family, from this node's own
+//! entries. So a program that needs answers in that time should keep a watch.
 //!
-//! A master that has just been started knows few entries until the other nodes have connected to it again. Watches wait for these nodes
-//! before they report deletions. Queries do not wait: they get the entries that the master knows.
+//! A master that has just been started knows few entries until the other nodes have connected to it again. Watches
+//! wait for these nodes before they report deletions. Queries do not wait: they get the entries that the master
+//! knows.
 //!
-//! PROTOCOL.md section 10. A family's name is `[A-Za-z][A-Za-z0-9_:]*` of at most 255 bytes. A key is any text that is not
-//! empty. A value is anything that can be serialised.
+//! PROTOCOL.md section 10. A family's name is `[A-Za-z][A-Za-z0-9_:]*` of at most 255 bytes. A key is any text that
+//! is not empty. A value is anything that can be serialised.
 
 mod callback;
 mod entry;
@@ -71,8 +73,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`DbError::Name`] for a name that is not allowed. [`DbError::Value`] for a value that cannot be encoded, is larger than
-    /// half a packet, or has more than a quarter of the values that a packet may have.
+    /// [`DbError::Name`] for a name that is not allowed. [`DbError::Value`] for a value that cannot be encoded, is
+    /// larger than half a packet, or has more than a quarter of the values that a packet may have.
     pub fn db_set(
         &self,
         family: &str,
@@ -86,9 +88,9 @@ impl Node {
         Ok(DbEntry::new(self, family, key))
     }
 
-    /// Sets a key of a family on behalf of another node. A function or a handler that sets entries at the request of another
-    /// node must use this method. The entry counts against that node's limits of the database (`max_db_keys`, `max_db_bytes`),
-    /// and is deleted when that node is lost. Otherwise as [`db_set`](Self::db_set).
+    /// Sets a key of a family on behalf of another node. A function or a handler that sets entries at the request of
+    /// another node must use this method. The entry counts against that node's limits of the database (`max_db_keys`,
+    /// `max_db_bytes`), and is deleted when that node is lost. Otherwise as [`db_set`](Self::db_set).
     ///
     /// ```
     /// use aemp::{Cx, DbError, port};
@@ -107,8 +109,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// As [`db_set`](Self::db_set). [`DbError::Lend`] if the other node is not connected or has reached its limit, or if this
-    /// node has set the key for itself. [`DbError::Unknown`] if the origin of the request is unknown.
+    /// As [`db_set`](Self::db_set). [`DbError::Lend`] if the other node is not connected or has reached its limit, or
+    /// if this node has set the key for itself. [`DbError::Unknown`] if the origin of the request is unknown.
     pub fn db_set_for(
         &self,
         origin: &Origin,
@@ -243,8 +245,8 @@ impl Node {
         })
     }
 
-    /// Watches a family. `callback` is called first with the contents, even if the family is empty, and then with each change.
-    /// It must not block. Changes that happen while it runs are reported together in the next call.
+    /// Watches a family. `callback` is called first with the contents, even if the family is empty, and then with
+    /// each change. It must not block. Changes that happen while it runs are reported together in the next call.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -25,8 +25,8 @@ pub enum SendError {
         /// The reason why it is not a node ID.
         problem: IdError,
     },
-    /// The destination is the port of a node itself. It serves requests in the name of the sending node, so messages of ports and
-    /// answers are not sent to it.
+    /// The destination is the port of a node itself. It serves requests in the name of the sending node, so messages
+    /// of ports and answers are not sent to it.
     #[error("{0} is a node port, which accepts requests of nodes and no messages of ports")]
     NodePort(PortId),
     /// The port belongs to another node, so code of this node cannot run in it.
@@ -74,19 +74,21 @@ pub enum CallError {
     /// The time limit of the call is over.
     #[error("no answer in time")]
     Timeout,
-    /// The port is alive, but has dropped the reply. If the port's node was lost or stopped, the error is [`Died`](Self::Died).
-    /// Perl nodes do not report a dropped reply: such a call ends at its time limit, or when the port dies.
+    /// The port is alive, but has dropped the reply. If the port's node was lost or stopped, the error is
+    /// [`Died`](Self::Died). Perl nodes do not report a dropped reply: such a call ends at its time limit, or when
+    /// the port dies.
     #[error("the port did not answer")]
     NoReply,
-    /// The port is alive, but does not know the message, or does not accept such arguments: it may have another version. The text
-    /// describes the part that it does not know. Ports that are [strict](macro@crate::port#options), untyped ports and ports of
-    /// Perl nodes die in this case.
+    /// The port is alive, but does not know the message, or does not accept such arguments: it may have another
+    /// version. The text describes the part that it does not know. Ports that are
+    /// [strict](macro@crate::port#options), untyped ports and ports of Perl nodes die in this case.
     #[error("the call was not understood: {0}")]
     Refused(String),
     /// An argument cannot be put on the wire.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The answer does not have the expected type, or its `Deserialize` panicked, or the port's node could not encode it.
+    /// The answer does not have the expected type, or its `Deserialize` panicked, or the port's node could not encode
+    /// it.
     #[error("the answer cannot be understood: {0}")]
     Answer(DecodeError),
 }
@@ -205,8 +207,9 @@ fn each(seeds: &[SeedInfo]) -> String {
 
 /// The result of a plain send. It is not a future, and may be ignored.
 ///
-/// Sending never blocks. Two errors are known at once: a message that leaves the node cannot be encoded, or the name of its
-/// node is invalid. Both are logged, and [`check`](Self::check) returns them. Monitors report whether messages arrive.
+/// Sending never blocks. Two errors are known at once: a message that leaves the node cannot be encoded, or the name
+/// of its node is invalid. Both are logged, and [`check`](Self::check) returns them. Monitors report whether messages
+/// arrive.
 #[derive(Debug, Clone)]
 pub struct Sent(Option<SendError>);
 
@@ -215,7 +218,8 @@ impl Sent {
     ///
     /// # Errors
     ///
-    /// [`SendError::Encode`] if the message could not be encoded, [`SendError::NoNode`] if its destination is not a valid node.
+    /// [`SendError::Encode`] if the message could not be encoded, [`SendError::NoNode`] if its destination is not a
+    /// valid node.
     pub fn check(self) -> Result<(), SendError> {
         self.0.map_or(Ok(()), Err)
     }

@@ -141,8 +141,9 @@ thread_local! {
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `tell`, which logs one line. If the subscriber panics, the line is lost. Lines that are logged within the subscriber
-/// are lost as well: a subscriber that sends each line to another node would otherwise log each line that it could not send.
+/// Calls `tell`, which logs one line. If the subscriber panics, the line is lost. Lines that are logged within the
+/// subscriber are lost as well: a subscriber that sends each line to another node would otherwise log each line that
+/// it could not send.
 pub(crate) fn log(tell: impl FnOnce()) {
     if LOGGING.replace(true) {
         return;
@@ -160,7 +161,8 @@ pub(crate) fn is_logging() -> bool {
     LOGGING.get()
 }
 
-/// The text of a panic. If the payload's `Drop` panics, the payload of this second panic is leaked, because its `Drop` may panic again.
+/// The text of a panic. If the payload's `Drop` panics, the payload of this second panic is leaked, because its
+/// `Drop` may panic again.
 pub(crate) fn text(payload: Box<dyn Any + Send>) -> String {
     let text = payload
         .downcast_ref::<&str>()

@@ -1,9 +1,9 @@
 //! Typed actors for Rust, and a full member of AnyEvent::MP networks.
 //!
 //! A **node** (a process, or a part of one) holds **ports**: actors with tagged messages, which are addressed by a
-//! printable port ID, `node#name`. Ports are monitored across nodes and killed with a reason; init functions are spawned on
-//! other nodes by their fully-qualified name. The other nodes may be Rust, or Perl programs that use AnyEvent::MP 2.x
-//! ("AEMP").
+//! printable port ID, `node#name`. Ports are monitored across nodes and killed with a reason; init functions are
+//! spawned on other nodes by their fully-qualified name. The other nodes may be Rust, or Perl programs that use
+//! AnyEvent::MP 2.x ("AEMP").
 //!
 //! # A port
 //!
@@ -26,9 +26,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each handler. A
-//! handler without a return value is *sent* to: its method does not wait. A handler with a return value is *called*: its
-//! method returns a [`Call`], a future. `async fn` handlers may await; a port still handles one message at a time.
+//! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each
+//! handler. A handler without a return value is *sent* to: its method does not wait. A handler with a return value is
+//! *called*: its method returns a [`Call`], a future. `async fn` handlers may await; a port still handles one message
+//! at a time.
 //!
 //! # A network
 //!

@@ -58,8 +58,8 @@ macro_rules! snd {
 
 /// Calls a port: `cal!(node, port, "tag", arguments...).await` returns the values of the answer.
 ///
-/// A reply port is appended to the message, as [`Node::cal`](crate::Node::cal) does. The node is a `Node` or the context of a
-/// handler. The port is a `PortId` or a typed handle.
+/// A reply port is appended to the message, as [`Node::cal`](crate::Node::cal) does. The node is a `Node` or the
+/// context of a handler. The port is a `PortId` or a typed handle.
 ///
 /// ```
 /// use aemp::{Node, cal, msg, port};

@@ -79,8 +79,8 @@ impl Reason {
         Self::new(vec!["die".into(), text.trim_end_matches('\n').into()])
     }
 
-    /// `unhandled_message, TEXT`: no handler accepts this tag. The tag is cut to 30 characters, and characters that are not
-    /// printable ASCII become dots (REFERENCE.md, "Reasons").
+    /// `unhandled_message, TEXT`: no handler accepts this tag. The tag is cut to 30 characters, and characters that
+    /// are not printable ASCII become dots (REFERENCE.md, "Reasons").
     #[must_use]
     pub fn unhandled(tag: &str) -> Self {
         let shown: String = tag

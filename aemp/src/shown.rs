@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Displays text of other nodes (names, keys, reasons, errors) in a form that is safe for terminals and logs: on one line,
-/// in writing order, with every character visible.
+/// Displays text of other nodes (names, keys, reasons, errors) in a form that is safe for terminals and logs: on one
+/// line, in writing order, with every character visible.
 ///
-/// Control characters (those of terminal escapes, and line feeds), characters that change the direction of text, and invisible
-/// characters are written as in JSON: `\n`, `\u001b`. So JSON stays JSON with the same meaning. All other characters,
-/// including the backslash, are unchanged.
+/// Control characters (those of terminal escapes, and line feeds), characters that change the direction of text, and
+/// invisible characters are written as in JSON: `\n`, `\u001b`. So JSON stays JSON with the same meaning. All other
+/// characters, including the backslash, are unchanged.
 ///
 /// Every line that a node logs uses this type, and so does all output of the `aemp` command.
 ///
@@ -66,10 +66,11 @@ fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
     }
 }
 
-/// Whether a character is invisible or acts on the text around it. The joiners U+200C and U+200D are allowed, because languages
-/// and emoji need them.
+/// Whether a character is invisible or acts on the text around it. The joiners U+200C and U+200D are allowed, because
+/// languages and emoji need them.
 fn is_unsafe(char: char) -> bool {
-    // `is_control` is true for U+0000 to U+001F and U+007F to U+009F; some terminals take the latter for escapes as well.
+    // `is_control` is true for U+0000 to U+001F and U+007F to U+009F; some terminals take the latter for escapes as
+    // well.
     char.is_control() || !char.is_ascii() && (is_invisible(char) || is_none(char))
 }
 

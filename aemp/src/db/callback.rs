@@ -95,7 +95,8 @@ impl CallbackSink {
 }
 
 impl CallbackSink {
-    /// The next changes for the callback. If there are none, `queued` is cleared, so that the next change queues a task again.
+    /// The next changes for the callback. If there are none, `queued` is cleared, so that the next change queues a
+    /// task again.
     fn next(&self) -> Option<Taken> {
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = waiting.gathered.take().filter(|_| !waiting.closed);
@@ -117,7 +118,8 @@ impl Sink for CallbackSink {
         !std::mem::replace(&mut waiting.queued, true)
     }
 
-    /// Calls the callback until no changes are left. No second task is queued meanwhile, so no task waits for a slow callback.
+    /// Calls the callback until no changes are left. No second task is queued meanwhile, so no task waits for a slow
+    /// callback.
     fn tell(&self) {
         let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
         let (contents, callback) = &mut *callback;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::Node;
 
-/// A database entry of this node. It stays until it is deleted or the node stops; [`guard`](Self::guard) binds it to a scope.
+/// A database entry of this node. It stays until it is deleted or the node stops; [`guard`](Self::guard) binds it to
+/// a scope.
 #[derive(Clone)]
 pub struct DbEntry {
     node: Node,

@@ -137,7 +137,8 @@ impl<V: DeserializeOwned> Family<V> {
     ///
     /// # Errors
     ///
-    /// As for every [`DbQuery`]; [`DbError::Entry`] if a value is not a `V`. The error has no key, because the answer has none.
+    /// As for every [`DbQuery`]; [`DbError::Entry`] if a value is not a `V`. The error has no key, because the answer
+    /// has none.
     pub fn values(&self) -> DbQuery<Vec<V>> {
         DbQuery::new(
             &self.node,

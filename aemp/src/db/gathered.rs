@@ -1,4 +1,5 @@
-//! The changes that a watch has received and its user has not taken yet. There are at most as many as the family has keys.
+//! The changes that a watch has received and its user has not taken yet. There are at most as many as the family has
+//! keys.
 
 use std::sync::Arc;
 

@@ -114,8 +114,8 @@ pub(crate) trait Sink: Send + Sync {
     /// Ends the watch. Events that were gathered and not delivered are dropped.
     fn close(&self);
 
-    /// Gathers an event. Returns true if the caller must have [`tell`](Self::tell) called for it. This runs under the machine's
-    /// lock.
+    /// Gathers an event. Returns true if the caller must have [`tell`](Self::tell) called for it. This runs under the
+    /// machine's lock.
     fn gather(&self, event: Watched) -> bool;
 
     /// Delivers the gathered events to the user. This runs outside of any lock.
@@ -212,7 +212,8 @@ pub(super) struct Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         let watch = self.watch;
-        // The sink is removed before the watch ends, so that no later event reaches it. It is dropped outside of the lock.
+        // The sink is removed before the watch ends, so that no later event reaches it. It is dropped outside of the
+        // lock.
         let sink = lock(&self.node.database().sinks).remove(&watch);
         if let Some(sink) = &sink {
             sink.close();

@@ -27,8 +27,8 @@ pub enum Pick<'a> {
     RoundRobin,
     /// A random port.
     Random,
-    /// The port that belongs to this key. Every node chooses the same port, as long as the pool has the same ports. A new port
-    /// takes over some keys, and only the keys of a lost port move to others.
+    /// The port that belongs to this key. Every node chooses the same port, as long as the pool has the same ports. A
+    /// new port takes over some keys, and only the keys of a lost port move to others.
     Key(&'a str),
 }
 

@@ -20,10 +20,10 @@ type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + 
 
 /// A query of the database: a future of the answer. The query is sent at the first poll.
 ///
-/// A node with a master sends the query to its master. If that master is lost before it has answered, the query goes to the
-/// next one. A global node, and a node that is alone, answers its own queries. A node that is looking for a master waits for
-/// one, but not longer than `connect_interval`; after that it is alone. [Without a master](super#without-a-master) describes
-/// the answers of such a node, and those of a new master.
+/// A node with a master sends the query to its master. If that master is lost before it has answered, the query goes
+/// to the next one. A global node, and a node that is alone, answers its own queries. A node that is looking for a
+/// master waits for one, but not longer than `connect_interval`; after that it is alone. [Without a
+/// master](super#without-a-master) describes the answers of such a node, and those of a new master.
 ///
 /// ```
 /// use std::time::Duration;

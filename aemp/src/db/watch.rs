@@ -76,8 +76,9 @@ impl<V> Default for FamilyChanges<V> {
 
 /// A stream of a family's contents and changes; see [`Family::watch`](super::Family::watch).
 ///
-/// The stream ends with its node. It continues through a change of the master, and also [without one](super#without-a-master).
-/// It keeps at most one change of each key, however slowly it is read. Dropping it ends the watch.
+/// The stream ends with its node. It continues through a change of the master, and also [without
+/// one](super#without-a-master). It keeps at most one change of each key, however slowly it is read. Dropping it ends
+/// the watch.
 ///
 /// ```
 /// use aemp::db::FamilyEvent;

@@ -71,8 +71,8 @@ impl Drop for Seated<'_> {
     }
 }
 
-/// This thread runs ports of a node, or has ports made ready, for as long as this lives. What is left at the seat then goes to the
-/// drainers.
+/// This thread runs ports of a node, or has ports made ready, for as long as this lives. What is left at the seat
+/// then goes to the drainers.
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
@@ -92,8 +92,8 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user that reads arguments is
-    /// part of it.
+    /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user
+    /// that reads arguments is part of it.
     pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
         let active = Self::begin(scheduler)?;
         seat::set_doing(seat::doing().delivering());
@@ -230,8 +230,8 @@ impl Drainer {
         true
     }
 
-    /// What waits must not wait for the port that is run next: neither other ports, nor a task that has been started or woken on
-    /// this thread.
+    /// What waits must not wait for the port that is run next: neither other ports, nor a task that has been started
+    /// or woken on this thread.
     fn call_others(&self, own: &Mine) {
         let scheduler = &self.scheduler;
         if scheduler.is_wanted() && (own.has_work() || scheduler.is_left_elsewhere(own)) {
@@ -271,8 +271,8 @@ thread_local! {
     static RUNS_IN_PLACE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Runs the port here and now if it is trusted with that handler: a caller that would only wait for it helps instead. Otherwise, and
-/// inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
+/// Runs the port here and now if it is trusted with that handler: a caller that would only wait for it helps instead.
+/// Otherwise, and inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
 pub(crate) fn help(scheduler: &Scheduler, work: Work, handler: u32) {
     if seat::active() != 0 || !work.trusts(handler) || !scheduler.is_here() || current::has_span() {
         return schedule(work);

@@ -42,8 +42,9 @@ pub(crate) enum Manner {
 
 /// What has been seen of one port, in a word with its number, because every port has both.
 ///
-/// A port begins on probation: it runs on drainers. After some runs without a slow one it is *trusted*, and may be run in place on its
-/// callers' tasks, as far as its type's handlers are known to be quick. A port that was slow once is never trusted again.
+/// A port begins on probation: it runs on drainers. After some runs without a slow one it is *trusted*, and may be
+/// run in place on its callers' tasks, as far as its type's handlers are known to be quick. A port that was slow once
+/// is never trusted again.
 pub(crate) struct Pace(AtomicU64);
 
 impl Pace {
@@ -91,8 +92,8 @@ impl Pace {
     }
 }
 
-/// What has been seen of the handlers of a type of ports, in all of its ports. A new port is not watched with a clock if its
-/// type's handlers are known.
+/// What has been seen of the handlers of a type of ports, in all of its ports. A new port is not watched with a clock
+/// if its type's handlers are known.
 #[derive(Debug)]
 pub struct Record {
     /// A bit for each handler that is known to be quick.
@@ -161,7 +162,8 @@ fn bit(handler: u32) -> u32 {
     1 << handler.min(CLOSURE)
 }
 
-/// Whether a handler's run has to be timed, because nothing is known of it. A quick handler counts for its port right away.
+/// Whether a handler's run has to be timed, because nothing is known of it. A quick handler counts for its port right
+/// away.
 #[inline]
 pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
     if !record.is_quick(handler) {

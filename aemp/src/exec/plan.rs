@@ -23,10 +23,11 @@ pub(super) struct Plan {
     /// How many drainers the runtime has workers for.
     max: usize,
     drainers: usize,
-    /// Handlers that do not return. Their drainers may be replaced: the worker is lost, or has been given to another thread
-    /// (`block_in_place`).
+    /// Handlers that do not return. Their drainers may be replaced: the worker is lost, or has been given to another
+    /// thread (`block_in_place`).
     stuck: usize,
-    /// Drainers that are away, by the looks at which something waited since they went: none, one, more. The last are lost.
+    /// Drainers that are away, by the looks at which something waited since they went: none, one, more. The last are
+    /// lost.
     away: [usize; 3],
     /// How often the watch has found something waiting.
     looks: u32,
@@ -90,8 +91,8 @@ impl Plan {
     }
 
     fn most(&self) -> usize {
-        // A worker that blocks keeps as many as there were at most. Without a limit, those that are merely late would be replaced again
-        // and again.
+        // A worker that blocks keeps as many as there were at most. Without a limit, those that are merely late would
+        // be replaced again and again.
         let lost = self.away[2].min(self.max * self.max);
         self.max + self.stuck + lost
     }
@@ -176,8 +177,8 @@ impl Plan {
         self.gone = true;
     }
 
-    /// The watch has come by: so many handlers do not return, and something waits, or nothing does. Whether a drainer is to be
-    /// started.
+    /// The watch has come by: so many handlers do not return, and something waits, or nothing does. Whether a drainer
+    /// is to be started.
     pub(super) fn look(&mut self, stuck: usize, waiting: bool) -> bool {
         self.stuck = stuck;
         if !waiting {

@@ -1,8 +1,8 @@
 //! Which tasks run the ports that have something to do.
 //!
-//! Ready ports wait in the node's *injector*, or at the *seat* of the thread whose handlers made them ready. Up to one *drainer*
-//! task per worker of the runtime empties them; a drainer that has nothing to do takes from the others' seats. How a worker
-//! comes to help is decided here, in one place: see [`schedule`].
+//! Ready ports wait in the node's *injector*, or at the *seat* of the thread whose handlers made them ready. Up to
+//! one *drainer* task per worker of the runtime empties them; a drainer that has nothing to do takes from the others'
+//! seats. How a worker comes to help is decided here, in one place: see [`schedule`].
 
 use std::{
     collections::VecDeque,
@@ -43,7 +43,8 @@ struct Shared {
     /// Whether the runtime has more than one worker.
     is_shared: bool,
     injector: Mutex<Injector>,
-    /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
+    /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every
+    /// handler that sends.
     wanted: AtomicBool,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
@@ -268,8 +269,8 @@ impl Scheduler {
         }
     }
 
-    /// What a worker's task starts waits until the task gives way, and no other worker can take it, unless it is pushed from
-    /// its place by something else that is started.
+    /// What a worker's task starts waits until the task gives way, and no other worker can take it, unless it is
+    /// pushed from its place by something else that is started.
     pub(super) fn displace(&self) {
         if self.0.is_shared && self.is_here() {
             self.spawn(async {});
@@ -289,7 +290,8 @@ impl Scheduler {
         self.0.wanted.store(wanted, Ordering::Relaxed);
     }
 
-    /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
+    /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another
+    /// worker is called.
     pub(super) fn refill(&self, ticket: &mut Ticket, own: &Mine) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
@@ -382,7 +384,8 @@ fn end_all(ready: &mut VecDeque<Work>) {
     }
 }
 
-/// A port is ready. Within a handler it waits at the thread's seat, where the thread finds it next and idle workers find it first.
+/// A port is ready. Within a handler it waits at the thread's seat, where the thread finds it next and idle workers
+/// find it first.
 ///
 /// Another worker is called at once, unless all that could keep the port waiting has shown to be quick.
 pub(crate) fn schedule(work: Work) {

@@ -41,7 +41,8 @@ pub(crate) struct Seat {
     handler: AtomicU32,
     /// Whether the thread is one for ports that block.
     blocking: AtomicBool,
-    /// Tasks that are woken when a handler returns, or a connection has delivered its packets; or by the watch, if that takes long.
+    /// Tasks that are woken when a handler returns, or a connection has delivered its packets; or by the watch, if
+    /// that takes long.
     later: Mutex<Vec<Later>>,
     /// The thread in the system's eyes, where that can be found out.
     pub(super) thread: Option<PathBuf>,
@@ -51,11 +52,11 @@ pub(crate) struct Seat {
 
 /// A task that is not woken at once.
 enum Later {
-    /// A connection that has something to write since a handler has sent it: what a worker's task wakes is run by that worker, and so
-    /// behind the handler.
+    /// A connection that has something to write since a handler has sent it: what a worker's task wakes is run by
+    /// that worker, and so behind the handler.
     Writer(Arc<Writer>),
-    /// The task of a caller whose answer a connection has read. Each that is woken by itself may wake another worker, which is a call of
-    /// the system.
+    /// The task of a caller whose answer a connection has read. Each that is woken by itself may wake another worker,
+    /// which is a call of the system.
     Caller(Waker),
 }
 
@@ -68,7 +69,8 @@ pub(super) struct Running {
     pub(super) blocking: bool,
 }
 
-/// A thread's own seat. It is counted apart, because each run of a port takes one, and should not pay for what threads share.
+/// A thread's own seat. It is counted apart, because each run of a port takes one, and should not pay for what
+/// threads share.
 #[derive(Clone)]
 pub(crate) struct Mine(Rc<Own>);
 
@@ -170,8 +172,8 @@ impl Seat {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A port begins to be run. The result is to be given to [`leave`](Self::leave): a run may be within another, of an async
-    /// handler that calls.
+    /// A port begins to be run. The result is to be given to [`leave`](Self::leave): a run may be within another, of
+    /// an async handler that calls.
     #[inline]
     pub(crate) fn enter(&self, port: u64) -> Before {
         let beat = self.beat.load(Ordering::Relaxed);
@@ -324,7 +326,8 @@ pub(super) fn set_quick(quick: bool) -> bool {
     doing.quick
 }
 
-/// Notes whether this thread polls an async handler on a task of its own, and whether that is likely to return soon; what it did before.
+/// Notes whether this thread polls an async handler on a task of its own, and whether that is likely to return soon;
+/// what it did before.
 pub(super) fn set_handling(quick: bool) -> Doing {
     let doing = DOING.get();
     let handling = true;
@@ -335,7 +338,8 @@ pub(super) fn set_handling(quick: bool) -> Doing {
     })
 }
 
-/// True if this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many others wait.
+/// True if this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many
+/// others wait.
 pub(super) fn is_quick(few: usize) -> bool {
     DOING.get().quick && OWN.with_borrow(|own| own[0].0.deque.len() < few)
 }
@@ -346,8 +350,9 @@ pub(super) fn push(work: Work) {
     OWN.with_borrow(|own| own[0].push(work));
 }
 
-/// Wakes a task: that of a caller, for example. A worker is the only one to run what its task has woken last, and if that goes on for long,
-/// because it is a handler that is not known to be quick, the woken one waits for it. So it is pushed from that place.
+/// Wakes a task: that of a caller, for example. A worker is the only one to run what its task has woken last, and if
+/// that goes on for long, because it is a handler that is not known to be quick, the woken one waits for it. So it is
+/// pushed from that place.
 pub(crate) fn wake(waker: Waker) {
     let doing = doing();
     if doing.delivering {

@@ -1,9 +1,10 @@
 //! The length of a task's turn, before the other tasks of its worker run.
 //!
-//! Waiting for a readable socket does not count against tokio's budget of a task. A flooded connection would never give
-//! way, and two of them would occupy two workers. So a link, and a drainer, rests after about 100 us until the other
-//! tasks of its worker, and the sockets, have been looked at. The measure is time and not a number of packets, because
-//! a request may cost a hundred times as much as a message. In a simulation time does not pass within a turn, so a number counts there.
+//! Waiting for a readable socket does not count against tokio's budget of a task. A flooded connection would never
+//! give way, and two of them would occupy two workers. So a link, and a drainer, rests after about 100 us until the
+//! other tasks of its worker, and the sockets, have been looked at. The measure is time and not a number of packets,
+//! because a request may cost a hundred times as much as a message. In a simulation time does not pass within a turn,
+//! so a number counts there.
 //!
 //! With more flooded connections than workers, a message on another connection waits for a turn of each of them.
 
@@ -18,8 +19,8 @@ const LOOK: u32 = 16;
 /// Where there is no clock to go by, as in a simulation.
 const MOST: u32 = 1024;
 
-/// Lets the others of the worker run: goes to the end of its queue, from where any other worker may take the task, should this one
-/// block. The runtime's own yield keeps it for its worker, and looks at the sockets before.
+/// Lets the others of the worker run: goes to the end of its queue, from where any other worker may take the task,
+/// should this one block. The runtime's own yield keeps it for its worker, and looks at the sockets before.
 pub(crate) async fn give_way() {
     let mut first = true;
     poll_fn(|task| {
@@ -32,7 +33,8 @@ pub(crate) async fn give_way() {
     .await;
 }
 
-/// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as another message.
+/// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as
+/// another message.
 pub(crate) struct Slice {
     /// `None` where no time passes.
     began: Option<Instant>,

@@ -32,8 +32,8 @@ const IDLE: u32 = 50;
 const REMIND: u32 = 4;
 /// How long all workers have to be blocked before that is logged.
 const TELL: Duration = Duration::from_secs(1);
-/// Time on a processor, within a message that was stuck for one look, that tells a slow handler from a thread that the system
-/// has let wait.
+/// Time on a processor, within a message that was stuck for one look, that tells a slow handler from a thread that
+/// the system has let wait.
 const WORKED: Duration = Duration::from_micros(500);
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
@@ -270,7 +270,8 @@ impl Stuck {
 }
 
 impl Seat {
-    /// Whether the thread waits for something: it sleeps, or is blocked. Where the system does not tell, it is taken for that.
+    /// Whether the thread waits for something: it sleeps, or is blocked. Where the system does not tell, it is taken
+    /// for that.
     fn is_waiting(&self) -> bool {
         let state = self.read("stat").and_then(|stat| {
             // The name before it may contain anything.

@@ -10,14 +10,14 @@ use super::Node;
 use crate::{Shown, guard};
 use aemp_proto::mesh::Level;
 
-/// So many lines may wait for a subscriber; further ones are lost.
+/// The number of lines that may wait for a subscriber. Further lines are lost.
 const MOST: usize = 1024;
 
 /// One line of the log.
 #[derive(Debug)]
 pub(crate) struct Line {
     level: Level,
-    /// Who or what is concerned, for the log's fields.
+    /// The node or port in question, for the field of the line.
     of: Option<String>,
     text: String,
 }
@@ -60,7 +60,7 @@ impl Line {
 }
 
 impl Node {
-    /// Has a line logged. What comes of a subscriber's own use of the node is not: it would never end.
+    /// Logs a line. Lines of a subscriber's own use of the node are dropped, because they would never end.
     pub(crate) fn say(&self, line: Line) {
         if !line.is_wanted() || guard::is_logging() {
             return;

@@ -272,7 +272,8 @@ impl Remote {
         })
     }
 
-    /// Tells of a death. A reason that cannot be put on the wire is told as one that says so: the death itself must not vanish.
+    /// Tells of a death. A reason that cannot be put on the wire is told as one that says so: the death itself must
+    /// not vanish.
     fn tell(&self, request: &str, port: &str, reason: &[Value]) {
         let Err(error) = self.request(request, port, reason) else {
             return;
@@ -349,8 +350,8 @@ impl Remote {
         }
     }
 
-    /// Fires monitors in the order in which they are to be, but not here: callbacks of users may take long, and those of one node
-    /// must not wait for those of another.
+    /// Fires monitors in the order in which they are to be, but not here: callbacks of users may take long, and those
+    /// of one node must not wait for those of another.
     pub(crate) fn mourn(&self, node: &Node, fire: impl FnOnce() + Send + 'static) {
         self.mourning.run(node, fire);
     }
@@ -359,7 +360,8 @@ impl Remote {
     pub(crate) fn fire(&self, loss: &Loss, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
         for monitor in &loss.monitors {
-            // Before it is called, so that what it sends to the port again is not taken for something that was sent before.
+            // Before it is called, so that what it sends to the port again is not taken for something that was sent
+            // before.
             self.peer().begun(loss.id, *monitor);
             self.fire_one(*monitor, &reason);
         }

@@ -46,7 +46,8 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The name of a handler, for display.
     fn handler_name(&self, handler: u32) -> &'static str;
 
-    /// Ends the port at once, even while it runs: the batch in hand is dropped when the run ends. The caller must hold no lock.
+    /// Ends the port at once, even while it runs: the batch in hand is dropped when the run ends. The caller must
+    /// hold no lock.
     fn perish(self: Arc<Self>, reason: &Reason);
 
     /// Queues a kill, in order with the caller's messages.
@@ -55,8 +56,8 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Queues code to run in the port's context.
     fn job(&self, job: Job) -> Pushed;
 
-    /// Decodes a message and queues it. An error is one of syntax, and therefore the fault of the connection. A message that the
-    /// port does not understand kills the port.
+    /// Decodes a message and queues it. An error is one of syntax, and therefore the fault of the connection. A
+    /// message that the port does not understand kills the port.
     fn deliver(
         &self,
         origin: Option<&NodeId>,
@@ -89,7 +90,8 @@ pub(crate) trait AnyPort: Send + Sync {
         false
     }
 
-    /// The number of messages that senders of another node may send now, within its bound. This number is promised to that node.
+    /// The number of messages that senders of another node may send now, within its bound. This number is promised to
+    /// that node.
     fn room_for(&self, _node: &NodeId, _asking: Asking, _now: Instant) -> Room {
         Room::Open
     }
@@ -144,8 +146,8 @@ impl dyn AnyPort + '_ {
         guard::discard(self.take_monitor(id));
     }
 
-    /// The reason for a monitor that is set too late: the port's own reason while it is dying, or if its spawning has just failed;
-    /// afterwards `no_such_port`, as in the reference.
+    /// The reason for a monitor that is set too late: the port's own reason while it is dying, or if its spawning has
+    /// just failed; afterwards `no_such_port`, as in the reference.
     pub(crate) fn epitaph(&self) -> Reason {
         self.dying()
             .unwrap_or_else(|| self.node().epitaph(&self.port_id()))

@@ -83,8 +83,8 @@ fn start(
 /// A closure that the port keeps and runs repeatedly.
 type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
-/// Runs a kept closure, unless it was cancelled. The closure is taken out of the port meanwhile, because user code must not run
-/// under a lock.
+/// Runs a kept closure, unless it was cancelled. The closure is taken out of the port meanwhile, because user code
+/// must not run under a lock.
 fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
     let lent = cx.port().extras(|extras| {
         let kept = extras.kept.get_mut(id)?;
@@ -126,8 +126,8 @@ impl Drop for Callable {
     }
 }
 
-/// A closure that runs in the context of the port that made it ([`Cx::psub`]). Cheap to clone. The closure is dropped with the
-/// last clone, or with the port.
+/// A closure that runs in the context of the port that made it ([`Cx::psub`]). Cheap to clone. The closure is dropped
+/// with the last clone, or with the port.
 pub struct Psub<A> {
     port: Weak<dyn AnyPort>,
     callable: Option<Arc<Callable>>,

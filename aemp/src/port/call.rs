@@ -74,11 +74,11 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// An encoded answer is decoded where the call is polled. So a slow `Deserialize` delays only the caller, and one that panics
-/// ends the call with [`CallError::Answer`].
+/// An encoded answer is decoded where the call is polled. So a slow `Deserialize` delays only the caller, and one
+/// that panics ends the call with [`CallError::Answer`].
 ///
-/// A call can be awaited outside of a tokio runtime. The node's runtime keeps its time limit. If that runtime has been shut
-/// down, a call with a time limit ends with an error.
+/// A call can be awaited outside of a tokio runtime. The node's runtime keeps its time limit. If that runtime has
+/// been shut down, a call with a time limit ends with an error.
 ///
 /// # Cancel safety
 ///
@@ -189,7 +189,8 @@ impl Limit {
         matches!(self, Self::None)
     }
 
-    /// Ready when the time is over, or its runtime is gone. The caller may have no runtime, so the timer runs on the node's.
+    /// Ready when the time is over, or its runtime is gone. The caller may have no runtime, so the timer runs on the
+    /// node's.
     fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
         let over = match self {
             Self::None => return Poll::Pending,
@@ -223,14 +224,15 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         }
     }
 
-    /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`]. The limit has no
-    /// other effect.
+    /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
+    /// The limit has no other effect.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.waiting.limit = Limit::After(limit);
         self
     }
 
-    /// Sends the message now, without waiting for an answer. [`Reply::is_wanted`](crate::Reply::is_wanted) is false for it.
+    /// Sends the message now, without waiting for an answer. [`Reply::is_wanted`](crate::Reply::is_wanted) is false
+    /// for it.
     ///
     /// ```
     /// # use aemp::{Node, port};
@@ -300,8 +302,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         if let Some(reason) = port.died() {
             return Err(CallError::Died(reason));
         }
-        // A failing handler drops its message before the port is marked as dead. A job at the end of the port's queue shows
-        // whether the port lives on.
+        // A failing handler drops its message before the port is marked as dead. A job at the end of the port's queue
+        // shows whether the port lives on.
         let probe = Probe(Arc::clone(&self.waiting.slot));
         let pushed = port.job(Box::new(move |_| {
             probe.0.fail(CallError::NoReply);
@@ -510,7 +512,8 @@ pub(crate) async fn send_bounded<M: Message>(
     }
 }
 
-/// Ready when there may be room. The queue is checked again after the waiter is registered, so that no notification is missed.
+/// Ready when there may be room. The queue is checked again after the waiter is registered, so that no notification
+/// is missed.
 async fn wait_for_room<M>(port: &Arc<dyn LocalPort<M>>, room: &tokio::sync::Notify) {
     let mut notified = pin!(room.notified());
     if notified.as_mut().enable() || port.has_room() {

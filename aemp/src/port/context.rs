@@ -136,8 +136,8 @@ impl<'a> Cx<'a> {
 
     /// The origin of the message. In an init function, the node that spawns the port.
     ///
-    /// [`Origin::Unknown`] for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message type of a
-    /// `#[port]` records it if one of the handlers takes a context.
+    /// [`Origin::Unknown`] for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message
+    /// type of a `#[port]` records it if one of the handlers takes a context.
     #[must_use]
     pub fn origin(&self) -> Origin {
         match self.origin {
@@ -185,8 +185,8 @@ impl<'a> Cx<'a> {
         })
     }
 
-    /// Runs `run` in the context of this port once in each `period`, for the first time after one period, until it is cancelled or
-    /// the port dies. While a run is still queued, no further run is added.
+    /// Runs `run` in the context of this port once in each `period`, for the first time after one period, until it is
+    /// cancelled or the port dies. While a run is still queued, no further run is added.
     pub fn every<O: Outcome>(
         &self,
         period: Duration,
@@ -196,8 +196,9 @@ impl<'a> Cx<'a> {
         bound::every(&self.port.arc(), period, run)
     }
 
-    /// Binds a closure to this port. The returned [`Psub`] can be called from anywhere, and runs the closure in the port's context,
-    /// in order with its messages. If the closure fails, the port dies. When the port dies, the closure is dropped.
+    /// Binds a closure to this port. The returned [`Psub`] can be called from anywhere, and runs the closure in the
+    /// port's context, in order with its messages. If the closure fails, the port dies. When the port dies, the
+    /// closure is dropped.
     pub fn psub<A: Send + 'static, O: Outcome>(
         &self,
         run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
@@ -205,8 +206,8 @@ impl<'a> Cx<'a> {
         bound::psub(&self.port.arc(), run)
     }
 
-    /// Runs a future as a separate task that belongs to this port. If the future fails or panics, the port dies. When the port
-    /// dies, the task is cancelled.
+    /// Runs a future as a separate task that belongs to this port. If the future fails or panics, the port dies. When
+    /// the port dies, the task is cancelled.
     pub fn spawn<F>(&self, future: F)
     where
         F: Future + Send + 'static,

@@ -70,8 +70,8 @@ impl Destination {
         self.name().is_empty()
     }
 
-    /// The result of a message that a node port must not get. It is logged as a complaint, at a limited rate, because peers can
-    /// cause it at will by the port IDs that they send.
+    /// The result of a message that a node port must not get. It is logged as a complaint, at a limited rate, because
+    /// peers can cause it at will by the port IDs that they send.
     #[cold]
     pub(crate) fn no_port(&self) -> Sent {
         let error = SendError::NodePort(self.id.clone());
@@ -137,7 +137,8 @@ impl Destination {
         if self.is_node_port() {
             return self.no_port();
         }
-        // The message stays in place until it is encoded: it may be large, and the closure is passed through several functions.
+        // The message stays in place until it is encoded: it may be large, and the closure is passed through several
+        // functions.
         let mut message = Some(message);
         self.send_with(|out| match message.take() {
             Some(message) => message.encode(out, &mut self.encoding()),

@@ -37,8 +37,8 @@ use crate::{
 
 /// A handle of a port that accepts messages of type `M`, on this node or on another one.
 ///
-/// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and `Sync`.
-/// It serialises as the port's ID, so handles travel in messages.
+/// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
+/// `Sync`. It serialises as the port's ID, so handles travel in messages.
 pub struct Handle<M: Message> {
     pub(crate) to: To<M>,
 }
@@ -123,7 +123,8 @@ impl<M: Message> Handle<M> {
 
     /// Sends a message. This never blocks. A message to a dead port vanishes.
     ///
-    /// A bounded port accepts the message even if its queue is full. The bound is for senders that wait by [`send`](Self::send).
+    /// A bounded port accepts the message even if its queue is full. The bound is for senders that wait by
+    /// [`send`](Self::send).
     pub fn post(&self, message: M) -> Sent {
         match &self.to {
             To::Local(port) => {
@@ -142,16 +143,18 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Sends a message, and waits for room first: in the queue of a [bounded](Self::bound) port, on this node or another node of
-    /// this project, and in the queue of packets for a node that is slower than its senders.
+    /// Sends a message, and waits for room first: in the queue of a [bounded](Self::bound) port, on this node or
+    /// another node of this project, and in the queue of packets for a node that is slower than its senders.
     ///
-    /// For a port of another node, it also waits until the node is connected. If no message was sent to this port by `send` for a
-    /// second, it waits for an answer of that node (one round trip). It stops to wait when the port dies, the connection is lost,
-    /// or this node ends; then the message is sent as [`post`](Self::post) would send it.
+    /// For a port of another node, it also waits until the node is connected. If no message was sent to this port by
+    /// `send` for a second, it waits for an answer of that node (one round trip). It stops to wait when the port
+    /// dies, the connection is lost, or this node ends; then the message is sent as [`post`](Self::post) would send
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`SendError::Dead`] if the port belongs to this node and is dead; [`SendError::Encode`] if the message cannot be encoded.
+    /// [`SendError::Dead`] if the port belongs to this node and is dead; [`SendError::Encode`] if the message cannot
+    /// be encoded.
     ///
     /// # Cancel safety
     ///
@@ -168,7 +171,8 @@ impl<M: Message> Handle<M> {
 
     /// Sends a message if there is room for it. As [`send`](Self::send), without the waiting.
     ///
-    /// For a port of another node, the first use asks that node for room, and fails with `Full` until the answer has come.
+    /// For a port of another node, the first use asks that node for room, and fails with `Full` until the answer has
+    /// come.
     ///
     /// ```
     /// use aemp::{Node, TrySendError, port};
@@ -227,8 +231,8 @@ impl<M: Message> Handle<M> {
 
     /// Kills the port with a reason. `()` is the reason of a normal end.
     ///
-    /// The kill is in order with the caller's messages: earlier ones are handled, later ones vanish. A port that kills itself
-    /// ends when its running handler returns, and drops its queue.
+    /// The kill is in order with the caller's messages: earlier ones are handled, later ones vanish. A port that
+    /// kills itself ends when its running handler returns, and drops its queue.
     #[doc(alias = "kil")]
     #[doc(alias = "stop")]
     pub fn kill(&self, reason: impl Into<Reason>) {
@@ -245,7 +249,8 @@ impl<M: Message> Handle<M> {
         self.add_monitor(Action::Call(Box::new(callback)))
     }
 
-    /// Kills `other` with the same reason when this port dies. A normal end is not passed on. `other` may live on another node.
+    /// Kills `other` with the same reason when this port dies. A normal end is not passed on. `other` may live on
+    /// another node.
     ///
     /// A link works in one direction. To make two ports die together, link each to the other.
     #[doc(alias = "mon_kil")]
@@ -263,8 +268,8 @@ impl<M: Message> Handle<M> {
         self.add_monitor(Action::Send(self.node().clone(), to.clone(), message))
     }
 
-    /// Keeps `values` for as long as the port lives. They are dropped when the port dies, or when the returned guard is dropped.
-    /// After [`Monitor::detach`] only the port's death drops them.
+    /// Keeps `values` for as long as the port lives. They are dropped when the port dies, or when the returned guard
+    /// is dropped. After [`Monitor::detach`] only the port's death drops them.
     ///
     /// If the port is dead, or belongs to another node, the values are dropped at once.
     #[doc(alias = "mon_guard")]
@@ -293,7 +298,8 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Runs code in the context of the port, in order with its messages. The code runs even if the result is not awaited; see [`Peval`].
+    /// Runs code in the context of the port, in order with its messages. The code runs even if the result is not
+    /// awaited; see [`Peval`].
     pub fn peval<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Cx<'_>) -> T + Send + 'static,
@@ -316,12 +322,12 @@ impl<M: Message> Handle<M> {
         SendError::Remote(id).into()
     }
 
-    /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other nodes of this
-    /// project. Returns `false` if the port is dead or belongs to another node.
+    /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other
+    /// nodes of this project. Returns `false` if the port is dead or belongs to another node.
     ///
     /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
-    /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message. A bound that
-    /// is set, or made smaller, while other nodes send takes effect within a second.
+    /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
+    /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
     pub fn bound(&self, messages: usize) -> bool {
         let Some(port) = self.to_local() else {
             return false;
@@ -345,7 +351,8 @@ impl<M: Message> Handle<M> {
         room.is_some()
     }
 
-    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another node.
+    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
+    /// node.
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {
         let port = self.to_local()?;

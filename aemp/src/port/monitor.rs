@@ -64,8 +64,8 @@ impl fmt::Debug for Action {
     }
 }
 
-/// Kills a port of this node. If the caller is a handler of this port, the port dies when the handler returns; otherwise the
-/// kill is in order with the caller's messages.
+/// Kills a port of this node. If the caller is a handler of this port, the port dies when the handler returns;
+/// otherwise the kill is in order with the caller's messages.
 pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
     if crate::exec::current::kill_if_running(&**port, &reason) {
         return;
@@ -77,8 +77,8 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 
 /// A monitor that has been set. Dropping it cancels it; [`detach`](Self::detach) keeps it until it fires.
 ///
-/// After the guard has been dropped, the callback does not start, even if the port is already dying. Dropping never waits: a
-/// callback that another thread has started, or is just about to start, continues.
+/// After the guard has been dropped, the callback does not start, even if the port is already dying. Dropping never
+/// waits: a callback that another thread has started, or is just about to start, continues.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {

@@ -17,8 +17,8 @@ use crate::{CallError, Cx, exec::scheduler};
 
 /// Code that runs in the context of a port: a future of its result. Made by [`Handle::peval`](crate::Handle::peval).
 ///
-/// The code runs even if this is not awaited, in order with the messages that the caller has sent. If it panics, the port dies.
-/// If the port dies first, the code is dropped.
+/// The code runs even if this is not awaited, in order with the messages that the caller has sent. If it panics, the
+/// port dies. If the port dies first, the code is dropped.
 ///
 /// ```
 /// use aemp::{Node, port};

@@ -24,8 +24,8 @@ use crate::message::{Decoding, Encoding};
 
 /// The callee's end of one call, with which a handler answers.
 ///
-/// A handler that returns its answer needs no `Reply`. A handler that answers later, or from elsewhere, takes a `Reply<T>` as
-/// its last parameter and keeps it:
+/// A handler that returns its answer needs no `Reply`. A handler that answers later, or from elsewhere, takes a
+/// `Reply<T>` as its last parameter and keeps it:
 ///
 /// ```
 /// use aemp::{Reply, port};
@@ -48,14 +48,16 @@ use crate::message::{Decoding, Encoding};
 /// }
 /// ```
 ///
-/// Dropping it without an answer ends the call: with [`CallError::NoReply`](crate::CallError::NoReply) if the port lives on,
-/// and otherwise with the port's death. A caller on a Perl node hears only of a death, and otherwise waits for its time limit.
+/// Dropping it without an answer ends the call: with [`CallError::NoReply`](crate::CallError::NoReply) if the port
+/// lives on, and otherwise with the port's death. A caller on a Perl node hears only of a death, and otherwise waits
+/// for its time limit.
 ///
 /// # Answers that are lists
 ///
-/// On the wire an answer is a list of values, as in Perl: the elements of a tuple, an array or a vector, none for `()`, and one
-/// for any other type. A Perl caller gets these values as its arguments. So it cannot tell a list with one element from that
-/// element, nor an empty list from an answer without values. Callers in Rust get the list as a list.
+/// On the wire an answer is a list of values, as in Perl: the elements of a tuple, an array or a vector, none for
+/// `()`, and one for any other type. A Perl caller gets these values as its arguments. So it cannot tell a list with
+/// one element from that element, nor an empty list from an answer without values. Callers in Rust get the list as a
+/// list.
 pub struct Reply<T>(To<T>);
 
 enum To<T> {
@@ -94,8 +96,8 @@ impl<T> Reply<T> {
         }
     }
 
-    /// A reply to a port, of this node or another. An answer to a node's own port would be a request in this node's name, so such a
-    /// reply drops its answer.
+    /// A reply to a port, of this node or another. An answer to a node's own port would be a request in this node's
+    /// name, so such a reply drops its answer.
     #[must_use]
     pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self {
         let destination = cx.node.destination(&to);
@@ -108,9 +110,9 @@ impl<T> Reply<T> {
 
     /// Whether the caller still waits for the answer.
     ///
-    /// False if the caller has given up, or the connection to its node is lost. For a caller on another node of this project, that
-    /// is known as soon as its node has reported it. For a caller on a Perl node, the first use of this method sets a monitor on
-    /// the reply port; until the monitor fires, the caller counts as waiting.
+    /// False if the caller has given up, or the connection to its node is lost. For a caller on another node of this
+    /// project, that is known as soon as its node has reported it. For a caller on a Perl node, the first use of this
+    /// method sets a monitor on the reply port; until the monitor fires, the caller counts as waiting.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         match &self.0 {
@@ -120,8 +122,8 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Ready when the caller no longer waits for the answer, by the rules of [`is_wanted`](Self::is_wanted). Use it to stop work
-    /// that has become useless.
+    /// Ready when the caller no longer waits for the answer, by the rules of [`is_wanted`](Self::is_wanted). Use it
+    /// to stop work that has become useless.
     ///
     /// ```
     /// use aemp::{Reply, port};
@@ -155,7 +157,8 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Converts the reply for a message that leaves the node: the ID of the port that receives the answer, if one is wanted.
+    /// Converts the reply for a message that leaves the node: the ID of the port that receives the answer, if one is
+    /// wanted.
     pub fn into_port(mut self, cx: &mut Encoding<'_>) -> Option<PortId>
     where
         T: DeserializeOwned + Send + 'static,
@@ -178,8 +181,8 @@ impl<T: Serialize> Reply<T> {
     /// Sends the answer. It vanishes if the caller no longer waits.
     ///
     /// If the answer cannot be encoded, a call from another node of this project ends with
-    /// [`CallError::Answer`](crate::CallError::Answer). A Perl caller gets an answer without values, which is the reference's sign
-    /// of a failure, and its reply port is killed with the reason.
+    /// [`CallError::Answer`](crate::CallError::Answer). A Perl caller gets an answer without values, which is the
+    /// reference's sign of a failure, and its reply port is killed with the reason.
     pub fn send(mut self, answer: T) {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}

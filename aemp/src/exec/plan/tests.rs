@@ -1,5 +1,5 @@
-//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. What is decided about
-//! drainers is decided by the real [`Plan`].
+//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. What is
+//! decided about drainers is decided by the real [`Plan`].
 
 mod model;
 
@@ -43,7 +43,8 @@ fn job(dice: &mut Dice, ports: usize, depth: usize) -> Job {
     acts
 }
 
-/// Whatever handlers and tasks do: while a worker is free, ready ports run after some looks at most, and links run at once.
+/// Whatever handlers and tasks do: while a worker is free, ready ports run after some looks at most, and links run at
+/// once.
 fn anything_goes(seed: u64) {
     let mut dice = Dice(seed);
     let (workers, ports) = (1 + dice.below(4), 1 + dice.below(8));
@@ -90,8 +91,8 @@ fn a_ready_port_runs_as_long_as_a_worker_is_free() {
     (0..SCHEDULES).for_each(anything_goes);
 }
 
-/// A handler, a task, or another thread sends jobs that block: as many run at once as there are workers, and then the others. The watch has to help only if a
-/// drainer gives way in the middle of it.
+/// A handler, a task, or another thread sends jobs that block: as many run at once as there are workers, and then the
+/// others. The watch has to help only if a drainer gives way in the middle of it.
 #[test]
 fn what_is_sent_is_shared() {
     for seed in 0..SCHEDULES {

@@ -1,4 +1,4 @@
-//! Counting ports without holding anything up: in chunks under the table's locks, in a task of its own.
+//! Counting of ports without delaying others: in chunks under the table's locks, in a separate task.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// How long the name of a type may be, in bytes.
+/// The longest name of a type, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Looks at all ports in small steps, between which others run, and lists at most `most`.
+/// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them.
 pub(super) async fn look(node: &Node, most: usize) -> Ports {
     let _turn = node.0.inspection.turn.lock().await;
     let mut found = Found::new(most);
@@ -33,7 +33,7 @@ struct Found {
     total: u64,
     queued: u64,
     types: HashMap<&'static str, (u64, u64)>,
-    /// The longest, and some that have still to be sorted out.
+    /// The ports with the longest queues, and further ones that have not been sorted yet.
     longest: Vec<(Counts, Arc<dyn AnyPort>)>,
 }
 
@@ -63,7 +63,7 @@ impl Found {
         }
     }
 
-    /// Keeps the longest, the longest first. Ports that are equal come in the order of their numbers.
+    /// Keeps the ports with the longest queues, in descending order. Equal ports are ordered by their numbers.
     fn sort_out(&mut self) {
         self.longest.sort_unstable_by_key(|(counts, port)| {
             (
@@ -100,7 +100,7 @@ impl Found {
     }
 }
 
-/// The name of a type as others see it.
+/// The name of a type, in the form for other nodes.
 fn shown(name: &'static str) -> String {
     if name == std::any::type_name::<Untyped>() {
         return "untyped".into();

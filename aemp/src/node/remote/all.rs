@@ -63,8 +63,8 @@ impl Remotes {
         all
     }
 
-    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
-    /// relayed.
+    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what
+    /// they have relayed.
     pub(crate) fn forget_idle(&self) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = self.extract_idle(&mut all.by_id);

@@ -82,8 +82,8 @@ impl Remote {
         known.held.values().for_each(|caller| caller.leave());
     }
 
-    /// Tells the node that a caller of this one waits no more: as of a port that has died, which a node of this project takes for what
-    /// it is, and any other for one that it does not monitor.
+    /// Tells the node that a caller of this one waits no more: as of a port that has died, which a node of this
+    /// project takes for what it is, and any other for one that it does not monitor.
     pub(crate) fn tell_caller_gone(&self, name: &str) {
         if self.is_ours() && self.peer().is_up() {
             self.tell("kil0", name, &[]);

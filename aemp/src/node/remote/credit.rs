@@ -80,8 +80,9 @@ impl Clone for Told {
 }
 
 impl Remote {
-    /// Ready when a message may be sent to a port there: there is room in the queue to the node, and, as far as the node tells, in that of
-    /// the port. What is returned is to be given to [`has_sent`](Self::has_sent); dropped, it goes back to the others who wait.
+    /// Ready when a message may be sent to a port there: there is room in the queue to the node, and, as far as the
+    /// node tells, in that of the port. What is returned is to be given to [`has_sent`](Self::has_sent); dropped, it
+    /// goes back to the others who wait.
     pub(crate) async fn leave_to_send(
         &self,
         port: &str,

@@ -25,8 +25,8 @@ use aemp_proto::request::CREDIT;
 /// How many ports of this node one other may wait for. Beyond that it is told at once that one message may come.
 const MOST_WAITING: usize = 1000;
 
-/// Questions that wait for room, by the names of the ports: each has a task that waits for it. A question outlives its connection, so that one who
-/// connects again and again has no more tasks at work than others.
+/// Questions that wait for room, by the names of the ports: each has a task that waits for it. A question outlives
+/// its connection, so that one who connects again and again has no more tasks at work than others.
 #[derive(Default)]
 pub(super) struct Grants(Mutex<HashMap<Box<str>, Ask>>);
 
@@ -37,7 +37,8 @@ impl Grants {
 }
 
 impl Remote {
-    /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by now.
+    /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by
+    /// now.
     pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
             // Messages to it vanish, as ever.

@@ -48,9 +48,8 @@ impl Remote {
         self.watched().len()
     }
 
-    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
-    /// one that asks again has forgotten the first.
-    /// False if the port is dead already.
+    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for
+    /// a port, so one that asks again has forgotten the first. False if the port is dead already.
     #[must_use]
     pub(crate) fn watch(
         self: &Arc<Self>,
@@ -117,8 +116,8 @@ impl Remote {
 
     /// A port of ours that it has asked for over a connection is dead.
     pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
-        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now, the
-        // next one says nothing untrue: no port ever comes back.
+        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now,
+        // the next one says nothing untrue: no port ever comes back.
         let asked = self.peer().is_up_over(conn);
         if asked {
             self.tell("kil0", port, reason);

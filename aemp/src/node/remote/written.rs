@@ -158,8 +158,8 @@ impl Remote {
         }
     }
 
-    /// The connection may have come, gone, or be another than a moment ago. Of a packet that is for one connection alone nothing comes
-    /// without that.
+    /// The connection may have come, gone, or be another than a moment ago. Of a packet that is for one connection
+    /// alone nothing comes without that.
     #[cold]
     fn put(&self, port: &str, over: Option<ConnId>, mut packet: Written) -> Result<(), SendError> {
         loop {

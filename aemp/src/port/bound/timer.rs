@@ -51,8 +51,8 @@ type Free = Mutex<Held<Box<dyn FnOnce() + Send>>>;
 impl Timer {
     /// Stops the timer and drops its closure. If the timer has run already, nothing happens.
     ///
-    /// After this call the closure does not start, even if its time has come and the port is busy. A run that has started
-    /// continues; for a timer of a port, only another thread can observe that.
+    /// After this call the closure does not start, even if its time has come and the port is busy. A run that has
+    /// started continues; for a timer of a port, only another thread can observe that.
     pub fn cancel(self) {
         match self.0 {
             Set::Nowhere => {}

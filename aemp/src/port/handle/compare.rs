@@ -10,8 +10,8 @@ use super::{Handle, To};
 use crate::message::Message;
 
 impl<M: Message> PartialEq for Handle<M> {
-    /// Two handles are equal if they belong to the same port. The comparison allocates only if one of two handles of a port of this
-    /// node was made from its ID with another message type.
+    /// Two handles are equal if they belong to the same port. The comparison allocates only if one of two handles of
+    /// a port of this node was made from its ID with another message type.
     fn eq(&self, other: &Self) -> bool {
         match (&self.to, &other.to) {
             // A port and its cell are one to one, so addresses are enough.

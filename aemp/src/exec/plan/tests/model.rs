@@ -304,8 +304,8 @@ impl Model {
             link.waited += u32::from(idle && at_rest);
         }
         for worker in &mut self.workers {
-            // What a task of the user's keeps from running is beyond the executor, and so is a handler that blocks for the first
-            // time.
+            // What a task of the user's keeps from running is beyond the executor, and so is a handler that blocks
+            // for the first time.
             let excused = match &worker.task {
                 Some((_, Task::Plain(_))) => true,
                 Some((_, Task::Drainer(_))) => worker.is_trusted,

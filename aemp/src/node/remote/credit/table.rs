@@ -45,8 +45,8 @@ pub(super) enum Account {
 pub(super) enum Granted {
     /// So many permits are to be added to it.
     Counted(Arc<Semaphore>, usize),
-    /// Any number of messages may be sent. Those who wait for permits are to be told, by closing that; and somebody has to call
-    /// [`Table::tick`] if nobody does.
+    /// Any number of messages may be sent. Those who wait for permits are to be told, by closing that; and somebody
+    /// has to call [`Table::tick`] if nobody does.
     Open {
         closed: Option<Arc<Semaphore>>,
         begins: bool,
@@ -64,8 +64,9 @@ pub(super) struct Table {
     ticks: Ticks,
 }
 
-/// Time as ports without a bound have it, because a clock is too slow for every message: a grant without a number is good for the tick in
-/// which it has come, and renewed in the next. Nothing ticks while nothing was granted like that. Another connection counts as well.
+/// Time as ports without a bound have it, because a clock is too slow for every message: a grant without a number is
+/// good for the tick in which it has come, and renewed in the next. Nothing ticks while nothing was granted like
+/// that. Another connection counts as well.
 struct Ticks {
     /// Shared with senders, who see by it without a lock that what they have been told is news.
     now: Arc<AtomicU64>,
@@ -249,7 +250,8 @@ impl Table {
         self.line != Line::Unknown
     }
 
-    /// The state of a port for a sender; and the question that the caller has to ask, with the number of messages that are left.
+    /// The state of a port for a sender; and the question that the caller has to ask, with the number of messages
+    /// that are left.
     pub(super) fn account(&mut self, name: &str, now: Instant) -> (Account, Option<(Ask, usize)>) {
         match self.line {
             Line::Unknown => return (Account::Unknown, None),
