@@ -61,25 +61,26 @@ pub(crate) use self::{
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
 use crate::{StartError, config::Cert};
 
-/// What all TLS connections of a node have in common, until it is replaced as a whole.
+/// The common part of all TLS connections of a node. It is replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct Context {
     provider: Arc<CryptoProvider>,
     versions: &'static [&'static SupportedProtocolVersion],
     identity: Arc<SingleCertAndKey>,
-    /// What the own certificate is called, for the log.
+    /// The names in the own certificate, for the log.
     names: names::Names,
     trust: Arc<Trust>,
-    /// Whether certificates must be made for the node IDs that are claimed with them.
+    /// Whether certificates must be made for the node IDs that peers claim.
     verify_node_id: bool,
 }
 
 impl Context {
-    /// The certificate with its key, whom to trust (who is in `cert` if there is no `ca`), and how.
+    /// Makes a context from the certificate with its key, the trusted certificates (those in `cert` without a `ca`),
+    /// and the checks.
     ///
     /// # Errors
     ///
-    /// [`StartError::Setting`], which says what is wrong with which of the texts.
+    /// [`StartError::Setting`], which names the faulty text and the fault.
     pub(crate) fn new(
         cert: &Cert,
         ca: Option<&Cert>,
@@ -102,7 +103,7 @@ impl Context {
         })
     }
 
-    /// Says so if others would not believe the node its ID.
+    /// Warns if other nodes would not accept the certificate for this node's ID.
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
@@ -112,11 +113,11 @@ impl Context {
         }
     }
 
-    /// The TLS side of a connection to a node that says it is `node`.
+    /// Makes the TLS session of a connection to a node that claims to be `node`.
     ///
     /// # Errors
     ///
-    /// When rustls does not like the configuration.
+    /// If rustls rejects the configuration.
     pub(crate) fn session(&self, client: bool, node: &NodeId) -> Result<Session, TlsError> {
         let verifier = Arc::new(Verifier::new(
             Arc::clone(&self.trust),

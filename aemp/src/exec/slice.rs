@@ -12,15 +12,15 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
-/// About as long as it takes others to notice that they had to wait at all: a call between two machines takes as long.
+/// A delay of this length goes unnoticed: a call between two machines takes as long.
 const LENGTH: Duration = Duration::from_micros(100);
-/// How much is done between two looks at the clock, which take as long as a message or two.
+/// The number of messages between two reads of the clock. One read takes as long as a message or two.
 const LOOK: u32 = 16;
-/// Where there is no clock to go by, as in a simulation.
+/// The number of messages in a slice if no time passes, as in a simulation.
 const MOST: u32 = 1024;
 
-/// Lets the others of the worker run: goes to the end of its queue, from where any other worker may take the task,
-/// should this one block. The runtime's own yield keeps it for its worker, and looks at the sockets before.
+/// Lets the other tasks of the worker run. The task goes to the end of the worker's queue, from where any other
+/// worker may take it if this one blocks. The runtime's own yield would keep it for its worker.
 pub(crate) async fn give_way() {
     let mut first = true;
     poll_fn(|task| {
@@ -33,10 +33,10 @@ pub(crate) async fn give_way() {
     .await;
 }
 
-/// A task's time on its worker. It is measured, because what peers ask for may take a hundred times as long as
-/// another message.
+/// The time slice of a task. It is measured in time, because a request of a peer may take a hundred times as long as
+/// a message.
 pub(crate) struct Slice {
-    /// `None` where no time passes.
+    /// `None` if no time passes.
     began: Option<Instant>,
     done: u32,
     looked: u32,
@@ -53,7 +53,7 @@ impl Slice {
         }
     }
 
-    /// Something has been done that costs about as much as so many messages.
+    /// Counts work that costs about as much as this number of messages.
     pub(crate) fn did(&mut self, messages: u32) {
         self.done += messages;
         if self.done - self.looked >= LOOK {
@@ -61,7 +61,7 @@ impl Slice {
         }
     }
 
-    /// Something has been done that may have taken any time.
+    /// Reads the clock, after work that may have taken any time.
     pub(crate) fn look(&mut self) {
         self.looked = self.done;
         let too_long = |began: Instant| began.elapsed() >= LENGTH;

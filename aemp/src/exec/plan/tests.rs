@@ -1,5 +1,5 @@
-//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. What is
-//! decided about drainers is decided by the real [`Plan`].
+//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. The real
+//! [`Plan`] makes the decisions about drainers.
 
 mod model;
 
@@ -7,11 +7,11 @@ use model::{Act, FOREVER, Job, Model};
 
 use super::*;
 
-/// Looks of the watch at which a ready port may be found waiting while a worker is free.
+/// The number of looks of the watch for which a ready port may wait while a worker is free.
 const LOOKS: u32 = 2;
 const SCHEDULES: u64 = 10_000;
 
-/// Numbers that look random: the same for the same seed.
+/// Pseudo-random numbers from a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -43,8 +43,8 @@ fn job(dice: &mut Dice, ports: usize, depth: usize) -> Job {
     acts
 }
 
-/// Whatever handlers and tasks do: while a worker is free, ready ports run after some looks at most, and links run at
-/// once.
+/// Handlers and tasks may do anything: while a worker is free, ready ports run after some looks at most, and links
+/// run at once.
 fn anything_goes(seed: u64) {
     let mut dice = Dice(seed);
     let (workers, ports) = (1 + dice.below(4), 1 + dice.below(8));
@@ -74,7 +74,7 @@ fn anything_goes(seed: u64) {
             "a link waits in schedule {seed}: {model:?}"
         );
     }
-    // What is stuck ends: everything runs, and every drainer leaves.
+    // Blocked jobs end: then everything runs, and every drainer leaves.
     for _ in 0..400 {
         model.release();
         model.settle(&mut dice);
@@ -91,8 +91,8 @@ fn a_ready_port_runs_as_long_as_a_worker_is_free() {
     (0..SCHEDULES).for_each(anything_goes);
 }
 
-/// A handler, a task, or another thread sends jobs that block: as many run at once as there are workers, and then the
-/// others. The watch has to help only if a drainer gives way in the middle of it.
+/// A handler, a task, or another thread sends jobs that block. As many run at once as there are workers, and then the
+/// others. The watch has to help only if a drainer yields in between.
 #[test]
 fn what_is_sent_is_shared() {
     for seed in 0..SCHEDULES {
