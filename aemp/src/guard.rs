@@ -141,16 +141,16 @@ thread_local! {
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `tell`, which logs one line. If the subscriber panics, the line is lost. Lines that are logged within the
+/// Calls `log_line`, which logs one line. If the subscriber panics, the line is lost. Lines that are logged within the
 /// subscriber are lost as well: a subscriber that sends each line to another node would otherwise log each line that
 /// it could not send.
-pub(crate) fn log(tell: impl FnOnce()) {
+pub(crate) fn log(log_line: impl FnOnce()) {
     if LOGGING.replace(true) {
         return;
     }
-    let told = catch_unwind(AssertUnwindSafe(tell));
+    let logged = catch_unwind(AssertUnwindSafe(log_line));
     LOGGING.set(false);
-    if let Err(payload) = told {
+    if let Err(payload) = logged {
         // The panic of a subscriber cannot be logged.
         text(payload);
     }

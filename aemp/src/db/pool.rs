@@ -236,7 +236,7 @@ mod tests {
     fn members(ports: &[&str]) -> Members {
         let members = Members::default();
         let all = ports.iter().map(|port| ((*port).into(), ().into()));
-        members.take(Watched::All(all.collect()));
+        members.gather(Watched::All(all.collect()));
         members
     }
 

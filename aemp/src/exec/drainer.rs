@@ -222,7 +222,7 @@ impl Drainer {
             budget = budget.saturating_sub(done);
             slice.did(1);
             if !trusted {
-                slice.look();
+                slice.read_clock();
             }
         }
         let mut rest = active.end();

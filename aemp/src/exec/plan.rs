@@ -180,7 +180,7 @@ impl Plan {
 
     /// Takes a report of the watch: the number of handlers that do not return, and whether a port waits. Returns
     /// whether a drainer should be started.
-    pub(super) fn look(&mut self, stuck: usize, waiting: bool) -> bool {
+    pub(super) fn report(&mut self, stuck: usize, waiting: bool) -> bool {
         self.stuck = stuck;
         if !waiting {
             return false;

@@ -96,7 +96,7 @@ impl Scheduler {
 
     /// Lets the watch observe this node. A simulated node has no real time, so it is not observed.
     pub(crate) fn watch_over(&self, node: &Node) {
-        watch::look_after(self.clone(), node.downgrade());
+        watch::observe(self.clone(), node.downgrade());
     }
 
     /// While the result lives, timers that are made on this thread belong to the node's runtime.
@@ -366,11 +366,11 @@ impl Scheduler {
 
     /// Takes a report of the watch: the number of handlers that do not return. Returns whether a port waits for a
     /// drainer.
-    pub(super) fn look(&self, stuck: usize) -> bool {
+    pub(super) fn report_stuck(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
         let mut injector = self.injector();
         let waiting = waiting || !injector.ready.is_empty();
-        let wanted = injector.plan.look(stuck, waiting);
+        let wanted = injector.plan.report(stuck, waiting);
         self.remember_wanted(&injector);
         if wanted {
             self.start_drainer(injector, By::Watch, When::Soon);

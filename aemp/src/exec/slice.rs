@@ -57,12 +57,12 @@ impl Slice {
     pub(crate) fn did(&mut self, messages: u32) {
         self.done += messages;
         if self.done - self.looked >= LOOK {
-            self.look();
+            self.read_clock();
         }
     }
 
     /// Reads the clock, after work that may have taken any time.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn read_clock(&mut self) {
         self.looked = self.done;
         let too_long = |began: Instant| began.elapsed() >= LENGTH;
         self.over |= self.done >= MOST || self.began.is_some_and(too_long);
@@ -94,7 +94,7 @@ mod tests {
         assert!(slice.is_over());
         let mut slice = Slice::begin(true);
         tokio::time::advance(LENGTH).await;
-        slice.look();
+        slice.read_clock();
         assert!(!slice.is_over());
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn start<P: Port>(
         inner.extras().waiting = Some(Arc::clone(&cancel));
         inner.has_in_hand(1)
     };
-    room.tell();
+    room.wake();
     let handler = message.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
@@ -123,7 +123,7 @@ impl<P: Port> Orphan<P> {
         inner.state = Some(state);
         let room = inner.has_in_hand(0);
         drop(inner);
-        room.tell();
+        room.wake();
         true
     }
 }

@@ -31,7 +31,7 @@ const IDLE: u32 = 50;
 /// The number of looks after which the runtime is reminded of its sockets and timers, while a handler is stuck.
 const REMIND: u32 = 4;
 /// The time for which all workers must be blocked before that is logged.
-const TELL: Duration = Duration::from_secs(1);
+const BLOCKED: Duration = Duration::from_secs(1);
 /// The processor time within a stuck message that marks its handler as slow. With less, the system has probably kept
 /// the thread from running.
 const WORKED: Duration = Duration::from_micros(500);
@@ -52,7 +52,7 @@ struct Watched {
     /// Whether the runtime has run its last probe, and the time of that probe.
     probe: Arc<AtomicBool>,
     asked: Option<Instant>,
-    told: bool,
+    logged: bool,
 }
 
 /// The observed state of a seat.
@@ -74,7 +74,7 @@ struct Stuck {
 }
 
 /// Lets the watch observe a node until the node is gone.
-pub(super) fn look_after(scheduler: Scheduler, node: WeakNode) {
+pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
     let watch = WATCH.get_or_init(|| Watch {
         watched: Mutex::default(),
         thread: OnceLock::new(),
@@ -84,7 +84,7 @@ pub(super) fn look_after(scheduler: Scheduler, node: WeakNode) {
         node,
         probe: Arc::new(AtomicBool::new(true)),
         asked: None,
-        told: false,
+        logged: false,
     };
     let mut all = watch.watched.lock().unwrap_or_else(PoisonError::into_inner);
     all.push(watched);
@@ -121,7 +121,8 @@ impl Watch {
             let busy = guard::run(|| {
                 let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|watched| watched.node.is_alive());
-                all.iter_mut().fold(false, |busy, one| one.look() | busy)
+                all.iter_mut()
+                    .fold(false, |busy, one| one.check_seats() | busy)
             });
             let busy = busy.unwrap_or(true);
             idle = if busy { 0 } else { idle + 1 };
@@ -143,7 +144,7 @@ impl Watch {
 
 impl Watched {
     /// Looks at all seats. Returns whether any of them is running something.
-    fn look(&mut self) -> bool {
+    fn check_seats(&mut self) -> bool {
         let now = Instant::now();
         let (mut busy, mut stuck) = (false, Vec::new());
         for seat in self.scheduler.seats() {
@@ -152,22 +153,22 @@ impl Watched {
                 continue;
             };
             busy = true;
-            if let Some(found) = self.look_at(&seat, running, now) {
+            if let Some(found) = self.check_seat(&seat, running, now) {
                 stuck.push(found);
             }
         }
-        busy |= self.scheduler.look(stuck.len());
+        busy |= self.scheduler.report_stuck(stuck.len());
         if stuck.is_empty() {
-            (self.asked, self.told) = (None, false);
+            (self.asked, self.logged) = (None, false);
         } else {
             self.probe(now);
-            self.tell_blocked(now, &stuck);
+            self.log_blocked(now, &stuck);
         }
         busy
     }
 
     /// Checks whether the seat's handler is stuck.
-    fn look_at(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
+    fn check_seat(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
         let mut seen = seat.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.running != Some(running) {
             *seen = Seen {
@@ -225,27 +226,27 @@ impl Watched {
         }
     }
 
-    fn tell_blocked(&mut self, now: Instant, stuck: &[Stuck]) {
-        let unanswered = self.asked.is_some_and(|asked| now - asked >= TELL);
-        if self.told || !unanswered || self.probe.load(Ordering::Relaxed) {
+    fn log_blocked(&mut self, now: Instant, stuck: &[Stuck]) {
+        let unanswered = self.asked.is_some_and(|asked| now - asked >= BLOCKED);
+        if self.logged || !unanswered || self.probe.load(Ordering::Relaxed) {
             return;
         }
-        self.told = true;
+        self.logged = true;
         let Some(node) = self.node.upgrade() else {
             return;
         };
         let mut text = String::from("every worker of the runtime is blocked, by ");
         for (nth, one) in stuck.iter().enumerate() {
             let comma = if nth == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}{}", one.tell(&node, now));
+            let _ = write!(text, "{comma}{}", one.describe(&node, now));
         }
         text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
         // Subscribers are user code. A slow one must not delay the watch.
-        let tell = move || {
+        let log = move || {
             crate::log::error!("{text}");
             guard::discard(node);
         };
-        let _ = thread::Builder::new().spawn(tell);
+        let _ = thread::Builder::new().spawn(log);
     }
 }
 
@@ -255,10 +256,10 @@ fn let_go<T: Send + 'static>(held: T) {
 }
 
 impl Stuck {
-    fn tell(&self, node: &Node, now: Instant) -> String {
+    fn describe(&self, node: &Node, now: Instant) -> String {
         let took = (now - self.since).as_secs_f64();
         if self.port == seat::NO_PORT {
-            return format!("what reads the arguments of a message, for {took:.1} s");
+            return format!("the decoding of a message, for {took:.1} s");
         }
         match node.port_by_number(self.port) {
             Some(port) => {

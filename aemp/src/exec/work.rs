@@ -48,7 +48,7 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     loop {
         let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
         match batch.unwrap_or_else(Batch::Died) {
-            Batch::Finished => match settle(&cell, state, queue) {
+            Batch::Finished => match go_idle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
                 None => break,
             },
@@ -191,7 +191,7 @@ pub(crate) fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
 }
 
 /// Makes the port idle, unless messages have come meanwhile; then it takes them.
-fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queued<P>)> {
+fn go_idle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queued<P>)> {
     let spare = match done {
         Queue::Many(empty) => Some(empty),
         _ => None,
@@ -208,7 +208,7 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         inner.state = Some(state);
         let room = inner.has_in_hand(0);
         drop(inner);
-        room.tell();
+        room.wake();
         drop((spare, unused));
         return None;
     }
@@ -228,7 +228,7 @@ pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     put_back(&mut inner.queue, rest);
     let room = inner.has_in_hand(0);
     drop(inner);
-    room.tell();
+    room.wake();
 }
 
 pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {

@@ -155,7 +155,7 @@ impl Inspect {
     /// [`InspectError`].
     pub async fn ports(&self) -> Result<Ports, InspectError> {
         if self.is_own() {
-            return Ok(ports::look(&self.node, self.limit()).await);
+            return Ok(ports::count(&self.node, self.limit()).await);
         }
         self.ask("ports").await
     }

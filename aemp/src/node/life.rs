@@ -335,7 +335,7 @@ impl Node {
     #[inline]
     pub(super) fn port_is_gone(&self) {
         if self.life().is_ending() {
-            self.life().ports.tell();
+            self.life().ports.notify();
         }
     }
 }

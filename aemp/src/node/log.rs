@@ -43,7 +43,7 @@ impl Line {
         filter <= LevelFilter::current()
     }
 
-    fn tell(&self) {
+    fn emit(&self) {
         let text = Shown(&self.text);
         let of = self.of.as_ref().map(|of| Shown(of).to_string());
         match (self.level, of) {
@@ -65,10 +65,10 @@ impl Node {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }
-        let tell = move || guard::log(|| line.tell());
+        let emit = move || guard::log(|| line.emit());
         if self.life().is_over() {
-            return tell();
+            return emit();
         }
-        self.0.voice.try_run(self, MOST, tell);
+        self.0.voice.try_run(self, MOST, emit);
     }
 }

@@ -275,7 +275,7 @@ impl Remote {
 
     /// Reports a death to the node. A reason that cannot be encoded is replaced by one that says so, because the
     /// death itself must be reported.
-    fn tell(&self, request: &str, port: &str, reason: &[Value]) {
+    fn report_death(&self, request: &str, port: &str, reason: &[Value]) {
         let Err(error) = self.request(request, port, reason) else {
             return;
         };
@@ -294,7 +294,7 @@ impl Remote {
             crate::log::warning!("the node port of {} cannot be killed", self.id);
             return;
         }
-        self.tell("kil1", port, reason);
+        self.report_death("kil1", port, reason);
     }
 
     /// Sets a monitor on a port of the node.

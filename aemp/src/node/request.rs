@@ -279,7 +279,7 @@ impl Node {
         let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
         let stillborn = from.account().stillborn.take(name);
         let reason = stillborn.unwrap_or_else(no_such_port);
-        from.tell_dead(name, conn, &reason);
+        from.report_dead(name, conn, &reason);
     }
 
     fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {

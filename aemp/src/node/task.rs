@@ -78,7 +78,9 @@ mod tests {
 
     use super::*;
 
-    fn told(future: impl Future<Output = ()> + Send + 'static) -> (impl Future, Receiver<Ending>) {
+    fn reported(
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> (impl Future, Receiver<Ending>) {
         let (tell, told) = channel();
         (
             owned(future, move |ending| tell.send(ending).unwrap()),
@@ -89,13 +91,13 @@ mod tests {
     #[test]
     fn every_end_is_told_once() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let (task, returned) = told(async {});
+        let (task, returned) = reported(async {});
         runtime.block_on(task);
-        let (task, panicked) = told(async { panic!("oh") });
+        let (task, panicked) = reported(async { panic!("oh") });
         runtime.block_on(task);
-        let (task, unpolled) = told(async {});
+        let (task, unpolled) = reported(async {});
         drop(task);
-        let (task, gone) = told(std::future::pending());
+        let (task, gone) = reported(std::future::pending());
         runtime.spawn(async move { drop(task.await) });
         drop(runtime);
         let all = |ends: Receiver<Ending>| ends.into_iter().collect::<Vec<_>>();

@@ -36,13 +36,13 @@ fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
 }
 
 /// Takes the value with this number out of the port.
-fn take(port: &dyn AnyPort, id: u64) -> Option<Kept> {
+fn take_kept(port: &dyn AnyPort, id: u64) -> Option<Kept> {
     port.extras(|extras| extras.kept.remove(id)).flatten()
 }
 
 /// Removes the value with this number, and aborts its task.
 pub(super) fn forget(port: &dyn AnyPort, id: u64) {
-    if let Some(kept) = take(port, id) {
+    if let Some(kept) = take_kept(port, id) {
         kept.end();
     }
 }
@@ -194,7 +194,7 @@ where
         // The `Display` of an error is user code as well.
         let done = done.and_then(|output| guard::run(|| output.outcome())?);
         let Some(port) = weak.upgrade() else { return };
-        take(&*port, id);
+        take_kept(&*port, id);
         if let Err(reason) = done {
             monitor::kill(&port, reason);
         }

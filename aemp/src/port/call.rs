@@ -114,7 +114,7 @@ impl<T> Waiting<T> {
     /// Waits for the outcome or for the time limit. `None` means that the reply was dropped.
     fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<Option<Result<T, CallError>>> {
         match self.slot.poll(task) {
-            Poll::Ready(outcome) => Poll::Ready(outcome.told()),
+            Poll::Ready(outcome) => Poll::Ready(outcome.into_result()),
             Poll::Pending => self.limit.poll(node, task).map(|error| Some(Err(error))),
         }
     }
@@ -172,7 +172,7 @@ impl Drop for Far {
             && reply.close()
             && let Some(remote) = &self.remote
         {
-            remote.tell_caller_gone(reply.id().name());
+            remote.report_caller_gone(reply.id().name());
         }
     }
 }
@@ -342,7 +342,7 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
                     this.waiting.answered();
                     return Poll::Ready(Ok(answer));
                 }
-                Poll::Ready(outcome) => match outcome.told() {
+                Poll::Ready(outcome) => match outcome.into_result() {
                     Some(answer) => answer,
                     None => match this.abandoned() {
                         Ok(()) => continue,

@@ -63,15 +63,15 @@ impl Waiters {
     /// Wakes the waiting senders, which check for room again. Their wakers are foreign code, so the port's lock must
     /// be free.
     #[inline]
-    pub(crate) fn tell(self) {
+    pub(crate) fn wake(self) {
         if let Some(room) = self.0 {
-            tell(&room);
+            notify(&room);
         }
     }
 }
 
 #[cold]
-fn tell(room: &Notify) {
+fn notify(room: &Notify) {
     guard::shielded(|| room.notify_waiters());
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn take_queue<P: Port>(
     let taken = inner.queue.take(spare);
     let room = inner.has_in_hand(taken.len());
     drop(inner);
-    room.tell();
+    room.wake();
     taken
 }
 

@@ -48,7 +48,7 @@ impl Action {
                 message.extend_from_slice(reason);
                 node.relay(&to, message);
             }
-            Self::Tell(remote, port, watch) => remote.tell_death(&port, watch, reason),
+            Self::Tell(remote, port, watch) => remote.report_watched_death(&port, watch, reason),
         }
     }
 }

@@ -99,7 +99,7 @@ impl<T> Future for Peval<T> {
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         self.slot
             .poll(task)
-            .map(|outcome| outcome.told().unwrap_or(Err(CallError::NoReply)))
+            .map(|outcome| outcome.into_result().unwrap_or(Err(CallError::NoReply)))
     }
 }
 

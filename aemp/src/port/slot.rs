@@ -62,7 +62,7 @@ impl<T> Raw<T> {
 
 impl<T> Outcome<T> {
     /// The result for the caller; `None` if it depends on why the reply was dropped.
-    pub(crate) fn told(self) -> Option<Result<T, CallError>> {
+    pub(crate) fn into_result(self) -> Option<Result<T, CallError>> {
         match self {
             Self::Answer(answer) => Some(Ok(answer)),
             Self::Raw(raw) => Some(raw.read()),

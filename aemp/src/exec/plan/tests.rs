@@ -63,7 +63,7 @@ fn anything_goes(seed: u64) {
                 }
             }
         }
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         model.watch();
         assert!(
             model.stalled <= LOOKS,
@@ -77,7 +77,7 @@ fn anything_goes(seed: u64) {
     // Blocked jobs end: then everything runs, and every drainer leaves.
     for _ in 0..400 {
         model.release();
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         if model.is_done() {
             return;
         }
@@ -116,10 +116,10 @@ fn what_is_sent_is_shared() {
                 }
             }
         }
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         for _ in 0..if model.is_rough { LOOKS } else { 0 } {
             model.watch();
-            model.settle(&mut dice);
+            model.run_workers(&mut dice);
         }
         assert_eq!(
             model.blocked(),
@@ -128,7 +128,7 @@ fn what_is_sent_is_shared() {
         );
         for _ in 0..=jobs * 4 {
             model.release();
-            model.settle(&mut dice);
+            model.run_workers(&mut dice);
             if model.is_rough && model.blocked() == 0 {
                 model.watch();
             }
@@ -144,10 +144,10 @@ fn what_is_sent_is_shared() {
 fn a_drainer_that_was_lost_does_not_end_the_search_of_another() {
     let mut plan = Plan::new(2);
     let mut lost = plan.start(By::Task).expect("the first is wanted");
-    assert!(plan.start(By::Task).is_none() && !plan.look(0, true) && plan.look(0, true));
+    assert!(plan.start(By::Task).is_none() && !plan.report(0, true) && plan.report(0, true));
     let mut other = plan.start(By::Watch).expect("the first is lost");
     for _ in 0..10 {
-        assert!(!plan.look(0, true));
+        assert!(!plan.report(0, true));
     }
     assert!(plan.share(0, &mut lost) == 0 && plan.leave(0, &mut lost) && !plan.wants());
     assert!(plan.share(1, &mut other) == 1 && plan.leave(0, &mut other) && plan.wants());
@@ -159,10 +159,10 @@ fn a_drainer_that_is_too_many_leaves() {
     let mut plan = Plan::new(1);
     let mut stuck = plan.start(By::Task).expect("the first is wanted");
     assert_eq!(plan.share(1, &mut stuck), 1);
-    assert!(!plan.wants() && plan.look(1, true));
+    assert!(!plan.wants() && plan.report(1, true));
     let mut other = plan.start(By::Watch).expect("the first is stuck");
     assert_eq!(plan.share(5, &mut other), 5);
-    assert!(!plan.look(0, true));
+    assert!(!plan.report(0, true));
     assert!(plan.share(5, &mut stuck) == 0 && plan.leave(5, &mut stuck));
     assert!(
         plan.share(5, &mut other) == 5 && !plan.leave(1, &mut other) && plan.leave(0, &mut other)

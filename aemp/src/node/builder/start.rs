@@ -72,7 +72,9 @@ impl NodeBuilder {
         } else if let Some(profile) = &self.profile
             && matches!(file.profile(profile), Ok(None))
         {
-            crate::log::info!("{path}: there is no profile {profile:?}; only the top level applies");
+            crate::log::info!(
+                "{path}: there is no profile {profile:?}; only the top level applies"
+            );
         }
     }
 
@@ -191,9 +193,7 @@ fn remark(settings: &Settings) {
         crate::log::warning!("{place}: the key is unknown");
     }
     for (place, name) in &settings.unknown_methods {
-        crate::log::warning!(
-            "{place}: the authentication method {name:?} is unknown and ignored"
-        );
+        crate::log::warning!("{place}: the authentication method {name:?} is unknown and ignored");
     }
     if settings.eval.is_some() {
         crate::log::warning!("eval: Perl code is not run by this implementation");

@@ -61,10 +61,10 @@ impl Node {
     ) {
         let (subject, most) = read(what);
         match &*subject {
-            "node" => self.tell(&to, msg, &self.info()),
-            "connections" => self.tell(&to, msg, &self.connections(most)),
-            "families" => self.tell(&to, msg, &self.families(most)),
-            "functions" => self.tell(&to, msg, &self.functions()),
+            "node" => self.send_answer(&to, msg, &self.info()),
+            "connections" => self.send_answer(&to, msg, &self.connections(most)),
+            "families" => self.send_answer(&to, msg, &self.families(most)),
+            "functions" => self.send_answer(&to, msg, &self.functions()),
             "ports" => {
                 let question = from.map(Question::of);
                 if matches!(question, Some(None)) {
@@ -73,8 +73,8 @@ impl Node {
                 }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
-                    let ports = ports::look(&node, most).await;
-                    node.tell(&to, msg, &ports);
+                    let ports = ports::count(&node, most).await;
+                    node.send_answer(&to, msg, &ports);
                     drop(question);
                 });
             }
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    fn tell(&self, to: &PortId, mut msg: Vec<Value>, info: &impl Serialize) {
+    fn send_answer(&self, to: &PortId, mut msg: Vec<Value>, info: &impl Serialize) {
         let sent = to_value(info).map(|info| {
             let mut answer = msg.clone();
             answer.extend(["".into(), info]);
@@ -139,13 +139,13 @@ impl Node {
     /// ```
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedInfo> {
-        let tell = |address: &str, seed: SeedState<'_>| SeedInfo {
+        let info = |address: &str, seed: SeedState<'_>| SeedInfo {
             address: address.into(),
             node: seed.node.map(|node| node.as_str().into()),
             connected: seed.connected,
             failure: seed.failure.as_ref().map(failure),
         };
-        self.net().map(|net| net.seeds(tell)).unwrap_or_default()
+        self.net().map(|net| net.seeds(info)).unwrap_or_default()
     }
 
     /// The node's role, and its master.

@@ -15,7 +15,7 @@ use crate::{
 const LONGEST_NAME: usize = 200;
 
 /// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them.
-pub(super) async fn look(node: &Node, most: usize) -> Ports {
+pub(super) async fn count(node: &Node, most: usize) -> Ports {
     let _turn = node.0.inspection.turn.lock().await;
     let mut found = Found::new(most);
     let (mut place, mut some) = (Place::default(), Vec::new());
@@ -134,13 +134,13 @@ mod tests {
                 port.monitor(|_| ()).detach();
             }
         }
-        let looked = look(&node, 2).await;
+        let looked = count(&node, 2).await;
         let (id, monitors) = (ports[2007].id(), looked.ports[0].monitors);
         assert_eq!((looked.total, looked.ports.len()), (3000, 2));
         assert_eq!((looked.ports[0].id.as_str(), monitors), (id.as_str(), 2007));
         assert_eq!(looked.ports[1].monitors, 1007);
         assert_eq!(looked.types.len(), 1);
         assert_eq!((looked.types[0].count, looked.queued), (3000, 0));
-        assert!(look(&node, 0).await.ports.is_empty());
+        assert!(count(&node, 0).await.ports.is_empty());
     }
 }

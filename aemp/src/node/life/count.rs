@@ -38,7 +38,7 @@ impl Count {
     }
 
     /// Wakes the waiters after a change.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn notify(&self) {
         guard::shielded(|| self.0.fewer.notify_waiters());
     }
 
@@ -62,7 +62,7 @@ impl Count {
 impl Drop for Counted {
     fn drop(&mut self) {
         if self.0.0.number.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.tell();
+            self.0.notify();
         }
     }
 }

@@ -84,9 +84,9 @@ impl Remote {
 
     /// Reports to the node that a caller of this node no longer waits. The report has the form of a port's death. A
     /// node of this project understands it; any other ignores it as the death of a port that it does not monitor.
-    pub(crate) fn tell_caller_gone(&self, name: &str) {
+    pub(crate) fn report_caller_gone(&self, name: &str) {
         if self.is_ours() && self.peer().is_up() {
-            self.tell("kil0", name, &[]);
+            self.report_death("kil0", name, &[]);
         }
     }
 }

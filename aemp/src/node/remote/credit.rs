@@ -104,10 +104,10 @@ impl Remote {
             self.ask_for_room(port, ask);
             match account {
                 Account::Unknown => {
-                    if !self.is_settling() {
+                    if !self.is_credit_pending() {
                         return None;
                     }
-                    self.settled().await;
+                    self.credit_known().await;
                 }
                 Account::None => return None,
                 Account::Open(tick) => {
@@ -212,15 +212,15 @@ impl Remote {
     }
 
     /// Whether it will soon be known if the node gives credit.
-    fn is_settling(&self) -> bool {
+    fn is_credit_pending(&self) -> bool {
         self.peer().is_settling()
     }
 
     /// Ready when it is known whether the node gives credit, or there will be no connection.
-    async fn settled(&self) {
+    async fn credit_known(&self) {
         loop {
             let changed = self.taken.notified();
-            if self.credits.lock().is_known() || !self.is_settling() {
+            if self.credits.lock().is_known() || !self.is_credit_pending() {
                 return;
             }
             changed.await;

@@ -106,23 +106,23 @@ impl Remote {
     }
 
     /// Reports the death of a port of ours to the node, for the watch with this number.
-    pub(crate) fn tell_death(&self, port: &str, number: u64, reason: &Reason) {
+    pub(crate) fn report_watched_death(&self, port: &str, number: u64, reason: &Reason) {
         let mut watched = self.watched();
         let is_it = watched.get(port).is_some_and(|it| it.number == number);
         let watch = if is_it { watched.remove(port) } else { None };
         drop(watched);
         if let Some(watch) = watch {
-            self.tell_dead(port, watch.conn, reason);
+            self.report_dead(port, watch.conn, reason);
         }
     }
 
     /// Reports that a port of ours, which the node asked for over a connection, is dead.
-    pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
+    pub(crate) fn report_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
         // If that connection is lost, the node has fired all its monitors. If it is lost only now, the report
         // goes over the next one and is still true, because a port never comes back.
         let asked = self.peer().is_up_over(conn);
         if asked {
-            self.tell("kil0", port, reason);
+            self.report_death("kil0", port, reason);
         }
     }
 

@@ -90,7 +90,7 @@ impl Node {
             "no more ports are monitored for it",
         );
         let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
-        from.tell_dead(port, conn, &reason);
+        from.report_dead(port, conn, &reason);
         true
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{Closure, forget, keep, run_in, run_kept, start, take};
+use super::{Closure, forget, keep, run_in, run_kept, start, take_kept};
 use crate::{
     Cx, Node, Reason,
     guard::{self, Held},
@@ -102,7 +102,7 @@ pub(crate) fn after(port: &Arc<dyn AnyPort>, delay: Duration, job: Job) -> Timer
 
 /// Runs the closure of a timer, unless it was cancelled after this run had been queued.
 fn run_once(cx: &mut Cx<'_>, id: u64) -> Result<(), Reason> {
-    match take(cx.port(), id).map(|kept| kept.content) {
+    match take_kept(cx.port(), id).map(|kept| kept.content) {
         Some(Content::Job(job)) => cx.of_this_node(job),
         _ => Ok(()),
     }

@@ -176,7 +176,7 @@ impl Model {
     }
 
     /// Runs the workers in random order until nothing is left that they can do before the next look.
-    pub(super) fn settle(&mut self, dice: &mut Dice) {
+    pub(super) fn run_workers(&mut self, dice: &mut Dice) {
         for steps in 0.. {
             assert!(steps < 100_000, "it never comes to rest: {self:?}");
             let able = |worker: &Worker| worker.is_able();
@@ -333,7 +333,7 @@ impl Model {
                 worker.blocked = worker.blocked.saturating_sub(1);
             }
         }
-        if self.plan.look(stuck, waiting)
+        if self.plan.report(stuck, waiting)
             && let Some(ticket) = self.plan.start(By::Watch)
         {
             self.start_outside(drainer(ticket));
