@@ -1,4 +1,4 @@
-//! `aemp shell`: the commands, one a line, on one connection to the network.
+//! `aemp shell`: commands, one in each line, over one connection to the network.
 
 mod complete;
 mod lines;
@@ -27,7 +27,7 @@ use crate::{
     words,
 };
 
-/// Commands that make no sense here.
+/// Commands that the shell does not have.
 const LEFT_OUT: [&str; 3] = ["run", "shell", "completions"];
 
 const OWN: &str = "\
@@ -89,14 +89,14 @@ struct Shell {
     kept: Option<Kept>,
 }
 
-/// What comes of a line.
+/// The continuation after a line.
 enum Then {
     Next(Exit),
     Quit,
 }
 
 impl Shell {
-    /// What can be typed, for completion.
+    /// The commands of the shell, for completion.
     fn commands(&self) -> Vec<Command> {
         let own = [
             Command::new("node").arg(Arg::new("NODE")),
@@ -107,7 +107,7 @@ impl Shell {
         entries.chain(own).collect()
     }
 
-    /// Reads and does line after line. The status of the first that failed.
+    /// Reads and runs all lines. Returns the status of the first line that failed.
     fn read(&mut self, mut lines: Lines) -> Outcome {
         let mut failed = Exit::Done;
         loop {
@@ -163,14 +163,14 @@ impl Shell {
         Ok(Exit::Done)
     }
 
-    /// Another node for short names, or none.
+    /// Sets the node for short names, or unsets it.
     fn go(&self, node: Option<&String>) -> Outcome {
         let node = node.map(|node| words::node(node)).transpose()?;
         *self.here.borrow_mut() = node.map(|node| node.as_str().into());
         Ok(Exit::Done)
     }
 
-    /// Writes short names of the node that is meant out, in the first argument.
+    /// Completes a short port name in the first argument with its node.
     fn expand(&self, words: &mut [String]) {
         let here = self.here.borrow();
         let Some(node) = here.as_deref() else { return };

@@ -13,7 +13,7 @@ use crate::{
     words,
 };
 
-/// Round trips after which an init function that fails at once has been heard of.
+/// The number of round trips after which an init function that fails at once has been reported.
 const ROUNDS: usize = 2;
 
 pub(crate) fn command() -> Command {
