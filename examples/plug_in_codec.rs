@@ -1,6 +1,6 @@
-//! A wire format from outside: packets as netstrings (`LENGTH:JSON,`), negotiated by name like any other.
+//! A wire format of another crate: packets as netstrings (`LENGTH:JSON,`), negotiated by name like any other.
 //!
-//! A node without it would still be understood: the connection would fall back to plain JSON.
+//! A node without this format would still be understood: the connection would fall back to plain JSON.
 
 use std::{error::Error, ops::Range, time::Duration};
 
@@ -10,7 +10,7 @@ use aemp::{
     msg, port,
 };
 
-/// Packets whose length is known before they are read.
+/// Packets with their length in front.
 #[derive(Debug)]
 struct Netstring;
 

@@ -63,9 +63,9 @@ impl From<Failure> for Fault {
 }
 
 impl Fault {
-    fn tell(&self, json: bool) -> Exit {
+    fn report(&self, json: bool) -> Exit {
         match self {
-            Self::Words(error) => tell(error, json),
+            Self::Words(error) => print_error(error, json),
             Self::Other(failure) => {
                 Output::new(json, Color::Auto).failure(failure);
                 failure.exit
@@ -82,10 +82,10 @@ pub(crate) fn run(words: Vec<String>) -> Exit {
     let mut options = Options::default();
     let steps = match parse(&entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return error.tell(options.json || json),
+        Err(error) => return error.report(options.json || json),
     };
     let output = Output::new(options.json, options.color);
-    told(&entries, &steps, &mut Session::new(options, output))
+    run_steps(&entries, &steps, &mut Session::new(options, output))
 }
 
 /// As [`run`], for a line of the shell, which has joined the network already.
@@ -102,18 +102,18 @@ pub(crate) fn line(
     options.json |= words.iter().any(|word| word == "--json");
     let steps = match parse(entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return error.tell(options.json),
+        Err(error) => return error.report(options.json),
     };
     let output = Output::new(options.json, options.color);
     let mut session = Session::new(options, output);
     session.kept = kept.take();
-    let exit = told(entries, &steps, &mut session);
+    let exit = run_steps(entries, &steps, &mut session);
     *kept = session.kept.take();
     exit
 }
 
 /// Runs the steps, and prints the failures.
-fn told(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
+fn run_steps(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
     match perform(entries, steps, session) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -170,7 +170,7 @@ fn parse(
 }
 
 /// Prints an error of the command line, or the requested help.
-fn tell(error: &clap::Error, json: bool) -> Exit {
+fn print_error(error: &clap::Error, json: bool) -> Exit {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

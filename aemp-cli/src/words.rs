@@ -61,7 +61,7 @@ pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
     let json = word.strip_prefix(LITERAL).unwrap_or(word);
     serde_json::from_str(json).map_err(|error| {
         Failure::usage(format_args!(
-            "{what} begins as JSON does, but is none: {error}: {json}"
+            "{what} begins like JSON, but is not valid JSON: {error}: {json}"
         ))
     })
 }
@@ -69,7 +69,11 @@ pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
 /// As [`value`], for secrets: errors do not show the word.
 pub(crate) fn hidden(what: &str, word: &str) -> Result<Value, Failure> {
     let read = value(what, word);
-    read.map_err(|_| Failure::usage(format_args!("{what} begins as JSON does, but is none")))
+    read.map_err(|_| {
+        Failure::usage(format_args!(
+            "{what} begins like JSON, but is not valid JSON"
+        ))
+    })
 }
 
 /// The values of several words. Errors count from `first`.
@@ -141,7 +145,7 @@ mod tests {
         assert!(
             failure
                 .text
-                .starts_with("argument 2 begins as JSON does, but is none: "),
+                .starts_with("argument 2 begins like JSON, but is not valid JSON: "),
             "{}",
             failure.text
         );

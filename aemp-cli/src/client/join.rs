@@ -109,8 +109,8 @@ fn each(failures: &BTreeMap<String, String>) -> String {
 /// The reason why a seed does not answer.
 async fn silence(seed: &str, time: Duration) -> &'static str {
     match timeout(time, TcpStream::connect(seed)).await {
-        Ok(Ok(_)) => "it takes connections, but says nothing: is it an AnyEvent::MP node?",
-        Ok(Err(_)) => "it takes no connections",
-        Err(_) => "nothing is heard from there",
+        Ok(Ok(_)) => "it accepts connections, but sends nothing: is it an AnyEvent::MP node?",
+        Ok(Err(_)) => "it accepts no connections",
+        Err(_) => "no answer arrives from there",
     }
 }

@@ -48,7 +48,7 @@ fn is_lasting(kind: SeedFailureKind) -> bool {
 fn explained(failure: &SeedFailure) -> String {
     let text = &failure.text;
     match failure.kind {
-        SeedFailureKind::NoNode => format!("that is no AnyEvent::MP node ({text})"),
+        SeedFailureKind::NoNode => format!("it is not an AnyEvent::MP node ({text})"),
         SeedFailureKind::Closed => format!(
             "{text} (it closes the connection: is it an AnyEvent::MP node, and is its secret ours?)"
         ),

@@ -91,11 +91,11 @@ fn authority(session: &mut Session, file: &str, now: OffsetDateTime) -> Outcome 
 fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> Outcome {
     let failed_with = |problem: String| Failure::failed(format_args!("--issuer {file}: {problem}"));
     let text = fs::read_to_string(file).map_err(|error| failed_with(error.to_string()))?;
-    let no_key = || failed_with("there is no key of a CA in it".into());
+    let no_key = || failed_with("the file does not contain the key of a CA".into());
     let key = section(&text, "PRIVATE KEY").ok_or_else(no_key)?;
     let key = KeyPair::from_pem(key).map_err(|_| no_key())?;
     let certificate = section(&text, "CERTIFICATE")
-        .ok_or_else(|| failed_with("there is no certificate in it".into()))?;
+        .ok_or_else(|| failed_with("the file does not contain a certificate".into()))?;
     let issuer = Issuer::from_ca_cert_pem(certificate, key)
         .map_err(|error| failed_with(error.to_string()))?;
     let name = NodeId::new(node)

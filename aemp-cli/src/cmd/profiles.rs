@@ -141,7 +141,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
         && first.as_str() != "profile"
     {
         return Err(Failure::usage(format_args!(
-            "{first:?} is no key, and no profile with KEY VALUE pairs behind it: the last key has no value"
+            "{first:?} is not a key, and not a profile followed by KEY VALUE pairs: the last key has no value"
         )));
     }
     let profile = profile

@@ -243,7 +243,7 @@ fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Valu
     let text = match with_key {
         true => format!("{name}: must be PEM text with a private key and a certificate"),
         false if has_key => {
-            format!("{name}: there is a private key in it, which is nobody else's business")
+            format!("{name}: the text contains a private key, which must stay with its owner")
         }
         false => format!("{name}: must be PEM text with a certificate"),
     };

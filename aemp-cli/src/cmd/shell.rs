@@ -129,14 +129,14 @@ impl Shell {
     fn line(&mut self, line: &str) -> Then {
         let mut words = match split(line) {
             Ok(words) => words,
-            Err(text) => return self.tell(&Failure::usage(text)),
+            Err(text) => return self.fail(&Failure::usage(text)),
         };
         let first = words.first().map_or("", String::as_str);
         match (first, words.len()) {
             ("", 0) => Then::Next(Exit::Done),
             ("quit" | "exit", 1) => Then::Quit,
-            ("help", 1) => self.done(self.help()),
-            ("node", 1 | 2) => self.done(self.go(words.get(1))),
+            ("help", 1) => self.finish(self.help()),
+            ("node", 1 | 2) => self.finish(self.go(words.get(1))),
             _ => {
                 self.expand(&mut words);
                 let options = self.options.clone();
@@ -145,14 +145,14 @@ impl Shell {
         }
     }
 
-    fn done(&self, outcome: Outcome) -> Then {
+    fn finish(&self, outcome: Outcome) -> Then {
         match outcome {
             Ok(exit) => Then::Next(exit),
-            Err(failure) => self.tell(&failure),
+            Err(failure) => self.fail(&failure),
         }
     }
 
-    fn tell(&self, failure: &Failure) -> Then {
+    fn fail(&self, failure: &Failure) -> Then {
         Output::new(self.options.json, self.options.color).failure(failure);
         Then::Next(failure.exit)
     }

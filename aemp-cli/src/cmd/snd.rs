@@ -40,7 +40,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
         let arrived = arrived(client, &port, 1);
-        let what = format!("no sign of life of {port}");
+        let what = format!("no answer of the node of {port}");
         match client.within(&what, arrived).await? {
             Ok(()) => {
                 client

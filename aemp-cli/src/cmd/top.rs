@@ -96,7 +96,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
             }
             news = collector.next() => {
                 match news {
-                    News::Node(report) => app.take(report),
+                    News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                 }
                 stale = true;

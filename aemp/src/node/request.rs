@@ -238,7 +238,9 @@ impl Node {
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
             Request::Global { request, .. } => {
-                crate::log::warning!("node port: {request}: a node does not ask that of itself");
+                crate::log::warning!(
+                    "node port: {request}: a node cannot send this request to itself"
+                );
             }
         }
     }
@@ -286,7 +288,7 @@ impl Node {
         if name.is_empty() {
             if from.is_none_or(|from| from.account().may_complain()) {
                 let from = name_of(from);
-                self.complain(from, format!("node port: {from} wants to kill it: refused"));
+                self.complain(from, format!("node port: {from} tried to kill it: refused"));
             }
         } else if let Some(port) = self.find(name) {
             monitor::kill(&port, Reason::new(reason));

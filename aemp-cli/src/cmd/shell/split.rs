@@ -20,7 +20,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
         let (word, end) = if rest.starts_with(['[', '{', '"']) {
             json(rest).map_err(|error| {
                 format!(
-                    "word {} begins as JSON does, but is none: {error}: {rest}",
+                    "word {} begins like JSON, but is not valid JSON: {error}: {rest}",
                     words.len() + 1
                 )
             })?
@@ -108,9 +108,9 @@ mod tests {
         for (line, text) in [
             ("snd 'a b", "a ' is not closed: 'a b"),
             ("snd x\\", "nothing follows the \\ at the end"),
-            ("snd [1", "word 2 begins as JSON does, but is none: "),
+            ("snd [1", "word 2 begins like JSON, but is not valid JSON: "),
             ("snd x [1]2", "'2' follows without a blank"),
-            ("\"", "word 1 begins as JSON does, but is none: "),
+            ("\"", "word 1 begins like JSON, but is not valid JSON: "),
         ] {
             let error = split(line).unwrap_err();
             assert!(error.contains(text), "{line}: {error}");

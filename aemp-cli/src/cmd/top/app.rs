@@ -51,9 +51,9 @@ impl App {
     }
 
     /// Takes an answer, unless the display is paused.
-    pub(super) fn take(&mut self, report: Report) {
+    pub(super) fn add_report(&mut self, report: Report) {
         if !self.paused {
-            self.network.take(report);
+            self.network.add_report(report);
         }
     }
 

@@ -79,7 +79,7 @@ impl Collector {
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             let begun = self.begun;
             tokio::spawn(async move {
-                let result = look(&from, &node).await;
+                let result = ask_node(&from, &node).await;
                 let at = begun.elapsed().as_secs_f64();
                 // The receiver may be gone.
                 let _ = sender.send(News::Node(Report { node, at, result }));
@@ -130,7 +130,7 @@ impl Collector {
 }
 
 /// Asks one node.
-async fn look(from: &Node, node: &str) -> Result<Sight, String> {
+async fn ask_node(from: &Node, node: &str) -> Result<Sight, String> {
     let of = from.inspect(node).at_most(PORTS);
     let asked = async { tokio::try_join!(of.node(), of.connections(), of.ports(), families(&of)) };
     let Ok(answer) = timeout(PATIENCE, asked).await else {

@@ -175,7 +175,7 @@ impl Network {
     }
 
     /// Takes an answer.
-    pub(super) fn take(&mut self, report: Report) {
+    pub(super) fn add_report(&mut self, report: Report) {
         let Report { node, at, result } = report;
         if node == self.own {
             return;

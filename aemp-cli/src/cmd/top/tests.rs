@@ -88,7 +88,7 @@ fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortI
 
 fn report(app: &mut App, node: &str, at: f64, sight: Sight) {
     let result = Ok(sight);
-    app.take(Report {
+    app.add_report(Report {
         node: node.into(),
         at,
         result,
@@ -134,7 +134,7 @@ fn network() -> App {
         };
         report(&mut app, "perl", at, perl);
     }
-    app.take(Report {
+    app.add_report(Report {
         node: "red".into(),
         at: 4.0,
         result: Err("no known address".into()),
@@ -256,7 +256,7 @@ fn a_new_connection_has_no_rate_yet() {
 #[test]
 fn of_a_silent_node_nothing_is_known() {
     let mut app = network();
-    app.take(Report {
+    app.add_report(Report {
         node: "green".into(),
         at: 5.0,
         result: Err("no answer".into()),

@@ -25,13 +25,13 @@ const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  < >  (or Left Right)         sort by another column
  r                            sort the other way round
  /                            show only rows with these words
- p                            let the picture stand still
+ p                            pause, or continue
  q                            quit
 
  Rates are of the last second. WAITING counts messages in ports'
- queues, QUEUED bytes on their way to other nodes. Of a node that
- is not made with this program's library only what its neighbours
- know is shown.";
+ queues, QUEUED bytes on their way to other nodes. Of a node
+ that is not made with this program's library, only the reports
+ of its neighbours are shown.";
 
 const KEYS: &str =
     " ?:help q:quit Tab:table Enter:into Esc:back <>:sort r:reverse /:filter p:pause";

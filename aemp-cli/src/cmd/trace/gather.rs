@@ -80,9 +80,9 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     async move {
         let mut vertex = Vertex::default();
         let left = deadline.saturating_duration_since(Instant::now());
-        let looked = timeout_at(deadline, look(&from, &node, left, &mut vertex)).await;
-        let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
-        let neighbours = looked.unwrap_or_else(|failure| {
+        let asked = timeout_at(deadline, ask_node(&from, &node, left, &mut vertex)).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
+        let neighbours = asked.unwrap_or_else(|failure| {
             vertex.failure = Some(failure);
             Vec::new()
         });
@@ -94,7 +94,7 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     }
 }
 
-async fn look(
+async fn ask_node(
     from: &Node,
     node: &NodeId,
     time: Duration,
@@ -164,7 +164,7 @@ fn read(answer: &[Value]) -> Result<Vec<NodeId>, String> {
     }
     let nodes = nodes.iter().map(|node| {
         let id = node.text().and_then(|text| NodeId::new(text).ok());
-        id.ok_or_else(|| format!("it is connected to {node}, which is no node ID"))
+        id.ok_or_else(|| format!("it is connected to {node}, which is not a node ID"))
     });
     nodes.collect()
 }

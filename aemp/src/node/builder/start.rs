@@ -153,7 +153,7 @@ impl NodeBuilder {
         if formats.is_empty() {
             let known: Vec<&str> = known.iter().map(Format::name).collect();
             let problem = format!(
-                "none of its formats ({}) is known here; known are {}",
+                "none of its formats ({}) is known; the known formats are {}",
                 names.join(", "),
                 known.join(", ")
             );

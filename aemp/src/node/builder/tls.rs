@@ -106,7 +106,7 @@ mod with {
             let context = context(&settings)?.ok_or_else(|| {
                 setting(
                     "cert",
-                    "there is none any more, and TLS is not turned off".into(),
+                    "there is no certificate any more; the present one stays in use".into(),
                 )
             })?;
             net.set_tls(context);

@@ -10,7 +10,7 @@ use crate::CallError;
 #[non_exhaustive]
 pub enum InspectError {
     /// The text is not a node ID.
-    #[error("{node:?} is no node ID: {source}")]
+    #[error("{node:?} is not a node ID: {source}")]
     NodeId {
         /// The text.
         node: String,

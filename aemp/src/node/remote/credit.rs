@@ -185,7 +185,10 @@ impl Remote {
         if let Err(error) = sent {
             self.say(
                 Level::Error,
-                format!("room in a port cannot be told to {}: {error}", self.id),
+                format!(
+                    "a message about the room in a port cannot be encoded for {}: {error}",
+                    self.id
+                ),
             );
             self.end_credit(conn);
             self.begin_credit(conn, false);

@@ -75,7 +75,7 @@ impl Node {
         if from.account().is_news("relay") {
             let (id, to) = (from.id(), to.node());
             let text = format!(
-                "{id}: a message to {to} is not passed on: {queued} bytes wait there, max_queue_bytes is {most}"
+                "{id}: a message to {to} is not passed on: {queued} bytes are queued for that node, and max_queue_bytes is {most}"
             );
             from.say(Level::Warn, text);
         }

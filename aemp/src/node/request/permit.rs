@@ -21,7 +21,7 @@ impl Node {
     ) -> bool {
         let Some(from) = from else { return false };
         let why = if from.line().is_some_and(|line| !line.trusted) {
-            "not allowed to who has logged in with tls_anon"
+            "not allowed to a peer that authenticated with tls_anon"
         } else if !self.permits(from, function) {
             "remote execution not allowed"
         } else {
