@@ -184,7 +184,7 @@ impl Output {
         let _ = writeln!(err, "{label} {}", Shown(&failure.text));
     }
 
-    /// Prints a message for a user who waits at a terminal.
+    /// Prints a message for a user at a terminal.
     pub(crate) fn waiting(&self, text: &str) {
         if io::stderr().is_terminal() {
             self.note(text);

@@ -185,6 +185,9 @@ impl Node {
     /// # Errors
     ///
     /// As [`db_set`](Self::db_set).
+    #[doc(alias = "registry")]
+    #[doc(alias = "register")]
+    #[doc(alias = "group")]
     pub fn db_reg(
         &self,
         family: &str,
@@ -293,6 +296,8 @@ impl Node {
     /// # Errors
     ///
     /// [`DbError::Name`] for a family's name that is not allowed.
+    #[doc(alias = "router")]
+    #[doc(alias = "group")]
     pub fn pool<R: PortRef>(&self, family: &str) -> Result<Pool<R>, DbError> {
         check_family(family)?;
         Ok(Pool::new(self, family))

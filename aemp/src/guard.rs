@@ -13,10 +13,10 @@
 //! | `Drop` of states, messages, guards | where the port dies | logged | that worker waits | `ports/failures` |
 //! | monitors of a local port | where the port dies | logged | the monitors behind it wait | `ports/monitors` |
 //! | monitors of far ports and nodes | a strand of that node | logged | those of that node wait, and its next connection | `network/life` |
-//! | observers of nodes | a strand each | logged | it is told later | `network/life` |
-//! | watches of the database | a task each | logged | it is told later, of more at once | `database/watches` |
+//! | observers of nodes | a strand each | logged | it is called later | `network/life` |
+//! | watches of the database | a task each | logged | it is called later, with more changes at once | `database/watches` |
 //! | functions that other nodes call | a strand of the caller's node | logged | its further calls wait, a thousand of them | `network/functions`, `network/life` |
-//! | `Node::after` | a task each | logged | nobody waits | `ports/timers` |
+//! | `Node::after` | a task each | logged | nothing waits | `ports/timers` |
 //! | log subscribers | a strand of the node | the line is lost | lines wait, a thousand of them | `process/logs` |
 //! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
 //! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |

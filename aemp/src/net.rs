@@ -1,6 +1,6 @@
 //! Performs the decisions of `aemp-proto`: sockets, clocks and tasks of a node in a network.
 //!
-//! `Net::ask` locks the mesh, tells it an event, and performs its outputs under that lock. This neither waits nor runs
+//! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor runs
 //! foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of its
 //! own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
 //! `connection`, during the handshake, then `link`.

@@ -76,6 +76,7 @@ use aemp_proto::limits::NodeLimits;
 /// node.stop().await;
 /// # Ok(()) }
 /// ```
+#[doc(alias = "ActorSystem")]
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
@@ -166,6 +167,9 @@ impl Node {
     }
 
     /// Makes a port from its state, and returns its typed handle.
+    #[doc(alias = "actor")]
+    #[doc(alias = "spawn")]
+    #[doc(alias = "start")]
     pub fn port<P: Port>(&self, state: P) -> P::Ref {
         let port = self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)));
         Handle::local(port as Arc<dyn LocalPort<P::Msg>>).into()

@@ -56,6 +56,8 @@ impl CallError {
 /// assert_eq!(failed.to_string(), "die out of tea");
 /// assert_eq!(failed[0].as_str(), Some("die"));
 /// ```
+#[doc(alias = "ExitReason")]
+#[doc(alias = "StopReason")]
 #[derive(Clone, Default, PartialEq)]
 pub struct Reason(Option<Arc<Vec<Value>>>);
 

@@ -29,7 +29,7 @@
 //!   the encrypted, unsent bytes are one write of 64 KiB.
 //! - *Simulation*: TLS works over the simulated network, but ring draws its own randomness and dates are the machine's,
 //!   so such a run is not reproducible.
-//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. What remains are the text of the
+//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. Not wiped are the text of the
 //!   configuration file while it is read, ring's own copy of the key (while it is in use), and buffers of the PEM
 //!   decoder.
 

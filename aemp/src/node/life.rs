@@ -7,7 +7,7 @@
 //!   reports its end on the thread that drops it, so none of ours is spawned under a lock.
 //! - **`stop` is a task of its own** and depends on no waiter: the first call starts it, all calls wait for the same
 //!   end, and a port may stop its own node. It waits for counts (`life::Count`) and never polls. A handler that does
-//!   not return in time *perishes*: its port is dead for everybody, and the state is dropped when the handler returns.
+//!   not return in time *perishes*: its port is dead for all others, and the state is dropped when the handler returns.
 //! - **A node that is ending makes no ports.** A new port is put into the table, and is dead at once if the node is
 //!   ending. The end of all ports is announced before the table is looked through. So a supervisor cannot keep its node
 //!   alive. It cannot recur without end either: a callback of a monitor that fires at once (`port/absent.rs`) may set
@@ -69,7 +69,7 @@ enum Phase {
     /// The node is being stopped, and makes no ports.
     Ending = 1,
     Over,
-    /// The node has crashed in a simulation. Nothing may happen any more, and no waiter is told.
+    /// The node has crashed in a simulation. Nothing may happen any more, and no waiter is woken.
     #[cfg(feature = "sim")]
     Vanished,
 }
@@ -178,6 +178,8 @@ impl Node {
     /// # Cancel safety
     ///
     /// After the first poll, the node stops even if the future is dropped.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "terminate")]
     pub async fn stop(&self) {
         self.begin_to_end(Ended::Stopped, Reason::normal());
         self.ended().await;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::Reason;
 use aemp_proto::weight;
 
-/// The limits of what is kept. The oldest reason is dropped first.
+/// The limits of the kept reasons. The oldest reason is dropped first.
 struct Bounds {
     grace: Duration,
     ports: usize,

@@ -1,6 +1,6 @@
 //! Tasks whose end is always reported.
 //!
-//! The starter of a task is told of its end by `Drop`: whether it has returned, panicked, or was dropped, even before
+//! `Drop` reports the end of a task to its starter: whether it has returned, panicked, or was dropped, even before
 //! its first poll.
 
 use std::{

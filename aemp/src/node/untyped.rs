@@ -213,6 +213,7 @@ impl Node {
 
     /// Runs `run` after a delay, unless the node ends first. A timer that must end with a port is set with
     /// [`Cx::after`].
+    #[doc(alias = "send_after")]
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
         free(self, delay, run)
     }

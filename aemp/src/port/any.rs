@@ -33,12 +33,12 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The speed that the handlers of this port type have shown.
     fn record(&self) -> &'static Record;
 
-    /// How the port is to be run.
+    /// The way in which the port is to be run.
     fn manner(&self) -> Manner {
         Manner::Unknown
     }
 
-    /// Whether this handler may run on a task of somebody else, such as that of a caller.
+    /// Whether this handler may run on another task, such as that of a caller.
     fn trusts(&self, _handler: u32) -> bool {
         false
     }

@@ -40,6 +40,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 ///     }
 /// }
 /// ```
+#[doc(alias = "Context")]
 pub struct Cx<'a> {
     port: &'a dyn PortArc,
     origin: Whence<'a>,
@@ -129,6 +130,7 @@ impl<'a> Cx<'a> {
     }
 
     /// A typed handle of the port itself. `None` if `R` is not the handle of its type.
+    #[doc(alias = "self")]
     #[must_use]
     pub fn me<R: PortRef>(&self) -> Option<R> {
         typed(self.port.arc()).map(|port| Handle::local(port).into())
@@ -156,6 +158,7 @@ impl<'a> Cx<'a> {
     }
 
     /// Kills this port with the same reason when `other` dies, except for a normal end; see [`Handle::link`].
+    #[doc(alias = "mon_kil")]
     #[doc(alias = "mon")]
     pub fn link<M: Message>(&self, other: &Handle<M>) -> Monitor {
         other.add_monitor(Action::Link(Arc::downgrade(&self.port.arc())))
@@ -168,6 +171,8 @@ impl<'a> Cx<'a> {
     }
 
     /// Runs `run` in the context of this port after a delay. If the port dies first, `run` is dropped.
+    #[doc(alias = "notify_later")]
+    #[doc(alias = "send_after")]
     pub fn after<O: Outcome>(
         &self,
         delay: Duration,
@@ -187,6 +192,7 @@ impl<'a> Cx<'a> {
 
     /// Runs `run` in the context of this port once in each `period`, for the first time after one period, until it is
     /// cancelled or the port dies. While a run is still queued, no further run is added.
+    #[doc(alias = "interval")]
     pub fn every<O: Outcome>(
         &self,
         period: Duration,

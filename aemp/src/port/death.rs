@@ -23,7 +23,7 @@ use crate::{
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
-    // Recorded before the port is seen to die, so that everybody who finds it dead finds the reason.
+    // Recorded before the port is seen to die, so that a monitor that is set too late finds the reason.
     cell.node().remember_stillborn(&**cell, reason);
     die(cell, None, Queue::Empty, reason);
 }

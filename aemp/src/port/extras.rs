@@ -36,7 +36,7 @@ pub(crate) struct Extras {
     pub(crate) next_id: u64,
 }
 
-/// The limit of a port's queue, for senders who wait for room.
+/// The limit of a port's queue, for senders that wait for room.
 pub(crate) struct Bound {
     pub(crate) limit: usize,
     /// The number of messages that were taken from the queue and are not handled yet.

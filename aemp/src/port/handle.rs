@@ -39,6 +39,10 @@ use crate::{
 ///
 /// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
 /// `Sync`. It serialises as the port's ID, so handles travel in messages.
+#[doc(alias = "Recipient")]
+#[doc(alias = "ActorRef")]
+#[doc(alias = "Addr")]
+#[doc(alias = "Pid")]
 pub struct Handle<M: Message> {
     pub(crate) to: To<M>,
 }
@@ -125,6 +129,9 @@ impl<M: Message> Handle<M> {
     ///
     /// A bounded port accepts the message even if its queue is full. The bound is for senders that wait by
     /// [`send`](Self::send).
+    #[doc(alias = "tell")]
+    #[doc(alias = "cast")]
+    #[doc(alias = "snd")]
     pub fn post(&self, message: M) -> Sent {
         match &self.to {
             To::Local(port) => {
@@ -222,6 +229,7 @@ impl<M: Message> Handle<M> {
     }
 
     /// Calls the port. `message` makes the message from the reply.
+    #[doc(alias = "cal")]
     #[doc(alias = "ask")]
     pub fn call<T: Send + 'static>(&self, message: impl FnOnce(Reply<T>) -> M) -> Call<M, T> {
         let slot = Slot::new();
@@ -328,6 +336,7 @@ impl<M: Message> Handle<M> {
     /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
     /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
     /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
+    #[doc(alias = "mailbox")]
     pub fn bound(&self, messages: usize) -> bool {
         let Some(port) = self.to_local() else {
             return false;
@@ -353,6 +362,7 @@ impl<M: Message> Handle<M> {
 
     /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
     /// node.
+    #[doc(alias = "mailbox")]
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {
         let port = self.to_local()?;

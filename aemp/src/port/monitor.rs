@@ -88,6 +88,7 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 /// drop(guard); // nothing is printed, whatever happens
 /// # Ok(()) }
 /// ```
+#[doc(alias = "DeathWatch")]
 #[must_use = "dropping the guard cancels the monitor; `.detach()` keeps it"]
 pub struct Monitor {
     target: Target,

@@ -58,6 +58,8 @@ use crate::message::{Decoding, Encoding};
 /// `()`, and one for any other type. A Perl caller gets these values as its arguments. So it cannot tell a list with
 /// one element from that element, nor an empty list from an answer without values. Callers in Rust get the list as a
 /// list.
+#[doc(alias = "ReplyTo")]
+#[doc(alias = "sender")]
 pub struct Reply<T>(To<T>);
 
 enum To<T> {

@@ -59,7 +59,7 @@ impl Tab {
     }
 }
 
-/// A place of the user, who can come back to it.
+/// A place of the user, to which the user can come back.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) tab: Tab,

@@ -45,7 +45,7 @@ impl Callers {
 }
 
 impl Remote {
-    /// Records that the caller must be told when its reply port has gone.
+    /// Records a caller, so that it hears of the end of its call when its node reports that.
     pub(crate) fn hold_caller(&self, name: &str, caller: &Arc<FarCaller>) {
         let mut known = self.callers.lock();
         let gone = known.gone.contains(name);

@@ -1,6 +1,6 @@
 //! The current connection of another node, for `inspect`.
 //!
-//! Counting costs nothing while nobody looks. Packets are counted by plain integers under the lock that a send holds
+//! Counting costs next to nothing. Packets are counted by plain integers under the lock that a send holds
 //! anyway, bytes when a write takes the buffer, and received data once for each read, in atomics that only the reading
 //! task stores to.
 

@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// The number of bytes that are queued for the node that a message is to be passed on to, if that is a third
+    /// The number of bytes that are queued for the destination of a message to be passed on, if that is a third
     /// node; `Some(None)` if it is not connected.
     fn way(&self, from: &Remote, to: &PortId) -> Option<Option<usize>> {
         if self.port_is_local(to) || to.node() == from.id().as_str() {

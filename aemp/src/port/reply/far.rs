@@ -102,7 +102,7 @@ impl FarReply {
         self.fail(Reason::not_understood(text));
     }
 
-    /// Handles a dropped reply. The caller is told only if the port lives on; of a death its monitor reports. A
+    /// Handles a dropped reply. The caller is told only if the port lives on; its monitor reports a death. A
     /// failing handler drops its message before the port is marked as dead. So a job at the end of the port's queue
     /// shows whether the port lives on.
     pub(super) fn dropped(self: Box<Self>) {
