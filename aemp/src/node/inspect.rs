@@ -31,10 +31,10 @@
 //! request from another program answers `can` with yes from then on, and never answers the request: another reason to
 //! set a time limit.)
 //!
-//! An inspection changes nothing, so every authenticated peer may do it, in secure mode as well, unless what is
-//! [allowed](crate::NodeBuilder::allow) does not include `inspect`; then the error text says so. An answer is
-//! bounded: it lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there
-//! are. A node looks through its ports for one question at a time, and in small steps.
+//! An inspection changes nothing, so every authenticated peer may do it, in secure mode as well. If
+//! [`allow`](crate::NodeBuilder::allow) lists the permitted functions and `inspect` is not among them, the answer is
+//! an error text. An answer is bounded: by default it lists at most [`MOST`] ports, connections or families, together
+//! with their number. A node counts its ports for one question at a time, and in small steps.
 
 mod answer;
 mod error;
