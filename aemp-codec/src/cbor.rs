@@ -14,7 +14,6 @@
 //! decodes several times slower. It also has no framer that can be interrupted, no borrowed text, no lengths that
 //! become known late, and no strings that are numbers. It is the oracle of the property tests.
 
-mod de;
 mod encoding;
 mod frame;
 mod head;
@@ -26,6 +25,7 @@ mod tagged;
 
 pub(crate) use self::encoding::Cbor;
 pub(crate) use self::frame::CborFramer;
+pub(crate) use self::item::Contents as CborContents;
 pub(crate) use self::reader::CborReader;
 
 /// What an item is: the upper three bits of its first byte.

@@ -119,10 +119,6 @@ impl DecodeError {
     }
 
     /// More values than a packet may have: the connection's fault, because somebody has to stop it.
-    #[cfg_attr(
-        not(any(feature = "cbor", feature = "json", feature = "postcard")),
-        expect(dead_code, reason = "for formats that count")
-    )]
     #[cold]
     pub(crate) fn too_many(offset: usize, limit: usize) -> Self {
         let text = format!("more than {limit} values in a packet (max_packet_values)");
@@ -163,10 +159,6 @@ impl DecodeError {
     }
 
     /// The same error with the place where it happened, unless it has one already.
-    #[cfg_attr(
-        not(any(feature = "cbor", feature = "json", feature = "postcard")),
-        expect(dead_code, reason = "for formats with offsets")
-    )]
     #[cold]
     pub(crate) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);

@@ -24,7 +24,6 @@
 //! A count is a claim: no more than 1024 elements are allocated by it, and a count beyond the bytes behind it is
 //! refused. Nesting is counted in the reader, where arrays and maps are entered; the framer does not look into packets.
 
-mod de;
 mod encoding;
 mod frame;
 mod reader;

@@ -14,6 +14,9 @@ const LEAST_ROOM: usize = 16 << 10;
 /// How much room a read gets at most, unless a packet is larger than that.
 const MOST_ROOM: usize = 256 << 10;
 
+/// A buffer that holds so much of a packet is not moved where others wait for that.
+const LARGE: usize = 1 << 20;
+
 /// The receiving side of one connection behind its handshake, and the judge of whether it is alive.
 ///
 /// The other end counts as dead when it has promised keepalives (greeting key `keepalive`) and nothing is heard of it
@@ -104,6 +107,36 @@ impl Link {
         self.buffer.reserve(self.room);
         self.offered = self.buffer.len();
         &mut self.buffer
+    }
+
+    /// True if room would be made by moving a lot. Then the buffer may be [taken](Self::take_buffer), and
+    /// [grown](Self::grow) elsewhere.
+    #[must_use]
+    pub fn is_cramped(&self) -> bool {
+        let kept = self.buffer.len() - self.start;
+        let moves = kept <= self.start || self.buffer.capacity() - self.buffer.len() < self.room;
+        kept >= LARGE && moves
+    }
+
+    /// Hands over all that has been read and not been returned. It has to be given [back](Self::put_buffer) before anything else.
+    pub fn take_buffer(&mut self) -> (Vec<u8>, usize) {
+        self.last = 0..0;
+        let start = std::mem::replace(&mut self.start, 0);
+        (std::mem::take(&mut self.buffer), start)
+    }
+
+    /// Makes room for as much again as there is behind `start`, which becomes the beginning.
+    #[must_use]
+    pub fn grow((mut buffer, start): (Vec<u8>, usize)) -> Vec<u8> {
+        buffer.drain(..start);
+        buffer.reserve(buffer.len().max(MOST_ROOM));
+        buffer
+    }
+
+    /// What [`grow`](Self::grow) has made of the buffer.
+    pub fn put_buffer(&mut self, buffer: Vec<u8>) {
+        self.offered = buffer.len();
+        self.buffer = buffer;
     }
 
     /// Something has been read into [`space`](Self::space).

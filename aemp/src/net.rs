@@ -1,8 +1,8 @@
 //! Performs the decisions of `aemp-proto`: sockets, clocks and tasks of a node in a network.
 //!
-//! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor runs
-//! foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of its
-//! own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
+//! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor
+//! runs foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of
+//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
 //! `connection`, during the handshake, then `link`.
 
 mod bind;
@@ -34,7 +34,7 @@ use std::{
 
 use aemp_codec::NodeId;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -73,10 +73,6 @@ use aemp_proto::{
 /// The time that a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The number of large packets that are read at a time. With one, each would wait for everything that delays
-/// the one before.
-const LARGE_AT_ONCE: usize = 2;
-
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
@@ -105,8 +101,6 @@ pub(crate) struct Shared {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// The task that calls user code with events. It ends when all events have been handled.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// The permits to read large packets.
-    large: Arc<Semaphore>,
     /// The number of tasks of connections.
     open: Count,
 }
@@ -197,7 +191,6 @@ impl Net {
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
             telling: Mutex::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());

@@ -72,7 +72,7 @@ fn all_null(values: &[Value]) -> bool {
 }
 
 /// How many arguments are left.
-fn arity(args: &PacketReader<'_>) -> Result<usize, Undecoded> {
+fn arity(args: &mut PacketReader<'_>) -> Result<usize, Undecoded> {
     args.remaining().map_err(Undecoded::Malformed)
 }
 

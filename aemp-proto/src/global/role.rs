@@ -142,9 +142,9 @@ impl Global {
         self.del(GLOBALS, node.as_str());
         self.del(LISTENERS, node.as_str());
         let changes = if was_global {
-            self.shards.orphan(node, now + self.grace())
+            self.shards.orphan(now, node, now + self.grace())
         } else {
-            self.shards.remove(node)
+            self.shards.remove(now, node)
         };
         self.all_changed(changes);
     }

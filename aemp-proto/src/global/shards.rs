@@ -1,19 +1,32 @@
 //! The whole database, as a global node holds it: every entry of every owner (PROTOCOL.md section 10).
 
 mod entry;
+mod owner;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, IndexSet, map::Entry as Place};
+use indexmap::{IndexMap, map::Entry as Place};
 
-use self::entry::{Entry, Known, Left};
+use self::{
+    entry::{Entry, Holding, Known, Left},
+    owner::{Name, Owner, Part},
+};
 use super::{
-    known::{Keys, note},
-    names::{LISTENERS, is_own_key},
-    quota::{Held, size, size_of_family},
+    known::Keys,
+    names::LISTENERS,
+    quota::{Held, size},
 };
 use crate::Time;
+
+/// So many entries of an owner that is gone go at a time: about a millisecond's work, after which others may work with the mesh.
+const SLICE: usize = 1024;
+/// How long they may do so.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// All entries of all owners.
 ///
@@ -23,19 +36,16 @@ use crate::Time;
 pub(super) struct Shards {
     families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
     owners: Vec<Option<Owner>>,
+    /// Places that are free.
+    free: Vec<u32>,
     /// The places of the owners that are there.
     places: BTreeMap<NodeId, u32>,
     /// Owners that are gone, and when their entries go.
-    orphans: Vec<(u32, Time)>,
-}
-
-#[derive(Debug)]
-struct Owner {
-    id: NodeId,
-    /// Whether this node answers for it: itself, and its slaves.
-    ours: bool,
-    keys: Keys,
-    held: Held,
+    orphans: BTreeSet<(Time, u32)>,
+    /// Owners whose entries go now, a slice at a time.
+    leaving: VecDeque<(u32, Part)>,
+    /// When the next slice goes.
+    next: Time,
 }
 
 /// What a change has done.
@@ -57,25 +67,23 @@ impl Shards {
         if let Some(place) = self.places.get(id) {
             return *place;
         }
-        let owner = Owner {
-            id: id.clone(),
-            ours: false,
-            keys: Keys::new(),
-            held: Held::default(),
+        let owner = Some(Owner::new(id.clone()));
+        let place = match self.free.pop() {
+            Some(free) => {
+                self.owners[free as usize] = owner;
+                free
+            }
+            None => {
+                self.owners.push(owner);
+                (self.owners.len() - 1) as u32
+            }
         };
-        let free = self.owners.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.owners.len());
-        if free.is_none() {
-            self.owners.push(None);
-        }
-        self.owners[place] = Some(owner);
-        let place = place as u32;
         self.places.insert(id.clone(), place);
         place
     }
 
     /// Says whether this node answers for an owner. Keys of an owner for whom it now does have to be announced.
-    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<(Arc<str>, Arc<str>)> {
+    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<Name> {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
@@ -86,7 +94,7 @@ impl Shards {
     }
 
     /// The keys that an owner has set.
-    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
+    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<Name> {
         let place = self.places.get(id);
         let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
         owner.map(Owner::all_keys).unwrap_or_default()
@@ -107,8 +115,7 @@ impl Shards {
     /// How many keys an owner has in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
-        let keys = owner.and_then(|owner| owner.keys.get(family));
-        keys.map_or(0, IndexSet::len)
+        owner.map_or(0, |owner| owner.keys_in(family))
     }
 
     /// What an owner has set of a key.
@@ -194,26 +201,27 @@ impl Shards {
         key: &str,
     ) -> Option<(Changed, Arc<str>, Arc<str>)> {
         let owner = self.owners[place as usize].as_mut()?;
-        let (family, keys) = owner.keys.get_key_value(family)?;
-        let (family, key) = (Arc::clone(family), Arc::clone(keys.get(key)?));
+        let (family, key) = owner.name(family, key)?;
         let ours = owner.ours;
         let adopted = self.adopt(&family, &key);
         let shown = self.drop_holding(place, &family, &key) || adopted;
         Some((gone(shown, ours), family, key))
     }
 
-    /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
-    pub(super) fn remove(&mut self, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+    /// An owner is gone, and all that it held goes: key by key, and whether the merged view has changed by that. Of much only the
+    /// first goes now.
+    pub(super) fn remove(&mut self, now: Time, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let Some(place) = self.places.remove(id) else {
             return Vec::new();
         };
-        self.remove_place(place)
+        self.leave(now, place, Part::All)
     }
 
-    /// A global node is gone, and its slaves look for another. What is its own by its name goes at once, the rest stays
+    /// A global node is gone, and its slaves look for another. What is its own by its name goes now, the rest stays
     /// until `expiry`, unless somebody sets or deletes it.
     pub(super) fn orphan(
         &mut self,
+        now: Time,
         id: &NodeId,
         expiry: Time,
     ) -> Vec<(Changed, Arc<str>, Arc<str>)> {
@@ -223,47 +231,89 @@ impl Shards {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
-        let ours = std::mem::replace(&mut owner.ours, false);
-        let keys = owner.all_keys();
-        self.orphans.push((place, expiry));
         let mut changes = Vec::new();
-        for (family, key) in keys {
-            let own = is_own_key(id.as_str(), &key);
-            let shown = own && self.drop_holding(place, &family, &key);
+        if std::mem::replace(&mut owner.ours, false) {
+            let kept = owner.all_keys().into_iter();
+            changes.extend(kept.map(|(family, key)| (gone(false, true), family, key)));
+        }
+        self.orphans.insert((expiry, place));
+        changes.append(&mut self.leave(now, place, Part::Own));
+        changes
+    }
+
+    /// When entries of owners that are gone go next.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let orphan = self.orphans.first().map(|(expiry, _)| *expiry);
+        let leaving = (!self.leaving.is_empty()).then_some(self.next);
+        orphan.into_iter().chain(leaving).min()
+    }
+
+    /// Entries go whose time has come.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        while let Some(&(expiry, place)) = self.orphans.first()
+            && expiry <= now
+        {
+            self.orphans.pop_first();
+            if self.leaving.is_empty() {
+                self.next = now;
+            }
+            self.leaving.push_back((place, Part::All));
+        }
+        let mut changes = Vec::new();
+        if self.next > now {
+            return changes;
+        }
+        while let Some((place, part)) = self.leaving.front().copied() {
+            if !self.take_slice(place, part, &mut changes) {
+                break;
+            }
+            self.leaving.pop_front();
+        }
+        self.next = now + PAUSE;
+        changes
+    }
+
+    /// An owner is gone: the first slice of its entries goes.
+    fn leave(&mut self, now: Time, place: u32, part: Part) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.gone = true;
+        }
+        let mut changes = Vec::new();
+        if !self.take_slice(place, part, &mut changes) {
+            if self.leaving.is_empty() {
+                self.next = now + PAUSE;
+            }
+            self.leaving.push_back((place, part));
+        }
+        changes
+    }
+
+    /// Takes entries of an owner away until that many have changed in all; whether all of that part are gone.
+    fn take_slice(
+        &mut self,
+        place: u32,
+        part: Part,
+        changes: &mut Vec<(Changed, Arc<str>, Arc<str>)>,
+    ) -> bool {
+        loop {
+            let Some(owner) = self.owners[place as usize].as_mut() else {
+                return true;
+            };
+            let ours = owner.ours;
+            if changes.len() >= SLICE {
+                return false;
+            }
+            let Some((family, key)) = owner.pop(part) else {
+                break;
+            };
+            let shown = self.drop_value(place, &family, &key);
             changes.push((gone(shown, ours), family, key));
         }
-        changes
-    }
-
-    /// When orphaned entries go next.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.orphans.iter().map(|(_, expiry)| *expiry).min()
-    }
-
-    /// Orphaned entries whose time has come go.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let orphans = self.orphans.extract_if(.., |(_, expiry)| *expiry <= now);
-        let places: Vec<_> = orphans.map(|(place, _)| place).collect();
-        places
-            .into_iter()
-            .flat_map(|place| self.remove_place(place))
-            .collect()
-    }
-
-    fn remove_place(&mut self, place: u32) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return Vec::new();
-        };
-        let (ours, keys) = (owner.ours, std::mem::take(&mut owner.keys));
-        let mut changes = Vec::new();
-        for (family, keys) in keys {
-            for key in keys {
-                let shown = self.drop_value(place, &family, &key);
-                changes.push((gone(shown, ours), Arc::clone(&family), key));
-            }
+        if part == Part::All {
+            self.owners[place as usize] = None;
+            self.free.push(place);
         }
-        self.owners[place as usize] = None;
-        changes
+        true
     }
 
     /// What shows.
@@ -327,10 +377,7 @@ impl Shards {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
             if owner.ours && owner.id != *but {
-                for (family, keys) in &owner.keys {
-                    let known = all.entry(Arc::clone(family)).or_default();
-                    known.extend(keys.iter().cloned());
-                }
+                owner.add_keys(&mut all);
             }
         }
         all
@@ -364,42 +411,41 @@ impl Shards {
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
-        if let Some(owner) = self.owners[place as usize].as_mut()
-            && note(&mut owner.keys, family, key)
-        {
-            owner.held.bytes += size_of_family(family);
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.note(family, key);
         }
     }
 
-    /// Somebody has set or deleted the key: what is orphaned of it does not matter any more. Whether the merged view has
-    /// changed by that.
+    /// Somebody has set or deleted the key: what others that are gone had set of it does not matter any more. Whether the merged
+    /// view has changed by that.
     fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
+        if self.orphans.is_empty() && self.leaving.is_empty() {
+            return false;
+        }
         let mut changed = false;
-        for at in 0..self.orphans.len() {
-            let place = self.orphans[at].0;
+        for place in self.gone_holders(family, key) {
             changed |= self.drop_holding(place, family, key);
         }
         changed
     }
 
+    fn gone_holders(&self, family: &str, key: &str) -> Vec<u32> {
+        let entry = self
+            .families
+            .get(family)
+            .and_then(|entries| entries.get(key));
+        let holders = entry.into_iter().flat_map(Entry::holdings);
+        let is_gone = |place: &u32| {
+            let owner = self.owners[*place as usize].as_ref();
+            owner.is_some_and(|owner| owner.gone)
+        };
+        holders.map(Holding::owner).filter(is_gone).collect()
+    }
+
     /// Takes an owner's value away, and the key off its list; whether the merged view has changed.
     fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return false;
-        };
-        let Some(keys) = owner.keys.get_mut(family) else {
-            return false;
-        };
-        if !keys.swap_remove(key) {
-            return false;
-        }
-        if keys.is_empty() {
-            owner.keys.remove(family);
-            owner.held.bytes -= size_of_family(family);
-        } else if is_sparse(keys.len(), keys.capacity()) {
-            keys.shrink_to(2 * keys.len());
-        }
-        self.drop_value(place, family, key)
+        let owner = self.owners[place as usize].as_mut();
+        owner.is_some_and(|owner| owner.forget(family, key)) && self.drop_value(place, family, key)
     }
 
     fn drop_value(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
@@ -440,16 +486,6 @@ fn gone(shown: bool, ours: bool) -> Changed {
         ours,
         was: true,
         was_ours: true,
-    }
-}
-
-impl Owner {
-    fn all_keys(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let mut all = Vec::new();
-        for (family, keys) in &self.keys {
-            all.extend(keys.iter().map(|key| (Arc::clone(family), Arc::clone(key))));
-        }
-        all
     }
 }
 

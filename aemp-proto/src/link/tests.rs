@@ -139,3 +139,34 @@ fn a_socket_that_accepts_nothing_is_dead() {
     link.wrote(at(50_000));
     assert_eq!(link.timeout(at(50_000)), LinkAction::None);
 }
+
+/// A buffer that holds much is grown elsewhere, and reading goes on as if it had not been.
+#[test]
+fn a_large_buffer_is_grown_by_others() {
+    let text = format!(r#"["{}"]"#, "x".repeat(3 * LARGE));
+    let limits = Limits::default();
+    let leftover = b"[1]".to_vec();
+    let mut link = Link::new(at(0), &Format::Json, limits, TIMEOUT, None, leftover);
+    let mut grown = 0;
+    assert!(link.next_packet().unwrap().is_some());
+    for part in text.as_bytes().chunks(100_000) {
+        assert!(link.next_packet().unwrap().is_none());
+        if link.is_cramped() {
+            grown += 1;
+            let buffer = link.take_buffer();
+            link.put_buffer(Link::grow(buffer));
+            assert!(!link.is_cramped(), "there is room now");
+        }
+        let (room, held) = (link.buffer.capacity(), link.buffer.len());
+        link.received(at(0), part);
+        assert!(
+            held < LARGE || link.buffer.capacity() == room,
+            "it was not moved"
+        );
+    }
+    assert_eq!(link.next_packet().unwrap().unwrap(), text.as_bytes());
+    assert!(
+        (1..=3).contains(&grown),
+        "each time to twice the size: {grown}"
+    );
+}

@@ -2,13 +2,16 @@
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
+use tokio::task::JoinHandle;
+
 use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
+    ready::Lane,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
-    slice::Slice,
+    slice::{LARGE_TURN, Slice},
     watch,
 };
 use crate::port::any::AnyPort;
@@ -54,6 +57,11 @@ impl<'a> Turn<'a> {
     pub(crate) fn end(&mut self) {
         self.left = 0;
     }
+
+    /// Whether a large message may be handled in this turn. It may on a thread that is not a worker.
+    pub(crate) fn takes_large(&self) -> bool {
+        self.seat.is_blocking()
+    }
 }
 
 /// The run of a port.
@@ -76,6 +84,8 @@ impl Drop for Seated<'_> {
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
+    /// The lane in which the ports that are left at the seat will wait.
+    lane: Lane,
     /// The thread's occupation before: a handler may run another runtime within itself.
     before: Doing,
 }
@@ -88,14 +98,16 @@ impl<'a> Active<'a> {
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
+            lane: Lane::HERE,
             before: seat::set_doing(Doing::ports_of(scheduler.address())),
         })
     }
 
     /// As `begin`, for a connection that delivers. The watch treats it like a handler, because decoding of arguments
     /// runs user code.
-    pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
-        let active = Self::begin(scheduler)?;
+    pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
+        let mut active = Self::begin(scheduler)?;
+        active.lane = lane;
         seat::set_doing(seat::doing().delivering());
         let before = Some(active.seat.enter(seat::NO_PORT));
         Some(Delivering { active, before })
@@ -135,7 +147,7 @@ impl Drop for Active<'_> {
         if self.seat.has_work() {
             let mut rest = self.end();
             seat::resume(self.before);
-            self.scheduler.hand_over(&mut rest);
+            self.scheduler.hand_over(self.lane, &mut rest);
         } else {
             seat::resume(self.before);
         }
@@ -309,7 +321,11 @@ fn follow(active: &Active<'_>) {
 
 /// Runs a blocking port on a thread of its own until its queue is empty.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
-    let mut blocking = Blocking(Some(work));
+    on_own_thread(scheduler, Blocking(Some(work)));
+}
+
+/// Runs a port for one turn.
+fn on_own_thread(scheduler: &Scheduler, mut blocking: Blocking) -> JoinHandle<()> {
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
         let Some(work) = blocking.0.take() else {
@@ -321,6 +337,18 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         active.seat.set_blocking(true);
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
+    })
+}
+
+/// Runs a port whose next message is large on a separate thread, for one turn. The number of such runs is limited.
+pub(super) fn run_elsewhere(work: Work) {
+    let scheduler = work.node().scheduler().clone();
+    let (blocking, own) = (Blocking(Some(work)), scheduler.clone());
+    scheduler.spawn(async move {
+        let permit = own.large().acquire_owned().await;
+        // A handler may take any time, so the permit is given back after a while.
+        let _ = tokio::time::timeout(LARGE_TURN, on_own_thread(&own, blocking)).await;
+        drop(permit);
     });
 }
 

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -23,6 +24,7 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
+    ready::{Lane, Ready},
     seat::{self, Mine, Seat},
     watch,
 };
@@ -46,13 +48,14 @@ struct Shared {
     /// Whether another drainer may be started, and none is on its way. Every handler that sends reads it, without the
     /// injector's lock.
     wanted: AtomicBool,
+    large: Arc<Semaphore>,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
 
 struct Injector {
-    ready: VecDeque<Work>,
+    ready: Ready<Work>,
     plan: Plan,
 }
 
@@ -72,7 +75,7 @@ impl Scheduler {
             _ => runtime.metrics().num_workers().max(1),
         };
         let injector = Mutex::new(Injector {
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             plan: Plan::new(max),
         });
         Self(Arc::new(Shared {
@@ -80,6 +83,7 @@ impl Scheduler {
             is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
+            large: Arc::new(Semaphore::new((max / 2).max(1))),
             seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -147,7 +151,7 @@ impl Scheduler {
         if let Some(mortal) = &self.0.mortal {
             mortal.end();
         }
-        let _ready = std::mem::take(&mut self.injector().ready);
+        let _ready = self.injector().ready.take_all();
     }
 
     /// Drops the ready ports, because the runtime is gone.
@@ -156,7 +160,7 @@ impl Scheduler {
             let mut injector = self.injector();
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         for seat in self.seats() {
             while !seat.stealer().is_empty() {
@@ -216,19 +220,25 @@ impl Scheduler {
             drop(injector);
             return work.node().runtime_gone();
         }
-        injector.ready.push_back(work);
+        injector.ready.push(work);
         self.start_drainer(injector, By::Task, when);
     }
 
-    /// Moves the ports that are left at this thread's seat to the injector.
-    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>) {
+    /// Moves the ports that are left at this thread's seat to a lane of the injector.
+    pub(super) fn hand_over(&self, lane: Lane, work: &mut VecDeque<Work>) {
         let mut injector = self.injector();
         if injector.plan.is_gone() {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(lane, work);
         self.start_drainer(injector, By::Task, When::Soon);
+    }
+
+    /// The permits for long work that can be deferred: decoding of large packets, and ports that handle them. There are
+    /// so few that some processors are left to the workers.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.large)
     }
 
     /// Records that a drainer yields. The ports left at its seat go to the injector, where other drainers or it
@@ -241,7 +251,7 @@ impl Scheduler {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(Lane::HERE, work);
     }
 
     /// Whether another drainer may be started, and none is on its way.
@@ -301,8 +311,7 @@ impl Scheduler {
         if share == 0 {
             return false;
         }
-        let share = injector.ready.drain(..share);
-        share.for_each(|work| own.push(work));
+        injector.ready.take(share, |work| own.push(work));
         if !injector.ready.is_empty() {
             self.start_drainer(injector, By::Task, When::Now);
         }
@@ -359,7 +368,7 @@ impl Scheduler {
             injector.plan.end(ticket);
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         end_all(&mut ready);
     }

@@ -210,6 +210,10 @@ impl Seat {
         self.blocking.store(blocking, Ordering::Relaxed);
     }
 
+    pub(super) fn is_blocking(&self) -> bool {
+        self.blocking.load(Ordering::Relaxed)
+    }
+
     pub(super) fn running(&self) -> Option<Running> {
         let beat = self.beat.load(Ordering::Acquire);
         (beat & 1 == 1).then(|| Running {

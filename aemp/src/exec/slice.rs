@@ -14,6 +14,10 @@ use tokio::time::Instant;
 
 /// A delay of this length goes unnoticed: a call between two machines takes as long.
 const LENGTH: Duration = Duration::from_micros(100);
+/// The size in bytes from which a packet is large: to decode it takes longer than a slice.
+pub(crate) const LARGE: usize = 128 << 10;
+/// The longest time for which other large packets wait for one. User code that decodes or handles it may take any time.
+pub(crate) const LARGE_TURN: Duration = Duration::from_secs(1);
 /// The number of messages between two reads of the clock. One read takes as long as a message or two.
 const LOOK: u32 = 16;
 /// The number of messages in a slice if no time passes, as in a simulation.

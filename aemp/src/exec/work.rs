@@ -6,9 +6,11 @@ use aemp_codec::NodeId;
 
 use super::{
     current,
-    drainer::Turn,
+    drainer::{self, Turn},
     pace::{self, CLOSURE},
-    scheduler, waiting,
+    scheduler,
+    slice::LARGE,
+    waiting,
 };
 use crate::{
     Cx, Reason, guard,
@@ -33,6 +35,8 @@ pub(crate) enum Batch<M> {
     Finished,
     /// The turn is over.
     Turn,
+    /// The next message is too large for a worker.
+    Large,
     Died(Reason),
     /// The handler of this message is async.
     Waits(Option<NodeId>, M),
@@ -55,6 +59,11 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
             Batch::Turn => {
                 pause(&cell, state, queue);
                 scheduler::schedule(cell);
+                break;
+            }
+            Batch::Large => {
+                pause(&cell, state, queue);
+                drainer::run_elsewhere(cell);
                 break;
             }
             Batch::Died(reason) => {
@@ -123,8 +132,13 @@ fn handle_batch<P: Port>(
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
     while let Some(mut envelope) = pop(queue) {
-        let mut began = None;
+        let (mut began, mut large) = (None, false);
         if let Envelope::Unread(kept) = envelope {
+            large = kept.1.size() >= LARGE;
+            if large && !turn.takes_large() {
+                put_back(queue, Queue::One(Envelope::Unread(kept)));
+                return Batch::Large;
+            }
             began = Some(Instant::now());
             turn.next_message(CLOSURE);
             envelope = match cell.read_late(*kept) {
@@ -165,7 +179,10 @@ fn handle_batch<P: Port>(
         if let Err(reason) = done {
             return Batch::Died(reason);
         }
-        if let Some(began) = began {
+        // The duration of a large message says nothing about other messages.
+        if let Some(began) = began
+            && !large
+        {
             let took = began.elapsed();
             pace::learn(cell.pace(), P::record(), handler, took);
             if pace::is_doubtful(took) {

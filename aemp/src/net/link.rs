@@ -13,13 +13,14 @@ use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 use super::{
     Net, Order, Stream,
     connection::{END_OF_FILE, Made},
-    large::{LARGE, Large, LargePacket, Step},
+    large::{Large, LargePacket, Step},
     socket,
 };
 use crate::{
     exec::{
         drainer::Active,
-        slice::{Slice, give_way},
+        ready::Lane,
+        slice::{LARGE, Slice, give_way},
     },
     node::{
         remote::{Remote, line::Line},
@@ -146,11 +147,20 @@ pub(super) async fn run(
     };
     let ended = pump.run(&mut orders).await;
     pump.large.end().await;
+    discard(net, pump.link.take_buffer().0);
     // Before the mesh knows, so before another connection of this node can be up.
     pump.remote.forget_watched(conn);
     pump.remote.end_line(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+}
+
+/// Frees what a connection has left unread. If that is much, it takes some milliseconds.
+fn discard(net: &Net, bytes: Vec<u8>) {
+    let scheduler = net.node().scheduler();
+    if bytes.capacity() >= LARGE && !scheduler.is_timeless() {
+        scheduler.runtime().spawn_blocking(|| drop(bytes));
     }
 }
 
@@ -264,6 +274,10 @@ impl Pump<'_> {
 
     /// Reads what there is and delivers it.
     fn read(&mut self) -> Result<(), String> {
+        if self.link.is_cramped() && !self.net.node().scheduler().is_timeless() {
+            self.large = Large::grow(self.net, self.link.take_buffer());
+            return Ok(());
+        }
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -284,7 +298,8 @@ impl Pump<'_> {
     /// Delivers complete packets. The ports that they wake are handed to the drainers, all at once: no handler runs on this task.
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
-        let _gathered = Active::delivering(net.node().scheduler());
+        let _gathered =
+            Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -344,6 +359,11 @@ impl Pump<'_> {
                     place,
                 };
                 self.large = packet.begin(permit);
+                Ok(())
+            }
+            Step::Grown(buffer) => {
+                self.link.put_buffer(buffer);
+                self.large = Large::No;
                 Ok(())
             }
             Step::Done(done) => {

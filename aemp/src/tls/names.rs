@@ -2,8 +2,8 @@
 //!
 //! With `verify_nodeid`, a certificate must be made for the node ID that the peer's greeting claims. So a stolen key of
 //! one node serves to be that one node. Node IDs are no host names (`/`, `:`, `_`). The name is therefore an
-//! alternative name of the form `aemp:NODEID`: a URI in which octets other than `A-Z a-z 0-9 - . _ ~ / : @ ! $ & ' ( )
-//! * + , =` are `%XX`. A certificate without such names is checked by its DNS names, compared exactly, and one without
+//! alternative name of the form `aemp:NODEID`: a URI in which octets other than
+//! `A-Z a-z 0-9 - . _ ~ / : @ ! $ & ' ( ) * + , =` are `%XX`. A certificate without such names is checked by its DNS names, compared exactly, and one without
 //! either by its common name. A URI or common name that ends in `/` is good for each node ID with one more part behind
 //! it, because such IDs end in a random text.
 

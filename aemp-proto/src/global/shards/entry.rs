@@ -21,6 +21,12 @@ pub(super) struct Holding {
     pub(super) value: Value,
 }
 
+impl Holding {
+    pub(super) fn owner(&self) -> u32 {
+        self.owner
+    }
+}
+
 /// What an owner had of a key that it sets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {

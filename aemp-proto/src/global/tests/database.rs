@@ -247,6 +247,27 @@ fn many_changes_are_few_packets_for_who_reads_slowly() {
 }
 
 #[test]
+fn what_a_lost_slave_had_goes_everywhere_in_parts() {
+    let mut network = six();
+    let watch = network.watch("h1", "f");
+    for key in 0..3000 {
+        network.set("g1", "f", &format!("k{key}"), 1);
+    }
+    network.set("g2", "f", "kept", 1);
+    network.packets();
+    network.kill("g1");
+    let left = network.mesh("g").db_view("f").len();
+    assert!(left > 1 && left < 3000, "{left} are left at once");
+    network.pass(0.1);
+    assert_eq!(network.view("f"), ["kept=1"]);
+    let known = &network.node("h1").views[&watch];
+    assert_eq!(known.keys().collect::<Vec<_>>(), ["kept"]);
+    let told = network.packets();
+    let told = told.iter().filter(|line| line.starts_with("g>h"));
+    assert!(told.count() > 1, "others are told of each part");
+}
+
+#[test]
 fn a_large_database_arrives_in_parts() {
     let mut network = Network::new();
     network.start("g", &["g"]);

@@ -100,7 +100,7 @@ impl<P: Port> AnyPort for Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
         if let Some(node) = origin
-            && !self.reads_quickly()
+            && (!self.reads_quickly() || self.is_large(message))
         {
             return self.deliver_unread(node, message);
         }

@@ -4,7 +4,9 @@ use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 
 use super::{Cell, Envelope};
 use crate::{
-    Reason, guard,
+    Reason,
+    exec::slice::LARGE,
+    guard,
     message::{Decoding, Message, Port, Unread},
     port::{any::AnyPort, queue::Pushed, reply::FarReply},
 };
@@ -14,6 +16,12 @@ impl<P: Port> Cell<P> {
     /// been quick for a while.
     pub(super) fn reads_quickly(&self) -> bool {
         self.pace.is_trusted() || self.node.scheduler().is_timeless()
+    }
+
+    /// Whether decoding the message takes so long that the port does so on another thread than a worker's.
+    #[inline]
+    pub(super) fn is_large(&self, message: &PacketReader<'_>) -> bool {
+        message.size() >= LARGE && !self.node.scheduler().is_timeless()
     }
 
     #[cold]
@@ -67,7 +75,8 @@ impl<P: Port> Cell<P> {
         (origin, packet): (NodeId, KeptPacket),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
-        let mut message = packet.reader().map_err(Reason::die)?;
+        // A format of another crate opens the packet by code of its own.
+        let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
         match self.read(Some(&origin), &mut message) {
             Ok(envelope) => Ok(Some(envelope)),
             Err(unread) => match *unread {
