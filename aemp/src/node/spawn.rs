@@ -241,8 +241,8 @@ impl Node {
     ///
     /// `node` may be this node, and the ID of a port stands for its node. The init function runs in the context of
     /// the new port. If the function does not exist or fails, the port dies with `die, TEXT`. A monitor or a call
-    /// right after the spawn gets this reason; for ports of this node that holds for at least some seconds. If `node`
-    /// is not a valid name, the port is dead from the start.
+    /// right after the spawn gets this reason; for ports of this node that holds for at least some seconds. The same
+    /// holds if `node` is not a valid name.
     ///
     /// On this node, the init function runs when a worker is free to run the port. It never runs within the call of
     /// `spawn`, but another thread may run it before `spawn` has returned. An init function that must have no effect

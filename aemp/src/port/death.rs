@@ -28,7 +28,7 @@ pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
     die(cell, None, Queue::Empty, reason);
 }
 
-/// Ends the port: drops its state, its queue and its possessions, and then fires its monitors.
+/// Ends the port: drops its state, its queue and everything bound to it, and then fires its monitors.
 #[cold]
 pub(crate) fn die<P: Port>(
     cell: &Arc<Cell<P>>,
