@@ -173,7 +173,7 @@ async fn methods_of_others_are_passed_over() {
         ("auth_accept", "md5"),
         ("auth_offer", "hmac_md6_64_256"),
     ] {
-        let text = format!("{key}: the authentication method {name:?} is unknown here");
+        let text = format!("{key}: the authentication method {name:?} is unknown and ignored");
         logs.warned(&text).await;
     }
     let other = Node::builder().node_id("b").secret(SECRET);
