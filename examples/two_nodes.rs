@@ -30,8 +30,8 @@ impl Counter {
         self.n
     }
 
-    /// An error that a handler returns kills the port, as a panic does.
-    #[rcv]
+    /// With `try`, an error kills the port, as a panic does. Without it, the `Result` would be the answer.
+    #[rcv(try)]
     fn divide(&mut self, by: i64) -> Result<i64, &'static str> {
         self.n = self.n.checked_div(by).ok_or("cannot divide by zero")?;
         Ok(self.n)

@@ -43,7 +43,7 @@ fn db_set(
     value: Value,
 ) -> Result<Echo, aemp::db::DbError> {
     let by = cx.origin();
-    cx.node().db_set_for(&by, &family, &key, value)?;
+    cx.node().db_set_for(by, &family, &key, value)?;
     cx.kill(());
     Ok(Echo)
 }

@@ -99,9 +99,9 @@ impl Node {
     ///
     /// #[port]
     /// impl Names {
-    ///     #[rcv]
+    ///     #[rcv(try, send)]
     ///     fn announce(&mut self, cx: &mut Cx<'_>, name: String) -> Result<(), DbError> {
-    ///         cx.node().db_set_for(&cx.origin(), "names", &name, ())?;
+    ///         cx.node().db_set_for(cx.origin(), "names", &name, ())?;
     ///         Ok(())
     ///     }
     /// }
@@ -113,20 +113,20 @@ impl Node {
     /// if this node has set the key for itself. [`DbError::Unknown`] if the origin of the request is unknown.
     pub fn db_set_for(
         &self,
-        origin: &Origin,
+        origin: Option<Origin>,
         family: &str,
         key: &str,
         value: impl Serialize,
     ) -> Result<DbEntry, DbError> {
         let by = match origin {
-            Origin::Local => return self.db_set(family, key, value),
-            Origin::Node(by) => by,
-            Origin::Unknown => return Err(DbError::Unknown(family.into())),
+            Some(Origin::Local) => return self.db_set(family, key, value),
+            Some(Origin::Node(by)) => by,
+            None => return Err(DbError::Unknown(family.into())),
         };
         check_family(family)?;
         check_key(family, key)?;
         let value = self.encode(family, key, &value)?;
-        let set = self.ask_database(|machine, now| machine.set_for(now, by, family, key, value));
+        let set = self.ask_database(|machine, now| machine.set_for(now, &by, family, key, value));
         match set {
             Ok(()) => Ok(DbEntry::new(self, family, key)),
             Err(source) => Err(DbError::Lend {

@@ -28,8 +28,9 @@
 //!
 //! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each
 //! handler. A handler without a return value is *sent* to: its method does not wait. A handler with a return value is
-//! *called*: its method returns a [`Call`], a future. `async fn` handlers may await; a port still handles one message
-//! at a time.
+//! *called*: its method returns a [`Call`], a future. A `Result` is an answer as well; under
+//! [`#[rcv(try)]`](macro@port#errors) its error kills the port instead. `async fn` handlers may await; a port still
+//! handles one message at a time.
 //!
 //! # A network
 //!
@@ -64,12 +65,14 @@
 //! | --- | --- |
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
+//! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
+//! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |

@@ -36,6 +36,8 @@ use aemp_proto::{
 
 /// Bytes that are read before others have their turn.
 const TURN_BYTES: usize = 256 << 10;
+/// The pause for a sender that is faster than a port: that handles some ten thousand messages meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(5);
 /// So many messages cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// What the log's and the monitors' text begins with when a packet breaks the rules.
@@ -310,8 +312,19 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
+        self.slow_down();
         self.brought.forget_receiver();
         delivered
+    }
+
+    /// Makes the other node wait for a moment if it sends to a port faster than that handles its messages. Other ports of the connection
+    /// have to wait as well, so it is a moment and no more: the port may wait for that node itself. A port that never
+    /// catches up ends at `max_port_queue`.
+    fn slow_down(&mut self) {
+        let is_crowded = std::mem::take(&mut self.brought.is_crowded);
+        if is_crowded && self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
+            self.resume = Some(self.net.now() + CATCH_UP);
+        }
     }
 
     /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end

@@ -45,6 +45,8 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// The cost of the requests, for `max_requests_per_second`.
     pub(crate) cost: u64,
+    /// Whether one of the ports has a crowd of messages in its queue.
+    pub(crate) is_crowded: bool,
     /// The port of the last message, if its name is a number. The next message is often for the same port. If that
     /// has died meanwhile, the message vanishes whether the port is found or not.
     receiver: Receiver,
@@ -81,6 +83,7 @@ impl Brought {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
+            is_crowded: false,
             receiver: Receiver::default(),
         }
     }
@@ -110,18 +113,21 @@ impl Node {
             return self.deliver_request(from, packet, brought);
         }
         if let Some(port) = brought.last_receiver(&name) {
-            return self.deliver_to(port, from, packet, &name);
+            let is_crowded = self.deliver_to(port, from, packet, &name)?;
+            brought.is_crowded |= is_crowded;
+            return Ok(());
         }
         let Some(port) = self.receiver(&name, packet) else {
             return validate(packet);
         };
-        let delivered = self.deliver_to(&port, from, packet, &name);
+        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
         if self.names().is_ours(&name) && names::of_list(&name).is_none() {
             brought.note_receiver(&name, port);
         }
-        delivered
+        Ok(())
     }
 
+    /// Delivers a message to a port of this node. Returns whether the port has a crowd of messages in its queue.
     #[inline]
     fn deliver_to(
         &self,
@@ -129,13 +135,13 @@ impl Node {
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
         name: &str,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<bool, DecodeError> {
         match port.deliver(Some(from.id()), packet)? {
             Pushed::Wake => scheduler::schedule(Arc::clone(port)),
-            Pushed::Backlog => self.end_if_full(from, Arc::clone(port), name),
+            Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
             Pushed::Queued | Pushed::Dead => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     fn deliver_request(

@@ -14,7 +14,7 @@ use crate::{
         work::{Init, spawn_extras},
     },
     guard,
-    message::{Port, Undecoded},
+    message::{self, Port, Undecoded},
     port::{Untyped, any::AnyPort, cell::Cell, death},
 };
 
@@ -48,11 +48,11 @@ impl<P: Port> InitOutcome for P {
     }
 }
 
-impl<P: Port, E: fmt::Display> InitOutcome for Result<P, E> {
+impl<P: Port, E: fmt::Display + 'static> InitOutcome for Result<P, E> {
     type Port = P;
 
     fn finish(self, _cx: &mut Cx<'_>) -> Result<P, Reason> {
-        self.map_err(Reason::die)
+        self.map_err(message::failure)
     }
 }
 

@@ -138,14 +138,14 @@ impl<'a> Cx<'a> {
 
     /// The origin of the message. In an init function, the node that spawns the port.
     ///
-    /// [`Origin::Unknown`] for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message
-    /// type of a `#[port]` records it if one of the handlers takes a context.
+    /// `None` for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message type of a
+    /// `#[port]` records it if one of the handlers takes a context.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Option<Origin> {
         match self.origin {
-            Whence::Here => Origin::Local,
-            Whence::There(node) => Origin::Node(node.clone()),
-            Whence::Unasked => Origin::Unknown,
+            Whence::Here => Some(Origin::Local),
+            Whence::There(node) => Some(Origin::Node(node.clone())),
+            Whence::Unasked => None,
         }
     }
 

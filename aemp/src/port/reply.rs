@@ -66,7 +66,14 @@ enum To<T> {
     /// The message was sent, not called, so there is no caller.
     Nobody,
     Slot(Arc<Slot<T>>),
-    Far(Box<FarReply>),
+    Far(Box<Far<T>>),
+}
+
+/// A reply that leaves the process, with the function that writes its answer. So only the code that makes such a reply
+/// needs `T: Serialize`.
+struct Far<T> {
+    reply: FarReply,
+    answer: fn(&FarReply, &T),
 }
 
 impl<T> Reply<T> {
@@ -91,7 +98,7 @@ impl<T> Reply<T> {
                 Some(slot)
             }
             To::Far(far) => {
-                far.hold();
+                far.reply.hold();
                 None
             }
             To::Nobody => None,
@@ -101,13 +108,19 @@ impl<T> Reply<T> {
     /// A reply to a port, of this node or another. An answer to a node's own port would be a request in this node's
     /// name, so such a reply drops its answer.
     #[must_use]
-    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self {
+    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self
+    where
+        T: Serialize,
+    {
         let destination = cx.node.destination(&to);
         if destination.is_node_port() {
             destination.no_port();
             return Self(To::Nobody);
         }
-        Self(To::Far(Box::new(FarReply::new(cx, to))))
+        Self(To::Far(Box::new(Far {
+            reply: FarReply::new(cx, to),
+            answer: FarReply::answer,
+        })))
     }
 
     /// Whether the caller still waits for the answer.
@@ -120,7 +133,7 @@ impl<T> Reply<T> {
         match &self.0 {
             To::Nobody => false,
             To::Slot(slot) => slot.is_wanted(),
-            To::Far(far) => far.is_wanted(),
+            To::Far(far) => far.reply.is_wanted(),
         }
     }
 
@@ -155,7 +168,7 @@ impl<T> Reply<T> {
         match &self.0 {
             To::Nobody => {}
             To::Slot(slot) => poll_fn(|task| slot.poll_unwanted(task)).await,
-            To::Far(far) => poll_fn(|task| far.poll_unwanted(task)).await,
+            To::Far(far) => poll_fn(|task| far.reply.poll_unwanted(task)).await,
         }
     }
 
@@ -174,12 +187,10 @@ impl<T> Reply<T> {
                 cx.reply = Some(reply);
                 Some(id)
             }
-            To::Far(far) => Some(far.into_port()),
+            To::Far(far) => Some(far.reply.into_port()),
         }
     }
-}
 
-impl<T: Serialize> Reply<T> {
     /// Sends the answer. It vanishes if the caller no longer waits.
     ///
     /// If the answer cannot be encoded, a call from another node of this project ends with
@@ -189,7 +200,7 @@ impl<T: Serialize> Reply<T> {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Answer(answer)),
-            To::Far(far) => far.answer(&answer),
+            To::Far(far) => (far.answer)(&far.reply, &answer),
         }
     }
 }
@@ -199,7 +210,7 @@ impl<T> Drop for Reply<T> {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Abandoned),
-            To::Far(far) => far.dropped(),
+            To::Far(far) => far.reply.dropped(),
         }
     }
 }
@@ -209,7 +220,7 @@ impl<T> fmt::Debug for Reply<T> {
         let to = match &self.0 {
             To::Nobody => "nobody",
             To::Slot(_) => "a caller of this node",
-            To::Far(far) => return write!(f, "Reply({})", far.to()),
+            To::Far(far) => return write!(f, "Reply({})", far.reply.to()),
         };
         write!(f, "Reply({to})")
     }

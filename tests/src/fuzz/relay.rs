@@ -172,7 +172,9 @@ impl Honest {
         };
         builder = builder.function("Fuzz::call", move |origin, _| note(&called, origin));
         builder = builder.init("Fuzz::spawn", move |cx: &mut Cx<'_>, _: Args| {
-            note(&spawned, cx.origin());
+            if let Some(origin) = cx.origin() {
+                note(&spawned, origin);
+            }
         });
         let node = sim.start(builder).expect("an honest node");
         let answers = node.untyped(|cx: &mut Cx<'_>, mut message: Args| {

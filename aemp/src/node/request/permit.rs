@@ -10,6 +10,9 @@ use crate::{
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
+/// A port with this number of messages in its queue does not keep up with its senders. They are slowed down.
+const CROWD: usize = 32_768;
+
 impl Node {
     /// Whether a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
     /// method of the peer. A forbidden request is logged and not answered, as in the reference.
@@ -97,14 +100,18 @@ impl Node {
     /// Kills a port whose queue has reached its limit. Dropping a message would be a hole, and ending the connection
     /// would hit other ports. The queue and the monitors contain user code, so another task than that of the
     /// connection ends the port.
-    pub(super) fn end_if_full(&self, from: &Remote, port: Arc<dyn AnyPort>, name: &str) {
-        let most = self.costs().max_port_queue;
-        if port.queue_len() < most {
-            return;
+    ///
+    /// Returns whether the queue is below the limit, but has a crowd of messages.
+    pub(super) fn end_if_full(&self, from: &Remote, port: &Arc<dyn AnyPort>, name: &str) -> bool {
+        let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
+        if waiting < most {
+            return waiting >= CROWD;
         }
         let so = format!("{} takes no more, and is ended", short(name));
         let reason = Reason::die(reached(from, "max_port_queue", most, &so));
+        let port = Arc::clone(port);
         self.aside(move || port.perish(&reason));
+        false
     }
 
     /// Whether a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.

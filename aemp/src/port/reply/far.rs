@@ -105,7 +105,7 @@ impl FarReply {
     /// Handles a dropped reply. The caller is told only if the port lives on; its monitor reports a death. A
     /// failing handler drops its message before the port is marked as dead. So a job at the end of the port's queue
     /// shows whether the port lives on.
-    pub(super) fn dropped(self: Box<Self>) {
+    pub(super) fn dropped(self) {
         if !self.is_reply_port() {
             return;
         }

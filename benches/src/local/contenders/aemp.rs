@@ -41,7 +41,7 @@ struct Passer {
 #[port]
 impl Passer {
     #[rcv]
-    fn link(&mut self, next: PasserRef) {
+    fn pass_to(&mut self, next: PasserRef) {
         self.next = Some(next);
     }
 
@@ -190,7 +190,7 @@ impl Counter for SumRef {
 
 impl Relay for PasserRef {
     async fn link(&self, next: Self) {
-        Self::link(self, next);
+        self.pass_to(next);
     }
 
     async fn pass(&self, hops: u64) {
