@@ -3,7 +3,8 @@
 //! - *Drainers* (`drainer`) are tasks of the runtime, at most one for each worker. They run ready ports.
 //! - *Seats* (`seat`) belong to threads. A handler puts the ports that it makes ready into the deque of its thread's
 //!   seat. The thread runs them in order, and an idle drainer steals them. All other ready ports go to the node's
-//!   injector (`ready`), where each connection has a lane of its own. A connection's task hands over all ports that one read has woken in one step, and runs no handler.
+//!   injector (`ready`), where each connection has a lane of its own. A connection's task hands over all ports that one
+//!   read has woken in one step, and runs no handler.
 //! - The *plan* (`plan`) decides how many drainers there are, and when another one starts.
 //! - *Trust* (`pace`) decides where a port may run: in place, in a caller's `poll`, or in a drainer only.
 //! - The *watch* (`watch`) is a thread that notices handlers that do not return.

@@ -1,5 +1,5 @@
-//! A simulated network (feature `sim`): for tests of what happens when connections break, networks split, and machines are
-//! lost.
+//! A simulated network (feature `sim`): for tests of what happens when connections break, networks split, and
+//! machines are lost.
 //!
 //! There are two levels over one model of a bad [`Network`]:
 //!
@@ -8,8 +8,8 @@
 //! - [`World`]: nothing but the [protocol's machines](crate::proto), without user code, tasks or sockets. Thousands of
 //!   nodes fit into one process; this is for tests of the protocol itself, and for how its costs grow.
 //!
-//! Both run under a virtual clock, so that hours pass in moments. Both draw all chance from one seed, so that a failure can be
-//! reproduced.
+//! Both run under a virtual clock, so that hours pass in moments. Both draw all chance from one seed, so that a
+//! failure can be reproduced.
 //!
 //! # What the network does
 //!

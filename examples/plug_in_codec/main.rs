@@ -1,7 +1,7 @@
-//! A wire format from outside: MessagePack, negotiated by name like any other.
+//! A wire format of another crate: MessagePack, negotiated by name like any other.
 //!
-//! Messages go straight from their types to its bytes and back, as in the built-in formats. A node without the format would still be
-//! understood: the connection would fall back to plain JSON.
+//! Messages are converted directly between their types and bytes, as in the built-in formats. A node without the format
+//! would still be understood: the connection would fall back to plain JSON.
 
 mod msgpack;
 

@@ -1,5 +1,5 @@
-//! [MessagePack](https://msgpack.org) as a wire format. Each packet is an array behind its length in four bytes, so that its end is easy to
-//! find.
+//! [MessagePack](https://msgpack.org) as a wire format. Each packet is an array after its length
+//! in four bytes, which shows its end.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -37,10 +37,10 @@ impl Codec for MessagePack {
     }
 }
 
-/// How many bytes say how long a packet is.
+/// The size of a packet's length, in bytes.
 const PREFIX: usize = size_of::<u32>();
 
-/// The first bytes of values, as far as they say all but the value.
+/// The first bytes of values.
 mod first {
     pub(crate) const NIL: u8 = 0xc0;
     pub(crate) const FALSE: u8 = 0xc2;
@@ -56,7 +56,7 @@ mod first {
     pub(crate) const ARRAY_32: u8 = 0xdd;
 }
 
-/// Writes the first byte of 8, 16, 32 or 64 bits, which follow each other, and the number in as few bytes as hold it.
+/// Writes a number in the fewest bytes. The first bytes for 8, 16, 32 and 64 bits are consecutive.
 fn push(out: &mut Vec<u8>, first: u8, n: u64) {
     let size = match n {
         0..=0xff => 0,
@@ -98,7 +98,7 @@ impl Encoding for MessagePack {
         match n {
             0.. => self.unsigned(out, n as u64),
             -32..0 => out.push(n as u8),
-            // Of the two's complement as many bytes as hold the number and its sign.
+            // The fewest bytes of the two's complement that hold the number and its sign.
             -0x80..0 => out.extend_from_slice(&[first::SIGNED, n as u8]),
             -0x8000..0 => push(out, first::SIGNED, u64::from(n as u16)),
             -0x8000_0000..0 => push(out, first::SIGNED, u64::from(n as u32)),
@@ -149,7 +149,7 @@ impl Encoding for MessagePack {
     }
 }
 
-/// The number of 8, 16, 32 or 64 bits that follows, by which first byte it is.
+/// Reads a number of 8, 16, 32 or 64 bits. The first byte determines the size.
 fn number(cursor: &mut Cursor<'_>, size: u8) -> Result<u64, DecodeError> {
     Ok(match size {
         0 => cursor.byte()?.into(),
@@ -235,7 +235,7 @@ impl Decoding for MessagePack {
         }
     }
 
-    /// Most integers have a byte, and most texts less than 32.
+    /// Small integers have one byte, and most texts are shorter than 32 bytes.
     fn integer(&self, cursor: &mut Cursor<'_>) -> Option<i64> {
         let first = *cursor.rest().first().filter(|&&first| first < 0x80)?;
         cursor.byte().ok()?;
@@ -252,7 +252,7 @@ impl Decoding for MessagePack {
     }
 }
 
-/// Reads the length, and waits for as many bytes.
+/// Reads the length, and waits for that number of bytes.
 #[derive(Debug)]
 struct Framer {
     limits: Limits,

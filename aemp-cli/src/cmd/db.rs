@@ -41,7 +41,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         Some(("watch", matches)) => watch::run(session, matches),
         Some(("set", matches)) => change::set(session, matches),
         Some(("del", matches)) => change::delete(session, matches),
-        // clap lets no other through.
+        // clap accepts no other subcommand.
         _ => Ok(crate::Exit::Usage),
     }
 }

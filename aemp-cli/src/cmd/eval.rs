@@ -14,7 +14,7 @@ use crate::{
     words,
 };
 
-/// Restarts the process after the answer is on its way.
+/// Perl code that restarts the process after the answer has been sent.
 const RESTART: &str = "require AnyEvent::Watchdog::Util; \
     my $timer; $timer = AnyEvent->timer (after => 0.1, cb => sub { undef $timer; AnyEvent::Watchdog::Util::restart () }); ()";
 
@@ -69,9 +69,9 @@ pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// What an expression evaluates to on a node.
+/// The values of an expression on a node.
 async fn evaluate(client: &Client<'_>, node: &str, expr: &str) -> Result<Vec<Value>, Failure> {
-    // A call with a time limit does not look whether the node is there.
+    // A call with a time limit does not notice that the node is unreachable, so the node is monitored.
     let death = client.death(&words::node(node)?.into());
     let answer = tokio::select! {
         answer = client.node.eval_on(node, expr, client.left()) => answer,

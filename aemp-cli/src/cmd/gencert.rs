@@ -20,10 +20,10 @@ use crate::{
     session::Session,
 };
 
-/// How long a certificate is valid: as long as the reference's.
+/// The validity of certificates, as in the reference.
 const VALID: Duration = Duration::days(3650);
 
-/// What a URI may have in its path as it is.
+/// The characters that stay unescaped in the path of a URI.
 const PLAIN: &[u8] = b"-._~/:@!$&'()*+,=";
 
 pub(crate) fn command() -> Command {
@@ -91,11 +91,11 @@ fn authority(session: &mut Session, file: &str, now: OffsetDateTime) -> Outcome 
 fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> Outcome {
     let failed_with = |problem: String| Failure::failed(format_args!("--issuer {file}: {problem}"));
     let text = fs::read_to_string(file).map_err(|error| failed_with(error.to_string()))?;
-    let no_key = || failed_with("there is no key of a CA in it".into());
+    let no_key = || failed_with("the file does not contain the key of a CA".into());
     let key = section(&text, "PRIVATE KEY").ok_or_else(no_key)?;
     let key = KeyPair::from_pem(key).map_err(|_| no_key())?;
     let certificate = section(&text, "CERTIFICATE")
-        .ok_or_else(|| failed_with("there is no certificate in it".into()))?;
+        .ok_or_else(|| failed_with("the file does not contain a certificate".into()))?;
     let issuer = Issuer::from_ca_cert_pem(certificate, key)
         .map_err(|error| failed_with(error.to_string()))?;
     let name = NodeId::new(node)
@@ -119,7 +119,7 @@ fn failed(error: &rcgen::Error) -> Failure {
     Failure::failed(format_args!("no certificate: {error}"))
 }
 
-/// Writes what only its owner may read into a new file.
+/// Writes a new file that only its owner can read.
 fn keep(file: &str, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -128,7 +128,7 @@ fn keep(file: &str, text: &str) -> std::io::Result<()> {
     options.open(file)?.write_all(text.as_bytes())
 }
 
-/// The first section of that kind in a PEM text.
+/// The first section of this kind in a PEM text.
 fn section<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
     let (begin, end) = (
         format!("-----BEGIN {kind}-----"),
@@ -149,7 +149,7 @@ fn named(name: &str, now: OffsetDateTime) -> CertificateParams {
     params
 }
 
-/// Certificate and key, as PEM (REFERENCE.md, "TLS").
+/// A self-signed certificate and its key, as PEM (REFERENCE.md, "TLS").
 fn ca(mut params: CertificateParams) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -157,7 +157,7 @@ fn ca(mut params: CertificateParams) -> Result<(String, String), rcgen::Error> {
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-/// Certificate, then key of a node.
+/// The certificate of a node, and its key.
 fn issued(
     node: &NodeId,
     issuer: &Issuer<'_, KeyPair>,
@@ -170,7 +170,7 @@ fn issued(
     Ok(certificate.pem() + &key.serialize_pem())
 }
 
-/// The node's ID as an alternative name.
+/// The node's ID as a URI for the alternative names.
 fn uri(node: &NodeId) -> String {
     let octets = node.as_str().bytes();
     let encoded = octets.map(|octet| match octet {

@@ -81,7 +81,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// The IDs of all nodes but this one.
+/// The IDs of all other nodes.
 async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
     let nodes = client.node.db_keys(NODES).timeout(client.left()).await;
     let mut nodes = nodes.map_err(Failure::failed)?;
@@ -89,7 +89,7 @@ async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
     Ok(nodes)
 }
 
-/// Why a node does not say what it is, and what it is all the same, if that is known.
+/// A node that gave no details: the reason, and what others know of it.
 struct Silent {
     error: String,
     provider: Option<String>,
@@ -98,7 +98,7 @@ struct Silent {
 
 type Infos = BTreeMap<String, Result<NodeInfo, Silent>>;
 
-/// What each of the nodes says of itself.
+/// The details of each node.
 async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure> {
     let mut asking = JoinSet::new();
     for id in nodes {
@@ -120,7 +120,7 @@ async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure
     while let Some(answer) = asking.join_next().await {
         let (id, mut info) = answer.map_err(Failure::failed)?;
         if let Err(silent) = &mut info {
-            // One that is not there may stand there still.
+            // The database may still have an entry of a node that is gone.
             silent.global = silent.provider.is_some() && globals.contains(&id);
         }
         infos.insert(id, info);
@@ -133,7 +133,7 @@ async fn info(node: &Node, id: &str) -> Result<NodeInfo, Silent> {
         InspectError::Unknown { provider, .. } => Silent {
             error: "does not know this request".into(),
             provider,
-            // The database knows.
+            // The database reports it.
             global: false,
         },
         error => Silent {
@@ -200,7 +200,7 @@ fn print_table(output: &Output, infos: Infos) -> Result<(), Failure> {
     table.print(output)
 }
 
-/// A node's part in the network, in a word.
+/// A node's role, as one word.
 fn role(role: Role) -> &'static str {
     match role {
         Role::Global => "global",

@@ -15,7 +15,7 @@ use crate::{
     words,
 };
 
-/// How many ports are listed unless told otherwise.
+/// The number of ports that are listed by default.
 const MOST: usize = 20;
 
 pub(crate) fn command() -> Command {

@@ -106,7 +106,7 @@ pub(crate) fn config_command() -> Command {
 
 pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let mut words = rest(matches, "ARG");
-    // As the last word it cannot be meant in another way.
+    // As the last word, it can only be the option.
     let last = words.pop_if(|word| *word == "--reveal").is_some();
     let reveal = last || matches.get_flag(REVEAL);
     let (profile, arguments) = profile_and_pairs(&words)?;
@@ -124,7 +124,7 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// A profile, if the words are odd in number, and keys with their values.
+/// Parses a profile, if the number of words is odd, and keys with values.
 pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
     let mut words = words.iter().copied();
     if let Some(option) = words.clone().take(2).find(|word| word.starts_with('-')) {
@@ -141,7 +141,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
         && first.as_str() != "profile"
     {
         return Err(Failure::usage(format_args!(
-            "{first:?} is no key, and no profile with KEY VALUE pairs behind it: the last key has no value"
+            "{first:?} is not a key, and not a profile followed by KEY VALUE pairs: the last key has no value"
         )));
     }
     let profile = profile
@@ -160,7 +160,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
     Ok((profile, map))
 }
 
-/// The text that stands for a secret.
+/// The replacement of a secret.
 const HIDDEN: &str = "(hidden: --reveal shows it)";
 
 const REVEAL: &str = "reveal";
@@ -172,7 +172,7 @@ fn reveal() -> Arg {
         .help("Show secrets and private keys")
 }
 
-/// The value of a key, if it is no secret. An empty text is none.
+/// The value of a key; hidden, if it is a secret. An empty text is not a secret.
 fn shown(key: &str, value: &Value) -> Value {
     let is_secret = Key::named(key).is_some_and(|key| key.kind == Kind::Secret);
     match value {

@@ -60,7 +60,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         None => None,
     };
     if let Some(name) = missing {
-        // As in the reference it is no error: the name is the node's ID then.
+        // An unknown profile is not an error, as in the reference: its name becomes the node's ID.
         session.output.note(&format!(
             "warning: {} has no profile {name:?}",
             path.display()
@@ -71,12 +71,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
     let builder = builder(&path, profile, &arguments).environment(environment);
     let outcome = runtime.block_on(run_node(&session.output, builder));
-    // Handlers that do not return have had their time.
+    // Handlers that do not return do not get more time.
     runtime.shutdown_background();
     outcome
 }
 
-/// The process's variables, with what the options say among them: there it comes before the file.
+/// The environment variables of the process, and those that the options set. They have precedence over the file.
 fn environment(session: &Session) -> Environment {
     let process = std::env::vars_os();
     let process = process.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
@@ -91,7 +91,7 @@ fn environment(session: &Session) -> Environment {
     Environment::of(process.chain(named))
 }
 
-/// What the library lets pass, because a program may do without: a node that nobody lets in.
+/// Checks for settings that the library accepts, and that are useless here: a node that refuses every connection.
 fn check(
     file: &ConfigFile,
     profile: Option<&str>,
@@ -124,7 +124,7 @@ fn builder(file: &Path, profile: Option<String>, arguments: &Map) -> NodeBuilder
 }
 
 async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
-    // From the beginning, so that a signal that comes early is not lost.
+    // Caught from the start, so that an early signal is not lost.
     let mut signals = Signals::new().map_err(Failure::failed)?;
     let node = tokio::select! {
         started = builder.start() => started.map_err(Failure::config)?,
@@ -142,7 +142,7 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     while signals.reload_or_end().await {
         match node.reload_tls() {
             Ok(()) => {
-                tracing::info!("new connections are made with the certificates as configured now")
+                tracing::info!("new connections use the certificates of the present configuration")
             }
             Err(error) => {
                 let error = Shown(error);
@@ -153,6 +153,6 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
         () = node.stop() => Ok(Exit::Done),
-        () = signals.next() => Err(Failure::failed("ended by a second signal before everything was in order")),
+        () = signals.next() => Err(Failure::failed("a second signal ended the node before it had stopped")),
     }
 }

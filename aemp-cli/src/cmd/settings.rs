@@ -18,7 +18,7 @@ use crate::{
     words,
 };
 
-/// The commands of every key, in the order in which the keys are explained.
+/// The commands for each key, in the order in which the help explains the keys.
 pub(crate) fn entries() -> Vec<Entry> {
     KEYS.iter().flat_map(of_key).collect()
 }
@@ -37,7 +37,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         })
         .unlisted(),
     ];
-    // An element of a list has a name if the list has one in the plural.
+    // There is an `addX` for an element if the list has a name in the plural.
     if matches!(key.kind, Kind::Addresses | Kind::Services) && singular(key) != key.name {
         entries.push(Entry::new(section, add_command(key), |session, matches| {
             add(session, matches, key)
@@ -51,7 +51,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
     entries.into_iter().map(Entry::chaining).collect()
 }
 
-/// The argument of `setX`, and what to know of it.
+/// The argument of `setX`, and its explanation.
 fn value_of(key: &Key) -> (&'static str, &'static str) {
     if key.name == "ca" {
         return (
@@ -146,7 +146,7 @@ fn set_command(key: &'static Key) -> Command {
     }
 }
 
-/// Summaries stand within sentences elsewhere.
+/// A summary with a capital letter. Elsewhere summaries stand within sentences.
 fn capitalized(summary: &str) -> String {
     let mut chars = summary.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
@@ -163,7 +163,7 @@ fn delete_command(key: &'static Key) -> Command {
         ))
 }
 
-/// What one element of a list is called.
+/// The name of one element of a list.
 fn singular(key: &Key) -> &'static str {
     key.name.strip_suffix('s').unwrap_or(key.name)
 }
@@ -217,14 +217,14 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The text of standard input for this command.
+/// The text that this command takes from standard input.
 fn standard(session: &mut Session) -> Result<String, Failure> {
     let input = session.input.pop_front();
     let input = input.ok_or_else(|| Failure::failed("nothing was read from standard input"))?;
     Ok(input.text().to_owned())
 }
 
-/// The text of a PEM file, or what is PEM text itself; no error shows any of it.
+/// The text of a PEM file, or the word itself if it is PEM text. Errors show none of the text.
 fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Value, Failure> {
     let (text, name) = if file == STANDARD {
         (standard(session)?, "standard input".to_owned())
@@ -243,7 +243,7 @@ fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Valu
     let text = match with_key {
         true => format!("{name}: must be PEM text with a private key and a certificate"),
         false if has_key => {
-            format!("{name}: there is a private key in it, which is nobody else's business")
+            format!("{name}: the text contains a private key, which must stay with its owner")
         }
         false => format!("{name}: must be PEM text with a certificate"),
     };

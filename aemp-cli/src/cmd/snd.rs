@@ -40,7 +40,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
         let arrived = arrived(client, &port, 1);
-        let what = format!("no sign of life of {port}");
+        let what = format!("no answer of the node of {port}");
         match client.within(&what, arrived).await? {
             Ok(()) => {
                 client
@@ -59,11 +59,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Whether all that was sent to a port has arrived, and the port was alive so many round trips later; the reason of its
-/// death otherwise.
+/// Waits until everything sent to a port has arrived and the port has survived `rounds` round trips. Otherwise
+/// returns the reason of its death.
 ///
-/// A node answers in order, so a port that did not exist is told of before the first echo. One that dies of the message or
-/// of its init function does so when the packets that came together have been read: that takes another round trip to see.
+/// A node answers in order, so a missing port is reported before the first echo. A port that dies of the message, or
+/// of its init function, does so after the node has read all packets that arrived together. It takes another round
+/// trip to see that.
 pub(super) async fn arrived(
     client: &Client<'_>,
     port: &aemp::PortId,
@@ -78,7 +79,7 @@ pub(super) async fn arrived(
         .untyped(move |_: &mut Cx<'_>, _: Args| drop(tell.send(None)));
     for _ in 0..rounds {
         let message = vec![Value::from("arrived")];
-        // The request names nothing but texts.
+        // The request contains only texts, which can always be encoded.
         drop(client.node.snd_on(port.node(), &echo.id(), message));
         if let Some(reason) = told.recv().await.flatten() {
             return Err(reason);

@@ -13,7 +13,7 @@ use crate::{
     words,
 };
 
-/// Round trips after which an init function that fails at once has been heard of.
+/// The number of round trips after which an init function that fails at once has been reported.
 const ROUNDS: usize = 2;
 
 pub(crate) fn command() -> Command {
@@ -48,7 +48,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     client::with(session, async |client| {
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
-        let what = format!("no sign of life of {node}");
+        let what = format!("no answer of {node}");
         let arrived = arrived(client, &port, ROUNDS);
         client
             .within(&what, arrived)

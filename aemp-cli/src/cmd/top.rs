@@ -36,9 +36,9 @@ use crate::{
     signals::Signals,
 };
 
-/// How often all nodes are asked.
+/// The interval at which all nodes are asked.
 const ROUND: Duration = Duration::from_secs(1);
-/// How often what has come in is drawn, at most.
+/// The shortest interval at which new answers are drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn command() -> Command {
@@ -96,7 +96,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
             }
             news = collector.next() => {
                 match news {
-                    News::Node(report) => app.take(report),
+                    News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                 }
                 stale = true;
@@ -113,7 +113,7 @@ fn draw(screen: &mut Screen, app: &mut App, client: &Client<'_>) -> Result<(), F
     Ok(())
 }
 
-/// Asks everybody who is known.
+/// Asks all known nodes.
 fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
     let now = collector.now();
     for node in client.node.up_nodes() {

@@ -1,4 +1,5 @@
-//! The ports that wait for a drainer: a lane for each connection whose messages made them ready, and one for everything else.
+//! The ports that wait for a drainer: a lane for each connection whose messages made them ready, and one for all other
+//! ports.
 //!
 //! Lanes take turns. So the ports that one peer makes ready by the ten thousand, such as those that it spawns, delay the
 //! messages of another peer by some runs and not by all of them. Within a lane, ports keep their order.
@@ -13,13 +14,13 @@ impl Lane {
     /// Handlers, tasks and timers of this node.
     pub(crate) const HERE: Self = Self(0);
 
-    /// The connection of that number.
+    /// The connection with this number.
     pub(crate) fn of_connection(number: u64) -> Self {
         Self(number.wrapping_add(1))
     }
 }
 
-/// Ports of one lane that are taken before the next lane has its turn.
+/// The number of ports of one lane that are taken before the next lane has its turn.
 const TURN: usize = 8;
 
 /// Values by lane.
@@ -54,7 +55,7 @@ impl<T> Ready<T> {
         self.len == 0
     }
 
-    /// Adds a value of this node.
+    /// Adds a value to the lane of this node.
     pub(super) fn push(&mut self, value: T) {
         if self.here.is_empty() {
             self.order.push_back(Lane::HERE);
@@ -104,7 +105,7 @@ impl<T> Ready<T> {
         }
     }
 
-    /// Takes everything.
+    /// Takes all values.
     pub(super) fn take_all(&mut self) -> VecDeque<T> {
         let mut all = VecDeque::with_capacity(self.len);
         self.take(usize::MAX, |value| all.push_back(value));
@@ -142,7 +143,7 @@ mod tests {
             (place(2000), place(2001), place(3000)),
             (Some(8), Some(9), Some(10))
         );
-        // What comes later does not wait for the flood either.
+        // Later values of another lane do not wait for the flood either.
         ready.append(honest, &mut [2002].into());
         assert!(taken(&mut ready, TURN + 1).contains(&2002));
         assert_eq!(ready.len(), 1003 + 1 - 20 - (TURN + 1));

@@ -18,34 +18,34 @@ use aemp_codec::PortId;
 
 use crate::port::table::MAX_GENERATION;
 
-/// What the names of reply ports end with.
+/// The end of the name of a reply port.
 const REPLY: char = '?';
-/// What follows the name of a reply port if the answer is a list, however short.
+/// The text after the name of a reply port if the answer is a list with less than two elements.
 const LIST: &str = "[]";
 
-/// Whether a call of a node of this project waits at that port.
+/// Whether a call of a node of this project waits at the port.
 pub(crate) fn is_reply_port(id: &PortId) -> bool {
     is_reply_name(id.name())
 }
 
-/// As [`is_reply_port`], of a port's name.
+/// As [`is_reply_port`], for a port's name.
 pub(crate) fn is_reply_name(name: &str) -> bool {
     name.ends_with(REPLY)
 }
 
-/// The reply port as the receiver of an answer that is a list.
+/// The ID of the reply port for an answer that is a list.
 pub(crate) fn for_list(id: &PortId) -> PortId {
     PortId::new(&id.node_id(), &format!("{}{LIST}", id.name()))
 }
 
-/// The name of the reply port, if an answer that is a list is for one.
+/// The name of the reply port, if `name` is one for an answer that is a list.
 pub(crate) fn of_list(name: &str) -> Option<&str> {
     name.strip_suffix(LIST).filter(|name| is_reply_name(name))
 }
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The names that one node gives.
+/// The generator of a node's port names.
 #[derive(Debug)]
 pub(crate) struct Names {
     local: String,
@@ -54,7 +54,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Prefixes made of 19 random octets.
+    /// Makes the prefixes from 19 random octets.
     pub(crate) fn new(random: [u8; 19]) -> Self {
         let character = |octet: &u8| char::from(ALPHANUMERIC[usize::from(*octet) % 62]);
         let local = random[..9].iter().map(character).collect();
@@ -94,17 +94,17 @@ impl Names {
         name
     }
 
-    /// The number behind the name of a reply port of this node's making.
+    /// The number in the name of a reply port, if this node has made the name.
     pub(crate) fn reply_number(&self, name: &str) -> Option<u64> {
         self.number(name.strip_suffix(REPLY)?)
     }
 
-    /// Whether a name could be one that this node gives to its own ports.
+    /// Whether this node could give the name to one of its own ports.
     pub(crate) fn is_ours(&self, name: &str) -> bool {
         name.starts_with(&self.local)
     }
 
-    /// The number behind a name of this node's making.
+    /// The number in a port's name, if this node has made the name.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let counter = name.strip_prefix(self.local.as_str())?;
         let letters = counter.bytes().take_while(u8::is_ascii_lowercase).count();

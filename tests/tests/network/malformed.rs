@@ -199,7 +199,7 @@ async fn requests_that_make_no_sense() {
     scene.ignored(r#"["","kil1","","bye"]"#).await;
     scene
         .logs
-        .warned("node port: raw wants to kill it: refused")
+        .warned("node port: raw tried to kill it: refused")
         .await;
     scene
         .ignored(r#"["","CORE::exit"]["","exit",1]["",17,18]"#)

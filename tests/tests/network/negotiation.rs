@@ -84,5 +84,8 @@ async fn formats_that_are_unknown_to_all_are_an_error() {
     let result = listening("a").framing_format(["postcard", "morse"]).start();
     let text = result.await.expect_err("no format is left").to_string();
     assert!(text.contains("(postcard, morse)"), "{text}");
-    assert!(text.contains("known are postcard/1, cbor, json"), "{text}");
+    assert!(
+        text.contains("the known formats are postcard/1, cbor, json"),
+        "{text}"
+    );
 }

@@ -188,8 +188,10 @@ async fn who_is_anonymous_runs_nothing_here() {
     let b = builder("b", &cert).auth_offer([Method::TlsAnon]);
     let [a, b] = pair(a, b).await;
     let spawned = b.spawn("a", "Tls::echo", Vec::new());
-    logs.warned("spawn of Tls::echo from b: not allowed to who has logged in with tls_anon")
-        .await;
+    logs.warned(
+        "spawn of Tls::echo from b: not allowed to a peer that authenticated with tls_anon",
+    )
+    .await;
     let reason = crate::common::watch(&b, &spawned).await;
     assert_eq!(reason.kind(), "no_such_port");
     // What is no execution is answered.

@@ -1,4 +1,4 @@
-//! `aemp db set` and `del`: entries of this command, or of a node that holds them for it.
+//! `aemp db set` and `del`: entries of this command's node, or of a node that sets them on its behalf.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
         if client.stays && time.is_none() {
             return Ok(Exit::Done);
         }
-        // That of another node goes when this one goes.
+        // An entry of another node is deleted when this node leaves.
         let _entry = entry.map(DbEntry::guard);
         tokio::select! {
             () = tokio::time::sleep(time.unwrap_or_default()), if time.is_some() => {}
@@ -120,7 +120,7 @@ pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Has a node run one of our init functions, whose port ends when it is done.
+/// Spawns one of our init functions on a node. Its port ends after its work.
 async fn run_there(
     client: &Client<'_>,
     node: &NodeId,

@@ -36,7 +36,7 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// What has happened at once.
+/// Changes that happened together.
 struct Change {
     added: Map,
     changed: Map,

@@ -1,4 +1,4 @@
-//! The subject of the bench, written as its documentation would.
+//! The subject of the bench, written as in its documentation.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Hand {
         own.run();
     }
 
-    /// The same as `toil`, for callers that want to know when it is done.
+    /// As `toil`, for callers that wait for the end.
     #[rcv]
     fn serve(&mut self, errand: Local<(Job, Latch)>) -> bool {
         errand.0.0.run();

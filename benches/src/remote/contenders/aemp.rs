@@ -1,4 +1,4 @@
-//! The subject of the bench, written as its documentation would.
+//! The subject of the bench, written as in its documentation.
 
 use std::future;
 use std::sync::Arc;
