@@ -5,8 +5,8 @@
 //! cargo run --example chat client ann
 //! ```
 //!
-//! Clients survive a restart of the server: each monitors its seat in the room, and takes a new one when it is lost. Without
-//! arguments the program rehearses all of that by itself, in processes of its own.
+//! Clients survive a restart of the server: each monitors its seat in the room, and takes a new one when the seat is
+//! lost. Without arguments the program demonstrates all of this by itself, in processes of its own.
 
 use std::{
     env,
@@ -24,7 +24,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 const ADDRESS: &str = "127.0.0.1:4040";
 
-/// Who is in the room.
+/// The guests in the room.
 #[derive(Default)]
 struct Room {
     seats: Vec<(String, ClientRef)>,
@@ -59,7 +59,7 @@ impl Room {
     }
 }
 
-/// A client's seat: it dies with its client, and the client knows when it is gone.
+/// A client's seat. It dies with its client, and the client monitors it.
 struct Seat {
     name: String,
     room: RoomRef,
@@ -80,7 +80,7 @@ impl Drop for Seat {
     }
 }
 
-/// What the room talks to.
+/// A client, to which the room sends messages.
 struct Client;
 
 #[port]
@@ -103,7 +103,7 @@ async fn server(address: &str) -> Outcome {
     std::future::pending().await
 }
 
-/// The init function that clients spawn by name. It knows the room because it is a closure.
+/// The init function that clients spawn by name. It is registered as a closure, which knows the room.
 fn take_seat(cx: &mut Cx<'_>, args: &Args, room: &RoomRef) -> Result<Seat, Box<dyn Error>> {
     let [name, client] = args.as_slice() else {
         return Err("Chat::seat takes a name and a port".into());
@@ -152,7 +152,7 @@ async fn client(name: &str, address: &str) -> Outcome {
     }
 }
 
-/// A process of this program, and what it prints.
+/// A process of this program, and its output.
 struct Actor {
     process: Child,
     lines: mpsc::Receiver<String>,
@@ -186,7 +186,7 @@ impl Actor {
         }
     }
 
-    /// Waits until it has printed a line that begins so; the whole line.
+    /// Waits until it has printed a line with this beginning, and returns the whole line.
     fn expect(&self, start: &str) -> Result<String, Box<dyn Error>> {
         loop {
             let line = self.lines.recv_timeout(Duration::from_secs(20))?;

@@ -1,6 +1,6 @@
-//! Two processes on loopback: an actor is spawned on the other one by name, called, watched as it dies, and restarted.
+//! Two processes on loopback: an actor is spawned on the other one by name, called, monitored, and restarted.
 //!
-//! The program starts its own second process; there is nothing to configure.
+//! The program starts the second process itself. Nothing has to be configured.
 
 use std::{
     env,
@@ -30,15 +30,15 @@ impl Counter {
         self.n
     }
 
-    /// An error that a handler returns kills the port, as a panic does.
-    #[rcv]
+    /// With `try`, an error kills the port, as a panic does. Without it, the `Result` would be the answer.
+    #[rcv(try)]
     fn divide(&mut self, by: i64) -> Result<i64, &'static str> {
         self.n = self.n.checked_div(by).ok_or("cannot divide by zero")?;
         Ok(self.n)
     }
 }
 
-/// Other nodes spawn counters by this name, with a number to start from.
+/// The init function of counters, which other nodes spawn by this name, with a start value.
 #[spawnable(name = "Demo::counter")]
 fn counter(n: i64) -> Counter {
     Counter { n }
@@ -52,11 +52,11 @@ async fn main() -> Outcome {
     }
 }
 
-/// The second process: a node that knows the first one's address, and nothing else to do.
+/// The second process: a node that knows the address of the first one.
 async fn worker(seed: &str) -> Outcome {
     let node = Node::builder().node_id("worker").secret("demo").seed(seed);
     let _node = node.start().await?;
-    // The first process holds the other end; when it ends, so does this one.
+    // The first process holds the other end of standard input. When it ends, so does this one.
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
     Ok(())
 }

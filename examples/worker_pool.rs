@@ -1,5 +1,6 @@
-//! A pool of workers that nobody has configured: processes know the address of one seed, find each other through the distributed
-//! database, and share the work. One is killed with -9 in the middle of it; no job is lost.
+//! A pool of workers without configuration: processes know the address of one seed, find each other through the
+//! distributed database, and share the work. One of them is killed with SIGKILL in the middle of the work; no job is
+//! lost.
 //!
 //! The program starts all its processes on loopback.
 
@@ -22,7 +23,7 @@ use tokio::{io::AsyncReadExt, task::JoinSet, time::timeout};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Where workers are registered: port IDs as keys, names as values.
+/// The family of the workers: port IDs as keys, names as values.
 const WORKERS: &str = "workers";
 const JOBS: u32 = 300;
 
@@ -35,7 +36,7 @@ struct Worker {
 
 #[port]
 impl Worker {
-    /// A job: how many primes there are in one thousand numbers. The answer says who has done it.
+    /// A job: the number of primes among one thousand numbers. The answer contains the worker's name.
     #[rcv]
     fn primes(&self, thousand: u32) -> (String, usize) {
         let numbers = 1000 * thousand..1000 * (thousand + 1);
@@ -60,20 +61,20 @@ async fn main() -> Outcome {
     }
 }
 
-/// What all nodes have in common.
+/// The common configuration of all nodes.
 fn node(id: &str) -> NodeBuilder {
     let node = Node::builder().node_id(id).secret("demo");
     node.bind("127.0.0.1:0")
 }
 
-/// A process that is only there to be found.
+/// A process that serves as the seed.
 async fn run_seed(id: &str) -> Outcome {
     let node = node(id).start().await?;
     println!("{}", node.listeners().remove(0));
     until_client_ends().await
 }
 
-/// A process that offers a worker to whoever wants one.
+/// A process that offers a worker.
 async fn run_worker(name: &str, seed: &str) -> Outcome {
     let node = node(name).seed(seed).start().await?;
     let worker = node.port(Worker { name: name.into() });
@@ -98,16 +99,16 @@ async fn client() -> Outcome {
     let ant = Process::start(&["ant", &address])?;
     let mut bee = Process::start(&["bee", &address])?;
     let cat = Process::start(&["cat", &address])?;
-    tell_until(&mut watch, &mut workers, 3).await?;
+    print_until(&mut watch, &mut workers, 3).await?;
     work(&pool, None).await?;
 
     work(&pool, Some(&mut bee)).await?;
-    tell_until(&mut watch, &mut workers, 2).await?;
+    print_until(&mut watch, &mut workers, 2).await?;
     work(&pool, None).await?;
 
     let bee = Process::start(&["bee", &address])?;
     println!("client: started bee again, process {}", bee.0.id());
-    tell_until(&mut watch, &mut workers, 3).await?;
+    print_until(&mut watch, &mut workers, 3).await?;
     work(&pool, None).await?;
 
     node.stop().await;
@@ -115,8 +116,8 @@ async fn client() -> Outcome {
     Ok(())
 }
 
-/// Tells who comes and goes, until there are so many workers.
-async fn tell_until(watch: &mut Watch<String>, workers: &mut Names, count: usize) -> Outcome {
+/// Prints the workers that come and go, until there are `count`.
+async fn print_until(watch: &mut Watch<String>, workers: &mut Names, count: usize) -> Outcome {
     while workers.len() != count {
         let event = timeout(Duration::from_secs(20), watch.next()).await?;
         let (come, gone) = match event.ok_or("the node has stopped")? {
@@ -135,7 +136,7 @@ async fn tell_until(watch: &mut Watch<String>, workers: &mut Names, count: usize
     Ok(())
 }
 
-/// Has all jobs done, a dozen at a time; kills a process when some are.
+/// Does all jobs, a dozen at a time, and kills a process after some of them.
 async fn work(pool: &Arc<Pool<WorkerRef>>, mut victim: Option<&mut Process>) -> Outcome {
     let (mut left, mut jobs) = (0..JOBS, JoinSet::new());
     let (mut primes, mut again) = (0, 0);
@@ -165,7 +166,8 @@ async fn work(pool: &Arc<Pool<WorkerRef>>, mut victim: Option<&mut Process>) -> 
     Ok(())
 }
 
-/// One job, by one worker after the other until it is done: by whom, the answer, and how often it failed.
+/// Does one job, with one worker after the other until one succeeds. Returns the worker's name, the answer, and the
+/// number of failures.
 async fn job(pool: Arc<Pool<WorkerRef>>, thousand: u32) -> (String, usize, u32) {
     let mut failures = 0;
     loop {
@@ -178,7 +180,7 @@ async fn job(pool: Arc<Pool<WorkerRef>>, thousand: u32) -> (String, usize, u32) 
     }
 }
 
-/// A process of this program, which ends with it.
+/// A process of this program. It is killed when this is dropped.
 struct Process(Child);
 
 impl Process {

@@ -21,30 +21,30 @@ Commands that do not take the rest of the line can be chained:
 
     aemp profile seed setseeds 10.0.0.1:4040 setbinds '*:4040' showprofile
 
-An argument that begins with `[`, `{` or `\"` is JSON, any other is text. A single argument that begins with `[` is the
-whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
+An argument that begins with `[`, `{` or `\"` is JSON. Any other argument is text. A single argument that begins with `[` is
+the whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
 
-The configuration is in ~/.perl-anyevent-mp, or the file that PERL_ANYEVENT_MP_RC names; AEMP_SEEDS and AEMP_SECRET come before it.
+The configuration is in ~/.perl-anyevent-mp, or in the file that PERL_ANYEVENT_MP_RC names. AEMP_SEEDS and AEMP_SECRET override it.
 
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
 
-`aemp help COMMAND` tells more of a command.";
+`aemp help COMMAND` explains a command.";
 
-/// Below the help of each command.
+/// The end of the help of each command.
 const OPTIONS: &str =
-    "`aemp --help` lists the options that every command takes, and the exit statuses.";
+    "`aemp --help` lists the common options of all commands, and the exit statuses.";
 
-/// What an `aemp` command line names the words of the next command of a chain.
+/// The word that separates the commands of a chain.
 const THEN: &str = "then";
 
-/// One command of a chain, understood.
+/// One parsed command of a chain.
 struct Step {
-    /// Its place in the table.
+    /// The index of its entry in the table of commands.
     entry: usize,
     matches: ArgMatches,
 }
 
-/// The fault of a command line.
+/// An error in a command line.
 enum Fault {
     Words(clap::Error),
     Other(Failure),
@@ -63,9 +63,9 @@ impl From<Failure> for Fault {
 }
 
 impl Fault {
-    fn tell(&self, json: bool) -> Exit {
+    fn report(&self, json: bool) -> Exit {
         match self {
-            Self::Words(error) => tell(error, json),
+            Self::Words(error) => print_error(error, json),
             Self::Other(failure) => {
                 Output::new(json, Color::Auto).failure(failure);
                 failure.exit
@@ -74,7 +74,7 @@ impl Fault {
     }
 }
 
-/// Understands the whole chain, then does what it says. Nothing is done if a part of it is wrong.
+/// Parses the whole chain, then runs it. Nothing is run if a part of the chain is wrong.
 pub(crate) fn run(words: Vec<String>) -> Exit {
     let color = options::color_of(&words);
     let json = words.iter().any(|word| word == "--json");
@@ -82,13 +82,13 @@ pub(crate) fn run(words: Vec<String>) -> Exit {
     let mut options = Options::default();
     let steps = match parse(&entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return error.tell(options.json || json),
+        Err(error) => return error.report(options.json || json),
     };
     let output = Output::new(options.json, options.color);
-    told(&entries, &steps, &mut Session::new(options, output))
+    run_steps(&entries, &steps, &mut Session::new(options, output))
 }
 
-/// As [`run`], for a line of the shell, which is in the network already.
+/// As [`run`], for a line of the shell, which has joined the network already.
 pub(crate) fn line(
     entries: &[Entry],
     words: Vec<String>,
@@ -102,18 +102,18 @@ pub(crate) fn line(
     options.json |= words.iter().any(|word| word == "--json");
     let steps = match parse(entries, words, color, &mut options) {
         Ok(steps) => steps,
-        Err(error) => return error.tell(options.json),
+        Err(error) => return error.report(options.json),
     };
     let output = Output::new(options.json, options.color);
     let mut session = Session::new(options, output);
     session.kept = kept.take();
-    let exit = told(entries, &steps, &mut session);
+    let exit = run_steps(entries, &steps, &mut session);
     *kept = session.kept.take();
     exit
 }
 
-/// Does what is to be done, and tells what goes wrong.
-fn told(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
+/// Runs the steps, and prints the failures.
+fn run_steps(entries: &[Entry], steps: &[Step], session: &mut Session) -> Exit {
     match perform(entries, steps, session) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -149,7 +149,7 @@ fn parse(
         let Some((name, matches)) = matches.subcommand() else {
             if steps.is_empty() {
                 return Err(root
-                    .error(ErrorKind::MissingSubcommand, "which command?")
+                    .error(ErrorKind::MissingSubcommand, "a command is missing")
                     .into());
             }
             return Ok(steps);
@@ -169,13 +169,13 @@ fn parse(
     }
 }
 
-/// Prints a fault of the command line, or the help that was asked for.
-fn tell(error: &clap::Error, json: bool) -> Exit {
+/// Prints an error of the command line, or the requested help.
+fn print_error(error: &clap::Error, json: bool) -> Exit {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        // Nobody is left to tell if that does not work.
+        // If this fails, there is no other way to report it.
         let _ = error.print();
         return Exit::Done;
     }
@@ -190,7 +190,7 @@ fn tell(error: &clap::Error, json: bool) -> Exit {
     Exit::Usage
 }
 
-/// The whole command line as clap understands it.
+/// The command line for clap.
 pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
     let color = match color {
         Color::Auto => ColorChoice::Auto,
@@ -203,7 +203,8 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .after_help(AFTER)
         .override_usage("aemp [OPTIONS] COMMAND [ARG]... [COMMAND [ARG]...]...")
         .help_template(
-            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or behind any command:\n{options}{after-help}",
+            "{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions, before or after any \
+             command:\n{options}{after-help}",
         )
         .before_help(sections(entries))
         .no_binary_name(true)
@@ -217,7 +218,7 @@ pub(crate) fn root(entries: &[Entry], color: Color) -> Command {
         .fold(root, |root, entry| root.subcommand(entry.whole_command()))
 }
 
-/// The whole command line for completion: what may be chained is named where it may stand.
+/// The command line for completion: chained commands are listed where they may stand.
 pub(crate) fn with_chains(root: Command) -> Command {
     let names = root.get_subcommands().map(|command| command.get_name());
     let names: Vec<_> = names.map(str::to_owned).collect();
@@ -229,7 +230,7 @@ pub(crate) fn with_chains(root: Command) -> Command {
     })
 }
 
-/// The list of commands, by what they are for.
+/// The list of commands, grouped by purpose.
 pub(crate) fn sections(entries: &[Entry]) -> String {
     let mut text = String::new();
     for section in Section::ALL {
@@ -248,7 +249,7 @@ pub(crate) fn sections(entries: &[Entry]) -> String {
 }
 
 impl Entry {
-    /// The command, with what may follow it.
+    /// The command, with the commands that may follow it.
     fn whole_command(&self) -> Command {
         let command = self.command.clone();
         let help = command.get_after_help().map(|help| format!("{help}\n\n"));
@@ -267,7 +268,7 @@ impl Entry {
         command.arg(then)
     }
 
-    /// Name and arguments.
+    /// The name and the arguments.
     fn usage(&self) -> String {
         let mut text = self.command.get_name().to_owned();
         for arg in self.command.get_positionals() {
@@ -289,18 +290,18 @@ fn help_option() -> Arg {
     help.action(ArgAction::Help).help("Print help")
 }
 
-/// The values of a positional argument that takes any number of words.
+/// The values of a positional argument that takes several words.
 pub(crate) fn rest<'a>(matches: &'a ArgMatches, name: &str) -> Vec<&'a String> {
     let values = matches.get_many::<String>(name);
     values.into_iter().flatten().collect()
 }
 
-/// The word of a positional argument that must be there.
+/// The word of a required positional argument.
 pub(crate) fn word<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
 }
 
-/// As [`word`], a text.
+/// As [`word`], checked to be text.
 pub(crate) fn text(matches: &ArgMatches, name: &str) -> Result<String, Failure> {
     words::text(name, word(matches, name))
 }

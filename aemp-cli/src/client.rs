@@ -1,4 +1,4 @@
-//! The command as a node of the network: what talks to other nodes does so through it.
+//! The command as a node of the network. Commands reach other nodes through it.
 
 mod join;
 mod kept;
@@ -17,17 +17,17 @@ use crate::{
     session::Session,
 };
 
-/// A node that has joined the network.
+/// A node of this command that has joined the network.
 pub(crate) struct Client<'a> {
     pub(crate) node: Node,
     pub(crate) output: &'a Output,
-    /// Whether the node stays in the network when the command is done.
+    /// Whether the node stays in the network after the command.
     pub(crate) stays: bool,
     timeout: Duration,
     deadline: Instant,
 }
 
-/// Joins the network, does what there is to do, and leaves it in order.
+/// Joins the network, runs the command's work, and leaves the network.
 pub(crate) fn with(
     session: &mut Session,
     job: impl AsyncFnOnce(&Client<'_>) -> Outcome,
@@ -61,7 +61,7 @@ pub(crate) fn with(
 }
 
 impl Client<'_> {
-    /// What comes of a future in the time that the command has; an error that says `what` has not come otherwise.
+    /// Waits for a future until the command's deadline. After it, the error says that `what` has not arrived.
     pub(crate) async fn within<F: Future>(
         &self,
         what: &str,
@@ -71,32 +71,32 @@ impl Client<'_> {
         done.map_err(|_| Failure::failed(format_args!("{what} within {}", self.seconds())))
     }
 
-    /// When the command has to be done.
+    /// The deadline of the command.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// How long there is left.
+    /// The time until the deadline.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// The time that the command has, for people.
+    /// The time limit of the command, for display.
     pub(crate) fn seconds(&self) -> String {
         seconds(self.timeout)
     }
 
-    /// Monitors a port at once; the reason that it dies with.
+    /// Sets a monitor on a port at once. The future returns the reason of the port's death.
     pub(crate) fn death(&self, port: &PortId) -> impl Future<Output = Reason> + use<> {
         let (tell, told) = oneshot::channel();
         let callback = move |reason: &Reason| drop(tell.send(reason.clone()));
         self.node.mon(port, callback).detach();
-        // The sender is dropped unused only when the node is.
+        // The sender is dropped unused only if the node is dropped.
         async move { told.await.unwrap_or_default() }
     }
 }
 
-/// A time for people.
+/// A duration in seconds, for display.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }

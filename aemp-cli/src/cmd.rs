@@ -22,7 +22,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::{failure::Outcome, session::Session};
 
-/// What a command is for.
+/// The purpose of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Run,
@@ -49,23 +49,24 @@ impl Section {
             Self::Messages => "Talk to ports and nodes",
             Self::Network => "Look at the network",
             Self::Settings => {
-                "Configure (setX may be written X; delX makes X inherited, or the default, again)"
+                "Configure (X is short for setX; delX resets X to the inherited or default value)"
             }
             Self::Profiles => "Profiles",
-            Self::Shell => "For the shell",
+            Self::Shell => "Shell integration",
         }
     }
 }
 
 type Run = Box<dyn Fn(&mut Session, &ArgMatches) -> Outcome>;
 
-/// One command: how it is written and what it does.
+/// One command: its syntax and its function.
 pub(crate) struct Entry {
     pub(crate) section: Section,
     pub(crate) command: Command,
-    /// Whether another command may follow.
+    /// Whether another command may follow in a chain.
     pub(crate) chains: bool,
-    /// Whether it stands in the list of commands, or is explained there in a line for all of its kind.
+    /// Whether it is in the list of commands by itself. Otherwise one line of the list explains all commands of its
+    /// kind.
     pub(crate) listed: bool,
     pub(crate) run: Run,
 }
@@ -96,7 +97,7 @@ impl Entry {
     }
 }
 
-/// All commands, in the order in which help lists them.
+/// All commands, in the order of the help.
 pub(crate) fn entries() -> Vec<Entry> {
     let mut entries = vec![
         Entry::new(Section::Run, run::command(), run::run),
@@ -148,7 +149,7 @@ pub(crate) fn one(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).required(true).help(help)
 }
 
-/// A positional argument that takes the rest of the line, whatever it looks like.
+/// A positional argument that takes all further words, even if they look like options.
 pub(crate) fn many(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .num_args(0..)

@@ -1,4 +1,4 @@
-//! How the command ends.
+//! The exit statuses of the command.
 
 use std::process::{ExitCode, Termination};
 
@@ -13,20 +13,21 @@ use std::process::{ExitCode, Termination};
 pub enum Exit {
     /// 0: everything was done.
     Done,
-    /// 1: it did not work: the port is dead, nobody answered in time, there is no such key.
+    /// 1: the command has failed: for example, the port is dead, there was no answer in time, or a key does not exist.
     Failed,
-    /// 2: the command line cannot be understood.
+    /// 2: the command line is invalid.
     Usage,
-    /// 3: the configuration cannot be used: a broken file, no secret, no seeds, an address that cannot be bound.
+    /// 3: the configuration is invalid: for example, a broken file, no secret, no seeds, an address that cannot be
+    /// bound.
     Config,
-    /// 4: the network cannot be joined: no seed is reached, or none lets us in.
+    /// 4: the network cannot be joined: no seed is reachable, or all seeds refuse the connection.
     Network,
-    /// 255: the other node evaluated the code, and it failed there (as the reference has it).
+    /// 255: the other node evaluated the code, and the code failed (as in the reference).
     Eval,
 }
 
 impl Exit {
-    /// The status as the system sees it.
+    /// The status as a number.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked for: a text for people, and an exit status for scripts.
+//! The failure of a command: a text for users, and an exit status for scripts.
 
 use std::{fmt, io};
 
@@ -9,11 +9,11 @@ use crate::Exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// Empty if there is nobody to tell, or nothing more to say.
+    /// Empty if there is nothing to print.
     pub(crate) text: String,
 }
 
-/// What becomes of a command.
+/// The result of a command.
 pub(crate) type Outcome = Result<Exit, Failure>;
 
 impl Failure {
@@ -22,7 +22,7 @@ impl Failure {
         Self { exit, text }
     }
 
-    /// It did not work.
+    /// The command has failed.
     pub(crate) fn failed(text: impl fmt::Display) -> Self {
         Self::new(Exit::Failed, text)
     }
@@ -49,7 +49,7 @@ impl Failure {
 }
 
 impl From<ConfigError> for Failure {
-    /// A value that cannot be is a fault of the command line, unless it stands in the file.
+    /// An invalid value is an error of the command line, unless it stands in the file.
     fn from(error: ConfigError) -> Self {
         match &error {
             ConfigError::Value { place, .. } if place.file.is_none() => Self::usage(error),
@@ -60,7 +60,7 @@ impl From<ConfigError> for Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// Of writing results. A reader that has seen enough, such as `head`, is no failure.
+    /// An error of writing results. A reader that has closed the pipe, such as `head`, is not an error.
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::new(Exit::Done, "");

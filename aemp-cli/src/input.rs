@@ -1,4 +1,5 @@
-//! Texts of standard input where a word of the command line is `-`: secrets that no list of processes shows, and PEM texts.
+//! Standard input in place of the word `-` on the command line, for secrets, which lists of processes would show, and
+//! for PEM texts.
 
 use std::{
     fmt,
@@ -36,8 +37,8 @@ impl fmt::Debug for Input {
     }
 }
 
-/// The text that a command wants from standard input, if any. It is read before anything is done: meanwhile nobody waits for a
-/// lock.
+/// The text that a command reads from standard input, if any. It is read before the command starts, so that nothing
+/// waits for a lock meanwhile.
 pub(crate) fn of(matches: &ArgMatches) -> Result<Option<Input>, Failure> {
     let is_standard = |name| {
         let word = matches.try_get_one::<String>(name).ok().flatten();
@@ -52,7 +53,7 @@ pub(crate) fn of(matches: &ArgMatches) -> Result<Option<Input>, Failure> {
     }
 }
 
-/// The first line: others may be for other commands.
+/// The first line. Further lines may be for other commands.
 fn secret() -> Result<Input, Failure> {
     if io::stdin().is_terminal() {
         let _ = writeln!(

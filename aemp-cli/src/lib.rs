@@ -1,9 +1,9 @@
-//! The `aemp` command as a library: it runs nodes, configures them, talks to their ports, and shows what a network looks like.
+//! The `aemp` command as a library: it runs nodes, configures them, talks to their ports, and shows the network.
 //!
-//! The binary of this package is nothing but a call of [`main`]. So is any program of yours that calls it, with one
-//! difference: the init functions that are linked into your program can be spawned on the nodes that it runs, and named as
-//! services in their configuration. This is how a network gets nodes that run your code without a line about
-//! configuration, signals or logs in your program:
+//! The binary of this package only calls [`main`]. A program of yours that calls it is the same command, with one
+//! difference: the init functions that are linked into the program can be spawned on the nodes that it runs, and
+//! named as services in their configuration. So your nodes run your code, and your program needs no line about
+//! configuration, signals or logs:
 //!
 //! ```no_run
 //! use aemp::{port, spawnable};
@@ -24,8 +24,9 @@
 //! }
 //! ```
 //!
-//! Say it is called `mine`: `mine run nodeid green binds '*:4040'` runs a node, and `aemp spawn green My::Counter::start 5`
-//! from anywhere in the network makes a port on it. `mine help` lists all commands, `mine help run` tells of one.
+//! Suppose that it is called `mine`. `mine run nodeid green binds '*:4040'` runs a node, and `aemp spawn green
+//! My::Counter::start 5` makes a port on it from anywhere in the network. `mine help` lists all commands, and `mine
+//! help run` explains one.
 //!
 //! Results go to standard output, everything else to standard error; [`Exit`] lists the exit statuses. With `--json`
 //! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
@@ -55,7 +56,7 @@ pub use exit::Exit;
 
 /// Runs the command with the arguments of this process, and ends the process.
 ///
-/// Call it outside of any tokio runtime: commands that need one make their own.
+/// Call it outside of any tokio runtime: commands that need a runtime make one.
 ///
 /// ```no_run
 /// aemp_cli::main();
@@ -65,8 +66,8 @@ pub fn main() -> ! {
     std::process::exit(exit.code().into())
 }
 
-/// Runs the command with these arguments, without a program's name. What it prints goes to the process's standard output and
-/// standard error.
+/// Runs the command with these arguments, without the program's name. It prints to the standard output and standard
+/// error of the process.
 ///
 /// ```
 /// use aemp_cli::Exit;
@@ -77,7 +78,7 @@ pub fn main() -> ! {
 ///
 /// # Panics
 ///
-/// Within a tokio runtime.
+/// Panics within a tokio runtime.
 pub fn run<I>(args: I) -> Exit
 where
     I: IntoIterator,

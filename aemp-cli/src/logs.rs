@@ -1,4 +1,4 @@
-//! Where the log goes.
+//! The log of the command.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
 
 use crate::session::Session;
 
-/// The level that `-v`, so often, asks for.
+/// The level for the number of `-v` options.
 fn level(verbose: u8) -> LevelFilter {
     match verbose {
         0 => LevelFilter::WARN,
@@ -26,20 +26,20 @@ fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
         .with_filter(level(session.options.verbose))
 }
 
-/// Logs if that is asked for.
+/// The subscriber that the options ask for.
 pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
     Registry::default().with((verbose > 0).then(|| to_stderr(session)))
 }
 
-/// As [`subscriber`], for what is logged on this thread.
+/// Installs [`subscriber`] for this thread.
 pub(crate) fn for_client(session: &Session) -> DefaultGuard {
     tracing::subscriber::set_default(subscriber(session))
 }
 
-/// Logs all that happens in this process to standard error.
+/// Installs [`subscriber`] for the whole process.
 pub(crate) fn for_node(session: &Session) {
     let subscriber = Registry::default().with(to_stderr(session));
-    // A program that is an `aemp` command may have its own.
+    // A program of the user that calls `main` may have installed its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -1,4 +1,4 @@
-//! Where the network is that commands join, and what lets them in.
+//! The network that commands join, and the means to join it.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use aemp::{
 
 use crate::{failure::Failure, session::Session};
 
-/// The profile that commands join the network with.
+/// The profile for commands.
 const PROFILE: &str = "aemp";
 
-/// Who commands are in the network, unless the profile `aemp` says otherwise.
+/// The node ID of commands, unless the profile `aemp` sets one.
 const NODE_ID: &str = "aemp/%n/%u";
 
 /// The network that the options and the configuration name.
 pub(crate) struct Network {
-    /// How the seeds are called in the configuration or the options.
+    /// The seeds, as written in the configuration or the options.
     pub(crate) seeds: Vec<String>,
     builder: NodeBuilder,
 }
 
 impl Network {
-    /// Reads the configuration as far as the options do not say all.
+    /// Reads the configuration, as far as the options do not replace it.
     pub(crate) fn of(session: &mut Session) -> Result<Self, Failure> {
         let profile = session.profile().unwrap_or_else(|| PROFILE.into());
         let file = session.file()?;
@@ -47,7 +47,7 @@ impl Network {
         if options.secret.is_none() && settings.secret.is_none() && settings.cert.is_none() {
             return Err(no_secret(&path));
         }
-        // Nobody connects to a command, and it serves nobody: what the file says of that is meant for nodes.
+        // A command accepts no connections and runs no services. These settings of the file are meant for nodes.
         let nothing = || Value::Array(Vec::new());
         let builder = Node::builder()
             .profile(profile)
@@ -63,7 +63,7 @@ impl Network {
         Ok(Self { seeds, builder })
     }
 
-    /// A node that is to join it, and how its seeds are called.
+    /// Starts a node that joins the network. Also returns the seeds as written.
     pub(crate) async fn start(self) -> Result<(Node, Vec<String>), Failure> {
         let started = self.builder.start().await;
         let node = started
@@ -72,7 +72,7 @@ impl Network {
     }
 }
 
-/// The node ID in the profile `aemp` itself. What it inherits names other nodes, which may be running.
+/// The node ID in the profile `aemp` itself. An inherited ID belongs to another node, which may be running.
 fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
     if profile != PROFILE {
         return Ok(None);
@@ -81,7 +81,7 @@ fn own_id(file: &ConfigFile, profile: &str) -> Result<Option<String>, Failure> {
     Ok(id.and_then(|id| Some(id.text()?.into_owned())))
 }
 
-/// There is nobody to ask.
+/// The failure if there are no seeds.
 fn no_seeds(file: &Path) -> Failure {
     Failure::config(format_args!(
         "no seeds are known: name one with -s HOST:PORT, or configure them with `aemp setseeds HOST:PORT` ({} has none)",
@@ -89,7 +89,7 @@ fn no_seeds(file: &Path) -> Failure {
     ))
 }
 
-/// Nobody would let us in.
+/// The failure if there is neither a secret nor a certificate.
 pub(crate) fn no_secret(file: &Path) -> Failure {
     Failure::config(format_args!(
         "no secret is known: configure the network's with `aemp setsecret -` ({} has none)",

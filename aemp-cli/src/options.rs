@@ -6,10 +6,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{failure::Failure, input::Input, output::Color};
 
-/// How long a command may take that waits for others.
+/// The default time limit of a command that waits for other nodes.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the options say. They may stand before and behind any command of a chain, and hold for all.
+/// The options. They may stand before or after any command of a chain, and apply to all commands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) json: bool,
@@ -26,7 +26,7 @@ impl Options {
         self.timeout.unwrap_or(TIMEOUT)
     }
 
-    /// Adds what the options of one command say.
+    /// Adds the options of one command.
     pub(crate) fn merge(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
         self.json |= matches.get_flag("json");
         self.verbose = self.verbose.saturating_add(matches.get_count("verbose"));
@@ -45,7 +45,7 @@ impl Options {
     }
 }
 
-/// Adds the options to the command at the root.
+/// Adds the options to the root command.
 pub(crate) fn add(root: Command) -> Command {
     let options = [
         Arg::new("json")
@@ -56,21 +56,23 @@ pub(crate) fn add(root: Command) -> Command {
             .long("timeout")
             .value_name("SECONDS")
             .value_parser(seconds)
-            .help("How long to wait for the network and for answers [default: 5]"),
+            .help("The time to wait for the network and for answers [default: 5]"),
         Arg::new("seed")
             .short('s')
             .long("seed")
             .value_name("HOST:PORT")
             .action(ArgAction::Append)
-            .help("Join the network there, not at the configured seeds; repeatable. The node becomes global"),
+            .help("Join the network through this node instead of the configured seeds; repeatable. The node becomes \
+                   global"),
         Arg::new("with-secret")
             .long("secret")
             .value_name("TEXT")
-            .help("The network's shared secret, instead of the configured one; `-` is the first line of standard input, which nobody else sees"),
+            .help("The network's secret, instead of the configured one; `-` reads the first line of standard input, \
+                   which lists of processes do not show"),
         Arg::new("as-profile")
             .long("profile")
             .value_name("NAME")
-            .help("Configure, or join the network with, this profile"),
+            .help("The profile to configure, or to join the network with"),
         Arg::new("color")
             .long("color")
             .value_name("WHEN")
@@ -81,7 +83,7 @@ pub(crate) fn add(root: Command) -> Command {
             .short('v')
             .long("verbose")
             .action(ArgAction::Count)
-            .help("Log to standard error; -vv and -vvv tell more"),
+            .help("Log to standard error; -vv and -vvv log more"),
     ];
     let heading = "Options of every command";
     let help = Arg::new("help")
@@ -92,7 +94,7 @@ pub(crate) fn add(root: Command) -> Command {
         .help_heading(heading);
     let root = root.disable_help_flag(true).arg(help);
     options.into_iter().fold(root, |root, option| {
-        // The long help of each command would be longer by all of them.
+        // A hidden long help, because it would be repeated in the help of each command.
         root.arg(
             option
                 .global(true)
@@ -108,11 +110,11 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     if duration.is_zero() {
         return Err("must be more than 0 seconds".into());
     }
-    // Far beyond any use, and well within what clocks can add.
+    // A limit that clocks can add without overflow.
     Ok(duration.min(Duration::from_secs(86_400 * 365)))
 }
 
-/// Whether the words ask for colours, for what is printed before they have been understood.
+/// Whether the words ask for colours, for output before they have been parsed.
 pub(crate) fn color_of(words: &[String]) -> Color {
     let mut color = Color::Auto;
     for (n, word) in words.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is printed: results for people or as JSON documents, and errors.
+//! Output: results as text or as JSON documents, and errors.
 
 use std::{
     fmt::{self, Display},
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// When to use colours.
+/// The choice of colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Color {
     #[default]
@@ -44,7 +44,7 @@ impl Color {
     }
 }
 
-/// How something is shown where there are colours.
+/// A colour or a style.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Paint {
     Bold,
@@ -62,17 +62,17 @@ impl Paint {
     }
 }
 
-/// A text that may go to a terminal: names and values of others do nothing there. There is no other way to print than by such a text.
+/// A text that is safe for a terminal: foreign names and values are escaped in it. All output uses this type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text(String);
 
 impl Text {
-    /// On one line, whatever stands in it.
+    /// A text on one line. Line feeds in it are escaped.
     pub(crate) fn of(text: impl Display) -> Self {
         Self(Shown(text).to_string())
     }
 
-    /// Each line as it is.
+    /// A text of several lines.
     pub(crate) fn lines(text: &str) -> Self {
         let mut lines = text.split('\n').map(Self::of);
         let mut text = lines.next().unwrap_or_default();
@@ -83,12 +83,12 @@ impl Text {
         text
     }
 
-    /// Appends another.
+    /// Appends another text.
     pub(crate) fn push(&mut self, text: &Self) {
         self.0.push_str(&text.0);
     }
 
-    /// Begins another line.
+    /// Starts a new line.
     pub(crate) fn feed(&mut self) {
         self.0.push('\n');
     }
@@ -103,12 +103,12 @@ impl Text {
         self.0.extend(std::iter::repeat_n(' ', blanks));
     }
 
-    /// How many characters there are, if it has no colours.
+    /// The number of characters, without colours.
     pub(crate) fn width(&self) -> usize {
         self.0.chars().count()
     }
 
-    /// Without blanks at its end.
+    /// Removes blanks at the end.
     pub(crate) fn trim_end(&mut self) {
         self.0.truncate(self.0.trim_end().len());
     }
@@ -120,7 +120,7 @@ impl Display for Text {
     }
 }
 
-/// Where results go.
+/// The destination of results.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -152,12 +152,12 @@ impl Output {
         self.color_errors
     }
 
-    /// A text in colour, where there are colours.
+    /// The text in colour, if colours are on.
     pub(crate) fn paint(&self, paint: Paint, text: Text) -> Text {
         painted(self.color && !text.0.is_empty(), paint, text)
     }
 
-    /// Prints a result: as a document, or as its text if there is one.
+    /// Prints a result: as a JSON document, or as text.
     pub(crate) fn result(&self, document: &impl Serialize, text: &str) -> Result<(), Failure> {
         if self.json {
             return self::document(document);
@@ -168,7 +168,7 @@ impl Output {
         line(&Text::of(text))
     }
 
-    /// Tells of a failure. Nobody is left to tell if that does not work.
+    /// Prints a failure. If that fails, there is no other way to report it.
     pub(crate) fn failure(&self, failure: &Failure) {
         if failure.text.is_empty() {
             return;
@@ -184,16 +184,16 @@ impl Output {
         let _ = writeln!(err, "{label} {}", Shown(&failure.text));
     }
 
-    /// Tells something to somebody who waits at a terminal.
+    /// Prints a message for a user at a terminal.
     pub(crate) fn waiting(&self, text: &str) {
         if io::stderr().is_terminal() {
             self.note(text);
         }
     }
 
-    /// Tells of a file with secrets that others can read, if nobody has done so.
+    /// Warns of a file with secrets that others can read, unless the library logs that.
     pub(crate) fn exposure(&self, file: &ConfigFile) {
-        // Otherwise the node that is started with it logs it.
+        // A node that is started with the file logs it.
         if !self.json
             && let Some(exposure) = file.exposure()
         {
@@ -201,7 +201,7 @@ impl Output {
         }
     }
 
-    /// Tells something that is no result.
+    /// Prints a message that is not a result.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
             let _ = writeln!(io::stderr(), "{}", Shown(text));
@@ -209,7 +209,7 @@ impl Output {
     }
 }
 
-/// Prints a JSON document of one line, whose meaning no escape changes.
+/// Prints a JSON document on one line. Escapes do not change its meaning.
 pub(crate) fn document(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(document).map_err(Failure::failed)?;
     line(&Text::of(text))

@@ -1,4 +1,4 @@
-//! What is known of reference nodes: they answer fewer questions than nodes of this project.
+//! Questions to reference nodes, which answer fewer requests than nodes of this project.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use aemp::{Node, NodeId};
 /// The family of the global nodes (`aemp_proto::protocol::global`, "The database").
 const GLOBAL: &str = "'g";
 
-/// The variable in which a reference node keeps its master's ID; a global one may have an old one in it.
+/// The variable in which a reference node keeps its master's ID. On a global node it may be out of date.
 const MASTER: &str = "$AnyEvent::MP::Kernel::MASTER";
 
-/// A node's part in the network, as far as others can find it out.
+/// A node's role in the network, as far as other nodes can find it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Whether it is global; `None` if the database does not tell.
+    /// Whether it is global; `None` if the database does not answer.
     pub(crate) global: Option<bool>,
     /// Its master, if it is a slave.
     pub(crate) master: Option<String>,
 }
 
-/// The IDs of all global nodes; `None` without an answer, or if there is none, as in a network without a database.
+/// The IDs of all global nodes; `None` without an answer, or if there are none, as in a network without a database.
 pub(crate) async fn globals(from: &Node, time: Duration) -> Option<Vec<String>> {
     let globals = from.db_keys(GLOBAL).timeout(time).await.ok()?;
     (!globals.is_empty()).then_some(globals)
 }
 
-/// The master of a reference node, if it evaluates what it is asked.
+/// The master of a reference node, if the node evaluates the request.
 pub(crate) async fn master(from: &Node, node: &str, time: Duration) -> Option<String> {
     let answer = from.eval_on(node, MASTER, time).await.ok()?;
     let [error, master] = &*answer else {
@@ -36,7 +36,7 @@ pub(crate) async fn master(from: &Node, node: &str, time: Duration) -> Option<St
     Some(master.as_str().to_owned())
 }
 
-/// What a reference node is, which answers as long as it is not in secure mode.
+/// The role of a reference node, which answers unless it is in secure mode.
 pub(crate) async fn part(from: &Node, node: &str, time: Duration) -> Part {
     let (globals, master) = tokio::join!(globals(from, time), master(from, node, time));
     let global = globals.map(|globals| globals.iter().any(|global| global == node));

@@ -1,4 +1,4 @@
-//! What every program that is an `aemp` command runs for others.
+//! Init functions of every program that is an `aemp` command.
 
 use aemp::{Args, Cx, PortId, Value, port, spawnable};
 
@@ -11,7 +11,7 @@ pub(crate) const DB_DEL: &str = "Aemp::db_del";
 /// The family in which echo ports are registered.
 const ECHO_FAMILY: &str = "aemp_echo";
 
-/// Answers what it is asked with what it was asked.
+/// A port that answers with the message that it gets.
 struct Echo;
 
 #[port]
@@ -27,14 +27,14 @@ impl Echo {
     }
 }
 
-/// A port that answers every call with the message itself: to see whether a node can be reached, and how fast it is.
+/// A port that answers every call with the message itself, to test whether a node can be reached, and how fast.
 #[spawnable(name = "Aemp::echo")]
 fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
     cx.node().db_reg(ECHO_FAMILY, &cx.id(), ())?;
     Ok(Echo)
 }
 
-/// Sets an entry of this node. It is on the account of who has asked for it, and goes with that one.
+/// Sets an entry on this node on behalf of the calling node. It is deleted when that node is lost.
 #[spawnable(name = "Aemp::db_set")]
 fn db_set(
     cx: &mut Cx<'_>,
@@ -43,7 +43,7 @@ fn db_set(
     value: Value,
 ) -> Result<Echo, aemp::db::DbError> {
     let by = cx.origin();
-    cx.node().db_set_for(&by, &family, &key, value)?;
+    cx.node().db_set_for(by, &family, &key, value)?;
     cx.kill(());
     Ok(Echo)
 }

@@ -1,4 +1,4 @@
-//! What the commands of one command line share.
+//! The common state of the commands of one command line.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -6,19 +6,19 @@ use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
 
 use crate::{client::Kept, failure::Failure, input::Input, options::Options, output::Output};
 
-/// The options, where results go, and the configuration file, if a command has asked for it.
+/// The options, the output, and the configuration file, if a command has read it.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) options: Options,
     pub(crate) output: Output,
     file: Option<ConfigFile>,
-    /// The profile that is being configured; `None` for what holds for all.
+    /// The profile that is being configured; `None` for the top level of the file.
     profile: Option<String>,
-    /// Profiles that may have been changed.
+    /// The profiles that may have changed.
     touched: BTreeSet<String>,
-    /// The texts of standard input for commands that take `-` for it, in their order.
+    /// The texts of standard input for commands with a `-`, in their order.
     pub(crate) input: VecDeque<Input>,
-    /// A client that is in the network already.
+    /// A client that has joined the network already.
     pub(crate) kept: Option<Kept>,
 }
 
@@ -36,7 +36,7 @@ impl Session {
         }
     }
 
-    /// The configuration file, with what has been configured already.
+    /// The configuration file, with the changes of earlier commands.
     pub(crate) fn file(&mut self) -> Result<&ConfigFile, Failure> {
         let file = match self.file.take() {
             Some(file) => file,
@@ -46,10 +46,10 @@ impl Session {
         Ok(self.file.insert(file))
     }
 
-    /// The configuration file, to be changed: other commands that change it wait until it is [saved](Self::save).
+    /// The configuration file, for changes. It stays locked against other processes until it is [saved](Self::save).
     pub(crate) fn change(&mut self) -> Result<&mut ConfigFile, Failure> {
         let file = match self.file.take() {
-            // The file that is there now may be another one than was read.
+            // The file may have been replaced since it was read.
             Some(file) if file.is_changed() || file.is_locked() => file,
             _ => ConfigFile::lock(ConfigFile::default_path(&Environment::process())?)?,
         };
@@ -61,13 +61,13 @@ impl Session {
         self.profile.clone()
     }
 
-    /// What is configured from now on belongs to that profile.
+    /// Lets later commands configure this profile.
     pub(crate) fn enter(&mut self, profile: String) {
         self.touched.insert(profile.clone());
         self.profile = Some(profile);
     }
 
-    /// Writes what has been configured, and warns of what no node could use.
+    /// Writes the changes, and warns of settings that no node can use.
     pub(crate) fn save(&mut self) -> Result<(), Failure> {
         let Some(file) = &mut self.file else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What tells a command to end.
+//! The signals that end a command.
 
 #[cfg(unix)]
 pub(crate) use self::unix::Signals;
@@ -12,7 +12,7 @@ mod unix {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// SIGTERM, SIGINT and SIGUSR1, caught from now on.
+    /// SIGTERM, SIGINT and SIGUSR1, which are caught from now on.
     pub(crate) struct Signals {
         terminate: Signal,
         interrupt: Signal,
@@ -24,12 +24,12 @@ mod unix {
             Ok(Self {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
-                // Not SIGHUP: a node in a terminal should end with that.
+                // SIGHUP is not caught: a node in a terminal should end with the terminal.
                 reload: signal(SignalKind::user_defined1())?,
             })
         }
 
-        /// Ready when one comes; whether it is SIGUSR1.
+        /// Waits for a signal. Returns whether it is SIGUSR1.
         pub(crate) async fn reload_or_end(&mut self) -> bool {
             tokio::select! {
                 _ = self.reload.recv() => true,
@@ -38,7 +38,7 @@ mod unix {
             }
         }
 
-        /// Ready when one comes that is to end the process.
+        /// Waits for a signal that ends the process.
         pub(crate) async fn next(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
@@ -60,13 +60,13 @@ mod other {
             Ok(Self)
         }
 
-        /// As `next`; false, for there is no other signal.
+        /// Waits for Control-C. Returns false, because there is no other signal.
         pub(crate) async fn reload_or_end(&mut self) -> bool {
             self.next().await;
             false
         }
 
-        /// Ready when it is pressed.
+        /// Waits for Control-C.
         pub(crate) async fn next(&mut self) {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
@@ -75,7 +75,7 @@ mod other {
     }
 }
 
-/// Ready when the process is to end, with its exit status: SIGTERM, and SIGINT if nobody else takes that.
+/// Waits until the process should end, and returns the exit status: for SIGTERM, and for SIGINT if `interrupt` is set.
 #[cfg(unix)]
 pub(crate) async fn fatal(interrupt: bool) -> i32 {
     use tokio::signal::unix::{SignalKind, signal};
@@ -94,7 +94,7 @@ pub(crate) async fn fatal(interrupt: bool) -> i32 {
     }
 }
 
-/// Ready when the process is to end, with its exit status: Control-C, if nobody else takes that.
+/// Waits until the process should end, and returns the exit status: for Control-C if `interrupt` is set.
 #[cfg(not(unix))]
 pub(crate) async fn fatal(interrupt: bool) -> i32 {
     if interrupt && tokio::signal::ctrl_c().await.is_ok() {

@@ -1,11 +1,11 @@
-//! Tables for people.
+//! Tables of text.
 
 use crate::{
     failure::Failure,
     output::{self, Output, Paint, Text},
 };
 
-/// Rows of texts under a heading, in columns that are as wide as they must be.
+/// Rows of text under a heading, in columns of the necessary width.
 #[derive(Debug)]
 pub(crate) struct Table {
     heading: Vec<Text>,
@@ -24,12 +24,12 @@ impl Table {
         self.rows.push(row.into_iter().map(Text::of).collect());
     }
 
-    /// Prints all of it at once.
+    /// Prints the whole table at once.
     pub(crate) fn print(&self, output: &Output) -> Result<(), Failure> {
         output::line(&self.text(|heading| output.paint(Paint::Bold, heading)))
     }
 
-    /// Its lines, the heading as it is to be shown. Each cell is measured once, however many rows there are.
+    /// The lines of the table. `shown` styles the heading. Each cell is measured once.
     fn text(&self, shown: impl FnOnce(Text) -> Text) -> Text {
         let widths = self.widths();
         let mut text = Text::default();
@@ -42,7 +42,7 @@ impl Table {
         text
     }
 
-    /// How wide each column is.
+    /// The width of each column.
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<_> = self.heading.iter().map(Text::width).collect();
         for row in &self.rows {
@@ -66,13 +66,13 @@ fn push_padded(text: &mut Text, row: &[Text], widths: &[usize]) {
     text.push(&line);
 }
 
-/// A number of things.
+/// A number with its noun.
 pub(crate) fn count(n: u64, thing: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{n} {thing}{plural}")
 }
 
-/// A number of bytes for people.
+/// A number of bytes, for display.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut amount = bytes as f64;
@@ -87,7 +87,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration for people, in two units at most.
+/// A duration, in at most two units.
 pub(crate) fn duration(seconds: f64) -> String {
     let all = seconds.max(0.0) as u64;
     let (days, hours, minutes) = (all / 86_400, all / 3600 % 24, all / 60 % 60);
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(text(&Table::new(&["A"])), "A");
     }
 
-    /// Two rows are two rows, whatever stands in a cell.
+    /// Cells with line feeds do not break rows.
     #[test]
     fn cells_are_on_one_line() {
         let mut table = Table::new(&["ID", "N"]);
@@ -131,14 +131,14 @@ mod tests {
         assert_eq!(text.lines().last(), Some("a\\nb  1\\u001b[2J  2"));
     }
 
-    /// A table of 10,000 ports is printed at once, and not in the square of that.
+    /// The time for printing grows with the number of rows, and not with its square.
     #[test]
     fn widths_are_found_once() {
         let mut table = Table::new(&["PORT", "N"]);
         for n in 0..100_000 {
             table.row(vec![format!("node#{n}"), n.to_string()]);
         }
-        // With a look at all rows for each, this would take a quarter of an hour.
+        // If each row measured all rows, this would take a quarter of an hour.
         let text = table.text(|text| text).to_string();
         assert_eq!(text.lines().count(), 100_001);
         assert_eq!(text.lines().last(), Some("node#99999  99999"));

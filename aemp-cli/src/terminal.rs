@@ -1,6 +1,6 @@
-//! The terminal as it was before a line editor took it.
+//! The settings of the terminal, as they were before the line editor changed them.
 
-/// How the terminal at standard input was set.
+/// The settings of the terminal at standard input.
 pub(crate) use modes::Modes;
 
 #[cfg(unix)]
@@ -9,19 +9,19 @@ mod modes {
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-    /// Ends what the editor asks for while it reads: that pasted text is marked as such.
+    /// Ends the marking of pasted text, which the editor switches on.
     const NO_BRACKETED_PASTE: &[u8] = b"\x1b[?2004l\r\n";
 
     #[derive(Debug)]
     pub(crate) struct Modes(Option<Termios>);
 
     impl Modes {
-        /// As it is now; nothing if there is no terminal.
+        /// The present settings; none if there is no terminal.
         pub(crate) fn now() -> Self {
             Self(tcgetattr(io::stdin()).ok())
         }
 
-        /// Sets it as it was. Nobody is left to tell if that does not work.
+        /// Restores the settings. If that fails, there is no way to report it.
         pub(crate) fn restore(&self) {
             if let Some(modes) = &self.0 {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
@@ -42,7 +42,7 @@ mod modes {
             Self
         }
 
-        /// The system does it when the process ends.
+        /// Does nothing: the system restores the terminal when the process ends.
         pub(crate) fn restore(&self) {}
     }
 }

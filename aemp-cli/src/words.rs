@@ -1,7 +1,7 @@
-//! The words of the command line, and what they stand for.
+//! The words of the command line, and their values.
 //!
-//! As in the reference, a word that begins with `[`, `{` or `"` is JSON, any other is text; and a single word that begins with
-//! `[` is the whole command line.
+//! As in the reference, a word that begins with `[`, `{` or `"` is JSON, and any other word is text. A single word
+//! that begins with `[` is a whole command line.
 
 use std::ffi::OsString;
 
@@ -9,11 +9,11 @@ use aemp::{NodeId, PortId, Value};
 
 use crate::failure::Failure;
 
-/// Begins a word that came as an element of a whole command line, and is neither text nor a structure. No word of a real command
-/// line can contain it.
+/// The first character of a word that was an element of a whole command line, and is neither text nor a structure. A
+/// word from the operating system cannot contain it.
 const LITERAL: char = '\0';
 
-/// The words behind the program's name.
+/// The words after the program's name.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Vec<String>, Failure> {
     let mut words = Vec::new();
     for (position, arg) in args.into_iter().enumerate() {
@@ -39,7 +39,7 @@ fn whole_line(text: &str) -> Result<Vec<String>, Failure> {
     Ok(elements.into_iter().map(into_word).collect())
 }
 
-/// The word that is read as that value.
+/// The word that stands for a value.
 fn into_word(value: Value) -> String {
     match value {
         Value::Str(text) if is_json(&text) => Value::Str(text).to_string(),
@@ -53,7 +53,7 @@ fn is_json(word: &str) -> bool {
     word.starts_with(['[', '{', '"', LITERAL])
 }
 
-/// The value that a word stands for. `what` names it in errors.
+/// The value of a word. `what` names it in errors.
 pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
     if !is_json(word) {
         return Ok(word.into());
@@ -61,18 +61,22 @@ pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
     let json = word.strip_prefix(LITERAL).unwrap_or(word);
     serde_json::from_str(json).map_err(|error| {
         Failure::usage(format_args!(
-            "{what} begins as JSON does, but is none: {error}: {json}"
+            "{what} begins like JSON, but is not valid JSON: {error}: {json}"
         ))
     })
 }
 
-/// As [`value`], of what no error shows.
+/// As [`value`], for secrets: errors do not show the word.
 pub(crate) fn hidden(what: &str, word: &str) -> Result<Value, Failure> {
     let read = value(what, word);
-    read.map_err(|_| Failure::usage(format_args!("{what} begins as JSON does, but is none")))
+    read.map_err(|_| {
+        Failure::usage(format_args!(
+            "{what} begins like JSON, but is not valid JSON"
+        ))
+    })
 }
 
-/// The values of several words; errors count from `first`.
+/// The values of several words. Errors count from `first`.
 pub(crate) fn values<'a>(
     what: &str,
     words: impl IntoIterator<Item = &'a String>,
@@ -90,7 +94,7 @@ pub(crate) fn text(what: &str, word: &str) -> Result<String, Failure> {
     text.ok_or_else(|| Failure::usage(format_args!("{what} must be a text, not {value}")))
 }
 
-/// A word that must be a port ID; a bare node ID is the node's own port.
+/// A word that must be a port ID. A bare node ID is the ID of the node port.
 pub(crate) fn port(word: &str) -> Result<PortId, Failure> {
     let word = text("PORT", word)?;
     let parsed = PortId::parse(&word);
@@ -102,7 +106,7 @@ pub(crate) fn port(word: &str) -> Result<PortId, Failure> {
     Ok(port)
 }
 
-/// A word that must be a node ID; of a port ID it is the node.
+/// A word that must be a node ID. A port ID stands for its node.
 pub(crate) fn node(word: &str) -> Result<NodeId, Failure> {
     let word = text("NODE", word)?;
     let node = word.split_once('#').map_or(&*word, |(node, _)| node);
@@ -141,7 +145,7 @@ mod tests {
         assert!(
             failure
                 .text
-                .starts_with("argument 2 begins as JSON does, but is none: "),
+                .starts_with("argument 2 begins like JSON, but is not valid JSON: "),
             "{}",
             failure.text
         );

@@ -1,4 +1,12 @@
-//! What can go wrong between values and bytes.
+//! Errors between values and bytes.
+//!
+//! **Text that is not Unicode** costs the port that it is for, and not the connection, in every format. Perl sends half
+//! of a surrogate pair in CBOR and JSON as the three octets that UTF-8 would have for it, and JSON also has `\ud800`. A
+//! Rust string cannot hold that. So a framer does not check text, a reader that skips a value does not notice, and a
+//! reader that needs the text returns `DecodeError::not_unicode`, of which the port dies. A kill reason with such text
+//! becomes a reason that says so, because monitors have to fire. Other requests with it are logged and dropped. JSON is
+//! checked for UTF-8 once for each packet, which is fastest; only after the first invalid octet each string is checked
+//! by itself.
 
 use std::fmt;
 
@@ -111,10 +119,6 @@ impl DecodeError {
     }
 
     /// More values than a packet may have: the connection's fault, because somebody has to stop it.
-    #[cfg_attr(
-        not(any(feature = "cbor", feature = "json", feature = "postcard")),
-        expect(dead_code, reason = "for formats that count")
-    )]
     #[cold]
     pub(crate) fn too_many(offset: usize, limit: usize) -> Self {
         let text = format!("more than {limit} values in a packet (max_packet_values)");
@@ -155,10 +159,6 @@ impl DecodeError {
     }
 
     /// The same error with the place where it happened, unless it has one already.
-    #[cfg_attr(
-        not(any(feature = "cbor", feature = "json", feature = "postcard")),
-        expect(dead_code, reason = "for formats with offsets")
-    )]
     #[cold]
     pub(crate) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);

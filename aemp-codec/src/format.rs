@@ -1,4 +1,8 @@
-//! Which wire formats there are, and how formats from other crates join them.
+//! The wire formats, and the way in for formats of other crates.
+//!
+//! A format is three things: a framer, which finds the end of a packet and looks at each byte once; a writer, a serde
+//! serializer into the peer's buffer; and a reader, a serde deserializer over the packet's bytes. `Format::built_in`
+//! lists the compiled formats, the fastest first and JSON last; the greeting offers them in this order.
 
 use std::fmt;
 use std::mem;
@@ -7,13 +11,12 @@ use std::sync::Arc;
 
 #[cfg(feature = "cbor")]
 use crate::cbor;
-use crate::error::{DecodeError, EncodeError, FrameError};
+use crate::error::{DecodeError, FrameError};
 #[cfg(feature = "json")]
 use crate::json;
 use crate::packet::{PacketReader, PacketWriter};
 #[cfg(feature = "postcard")]
 use crate::postcard;
-use crate::value::Value;
 
 /// How large and how deep packets may be, and of how many values.
 ///
@@ -33,8 +36,9 @@ pub struct Limits {
     /// How many values may be made of a packet when it is read; 1,048,576 unless set.
     ///
     /// A value of a few bytes takes a hundred and more in memory, so the size of a packet alone bounds little. Each
-    /// text, key, list, map and everything that becomes a [`Value`] counts one, as often as references in the packet lead to it. A number where a number
-    /// is asked for does not count: a list of numbers takes about as much as its packet. A [`Codec`] has to keep this limit itself.
+    /// text, key, list, map and everything that becomes a [`Value`](crate::Value) counts one, as often as references in the packet lead to it. A number where a number
+    /// is asked for does not count: a list of numbers takes about as much as its packet. A [`Codec`] that reads packets as values has to keep this
+    /// limit itself.
     pub max_values: usize,
 }
 
@@ -168,7 +172,7 @@ impl Format {
         reason = "a writer is large, and costs more to move than to make"
     )]
     #[inline(always)]
-    pub fn writer<'a>(&self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+    pub fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
         match self {
             #[cfg(feature = "postcard")]
             Self::Postcard => PacketWriter::postcard(out, limits),
@@ -176,7 +180,7 @@ impl Format {
             Self::Cbor => PacketWriter::cbor(out, limits),
             #[cfg(feature = "json")]
             Self::Json => PacketWriter::json(out, limits),
-            Self::Custom(codec) => PacketWriter::custom(Arc::clone(codec), out, limits),
+            Self::Custom(codec) => codec.writer(out, limits),
         }
     }
 
@@ -185,14 +189,14 @@ impl Format {
     /// # Errors
     ///
     /// When it is malformed already at its beginning, or anywhere (formats from
-    /// other crates, which decode a packet as a whole).
+    /// other crates that decode a packet as a whole).
     #[expect(
         clippy::inline_always,
         reason = "a reader is large, and costs more to move than to make"
     )]
     #[inline(always)]
     pub fn reader<'a>(
-        &self,
+        &'a self,
         packet: &'a [u8],
         limits: Limits,
     ) -> Result<PacketReader<'a>, DecodeError> {
@@ -203,7 +207,10 @@ impl Format {
             Self::Cbor => PacketReader::cbor(packet, limits),
             #[cfg(feature = "json")]
             Self::Json => PacketReader::json(packet, limits),
-            Self::Custom(codec) => codec.decode(packet, limits).map(PacketReader::values),
+            Self::Custom(codec) => {
+                let packet = codec.reader(packet, limits)?;
+                Ok(packet.of_format(self))
+            }
         }
     }
 }
@@ -233,6 +240,55 @@ impl<C: Codec> From<Arc<C>> for Format {
 }
 
 /// A wire format from outside this crate.
+///
+/// Its packets are written and read straight from and to the types of a message, by an [`Encoding`](crate::Encoding) and a
+/// [`Decoding`](crate::Decoding). A format that can only be written or read as a whole does so by way of values
+/// ([`PacketWriter::encoded`], [`PacketReader::values`]). A format that is another one in a frame of its own has that do the work.
+///
+/// ```
+/// # #[cfg(feature = "json")] {
+/// use std::ops::Range;
+///
+/// use aemp_codec::{
+///     Codec, DecodeError, Format, FrameError, Framer, Framing, Limits, PacketReader, PacketWriter,
+/// };
+///
+/// /// JSON under another name.
+/// #[derive(Debug)]
+/// struct Renamed;
+///
+/// #[derive(Debug)]
+/// struct Frames(Framer);
+///
+/// impl Framing for Frames {
+///     fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
+///         self.0.scan(buffer)
+///     }
+/// }
+///
+/// impl Codec for Renamed {
+///     fn name(&self) -> &str {
+///         "renamed"
+///     }
+///
+///     fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+///         Box::new(Frames(Format::Json.framer(limits)))
+///     }
+///
+///     fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+///         Format::Json.writer(out, limits)
+///     }
+///
+///     fn reader<'a>(
+///         &'a self,
+///         packet: &'a [u8],
+///         limits: Limits,
+///     ) -> Result<PacketReader<'a>, DecodeError> {
+///         Format::Json.reader(packet, limits)
+///     }
+/// }
+/// # }
+/// ```
 pub trait Codec: fmt::Debug + Send + Sync + 'static {
     /// The name under which nodes negotiate the format; without `,` and `;`.
     fn name(&self) -> &str;
@@ -240,19 +296,19 @@ pub trait Codec: fmt::Debug + Send + Sync + 'static {
     /// Something that finds packets in what one connection receives.
     fn framer(&self, limits: Limits) -> Box<dyn Framing>;
 
-    /// Appends a packet with these elements to `out`.
-    ///
-    /// # Errors
-    ///
-    /// When a value cannot be expressed in the format; what was appended is removed by the caller.
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError>;
+    /// Begins a packet at the end of `out`.
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a>;
 
-    /// The elements of a packet that the framer has found.
+    /// Opens a packet that the framer has found.
     ///
     /// # Errors
     ///
     /// When it is malformed; the connection is then given up.
-    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError>;
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError>;
 }
 
 /// Finds packets in the bytes that a connection receives.

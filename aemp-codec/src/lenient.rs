@@ -10,17 +10,36 @@ use serde::forward_to_deserialize_any;
 use crate::error::DecodeError;
 use crate::text;
 
-/// One value that is neither an array nor a map, before anybody has said what it should be.
+/// One value that is neither a list nor a map, before it is known what type it is to be.
+///
+/// A [`Decoding`](crate::Decoding) reads it. It becomes whatever is asked for, as leniently as Perl peers need it.
+///
+/// ```
+/// use aemp_codec::Scalar;
+/// use serde::Deserialize;
+///
+/// let text = Scalar::Str("42".into());
+/// assert_eq!(u8::deserialize(text.clone()), Ok(42));
+/// assert_eq!(f64::deserialize(text), Ok(42.0));
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) enum Scalar<'de> {
+#[non_exhaustive]
+pub enum Scalar<'de> {
+    /// Nothing; Perl's `undef`.
     Null,
+    /// True or false.
     Bool(bool),
+    /// An integer that fits into an `i64`.
     Int(i64),
+    /// An integer above `i64::MAX`.
     UInt(u64),
+    /// A floating-point number.
     Float(f64),
     /// The digits of an integer that 64 bits cannot hold.
     Big(&'de str),
+    /// Text.
     Str(Cow<'de, str>),
+    /// Octets.
     Bytes(Cow<'de, [u8]>),
 }
 

@@ -6,7 +6,7 @@
 //! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
 //!   without anything in between.
 //! - [`Format`] says how packets look as bytes. JSON, CBOR and [postcard](Format::Postcard) are built in, each a feature; a
-//!   [`Codec`] adds a format from another crate.
+//!   [`Codec`] adds a format from another crate, whose [`Encoding`] and [`Decoding`] write and read item by item.
 //! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
 //! - [`Value`] is for messages whose types are not known.
 //! - [`Octets`] is a `Vec<u8>` that travels as a byte string.
@@ -42,8 +42,8 @@
 mod append;
 #[cfg(feature = "cbor")]
 mod cbor;
-#[cfg(any(feature = "cbor", feature = "postcard"))]
-mod counted;
+mod decoding;
+mod encoding;
 mod error;
 mod format;
 mod id;
@@ -54,14 +54,21 @@ mod octets;
 mod packet;
 #[cfg(feature = "postcard")]
 mod postcard;
+mod reader;
+mod source;
 mod text;
 mod value;
+mod writer;
 
+pub use decoding::{Cursor, Decoding};
+pub use encoding::{Encoding, ListKind, Opened};
 pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
 pub use format::{Codec, Format, Framer, Framing, Limits};
 pub use id::{NodeId, PortId};
+pub use lenient::Scalar;
 pub use octets::Octets;
 pub use packet::{KeptPacket, PacketReader, PacketWriter};
+pub use source::{Contents, Item};
 pub use value::{Entries, IntoEntries, Map, Value, from_value, to_value};
 
 #[cfg(all(doctest, feature = "json"))]

@@ -8,13 +8,11 @@ mod ser;
 use std::borrow::Cow;
 use std::fmt;
 
-pub(crate) use self::de::ValueDeserializer;
 pub use self::de::from_value;
+pub(crate) use self::de::{Held, Values};
 pub use self::map::{Entries, IntoEntries, Map};
-#[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
-pub(crate) use self::ser::KeySerializer;
 pub use self::ser::to_value;
-pub(crate) use self::ser::{value_of, value_of_ref};
+pub(crate) use self::ser::{KeySerializer, value_of, value_of_ref};
 use crate::text;
 
 /// Anything that a message can carry.

@@ -13,16 +13,8 @@ use aemp_codec::{
 #[derive(Debug)]
 struct Lines;
 
-impl Codec for Lines {
-    fn name(&self) -> &str {
-        "lines"
-    }
-
-    fn framer(&self, _: Limits) -> Box<dyn Framing> {
-        Box::new(UpToLineFeed)
-    }
-
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+impl Lines {
+    fn encode(packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         for value in packet {
             let text = value
                 .text()
@@ -34,10 +26,32 @@ impl Codec for Lines {
         Ok(())
     }
 
-    fn decode(&self, packet: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
+    fn decode(packet: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
         let text = std::str::from_utf8(packet)
             .map_err(|error| DecodeError::malformed(error.valid_up_to(), "invalid UTF-8"))?;
         Ok(text.split_whitespace().map(Value::from).collect())
+    }
+}
+
+impl Codec for Lines {
+    fn name(&self) -> &str {
+        "lines"
+    }
+
+    fn framer(&self, _: Limits) -> Box<dyn Framing> {
+        Box::new(UpToLineFeed)
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, Self::encode)
+    }
+
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        Self::decode(packet, limits).map(PacketReader::values)
     }
 }
 
@@ -92,6 +106,17 @@ fn a_format_from_outside() {
 #[derive(Debug)]
 struct Panics;
 
+impl Panics {
+    fn encode(packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(b"half");
+        panic!("{packet:?}")
+    }
+
+    fn decode(_: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
+        Ok(vec![])
+    }
+}
+
 impl Codec for Panics {
     fn name(&self) -> &str {
         "panics"
@@ -101,13 +126,16 @@ impl Codec for Panics {
         Box::new(UpToLineFeed)
     }
 
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(b"half");
-        panic!("{packet:?}")
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, Self::encode)
     }
 
-    fn decode(&self, _: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
-        Ok(vec![])
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        Self::decode(packet, limits).map(PacketReader::values)
     }
 }
 

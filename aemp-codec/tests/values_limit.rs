@@ -22,7 +22,7 @@ fn written(format: &Format, args: &[impl Serialize]) -> Vec<u8> {
     bytes
 }
 
-fn opened<'a>(format: &Format, bytes: &'a [u8], values: usize) -> PacketReader<'a> {
+fn opened<'a>(format: &'a Format, bytes: &'a [u8], values: usize) -> PacketReader<'a> {
     let mut packet = format.reader(bytes, limits(values)).unwrap();
     assert_eq!(packet.text().unwrap().unwrap(), "port");
     packet

@@ -1,13 +1,13 @@
 //! The options of our attributes.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
-    Attribute, LitStr, Meta, Token, Visibility,
+    Attribute, Expr, Lit, LitStr, Meta, Token, Visibility,
     ext::IdentExt,
     parse::{ParseStream, Parser},
 };
 
-use crate::{errors::Errors, paths::Crate};
+use crate::{errors::Errors, names, paths::Crate};
 
 /// The options of `#[port]` and `#[protocol]`.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct PortArgs {
     pub(crate) strict: Option<Ident>,
     /// The word, if it is there.
     pub(crate) blocking: Option<Ident>,
+    /// Where it says that only this process talks to the port.
+    pub(crate) local: Option<Ident>,
 }
 
 /// The options of `#[spawnable]`.
@@ -30,18 +32,30 @@ pub(crate) struct SpawnableArgs {
 }
 
 /// What a `#[rcv]` says.
-#[derive(Debug)]
-pub(crate) enum RcvArgs {
-    /// The tag is the method's name.
-    Plain,
-    Tag(LitStr),
+#[derive(Debug, Default)]
+pub(crate) struct RcvArgs {
+    pub(crate) tag: RcvTag,
+    /// The word `try`, if it is there: an error kills the port.
+    pub(crate) tries: Option<Ident>,
+    /// The word `send`, if it is there: nothing is answered.
+    pub(crate) sends: Option<Ident>,
+}
+
+/// Which messages a `#[rcv]` says that the method handles.
+#[derive(Debug, Default)]
+pub(crate) enum RcvTag {
+    /// Those whose tag is the method's name.
+    #[default]
+    Name,
+    Text(LitStr),
+    /// Those that no other handler takes.
     Default,
 }
 
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known = "`blocking`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known = "`blocking`, `local`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
@@ -50,6 +64,7 @@ impl PortArgs {
                 "strict" => args.strict = Some(key.clone()),
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 "blocking" => args.blocking = Some(key.clone()),
+                "local" => args.local = Some(key.clone()),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -75,41 +90,58 @@ impl SpawnableArgs {
 }
 
 impl RcvArgs {
-    /// What `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag")]` or `#[rcv(default)]` says.
+    /// What `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag", try)]` or `#[rcv(default)]` says.
     pub(crate) fn parse(attr: &Attribute, errors: &mut Errors) -> Self {
+        let mut args = Self::default();
         match &attr.meta {
-            Meta::Path(_) => Self::Plain,
+            Meta::Path(_) => {}
             Meta::NameValue(meta) => {
                 errors.at(meta, "the tag goes into parentheses: `#[rcv(\"tag\")]`");
-                Self::Plain
             }
-            Meta::List(list) => Self::parse_list(list.tokens.clone(), errors),
+            Meta::List(list) => each(list.tokens.clone(), errors, |input| args.take(input)),
         }
-    }
-
-    fn parse_list(tokens: TokenStream, errors: &mut Errors) -> Self {
-        if let Ok(tag) = syn::parse2::<LitStr>(tokens.clone()) {
-            return Self::Tag(tag);
-        }
-        let mut args = Self::Plain;
-        let mut told = false;
-        let known = "`\"tag\"`, `tag = \"tag\"` and `default`";
-        options(tokens, known, errors, |key, value| {
-            let said = match &*key.to_string() {
-                "tag" => Self::Tag(assigned(key, value, text)?),
-                "default" => Self::Default,
-                _ => return Ok(false),
-            };
-            if told {
-                let message = "a handler takes one tag, or is the default: write one of them";
-                return Err(syn::Error::new(key.span(), message));
-            }
-            told = true;
-            args = said;
-            Ok(true)
-        });
         args
     }
+
+    /// Takes the next word or tag.
+    fn take(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        if input.peek(Lit) {
+            let tag = tag(input)?;
+            return self.set_tag(tag.span(), RcvTag::Text(tag));
+        }
+        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try` and `send`";
+        option(input, known, &mut |key, value| {
+            match &*key.to_string() {
+                "tag" => self.set_tag(key.span(), RcvTag::Text(assigned(key, value, tag)?))?,
+                "default" => self.set_tag(key.span(), RcvTag::Default)?,
+                "try" => self.tries = Some(key.clone()),
+                "send" => self.sends = Some(key.clone()),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })
+    }
+
+    fn set_tag(&mut self, place: Span, tag: RcvTag) -> syn::Result<()> {
+        if !matches!(self.tag, RcvTag::Name) {
+            let message = "a handler takes one tag, or is the default: write one of them";
+            return Err(syn::Error::new(place, message));
+        }
+        self.tag = tag;
+        Ok(())
+    }
+}
+
+fn tag(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let given: Expr = input.parse()?;
+    if let Expr::Lit(literal) = &given
+        && let Lit::Str(text) = &literal.lit
+    {
+        return Ok(text.clone());
+    }
+    let shown = names::readable(&given);
+    let message = format!("a tag is a text: write it in quotes, such as `\"{shown}\"`");
+    Err(syn::Error::new_spanned(given, message))
 }
 
 /// Reads `key = value, key, ...`; `take` reads what follows a key, and knows which keys there are.
@@ -119,9 +151,18 @@ fn options(
     errors: &mut Errors,
     mut take: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<bool>,
 ) {
+    each(tokens, errors, |input| option(input, known, &mut take));
+}
+
+/// Reads what stands between commas with `take`.
+fn each(
+    tokens: TokenStream,
+    errors: &mut Errors,
+    mut take: impl FnMut(ParseStream<'_>) -> syn::Result<()>,
+) {
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            if let Err(error) = option(input, known, &mut take) {
+            if let Err(error) = take(input) {
                 errors.push(error);
                 skip_option(input)?;
             }

@@ -8,7 +8,7 @@ use syn::LitStr;
 use crate::{
     errors::Errors,
     model::{Handler, Init, Interface, Param, Tag},
-    names,
+    names, reserved,
 };
 
 /// Checks the messages of a port or protocol, and takes out what would collide.
@@ -19,8 +19,18 @@ pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
         // One mistake, one diagnostic: go on with another name.
         model.handle = names::with_suffix(&model.handle, "Handle");
     }
+    if model.is_local() {
+        reject_default(model, errors);
+    }
     let mut seen = Seen::default();
     model.handlers.retain(|handler| seen.check(handler, errors));
+}
+
+fn reject_default(model: &Interface, errors: &mut Errors) {
+    for handler in model.handlers.iter().filter(|handler| handler.is_default()) {
+        let message = "only the handle of a `local` port sends to it, so all its messages are known: remove this handler, or `local`";
+        errors.at(&handler.ident, message);
+    }
 }
 
 /// An `impl` block without handlers is a mistake, unless other mistakes are why it has none.
@@ -46,6 +56,9 @@ impl Seen {
         let mut found = Errors::default();
         self.check_tag(handler, &mut found);
         check_default(handler, &mut found);
+        if let Err(message) = reserved::check(handler) {
+            found.at(&handler.ident, message);
+        }
         let ident = handler.ident.clone();
         // Handlers under conditions may be alternatives: the compiler sees only one of them.
         if handler.cfgs.is_empty()
@@ -99,7 +112,8 @@ fn check_default(handler: &Handler, errors: &mut Errors) {
         errors.at(&handler.ident, message);
     }
     if handler.is_answered() {
-        let message = "a default handler answers nothing by returning: if somebody waits, the reply port is the last of `args`";
+        let message = "a default handler answers nothing by returning: if a caller waits, its reply port is the last of `args`; \
+             for an error that kills the port, write `#[rcv(default, try)]`";
         errors.at(&handler.ident, message);
     }
 }

@@ -6,12 +6,15 @@ mod messages;
 mod register;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::{Attribute, Generics, Type, Visibility, parse_quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Attribute, GenericArgument, Generics, PathArguments, Type, Visibility, parse_quote,
+    spanned::Spanned,
+};
 
 pub(crate) use self::register::init;
 use crate::{
-    model::{Answer, Bare, Handler, Interface, Param},
+    model::{Answer, Bare, Handler, Interface, Param, Returned},
     names,
 };
 
@@ -177,8 +180,12 @@ fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     for handler in &model.handlers {
         for ty in data_types(model, handler) {
             if mentions(&ty, params) {
-                clause.predicates.push(parse_quote! {
-                    #ty: #p::serde::Serialize + #p::serde::de::DeserializeOwned + ::core::marker::Send + 'static
+                clause.predicates.push(if model.is_local() {
+                    parse_quote!(#ty: ::core::marker::Send + 'static)
+                } else {
+                    parse_quote! {
+                        #ty: #p::serde::Serialize + #p::serde::de::DeserializeOwned + ::core::marker::Send + 'static
+                    }
                 });
             }
         }
@@ -210,9 +217,32 @@ fn data_types(model: &Interface, handler: &Handler) -> Vec<Type> {
 /// The type that a handler answers with by returning it.
 fn returned(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
     match &handler.answer {
-        Answer::Returned(ty) => Some(ty.clone()),
-        Answer::ReturnedOkOf(ty) => Some(parse_quote!(<#ty as #p::Fallible>::Ok)),
-        Answer::Nothing | Answer::Deferred => None,
+        Answer::Returned(Returned::Whole(ty)) => Some(Type::clone(ty)),
+        Answer::Returned(Returned::Tried(ty)) => {
+            if let Some(ok) = written_ok(ty) {
+                return Some(ok);
+            }
+            let ok = quote_spanned!(ty.span()=> <#ty as #p::Fallible>::Ok);
+            Some(Type::Verbatim(ok))
+        }
+        Answer::Nothing(_) | Answer::Deferred(_) => None,
+    }
+}
+
+/// The `T` of what is written as `Result<T, E>`, which people read more easily than what it is otherwise. If it is another type by that
+/// name, the compiler finds that the types differ.
+fn written_ok(ty: &Type) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    let mut arguments = arguments.args.iter();
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(GenericArgument::Type(ok)), Some(_), None) if last.ident == "Result" => {
+            Some(ok.clone())
+        }
+        _ => None,
     }
 }
 

@@ -17,8 +17,12 @@ mod model;
 mod names;
 mod parse;
 mod paths;
+mod reserved;
 #[cfg(test)]
 mod tests;
+mod twice;
+
+use std::path::Path;
 
 use proc_macro2::{Span, TokenStream};
 use syn::Item;
@@ -47,7 +51,7 @@ use crate::errors::Errors;
 ///         self.n
 ///     }
 ///
-///     #[rcv("sleep a while")]
+///     #[rcv("sleep a while", try)]
 ///     async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, SleepError> {
 ///         sleep(ms).await?;
 ///         Ok(cx.id().to_string())
@@ -70,7 +74,8 @@ use crate::errors::Errors;
 /// # Handlers
 ///
 /// The tag of a message is the method's name, or what `#[rcv("tag")]` or `#[rcv(tag = "tag")]` says. `#[rcv(default)]`
-/// takes all that no other handler takes; without one, such a message is not understood.
+/// takes all that no other handler takes; without one, such a message is not understood. The method's name is also that of the handle's method, so
+/// it must not be one that every handle has, such as `id`, `send` or `kill`: call it otherwise, and keep the tag with `#[rcv("send")]`.
 ///
 /// The parameters, behind `&self` or `&mut self`:
 ///
@@ -83,20 +88,52 @@ use crate::errors::Errors;
 /// | `reply: Reply<Type>` | as the last one: the call, to be answered later |
 /// | `tag: &str, args: Args` | the whole message, of a default handler |
 ///
-/// `Cx`, `Origin`, `Reply`, `Args` and `Result` are known by these names, whatever path is before them.
+/// `Cx`, `Origin`, `Reply` and `Args` are known by these names, whatever path is before them.
 ///
 /// What is returned:
 ///
 /// | return type | means |
 /// | --- | --- |
-/// | none, `()` | the message is sent, and not answered |
-/// | `Type` | the message is a call, answered with this |
-/// | `Result<Type, E>` | as `Type`; an error kills the port with `die, TEXT`, the text by `Display` |
-/// | `Result<(), E>` | as `()`, but may fail |
+/// | none, `()`, `!` | the message is sent, and not answered |
+/// | `Type` | the message is a call, answered with this: any owned type that `serde` can write and read |
 ///
-/// An alias of `Result` that hides its types, such as `fmt::Result`, always answers a call. A caller from elsewhere that
-/// leaves optional arguments out gives the reply port as the last argument all the same: then, and with `#[rest]`, a last
-/// argument that is a text with a `#` in it is taken for the reply port.
+/// How an alias is spelled makes no difference: one of `()` is a `Type` like any other.
+///
+/// A caller from elsewhere that leaves optional arguments out gives the reply port as the last argument all the same: then, and with
+/// `#[rest]`, a last argument that is a text with a `#` in it is taken for the reply port.
+///
+/// # Errors
+///
+/// A `Result` is an answer like any other: `fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn>` gives its caller `Ok` or
+/// `Err`, with the error as it is, and the port lives on. An error kills the port where that is asked for:
+///
+/// | attribute | return type | means |
+/// | --- | --- | --- |
+/// | `#[rcv(try)]` | `Result<Type, E>` | the message is a call, answered with the `Ok`; an `Err` kills the port |
+/// | `#[rcv(try, send)]` | `Result<(), E>` | the message is sent, and not answered; an `Err` kills the port |
+/// | `#[rcv(try)]`, with a `Reply` parameter | `Result<(), E>` | the message is a call, answered by the `Reply`; an `Err` kills the port |
+/// | `#[rcv(default, try)]` | `Result<(), E>` | an `Err` kills the port |
+///
+/// The words stand behind a tag, if there is one: `#[rcv("tag", try)]`. The reason is `die, TEXT`, with the text that `Display` gives; an error
+/// that is an `aemp::Reason` is the reason itself. The caller of a port that dies gets `CallError::Died`.
+///
+/// ```ignore
+/// #[port]
+/// impl Account {
+///     /// Answers with an error.
+///     #[rcv]
+///     fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn> {
+///         self.has = self.has.checked_sub(amount).ok_or(Overdrawn)?;
+///         Ok(self.has)
+///     }
+///
+///     /// Dies of an error.
+///     #[rcv(try)]
+///     fn statement(&self) -> std::io::Result<String> {
+///         std::fs::read_to_string(&self.file)
+///     }
+/// }
+/// ```
 ///
 /// # Senders of another version
 ///
@@ -129,6 +166,33 @@ use crate::errors::Errors;
 /// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
 /// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
 ///   never on a worker of the runtime. None of them may be `async`. See the handbook, `aemp::handbook::execution`.
+/// - `local`: only this process talks to the port. See [below](#local-ports).
+///
+/// # Local ports
+///
+/// Arguments and answers of a port that is `#[port(local)]` need no `serde`: anything that is `Send` will do, such as channels, sockets and errors
+/// as they are. In return, other nodes cannot reach it:
+///
+/// - Its handle is neither `Serialize` nor `Deserialize`, so it is no argument or answer of a port that is not local. (`aemp::Local` passes it on
+///   within the process.)
+/// - What another node sends to its ID is treated as a message with an unknown tag: a call is refused, and a message is dropped and logged. So is what is
+///   sent untyped within this process. Monitors and kills work from anywhere.
+/// - It has no `#[rcv(default)]` and is not `strict`, and no `#[spawnable]` function returns it.
+///
+/// ```ignore
+/// #[port(local)]
+/// impl Pool {
+///     #[rcv]
+///     fn put(&mut self, connection: TcpStream) {
+///         self.free.push(connection);
+///     }
+///
+///     #[rcv]
+///     fn take(&mut self) -> Option<TcpStream> {
+///         self.free.pop()
+///     }
+/// }
+/// ```
 ///
 /// # On a struct or an enum
 ///
@@ -226,7 +290,8 @@ pub fn port(
     attr: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    expand_port(attr.into(), item.into()).into()
+    let file = proc_macro::Span::call_site().local_file();
+    expand_port(attr.into(), item.into(), file.as_deref()).into()
 }
 
 /// Makes a typed handle for a service that is not written in Rust, or not here: the methods of a trait are its messages.
@@ -249,10 +314,10 @@ pub fn port(
 /// ```
 ///
 /// Methods are written as handlers of [`macro@port`] are, but they take `&self`, arguments and `#[rest]` only, and those that return
-/// something are calls. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
+/// something are calls, which are answered with that: a `Result` of a port in Rust that answers with one. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
 /// nothing needs to implement it.
 ///
-/// The options are those of [`macro@port`] but `strict`; the visibility is the trait's.
+/// The options are those of [`macro@port`] but `strict`, `local` and `blocking`; the visibility is the trait's.
 ///
 /// <details><summary>What it becomes</summary>
 ///
@@ -341,7 +406,7 @@ pub fn spawnable(
 }
 
 /// Marks a method of a [`macro@port`] block as the handler of a message: `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag")]` or
-/// `#[rcv(default)]`.
+/// `#[rcv(default)]`, each also with [`try`](macro@port#errors).
 ///
 /// It need not be imported, since [`macro@port`] and [`macro@protocol`] take it away. It exists to say so where it stands alone.
 #[proc_macro_attribute]
@@ -352,8 +417,14 @@ pub fn rcv(
     expand_rcv(item.into()).into()
 }
 
-fn expand_port(attr: TokenStream, item: TokenStream) -> TokenStream {
+/// `file` is where it stands, if that can be known.
+fn expand_port(attr: TokenStream, item: TokenStream, file: Option<&Path>) -> TokenStream {
     with_item(item, |item, errors| {
+        if let (Item::Impl(item), Some(file)) = (item, file)
+            && twice::reject(file, item, errors)
+        {
+            return None;
+        }
         let mut model = parse::port(attr, item, errors)?;
         check::interface(&mut model, errors);
         if matches!(item, Item::Impl(_)) {

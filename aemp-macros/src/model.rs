@@ -28,8 +28,19 @@ pub(crate) struct Interface {
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
-    /// Whether the port dies of messages that it does not know.
-    pub(crate) is_strict: bool,
+    pub(crate) reach: Reach,
+}
+
+/// Where messages come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From any node.
+    Network {
+        /// Whether the port dies of messages that it does not know.
+        strict: bool,
+    },
+    /// From this process alone, so they need not be able to travel.
+    Local,
 }
 
 /// A port without handlers: which of its generated types were given names.
@@ -52,10 +63,6 @@ pub(crate) struct Handler {
     /// In the order of the declaration, without `self`.
     pub(crate) params: Vec<Param>,
     pub(crate) answer: Answer,
-    /// Whether it returns a `Result`, whose error kills the port.
-    pub(crate) fails: bool,
-    /// What it returns; `None` for nothing.
-    pub(crate) output: Option<Type>,
 }
 
 /// Which messages a handler takes.
@@ -96,14 +103,30 @@ pub(crate) struct Field {
 /// How a call of a handler is answered.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// It cannot be called, only sent to.
-    Nothing,
-    /// With what the method returns: of this type, or with an `Ok` of it.
-    Returned(Type),
-    /// With the `Ok` of an alias of `Result` that shows no type.
-    ReturnedOkOf(Type),
+    /// Not at all: the message is sent.
+    Nothing(Ending),
+    /// With what the method returns.
+    Returned(Returned),
     /// By the handler, through the `Reply` that is its last parameter.
-    Deferred,
+    Deferred(Ending),
+}
+
+/// What a handler returns that answers nothing by returning.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Nothing.
+    Plain,
+    /// A `Result` of this type, whose error kills the port.
+    Tried(Box<Type>),
+}
+
+/// What a handler returns that answers by returning.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// The answer, of this type.
+    Whole(Box<Type>),
+    /// A `Result` of this type, whose `Ok` is the answer and whose error kills the port.
+    Tried(Box<Type>),
 }
 
 /// An init function.
@@ -131,6 +154,24 @@ impl Param {
             Self::Arg(field) | Self::Rest(field) | Self::Reply(field) | Self::Tag(field) => {
                 Some(field)
             }
+        }
+    }
+}
+
+impl Interface {
+    pub(crate) fn is_local(&self) -> bool {
+        self.reach == Reach::Local
+    }
+}
+
+impl Answer {
+    /// What the method returns, as declared.
+    pub(crate) fn output_mut(&mut self) -> Option<&mut Type> {
+        match self {
+            Self::Nothing(Ending::Plain) | Self::Deferred(Ending::Plain) => None,
+            Self::Nothing(Ending::Tried(ty))
+            | Self::Deferred(Ending::Tried(ty))
+            | Self::Returned(Returned::Whole(ty) | Returned::Tried(ty)) => Some(ty),
         }
     }
 }
@@ -185,7 +226,7 @@ impl Handler {
     }
 
     pub(crate) fn is_answered(&self) -> bool {
-        !matches!(self.answer, Answer::Nothing)
+        !matches!(self.answer, Answer::Nothing(_))
     }
 }
 

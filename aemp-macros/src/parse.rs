@@ -4,6 +4,7 @@
 mod attrs;
 mod handler;
 mod init;
+mod later;
 mod params;
 mod types;
 
@@ -14,7 +15,10 @@ use syn::{
     PathArguments, TraitItem, Type, Visibility, parse_quote,
 };
 
-pub(crate) use self::{attrs::strip, init::init};
+pub(crate) use self::{
+    attrs::{is, strip},
+    init::init,
+};
 use self::{
     handler::{Context, handler},
     types::last_segment,
@@ -22,13 +26,17 @@ use self::{
 use crate::{
     args::PortArgs,
     errors::Errors,
-    model::{Bare, Interface},
+    model::{Bare, Interface, Reach},
     names,
 };
 
 /// The messages of a `#[port]`; nothing if the item cannot be a port at all.
 pub(crate) fn port(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Interface> {
     let args = PortArgs::parse(attr, errors);
+    if let (Some(_), Some(word)) = (&args.local, &args.strict) {
+        let message = "remove `strict`: only the handle of a `local` port sends to it, and that knows its messages";
+        errors.at(word, message);
+    }
     match item {
         Item::Impl(item) => port_impl(args, item, errors),
         Item::Struct(ItemStruct {
@@ -109,7 +117,10 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
     let name = segment.ident.clone();
     let blocking = args.blocking.clone();
     let mut model = interface(args, vis, name, item.generics.clone(), port, &item.attrs);
-    let context = Context::Port(&item.self_ty);
+    let context = Context::Port {
+        port: &item.self_ty,
+        local: model.is_local(),
+    };
     for member in &item.items {
         match member {
             ImplItem::Fn(method) => {
@@ -118,6 +129,10 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
                     let message = "an `async` handler waits without blocking its thread: remove `async`, or `blocking` from `#[port(blocking)]`";
                     errors.at(word, message);
                 }
+                if found.is_some() {
+                    later::reject_self(&method.sig, &method.block, &model.handle, errors);
+                }
+                attrs::reject_spawnable(&method.attrs, errors);
                 model.handlers.extend(found);
             }
             other => attrs::reject_rcv(other, errors),
@@ -138,6 +153,10 @@ pub(crate) fn protocol(attr: TokenStream, item: &Item, errors: &mut Errors) -> O
         errors.at(first_token(item), message);
         return None;
     };
+    if let Some(word) = &args.local {
+        let message = "remove `local`: the service is elsewhere, so its messages travel";
+        errors.at(word, message);
+    }
     if let Some(word) = &args.blocking {
         let message = "the service is elsewhere: `blocking` belongs into its `#[port(..)]`";
         errors.at(word, message);
@@ -189,6 +208,12 @@ fn interface(
     attrs: &[Attribute],
 ) -> Interface {
     let suffixed = |suffix| names::with_suffix(&name, suffix);
+    let reach = match args.local {
+        Some(_) => Reach::Local,
+        None => Reach::Network {
+            strict: args.strict.is_some(),
+        },
+    };
     Interface {
         krate: args.krate,
         vis,
@@ -201,7 +226,7 @@ fn interface(
         blocking: args.blocking.is_some(),
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
-        is_strict: args.strict.is_some(),
+        reach,
     }
 }
 

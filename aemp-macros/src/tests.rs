@@ -12,6 +12,10 @@ fn pretty(tokens: &TokenStream) -> String {
     prettyplease::unparse(&file)
 }
 
+fn port_block(attr: TokenStream, item: TokenStream) -> TokenStream {
+    expand_port(attr, item, None)
+}
+
 #[test]
 fn port() {
     let item = quote! {
@@ -29,19 +33,19 @@ fn port() {
             }
         }
     };
-    assert_snapshot!(pretty(&expand_port(TokenStream::new(), item)));
+    assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));
 }
 
 #[test]
 fn port_that_waits_and_fails() {
     let item = quote! {
         impl Counter {
-            #[rcv]
+            #[rcv(try)]
             async fn slow(&mut self, cx: &mut Cx<'_>, ms: u64) -> Result<String, Refused> {
                 wait(cx, ms).await
             }
 
-            #[rcv]
+            #[rcv(try, send)]
             fn check(&self, origin: Origin) -> Result<(), Refused> {
                 Ok(())
             }
@@ -58,7 +62,7 @@ fn port_that_waits_and_fails() {
     };
     let options =
         quote!(crate = crate::actors, msg = Question, handle = Desk, vis = pub(crate), strict);
-    assert_snapshot!(pretty(&expand_port(options, item)));
+    assert_snapshot!(pretty(&port_block(options, item)));
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn port_of_generic_type() {
             }
         }
     };
-    assert_snapshot!(pretty(&expand_port(TokenStream::new(), item)));
+    assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn port_without_handlers() {
         #[derive(Debug)]
         pub struct Idle<T>(T);
     };
-    assert_snapshot!(pretty(&expand_port(quote!(handle = IdleRef), item)));
+    assert_snapshot!(pretty(&port_block(quote!(handle = IdleRef), item)));
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn a_wrong_handler_costs_the_others_nothing() {
             }
         }
     };
-    let text = pretty(&expand_port(TokenStream::new(), item));
+    let text = pretty(&port_block(TokenStream::new(), item));
     assert_eq!(text.matches("compile_error").count(), 1, "{text}");
     assert!(
         text.contains("fn add(&mut self, n: &i64)"),
@@ -148,7 +152,7 @@ fn a_wrong_handler_costs_the_others_nothing() {
 
 #[test]
 fn what_is_no_item_stays_as_it_is() {
-    let tokens = expand_port(TokenStream::new(), quote!(impl Counter { fn }));
+    let tokens = port_block(TokenStream::new(), quote!(impl Counter { fn }));
     let text = tokens.to_string();
     assert!(text.contains("compile_error"), "{text}");
     assert!(text.ends_with("impl Counter { fn }"), "{text}");

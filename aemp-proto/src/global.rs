@@ -1,8 +1,50 @@
 //! Masters, global nodes and the distributed database ([protocol](crate::protocol::global)).
 //!
-//! `Global` is the part of the [mesh](super::mesh) that knows who is global and who is whose master, what this node has
-//! set in the database, what its slaves and the other global nodes have set if it is global itself, and who watches what. It is
-//! told which nodes come and go and what they ask, and says what is to be sent when it is flushed.
+//! `Global` is owned by the [mesh](super::mesh) and is under its lock. The mesh reports the nodes that come
+//! and go, and their requests. A flush returns the packets to send.
+//!
+//! - `local`: the entries that this node has set: `family -> key -> value`.
+//! - `shards` (on global nodes): every entry of every owner, in one table for each family. An entry knows its owners in
+//!   the order in which they wrote; the last one shows. The frequent question (the merged view) is one look-up. The
+//!   rare event (an owner goes) walks the owner's own list of keys.
+//! - `watch`: the contents of watched families, and the changes to report.
+//! - `role`: masters and slaves. `pending`: questions that a master has still to answer (`g_find`, queries, `g_mon1`).
+//! - `flush`: changes for other nodes, `outgoing`: their packets, of limited size, `dirty`: the changed keys.
+//! - `request`: the `g_*` requests, parsed as leniently as everything from the wire.
+//!
+//! # Changes are states
+//!
+//! Other global nodes, and slaves that watch, are not sent a log of changes. For each receiver and family there is a
+//! set of keys to look at again. It is written after the packets of a read, or after those tasks of this node that are
+//! ready to set more, with the keys' values at that time, and only while less than a bound *of the database's own* is
+//! queued for that receiver, so that bulk traffic does not starve it. A slow receiver costs the keys that differ from
+//! what it has, and sees fewer, larger changes; an entry that comes and goes in between is not sent. The same holds for
+//! local watches, whose changes are merged until they are taken. So 100,000 sets in a burst are a handful of packets,
+//! and a watch cannot make a node grow beyond the watched family. Changes that no packet can hold, or that would fill a
+//! connection's queue, go out in paced parts.
+//!
+//! # Nothing is invented
+//!
+//! - *Without a master.* A node that has had a master keeps for its watches the last contents, except the master's own
+//!   entries: the owners of the others are most likely alive, and come back with the next master. Queries of such
+//!   families get the same answer.
+//! - *A global node is lost.* Its slaves look for another master within seconds. So a global node keeps the entries
+//!   that the lost node held as *orphaned* for twice `connect_interval`, except the lost node's own by name (keys that
+//!   are its node ID or port IDs of it). An entry that any owner sets or deletes in the meantime is no longer an
+//!   orphan.
+//! - *A node changes its master.* It does not report deletions to watches for the same time, except those of the lost
+//!   master's own entries. An entry that is back by then was never gone. If the node was without a master in between,
+//!   the other nodes were too, and the pauses between their attempts have grown; then it also waits for the longest
+//!   possible pause (at most `monitor_timeout`).
+//!
+//! Reference nodes do neither, so entries flicker among them.
+//!
+//! # Dangers
+//!
+//! A late request of a connection that the mesh has given up would bring back a dead node's entries. So requests carry
+//! the connection's number and are dropped if that is not the node's current one. A peer may be slave and global at
+//! once, in any order. A master may answer questions that were never asked. All of these are states of the machine, and
+//! the simulator checks after every schedule that nothing of dead nodes remains.
 
 mod apply;
 mod ask;
@@ -58,68 +100,68 @@ use super::{
 };
 pub use quota::values_in_entry;
 
-/// What the mesh has to do for the machine.
+/// A command of the machine to the mesh.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// The addresses of a node that was looked for; `None` if it is unknown.
+    /// Report the addresses of a node that was searched for; `None` if it is unknown.
     Found(NodeId, Option<Vec<String>>),
-    /// A query is answered, or the answer made no sense.
+    /// Report the answer to a query, or that the answer could not be understood.
     Answer(QueryId, Result<Answer, String>),
-    /// A watch has something to tell.
+    /// Report an event of a watch.
     Watched(WatchId, Watched),
-    /// Log a text.
+    /// Log a line.
     Log(Level, String),
 }
 
-/// One node's view of the network's database, and its part in keeping it.
+/// One node's view of the network's database, and its part in keeping the database.
 #[derive(Debug)]
 pub(super) struct Global {
     node: NodeId,
     connect_interval: Duration,
     monitor_timeout: Duration,
     role: Role,
-    /// Whether there are seeds to take a master from.
+    /// True if there are seeds, one of which may become the master.
     seeds: bool,
     /// The last master that was lost.
     lost: Option<NodeId>,
-    /// When this node last had a master.
+    /// The last time at which this node had a master.
     lost_at: Time,
     local: Local,
-    /// The entries that others have asked for.
+    /// The entries that other nodes have asked this node to set.
     lent: Lent,
-    /// The master has to be sent all that this node has set.
+    /// True if the master must be sent all entries of this node.
     upload: bool,
-    /// Changes that the master has not been sent.
+    /// The changes that the master has not been sent.
     upstream: DirtyFamilies,
     pending: Pending,
     known: BTreeMap<NodeId, Known>,
-    /// Those of them that are global.
+    /// The connected nodes that are global.
     globals: BTreeSet<NodeId>,
-    /// Connected nodes that may have to be told something.
+    /// The connected nodes for which there may be something to send.
     due: BTreeSet<NodeId>,
-    /// The whole database, while this node is global.
+    /// The whole database, if this node is global.
     shards: Shards,
-    /// Where in it this node's own entries are.
+    /// The place of this node in `shards`.
     own: u32,
-    /// Who watches which family.
+    /// The nodes that watch each family.
     monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
-    /// Slaves that became global: until when this node goes on answering for them.
+    /// The former slaves that became global, and the time until which this node still answers for them.
     released: BTreeMap<NodeId, Time>,
-    /// Keys of which another value shows than when was last flushed.
+    /// The keys whose visible value has changed since the last flush.
     shown: Noted,
-    /// Keys of which this node answers for another value than when was last flushed.
+    /// The keys whose value that this node answers for has changed since the last flush.
     ours: Noted,
     keep: Keep,
     watches: Watches,
     news: News,
     effects: Vec<Effect>,
     quota: Quota,
-    /// Who was told of lately for reaching a limit.
+    /// The lately logged notices about limits.
     notices: Notices,
 }
 
 impl Global {
-    /// A node that is alone, and has set nothing but where it listens.
+    /// Creates a node that is alone, and has only the entry with its listeners.
     pub(super) fn new(
         node: NodeId,
         listeners: &[String],
@@ -167,11 +209,11 @@ impl Global {
         grace(self.connect_interval)
     }
 
-    /// Until when a new source of what is known may lack entries whose owners are alive.
+    /// The time until which a new source of entries may lack some whose owners are alive.
     ///
-    /// The other nodes have been looking for a master as long as this one, at longer and longer intervals: they may come back
-    /// when this one has waited for them a second time.
-    fn settled(&self, now: Time) -> Time {
+    /// Other nodes have searched for a master as long as this one, at growing intervals. So they may come back within
+    /// one more interval of that length.
+    fn doubtful_until(&self, now: Time) -> Time {
         let outage = match self.role {
             Role::Slave(_) | Role::Global => Duration::ZERO,
             Role::Searching(_) | Role::Alone => now - self.lost_at,
@@ -183,7 +225,7 @@ impl Global {
         self.effects.push(Effect::Log(level, text));
     }
 
-    /// Sets a key; an equal value changes nothing.
+    /// Sets a key. An equal value changes nothing.
     pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
         self.lent.forget(family, key);
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
@@ -221,7 +263,7 @@ impl Global {
         }
     }
 
-    /// The master has to be told of a key that this node has set or deleted; watches are told by the master.
+    /// Takes note that the master must be sent a key that was set or deleted. Watches hear of it from the master.
     fn set_upstream(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
         self.watches.expect(family, key);
         match self.upstream.get_mut(&**family) {
@@ -249,25 +291,25 @@ impl Global {
         }
     }
 
-    /// What this node has set in a family.
+    /// The entries of this node in a family.
     pub(super) fn local(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         self.local.family(family).into_iter().flatten()
     }
 
-    /// The families that this node has set something in.
+    /// The families in which this node has entries.
     pub(super) fn local_families(&self) -> impl Iterator<Item = &Arc<str>> {
         self.local.iter().map(|(family, _)| family)
     }
 
-    /// Has a connected node told something when next is flushed.
-    fn say(&mut self, node: &NodeId, message: Message) {
+    /// Sends a message to a connected node at the next flush.
+    fn queue_message(&mut self, node: &NodeId, message: Message) {
         if let Some(known) = self.known.get_mut(node) {
             known.messages.push(message);
             self.due.insert(node.clone());
         }
     }
 
-    /// When [`timeout`](Self::timeout) has to be called.
+    /// The time at which [`timeout`](Self::timeout) must be called.
     pub(super) fn deadline(&self) -> Option<Time> {
         let searching = match self.role {
             Role::Searching(until) => Some(until),
@@ -283,7 +325,7 @@ impl Global {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Time has passed: the global nodes that have to be connected to.
+    /// Handles everything that is due. Returns the global nodes to connect to.
     pub(super) fn timeout(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
         if let Role::Searching(until) = self.role
             && until <= now
@@ -297,7 +339,7 @@ impl Global {
         self.keep.due(now, random)
     }
 
-    /// This node no longer answers for what slaves have set that have become global meanwhile.
+    /// Stops answering for the entries of former slaves that became global.
     fn release(&mut self, now: Time) {
         let due = self.released.iter().filter(|(_, until)| **until <= now);
         let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
@@ -311,7 +353,7 @@ impl Global {
         }
     }
 
-    /// What there is to do, except sending.
+    /// Takes all commands. Packets are sent by `flush`.
     pub(super) fn effects(&mut self) -> impl Iterator<Item = Effect> {
         let news = std::mem::take(&mut self.news);
         let news = news

@@ -27,14 +27,15 @@ pub use self::{
 };
 use super::Time;
 
-/// What may still arrive, in bytes, when nothing more should be read: what somebody has read in one go.
+/// How many bytes may still arrive after reading should have stopped: the size of one read.
 const SLACK: usize = 16 << 10;
 
-/// The handshake of one connection. Both ends do the same, whoever opened it.
+/// The handshake of one connection. Both ends do the same, whichever opened the connection.
 ///
-/// Bytes go in with [`receive`](Self::receive); [`poll`](Self::poll) is called until it returns `None` after every
-/// call that changes something. The authentication line goes out only after [`proceed`](Self::proceed); what the
-/// peer sends meanwhile is kept.
+/// Pass received bytes to [`receive`](Self::receive). After every call that changes something, call
+/// [`poll`](Self::poll)
+/// until it returns `None`. The authentication line is sent only after [`proceed`](Self::proceed); bytes that the peer
+/// sends before that are kept.
 #[derive(Debug)]
 pub struct Handshake {
     config: Arc<HandshakeConfig>,
@@ -62,25 +63,25 @@ impl Lines {
 
 #[derive(Debug)]
 enum Phase {
-    /// The peer's first line is awaited.
+    /// Waits for the peer's first line.
     Unknown,
-    /// The peer's second line is awaited.
+    /// Waits for the peer's second line.
     Greeted(Peer),
-    /// The second line of a peer with our own node ID is awaited.
+    /// Waits for the second line of a peer that has our own node ID.
     Namesake(Peer),
-    /// A peer with our own node ID has been greeted: [`Handshake::meet_myself`] is awaited.
+    /// Waits for [`Handshake::meet_myself`], after the greeting of a peer that has our own node ID.
     Doubtful(Peer),
     /// TLS is being set up.
     Securing(Choice, Keys),
-    /// The authentication lines are exchanged.
+    /// The authentication lines are being exchanged.
     Proving(Exchange),
-    /// This node itself has proved to be at the other end.
+    /// The other end has proved to be this node itself.
     Myself,
-    /// It is established, or has failed.
+    /// The handshake is established, or has failed.
     Over,
 }
 
-/// The peer as it presents itself.
+/// The peer as its greeting presents it.
 #[derive(Debug)]
 struct Peer {
     node: NodeId,
@@ -88,7 +89,7 @@ struct Peer {
     lines: Lines,
 }
 
-/// The result of the greetings.
+/// The result of the greetings: the peer, our method and our format.
 #[derive(Debug)]
 struct Choice {
     peer: Peer,
@@ -101,7 +102,7 @@ struct Exchange {
     choice: Choice,
     channel: Channel,
     sent: bool,
-    /// How the peer sends, once it has proved itself.
+    /// The peer's format and trust, once its proof has been verified.
     proved: Option<Proved>,
 }
 
@@ -123,8 +124,8 @@ struct Proved {
 }
 
 impl Handshake {
-    /// The handshake of a new connection to a peer with that socket address, at the end with that role; `nonce` must never
-    /// have been used before ([`Random::nonce`](super::Random::nonce)).
+    /// Creates the handshake of a new connection to a peer with the socket address `peeraddr`. `role` is the role of
+    /// this end. `nonce` must never have been used before ([`Random::nonce`](super::Random::nonce)).
     #[must_use]
     pub fn new(
         now: Time,
@@ -137,7 +138,7 @@ impl Handshake {
         Self::with_greeting(now, config, greeting, nonce)
     }
 
-    /// The handshake of a connection with another greeting than the configuration makes.
+    /// Creates a handshake that sends `greeting` instead of the greeting of the configuration.
     #[must_use]
     pub fn with_greeting(
         now: Time,
@@ -162,13 +163,13 @@ impl Handshake {
         }
     }
 
-    /// What no other handshake sends.
+    /// The nonce of this end. No other handshake sends the same.
     #[must_use]
     pub fn nonce(&self) -> &[u8] {
         &self.ours.second
     }
 
-    /// Bytes have arrived.
+    /// Takes bytes that have arrived.
     pub fn receive(&mut self, bytes: &[u8]) {
         match self.phase {
             Phase::Over => return,
@@ -182,32 +183,33 @@ impl Handshake {
         }
     }
 
-    /// Whether so much has been sent ahead that no more should be read before the handshake is over. Only peers that have
-    /// proved themselves get so far: of others, no more than one line is kept.
+    /// True if the peer has sent so much ahead that reading should stop until the handshake is over.
+    ///
+    /// Only peers that have sent a valid proof get that far. Of other peers no more than one line is kept.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.input.len() >= self.config.max_handshake_bytes
     }
 
-    /// The authentication line may go out.
+    /// Allows the authentication line to be sent.
     pub fn proceed(&mut self) {
         self.proceed = true;
     }
 
-    /// When [`timeout`](Self::timeout) has to be called.
+    /// The time at which [`timeout`](Self::timeout) must be called.
     #[must_use]
     pub fn deadline(&self) -> Time {
         self.deadline
     }
 
-    /// Time has passed.
+    /// Fails the handshake if its deadline has passed.
     pub fn timeout(&mut self, now: Time) {
         if now >= self.deadline && !matches!(self.phase, Phase::Over) {
             self.fail(HandshakeError::TimedOut);
         }
     }
 
-    /// What comes next; `None` until something else happens.
+    /// Returns the next output. `None` means that nothing comes until the next call that changes something.
     pub fn poll(&mut self) -> Option<HandshakeOutput> {
         if let Some(output) = self.output.pop_front() {
             return Some(output);
@@ -239,7 +241,7 @@ impl Handshake {
             },
             Phase::Securing(choice, keys) => Ok(self.wait(Phase::Securing(choice, keys))),
             Phase::Proving(exchange) => self.prove(exchange),
-            // Nothing more comes of these by itself.
+            // These phases wait for a call of `meet_myself` or for the end of the handshake.
             phase @ (Phase::Doubtful(_) | Phase::Myself) => Ok(self.wait(phase)),
             Phase::Over => Ok(None),
         }
@@ -250,7 +252,8 @@ impl Handshake {
         None
     }
 
-    /// The checks after line 1, in the order of the [protocol](crate::protocol::handshake#checks); the caller adds "already connected".
+    /// Makes the checks after line 1, in the order of [protocol](crate::protocol::handshake#checks) The caller checks for "already
+    /// connected".
     fn greeted(&mut self, line: Vec<u8>) -> Result<Option<HandshakeOutput>, HandshakeError> {
         let (ours, theirs) = (&self.greeting, Greeting::parse(&line)?);
         if theirs.protocol != ours.protocol {
@@ -278,7 +281,7 @@ impl Handshake {
         Ok(Some(HandshakeOutput::Greeted { node, arbitrates }))
     }
 
-    /// Only the nonce tells who it may be that has our ID.
+    /// Reports a peer that has our node ID. Only its nonce can tell whether it is this node itself.
     fn namesake(
         &mut self,
         mut peer: Peer,
@@ -293,7 +296,9 @@ impl Handshake {
         Ok(HandshakeOutput::Namesake { nonce })
     }
 
-    /// The peer's nonce is one of our own: it has to prove that it is this node. Anybody can pass a greeting on.
+    /// Continues a handshake with a peer whose nonce is one of our own.
+    ///
+    /// The peer must still prove that it is this node, because anybody can pass a greeting on.
     pub fn meet_myself(&mut self) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Doubtful(peer) => {
@@ -308,7 +313,7 @@ impl Handshake {
         }
     }
 
-    /// The checks after line 2.
+    /// Makes the checks after line 2.
     fn ready(&mut self, mut peer: Peer, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
         peer.lines.second = line;
         if peer.lines == self.ours {

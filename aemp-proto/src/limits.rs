@@ -1,4 +1,56 @@
-//! What strangers and other nodes may cost a node: the settings, and the means to keep them.
+//! The limits of strangers and peers: their settings, and the means to enforce them.
+//!
+//! `aemp/src/docs/limits.md` tells users what each limit is and does. The decisions behind them:
+//!
+//! - The peer that reaches a limit bears it, and no other. Where the peer can wait, it waits (requests, bytes sent
+//!   ahead of a handshake): reading stops, so that TCP holds the peer back and nothing is lost. Where waiting would not
+//!   help, the request is refused in a way that fires the peer's monitors. Only bytes that cannot be a packet, and a
+//!   queue that is not taken, end the connection.
+//! - A budget ([`Budget`]) may be overdrawn. The cost of a read's requests is known when they are done; then the
+//!   connection is not read until that is paid for. So messages to ports, the hot path, have no check at all, and
+//!   requests an addition. A pause begins with a read and is at most a quarter of `monitor_timeout`, so that neither
+//!   end takes the other for dead.
+//! - Accounts belong to the node, not to the connection (`node/remote/account.rs`), so reconnecting gains nothing. The
+//!   ports that a node has spawned hold their spawner in the map of names, which exists for such ports alone. A local
+//!   port pays nothing.
+//! - Costs at third nodes count. A relay to a node that is not connected costs a hundred requests, because it makes an
+//!   entry and dials. Relays into a queue that is half full cost a tenth of a second, and are dropped from three
+//!   quarters on.
+//! - Logs are limited: one line for each node and limit in ten seconds ([`Notices`]), and the malformed requests of
+//!   each node, and of all nodes together, by [`Measure`](crate::Measure).
+//!
+//! # Everything that a peer can make grow, and its bound
+//!
+//! | data | grown by | bound |
+//! | --- | --- | --- |
+//! | `mesh.conns`, `mesh.strangers`, tasks and sockets of connections in handshake | strangers | `max_strangers`, `max_strangers_per_address`, `handshake_timeout` |
+//! | `LineBuffer` of a handshake | strangers | a line of 4096 octets; with a proof, but held back: `max_handshake_bytes`, then no reading |
+//! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
+//! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
+//! | `mesh.notices`, `global.notices` | anybody | 1000 entries |
+//! | `Link.buffer` | a node | `max_packet_bytes`, and 256 KiB for a read |
+//! | values of a packet | a node | `max_packet_values`, counted by the readers of the formats; large packets are read two at a time (`net/large.rs`) |
+//! | `Peer` output and queue | senders to a node | `max_queue_bytes`; relays stop at three quarters |
+//! | `Remotes`, and their `Account`s | IDs in messages and relays | idle ones are forgotten every 5 s, and whenever there are twice as many as were left; those being looked for: their cost of 100 requests |
+//! | `mesh` dials, `pending` `g_find`s | relays to nodes that are not connected | the same, for `connect_interval` each |
+//! | `node.spawned`, ports | spawns | `max_spawned_ports`; names at most 255 bytes |
+//! | `Stillborn` | spawns that fail | 256 a node, 4 KiB each, replaced by later ones (spawns of the node itself: 65,536, 16 MiB together) |
+//! | `Remote.watched`, `Extras.monitors` | `mon1` | `max_monitors` |
+//! | tasks that wait for room in ports | `Aemp::room` | 1000 a node, one for each port; they outlive connections |
+//! | `Bound.promises` | `Aemp::room` | connected nodes; forgotten after two seconds |
+//! | tasks of `inspect` for ports | `inspect` | 8 a node, one at work at a time; answers list 10,000 |
+//! | `shards`, owners' keys, `dirty` of each receiver, `stale`, `orphans` | `g_slave`, `g_set`, `g_upd` | `max_db_keys`, `max_db_bytes` (memory, measured by `global/tests/memory.rs`); names of families count for each owner |
+//! | `lent`: entries that calls have set | `Node::db_set_for` | the same, together with these; they go with the node |
+//! | `keep` (global nodes to reach) | entries of `'g` | 1000 for each owner |
+//! | `monitors`, `known.monitors` | `g_mon1` | `max_monitors` families, and their names in `max_db_bytes` |
+//! | `known.messages` | `g_find`, `g_db_*` | answered at once, into the queue; families cost by their size |
+//! | addresses of a node (`'l`, `g_found`) | owners, the master | the packet; one is dialled at a time and for `connect_interval` |
+//! | `watches.known` | the master (`g_chg1`, `g_chg2`) | the packet only: the master is one of the node's own seeds |
+//! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
+//!
+//! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third
+//! nodes their connections. If one global node leaves out an entry and another keeps it, their views differ: the global
+//! nodes of a network should have equal limits.
 
 mod budget;
 mod notices;
@@ -11,38 +63,39 @@ use aemp_codec::Limits;
 pub use self::{budget::Budget, notices::Notices, source::Source};
 use super::peer::PeerLimits;
 
-/// What strangers and each other node may cost a node. The names are those of the configuration's keys; what reaching one
-/// of them does is told by [`limits`](crate::limits).
+/// The limits on what unauthenticated connections and each other node may cost a node.
+///
+/// The fields have the names of the configuration's keys. The [module](crate::limits) says what happens at each limit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeLimits {
-    /// Connections that others have opened and that are not authenticated yet: 1024.
+    /// The number of incoming connections that are not authenticated yet: 1024.
     pub max_strangers: usize,
-    /// Of these, from one address: 256.
+    /// The number of such connections from one address: 256.
     pub max_strangers_per_address: usize,
-    /// Bytes that one connection may have sent ahead while it is not up: 64 KiB.
+    /// The bytes that a connection may send ahead before it is up: 64 KiB.
     pub max_handshake_bytes: usize,
-    /// How long a handshake may take; `monitor_timeout` unless set.
+    /// The longest time of a handshake. `None` means `monitor_timeout`.
     pub handshake_timeout: Option<Duration>,
-    /// The largest packet: 64 MiB.
+    /// The size of the largest packet, in bytes: 64 MiB.
     pub max_packet_bytes: usize,
-    /// The deepest nesting of a packet, which is the first level itself: 512.
+    /// The deepest nesting of a packet, where the packet itself is the first level: 512.
     pub max_packet_depth: usize,
-    /// Values that one packet may become when it is read: 1,048,576.
+    /// The number of values that a packet may contain when it is read: 1,048,576.
     pub max_packet_values: usize,
-    /// Bytes that may wait to be written to one node: 64 MiB.
+    /// The bytes that may wait to be written to one node: 64 MiB.
     pub max_queue_bytes: usize,
-    /// Requests to the node port from one node: 100,000.
+    /// The number of requests to the node port that one node may send in a second: 100,000.
     pub max_requests_per_second: usize,
-    /// Ports that one node has spawned here and that are alive: 100,000.
+    /// The number of live ports that one node may have spawned here: 100,000.
     pub max_spawned_ports: usize,
-    /// Ports of this node, and as many families of the database, that one node monitors: 100,000.
+    /// The number of ports of this node that one node may monitor, and the same number of database families: 100,000.
     pub max_monitors: usize,
-    /// Messages that wait for one port, when a node sends it another: 1,000,000.
+    /// The number of messages that may wait in a port's queue when another node sends it one more: 1,000,000.
     pub max_port_queue: usize,
-    /// Entries that one node has in the database of a global node: 1,000,000.
+    /// The number of entries that one node may have in the database of a global node: 1,000,000.
     pub max_db_keys: usize,
-    /// Bytes of these entries, keys and values: 256 MiB.
+    /// The bytes of these entries, keys and values together: 256 MiB.
     pub max_db_bytes: usize,
 }
 
@@ -78,7 +131,7 @@ impl NodeLimits {
             .with_max_values(self.max_packet_values)
     }
 
-    /// How much may be queued for a node.
+    /// The limits of the queue for one node.
     #[must_use]
     pub fn peer(&self) -> PeerLimits {
         PeerLimits {

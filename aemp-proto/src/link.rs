@@ -1,4 +1,4 @@
-//! One authenticated connection: packets out of bytes, keepalives, and when to give it up.
+//! One authenticated connection: its packets, its keepalives, and its end by silence.
 
 use std::{ops::Range, time::Duration};
 
@@ -6,31 +6,33 @@ use aemp_codec::{Format, FrameError, Framer, Limits};
 
 use super::Time;
 
-/// The text with which a connection ends whose other end is dead ([protocol](crate::protocol::monitors#reasons)).
+/// The reason of a connection that ends because the other end is dead ([protocol](crate::protocol::monitors#reasons)).
 pub const TIMED_OUT: &str = "Connection timed out";
 
-/// How much room a read gets at least, in bytes.
+/// The smallest room for a read, in bytes.
 const LEAST_ROOM: usize = 16 << 10;
-/// How much room a read gets at most, unless a packet is larger than that.
+/// The largest room for a read, in bytes, unless a packet needs more.
 const MOST_ROOM: usize = 256 << 10;
 
-/// The receiving side of one connection behind its handshake, and the judge of whether it is alive.
+/// The size from which the rest of a packet is not moved on a task for which other tasks wait, in bytes.
+const LARGE: usize = 1 << 20;
+
+/// The receiving side of an authenticated connection. It also decides whether the other end is alive.
 ///
-/// The other end counts as dead when it has promised keepalives (greeting key `keepalive`) and nothing is heard of it
-/// for the timeout, or when the socket accepts nothing of what is written for that long. A reference node promises
-/// nothing; that it is gone shows when keepalives to it are no longer acknowledged, which the operating system finds
-/// out.
+/// The other end is dead if it has promised keepalives (greeting key `keepalive`) and sends nothing for the timeout, or
+/// if the socket accepts no bytes for that long. Reference nodes promise no keepalives. The operating system detects
+/// their death, because keepalives to them are no longer acknowledged.
 #[derive(Debug)]
 pub struct Link {
     framer: Framer,
     buffer: Vec<u8>,
-    /// Where what has not been returned as packets begins.
+    /// The start of the bytes that have not been returned as packets.
     start: usize,
-    /// Where the packet is that was returned last.
+    /// The position of the packet that was returned last.
     last: Range<usize>,
-    /// How much room the next read gets.
+    /// The room for the next read, in bytes.
     room: usize,
-    /// How long the buffer was when room was made.
+    /// The length of the buffer before the current read.
     offered: usize,
     timeout: Duration,
     silence: Option<Duration>,
@@ -39,23 +41,23 @@ pub struct Link {
     stalled: Option<Time>,
 }
 
-/// What to do when a [`Link`]'s deadline has come.
+/// The action to take when a [`Link`]'s deadline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum LinkAction {
-    /// Nothing yet.
+    /// Do nothing yet.
     None,
     /// Send a keepalive ([`Peer::keepalive`](super::peer::Peer::keepalive)).
     SendKeepalive,
-    /// The other end is dead: close the connection, with the text [`TIMED_OUT`].
+    /// Close the connection with the text [`TIMED_OUT`]: the other end is dead.
     Dead,
 }
 
 impl Link {
-    /// A connection that has just been authenticated.
+    /// Creates the link of a connection that has just been authenticated.
     ///
-    /// `timeout` is the node's `monitor_timeout`; `peer_keepalive` what the other end has promised, if anything;
-    /// `leftover` what it sent behind its authentication line.
+    /// `timeout` is the node's `monitor_timeout`. `peer_keepalive` is the interval that the other end has promised, if
+    /// any. `leftover` is what the other end sent behind its authentication line.
     #[must_use]
     pub fn new(
         now: Time,
@@ -73,7 +75,8 @@ impl Link {
             room: LEAST_ROOM,
             offered: 0,
             timeout,
-            // A peer with a longer timeout than ours also promises less; one missed keepalive is no proof.
+            // A peer with a longer timeout than ours also sends keepalives less often. One missed keepalive proves
+            // nothing.
             silence: peer_keepalive.map(|promised| timeout.max(2 * promised)),
             heard: now,
             wrote: now,
@@ -81,13 +84,13 @@ impl Link {
         }
     }
 
-    /// How often a node with that `monitor_timeout` sends something at the least.
+    /// The longest pause between two sends of a node with this `monitor_timeout`.
     #[must_use]
     pub fn keepalive_interval(timeout: Duration) -> Duration {
         timeout / 3
     }
 
-    /// Where the next read appends to, with room. Afterwards, [`heard`](Self::heard) must be called.
+    /// Returns the buffer that the next read appends to, with room in it. Call [`heard`](Self::heard) after the read.
     pub fn space(&mut self) -> &mut Vec<u8> {
         self.last = 0..0;
         let kept = self.buffer.len() - self.start;
@@ -106,7 +109,38 @@ impl Link {
         &mut self.buffer
     }
 
-    /// Something has been read into [`space`](Self::space).
+    /// True if making room would move many bytes. Then the buffer may be [taken](Self::take_buffer), and
+    /// [grown](Self::grow) on another thread.
+    #[must_use]
+    pub fn is_cramped(&self) -> bool {
+        let kept = self.buffer.len() - self.start;
+        let moves = kept <= self.start || self.buffer.capacity() - self.buffer.len() < self.room;
+        kept >= LARGE && moves
+    }
+
+    /// Takes the buffer, with the start of the bytes that have not been returned. Give it [back](Self::put_buffer) before
+    /// any other call.
+    pub fn take_buffer(&mut self) -> (Vec<u8>, usize) {
+        self.last = 0..0;
+        let start = std::mem::replace(&mut self.start, 0);
+        (std::mem::take(&mut self.buffer), start)
+    }
+
+    /// Drops the bytes before `start`, and makes room for as many as remain.
+    #[must_use]
+    pub fn grow((mut buffer, start): (Vec<u8>, usize)) -> Vec<u8> {
+        buffer.drain(..start);
+        buffer.reserve(buffer.len().max(MOST_ROOM));
+        buffer
+    }
+
+    /// Gives a [grown](Self::grow) buffer back.
+    pub fn put_buffer(&mut self, buffer: Vec<u8>) {
+        self.offered = buffer.len();
+        self.buffer = buffer;
+    }
+
+    /// Takes note of a read into [`space`](Self::space).
     pub fn heard(&mut self, now: Time) {
         self.heard = now;
         let read = self.buffer.len() - self.offered;
@@ -118,17 +152,18 @@ impl Link {
         self.offered = self.buffer.len();
     }
 
-    /// These bytes have arrived: for callers that do not read into [`space`](Self::space).
+    /// Takes bytes that have arrived, for callers that do not read into [`space`](Self::space).
     pub fn received(&mut self, now: Time, bytes: &[u8]) {
         self.space().extend_from_slice(bytes);
         self.heard(now);
     }
 
-    /// The next packet; `None` when more bytes are needed.
+    /// Returns the next packet; `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// When what has arrived can never be a packet. The connection has to be closed, with the error as text.
+    /// Returns an error if the bytes can never become a packet. The caller must close the connection, with the error as
+    /// text.
     #[inline]
     pub fn next_packet(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let Some(range) = self.framer.scan(&self.buffer[self.start..])? else {
@@ -140,8 +175,8 @@ impl Link {
         Ok(Some(&self.buffer[packet]))
     }
 
-    /// Hands over the packet that was returned last, and nothing has been read since: the bytes, and where in them it is. It is
-    /// not moved for that, however large it is.
+    /// Takes the buffer of the packet that was returned last, and the packet's position in it. The packet is not moved,
+    /// however large it is. Nothing may have been read since the packet was returned.
     pub fn take_last_packet(&mut self) -> (Vec<u8>, Range<usize>) {
         let place = std::mem::replace(&mut self.last, 0..0);
         let rest = self.buffer.split_off(place.end);
@@ -150,31 +185,31 @@ impl Link {
         (bytes, place)
     }
 
-    /// Bytes are being handed to the socket.
+    /// Takes note that bytes are being handed to the socket.
     pub fn writing(&mut self, now: Time) {
         self.stalled.get_or_insert(now);
     }
 
-    /// The socket has accepted some of the bytes handed to it, not all.
+    /// Takes note that the socket has accepted some of the bytes, but not all.
     pub fn progress(&mut self, now: Time) {
         self.wrote = now;
         self.stalled = Some(now);
     }
 
-    /// The socket has accepted all bytes handed to it.
+    /// Takes note that the socket has accepted all bytes.
     pub fn wrote(&mut self, now: Time) {
         self.wrote = now;
         self.stalled = None;
     }
 
-    /// When [`timeout`](Self::timeout) has to be called at the latest.
+    /// The latest time at which [`timeout`](Self::timeout) must be called.
     #[must_use]
     pub fn deadline(&self) -> Time {
         let keepalive = self.wrote + Self::keepalive_interval(self.timeout);
         self.death().map_or(keepalive, |death| death.min(keepalive))
     }
 
-    /// What has to be done now. What has arrived must have been told before.
+    /// Returns the action that is due now. Report everything that has arrived before calling this.
     pub fn timeout(&mut self, now: Time) -> LinkAction {
         if self.death().is_some_and(|death| death <= now) {
             return LinkAction::Dead;

@@ -1,26 +1,32 @@
-//! How much is logged of what others can cause as often as they like.
+//! A limit for log lines that peers can cause at will.
+//!
+//! A hundred lines are logged at once, and then ten a second. The others are logged at debug level, and a line every
+//! ten seconds gives their number. The mesh's lines are logged after its lock is released, because a subscriber may be
+//! slow, or use the node.
 
 use std::time::Duration;
 
 use super::{Time, mesh::Level};
 
-/// So many lines may come at once.
+/// The number of lines that may come at once.
 const BURST: u32 = 100;
-/// How long it takes until there may be one more.
+/// The time after which one more line is allowed.
 const PER_LINE: Duration = Duration::from_millis(100);
-/// How often it is told how many there were above it.
-const TELL: Duration = Duration::from_secs(10);
+/// The shortest time between two reports of hushed lines.
+const REPORT_PAUSE: Duration = Duration::from_secs(10);
 
-/// A measure of lines, which fills up again with time. Those above it are for debugging only, so that nobody can fill a disk, or keep
-/// the node busy with its log.
+/// A rate limit for log lines, as a bucket that fills up with time.
+///
+/// Lines above the limit are logged at debug level only, so that no peer can fill a disk or keep the node busy with its
+/// log.
 #[derive(Debug)]
 pub struct Measure {
     left: u32,
-    /// When it was filled last.
+    /// The time up to which the bucket has been filled.
     since: Time,
     hushed: u64,
-    /// When that may be told again.
-    tell: Time,
+    /// The time from which hushed lines may be reported again.
+    report_at: Time,
 }
 
 impl Default for Measure {
@@ -29,13 +35,14 @@ impl Default for Measure {
             left: BURST,
             since: Time::ZERO,
             hushed: 0,
-            tell: Time::ZERO,
+            report_at: Time::ZERO,
         }
     }
 }
 
 impl Measure {
-    /// How urgent a line is that would otherwise be so urgent. Now and then also what is to be said of others that have been hushed.
+    /// Returns the level at which to log a line that would be logged at `level`. Sometimes also returns a line to log
+    /// in addition, which reports how many lines have been hushed.
     pub fn weigh(&mut self, now: Time, level: Level) -> (Level, Option<String>) {
         if level == Level::Debug {
             return (level, None);
@@ -46,8 +53,8 @@ impl Measure {
             return (Level::Debug, None);
         }
         self.left -= 1;
-        let more = (self.hushed > 0 && now >= self.tell).then(|| {
-            self.tell = now + TELL;
+        let more = (self.hushed > 0 && now >= self.report_at).then(|| {
+            self.report_at = now + REPORT_PAUSE;
             let hushed = std::mem::take(&mut self.hushed);
             format!(
                 "{hushed} more lines like those above and below were logged at debug level only"
@@ -75,20 +82,20 @@ impl Measure {
 mod tests {
     use super::*;
 
-    fn told(measure: &mut Measure, times: impl Iterator<Item = u64>) -> usize {
-        let tell = |time| {
+    fn passed(measure: &mut Measure, times: impl Iterator<Item = u64>) -> usize {
+        let passes = |time| {
             let now = Time::from(Duration::from_millis(time));
             measure.weigh(now, Level::Warn).0 == Level::Warn
         };
-        times.map(tell).filter(|told| *told).count()
+        times.map(passes).filter(|passes| *passes).count()
     }
 
     #[test]
-    fn a_storm_is_told_of_in_measure() {
+    fn a_storm_of_lines_is_rate_limited() {
         let mut measure = Measure::default();
-        assert_eq!(told(&mut measure, (0..10_000).map(|_| 5)), 100);
-        // Ten lines a second go on being told.
-        assert_eq!(told(&mut measure, 0..3000), 29);
+        assert_eq!(passed(&mut measure, (0..10_000).map(|_| 5)), 100);
+        // Ten lines a second pass.
+        assert_eq!(passed(&mut measure, 0..3000), 29);
         let at = |seconds| Time::from(Duration::from_secs(seconds));
         assert_eq!(measure.weigh(at(4), Level::Info), (Level::Info, None));
         let (level, more) = measure.weigh(at(20), Level::Info);
@@ -96,7 +103,7 @@ mod tests {
         let text = "2871 more lines like those above and below were logged at debug level only";
         assert_eq!(more.as_deref(), Some(text));
         assert_eq!(measure.weigh(at(20), Level::Debug), (Level::Debug, None));
-        // After a pause there is as much as at first.
-        assert_eq!(told(&mut measure, (0..500).map(|_| 90_000)), 100);
+        // A long pause fills the bucket again.
+        assert_eq!(passed(&mut measure, (0..500).map(|_| 90_000)), 100);
     }
 }

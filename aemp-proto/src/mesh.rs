@@ -1,4 +1,11 @@
-//! The whole node: who connects to whom, which connection counts, node up and down.
+//! The whole node: its connections to other nodes, the choice among them, node up and down.
+//!
+//! The mesh asks its `Peers` to change state: a map in the simulator, locked peers in the runtime.
+//!
+//! A global node has hundreds of connections, and setting a database key is one call of the mesh. So no step of every
+//! call looks at all connections or nodes. Things that wait for a time are found by that time (`timed`), changes for
+//! global nodes look at global nodes only, and the runtime's clock is woken only for a deadline before its alarm. The
+//! tests ask the mesh both ways after every step.
 
 mod admission;
 mod arbiter;
@@ -46,32 +53,32 @@ use super::{
 };
 pub(crate) use seeds::longest_pause;
 
-/// What a [`Mesh`] needs to know.
+/// The configuration of a [`Mesh`].
 #[derive(Clone, Debug)]
 pub struct MeshConfig {
     /// The node's identity, secret and formats, and its `monitor_timeout`.
     pub handshake: HandshakeConfig,
-    /// `host:port` of nodes to stay connected to. They are dialled as they are.
+    /// The addresses (`host:port`) of nodes to stay connected to. They are dialled as they are.
     pub seeds: Vec<String>,
-    /// Sources of the addresses of nodes to stay connected to: names, for example. They are looked up at each round
-    /// of attempts ([`Output::LookUp`]), and each address is an attempt of its own.
+    /// Names of nodes to stay connected to. Each round of attempts looks a name up ([`Output::LookUp`]), and attempts
+    /// each address of the result.
     pub names: Vec<String>,
-    /// The addresses, `host:port`, that the node listens on, as others reach it.
+    /// The addresses (`host:port`) at which other nodes can reach this node's listeners.
     pub listeners: Vec<String>,
-    /// Whether the node is global from the start.
+    /// True if the node is global from the start.
     pub global: bool,
-    /// How long to wait for an address of a node, and between its addresses; 2 s in the reference.
+    /// The time to wait for an address of a node, and between attempts at its addresses; 2 s in the reference.
     pub connect_interval: Duration,
-    /// How many connections that others have opened may be unauthenticated at one time: above it, the oldest of them are closed.
+    /// The number of incoming connections that may be unauthenticated at one time. Above it, the oldest are closed.
     pub max_strangers: usize,
-    /// How many of these may come from one [source](super::limits::Source).
+    /// The number of these that may come from one [source](super::limits::Source).
     pub max_strangers_per_address: usize,
-    /// How much of the database another node may own and watch here.
+    /// The limits on another node's entries and watches in the database here.
     pub quota: Quota,
 }
 
 impl MeshConfig {
-    /// The reference's defaults for a node without seeds.
+    /// Creates the defaults of the reference, for a node without seeds.
     #[must_use]
     pub fn new(handshake: HandshakeConfig) -> Self {
         let limits = NodeLimits::default();
@@ -91,9 +98,8 @@ impl MeshConfig {
 
 /// The control plane of one node.
 ///
-/// Every call may leave [`Output`]s behind; they are to be taken with [`poll`](Self::poll), in order, and carried
-/// out. [`timeout`](Self::timeout) is called when the [`deadline`](Self::deadline) has come; the deadline may have
-/// changed after every call.
+/// Every call may leave [`Output`]s. Take them with [`poll`](Self::poll) and carry them out in order. Call
+/// [`timeout`](Self::timeout) when the [`deadline`](Self::deadline) has come. Every call may change the deadline.
 #[derive(Debug)]
 pub struct Mesh<P> {
     config: MeshConfig,
@@ -103,26 +109,26 @@ pub struct Mesh<P> {
     conns: Timed<ConnId, Conn>,
     last_conn: u64,
     strangers: Strangers,
-    /// What is said of how strangers' connections end.
+    /// The rate limit for log lines about the ends of strangers' connections.
     ends: Measure,
-    /// What is said of nodes' mistakes.
+    /// The rate limit for log lines about the mistakes of nodes.
     complaints: Measure,
     nodes: Timed<NodeId, Node>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
     global: Global,
-    /// Handshakes that can go on.
+    /// The connections whose handshakes can continue.
     runnable: VecDeque<ConnId>,
-    /// When it was last told that another node uses our ID.
+    /// The time of the last error line about another node with our ID.
     namesake: Option<Time>,
-    /// Who was told of lately for reaching a limit.
+    /// The lately logged notices about limits.
     notices: Notices,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
 
 impl<P: Peers> Mesh<P> {
-    /// A node that begins to connect to its seeds. The peers must know nothing of connections yet.
+    /// Creates a node that begins to connect to its seeds. The peers must be new.
     pub fn new(now: Time, config: MeshConfig, peers: P, random: Random) -> Self {
         let global = Global::new(
             config.handshake.node.clone(),
@@ -157,20 +163,20 @@ impl<P: Peers> Mesh<P> {
         for name in mesh.config.names.clone() {
             mesh.seeds.add_name(now, &name);
         }
-        mesh.follow_seeds(now);
+        mesh.update_seeds(now);
         if mesh.config.global {
             mesh.global.become_global(now);
         }
-        mesh.settle(now);
+        mesh.advance(now);
         mesh
     }
 
-    /// What is to be done next, if anything.
+    /// Returns the next output, if there is any.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`timeout`](Self::timeout) has to be called at the latest.
+    /// The latest time at which [`timeout`](Self::timeout) must be called.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let deadlines = [
@@ -182,58 +188,58 @@ impl<P: Peers> Mesh<P> {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Time has passed.
+    /// Handles everything that is due at `now`.
     pub fn timeout(&mut self, now: Time) {
         self.time_out_conns(now);
         self.time_out_seeds(now);
         self.time_out_nodes(now);
         self.time_out_global(now);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// A peer has asked for a connection ([`Urge::Connect`](super::peer::Urge::Connect)).
+    /// Connects to a node, because its peer has asked for it ([`Urge::Connect`](super::peer::Urge::Connect)).
     pub fn connect(&mut self, now: Time, node: &NodeId) {
         self.connect_node(now, node);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// These are a node's addresses, `host:port` each: static ones, or those that somebody was asked for. None means
+    /// Tells the addresses (`host:port`) of a node, from the configuration or in answer to a search. No addresses mean
     /// that the node is unknown.
     pub fn learn(&mut self, now: Time, node: &NodeId, addresses: Vec<String>) {
         self.learn_addresses(now, node, addresses);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// Stay connected to the node at `address`, `host:port`, as well.
+    /// Adds the seed at `address` (`host:port`), and stays connected to its node.
     pub fn add_seed(&mut self, now: Time, address: &str) {
         self.seeds.add(now, address);
-        self.follow_seeds(now);
-        self.settle(now);
+        self.update_seeds(now);
+        self.advance(now);
     }
 
-    /// No longer stay connected to the node at `address`. A connection that is up stays up.
+    /// Removes the seed at `address`. A connection that is up stays up.
     pub fn remove_seed(&mut self, now: Time, address: &str) {
         self.forget_seed(address);
         for conn in self.seeds.remove(address) {
             self.abandon(now, conn);
         }
-        self.follow_seeds(now);
-        self.settle(now);
+        self.update_seeds(now);
+        self.advance(now);
     }
 
-    /// The seeds and what is known of them.
+    /// The seeds and their states.
     pub fn seeds(&self) -> impl Iterator<Item = (&str, SeedState<'_>)> {
         self.seeds.iter()
     }
 
-    /// The result of [`Output::LookUp`]: the addresses, `host:port`, or why there are none. An answer that comes too late
-    /// has no effect.
+    /// Tells the result of [`Output::LookUp`]: the addresses (`host:port`), or why there are none. An answer that comes
+    /// too late has no effect.
     pub fn looked_up(&mut self, now: Time, look_up: LookUpId, result: Result<Vec<String>, String>) {
         self.end_look_up(now, look_up, result);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// True if this node is part of the network, as far as its seeds tell.
+    /// The progress of joining the network, judged by the seeds.
     #[must_use]
     pub fn joining(&self) -> Joining {
         let connected = self.nodes.iter().any(|(_, node)| node.up().is_some());
@@ -246,7 +252,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// What became of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
+    /// Tells the result of [`Output::Dial`]: the peer's socket address, or the text of the system's error.
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
             Ok(addr) if self.is_dialing(conn) => {
@@ -256,70 +262,70 @@ impl<P: Peers> Mesh<P> {
                 }
                 self.runnable.push_back(conn);
             }
-            // It was given up just before.
+            // The mesh gave this connection up just before.
             Ok(_) => self.outputs.push_back(Output::Close { conn }),
             Err(text) => self.lost(now, conn, &text),
         }
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// Bytes have arrived on a connection that is not established yet.
+    /// Takes bytes that have arrived on a connection that is not established yet.
     pub fn received(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         self.receive(conn, bytes);
-        self.settle(now);
-        self.tell_full(now, conn);
+        self.advance(now);
+        self.log_full(now, conn);
     }
 
-    /// TLS with certificates is up on a connection ([`Output::StartTls`]).
+    /// Continues a connection on which TLS with certificates is up ([`Output::StartTls`]).
     pub fn secured(&mut self, now: Time, conn: ConnId) {
-        self.tell_handshake(conn, Handshake::secured);
-        self.settle(now);
+        self.with_handshake(conn, Handshake::secured);
+        self.advance(now);
     }
 
-    /// TLS with keys that say nothing is up on a connection ([`Output::StartTls`]).
+    /// Continues a connection on which TLS with ephemeral keys is up ([`Output::StartTls`]).
     pub fn bound(&mut self, now: Time, conn: ConnId, binding: Binding) {
-        self.tell_handshake(conn, |handshake| handshake.bound(binding));
-        self.settle(now);
+        self.with_handshake(conn, |handshake| handshake.bound(binding));
+        self.advance(now);
     }
 
-    /// TLS could not be set up on a connection, or has failed on it before it was established.
+    /// Fails a connection on which TLS could not be set up, or has failed before the connection was established.
     pub fn tls_failed(&mut self, now: Time, conn: ConnId, text: &str) {
-        self.tell_handshake(conn, |handshake| handshake.tls_failed(text));
-        self.settle(now);
+        self.with_handshake(conn, |handshake| handshake.tls_failed(text));
+        self.advance(now);
     }
 
-    /// Whether connections that are greeted from now on want TLS.
+    /// Sets whether connections that are greeted from now on may use TLS.
     pub fn set_tls(&mut self, tls: bool) {
         Arc::make_mut(&mut self.handshake).tls = tls;
     }
 
-    /// A connection has ended, whatever it was; the text says why ([protocol](crate::protocol::monitors#reasons)).
+    /// Reports the end of a connection in any state; the text is the reason ([protocol](crate::protocol::monitors#reasons)).
     pub fn closed(&mut self, now: Time, conn: ConnId, text: &str) {
         self.lost(now, conn, text);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// A peer has to be given up ([`Urge::Overflow`](super::peer::Urge::Overflow)).
+    /// Gives up a peer ([`Urge::Overflow`](super::peer::Urge::Overflow)).
     pub fn overflow(&mut self, now: Time, node: &NodeId) {
         self.give_up(now, node);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// The monitors of an [`Output::Fire`] have fired: those of that loss, and of no other.
+    /// Reports that the monitors of an [`Output::Fire`] have fired: those of this loss, and of no other.
     pub fn fired(&mut self, now: Time, node: &NodeId, loss: LossId) {
         self.after_fire(now, node, loss);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// All monitors that have been handed out for a node have fired: [`fired`](Self::fired) for callers that have dealt with
-    /// every [`Output::Fire`] by now.
+    /// Reports that all monitors of a node that were handed out have fired. This is [`fired`](Self::fired) for callers
+    /// that have handled every [`Output::Fire`] so far.
     pub fn drained(&mut self, now: Time, node: &NodeId) {
         if let Some(loss) = self.nodes.get(node).and_then(Node::mourned) {
             self.fired(now, node, loss);
         }
     }
 
-    /// Closes everything. What is sent from now on is lost, and monitors fire.
+    /// Closes everything. Packets that are sent from now on are lost, and monitors fire.
     pub fn stop(&mut self, now: Time) {
         self.stopped = true;
         self.seeds.clear();
@@ -328,10 +334,10 @@ impl<P: Peers> Mesh<P> {
         for conn in conns {
             self.abandon(now, conn);
         }
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// The nodes that are connected.
+    /// The connected nodes.
     pub fn up_nodes(&self) -> impl Iterator<Item = &NodeId> {
         let up = |node: &Node| node.up().is_some();
         self.nodes
@@ -340,13 +346,13 @@ impl<P: Peers> Mesh<P> {
             .map(|(id, _)| id)
     }
 
-    /// Whether a node is connected.
+    /// True if the node is connected.
     #[must_use]
     pub fn is_up(&self, node: &NodeId) -> bool {
         self.nodes.get(node).is_some_and(|node| node.up().is_some())
     }
 
-    /// How many connections there are, whatever their state.
+    /// The number of connections, in any state.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.conns.len()
@@ -366,28 +372,28 @@ impl<P: Peers> Mesh<P> {
         self.outputs.push_back(Output::Log { level, text });
     }
 
-    /// Lets every handshake go on that can, and dials the seeds whose time has come.
-    fn settle(&mut self, now: Time) {
+    /// Continues all handshakes as far as possible, and dials the seeds that are due.
+    fn advance(&mut self, now: Time) {
         loop {
             while let Some(conn) = self.runnable.pop_front() {
                 self.drive(now, conn);
             }
-            let dialed = self.dial_seeds(now) | self.settle_role(now);
-            if !self.settle_global(now) && !dialed && self.runnable.is_empty() {
+            let dialed = self.dial_seeds(now) | self.update_role(now);
+            if !self.advance_global(now) && !dialed && self.runnable.is_empty() {
                 break;
             }
         }
         if self.seeds.take_changed() {
             self.outputs.push_back(Output::SeedsChanged);
         }
-        self.look_at_clocks();
+        self.update_deadlines();
     }
 
-    /// Finds out what has to be waited for.
-    fn look_at_clocks(&mut self) {
+    /// Recomputes the deadlines of changed connections and nodes.
+    fn update_deadlines(&mut self) {
         let patience = self.config.connect_interval;
-        self.conns.settle(|conn| conn.phase.deadline());
-        self.nodes.settle(|node| node.deadline(patience));
+        self.conns.refresh(|conn| conn.phase.deadline());
+        self.nodes.refresh(|node| node.deadline(patience));
     }
 }
 

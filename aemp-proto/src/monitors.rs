@@ -1,41 +1,42 @@
-//! What is monitored on one other node.
+//! The monitors on ports of one other node.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::peer::MonitorId;
 use crate::register::Register;
 
-/// The monitors of one node's ports.
-// A hash map, although the machines are deterministic: what leaves it is sorted by the order in which it was set.
+/// The monitors on the ports of one other node.
+// A hash map does not harm determinism here: all results are sorted by the order in which the monitors were set.
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
     ports: HashMap<Box<str>, Entry>,
-    /// Ports that have (or had) no monitor left while the other node goes on watching them for us.
+    /// Ports that may have no monitor left while the other node still watches them for us.
     lingering: Vec<Box<str>>,
     next: u64,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// Each with its place in the order in which all were set. They are found by number, because they may go in any order.
+    /// The monitors' IDs, each with its place in the order of all monitors. A `Register`, because they are removed in
+    /// any order.
     ids: Register<u64>,
-    /// Whether the port is in `lingering`.
+    /// True if the port is in `lingering`.
     listed: bool,
 }
 
-/// What was left when a monitor was taken away.
+/// What remains on a port after the removal of a monitor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Left {
-    /// There was no such monitor.
+    /// The monitor was not set.
     Unchanged,
-    /// Other monitors of the same port.
+    /// The port has other monitors.
     Others,
-    /// None: the other node need not watch the port any longer.
+    /// The port has no monitors: the other node need not watch it any longer.
     Nothing,
 }
 
 impl Monitors {
-    /// Adds a monitor; true if the other node does not watch that port for us yet.
+    /// Adds a monitor. Returns true if the other node does not watch that port for us yet.
     pub(super) fn add(&mut self, port: &str, id: MonitorId) -> bool {
         let place = self.next;
         self.next += 1;
@@ -49,7 +50,7 @@ impl Monitors {
         true
     }
 
-    /// Takes a monitor away.
+    /// Removes a monitor.
     pub(super) fn remove(&mut self, port: &str, id: MonitorId) -> Left {
         let Some(entry) = self.ports.get_mut(port) else {
             return Left::Unchanged;
@@ -64,7 +65,7 @@ impl Monitors {
         Left::Nothing
     }
 
-    /// Takes a monitor away; if it was the last, the port is kept for [`sweep`](Self::sweep).
+    /// Removes a monitor. If it was the port's last, the port lingers until [`sweep`](Self::sweep).
     pub(super) fn release(&mut self, port: &str, id: MonitorId) {
         let Some(entry) = self.ports.get_mut(port) else {
             return;
@@ -75,7 +76,7 @@ impl Monitors {
         }
     }
 
-    /// The kept ports that nobody has monitored again; they are forgotten.
+    /// Takes the lingering ports that have not been monitored again.
     pub(super) fn sweep(&mut self) -> Vec<Box<str>> {
         let mut unwatched = std::mem::take(&mut self.lingering);
         unwatched.retain(|port| {
@@ -92,13 +93,13 @@ impl Monitors {
         unwatched
     }
 
-    /// The monitors of a port that has died; they are forgotten.
+    /// Takes the monitors of a port that has died.
     pub(super) fn take(&mut self, port: &str) -> Vec<MonitorId> {
         let entry = self.ports.remove(port).unwrap_or_default();
         in_order(entry.ids)
     }
 
-    /// All monitors, each with its port, in the order in which they were set; nothing is left.
+    /// Takes all monitors, each with its port, in the order in which they were set.
     pub(super) fn take_all(&mut self) -> Vec<(MonitorId, Arc<str>)> {
         self.lingering = Vec::new();
         let ports = std::mem::take(&mut self.ports);
@@ -112,30 +113,30 @@ impl Monitors {
         all.into_iter().map(|(_, id, port)| (id, port)).collect()
     }
 
-    /// Whether nothing is monitored and nothing kept.
+    /// True if there are neither monitors nor lingering ports.
     pub(super) fn is_empty(&self) -> bool {
         self.ports.is_empty() && self.lingering.is_empty()
     }
 
-    /// How many monitors there are.
+    /// The number of monitors.
     pub(super) fn len(&self) -> usize {
         self.ports.values().map(|entry| entry.ids.len()).sum()
     }
 
-    /// Whether that port has monitors.
+    /// True if the port has monitors.
     pub(super) fn has(&self, port: &str) -> bool {
         self.ports
             .get(port)
             .is_some_and(|entry| !entry.ids.is_empty())
     }
 
-    /// Whether a port has monitors.
+    /// True if any port has monitors.
     pub(super) fn any(&self) -> bool {
         self.ports.values().any(|entry| !entry.ids.is_empty())
     }
 }
 
-/// Monitors in the order in which they were set.
+/// Sorts monitors by the order in which they were set.
 fn in_order(ids: impl IntoIterator<Item = (u64, u64)>) -> Vec<MonitorId> {
     let mut ids: Vec<_> = ids.into_iter().collect();
     ids.sort_unstable_by_key(|(_, place)| *place);
@@ -146,7 +147,7 @@ fn in_order(ids: impl IntoIterator<Item = (u64, u64)>) -> Vec<MonitorId> {
 mod tests {
     use super::*;
 
-    /// Looking through all for each would take minutes.
+    /// Searching all monitors for each removal would take minutes.
     #[test]
     fn many_go_in_any_order() {
         const MANY: u64 = 100_000;
@@ -154,7 +155,7 @@ mod tests {
         for id in 0..MANY {
             monitors.add("p", MonitorId(id));
         }
-        // A stride that is prime to their number comes by all of them, in an order that suits no list.
+        // A stride that is coprime to the number of monitors visits each once, in an order that suits no list.
         for n in 0..MANY - 1 {
             let id = MonitorId((n * 48_271) % MANY);
             assert_eq!(monitors.remove("p", id), Left::Others);

@@ -1,8 +1,40 @@
-//! One other node, seen from this one: what is queued for it and what is monitored there.
+//! One other node, seen from this one: the queue of packets for it, and the monitors on its ports.
 //!
-//! A [`Peer`] keeps the delivery guarantee ([protocol](crate::protocol::monitors#the-guarantee)): once a monitor is set, every message sent to
-//! the port arrives, in order, or the monitor fires; and after the first lost message nothing more arrives until it
-//! has fired.
+//! A [`Peer`] keeps the delivery guarantee ([protocol](crate::protocol::monitors#the-guarantee)): once a monitor is set on a port, every message sent
+//! to that port arrives, in order, or the monitor fires. After the first lost message nothing more arrives from this
+//! node until the monitor has fired.
+//!
+//! A peer is `Down`, `Connecting` (packets queue as values), `Up` (packets are written), `GivenUp` (its queue has
+//! overflowed), or `Mourning` a loss.
+//!
+//! # A loss has an identity
+//!
+//! When a connection is lost or cannot be made, all queued packets are lost and all monitors are handed out to be
+//! fired, as one `Loss` with a `LossId`. The peer, the mesh (`nodes::Contact`) and the output `Fire` carry this ID, and
+//! `Mesh::fired` answers this loss and no other. Each node has at most one loss at a time. A new connection may carry
+//! packets only when all monitors of the loss have fired; a ready connection waits in `Contact::Mourning`. So no
+//! connection comes up between a hole and the monitors that report it.
+//!
+//! # Monitors and messages during a loss
+//!
+//! A monitor that is set during a loss belongs to the next connection and does not fire with this loss. So a callback
+//! that monitors the port again and sends to it, as is usual in Erlang and AEMP, runs once for each loss. A message
+//! that is sent during a loss is kept for the next connection, with one exception for each port:
+//!
+//! - A monitor that was handed out is *uncalled* until its callback is about to run (`Peer::begun`). If a port, or its
+//!   node, has an uncalled monitor, a message to it would follow a hole that the owner of the monitor has not heard of.
+//!   Such a message is dropped.
+//! - This does not apply once the port, or its node, has been monitored again since the loss. The new monitor promises
+//!   delivery over the next connection, so all messages to the port are kept from then on. A sender whose old monitor
+//!   has not been called yet may see its own message arrive, but not before its monitor has fired. (A message has no
+//!   sender, so senders cannot be told apart.)
+//! - So no message behind a new monitor is ever dropped without a loss of its own. A monitor cannot be forgotten, and
+//!   callbacks cannot cause endless rounds of callbacks.
+//!
+//! The queue during a loss is bounded like any queue. When it overflows, its packets are lost as well, all later
+//! packets are dropped, and the monitors that have been set since form a second loss. It is handed out when the first
+//! one has been answered (`Fired::Again`). An overflow of the queue of a connection, or of an attempt to connect, ends
+//! that connection in the same way, because a single dropped packet would be a hole.
 
 mod losses;
 mod mourning;
@@ -27,23 +59,23 @@ use super::{
     queue::Queue,
 };
 
-/// One other node.
+/// One other node: its queue, its connection and the monitors on its ports.
 ///
-/// It is *down*, *connecting* (packets queue as values), *up* (packets are written) or *draining*: the connection
-/// was lost or could not be made, everything queued is lost, and every monitor is handed out to be fired, as one
-/// [`Loss`]. Only when all of these have fired may a new connection carry packets. What is monitored meanwhile belongs to that
-/// connection, and so does what is sent, except to a port of which a monitor has not been called yet and none is new:
-/// whoever sends there has not been told, and the message would arrive behind a hole.
+/// A peer is *down*, *connecting* (packets queue as values), *up* (packets are written), *given up* (its queue has
+/// overflowed) or *mourning*: its connection was lost or could not be made, its queue is lost, and all its monitors are
+/// handed out to be fired, as one [`Loss`]. A new connection carries packets only when all of these monitors have
+/// fired. Monitors that are set meanwhile belong to the new connection. So do messages that are sent meanwhile, except
+/// those to a port with an uncalled monitor and no new one, which are dropped. The [module](self) says why.
 ///
-/// Each method decides and acts at once and says what it has found, so that nothing can come between the two.
+/// Each method decides, acts and returns what it found in one step, so nothing can come in between.
 #[derive(Debug)]
 pub struct Peer {
     remote: NodeId,
     limits: PeerLimits,
     state: State,
-    /// Those that are not handed out.
+    /// The monitors that have not been handed out to be fired.
     monitors: Monitors,
-    /// How many losses there were.
+    /// The number of losses so far.
     losses: u64,
 }
 
@@ -52,10 +84,10 @@ enum State {
     Down,
     Connecting(Queue),
     Up(Line),
-    /// Nothing is accepted any more; the mesh has been, or is being, told to end it.
+    /// Accepts no more packets. The mesh must end the connection; the text is the reason.
     GivenUp(Option<ConnId>, String),
     Mourning(Mourning),
-    /// Our own node has ended: nothing is accepted any more, for ever.
+    /// Our own node has ended. Accepts no packets ever again.
     Closed,
 }
 
@@ -64,12 +96,12 @@ struct Line {
     conn: ConnId,
     format: Format,
     out: Output,
-    /// What the connection has been given: packets that are written here, bytes that its writer has taken.
+    /// The traffic on this connection: packets written here, and bytes that the connection's writer has taken.
     given: Traffic,
 }
 
 impl Peer {
-    /// A node that is down.
+    /// Creates a peer that is down.
     #[must_use]
     pub fn new(remote: NodeId, limits: PeerLimits) -> Self {
         Self {
@@ -87,17 +119,17 @@ impl Peer {
         &self.remote
     }
 
-    /// How much may be queued for it.
+    /// The limits of the queue and of single packets.
     #[must_use]
     pub fn limits(&self) -> PeerLimits {
         self.limits
     }
 
-    /// Sends a packet to a port of the node; `write` adds tag and arguments.
+    /// Sends a packet to a port of the node. `write` adds the tag and the arguments.
     ///
     /// # Errors
     ///
-    /// What `write` returns, or that the packet is too large; nothing has changed then.
+    /// Returns the error of `write`, or that the packet is too large. Nothing has changed then.
     #[inline]
     pub fn send(
         &mut self,
@@ -119,12 +151,13 @@ impl Peer {
         Ok(if was_empty { Urge::Write } else { Urge::None })
     }
 
-    /// Sends a packet that was written before, which is left empty. For those whose packets are written by code that must not run
-    /// under a lock.
+    /// Sends a packet that was written before, and leaves `packet` empty. This is for packets that are written by
+    /// foreign code, which must not run under a lock.
     ///
     /// # Errors
     ///
-    /// What the packet should have been written in, if that is something else: nothing has changed then.
+    /// Returns the format that the packet must be written in (`None`: as values) if it is written in another. Nothing
+    /// has changed then.
     #[inline]
     pub fn put(&mut self, port: &str, packet: &mut Written) -> Result<Urge, Option<Format>> {
         if let Written::Bytes { format, bytes } = packet
@@ -138,7 +171,8 @@ impl Peer {
         }
     }
 
-    /// As [`put`](Self::put), for a packet of the format that a connection has; `None` if there is none of that.
+    /// Like [`put`](Self::put), for a packet in the given format. Returns `None` if the node has no connection of that
+    /// format.
     #[inline]
     pub fn put_bytes(&mut self, format: &Format, bytes: &mut Vec<u8>) -> Option<Urge> {
         let State::Up(line) = &mut self.state else {
@@ -201,7 +235,8 @@ impl Peer {
             State::Up(_) | State::GivenUp(..) | State::Closed => None,
         };
         let Some(queue) = kept else {
-            // Whether a message can be sent does not depend on the connection.
+            // Writes into a queue that is thrown away, so that a message fails in the same way with and without a
+            // connection.
             Queue::default().push(port, limits, write)?;
             return Ok(Urge::None);
         };
@@ -212,7 +247,7 @@ impl Peer {
         Ok(Urge::None)
     }
 
-    /// Monitors a port; an empty name means the node itself, for which connecting is enough.
+    /// Sets a monitor on a port. An empty name stands for the node itself: such a monitor only needs a connection.
     pub fn monitor(&mut self, port: &str, id: MonitorId) -> Urge {
         if let State::Closed = self.state {
             return Urge::None;
@@ -227,7 +262,7 @@ impl Peer {
         Urge::None
     }
 
-    /// Takes a monitor back. One that is not there, because it has fired, does not matter.
+    /// Removes a monitor. Does nothing if the monitor is not set, for example because it has fired.
     pub fn unmonitor(&mut self, port: &str, id: MonitorId) -> Urge {
         if self.monitors.remove(port, id) == Left::Nothing && !port.is_empty() {
             return self.ask("mon0", port);
@@ -235,8 +270,8 @@ impl Peer {
         Urge::None
     }
 
-    /// Takes a monitor back, but lets the other node watch the port until [`sweep`](Self::sweep): for calls, which
-    /// monitor the same port again and again.
+    /// Removes a monitor, but leaves the other node watching the port until [`sweep`](Self::sweep). This is for calls,
+    /// which monitor the same port again and again.
     pub fn release(&mut self, port: &str, id: MonitorId) -> Urge {
         if port.is_empty() || !self.is_up() {
             return self.unmonitor(port, id);
@@ -245,7 +280,7 @@ impl Peer {
         Urge::None
     }
 
-    /// Ends the watch over ports that were [released](Self::release) and not monitored again since.
+    /// Stops watching the ports that were [released](Self::release) and not monitored again since.
     pub fn sweep(&mut self) -> Urge {
         let mut urge = Urge::None;
         for port in self.monitors.sweep() {
@@ -254,13 +289,13 @@ impl Peer {
         urge
     }
 
-    /// A port of the node has died (`kil0`): its monitors, in the order in which they were set, to be fired by the
-    /// caller.
+    /// Removes the monitors of a port that has died (`kil0`), and returns them in the order in which they were set. The
+    /// caller fires them.
     pub fn port_died(&mut self, port: &str) -> Vec<MonitorId> {
         self.monitors.take(port)
     }
 
-    /// Somebody wants a connection, though there is nothing to send yet.
+    /// Asks for a connection, even though nothing waits to be sent.
     pub fn want(&mut self) -> Urge {
         if let State::Down = self.state {
             self.state = State::Connecting(Queue::default());
@@ -269,7 +304,7 @@ impl Peer {
         Urge::None
     }
 
-    /// A connection is ready. If it is the node's from now on, what is queued is written, in order.
+    /// Takes a connection that is ready. If the peer accepts it, all queued packets are written, in order.
     pub fn link_up(&mut self, conn: ConnId, format: Format) -> LinkUp {
         match std::mem::replace(&mut self.state, State::Down) {
             State::Down => self.begin_line(conn, format, Queue::default()),
@@ -314,9 +349,10 @@ impl Peer {
         LinkUp::Up(urge)
     }
 
-    /// Takes what is to be written next by exchanging buffers: `buf` should be empty, with capacity. That is all that is to be
-    /// written, unless large packets were [put](Self::put), which are taken one by one. False if the connection is not, or no
-    /// longer, the node's.
+    /// Takes the bytes to write next by exchanging buffers. `buf` should be empty, with capacity.
+    ///
+    /// This takes all bytes, unless large packets were [put](Self::put): these are taken one by one. Returns false if
+    /// `conn` is not the node's connection.
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Up(line) if line.conn == conn => {
@@ -328,8 +364,10 @@ impl Peer {
         }
     }
 
-    /// The packets that come next and are still to be written, in the format of the connection: one from elsewhere, whose code is not to be
-    /// called under a lock. To be called before [`swap_output`](Self::swap_output), which takes nothing as long as there are some.
+    /// Takes the next packets that are still values, and the format of the connection, in which the caller writes them.
+    ///
+    /// Such packets exist for formats of other crates, whose code must not run under a lock. Call this before
+    /// [`swap_output`](Self::swap_output), which takes nothing as long as such packets come next.
     pub fn take_unwritten(&mut self, conn: ConnId) -> Option<(Format, Vec<Vec<Value>>)> {
         let State::Up(line) = &mut self.state else {
             return None;
@@ -341,11 +379,11 @@ impl Peer {
         (!packets.is_empty()).then(|| (line.format.clone(), packets))
     }
 
-    /// Writes a keepalive, unless there is something to be written anyway ([protocol](crate::protocol::packets#a-packet)).
+    /// Writes a keepalive, unless other bytes wait to be written anyway ([protocol](crate::protocol::packets#a-packet)).
     pub fn keepalive(&mut self) -> Urge {
         match &mut self.state {
             State::Up(line) if line.out.is_empty() => {
-                // An empty packet can be written in every format; where it cannot, there are no keepalives.
+                // Every built-in format can write an empty packet. A format that cannot has no keepalives.
                 let empty = |_: &mut PacketWriter<'_>| Ok(());
                 let written = line.out.write(&line.format, self.limits.packet, empty);
                 if written.is_ok() {
@@ -359,13 +397,14 @@ impl Peer {
         }
     }
 
-    /// Our own node has ended: nothing is sent any more. All monitors are forgotten; the caller fires them.
+    /// Closes the peer, because our own node has ended: nothing is sent any more. Forgets all monitors; the caller
+    /// fires them.
     pub fn close(&mut self) {
         self.monitors = Monitors::default();
         self.state = State::Closed;
     }
 
-    /// What the mesh has to know.
+    /// The state, as far as the mesh has to know it.
     #[must_use]
     pub fn standing(&self) -> Standing {
         match &self.state {
@@ -377,7 +416,7 @@ impl Peer {
         }
     }
 
-    /// About how many bytes wait to be sent.
+    /// The approximate number of bytes that wait to be sent.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         match &self.state {
@@ -391,25 +430,25 @@ impl Peer {
         }
     }
 
-    /// Whether the node is connected and takes packets.
+    /// True if the node is connected and accepts packets.
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Up(_))
     }
 
-    /// True if the node is connected, or is being connected to.
+    /// True if the node is connected or connecting.
     #[must_use]
     pub fn is_settling(&self) -> bool {
         matches!(self.state, State::Connecting(_) | State::Up(_))
     }
 
-    /// Whether the node is connected over that connection.
+    /// True if the node is connected over `conn`.
     #[must_use]
     pub fn is_up_over(&self, conn: ConnId) -> bool {
         matches!(&self.state, State::Up(line) if line.conn == conn)
     }
 
-    /// The node's connection.
+    /// The node's connection, if it has one.
     #[must_use]
     pub fn conn(&self) -> Option<ConnId> {
         match &self.state {
@@ -419,7 +458,7 @@ impl Peer {
         }
     }
 
-    /// The format that packets to a connected node are written in.
+    /// The format of the packets to a connected node.
     #[must_use]
     pub fn format(&self) -> Option<&Format> {
         match &self.state {
@@ -428,8 +467,8 @@ impl Peer {
         }
     }
 
-    /// What a connected node has been sent over its connection: packets, with those that still wait to be written, and
-    /// bytes without those.
+    /// The traffic to a connected node over its connection. Packets that still wait to be written are counted; their
+    /// bytes are not.
     #[must_use]
     pub fn sent(&self) -> Option<Traffic> {
         match &self.state {
@@ -438,13 +477,13 @@ impl Peer {
         }
     }
 
-    /// How many monitors are set on ports of the node, or on itself.
+    /// The number of monitors on the node and its ports.
     #[must_use]
     pub fn monitors(&self) -> usize {
         self.monitors.len()
     }
 
-    /// Whether nothing would be lost if the peer were forgotten.
+    /// True if the peer can be forgotten without losing anything.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Down) && self.monitors.is_empty()

@@ -14,7 +14,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Appends a packet for `port`; `write` adds what comes behind the port's name.
+    /// Appends a packet for `port`. `write` adds the elements behind the port's name.
     pub(super) fn push(
         &mut self,
         port: &str,
@@ -36,13 +36,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Appends a packet of these elements, which weigh so much.
+    /// Appends a packet of these elements, whose weight is known.
     pub(super) fn push_values(&mut self, values: Vec<Value>, weight: usize) {
         self.bytes += weight;
         self.packets.push_back(values);
     }
 
-    /// About how many bytes the packets will have on the wire.
+    /// The approximate size of the packets on the wire, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -77,12 +77,12 @@ impl Queue {
     }
 }
 
-/// About how many bytes values take, in memory or on the wire: the queue's limit is against growth, not for accounting.
+/// The approximate size of the values in memory or on the wire, in bytes. It limits growth and is no exact account.
 pub(super) fn weight_of_all(values: &[Value]) -> usize {
     values.iter().fold(2, |sum, value| sum + 1 + weight(value))
 }
 
-/// About how many bytes a value takes.
+/// The approximate size of a value, in bytes.
 pub fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,

@@ -1,29 +1,29 @@
-//! Randomness that is handed in.
+//! Randomness from a seed that the caller gives.
 
 use std::time::Duration;
 
 use crate::hash;
 
-/// How many octets of randomness a nonce has, as in the reference.
+/// The octets of randomness in a nonce, as in the reference.
 const NONCE_OCTETS: usize = 66;
 
-/// A generator of nonces and delays: the same seed gives the same sequence.
+/// A generator of nonces and delays. The same seed gives the same sequence.
 ///
-/// The caller seeds it from the system's entropy; who does not know the seed cannot foretell a nonce (with the feature `auth`, without which
-/// nonces are of no use).
+/// The caller seeds it from the system's entropy. Nonces cannot be predicted without the seed. (Without the
+/// feature `auth` they can, and are of no use.)
 pub struct Random {
     seed: [u8; 32],
     count: u64,
 }
 
 impl Random {
-    /// A generator with 32 octets of entropy.
+    /// Creates a generator from 32 octets of entropy.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         Self { seed, count: 0 }
     }
 
-    /// A generator for simulations, which foretell everything.
+    /// Creates a generator for simulations, which need a sequence that can be repeated.
     #[must_use]
     pub fn predictable(seed: u64) -> Self {
         let mut octets = [0; 32];
@@ -43,14 +43,14 @@ impl Random {
         base64(&octets)
     }
 
-    /// A number from 0 to `most`, which is one of them.
+    /// A number from 0 to `most`, both included.
     pub fn up_to(&mut self, most: u32) -> u32 {
         let [a, b, c, d, ..] = self.block();
         let drawn = u64::from(u32::from_le_bytes([a, b, c, d]));
         u32::try_from((drawn * (u64::from(most) + 1)) >> 32).unwrap_or(most)
     }
 
-    /// A duration between `least` and `most`, both not negative.
+    /// A duration between `least` and `most`.
     pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let [a, b, c, d, ..] = self.block();
         let part = f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX);

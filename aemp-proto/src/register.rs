@@ -1,12 +1,15 @@
-//! Values by number, of which later ones have higher numbers: most things that come and go are numbered as they come.
+//! Values by ascending numbers, with gaps: monitors, timers, closures and tasks of a port are numbered in the order in
+//! which they come.
 
 use std::collections::VecDeque;
 
-/// Values in the order of their numbers. As small as a list, while each operation costs no more than the logarithm of their
-/// number on average: what is removed from the midst leaves a gap, and gaps are closed when they are as many as what is left.
+/// Values by ascending numbers, kept in that order.
+///
+/// It is as small as a list. Each operation costs at most the logarithm of the number of values, on average: a removal
+/// leaves a gap, and gaps are closed when they are as many as the remaining values.
 #[derive(Debug)]
 pub struct Register<T> {
-    /// Neither the first nor the last of them is a gap.
+    /// The values and gaps. The first and the last entry are never gaps.
     entries: VecDeque<(u64, Option<T>)>,
     gaps: usize,
 }
@@ -21,7 +24,7 @@ impl<T> Default for Register<T> {
 }
 
 impl<T> Register<T> {
-    /// Adds a value; one that has the same number goes. Cheap if the number is one of the highest.
+    /// Adds a value, and replaces the value with the same number. This is cheap if the number is one of the highest.
     pub fn insert(&mut self, number: u64, value: T) {
         if self.entries.back().is_none_or(|(last, _)| *last < number) {
             return self.entries.push_back((number, Some(value)));
@@ -35,13 +38,13 @@ impl<T> Register<T> {
         }
     }
 
-    /// The value of a number.
+    /// Returns the value with this number.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let at = self.find(number).ok()?;
         self.entries[at].1.as_mut()
     }
 
-    /// Removes the value of a number, and returns it.
+    /// Removes and returns the value with this number.
     pub fn remove(&mut self, number: u64) -> Option<T> {
         let at = self.find(number).ok()?;
         let value = self.entries[at].1.take()?;
@@ -50,7 +53,7 @@ impl<T> Register<T> {
         Some(value)
     }
 
-    /// Removes the value that has the lowest number, and returns it.
+    /// Removes and returns the value with the lowest number.
     pub fn pop_first(&mut self) -> Option<T> {
         let first = self.first()?;
         self.remove(first)
@@ -71,7 +74,7 @@ impl<T> Register<T> {
         self.entries.len() - self.gaps
     }
 
-    /// Whether there is no value.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -122,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// As a map that sorts, after any number of changes in any order.
+    /// Behaves like a sorted map, after any number of changes in any order.
     #[test]
     fn is_a_map() {
         let (mut register, mut map) = (Register::default(), BTreeMap::new());
@@ -156,14 +159,14 @@ mod tests {
         assert!(register.into_iter().eq(map));
     }
 
-    /// What is emptied in any order keeps no room, and moves few entries.
+    /// A register that is emptied in any order frees its memory and moves few entries.
     #[test]
     fn many_go_in_any_order() {
         const MANY: u64 = 100_000;
         let mut register = Register::default();
         (0..MANY).for_each(|number| register.insert(number, ()));
         let (mut moved, mut before) = (0, register.entries.len());
-        // A stride that is prime to their number comes by all of them.
+        // A stride that is coprime to the number of values visits each once.
         for n in 0..MANY {
             register.remove(n * 48_271 % MANY).unwrap();
             if register.entries.len() < before / 2 + 1 {

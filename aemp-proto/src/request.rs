@@ -1,4 +1,4 @@
-//! What node ports ask of each other ([protocol](crate::protocol::requests)).
+//! The requests between node ports ([protocol](crate::protocol::requests)).
 
 mod error;
 
@@ -9,139 +9,143 @@ use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId, V
 pub use self::error::RequestError;
 use super::global::LONGEST_NAME;
 
-/// The function that makes a port on another node.
+/// The function that spawns a port on another node.
 pub const SPAWN: &str = "AnyEvent::MP::_spawn";
 
-/// The request that looks into a node: one of this project, which a reference node takes for the name of a function.
+/// The request that inspects a node. It belongs to this project; a reference node takes it for a function's name.
 pub const INSPECT: &str = "inspect";
 
-/// Asks how many messages a port has room for: a request of this project, for nodes whose greeting has the key `credit`.
+/// The request that asks how many messages a port has room for. It belongs to this project and is sent only to nodes
+/// whose greeting has the key `credit`.
 pub const ROOM: &str = "Aemp::room";
 
 /// Answers [`ROOM`].
 pub const CREDIT: &str = "Aemp::credit";
 
-/// The requests with a meaning of their own; any other is the name of a function, or begins with `g_`.
+/// The requests with a meaning of their own. Any other request is the name of a function, or begins with `g_`.
 const FIXED: [&str; 13] = [
     "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT, ROOM,
     CREDIT,
 ];
 
-/// A request to a node port: what follows the empty port name in a packet. The list is closed: a node that leaves one out does not compile.
+/// A request to a node port: everything behind the empty port name of a packet.
+///
+/// The enum is closed, so that a node that does not handle a request does not compile.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// Nothing is wanted.
+    /// Do nothing: this keeps the connection alive.
     Keepalive,
-    /// As [`Keepalive`](Self::Keepalive), with arguments to be ignored.
+    /// Do nothing, like [`Keepalive`](Self::Keepalive), and ignore the arguments.
     Devnull,
-    /// The sender no longer monitors that port.
+    /// The sender no longer monitors this port.
     Mon0(String),
-    /// The sender monitors that port from now on.
+    /// The sender monitors this port from now on.
     Mon1(String),
-    /// A port of the sender that this node monitors has died.
+    /// A port of the sender, which this node monitors, has died.
     Kil0 {
         /// The port's name.
         port: String,
-        /// Why.
+        /// The reason of its death.
         reason: Vec<Value>,
     },
     /// Kill a port.
     Kil1 {
         /// The port's name.
         port: String,
-        /// Why.
+        /// The reason to kill it with.
         reason: Vec<Value>,
     },
-    /// Pass a message on.
+    /// Pass on a message.
     Snd {
-        /// To whom.
+        /// The port that gets the message.
         to: PortId,
         /// The message.
         msg: Vec<Value>,
     },
     /// Answer whether a request is known.
     Can {
-        /// Which request.
+        /// The name of the request.
         request: String,
-        /// To whom.
+        /// The port that gets the answer.
         to: PortId,
-        /// What the answer begins with.
+        /// The first elements of the answer.
         msg: Vec<Value>,
     },
-    /// Answer what time it is.
+    /// Answer with the current time.
     Time {
-        /// To whom.
+        /// The port that gets the answer.
         to: PortId,
-        /// What the answer begins with.
+        /// The first elements of the answer.
         msg: Vec<Value>,
     },
-    /// Run code, which a node of this project never does: it answers so.
+    /// Run code. A node of this project never does that, and answers so.
     Eval {
         /// The code.
         code: String,
-        /// To whom, if anybody wants to know.
+        /// The port that gets the answer, if an answer is wanted.
         to: Option<PortId>,
-        /// What the answer begins with.
+        /// The first elements of the answer.
         msg: Vec<Value>,
     },
-    /// Answer what is going on here (`aemp::inspect`).
+    /// Answer with a report about this node (`aemp::inspect`).
     Inspect {
-        /// What is asked for.
+        /// The subject of the report.
         what: Value,
-        /// To whom.
+        /// The port that gets the answer.
         to: PortId,
-        /// What the answer begins with.
+        /// The first elements of the answer.
         msg: Vec<Value>,
     },
-    /// Answer how many messages a port has room for, behind all that was sent before.
+    /// Answer how many messages a port has room for, after all messages that were sent before.
     Room {
         /// The port's name.
         port: String,
-        /// The values that the answer repeats.
+        /// A number that the answer repeats.
         token: u64,
-        /// How many messages may still be sent without an answer.
+        /// The number of messages that the sender may still send without an answer.
         left: u64,
     },
-    /// So many messages may be sent to a port, counted from what was asked; without a number, any.
+    /// Allows the sender of [`Room`](Self::Room) to send more messages to a port.
     Credit {
         /// The port's name.
         port: String,
-        /// That of the question.
+        /// The number in the request that this answers.
         token: u64,
-        /// How many. `None` if the port has no bound.
+        /// The number of messages, counted from the request. `None` if the port has no bound.
         messages: Option<u64>,
     },
-    /// Make a port.
+    /// Spawn a port.
     Spawn {
-        /// The port's name, which the sender has made up.
+        /// The port's name, chosen by the sender.
         port: String,
-        /// The init function that makes the port what it is.
+        /// The init function, which sets up the port.
         function: String,
         /// The function's arguments.
         args: Vec<Value>,
     },
     /// Call a function.
     Call {
-        /// Its name.
+        /// The function's name.
         function: String,
-        /// Its arguments.
+        /// The function's arguments.
         args: Vec<Value>,
     },
     /// A request between slaves and global nodes ([protocol](crate::protocol::global)).
     Global {
-        /// `g_...`
+        /// The name of the request, `g_...`.
         request: String,
-        /// Its arguments.
+        /// The arguments of the request.
         args: Vec<Value>,
     },
 }
 
 impl Request {
-    /// Reads a request; the port name has been read.
+    /// Reads a request from a packet whose port name has been read.
     ///
     /// # Errors
     ///
-    /// When the packet is malformed, or arguments are missing or of the wrong kind; superfluous ones do not matter.
+    /// Returns an error if the packet is malformed, or if arguments are missing or of the wrong kind. Superfluous
+    /// arguments are ignored.
     pub fn read(packet: &mut PacketReader<'_>) -> Result<Self, RequestError> {
         let name = match packet.text() {
             Ok(name) => name.unwrap_or_default(),
@@ -158,7 +162,7 @@ impl Request {
         Arguments { name, packet }.request()
     }
 
-    /// Whether a request of that name has a meaning of its own, so that `can` answers yes.
+    /// True if a request of this name has a meaning of its own, so that the answer to `can` is yes.
     #[must_use]
     pub fn is_fixed(name: &str) -> bool {
         FIXED.contains(&name)
@@ -191,7 +195,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When a value cannot be encoded.
+    /// Returns an error if a value cannot be encoded.
     pub fn write(&self, packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
         packet.str(self.name())?;
         match self {
@@ -254,7 +258,7 @@ fn write_all(values: &[Value], packet: &mut PacketWriter<'_>) -> Result<(), Enco
     values.iter().try_for_each(|value| packet.value(value))
 }
 
-/// The arguments of the request of that name.
+/// The arguments of a request, which are still to be read.
 struct Arguments<'p, 'a> {
     name: Cow<'a, str>,
     packet: &'p mut PacketReader<'a>,
@@ -267,7 +271,7 @@ impl Arguments<'_, '_> {
             "devnull" => Request::Devnull,
             "mon0" => Request::Mon0(self.name("port")?),
             "mon1" => Request::Mon1(self.text("port")?),
-            // Neither is kept, and monitors have to be told: here that a port of the sender has died, and there that there is none of that name.
+            // No limit on the name: it is not kept, and the monitors of the sender's port must fire.
             "kil0" => Request::Kil0 {
                 port: self.text("port")?,
                 reason: self.reason()?,
@@ -309,7 +313,8 @@ impl Arguments<'_, '_> {
                 token: self.number("token")?,
                 messages: self.optional_number("messages")?,
             },
-            // Monitors of the port have to be told why there is none: who makes ports looks at the names.
+            // No limit on the names: they are not kept, and the monitors of the new port must hear why it does not
+            // exist. The code that spawns ports checks the names.
             SPAWN => Request::Spawn {
                 port: self.text("port")?,
                 function: self.text("function")?,
@@ -342,7 +347,7 @@ impl Arguments<'_, '_> {
             .ok_or_else(|| self.missing(argument))
     }
 
-    /// A text that may be kept, or told to others.
+    /// Reads a text that may be kept or passed on, so its length is limited.
     fn name(&mut self, argument: &'static str) -> Result<String, RequestError> {
         let name = self.text(argument)?;
         if name.len() > LONGEST_NAME {
@@ -364,7 +369,7 @@ impl Arguments<'_, '_> {
         })
     }
 
-    /// No port ID, or null, or nothing: no answer is wanted.
+    /// Reads a port ID. A missing, null or empty one means that no answer is wanted.
     fn optional_port_id(&mut self, argument: &'static str) -> Result<Option<PortId>, RequestError> {
         let Some(text) = self
             .optional_text(argument)?
@@ -392,7 +397,7 @@ impl Arguments<'_, '_> {
             .ok_or_else(|| self.missing(argument))
     }
 
-    /// A number, or nothing. Something else is an error.
+    /// Reads a number, or nothing. Anything else is an error.
     fn optional_number(&mut self, argument: &'static str) -> Result<Option<u64>, RequestError> {
         let value = self.packet.value();
         let value = value.map_err(|source| self.no_value(source))?;
@@ -412,7 +417,8 @@ impl Arguments<'_, '_> {
         rest.map_err(|source| self.no_value(source))
     }
 
-    /// Why a port dies. Of a reason that nothing here can hold it dies all the same: monitors must fire.
+    /// Reads the reason of a death. If no value can hold the reason, another takes its place, because monitors must
+    /// fire.
     fn reason(&mut self) -> Result<Vec<Value>, RequestError> {
         match self.packet.rest() {
             Err(error) if !error.is_malformed() => {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// A moment: the time since an origin that the caller chooses and that is the same for everything it asks.
+/// A moment: the time since an origin. The caller chooses the origin and uses the same for all machines.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,7 @@ impl Time {
     /// The origin.
     pub const ZERO: Self = Self(Duration::ZERO);
 
-    /// How long after the origin this is.
+    /// The time since the origin.
     #[must_use]
     pub fn since_origin(self) -> Duration {
         self.0
@@ -40,7 +40,7 @@ impl From<Duration> for Time {
 impl Add<Duration> for Time {
     type Output = Self;
 
-    /// Stays at the end of time instead of overflowing.
+    /// Saturates instead of overflowing.
     fn add(self, after: Duration) -> Self {
         Self(self.0.saturating_add(after))
     }
@@ -49,7 +49,7 @@ impl Add<Duration> for Time {
 impl Sub for Time {
     type Output = Duration;
 
-    /// How long this is after `earlier`; nothing if it is not.
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
     fn sub(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }

@@ -1,33 +1,33 @@
-//! The cost of values while they are kept: memory as allocators give it, which is up to a hundred times what they are on the wire.
+//! The memory of values that are kept, as allocators give it. It can be a hundred times their size on the wire.
 
 use aemp_codec::{Map, Value};
 
-/// The overhead of an allocation, and its granularity.
+/// The overhead of an allocation, and the granularity of its size.
 const HEAD: usize = 8;
 const GRAIN: usize = 16;
-/// The smallest allocation.
+/// The size of the smallest allocation.
 const LEAST: usize = 32;
-/// The counts of an `Arc`, beside its content.
+/// The counters of an `Arc`, beside its content.
 const COUNTERS: usize = 16;
-/// A map's own part, apart from its entries.
+/// The size of a map without its entries.
 const MAP: usize = 72;
-/// A map's entry: hash, key and value.
+/// The size of a map's entry: hash, key and value.
 const MAP_ENTRY: usize = 8 + size_of::<String>() + size_of::<Value>();
-/// The overhead of a hash table, beside its places.
+/// The overhead of a hash table, beside its slots.
 const TABLE: usize = 16;
-/// A place of a hash table of indices, with its control byte.
+/// The size of a slot in a hash table of indices, with its control byte.
 const PLACE: usize = 9;
 
-/// The memory of something while it is kept.
+/// The memory of something that is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// On the heap.
+    /// The bytes on the heap.
     pub bytes: usize,
-    /// Values and keys: as many as the packet that brings it counts for it.
+    /// The number of values and keys, as the packet counts them.
     pub values: usize,
 }
 
-/// The memory of an allocation of so many bytes.
+/// The memory that an allocation of `bytes` bytes takes.
 pub(crate) fn block(bytes: usize) -> usize {
     match bytes {
         0 => 0,
@@ -40,7 +40,7 @@ pub(crate) fn name(text: &str) -> usize {
     block(COUNTERS + text.len())
 }
 
-/// The memory of a value beside itself.
+/// The memory of a value, without the `Value` itself.
 pub fn kept(value: &Value) -> Kept {
     let mut kept = Kept::default();
     kept.add(value);
@@ -72,7 +72,7 @@ impl Kept {
     }
 }
 
-/// The memory of a hash table that keeps the order of so many entries of that size, as far as it has grown for them.
+/// The memory of an ordered hash table that has grown to `entries` entries of `entry` bytes each.
 fn table(entries: usize, entry: usize) -> usize {
     let places = match entries {
         0 => return 0,

@@ -1,7 +1,7 @@
 //! Configuration: the file that AEMP programs share, its profiles, and the settings of a node.
 //!
-//! The file is the reference's, `~/.perl-anyevent-mp`, or whatever `$PERL_ANYEVENT_MP_RC` names: JSON, with defaults for all
-//! nodes at its top level and named profiles below.
+//! The file is the reference's: `~/.perl-anyevent-mp`, or the file that `$PERL_ANYEVENT_MP_RC` names. It is JSON,
+//! with defaults for all nodes at its top level and named profiles below.
 //!
 //! ```json
 //! {
@@ -16,11 +16,11 @@
 //! ```
 //!
 //! - [`ConfigFile`] reads, changes and writes it; `aemp set...` does so from the command line.
-//! - [`Settings`] are what a node makes of it, together with the program's arguments and the
-//!   [environment](Environment); [`Sources`] says which of them counts.
-//! - [`Seed`] says in which forms seeds can be given: addresses, names, commands, SRV records.
-//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with it. **A node reads the file only when it is told
-//!   to.**
+//! - [`Settings`] are the result for a node, made of the file, the program's arguments and the
+//!   [environment](Environment). [`Sources`] gives their order.
+//! - [`Seed`] lists the forms of seeds: addresses, names, commands, SRV records.
+//! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with a profile. **A node reads the file only
+//!   if the program asks for it.**
 //!
 //! The [protocol](aemp_proto::protocol::configuration) is what Perl programs expect of it.
 

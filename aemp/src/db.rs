@@ -1,31 +1,34 @@
 //! The network's distributed database: families of keys and values that every node can set, ask and watch.
 //!
-//! `family -> key -> value`: every entry belongs to the node that has set it, and goes with it. The nodes together see the union
-//! of what they all have set; if several set the same key, deleting one's entry shows another's. A node that is alone is its own
-//! database, so everything here works without a network, and before the first connection.
+//! `family -> key -> value`. Every entry belongs to the node that has set it, and disappears with that node. All
+//! nodes see the union of all entries. If several nodes set the same key, one of the values is visible; when its
+//! owner deletes it, another one becomes visible. A node that is alone is its own database, so everything here works
+//! without a network, and before the first connection.
 //!
 //! | you want | use |
 //! | --- | --- |
 //! | to set or delete an entry | [`Node::db_set`], [`DbEntry::guard`], [`Node::db_del`] |
-//! | to set an entry because another node asks for it | [`Node::db_set_for`] |
+//! | to set an entry on behalf of another node | [`Node::db_set_for`] |
 //! | to register a port until it dies | [`Node::db_reg`] |
-//! | to ask | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
-//! | to be told of changes | [`Node::db_mon`] |
+//! | to query | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
+//! | to watch changes | [`Node::db_mon`] |
 //! | the same with your own types, and streams | [`Node::family`], [`Family::watch`] |
 //! | one of the ports of a family | [`Node::pool`], [`Pick`] |
 //!
 //! # Without a master
 //!
-//! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a seed is there
-//! again. Meanwhile watches and pools keep what they knew, without what was the lost master's own, and follow what this node sets; others'
-//! changes are told when there is a master again. Queries are answered from what the family's watches know, and if nobody here
-//! watches the family, from what this node has set itself: who needs answers in that time keeps a watch.
+//! A node that has lost its master and finds no other within `connect_interval` is alone ([`Node::role`]), until a
+//! seed is there again. In the meantime watches and pools keep their contents, without the lost master's own entries,
+//! and follow the entries of this node. Changes of other nodes are reported when there is a master again. Queries are
+//! answered from the contents of the family's watches, or, without a watch on the family, from this node's own
+//! entries. So a program that needs answers in that time should keep a watch.
 //!
-//! A master that has just been started knows little until the other nodes have come back to it. Watches wait for them before they
-//! tell of deletions; queries do not, and are answered with what that master knows.
+//! A master that has just been started knows few entries until the other nodes have connected to it again. Watches
+//! wait for these nodes before they report deletions. Queries do not wait: they get the entries that the master
+//! knows.
 //!
-//! The [protocol](aemp_proto::protocol::global#the-database) says what travels between nodes. Names of families are `[A-Za-z][A-Za-z0-9_:]*`, of at most 255 bytes, keys are any text that is not empty, values anything that
-//! can be serialised.
+//! [protocol](aemp_proto::protocol::global#the-database) A family's name is `[A-Za-z][A-Za-z0-9_:]*` of at most 255 bytes. A key is any text that
+//! is not empty. A value is anything that can be serialised.
 
 mod callback;
 mod entry;
@@ -63,15 +66,15 @@ use aemp_proto::{
 };
 
 impl Node {
-    /// Sets a key of a family. Setting an equal value again does nothing; `()` stands for no value. A port that is
-    /// [registered](Self::db_reg) under that key stays so.
+    /// Sets a key of a family. Setting an equal value again does nothing. `()` stands for no value. A port that is
+    /// [registered](Self::db_reg) under this key stays registered.
     ///
-    /// Others are told soon, of many changes at a time.
+    /// Other nodes see the change soon; several changes may reach them together.
     ///
     /// # Errors
     ///
-    /// [`DbError::Name`] for names that are not allowed, [`DbError::Value`] for a value that cannot be encoded, is larger than
-    /// half a packet, or has more values than a quarter of what a packet may have.
+    /// [`DbError::Name`] for a name that is not allowed. [`DbError::Value`] for a value that cannot be encoded, is
+    /// larger than half a packet, or has more than a quarter of the values that a packet may have.
     pub fn db_set(
         &self,
         family: &str,
@@ -85,9 +88,9 @@ impl Node {
         Ok(DbEntry::new(self, family, key))
     }
 
-    /// As [`db_set`](Self::db_set), because somebody has asked for it: what a function or a handler sets for another node
-    /// has to be set in this way. An entry that was set for another node counts in what that one may have of the database
-    /// (`max_db_keys`, `max_db_bytes`), and goes when that node goes.
+    /// Sets a key of a family on behalf of another node. A function or a handler that sets entries at the request of
+    /// another node must use this method. The entry counts against that node's limits of the database (`max_db_keys`,
+    /// `max_db_bytes`), and is deleted when that node is lost. Otherwise as [`db_set`](Self::db_set).
     ///
     /// ```
     /// use aemp::{Cx, DbError, port};
@@ -96,9 +99,9 @@ impl Node {
     ///
     /// #[port]
     /// impl Names {
-    ///     #[rcv]
+    ///     #[rcv(try, send)]
     ///     fn announce(&mut self, cx: &mut Cx<'_>, name: String) -> Result<(), DbError> {
-    ///         cx.node().db_set_for(&cx.origin(), "names", &name, ())?;
+    ///         cx.node().db_set_for(cx.origin(), "names", &name, ())?;
     ///         Ok(())
     ///     }
     /// }
@@ -106,24 +109,24 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// As [`db_set`](Self::db_set); [`DbError::Lend`] if that node is not connected, may have no more, or the key is set by this node
-    /// itself; [`DbError::Unknown`] if it is not known who has asked.
+    /// As [`db_set`](Self::db_set). [`DbError::Lend`] if the other node is not connected or has reached its limit, or
+    /// if this node has set the key for itself. [`DbError::Unknown`] if the origin of the request is unknown.
     pub fn db_set_for(
         &self,
-        origin: &Origin,
+        origin: Option<Origin>,
         family: &str,
         key: &str,
         value: impl Serialize,
     ) -> Result<DbEntry, DbError> {
         let by = match origin {
-            Origin::Local => return self.db_set(family, key, value),
-            Origin::Node(by) => by,
-            Origin::Unknown => return Err(DbError::Unknown(family.into())),
+            Some(Origin::Local) => return self.db_set(family, key, value),
+            Some(Origin::Node(by)) => by,
+            None => return Err(DbError::Unknown(family.into())),
         };
         check_family(family)?;
         check_key(family, key)?;
         let value = self.encode(family, key, &value)?;
-        let set = self.ask_database(|machine, now| machine.set_for(now, by, family, key, value));
+        let set = self.ask_database(|machine, now| machine.set_for(now, &by, family, key, value));
         match set {
             Ok(()) => Ok(DbEntry::new(self, family, key)),
             Err(source) => Err(DbError::Lend {
@@ -154,7 +157,7 @@ impl Node {
         })
     }
 
-    /// Deletes keys of a family that this node has set. Keys that it has not set do not matter.
+    /// Deletes keys of a family that this node has set. Other keys are ignored.
     ///
     /// # Errors
     ///
@@ -177,11 +180,14 @@ impl Node {
         self.stage(|machine| machine.del(family, keys));
     }
 
-    /// Registers a port in a family: an entry with the port's ID as key, which is deleted when the port dies.
+    /// Registers a port in a family. The entry has the port's ID as key, and is deleted when the port dies.
     ///
     /// # Errors
     ///
     /// As [`db_set`](Self::db_set).
+    #[doc(alias = "registry")]
+    #[doc(alias = "register")]
+    #[doc(alias = "group")]
     pub fn db_reg(
         &self,
         family: &str,
@@ -192,20 +198,20 @@ impl Node {
         let (node, name, key) = (self.clone(), family.to_owned(), port.to_string());
         let dead = Arc::new(AtomicBool::new(false));
         let died = Arc::clone(&dead);
-        // Set behind the entry: if the port is dead already, it fires at once.
+        // Set after the entry: if the port is dead already, the monitor fires at once and finds the entry.
         let monitor = self.mon(port, move |_| {
             died.store(true, Ordering::Release);
             node.delete(&name, &[key]);
         });
         self.keep_registered(family, port.as_str(), Some(monitor));
         if dead.load(Ordering::Acquire) {
-            // It fired before there was anything to end.
+            // The monitor fired before it was kept, so it is removed here.
             self.keep_registered(family, port.as_str(), None);
         }
         Ok(entry)
     }
 
-    /// Keys and values of a family.
+    /// Queries the keys and values of a family.
     pub fn db_family(&self, family: &str) -> DbQuery<Map> {
         DbQuery::new(self, Query::Family, family, |_, _, answer| {
             Ok(match answer {
@@ -220,7 +226,7 @@ impl Node {
         })
     }
 
-    /// The keys of a family, in order.
+    /// Queries the keys of a family, in order.
     pub fn db_keys(&self, family: &str) -> DbQuery<Vec<String>> {
         DbQuery::new(self, Query::Keys, family, |_, _, answer| {
             let Answer::Keys(keys) = answer else {
@@ -232,7 +238,7 @@ impl Node {
         })
     }
 
-    /// The values of a family, in no particular order.
+    /// Queries the values of a family, in no particular order.
     pub fn db_values(&self, family: &str) -> DbQuery<Vec<Value>> {
         DbQuery::new(self, Query::Values, family, |_, _, answer| {
             Ok(match answer {
@@ -242,8 +248,8 @@ impl Node {
         })
     }
 
-    /// Watches a family: `callback` is called with what it holds, also if that is nothing, and then with its changes. It must not
-    /// block; changes that happen while it runs are told together, afterwards.
+    /// Watches a family. `callback` is called first with the contents, even if the family is empty, and then with
+    /// each change. It must not block. Changes that happen while it runs are reported together in the next call.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -272,7 +278,7 @@ impl Node {
         })
     }
 
-    /// A family whose values are `V`s.
+    /// A typed view of a family whose values are `V`s.
     ///
     /// # Errors
     ///
@@ -290,18 +296,20 @@ impl Node {
     /// # Errors
     ///
     /// [`DbError::Name`] for a family's name that is not allowed.
+    #[doc(alias = "router")]
+    #[doc(alias = "group")]
     pub fn pool<R: PortRef>(&self, family: &str) -> Result<Pool<R>, DbError> {
         check_family(family)?;
         Ok(Pool::new(self, family))
     }
 
-    /// What this node is in its network: global, somebody's slave, or alone.
+    /// The node's role in its network: global, slave of a global node, or alone.
     #[must_use]
     pub fn role(&self) -> Role {
         self.ask_database(|machine, _| machine.role())
     }
 
-    /// Makes this node a global node, which is part of the network's backbone. There is no way back.
+    /// Makes this node a global node, a part of the network's backbone. This cannot be undone.
     pub fn become_global(&self) {
         self.ask_database(|machine, now| machine.become_global(now));
     }

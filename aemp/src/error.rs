@@ -1,4 +1,4 @@
-//! What can go wrong, one small enum per operation.
+//! Errors, one small enum for each operation.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use thiserror::Error;
 
 use crate::{Reason, config::ConfigError, inspect::SeedInfo};
 
-/// Why a message was not sent.
+/// The error of a message that was not sent.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// A value cannot be put on the wire, such as a float that is not a number.
     #[error("cannot be encoded: {0}")]
     Encode(EncodeError),
-    /// The port is dead. Only senders that wait for room are told.
+    /// The port is dead. Only senders that wait for room get this error.
     #[error("the port is dead")]
     Dead,
-    /// There cannot be a node of that name.
+    /// The name is not a valid node ID.
     #[error("{name:?} names no node: {problem}")]
     NoNode {
-        /// As given.
+        /// The name as it was given.
         name: String,
-        /// Why it is no node ID.
+        /// The reason why it is not a node ID.
         problem: IdError,
     },
-    /// That is a node's own port. It serves requests in the name of the node that sends them, so neither answers nor messages of ports
-    /// go there.
-    #[error("{0} is a node port: it takes requests of nodes, and no messages of ports")]
+    /// The destination is the port of a node itself. It serves requests in the name of the sending node, so messages
+    /// of ports and answers are not sent to it.
+    #[error("{0} is a node port, which accepts requests of nodes and no messages of ports")]
     NodePort(PortId),
-    /// That is a port of another node, which runs no code of this one.
-    #[error("{0} is a port of another node, where no code of this one can run")]
+    /// The port belongs to another node, so code of this node cannot run in it.
+    #[error("{0} is a port of another node, and code of this node cannot run there")]
     Remote(PortId),
-    /// A reply list that does not begin with a port.
+    /// A reply list does not begin with a port.
     #[error("a reply list begins with a port: {0}")]
     NoPort(String),
 }
@@ -43,14 +43,14 @@ impl From<EncodeError> for SendError {
     }
 }
 
-/// Why a message was not sent at once.
+/// The error of a message that was not sent at once.
 #[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum TrySendError<M> {
     /// The port has no room for the message, which is handed back.
     #[error("the port has no room")]
     Full(M),
-    /// The message is lost, as it would have been in [`Handle::send`](crate::Handle::send).
+    /// The message is lost, with the error that [`Handle::send`](crate::Handle::send) would have returned.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -64,34 +64,37 @@ impl<M> fmt::Debug for TrySendError<M> {
     }
 }
 
-/// Why a call has no answer.
+/// The error of a call that has no answer.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// The called port died, does not exist, or its node was lost.
     #[error("the port died: {0}")]
     Died(Reason),
-    /// The time that the caller allowed is over.
+    /// The time limit of the call is over.
     #[error("no answer in time")]
     Timeout,
-    /// The port is alive, but has dropped the reply. Never because a node was lost or stopped, which is [`Died`](Self::Died).
-    /// Perl nodes do not tell: such a call ends with its time, or when the port dies.
+    /// The port is alive, but has dropped the reply. If the port's node was lost or stopped, the error is
+    /// [`Died`](Self::Died). Perl nodes do not report a dropped reply: such a call ends at its time limit, or when
+    /// the port dies.
     #[error("the port did not answer")]
     NoReply,
-    /// The port is alive, but does not know the message, or not with such arguments: it may be of another version. The text says
-    /// what it does not know. Ports that are [strict](macro@crate::port#options) die of that instead, as untyped ones and those of Perl nodes do.
+    /// The port is alive, but does not know the message, or does not accept such arguments: it may have another
+    /// version. The text describes the part that it does not know. Ports that are
+    /// [strict](macro@crate::port#options), untyped ports and ports of Perl nodes die in this case.
     #[error("the call was not understood: {0}")]
     Refused(String),
     /// An argument cannot be put on the wire.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The answer is not what the caller expects, or reading it panics, or the port's node could not put it on the wire.
+    /// The answer does not have the expected type, or its `Deserialize` panicked, or the port's node could not encode
+    /// it.
     #[error("the answer cannot be understood: {0}")]
     Answer(DecodeError),
 }
 
 impl CallError {
-    /// The reason with which the called port died, if that is why there is no answer.
+    /// The reason of the called port's death, if the port has died.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
         match self {
@@ -101,81 +104,81 @@ impl CallError {
     }
 }
 
-/// Why handlers could not be set.
+/// The error of setting handlers.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum RcvError {
-    /// The port lives on another node; handlers are set where it lives.
+    /// The port belongs to another node; handlers can only be set there.
     #[error("{0} is a port of another node: handlers can only be set on its own")]
     Remote(PortId),
-    /// The port is typed: its handlers are those of its `#[port]` block.
+    /// The port is typed. Its handlers are those of its `#[port]` block.
     #[error("{0} is a typed port: its handlers are those of its `#[port]` block")]
     Typed(PortId),
-    /// There is no such port.
+    /// The port does not exist.
     #[error("{0}: no such port")]
     Dead(PortId),
 }
 
-/// Why a port ID could not be made into a handle.
+/// The error of making a handle from a port ID.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum HandleError {
-    /// The text is no port ID.
+    /// The text is not a port ID.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// A handle was deserialised outside of any node.
+    /// A handle was deserialised outside of the decoding of a message.
     #[error(
         "a handle can only be read from a message; read a `PortId` and ask a node for its handle"
     )]
     NoNode,
 }
 
-/// Why a node could not be started.
+/// The error of starting a node.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No tokio runtime: nodes are started within one.
+    /// There is no tokio runtime. A node must be started within one.
     #[error("a node needs a tokio runtime to run on")]
     NoRuntime,
-    /// The node ID cannot be one.
+    /// The node ID is invalid.
     #[error("node ID: {0}")]
     NodeId(#[from] IdError),
-    /// Init functions that cannot be registered: every fault, with both places of a duplicate.
+    /// Init functions cannot be registered. The text lists every fault; a duplicate has both places.
     #[error("{0}")]
     Registry(String),
-    /// An address to listen on cannot be used.
+    /// The node cannot listen on an address.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// As configured, and the one that it stands for, if that is another.
+        /// The address as configured, followed by the resolved address if it is another.
         address: String,
-        /// The system's word.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The configuration file, or a setting in it, in the environment or in the program.
+    /// The configuration is invalid: the file, or a setting in the file, the environment or the program.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A service cannot be run.
+    /// A service cannot be started.
     #[error("service {name:?}: {problem}")]
     Service {
-        /// As configured.
+        /// The name of the service, as configured.
         name: String,
-        /// What is wrong with it.
+        /// The problem with the service.
         problem: String,
     },
     /// A setting is out of its range.
     #[error("{setting}: {problem}")]
     Setting {
-        /// Which.
+        /// The name of the setting.
         setting: &'static str,
-        /// What is wrong with it.
+        /// The problem with the value.
         problem: String,
     },
-    /// The system has no entropy to draw nonces from.
+    /// The operating system has no randomness for nonces.
     #[error("no entropy: {0}")]
     Entropy(String),
 }
 
-/// Why a node is not part of the network ([`Node::joined`](crate::Node::joined)).
+/// The error of a node that is not part of the network ([`Node::joined`](crate::Node::joined)).
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -185,15 +188,15 @@ pub enum JoinError {
     /// The node has ended.
     #[error("this node has ended")]
     Ended,
-    /// Each seed has failed in a way that trying again does not mend: another secret, for example.
+    /// Each seed has failed in a way that a retry does not mend, such as a different secret.
     #[error("cannot join the network: {}", each(.0))]
     Refused(Vec<SeedInfo>),
-    /// No seed could be reached so far.
+    /// No seed has been reached so far.
     #[error("has not joined the network yet: {}", each(.0))]
     Unreached(Vec<SeedInfo>),
 }
 
-/// The failure at each seed.
+/// The failures of all seeds, as one text.
 fn each(seeds: &[SeedInfo]) -> String {
     let each = seeds.iter().map(|seed| match &seed.failure {
         Some(failure) => format!("{}: {}", seed.address, failure.text),
@@ -202,20 +205,21 @@ fn each(seeds: &[SeedInfo]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// What became of a plain send: nothing to wait for, and nothing that must be looked at.
+/// The result of a plain send. It is not a future, and may be ignored.
 ///
-/// Sending never blocks. All that can fail at once is the encoding of a message that leaves the node, and the name of its node, if
-/// there cannot be one of that name; that is logged, and [`check`](Self::check) tells it to a sender who asks. Whether the message arrives is the business of
-/// monitors.
+/// Sending never blocks. Two errors are known at once: a message that leaves the node cannot be encoded, or the name
+/// of its node is invalid. Both are logged, and [`check`](Self::check) returns them. Monitors report whether messages
+/// arrive.
 #[derive(Debug, Clone)]
 pub struct Sent(Option<SendError>);
 
 impl Sent {
-    /// What went wrong at once, if anything.
+    /// The error, if the message could not be sent.
     ///
     /// # Errors
     ///
-    /// [`SendError::Encode`] if the message could not be put on the wire, [`SendError::NoNode`] if its destination is none.
+    /// [`SendError::Encode`] if the message could not be encoded, [`SendError::NoNode`] if its destination is not a
+    /// valid node.
     pub fn check(self) -> Result<(), SendError> {
         self.0.map_or(Ok(()), Err)
     }
@@ -224,7 +228,7 @@ impl Sent {
         Self(None)
     }
 
-    /// Logs the error of a message that nobody else will hear of.
+    /// Logs the error of a message that is not reported to any caller.
     pub(crate) fn log(&self, what: &str, to: &PortId) {
         if let Some(error) = &self.0 {
             crate::log::error!(to: to, "{what} to {to} was not sent: {error}");

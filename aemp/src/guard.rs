@@ -1,9 +1,26 @@
-//! The one way into code of the user: whatever is called goes through here, so that a panic in it is somebody's
-//! result and never the end of a task, a thread or the process.
+//! The only way into code of the user. A panic in it becomes a result, and never ends a task, a thread or the process.
 //!
-//! Foreign code are handlers, init functions, closures and callbacks, `Serialize` and `Deserialize`, `Display` of
-//! errors, `Drop` of states, messages and panic payloads, wakers, log subscribers, and codecs of other crates. None of it
-//! is called while a lock of ours is held: a panic would be harmless there, but not slowness, nor a call back.
+//! Foreign code never runs while a lock of ours is held. A panic would be harmless there, but neither slowness nor a
+//! call back would be. The only exceptions are codecs of other crates, which write the mesh's own packets, and those
+//! that were queued before a connection came up, under the lock of their peer.
+//!
+//! | foreign code | where it runs | it panics | it is slow | shown by (`tests/tests`) |
+//! | --- | --- | --- | --- | --- |
+//! | handlers, timers and tasks of ports, init functions | a worker of the runtime | the port dies | its port waits, and one worker | `ports/failures`, `ports/executor` |
+//! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |
+//! | `Serialize` of arguments | the sender | an error of that send | the sender waits | `network/replies` |
+//! | `Deserialize` of answers | the caller | the call ends with an error | the caller waits | `network/replies` |
+//! | `Drop` of states, messages, guards | where the port dies | logged | that worker waits | `ports/failures` |
+//! | monitors of a local port | where the port dies | logged | the monitors behind it wait | `ports/monitors` |
+//! | monitors of far ports and nodes | a strand of that node | logged | those of that node wait, and its next connection | `network/life` |
+//! | observers of nodes | a strand each | logged | it is called later | `network/life` |
+//! | watches of the database | a task each | logged | it is called later, with more changes at once | `database/watches` |
+//! | functions that other nodes call | a strand of the caller's node | logged | its further calls wait, a thousand of them | `network/functions`, `network/life` |
+//! | `Node::after` | a task each | logged | nothing waits | `ports/timers` |
+//! | log subscribers | a strand of the node | the line is lost | lines wait, a thousand of them | `process/logs` |
+//! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
+//! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
+//! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |
 
 use std::{
     any::Any,
@@ -16,23 +33,23 @@ use std::{
 
 use crate::Reason;
 
-/// What a panic with a payload that is no text is told as.
+/// The text of a panic whose payload is not text.
 const NO_TEXT: &str = "panicked with a value that is no text";
 
-/// Runs foreign code; the reason says how it panicked, if it did.
+/// Runs foreign code. A panic becomes a reason.
 #[inline]
 pub(crate) fn run<R>(foreign: impl FnOnce() -> R) -> Result<R, Reason> {
     catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| Reason::die(text(payload)))
 }
 
-/// As [`run`], for errors that are no deaths.
+/// As [`run`], with the panic as a text: for errors that are not deaths.
 #[inline]
 pub(crate) fn attempt<R>(foreign: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(foreign))
         .map_err(|payload| format!("panicked: {}", text(payload)))
 }
 
-/// Runs foreign code for whose result nobody waits. A panic in it is logged.
+/// Runs foreign code that has no result. A panic is logged.
 #[inline]
 pub(crate) fn shielded(foreign: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
@@ -54,7 +71,7 @@ pub(crate) fn discard<T>(value: T) {
     }
 }
 
-/// A value of the user, which is dropped through [`discard`] wherever it happens to be dropped.
+/// A value of the user. It is dropped through [`discard`] wherever it is dropped.
 pub(crate) struct Held<T>(Option<T>);
 
 impl<T> Held<T> {
@@ -73,7 +90,7 @@ impl<T> Drop for Held<T> {
     }
 }
 
-/// A future of the user: a panic in it, or in its drop, is a reason.
+/// A future of the user. A panic in its `poll` or its `Drop` becomes a reason.
 pub(crate) struct Foreign<F>(Held<Pin<Box<F>>>);
 
 impl<F> Foreign<F> {
@@ -97,7 +114,7 @@ impl<F: Future> Future for Foreign<F> {
     }
 }
 
-/// Polls a future of the user.
+/// Polls a future of the user. A panic becomes a reason.
 pub(crate) fn poll<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<Result<T, Reason>> {
     match run(poll) {
         Ok(polled) => polled.map(Ok),
@@ -120,30 +137,32 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 thread_local! {
-    /// Whether a subscriber is being told something by this thread.
+    /// Whether this thread is calling a log subscriber.
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `tell`, which logs: a subscriber that panics, loses its line. So is lost what a subscriber causes to be logged while it is told
-/// something: one that sends each line to another node would otherwise be told of each line that it could not send.
-pub(crate) fn log(tell: impl FnOnce()) {
+/// Calls `log_line`, which logs one line. If the subscriber panics, the line is lost. Lines that are logged within the
+/// subscriber are lost as well: a subscriber that sends each line to another node would otherwise log each line that
+/// it could not send.
+pub(crate) fn log(log_line: impl FnOnce()) {
     if LOGGING.replace(true) {
         return;
     }
-    let told = catch_unwind(AssertUnwindSafe(tell));
+    let logged = catch_unwind(AssertUnwindSafe(log_line));
     LOGGING.set(false);
-    if let Err(payload) = told {
-        // There is no other way to tell of it.
+    if let Err(payload) = logged {
+        // The panic of a subscriber cannot be logged.
         text(payload);
     }
 }
 
-/// Whether this thread is in the middle of telling a subscriber something.
+/// Whether this thread is calling a log subscriber.
 pub(crate) fn is_logging() -> bool {
     LOGGING.get()
 }
 
-/// What a panic says. The payload may be a value whose `Drop` panics, with another such payload: that one is leaked.
+/// The text of a panic. If the payload's `Drop` panics, the payload of this second panic is leaked, because its
+/// `Drop` may panic again.
 pub(crate) fn text(payload: Box<dyn Any + Send>) -> String {
     let text = payload
         .downcast_ref::<&str>()

@@ -1,9 +1,9 @@
 //! Typed actors for Rust, and a full member of AnyEvent::MP networks.
 //!
 //! A **node** (a process, or a part of one) holds **ports**: actors with tagged messages, which are addressed by a
-//! printable port ID, `node#name`. Ports are monitored across nodes and killed with a reason; init functions are spawned on
-//! other nodes by their fully-qualified name. The other nodes may be Rust, or Perl programs that use AnyEvent::MP 2.x
-//! ("AEMP").
+//! printable port ID, `node#name`. Ports are monitored across nodes and killed with a reason; init functions are
+//! spawned on other nodes by their fully-qualified name. The other nodes may be Rust, or Perl programs that use
+//! AnyEvent::MP 2.x ("AEMP").
 //!
 //! # A port
 //!
@@ -26,9 +26,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each handler. A
-//! handler without a return value is *sent* to and never waited for; one with a return value is *called*: its method
-//! returns a [`Call`], a future. `async fn` handlers may wait; a port handles one message at a time in any case.
+//! [`#[port]`](macro@port) makes a message enum (`CounterMsg`) and a handle (`CounterRef`) with a method for each
+//! handler. A handler without a return value is *sent* to: its method does not wait. A handler with a return value is
+//! *called*: its method returns a [`Call`], a future. A `Result` is an answer as well; under
+//! [`#[rcv(try)]`](macro@port#errors) its error kills the port instead. `async fn` handlers may await; a port still
+//! handles one message at a time.
 //!
 //! # A network
 //!
@@ -57,37 +59,39 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Which way is which
+//! # Where to find it
 //!
 //! | you want | use |
 //! | --- | --- |
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
+//! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
-//! | to be told of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
+//! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
+//! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
-//! | to know that a node has joined the network, or why not | [`Node::joined`] |
+//! | to know whether a node has joined the network | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
 //! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
-//! | to see what goes on in a node, here or elsewhere | [`Node::inspect`] |
+//! | to inspect a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
-//! | a key exchange that also holds against quantum computers | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. Where both are enabled, AWS-LC counts |
+//! | a key exchange that resists quantum computers as well | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. If both are enabled, AWS-LC is used |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
-//! | to log or print what others have sent | [`Shown`] |
-//! | to bound what strangers and other nodes may cost, and what they may run | [`limits`], [`NodeBuilder::allow`] |
+//! | to log or print text of other nodes | [`Shown`] |
+//! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
@@ -137,7 +141,7 @@ pub use aemp_codec::{
     PortId, Value,
 };
 pub use aemp_macros::{port, protocol, rcv, spawnable};
-/// The protocol's state machines, whose types a simulated [`World`](sim::World) takes and gives (feature `sim`).
+/// The protocol's state machines. A simulated [`World`](sim::World) uses their types (feature `sim`).
 #[cfg(feature = "sim")]
 #[doc(no_inline)]
 pub use aemp_proto as proto;

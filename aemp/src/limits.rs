@@ -1,4 +1,4 @@
-//! What strangers and other nodes may cost a node, and what happens to those that want more.
+//! Limits of strangers and other nodes, and their effects.
 //!
 //! ```
 //! use aemp::Node;

@@ -1,7 +1,7 @@
-//! The macros that everything is logged with: foreign code is called through [`crate::guard`], and what others have sent is told as
+//! The macros for all logging: they call subscribers through [`crate::guard`], and format text of peers as
 //! [`Shown`](crate::Shown).
 
-/// Has one line logged, at once and on this thread; with a destination, if there is one, among its fields.
+/// Logs one line at once, on this thread. The optional destination becomes a field of the line.
 macro_rules! log {
     ($level:ident, to: $to:expr, $($arg:tt)+) => {
         $crate::guard::log(|| {
@@ -34,11 +34,11 @@ mod tests {
     /// The two files that may name the macros of `tracing`, which escape nothing.
     const ALLOWED: [&str; 2] = ["src/log.rs", "src/node/log.rs"];
 
-    fn look(directory: &Path, found: &mut Vec<String>) {
+    fn search(directory: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                look(&path, found);
+                search(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs")
                 && !ALLOWED.iter().any(|allowed| path.ends_with(allowed))
             {
@@ -52,12 +52,12 @@ mod tests {
         }
     }
 
-    /// A line that is logged in another way would not be escaped.
+    /// Any other way to log would not escape text of peers.
     #[test]
     fn there_is_no_other_way() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut found = Vec::new();
-        look(&source, &mut found);
+        search(&source, &mut found);
         assert!(
             found.is_empty(),
             "use crate::log::{{error, warning, info}} in {found:?}"

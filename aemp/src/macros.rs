@@ -1,6 +1,6 @@
 //! The macros of the untyped layer: messages are lists of values.
 
-/// Values of anything that converts into one: a message, tag first, or its arguments.
+/// A message, tag first, from values of any types that convert into [`Value`](crate::Value).
 ///
 /// ```
 /// use aemp::{Value, msg};
@@ -15,7 +15,8 @@ macro_rules! msg {
     };
 }
 
-/// Values of anything that converts into one, as [`msg!`]: for what is given arguments rather than a message.
+/// Arguments, from values of any types that convert into [`Value`](crate::Value). As [`msg!`], for functions that take
+/// [`Args`](crate::Args).
 ///
 /// ```
 /// use aemp::{Args, args};
@@ -33,8 +34,8 @@ macro_rules! args {
 
 /// Sends a message to a port: `snd!(node, port, "tag", arguments...)`.
 ///
-/// The node may be a `Node` or the context of a handler, the port a `PortId` or a typed handle. What comes back is what
-/// [`Node::snd`](crate::Node::snd) returns.
+/// The node is a `Node` or the context of a handler. The port is a `PortId` or a typed handle. Returns the result of
+/// [`Node::snd`](crate::Node::snd).
 ///
 /// ```
 /// use aemp::{Args, Cx, Node, snd};
@@ -55,10 +56,10 @@ macro_rules! snd {
     }};
 }
 
-/// Calls a port: `cal!(node, port, "tag", arguments...).await` is the values that it answers with.
+/// Calls a port: `cal!(node, port, "tag", arguments...).await` returns the values of the answer.
 ///
-/// A reply port is appended to the message, as [`Node::cal`](crate::Node::cal) does. The node may be a `Node` or the context
-/// of a handler, the port a `PortId` or a typed handle.
+/// A reply port is appended to the message, as [`Node::cal`](crate::Node::cal) does. The node is a `Node` or the
+/// context of a handler. The port is a `PortId` or a typed handle.
 ///
 /// ```
 /// use aemp::{Node, cal, msg, port};

@@ -1,6 +1,16 @@
-//! What a port takes: the generated message enum, and how it travels.
+//! The trait `Message`: the generated message enum of a port, and its conversion to and from packets.
+//!
+//! `#[port]` makes a message enum (one variant for each handler), a handle, and the `Port` impl that dispatches the
+//! enum to the methods. Messages of all origins become this enum:
+//!
+//! - typed and local: the enum value moves into the queue;
+//! - from the wire: the reader finds port name and tag, and `Message::decode` reads the arguments straight from the
+//!   packet's bytes;
+//! - typed and remote: `Message::encode` writes the arguments into a buffer of the thread, whose bytes are appended to
+//!   the peer's;
+//! - untyped (`snd!`, relays): `Message::decode` reads a `Vec<Value>`.
 
-use std::borrow::Cow;
+use std::{any::Any, borrow::Cow, fmt};
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
@@ -258,7 +268,7 @@ impl<'a> Encoding<'a> {
 /// The rest of a message's arguments, or all of an untyped message behind its tag.
 pub type Args = Vec<Value>;
 
-/// How a handler ends: nothing, or an error, which kills the port with `die, TEXT`.
+/// How a handler ends: nothing, or an error, which kills the port with `die, TEXT`, or with itself if it is a [`Reason`].
 ///
 /// Untyped handlers and closures may return `()` or a `Result`.
 pub trait Outcome {
@@ -295,9 +305,20 @@ impl Outcome for Never {
     }
 }
 
-impl<E: std::fmt::Display> Outcome for Result<(), E> {
+impl<E: fmt::Display + 'static> Outcome for Result<(), E> {
     fn outcome(self) -> Result<(), Reason> {
-        self.map_err(Reason::die)
+        self.map_err(failure)
+    }
+}
+
+/// The reason of what has failed with this error: itself, if it is one.
+pub(crate) fn failure<E: fmt::Display + 'static>(error: E) -> Reason {
+    let mut error = Some(error);
+    // The type decides, so the compiler does.
+    let reason = (&mut error as &mut dyn Any).downcast_mut::<Option<Reason>>();
+    match reason.and_then(Option::take) {
+        Some(reason) => reason,
+        None => error.map_or_else(Reason::normal, Reason::die),
     }
 }
 
@@ -413,6 +434,4 @@ pub enum Origin {
     Local,
     /// The node at the other end of a connection.
     Node(NodeId),
-    /// Either: the type of the message does not ask ([`Message::USES_ORIGIN`]). Nothing to trust.
-    Unknown,
 }

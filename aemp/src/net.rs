@@ -1,4 +1,9 @@
-//! Performs what `proto` decides: sockets, clocks and tasks of a node that is part of a network.
+//! Performs the decisions of `aemp-proto`: sockets, clocks and tasks of a node in a network.
+//!
+//! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor
+//! runs foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of
+//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
+//! `connection`, during the handshake, then `link`.
 
 mod config;
 mod connection;
@@ -32,7 +37,7 @@ use std::{
 
 use aemp_codec::NodeId;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -68,50 +73,45 @@ use aemp_proto::{
     peer::{ConnId, Peer},
 };
 
-/// How long a stopping node waits for its connections to end.
+/// The time that a stopping node waits for its connections to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How many large packets are read at a time. One alone would have to wait for whatever keeps the other.
-const LARGE_AT_ONCE: usize = 2;
 
 /// The network side of a node, together with the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Net(Arc<Shared>, Node);
 
-/// What the node keeps of it: nothing in here holds the node.
+/// The part of the network side that the node keeps. Nothing in it holds the node.
 pub(crate) struct Shared {
     config: NetConfig,
     origin: Instant,
-    /// Certificates for connections that begin from now on.
+    /// The certificates for new connections.
     #[cfg(feature = "tls")]
     tls: tls::Tls,
     mesh: Mutex<Mesh<LockedPeers>>,
-    /// Where each connection's task takes its orders.
+    /// The channels for orders to the tasks of connections.
     connections: Mutex<HashMap<ConnId, Task>>,
-    /// Told when changes of the database wait to be told.
+    /// Notified when changes of the database wait to be sent.
     staged: Notify,
-    /// Told when something has become of a seed.
+    /// Notified when the state of a seed has changed.
     seeds_changed: Notify,
-    /// Told when the mesh's next deadline comes before the alarm.
+    /// Notified when the mesh's next deadline is earlier than the alarm.
     deadline: Notify,
-    /// When the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
+    /// The time at which the mesh will be woken, in nanoseconds since the origin. Changed under the mesh's lock.
     alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
     listeners: Mutex<Vec<Listener>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Has user code told what happens; ends by itself when it has told all.
+    /// The task that calls user code with events. It ends when all events have been handled.
     telling: Mutex<Option<JoinHandle<()>>>,
-    /// Turns of large packets: that many are read at a time.
-    large: Arc<Semaphore>,
-    /// Tasks of connections that have not ended.
+    /// The number of tasks of connections.
     open: Count,
 }
 
-/// How a connection's task is reached.
+/// The task of a connection, as the node reaches it.
 struct Task {
     orders: mpsc::UnboundedSender<Order>,
-    /// The mesh has let go of it, for good or until TLS is up: what arrives is not the mesh's.
+    /// Whether the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
     detached: bool,
     _open: Counted,
 }
@@ -121,21 +121,21 @@ struct Listener {
     socket: Option<Acceptor>,
 }
 
-/// What a connection's task is told to do.
+/// An order to the task of a connection.
 #[derive(Debug)]
 enum Order {
     Transmit(Vec<u8>),
     Close,
-    /// Boxed, because a channel makes room for many orders before the first comes, and most connections that strangers open never get here.
+    /// Boxed, because a channel reserves room for many orders, and most connections of strangers never get here.
     Established(Box<link::Start>),
     StartTls(Box<StartTls>),
 }
 
-/// The peers of the mesh: each behind its own lock, which senders take without the mesh's.
+/// The mesh's peers. Each has a lock of its own, which senders take without the mesh's lock.
 pub(crate) struct LockedPeers {
     node: WeakNode,
     remotes: Arc<Remotes>,
-    /// Those whose queues have shrunk, or whose connections have been lost: who waits for room is told when the mesh's lock is free.
+    /// Nodes whose queues have become shorter or are lost. Their waiting senders are woken when the mesh's lock is free.
     shrunk: Vec<Arc<Remote>>,
 }
 
@@ -165,7 +165,7 @@ impl LockedPeers {
 }
 
 impl Net {
-    /// Binds the addresses and makes the mesh; [`run`](Self::run) sets it going.
+    /// Binds the addresses and makes the mesh. [`run`](Self::run) starts it.
     pub(crate) async fn start(
         node: &Node,
         config: NetConfig,
@@ -194,7 +194,6 @@ impl Net {
             listeners: Mutex::new(listeners),
             tasks: Mutex::default(),
             telling: Mutex::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());
@@ -207,12 +206,12 @@ impl Net {
         Self(shared, node)
     }
 
-    /// What the node keeps.
+    /// The part that the node keeps.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.0)
     }
 
-    /// Accepts connections, keeps the clock, and lets the mesh begin.
+    /// Starts to accept connections, the clock, and the mesh.
     pub(crate) fn run(&self) {
         for listener in lock(&self.0.listeners).iter_mut() {
             if let Some(socket) = listener.socket.take() {
@@ -238,18 +237,18 @@ impl Net {
         Time::from(self.node().place().since(self.0.origin))
     }
 
-    /// The moment that the mesh calls `time`.
+    /// The instant of a time of the mesh.
     fn instant(&self, time: Time) -> Instant {
         let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
         self.0.origin + since
     }
 
-    /// A sender wants the node to be connected.
+    /// Asks the mesh to connect a node, for a sender.
     pub(crate) fn connect(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.connect(now, node));
     }
 
-    /// A sender has queued more for the node than may be.
+    /// Reports to the mesh that the queue for a node has overflowed.
     pub(crate) fn overflow(&self, node: &NodeId) {
         self.ask(|mesh, now| mesh.overflow(now, node));
     }
@@ -266,7 +265,7 @@ impl Net {
             .collect()
     }
 
-    /// The seeds: what `tell` makes of the address and the state of each.
+    /// Maps the address and the state of each seed.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
         let mesh = lock(&self.0.mesh);
         mesh.seeds()
@@ -278,9 +277,9 @@ impl Net {
         &self.0.observers
     }
 
-    /// Closes everything: what is queued for connected nodes is still written.
+    /// Closes all connections. Packets that are queued for connected nodes are written first.
     pub(crate) async fn stop(&self) {
-        // What the ports' deaths have left to be told goes out as well.
+        // The reports of the ports' deaths are written as well.
         let written = async {
             for remote in self.node().remotes().all() {
                 remote.written().await;
@@ -295,7 +294,7 @@ impl Net {
         let mut tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
         tasks.extend(lock(&self.0.telling).take());
-        // Only a task that has ended has let go of its listener.
+        // A task holds its listener until it has ended.
         let ended = async {
             for task in tasks {
                 let _ = task.await;
@@ -309,12 +308,12 @@ impl Net {
         drop(listeners);
     }
 
-    /// Lets go of everything at once: there is nobody to do more.
+    /// Releases everything at once, after the runtime has gone.
     pub(crate) fn abandon(&self) {
         self.close_listeners();
         let tasks = mem::take(&mut *lock(&self.0.tasks));
         tasks.iter().for_each(JoinHandle::abort);
-        // Without anybody to give them orders, connections end.
+        // The tasks of connections end when their channels are dropped.
         let connections = mem::take(&mut *lock(&self.0.connections));
         drop(connections);
         self.event(Event::Stop);

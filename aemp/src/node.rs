@@ -54,14 +54,15 @@ use crate::{
 };
 use aemp_proto::limits::NodeLimits;
 
-/// A node: ports are made on it, and reach other nodes through it. Cheap to clone; all clones are the same node.
+/// A node, on which ports are made and through which they reach other nodes. Cheap to clone; all clones are the same
+/// node.
 ///
-/// Its ports live until they are killed or the node is [stopped](Self::stop), whether handles are left or not. So does a node
-/// with a network: it listens and stays connected until it is stopped, or its runtime is gone, even if nobody has a handle of it any
-/// more. A node without a network goes with the last of its handles and ports.
+/// The ports of a node live until they are killed or the node is [stopped](Self::stop), even without handles. A node
+/// with a network also lives until it is stopped or its runtime is gone: it listens and stays connected even without
+/// handles. A node without a network is freed with the last of its handles and ports.
 ///
-/// When the tokio runtime that a node was started on is shut down, the node [ends](Self::ended) with it: its ports die, and what
-/// waits for them, on whatever runtime, is told.
+/// When the tokio runtime of a node is shut down, the node [ends](Self::ended) with it. Its ports die, and everything
+/// that waits for them, on any runtime, ends with an error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -75,10 +76,11 @@ use aemp_proto::limits::NodeLimits;
 /// node.stop().await;
 /// # Ok(()) }
 /// ```
+#[doc(alias = "ActorSystem")]
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
-/// A node as it is known to what belongs to it, or looks after it: it lives only as long as others hold it.
+/// A weak reference to a node, for its possessions and for tasks that watch it. It does not keep the node alive.
 #[derive(Clone)]
 pub(crate) struct WeakNode(Weak<Inner>);
 
@@ -96,20 +98,20 @@ struct Inner {
     id: NodeId,
     names: Names,
     table: Table,
-    /// Ports that other nodes have spawned, by the names that those gave them.
+    /// Ports that other nodes have spawned, by the names that those nodes chose.
     spawned: Mutex<HashMap<Box<str>, Spawned>>,
     life: Arc<Life>,
-    /// Whether it has been ended without being stopped.
+    /// Whether the node has ended without being stopped.
     collapsed: AtomicBool,
-    /// What is logged.
+    /// Runs the calls of log subscribers.
     voice: Arc<Strand>,
-    /// What this node has itself call.
+    /// Runs the functions that this node calls on itself.
     functions: Arc<Strand>,
-    /// Why ports that this node has spawned itself were not made.
+    /// The reasons of ports of this node whose spawning has failed.
     stillborn: Stillborn,
     scheduler: Scheduler,
     limits: Limits,
-    /// What strangers and other nodes may cost.
+    /// The limits for strangers and other nodes.
     costs: NodeLimits,
     registry: Registry,
     secure: bool,
@@ -131,11 +133,11 @@ impl Drop for Inner {
 /// A port that another node has spawned.
 struct Spawned {
     number: u64,
-    /// Who has done so, unless it was this node, which does so by its own name.
+    /// The node that has spawned it. `None` for this node, which may spawn under names of its own.
     by: Option<Arc<Remote>>,
 }
 
-/// The name that a port is given by whoever spawns it, and who that is.
+/// The name that the spawning node has chosen for a port, and that node.
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub(crate) name: &'a str,
@@ -143,8 +145,8 @@ pub(crate) struct Given<'a> {
 }
 
 impl Node {
-    /// A node without a name and without a network, as every AEMP program has before it is configured: all that is
-    /// local works.
+    /// Starts a node without a name and without a network, as an AEMP program has before its configuration.
+    /// Everything local works.
     ///
     /// # Errors
     ///
@@ -153,7 +155,7 @@ impl Node {
         Self::builder().start_local()
     }
 
-    /// A builder of a node.
+    /// A builder for the configuration of a node.
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()
     }
@@ -164,14 +166,17 @@ impl Node {
         &self.0.id
     }
 
-    /// Makes a port of a state, and returns its typed handle.
+    /// Makes a port from its state, and returns its typed handle.
+    #[doc(alias = "actor")]
+    #[doc(alias = "spawn")]
+    #[doc(alias = "start")]
     pub fn port<P: Port>(&self, state: P) -> P::Ref {
         let port = self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)));
         Handle::local(port as Arc<dyn LocalPort<P::Msg>>).into()
     }
 
-    /// The typed handle of a port that is known by its ID. Whether there is such a port, and whether it takes what the
-    /// handle sends, shows when it is used.
+    /// Makes a typed handle from the ID of a port. The existence of the port and the types of its messages are not
+    /// checked; errors appear when the handle is used.
     #[must_use]
     pub fn handle<R: PortRef>(&self, id: &PortId) -> R {
         Handle::from_id(self, id).into()
@@ -183,7 +188,7 @@ impl Node {
         id.node() == self.id().as_str()
     }
 
-    /// How many ports are alive here, reply ports of running calls included.
+    /// The number of live ports of this node, including reply ports of running calls.
     #[must_use]
     pub fn port_count(&self) -> usize {
         self.0.table.len()
@@ -195,7 +200,7 @@ impl Node {
         self.0.registry.list()
     }
 
-    /// The port of that number, if it lives.
+    /// The live port with this number.
     pub(crate) fn port_by_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         self.0.table.get(number)
     }
@@ -208,7 +213,7 @@ impl Node {
         &self.0.place
     }
 
-    /// Ends without warning: no monitor fires, nothing is closed, no handler runs any more.
+    /// Ends the node as a crash would: no monitor fires, no connection is closed, and no handler runs any more.
     #[cfg(feature = "sim")]
     pub(crate) fn vanish(&self) {
         self.life().vanish();
@@ -230,13 +235,13 @@ impl Node {
         &self.0.registry
     }
 
-    /// What strangers and other nodes may cost.
+    /// The limits for strangers and other nodes.
     pub(crate) fn costs(&self) -> &NodeLimits {
         &self.0.costs
     }
 
-    /// A port that was spawned dies in its init function: whoever has spawned it may still ask why. Another node is told once,
-    /// and is not, if it monitors the port already.
+    /// Keeps the reason of a port whose init function has failed, so that the spawning node can still ask for it.
+    /// Another node gets the reason once, and not at all if it monitors the port already.
     pub(crate) fn remember_stillborn(&self, port: &dyn AnyPort, reason: &Reason) {
         let id = self.local_port_id(port);
         let spawner = self
@@ -252,7 +257,7 @@ impl Node {
         }
     }
 
-    /// Why there is no port of that ID, which would be one of this node.
+    /// The reason for the absence of a port of this node.
     pub(crate) fn epitaph(&self, port: &PortId) -> Reason {
         let stillborn = self.0.stillborn.get(port.name());
         stillborn.unwrap_or_else(|| Reason::no_such_port(port.as_str()))
@@ -279,7 +284,7 @@ impl Node {
         WeakNode(Arc::downgrade(&self.0))
     }
 
-    /// While the result lives, handles that are read on this thread belong to this node.
+    /// While the result lives, handles that are deserialised on this thread belong to this node.
     pub(crate) fn decoding(&self) -> DecodingScope {
         DecodingScope::enter(self)
     }
@@ -297,15 +302,15 @@ impl Node {
         port
     }
 
-    /// What is made on a node that is ending is dead from the beginning. What ends all ports says so before it looks at the table,
-    /// so either it or this finds the port.
+    /// Kills a port that was made on a node that is ending. The end of all ports is announced before the table is
+    /// examined, so either the end or this check finds the port.
     fn check_ending<T: AnyPort + 'static>(&self, port: &Arc<T>) {
         if self.life().is_ending() {
             Arc::clone(port).perish(&Reason::normal());
         }
     }
 
-    /// As `insert`, under a name that the caller has found to be free.
+    /// As `insert`, under a name that the caller has found to be unused.
     pub(crate) fn insert_named<T: AnyPort + 'static>(
         &self,
         given: Given<'_>,
@@ -322,7 +327,7 @@ impl Node {
         port
     }
 
-    /// The port of that name, if it is alive or dying.
+    /// The port of this name, if it is live or dying.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
         if let Some(number) = self.0.names.reply_number(name) {
             return self.find_number(number).filter(|port| port.takes_answers());
@@ -338,7 +343,7 @@ impl Node {
         self.0.table.get(number)
     }
 
-    /// The live port that a packet is for.
+    /// The live port that a packet is addressed to.
     pub(crate) fn receiver(
         &self,
         name: &str,
@@ -352,12 +357,12 @@ impl Node {
         Some(port)
     }
 
-    /// A port is dying: it is found until it is [forgotten](Self::forget), but does not count any more.
+    /// Marks a port as dying. It can be found until it is [forgotten](Self::forget), but no longer counts.
     pub(crate) fn retire(&self, number: u64) {
         self.0.table.retire(number);
     }
 
-    /// Forgets a port that has died. What the table held is dropped after its lock.
+    /// Removes a dead port. The table's reference is dropped outside of its lock.
     pub(crate) fn forget(&self, port: &dyn AnyPort, name: Option<&str>) {
         if let Some(name) = name {
             let spawned = self.spawned().remove(name);
@@ -369,7 +374,7 @@ impl Node {
         self.port_is_gone();
     }
 
-    /// Takes away a port that does not die. It is returned if it was still there.
+    /// Removes a port that does not die, and returns it if it was still there.
     pub(crate) fn take_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let port = self.0.table.remove(number);
         if port.is_some() {
@@ -379,7 +384,7 @@ impl Node {
         port
     }
 
-    /// The ID of a port of this node that waits for an answer.
+    /// The ID of a reply port of this node.
     pub(crate) fn reply_port_id(&self, number: u64) -> PortId {
         PortId::new(self.id(), &self.0.names.reply_name(number))
     }
@@ -396,7 +401,7 @@ impl Node {
         self.port_id_of(port.number(), port.spawned_name().as_deref())
     }
 
-    /// Sends what `write` writes, tag first, to a port anywhere.
+    /// Sends the message that `write` writes, tag first, to any port.
     pub(crate) fn send_with(
         &self,
         to: &PortId,
@@ -406,7 +411,7 @@ impl Node {
     }
 }
 
-/// The beginning of a text that somebody else has made up, for the log.
+/// The beginning of a foreign text, for the log.
 pub(crate) fn short(text: &str) -> &str {
     match text.char_indices().nth(100) {
         Some((end, _)) => &text[..end],

@@ -1,4 +1,22 @@
-//! The port runtime. A port sleeps as data, without a task, and wakes as work for the executor.
+//! The port runtime: data, queue, life and death of a port. The module `exec` runs ports.
+//!
+//! A framework that gives each actor a task and a channel pays one to eight kilobytes for an idle actor. Here a port is
+//! one allocation, `Arc<Cell<P>>`, and an idle port costs no task:
+//!
+//! ```text
+//! Cell { node, pace (with its number), Mutex<{ queue: Queue<Envelope>, state: Option<P>, extras: Option<Box<Extras>> }> }
+//! ```
+//!
+//! - Sending locks the cell and pushes an envelope. If the queue was `Idle`, the cell goes to the scheduler as work.
+//! - Running work takes the state and the queue out of the cell, handles the batch without the lock, and puts the state
+//!   back when the queue is empty. Ownership of the state is the mutual exclusion, so no `unsafe` is needed.
+//! - `Extras` (monitors, guards, timers, name, bound) is allocated by the first feature that needs it.
+//! - The table keeps every live port alive. A port lives until it is killed or its node stops, as in AEMP, however many
+//!   handles there are.
+//!
+//! A kill is an envelope in the queue, so it is in order with its sender's messages. Once a kill is queued, a waiting
+//! handler is cancelled at its next await. The messages before the kill still reach their handlers; async handlers run
+//! to their first wait. A port that kills itself ends when the running handler returns, and drops its queue.
 
 pub(crate) mod absent;
 pub(crate) mod any;

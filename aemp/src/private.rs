@@ -1,11 +1,16 @@
-//! What generated code names, and nothing else does. No part of this is covered by semantic versioning.
+//! The names for generated code, and for nothing else. Semantic versioning does not cover them.
 
-use std::fmt;
+#[path = "private/bounds.rs"]
+mod bounds;
 
 pub use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId, Value};
 pub use inventory;
 pub use serde;
+use serde::Serialize;
 
+pub use self::bounds::{
+    Answer, Argument, Failure, Fallible, NoAnswer, Travels, ended, spawned, stays_here, tried,
+};
 use crate::node::names;
 pub use crate::{
     Args, Call, Cx, Decoding, Encoding, Handle, InitFn, InitOutcome, Message, Monitor, Node,
@@ -16,36 +21,6 @@ pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
 };
-
-/// The reason of a handler that has returned an error.
-pub fn die(error: impl fmt::Display) -> Reason {
-    Reason::die(error)
-}
-
-/// What a fallible handler returns, seen through aliases such as `std::io::Result`.
-#[diagnostic::on_unimplemented(
-    message = "a handler's `Result` must be the standard one",
-    label = "this is another type of that name",
-    note = "an error kills the port, so it must be a `core::result::Result` whose error implements `Display`"
-)]
-pub trait Fallible {
-    /// The answer.
-    type Ok;
-    /// What the port dies of.
-    type Err: fmt::Display;
-
-    /// The result itself.
-    fn into_result(self) -> Result<Self::Ok, Self::Err>;
-}
-
-impl<T, E: fmt::Display> Fallible for Result<T, E> {
-    type Ok = T;
-    type Err = E;
-
-    fn into_result(self) -> Self {
-        self
-    }
-}
 
 /// Checks that a message has no more arguments than the `expected` that have been read. Nulls are none: an optional argument
 /// that was not given.
@@ -72,7 +47,7 @@ fn all_null(values: &[Value]) -> bool {
 }
 
 /// How many arguments are left.
-fn arity(args: &PacketReader<'_>) -> Result<usize, Undecoded> {
+fn arity(args: &mut PacketReader<'_>) -> Result<usize, Undecoded> {
     args.remaining().map_err(Undecoded::Malformed)
 }
 
@@ -132,8 +107,7 @@ pub fn argument<M: Message>(
     undecoded.or_refused(args)
 }
 
-/// Reads the reply port behind the `expected` arguments that have been read, if there is one. It is what comes last.
-pub fn reply<M: Message, T>(
+fn reply<M: Message, T: Serialize>(
     tag: &str,
     expected: usize,
     called: usize,
@@ -162,7 +136,7 @@ pub fn reply<M: Message, T>(
     }
 }
 
-fn reply_to<T>(
+fn reply_to<T: Serialize>(
     tag: &str,
     expected: usize,
     cx: &Decoding<'_>,
@@ -201,6 +175,12 @@ pub fn hold<T: Send + 'static>(cx: &Cx<'_>, reply: &Reply<T>) {
     cx.hold(reply);
 }
 
+/// The origin of a message whose type asks for it.
+pub fn origin(cx: &Cx<'_>) -> Result<Origin, Reason> {
+    cx.origin()
+        .ok_or_else(|| Reason::die("the message came without its origin"))
+}
+
 /// What `Port::handle` answers for a message of an `async fn`, which only `handle_async` can handle.
 pub fn not_async(tag: &str) -> Reason {
     Reason::die(format_args!(
@@ -218,8 +198,7 @@ fn reply_port(value: &Value) -> Option<PortId> {
     names::is_reply_port(&to).then_some(to)
 }
 
-/// All further arguments of a handler that answers, and the reply port if the last of them is one.
-pub fn rest_and_reply<T>(
+fn rest_and_reply<T: Serialize>(
     cx: &Decoding<'_>,
     args: &mut PacketReader<'_>,
 ) -> Result<(Args, Reply<T>), Undecoded> {

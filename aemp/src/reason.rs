@@ -1,4 +1,4 @@
-//! Why a port died.
+//! The reason of a port's death.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -12,9 +12,9 @@ const NO_REPLY: &str = "no_reply";
 const NO_ANSWER: &str = "no_answer";
 const NOT_UNDERSTOOD: &str = "not_understood";
 
-/// The longest kind, in bytes, that is repeated in a reason that tells of another.
+/// The longest kind, in bytes, that is repeated in the reason made by `Reason::untold`.
 const LONGEST_KIND: usize = 100;
-/// The longest text of a reason that is made up here, in characters.
+/// The longest text, in characters, of a reason that is made here.
 const LONGEST_TEXT: usize = 300;
 
 fn cut(text: String) -> String {
@@ -25,7 +25,7 @@ fn cut(text: String) -> String {
 }
 
 impl CallError {
-    /// Why a call has ended whose reply port was killed.
+    /// The error of a call whose reply port was killed.
     pub(crate) fn of_killed(reason: &Reason) -> Self {
         let text = || {
             reason
@@ -43,9 +43,9 @@ impl CallError {
     }
 }
 
-/// Why a port was killed: a list of values, empty for a normal end ([protocol](aemp_proto::protocol::monitors#reasons)).
+/// The reason of a port's death: a list of values, empty for a normal end ([protocol](aemp_proto::protocol::monitors#reasons)).
 ///
-/// Cheap to clone. Elements of any kind pass through the network unchanged.
+/// Cheap to clone. Elements of any kind travel through the network unchanged.
 ///
 /// ```
 /// use aemp::Reason;
@@ -56,6 +56,8 @@ impl CallError {
 /// assert_eq!(failed.to_string(), "die out of tea");
 /// assert_eq!(failed[0].as_str(), Some("die"));
 /// ```
+#[doc(alias = "ExitReason")]
+#[doc(alias = "StopReason")]
 #[derive(Clone, Default, PartialEq)]
 pub struct Reason(Option<Arc<Vec<Value>>>);
 
@@ -66,7 +68,7 @@ impl Reason {
         Self(None)
     }
 
-    /// A reason of any elements; none is the same as [`Reason::normal`].
+    /// A reason with any elements. An empty list is the same as [`Reason::normal`].
     #[must_use]
     pub fn new(elements: Vec<Value>) -> Self {
         Self((!elements.is_empty()).then(|| Arc::new(elements)))
@@ -79,8 +81,8 @@ impl Reason {
         Self::new(vec!["die".into(), text.trim_end_matches('\n').into()])
     }
 
-    /// `unhandled_message, TEXT`: no handler takes this tag. The tag is cut to 30 characters and what
-    /// is not printable ASCII becomes a dot ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
+    /// `unhandled_message, TEXT`: no handler accepts this tag. The tag is cut to 30 characters, and characters that
+    /// are not printable ASCII become dots ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
     #[must_use]
     pub fn unhandled(tag: &str) -> Self {
         let shown: String = tag
@@ -105,23 +107,23 @@ impl Reason {
         Self::new(vec!["transport_error".into(), node.into(), text.into()])
     }
 
-    /// What a reply port is killed with when a living port has dropped the reply.
+    /// The reason that kills a reply port when a living port has dropped the reply.
     pub(crate) fn no_reply() -> Self {
         Self::new(vec![NO_REPLY.into(), "the port did not answer".into()])
     }
 
-    /// What a reply port is killed with when the answer cannot be sent.
+    /// The reason that kills a reply port when the answer cannot be encoded.
     pub(crate) fn no_answer(error: &SendError) -> Self {
         let text = format!("the answer {}", guard::display(error));
         Self::new(vec![NO_ANSWER.into(), cut(text).into()])
     }
 
-    /// What a reply port is killed with when the called port does not know what is asked of it.
+    /// The reason that kills a reply port when the called port does not understand the call.
     pub(crate) fn not_understood(text: &str) -> Self {
         Self::new(vec![NOT_UNDERSTOOD.into(), cut(text.into()).into()])
     }
 
-    /// What is told instead of a reason that cannot be sent: its kind, and why there is no more.
+    /// The replacement of a reason that cannot be encoded: its kind, and the error.
     pub(crate) fn untold(&self, error: &SendError) -> Self {
         let kind = match self.kind() {
             "" => "die",
@@ -160,7 +162,7 @@ impl Deref for Reason {
 }
 
 impl fmt::Display for Reason {
-    /// The elements joined by blanks, as the `aemp` command shows them.
+    /// Writes the elements joined by blanks, as the `aemp` command shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, element) in self.iter().enumerate() {
             let blank = if i == 0 { "" } else { " " };
@@ -182,7 +184,7 @@ impl fmt::Debug for Reason {
 impl std::error::Error for Reason {}
 
 impl Serialize for Reason {
-    /// The list of the elements.
+    /// Serializes the list of the elements.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
     }

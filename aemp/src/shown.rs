@@ -1,15 +1,15 @@
-//! Texts of others, as they may be logged and shown.
+//! Text of peers in a form that may be logged and printed.
 
 use std::fmt::{self, Display, Write};
 
-/// Shows what others have sent, such as names, keys, reasons and errors, in a way that does nothing to a terminal or a log: on
-/// one line, in the order in which it is written, and with everything to be seen.
+/// Displays text of other nodes (names, keys, reasons, errors) in a form that is safe for terminals and logs: on one
+/// line, in writing order, with every character visible.
 ///
-/// Control characters (those of terminal escapes, and line feeds), characters that change the direction of text, and those that nobody sees
-/// are written as in JSON: `\n`, `\u001b`. So JSON remains JSON of the same meaning. All others stay as they are, the
-/// backslash too.
+/// Control characters (those of terminal escapes, and line feeds), characters that change the direction of text, and
+/// invisible characters are written as in JSON: `\n`, `\u001b`. So JSON stays JSON with the same meaning. All other
+/// characters, including the backslash, are unchanged.
 ///
-/// Every line that a node logs goes through this, and so does all that the `aemp` command prints.
+/// Every line that a node logs uses this type, and so does all output of the `aemp` command.
 ///
 /// ```
 /// use aemp::Shown;
@@ -28,7 +28,7 @@ impl<T: Display> Display for Shown<T> {
 }
 
 impl Shown<()> {
-    /// True if a character is written as an escape.
+    /// Whether a character is written as an escape.
     ///
     /// ```
     /// assert!(aemp::Shown::escapes('\u{9b}') && !aemp::Shown::escapes('a'));
@@ -66,13 +66,15 @@ fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
     }
 }
 
-/// Characters that do something else than being seen where they stand. The joiners U+200C and U+200D are left: languages and emoji need them.
+/// Whether a character is invisible or acts on the text around it. The joiners U+200C and U+200D are allowed, because
+/// languages and emoji need them.
 fn is_unsafe(char: char) -> bool {
-    // Those of ASCII, and U+0080 to U+009F, which some terminals take for escapes as well.
+    // `is_control` is true for U+0000 to U+001F and U+007F to U+009F; some terminals take the latter for escapes as
+    // well.
     char.is_control() || !char.is_ascii() && (is_invisible(char) || is_none(char))
 }
 
-/// Fillers, directions of text, separators of lines and paragraphs, operators that nobody sees, annotations and tags.
+/// Fillers, directions of text, separators of lines and paragraphs, invisible operators, annotations and tags.
 fn is_invisible(char: char) -> bool {
     matches!(
         char,
@@ -82,7 +84,7 @@ fn is_invisible(char: char) -> bool {
     )
 }
 
-/// True if it will never be a character.
+/// Whether a code point will never be assigned to a character.
 fn is_none(char: char) -> bool {
     u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}')
 }

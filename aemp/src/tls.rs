@@ -1,6 +1,37 @@
-//! TLS between nodes: whose certificates are good, and rustls without its I/O.
+//! TLS between nodes: certificates and trust, and rustls without its I/O. See the [protocol](aemp_proto::protocol::handshake#tls).
 //!
-//! See the [protocol](aemp_proto::protocol::handshake#tls), and [what is added to it](aemp_proto::protocol::extensions#tls-by-the-secret).
+//! The feature `tls` is on by default: the reference always has TLS, and a `cert` in the configuration without any
+//! effect would be worse than a larger binary. It costs rustls and ring; programs can be built without.
+//!
+//! - `Context`: the own certificate and key, and the trusted certificates. It is made of the settings, checked as a
+//!   whole, and replaced as a whole (`Node::reload_tls`). A connection keeps the context that it has begun with.
+//! - `trust`: the rules of trust. `names`: certificates for node IDs. `verifier`: both, as rustls asks for them.
+//! - `session`: ciphertext in, plaintext out, and back.
+//!
+//! **No resumption.** A ticket would carry over a decision from before a reload, and from another node ID. Connections
+//! live long, and a handshake takes a millisecond.
+//!
+//! **Untrusted** is a peer that has logged in with `tls_anon`: its certificate is good, but nothing binds its greeting
+//! to the TLS connection, so an attacker in the middle may have changed it (with `verify_nodeid` not the node ID). The
+//! reference notes that without consequences. Here spawns, function calls and evals of such a peer are refused, as in
+//! secure mode.
+//!
+//! # Dangers
+//!
+//! - *Downgrade*: without `require_tls`, a `tls=` that is stripped from a greeting leads to the secret. The HMAC covers
+//!   both greetings, so an attacker that does not know the secret gains nothing, and one that knows it needs no TLS.
+//!   `require_tls` ends that.
+//! - *Starvation*: each call reads the socket once, however many records give no plaintext (empty ones, tickets, key
+//!   updates; rustls counts these). A link hears its peer by plaintext only.
+//! - *Truncation*: an end without close_notify is an ordinary end of file, as the reference needs. Packets are framed,
+//!   and half a packet is lost with the connection, which the monitors report.
+//! - *Memory*: at most 64 KiB of ciphertext are read at a time, a handshake message is at most 64 KiB for rustls, and
+//!   the encrypted, unsent bytes are one write of 64 KiB.
+//! - *Simulation*: TLS works over the simulated network, but ring draws its own randomness and dates are the machine's,
+//!   so such a run is not reproducible.
+//! - *Key material*: the PEM text, the DER key and proofs are wiped when dropped. Not wiped are the text of the
+//!   configuration file while it is read, ring's own copy of the key (while it is in use), and buffers of the PEM
+//!   decoder.
 
 mod der;
 mod ephemeral;
@@ -30,25 +61,26 @@ pub(crate) use self::{
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
 use crate::{StartError, config::Cert};
 
-/// What all TLS connections of a node have in common, until it is replaced as a whole.
+/// The common part of all TLS connections of a node. It is replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct Context {
     provider: Arc<CryptoProvider>,
     versions: &'static [&'static SupportedProtocolVersion],
     identity: Arc<SingleCertAndKey>,
-    /// What the own certificate is called, for the log.
+    /// The names in the own certificate, for the log.
     names: names::Names,
     trust: Arc<Trust>,
-    /// Whether certificates must be made for the node IDs that are claimed with them.
+    /// Whether certificates must be made for the node IDs that peers claim.
     verify_node_id: bool,
 }
 
 impl Context {
-    /// The certificate with its key, whom to trust (who is in `cert` if there is no `ca`), and how.
+    /// Makes a context from the certificate with its key, the trusted certificates (those in `cert` without a `ca`),
+    /// and the checks.
     ///
     /// # Errors
     ///
-    /// [`StartError::Setting`], which says what is wrong with which of the texts.
+    /// [`StartError::Setting`], which names the faulty text and the fault.
     pub(crate) fn new(
         cert: &Cert,
         ca: Option<&Cert>,
@@ -71,7 +103,7 @@ impl Context {
         })
     }
 
-    /// Says so if others would not believe the node its ID.
+    /// Warns if other nodes would not accept the certificate for this node's ID.
     pub(crate) fn remark(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
@@ -81,11 +113,11 @@ impl Context {
         }
     }
 
-    /// The TLS side of a connection to a node that says it is `node`.
+    /// Makes the TLS session of a connection to a node that claims to be `node`.
     ///
     /// # Errors
     ///
-    /// When rustls does not like the configuration.
+    /// If rustls rejects the configuration.
     pub(crate) fn session(&self, client: bool, node: &NodeId) -> Result<Session, TlsError> {
         let verifier = Arc::new(Verifier::new(
             Arc::clone(&self.trust),

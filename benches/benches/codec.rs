@@ -1,6 +1,6 @@
-//! Encoding and decoding of single packets, against other crates: best of many short batches, one thread.
+//! Encoding and decoding of single packets, beside other crates: the best of many short batches, on one thread.
 //!
-//! Arguments other than `--smoke` choose those measures that have one of them in their names.
+//! Arguments other than `--smoke` choose the measurements whose names contain one of them.
 
 use std::{
     env,
@@ -12,12 +12,12 @@ use std::{
 use aemp::{DecodeError, EncodeError, Format, Limits};
 use aemp_benches::appended::Appended;
 
-/// A port's name, a tag and a number; behind them comes text.
+/// A port's name, a tag and a number. A text follows.
 const MESSAGE: (&str, &str, i64) = ("4K1m2QM6Gb", "inc", 123_456);
 const SMALL: &str = "0123456789abcdefghijklmnopqrstuv";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // `cargo test --benches` passes nothing, and wants to know whether it runs.
+    // `cargo test --benches` passes no arguments. It should only show that the program runs.
     let arguments: Vec<_> = env::args().skip(1).collect();
     let smoke = arguments.is_empty() || arguments.iter().any(|argument| argument == "--smoke");
     let chosen: Vec<_> = arguments
@@ -45,11 +45,11 @@ struct Measure {
     run: Run,
 }
 
-/// Gets the format, the text, a packet of that format, and where to write to.
+/// The function of a measurement. It gets the format, the text, a packet in this format, and a buffer to write to.
 type Run = fn(&Format, &str, &[u8], &mut Vec<u8>) -> io::Result<()>;
 
-/// Each format, and what other crates do with it. Their packets are ours without the frame, and they do not look for
-/// a packet's end.
+/// Each format, with the measurements of it and of other crates. The packets of other crates are ours without the
+/// frame, and they do not search for the end of a packet.
 fn families() -> [(Format, &'static [Measure]); 3] {
     [
         (Format::Postcard, POSTCARD),
@@ -94,7 +94,7 @@ const POSTCARD: &[Measure] = &[
     Measure {
         name: "decode, crate postcard, borrowed",
         run: |_, text, _, out| {
-            // Written by it, once; the packet at hand is self-describing and this one is not.
+            // This crate writes the packet itself, once: ours is self-describing and its own is not.
             if out.is_empty() {
                 let packet = packet(text);
                 postcard::serialize_with_flavor(&packet, Appended(out))
@@ -162,7 +162,7 @@ const JSON: &[Measure] = &[
     },
 ];
 
-/// Nanoseconds of the quickest of `batches`.
+/// The time of the quickest batch, in nanoseconds.
 fn best(
     measure: &Measure,
     format: &Format,
@@ -193,7 +193,7 @@ fn best(
     Ok(best.as_nanos() as f64 / f64::from(batch))
 }
 
-/// The packet, of whose parts the compiler knows nothing: it would write constants in one step.
+/// The packet, opaque to the compiler, which would otherwise write constants in one step.
 fn packet(text: &str) -> (&str, &str, i64, &str) {
     let (port, tag, number) = black_box(MESSAGE);
     (port, tag, number, text)

@@ -1,4 +1,5 @@
-//! The cost of TLS: the same two nodes over loopback, in clear, in TLS by the secret, and in TLS by certificates, in one run.
+//! The cost of TLS: the same two nodes over loopback, in clear text, with TLS by the secret, and with TLS by
+//! certificates, in one run.
 //!
 //! `cargo bench -p aemp-benches --bench tls`; `--smoke` shows only that everything runs.
 
@@ -11,7 +12,7 @@ use aemp::{Node, NodeBuilder, config::Encrypt, port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::runtime::{Builder, Runtime};
 
-/// How often each is measured; the best counts.
+/// The number of repetitions. The best one counts.
 const REPETITIONS: usize = 5;
 
 struct Sink {
@@ -31,7 +32,7 @@ impl Sink {
     }
 }
 
-/// Messages of one size: how many, and how many before the sender waits for the receiver.
+/// Messages of one size: their number, and the number after which the sender waits for the receiver.
 struct Workload {
     title: &'static str,
     length: usize,
@@ -88,7 +89,7 @@ fn builder(id: &str, by: By<'_>) -> NodeBuilder {
     }
 }
 
-/// Each node has a thread of its own.
+/// The runtime of one node, with one thread.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all();
@@ -114,7 +115,7 @@ impl Pair {
         }
     }
 
-    /// Messages per second.
+    /// Sends messages. Returns the number per second.
     fn send(&self, workload: &Workload, count: usize) -> f64 {
         let sink = self
             .there
@@ -140,7 +141,7 @@ impl Pair {
     }
 }
 
-/// From a node's start to its being connected, the least of some.
+/// The time from the start of a node until it is connected: the least of several measurements.
 fn connecting(by: By<'_>, times: usize) -> Duration {
     let (here, there) = (runtime(), runtime());
     let far = builder("there", by).bind("127.0.0.1:0");

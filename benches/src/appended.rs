@@ -1,8 +1,8 @@
-//! postcard, written behind what is in a vector: the crate itself offers new ones, and slices.
+//! postcard, appended to a vector: the crate itself writes to new vectors and to slices only.
 
 use postcard::ser_flavors::Flavor;
 
-/// A vector that is appended to.
+/// A vector that packets are appended to.
 #[derive(Debug)]
 pub struct Appended<'a>(pub &'a mut Vec<u8>);
 

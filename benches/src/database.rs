@@ -1,4 +1,4 @@
-//! The distributed database between processes on loopback, beside what it was to reach.
+//! The distributed database between processes on loopback, beside the project's targets.
 
 mod member;
 mod network;
@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What is measured.
+/// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Workload {
     Start,
@@ -46,11 +46,11 @@ impl Workload {
     }
 }
 
-/// All measurements of one figure.
+/// All measurements of one row.
 struct Row {
     title: String,
     unit: &'static str,
-    /// What it was to be at most, if anything was said.
+    /// The target, if there is one.
     limit: Option<f64>,
     figures: Vec<f64>,
 }
@@ -101,7 +101,7 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// How many keys there are.
+/// The number of keys.
 fn keys(options: &Options) -> usize {
     if options.smoke { 1_000 } else { 100_000 }
 }
@@ -111,7 +111,7 @@ fn start(options: &Options) -> Result<Vec<Row>, String> {
     let mut row = Row::new(title, "ms", Some(10.0));
     let mut network = Network::start(1)?;
     network.set(1)?;
-    network.settle(1)?;
+    network.wait_for(1)?;
     let starts = if options.smoke { 2 } else { 20 };
     for _ in 0..options.reps {
         let times: Result<Vec<_>, _> = (0..starts).map(|_| network.join(1, false)).collect();
@@ -156,7 +156,7 @@ fn join(options: &Options) -> Result<Vec<Row>, String> {
     ];
     let mut network = Network::start(1)?;
     network.set(keys)?;
-    network.settle(keys)?;
+    network.wait_for(keys)?;
     for _ in 0..options.reps {
         for (row, global) in rows.iter_mut().zip([false, true]) {
             row.figures.push(network.join(keys, global)?);

@@ -10,7 +10,7 @@
 //! - `cargo bench -p aemp-benches --bench tls`: two nodes in clear and in TLS.
 //!
 //! Options follow `--`; `--help` lists them. Figures of different runs do not compare: the
-//! machine, its load and its clock differ. What compares is the ratio within one run, so every
+//! machine, its load and its clock differ. Only ratios within one run can be compared, so every
 //! repetition measures each contender once before the next repetition begins.
 
 pub mod appended;

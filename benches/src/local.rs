@@ -59,7 +59,7 @@ fn measure(workload: Workload, contenders: &[Contender], sizes: &Sizes, reps: us
     if workload == Workload::Memory {
         let actors = memory::affordable(sizes.idle_actors);
         let title = format!("{} of {actors}", workload.title());
-        // A million actors of every contender take minutes, and bytes hardly vary.
+        // Only once: a million actors of each contender take minutes, and the number of bytes hardly varies.
         return schedule::interleave(title, unit, &entrants, 1, |index| {
             memory::measure(&contenders[index], actors)
         });

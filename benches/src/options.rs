@@ -1,9 +1,9 @@
 //! The command line of the benches.
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// Sizes so small that the figures mean nothing; shows only that everything runs.
+    /// Very small sizes, which only show that everything runs. The figures mean nothing.
     pub(crate) smoke: bool,
     pub(crate) markdown: bool,
     pub(crate) only: Vec<String>,
@@ -23,10 +23,10 @@ const USAGE: &str = "options:
 impl Options {
     /// Reads the arguments, without the name of the program.
     ///
-    /// The error is the text to show: what is wrong, or the usage when that was asked for.
+    /// The error is the text to print: the problem, or the usage if it was requested.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self {
-            // `cargo test --benches` passes nothing at all, and wants to know whether it runs.
+            // `cargo test --benches` passes no arguments. It should only show that the program runs.
             smoke: arguments.is_empty(),
             markdown: false,
             only: Vec::new(),
@@ -59,7 +59,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Those of `all` that were asked for by name; an unknown name is an error.
+    /// The elements of `all` that were named; an unknown name is an error.
     pub(crate) fn choose<T: Copy>(
         asked: &[String],
         all: &[T],

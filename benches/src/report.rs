@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-/// What a contender is to the comparison.
+/// The role of a contender in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The least that the workload can cost: no framework at all.
+    /// The least cost of the workload: no framework at all.
     Baseline,
-    /// Another framework; the best of these is what is compared with.
+    /// Another framework. The subject is compared with the best of these.
     Peer,
-    /// Shown, but not compared with: it binds all its actors to one thread.
+    /// Shown without a comparison, because it binds all its actors to one thread.
     Aside,
-    /// What this workspace makes.
+    /// The crates of this workspace.
     Subject,
 }
 
@@ -61,7 +61,7 @@ impl Samples {
         median(&self.figures)
     }
 
-    /// The least and the greatest figure: how far a median may be trusted.
+    /// The least and the greatest figure, which show how reliable the median is.
     fn spread(&self) -> (f64, f64) {
         let least = self.figures.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = self.figures.iter().copied().fold(0.0, f64::max);
@@ -69,12 +69,12 @@ impl Samples {
     }
 }
 
-/// One workload's measurements.
+/// The measurements of one workload.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) title: String,
     pub(crate) unit: Unit,
-    /// The best figure that is possible at all, where that is known.
+    /// The theoretical optimum, if it is known.
     pub(crate) ideal: Option<f64>,
     pub(crate) samples: Vec<Samples>,
 }
@@ -95,7 +95,7 @@ impl Row {
         self.unit.best(peers.filter_map(Samples::median))
     }
 
-    /// The row as a block of lines, one for each contender.
+    /// The row as a block of lines, with one line for each contender.
     pub(crate) fn text(&self) -> String {
         let direction = if self.unit.more_is_better {
             "more"
@@ -130,7 +130,7 @@ impl Row {
     }
 }
 
-/// The rows as one Markdown table; the subject's ratios in the last columns.
+/// The rows as one Markdown table, with the subject's ratios in the last columns.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
@@ -182,7 +182,7 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
     }
 }
 
-/// The figure that so many percent of the figures do not exceed.
+/// The figure that `percent` percent of the figures do not exceed.
 pub(crate) fn percentile(figures: &[f64], percent: usize) -> Option<f64> {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -190,7 +190,7 @@ pub(crate) fn percentile(figures: &[f64], percent: usize) -> Option<f64> {
     sorted.get(rank - 1).copied()
 }
 
-/// Three significant digits are more than such a measurement deserves.
+/// A figure in three significant digits, which are enough for such a measurement.
 pub(crate) fn figure(value: f64) -> String {
     let digits = match value {
         value if value >= 100.0 => 0,

@@ -1,13 +1,13 @@
-//! The tokio runtime that contenders run on.
+//! The tokio runtime of the contenders.
 
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// The number of workers that the figures are stated for.
+/// The number of workers for the figures.
 const WORKERS: usize = 2;
 
-/// Two, or one where the process may use one core only.
+/// Two; one, if the process may use one core only.
 pub(crate) fn usual_workers() -> usize {
     let cores = thread::available_parallelism().map_or(WORKERS, usize::from);
     WORKERS.min(cores)
@@ -18,7 +18,7 @@ pub(crate) fn multi_thread() -> Runtime {
     of_workers(usual_workers())
 }
 
-/// A multi-threaded runtime with this many workers, on however many cores.
+/// A multi-threaded runtime with this number of workers, whatever the number of cores.
 pub(crate) fn of_workers(workers: usize) -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(workers)

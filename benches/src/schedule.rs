@@ -1,4 +1,4 @@
-//! Who is measured when.
+//! The order of the measurements.
 
 use crate::report::{Role, Row, Samples, Unit};
 
@@ -9,8 +9,8 @@ pub(crate) struct Entrant {
     pub(crate) role: Role,
 }
 
-/// Measures every entrant once per repetition, so that a busy second of the machine falls on all
-/// of them alike, and starts each repetition with another one, so that none always comes first.
+/// Measures every entrant once in each repetition, so that a busy second of the machine affects all of them. Each
+/// repetition starts with another entrant, so that none always comes first.
 pub(crate) fn interleave(
     title: String,
     unit: Unit,

@@ -1,7 +1,21 @@
-//! What hostile bytes are tried on: the bodies of the fuzz targets (`fuzz/README.md`), which ordinary tests replay as well.
+//! The bodies of the fuzz targets (`fuzz/README.md`), which ordinary tests run as well.
 //!
 //! Each body takes any bytes, panics if something is wrong, and returns how much it got done: how many packets were
-//! accepted, edits made, and so on. So a test can tell that an input still reaches what it is there for.
+//! accepted, edits made, and so on. So a test notices when an input no longer reaches its purpose.
+//!
+//! - `fuzz/` only wraps the bodies for libFuzzer. It is outside the workspace because it needs a nightly compiler. An
+//!   ordinary test runs the bodies with all seeds and findings.
+//! - The bodies compare, and do not only survive: the stream in pieces with the stream in one piece, direct decoding
+//!   with decoding through a value, a saved file with the same file read again, the reports of a node with its state.
+//!   Any test finds a decoder that panics; only a comparison finds two decoders that disagree.
+//! - `node` is a mesh with its peers and links, driven as `net` does it by a script of lines. Seeds from recorded
+//!   packets are readable stories, and a mutation is another story. At its end all peers leave and time passes, and no
+//!   state of any peer may be left.
+//! - Seeds come from the transcripts, one packet of each kind, so that they are small and can be made again.
+//!
+//! Dangers: a body that ignores what it should notice (so each has a test that it gets something done), one that is too
+//! strict about a permitted difference of two decoders (then the rule belongs into the documentation of the format),
+//! and inputs that are slow in themselves (limits are narrow).
 
 mod config;
 mod framing;

@@ -1,4 +1,4 @@
-//! What several of the tests need.
+//! Common helpers of the tests.
 
 pub mod api;
 pub mod fuzz;

@@ -1,13 +1,12 @@
 //! A soak test: a node in a process of its own is attacked by a misbehaving peer while honest ones use it.
 //!
-//! There are four kinds of processes, all of them the program `aemp-soak`: the *victim* ([`victim`]), two *friends* that count and time
-//! what they are served ([`friend`]), an *attacker* that speaks the protocol by hand ([`attack`]), and the conductor, which is whoever
-//! calls [`conduct()`]. Each [`Scenario`] has a fresh victim and fresh friends; phases without and with the attack take turns.
+//! There are four kinds of processes, all of them the program `aemp-soak`: the *victim* ([`victim`]), two *friends* that use it, count and measure ([`friend`]), an *attacker* that speaks the protocol by hand ([`attack`]), and the conductor, the process that calls
+//! [`conduct()`]. Each [`Scenario`] has a fresh victim and fresh friends; phases without and with the attack take turns.
 //!
-//! What is checked in any case: nothing is lost for the friends (numbered messages both ways, under monitors), all their calls are
-//! answered, newcomers get in during and after the attack, the victim's memory stays within the scenario's bound, its
-//! descriptors come back, it tells what happened, and not too much of it, and it never panics. Latency is told, and checked on demand only:
-//! on a machine that has something else to do it means nothing.
+//! Every scenario checks that the friends lose nothing (numbered messages both ways, under monitors), that all their calls are answered, that
+//! newcomers are accepted during and after the attack, that the victim's memory stays within the scenario's bound, that its descriptors are
+//! released, that it logs the attack, at a limited rate, and that it never panics. Latency is reported, and checked on demand only, because it is
+//! meaningless on a busy machine. The decoy phases show the cost of an attack to the machine: attackers need processors too.
 
 pub mod attack;
 mod conduct;

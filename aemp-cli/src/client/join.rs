@@ -1,4 +1,4 @@
-//! Joining the network, or saying why that does not work.
+//! Joining the network, or reporting the reason of a failure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,13 +12,13 @@ use tokio::{
 use super::{seconds, seeds::Failures};
 use crate::{failure::Failure, network::Network, session::Session};
 
-/// How long before the end of its time a command begins to find out why it is not in the network.
+/// The time before the deadline at which a command starts to find out why it has not joined.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How often the node is asked what has become of its seeds.
+/// The interval at which the states of the seeds are read.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// A node that is connected to a seed.
+/// Starts a node, and waits until it is connected to a seed.
 pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Node, Failure> {
     let (node, seeds) = Network::of(session)?.start().await?;
     let (tell, up) = mpsc::unbounded_channel();
@@ -27,7 +27,7 @@ pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Nod
             let _ = tell.send(());
         }
     });
-    // It may have been up before there was an observer, if another thread runs it.
+    // A node may have come up before the observer was set, if another thread runs our node.
     if !node.up_nodes().is_empty() {
         return Ok(node);
     }
@@ -41,7 +41,7 @@ pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Nod
     }
 }
 
-/// Waits until a node is up; false if no seed will ever have us.
+/// Waits until a node is up. Returns false if all seeds have failed for good.
 async fn connected(
     session: &Session,
     node: &Node,
@@ -71,13 +71,13 @@ async fn connected(
     }
 }
 
-/// No seed will ever have us.
+/// The failure after all seeds have failed for good.
 fn refused(failures: &Failures) -> Failure {
     let each = each(&failures.explained());
     Failure::network(format_args!("cannot join the network: {each}"))
 }
 
-/// The time is over.
+/// The failure at the deadline.
 async fn unreached(
     seeds: &[String],
     failures: &Failures,
@@ -97,7 +97,7 @@ async fn unreached(
     ))
 }
 
-/// What is wrong with each address.
+/// The failure of each address, as text.
 fn each(failures: &BTreeMap<String, String>) -> String {
     let each = failures.iter();
     let each: Vec<_> = each
@@ -106,11 +106,11 @@ fn each(failures: &BTreeMap<String, String>) -> String {
     each.join("; ")
 }
 
-/// Why nothing is heard of a seed.
+/// The reason why a seed does not answer.
 async fn silence(seed: &str, time: Duration) -> &'static str {
     match timeout(time, TcpStream::connect(seed)).await {
-        Ok(Ok(_)) => "it takes connections, but says nothing: is it an AnyEvent::MP node?",
-        Ok(Err(_)) => "it takes no connections",
-        Err(_) => "nothing is heard from there",
+        Ok(Ok(_)) => "it accepts connections, but sends nothing: is it an AnyEvent::MP node?",
+        Ok(Err(_)) => "it accepts no connections",
+        Err(_) => "no answer arrives from there",
     }
 }

@@ -1,4 +1,4 @@
-//! A client that stays in the network over many commands.
+//! A client that stays in the network for many commands.
 
 use std::{
     fmt, io,
@@ -23,12 +23,12 @@ use crate::{
     terminal::Modes,
 };
 
-/// A node that has joined the network, on a thread of its own: it answers and keeps its connections while the user thinks.
-/// Dropping it leaves the network in order.
+/// A node that has joined the network and runs on a thread of its own, so that it answers and keeps its connections
+/// while the user thinks. Dropping it leaves the network.
 pub(crate) struct Kept {
     node: Node,
     handle: Handle,
-    /// Whether Control-C ends what is being done instead of the whole process.
+    /// Whether Control-C ends the running command instead of the process.
     interruptible: bool,
     ended: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -46,18 +46,18 @@ impl Kept {
             .build()
             .map_err(cannot_start)?;
         let handle = runtime.handle().clone();
-        // What is logged is caught by thread.
+        // Subscribers for logs are set for each thread.
         let their_logs = logs::subscriber(session);
         let logs = logs::for_client(session);
         let joined = Arc::new(OnceLock::<Node>::new());
         let node = Arc::clone(&joined);
-        // A signal may come while a line is being edited.
+        // A signal may arrive while a line is being edited.
         let terminal = interruptible.then(Modes::now);
         let run = move || {
             tracing::subscriber::with_default(their_logs, || {
                 runtime.block_on(async {
                     tokio::select! {
-                        // Without a sender it ends as well.
+                        // The channel is also ready when its sender is dropped.
                         _ = end => {}
                         status = signals::fatal(!interruptible) => {
                             if let Some(node) = node.get() {
@@ -71,14 +71,14 @@ impl Kept {
                     }
                 });
             });
-            // Code that does not return has had its time.
+            // Blocking code does not get more time.
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("node".into()).spawn(run);
         let thread = thread.map_err(cannot_start)?;
         let deadline = Instant::now() + session.options.timeout();
         let node = handle.block_on(join::join(session, deadline))?;
-        // Nobody else sets it.
+        // No other code sets it.
         let _ = joined.set(node.clone());
         Ok(Self {
             node,
@@ -94,12 +94,12 @@ impl Kept {
         &self.node
     }
 
-    /// What runs futures for those who only have the node.
+    /// The runtime's handle, for code that has only the node.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Does what there is to do.
+    /// Runs the work of a command.
     pub(super) fn with(
         &self,
         session: &Session,
@@ -134,7 +134,7 @@ impl Drop for Kept {
         self.handle.block_on(self.node.stop());
         drop(self.ended.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing more to do.
+            // The thread ends as soon as its runtime has been shut down.
             let _ = thread.join();
         }
     }

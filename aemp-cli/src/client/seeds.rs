@@ -1,4 +1,4 @@
-//! What became of the attempts to connect to the seeds, for people.
+//! Reports of the attempts to connect to the seeds, for users.
 
 use std::collections::BTreeMap;
 
@@ -25,13 +25,13 @@ impl Failures {
         self.0.is_empty()
     }
 
-    /// How many seeds have failed in a way that trying again does not mend.
+    /// The number of seeds that have failed for good: a retry does not help.
     pub(super) fn hopeless(&self) -> usize {
         let failures = self.0.values();
         failures.filter(|failure| is_lasting(failure.kind)).count()
     }
 
-    /// What is wrong with each, by its address.
+    /// The explanation of each failure, by address.
     pub(super) fn explained(&self) -> BTreeMap<String, String> {
         let failures = self.0.iter();
         failures
@@ -44,11 +44,11 @@ fn is_lasting(kind: SeedFailureKind) -> bool {
     matches!(kind, SeedFailureKind::NoNode | SeedFailureKind::Refused)
 }
 
-/// What has happened, and what to do about it.
+/// A failure, and advice for the user.
 fn explained(failure: &SeedFailure) -> String {
     let text = &failure.text;
     match failure.kind {
-        SeedFailureKind::NoNode => format!("that is no AnyEvent::MP node ({text})"),
+        SeedFailureKind::NoNode => format!("it is not an AnyEvent::MP node ({text})"),
         SeedFailureKind::Closed => format!(
             "{text} (it closes the connection: is it an AnyEvent::MP node, and is its secret ours?)"
         ),

@@ -18,9 +18,10 @@ pub(crate) fn command() -> Command {
     Command::new("cal")
         .about("Call a port, and print its answer")
         .long_about(
-            "Sends a message with a reply port as its last argument, and prints what that is sent: JSON values, separated by \
-             commas.\n\nFails with the reason if the port is dead, and after --timeout seconds without an answer. With --json: \
-             one JSON array. Options stand before the first ARG; what looks like one behind it is part of the message.",
+            "Sends a message with a reply port as its last argument, and prints the answer: JSON values, separated by \
+             commas.\n\nFails with the reason if the port is dead, and after --timeout seconds without an answer. With \
+             --json: one JSON array. Options stand before the first ARG. Everything after the first ARG is part of the \
+             message.",
         )
         .after_help("Examples:\n  aemp cal 'green/1#counter' get\n  aemp cal green/1 time")
         .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node's own port"))

@@ -1,4 +1,4 @@
-//! `aemp completions`: scripts with which shells complete command lines.
+//! `aemp completions`: completion scripts for shells.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use crate::{Exit, cli, failure::Outcome, output::Color, session::Session};
 pub(crate) fn command() -> Command {
     Command::new("completions")
         .about("Print a script that completes command lines")
-        .long_about("Prints a script with which a shell completes commands and options of `aemp`.")
+        .long_about("Prints a script for a shell. With it, the shell completes commands and options of `aemp`.")
         .after_help(
             "Examples:\n  aemp completions bash > ~/.local/share/bash-completion/completions/aemp\n  \
              aemp completions zsh > ~/.zfunc/_aemp\n  \
@@ -20,7 +20,7 @@ pub(crate) fn command() -> Command {
             Arg::new("SHELL")
                 .required(true)
                 .value_parser(value_parser!(Shell))
-                .help("For which"),
+                .help("The shell"),
         )
 }
 

@@ -10,11 +10,12 @@ use crate::{failure::Outcome, session::Session};
 
 pub(crate) fn command() -> Command {
     Command::new("db")
-        .about("Look at, watch and change the network's database")
+        .about("Read, watch and change the network's database")
         .long_about(
-            "The network's database consists of families of keys and values. Every entry belongs to the node that has set it, and goes \
-             with it; if several nodes set the same key, deleting one's entry shows another's.\n\nThe families 'l (nodes and their \
-             addresses) and 'g (global nodes) are the network's own: they can be looked at.",
+            "The network's database consists of families of keys and values. An entry belongs to the node that has set \
+             it, and disappears with that node. If several nodes set the same key, one of the values shows; when its \
+             owner deletes it, another value shows.\n\nThe families 'l (nodes and their addresses) and 'g (global \
+             nodes) belong to the network. They can be read, but not changed.",
         )
         .after_help(
             "Examples:\n  aemp db list my_services\n  aemp db watch my_services\n  aemp db set --on green/1 --for 60 lights kitchen on",
@@ -40,7 +41,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         Some(("watch", matches)) => watch::run(session, matches),
         Some(("set", matches)) => change::set(session, matches),
         Some(("del", matches)) => change::delete(session, matches),
-        // clap lets no other through.
+        // clap accepts no other subcommand.
         _ => Ok(crate::Exit::Usage),
     }
 }

@@ -14,18 +14,18 @@ use crate::{
     words,
 };
 
-/// Restarts the process after the answer is on its way.
+/// Perl code that restarts the process after the answer has been sent.
 const RESTART: &str = "require AnyEvent::Watchdog::Util; \
     my $timer; $timer = AnyEvent->timer (after => 0.1, cb => sub { undef $timer; AnyEvent::Watchdog::Util::restart () }); ()";
 
 pub(crate) fn command() -> Command {
     Command::new("eval")
-        .about("Have a node that is written in Perl evaluate an expression")
+        .about("Evaluate an expression on a Perl node")
         .long_about(
-            "Joins all EXPR words with blanks, has the node evaluate that as Perl code, and prints the results: JSON values, \
-             separated by commas. If the code fails, its error goes to standard error and the exit status is 255.\n\nNodes \
-             written in Rust never evaluate code, and say so; a Perl node in secure mode does not even answer. With --json: \
-             one JSON array. Options stand before the first EXPR; what looks like one behind it is part of the code.",
+            "Joins all EXPR words with blanks, evaluates the result as Perl code on the node, and prints the values: \
+             JSON, separated by commas. If the code fails, its error goes to standard error and the exit status is \
+             255.\n\nRust nodes refuse to evaluate code. A Perl node in secure mode does not answer. With --json: one \
+             JSON array. Options stand before the first EXPR. Everything after the first EXPR is part of the code.",
         )
         .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
         .arg(one("NODE", "Where"))
@@ -50,8 +50,8 @@ pub(crate) fn restart_command() -> Command {
     Command::new("restart")
         .about("Restart a Perl node that runs under AnyEvent::Watchdog")
         .long_about(
-            "Has a node that is written in Perl and runs under AnyEvent::Watchdog, as those that the Perl `aemp run` starts, \
-             restart itself. Fails if the node is no such node.",
+            "Restarts a Perl node that runs under AnyEvent::Watchdog. The Perl command `aemp run` starts such nodes. \
+             Fails for all other nodes.",
         )
         .after_help("Example:\n  aemp restart green/1")
         .arg(one("NODE", "Which"))
@@ -69,9 +69,9 @@ pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// What an expression evaluates to on a node.
+/// The values of an expression on a node.
 async fn evaluate(client: &Client<'_>, node: &str, expr: &str) -> Result<Vec<Value>, Failure> {
-    // A call with a time limit does not look whether the node is there.
+    // A call with a time limit does not notice that the node is unreachable, so the node is monitored.
     let death = client.death(&words::node(node)?.into());
     let answer = tokio::select! {
         answer = client.node.eval_on(node, expr, client.left()) => answer,

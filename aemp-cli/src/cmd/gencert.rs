@@ -20,28 +20,30 @@ use crate::{
     session::Session,
 };
 
-/// How long a certificate is valid: as long as the reference's.
+/// The validity of certificates, as in the reference.
 const VALID: Duration = Duration::days(3650);
 
-/// What a URI may have in its path as it is.
+/// The characters that stay unescaped in the path of a URI.
 const PLAIN: &[u8] = b"-._~/:@!$&'()*+,=";
 
 pub(crate) fn command() -> Command {
     Command::new("gencert")
-        .about("Make a certificate with its private key, and set it")
+        .about("Make a certificate with a private key, and set it")
         .long_about(
-            "Makes a self-signed certificate for CN=AnyEvent::MP, valid for ten years, and sets it with its private key as \
-             `cert`. Nodes that have it encrypt their connections with TLS. All nodes of a network need the same one: copy it \
-             to the other hosts with `setcert`.\n\nThe key is an ECDSA key on the curve P-256, which reference nodes take as \
-             well. Those make RSA keys, with which a handshake takes many times as long.\n\nWith --ca it makes a CA instead, \
-             whose certificate and key go into FILE, and sets the certificate as `ca`. With --issuer it makes a certificate of \
-             its own for a node, issued by such a CA, and sets it as `cert`, and that of the CA as `ca`. `setverify_nodeid 1` makes \
-             nodes refuse certificates that are for others. A NODEID that ends in `/` stands for all that have one more part.",
+            "Makes a self-signed certificate for CN=AnyEvent::MP, valid for ten years, and sets it with its private \
+             key as `cert`. Nodes with this certificate encrypt their connections with TLS. All nodes of a network \
+             need the same certificate: copy it to the other hosts with `setcert`.\n\nThe key is an ECDSA key on the \
+             curve P-256. Perl nodes accept it as well. They make RSA keys themselves, with which a handshake takes \
+             many times as long.\n\nWith --ca, the command makes a CA instead, writes its certificate and key into \
+             FILE, and sets the certificate as `ca`. With --issuer, it makes a certificate for one node, issued by \
+             that CA, and sets it as `cert` and the CA's certificate as `ca`. With `setverify_nodeid 1`, nodes refuse \
+             certificates that are made for another node ID. A NODEID that ends in `/` stands for all node IDs with \
+             one more part.",
         )
         .after_help(
             "Examples:\n  aemp gencert\n  aemp gencert --ca ca.pem\n  aemp profile green gencert --issuer ca.pem --for green/",
         )
-        .arg(file("ca", "Make a CA, and keep it in this file, which must not exist"))
+        .arg(file("ca", "Make a CA, and write it into this file, which must not exist"))
         .arg(
             file("issuer", "The file of the CA that issues the certificate")
                 .conflicts_with("ca")
@@ -89,11 +91,11 @@ fn authority(session: &mut Session, file: &str, now: OffsetDateTime) -> Outcome 
 fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> Outcome {
     let failed_with = |problem: String| Failure::failed(format_args!("--issuer {file}: {problem}"));
     let text = fs::read_to_string(file).map_err(|error| failed_with(error.to_string()))?;
-    let no_key = || failed_with("there is no key of a CA in it".into());
+    let no_key = || failed_with("the file does not contain the key of a CA".into());
     let key = section(&text, "PRIVATE KEY").ok_or_else(no_key)?;
     let key = KeyPair::from_pem(key).map_err(|_| no_key())?;
     let certificate = section(&text, "CERTIFICATE")
-        .ok_or_else(|| failed_with("there is no certificate in it".into()))?;
+        .ok_or_else(|| failed_with("the file does not contain a certificate".into()))?;
     let issuer = Issuer::from_ca_cert_pem(certificate, key)
         .map_err(|error| failed_with(error.to_string()))?;
     let name = NodeId::new(node)
@@ -117,7 +119,7 @@ fn failed(error: &rcgen::Error) -> Failure {
     Failure::failed(format_args!("no certificate: {error}"))
 }
 
-/// Writes what only its owner may read into a new file.
+/// Writes a new file that only its owner can read.
 fn keep(file: &str, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -126,7 +128,7 @@ fn keep(file: &str, text: &str) -> std::io::Result<()> {
     options.open(file)?.write_all(text.as_bytes())
 }
 
-/// The first section of that kind in a PEM text.
+/// The first section of this kind in a PEM text.
 fn section<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
     let (begin, end) = (
         format!("-----BEGIN {kind}-----"),
@@ -147,7 +149,7 @@ fn named(name: &str, now: OffsetDateTime) -> CertificateParams {
     params
 }
 
-/// Certificate and key, as PEM (`aemp_proto::protocol::behaviour`, "TLS").
+/// A self-signed certificate and its key, as PEM (`aemp_proto::protocol::behaviour`, "TLS").
 fn ca(mut params: CertificateParams) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -155,7 +157,7 @@ fn ca(mut params: CertificateParams) -> Result<(String, String), rcgen::Error> {
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-/// Certificate, then key of a node.
+/// The certificate of a node, and its key.
 fn issued(
     node: &NodeId,
     issuer: &Issuer<'_, KeyPair>,
@@ -168,7 +170,7 @@ fn issued(
     Ok(certificate.pem() + &key.serialize_pem())
 }
 
-/// The node's ID as an alternative name.
+/// The node's ID as a URI for the alternative names.
 fn uri(node: &NodeId) -> String {
     let octets = node.as_str().bytes();
     let encoded = octets.map(|octet| match octet {

@@ -1,4 +1,4 @@
-//! `aemp gensecret`: what lets the nodes of a network trust each other.
+//! `aemp gensecret`: the secret of a network.
 
 use aemp::Value;
 use clap::{ArgMatches, Command};
@@ -9,7 +9,7 @@ use crate::{
     session::Session,
 };
 
-/// As long as the reference's: about 1071 bits.
+/// The length of a secret, as in the reference: about 1071 bits.
 const SECRET_LENGTH: usize = 180;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -17,10 +17,10 @@ pub(crate) fn secret_command() -> Command {
     Command::new("gensecret")
         .about("Make a random secret, and set it")
         .long_about(
-            "Makes a secret of 180 random letters and digits (about 1071 bits) and sets it as `secret`, as `setsecret` does. All \
-             nodes of a network need the same one: copy it to the other hosts with `setsecret -`.",
+            "Makes a secret of 180 random letters and digits (about 1071 bits) and sets it as `secret`, as `setsecret` \
+             does. All nodes of a network need the same secret: copy it to the other hosts with `setsecret -`.",
         )
-        .after_help("Example: make it, and look at it\n  aemp gensecret showconfig --reveal")
+        .after_help("Example: make a secret, and show it\n  aemp gensecret showconfig --reveal")
 }
 
 pub(crate) fn gensecret(session: &mut Session, _matches: &ArgMatches) -> Outcome {
@@ -46,14 +46,14 @@ pub(super) fn whose(session: &Session) -> String {
     }
 }
 
-/// Letters and digits, each as likely as any other.
+/// Random letters and digits, with equal probabilities.
 fn random_text(length: usize) -> Result<String, Failure> {
     let mut text = String::with_capacity(length);
     let mut octets = [0; 256];
     while text.len() < length {
         getrandom::fill(&mut octets)
             .map_err(|error| Failure::failed(format_args!("no entropy: {error}")))?;
-        // 248 is the last multiple of 62: what is above would favour some characters.
+        // 248 is the greatest multiple of 62 in an octet. Greater octets would make some characters more probable.
         let fair = octets.iter().filter(|&&octet| octet < 248);
         let chars = fair.map(|&octet| char::from(ALPHABET[usize::from(octet) % 62]));
         text.extend(chars.take(length - text.len()));

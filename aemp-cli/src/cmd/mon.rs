@@ -19,8 +19,8 @@ pub(crate) fn command() -> Command {
     Command::new("mon")
         .about("Wait until a port dies, and print the reason")
         .long_about(
-            "Waits, however long it takes, until the port dies, turns out not to exist, or its node is lost, and prints the \
-             elements of the reason with blanks between them: an empty line for a normal end.\n\nWith --json: \
+            "Waits, without a time limit, until the port dies, is found not to exist, or its node is lost. Prints the \
+             elements of the reason, separated by blanks. A normal end is an empty line.\n\nWith --json: \
              {\"port\":ID,\"reason\":[..]}.",
         )
         .after_help("Example: wait for the end of a node\n  aemp mon green/1")

@@ -30,15 +30,15 @@ pub(crate) fn command() -> Command {
     Command::new("nodes")
         .about("List the nodes of the network")
         .long_about(
-            "Prints the IDs of all nodes, one a line, without the command's own. With --long it asks each node what it is, and prints \
-             a table: its part in the network and its master, implementation, for how long it has been running, how many ports it \
-             has, the memory of its process, and where it listens. Nodes that are written in Perl do not know that \
-             request; only whether they are global is known, `?` is one that is not (`aemp trace` finds out their masters).\n\nWith \
-             --connections it asks each node for its connections, and prints what the two ends of each send in: the wire format, and \
-             TLS. One end that is not written in Perl is enough; `?` is what neither tells. The status is 1 if a node gives no \
-             answer.\n\nWith \
-             --json: {\"id\":ID} a line, and with --long all that the node says, or {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or \
-             null,\"error\":TEXT}. With --connections {\"nodes\":[ID,ID],\"sends\":[FORMAT,FORMAT],\"tls\":TEXT or null,\"up\":SECONDS}.",
+            "Prints the IDs of all nodes, one a line, except the command's own node. With --long, it asks each node \
+             for details and prints a table: role and master, implementation, uptime, number of ports, memory of the \
+             process, and addresses. Perl nodes do not know this request. The table shows only whether they are \
+             global; `?` is a node that is not (`aemp trace` finds its master).\n\nWith --connections, it asks each \
+             node for its connections, and prints the wire format of both ends, and TLS. One end that is a Rust node \
+             is enough; `?` is a format that neither end reports. The status is 1 if a node gives no answer.\n\nWith \
+             --json: {\"id\":ID} a line, and with --long all details of the node, or \
+             {\"id\":ID,\"provider\":TEXT,\"role\":\"global\" or null,\"error\":TEXT}. With --connections \
+             {\"nodes\":[ID,ID],\"sends\":[FORMAT,FORMAT],\"tls\":TEXT or null,\"up\":SECONDS}.",
         )
         .after_help("Examples:\n  aemp nodes --long\n  aemp nodes --connections")
         .arg(
@@ -46,7 +46,7 @@ pub(crate) fn command() -> Command {
                 .long("long")
                 .short('l')
                 .action(ArgAction::SetTrue)
-                .help("Ask each node what it is"),
+                .help("Ask each node for details"),
         )
         .arg(
             Arg::new("connections")
@@ -54,7 +54,7 @@ pub(crate) fn command() -> Command {
                 .short('c')
                 .action(ArgAction::SetTrue)
                 .conflicts_with("long")
-                .help("Ask each node what is spoken on its connections"),
+                .help("Ask each node for the formats of its connections"),
         )
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// The IDs of all nodes but this one.
+/// The IDs of all other nodes.
 async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
     let nodes = client.node.db_keys(NODES).timeout(client.left()).await;
     let mut nodes = nodes.map_err(Failure::failed)?;
@@ -89,7 +89,7 @@ async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
     Ok(nodes)
 }
 
-/// Why a node does not say what it is, and what it is all the same, if that is known.
+/// A node that gave no details: the reason, and what others know of it.
 struct Silent {
     error: String,
     provider: Option<String>,
@@ -98,7 +98,7 @@ struct Silent {
 
 type Infos = BTreeMap<String, Result<NodeInfo, Silent>>;
 
-/// What each of the nodes says of itself.
+/// The details of each node.
 async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure> {
     let mut asking = JoinSet::new();
     for id in nodes {
@@ -120,7 +120,7 @@ async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure
     while let Some(answer) = asking.join_next().await {
         let (id, mut info) = answer.map_err(Failure::failed)?;
         if let Err(silent) = &mut info {
-            // One that is not there may stand there still.
+            // The database may still have an entry of a node that is gone.
             silent.global = silent.provider.is_some() && globals.contains(&id);
         }
         infos.insert(id, info);
@@ -133,7 +133,7 @@ async fn info(node: &Node, id: &str) -> Result<NodeInfo, Silent> {
         InspectError::Unknown { provider, .. } => Silent {
             error: "does not know this request".into(),
             provider,
-            // The database knows.
+            // The database reports it.
             global: false,
         },
         error => Silent {
@@ -200,7 +200,7 @@ fn print_table(output: &Output, infos: Infos) -> Result<(), Failure> {
     table.print(output)
 }
 
-/// A node's part in the network, in a word.
+/// A node's role, as one word.
 fn role(role: Role) -> &'static str {
     match role {
         Role::Global => "global",

@@ -15,17 +15,17 @@ use crate::{
     words,
 };
 
-/// How many ports are listed unless told otherwise.
+/// The number of ports that are listed by default.
 const MOST: usize = 20;
 
 pub(crate) fn command() -> Command {
     Command::new("ports")
         .about("List the ports of a node")
         .long_about(
-            "Asks a node how many ports of each type it has, and for those with the longest queues: their IDs, how many messages \
-             wait for each, and how many monitors are set on it. Ports of running calls are of type `reply`.\n\nNodes that are \
-             written in Perl do not know the request, which is told as an error. With --json: one document with `total`, \
-             `queued`, `types` and `ports`.",
+            "Prints the number of a node's ports of each type, and the ports with the longest queues: ID, number of \
+             waiting messages, and number of monitors. Ports of running calls have the type `reply`.\n\nPerl nodes do \
+             not know the request; for them the command fails. With --json: one document with `total`, `queued`, \
+             `types` and `ports`.",
         )
         .after_help("Example: the hundred busiest ports\n  aemp ports --most 100 green/1")
         .arg(
@@ -33,7 +33,7 @@ pub(crate) fn command() -> Command {
                 .long("most")
                 .value_name("N")
                 .value_parser(value_parser!(usize))
-                .help("List at most so many ports [default: 20]"),
+                .help("The maximum number of listed ports [default: 20]"),
         )
         .arg(one("NODE", "Which"))
 }

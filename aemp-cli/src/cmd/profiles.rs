@@ -1,4 +1,4 @@
-//! `aemp profile` and its kin.
+//! `aemp profile`, `delprofile`, `showprofile` and `showconfig`.
 
 use std::borrow::Cow;
 
@@ -21,15 +21,15 @@ use crate::{
 
 pub(crate) fn profile_command() -> Command {
     Command::new("profile")
-        .about("Configure a profile with the commands that follow")
+        .about("Apply the following commands to a profile")
         .long_about(
-            "Makes the configuration commands that follow on the same command line change this profile only, and not what holds for \
-             all. The profile is made if there is none of that name.",
+            "Applies the configuration commands that follow on the same command line to this profile only. Makes the \
+             profile if it does not exist.",
         )
         .after_help(
             "Example:\n  aemp profile seed nodeid seed/%n seeds 10.0.0.1:4040 binds '*:4040' showprofile",
         )
-        .arg(one("NAME", "Which profile"))
+        .arg(one("NAME", "The profile"))
 }
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -44,9 +44,9 @@ pub(crate) fn delete_command() -> Command {
     Command::new("delprofile")
         .about("Delete a profile")
         .long_about(
-            "Deletes a profile and all that it says. It is no error if there is none of that name.",
+            "Deletes a profile with all of its settings. A profile that does not exist is no error.",
         )
-        .arg(one("NAME", "Which profile"))
+        .arg(one("NAME", "The profile"))
 }
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -62,13 +62,13 @@ pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(crate) fn show_command() -> Command {
     Command::new("showprofile")
-        .about("Show a profile, without what it inherits")
+        .about("Show a profile, without inherited settings")
         .long_about(
-            "Prints a profile as JSON: what it says itself, and nothing that it inherits. Without NAME it is the profile that \
-             `profile NAME` or --profile names. Secrets and private keys are shown with --reveal only.",
+            "Prints a profile's own settings as JSON, without inherited ones. Without NAME, it prints the profile of \
+             `profile NAME` or --profile. Secrets and private keys are shown with --reveal only.",
         )
         .arg(reveal())
-        .arg(Arg::new("NAME").help("Which profile"))
+        .arg(Arg::new("NAME").help("The profile"))
 }
 
 pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -92,11 +92,12 @@ pub(crate) fn show(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(crate) fn config_command() -> Command {
     Command::new("showconfig")
-        .about("Show the configuration that counts")
+        .about("Show the effective configuration")
         .long_about(
-            "Prints as JSON what a node with that profile is configured with: what the profile says, what it inherits, and the \
-             built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. Without PROFILE it is the \
-             host's name, as for a node that is not told of a profile. Secrets and private keys are shown with --reveal only.",
+            "Prints the effective configuration of a node with that profile as JSON: the profile's settings, inherited \
+             settings, and built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. The \
+             default PROFILE is the host's name, as for a node that is started without a profile. Secrets and private \
+             keys are shown with --reveal only.",
         )
         .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
         .arg(reveal())
@@ -105,7 +106,7 @@ pub(crate) fn config_command() -> Command {
 
 pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let mut words = rest(matches, "ARG");
-    // As the last word it cannot be meant in another way.
+    // As the last word, it can only be the option.
     let last = words.pop_if(|word| *word == "--reveal").is_some();
     let reveal = last || matches.get_flag(REVEAL);
     let (profile, arguments) = profile_and_pairs(&words)?;
@@ -123,7 +124,7 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// A profile, if the words are odd in number, and keys with their values.
+/// Parses a profile, if the number of words is odd, and keys with values.
 pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
     let mut words = words.iter().copied();
     if let Some(option) = words.clone().take(2).find(|word| word.starts_with('-')) {
@@ -140,7 +141,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
         && first.as_str() != "profile"
     {
         return Err(Failure::usage(format_args!(
-            "{first:?} is no key, and no profile with KEY VALUE pairs behind it: the last key has no value"
+            "{first:?} is not a key, and not a profile followed by KEY VALUE pairs: the last key has no value"
         )));
     }
     let profile = profile
@@ -159,7 +160,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
     Ok((profile, map))
 }
 
-/// The text that stands for a secret.
+/// The replacement of a secret.
 const HIDDEN: &str = "(hidden: --reveal shows it)";
 
 const REVEAL: &str = "reveal";
@@ -171,7 +172,7 @@ fn reveal() -> Arg {
         .help("Show secrets and private keys")
 }
 
-/// The value of a key, if it is no secret. An empty text is none.
+/// The value of a key; hidden, if it is a secret. An empty text is not a secret.
 fn shown(key: &str, value: &Value) -> Value {
     let is_secret = Key::named(key).is_some_and(|key| key.kind == Kind::Secret);
     match value {

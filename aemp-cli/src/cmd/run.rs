@@ -25,16 +25,18 @@ pub(crate) fn command() -> Command {
     Command::new("run")
         .about("Run a node")
         .long_about(
-            "Runs a node until it gets SIGTERM or SIGINT. It then ends its ports, deletes its entries of the database, and closes its \
-             connections, before it exits with status 0; a second signal ends it at once. \
-             SIGUSR1 makes it read its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe node is configured by its profile, \
-             whatever that inherits, and KEY VALUE pairs, which hold where the configuration file says nothing; the options -s \
-             and --secret come before the file; all options stand before the first ARG. The keys are those of the `setKEY` commands. Without PROFILE, or the pair \
-             `profile NAME`, it is the host's name.\n\nIts `services` are run when it has started: init functions of this program. \
-             `Aemp::echo` makes a port that answers with what it is sent; `AnyEvent::MP::Global` makes the node a global one, \
-             which is all that a seed needs to be. A program of your own that calls `aemp_cli::main` has yours as well.\n\nWarnings \
-             are logged to standard error, -v, -vv and -vvv tell more. Nothing is printed but, with --json, \
-             {\"node\":ID,\"listeners\":[ADDRESS,..]} when it has started.",
+            "Runs a node until it gets SIGTERM or SIGINT. Then the node ends its ports, deletes its entries of the \
+             database, closes its connections, and exits with status 0. A second signal ends it at once. On SIGUSR1 \
+             the node reads its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe \
+             configuration is the profile, the settings that it inherits, and the KEY VALUE pairs. The configuration \
+             file overrides the pairs; the options -s and --secret override the file. All options stand before the \
+             first ARG. The keys are those of the `setKEY` commands. The default profile, without PROFILE and without \
+             the pair `profile NAME`, is the host's name.\n\nWhen the node has started, it runs its `services`: init \
+             functions of this program. `Aemp::echo` makes a port that answers with its message. \
+             `AnyEvent::MP::Global` makes the node global, which is enough for a seed. A program of your own that \
+             calls `aemp_cli::main` has its own init functions as well.\n\nWarnings are logged to standard error; -v, \
+             -vv and -vvv log more. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
+             start with --json.",
         )
         .after_help(
             "Examples:\n  aemp run worker\n  aemp run nodeid seed binds '*:4040' services AnyEvent::MP::Global\n  \
@@ -58,7 +60,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         None => None,
     };
     if let Some(name) = missing {
-        // As in the reference it is no error: the name is the node's ID then.
+        // An unknown profile is not an error, as in the reference: its name becomes the node's ID.
         session.output.note(&format!(
             "warning: {} has no profile {name:?}",
             path.display()
@@ -69,12 +71,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
     let builder = builder(&path, profile, &arguments).environment(environment);
     let outcome = runtime.block_on(run_node(&session.output, builder));
-    // Handlers that do not return have had their time.
+    // Handlers that do not return do not get more time.
     runtime.shutdown_background();
     outcome
 }
 
-/// The process's variables, with what the options say among them: there it comes before the file.
+/// The environment variables of the process, and those that the options set. They have precedence over the file.
 fn environment(session: &Session) -> Environment {
     let process = std::env::vars_os();
     let process = process.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
@@ -89,7 +91,7 @@ fn environment(session: &Session) -> Environment {
     Environment::of(process.chain(named))
 }
 
-/// What the library lets pass, because a program may do without: a node that nobody lets in.
+/// Checks for settings that the library accepts, and that are useless here: a node that refuses every connection.
 fn check(
     file: &ConfigFile,
     profile: Option<&str>,
@@ -122,7 +124,7 @@ fn builder(file: &Path, profile: Option<String>, arguments: &Map) -> NodeBuilder
 }
 
 async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
-    // From the beginning, so that a signal that comes early is not lost.
+    // Caught from the start, so that an early signal is not lost.
     let mut signals = Signals::new().map_err(Failure::failed)?;
     let node = tokio::select! {
         started = builder.start() => started.map_err(Failure::config)?,
@@ -140,7 +142,7 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     while signals.reload_or_end().await {
         match node.reload_tls() {
             Ok(()) => {
-                tracing::info!("new connections are made with the certificates as configured now")
+                tracing::info!("new connections use the certificates of the present configuration")
             }
             Err(error) => {
                 let error = Shown(error);
@@ -151,6 +153,6 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
         () = node.stop() => Ok(Exit::Done),
-        () = signals.next() => Err(Failure::failed("ended by a second signal before everything was in order")),
+        () = signals.next() => Err(Failure::failed("a second signal ended the node before it had stopped")),
     }
 }

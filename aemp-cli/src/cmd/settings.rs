@@ -18,7 +18,7 @@ use crate::{
     words,
 };
 
-/// The commands of every key, in the order in which the keys are explained.
+/// The commands for each key, in the order in which the help explains the keys.
 pub(crate) fn entries() -> Vec<Entry> {
     KEYS.iter().flat_map(of_key).collect()
 }
@@ -37,7 +37,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
         })
         .unlisted(),
     ];
-    // An element of a list has a name if the list has one in the plural.
+    // There is an `addX` for an element if the list has a name in the plural.
     if matches!(key.kind, Kind::Addresses | Kind::Services) && singular(key) != key.name {
         entries.push(Entry::new(section, add_command(key), |session, matches| {
             add(session, matches, key)
@@ -51,7 +51,7 @@ fn of_key(key: &'static Key) -> Vec<Entry> {
     entries.into_iter().map(Entry::chaining).collect()
 }
 
-/// The argument of `setX`, and what to know of it.
+/// The argument of `setX`, and its explanation.
 fn value_of(key: &Key) -> (&'static str, &'static str) {
     if key.name == "ca" {
         return (
@@ -68,12 +68,12 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
     match key.kind {
         Kind::Secret => (
             "SECRET",
-            "Any text, best of ASCII alone for the sake of Perl nodes; `-` is the first line of standard input, which nobody else sees",
+            "Any text (only ASCII, if there are Perl nodes); `-` reads the first line of standard input, which lists \
+             of processes do not show",
         ),
         Kind::NodeId => (
             "NODEID",
-            "Its parts %n and %u become the host's name and a random text; one that ends in `/` gets a random text \
-             appended",
+            "%n becomes the host's name, %u a random text; a random text is appended to an ID that ends in `/`",
         ),
         Kind::Profile => ("NAME", "The name of another profile"),
         Kind::Addresses if key.name == "seeds" => (
@@ -86,21 +86,21 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
         ),
         Kind::Services => (
             "FUNCTIONS",
-            "Some::function,... or a JSON array, in which an array is a function and its arguments",
+            "Some::function,... or a JSON array; an array in it is a function and its arguments",
         ),
         Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
-        Kind::Seconds => ("SECONDS", "More than 0; fractions are fine"),
+        Kind::Seconds => ("SECONDS", "More than 0; fractions are allowed"),
         Kind::Flag => ("FLAG", "1 or 0"),
         Kind::Encrypt => (
             "WHEN",
-            "auto (not on loopback), always (connections that cannot are refused), or never",
+            "auto (except on loopback), always (refuse connections in clear text), or never",
         ),
         Kind::Permits => (
             "PERMITS",
             "NODES=FUNCTIONS,... or a JSON array; `*` and `?` are wildcards",
         ),
         Kind::Count => ("NUMBER", "A whole number, at least 1"),
-        Kind::Bytes => ("BYTES", "A whole number, which may end in K, M or G"),
+        Kind::Bytes => ("BYTES", "A whole number, optionally with K, M or G"),
         _ => ("TEXT", "Any text"),
     }
 }
@@ -131,7 +131,7 @@ fn set_command(key: &'static Key) -> Command {
     let command = Command::new(format!("set{}", key.name))
         .about(capitalized(key.summary))
         .long_about(format!(
-            "Sets `{}`: {}. It holds for all profiles, or for the one that `profile NAME` or --profile names.",
+            "Sets `{}`: {}. The setting applies to all profiles, or to the profile of `profile NAME` or --profile.",
             key.name, key.summary
         ))
         .arg(one(value, help).allow_hyphen_values(matches!(key.kind, Kind::Secret) || matches!(key.name, "cert" | "ca")));
@@ -146,7 +146,7 @@ fn set_command(key: &'static Key) -> Command {
     }
 }
 
-/// Summaries stand within sentences elsewhere.
+/// A summary with a capital letter. Elsewhere summaries stand within sentences.
 fn capitalized(summary: &str) -> String {
     let mut chars = summary.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
@@ -157,12 +157,13 @@ fn delete_command(key: &'static Key) -> Command {
     Command::new(format!("del{}", key.name))
         .about(format!("Unset `{}`, so that it is inherited again", key.name))
         .long_about(format!(
-            "Removes `{}`: what the parent of the profile, or the top level, or the built-in default says counts again.",
+            "Removes `{}`. Then the value of the profile's parent, of the top level, or the built-in default applies \
+             again.",
             key.name
         ))
 }
 
-/// What one element of a list is called.
+/// The name of one element of a list.
 fn singular(key: &Key) -> &'static str {
     key.name.strip_suffix('s').unwrap_or(key.name)
 }
@@ -195,7 +196,7 @@ fn remove_command(key: &'static Key) -> Command {
     Command::new(format!("del{name}"))
         .about(format!("Remove a {name}"))
         .long_about(format!(
-            "Removes an element from `{}`: {}. It is no error if it is not there.",
+            "Removes an element from `{}`: {}. An element that is not there is no error.",
             key.name, key.summary
         ))
         .arg(one(element, help))
@@ -216,14 +217,14 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The text of standard input for this command.
+/// The text that this command takes from standard input.
 fn standard(session: &mut Session) -> Result<String, Failure> {
     let input = session.input.pop_front();
     let input = input.ok_or_else(|| Failure::failed("nothing was read from standard input"))?;
     Ok(input.text().to_owned())
 }
 
-/// The text of a PEM file, or what is PEM text itself; no error shows any of it.
+/// The text of a PEM file, or the word itself if it is PEM text. Errors show none of the text.
 fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Value, Failure> {
     let (text, name) = if file == STANDARD {
         (standard(session)?, "standard input".to_owned())
@@ -242,7 +243,7 @@ fn certificate(file: &str, session: &mut Session, with_key: bool) -> Result<Valu
     let text = match with_key {
         true => format!("{name}: must be PEM text with a private key and a certificate"),
         false if has_key => {
-            format!("{name}: there is a private key in it, which is nobody else's business")
+            format!("{name}: the text contains a private key, which must stay with its owner")
         }
         false => format!("{name}: must be PEM text with a certificate"),
     };

@@ -1,4 +1,4 @@
-//! `aemp shell`: the commands, one a line, on one connection to the network.
+//! `aemp shell`: commands, one in each line, over one connection to the network.
 
 mod complete;
 mod lines;
@@ -27,32 +27,32 @@ use crate::{
     words,
 };
 
-/// Commands that make no sense here.
+/// Commands that the shell does not have.
 const LEFT_OUT: [&str; 3] = ["run", "shell", "completions"];
 
 const OWN: &str = "\
 The shell's own:
-  node [NODE]                   the node that `.` and `#NAME` mean; no node again without NODE
-  help [COMMAND]                this list, or more of one command
-  quit                          leave (so does the end of the input)
+  node [NODE]                   set the node for `.` and `#NAME`; without NODE, unset it
+  help [COMMAND]                this list, or the help of one command
+  quit                          leave; the end of the input leaves as well
 
-Words are as in a shell: '...' holds blanks together, \\ takes a character as it is. One that begins with [, { or \" is JSON to
+Words are separated as in a shell: '...' quotes blanks, \\ quotes one character. A word that begins with [, { or \" is JSON to
 its end. A line that begins with # and a blank is a comment. The options of the command line, such as --json and
---timeout, hold for one line.";
+--timeout, apply to one line.";
 
 pub(crate) fn command() -> Command {
     Command::new("shell")
-        .about("A prompt for all of these commands")
+        .about("A prompt for all commands")
         .long_about(
-            "Joins the network once, then reads commands, one a line, as they are on the command line without `aemp`, until `quit` or \
-             the end of the input. An error does not end it.\n\nOn a terminal there are line editing, a history and completion (Tab) of \
-             commands, nodes, ports, init functions and families. Otherwise the lines are read as they come, and the exit \
-             status is that of the first command that failed.\n\nWith NODE, `.` stands for that node where a command wants a \
-             node or port first, and `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or else in aemp/history in \
-             $XDG_STATE_HOME or ~/.local/state; lines about secrets are not.",
+            "Joins the network once, then reads commands, one a line, without the word `aemp`, until `quit` or the end \
+             of the input. An error does not end the shell.\n\nOn a terminal, it has line editing, a history and \
+             completion (Tab) of commands, nodes, ports, init functions and families. Without a terminal, the exit \
+             status is that of the first command that failed.\n\nWith NODE, the first argument of a command may be `.` \
+             for that node, or `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or in aemp/history \
+             in $XDG_STATE_HOME or ~/.local/state. Lines with secrets are not kept.",
         )
         .after_help("Examples:\n  aemp shell green/1\n  echo 'cal green/1 time' | aemp shell")
-        .arg(Arg::new("NODE").help("The node that `.` and `#NAME` mean"))
+        .arg(Arg::new("NODE").help("The node for `.` and `#NAME`"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
@@ -89,14 +89,14 @@ struct Shell {
     kept: Option<Kept>,
 }
 
-/// What comes of a line.
+/// The continuation after a line.
 enum Then {
     Next(Exit),
     Quit,
 }
 
 impl Shell {
-    /// What can be typed, for completion.
+    /// The commands of the shell, for completion.
     fn commands(&self) -> Vec<Command> {
         let own = [
             Command::new("node").arg(Arg::new("NODE")),
@@ -107,7 +107,7 @@ impl Shell {
         entries.chain(own).collect()
     }
 
-    /// Reads and does line after line. The status of the first that failed.
+    /// Reads and runs all lines. Returns the status of the first line that failed.
     fn read(&mut self, mut lines: Lines) -> Outcome {
         let mut failed = Exit::Done;
         loop {
@@ -129,14 +129,14 @@ impl Shell {
     fn line(&mut self, line: &str) -> Then {
         let mut words = match split(line) {
             Ok(words) => words,
-            Err(text) => return self.tell(&Failure::usage(text)),
+            Err(text) => return self.fail(&Failure::usage(text)),
         };
         let first = words.first().map_or("", String::as_str);
         match (first, words.len()) {
             ("", 0) => Then::Next(Exit::Done),
             ("quit" | "exit", 1) => Then::Quit,
-            ("help", 1) => self.done(self.help()),
-            ("node", 1 | 2) => self.done(self.go(words.get(1))),
+            ("help", 1) => self.finish(self.help()),
+            ("node", 1 | 2) => self.finish(self.go(words.get(1))),
             _ => {
                 self.expand(&mut words);
                 let options = self.options.clone();
@@ -145,14 +145,14 @@ impl Shell {
         }
     }
 
-    fn done(&self, outcome: Outcome) -> Then {
+    fn finish(&self, outcome: Outcome) -> Then {
         match outcome {
             Ok(exit) => Then::Next(exit),
-            Err(failure) => self.tell(&failure),
+            Err(failure) => self.fail(&failure),
         }
     }
 
-    fn tell(&self, failure: &Failure) -> Then {
+    fn fail(&self, failure: &Failure) -> Then {
         Output::new(self.options.json, self.options.color).failure(failure);
         Then::Next(failure.exit)
     }
@@ -163,14 +163,14 @@ impl Shell {
         Ok(Exit::Done)
     }
 
-    /// Another node for short names, or none.
+    /// Sets the node for short names, or unsets it.
     fn go(&self, node: Option<&String>) -> Outcome {
         let node = node.map(|node| words::node(node)).transpose()?;
         *self.here.borrow_mut() = node.map(|node| node.as_str().into());
         Ok(Exit::Done)
     }
 
-    /// Writes short names of the node that is meant out, in the first argument.
+    /// Completes a short port name in the first argument with its node.
     fn expand(&self, words: &mut [String]) {
         let here = self.here.borrow();
         let Some(node) = here.as_deref() else { return };

@@ -18,12 +18,12 @@ use crate::{
 
 pub(crate) fn command() -> Command {
     Command::new("snd")
-        .about("Send a message to a port, and see that it arrives")
+        .about("Send a message to a port, and check its arrival")
         .long_about(
-            "Sends a message to a port, then waits until the port's node has it and the port is alive.\n\n\
-             Prints `message sent successfully`, or fails with the reason why the port is dead or cannot be reached.\n\
-             With --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}. Options stand \
-             before the first ARG; what looks like one behind it is part of the message.",
+            "Sends a message to a port, then waits until the message has arrived at the port's node and the port is \
+             known to be alive.\n\nPrints `message sent successfully`. Fails with the reason if the port is dead or \
+             cannot be reached.\nWith --json: {\"sent\":true} or {\"sent\":false,\"reason\":[..]}. Options stand \
+             before the first ARG. Everything after the first ARG is part of the message.",
         )
         .after_help(
             "Examples:\n  aemp snd 'green/1#counter' inc 5\n  aemp snd green/1 Some::function '[\"a\", 1]'",
@@ -40,7 +40,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
         let arrived = arrived(client, &port, 1);
-        let what = format!("no sign of life of {port}");
+        let what = format!("no answer of the node of {port}");
         match client.within(&what, arrived).await? {
             Ok(()) => {
                 client
@@ -59,11 +59,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Whether all that was sent to a port has arrived, and the port was alive so many round trips later; the reason of its
-/// death otherwise.
+/// Waits until everything sent to a port has arrived and the port has survived `rounds` round trips. Otherwise
+/// returns the reason of its death.
 ///
-/// A node answers in order, so a port that did not exist is told of before the first echo. One that dies of the message or
-/// of its init function does so when the packets that came together have been read: that takes another round trip to see.
+/// A node answers in order, so a missing port is reported before the first echo. A port that dies of the message, or
+/// of its init function, does so after the node has read all packets that arrived together. It takes another round
+/// trip to see that.
 pub(super) async fn arrived(
     client: &Client<'_>,
     port: &aemp::PortId,
@@ -78,7 +79,7 @@ pub(super) async fn arrived(
         .untyped(move |_: &mut Cx<'_>, _: Args| drop(tell.send(None)));
     for _ in 0..rounds {
         let message = vec![Value::from("arrived")];
-        // The request names nothing but texts.
+        // The request contains only texts, which can always be encoded.
         drop(client.node.snd_on(port.node(), &echo.id(), message));
         if let Some(reason) = told.recv().await.flatten() {
             return Err(reason);

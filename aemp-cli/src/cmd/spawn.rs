@@ -13,22 +13,23 @@ use crate::{
     words,
 };
 
-/// Round trips after which an init function that fails at once has been heard of.
+/// The number of round trips after which an init function that fails at once has been reported.
 const ROUNDS: usize = 2;
 
 pub(crate) fn command() -> Command {
     Command::new("spawn")
         .about("Spawn a port on a node, and print its ID")
         .long_about(
-            "Has a node run one of its init functions, which makes a port, and prints the port's ID. Fails with the reason if \
-             there is no such function or it fails at once.\n\nA node written in Perl runs any function that it can find or \
-             load. With --json: {\"port\":ID}. Options stand before the first ARG; what looks like one behind it is an argument.",
+            "Runs an init function on a node, which makes a port, and prints the port's ID. Fails with the reason if \
+             the function does not exist or fails at once.\n\nA Perl node runs any function that it can find or load. \
+             With --json: {\"port\":ID}. Options stand before the first ARG. Everything after the first ARG is an \
+             argument of the function.",
         )
         .after_help(
             "Examples:\n  aemp spawn green/1 My::Counter::start 5\n  aemp spawn --wait green/1 Aemp::echo",
         )
         .arg(one("NODE", "Where"))
-        .arg(one("FUNCTION", "The init function's full name, Some::name"))
+        .arg(one("FUNCTION", "The full name of the init function, Some::name"))
         .arg(many("ARG", "Its arguments"))
         .arg(
             Arg::new("wait")
@@ -47,7 +48,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     client::with(session, async |client| {
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
-        let what = format!("no sign of life of {node}");
+        let what = format!("no answer of {node}");
         let arrived = arrived(client, &port, ROUNDS);
         client
             .within(&what, arrived)

@@ -36,20 +36,20 @@ use crate::{
     signals::Signals,
 };
 
-/// How often all nodes are asked.
+/// The interval at which all nodes are asked.
 const ROUND: Duration = Duration::from_secs(1);
-/// How often what has come in is drawn, at most.
+/// The shortest interval at which new answers are drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn command() -> Command {
     Command::new("top")
         .about("Watch the network: nodes, connections, ports, families")
         .long_about(
-            "Shows the whole network on the terminal, and asks every node once a second how it is: nodes with their parts in the network, \
-             memory and ports; connections with their message and byte rates and what is queued; ports with the longest queues; how many \
-             ports there are of each type; the database's families. Enter goes from a node to its connections and back with Esc, Tab changes the \
-             table; `?` lists all keys.\n\nOf nodes that are written in Perl only what their neighbours know is shown. The command's own \
-             node is left out.",
+            "Shows the whole network on the terminal, updated once a second. It has tables of nodes (role, memory, \
+             ports), connections (rates of messages and bytes, queued bytes), ports with the longest queues, types of \
+             ports, and families of the database. Enter shows the connections of a node, Esc goes back, Tab changes \
+             the table, and `?` lists all keys.\n\nFor Perl nodes, it shows the reports of their neighbours. The \
+             command's own node is left out.",
         )
         .after_help("Example:\n  aemp -s green.example:4040 top")
 }
@@ -96,7 +96,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
             }
             news = collector.next() => {
                 match news {
-                    News::Node(report) => app.take(report),
+                    News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                 }
                 stale = true;
@@ -113,7 +113,7 @@ fn draw(screen: &mut Screen, app: &mut App, client: &Client<'_>) -> Result<(), F
     Ok(())
 }
 
-/// Asks everybody who is known.
+/// Asks all known nodes.
 fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
     let now = collector.now();
     for node in client.node.up_nodes() {

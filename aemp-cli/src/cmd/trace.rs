@@ -1,4 +1,4 @@
-//! `aemp trace`: who is connected to whom, in the whole network.
+//! `aemp trace`: all connections of the network.
 
 mod gather;
 mod graph;
@@ -26,21 +26,23 @@ pub(crate) fn command() -> Command {
     Command::new("trace")
         .about("Show the connections of the whole network")
         .long_about(
-            "Asks a node which nodes it is connected to, then asks those, until all have been asked. Prints a line a node:\n\n    \
-             NODE (global) -> NODE NODE ...\n    NODE (slave of NODE) -> NODE ...\n\n`not global` is a node whose master is not known, `role unknown` one that \
-             neither tells nor stands in the database. The status is 1 if a node gives no answer, which is then told behind its name. \
-             Without NODE the search begins at the seeds. The command's own node is left out.\n\nWith --json: \
-             {\"nodes\":[{\"node\":ID,\"global\":BOOL,\"master\":ID,\"failure\":TEXT}],\"connections\":[[ID,ID],..]}, where \
-             what is not known is null.",
+            "Asks a node for its connections, then the nodes at their other ends, until all nodes have been asked. \
+             Prints one line for each node:\n\n    NODE (global) -> NODE NODE ...\n    NODE (slave of NODE) -> NODE \
+             ...\n\n`not global` is a node with an unknown master. `role unknown` is a node that does not report its \
+             role and has no entry in the database. The status is 1 if a node gives no answer; the line of that node \
+             then says so. Without NODE, the search begins at the seeds. The command's own node is left out.\n\nWith \
+             --json: \
+             {\"nodes\":[{\"node\":ID,\"global\":BOOL,\"master\":ID,\"failure\":TEXT}],\"connections\":[[ID,ID],..]}, \
+             where null stands for unknown values.",
         )
         .after_help("Examples:\n  aemp trace\n  aemp trace green/1 --svg network.svg")
-        .arg(Arg::new("NODE").help("Where to begin"))
+        .arg(Arg::new("NODE").help("The node to begin with"))
         .arg(
             Arg::new("svg")
                 .long("svg")
                 .value_name("FILE")
                 .value_parser(value_parser!(std::path::PathBuf))
-                .help("Write a picture of the network there, as SVG, instead"),
+                .help("Write a picture of the network into this file, as SVG, instead"),
         )
 }
 

@@ -174,7 +174,7 @@ fn a_ca_issues_certificates_for_nodes() {
         ),
         (
             &["gencert", "--issuer", "trusted.pem", "--for", "x"],
-            "error: --issuer trusted.pem: there is no key of a CA in it",
+            "error: --issuer trusted.pem: the file does not contain the key of a CA",
         ),
         (
             &["gencert", "--issuer", "none.pem", "--for", "x"],
@@ -186,7 +186,7 @@ fn a_ca_issues_certificates_for_nodes() {
         ),
         (
             &["setca", "ca.pem"],
-            "error: FILE ca.pem: there is a private key in it",
+            "error: FILE ca.pem: the text contains a private key",
         ),
     ] {
         let output = aemp(args);

@@ -62,7 +62,7 @@ impl Counter {
         self.n
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn fail(&self) -> Result<i64, String> {
         Err("out of tea".into())
     }

@@ -154,7 +154,7 @@ fn a_second_signal_ends_a_node_at_once() {
     node.signal("-TERM");
     let (status, log) = node.end();
     assert_eq!(status, Some(1), "{log}");
-    assert!(log.contains("ended by a second signal"), "{log}");
+    assert!(log.contains("a second signal ended the node"), "{log}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a cursor finds in a packet: heads, and what follows from them.
 
+use std::num::NonZeroUsize;
+
 use super::major;
-use crate::lenient::Scalar;
-use serde::de::Unexpected;
+use crate::source::List;
 
 /// The first byte of an item and its argument.
 #[derive(Clone, Copy, Debug)]
@@ -36,33 +37,26 @@ impl Head {
     }
 }
 
-/// One value, up to what is in it.
-#[derive(Debug)]
-pub(super) enum Item<'de> {
-    Scalar(Scalar<'de>),
-    Array(Contents),
-    Map(Contents),
-}
-
-impl Item<'_> {
-    /// What it is, for those who wanted something else.
-    pub(super) fn unexpected(&self) -> Unexpected<'_> {
-        match self {
-            Self::Scalar(scalar) => scalar.unexpected(),
-            Self::Array(_) => Unexpected::Seq,
-            Self::Map(_) => Unexpected::Map,
-        }
-    }
-}
-
-/// An array or a map that has not been entered yet.
+/// An array or a map.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     pub(super) left: Left,
     /// Where its head is.
     pub(super) start: usize,
-    /// Where to go on behind it, if a reference has led to it.
-    pub(super) back: Option<usize>,
+    /// Where to go on behind it, if a reference has led to it; never at the packet's beginning.
+    pub(super) back: Option<NonZeroUsize>,
+}
+
+impl List for Contents {
+    #[inline]
+    fn start(&self) -> usize {
+        self.start
+    }
+
+    #[inline]
+    fn left(&self) -> Option<usize> {
+        self.left.known()
+    }
 }
 
 /// How many items (arrays) or entries (maps) are to come.

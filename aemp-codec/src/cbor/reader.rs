@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Error};
+use serde::de::Error;
 
-use super::item::{Contents, Head, Item, Left};
+use super::item::{Contents, Head, Left};
 use super::references::References;
 use super::{BREAK, major, number, tag};
 use crate::error::DecodeError;
 use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::source::{Depth, Item, Source};
 
 /// Bytes of any packet that may be read once more.
 const AGAIN: usize = 1 << 20;
@@ -25,24 +26,18 @@ fn again(packet: &[u8], limits: Limits) -> usize {
         .min(limits.max_packet)
 }
 
-/// Walks through the elements of a packet, and through what is in them.
+/// Reads the items of a packet.
 #[derive(Clone, Debug)]
 pub(crate) struct CborReader<'de> {
     pub(super) packet: &'de [u8],
     /// The next byte to look at.
     pub(super) at: usize,
-    /// How many elements of the packet are to come.
-    left: Left,
-    /// How many arrays and maps are open, the packet included.
-    depth: usize,
-    pub(super) max_depth: usize,
     /// Where references lead; found out when there is one.
     pub(super) references: Option<Arc<References>>,
     /// So many bytes may be read once more because references lead to them.
     pub(super) again: usize,
-    /// How many values may still be made of it.
-    values: usize,
-    max_values: usize,
+    /// The limits of depth and of values for the survey of references, as small as possible.
+    pub(super) limits: [u32; 2],
 }
 
 impl<'de> CborReader<'de> {
@@ -52,122 +47,43 @@ impl<'de> CborReader<'de> {
     }
 
     #[inline]
-    pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
-        let mut reader = Self {
+    pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Self {
+        Self {
             packet,
             at: 0,
-            left: Left::NONE,
-            depth: 0,
-            max_depth: limits.max_depth,
             references: None,
             again: again(packet, limits),
-            values: limits.max_values,
-            max_values: limits.max_values,
-        };
-        let mut head = reader.head()?;
+            limits: [limits.max_depth, limits.max_values]
+                .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let [max_depth, max_values] = self.limits.map(|limit| limit as usize);
+        Limits {
+            max_depth,
+            max_values,
+            ..Limits::default()
+        }
+    }
+
+    /// Finds the packet's array.
+    #[inline]
+    pub(crate) fn packet_contents(&mut self) -> Result<Contents, DecodeError> {
+        let mut head = self.head()?;
         while head.is_tag() {
-            reader.tag(head)?;
-            head = reader.head()?;
+            self.tag(head)?;
+            head = self.head()?;
         }
         if head.kind() != major::ARRAY {
-            return Err(reader.malformed(head, "a packet must be an array"));
+            return Err(self.malformed(head, "a packet must be an array"));
         }
-        reader.left = reader.promised(head)?;
-        reader.enter(reader.at - head.size())?;
-        Ok(reader)
-    }
-
-    /// The next element by way of a seed; `None` at the packet's end.
-    ///
-    /// After a type error the element counts as read, and is known to be well-formed.
-    #[inline]
-    pub(crate) fn element<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let start = self.at;
-        match seed.deserialize(&mut *self) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(self.recover(start, error)),
-        }
-    }
-
-    /// The next element as Perl's text; `None` at the packet's end.
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        if let Some(text) = self.short_text() {
-            return Ok(Some(Cow::Borrowed(text)));
-        }
-        let start = self.at;
-        let error = match self.item() {
-            Ok(Item::Scalar(scalar)) => return Ok(Some(scalar.into_text())),
-            Ok(other) => DecodeError::invalid_type(other.unexpected(), &"text"),
-            Err(error) => error,
-        };
-        Err(self.recover(start, error))
-    }
-
-    /// Passes over the next element; false at the packet's end.
-    pub(crate) fn skip(&mut self) -> Result<bool, DecodeError> {
-        let more = self.advance()?;
-        if more {
-            self.skip_value()?;
-        }
-        Ok(more)
-    }
-
-    /// Passes over all elements that are left, and counts them.
-    #[inline]
-    pub(crate) fn count(mut self) -> Result<usize, DecodeError> {
-        let mut count = 0;
-        while self.skip()? {
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    /// Whether all elements have been read.
-    pub(crate) fn ends_here(mut self) -> Result<bool, DecodeError> {
-        Ok(!self.advance()?)
-    }
-
-    /// Goes to the next element of the packet, if there is one.
-    #[inline]
-    fn advance(&mut self) -> Result<bool, DecodeError> {
-        let mut left = self.left;
-        let more = self.more(&mut left)?;
-        self.left = left;
-        if !more && self.at < self.packet.len() {
-            return Err(DecodeError::malformed(
-                self.at,
-                "something behind the packet",
-            ));
-        }
-        Ok(more)
-    }
-
-    /// After an element that is not what was asked for: passes over it all the same.
-    #[cold]
-    fn recover(&mut self, start: usize, error: DecodeError) -> DecodeError {
-        if error.is_malformed() {
-            return error;
-        }
-        (self.at, self.depth) = (start, 1);
-        match self.skip_value() {
-            Ok(()) => error.at(start),
-            Err(malformed) => malformed,
-        }
+        self.contents(head)
     }
 
     /// Whether there is another item in an array, or another entry in a map; passes over a break.
     #[inline]
-    pub(super) fn more(&mut self, left: &mut Left) -> Result<bool, DecodeError> {
+    fn more_left(&mut self, left: &mut Left) -> Result<bool, DecodeError> {
         if left.take() {
             return Ok(true);
         }
@@ -184,7 +100,10 @@ impl<'de> CborReader<'de> {
 
     #[inline]
     pub(super) fn peek(&self) -> Result<u8, DecodeError> {
-        self.packet.get(self.at).copied().ok_or_else(|| self.end())
+        self.packet
+            .get(self.at)
+            .copied()
+            .ok_or_else(|| self.unexpected_end())
     }
 
     /// The head that is next.
@@ -213,7 +132,7 @@ impl<'de> CborReader<'de> {
                 return Err(DecodeError::malformed(self.at, text));
             }
         };
-        let value = value.ok_or_else(|| self.end())?;
+        let value = value.ok_or_else(|| self.unexpected_end())?;
         let head = Head { first, value };
         self.at += head.size();
         Ok(head)
@@ -236,51 +155,10 @@ impl<'de> CborReader<'de> {
         Some(text)
     }
 
-    /// The integer that is next, unless it is a large one or something else.
-    #[inline]
-    pub(super) fn short_integer(&mut self) -> Option<i64> {
-        let (n, size): (u32, _) = match *self.packet.get(self.at..)? {
-            [first @ (0..24 | 0x20..0x38), ..] => ((first & 31).into(), 1),
-            [0x18 | 0x38, n, ..] => (n.into(), 2),
-            [0x19 | 0x39, a, b, ..] => (u16::from_be_bytes([a, b]).into(), 3),
-            [0x1a | 0x3a, a, b, c, d, ..] => (u32::from_be_bytes([a, b, c, d]), 5),
-            _ => return None,
-        };
-        let negative = self.packet[self.at] >= 0x20;
-        self.at += size;
-        let n = i64::from(n);
-        Some(if negative { -1 - n } else { n })
-    }
-
-    /// The item that is next, whatever its tags; of arrays and maps only the head.
-    #[inline]
-    pub(super) fn item(&mut self) -> Result<Item<'de>, DecodeError> {
-        let head = self.head()?;
-        match head.kind() {
-            major::UNSIGNED => Ok(Item::Scalar(match i64::try_from(head.value) {
-                Ok(n) if !head.is_indefinite() => Scalar::Int(n),
-                Err(_) => Scalar::UInt(head.value),
-                Ok(_) => return Err(self.malformed(head, "an integer without length")),
-            })),
-            major::TEXT | major::BYTES if !head.is_indefinite() => {
-                let octets = self.octets(head)?;
-                string(head.kind(), Cow::Borrowed(octets)).map(Item::Scalar)
-            }
-            major::TAG => self.tagged(head),
-            _ => self.other_item(head),
-        }
-    }
-
-    fn other_item(&mut self, head: Head) -> Result<Item<'de>, DecodeError> {
-        let start = self.at - head.size();
-        let contents = |left| Contents {
-            left,
-            start,
-            back: None,
-        };
+    fn other_item(&mut self, head: Head) -> Result<Item<'de, Contents>, DecodeError> {
         Ok(match head.kind() {
-            major::ARRAY => Item::Array(contents(self.promised(head)?)),
-            major::MAP => Item::Map(contents(self.promised(head)?)),
+            major::ARRAY => Item::Array(self.contents(head)?),
+            major::MAP => Item::Map(self.contents(head)?),
             major::TEXT | major::BYTES => {
                 let octets = self.chunks(head)?;
                 Item::Scalar(string(head.kind(), Cow::Owned(octets))?)
@@ -306,10 +184,10 @@ impl<'de> CborReader<'de> {
 
     /// The octets of a string of definite length.
     #[inline]
-    pub(super) fn octets(&mut self, head: Head) -> Result<&'de [u8], DecodeError> {
+    pub(super) fn octets_of(&mut self, head: Head) -> Result<&'de [u8], DecodeError> {
         let rest = &self.packet[self.at..];
         let length = usize::try_from(head.value).unwrap_or(usize::MAX);
-        let octets = rest.get(..length).ok_or_else(|| self.end())?;
+        let octets = rest.get(..length).ok_or_else(|| self.unexpected_end())?;
         self.at += length;
         Ok(octets)
     }
@@ -325,53 +203,131 @@ impl<'de> CborReader<'de> {
             if chunk.kind() != head.kind() || chunk.is_indefinite() {
                 return Err(self.malformed(chunk, "something else in a string of chunks"));
             }
-            octets.extend_from_slice(self.octets(chunk)?);
+            octets.extend_from_slice(self.octets_of(chunk)?);
         }
+    }
+
+    /// The array or map whose head was the last.
+    #[inline]
+    pub(super) fn contents(&self, head: Head) -> Result<Contents, DecodeError> {
+        Ok(Contents {
+            left: self.promised(head)?,
+            start: self.at - head.size(),
+            back: None,
+        })
     }
 
     /// How many items or entries an array or a map promises.
     #[inline]
-    pub(super) fn promised(&self, head: Head) -> Result<Left, DecodeError> {
+    fn promised(&self, head: Head) -> Result<Left, DecodeError> {
         if head.is_indefinite() {
             return Ok(Left::INDEFINITE);
         }
         // Each takes a byte at least.
         if head.value > (self.packet.len() - self.at) as u64 {
-            return Err(self.end());
+            return Err(self.unexpected_end());
         }
         Ok(Left::definite(head.value))
     }
 
-    /// Goes into the array or map whose head is at `start`.
-    #[inline]
-    pub(super) fn enter(&mut self, start: usize) -> Result<(), DecodeError> {
-        if self.depth >= self.max_depth {
-            let text = format!("nested deeper than {} levels", self.max_depth);
-            return Err(DecodeError::malformed(start, text));
+    fn skip_contents(&mut self, head: Head, depth: &mut Depth) -> Result<(), DecodeError> {
+        let mut left = self.promised(head)?;
+        depth.enter(self.at - head.size())?;
+        while self.more_left(&mut left)? {
+            if head.kind() == major::MAP {
+                self.skip(depth)?;
+            }
+            self.skip(depth)?;
         }
-        self.depth += 1;
+        depth.leave();
         Ok(())
     }
 
-    #[inline]
-    pub(super) fn leave(&mut self) {
-        self.depth -= 1;
+    /// What is wrong with the item whose head was the last.
+    #[cold]
+    pub(super) fn malformed(&self, head: Head, text: &str) -> DecodeError {
+        DecodeError::malformed(self.at - head.size(), text)
     }
 
-    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
+    #[cold]
+    fn unexpected_end(&self) -> DecodeError {
+        DecodeError::malformed(self.packet.len(), "unexpected end")
+    }
+}
+
+impl<'de> Source<'de> for CborReader<'de> {
+    type List = Contents;
+
     #[inline]
-    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
-        match self.values.checked_sub(1) {
-            Some(left) => {
-                self.values = left;
-                Ok(())
+    fn at(&self) -> usize {
+        self.at
+    }
+
+    #[inline]
+    fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// Of whatever tags the item has.
+    #[inline]
+    fn item(&mut self) -> Result<Item<'de, Contents>, DecodeError> {
+        let head = self.head()?;
+        match head.kind() {
+            major::UNSIGNED => Ok(Item::Scalar(match i64::try_from(head.value) {
+                Ok(n) if !head.is_indefinite() => Scalar::Int(n),
+                Err(_) => Scalar::UInt(head.value),
+                Ok(_) => return Err(self.malformed(head, "an integer without length")),
+            })),
+            major::TEXT | major::BYTES if !head.is_indefinite() => {
+                let octets = self.octets_of(head)?;
+                string(head.kind(), Cow::Borrowed(octets)).map(Item::Scalar)
             }
-            None => Err(DecodeError::too_many(self.at, self.max_values)),
+            major::TAG => self.tagged(head),
+            _ => self.other_item(head),
         }
     }
 
-    /// Checks the value that is next and passes over it.
-    pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
+    #[inline]
+    fn more(&mut self, contents: &mut Contents) -> Result<bool, DecodeError> {
+        self.more_left(&mut contents.left)
+    }
+
+    #[inline]
+    fn more_at_once(&mut self, contents: &mut Contents) -> bool {
+        contents.left.take()
+    }
+
+    /// As Perl's text: code that takes keys of any kind must not see what kind of number it was.
+    #[inline]
+    fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        if let Some(text) = self.short_text() {
+            return Ok(text.into());
+        }
+        match self.item()? {
+            Item::Scalar(key) => Ok(key.into_text()),
+            other => Err(DecodeError::invalid_type(other.unexpected(), &"a key")),
+        }
+    }
+
+    #[inline]
+    fn end(&mut self) -> Result<(), DecodeError> {
+        if self.at < self.packet.len() {
+            let text = "something behind the packet";
+            return Err(DecodeError::malformed(self.at, text));
+        }
+        Ok(())
+    }
+
+    /// Goes back if a reference has led here.
+    #[inline]
+    fn leave(&mut self, contents: Contents) {
+        if let Some(back) = contents.back {
+            self.at = back.get();
+        }
+    }
+
+    /// Goes where no reference leads.
+    fn skip(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
         let mut head = self.head()?;
         while head.is_tag() {
             if let tag::STRING | tag::REFERENCE = self.tag(head)? {
@@ -384,9 +340,10 @@ impl<'de> CborReader<'de> {
                 self.chunks(head)?;
             }
             major::TEXT | major::BYTES => {
-                self.octets(head)?;
+                self.octets_of(head)?;
             }
-            major::ARRAY | major::MAP => self.skip_contents(head)?,
+            major::ARRAY | major::MAP => self.skip_contents(head, depth)?,
+            major::UNSIGNED | major::NEGATIVE if !head.is_indefinite() => {}
             _ => {
                 self.at -= head.size();
                 self.item()?;
@@ -395,34 +352,56 @@ impl<'de> CborReader<'de> {
         Ok(())
     }
 
-    fn skip_contents(&mut self, head: Head) -> Result<(), DecodeError> {
-        let mut left = self.promised(head)?;
-        self.enter(self.at - head.size())?;
-        while self.more(&mut left)? {
-            if head.kind() == major::MAP {
-                self.skip_value()?;
-            }
-            self.skip_value()?;
+    fn skip_key(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
+        self.skip(depth)
+    }
+
+    /// An integer, unless it is a large one.
+    #[inline]
+    fn integer(&mut self) -> Option<i64> {
+        let (n, size): (u32, _) = match *self.packet.get(self.at..)? {
+            [first @ (0..24 | 0x20..0x38), ..] => ((first & 31).into(), 1),
+            [0x18 | 0x38, n, ..] => (n.into(), 2),
+            [0x19 | 0x39, a, b, ..] => (u16::from_be_bytes([a, b]).into(), 3),
+            [0x1a | 0x3a, a, b, c, d, ..] => (u32::from_be_bytes([a, b, c, d]), 5),
+            _ => return None,
+        };
+        let negative = self.packet[self.at] >= 0x20;
+        self.at += size;
+        let n = i64::from(n);
+        Some(if negative { -1 - n } else { n })
+    }
+
+    /// Text as most is: of less than 256 octets, by either name.
+    #[inline]
+    fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
+        Ok(self.short_text().map(Cow::Borrowed))
+    }
+
+    #[inline]
+    fn octets(&mut self) -> Result<Option<&'de [u8]>, DecodeError> {
+        if !matches!(self.peek()?, 0x40..=0x5b) {
+            return Ok(None);
         }
-        self.leave();
-        Ok(())
+        let head = self.head()?;
+        self.octets_of(head).map(Some)
     }
 
-    /// Goes back to the packet's beginning.
-    pub(super) fn restart(&mut self) {
-        (self.at, self.depth) = (0, 0);
-        self.values = self.max_values;
+    /// Perl does not tell one from the other.
+    #[inline]
+    fn has_text_as_octets(&self) -> bool {
+        true
     }
 
-    /// What is wrong with the item whose head was the last.
-    #[cold]
-    pub(super) fn malformed(&self, head: Head, text: &str) -> DecodeError {
-        DecodeError::malformed(self.at - head.size(), text)
-    }
-
-    #[cold]
-    fn end(&self) -> DecodeError {
-        DecodeError::malformed(self.packet.len(), "unexpected end")
+    #[inline]
+    fn nothing(&mut self) -> Result<bool, DecodeError> {
+        let first = self.peek()?;
+        if first >> 5 == major::TAG {
+            return self.is_tagged_nothing();
+        }
+        let nothing = matches!(first, 0xf6 | 0xf7);
+        self.at += usize::from(nothing);
+        Ok(nothing)
     }
 }
 

@@ -1,8 +1,10 @@
-//! Where references within a packet lead: to strings (tags 256 and 25) and to values (28 and 29).
+//! The targets of references within a packet: to strings (tags 256 and 25) and to values (28 and 29).
 //!
-//! The reference does not write them unless it is told to, but reads them, and so do we. What
-//! needs to be known of the packet before a reference is collected in one pass over all of it, so
-//! that afterwards each reference is a look-up by its place.
+//! The reference does not write them unless it is told to, but reads them, and so does this crate. The first reference
+//! makes one pass over the packet that notes the target of each reference by its place. So reading can stop, skip and
+//! go back anywhere. The amount that is read again because of references is limited by 1 MiB, by 16 times the packet,
+//! and by the limit of packets. A value that contains itself is an error. So a few hundred bytes cannot stand for
+//! gigabytes.
 
 use std::ops::Range;
 
@@ -10,6 +12,8 @@ use super::item::Head;
 use super::reader::CborReader;
 use super::{major, tag};
 use crate::error::DecodeError;
+use crate::reader::Meter;
+use crate::source::Source;
 
 /// The references of one packet.
 #[derive(Debug, Default)]
@@ -20,9 +24,12 @@ pub(super) struct References {
 
 impl References {
     pub(super) fn of(packet: &CborReader<'_>) -> Result<Self, DecodeError> {
-        let mut reader = packet.clone();
-        reader.restart();
+        let reader = CborReader {
+            at: 0,
+            ..packet.clone()
+        };
         let mut survey = Survey {
+            meter: Meter::new(reader.limits()),
             reader,
             shared: Vec::new(),
             strings: Vec::new(),
@@ -41,6 +48,7 @@ impl References {
 
 struct Survey<'de> {
     reader: CborReader<'de>,
+    meter: Meter,
     /// Values that can be referred to; those without end are the ones that the cursor is in.
     shared: Vec<(usize, Option<usize>)>,
     /// The lists of strings that the cursor is in.
@@ -56,11 +64,11 @@ impl Survey<'_> {
             let at = self.reader.at - head.size();
             match self.reader.tag(head)? {
                 tag::SHARED => {
-                    self.reader.count_value()?;
+                    self.count()?;
                     self.shared.push((self.reader.at, None));
                 }
                 tag::STRINGS => {
-                    self.reader.count_value()?;
+                    self.count()?;
                     self.strings.push(Vec::new());
                 }
                 kind @ (tag::STRING | tag::REFERENCE) => self.reference(kind, at)?,
@@ -76,6 +84,11 @@ impl Survey<'_> {
         }
         self.strings.truncate(lists);
         Ok(())
+    }
+
+    /// Another note is made, which counts like a value.
+    fn count(&mut self) -> Result<(), DecodeError> {
+        self.meter.count(|| self.reader.at)
     }
 
     /// Notes where a reference leads; its number stays where it is.
@@ -95,7 +108,7 @@ impl Survey<'_> {
             let (start, end) = *self.shared.get(number).ok_or_else(nothing)?;
             end.map(|end| start..end)
         };
-        self.reader.count_value()?;
+        self.count()?;
         self.references.targets.push((at, target));
         Ok(())
     }
@@ -104,27 +117,27 @@ impl Survey<'_> {
         match head.kind() {
             major::TEXT | major::BYTES if !head.is_indefinite() => {
                 let start = self.reader.at - head.size();
-                let length = self.reader.octets(head)?.len();
+                let length = self.reader.octets_of(head)?.len();
                 self.string(start..self.reader.at, length)
             }
             major::ARRAY | major::MAP => self.contents(head),
             _ => {
                 self.reader.at -= head.size();
-                self.reader.skip_value()
+                self.reader.skip(&mut self.meter.depth)
             }
         }
     }
 
     fn contents(&mut self, head: Head) -> Result<(), DecodeError> {
-        let mut left = self.reader.promised(head)?;
-        self.reader.enter(self.reader.at - head.size())?;
-        while self.reader.more(&mut left)? {
+        let mut contents = self.reader.contents(head)?;
+        self.meter.depth.enter(contents.start)?;
+        while self.reader.more(&mut contents)? {
             if head.kind() == major::MAP {
                 self.value()?;
             }
             self.value()?;
         }
-        self.reader.leave();
+        self.meter.depth.leave();
         Ok(())
     }
 
@@ -140,7 +153,7 @@ impl Survey<'_> {
             };
             if length >= shortest {
                 // The note of it takes more than a short string itself.
-                self.reader.count_value()?;
+                self.meter.count(|| self.reader.at)?;
                 strings.push(place);
             }
         }

@@ -1,19 +1,21 @@
 //! Items with tags: of large integers, of Perl's references to scalars, and of what was there before.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::item::{Contents, Head, Item};
+use super::item::{Contents, Head};
 use super::reader::CborReader;
 use super::references::References;
 use super::{number, tag};
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
+use crate::source::{Item, Source};
 
 impl<'de> CborReader<'de> {
     /// An item behind one tag or more.
     #[cold]
-    pub(super) fn tagged(&mut self, mut head: Head) -> Result<Item<'de>, DecodeError> {
+    pub(super) fn tagged(&mut self, mut head: Head) -> Result<Item<'de, Contents>, DecodeError> {
         let (mut back, mut big, mut indirect) = (None, None, false);
         while head.is_tag() {
             match self.tag(head)? {
@@ -29,9 +31,13 @@ impl<'de> CborReader<'de> {
             head = self.head()?;
         }
         self.at -= head.size();
+        let behind = |contents| Contents {
+            back: back.and_then(NonZeroUsize::new),
+            ..contents
+        };
         Ok(match self.item()? {
-            Item::Array(contents) => Item::Array(Contents { back, ..contents }),
-            Item::Map(contents) => Item::Map(Contents { back, ..contents }),
+            Item::Array(contents) => Item::Array(behind(contents)),
+            Item::Map(contents) => Item::Map(behind(contents)),
             Item::Scalar(scalar) => {
                 self.at = back.unwrap_or(self.at);
                 Item::Scalar(match (big, scalar) {

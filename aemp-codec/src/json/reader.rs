@@ -2,31 +2,42 @@
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, Error, Unexpected};
-
 use super::string::{self, Json};
 use crate::error::DecodeError;
-use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::source::{Depth, Item, List, Source};
 
-/// Walks through the elements of a packet, and through what is in them.
+/// Reads the items of a packet.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonReader<'de> {
     json: Json<'de>,
     /// The next byte to look at.
     at: usize,
-    place: Place,
-    /// How many arrays and maps are open, the packet included.
-    depth: usize,
-    max_depth: usize,
-    /// How many values may still be made of it.
-    values: usize,
-    max_values: usize,
 }
 
-/// Where in the packet, or in an array or a map, the cursor is.
+/// An array or a map, and where in it the cursor is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brackets {
+    start: usize,
+    close: u8,
+    place: Place,
+}
+
+impl List for Brackets {
+    #[inline]
+    fn start(&self) -> usize {
+        self.start
+    }
+
+    #[inline]
+    fn left(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// Where in an array or a map the cursor is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Place {
+enum Place {
     /// Behind the opening bracket.
     First,
     /// Behind an element.
@@ -41,149 +52,47 @@ impl<'de> JsonReader<'de> {
         self.json.bytes()
     }
 
-    /// A packet as nodes write it: without space before it.
     #[inline]
-    pub(crate) fn simple(packet: &'de [u8], limits: Limits) -> Option<Self> {
-        (packet.first() == Some(&b'[') && limits.max_depth > 0).then(|| Self {
-            json: Json::new(packet),
-            at: 1,
-            place: Place::First,
-            depth: 1,
-            max_depth: limits.max_depth,
-            values: limits.max_values,
-            max_values: limits.max_values,
-        })
-    }
-
-    pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
-        let mut reader = Self {
+    pub(crate) fn new(packet: &'de [u8]) -> Self {
+        Self {
             json: Json::new(packet),
             at: 0,
-            place: Place::First,
-            depth: 0,
-            max_depth: limits.max_depth,
-            values: limits.max_values,
-            max_values: limits.max_values,
-        };
-        if reader.peek()? != b'[' {
-            return Err(reader.malformed("a packet must be an array"));
         }
-        reader.enter()?;
-        Ok(reader)
     }
 
-    /// The next element by way of a seed; `None` at the packet's end.
-    ///
-    /// After a type error the element counts as read, and is known to be well-formed.
+    /// Finds the packet's array.
     #[inline]
-    pub(crate) fn element<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
+    pub(crate) fn packet_contents(&mut self) -> Result<Brackets, DecodeError> {
+        // As nodes write it: without space before it.
+        if self.json.bytes().first() != Some(&b'[') {
+            self.expect_array()?;
         }
-        let start = self.at;
-        match seed.deserialize(&mut *self) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(self.recover(start, error)),
-        }
+        Ok(self.open(b']'))
     }
 
-    /// The next element as Perl's text; `None` at the packet's end.
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let start = self.at;
-        let text = match self.peek()? {
-            b'"' => self.string(),
-            b'[' => Err(DecodeError::invalid_type(Unexpected::Seq, &"text")),
-            b'{' => Err(DecodeError::invalid_type(Unexpected::Map, &"text")),
-            _ => self.scalar().map(Scalar::into_text),
-        };
-        text.map(Some).map_err(|error| self.recover(start, error))
-    }
-
-    /// Passes over the next element; false at the packet's end.
-    pub(crate) fn skip(&mut self) -> Result<bool, DecodeError> {
-        let more = self.advance()?;
-        if more {
-            self.skip_value()?;
-        }
-        Ok(more)
-    }
-
-    /// Passes over all elements that are left, and counts them.
-    #[inline]
-    pub(crate) fn count(mut self) -> Result<usize, DecodeError> {
-        let mut count = 0;
-        while self.skip()? {
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    /// Whether all elements have been read.
-    pub(crate) fn ends_here(mut self) -> Result<bool, DecodeError> {
-        Ok(!self.advance()?)
-    }
-
-    /// Goes to the next element of the packet, if there is one.
-    #[inline]
-    fn advance(&mut self) -> Result<bool, DecodeError> {
-        // As nodes write it: an element behind a comma, without white space.
-        if self.place == Place::Later
-            && let Some(&[b',', byte]) = self.json.bytes().get(self.at..self.at + 2)
-            && byte > b' '
-            && byte != b']'
-        {
-            self.at += 1;
-            return Ok(true);
-        }
-        self.advance_with_care()
-    }
-
-    fn advance_with_care(&mut self) -> Result<bool, DecodeError> {
-        if self.place == Place::End {
-            return Ok(false);
-        }
-        let more = self.next(self.place, b']')?;
-        self.place = Place::Later;
-        if more { Ok(true) } else { self.check_end() }
-    }
-
-    /// Behind the packet's end there must be nothing.
-    #[inline]
-    fn check_end(&mut self) -> Result<bool, DecodeError> {
-        self.place = Place::End;
-        self.leave();
-        if self.at < self.json.bytes().len() {
-            self.skip_space();
-            if self.at < self.json.bytes().len() {
-                return Err(self.malformed("something behind the packet"));
-            }
-        }
-        Ok(false)
-    }
-
-    /// After an element that is not what was asked for: passes over it all the same.
     #[cold]
-    fn recover(&mut self, start: usize, error: DecodeError) -> DecodeError {
-        if error.is_malformed() {
-            return error;
+    fn expect_array(&mut self) -> Result<(), DecodeError> {
+        match self.peek()? {
+            b'[' => Ok(()),
+            _ => Err(self.malformed("a packet must be an array")),
         }
-        (self.at, self.depth) = (start, 1);
-        match self.skip_value() {
-            Ok(()) => error.at(start),
-            Err(malformed) => malformed,
+    }
+
+    /// The array or map whose bracket is next.
+    #[inline]
+    fn open(&mut self, close: u8) -> Brackets {
+        let start = self.at;
+        self.at += 1;
+        Brackets {
+            start,
+            close,
+            place: Place::First,
         }
     }
 
     /// Goes to the next element of an array or map, or behind the closing bracket.
     #[inline]
-    pub(super) fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
+    fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
         let rest = &self.json.bytes()[self.at..];
         // As nodes write it: without white space.
         match (place, rest) {
@@ -221,7 +130,7 @@ impl<'de> JsonReader<'de> {
 
     /// The next byte that is not white space; it stays where it is.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<u8, DecodeError> {
+    fn peek(&mut self) -> Result<u8, DecodeError> {
         match self.json.bytes().get(self.at) {
             Some(&byte) if byte > b' ' => Ok(byte),
             _ => self.peek_behind_space(),
@@ -244,51 +153,38 @@ impl<'de> JsonReader<'de> {
             .count();
     }
 
-    /// Goes into the array or map whose bracket is next.
-    #[inline]
-    pub(super) fn enter(&mut self) -> Result<(), DecodeError> {
-        if self.depth >= self.max_depth {
-            let text = format!("nested deeper than {} levels", self.max_depth);
-            return Err(self.malformed(text));
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn leave(&mut self) {
-        self.depth -= 1;
-    }
-
-    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
-    #[inline]
-    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
-        match self.values.checked_sub(1) {
-            Some(left) => {
-                self.values = left;
-                Ok(())
-            }
-            None => Err(DecodeError::too_many(self.at, self.max_values)),
-        }
-    }
-
     /// The string whose opening quote is next.
-    #[inline]
-    pub(super) fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called for each text, and short"
+    )]
+    #[inline(always)]
+    fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
         let (text, end) = string::read(self.json, self.at + 1)?;
         self.at = end;
         Ok(text)
     }
 
-    /// The key that is next, and the colon behind it.
-    pub(super) fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
-        if self.peek()? != b'"' {
-            return Err(self.malformed("expected a string as key"));
+    fn skip_list(&mut self, close: u8, depth: &mut Depth) -> Result<(), DecodeError> {
+        depth.enter(self.at)?;
+        self.at += 1;
+        let mut place = Place::First;
+        while self.next(place, close)? {
+            place = Place::Later;
+            if close == b'}' {
+                self.skip_key(depth)?;
+            }
+            self.skip(depth)?;
         }
-        let key = self.string()?;
-        self.colon()?;
-        Ok(key)
+        depth.leave();
+        Ok(())
+    }
+
+    fn expect_key(&mut self) -> Result<(), DecodeError> {
+        match self.peek()? {
+            b'"' => Ok(()),
+            _ => Err(self.malformed("expected a string as key")),
+        }
     }
 
     fn colon(&mut self) -> Result<(), DecodeError> {
@@ -301,7 +197,7 @@ impl<'de> JsonReader<'de> {
 
     /// The scalar that is next; the caller has seen that it is neither array nor map.
     #[inline]
-    pub(super) fn scalar(&mut self) -> Result<Scalar<'de>, DecodeError> {
+    fn scalar(&mut self) -> Result<Scalar<'de>, DecodeError> {
         match self.peek()? {
             b'"' => self.string().map(Scalar::Str),
             b'-' | b'0'..=b'9' => self.number(),
@@ -331,7 +227,7 @@ impl<'de> JsonReader<'de> {
 
     /// The number that is next if it is an integer of few digits.
     #[inline]
-    pub(super) fn short_integer(&mut self) -> Option<i64> {
+    fn short_integer(&mut self) -> Option<i64> {
         let bytes = &self.json.bytes()[self.at..];
         let negative = bytes.first() == Some(&b'-');
         let digits = &bytes[usize::from(negative)..];
@@ -356,7 +252,7 @@ impl<'de> JsonReader<'de> {
 
     /// The digits of the number that is next, by the grammar.
     #[inline]
-    pub(super) fn literal(&mut self) -> Result<&'de str, DecodeError> {
+    fn literal(&mut self) -> Result<&'de str, DecodeError> {
         let start = self.at;
         self.at += usize::from(self.json.bytes()[start] == b'-');
         let zero = self.json.bytes().get(self.at) == Some(&b'0');
@@ -388,12 +284,82 @@ impl<'de> JsonReader<'de> {
         Ok(count)
     }
 
-    /// Checks the value that is next and passes over it.
-    pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
+    #[cold]
+    fn malformed(&self, text: impl Into<String>) -> DecodeError {
+        DecodeError::malformed(self.at, text)
+    }
+}
+
+impl<'de> Source<'de> for JsonReader<'de> {
+    type List = Brackets;
+
+    #[inline]
+    fn at(&self) -> usize {
+        self.at
+    }
+
+    #[inline]
+    fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "what it finds is matched where it is called"
+    )]
+    #[inline(always)]
+    fn item(&mut self) -> Result<Item<'de, Brackets>, DecodeError> {
+        match self.peek()? {
+            b'[' => Ok(Item::Array(self.open(b']'))),
+            b'{' => Ok(Item::Map(self.open(b'}'))),
+            _ => self.scalar().map(Item::Scalar),
+        }
+    }
+
+    #[inline]
+    fn more(&mut self, list: &mut Brackets) -> Result<bool, DecodeError> {
+        if list.place == Place::End {
+            return Ok(false);
+        }
+        let more = self.next(list.place, list.close)?;
+        list.place = if more { Place::Later } else { Place::End };
+        Ok(more)
+    }
+
+    /// As nodes write it: an element behind a comma, without white space.
+    #[inline]
+    fn more_at_once(&mut self, list: &mut Brackets) -> bool {
+        let rest = self.json.bytes().get(self.at..self.at + 2);
+        let more = list.place == Place::Later
+            && matches!(rest, Some(&[b',', byte]) if byte > b' ' && byte != list.close);
+        self.at += usize::from(more);
+        more
+    }
+
+    /// Passes over the colon as well.
+    fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        self.expect_key()?;
+        let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    #[inline]
+    fn end(&mut self) -> Result<(), DecodeError> {
+        if self.at < self.json.bytes().len() {
+            self.skip_space();
+            if self.at < self.json.bytes().len() {
+                return Err(self.malformed("something behind the packet"));
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
         match self.peek()? {
             b'"' => self.at = string::skip(self.json, self.at + 1)?,
-            b'[' => self.skip_list(b']')?,
-            b'{' => self.skip_list(b'}')?,
+            b'[' => self.skip_list(b']', depth)?,
+            b'{' => self.skip_list(b'}', depth)?,
             b'-' | b'0'..=b'9' => {
                 self.literal()?;
             }
@@ -404,31 +370,54 @@ impl<'de> JsonReader<'de> {
         Ok(())
     }
 
-    fn skip_list(&mut self, close: u8) -> Result<(), DecodeError> {
-        self.enter()?;
-        let mut place = Place::First;
-        while self.next(place, close)? {
-            place = Place::Later;
-            if close == b'}' {
-                self.skip_key()?;
-            }
-            self.skip_value()?;
-        }
-        self.leave();
-        Ok(())
-    }
-
-    /// Passes over the key that is next, and the colon behind it.
-    pub(super) fn skip_key(&mut self) -> Result<(), DecodeError> {
-        if self.peek()? != b'"' {
-            return Err(self.malformed("expected a string as key"));
-        }
+    fn skip_key(&mut self, _: &mut Depth) -> Result<(), DecodeError> {
+        self.expect_key()?;
         self.at = string::skip(self.json, self.at + 1)?;
         self.colon()
     }
 
-    #[cold]
-    pub(super) fn malformed(&self, text: impl Into<String>) -> DecodeError {
-        DecodeError::malformed(self.at, text)
+    /// An integer of few digits.
+    #[inline]
+    fn integer(&mut self) -> Option<i64> {
+        self.peek().ok()?;
+        self.short_integer()
+    }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called for each text, and short"
+    )]
+    #[inline(always)]
+    fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
+        match self.peek()? {
+            b'"' => self.string().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn nothing(&mut self) -> Result<bool, DecodeError> {
+        let nothing = self.peek()? == b'n';
+        if nothing {
+            self.word("null")?;
+        }
+        Ok(nothing)
+    }
+
+    /// Numbers are their digits.
+    #[inline]
+    fn item_as_text(&mut self) -> Result<Item<'de, Brackets>, DecodeError> {
+        match self.peek()? {
+            b'-' | b'0'..=b'9' => {
+                let digits = Cow::Borrowed(self.literal()?);
+                Ok(Item::Scalar(Scalar::Str(digits)))
+            }
+            _ => self.item(),
+        }
+    }
+
+    #[inline]
+    fn has_infinity(&self) -> bool {
+        false
     }
 }

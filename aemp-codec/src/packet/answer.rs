@@ -8,7 +8,7 @@ use serde::ser::{Impossible, SerializeSeq, SerializeTuple, Serializer};
 
 use super::{PacketReader, PacketWriter};
 use crate::error::{DecodeError, EncodeError};
-use crate::value::Value;
+use crate::value::{Held, Value};
 
 /// Appends the values of an answer.
 pub(super) fn write<T: Serialize + ?Sized>(
@@ -243,7 +243,7 @@ impl<'a> Deserializer<'a> for Gather<'_, 'a> {
                 Value::Array(rest)
             }
         };
-        let value = crate::value::ValueDeserializer::Owned(value);
+        let mut value = Held::Owned(value).reader();
         value.deserialize_any(visitor).map_err(Stop::Failed)
     }
 

@@ -59,6 +59,15 @@ impl KeptPacket {
         Self { content, list }
     }
 
+    /// How many bytes the whole packet has; 0 if it has not come as bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Bytes { packet, .. } => packet.len(),
+            Content::Values(_) => 0,
+        }
+    }
+
     /// Reads it from where it was kept on.
     ///
     /// # Errors

@@ -9,15 +9,18 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use super::answer;
 use super::kept::KeptPacket;
 #[cfg(feature = "cbor")]
-use crate::cbor::CborReader;
+use crate::cbor::{CborContents, CborReader};
+use crate::decoding::{Decoding, Foreign};
 use crate::error::DecodeError;
 use crate::format::{Format, Limits};
 #[cfg(feature = "json")]
-use crate::json::JsonReader;
+use crate::json::{Brackets, JsonReader};
 use crate::lenient::Missing;
 #[cfg(feature = "postcard")]
 use crate::postcard::PostcardReader;
-use crate::value::{Value, ValueDeserializer};
+use crate::reader::Elements;
+use crate::source::{Contents, Depth};
+use crate::value::{Held, Value, Values};
 
 /// Reads one packet, element by element, straight from its bytes into Rust's types.
 ///
@@ -41,7 +44,7 @@ use crate::value::{Value, ValueDeserializer};
 /// ```
 #[derive(Debug)]
 pub struct PacketReader<'a> {
-    source: Source<'a>,
+    origin: Origin<'a>,
     position: usize,
     /// Where the arguments begin: behind what was last read as text.
     arguments: usize,
@@ -50,64 +53,105 @@ pub struct PacketReader<'a> {
 }
 
 #[derive(Debug)]
-enum Source<'a> {
+enum Origin<'a> {
     #[cfg(feature = "postcard")]
-    Postcard(PostcardReader<'a>),
+    Postcard(Elements<'a, PostcardReader<'a>, Contents>),
     #[cfg(feature = "cbor")]
-    Cbor(CborReader<'a>),
+    Cbor(Elements<'a, CborReader<'a>, CborContents>),
     #[cfg(feature = "json")]
-    Json(JsonReader<'a>),
-    Owned(std::vec::IntoIter<Value>),
-    Borrowed(std::slice::Iter<'a, Value>),
+    Json(Elements<'a, JsonReader<'a>, Brackets>),
+    Foreign(Elements<'a, Foreign<'a>, Contents>, Option<&'a Format>),
+    Values(Values<'a>),
 }
 
-impl PacketReader<'static> {
-    /// Reads a packet that consists of these elements.
-    #[must_use]
-    pub fn values(packet: Vec<Value>) -> Self {
-        Self::new(Source::Owned(packet.into_iter()))
-    }
+/// One thing for all packets of bytes, and one for values.
+macro_rules! by_origin {
+    ($origin:expr, $packet:ident => $bytes:expr, $values:ident => $of_values:expr) => {
+        match $origin {
+            #[cfg(feature = "postcard")]
+            Origin::Postcard($packet) => $bytes,
+            #[cfg(feature = "cbor")]
+            Origin::Cbor($packet) => $bytes,
+            #[cfg(feature = "json")]
+            Origin::Json($packet) => $bytes,
+            Origin::Foreign($packet, _) => $bytes,
+            Origin::Values($values) => $of_values,
+        }
+    };
 }
 
 impl<'a> From<&'a [Value]> for PacketReader<'a> {
     fn from(packet: &'a [Value]) -> Self {
-        Self::new(Source::Borrowed(packet.iter()))
+        Self::new(Origin::Values(Values::Borrowed(packet.iter())))
     }
 }
 
 impl<'a> PacketReader<'a> {
+    /// Reads a packet that consists of these elements.
+    #[must_use]
+    pub fn values(packet: Vec<Value>) -> Self {
+        Self::new(Origin::Values(Values::Owned(packet.into_iter())))
+    }
+
     #[cfg(feature = "postcard")]
     #[inline]
     pub(crate) fn postcard(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
-        PostcardReader::new(packet, limits).map(|reader| Self::new(Source::Postcard(reader)))
+        let mut source = PostcardReader::new(packet);
+        let list = source.packet_contents()?;
+        let depth = Depth::within(&list, limits)?;
+        let elements = Elements::new(source, list, depth, limits);
+        Ok(Self::new(Origin::Postcard(elements)))
     }
 
     #[cfg(feature = "cbor")]
     #[inline]
     pub(crate) fn cbor(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
-        CborReader::new(packet, limits).map(|cbor| Self::new(Source::Cbor(cbor)))
+        let mut source = CborReader::new(packet, limits);
+        let list = source.packet_contents()?;
+        let depth = Depth::within(&list, limits)?;
+        let elements = Elements::new(source, list, depth, limits);
+        Ok(Self::new(Origin::Cbor(elements)))
     }
 
     #[cfg(feature = "json")]
     #[inline]
     pub(crate) fn json(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
-        // Made in its place: what has just been written in small pieces is slow to be moved.
-        match JsonReader::simple(packet, limits) {
-            Some(json) => Ok(Self::new(Source::Json(json))),
-            None => Self::json_with_care(packet, limits),
-        }
+        let mut source = JsonReader::new(packet);
+        let list = source.packet_contents()?;
+        let depth = Depth::within(&list, limits)?;
+        let elements = Elements::new(source, list, depth, limits);
+        Ok(Self::new(Origin::Json(elements)))
     }
 
-    #[cfg(feature = "json")]
-    #[cold]
-    fn json_with_care(packet: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
-        JsonReader::new(packet, limits).map(|json| Self::new(Source::Json(json)))
+    /// Reads a packet in a format from outside this crate.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed already at its beginning, or no list.
+    pub fn decoding(
+        decoding: &'a dyn Decoding,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<Self, DecodeError> {
+        let mut source = Foreign::new(decoding, packet);
+        let list = source.packet_contents()?;
+        let depth = Depth::within(&list, limits)?;
+        let elements = Elements::new(source, list, depth, limits);
+        Ok(Self::new(Origin::Foreign(elements, None)))
+    }
+
+    /// Remembers of which format the packet is, so that it can be kept as bytes.
+    pub(crate) fn of_format(mut self, format: &'a Format) -> Self {
+        if let Origin::Foreign(_, known) = &mut self.origin {
+            *known = Some(format);
+        }
+        self
     }
 
     #[inline]
-    fn new(source: Source<'a>) -> Self {
+    fn new(origin: Origin<'a>) -> Self {
         Self {
-            source,
+            origin,
             position: 0,
             arguments: 0,
             list: false,
@@ -138,16 +182,25 @@ impl<'a> PacketReader<'a> {
         Ok(kept)
     }
 
+    /// How many bytes the whole packet has; 0 if it has not come as bytes.
+    #[must_use]
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.bytes().map_or(0, |(_, packet)| packet.len())
+    }
+
     /// The packet as it has come, if it has come as bytes.
+    #[inline]
     fn bytes(&self) -> Option<(Format, &'a [u8])> {
-        match &self.source {
+        match &self.origin {
             #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => Some((Format::Postcard, postcard.packet())),
+            Origin::Postcard(packet) => Some((Format::Postcard, packet.source().packet())),
             #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => Some((Format::Cbor, cbor.packet())),
+            Origin::Cbor(packet) => Some((Format::Cbor, packet.source().packet())),
             #[cfg(feature = "json")]
-            Source::Json(json) => Some((Format::Json, json.packet())),
-            Source::Owned(_) | Source::Borrowed(_) => None,
+            Origin::Json(packet) => Some((Format::Json, packet.source().packet())),
+            Origin::Foreign(packet, format) => Some(((*format)?.clone(), packet.source().packet())),
+            Origin::Values(_) => None,
         }
     }
 
@@ -171,22 +224,11 @@ impl<'a> PacketReader<'a> {
     /// When it is an array or a map, or malformed.
     #[inline]
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        let text = match &mut self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.text(),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.text(),
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.text(),
-            Source::Owned(values) => values
-                .next()
-                .map(|value| ValueDeserializer::Owned(value).into_text())
-                .transpose(),
-            Source::Borrowed(values) => values
-                .next()
-                .map(|value| ValueDeserializer::Borrowed(value).into_text())
-                .transpose(),
-        };
+        let text = by_origin!(
+            &mut self.origin,
+            packet => packet.text(),
+            values => values.next().map(|value| value.into_text()).transpose()
+        );
         self.position += usize::from(!matches!(text, Ok(None)));
         self.arguments = self.position;
         text
@@ -236,16 +278,10 @@ impl<'a> PacketReader<'a> {
     ///
     /// When it is malformed, or a number that no value can hold.
     pub fn value(&mut self) -> Result<Option<Value>, DecodeError> {
-        let value = match &mut self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(_) => return self.arg(),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(_) => return self.arg(),
-            #[cfg(feature = "json")]
-            Source::Json(_) => return self.arg(),
-            Source::Owned(values) => values.next(),
-            Source::Borrowed(values) => values.next().cloned(),
+        let Origin::Values(values) = &mut self.origin else {
+            return self.arg();
         };
+        let value = values.next().map(Held::into_value);
         self.position += usize::from(value.is_some());
         Ok(value)
     }
@@ -268,17 +304,12 @@ impl<'a> PacketReader<'a> {
     /// # Errors
     ///
     /// When the rest of the packet is malformed.
-    pub fn remaining(&self) -> Result<usize, DecodeError> {
-        match &self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.clone().count_rest(),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.clone().count(),
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.clone().count(),
-            Source::Owned(values) => Ok(values.len()),
-            Source::Borrowed(values) => Ok(values.len()),
-        }
+    pub fn remaining(&mut self) -> Result<usize, DecodeError> {
+        by_origin!(
+            &mut self.origin,
+            packet => packet.ahead(Elements::count),
+            values => Ok(values.len())
+        )
     }
 
     /// How many elements have been read.
@@ -293,16 +324,11 @@ impl<'a> PacketReader<'a> {
     ///
     /// When it is malformed.
     pub fn skip(&mut self) -> Result<bool, DecodeError> {
-        let skipped = match &mut self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.skip()?,
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.skip()?,
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.skip()?,
-            Source::Owned(values) => values.next().is_some(),
-            Source::Borrowed(values) => values.next().is_some(),
-        };
+        let skipped = by_origin!(
+            &mut self.origin,
+            packet => packet.skip()?,
+            values => values.next().is_some()
+        );
         self.position += usize::from(skipped);
         Ok(skipped)
     }
@@ -313,31 +339,21 @@ impl<'a> PacketReader<'a> {
     ///
     /// When the rest of the packet is malformed.
     #[inline]
-    pub fn finish(self) -> Result<usize, DecodeError> {
-        match self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.count_rest(),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.count(),
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.count(),
-            Source::Owned(values) => Ok(values.len()),
-            Source::Borrowed(values) => Ok(values.len()),
-        }
+    pub fn finish(mut self) -> Result<usize, DecodeError> {
+        by_origin!(
+            &mut self.origin,
+            packet => packet.count(),
+            values => Ok(values.len())
+        )
     }
 
     /// Whether all elements have been read.
-    pub(super) fn is_at_end(&self) -> Result<bool, DecodeError> {
-        match &self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.clone().ends_here(),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.clone().ends_here(),
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.clone().ends_here(),
-            Source::Owned(values) => Ok(values.len() == 0),
-            Source::Borrowed(values) => Ok(values.len() == 0),
-        }
+    pub(super) fn is_at_end(&mut self) -> Result<bool, DecodeError> {
+        by_origin!(
+            &mut self.origin,
+            packet => packet.ahead(|packet| packet.advance().map(|more| !more)),
+            values => Ok(values.len() == 0)
+        )
     }
 
     /// What the next argument is read from when there is none.
@@ -353,22 +369,14 @@ impl<'a> PacketReader<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, DecodeError> {
-        let element = match &mut self.source {
-            #[cfg(feature = "postcard")]
-            Source::Postcard(postcard) => postcard.element(seed),
-            #[cfg(feature = "cbor")]
-            Source::Cbor(cbor) => cbor.element(seed),
-            #[cfg(feature = "json")]
-            Source::Json(json) => json.element(seed),
-            Source::Owned(values) => values
+        let element = by_origin!(
+            &mut self.origin,
+            packet => packet.element(seed),
+            values => values
                 .next()
-                .map(|value| seed.deserialize(ValueDeserializer::Owned(value)))
-                .transpose(),
-            Source::Borrowed(values) => values
-                .next()
-                .map(|value| seed.deserialize(ValueDeserializer::Borrowed(value)))
-                .transpose(),
-        };
+                .map(|value| seed.deserialize(&mut value.reader()))
+                .transpose()
+        );
         match element {
             Ok(None) => Ok(None),
             Ok(some) => {

@@ -1,21 +1,24 @@
-//! Writing a packet.
+//! The writer of one packet, as a transaction.
+//!
+//! If an argument cannot be encoded, or the writer is dropped unfinished, the buffer is cut back to the beginning of
+//! the packet. So no malformed packet reaches a connection.
 
-use std::sync::Arc;
+use std::fmt;
 
 use serde::Serialize;
 
 use super::answer;
 #[cfg(feature = "cbor")]
 use crate::cbor::Cbor;
-#[cfg(any(feature = "cbor", feature = "postcard"))]
-use crate::counted::CountedWriter;
+use crate::encoding::Encoding;
 use crate::error::EncodeError;
-use crate::format::{Codec, Limits};
+use crate::format::Limits;
 #[cfg(feature = "json")]
-use crate::json::JsonWriter;
+use crate::json::Json;
 #[cfg(feature = "postcard")]
 use crate::postcard::Postcard;
 use crate::value::{Value, value_of, value_of_ref};
+use crate::writer::Writer;
 
 /// Writes one packet, all of it or nothing.
 ///
@@ -43,14 +46,15 @@ pub struct PacketWriter<'a> {
 #[derive(Debug)]
 enum Sink<'a> {
     #[cfg(feature = "postcard")]
-    Postcard(CountedWriter<'a, Postcard>),
+    Postcard(Writer<'a, Postcard>),
     #[cfg(feature = "cbor")]
-    Cbor(CountedWriter<'a, Cbor>),
+    Cbor(Writer<'a, Cbor>),
     #[cfg(feature = "json")]
-    Json(JsonWriter<'a>),
+    Json(Writer<'a, Json>),
+    Foreign(Writer<'a, &'a dyn Encoding>),
     Values(Collector<'a>),
-    // Boxed, so that writers of the built-in formats are small.
-    Custom(Box<Custom<'a>>),
+    // Boxed, so that other writers are small.
+    Encoded(Box<Encoded<'a>>),
     /// Nothing: the packet is finished, or has been given up.
     Closed,
 }
@@ -63,14 +67,23 @@ struct Collector<'a> {
     max_depth: usize,
 }
 
-/// Collects the elements of a packet for a codec from outside.
-#[derive(Debug)]
-struct Custom<'a> {
-    codec: Arc<dyn Codec>,
+type Encode<'a> = Box<dyn FnOnce(&[Value], &mut Vec<u8>) -> Result<(), EncodeError> + 'a>;
+
+/// Collects the elements of a packet, to be encoded as a whole.
+struct Encoded<'a> {
+    encode: Option<Encode<'a>>,
     values: Vec<Value>,
     out: &'a mut Vec<u8>,
     start: usize,
     limits: Limits,
+}
+
+impl fmt::Debug for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoded")
+            .field("values", &self.values)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> PacketWriter<'a> {
@@ -84,34 +97,44 @@ impl<'a> PacketWriter<'a> {
         }))
     }
 
+    /// Writes a packet in a format from outside this crate at the end of `out`.
+    pub fn encoding(encoding: &'a dyn Encoding, out: &'a mut Vec<u8>, limits: Limits) -> Self {
+        Self::new(Sink::Foreign(Writer::new(encoding, out, limits)))
+    }
+
+    /// Collects the elements of a packet, which `encode` appends to `out` in the end: for formats that can be written only as a
+    /// whole.
+    pub fn encoded(
+        out: &'a mut Vec<u8>,
+        limits: Limits,
+        encode: impl FnOnce(&[Value], &mut Vec<u8>) -> Result<(), EncodeError> + 'a,
+    ) -> Self {
+        let start = out.len();
+        Self::new(Sink::Encoded(Box::new(Encoded {
+            encode: Some(Box::new(encode)),
+            values: Vec::new(),
+            out,
+            start,
+            limits,
+        })))
+    }
+
     #[cfg(feature = "postcard")]
     #[inline]
     pub(crate) fn postcard(out: &'a mut Vec<u8>, limits: Limits) -> Self {
-        Self::new(Sink::Postcard(CountedWriter::new(out, limits)))
+        Self::new(Sink::Postcard(Writer::new(Postcard, out, limits)))
     }
 
     #[cfg(feature = "cbor")]
     #[inline]
     pub(crate) fn cbor(out: &'a mut Vec<u8>, limits: Limits) -> Self {
-        Self::new(Sink::Cbor(CountedWriter::new(out, limits)))
+        Self::new(Sink::Cbor(Writer::new(Cbor, out, limits)))
     }
 
     #[cfg(feature = "json")]
     #[inline]
     pub(crate) fn json(out: &'a mut Vec<u8>, limits: Limits) -> Self {
-        Self::new(Sink::Json(JsonWriter::new(out, limits)))
-    }
-
-    pub(crate) fn custom(codec: Arc<dyn Codec>, out: &'a mut Vec<u8>, limits: Limits) -> Self {
-        let start = out.len();
-        let custom = Custom {
-            codec,
-            values: Vec::new(),
-            out,
-            start,
-            limits,
-        };
-        Self::new(Sink::Custom(Box::new(custom)))
+        Self::new(Sink::Json(Writer::new(Json, out, limits)))
     }
 
     #[inline]
@@ -128,12 +151,12 @@ impl<'a> PacketWriter<'a> {
     pub fn str(&mut self, text: &str) -> Result<(), EncodeError> {
         match &mut self.sink {
             #[cfg(feature = "postcard")]
-            Sink::Postcard(postcard) => postcard.str(text),
+            Sink::Postcard(writer) => writer.str(text),
             #[cfg(feature = "cbor")]
-            Sink::Cbor(cbor) => cbor.str(text),
+            Sink::Cbor(writer) => writer.str(text),
             #[cfg(feature = "json")]
-            Sink::Json(json) => json.str(text),
-            _ => self.collect_text(text)?,
+            Sink::Json(writer) => writer.str_apart(text),
+            other => other.str(text)?,
         }
         Ok(())
     }
@@ -147,15 +170,12 @@ impl<'a> PacketWriter<'a> {
     pub fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
         let result = match &mut self.sink {
             #[cfg(feature = "postcard")]
-            Sink::Postcard(postcard) => postcard.arg(argument),
+            Sink::Postcard(writer) => writer.arg(argument),
             #[cfg(feature = "cbor")]
-            Sink::Cbor(cbor) => cbor.arg(argument),
+            Sink::Cbor(writer) => writer.arg(argument),
             #[cfg(feature = "json")]
-            Sink::Json(json) => json.arg(argument),
-            other => other
-                .max_depth()
-                .and_then(|limit| value_of(argument, 1, limit))
-                .map(|value| other.collect(value)),
+            Sink::Json(writer) => writer.arg(argument),
+            other => other.arg(argument, value_of),
         };
         self.or_give_up(result)
     }
@@ -168,15 +188,12 @@ impl<'a> PacketWriter<'a> {
     pub fn value(&mut self, value: &Value) -> Result<(), EncodeError> {
         let result = match &mut self.sink {
             #[cfg(feature = "postcard")]
-            Sink::Postcard(postcard) => postcard.arg(value),
+            Sink::Postcard(writer) => writer.arg(value),
             #[cfg(feature = "cbor")]
-            Sink::Cbor(cbor) => cbor.arg(value),
+            Sink::Cbor(writer) => writer.arg(value),
             #[cfg(feature = "json")]
-            Sink::Json(json) => json.arg(value),
-            other => other
-                .max_depth()
-                .and_then(|limit| value_of_ref(value, 1, limit))
-                .map(|value| other.collect(value)),
+            Sink::Json(writer) => writer.arg(value),
+            other => other.arg(value, value_of_ref),
         };
         self.or_give_up(result)
     }
@@ -210,37 +227,31 @@ impl<'a> PacketWriter<'a> {
     /// then what it was before.
     #[inline]
     pub fn finish(mut self) -> Result<(), EncodeError> {
+        if let Sink::Foreign(_) | Sink::Encoded(_) = self.sink {
+            return self.finish_foreign();
+        }
         // They take back themselves what cannot be finished; nothing is left to be done when this is dropped.
         match std::mem::replace(&mut self.sink, Sink::Closed) {
             #[cfg(feature = "postcard")]
-            Sink::Postcard(postcard) => postcard.finish(),
+            Sink::Postcard(writer) => writer.finish(),
             #[cfg(feature = "cbor")]
-            Sink::Cbor(cbor) => cbor.finish(),
+            Sink::Cbor(writer) => writer.finish(),
             #[cfg(feature = "json")]
-            Sink::Json(json) => json.finish(),
+            Sink::Json(writer) => writer.finish(),
             Sink::Values(_) => Ok(()),
-            Sink::Custom(custom) => {
-                self.sink = Sink::Custom(custom);
-                self.finish_custom()
-            }
-            Sink::Closed => Err(EncodeError::GivenUp),
+            _ => Err(EncodeError::GivenUp),
         }
     }
 
     /// Calls foreign code: whether it fails or panics, dropping this takes back what it has written.
-    fn finish_custom(&mut self) -> Result<(), EncodeError> {
-        if let Sink::Custom(custom) = &mut self.sink {
-            custom.finish()?;
+    #[inline(never)]
+    fn finish_foreign(&mut self) -> Result<(), EncodeError> {
+        match &mut self.sink {
+            Sink::Foreign(writer) => writer.end()?,
+            Sink::Encoded(encoded) => encoded.finish()?,
+            _ => {}
         }
         self.sink = Sink::Closed;
-        Ok(())
-    }
-
-    /// Apart from the rest, so that it costs those nothing that write bytes.
-    #[inline(never)]
-    fn collect_text(&mut self, text: &str) -> Result<(), EncodeError> {
-        self.sink.max_depth()?;
-        self.sink.collect(text.into());
         Ok(())
     }
 
@@ -259,46 +270,59 @@ impl<'a> PacketWriter<'a> {
     }
 }
 
+/// What is apart from the built-in formats, so that it costs those nothing.
 impl Sink<'_> {
-    /// The limit for what collects values.
-    fn max_depth(&self) -> Result<usize, EncodeError> {
+    #[inline(never)]
+    fn str(&mut self, text: &str) -> Result<(), EncodeError> {
         match self {
-            Self::Values(values) => Ok(values.max_depth),
-            Self::Custom(custom) => Ok(custom.limits.max_depth),
-            _ => Err(EncodeError::GivenUp),
+            Self::Foreign(writer) => writer.str(text),
+            Self::Values(values) => values.out.push(text.into()),
+            Self::Encoded(encoded) => encoded.values.push(text.into()),
+            _ => return Err(EncodeError::GivenUp),
         }
+        Ok(())
     }
 
-    /// Appends to what collects values.
+    /// `value_of` makes a value of the argument, at a level, within a limit.
     #[inline(never)]
-    fn collect(&mut self, value: Value) {
-        match self {
-            Self::Values(values) => values.out.push(value),
-            Self::Custom(custom) => custom.values.push(value),
-            _ => {}
-        }
+    fn arg<T: Serialize + ?Sized>(
+        &mut self,
+        argument: &T,
+        value_of: fn(&T, usize, usize) -> Result<Value, EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let (values, max_depth) = match self {
+            Self::Foreign(writer) => return writer.arg(argument),
+            Self::Values(values) => (&mut *values.out, values.max_depth),
+            Self::Encoded(encoded) => (&mut encoded.values, encoded.limits.max_depth),
+            _ => return Err(EncodeError::GivenUp),
+        };
+        values.push(value_of(argument, 1, max_depth)?);
+        Ok(())
     }
 
     fn take_back(&mut self) {
         match self {
             #[cfg(feature = "postcard")]
-            Self::Postcard(postcard) => postcard.take_back(),
+            Self::Postcard(writer) => writer.take_back(),
             #[cfg(feature = "cbor")]
-            Self::Cbor(cbor) => cbor.take_back(),
+            Self::Cbor(writer) => writer.take_back(),
             #[cfg(feature = "json")]
-            Self::Json(json) => json.take_back(),
+            Self::Json(writer) => writer.take_back(),
+            Self::Foreign(writer) => writer.take_back(),
             Self::Values(values) => values.out.truncate(values.start),
-            Self::Custom(custom) => custom.out.truncate(custom.start),
+            Self::Encoded(encoded) => encoded.out.truncate(encoded.start),
             Self::Closed => {}
         }
     }
 }
 
-impl Custom<'_> {
+impl Encoded<'_> {
     fn finish(&mut self) -> Result<(), EncodeError> {
-        self.codec.encode(&self.values, self.out)?;
+        if let Some(encode) = self.encode.take() {
+            encode(&self.values, self.out)?;
+        }
         let limit = self.limits.max_packet;
-        if self.out.len() - self.start > limit {
+        if self.out.len().wrapping_sub(self.start) > limit {
             return Err(EncodeError::TooLarge { limit });
         }
         Ok(())

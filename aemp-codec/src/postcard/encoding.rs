@@ -2,25 +2,22 @@
 
 use super::{PREFIX, kind};
 use crate::append::{few, push_few, push_word};
-use crate::counted::Encoding;
+use crate::encoding::{Encoding, ListKind};
 use crate::error::EncodeError;
 
 /// The format of `postcard/1`.
-#[derive(Debug)]
-pub(crate) enum Postcard {}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Postcard;
 
 impl Encoding for Postcard {
-    const ARRAY: u8 = kind::ARRAY;
-    const MAP: u8 = kind::MAP;
-
     #[inline]
-    fn begin(out: &mut Vec<u8>) {
+    fn begin(&self, out: &mut Vec<u8>) {
         // The length, and how many items there are: hardly ever more than one byte can say.
         out.extend_from_slice(&[0; PREFIX + 1]);
     }
 
     #[inline]
-    fn end(out: &mut Vec<u8>, start: usize, count: usize) -> Result<(), EncodeError> {
+    fn end(&self, out: &mut Vec<u8>, start: usize, count: usize) -> Result<(), EncodeError> {
         let body = start + PREFIX;
         if count < 0x80 {
             out[body] = count as u8;
@@ -35,58 +32,57 @@ impl Encoding for Postcard {
     }
 
     #[inline]
-    fn null(out: &mut Vec<u8>) {
+    fn null(&self, out: &mut Vec<u8>) {
         out.push(kind::NULL);
     }
 
     #[inline]
-    fn bool(out: &mut Vec<u8>, v: bool) {
+    fn bool(&self, out: &mut Vec<u8>, v: bool) {
         out.push(if v { kind::TRUE } else { kind::FALSE });
     }
 
     #[inline]
-    fn int(out: &mut Vec<u8>, n: i64) {
+    fn int(&self, out: &mut Vec<u8>, n: i64) {
         push_number(out, kind::INT, ((n << 1) ^ (n >> 63)) as u64);
     }
 
     #[inline]
-    fn unsigned(out: &mut Vec<u8>, n: u64) {
+    fn unsigned(&self, out: &mut Vec<u8>, n: u64) {
         match i64::try_from(n) {
             Ok(n) => push_number(out, kind::INT, (n << 1) as u64),
             Err(_) => push_number(out, kind::UINT, n),
         }
     }
 
-    fn float(out: &mut Vec<u8>, x: f64) {
+    fn float(&self, out: &mut Vec<u8>, x: f64) {
         let mut item = [kind::FLOAT; 9];
         item[1..].copy_from_slice(&x.to_le_bytes());
         out.extend_from_slice(&item);
     }
 
     #[inline]
-    fn text(out: &mut Vec<u8>, text: &str) {
+    fn text(&self, out: &mut Vec<u8>, text: &str) {
         Self::bytes_of(out, kind::TEXT, text.as_bytes());
     }
 
     #[inline]
-    fn bytes(out: &mut Vec<u8>, octets: &[u8]) {
+    fn bytes(&self, out: &mut Vec<u8>, octets: &[u8]) {
         Self::bytes_of(out, kind::BYTES, octets);
     }
 
     #[inline]
-    fn key(out: &mut Vec<u8>, key: &str) {
+    fn key(&self, out: &mut Vec<u8>, key: &str) {
         push_varint(out, key.len() as u64);
         out.extend_from_slice(key.as_bytes());
     }
 
     #[inline]
-    fn head(out: &mut Vec<u8>, kind: u8, count: usize) {
+    fn open(&self, out: &mut Vec<u8>, kind: ListKind, count: usize) {
+        let kind = match kind {
+            ListKind::Array => kind::ARRAY,
+            ListKind::Map => kind::MAP,
+        };
         push_number(out, kind, count as u64);
-    }
-
-    #[cold]
-    fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, count: usize) {
-        replace(out, at, size, |out| Self::head(out, kind, count));
     }
 }
 

@@ -2,168 +2,47 @@
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, Error, Unexpected};
-
 use super::{PREFIX, kind};
 use crate::error::DecodeError;
-use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::source::{Contents, Depth, Item, Source};
 
-/// Walks through the elements of a packet, and through what is in them.
+/// Reads the items of a packet.
 #[derive(Clone, Debug)]
 pub(crate) struct PostcardReader<'de> {
     packet: &'de [u8],
     /// The next byte to look at.
     at: usize,
-    /// How many elements of the packet are to come.
-    left: usize,
-    /// How many arrays and maps are open, the packet included.
-    depth: usize,
-    max_depth: usize,
-    /// How many values may still be made of it.
-    values: usize,
-    max_values: usize,
-}
-
-/// One value, up to what is in it.
-#[derive(Debug)]
-pub(super) enum Item<'de> {
-    Scalar(Scalar<'de>),
-    /// So many elements.
-    Array(usize),
-    /// So many entries.
-    Map(usize),
-}
-
-impl Item<'_> {
-    /// What it is, for those who wanted something else.
-    pub(super) fn unexpected(&self) -> Unexpected<'_> {
-        match self {
-            Self::Scalar(scalar) => scalar.unexpected(),
-            Self::Array(_) => Unexpected::Seq,
-            Self::Map(_) => Unexpected::Map,
-        }
-    }
 }
 
 impl<'de> PostcardReader<'de> {
+    #[inline]
+    pub(crate) fn new(packet: &'de [u8]) -> Self {
+        Self { packet, at: 0 }
+    }
+
     /// All of the packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
         self.packet
     }
 
+    /// Finds the packet's list.
     #[inline]
-    pub(crate) fn new(packet: &'de [u8], limits: Limits) -> Result<Self, DecodeError> {
-        let mut reader = Self {
-            packet,
-            at: PREFIX,
-            left: 0,
-            depth: 0,
-            max_depth: limits.max_depth,
-            values: limits.max_values,
-            max_values: limits.max_values,
-        };
-        match packet.split_first_chunk() {
+    pub(crate) fn packet_contents(&mut self) -> Result<Contents, DecodeError> {
+        match self.packet.split_first_chunk() {
             Some((length, body)) if body.len() as u64 == u32::from_le_bytes(*length).into() => {}
             Some(_) => return Err(DecodeError::malformed(0, "not as long as it says")),
-            None => return Err(reader.end()),
+            None => return Err(self.unexpected_end()),
         }
-        reader.left = reader.count(1)?;
-        reader.enter(PREFIX)?;
-        Ok(reader)
-    }
-
-    /// The next element by way of a seed; `None` at the packet's end.
-    ///
-    /// After a type error the element counts as read, and is known to be well-formed.
-    #[inline]
-    pub(crate) fn element<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let start = self.at;
-        match seed.deserialize(&mut *self) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(self.recover(start, error)),
-        }
-    }
-
-    /// The next element as Perl's text; `None` at the packet's end.
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        if let Some(text) = self.short_text() {
-            return Ok(Some(Cow::Borrowed(text)));
-        }
-        let start = self.at;
-        let error = match self.item() {
-            Ok(Item::Scalar(scalar)) => return Ok(Some(scalar.into_text())),
-            Ok(other) => DecodeError::invalid_type(other.unexpected(), &"text"),
-            Err(error) => error,
-        };
-        Err(self.recover(start, error))
-    }
-
-    /// Passes over the next element; false at the packet's end.
-    pub(crate) fn skip(&mut self) -> Result<bool, DecodeError> {
-        let more = self.advance()?;
-        if more {
-            self.skip_value()?;
-        }
-        Ok(more)
-    }
-
-    /// Passes over all elements that are left, and counts them.
-    #[inline]
-    pub(crate) fn count_rest(mut self) -> Result<usize, DecodeError> {
-        let mut count = 0;
-        while self.skip()? {
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    /// Whether all elements have been read.
-    pub(crate) fn ends_here(mut self) -> Result<bool, DecodeError> {
-        Ok(!self.advance()?)
-    }
-
-    /// Goes to the next element of the packet, if there is one.
-    #[inline]
-    fn advance(&mut self) -> Result<bool, DecodeError> {
-        if self.left > 0 {
-            self.left -= 1;
-            return Ok(true);
-        }
-        if self.at < self.packet.len() {
-            let text = "something behind the packet";
-            return Err(DecodeError::malformed(self.at, text));
-        }
-        Ok(false)
-    }
-
-    /// After an element that is not what was asked for: passes over it all the same.
-    #[cold]
-    fn recover(&mut self, start: usize, error: DecodeError) -> DecodeError {
-        if error.is_malformed() {
-            return error;
-        }
-        (self.at, self.depth) = (start, 1);
-        match self.skip_value() {
-            Ok(()) => error.at(start),
-            Err(malformed) => malformed,
-        }
+        self.at = PREFIX;
+        let count = self.count(1)?;
+        Ok(Contents::counted(PREFIX, count))
     }
 
     #[inline]
     fn byte(&mut self) -> Result<u8, DecodeError> {
         let byte = self.packet.get(self.at).copied();
-        let byte = byte.ok_or_else(|| self.end())?;
+        let byte = byte.ok_or_else(|| self.unexpected_end())?;
         self.at += 1;
         Ok(byte)
     }
@@ -201,13 +80,13 @@ impl<'de> PostcardReader<'de> {
         let most = (self.packet.len() - self.at) / least;
         match usize::try_from(count) {
             Ok(count) if count <= most => Ok(count),
-            _ => Err(self.end()),
+            _ => Err(self.unexpected_end()),
         }
     }
 
     /// The bytes of text, of a key, or of a byte string.
     #[inline]
-    fn octets(&mut self) -> Result<&'de [u8], DecodeError> {
+    fn bytes(&mut self) -> Result<&'de [u8], DecodeError> {
         let length = self.count(1)?;
         let octets = &self.packet[self.at..self.at + length];
         self.at += length;
@@ -216,19 +95,14 @@ impl<'de> PostcardReader<'de> {
 
     /// Text, or a key.
     #[inline]
-    pub(super) fn str(&mut self) -> Result<&'de str, DecodeError> {
-        let octets = self.octets()?;
+    fn str(&mut self) -> Result<&'de str, DecodeError> {
+        let octets = self.bytes()?;
         std::str::from_utf8(octets).map_err(|_| DecodeError::not_unicode())
-    }
-
-    /// Passes over a key.
-    pub(super) fn skip_key(&mut self) -> Result<(), DecodeError> {
-        self.octets().map(drop)
     }
 
     /// The text that is next if it is as most are: of less than 128 bytes.
     #[inline]
-    pub(super) fn short_text(&mut self) -> Option<&'de str> {
+    fn short_text(&mut self) -> Option<&'de str> {
         let [kind::TEXT, length @ ..0x80, ref rest @ ..] = *self.packet.get(self.at..)? else {
             return None;
         };
@@ -237,41 +111,40 @@ impl<'de> PostcardReader<'de> {
         Some(text)
     }
 
-    /// The integer that is next, unless it is a large one or something else.
-    #[inline]
-    pub(super) fn short_integer(&mut self) -> Option<i64> {
-        let (n, size) = match *self.packet.get(self.at..)? {
-            [kind::INT, a @ ..0x80, ..] => (u64::from(a), 2),
-            [kind::INT, a, b @ ..0x80, ..] => (groups([a, b, 0, 0]), 3),
-            [kind::INT, a, b, c @ ..0x80, ..] => (groups([a, b, c, 0]), 4),
-            [kind::INT, a, b, c, d @ ..0x80, ..] => (groups([a, b, c, d]), 5),
-            _ => return None,
-        };
-        self.at += size;
-        Some(unzigzag(n))
+    fn float(&mut self) -> Result<f64, DecodeError> {
+        let bytes = self.packet[self.at..].first_chunk();
+        let bytes = *bytes.ok_or_else(|| self.unexpected_end())?;
+        self.at += bytes.len();
+        Ok(f64::from_le_bytes(bytes))
     }
 
-    /// The byte string that is next, unless it is something else.
-    #[inline]
-    pub(super) fn byte_string(&mut self) -> Result<Option<&'de [u8]>, DecodeError> {
-        if self.packet.get(self.at) != Some(&kind::BYTES) {
-            return Ok(None);
-        }
-        self.at += 1;
-        self.octets().map(Some)
+    #[cold]
+    fn unknown(start: usize) -> DecodeError {
+        DecodeError::malformed(start, "an unknown kind of value")
     }
 
-    /// Passes over the next value if it is nothing.
+    #[cold]
+    fn unexpected_end(&self) -> DecodeError {
+        DecodeError::malformed(self.packet.len(), "unexpected end")
+    }
+}
+
+impl<'de> Source<'de> for PostcardReader<'de> {
+    type List = Contents;
+
     #[inline]
-    pub(super) fn is_nothing(&mut self) -> bool {
-        let nothing = self.packet.get(self.at) == Some(&kind::NULL);
-        self.at += usize::from(nothing);
-        nothing
+    fn at(&self) -> usize {
+        self.at
     }
 
-    /// The item that is next; of arrays and maps only how much is in them.
-    pub(super) fn item(&mut self) -> Result<Item<'de>, DecodeError> {
+    #[inline]
+    fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    fn item(&mut self) -> Result<Item<'de, Contents>, DecodeError> {
         let start = self.at;
+        let contents = |count| Contents::counted(start, count);
         Ok(Item::Scalar(match self.byte()? {
             kind::NULL => Scalar::Null,
             kind::FALSE => Scalar::Bool(false),
@@ -283,80 +156,97 @@ impl<'de> PostcardReader<'de> {
             }
             kind::FLOAT => Scalar::Float(self.float()?),
             kind::TEXT => Scalar::Str(Cow::Borrowed(self.str()?)),
-            kind::BYTES => Scalar::Bytes(Cow::Borrowed(self.octets()?)),
-            kind::ARRAY => return self.count(1).map(Item::Array),
-            kind::MAP => return self.count(2).map(Item::Map),
-            _ => return Err(DecodeError::malformed(start, "an unknown kind of value")),
+            kind::BYTES => Scalar::Bytes(Cow::Borrowed(self.bytes()?)),
+            kind::ARRAY => return self.count(1).map(contents).map(Item::Array),
+            kind::MAP => return self.count(2).map(contents).map(Item::Map),
+            _ => return Err(Self::unknown(start)),
         }))
     }
 
-    fn float(&mut self) -> Result<f64, DecodeError> {
-        let bytes = self.packet[self.at..].first_chunk();
-        let bytes = *bytes.ok_or_else(|| self.end())?;
-        self.at += bytes.len();
-        Ok(f64::from_le_bytes(bytes))
+    #[inline]
+    fn more(&mut self, contents: &mut Contents) -> Result<bool, DecodeError> {
+        Ok(contents.take())
     }
 
-    /// Goes into an array or map whose first byte is at `start`.
     #[inline]
-    pub(super) fn enter(&mut self, start: usize) -> Result<(), DecodeError> {
-        if self.depth >= self.max_depth {
-            let text = format!("nested deeper than {} levels", self.max_depth);
-            return Err(DecodeError::malformed(start, text));
+    fn more_at_once(&mut self, contents: &mut Contents) -> bool {
+        contents.take()
+    }
+
+    #[inline]
+    fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        self.str().map(Cow::Borrowed)
+    }
+
+    #[inline]
+    fn end(&mut self) -> Result<(), DecodeError> {
+        if self.at < self.packet.len() {
+            let text = "something behind the packet";
+            return Err(DecodeError::malformed(self.at, text));
         }
-        self.depth += 1;
         Ok(())
     }
 
-    #[inline]
-    pub(super) fn leave(&mut self) {
-        self.depth -= 1;
-    }
-
-    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
-    #[inline]
-    pub(super) fn count_value(&mut self) -> Result<(), DecodeError> {
-        match self.values.checked_sub(1) {
-            Some(left) => {
-                self.values = left;
-                Ok(())
-            }
-            None => Err(DecodeError::too_many(self.at, self.max_values)),
-        }
-    }
-
-    /// Where the cursor is.
-    #[inline]
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
-    /// Checks the value that is next and passes over it.
-    pub(super) fn skip_value(&mut self) -> Result<(), DecodeError> {
+    fn skip(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
         let start = self.at;
-        if self.packet.get(start) == Some(&kind::TEXT) {
-            self.at += 1;
-            return self.octets().map(drop);
-        }
-        let (count, is_map) = match self.item()? {
-            Item::Scalar(_) => return Ok(()),
-            Item::Array(count) => (count, false),
-            Item::Map(count) => (count, true),
+        let (count, is_map) = match self.byte()? {
+            kind::NULL | kind::FALSE | kind::TRUE => return Ok(()),
+            kind::INT | kind::UINT => return self.varint().map(drop),
+            kind::FLOAT => return self.float().map(drop),
+            kind::TEXT | kind::BYTES => return self.bytes().map(drop),
+            kind::ARRAY => (self.count(1)?, false),
+            kind::MAP => (self.count(2)?, true),
+            _ => return Err(Self::unknown(start)),
         };
-        self.enter(start)?;
+        depth.enter(start)?;
         for _ in 0..count {
             if is_map {
-                self.skip_key()?;
+                self.skip_key(depth)?;
             }
-            self.skip_value()?;
+            self.skip(depth)?;
         }
-        self.leave();
+        depth.leave();
         Ok(())
     }
 
-    #[cold]
-    fn end(&self) -> DecodeError {
-        DecodeError::malformed(self.packet.len(), "unexpected end")
+    fn skip_key(&mut self, _: &mut Depth) -> Result<(), DecodeError> {
+        self.bytes().map(drop)
+    }
+
+    /// An integer, unless it is a large one.
+    #[inline]
+    fn integer(&mut self) -> Option<i64> {
+        let (n, size) = match *self.packet.get(self.at..)? {
+            [kind::INT, a @ ..0x80, ..] => (u64::from(a), 2),
+            [kind::INT, a, b @ ..0x80, ..] => (groups([a, b, 0, 0]), 3),
+            [kind::INT, a, b, c @ ..0x80, ..] => (groups([a, b, c, 0]), 4),
+            [kind::INT, a, b, c, d @ ..0x80, ..] => (groups([a, b, c, d]), 5),
+            _ => return None,
+        };
+        self.at += size;
+        Some(unzigzag(n))
+    }
+
+    /// Text as most is: of less than 128 bytes.
+    #[inline]
+    fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
+        Ok(self.short_text().map(Cow::Borrowed))
+    }
+
+    #[inline]
+    fn octets(&mut self) -> Result<Option<&'de [u8]>, DecodeError> {
+        if self.packet.get(self.at) != Some(&kind::BYTES) {
+            return Ok(None);
+        }
+        self.at += 1;
+        self.bytes().map(Some)
+    }
+
+    #[inline]
+    fn nothing(&mut self) -> Result<bool, DecodeError> {
+        let nothing = self.packet.get(self.at) == Some(&kind::NULL);
+        self.at += usize::from(nothing);
+        Ok(nothing)
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
-};
-use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::{Map, Value};
+use super::{Entries, Map, Value};
 use crate::error::DecodeError;
+use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::reader::Reader;
+use crate::source::{Depth, Item, List, Source};
 
 /// Turns a value into any type that can be deserialised.
 ///
@@ -30,42 +31,58 @@ use crate::lenient::Scalar;
 ///
 /// When the value is not one of that type.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, DecodeError> {
-    T::deserialize(ValueDeserializer::Owned(value))
+    T::deserialize(&mut Held::Owned(value).reader())
 }
 
-/// Reads a value that is its own or somebody else's.
-pub(crate) enum ValueDeserializer<'de> {
+/// A value that is read, whether owned or borrowed.
+#[derive(Debug)]
+pub(crate) enum Held<'de> {
     Owned(Value),
     Borrowed(&'de Value),
 }
 
-/// A value taken apart by kind, whoever owns it.
-enum Parts<'de> {
-    Scalar(Scalar<'de>),
-    List(List<'de>),
-    Entries(Entries<'de>),
-}
+impl<'de> Held<'de> {
+    /// Reads it as what serde asks for.
+    pub(crate) fn reader(self) -> Reader<'de, ValueSource<'de>> {
+        // It has been in memory before, so that its depth and number are known to be possible.
+        let mut limits = Limits::default().with_max_depth(usize::MAX);
+        limits.max_values = usize::MAX;
+        let source = ValueSource {
+            key: Cow::Borrowed(""),
+            value: self,
+        };
+        Reader::new(source, limits)
+    }
 
-impl<'de> ValueDeserializer<'de> {
-    fn parts(self) -> Parts<'de> {
+    /// The text that Perl would make of it; arrays and maps have none.
+    pub(crate) fn into_text(self) -> Result<Cow<'de, str>, DecodeError> {
+        match self.into_item() {
+            Item::Scalar(scalar) => Ok(scalar.into_text()),
+            other => Err(DecodeError::invalid_type(other.unexpected(), &"text")),
+        }
+    }
+
+    fn into_item(self) -> Item<'de, Children<'de>> {
         match self {
             Self::Owned(value) => owned(value),
             Self::Borrowed(value) => borrowed(value),
         }
     }
 
-    /// The text that Perl would make of it; arrays and maps have none.
-    pub(crate) fn into_text(self) -> Result<Cow<'de, str>, DecodeError> {
-        match self.parts() {
-            Parts::Scalar(scalar) => Ok(scalar.into_text()),
-            Parts::List(_) => Err(DecodeError::invalid_type(Unexpected::Seq, &"text")),
-            Parts::Entries(_) => Err(DecodeError::invalid_type(Unexpected::Map, &"text")),
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Self::Owned(value) => value,
+            Self::Borrowed(value) => value.clone(),
         }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Owned(Value::Null) | Self::Borrowed(Value::Null))
     }
 }
 
-fn owned<'de>(value: Value) -> Parts<'de> {
-    Parts::Scalar(match value {
+fn owned<'de>(value: Value) -> Item<'de, Children<'de>> {
+    Item::Scalar(match value {
         Value::Null => Scalar::Null,
         Value::Bool(b) => Scalar::Bool(b),
         Value::Int(n) => Scalar::Int(n),
@@ -73,13 +90,13 @@ fn owned<'de>(value: Value) -> Parts<'de> {
         Value::Float(x) => Scalar::Float(x),
         Value::Str(s) => Scalar::Str(Cow::Owned(s)),
         Value::Bytes(b) => Scalar::Bytes(Cow::Owned(b)),
-        Value::Array(list) => return Parts::List(List::Owned(list.into_iter())),
-        Value::Map(map) => return Parts::Entries(Entries::owned(map)),
+        Value::Array(list) => return Item::Array(Children::List(Values::Owned(list.into_iter()))),
+        Value::Map(map) => return Item::Map(Children::OwnedMap(map.into_entries())),
     })
 }
 
-fn borrowed(value: &Value) -> Parts<'_> {
-    Parts::Scalar(match value {
+fn borrowed(value: &Value) -> Item<'_, Children<'_>> {
+    Item::Scalar(match value {
         Value::Null => Scalar::Null,
         Value::Bool(b) => Scalar::Bool(*b),
         Value::Int(n) => Scalar::Int(*n),
@@ -87,256 +104,115 @@ fn borrowed(value: &Value) -> Parts<'_> {
         Value::Float(x) => Scalar::Float(*x),
         Value::Str(s) => Scalar::Str(Cow::Borrowed(s)),
         Value::Bytes(b) => Scalar::Bytes(Cow::Borrowed(b)),
-        Value::Array(list) => return Parts::List(List::Borrowed(list.iter())),
-        Value::Map(map) => return Parts::Entries(Entries::borrowed(map)),
+        Value::Array(list) => return Item::Array(Children::List(Values::Borrowed(list.iter()))),
+        Value::Map(map) => return Item::Map(Children::BorrowedMap(map.iter())),
     })
 }
 
-macro_rules! scalars {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            match self.parts() {
-                Parts::Scalar(scalar) => scalar.$method(visitor),
-                parts => parts.visit(visitor),
-            }
-        }
-    )*};
-}
-
-macro_rules! floats {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            match self.parts() {
-                Parts::Scalar(Scalar::Float(x)) => visitor.visit_f64(x),
-                Parts::Scalar(scalar) => scalar.$method(visitor),
-                parts => parts.visit(visitor),
-            }
-        }
-    )*};
-}
-
-impl<'de> Parts<'de> {
-    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self {
-            // As straight from the packets that can have them: infinity and not-a-number are floats.
-            Self::Scalar(Scalar::Float(x)) => visitor.visit_f64(x),
-            Self::Scalar(scalar) => scalar.deserialize_any(visitor),
-            Self::List(mut list) => {
-                let value = visitor.visit_seq(&mut list)?;
-                match list.remaining() {
-                    0 => Ok(value),
-                    n => Err(DecodeError::mismatch(format!(
-                        "{n} elements too many in an array"
-                    ))),
-                }
-            }
-            Self::Entries(mut entries) => visitor.visit_map(&mut entries),
-        }
-    }
-}
-
-impl<'de> Deserializer<'de> for ValueDeserializer<'de> {
-    type Error = DecodeError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        self.parts().visit(visitor)
-    }
-
-    scalars! {
-        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_char deserialize_str deserialize_string deserialize_bytes
-        deserialize_byte_buf deserialize_identifier
-    }
-
-    floats! { deserialize_f32 deserialize_f64 }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self {
-            Self::Owned(Value::Null) | Self::Borrowed(Value::Null) => visitor.visit_none(),
-            other => visitor.visit_some(other),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        match self.parts() {
-            Parts::Scalar(scalar) => scalar.deserialize_enum(name, variants, visitor),
-            Parts::Entries(mut entries) => match (entries.next(), entries.next()) {
-                (Some((name, value)), None) => visitor.visit_enum(Variant { name, value }),
-                _ => Err(DecodeError::invalid_value(
-                    Unexpected::Map,
-                    &"a map with one entry",
-                )),
-            },
-            Parts::List(_) => Err(DecodeError::invalid_type(Unexpected::Seq, &visitor)),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! { unit unit_struct seq tuple tuple_struct map struct }
-}
-
-enum List<'de> {
+/// Values in their order.
+#[derive(Debug)]
+pub(crate) enum Values<'de> {
     Owned(std::vec::IntoIter<Value>),
     Borrowed(std::slice::Iter<'de, Value>),
 }
 
-impl List<'_> {
-    fn remaining(&self) -> usize {
+impl<'de> Iterator for Values<'de> {
+    type Item = Held<'de>;
+
+    fn next(&mut self) -> Option<Held<'de>> {
         match self {
-            Self::Owned(list) => list.len(),
-            Self::Borrowed(list) => list.len(),
+            Self::Owned(values) => values.next().map(Held::Owned),
+            Self::Borrowed(values) => values.next().map(Held::Borrowed),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Owned(values) => values.size_hint(),
+            Self::Borrowed(values) => values.size_hint(),
         }
     }
 }
 
-impl<'de> SeqAccess<'de> for List<'de> {
-    type Error = DecodeError;
+impl ExactSizeIterator for Values<'_> {}
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        let value = match self {
-            Self::Owned(list) => list.next().map(ValueDeserializer::Owned),
-            Self::Borrowed(list) => list.next().map(ValueDeserializer::Borrowed),
-        };
-        value.map(|value| seed.deserialize(value)).transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.remaining())
-    }
+/// What is in an array or a map.
+#[derive(Debug)]
+pub(crate) enum Children<'de> {
+    List(Values<'de>),
+    OwnedMap(indexmap::map::IntoIter<String, Value>),
+    BorrowedMap(Entries<'de>),
 }
 
-enum EntryIter<'de> {
-    Owned(indexmap::map::IntoIter<String, Value>),
-    Borrowed(super::Entries<'de>),
-}
-
-struct Entries<'de> {
-    iter: EntryIter<'de>,
-    value: Option<ValueDeserializer<'de>>,
-}
-
-impl<'de> Entries<'de> {
-    fn owned(map: Map) -> Self {
-        Self {
-            iter: EntryIter::Owned(map.into_entries()),
-            value: None,
-        }
+impl List for Children<'_> {
+    fn start(&self) -> usize {
+        0
     }
 
-    fn borrowed(map: &'de Map) -> Self {
-        Self {
-            iter: EntryIter::Borrowed(map.iter()),
-            value: None,
-        }
-    }
-
-    fn next(&mut self) -> Option<(Scalar<'de>, ValueDeserializer<'de>)> {
-        Some(match &mut self.iter {
-            EntryIter::Owned(iter) => {
-                let (key, value) = iter.next()?;
-                (
-                    Scalar::Str(Cow::Owned(key)),
-                    ValueDeserializer::Owned(value),
-                )
-            }
-            EntryIter::Borrowed(iter) => {
-                let (key, value) = iter.next()?;
-                (
-                    Scalar::Str(Cow::Borrowed(key)),
-                    ValueDeserializer::Borrowed(value),
-                )
-            }
+    fn left(&self) -> Option<usize> {
+        Some(match self {
+            Self::List(values) => values.len(),
+            Self::OwnedMap(entries) => entries.len(),
+            Self::BorrowedMap(entries) => entries.len(),
         })
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = DecodeError;
+/// The value that is next, and the key before it if it is in a map.
+#[derive(Debug)]
+pub(crate) struct ValueSource<'de> {
+    key: Cow<'de, str>,
+    value: Held<'de>,
+}
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        let Some((key, value)) = self.next() else {
-            return Ok(None);
+impl<'de> Source<'de> for ValueSource<'de> {
+    type List = Children<'de>;
+
+    /// Values have no places.
+    fn at(&self) -> usize {
+        0
+    }
+
+    fn go_to(&mut self, _: usize) {}
+
+    fn item(&mut self) -> Result<Item<'de, Children<'de>>, DecodeError> {
+        let read = Held::Owned(Value::Null);
+        Ok(mem::replace(&mut self.value, read).into_item())
+    }
+
+    fn more(&mut self, children: &mut Children<'de>) -> Result<bool, DecodeError> {
+        let next = match children {
+            Children::List(values) => values.next(),
+            Children::OwnedMap(entries) => entries.next().map(|(key, value)| {
+                self.key = Cow::Owned(key);
+                Held::Owned(value)
+            }),
+            Children::BorrowedMap(entries) => entries.next().map(|(key, value)| {
+                self.key = Cow::Borrowed(key);
+                Held::Borrowed(value)
+            }),
         };
-        self.value = Some(value);
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<S::Value, DecodeError> {
-        match self.value.take() {
-            Some(value) => seed.deserialize(value),
-            None => Err(DecodeError::mismatch("a value was read before its key")),
+        let more = next.is_some();
+        if let Some(next) = next {
+            self.value = next;
         }
-    }
-}
-
-/// An enum variant that carries something.
-struct Variant<'de> {
-    name: Scalar<'de>,
-    value: ValueDeserializer<'de>,
-}
-
-impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = DecodeError;
-    type Variant = ValueDeserializer<'de>;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, ValueDeserializer<'de>), DecodeError> {
-        Ok((seed.deserialize(self.name)?, self.value))
-    }
-}
-
-impl<'de> VariantAccess<'de> for ValueDeserializer<'de> {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        <()>::deserialize(self)
+        Ok(more)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<S::Value, DecodeError> {
-        seed.deserialize(self)
+    fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        Ok(mem::take(&mut self.key))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
-        self.deserialize_any(visitor)
+    fn end(&mut self) -> Result<(), DecodeError> {
+        Ok(())
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        self.deserialize_any(visitor)
+    fn skip(&mut self, _: &mut Depth) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    fn nothing(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.value.is_null())
     }
 }
 

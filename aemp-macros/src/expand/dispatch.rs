@@ -8,8 +8,9 @@ use syn::{Type, spanned::Spanned};
 
 use super::{Shape, answered, messages, pattern};
 use crate::{
-    model::{Answer, Handler, Param},
+    model::{Answer, Ending, Handler, Param, Returned},
     names,
+    paths::Crate,
 };
 
 /// The `Port` impl of a type.
@@ -111,47 +112,56 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     // Before the context is lent to the handler.
     let origin = handler
         .takes_origin()
-        .then(|| quote!(let __origin = #p::Cx::origin(__cx);));
+        .then(|| quote!(let __origin = #p::origin(__cx)?;));
     let body = outcome(shape, handler);
     quote!(#(#cfgs)* #pattern => { #origin #body })
 }
 
-/// Calls the method and does with its outcome what its return type says.
+/// Calls the method and does with what it returns as its answer says.
 fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let p = &shape.model.krate;
     let call = call(handler);
-    let result = handler.output.as_ref().map(|output| {
-        let into = quote_spanned!(output.span()=> <#output as #p::Fallible>::into_result);
-        // Taken apart, for otherwise the compiler blames the call and not the type.
-        quote!({ let __into_result = #into; __into_result(#call).map_err(#p::die) })
-    });
-    match (&handler.answer, handler.fails) {
-        (Answer::Nothing, false) => quote! {
-            #call;
-            ::core::result::Result::Ok(())
-        },
-        (Answer::Nothing, true) => quote!(#result),
+    let answered = answered(p, handler);
+    match &handler.answer {
+        Answer::Nothing(ending) => ended(p, ending, &call),
         // The handler may give the reply away, so its caller would not notice if the port died.
-        (Answer::Deferred, false) => quote! {
-            #p::hold(__cx, &__reply);
-            #call;
+        Answer::Deferred(ending) => {
+            let ended = ended(p, ending, &call);
+            quote! {
+                #p::hold(__cx, &__reply);
+                #ended
+            }
+        }
+        Answer::Returned(Returned::Whole(_)) => quote! {
+            let __answer = #call;
+            #p::Reply::<#answered>::send(__reply, __answer);
             ::core::result::Result::Ok(())
         },
-        (Answer::Deferred, true) => quote! {
-            #p::hold(__cx, &__reply);
-            #result
-        },
-        (Answer::Returned(_) | Answer::ReturnedOkOf(_), fails) => {
-            let answered = answered(p, handler);
-            let send = quote_spanned!(answered.span()=> #p::Reply::<#answered>::send);
-            let answer = if fails { quote!(#result?) } else { call };
+        Answer::Returned(Returned::Tried(ty)) => {
+            let tried = with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>));
             quote! {
-                let __answer = #answer;
-                #send(__reply, __answer);
+                let __answer = #tried?;
+                #p::Reply::<#answered>::send(__reply, __answer);
                 ::core::result::Result::Ok(())
             }
         }
     }
+}
+
+/// What becomes of a handler that answers nothing by returning.
+fn ended(p: &Crate, ending: &Ending, call: &TokenStream) -> TokenStream {
+    match ending {
+        Ending::Plain => quote! {
+            #call;
+            ::core::result::Result::Ok(())
+        },
+        Ending::Tried(ty) => with(call, &quote_spanned!(ty.span()=> #p::ended::<#ty>)),
+    }
+}
+
+/// Gives what a call returns to a function. Taken apart, for otherwise the compiler blames the call and not the type.
+fn with(call: &TokenStream, function: &TokenStream) -> TokenStream {
+    quote!({ let __function = #function; __function(#call) })
 }
 
 fn call(handler: &Handler) -> TokenStream {

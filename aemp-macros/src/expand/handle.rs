@@ -14,10 +14,12 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let (handle, msg) = (&model.handle, &model.msg);
     let declared = &shape.generics;
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let doc = format!(
-        "A typed handle of a `{}`, here or on another node.",
-        model.name
-    );
+    let place = if model.is_local() {
+        "in this process"
+    } else {
+        "here or on another node"
+    };
+    let doc = format!("A typed handle of a `{}`, {place}.", model.name);
     let methods = model.handlers.iter().map(|handler| method(shape, handler));
     quote! {
         #attrs
@@ -35,7 +37,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
 /// What every handle can do.
 pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let traits = conversions(shape);
-    let serde = serde(shape);
+    let serde = (!shape.model.is_local()).then(|| serde(shape));
     quote! {
         #traits
         #serde
@@ -138,6 +140,34 @@ fn conversions(shape: &Shape<'_>) -> TokenStream {
 
         #derive
         impl #generics ::core::cmp::Eq for #handle #arguments #clause {}
+
+        #derive
+        impl #generics ::core::cmp::Ord for #handle #arguments #clause {
+            fn cmp(&self, __other: &Self) -> ::core::cmp::Ordering {
+                ::core::cmp::Ord::cmp(&self.0, &__other.0)
+            }
+        }
+
+        #derive
+        impl #generics ::core::cmp::PartialOrd for #handle #arguments #clause {
+            fn partial_cmp(&self, __other: &Self) -> ::core::option::Option<::core::cmp::Ordering> {
+                ::core::option::Option::Some(::core::cmp::Ord::cmp(self, __other))
+            }
+        }
+
+        #derive
+        impl #generics ::core::hash::Hash for #handle #arguments #clause {
+            fn hash<__H: ::core::hash::Hasher>(&self, __state: &mut __H) {
+                ::core::hash::Hash::hash(&self.0, __state);
+            }
+        }
+
+        #derive
+        impl #generics ::core::fmt::Display for #handle #arguments #clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&self.0, __f)
+            }
+        }
 
         #derive
         impl #generics ::core::ops::Deref for #handle #arguments #clause {

@@ -1,12 +1,12 @@
 //! The message enum, and how it travels.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{LitStr, spanned::Spanned};
 
 use super::{Shape, answered, field_types, locals, pattern, reply};
 use crate::{
-    model::{Field, Handler, Param, Tag},
+    model::{Field, Handler, Param, Reach, Tag},
     names,
 };
 
@@ -85,18 +85,20 @@ fn message(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (msg, p) = (&model.msg, &model.krate);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let decode = decode(shape);
-    let encodings = model
-        .handlers
-        .iter()
-        .map(|handler| encoding(shape, handler));
-    let never = never(shape, &quote!(Self));
+    let (decode, encode) = if model.is_local() {
+        (
+            quote!(::core::result::Result::Err(#p::Undecoded::Unhandled)),
+            quote!(::core::result::Result::Err(#p::stays_here())),
+        )
+    } else {
+        (decode(shape), encode(shape))
+    };
     let numbering = numbering(shape);
     let uses_origin = model
         .handlers
         .iter()
         .any(|handler| handler.takes_cx() || handler.takes_origin());
-    let strict = model.is_strict.then(|| {
+    let strict = (model.reach == Reach::Network { strict: true }).then(|| {
         quote!(
             const STRICT: bool = true;
         )
@@ -122,10 +124,17 @@ fn message(shape: &Shape<'_>) -> TokenStream {
                 __out: &mut #p::PacketWriter<'_>,
                 __cx: &mut #p::Encoding<'_>,
             ) -> ::core::result::Result<(), #p::EncodeError> {
-                match self { #(#encodings)* #never }
+                #encode
             }
         }
     }
+}
+
+fn encode(shape: &Shape<'_>) -> TokenStream {
+    let handlers = shape.model.handlers.iter();
+    let encodings = handlers.map(|handler| encoding(shape, handler));
+    let never = never(shape, &quote!(Self));
+    quote!(match self { #(#encodings)* #never })
 }
 
 /// Which handler takes a message. The names are those of all handlers, so that a number does not depend on what is compiled in.
@@ -249,9 +258,10 @@ fn read(
     } else {
         quote!(#p::Undecoded::argument(#tag, #position, #name, __error))
     };
-    // With the type written out, a type that cannot be read is where the compiler points.
+    let read = quote_spanned!(ty.span()=> <#ty as #p::Argument>::read);
     quote! {
-        let #local = __args.required::<#ty>().map_err(|__error| #error)?;
+        let __read = #read;
+        let #local = __read(__args).map_err(|__error| #error)?;
     }
 }
 
@@ -261,20 +271,26 @@ fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let (arity, reply) = (handler.arity(), reply());
     match (handler.has_rest(), handler.is_answered()) {
         (false, false) => quote!(#p::end::<Self>(#tag, #arity, __args)?;),
-        (false, true) => quote! {
-            let #reply = #p::reply::<Self, _>(#tag, #arity, __call.more, __cx, __args)?;
-        },
+        (false, true) => {
+            let read = on_answer(shape, handler, "read_reply");
+            quote! {
+                let __read = #read::<Self>;
+                let #reply = __read(#tag, #arity, __call.more, __cx, __args)?;
+            }
+        }
         (true, false) => TokenStream::new(),
         (true, true) => {
-            let rest = names::local(arity);
-            quote!(let (#rest, #reply) = #p::rest_and_reply(__cx, __args)?;)
+            let (rest, read) = (names::local(arity), on_answer(shape, handler, "read_rest"));
+            quote! {
+                let __read = #read;
+                let (#rest, #reply) = __read(__cx, __args)?;
+            }
         }
     }
 }
 
 /// The arm that writes one message.
 fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
-    let p = &shape.model.krate;
     let (cfgs, pattern) = (&handler.cfgs, pattern(&quote!(Self), handler));
     let tag = match &handler.tag {
         Tag::Named(tag) => Some(quote!(__out.str(#tag)?;)),
@@ -284,15 +300,14 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let first = handler.sent().count() - options;
     let given = (options > 0).then(|| given(shape, handler, first));
     let writes = handler.sent().enumerate().map(|(index, sent)| {
-        let write = write(index, sent);
+        let write = write(shape, index, sent);
         match index.checked_sub(first) {
             Some(option) => quote!(if __given > #option { #write }),
             None => write,
         }
     });
-    let reply = answered(p, handler).map(|answer| {
-        // Only paths get the type's place: our locals would not be found from there if it came out of another macro.
-        let into_port = quote_spanned!(answer.span()=> #p::Reply::<#answer>::into_port);
+    let reply = handler.is_answered().then(|| {
+        let into_port = on_answer(shape, handler, "reply_port");
         quote! {
             let __into_port = #into_port;
             if let ::core::option::Option::Some(__port) = __into_port(__reply, __cx) {
@@ -326,14 +341,26 @@ fn given(shape: &Shape<'_>, handler: &Handler, first: usize) -> TokenStream {
     }
 }
 
-fn write(index: usize, (param, field): (&Param, &Field)) -> TokenStream {
-    let local = names::local(index);
+/// A function of what can be an answer, by the type of a handler's answer.
+///
+/// Only paths get the place of a type: our locals would not be found from there if the type came out of another macro. All paths that
+/// ask the same of a type are alike, so that the compiler says once what is wrong with it.
+fn on_answer(shape: &Shape<'_>, handler: &Handler, function: &str) -> TokenStream {
+    let p = &shape.model.krate;
+    let answer = answered(p, handler);
+    let function = Ident::new(function, answer.span());
+    quote_spanned!(answer.span()=> <#answer as #p::Answer>::#function)
+}
+
+fn write(shape: &Shape<'_>, index: usize, (param, field): (&Param, &Field)) -> TokenStream {
+    let (p, local) = (&shape.model.krate, names::local(index));
     match param {
         Param::Tag(_) => quote!(__out.str(&#local)?;),
         Param::Rest(_) => quote!(for __value in &#local { __out.value(__value)?; }),
         _ => {
             let ty = &field.ty;
-            quote!(__out.arg::<#ty>(&#local)?;)
+            let write = quote_spanned!(ty.span()=> <#ty as #p::Argument>::write);
+            quote!({ let __write = #write; __write(&#local, __out)?; })
         }
     }
 }

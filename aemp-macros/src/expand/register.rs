@@ -29,6 +29,7 @@ fn spawner(model: &Init) -> TokenStream {
     let output = output(model);
     let handle =
         quote_spanned!(output.span()=> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref);
+    let spawned = quote_spanned!(output.span()=> #p::spawned);
     let params = fields(model).map(|(_, field)| {
         let (name, ty) = (&field.name, &field.ty);
         quote!(#name: #ty)
@@ -48,7 +49,10 @@ fn spawner(model: &Init) -> TokenStream {
         let (name, ty) = (&field.name, &field.ty);
         let write = match param {
             Param::Rest(_) => quote!(for __value in &#name { __out.value(__value)?; }),
-            _ => quote!(__out.arg::<#ty>(&#name)?;),
+            _ => {
+                let write = quote_spanned!(ty.span()=> <#ty as #p::Argument>::write);
+                quote!({ let __write = #write; __write(&#name, __out)?; })
+            }
         };
         match index.checked_sub(first) {
             Some(option) => quote!(if __given > #option { #write }),
@@ -83,7 +87,8 @@ fn spawner(model: &Init) -> TokenStream {
                     #(#writes)*
                     ::core::result::Result::Ok(())
                 });
-                #p::Node::handle(__node, &__id)
+                let __spawned = #spawned;
+                __spawned(__node, &__id)
             }
         }
     }
@@ -145,7 +150,10 @@ fn start(model: &Init) -> TokenStream {
         let name = field.name.to_string();
         match param {
             Param::Rest(_) => quote!(let #local = __spawning.rest()?;),
-            _ => quote!(let #local = __spawning.arg::<#ty>(#position, #name)?;),
+            _ => {
+                let read = quote_spanned!(ty.span()=> <#ty as #p::Argument>::spawned);
+                quote!(let #local = { let __read = #read; __read(&mut __spawning, #position, #name)? };)
+            }
         }
     });
     let takes_cx = model.params.iter().any(|param| matches!(param, Param::Cx));

@@ -9,7 +9,7 @@ use syn::{
 use crate::{errors::Errors, expand};
 
 /// Whether an attribute is ours of that name, by whatever path.
-pub(super) fn is(attr: &Attribute, name: &str) -> bool {
+pub(crate) fn is(attr: &Attribute, name: &str) -> bool {
     let last = attr.path().segments.last();
     last.is_some_and(|segment| segment.ident == name)
 }
@@ -47,6 +47,17 @@ pub(super) fn reject_rcv(item: &ImplItem, errors: &mut Errors) {
     }
 }
 
+/// Why a method cannot be an init function.
+pub(super) const INIT_IS_FREE: &str =
+    "an init function is free, since others spawn it by name: move it out of the `impl` block";
+
+/// Says that an init function does not stand in an `impl` block.
+pub(super) fn reject_spawnable(attrs: &[Attribute], errors: &mut Errors) {
+    for attr in named(attrs, "spawnable") {
+        errors.at(attr, INIT_IS_FREE);
+    }
+}
+
 /// The item without our attributes, which the compiler does not know, and without lints for what we ask for.
 pub(crate) fn strip(item: &mut Item) {
     match item {
@@ -65,7 +76,8 @@ impl VisitMut for Strip {
         match item {
             ImplItem::Fn(item) => {
                 let count = item.attrs.len();
-                item.attrs.retain(|attr| !marks(attr));
+                item.attrs
+                    .retain(|attr| !marks(attr) && !is(attr, "spawnable"));
                 if item.attrs.len() < count {
                     item.attrs.push(expand::dictated());
                 }

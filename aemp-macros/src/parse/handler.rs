@@ -1,6 +1,6 @@
 //! One method: which messages it handles, and how.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
@@ -13,16 +13,20 @@ use super::{
     types,
 };
 use crate::{
-    args::RcvArgs,
+    args::{RcvArgs, RcvTag},
     errors::Errors,
-    model::{Answer, Handler, Param, Tag},
+    model::{Answer, Ending, Handler, Param, Returned, Tag},
     names,
 };
 
 /// Where the method stands.
 pub(super) enum Context<'a> {
     /// In the `impl` block of a port of this type: the method is the handler.
-    Port(&'a Type),
+    Port {
+        port: &'a Type,
+        /// Whether only this process talks to it.
+        local: bool,
+    },
     /// In a protocol: the method is a description.
     Protocol,
 }
@@ -39,8 +43,8 @@ pub(super) fn handler(
     let mut found = Errors::default();
     let said = match (marks.next(), context) {
         (Some(mark), _) => RcvArgs::parse(mark, &mut found),
-        (None, Context::Protocol) => RcvArgs::Plain,
-        (None, Context::Port(_)) => {
+        (None, Context::Protocol) => RcvArgs::default(),
+        (None, Context::Port { .. }) => {
             reject_rest(sig, errors);
             return None;
         }
@@ -51,15 +55,7 @@ pub(super) fn handler(
             "one `#[rcv]` is enough: a second tag needs a method of its own that calls this one",
         );
     }
-    let tag = match said {
-        RcvArgs::Plain => {
-            let name = sig.ident.unraw();
-            Tag::Named(LitStr::new(&name.to_string(), name.span()))
-        }
-        RcvArgs::Tag(tag) => Tag::Named(tag),
-        RcvArgs::Default => Tag::Default,
-    };
-    let handler = signature(context, attributes, sig, tag, &mut found);
+    let handler = signature(context, attributes, sig, said, &mut found);
     (!errors.absorb(found)).then_some(handler)
 }
 
@@ -80,14 +76,23 @@ fn signature(
     context: &Context<'_>,
     attributes: &[Attribute],
     sig: &Signature,
-    tag: Tag,
+    said: RcvArgs,
     errors: &mut Errors,
 ) -> Handler {
     reject_unusual(sig, errors);
     receiver(context, sig, errors);
+    let RcvArgs { tag, tries, sends } = said;
+    let tag = match tag {
+        RcvTag::Name => {
+            let name = sig.ident.unraw();
+            Tag::Named(LitStr::new(&name.to_string(), name.span()))
+        }
+        RcvTag::Text(tag) => Tag::Named(tag),
+        RcvTag::Default => Tag::Default,
+    };
     let place = match (&tag, context) {
         (Tag::Default, _) => Place::Default,
-        (_, Context::Port(_)) => Place::Handler,
+        (_, Context::Port { .. }) => Place::Handler,
         (_, Context::Protocol) => Place::Protocol,
     };
     if let (Some(token), Context::Protocol) = (sig.asyncness, context) {
@@ -97,22 +102,24 @@ fn signature(
         );
     }
     let mut params = params::params(place, &sig.inputs, errors);
-    let (mut answer, fails) = answer(&params, sig, errors);
-    let mut output = match &sig.output {
-        ReturnType::Default => None,
-        ReturnType::Type(_, ty) => Some(Type::clone(ty)),
+    let mut answer = match context {
+        Context::Port { local, .. } => answer(
+            *local,
+            &tag,
+            tries.as_ref(),
+            sends.as_ref(),
+            &params,
+            sig,
+            errors,
+        ),
+        Context::Protocol => {
+            reject_words(tries.iter().chain(&sends), errors);
+            let returned = returned(&sig.output, errors).map(Returned::Whole);
+            returned.map_or(Answer::Nothing(Ending::Plain), Answer::Returned)
+        }
     };
-    match context {
-        Context::Port(port) => {
-            write_self_out(port, &mut params, &mut answer);
-            output = output.map(|ty| types::without_self(&ty, port));
-        }
-        Context::Protocol if fails => {
-            let message =
-                "errors do not travel, they kill the port: write the type of the answer alone";
-            errors.at(&sig.output, message);
-        }
-        Context::Protocol => {}
+    if let Context::Port { port, .. } = context {
+        write_self_out(port, &mut params, &mut answer);
     }
     Handler {
         ident: sig.ident.clone(),
@@ -123,8 +130,15 @@ fn signature(
         is_async: sig.asyncness.is_some(),
         params,
         answer,
-        fails,
-        output,
+    }
+}
+
+fn reject_words<'a>(words: impl Iterator<Item = &'a Ident>, errors: &mut Errors) {
+    for word in words {
+        let message = format_args!(
+            "remove `{word}`: a protocol shows what callers get, which is the return type, whatever its port does with errors"
+        );
+        errors.at(word, message);
     }
 }
 
@@ -164,7 +178,7 @@ pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
 
 fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
     let what = match context {
-        Context::Port(_) => "`&self` or `&mut self`",
+        Context::Port { .. } => "`&self` or `&mut self`",
         Context::Protocol => "`&self`",
     };
     match sig.receiver() {
@@ -198,38 +212,84 @@ fn is_self_reference(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if types::is_named(&reference.elem, "Self"))
 }
 
-/// How it answers, and whether it returns a `Result`.
-fn answer(params: &[Param], sig: &Signature, errors: &mut Errors) -> (Answer, bool) {
-    let (answer, fails) = returned(&sig.output, errors);
-    let deferred = params.iter().any(|param| matches!(param, Param::Reply(_)));
-    match answer {
-        Answer::Nothing if deferred => (Answer::Deferred, fails),
-        answer if deferred => {
-            let message = "either the return value answers or the `Reply` does: remove one of them";
-            errors.at(&sig.output, message);
-            (answer, fails)
+/// How it answers: by a return value, unless `try` and `send` say otherwise.
+fn answer(
+    local: bool,
+    tag: &Tag,
+    tries: Option<&Ident>,
+    sends: Option<&Ident>,
+    params: &[Param],
+    sig: &Signature,
+    errors: &mut Errors,
+) -> Answer {
+    let defers = params.iter().any(|param| matches!(param, Param::Reply(_)));
+    match (sends, tries) {
+        (Some(word), _) if defers => errors.at(word, SEND_AND_REPLY),
+        (Some(word), None) => errors.at(word, SEND_ALONE),
+        _ => {}
+    }
+    let ending = match (returned(&sig.output, errors), tries) {
+        (Some(ty), Some(_)) => {
+            if types::is_no_result(&ty) {
+                errors.at(&ty, TRY_NO_RESULT);
+            }
+            let sent = sends.is_some() || matches!(tag, Tag::Default);
+            if !defers && !sent {
+                return Answer::Returned(Returned::Tried(ty));
+            }
+            Ending::Tried(ty)
         }
-        answer => (answer, fails),
+        (Some(ty), None) if !defers => {
+            if !local && let Some(object) = types::error_object(&ty) {
+                errors.at(object, ERROR_OBJECT);
+            }
+            return Answer::Returned(Returned::Whole(ty));
+        }
+        (Some(_), None) => {
+            errors.at(&sig.output, RETURN_AND_REPLY);
+            Ending::Plain
+        }
+        (None, tries) => {
+            tries
+                .into_iter()
+                .for_each(|word| errors.at(word, TRY_NOTHING));
+            Ending::Plain
+        }
+    };
+    if defers {
+        Answer::Deferred(ending)
+    } else {
+        Answer::Nothing(ending)
     }
 }
 
-fn returned(output: &ReturnType, errors: &mut Errors) -> (Answer, bool) {
-    let ReturnType::Type(_, ty) = output else {
-        return (Answer::Nothing, false);
-    };
-    if types::is_unit(ty) || matches!(**ty, Type::Never(_)) {
-        return (Answer::Nothing, false);
+const SEND_AND_REPLY: &str = "the `Reply` answers: remove `send`, or the parameter";
+
+const SEND_ALONE: &str = "`send` belongs to `try`: `#[rcv(try, send)]` is for a handler that answers nothing and \
+     whose error kills the port; one that returns nothing is sent to anyway";
+
+const RETURN_AND_REPLY: &str = "either the return value answers or the `Reply` does: remove one of them, or write \
+     `#[rcv(try)]` if it returns a `Result<(), E>` whose error kills the port";
+
+const TRY_NOTHING: &str = "`try` is for a handler that can fail: let it return a `Result`, whose error kills the port, \
+     or remove `try`";
+
+const TRY_NO_RESULT: &str = "`try` is for a handler that returns a `Result`, whose error kills the port: remove `try`, \
+     since whatever is returned is the answer anyway";
+
+/// The compiler says as much, but says so about threads, four times.
+const ERROR_OBJECT: &str = "an answer travels to the caller, and `dyn Error` cannot: write `#[rcv(try)]` if an error is to kill \
+     the port (`#[rcv(try, send)]` if there is no answer either), or answer with an error that `serde` can write and read";
+
+/// The type that is returned, if any: none is written as nothing, `()` or `!`.
+fn returned(output: &ReturnType, errors: &mut Errors) -> Option<Box<Type>> {
+    match output {
+        ReturnType::Type(_, ty) if !types::is_unit(ty) && !matches!(**ty, Type::Never(_)) => {
+            types::check_owned(ty, "an answer", errors);
+            Some(ty.clone())
+        }
+        _ => None,
     }
-    types::check_owned(ty, "an answer", errors);
-    if !types::is_named(ty, "Result") {
-        return (Answer::Returned(Type::clone(ty)), false);
-    }
-    let answer = match types::first_argument(ty) {
-        Some(ok) if types::is_unit(ok) => Answer::Nothing,
-        Some(ok) => Answer::Returned(ok.clone()),
-        None => Answer::ReturnedOkOf(Type::clone(ty)),
-    };
-    (answer, true)
 }
 
 fn write_self_out(port: &Type, params: &mut [Param], answer: &mut Answer) {
@@ -238,7 +298,7 @@ fn write_self_out(port: &Type, params: &mut [Param], answer: &mut Answer) {
             field.ty = types::without_self(&field.ty, port);
         }
     }
-    if let Answer::Returned(ty) | Answer::ReturnedOkOf(ty) = answer {
+    if let Some(ty) = answer.output_mut() {
         *ty = types::without_self(ty, port);
     }
 }

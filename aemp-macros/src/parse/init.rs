@@ -1,6 +1,7 @@
 //! `#[spawnable]` functions.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{FnArg, Item, ReturnType, Type};
 
 use super::{
@@ -25,6 +26,10 @@ pub(crate) fn init(attr: TokenStream, item: &Item, errors: &mut Errors) -> Optio
         errors.at(receiver, message);
         return None;
     }
+    if let Some(word) = self_type(sig.to_token_stream()) {
+        errors.at(word, attrs::INIT_IS_FREE);
+        return None;
+    }
     handler::reject_unusual(sig, errors);
     let output = match &sig.output {
         ReturnType::Default => None,
@@ -43,5 +48,14 @@ pub(crate) fn init(attr: TokenStream, item: &Item, errors: &mut Errors) -> Optio
         is_async: sig.asyncness.is_some(),
         params: params::params(Place::Init, &sig.inputs, errors),
         output,
+    })
+}
+
+/// The first `Self` of a signature, which only an `impl` block has. What surrounds the function cannot be seen otherwise.
+fn self_type(tokens: TokenStream) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "Self" => Some(word),
+        TokenTree::Group(group) => self_type(group.stream()),
+        _ => None,
     })
 }

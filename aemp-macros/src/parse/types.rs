@@ -3,7 +3,8 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    GenericArgument, PathArguments, PathSegment, QSelf, Type, TypePath, parse_quote,
+    GenericArgument, PathArguments, PathSegment, QSelf, Type, TypeParamBound, TypePath,
+    TypeTraitObject, parse_quote,
     visit_mut::{self, VisitMut},
 };
 
@@ -44,6 +45,40 @@ pub(super) fn is_unit(ty: &Type) -> bool {
 pub(super) fn is_values(ty: &Type) -> bool {
     is_named(ty, "Args")
         || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
+}
+
+/// The `dyn Error` in a type, which nothing can write or read.
+pub(super) fn error_object(ty: &Type) -> Option<TypeTraitObject> {
+    struct Find(Option<TypeTraitObject>);
+    impl VisitMut for Find {
+        fn visit_type_trait_object_mut(&mut self, object: &mut TypeTraitObject) {
+            let is_error = |bound: &TypeParamBound| {
+                matches!(bound, TypeParamBound::Trait(bound)
+                    if bound.path.segments.last().is_some_and(|last| last.ident == "Error"))
+            };
+            if object.bounds.iter().any(is_error) {
+                self.0.get_or_insert_with(|| object.clone());
+            }
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// Whether it is certainly not a `Result`. Of other types the compiler decides.
+pub(super) fn is_no_result(ty: &Type) -> bool {
+    const NONE: [&str; 12] = [
+        "Option", "Vec", "String", "bool", "u8", "u16", "u32", "u64", "usize", "i32", "i64", "f64",
+    ];
+    match ty {
+        Type::Path(path) => path.path.get_ident().map_or_else(
+            || is_named(ty, "Option") || is_named(ty, "Vec"),
+            |name| NONE.iter().any(|none| name == none),
+        ),
+        Type::Tuple(_) | Type::Array(_) => true,
+        _ => false,
+    }
 }
 
 /// Checks that values of the type can outlive the code that sends them; says what to write instead if not. `place` begins

@@ -1,4 +1,4 @@
-//! What slaves, masters and other global nodes ask and tell ([protocol](crate::protocol::global)).
+//! Requests of slaves, masters and other global nodes ([protocol](crate::protocol::global)).
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::{Time, mesh::Level};
 
 impl Global {
-    /// A connected node has sent a request.
+    /// Handles a request of a connected node.
     pub(crate) fn request(&mut self, now: Time, from: &NodeId, request: GlobalRequest) {
         match request {
             GlobalRequest::Slave(database) => self.enslave(now, from, database),
@@ -41,7 +41,7 @@ impl Global {
         }
     }
 
-    /// What a request costs beyond itself, in ordinary requests: for the entries that it brings, or asks for.
+    /// The cost of a request beyond itself, counted in ordinary requests, for the entries that it brings or asks for.
     pub(crate) fn cost(&self, request: &GlobalRequest, odd: usize) -> u64 {
         const ENTRIES: usize = 16;
         let entries = match request {
@@ -65,7 +65,7 @@ impl Global {
         matches!(&self.role, Role::Slave(master) if master == node)
     }
 
-    /// Logs that a node that is not global cannot do what is asked; it gives no answer, as the reference does not.
+    /// Logs that this node is not global and cannot serve the request. There is no answer, as in the reference.
     fn refuse(&mut self, from: &NodeId, request: &str) {
         let text = format!("{request} from {from}: this node is not global");
         self.log(Level::Error, text);
@@ -75,10 +75,10 @@ impl Global {
         if !self.is_global() {
             return self.refuse(from, request);
         }
-        self.say(from, message);
+        self.queue_message(from, message);
     }
 
-    /// Somebody wants this node to be global, perhaps to be its slave.
+    /// Handles a request to become global, perhaps with the sender as a slave.
     fn enslave(&mut self, now: Time, from: &NodeId, database: Option<Database>) {
         self.become_global(now);
         if let Some(database) = database {
@@ -87,7 +87,7 @@ impl Global {
         }
     }
 
-    /// A node is a slave of this one.
+    /// Makes a node a slave of this one.
     fn answer_for(&mut self, slave: &NodeId) {
         if let Some(known) = self.known.get_mut(slave) {
             known.slave = true;
@@ -133,7 +133,7 @@ impl Global {
         }
     }
 
-    /// Whether a value can be where a node listens. Logs that it cannot.
+    /// True if a value is a list of addresses. Otherwise logs a warning.
     fn are_addresses(&mut self, from: &NodeId, node: &str, value: &Value) -> bool {
         let are = addresses(value).is_some();
         if !are {
@@ -146,7 +146,7 @@ impl Global {
         are
     }
 
-    /// A node is global. If it was a slave of ours, what it has set stays until it has told what it answers for now.
+    /// Takes note that a node is global. If it was a slave of this one, its entries stay until it has sent its own.
     fn greet_global(&mut self, now: Time, from: &NodeId) {
         let Some(known) = self.known.get_mut(from) else {
             return;
@@ -188,7 +188,7 @@ impl Global {
         }
     }
 
-    /// What a node has not set again since it became global goes.
+    /// Deletes the entries that a node has not set again since it became global.
     pub(super) fn forget_stale(&mut self, now: Time, node: &NodeId) {
         let Some(known) = self.known.get_mut(node) else {
             return;
@@ -199,7 +199,7 @@ impl Global {
         }
     }
 
-    /// Another global node tells what it answers for.
+    /// Takes all entries that another global node answers for.
     fn take_set(&mut self, now: Time, from: &NodeId, database: Database) {
         if !self.is_global() {
             return self.refuse(from, "g_set");
@@ -209,9 +209,10 @@ impl Global {
             let own = entries.iter().find(|(key, _)| **key == *from.as_str());
             own.map(|(_, value)| value.clone())
         });
-        // What it had set as a slave and does not set again goes later: a large database comes in parts.
+        // Entries that it had set as a slave and does not set again are deleted later, because a large database comes
+        // in parts.
         self.set_all(now, from, database);
-        // So that global nodes find each other even when the one between them is lost.
+        // Spreads the addresses, so that global nodes find each other even if the one between them is lost.
         if let Some(listeners) = listeners.filter(|value| addresses(value).is_some()) {
             self.set(LISTENERS, from.as_str(), listeners);
         }
@@ -221,8 +222,8 @@ impl Global {
         if !self.is_global() {
             return self.refuse(from, "g_upd");
         }
-        // A reference node does not notice the loss of its master if that is its second one. When the master is back, it does not
-        // get the node's database again, but what is set from then on.
+        // A reference node does not notice the loss of its second master. When that master is back, it does not get the
+        // node's database again, but only later changes.
         let known = self.known.get(from);
         if known.is_some_and(|known| !known.global && !known.slave) {
             self.answer_for(from);
@@ -258,7 +259,7 @@ impl Global {
             return self.unasked(from, "g_reply", "it is not the master");
         }
         let Some((what, family)) = self.pending.remove_query(id) else {
-            // Whoever asked has stopped waiting.
+            // The query was cancelled.
             return;
         };
         let answer = Answer::parse(what, answer).map_err(|text| format!("{from}: {text}"));
@@ -268,18 +269,18 @@ impl Global {
         self.effects.push(Effect::Answer(id, answer));
     }
 
-    /// Logs that a node has told what nobody wanted to know from it.
+    /// Logs that a node has sent something that this node has not asked for.
     fn unasked(&mut self, from: &NodeId, request: &str, why: &str) {
         let text = format!("{request} from {from} ignored: {why}");
         self.log(Level::Debug, text);
     }
 
-    /// Whether changes of a family are wanted from that node.
+    /// True if this node wants changes of a family from that node.
     fn wants(&mut self, from: &NodeId, request: &str, family: &str) -> bool {
         if !self.is_master(from) {
             self.unasked(from, request, "it is not the master");
         } else if !self.watches.contains(family) {
-            let why = format!("nobody watches family {family:?}");
+            let why = format!("family {family:?} is not watched");
             self.unasked(from, request, &why);
         } else {
             return true;
@@ -305,7 +306,7 @@ impl Global {
 }
 
 impl Query {
-    /// What a reply to it holds, out of a family's entries.
+    /// The content of a reply to this query, from a family's entries.
     pub(super) fn reply<'a>(
         self,
         entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,

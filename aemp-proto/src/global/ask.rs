@@ -1,4 +1,4 @@
-//! What is asked of the database here: watches, queries, addresses of nodes.
+//! Questions of this node to the database: watches, queries, addresses of nodes.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use super::{
 impl Global {
     /// Watches a family.
     pub(crate) fn watch(&mut self, family: &str) -> WatchId {
-        // Changes that happened before are not for it.
+        // The new watch does not get changes that happened before it.
         self.publish();
         let (id, first) = self.watches.add(family, &mut self.news);
         if first {
             match self.role {
-                Role::Global => self.look(family),
-                Role::Alone => self.look_locally(family),
+                Role::Global => self.refill_watches(family),
+                Role::Alone => self.refill_locally(family),
                 Role::Slave(_) | Role::Searching(_) => self.pending.monitor(&family.into()),
             }
         }
         id
     }
 
-    /// Watches no longer.
+    /// Ends a watch.
     pub(crate) fn unwatch(&mut self, id: WatchId) {
         let Some(family) = self.watches.remove(id) else {
             return;
@@ -34,25 +34,25 @@ impl Global {
             && sent == Some(true)
         {
             let master = master.clone();
-            self.say(&master, Message::Unmonitor(family));
+            self.queue_message(&master, Message::Unmonitor(family));
         }
     }
 
-    /// Tells watches what a family holds, all nodes taken together.
-    pub(super) fn look(&mut self, family: &str) {
+    /// Gives watches the content of a family, with the entries of all nodes.
+    pub(super) fn refill_watches(&mut self, family: &str) {
         let entries = self.shards.family(family);
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
         self.watches.replace(family, entries, &mut self.news);
     }
 
-    /// Tells watches what this node has set in a family.
-    pub(super) fn look_locally(&mut self, family: &str) {
+    /// Gives watches the entries of this node in a family.
+    pub(super) fn refill_locally(&mut self, family: &str) {
         let entries = self.local.family(family).into_iter().flatten();
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
         self.watches.replace(family, entries, &mut self.news);
     }
 
-    /// Asks for what a family holds.
+    /// Asks for the content of a family.
     pub(crate) fn query(&mut self, what: Query, family: &str) -> QueryId {
         let id = self.pending.next_query();
         match self.role {
@@ -62,23 +62,23 @@ impl Global {
         id
     }
 
-    /// Answers a query out of what this node knows itself.
+    /// Answers a query from this node's own knowledge.
     pub(super) fn answer(&mut self, id: QueryId, what: Query, family: &str) {
         let answer = match (&self.role, self.watches.known(family)) {
             (Role::Global, _) => Answer::of(what, self.shards.family(family)),
-            // What the last master has told is all that is known.
+            // The last master's reports are the best knowledge.
             (_, Some(known)) => Answer::of(what, known.iter()),
             (_, None) => Answer::of(what, self.local(family)),
         };
         self.effects.push(Effect::Answer(id, Ok(answer)));
     }
 
-    /// Nobody waits for the answer any more.
+    /// Cancels a query.
     pub(crate) fn cancel(&mut self, id: QueryId) {
         self.pending.remove_query(id);
     }
 
-    /// Looks for the addresses of a node; [`Effect::Found`] tells them. Nothing comes of it while there is no master.
+    /// Searches for the addresses of a node. [`Effect::Found`] reports them, but not as long as there is no master.
     pub(crate) fn find(&mut self, node: &NodeId) {
         if self.role != Role::Global {
             return self.pending.find(node);
@@ -87,7 +87,7 @@ impl Global {
         self.effects.push(Effect::Found(node.clone(), found));
     }
 
-    /// Nobody looks for that node any more.
+    /// Cancels the search for a node.
     pub(crate) fn cancel_find(&mut self, node: &NodeId) {
         self.pending.remove(&Ask::Find(node.clone()));
     }

@@ -1,10 +1,10 @@
-//! Keys that somebody has to be told of: never more than there are, and than that somebody knows.
+//! Changed keys that a receiver has not been sent yet: at most as many as the family and the receiver have.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use indexmap::{IndexMap, map::Entry};
 
-/// The keys of one family that one receiver has to be told of, each with whether the receiver knows it.
+/// The keys of one family that must be sent to one receiver. The values are true if the receiver knows the key.
 #[derive(Debug, Default)]
 pub(super) struct Dirty(IndexMap<Arc<str>, bool>);
 
@@ -12,17 +12,17 @@ pub(super) struct Dirty(IndexMap<Arc<str>, bool>);
 pub(super) type DirtyFamilies = BTreeMap<Arc<str>, Dirty>;
 
 impl Dirty {
-    /// A key has changed: whether it was there before, and whether it is there now.
+    /// Adds a key that has changed. `was` and `is` say whether it existed before, and whether it exists now.
     pub(super) fn add(&mut self, key: &Arc<str>, was: bool, is: bool) {
         match self.0.entry(Arc::clone(key)) {
-            // It has come and gone before the receiver could be told.
+            // The key has come and gone before it was sent.
             Entry::Occupied(known) if !*known.get() && !is => drop(known.swap_remove()),
             Entry::Vacant(vacant) if was || is => drop(vacant.insert(was)),
             Entry::Occupied(_) | Entry::Vacant(_) => {}
         }
     }
 
-    /// Keys that are there, and that the receiver does not know.
+    /// Adds keys that exist and that the receiver does not know.
     pub(super) fn add_new(&mut self, keys: impl IntoIterator<Item = Arc<str>>) {
         for key in keys {
             self.0.entry(key).or_insert(false);
@@ -41,8 +41,8 @@ impl Dirty {
         self.0.keys()
     }
 
-    /// The first keys are told.
-    pub(super) fn told(&mut self, count: usize) {
+    /// Removes the first keys, which have been sent.
+    pub(super) fn remove_sent(&mut self, count: usize) {
         if count == self.0.len() {
             self.0.clear();
         } else {
@@ -56,7 +56,7 @@ impl Dirty {
     }
 }
 
-/// Changes of one family as they came: keys, and whether they were there before.
+/// The changes of one family in order: keys, and whether they existed before.
 pub(super) type Notes = Vec<(Arc<str>, bool)>;
 
 /// Changes by family.
@@ -71,7 +71,7 @@ pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>, was:
     }
 }
 
-/// Each key once, with whether it was there before the first of its changes.
+/// Each key once, and whether it existed before the first of its changes.
 pub(super) fn merged(notes: Notes) -> impl Iterator<Item = (Arc<str>, bool)> {
     let (one, several) = if notes.len() == 1 {
         (notes, IndexMap::new())

@@ -1,4 +1,4 @@
-//! Telling others what has changed, as far as they take it.
+//! Sending changes to other nodes, as fast as they accept them.
 
 use std::sync::Arc;
 
@@ -15,11 +15,13 @@ use super::{
 use crate::{Time, mesh::Level, queue::weight, weigh::kept};
 
 impl Global {
-    /// Sends what there is to be sent. The nodes that have enough for now are returned; they have to be
-    /// [given more](Self::caught_up) when what is queued for them by now has been written.
+    /// Sends everything that is to be sent.
+    ///
+    /// Returns the nodes whose queues are full enough. Call [`caught_up`](Self::caught_up) for each when everything
+    /// that is queued for it now has been written.
     pub(crate) fn flush(&mut self, now: Time, out: &mut impl Outgoing) -> Vec<NodeId> {
         self.publish();
-        self.follow_globals(now);
+        self.update_globals(now);
         self.spread();
         let mut full = Vec::new();
         if let Role::Slave(master) = &self.role
@@ -28,14 +30,14 @@ impl Global {
             self.due.insert(master.clone());
         }
         for node in std::mem::take(&mut self.due) {
-            if self.tell(&node, out) {
+            if self.send_due(&node, out) {
                 full.push(node);
             }
         }
         full
     }
 
-    /// What was queued for a node has been written.
+    /// Continues to send to a node whose queue has been written.
     pub(crate) fn caught_up(&mut self, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node) {
             known.held = false;
@@ -48,7 +50,7 @@ impl Global {
         self.upload || !self.upstream.is_empty() || self.pending.has_unsent()
     }
 
-    /// Tells this node's own watches what shows now.
+    /// Gives this node's own watches the new visible values.
     pub(super) fn publish(&mut self) {
         for (family, notes) in &self.shown {
             if self.watches.contains(family) {
@@ -60,11 +62,11 @@ impl Global {
                 self.watches.update(family, entries, &mut self.news);
             }
         }
-        // What shows has still to be told to others.
+        // The noted changes are kept: `spread` needs them for other nodes.
     }
 
-    /// Who is global has changed.
-    fn follow_globals(&mut self, now: Time) {
+    /// Updates the list of global nodes to stay connected to.
+    fn update_globals(&mut self, now: Time) {
         let Some(nodes) = self.shown.get(GLOBALS) else {
             return;
         };
@@ -79,7 +81,7 @@ impl Global {
         }
     }
 
-    /// Hands what has changed to all who have to be told.
+    /// Adds the changes to the dirty keys of all nodes that must get them.
     fn spread(&mut self) {
         for (family, notes) in std::mem::take(&mut self.shown) {
             let Some(nodes) = self.monitors.get(&family) else {
@@ -120,8 +122,8 @@ impl Global {
         }
     }
 
-    /// Tells one node what it has to know; whether it has enough for now.
-    fn tell(&mut self, node: &NodeId, out: &mut impl Outgoing) -> bool {
+    /// Sends one node everything that is due. Returns true if its queue has become full enough.
+    fn send_due(&mut self, node: &NodeId, out: &mut impl Outgoing) -> bool {
         let Some(mut known) = self.known.remove(node) else {
             return false;
         };
@@ -132,12 +134,12 @@ impl Global {
         let is_master = matches!(&self.role, Role::Slave(master) if master == node);
         if !known.held {
             if is_master {
-                self.tell_master(&mut way);
+                self.send_master(&mut way);
             }
-            known.tell(&mut way, &self.node, &self.shards);
+            known.send_due(&mut way, &self.node, &self.shards);
         }
         let waits = known.is_due() || is_master && self.has_upstream();
-        // What is held already has been asked for.
+        // If the node was held already, the mesh has been asked to report before.
         let full = !known.held && way.is_full() && waits;
         known.held |= full;
         known.queued = way.queued;
@@ -165,7 +167,7 @@ impl Global {
                 let mut answer = what.reply(self.shards.family(family));
                 let (size, values) = (weight(&answer), kept(&answer).values);
                 if size > way.most() || values > way.most_values() {
-                    // Whoever asks should not have to wait for what cannot come.
+                    // Answers with an error, so that the query does not wait for an answer that cannot come.
                     let text = format!(
                         "family {family} is too large for one packet: about {size} bytes, {values} values"
                     );
@@ -187,9 +189,9 @@ impl Global {
         }
     }
 
-    /// The whole local database first, then changes of it, then what is to be asked: so a question is answered with what
-    /// was set before it.
-    fn tell_master(&mut self, way: &mut Way<'_, impl Outgoing>) {
+    /// Sends the master the whole local database first, then changes, then questions. So an answer covers everything
+    /// that was set before the question.
+    fn send_master(&mut self, way: &mut Way<'_, impl Outgoing>) {
         if std::mem::take(&mut self.upload) {
             self.upload(way);
         }
@@ -206,7 +208,7 @@ impl Global {
             return;
         }
         while let Some((ask, query)) = self.pending.next_unsent() {
-            // Names and numbers can be expressed in every format.
+            // Every format can express names and numbers.
             let _ = way.send(|packet| match (&ask, &query) {
                 (Ask::Find(node), _) => {
                     packet.str("g_find")?;
@@ -246,17 +248,17 @@ impl Global {
 }
 
 impl Known {
-    /// Whether it has to be told changes.
+    /// True if the node must be sent changes.
     fn is_due(&self) -> bool {
         let monitor = |monitor: &Monitor| monitor.fresh || !monitor.dirty.is_empty();
         self.set_due || !self.ours.is_empty() || self.monitors.values().any(monitor)
     }
 
-    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+    fn send_due(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
         if self.set_due && !way.is_full() {
             self.set_due = false;
             self.ours.clear();
-            self.tell_set(way, own, shards);
+            self.send_set(way, own, shards);
         }
         let node = way.node;
         for (family, keys) in &mut self.ours {
@@ -265,12 +267,12 @@ impl Known {
         }
         self.ours.retain(|_, keys| !keys.is_empty());
         for (family, monitor) in &mut self.monitors {
-            monitor.tell(way, family, shards);
+            monitor.send_due(way, family, shards);
         }
     }
 
-    /// Tells another global node all that this one answers for.
-    fn tell_set(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
+    /// Sends another global node all entries that this one answers for.
+    fn send_set(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
         let (ours, node) = (shards.all_ours(way.node), way.node);
         let all: Vec<(&str, Vec<Set<'_>>)> = ours
             .iter()
@@ -279,7 +281,7 @@ impl Known {
                 (&**family, keys.iter().filter_map(entry).collect())
             })
             .collect();
-        // The reference takes our addresses out of this very packet, and holds us for unreachable if they are not there.
+        // The reference takes our addresses from this packet, and takes us for unreachable without them.
         let listeners = shards.ours(LISTENERS, own.as_str(), node);
         let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
         let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
@@ -293,7 +295,7 @@ impl Known {
 }
 
 impl Monitor {
-    fn tell(&mut self, way: &mut Way<'_, impl Outgoing>, family: &str, shards: &Shards) {
+    fn send_due(&mut self, way: &mut Way<'_, impl Outgoing>, family: &str, shards: &Shards) {
         if self.fresh {
             if way.is_full() {
                 return;

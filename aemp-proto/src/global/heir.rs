@@ -1,16 +1,20 @@
-//! Which of several nodes becomes the master of which slave, so that the slaves of a lost master spread evenly.
+//! The choice of a new master after a loss, so that the slaves of the lost master spread evenly.
+//!
+//! The slaves of a lost master decide at once and know nothing of each other. So the choice among the connected seeds
+//! depends on the slave's name: numbered names take turns by the golden ratio, which is more even than chance for every
+//! stride; other names are spread by a hash. A node whose master lives never moves.
 
 use aemp_codec::NodeId;
 
-/// The golden ratio's part behind the point, in 64 bits: multiples of it spread as evenly as can be, and so do those of every
-/// second, third or fourth number.
+/// The fraction of the golden ratio, in 64 bits. Its multiples are spread evenly, and so are every second, third or
+/// fourth multiple.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The one of the candidates that `node` takes as its master.
+/// Chooses the candidate that `node` takes as its master.
 ///
-/// All slaves of a lost node decide at the same time and know nothing of each other. Chance would put 20 of 30 on one of two every
-/// tenth time. But nodes are mostly numbered, and consecutive numbers can go to different masters. Names without a number are left to
-/// chance, by a hash of the name: so the same node always decides the same.
+/// All slaves of a lost node choose at the same time, without knowing of each other. A random choice would put 20 of 30
+/// on one of two candidates in every tenth case. But most nodes are numbered, so consecutive numbers can go to
+/// different masters. Names without a number are spread by a hash. The same node always makes the same choice.
 pub(super) fn choose<'a>(
     node: &NodeId,
     candidates: impl IntoIterator<Item = &'a NodeId>,
@@ -20,7 +24,7 @@ pub(super) fn choose<'a>(
     candidates.get((place >> 64) as usize).copied()
 }
 
-/// Where the name stands between 0 and 2^64.
+/// The place of a name, from 0 to 2^64.
 fn place(name: &str) -> u64 {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = name[stem.len()..].bytes();
@@ -30,7 +34,7 @@ fn place(name: &str) -> u64 {
     number.wrapping_mul(GOLDEN).wrapping_add(hash(stem))
 }
 
-/// FNV-1a, and its bits mixed: short names would leave the upper ones as they were.
+/// FNV-1a, followed by mixing of bits, because short names hardly change the upper bits.
 fn hash(text: &str) -> u64 {
     let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
@@ -47,7 +51,7 @@ mod tests {
         NodeId::new(name).expect("a node ID")
     }
 
-    /// How many of the nodes go to the most wanted one.
+    /// The number of nodes that choose the most popular candidate.
     fn most(names: impl Iterator<Item = String>, candidates: usize) -> usize {
         let candidates: Vec<_> = (0..candidates).map(|n| id(&format!("g{n}"))).collect();
         let mut counts = vec![0; candidates.len()];
@@ -62,7 +66,7 @@ mod tests {
     #[test]
     fn numbered_nodes_spread_more_evenly_than_by_chance() {
         for stem in ["node", "worker/", "", "a.b:4040/", "s"] {
-            // Slaves that list their seeds in turn have lost every second, third ... of them.
+            // If slaves list their seeds in turn, each second or third one has lost its master.
             for (first, step) in [(0, 1), (1, 1), (0, 2), (1, 3), (7, 4), (0, 5)] {
                 let names = (0..30).map(|n| format!("{stem}{}", first + n * step));
                 let most = most(names, 2);

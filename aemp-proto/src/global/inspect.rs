@@ -1,4 +1,4 @@
-//! Looking into the machine.
+//! Inspection of the machine.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -7,7 +7,7 @@ use aemp_codec::{NodeId, Value};
 use super::{GLOBALS, Global, LISTENERS, Role};
 
 impl Global {
-    /// The whole database's entries of a family, if this node is global; else what it has set itself.
+    /// The entries of a family: all if this node is global, otherwise its own.
     pub(crate) fn view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
         let copy = |(key, value): (&Arc<str>, &Value)| (Arc::clone(key), value.clone());
         match self.role {
@@ -16,7 +16,7 @@ impl Global {
         }
     }
 
-    /// The families of [`view`](Self::view), and how many entries each has.
+    /// The families of [`view`](Self::view), with their numbers of entries.
     pub(crate) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
         let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
         match self.role {
@@ -30,7 +30,7 @@ impl Global {
         }
     }
 
-    /// Every node of which anything is known beyond its connection.
+    /// All nodes of which data is kept, beyond their connections.
     pub(crate) fn traces(&self) -> BTreeSet<NodeId> {
         let keyed = |family: &str| {
             self.shards

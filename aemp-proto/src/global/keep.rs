@@ -6,10 +6,10 @@ use aemp_codec::NodeId;
 
 use crate::{Random, Time};
 
-/// The first delay between two attempts is between this and twice as much.
+/// The first delay between two attempts is between this and twice this.
 const FIRST_DELAY: Duration = Duration::from_millis(600);
 
-/// The other global nodes, and when to try to reach those that are not connected.
+/// The other global nodes, with the times of the next attempts to reach those that are not connected.
 #[derive(Debug)]
 pub(super) struct Keep {
     nodes: BTreeMap<NodeId, Kept>,
@@ -60,7 +60,7 @@ impl Keep {
         }
     }
 
-    /// The nodes that have to be tried now; the next attempt follows later each time.
+    /// Returns the nodes to connect to now. The next attempts follow at growing intervals.
     pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
         let mut due = Vec::new();
         for (node, kept) in &mut self.nodes {

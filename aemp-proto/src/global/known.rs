@@ -10,38 +10,38 @@ use super::{
     quota::size_of_watch,
 };
 
-/// Keys, by family.
+/// Keys by family.
 pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
 
-/// A connected node. There is nothing of a node that is not.
+/// The state of a connected node. Other nodes have no state.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Whether it is one of our seeds.
+    /// True if it is one of our seeds.
     pub(super) seed: bool,
-    /// Whether it has said that it is global.
+    /// True if it has said that it is global.
     pub(super) global: bool,
-    /// Whether it has sent its database as a slave of ours.
+    /// True if it has sent its database as our slave.
     pub(super) slave: bool,
-    /// So much is queued for it that changes wait; they gather meanwhile.
+    /// True if its queue is full enough: changes are collected and not sent.
     pub(super) held: bool,
-    /// About how many bytes have been queued for it since it last said that all was written.
+    /// The approximate number of bytes that have been queued for it since its queue was last written.
     pub(super) queued: usize,
-    /// What it is to be told in any case.
+    /// Messages that are sent in any case.
     pub(super) messages: Vec<Message>,
-    /// It needs all that we answer for.
+    /// True if it must be sent all entries that we answer for.
     pub(super) set_due: bool,
-    /// Changes of what we answer for.
+    /// The changes of the entries that we answer for.
     pub(super) ours: DirtyFamilies,
     /// The families that it watches.
     pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
-    /// The memory of these, about: it counts in the node's share of the database.
+    /// The approximate memory of these. It counts towards the node's quota.
     pub(super) watched_bytes: usize,
-    /// What it had set as a slave when it became global, and has not set since.
+    /// The entries that it had set as a slave when it became global, and has not set since.
     pub(super) stale: Keys,
 }
 
 impl Known {
-    /// It watches a family from now on, or anew.
+    /// Starts or restarts a watch of a family.
     pub(super) fn watch(&mut self, family: Arc<str>) {
         let monitor = Monitor {
             fresh: true,
@@ -53,7 +53,7 @@ impl Known {
         }
     }
 
-    /// It watches a family no longer.
+    /// Ends a watch of a family.
     pub(super) fn unwatch(&mut self, family: &str) {
         if self.monitors.remove(family).is_some() {
             self.watched_bytes -= size_of_watch(family);
@@ -64,13 +64,13 @@ impl Known {
 /// A family that a slave watches.
 #[derive(Debug, Default)]
 pub(super) struct Monitor {
-    /// It has to be told what the family holds.
+    /// True if it must be sent the content of the family.
     pub(super) fresh: bool,
-    /// What has changed since.
+    /// The changes since then.
     pub(super) dirty: Dirty,
 }
 
-/// What is said once.
+/// A message that is sent once.
 #[derive(Debug)]
 pub(super) enum Message {
     /// `g_global`
@@ -89,7 +89,7 @@ pub(super) enum Message {
     },
 }
 
-/// Adds a key; whether it is the first of its family.
+/// Adds a key. Returns true if it is the first of its family.
 pub(super) fn note(keys: &mut Keys, family: &Arc<str>, key: &Arc<str>) -> bool {
     match keys.get_mut(&**family) {
         Some(keys) => {

@@ -1,4 +1,4 @@
-//! Entries that this node has set because another has asked it to: on that one's account, and gone with it.
+//! Entries that this node has set for another node: they count on that node's account, and disappear with it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,22 +13,22 @@ use super::{
 };
 use crate::Time;
 
-/// An entry is kept twice: as what this node has set, and in the database, here or at the master.
+/// The number of copies of an entry: one in the local database, and one in the whole database, here or at the master.
 const COPIES: usize = 2;
 
-/// Why an entry is not set for another node.
+/// The reason why an entry is not set on behalf of another node.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LendError {
-    /// That node may have no more: the limit, and its setting.
+    /// The other node has reached a limit.
     #[error("{limit} ({setting}) reached")]
     Limit {
-        /// The limit's name.
+        /// The name of the limit.
         limit: &'static str,
-        /// Its setting.
+        /// The value of its setting.
         setting: usize,
     },
-    /// That node is not connected, so the entry would never go.
+    /// The other node is not connected, so the entry would never be deleted.
     #[error("{0} is not connected")]
     NotConnected(NodeId),
     /// This node has set the key for itself.
@@ -36,7 +36,7 @@ pub enum LendError {
     Taken,
 }
 
-/// An entry's borrower, and what it counts for that one.
+/// The borrower of an entry, and the bytes that it is charged.
 #[derive(Debug)]
 struct Loan {
     by: NodeId,
@@ -49,7 +49,7 @@ struct Account {
     keys: Keys,
 }
 
-/// All entries that this node has set for others.
+/// All entries that this node has set on behalf of others.
 #[derive(Debug, Default)]
 pub(super) struct Lent {
     loans: BTreeMap<Arc<str>, IndexMap<Arc<str>, Loan>>,
@@ -57,7 +57,7 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    /// The share of a node.
+    /// The usage of a node.
     pub(super) fn held(&self, by: &NodeId) -> Held {
         self.accounts
             .get(by)
@@ -65,7 +65,7 @@ impl Lent {
             .unwrap_or_default()
     }
 
-    /// The nodes with a share.
+    /// The nodes with entries.
     pub(super) fn borrowers(&self) -> impl Iterator<Item = &NodeId> {
         self.accounts.keys()
     }
@@ -84,9 +84,9 @@ impl Lent {
         loans.insert(Arc::clone(key), Loan { by, bytes });
     }
 
-    /// The entry is nobody's but this node's, or is no more.
+    /// Removes the loan of an entry that this node has set for itself, or deleted.
     pub(super) fn forget(&mut self, family: &str, key: &str) {
-        // As it is nearly always.
+        // This is the usual case.
         let Some(loans) = self.loans.get_mut(family) else {
             return;
         };
@@ -125,7 +125,8 @@ impl Lent {
 }
 
 impl Global {
-    /// Sets a key for a connected node, on whose account it is, and with which it goes.
+    /// Sets a key on behalf of a connected node. The entry counts towards its limits, and is deleted when the node is
+    /// lost.
     pub(crate) fn set_for(
         &mut self,
         now: Time,
@@ -138,8 +139,8 @@ impl Global {
             .may_lend(by, family, key, &value)
             .inspect_err(|error| {
                 if let LendError::Limit { limit, setting } = *error {
-                    let so = "what is to be set for it is not set";
-                    self.tell_reached(now, by, limit, setting, so);
+                    let so = "no more entries are set for it";
+                    self.log_reached(now, by, limit, setting, so);
                 }
             })?;
         self.set(family, key, value);
@@ -153,7 +154,7 @@ impl Global {
         Ok(())
     }
 
-    /// The bytes that the entry counts for that node.
+    /// Returns the bytes to charge for an entry, or the reason why it must not be set.
     fn may_lend(
         &self,
         by: &NodeId,
@@ -177,7 +178,8 @@ impl Global {
                 quota.max_values,
             );
         }
-        // A family is paid for by each of its entries: who has set which of them first is nobody's business.
+        // The family is charged for each of its entries, because sharing its cost would need to track the first of
+        // them.
         let bytes = COPIES * (size.bytes + size_of_family(family));
         let own = loan.filter(|loan| loan.by == *by);
         let held = self.held_by(by);
@@ -191,7 +193,7 @@ impl Global {
         Ok(bytes)
     }
 
-    /// All that a node has of the database here: what it has set, what was set for it, and what it watches.
+    /// The usage of a node in the database here: its entries, the entries set on its behalf, and its watches.
     pub(super) fn held_by(&self, node: &NodeId) -> Held {
         let (set, lent) = (self.shards.held_by(node), self.lent.held(node));
         let watched = self.known.get(node).map_or(0, |known| known.watched_bytes);
@@ -201,7 +203,7 @@ impl Global {
         }
     }
 
-    /// A node is gone, and what was set for it goes.
+    /// Deletes the entries of a node that is lost.
     pub(super) fn take_back(&mut self, node: &NodeId) {
         for (family, key) in self.lent.keys_of(node) {
             self.del(&family, &key);

@@ -1,11 +1,11 @@
-//! What this node has set itself: its own part of the database.
+//! The entries that this node has set: its own part of the database.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use aemp_codec::Value;
 use indexmap::IndexMap;
 
-/// The entries of one family, in the order in which they were set first.
+/// The entries of one family, in the order in which they were first set.
 pub(super) type Entries = IndexMap<Arc<str>, Value>;
 
 /// This node's local database.
@@ -15,7 +15,7 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Sets a key. If that changes anything: the names to know it by, and whether it was set before.
+    /// Sets a key. If that changes anything, returns shared names for the entry, and true if it existed before.
     pub(super) fn set(
         &mut self,
         family: &str,
@@ -36,7 +36,7 @@ impl Local {
         Some((name, key, false))
     }
 
-    /// Deletes a key. If it was there: the names that it was known by, and its value.
+    /// Deletes a key. If it existed, returns the shared names and the value.
     pub(super) fn del(&mut self, family: &str, key: &str) -> Option<(Arc<str>, Arc<str>, Value)> {
         let entries = self.families.get_mut(family)?;
         let (key, value) = entries.swap_remove_entry(key)?;
@@ -48,7 +48,7 @@ impl Local {
         Some((name, key, value))
     }
 
-    /// The names that an entry is known by, if there is one.
+    /// The shared names of an entry, if it exists.
     pub(super) fn entry(&self, family: &str, key: &str) -> Option<(&Arc<str>, &Arc<str>)> {
         let (family, entries) = self.families.get_key_value(family)?;
         let (key, _) = entries.get_key_value(key)?;

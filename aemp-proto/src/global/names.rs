@@ -2,29 +2,29 @@
 
 use thiserror::Error;
 
-/// The family of listener addresses: a node ID's value is an array of `host:port`.
+/// The family of listeners: the key is a node ID, and the value an array of `host:port`.
 pub const LISTENERS: &str = "'l";
-/// The family of global nodes: a node ID's value is null.
+/// The family of global nodes: the key is a node ID, and the value null.
 pub const GLOBALS: &str = "'g";
 
-/// How long names are at most that nodes give each other, in bytes: of families, ports, functions and nodes. Keys are as long as they like.
+/// The longest name that nodes may give to families, ports, functions and nodes, in bytes. Keys have no such limit.
 pub const LONGEST_NAME: usize = 255;
 
-/// Why something is not the name of a family or a key.
+/// The reason why a text is not a valid name of a family or key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name of the family is empty.
     #[error("the name of a database family must not be empty")]
     NoFamily,
-    /// A family's name has a character that it must not have, there.
+    /// The family's name has a character that is not allowed there.
     #[error("database family {family:?}: {found:?} is not allowed {}", if *.first { "as the first character: it must be a letter" } else { "in it: only letters, digits, `_` and `:` are" })]
     Family {
         /// The name.
         family: String,
         /// The character.
         found: char,
-        /// Whether it is the first.
+        /// True if it is the first character.
         first: bool,
     },
     /// A family's name is too long.
@@ -52,8 +52,8 @@ pub enum NameError {
 ///
 /// # Errors
 ///
-/// [`NameError`], which says what is wrong. The protocol's own families (`'l`, `'g`) are no names that a user may
-/// change.
+/// [`NameError`] with the mistake. The protocol's own families (`'l`, `'g`) are errors, because users may not change
+/// them.
 pub fn check_family(family: &str) -> Result<(), NameError> {
     if family.len() > LONGEST_NAME {
         return Err(NameError::LongFamily(family.len()));
@@ -75,11 +75,12 @@ pub fn check_family(family: &str) -> Result<(), NameError> {
     }
 }
 
-/// Checks the name of a family that is to be read: as [`check_family`], and the protocol's own as well.
+/// Checks the name of a family that is to be read. This allows the names of [`check_family`], and the protocol's own
+/// families.
 ///
 /// # Errors
 ///
-/// [`NameError`], which says what is wrong.
+/// [`NameError`] with the mistake.
 pub fn check_readable(family: &str) -> Result<(), NameError> {
     if family == LISTENERS || family == GLOBALS {
         return Ok(());
@@ -87,11 +88,11 @@ pub fn check_readable(family: &str) -> Result<(), NameError> {
     check_family(family)
 }
 
-/// Checks a key: any text that is not empty.
+/// Checks a key. Any text but the empty one is valid.
 ///
 /// # Errors
 ///
-/// [`NameError::NoKey`].
+/// [`NameError::NoKey`] if the key is empty.
 pub fn check_key(family: &str, key: &str) -> Result<(), NameError> {
     if key.is_empty() {
         let family = family.into();
@@ -100,7 +101,7 @@ pub fn check_key(family: &str, key: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Whether a key is a node's own by its name: the node's ID, or a port of it.
+/// True if a key belongs to a node by its name: the node's ID, or the ID of a port of the node.
 pub(super) fn is_own_key(node: &str, key: &str) -> bool {
     key.strip_prefix(node)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))

@@ -1,4 +1,4 @@
-//! Writing what others have to be told, in packets of bearable size.
+//! Writing entries and changes for other nodes, in packets of limited size.
 
 use std::sync::Arc;
 
@@ -8,34 +8,35 @@ use serde::{Serialize, Serializer};
 use super::dirty::Dirty;
 use crate::{queue::weight, weigh::kept};
 
-/// About how many bytes of entries go into one packet, where the limits allow that much.
+/// The approximate bytes of entries in one packet, if the limits allow that much.
 const CHUNK: usize = 256 << 10;
-/// About how many bytes the database has queued for a node at a time.
+/// The approximate bytes that the database queues for a node at a time.
 const ENOUGH: usize = 1 << 20;
 
-/// Where requests go.
+/// The connections on which requests are sent.
 pub(crate) trait Outgoing {
-    /// Sends a request to the node port of a connected node; `write` adds the request and its arguments. Returns how
-    /// many bytes that has queued.
+    /// Sends a request to the node port of a connected node. `write` adds the request and its arguments. Returns the
+    /// number of bytes queued.
     fn send(
         &mut self,
         node: &NodeId,
         write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<usize, EncodeError>;
 
-    /// How many bytes a packet to the node, and all that is queued for it, may have; and how many values a packet.
+    /// The largest number of bytes of a packet to the node and of its queue, and the largest number of values of a
+    /// packet.
     fn limit(&mut self, node: &NodeId) -> (usize, usize);
 }
 
-/// The way to one node.
+/// The connection to one node.
 pub(super) struct Way<'a, O> {
     out: &'a mut O,
     pub(super) node: &'a NodeId,
     limit: usize,
     max_values: usize,
-    /// What the database has queued since it last heard that all has been written.
+    /// The bytes that the database has queued since its queue was last written.
     pub(super) queued: usize,
-    /// What could not be sent.
+    /// The errors of entries that could not be sent.
     pub(super) odd: Vec<String>,
 }
 
@@ -52,18 +53,18 @@ impl<'a, O: Outgoing> Way<'a, O> {
         }
     }
 
-    /// Whether changes have to wait. Only what the database itself has queued counts, so that it gets its share of a connection
-    /// that is always busy.
+    /// True if changes must wait. Only the bytes of the database count, so that it gets its share of a connection that
+    /// is always busy.
     pub(super) fn is_full(&self) -> bool {
         self.queued >= ENOUGH.min(self.limit / 8)
     }
 
-    /// How large something may be that cannot be told in parts.
+    /// The largest number of bytes of a request that cannot be sent in parts.
     pub(super) fn most(&self) -> usize {
         self.limit - self.limit / 4
     }
 
-    /// How many values may be in something that cannot be told in parts.
+    /// The largest number of values of a request that cannot be sent in parts.
     pub(super) fn most_values(&self) -> usize {
         self.max_values - self.max_values / 4
     }
@@ -80,7 +81,7 @@ impl<'a, O: Outgoing> Way<'a, O> {
         Ok(())
     }
 
-    /// Tells the node what has become of keys, until it has enough: what is left of the keys waits.
+    /// Sends the changes of keys until the queue is full enough. The rest of the keys waits.
     pub(super) fn changes<'v>(
         &mut self,
         style: Style,
@@ -101,7 +102,7 @@ impl<'a, O: Outgoing> Way<'a, O> {
                         del.push(&**key);
                     }
                 }
-                // The largest that comes behind fits as well.
+                // The limit leaves room for one more entry of the largest size.
                 if size.bytes >= self.chunk() || size.values >= self.max_values / 4 {
                     break;
                 }
@@ -111,11 +112,11 @@ impl<'a, O: Outgoing> Way<'a, O> {
             if sent.is_err() {
                 self.one_by_one(style, family, &set, &del);
             }
-            keys.told(count);
+            keys.remove_sent(count);
         }
     }
 
-    /// Some entry cannot be sent to that node: the others can.
+    /// Sends entries one by one, because one of them cannot be sent to this node.
     #[cold]
     fn one_by_one(&mut self, style: Style, family: &str, set: &[Set<'_>], del: &[&str]) {
         let mut del = del.to_vec();
@@ -127,18 +128,18 @@ impl<'a, O: Outgoing> Way<'a, O> {
                 self.odd.push(format!(
                     "family {family}: the value of {key:?} cannot be sent to {node}: {error}"
                 ));
-                // Rather nothing than the value that it had before.
+                // A missing value is better than the old value, which is wrong.
                 del.push(key);
             }
         }
         if !del.is_empty() {
-            // Keys are texts, which every format can express.
+            // Every format can express texts.
             let _ = self.send(|packet| style.write(packet, family, &[], &del));
         }
     }
 
-    /// Tells the node a whole database, if that is small. Otherwise only the `first` of it; the rest has to follow as
-    /// changes, and the answer is false.
+    /// Sends the node a whole database, if it is small. Otherwise sends only `first`, and returns false: the rest must
+    /// follow as changes.
     pub(super) fn database(
         &mut self,
         request: &str,
@@ -157,13 +158,15 @@ impl<'a, O: Outgoing> Way<'a, O> {
         if small && self.send(|packet| write(packet, all)).is_ok() {
             return true;
         }
-        // Addresses can be expressed in every format.
+        // Every format can express addresses.
         let _ = self.send(|packet| write(packet, first));
         false
     }
 
-    /// Tells the node what a family that it watches holds, in one request, because what is not in it counts as deleted. If
-    /// that is too large, or cannot be sent, nothing is in it, everything has to follow as changes, and the answer is false.
+    /// Sends the content of a watched family in one request, because missing entries count as deleted.
+    ///
+    /// If that is too large, or cannot be sent, sends an empty content, and returns false: all entries must follow as
+    /// changes.
     pub(super) fn all(&mut self, family: &str, entries: &[Set<'_>]) -> bool {
         let write = |packet: &mut PacketWriter<'_>, entries: &[Set<'_>]| {
             packet.str("g_chg1")?;
@@ -180,19 +183,19 @@ impl<'a, O: Outgoing> Way<'a, O> {
         if small && self.send(|packet| write(packet, entries)).is_ok() {
             return true;
         }
-        // A name and null can be expressed in every format.
+        // Every format can express a name and null.
         let _ = self.send(|packet| write(packet, &[]));
         false
     }
 }
 
-/// An entry that is set.
+/// A key and its value.
 pub(super) type Set<'a> = (&'a str, &'a Value);
 
-/// Families and what is set in them.
+/// Families and their entries.
 pub(super) type Families<'a> = [(&'a str, Vec<Set<'a>>)];
 
-/// Entries as a map.
+/// Entries, serialized as a map.
 struct Map<'a>(&'a [Set<'a>]);
 
 impl Serialize for Map<'_> {
@@ -210,7 +213,7 @@ impl Serialize for Whole<'_> {
     }
 }
 
-/// The kind of entries in a packet.
+/// The size of entries in a packet.
 #[derive(Debug, Default)]
 struct Size {
     bytes: usize,
@@ -230,14 +233,14 @@ impl Size {
     }
 }
 
-/// How the three places that changes go to write them ([protocol](crate::protocol::global#requests-to-the-master)).
+/// The way to write changes, which depends on their receiver ([protocol](crate::protocol::global#requests-to-the-master)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// From a slave: what there is nothing of is null, or left out.
+    /// From a slave to its master. An empty map or list becomes null, or is left out.
     Upstream,
     /// Between global nodes.
     Broadcast,
-    /// To those who watch.
+    /// To a node that watches a family.
     Monitor,
 }
 
@@ -274,7 +277,7 @@ impl Style {
     }
 }
 
-/// The keys of what is set, to be told as changes.
+/// The keys of entries that are to be sent as changes.
 pub(super) fn keys_of<'a>(
     entries: impl IntoIterator<Item = (&'a Arc<str>, &'a Value)>,
 ) -> impl Iterator<Item = Arc<str>> {

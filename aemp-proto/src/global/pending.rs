@@ -1,4 +1,4 @@
-//! What the master has still to answer. It is asked again when it is another.
+//! Questions that the master has still to answer. A new master is asked again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,14 +7,14 @@ use indexmap::IndexMap;
 
 use super::request::{Pairs, Query};
 
-/// A query, by a number that no two of a node ever share.
+/// A query, as a number. No two queries of a node ever have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub u64);
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Keys and values.
+    /// The keys and values.
     Family(Pairs),
     /// The keys.
     Keys(Vec<Arc<str>>),
@@ -23,7 +23,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The answer out of what a family holds.
+    /// Creates the answer from a family's entries.
     pub(super) fn of<'a>(
         what: Query,
         entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,
@@ -38,7 +38,7 @@ impl Answer {
         }
     }
 
-    /// The answer that a master has sent.
+    /// Parses the answer of a master.
     pub(super) fn parse(what: Query, answer: Value) -> Result<Self, String> {
         let wrong = |expected: &str, found: &Value| {
             let found: String = found.to_string().chars().take(40).collect();
@@ -67,7 +67,7 @@ impl Answer {
     }
 }
 
-/// Something that a master is asked.
+/// A question to a master.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Ask {
     Find(NodeId),
@@ -75,24 +75,24 @@ pub(super) enum Ask {
     Monitor(Arc<str>),
 }
 
-/// What a query is about.
+/// The subject of a query.
 type Subject = (Query, Arc<str>);
 
 #[derive(Debug)]
 struct Asked {
-    /// Its place in the order in which everything came up.
+    /// The place in the order of all questions.
     place: u64,
-    /// If it is a query.
+    /// The subject, if it is a query.
     query: Option<Subject>,
-    /// Whether the present master has been asked.
+    /// True if it has been sent to the present master.
     sent: bool,
 }
 
-/// All that is to be asked, in the order in which it came up.
+/// All open questions, in order.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     asks: IndexMap<Ask, Asked>,
-    /// What the present master has not been asked, by place.
+    /// The questions that the present master has not been sent, by place.
     unsent: BTreeMap<u64, Ask>,
     next: u64,
     last: u64,
@@ -125,7 +125,8 @@ impl Pending {
         }
     }
 
-    /// It is answered, or no longer of interest: whether the present master has been asked, if it was there at all.
+    /// Removes a question that is answered or cancelled. Returns true if it was sent to the present master; `None` if
+    /// it was not there.
     pub(super) fn remove(&mut self, ask: &Ask) -> Option<bool> {
         Some(self.take(ask)?.sent)
     }
@@ -145,12 +146,12 @@ impl Pending {
         self.asks.iter().filter_map(monitor).collect()
     }
 
-    /// A query is answered, or no longer of interest: what it was about.
+    /// Removes a query that is answered or cancelled. Returns its subject.
     pub(super) fn remove_query(&mut self, id: QueryId) -> Option<Subject> {
         self.take(&Ask::Query(id))?.query
     }
 
-    /// There is another master, who has been asked nothing.
+    /// Marks all questions as not sent, because there is a new master.
     pub(super) fn ask_again(&mut self) {
         let asks = self.asks.iter_mut();
         self.unsent = asks
@@ -161,7 +162,7 @@ impl Pending {
             .collect();
     }
 
-    /// The next that the present master has to be asked.
+    /// Returns the next question for the present master.
     pub(super) fn next_unsent(&mut self) -> Option<(Ask, Option<Subject>)> {
         let (_, ask) = self.unsent.pop_first()?;
         let asked = self.asks.get_mut(&ask)?;
@@ -169,7 +170,7 @@ impl Pending {
         Some((ask, asked.query.clone()))
     }
 
-    /// All queries and nodes that wait for an answer, which somebody else than a master gives.
+    /// Takes all queries and searches, to answer them without a master.
     pub(super) fn take_all(&mut self) -> Vec<(Ask, Option<Subject>)> {
         self.unsent.clear();
         let asks = std::mem::take(&mut self.asks);
@@ -178,7 +179,7 @@ impl Pending {
             .collect()
     }
 
-    /// All queries that wait for an answer.
+    /// Takes all queries.
     pub(super) fn take_queries(&mut self) -> Vec<(QueryId, Query, Arc<str>)> {
         let ids = self.asks.keys().filter_map(|ask| match ask {
             Ask::Query(id) => Some(*id),
@@ -192,7 +193,7 @@ impl Pending {
         ids.into_iter().filter_map(query).collect()
     }
 
-    /// Whether there is anything that the present master has not been asked.
+    /// True if there are questions that the present master has not been sent.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How much of the database one node may own on a global node, and how much it may watch.
+//! The limits of one node's entries and watches on a global node.
 
 use aemp_codec::{NodeId, Value};
 
@@ -10,28 +10,29 @@ use crate::{
     weigh::{Kept, kept, name},
 };
 
-/// How many global nodes one node may tell of: this one tries to reach each of them, again and again.
+/// The largest number of global nodes that one node may announce. This node tries to reach each of them again and
+/// again.
 const MOST_GLOBALS: usize = 1000;
-/// The memory of an entry in the tables of its family and of its owner, on average over how far they have grown: 64 and 24 bytes,
-/// and twice a place of a hash table, where the tables are full to between a half and all.
+/// The average memory of an entry in the tables of its family and of its owner: 64 and 24 bytes, and two slots of hash
+/// tables, where the tables are between half full and full.
 const ENTRY: usize = 150;
-/// The memory of a family, with its first tables, for each owner of entries in it.
+/// The memory of a family with its first tables, for each owner of entries in it.
 const FAMILY: usize = 500;
-/// The memory of each watch of a family.
+/// The memory of a watch of a family.
 const WATCH: usize = 400;
-/// So many entries of the largest kind fit into one packet that tells of them.
+/// The number of entries of the largest kind that fit into one packet.
 const ENTRIES_IN_PACKET: usize = 4;
 
-/// How much one other node may own and watch.
+/// The limits on another node's entries and watches.
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {
-    /// Entries: `max_db_keys`.
+    /// The number of entries: `max_db_keys`.
     pub max_keys: usize,
-    /// The memory that they take, with the names of their families and of those that it watches: `max_db_bytes`.
+    /// The memory of the entries, and of the names of families with entries and of watched families: `max_db_bytes`.
     pub max_bytes: usize,
-    /// Families that it watches: `max_monitors`.
+    /// The number of watched families: `max_monitors`.
     pub max_watches: usize,
-    /// Values that one entry is made of: a quarter of `max_packet_values`, because others have to be told of it.
+    /// The number of values in one entry: a quarter of `max_packet_values`, because other nodes must be sent the entry.
     pub max_values: usize,
 }
 
@@ -52,19 +53,19 @@ impl From<&NodeLimits> for Quota {
     }
 }
 
-/// What an owner has.
+/// The usage of an owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) keys: usize,
     pub(super) bytes: usize,
 }
 
-/// How many values an entry may be made of where a packet may have so many.
+/// The number of values that an entry may have, if a packet may have `max_packet_values`.
 pub fn values_in_entry(max_packet_values: usize) -> usize {
     max_packet_values / ENTRIES_IN_PACKET
 }
 
-/// About how many bytes an entry takes in memory, and how many values it is made of.
+/// The approximate memory of an entry in bytes, and its number of values.
 pub(super) fn size(key: &str, value: &Value) -> Kept {
     let Kept { bytes, values } = kept(value);
     Kept {
@@ -73,19 +74,20 @@ pub(super) fn size(key: &str, value: &Value) -> Kept {
     }
 }
 
-/// About how many bytes a family takes for an owner of entries in it.
+/// The approximate memory of a family in bytes, for an owner of entries in it.
 pub(super) fn size_of_family(family: &str) -> usize {
     FAMILY + name(family)
 }
 
-/// About how many bytes it takes that a node watches a family.
+/// The approximate memory of a watch of a family, in bytes.
 pub(super) fn size_of_watch(family: &str) -> usize {
     WATCH + name(family)
 }
 
 impl Global {
-    /// Whether a node may set a key. Logs, once in a while, that it may not. Whatever it had of that key is deleted then:
-    /// rather nothing than a value that is no longer true.
+    /// True if a node may set a key. Otherwise logs a notice from time to time.
+    ///
+    /// If it may not, the caller deletes the node's old value of the key: a missing value is better than a wrong one.
     pub(super) fn may_set(
         &mut self,
         now: Time,
@@ -98,11 +100,11 @@ impl Global {
         let Err((limit, setting)) = self.check(owner, place, family, key, value) else {
             return true;
         };
-        self.tell_reached(now, owner, limit, setting, "what it sets is left out");
+        self.log_reached(now, owner, limit, setting, "its new entries are left out");
         false
     }
 
-    /// Which limit an entry would break.
+    /// Returns the limit that an entry would break as an error.
     fn check(
         &self,
         owner: &NodeId,
@@ -143,7 +145,7 @@ impl Global {
         }
     }
 
-    /// Whether a node may watch one family more. Logs, once in a while, that it may not.
+    /// True if a node may watch one more family. Otherwise logs a notice from time to time.
     pub(super) fn may_watch(&mut self, now: Time, from: &NodeId, family: &str) -> bool {
         let (most, most_bytes) = (self.quota.max_watches, self.quota.max_bytes);
         let Some(known) = self.known.get(from) else {
@@ -160,11 +162,11 @@ impl Global {
             return true;
         };
         let so = "no more families are watched for it";
-        self.tell_reached(now, from, limit, setting, so);
+        self.log_reached(now, from, limit, setting, so);
         false
     }
 
-    pub(super) fn tell_reached(
+    pub(super) fn log_reached(
         &mut self,
         now: Time,
         who: &NodeId,

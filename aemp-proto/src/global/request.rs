@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::names::{GLOBALS, LISTENERS, LONGEST_NAME};
 
-/// Entries of one family: keys and their values.
+/// The entries of one family: keys and values.
 pub type Pairs = Vec<(Arc<str>, Value)>;
 
 /// A request whose name begins with `g_`.
@@ -17,44 +17,44 @@ pub enum GlobalRequest {
     Slave(Option<Database>),
     /// `g_global`: the sender is a global node.
     Global,
-    /// `g_set`: what the sender, a global node, answers for.
+    /// `g_set`: all entries that the sender, a global node, answers for.
     Set(Database),
-    /// `g_upd`: changes of what the sender has set.
+    /// `g_upd`: changes of the sender's entries.
     Update(Update),
-    /// `g_find`: the addresses of that node are wanted.
+    /// `g_find`: a request for the addresses of a node.
     Find(NodeId),
-    /// `g_found`: the addresses of that node; `None` if it is unknown.
+    /// `g_found`: the addresses of a node; `None` if it is unknown.
     Found(NodeId, Option<Vec<String>>),
-    /// `g_db_family`, `g_db_keys`, `g_db_values`: a family's contents are wanted.
+    /// `g_db_family`, `g_db_keys`, `g_db_values`: a request for the content of a family.
     Query {
-        /// Which of the three.
+        /// The part of the family.
         what: Query,
         /// The family.
         family: Arc<str>,
-        /// What the answer has to begin with.
+        /// The first element of the answer.
         id: Value,
     },
     /// `g_reply`: the answer to a query.
     Answer {
-        /// The query's number.
+        /// The number of the query.
         id: u64,
         /// The answer.
         answer: Value,
     },
     /// `g_mon1`: the sender watches a family.
     Monitor(Arc<str>),
-    /// `g_mon0`: it does so no longer.
+    /// `g_mon0`: the sender no longer watches a family.
     Unmonitor(Arc<str>),
-    /// `g_chg1`: what a watched family holds.
+    /// `g_chg1`: the content of a watched family.
     All(Arc<str>, Pairs),
     /// `g_chg2`: changes of a watched family.
     Changes(Update),
 }
 
-/// What part of a family a query is about.
+/// The part of a family that a query asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Query {
-    /// Keys and values.
+    /// The keys and values.
     Family,
     /// The keys.
     Keys,
@@ -63,7 +63,7 @@ pub enum Query {
 }
 
 impl Query {
-    /// The name of its request.
+    /// The name of the request.
     #[must_use]
     pub fn request(self) -> &'static str {
         match self {
@@ -82,42 +82,42 @@ pub type Database = Vec<(Arc<str>, Pairs)>;
 pub struct Update {
     /// The family.
     pub family: Arc<str>,
-    /// What is set.
+    /// The keys that are set, with their values.
     pub set: Pairs,
-    /// What is deleted.
+    /// The keys that are deleted.
     pub del: Vec<Arc<str>>,
 }
 
-/// Why a request between slaves and global nodes has no effect.
+/// The reason why a request between slaves and global nodes has no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GlobalRequestError {
     /// There is no such request.
     #[error("{0}: no such request")]
     Unknown(String),
-    /// An argument is missing, or not of the kind that it has to be.
+    /// An argument is missing, or has the wrong kind.
     #[error("{request}: the {argument} must be {expected}, and is {found}")]
     Argument {
-        /// The request.
+        /// The name of the request.
         request: String,
-        /// Which argument.
+        /// The name of the argument.
         argument: &'static str,
-        /// What it has to be.
+        /// The expected kind.
         expected: &'static str,
-        /// What it is.
+        /// The kind that was found.
         found: String,
     },
 }
 
-/// A request, and what was left out of it because it made no sense.
+/// A request, and its parts that were left out because they could not be understood.
 pub type Parsed = (GlobalRequest, Odd);
 
-/// Parts of a request that make no sense. There may be any number of them, so only the first is kept.
+/// The parts of a request that could not be understood. Their number is not limited, so only the first is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Odd {
-    /// How many.
+    /// The number of such parts.
     pub count: usize,
-    /// The first of them.
+    /// A description of the first.
     pub first: String,
 }
 
@@ -129,7 +129,7 @@ impl Odd {
         self.count += 1;
     }
 
-    /// Nothing if there are none.
+    /// A text about these parts; `None` if there are none.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         match self.count {
@@ -145,14 +145,14 @@ impl Odd {
 }
 
 impl GlobalRequest {
-    /// Makes sense of a request.
+    /// Parses a request.
     ///
-    /// Scalars stand for their text wherever a name is expected, and missing arguments for null. Parts of a database that make
-    /// no sense are left out and counted, and the first is named.
+    /// Scalars stand for their text where a name is expected, and missing arguments for null. Parts of a database that
+    /// cannot be understood are left out and counted, and the first is described.
     ///
     /// # Errors
     ///
-    /// [`GlobalRequestError`], which names the request and what is wrong with it.
+    /// Returns a [`GlobalRequestError`] with the request and its mistake.
     pub fn parse(request: &str, args: Vec<Value>) -> Result<Parsed, GlobalRequestError> {
         let mut arguments = Arguments {
             request,
@@ -165,7 +165,8 @@ impl GlobalRequest {
 }
 
 impl GlobalRequest {
-    /// The same in pieces of so many entries, which do the same one after the other. What has to be taken as a whole is one piece.
+    /// Splits the request into pieces of `entries` entries, which have the same effect one after the other. A request
+    /// that must be handled as a whole is one piece.
     #[must_use]
     pub fn pieces(self, entries: usize) -> Vec<Self> {
         match self {
@@ -181,7 +182,7 @@ impl GlobalRequest {
 }
 
 impl Update {
-    /// All that is set comes before all that is deleted. There is one piece at least.
+    /// Splits an update. All entries that are set come before the keys that are deleted. There is at least one piece.
     fn pieces(self, entries: usize) -> impl Iterator<Item = Self> {
         let Self { family, set, del } = self;
         let is_empty = set.is_empty() && del.is_empty();
@@ -213,12 +214,13 @@ fn chunks<T>(all: Vec<T>, most: usize) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
-/// The parts of a database, of so many entries each; small families come together. There is one part at least.
+/// Splits a database into parts with at most this many entries. Small families share a part. There is at least one
+/// part.
 fn in_pieces(database: Database, most: usize) -> impl Iterator<Item = Database> {
     let (mut pieces, mut last, mut room) = (Vec::new(), Database::new(), most);
     for (family, entries) in database {
         for chunk in chunks(entries, most) {
-            // A family costs as well.
+            // A family counts as one entry.
             let size = chunk.len() + 1;
             if size > room && !last.is_empty() {
                 pieces.push(std::mem::take(&mut last));
@@ -343,7 +345,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// Without the empty key, which no entry can have, and without those that are too long.
+    /// Returns the entries without the empty key, which is invalid, and without keys that are too long.
     fn pairs(&mut self, map: Map, longest: usize, what: impl Fn() -> String) -> Pairs {
         let mut pairs = Pairs::with_capacity(map.len());
         for (key, value) in map {
@@ -407,7 +409,7 @@ impl Arguments<'_> {
     }
 }
 
-/// How long keys of a family may be: those of the protocol's own are names of nodes.
+/// The longest key of a family. The protocol's own families have node IDs as keys.
 fn longest_key(family: &str) -> usize {
     match family {
         GLOBALS | LISTENERS => LONGEST_NAME,
@@ -415,13 +417,13 @@ fn longest_key(family: &str) -> usize {
     }
 }
 
-/// The addresses that an entry of family `'l` holds: a list of texts.
+/// The addresses in an entry of the family `'l`: a list of texts.
 pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
     let list = value.as_array()?.iter();
     list.map(|address| address.text().map(Into::into)).collect()
 }
 
-/// What a value is, for people.
+/// Describes a value for a log.
 pub(super) fn describe(value: &Value) -> String {
     const MOST: usize = 40;
 

@@ -1,4 +1,8 @@
-//! What a node is in the network, and how that changes ([protocol](crate::protocol::global#roles)).
+//! The role of a node in the network, and its changes ([protocol](crate::protocol::global#roles)).
+//!
+//! A node is *global* (its own master), a *slave* of a connected seed, *searching* for a master, or *alone*: without
+//! seeds, or without a master for `connect_interval`. A node that is alone is its own database: queries and first looks
+//! are answered from its own entries.
 
 use std::sync::Arc;
 
@@ -13,25 +17,26 @@ use super::{
 };
 use crate::{Time, mesh::Level};
 
-/// What a node is in the network.
+/// The role of a node in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It has no master and expects none soon: it is its own database, with what its watches have been told before.
+    /// It has no master and expects none soon. It is its own database, with the entries that its watches have got
+    /// before.
     Alone,
-    /// It looks for a master, until then; afterwards it is alone.
+    /// It searches for a master until this time. Afterwards it is alone.
     Searching(Time),
-    /// That node is its master.
+    /// It is a slave of this master.
     Slave(NodeId),
     /// It is a global node, and its own master.
     Global,
 }
 
 impl Global {
-    /// Whether there are seeds has changed.
+    /// Sets whether there are seeds.
     pub(crate) fn seeds_changed(&mut self, now: Time, any: bool) {
         self.seeds = any;
         match self.role {
-            // Only who never had a master waits for the first one; who was left alone goes on as it is.
+            // A node that never had a master waits for its first. A node that has lost its master stays as it is.
             Role::Alone if any && self.lost.is_none() => self.search(now),
             Role::Searching(_) if !any => self.stay_alone(),
             _ => {}
@@ -42,7 +47,7 @@ impl Global {
         self.role = Role::Searching(now + self.connect_interval);
     }
 
-    /// There is no master to be had: this node answers itself.
+    /// Gives up the search for a master: this node answers itself.
     pub(super) fn stay_alone(&mut self) {
         self.role = Role::Alone;
         if let Some(lost) = &self.lost {
@@ -51,7 +56,7 @@ impl Global {
         let families: Vec<_> = self.watches.families().cloned().collect();
         for family in families {
             if self.watches.is_waiting(&family) {
-                self.look_locally(&family);
+                self.refill_locally(&family);
             }
         }
         for (id, what, family) in self.pending.take_queries() {
@@ -59,19 +64,19 @@ impl Global {
         }
     }
 
-    /// A node is connected.
+    /// Takes note that a node is connected.
     pub(crate) fn node_up(&mut self, now: Time, node: &NodeId, seed: bool) {
         self.known.insert(node.clone(), Known::default());
         self.keep.node_up(node);
         if self.role == Role::Global {
-            self.say(node, Message::Global);
+            self.queue_message(node, Message::Global);
         }
         if seed {
             self.seed_up(now, node);
         }
     }
 
-    /// A connected node has turned out to be a seed.
+    /// Takes note that a connected node is a seed.
     pub(crate) fn seed_up(&mut self, now: Time, node: &NodeId) {
         let Some(known) = self.known.get_mut(node) else {
             return;
@@ -79,24 +84,24 @@ impl Global {
         if std::mem::replace(&mut known.seed, true) {
             return;
         }
-        self.say(node, Message::BecomeGlobal);
+        self.queue_message(node, Message::BecomeGlobal);
         if matches!(self.role, Role::Searching(_) | Role::Alone) {
-            self.obey(now, node);
+            self.take_master(now, node);
         }
     }
 
-    /// A connected node is no seed any more. It stays the master if it is.
+    /// Takes note that a connected node is no longer a seed. If it is the master, it stays the master.
     pub(crate) fn seed_gone(&mut self, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node) {
             known.seed = false;
         }
     }
 
-    /// Takes a node as master.
-    fn obey(&mut self, now: Time, master: &NodeId) {
+    /// Makes a node the master.
+    fn take_master(&mut self, now: Time, master: &NodeId) {
         if self.lost.is_some() {
-            let until = self.settled(now);
-            self.watches.settle(until, self.lost.as_ref());
+            let until = self.doubtful_until(now);
+            self.watches.doubt_until(until, self.lost.as_ref());
         }
         self.role = Role::Slave(master.clone());
         self.log(Level::Info, format!("{master} is the master now"));
@@ -109,7 +114,7 @@ impl Global {
         self.pending.ask_again();
     }
 
-    /// A node's connection is no more, and with it all that was known of the node.
+    /// Handles the loss of a node's connection, and drops the node's state.
     pub(crate) fn node_down(&mut self, now: Time, node: &NodeId) {
         let Some(known) = self.known.remove(node) else {
             return;
@@ -127,7 +132,7 @@ impl Global {
             Role::Slave(master) if master == node => {
                 self.lost = Some(node.clone());
                 self.lost_at = now;
-                self.tell_unheard();
+                self.report_unheard();
                 self.next_master(now);
             }
             _ => {}
@@ -138,15 +143,15 @@ impl Global {
         self.del(GLOBALS, node.as_str());
         self.del(LISTENERS, node.as_str());
         let changes = if was_global {
-            self.shards.orphan(node, now + self.grace())
+            self.shards.orphan(now, node, now + self.grace())
         } else {
-            self.shards.remove(node)
+            self.shards.remove(now, node)
         };
         self.all_changed(changes);
     }
 
-    /// What this node has set or deleted, and the lost master has not told its watches of, is told now.
-    fn tell_unheard(&mut self) {
+    /// Gives watches the changes of this node that the lost master has not reported.
+    fn report_unheard(&mut self) {
         for (family, keys) in self.watches.unheard() {
             let entry = |key: Arc<str>| {
                 let value = self
@@ -160,7 +165,7 @@ impl Global {
         }
     }
 
-    /// One of the connected seeds, or else of the global nodes, becomes the master.
+    /// Makes one of the connected seeds the master. If there is none, makes one of the global nodes the master.
     fn next_master(&mut self, now: Time) {
         let of = |wanted: fn(&Known) -> bool| {
             let nodes = self.known.iter().filter(move |(_, known)| wanted(known));
@@ -168,20 +173,20 @@ impl Global {
         };
         let master = of(|known| known.seed).or_else(|| of(|known| known.global));
         match master.cloned() {
-            Some(master) => self.obey(now, &master),
+            Some(master) => self.take_master(now, &master),
             None if self.seeds => self.search(now),
             None => self.stay_alone(),
         }
     }
 
-    /// Becomes a global node.
+    /// Makes this node a global node.
     pub(crate) fn become_global(&mut self, now: Time) {
         if self.role == Role::Global {
             return;
         }
         if self.lost.is_some() || matches!(self.role, Role::Slave(_)) {
-            let until = self.settled(now);
-            self.watches.settle(until, self.lost.as_ref());
+            let until = self.doubtful_until(now);
+            self.watches.doubt_until(until, self.lost.as_ref());
         }
         self.leave_master();
         self.role = Role::Global;
@@ -197,7 +202,7 @@ impl Global {
         }
         let connected: Vec<_> = self.known.keys().cloned().collect();
         for node in connected {
-            self.say(&node, Message::Global);
+            self.queue_message(&node, Message::Global);
             if self.known[&node].global {
                 self.join_global(&node);
             }
@@ -205,14 +210,14 @@ impl Global {
         self.answer_myself();
     }
 
-    /// The master need not tell of families any more. It has to hear so before it hears that this node is global: a reference
-    /// node would take it for a slave again.
+    /// Stops the master's reports of families. The master must hear of that before it hears that this node is global,
+    /// because a reference node would take it for a slave again.
     fn leave_master(&mut self) {
         let Role::Slave(master) = self.role.clone() else {
             return;
         };
         for family in self.pending.asked_monitors() {
-            self.say(&master, Message::Unmonitor(family));
+            self.queue_message(&master, Message::Unmonitor(family));
         }
     }
 
@@ -226,7 +231,7 @@ impl Global {
         }
     }
 
-    /// What a master was to be asked is answered here from now on.
+    /// Answers all questions that were meant for a master.
     fn answer_myself(&mut self) {
         for (ask, query) in self.pending.take_all() {
             match (ask, query) {
@@ -236,10 +241,12 @@ impl Global {
             }
         }
         let families: Vec<_> = self.watches.families().cloned().collect();
-        families.iter().for_each(|family| self.look(family));
+        families
+            .iter()
+            .for_each(|family| self.refill_watches(family));
     }
 
-    /// Another global node is connected, and this one is global too.
+    /// Handles another global node that is connected, if this node is global, too.
     pub(super) fn join_global(&mut self, node: &NodeId) {
         self.set(GLOBALS, node.as_str(), Value::Null);
         if let Some(known) = self.known.get_mut(node) {

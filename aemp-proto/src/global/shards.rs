@@ -1,81 +1,90 @@
 //! The whole database, as a global node holds it: every entry of every owner ([protocol](crate::protocol::global#the-database)).
 
 mod entry;
+mod owner;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use aemp_codec::{NodeId, Value};
-use indexmap::{IndexMap, IndexSet, map::Entry as Place};
+use indexmap::{IndexMap, map::Entry as Place};
 
-use self::entry::{Entry, Known, Left};
+use self::{
+    entry::{Entry, Holding, Known, Left},
+    owner::{Name, Owner, Part},
+};
 use super::{
-    known::{Keys, note},
-    names::{LISTENERS, is_own_key},
-    quota::{Held, size, size_of_family},
+    known::Keys,
+    names::LISTENERS,
+    quota::{Held, size},
 };
 use crate::Time;
 
+/// The number of entries of a lost owner that are deleted at a time. This takes about a millisecond, after which other
+/// threads may use the mesh.
+const SLICE: usize = 1024;
+/// The pause between two such slices.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// All entries of all owners.
 ///
-/// Every key knows who has set it, in the order of their writing; the last one shows. Each owner knows its keys, so
-/// that they are found when it goes.
+/// Each key has the values of its owners in the order of their writing, and the last value is visible. Each owner has
+/// the list of its keys, so that they are found when it is lost.
 #[derive(Debug, Default)]
 pub(super) struct Shards {
     families: BTreeMap<Arc<str>, IndexMap<Arc<str>, Entry>>,
     owners: Vec<Option<Owner>>,
-    /// The places of the owners that are there.
+    /// The free places.
+    free: Vec<u32>,
+    /// The places of the present owners.
     places: BTreeMap<NodeId, u32>,
-    /// Owners that are gone, and when their entries go.
-    orphans: Vec<(u32, Time)>,
+    /// Lost owners, and the times at which their entries are deleted.
+    orphans: BTreeSet<(Time, u32)>,
+    /// Lost owners whose entries are being deleted, a slice at a time.
+    leaving: VecDeque<(u32, Part)>,
+    /// The time of the next slice.
+    next: Time,
 }
 
-#[derive(Debug)]
-struct Owner {
-    id: NodeId,
-    /// Whether this node answers for it: itself, and its slaves.
-    ours: bool,
-    keys: Keys,
-    held: Held,
-}
-
-/// What a change has done.
+/// The effects of a change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
-    /// Another value shows, or none any more.
+    /// The visible value has changed or is gone.
     pub(super) shown: bool,
-    /// What this node answers for has changed.
+    /// A value that this node answers for has changed.
     pub(super) ours: bool,
-    /// Whether the key was there before, whoever had set it.
+    /// The key existed before, with a value of any owner.
     pub(super) was: bool,
-    /// Whether it was there before among what this node answers for. If in doubt, yes.
+    /// The key existed before with a value that this node answers for. True in case of doubt.
     pub(super) was_ours: bool,
 }
 
 impl Shards {
-    /// The place of an owner, which is made on demand.
+    /// The place of an owner, which is created on demand.
     pub(super) fn owner(&mut self, id: &NodeId) -> u32 {
         if let Some(place) = self.places.get(id) {
             return *place;
         }
-        let owner = Owner {
-            id: id.clone(),
-            ours: false,
-            keys: Keys::new(),
-            held: Held::default(),
+        let owner = Some(Owner::new(id.clone()));
+        let place = match self.free.pop() {
+            Some(free) => {
+                self.owners[free as usize] = owner;
+                free
+            }
+            None => {
+                self.owners.push(owner);
+                (self.owners.len() - 1) as u32
+            }
         };
-        let free = self.owners.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.owners.len());
-        if free.is_none() {
-            self.owners.push(None);
-        }
-        self.owners[place] = Some(owner);
-        let place = place as u32;
         self.places.insert(id.clone(), place);
         place
     }
 
-    /// Says whether this node answers for an owner. Keys of an owner for whom it now does have to be announced.
-    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<(Arc<str>, Arc<str>)> {
+    /// Sets whether this node answers for an owner. Returns the owner's keys, which must be announced if it now does.
+    pub(super) fn set_ours(&mut self, place: u32, ours: bool) -> Vec<Name> {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
@@ -85,39 +94,38 @@ impl Shards {
         owner.all_keys()
     }
 
-    /// The keys that an owner has set.
-    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<(Arc<str>, Arc<str>)> {
+    /// The keys of an owner.
+    pub(super) fn keys_of(&self, id: &NodeId) -> Vec<Name> {
         let place = self.places.get(id);
         let owner = place.and_then(|place| self.owners[*place as usize].as_ref());
         owner.map(Owner::all_keys).unwrap_or_default()
     }
 
-    /// What an owner has.
+    /// The usage of an owner.
     pub(super) fn held(&self, place: u32) -> Held {
         let owner = self.owners[place as usize].as_ref();
         owner.map(|owner| owner.held).unwrap_or_default()
     }
 
-    /// The share of a node, if it has any.
+    /// The usage of a node, if it is an owner.
     pub(super) fn held_by(&self, id: &NodeId) -> Held {
         let place = self.places.get(id);
         place.map(|place| self.held(*place)).unwrap_or_default()
     }
 
-    /// How many keys an owner has in a family.
+    /// The number of keys of an owner in a family.
     pub(super) fn held_in(&self, place: u32, family: &str) -> usize {
         let owner = self.owners[place as usize].as_ref();
-        let keys = owner.and_then(|owner| owner.keys.get(family));
-        keys.map_or(0, IndexSet::len)
+        owner.map_or(0, |owner| owner.keys_in(family))
     }
 
-    /// What an owner has set of a key.
+    /// The owner's value of a key.
     pub(super) fn value_of(&self, place: u32, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|owner| owner == place)
     }
 
-    /// An owner has a value of that size instead of one of the other.
+    /// Updates the usage of an owner after a change of the sizes of a value.
     fn weigh(&mut self, place: u32, new: Option<usize>, old: Option<usize>) {
         if let Some(owner) = self.owners[place as usize].as_mut() {
             let held = &mut owner.held;
@@ -134,7 +142,7 @@ impl Shards {
             .is_some_and(|owner| owner.ours)
     }
 
-    /// An owner sets a key. The names are shared with the table; those that it knows them by are returned.
+    /// Sets an owner's value of a key. Returns the shared names of the entry.
     pub(super) fn set(
         &mut self,
         place: u32,
@@ -186,7 +194,7 @@ impl Shards {
         (changed, family, key)
     }
 
-    /// An owner deletes a key; `None` if it had none.
+    /// Deletes an owner's value of a key. Returns `None` if it had none.
     pub(super) fn del(
         &mut self,
         place: u32,
@@ -194,26 +202,27 @@ impl Shards {
         key: &str,
     ) -> Option<(Changed, Arc<str>, Arc<str>)> {
         let owner = self.owners[place as usize].as_mut()?;
-        let (family, keys) = owner.keys.get_key_value(family)?;
-        let (family, key) = (Arc::clone(family), Arc::clone(keys.get(key)?));
+        let (family, key) = owner.name(family, key)?;
         let ours = owner.ours;
         let adopted = self.adopt(&family, &key);
         let shown = self.drop_holding(place, &family, &key) || adopted;
         Some((gone(shown, ours), family, key))
     }
 
-    /// An owner is gone: what it held, key by key, and whether the merged view has changed by that.
-    pub(super) fn remove(&mut self, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+    /// Removes an owner and deletes its entries. Returns its keys with the effects. If there are many, only the first
+    /// slice is deleted now.
+    pub(super) fn remove(&mut self, now: Time, id: &NodeId) -> Vec<(Changed, Arc<str>, Arc<str>)> {
         let Some(place) = self.places.remove(id) else {
             return Vec::new();
         };
-        self.remove_place(place)
+        self.leave(now, place, Part::All)
     }
 
-    /// A global node is gone, and its slaves look for another. What is its own by its name goes at once, the rest stays
-    /// until `expiry`, unless somebody sets or deletes it.
+    /// Handles the loss of a global node, whose slaves search for another master. Keys that belong to it by their names
+    /// are deleted now. The others stay until `expiry`, unless another node sets or deletes them.
     pub(super) fn orphan(
         &mut self,
+        now: Time,
         id: &NodeId,
         expiry: Time,
     ) -> Vec<(Changed, Arc<str>, Arc<str>)> {
@@ -223,57 +232,99 @@ impl Shards {
         let Some(owner) = self.owners[place as usize].as_mut() else {
             return Vec::new();
         };
-        let ours = std::mem::replace(&mut owner.ours, false);
-        let keys = owner.all_keys();
-        self.orphans.push((place, expiry));
         let mut changes = Vec::new();
-        for (family, key) in keys {
-            let own = is_own_key(id.as_str(), &key);
-            let shown = own && self.drop_holding(place, &family, &key);
+        if std::mem::replace(&mut owner.ours, false) {
+            let kept = owner.all_keys().into_iter();
+            changes.extend(kept.map(|(family, key)| (gone(false, true), family, key)));
+        }
+        self.orphans.insert((expiry, place));
+        changes.append(&mut self.leave(now, place, Part::Own));
+        changes
+    }
+
+    /// The next time at which entries of lost owners are deleted.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let orphan = self.orphans.first().map(|(expiry, _)| *expiry);
+        let leaving = (!self.leaving.is_empty()).then_some(self.next);
+        orphan.into_iter().chain(leaving).min()
+    }
+
+    /// Deletes the entries that are due.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        while let Some(&(expiry, place)) = self.orphans.first()
+            && expiry <= now
+        {
+            self.orphans.pop_first();
+            if self.leaving.is_empty() {
+                self.next = now;
+            }
+            self.leaving.push_back((place, Part::All));
+        }
+        let mut changes = Vec::new();
+        if self.next > now {
+            return changes;
+        }
+        while let Some((place, part)) = self.leaving.front().copied() {
+            if !self.take_slice(place, part, &mut changes) {
+                break;
+            }
+            self.leaving.pop_front();
+        }
+        self.next = now + PAUSE;
+        changes
+    }
+
+    /// Deletes the first slice of a lost owner's entries.
+    fn leave(&mut self, now: Time, place: u32, part: Part) -> Vec<(Changed, Arc<str>, Arc<str>)> {
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.gone = true;
+        }
+        let mut changes = Vec::new();
+        if !self.take_slice(place, part, &mut changes) {
+            if self.leaving.is_empty() {
+                self.next = now + PAUSE;
+            }
+            self.leaving.push_back((place, part));
+        }
+        changes
+    }
+
+    /// Deletes entries of an owner, until a slice of changes is full. Returns true if that part has no entries left.
+    fn take_slice(
+        &mut self,
+        place: u32,
+        part: Part,
+        changes: &mut Vec<(Changed, Arc<str>, Arc<str>)>,
+    ) -> bool {
+        loop {
+            let Some(owner) = self.owners[place as usize].as_mut() else {
+                return true;
+            };
+            let ours = owner.ours;
+            if changes.len() >= SLICE {
+                return false;
+            }
+            let Some((family, key)) = owner.pop(part) else {
+                break;
+            };
+            let shown = self.drop_value(place, &family, &key);
             changes.push((gone(shown, ours), family, key));
         }
-        changes
-    }
-
-    /// When orphaned entries go next.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.orphans.iter().map(|(_, expiry)| *expiry).min()
-    }
-
-    /// Orphaned entries whose time has come go.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let orphans = self.orphans.extract_if(.., |(_, expiry)| *expiry <= now);
-        let places: Vec<_> = orphans.map(|(place, _)| place).collect();
-        places
-            .into_iter()
-            .flat_map(|place| self.remove_place(place))
-            .collect()
-    }
-
-    fn remove_place(&mut self, place: u32) -> Vec<(Changed, Arc<str>, Arc<str>)> {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return Vec::new();
-        };
-        let (ours, keys) = (owner.ours, std::mem::take(&mut owner.keys));
-        let mut changes = Vec::new();
-        for (family, keys) in keys {
-            for key in keys {
-                let shown = self.drop_value(place, &family, &key);
-                changes.push((gone(shown, ours), Arc::clone(&family), key));
-            }
+        if part == Part::All {
+            self.owners[place as usize] = None;
+            self.free.push(place);
         }
-        self.owners[place as usize] = None;
-        changes
+        true
     }
 
-    /// What shows.
+    /// The visible value of a key.
     pub(super) fn shown(&self, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         Some(&entry.shown.value)
     }
 
-    /// Where a node listens: by its own word, or else by the last of those that give addresses. A reference node may have
-    /// spread that there are none.
+    /// The addresses of a node: the node's own value, or else the last value that has addresses. A reference node may
+    /// have spread a value without addresses.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<&Value> {
         let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
         let own = self.places.get(node);
@@ -284,13 +335,13 @@ impl Shards {
         })
     }
 
-    /// What this node answers for, without what `but` has set.
+    /// The value that this node answers for, without the value of `but`.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
     }
 
-    /// As [`ours`](Self::ours), with the key.
+    /// Like [`ours`](Self::ours), with the key.
     pub(super) fn ours_entry<'a>(
         &'a self,
         family: &str,
@@ -302,7 +353,7 @@ impl Shards {
         Some((key, value))
     }
 
-    /// Whether this node answers for a value of a key.
+    /// True if this node answers for a value of the key.
     pub(super) fn is_ours_set(&self, family: &str, key: &str) -> bool {
         let entry = self
             .families
@@ -316,39 +367,36 @@ impl Shards {
         owner.is_some_and(|owner| owner.ours && owner.id != *but)
     }
 
-    /// The merged view of a family.
+    /// The visible entries of a family.
     pub(super) fn family(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         let entries = self.families.get(family).into_iter().flatten();
         entries.map(|(key, entry)| (key, &entry.shown.value))
     }
 
-    /// All keys of what this node answers for, without what `but` has set, by family.
+    /// All keys that this node answers for, by family, without those of `but`.
     pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
             if owner.ours && owner.id != *but {
-                for (family, keys) in &owner.keys {
-                    let known = all.entry(Arc::clone(family)).or_default();
-                    known.extend(keys.iter().cloned());
-                }
+                owner.add_keys(&mut all);
             }
         }
         all
     }
 
-    /// The owners of entries, those that are gone included.
+    /// The owners of entries, including the lost ones.
     pub(super) fn owners(&self) -> impl Iterator<Item = &NodeId> {
         self.owners.iter().flatten().map(|owner| &owner.id)
     }
 
-    /// The families that have entries, and how many.
+    /// The families that have entries, with their numbers.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
         self.families
             .iter()
             .map(|(family, entries)| (family, entries.len()))
     }
 
-    /// How many entries a family has.
+    /// The number of entries of a family.
     pub(super) fn size(&self, family: &str) -> usize {
         self.families.get(family).map_or(0, IndexMap::len)
     }
@@ -364,42 +412,41 @@ impl Shards {
     }
 
     fn note(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
-        if let Some(owner) = self.owners[place as usize].as_mut()
-            && note(&mut owner.keys, family, key)
-        {
-            owner.held.bytes += size_of_family(family);
+        if let Some(owner) = self.owners[place as usize].as_mut() {
+            owner.note(family, key);
         }
     }
 
-    /// Somebody has set or deleted the key: what is orphaned of it does not matter any more. Whether the merged view has
-    /// changed by that.
+    /// Deletes lost owners' values of a key that another node has set or deleted. Returns true if the visible value has
+    /// changed.
     fn adopt(&mut self, family: &Arc<str>, key: &Arc<str>) -> bool {
+        if self.orphans.is_empty() && self.leaving.is_empty() {
+            return false;
+        }
         let mut changed = false;
-        for at in 0..self.orphans.len() {
-            let place = self.orphans[at].0;
+        for place in self.gone_holders(family, key) {
             changed |= self.drop_holding(place, family, key);
         }
         changed
     }
 
-    /// Takes an owner's value away, and the key off its list; whether the merged view has changed.
+    fn gone_holders(&self, family: &str, key: &str) -> Vec<u32> {
+        let entry = self
+            .families
+            .get(family)
+            .and_then(|entries| entries.get(key));
+        let holders = entry.into_iter().flat_map(Entry::holdings);
+        let is_gone = |place: &u32| {
+            let owner = self.owners[*place as usize].as_ref();
+            owner.is_some_and(|owner| owner.gone)
+        };
+        holders.map(Holding::owner).filter(is_gone).collect()
+    }
+
+    /// Deletes an owner's value, and the key from the owner's list. Returns true if the visible value has changed.
     fn drop_holding(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
-        let Some(owner) = self.owners[place as usize].as_mut() else {
-            return false;
-        };
-        let Some(keys) = owner.keys.get_mut(family) else {
-            return false;
-        };
-        if !keys.swap_remove(key) {
-            return false;
-        }
-        if keys.is_empty() {
-            owner.keys.remove(family);
-            owner.held.bytes -= size_of_family(family);
-        } else if is_sparse(keys.len(), keys.capacity()) {
-            keys.shrink_to(2 * keys.len());
-        }
-        self.drop_value(place, family, key)
+        let owner = self.owners[place as usize].as_mut();
+        owner.is_some_and(|owner| owner.forget(family, key)) && self.drop_value(place, family, key)
     }
 
     fn drop_value(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) -> bool {
@@ -429,7 +476,7 @@ impl Shards {
     }
 }
 
-/// True if a table has much more room than it needs, which nobody's quota counts.
+/// True if a table has much more room than it needs, because no quota counts that room.
 fn is_sparse(entries: usize, room: usize) -> bool {
     room > 64 && entries < room / 8
 }
@@ -440,16 +487,6 @@ fn gone(shown: bool, ours: bool) -> Changed {
         ours,
         was: true,
         was_ours: true,
-    }
-}
-
-impl Owner {
-    fn all_keys(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let mut all = Vec::new();
-        for (family, keys) in &self.keys {
-            all.extend(keys.iter().map(|key| (Arc::clone(family), Arc::clone(key))));
-        }
-        all
     }
 }
 

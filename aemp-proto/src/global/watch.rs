@@ -1,4 +1,4 @@
-//! Families that somebody here watches: what is known of them, and which changes to tell.
+//! Watched families: their known contents, and the changes to report.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,44 +8,44 @@ use indexmap::{IndexMap, IndexSet};
 use super::names::is_own_key;
 use crate::Time;
 
-/// A watch, by a number that no two of a node ever share.
+/// A watch, as a number. No two watches of a node ever have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(pub u64);
 
-/// What has happened to a key of a watched family.
+/// A change of a key in a watched family.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The key.
     pub key: Arc<str>,
-    /// Whether it was there before.
+    /// True if the key existed before.
     pub was: bool,
-    /// Its value now; `None` if it is deleted.
+    /// The new value; `None` if the key is deleted.
     pub value: Option<Value>,
 }
 
-/// What a watch is told.
+/// An event of a watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Watched {
-    /// The family as it is: the first that every watch is told.
+    /// The present content of the family. Every watch gets this first.
     All(Vec<(Arc<str>, Value)>),
-    /// What has changed since.
+    /// The changes since the last event.
     Changes(Arc<[Change]>),
 }
 
-/// What one family holds, as far as its watches have been told.
+/// The content of one family, as its watches know it.
 #[derive(Debug, Default)]
 struct Watch {
     ids: Vec<WatchId>,
     known: IndexMap<Arc<str>, Value>,
-    /// Whether the watches have been told what the family holds.
-    told: bool,
-    /// Keys that the new master does not have, or takes away: perhaps their owners are looking for a master still.
+    /// True if the watches have got the content.
+    delivered: bool,
+    /// Keys that the new master does not have, or deletes. Their owners may still be searching for a master.
     doubtful: IndexSet<Arc<str>>,
-    /// Until when deletions are doubted.
+    /// The time until which deletions are doubted.
     settling: Option<Time>,
-    /// Whose own entries are not doubted: the lost master.
+    /// The lost master, whose own entries are not doubted.
     lost: Option<NodeId>,
-    /// Keys that this node has set or deleted, and the master has not told of yet.
+    /// Keys that this node has set or deleted, and that the master has not reported yet.
     unheard: IndexSet<Arc<str>>,
 }
 
@@ -56,24 +56,25 @@ pub(super) struct Watches {
     last: u64,
 }
 
-/// What there is to tell whom.
+/// Events, with the watches that get them.
 pub(super) type News = Vec<(WatchId, Watched)>;
 
 impl Watches {
-    /// A new watch; whether it is the first of its family. Others that have been told already have it told at once.
+    /// Adds a watch. Returns true if it is the first of its family. If other watches have got the content, it gets it
+    /// at once.
     pub(super) fn add(&mut self, family: &str, news: &mut News) -> (WatchId, bool) {
         self.last += 1;
         let id = WatchId(self.last);
         let first = !self.families.contains_key(family);
         let watch = self.families.entry(family.into()).or_default();
         watch.ids.push(id);
-        if watch.told {
+        if watch.delivered {
             news.push((id, Watched::All(watch.all())));
         }
         (id, first)
     }
 
-    /// A watch ends: its family, if nobody watches it any more.
+    /// Removes a watch. Returns its family if that has no other watches.
     pub(super) fn remove(&mut self, id: WatchId) -> Option<Arc<str>> {
         let (family, watch) = self
             .families
@@ -88,14 +89,14 @@ impl Watches {
         Some(family)
     }
 
-    /// The master is to be told of a key, and will tell what has become of it.
+    /// Takes note that the master is sent a key, and will report the result.
     pub(super) fn expect(&mut self, family: &str, key: &Arc<str>) {
         if let Some(watch) = self.families.get_mut(family) {
             watch.unheard.insert(Arc::clone(key));
         }
     }
 
-    /// The keys that the master has not told of; nothing is expected of it any more.
+    /// Takes the keys that the master has not reported. No more reports are expected.
     pub(super) fn unheard(&mut self) -> Vec<(Arc<str>, IndexSet<Arc<str>>)> {
         let families = self.families.iter_mut();
         families
@@ -103,7 +104,7 @@ impl Watches {
             .collect()
     }
 
-    /// A node is lost, and with it what is its own by its name.
+    /// Deletes the keys that belong to a lost node by their names.
     pub(super) fn forget(&mut self, lost: &NodeId, news: &mut News) {
         for watch in self.families.values_mut() {
             let own = watch
@@ -112,24 +113,24 @@ impl Watches {
                 .filter(|key| is_own_key(lost.as_str(), key));
             let own: Vec<_> = own.cloned().collect();
             let changes = own.iter().filter_map(|key| watch.del(key, true)).collect();
-            watch.tell(changes, news);
+            watch.deliver(changes, news);
         }
     }
 
-    /// This node has deleted a key. What another node has set of it shows still.
+    /// Deletes this node's value of a key. The value of another node stays visible.
     pub(super) fn del_own(&mut self, family: &str, key: &Arc<str>, old: &Value, news: &mut News) {
         let Some(watch) = self.families.get_mut(family) else {
             return;
         };
         if watch.known.get(key) == Some(old) {
             let changes = watch.del(key, true).into_iter().collect();
-            watch.tell(changes, news);
+            watch.deliver(changes, news);
         }
     }
 
-    /// What watches have been told that a family holds, if they have.
+    /// The content of a family as its watches know it, if they have got it.
     pub(super) fn known(&self, family: &str) -> Option<&IndexMap<Arc<str>, Value>> {
-        let watch = self.families.get(family).filter(|watch| watch.told)?;
+        let watch = self.families.get(family).filter(|watch| watch.delivered)?;
         Some(&watch.known)
     }
 
@@ -137,21 +138,21 @@ impl Watches {
         self.families.contains_key(family)
     }
 
-    /// The families that are watched.
+    /// The watched families.
     pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {
         self.families.keys()
     }
 
-    /// The source of what is known is another from now on. What it does not know is doubted until then, except what was the
-    /// lost source's own.
-    pub(super) fn settle(&mut self, until: Time, lost: Option<&NodeId>) {
-        for watch in self.families.values_mut().filter(|watch| watch.told) {
+    /// Takes note that entries come from a new source. Keys that it lacks are doubted until `until`, except those of
+    /// the lost source itself.
+    pub(super) fn doubt_until(&mut self, until: Time, lost: Option<&NodeId>) {
+        for watch in self.families.values_mut().filter(|watch| watch.delivered) {
             watch.settling = watch.settling.max(Some(until));
             watch.lost = lost.cloned();
         }
     }
 
-    /// This is what a family holds.
+    /// Replaces the content of a family.
     pub(super) fn replace(
         &mut self,
         family: &str,
@@ -161,9 +162,9 @@ impl Watches {
         let Some(watch) = self.families.get_mut(family) else {
             return;
         };
-        if !watch.told {
+        if !watch.delivered {
             watch.known = entries.into_iter().collect();
-            watch.tell_all(news);
+            watch.deliver_all(news);
             return;
         }
         let mut missing: IndexSet<Arc<str>> = watch.known.keys().cloned().collect();
@@ -175,18 +176,22 @@ impl Watches {
         for key in missing {
             changes.extend(watch.del(&key, false));
         }
-        watch.tell(changes, news);
+        watch.deliver(changes, news);
     }
 
-    /// Keys have been set, or deleted where there is no value.
+    /// Sets keys, or deletes keys without a value.
     pub(super) fn update(
         &mut self,
         family: &str,
         entries: impl IntoIterator<Item = (Arc<str>, Option<Value>)>,
         news: &mut News,
     ) {
-        // Who has been told nothing yet will be told all.
-        let Some(watch) = self.families.get_mut(family).filter(|watch| watch.told) else {
+        // Watches without the content get everything later.
+        let Some(watch) = self
+            .families
+            .get_mut(family)
+            .filter(|watch| watch.delivered)
+        else {
             return;
         };
         let mut changes = Vec::new();
@@ -196,15 +201,17 @@ impl Watches {
                 None => watch.del(&key, false),
             });
         }
-        watch.tell(changes, news);
+        watch.deliver(changes, news);
     }
 
-    /// Whether a family's watches wait for what it holds.
+    /// True if a family's watches wait for its content.
     pub(super) fn is_waiting(&self, family: &str) -> bool {
-        self.families.get(family).is_some_and(|watch| !watch.told)
+        self.families
+            .get(family)
+            .is_some_and(|watch| !watch.delivered)
     }
 
-    /// When doubts end next.
+    /// The next time at which doubts end.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.families
             .values()
@@ -212,7 +219,7 @@ impl Watches {
             .min()
     }
 
-    /// What was doubted until now is gone.
+    /// Deletes the keys that were doubted until now.
     pub(super) fn expire(&mut self, now: Time, news: &mut News) {
         for watch in self.families.values_mut() {
             if watch.settling.take_if(|until| *until <= now).is_some() {
@@ -221,7 +228,7 @@ impl Watches {
                     .iter()
                     .filter_map(|key| watch.del(key, true))
                     .collect();
-                watch.tell(changes, news);
+                watch.deliver(changes, news);
             }
         }
     }
@@ -235,13 +242,13 @@ impl Watch {
             .collect()
     }
 
-    fn tell_all(&mut self, news: &mut News) {
-        self.told = true;
+    fn deliver_all(&mut self, news: &mut News) {
+        self.delivered = true;
         let all = Watched::All(self.all());
         news.extend(self.ids.iter().map(|id| (*id, all.clone())));
     }
 
-    fn tell(&self, changes: Vec<Change>, news: &mut News) {
+    fn deliver(&self, changes: Vec<Change>, news: &mut News) {
         if !changes.is_empty() {
             let changes: Arc<[Change]> = changes.into();
             let told = |id: &WatchId| (*id, Watched::Changes(Arc::clone(&changes)));
@@ -280,7 +287,7 @@ impl Watch {
     }
 }
 
-/// How long deletions are doubted at least, and lost global nodes' entries kept.
+/// The shortest time for which deletions are doubted, and entries of lost global nodes are kept.
 pub(super) fn grace(connect_interval: Duration) -> Duration {
     2 * connect_interval
 }
@@ -358,7 +365,7 @@ mod tests {
         ];
         watches.replace("f", entries(&before), &mut news);
         told(&mut news);
-        watches.settle(at(4), Some(&NodeId::new("m").unwrap()));
+        watches.doubt_until(at(4), Some(&NodeId::new("m").unwrap()));
         watches.replace("f", entries(&[("new", 1), ("m#2", 1)]), &mut news);
         assert_eq!(told(&mut news), ["1: +new=Some(\"1\") m#1=None"]);
         watches.update("f", [("m#2".into(), None)], &mut news);

@@ -1,4 +1,4 @@
-//! Proving that both ends know the same secret ([protocol](crate::protocol::handshake#authentication-line)).
+//! Proofs that both ends know the same secret ([protocol](crate::protocol::handshake#authentication-line)).
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use zeroize::Zeroizing;
 use super::channel::{Channel, Keys};
 use crate::hash;
 
-/// The secret that all nodes of a network share. It is wiped from memory when dropped, and never shown.
+/// The secret that all nodes of a network share. It is wiped from memory when dropped, and never printed.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// The secret with these octets.
+    /// Creates a secret from these octets.
     pub fn new(octets: impl AsRef<[u8]>) -> Self {
         Self(Zeroizing::new(octets.as_ref().to_vec()))
     }
 
-    /// Whether there are no octets, which is as good as no secret.
+    /// True if there are no octets. Such a secret counts as none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -31,23 +31,23 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How one end proves itself to the other.
+/// A method by which one end proves itself to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// A keyed hash over both greetings: the usual one.
+    /// A keyed hash over both greetings. This is the usual method.
     HmacSha3_512,
-    /// The secret itself: for minimal clients.
+    /// The secret itself, for minimal clients.
     Cleartext,
-    /// A hash over both greetings, within TLS.
+    /// A hash over both greetings, inside of TLS.
     TlsSha3_512,
-    /// Nothing, within TLS.
+    /// No proof beside TLS.
     TlsAnon,
 }
 
 impl Method {
-    /// What a node offers unless told otherwise, as the reference does.
+    /// The methods that a node offers by default, as in the reference.
     pub const OFFERED: [Self; 2] = [Self::TlsSha3_512, Self::HmacSha3_512];
-    /// What a node accepts unless told otherwise, as the reference does.
+    /// The methods that a node accepts by default, as in the reference.
     pub const ACCEPTED: [Self; 4] = [
         Self::TlsSha3_512,
         Self::HmacSha3_512,
@@ -55,7 +55,7 @@ impl Method {
         Self::Cleartext,
     ];
 
-    /// The method of that name.
+    /// Returns the method with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ACCEPTED
@@ -74,14 +74,16 @@ impl Method {
         }
     }
 
-    /// Whether it needs TLS; the others need a secret.
+    /// True if the method needs TLS. The others need a secret.
     #[must_use]
     pub fn needs_tls(self) -> bool {
         matches!(self, Self::TlsSha3_512 | Self::TlsAnon)
     }
 
-    /// True if it counts: `tls_*` within TLS of certificates only, and nothing else there without a secret. Where keys say
-    /// nothing of who has them, only what covers the connection does.
+    /// True if the method proves anything under these circumstances.
+    ///
+    /// The `tls_*` methods prove something inside of TLS with certificates only. Inside of TLS, other methods need a
+    /// secret. With ephemeral keys, only a method that covers the channel binding counts.
     pub(super) fn counts(self, keys: Option<Keys>, secret: Option<&Secret>) -> bool {
         match keys {
             None => !self.needs_tls(),
@@ -90,10 +92,10 @@ impl Method {
         }
     }
 
-    /// What the end proves itself with whose greeting `own` is, to the one whose greeting `other` is.
+    /// The proof of the end with the greeting `own`, for the end with the greeting `other`.
     ///
-    /// `None` if that needs a secret, and there is none, or a hash, and the feature `auth` is off. Those that need no secret prove something
-    /// within TLS only.
+    /// Returns `None` if the method needs a secret and there is none, or a hash and the feature `auth` is off. Proofs without a secret mean something only
+    /// inside of TLS.
     #[must_use]
     pub fn proof(self, secret: Option<&Secret>, own: Lines<'_>, other: Lines<'_>) -> Option<Proof> {
         let octets = match self {
@@ -105,7 +107,7 @@ impl Method {
         Some(Proof(hex(&octets)))
     }
 
-    /// The proof as it is sent on a connection that is protected in that way.
+    /// The proof as it is sent on a connection with this protection.
     pub(super) fn proof_within(
         self,
         channel: &Channel,
@@ -115,7 +117,7 @@ impl Method {
     ) -> Option<Proof> {
         match channel {
             Channel::Clear | Channel::Certificates => self.proof(secret, own, other),
-            // One line more than a proof in clear ever covers, so neither can be taken for the other.
+            // The hash covers one line more than a proof in clear text does, so one can never be taken for the other.
             Channel::Secret(binding) if self == Self::HmacSha3_512 => {
                 let binding = hex(binding.octets());
                 let lines = own.into_iter().chain(other);
@@ -127,20 +129,20 @@ impl Method {
     }
 }
 
-/// The two lines of a greeting, without their ends.
+/// The two lines of a greeting, without their line ends.
 pub type Lines<'a> = [&'a [u8]; 2];
 
-/// What proves that an end knows the secret: the data of an authentication line.
+/// The proof that an end knows the secret: the content of an authentication line.
 pub struct Proof(Zeroizing<String>);
 
 impl Proof {
-    /// The data.
+    /// The proof as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether `data` is the same; how long that takes tells nothing about where they differ.
+    /// True if `data` is the same. The comparison takes constant time.
     #[must_use]
     pub fn matches(&self, data: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(data).into()
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn within_tls_no_secret_is_needed() {
-        // SHA3-512 of "a\n1\nb\n2\n", as another implementation has it.
+        // SHA3-512 of "a\n1\nb\n2\n", computed by another implementation.
         let (a, b): (Lines<'_>, Lines<'_>) = ([b"a", b"1"], [b"b", b"2"]);
         let proof = Method::TlsSha3_512.proof(None, a, b).unwrap();
         assert_eq!(

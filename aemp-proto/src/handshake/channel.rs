@@ -1,27 +1,56 @@
-//! The protection of a connection, as the two greetings decide it ([protocol](crate::protocol::extensions#tls-by-the-secret)).
+//! The protection of a connection, as a function of the two greetings.
+//!
+//! Two nodes of this project that share a secret and have no certificates speak TLS 1.3 with ephemeral keys. Greeting
+//! keys:
+//!
+//! | greeting key | meaning |
+//! | --- | --- |
+//! | `role=dialed`, `role=accepted` | the sender's end of the connection |
+//! | `encrypt=can`, `encrypt=want` | the sender has a secret, accepts and offers `hmac_sha3_512`, and is built with TLS; `want` where the setting is `always`, or where it is `auto` and the peer's socket address is not a loopback address |
+//!
+//! - **Both ends decide alike.** Certificates are used if both have `tls=1`. Otherwise ephemeral keys are used if both
+//!   have `encrypt` and one of them wants it. Otherwise there is no TLS. `encrypt` = `always` refuses the last case,
+//!   `require_tls` everything but the first. Perl nodes ignore unknown keys and send neither.
+//! - **The keys identify no one.** Each node makes an Ed25519 key on first use. The TLS server shows it bare (RFC
+//!   7250), without a certificate, and every key is accepted. The client needs none, because the proof identifies both.
+//! - **The proof covers the channel.** It is the reference's HMAC over both greetings with one more line: the TLS
+//!   exporter (RFC 9266: label `EXPORTER-Channel-Binding`, no context, 32 octets) in hexadecimal. An attacker in the
+//!   middle has one TLS connection with each end, with different exporters, so a proof that it passes on fits neither.
+//!   A line ends in LF and contains none, so a proof over five lines is never one over four. Within such a channel no
+//!   other method counts, whatever `auth_accept` says, because no other method covers the channel.
+//! - **Removing a key breaks the proof**, in clear as well. Each end proves over its own greeting as sent and the
+//!   peer's as received. The ends decide differently only if a greeting was changed, and then no proof fits.
+//! - **Two ends with the same role are no connection.** An attacker that dials two listening nodes and passes their
+//!   lines on makes both the accepting end. That is refused before any proof, in clear as well, and the proof covers
+//!   the roles. A peer without a role is another implementation, and the proof covers that too.
+//! - **In a simulation** there is no attacker in the middle, so `auto` means `never` there and runs stay reproducible.
+//!
+//! A second way in, which proves in clear to a peer that announces `encrypt=want`, would break this. There is none,
+//! because the selected channel is a function of the two greetings that the proof covers. Between nodes on loopback
+//! `auto` leaves packets in clear. An attacker that can listen there, or take the port of a node that is gone, is on
+//! the machine already; `always` is for machines that are shared.
 
 use std::{fmt, net::SocketAddr};
 
 use super::{Greeting, Handshake, HandshakeConfig, HandshakeError, auth::Method};
 
-/// When connections to nodes that have no certificate, or where this one has none, are encrypted all the same
-/// (setting `encrypt`).
+/// Which connections are encrypted without certificates, because one of the ends has none (setting `encrypt`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encrypt {
-    /// Where one of the ends sees the other at an address that is not a loopback address, and both can.
+    /// Connections where one end sees the other at an address that is not a loopback address, if both ends are able to.
     #[default]
     Auto,
-    /// Always; connections without encryption are refused.
+    /// All connections. Connections that cannot be encrypted are refused.
     Always,
-    /// Never.
+    /// No connections.
     Never,
 }
 
 impl Encrypt {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
-    /// Its name in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,27 +60,27 @@ impl Encrypt {
         }
     }
 
-    /// The one of that name.
+    /// Returns the value with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|encrypt| encrypt.name() == name)
     }
 }
 
-/// The end that has opened a connection (greeting key `role`).
+/// Which end of a connection this is (greeting key `role`).
 ///
-/// Somebody who dials two listening nodes and passes on what they say makes both the one that accepted, which no real connection
-/// does.
+/// An attacker that dials two listening nodes and relays between them makes both of them the end that accepted. A real
+/// connection has one end of each kind, so such a relay is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The sender of the greeting.
+    /// The end that has opened the connection.
     Dialed,
-    /// Its receiver.
+    /// The end that has accepted it.
     Accepted,
 }
 
 impl Role {
-    /// Its name in greetings.
+    /// The name in greetings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,17 +90,17 @@ impl Role {
     }
 }
 
-/// A node's wish for encryption by keys that it has made for itself (greeting key `encrypt`).
+/// A node's wish for encryption by ephemeral keys (greeting key `encrypt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// It can do it, if the other end likes to.
+    /// The node can encrypt, and does so if the other end wants it.
     Can,
-    /// It wants it.
+    /// The node wants encryption.
     Want,
 }
 
 impl Wish {
-    /// Its name in greetings.
+    /// The name in greetings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,26 +110,26 @@ impl Wish {
     }
 }
 
-/// The keys of TLS on a connection.
+/// The keys of a TLS session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// The certificates of both ends, which say who they are ([protocol](crate::protocol::handshake#tls)).
+    /// The certificates of both ends, which identify them ([protocol](crate::protocol::handshake#tls)).
     Certificates,
-    /// A key that the node has made for itself, which says nothing: the secret does, with the [`Binding`].
+    /// Ephemeral keys, which identify no one. The shared secret does, together with the [`Binding`].
     Ephemeral,
 }
 
-/// The channel binding: the same at both ends of one TLS connection and nowhere else (the exporter of RFC 9266).
+/// A channel binding: a value that both ends of one TLS session share with no other session (the exporter of RFC 9266).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Binding([u8; Self::LEN]);
 
 impl Binding {
-    /// The exporter's label.
+    /// The label of the exporter.
     pub const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-    /// Its length.
+    /// The length in octets.
     pub const LEN: usize = 32;
 
-    /// The octets of the exporter.
+    /// Creates a binding from the octets of the exporter.
     #[must_use]
     pub fn new(exported: [u8; Self::LEN]) -> Self {
         Self(exported)
@@ -117,7 +146,7 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// The protection of a connection on which proofs are exchanged.
+/// The protection of the connection on which proofs are exchanged.
 #[derive(Debug)]
 pub(super) enum Channel {
     Clear,
@@ -136,7 +165,7 @@ impl Channel {
 }
 
 impl HandshakeConfig {
-    /// The word on encryption for a peer with that socket address.
+    /// The value of the greeting key `encrypt` for a peer with this socket address.
     pub(super) fn wish(&self, peeraddr: &str) -> Option<Wish> {
         let method = Method::HmacSha3_512;
         let can = self
@@ -154,7 +183,7 @@ impl HandshakeConfig {
     }
 }
 
-/// No network is in between there.
+/// True for a loopback address: such a connection crosses no network.
 fn is_loopback(peeraddr: &str) -> bool {
     peeraddr
         .parse::<SocketAddr>()
@@ -162,7 +191,7 @@ fn is_loopback(peeraddr: &str) -> bool {
 }
 
 impl Handshake {
-    /// A connection has one end that has dialled, and one that has accepted. Peers that say neither are others' implementations.
+    /// Checks that one end has dialled and the other has accepted. Other implementations do not send their role.
     pub(super) fn check_roles(&self, theirs: &Greeting) -> Result<(), HandshakeError> {
         match (self.greeting.role(), theirs.role()) {
             (Some(ours), Some(theirs)) if ours == theirs => Err(HandshakeError::SameRole(ours)),
@@ -170,7 +199,7 @@ impl Handshake {
         }
     }
 
-    /// The keys of TLS, if there is any. Both ends come to the same, or the proofs do not fit.
+    /// The keys of TLS, if it is used. Both ends must get the same result, or the proofs do not match.
     pub(super) fn select_keys(&self, theirs: &Greeting) -> Option<Keys> {
         if self.greeting.tls() && theirs.tls() {
             return Some(Keys::Certificates);
@@ -179,7 +208,7 @@ impl Handshake {
         wishes.contains(&Wish::Want).then_some(Keys::Ephemeral)
     }
 
-    /// True if the settings allow what the greetings have led to.
+    /// Checks that the settings allow the result of the greetings.
     pub(super) fn check_keys(&self, node: &str, keys: Option<Keys>) -> Result<(), HandshakeError> {
         if self.config.require_tls && keys != Some(Keys::Certificates) {
             return Err(HandshakeError::NoTls(node.into()));

@@ -1,4 +1,4 @@
-//! What all handshakes of a node have in common.
+//! The common configuration of all handshakes of a node.
 
 use std::time::Duration;
 
@@ -11,42 +11,42 @@ use super::{
 };
 use crate::{limits::NodeLimits, link::Link};
 
-/// What a node of this project says of its implementation.
+/// The name of this implementation in greetings.
 pub const PROVIDER: &str = concat!("aemp-rs-", env!("CARGO_PKG_VERSION"));
 
-/// What all handshakes of a node have in common.
+/// The configuration that all handshakes of a node share.
 #[derive(Clone, Debug)]
 pub struct HandshakeConfig {
     /// The node's own ID.
     pub node: NodeId,
-    /// The secret that it shares with others; without one connections are possible within TLS only.
+    /// The secret that the nodes of the network share. Without one, connections are possible inside of TLS only.
     pub secret: Option<Secret>,
-    /// The methods with which it proves itself.
+    /// The methods by which the node proves itself.
     pub auth_offer: Vec<Method>,
-    /// The methods that it accepts, its favourite first.
+    /// The methods that the node accepts, its favourite first.
     pub auth_accept: Vec<Method>,
-    /// The formats that it understands, its favourite first.
+    /// The formats that the node understands, its favourite first.
     pub formats: Vec<Format>,
     /// The implementation and its version, for the greeting.
     pub provider: String,
-    /// Whether the node has a certificate, so that connections to others that have one are in TLS.
+    /// True if the node has a certificate. Connections to nodes that have one, too, use TLS.
     pub tls: bool,
-    /// Whether there are no others.
+    /// True if all other connections are refused.
     pub require_tls: bool,
-    /// When connections without certificates are encrypted. Anything but `Never` promises that TLS can be had
-    /// ([`Keys::Ephemeral`](super::Keys::Ephemeral)).
+    /// Which connections without certificates are encrypted. Any value but `Never` requires that the caller can set up
+    /// TLS with [`Keys::Ephemeral`](super::Keys::Ephemeral).
     pub encrypt: Encrypt,
-    /// How long a connection may be silent (`monitor_timeout`).
+    /// The longest silence on a connection (`monitor_timeout`).
     pub timeout: Duration,
-    /// How long a handshake may take, if that is not the same.
+    /// The longest time of a handshake. `None` means `timeout`.
     pub handshake_timeout: Option<Duration>,
-    /// How many bytes are kept that a peer has sent before its handshake is over; then
-    /// [no more should be read](super::Handshake::is_full).
+    /// The bytes that are kept of a peer that sends ahead, before its handshake is over. With more, [reading should
+    /// stop](super::Handshake::is_full).
     pub max_handshake_bytes: usize,
 }
 
 impl HandshakeConfig {
-    /// The defaults of the reference for a node with that ID and secret.
+    /// Creates the defaults of the reference for a node with this ID and secret.
     #[must_use]
     pub fn new(node: NodeId, secret: Option<Secret>) -> Self {
         Self {
@@ -65,7 +65,8 @@ impl HandshakeConfig {
         }
     }
 
-    /// The greeting for a peer with that socket address, `host:port`, IPv6 hosts in brackets, from the end with that role.
+    /// The greeting for a peer with this socket address (`host:port`, IPv6 hosts in brackets). `role` is the role of
+    /// this end.
     #[must_use]
     pub fn greeting(&self, role: Role, peeraddr: &str) -> Greeting {
         let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
@@ -105,7 +106,7 @@ impl HandshakeConfig {
         }
     }
 
-    /// How long a handshake may take.
+    /// The longest time of a handshake.
     pub(crate) fn patience(&self) -> Duration {
         self.handshake_timeout.unwrap_or(self.timeout)
     }

@@ -7,29 +7,29 @@ use super::{
     channel::{Role, Wish},
 };
 
-/// What a node says of itself in its first line.
+/// The content of a node's first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// `aemp`, or `aemp-NAME` for something else over the same listeners.
+    /// The name of the protocol: `aemp`, or `aemp-NAME` for another protocol over the same listeners.
     pub protocol: String,
     /// The version of the protocol; `1`.
     pub version: String,
-    /// The node's ID, whether it can be one or not.
+    /// The node's ID, which may be invalid.
     pub node: String,
     /// The authentication methods that the node accepts, its favourite first.
     pub auth: Vec<String>,
     /// The formats that the node understands, its favourite first.
     pub formats: Vec<String>,
-    /// Whatever else it says, in its order.
+    /// All other keys and their values, in the order of the line.
     pub keys: Vec<(String, Option<String>)>,
 }
 
 impl Greeting {
-    /// Takes a line apart. Unknown keys are kept and mean nothing; missing fields are empty.
+    /// Parses a line. Unknown keys are kept, and missing fields are empty.
     ///
     /// # Errors
     ///
-    /// When the line is not UTF-8.
+    /// Returns an error if the line is not UTF-8.
     pub fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         let text = std::str::from_utf8(line)
             .map_err(|_| HandshakeError::unparsable("aemp", &String::from_utf8_lossy(line)))?;
@@ -47,14 +47,15 @@ impl Greeting {
         })
     }
 
-    /// The value of a key; empty for one without a value.
+    /// Returns the value of a key; empty for a key without a value.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<&str> {
         let (_, value) = self.keys.iter().find(|(name, _)| name == key)?;
         Some(value.as_deref().unwrap_or_default())
     }
 
-    /// How often the node promises to send something (key `keepalive`, in seconds), if it does so in earnest.
+    /// The longest pause between two sends that the node promises (key `keepalive`, in seconds). Nonsensical values
+    /// count as none.
     #[must_use]
     pub fn keepalive(&self) -> Option<Duration> {
         const DAY: f64 = 86_400.0;
@@ -62,7 +63,7 @@ impl Greeting {
         (seconds > 0.0 && seconds <= DAY).then(|| Duration::from_secs_f64(seconds))
     }
 
-    /// Whether the node is able and willing to do TLS (key `tls`, of which only the major version 1 counts).
+    /// True if the node is able and willing to use TLS (key `tls`, of which only the major version 1 counts).
     #[must_use]
     pub fn tls(&self) -> bool {
         let major = self
@@ -71,14 +72,14 @@ impl Greeting {
         major == Some("1")
     }
 
-    /// Whether the node holds its authentication line back where it has to choose between two connections (key
+    /// True if the node holds its authentication line back when it has to choose between two connections (key
     /// `arbiter`).
     #[must_use]
     pub fn arbitrates(&self) -> bool {
         self.key("arbiter") == Some("1")
     }
 
-    /// The end that has opened the connection, as the node sees it (key `role`); other implementations do not say.
+    /// The end of the connection that the node says it is (key `role`). Other implementations do not say it.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         let role = self.key("role")?;
@@ -86,7 +87,7 @@ impl Greeting {
         roles.find(|known| known.name() == role)
     }
 
-    /// True if the node can encrypt without a certificate, and wants to (key `encrypt`).
+    /// The node's wish for encryption without a certificate, if it is able to encrypt (key `encrypt`).
     #[must_use]
     pub fn encrypt(&self) -> Option<Wish> {
         let wish = self.key("encrypt")?;
@@ -94,14 +95,14 @@ impl Greeting {
         wishes.find(|known| known.name() == wish)
     }
 
-    /// True if the node tells, when asked, how much a port of it has room for (key `credit`).
+    /// True if the node answers requests for the room of its ports (key `credit`).
     #[must_use]
     pub fn gives_credit(&self) -> bool {
         self.key("credit") == Some("1")
     }
 }
 
-/// The line, without its end.
+/// Writes the line, without its end.
 impl fmt::Display for Greeting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -144,7 +145,7 @@ fn escape(value: &str) -> String {
 }
 
 fn unescape(value: &str) -> String {
-    // Part by part, so that an escaped per cent sign is not taken for the beginning of another escape.
+    // Unescapes piece by piece, so that an escaped per cent sign does not begin another escape.
     let mut parts = value
         .split("%25")
         .map(|part| part.replace("%3b", ";").replace("%3B", ";"));
@@ -187,7 +188,7 @@ mod tests {
                 .unwrap()
                 .gives_credit()
         );
-        // An escaped per cent sign is never the beginning of another escape.
+        // An escaped per cent sign never begins another escape.
         let tricky = Greeting::parse(b"aemp;1;b;;;provider=%253b").unwrap();
         assert_eq!(tricky.key("provider"), Some("%3b"));
         assert!(tricky.to_string().ends_with("=%253b"));

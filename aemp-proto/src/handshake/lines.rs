@@ -1,13 +1,13 @@
-//! Lines out of the bytes of a handshake.
+//! Splitting the bytes of a handshake into lines.
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::HandshakeError;
 
-/// The longest line, its end included, in octets ([protocol](crate::protocol::handshake#handshake)).
+/// The longest line in octets, with its line end ([protocol](crate::protocol::handshake#handshake)).
 const LONGEST: usize = 4096;
 
-/// What has arrived and is not used up.
+/// The bytes that have arrived and are not used up.
 #[derive(Default)]
 pub(super) struct LineBuffer {
     buffer: Vec<u8>,
@@ -23,14 +23,15 @@ impl LineBuffer {
         self.buffer.len()
     }
 
-    /// The next line without its end, which is LF or CR LF. Wiped when dropped: it may be the secret in clear text.
+    /// Returns the next line without its end, which is LF or CR LF. The line is wiped when dropped: it may be the
+    /// secret in clear text.
     pub(super) fn next(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, HandshakeError> {
         let found = self.buffer[self.scanned..]
             .iter()
             .position(|&byte| byte == b'\n');
         let Some(end) = found.map(|found| self.scanned + found + 1) else {
             self.scanned = self.buffer.len();
-            // Not even its end would fit any more.
+            // There is no room left for a line end.
             if self.buffer.len() >= LONGEST {
                 return Err(HandshakeError::LineTooLong);
             }
@@ -47,7 +48,7 @@ impl LineBuffer {
         Ok(Some(line))
     }
 
-    /// What is left: it belongs to what follows the handshake.
+    /// The remaining bytes, which belong to the part after the handshake.
     pub(super) fn into_rest(self) -> Vec<u8> {
         self.buffer
     }

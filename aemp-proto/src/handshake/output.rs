@@ -1,4 +1,4 @@
-//! What comes of a handshake.
+//! The outputs of a handshake.
 
 use std::{fmt, time::Duration};
 
@@ -6,52 +6,56 @@ use aemp_codec::{Format, NodeId};
 
 use super::{HandshakeError, Keys};
 
-/// What comes out of a [`Handshake`](super::Handshake).
+/// An output of a [`Handshake`](super::Handshake).
 pub enum HandshakeOutput {
     /// Write these bytes.
     Transmit(Vec<u8>),
-    /// The peer has said who it is; whether that is true is not known. Drop the handshake here to refuse.
+    /// The peer has named its node, without proof so far. Drop the handshake here to refuse the connection.
     Greeted {
         /// The node that it claims to be.
         node: NodeId,
-        /// Whether it arbitrates between two connections ([protocol](crate::protocol::extensions#one-connection-per-pair)).
+        /// True if the peer arbitrates between two connections (see `mesh::arbiter`).
         arbitrates: bool,
     },
-    /// Both ends want TLS: what is sent and received from here on goes through it, and the handshake sees only what is
-    /// within. When it is up, call [`secured`](super::Handshake::secured) if it is made with certificates, and
+    /// Both ends want TLS: everything that is sent and received from here on goes through it, and the handshake sees
+    /// only its content. When TLS is up, call [`secured`](super::Handshake::secured) if it uses certificates, and
     /// [`bound`](super::Handshake::bound) otherwise.
     StartTls(StartTls),
-    /// Both lines of the peer's greeting are here and fit, and TLS is up if there is any: [`proceed`](super::Handshake::proceed) will have an effect.
+    /// Both lines of the peer's greeting are valid, and TLS, if any, is up. Call [`proceed`](super::Handshake::proceed)
+    /// to continue.
     Ready,
-    /// The peer has our own node ID: it may be this node itself if the nonce is that of one of its own handshakes, which
-    /// [`meet_myself`](super::Handshake::meet_myself) has proved; it is another node otherwise, and the handshake is over.
+    /// The peer has our own node ID.
+    ///
+    /// If the nonce belongs to another handshake of this node, the peer may be this node itself, which
+    /// [`meet_myself`](super::Handshake::meet_myself) finds out. Otherwise it is another node, and the handshake is
+    /// over.
     Namesake {
         /// The peer's nonce.
         nonce: Vec<u8>,
     },
-    /// Both ends have sent their authentication line, and the other end is this node itself, as far as this end can tell.
+    /// Both ends have sent their authentication line, and this end has verified that the other end is this node itself.
     Myself {
         /// The peer's nonce.
         nonce: Vec<u8>,
     },
     /// The peer has proved that it knows the secret.
     Verified,
-    /// Both ends have sent their authentication line, and ours has been transmitted.
+    /// Both ends have sent their authentication lines, and ours has been transmitted.
     Established(Established),
-    /// The connection has to be closed.
+    /// The handshake has failed, and the connection must be closed.
     Failed(HandshakeError),
 }
 
-/// How TLS begins ([protocol](crate::protocol::handshake#tls)).
+/// The parameters of a TLS session that begins ([protocol](crate::protocol::handshake#tls)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartTls {
-    /// Its keys.
+    /// The keys that protect the session.
     pub keys: Keys,
-    /// Whether this end is the TLS client, whoever opened the connection.
+    /// True if this end is the TLS client. That does not depend on which end opened the connection.
     pub client: bool,
     /// The node that the peer claims to be.
     pub node: NodeId,
-    /// What the peer has sent behind its second line.
+    /// The bytes that the peer has sent behind its second line.
     pub leftover: Vec<u8>,
 }
 
@@ -60,26 +64,26 @@ pub struct StartTls {
 pub struct Established {
     /// The node at the other end.
     pub node: NodeId,
-    /// The format in which we send.
+    /// The format in which this node sends.
     pub send: Format,
     /// The format in which the peer sends.
     pub recv: Format,
-    /// What the peer has sent behind its authentication line.
+    /// The bytes that the peer has sent behind its authentication line.
     pub leftover: Vec<u8>,
-    /// How often the peer promises to send something.
+    /// The longest pause between two sends that the peer promises.
     pub peer_keepalive: Option<Duration>,
-    /// Whether the peer has proved that its greeting is its own, as it does with every method but `tls_anon`.
+    /// True if the peer has proved that its greeting is its own. Every method but `tls_anon` proves that.
     pub trusted: bool,
-    /// What the peer says of its implementation.
+    /// The peer's implementation, as its greeting names it.
     pub provider: Option<String>,
-    /// Whether the peer is a node of this project, by what its greeting says.
+    /// True if the peer's greeting says that it is a node of this project.
     pub ours: bool,
-    /// True if the peer answers who asks for room.
+    /// True if the peer answers requests for room.
     pub credit: bool,
 }
 
 impl fmt::Debug for HandshakeOutput {
-    // With the method `cleartext` the secret is among the bytes.
+    // With the method `cleartext` the bytes contain the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transmit(bytes) => write!(f, "Transmit({} bytes)", bytes.len()),

@@ -35,7 +35,7 @@ fn ours() -> Handshake {
     handshake
 }
 
-/// What one end made of it.
+/// The outputs at one end.
 #[derive(Debug, Default)]
 struct Outcome {
     sent: String,
@@ -93,7 +93,7 @@ fn two_nodes_agree() {
     assert!(to_b.contains(
         ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1;role=dialed\n"
     ));
-    // Byte by byte, and no authentication line before the caller allows it.
+    // The bytes arrive one by one, and no authentication line is sent before the caller allows it.
     for byte in to_b.bytes() {
         b.receive(&[byte]);
         assert_eq!(drain(&mut b).sent, "");
@@ -224,7 +224,7 @@ fn node_ids_that_cannot_be_are_refused() {
         let text = failure(&format!("aemp;1;{id};hmac_sha3_512;json\n"));
         assert!(text.starts_with("unusable node ID: "), "{id:?}: {text}");
     }
-    // A node ID that contains a semicolon is simply cut there, and what follows is no list of methods.
+    // A node ID with a semicolon ends there, and the rest is read as an invalid list of methods.
     assert_eq!(
         failure("aemp;1;a;b;hmac_sha3_512;json\n\n"),
         "b: no common auth type supported"
@@ -270,7 +270,7 @@ fn nobody_gets_in_without_a_secret() {
     }
 }
 
-/// A greeting alone proves nothing: anybody can pass on what this node has sent elsewhere.
+/// A greeting alone proves nothing, because anybody can pass on a greeting of this node.
 #[test]
 fn this_node_itself_has_to_prove_that_it_is() {
     let make = |role: Role, nonce: &str| {
@@ -304,17 +304,17 @@ fn this_node_itself_has_to_prove_that_it_is() {
             (!proof).then_some(HandshakeError::WrongSecret)
         );
         assert!(outcome.established.is_none());
-        // The other end has proved nothing to this one: it does not wait for ever.
+        // The other end has proved nothing to this one, which does not wait for ever.
         accepted.timeout(accepted.deadline());
         assert_eq!(drain(&mut accepted).failed, Some(HandshakeError::TimedOut));
-        // Nor does who has done its part.
+        // An end that has sent its proof does not wait for ever either.
         dialled.timeout(dialled.deadline());
         let expected = proof.then_some(HandshakeError::TimedOut);
         assert_eq!(drain(&mut dialled).failed, expected);
     }
 }
 
-/// Whether it is this node or another is for the caller to say; what else is wrong does not matter.
+/// The caller decides whether it is this node or another. Other errors of the greeting do not matter.
 #[test]
 fn a_peer_with_our_id_tells_its_nonce_and_nothing_else() {
     let outcome = after(b"aemp;1;us;rot13;morse\n");
@@ -331,7 +331,7 @@ fn an_echo_is_noticed() {
     let sent = drain(&mut handshake).sent;
     handshake.receive(sent.as_bytes());
     assert_eq!(drain(&mut handshake).failed, Some(HandshakeError::Echo));
-    // Where node IDs are not compared as well.
+    // The same holds where node IDs are not compared.
     let config = Arc::new(config("us", Some("geheim")));
     let mut greeting = config.greeting(Role::Accepted, "127.0.0.1:1");
     greeting.protocol = "aemp-dataconn".into();
@@ -394,7 +394,7 @@ fn who_has_to_wait_cannot_send_ahead_without_end() {
     assert!(!handshake.is_full());
     handshake.receive(&vec![b' '; 64 << 10]);
     assert!(drain(&mut handshake).failed.is_none() && handshake.is_full());
-    // Who goes on reading all the same has done so in vain.
+    // A caller that reads on in spite of `is_full` fails the handshake.
     handshake.receive(&vec![b' '; (16 << 10) + 1]);
     assert_eq!(
         drain(&mut handshake).failed,

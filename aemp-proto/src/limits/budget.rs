@@ -1,10 +1,10 @@
-//! How much may be done for somebody per second.
+//! A budget of costs per second.
 
 use std::time::Duration;
 
 use crate::Time;
 
-/// A token bucket that may be overdrawn: what was done is done, and who has caused it waits until it is paid for.
+/// A token bucket that may be overdrawn: its user is charged after the work, and waits until the debt is paid.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::Time;
 #[derive(Clone, Debug)]
 pub struct Budget {
     per_second: f64,
-    /// What is left; below zero what is owed. At most what comes in a second.
+    /// The tokens that are left; a negative number is a debt. At most the tokens of one second.
     left: f64,
     at: Time,
 }
 
 impl Budget {
-    /// So much per second, and a second's worth at once.
+    /// Creates a budget of `per_second` tokens in a second. As many may be used at once.
     #[must_use]
     pub fn new(now: Time, per_second: usize) -> Self {
         let per_second = per_second.max(1) as f64;
@@ -37,18 +37,19 @@ impl Budget {
         }
     }
 
-    /// What it allows per second.
+    /// The number of tokens that come in a second.
     #[must_use]
     pub fn per_second(&self) -> usize {
         self.per_second as usize
     }
 
-    /// Something was done that costs so much: how long to wait before anything else is done, if there is need to.
+    /// Charges the cost of work that was done. Returns how long to wait before the next work, if the budget is
+    /// overdrawn.
     pub fn charge(&mut self, now: Time, cost: u64) -> Option<Duration> {
         let earned = (now - self.at).as_secs_f64() * self.per_second;
         self.at = self.at.max(now);
         self.left = (self.left + earned).min(self.per_second) - cost as f64;
-        // What rounding leaves is no debt.
+        // A remainder from rounding is no debt.
         if self.left > -1e-6 {
             return None;
         }
@@ -56,7 +57,7 @@ impl Budget {
         Some(Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX))
     }
 
-    /// Takes one, if there is one.
+    /// Takes one token, if there is one.
     pub fn take(&mut self, now: Time) -> bool {
         let may = self.charge(now, 0).is_none() && self.left >= 1.0;
         if may {
@@ -65,7 +66,7 @@ impl Budget {
         may
     }
 
-    /// What is owed is forgotten.
+    /// Forgives the debt.
     pub fn forgive(&mut self) {
         self.left = self.left.max(0.0);
     }

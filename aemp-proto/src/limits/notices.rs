@@ -1,20 +1,20 @@
-//! What need not be logged again.
+//! Log lines that need not be repeated yet.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::Time;
 
-/// How long nothing more is logged of somebody who reaches the same limit again.
+/// The time for which the same notice is not repeated.
 const PAUSE: Duration = Duration::from_secs(10);
-/// About how many can be told of in that time.
+/// The approximate number of different notices in that time.
 const MOST: usize = 1000;
 
-/// Who was told of lately for which limit, so that nobody can fill the log.
+/// The notices that were logged lately, by limit and by subject, so that no peer can fill the log.
 #[derive(Debug, Default)]
 pub struct Notices(BTreeMap<(&'static str, String), Time>);
 
 impl Notices {
-    /// Whether to log that somebody has reached that limit.
+    /// True if a notice about `who` reaching `limit` should be logged now.
     pub fn is_due(&mut self, now: Time, limit: &'static str, who: &str) -> bool {
         let key = (limit, who.to_owned());
         if self.0.get(&key).is_some_and(|last| now - *last < PAUSE) {

@@ -1,12 +1,12 @@
-//! Where somebody comes from.
+//! The source of a connection: an IPv4 address, or an IPv6 network.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
 };
 
-/// The part of a socket address that somebody cannot have as many of as they like: the IP address, of one of version 6 the
-/// first 64 bits, which is what a single customer or machine is given at the least.
+/// The part of a socket address that an attacker cannot change at will: the IPv4 address, or the first 64 bits of the
+/// IPv6 address. A single customer or machine gets at least 64 bits.
 ///
 /// ```
 /// use aemp_proto::limits::Source;
@@ -20,12 +20,12 @@ use std::{
 pub struct Source(Box<str>);
 
 impl Source {
-    /// Where the socket address `host:port` belongs to.
+    /// The source of the socket address `host:port`.
     #[must_use]
     pub fn of(address: &str) -> Self {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        // A scope says on which interface, not who.
+        // A scope names an interface, not a host.
         let bare = host.split_once('%').map_or(host, |(ip, _)| ip);
         Self(match bare.parse::<IpAddr>() {
             Ok(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {

@@ -70,7 +70,7 @@ fn the_buffer_is_moved_rarely_and_does_not_stay_large() {
         let _ = link.next_packet().unwrap();
     }
     assert!(link.buffer.capacity() >= 600_000);
-    // A consumed prefix that is shorter than the rest stays where it is; moving it would cost more than it gave.
+    // A consumed prefix that is shorter than the rest stays where it is, because moving would cost more than it frees.
     link.received(at(0), b"[1][2,");
     assert_eq!(packets(&mut link), ["[1]"]);
     link.received(at(0), b"3]");
@@ -121,7 +121,7 @@ fn only_who_promised_keepalives_dies_of_silence() {
     assert_eq!(ours.timeout(at(34_999)), LinkAction::None);
     assert_eq!(ours.timeout(at(35_000)), LinkAction::Dead);
 
-    // One that promises less often than we time out is given twice its time.
+    // A peer that promises keepalives less often than our timeout gets twice its interval.
     let slow = link(Some(Duration::from_secs(100)));
     assert_eq!(slow.death(), Some(at(200_000)));
 }
@@ -138,4 +138,35 @@ fn a_socket_that_accepts_nothing_is_dead() {
     assert_eq!(link.timeout(at(50_000)), LinkAction::Dead);
     link.wrote(at(50_000));
     assert_eq!(link.timeout(at(50_000)), LinkAction::None);
+}
+
+/// A large buffer is grown on another thread. Reading then continues as if it had not been.
+#[test]
+fn a_large_buffer_is_grown_by_others() {
+    let text = format!(r#"["{}"]"#, "x".repeat(3 * LARGE));
+    let limits = Limits::default();
+    let leftover = b"[1]".to_vec();
+    let mut link = Link::new(at(0), &Format::Json, limits, TIMEOUT, None, leftover);
+    let mut grown = 0;
+    assert!(link.next_packet().unwrap().is_some());
+    for part in text.as_bytes().chunks(100_000) {
+        assert!(link.next_packet().unwrap().is_none());
+        if link.is_cramped() {
+            grown += 1;
+            let buffer = link.take_buffer();
+            link.put_buffer(Link::grow(buffer));
+            assert!(!link.is_cramped(), "there is room now");
+        }
+        let (room, held) = (link.buffer.capacity(), link.buffer.len());
+        link.received(at(0), part);
+        assert!(
+            held < LARGE || link.buffer.capacity() == room,
+            "it was not moved"
+        );
+    }
+    assert_eq!(link.next_packet().unwrap().unwrap(), text.as_bytes());
+    assert!(
+        (1..=3).contains(&grown),
+        "each time to twice the size: {grown}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Who may come in: how many connections may be without proof, and how much they may send before they have given it.
+//! Admission of connections: the number of connections without a proof, and the bytes that they may send ahead.
 
 use super::{
     Level, Mesh, Output, Peers,
@@ -11,13 +11,13 @@ use crate::{
     peer::ConnId,
 };
 
-/// The names of the settings.
+// The names of the settings, for the log.
 const TOTAL: &str = "max_strangers";
 const PER_ADDRESS: &str = "max_strangers_per_address";
 const BYTES: &str = "max_handshake_bytes";
 
 impl<P: Peers> Mesh<P> {
-    /// A connection from `addr`, the peer's socket address, was accepted.
+    /// Registers a connection that was accepted from the peer's socket address `addr`.
     pub fn accepted(&mut self, now: Time, addr: &str) -> ConnId {
         let conn = self.next_conn();
         if self.stopped {
@@ -33,11 +33,12 @@ impl<P: Peers> Mesh<P> {
         let stranger = Conn::new(addr, Purpose::Accepted, phase);
         self.conns.insert(conn, stranger);
         self.runnable.push_back(conn);
-        self.settle(now);
+        self.advance(now);
         conn
     }
 
-    /// Who has been here longest without a proof makes room: nodes need much less time than those who only want to be in the way.
+    /// Closes the oldest strangers until there is room for one more. Nodes prove themselves quickly, so an old stranger
+    /// is rarely a node.
     fn make_room_for(&mut self, now: Time, source: &Source) {
         let each = self.config.max_strangers_per_address.max(1);
         while self.strangers.len_of(source) >= each {
@@ -51,14 +52,14 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// The system cannot accept more connections: the older half of those who have proved nothing is closed. How many.
+    /// Closes the older half of the strangers, because the system cannot accept more connections. Returns their number.
     pub fn make_room(&mut self, now: Time) -> usize {
         let closed = self.strangers.len().div_ceil(2);
         for _ in 0..closed {
             let oldest = self.strangers.oldest();
             self.close_stranger(now, oldest, "the system has no room for more".into());
         }
-        self.settle(now);
+        self.advance(now);
         closed
     }
 
@@ -69,8 +70,8 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Whether more should be read from a connection that is not established yet. If not, it has sent so much ahead that the
-    /// rest has to wait until it is.
+    /// True if more should be read from a connection that is not established yet. False if it has sent so much ahead
+    /// that the rest has to wait until it is established.
     #[must_use]
     pub fn wants_more(&self, conn: ConnId) -> bool {
         let most = self.config.handshake.max_handshake_bytes;
@@ -84,8 +85,8 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Tells that a connection has to wait, because it has sent as much ahead as it may.
-    pub(super) fn tell_full(&mut self, now: Time, id: ConnId) {
+    /// Logs that a connection has to wait, because it has sent as much ahead as it may.
+    pub(super) fn log_full(&mut self, now: Time, id: ConnId) {
         if self.wants_more(id) {
             return;
         }
@@ -101,7 +102,7 @@ impl<P: Peers> Mesh<P> {
         if self.notices.is_due(now, BYTES, &who) {
             let setting = self.config.handshake.max_handshake_bytes;
             let text = format!(
-                "{who} has sent {BYTES} ({setting}) ahead of its handshake's end: the rest has to wait"
+                "{who} has sent {BYTES} ({setting}) before the end of its handshake: the rest has to wait"
             );
             self.log(Level::Warn, text);
         }

@@ -1,4 +1,23 @@
-//! Which of several connections to one node may complete ([protocol](crate::protocol::extensions#one-connection-per-pair)).
+//! The arbiter: it decides which of several connections to one node completes.
+//!
+//! Each end of a connection writes its authentication line as soon as it has read the other's greeting. The *arbiter*
+//! is an exception: it has at most one such line out for each peer at a time, and holds further connections to that
+//! peer until the first is decided. A connection is up only when both lines have arrived, so the arbiter alone decides
+//! which one completes. A reference node never holds back, so a node of this project is always the arbiter against one.
+//! Between two nodes of this project (greeting key `arbiter=1`) the one with the lower node ID is.
+//!
+//! A node ID is a claim until it is proved. So that a silent stranger cannot block a node, the arbiter closes a
+//! connection that holds the place without a proof within `connect_interval`, once another connection of that ID has
+//! given its proof.
+//!
+//! # A connection with our own node ID
+//!
+//! The peer may be this node itself. Then its nonce belongs to one of this node's own handshakes, and one of the two
+//! ends was dialled and the other accepted. A stranger can pass a greeting on as well, so both ends go on to the proofs
+//! (`Handshake::meet_myself`). Only if both find the other's proof right are they one connection of this node with
+//! itself. Otherwise another node uses the same ID, and this node does not become global because of it. To a third
+//! node, two nodes with one ID look like one that reconnects before its loss is noticed. If that goes on for longer
+//! than `monitor_timeout`, it is reported.
 
 use std::time::Duration;
 
@@ -6,20 +25,21 @@ use aemp_codec::NodeId;
 
 use crate::{Time, peer::ConnId};
 
-/// Whether it is this end that chooses, if there are several connections.
+/// True if this end chooses between several connections.
 ///
-/// A reference node never holds back, so this end has to; between two nodes of this project the lower ID chooses.
+/// Reference nodes never hold their authentication line back, so this end has to choose. Between two nodes of this
+/// project, the one with the lower ID chooses.
 pub(super) fn we_arbitrate(own: &NodeId, other: &NodeId, other_arbitrates: bool) -> bool {
     !other_arbitrates || own < other
 }
 
 /// The connections to one node whose greetings have been exchanged, where this end chooses.
 ///
-/// Only the holder has our authentication line, so that no other can complete. Anybody can claim to be that node:
-/// a holder that proves nothing has to make room for a connection that has.
+/// Only the holder has our authentication line, so no other connection can complete. Anybody can claim to be that node,
+/// so a holder without a proof must make room for a connection with one.
 #[derive(Debug, Default)]
 pub(super) struct Arbiter {
-    /// And since when.
+    /// The connection that has our authentication line, and the time at which it got it.
     holder: Option<(ConnId, Time)>,
     waiting: Vec<Waiting>,
 }
@@ -27,7 +47,7 @@ pub(super) struct Arbiter {
 #[derive(Debug)]
 struct Waiting {
     conn: ConnId,
-    /// When the peer proved itself.
+    /// The time at which the peer's proof was verified.
     verified: Option<Time>,
 }
 
@@ -36,7 +56,7 @@ impl Arbiter {
         self.holder.is_none() && self.waiting.is_empty()
     }
 
-    /// A connection is ready for our authentication line: true if it may be sent at once.
+    /// Adds a connection that is ready for our authentication line. Returns true if the line may be sent at once.
     pub(super) fn request(&mut self, now: Time, conn: ConnId) -> bool {
         if self.holder.is_none() {
             self.holder = Some((conn, now));
@@ -47,14 +67,14 @@ impl Arbiter {
         false
     }
 
-    /// The peer of a connection has proved itself.
+    /// Takes note that the peer of a connection has proved itself.
     pub(super) fn verified(&mut self, now: Time, conn: ConnId) {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.conn == conn) {
             waiting.verified = Some(now);
         }
     }
 
-    /// A connection has failed. Returns the one that may go on instead.
+    /// Removes a connection that has failed. Returns the connection that may continue instead.
     pub(super) fn leave(&mut self, now: Time, conn: ConnId) -> Option<ConnId> {
         self.waiting.retain(|waiting| waiting.conn != conn);
         if self.holder()? != conn {
@@ -70,7 +90,7 @@ impl Arbiter {
         self.holder.map(|(conn, _)| conn)
     }
 
-    /// A connection has completed: the others, which are to be closed.
+    /// Takes note that a connection has completed. Returns the others, which the caller closes.
     pub(super) fn complete(&mut self, conn: ConnId) -> Vec<ConnId> {
         let waiting = std::mem::take(&mut self.waiting);
         let others = self
@@ -82,15 +102,15 @@ impl Arbiter {
         others.filter(|&other| other != conn).collect()
     }
 
-    /// When the holder has to make room.
+    /// The time at which the holder must make room.
     pub(super) fn deadline(&self, patience: Duration) -> Option<Time> {
         let (_, since) = self.holder?;
         let verified = self.waiting.iter().filter_map(|waiting| waiting.verified);
-        // Each holder has its time, however long the others have waited.
+        // Each holder gets the full time, however long others have waited.
         verified.min().map(|first| first.max(since) + patience)
     }
 
-    /// The holder, if it has to make room now.
+    /// The holder, if it must make room now.
     pub(super) fn overdue(&self, now: Time, patience: Duration) -> Option<ConnId> {
         self.holder().filter(|_| {
             self.deadline(patience)

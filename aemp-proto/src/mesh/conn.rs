@@ -7,31 +7,31 @@ use crate::{Time, handshake::Handshake};
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Conn {
-    /// For the log: `host:port` as dialled, or the peer's socket address.
+    /// The address for the log: `host:port` as dialled, or the peer's socket address.
     pub(super) addr: String,
     pub(super) purpose: Purpose,
     pub(super) phase: Phase,
 }
 
-/// Why there is a connection.
+/// The reason why a connection exists.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Purpose {
-    /// Somebody else wanted it.
+    /// The peer dialled it.
     Accepted,
-    /// It was dialled for the seed at its address.
+    /// This node dialled it for the seed at its address.
     Seed,
-    /// It was dialled to reach that node.
+    /// This node dialled it to reach a node.
     Node(NodeId),
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 #[derive(Debug)]
 pub(super) enum Phase {
     Dialing {
         deadline: Time,
     },
     Handshake(Box<Handshaking>),
-    /// Authenticated; the node's last connection is still being mourned.
+    /// Authenticated, but the monitors of the node's last loss are still firing.
     Pending(NodeId),
     Up(NodeId),
 }
@@ -39,27 +39,27 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Handshaking {
     pub(super) handshake: Handshake,
-    pub(super) who: Who,
+    pub(super) identity: Identity,
 }
 
-/// The peer, as far as it is known.
+/// The identity of the peer, as far as it is known.
 #[derive(Debug, Default)]
-pub(super) enum Who {
-    /// It has not said so, or has our own ID.
+pub(super) enum Identity {
+    /// The peer has not greeted, or has our own ID.
     #[default]
     Unknown,
-    /// It claims to be another node.
+    /// The peer claims to be another node.
     Claims(Claim),
-    /// It says that it is this node itself, the other end of a connection of our own.
+    /// The peer claims to be this node: the other end of one of our own connections.
     Doubtful,
-    /// It has proved that to this end.
+    /// The peer has proved to be this node.
     Myself,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) node: NodeId,
-    /// Whether it is this end that chooses between connections to that node.
+    /// True if this end chooses between connections to that node.
     pub(super) we_arbitrate: bool,
 }
 
@@ -72,7 +72,7 @@ impl Conn {
         }
     }
 
-    /// Whether its handshake has sent that nonce.
+    /// True if our end of the handshake has sent this nonce.
     pub(super) fn sent_nonce(&self, nonce: &[u8]) -> bool {
         match &self.phase {
             Phase::Handshake(handshaking) => handshaking.handshake.nonce() == nonce,
@@ -82,22 +82,22 @@ impl Conn {
 
     pub(super) fn claim(&self) -> Option<&Claim> {
         match &self.phase {
-            Phase::Handshake(handshaking) => match &handshaking.who {
-                Who::Claims(claim) => Some(claim),
-                Who::Unknown | Who::Doubtful | Who::Myself => None,
+            Phase::Handshake(handshaking) => match &handshaking.identity {
+                Identity::Claims(claim) => Some(claim),
+                Identity::Unknown | Identity::Doubtful | Identity::Myself => None,
             },
             _ => None,
         }
     }
 
-    /// True if it says no more than that it is this node itself.
+    /// True if the peer claims to be this node, with or without a proof.
     pub(super) fn is_doubtful(&self) -> bool {
-        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Doubtful | Who::Myself))
+        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.identity, Identity::Doubtful | Identity::Myself))
     }
 
-    /// True if this node itself has proved to be at the other end.
+    /// True if the peer has proved to be this node.
     pub(super) fn met_myself(&self) -> bool {
-        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.who, Who::Myself))
+        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.identity, Identity::Myself))
     }
 
     pub(super) fn handshaking(&mut self) -> Option<&mut Handshaking> {
@@ -112,7 +112,7 @@ impl Phase {
     pub(super) fn handshake(handshake: Handshake) -> Self {
         Self::Handshake(Box::new(Handshaking {
             handshake,
-            who: Who::Unknown,
+            identity: Identity::Unknown,
         }))
     }
 

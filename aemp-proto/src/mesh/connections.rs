@@ -1,4 +1,4 @@
-//! Connections before they belong to a node.
+//! Connections that do not belong to a node yet.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use aemp_codec::NodeId;
 use super::{
     Level, Mesh, Output, Peers,
     arbiter::we_arbitrate,
-    conn::{Claim, Conn, Phase, Purpose, Who},
+    conn::{Claim, Conn, Identity, Phase, Purpose},
     seeds::Step,
 };
 use crate::{
@@ -33,7 +33,7 @@ impl<P: Peers> Mesh<P> {
         conn
     }
 
-    /// Looks up and dials the seeds whose time has come; true if there were any.
+    /// Looks up and dials the seeds that are due. Returns true if there were any.
     pub(super) fn dial_seeds(&mut self, now: Time) -> bool {
         let mut any = false;
         while let Some(step) = self.seeds.step(now, &mut self.random) {
@@ -89,7 +89,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Lets a handshake go on as far as it can.
+    /// Continues a handshake as far as possible.
     pub(super) fn drive(&mut self, now: Time, id: ConnId) {
         while let Some(output) = self.poll_handshake(id) {
             match output {
@@ -120,7 +120,7 @@ impl<P: Peers> Mesh<P> {
         self.conns.get(&id)?.claim().cloned()
     }
 
-    /// The peer has said who it is.
+    /// Handles the peer's greeting.
     fn greeted(&mut self, now: Time, id: ConnId, node: NodeId, arbitrates: bool) {
         let (taken, up) = (self.is_taken(&node), self.is_up(&node));
         let Some(conn) = self.conns.get_mut(&id) else {
@@ -129,7 +129,7 @@ impl<P: Peers> Mesh<P> {
         let we_arbitrate = we_arbitrate(&self.handshake.node, &node, arbitrates);
         let claim = Claim { node, we_arbitrate };
         if let Some(handshaking) = conn.handshaking() {
-            handshaking.who = Who::Claims(claim.clone());
+            handshaking.identity = Identity::Claims(claim.clone());
         }
         match conn.purpose.clone() {
             Purpose::Seed => {
@@ -149,7 +149,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// A node was looked for where another one is. That one is welcome all the same.
+    /// Handles a connection to a node's address at which another node was found. The connection is kept.
     fn found_another(&mut self, id: ConnId, wanted: &NodeId, found: &NodeId) {
         if let Some(dial) = self
             .nodes
@@ -165,7 +165,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// The greetings are exchanged: who may have our authentication line?
+    /// Handles a handshake whose greetings are exchanged: decides whether the connection gets our authentication line.
     fn ready(&mut self, now: Time, id: ConnId) {
         let Some(claim) = self.claim(id) else { return };
         if claim.we_arbitrate && self.is_taken(&claim.node) {
@@ -177,10 +177,10 @@ impl<P: Peers> Mesh<P> {
     }
 
     fn proceed(&mut self, id: ConnId) {
-        self.tell_handshake(id, Handshake::proceed);
+        self.with_handshake(id, Handshake::proceed);
     }
 
-    pub(super) fn tell_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
+    pub(super) fn with_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
             tell(&mut handshaking.handshake);
             self.runnable.push_back(id);
@@ -196,7 +196,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Both ends have proved themselves.
+    /// Handles a connection whose ends have both proved themselves.
     fn established(&mut self, now: Time, id: ConnId, established: Established) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
@@ -220,7 +220,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// A connection has ended by itself.
+    /// Handles a connection that has ended by itself.
     pub(super) fn lost(&mut self, now: Time, id: ConnId, text: &str) {
         let Some(conn) = self.conns.get(&id) else {
             return;
@@ -229,11 +229,11 @@ impl<P: Peers> Mesh<P> {
             let node = node.clone();
             return self.lose(now, &node, text, None);
         }
-        self.tell_lost(id, text);
+        self.log_lost(id, text);
         self.forget(now, id);
     }
 
-    /// Removes every trace of a connection that is not up.
+    /// Removes all data of a connection that is not up.
     fn forget(&mut self, now: Time, id: ConnId) -> Option<Conn> {
         let conn = self.conns.remove(&id)?;
         self.strangers.gone(id);

@@ -1,4 +1,4 @@
-//! Trying to reach a node ([protocol](crate::protocol::connections#connecting-on-demand)).
+//! Attempts to reach a node ([protocol](crate::protocol::connections#connecting-on-demand)).
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -10,15 +10,17 @@ use crate::{Random, Time, peer::ConnId};
 /// The shortest time between attempts at two addresses of a node.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 
-/// How many addresses of a node are tried; more than this could not be within `monitor_timeout`.
+/// The largest number of addresses of a node that are tried. More could not be tried within `monitor_timeout`.
 const MOST_ADDRESSES: usize = 70;
 
-/// An attempt to reach a node. It fails at its deadline, even if all addresses have failed before: a node that is
-/// sent to again and again is then tried every few seconds only, as the reference does.
+/// An attempt to reach a node.
+///
+/// It fails at its deadline, even if all addresses have failed earlier. So a node that is sent to again and again is
+/// attempted only every few seconds, as in the reference.
 #[derive(Debug)]
 pub(super) struct Dial {
     addresses: VecDeque<String>,
-    /// Every address that there ever was.
+    /// All addresses so far.
     known: BTreeSet<String>,
     trying: BTreeSet<ConnId>,
     interval: Duration,
@@ -28,7 +30,7 @@ pub(super) struct Dial {
 }
 
 impl Dial {
-    /// An attempt that waits for addresses, for `connect_interval`.
+    /// Creates an attempt, which waits for addresses for `connect_interval`.
     pub(super) fn new(now: Time, connect_interval: Duration) -> Self {
         Self {
             addresses: VecDeque::new(),
@@ -41,8 +43,8 @@ impl Dial {
         }
     }
 
-    /// These are addresses; those that are not known yet are tried behind the others. All of them are tried within
-    /// `monitor_timeout`, if that is possible.
+    /// Adds the new ones of these addresses behind the others. All of them are tried within `monitor_timeout`, if
+    /// possible.
     pub(super) fn learn(&mut self, now: Time, addresses: Vec<String>, monitor_timeout: Duration) {
         let first = self.known.is_empty();
         for address in addresses {
@@ -61,12 +63,12 @@ impl Dial {
         }
     }
 
-    /// Whether nobody knows where the node could be.
+    /// True if the attempt has no addresses.
     pub(super) fn is_lost(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// The next address, if its time has come: when the interval is over, or all earlier attempts have failed.
+    /// Returns the next address if it is due: when the interval is over, or all earlier attempts have failed.
     pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Option<String> {
         if self.next > now && !self.trying.is_empty() {
             return None;
@@ -85,7 +87,7 @@ impl Dial {
         self.trying.remove(&conn);
     }
 
-    /// Whether it has failed.
+    /// True if the attempt has failed.
     pub(super) fn is_over(&self, now: Time) -> bool {
         self.addresses.is_empty() && self.deadline <= now
     }

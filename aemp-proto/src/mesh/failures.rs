@@ -1,4 +1,8 @@
-//! Connections that come to nothing, and who is told what of them.
+//! Reports of connections that end before they are up.
+//!
+//! A seed's failure is logged at warn level if it differs from the last one, and otherwise at debug level until the
+//! seed has been up. The mesh also keeps the failure as a kind and a text (`Node::seeds`). The command decides by the
+//! kind whether another attempt can help.
 
 use std::time::Duration;
 
@@ -6,7 +10,7 @@ use aemp_codec::NodeId;
 
 use super::{
     Level, LookUpId, Mesh, Peers, SeedFailureKind,
-    conn::{Conn, Phase, Purpose, Who},
+    conn::{Conn, Identity, Phase, Purpose},
 };
 use crate::{
     Time,
@@ -14,19 +18,19 @@ use crate::{
     peer::ConnId,
 };
 
-/// Connections of others that say they are a node that is connected already.
+/// Connections of peers that claim to be a node that is connected already.
 ///
-/// A few of them are in order: two nodes that dial each other, or one that has restarted before anybody has noticed that it was
-/// gone. Those stop when `monitor_timeout` is over; two nodes with one ID go on for ever.
+/// A few are normal: two nodes dial each other, or a node restarts before its loss is noticed. These stop after
+/// `monitor_timeout`. Two nodes with the same ID continue for ever.
 #[derive(Debug, Default)]
 pub(super) struct Doubles {
-    /// The first and the last of those that came without a long break.
+    /// The times of the first and the last such connection in a row without long breaks.
     span: Option<(Time, Time)>,
-    told: bool,
+    reported: bool,
 }
 
 impl Doubles {
-    /// One more; whether somebody should be told, which is true once.
+    /// Counts a connection. Returns true once, when a warning is due.
     fn add(&mut self, now: Time, patience: Duration) -> bool {
         let (first, last) = self.span.unwrap_or((now, now));
         let first = if now - last > 2 * patience {
@@ -35,22 +39,22 @@ impl Doubles {
             first
         };
         self.span = Some((first, now));
-        now - first > patience && !std::mem::replace(&mut self.told, true)
+        now - first > patience && !std::mem::replace(&mut self.reported, true)
     }
 }
 
-/// How urgent an end of a connection is.
+/// The severity of the end of a connection.
 #[derive(Clone, Copy)]
-enum Told {
-    As(Level),
-    /// A seed has failed in that way: so urgent when it is news.
-    Seed(Level, &'static str),
+enum Severity {
+    Always(Level),
+    /// The level and the text for a seed's failure that has not been logged yet. A repeated one is for debugging.
+    News(Level, &'static str),
 }
 
 impl<P: Peers> Mesh<P> {
-    /// The peer has our own ID: is it another node, or the other end of a connection that we have made ourselves?
+    /// Handles a peer with our own ID. It is another node, or the other end of one of our own connections.
     pub(super) fn namesake(&mut self, now: Time, id: ConnId, nonce: &[u8]) {
-        let Some(other) = self.who_sent(id, nonce) else {
+        let Some(other) = self.find_sender(id, nonce) else {
             let own = self.handshake.node.as_str().into();
             return self.refuse(now, id, &HandshakeError::Namesake(own));
         };
@@ -58,24 +62,26 @@ impl<P: Peers> Mesh<P> {
             let conn = self.conns.get(&id);
             conn.is_some_and(|conn| conn.purpose == Purpose::Accepted)
         };
-        // Of a connection with itself, a node has accepted one end and dialled the other. Who passes greetings on need not be one.
+        // A connection of this node with itself has one accepted and one dialled end. Otherwise an attacker passes
+        // greetings on.
         match (accepted(id), accepted(other)) {
             (true, true) => return self.refuse(now, id, &HandshakeError::Myself),
             (false, false) => return self.refuse(now, id, &HandshakeError::Echo),
             _ => {}
         }
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
-            handshaking.who = Who::Doubtful;
+            handshaking.identity = Identity::Doubtful;
         }
-        self.tell_handshake(id, Handshake::meet_myself);
+        self.with_handshake(id, Handshake::meet_myself);
     }
 
-    /// The peer has our own ID and nonce, and knows the secret. What both ends of a connection have found is so.
+    /// Handles a peer with our own ID and nonce that has proved to know the secret. If both ends find that, the node is
+    /// connected to itself.
     pub(super) fn met_myself(&mut self, now: Time, id: ConnId, nonce: &[u8]) {
         if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
-            handshaking.who = Who::Myself;
+            handshaking.identity = Identity::Myself;
         }
-        let Some(other) = self.who_sent(id, nonce) else {
+        let Some(other) = self.find_sender(id, nonce) else {
             return self.refuse(now, id, &HandshakeError::Echo);
         };
         if self.conns.get(&other).is_some_and(Conn::met_myself) {
@@ -84,8 +90,8 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// The other connection in whose handshake we have sent that nonce.
-    fn who_sent(&self, id: ConnId, nonce: &[u8]) -> Option<ConnId> {
+    /// The other connection in whose handshake we have sent this nonce.
+    fn find_sender(&self, id: ConnId, nonce: &[u8]) -> Option<ConnId> {
         let mut conns = self.conns.iter();
         let ours = conns.find(|(other, conn)| **other != id && conn.sent_nonce(nonce));
         ours.map(|(other, _)| *other)
@@ -97,7 +103,8 @@ impl<P: Peers> Mesh<P> {
         self.refuse(now, id, &error);
     }
 
-    /// Two nodes with one ID cannot know of each other: who sees both has to tell.
+    /// Counts a connection from a second node with the same ID, and warns if there are many. The two nodes cannot know
+    /// of each other, so only a node that sees both can warn.
     fn doubt(&mut self, now: Time, id: ConnId, node: &NodeId) {
         let patience = self.handshake.timeout;
         let Some((conn, entry)) = self.conns.get(&id).zip(self.nodes.get_mut(node)) else {
@@ -118,7 +125,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Closes a connection that is not to be.
+    /// Closes a connection that is refused.
     pub(super) fn refuse(&mut self, now: Time, id: ConnId, error: &HandshakeError) {
         let Some(conn) = self.conns.get(&id) else {
             return;
@@ -128,28 +135,28 @@ impl<P: Peers> Mesh<P> {
             self.is_own_seed(&conn.addr.clone());
         }
         let text = match self.claim(id) {
-            Some(claim) if tells_nothing_of_the_node(error) => {
+            Some(claim) if lacks_node(error) => {
                 format!("{error} (it says it is node {:?})", claim.node.as_str())
             }
-            None if doubtful && tells_nothing_of_the_node(error) => {
-                format!("{error} (it says it is this node itself, and does not prove it)")
+            None if doubtful && lacks_node(error) => {
+                format!("{error} (it says it is this node itself, without proof)")
             }
             _ => error.to_string(),
         };
-        let told = match error {
+        let severity = match error {
             HandshakeError::AlreadyConnected(_)
             | HandshakeError::Myself
-            | HandshakeError::Superseded => Told::As(Level::Debug),
-            HandshakeError::Namesake(_) if seed => Told::Seed(Level::Error, "seed not reached"),
-            HandshakeError::Namesake(_) => Told::As(self.alarm(now)),
+            | HandshakeError::Superseded => Severity::Always(Level::Debug),
+            HandshakeError::Namesake(_) if seed => Severity::News(Level::Error, "seed not reached"),
+            HandshakeError::Namesake(_) => Severity::Always(self.alarm(now)),
             HandshakeError::TimedOut if seed && !doubtful && self.claim(id).is_none() => {
-                Told::Seed(Level::Warn, "seed sends no greeting")
+                Severity::News(Level::Warn, "seed sends no greeting")
             }
             HandshakeError::Unparsable { .. } | HandshakeError::LineTooLong if seed => {
-                Told::Seed(Level::Warn, "seed is no node")
+                Severity::News(Level::Warn, "seed is not a node")
             }
-            _ if seed => Told::Seed(Level::Warn, "seed not reached"),
-            _ => Told::As(self.measured(now, level(error))),
+            _ if seed => Severity::News(Level::Warn, "seed not reached"),
+            _ => Severity::Always(self.measured(now, level(error))),
         };
         if seed
             && let Some(kind) = failure_kind(error)
@@ -157,11 +164,11 @@ impl<P: Peers> Mesh<P> {
         {
             self.seeds.failed(&conn.addr, kind, &text);
         }
-        self.tell_end(id, told, &text);
+        self.log_end(id, severity, &text);
         self.abandon(now, id);
     }
 
-    /// How urgent the end of a stranger's connection is when there are many of them.
+    /// The level for a line about the end of a stranger's connection, rate-limited.
     fn measured(&mut self, now: Time, level: Level) -> Level {
         let (level, more) = self.ends.weigh(now, level);
         if let Some(more) = more {
@@ -170,7 +177,7 @@ impl<P: Peers> Mesh<P> {
         level
     }
 
-    /// Logs what nodes can cause as often as they like.
+    /// Logs a line that other nodes can cause as often as they like, rate-limited.
     pub(super) fn complain(&mut self, now: Time, level: Level, text: String) {
         let (level, more) = self.complaints.weigh(now, level);
         if let Some(more) = more {
@@ -179,8 +186,8 @@ impl<P: Peers> Mesh<P> {
         self.log(level, text);
     }
 
-    /// A seed's address has proved to be our own. It is left out until the seed is looked up again, and no longer: what is
-    /// found there next time may be another node.
+    /// Marks a seed's address as our own. It is left out until the seed is looked up again, because the next look-up
+    /// may find another node there.
     fn is_own_seed(&mut self, address: &str) {
         let news = self.seeds.is_myself(address);
         let level = if news { Level::Info } else { Level::Debug };
@@ -188,8 +195,8 @@ impl<P: Peers> Mesh<P> {
         self.log(level, text);
     }
 
-    /// A node that is a seed itself becomes global, but not before the other seeds have had their time: they may be the network.
-    pub(super) fn settle_role(&mut self, now: Time) -> bool {
+    /// Makes a node that is a seed itself global, after the other seeds have had their time: the network may be there.
+    pub(super) fn update_role(&mut self, now: Time) -> bool {
         if self.stopped || !self.seeds.makes_global(now) {
             return false;
         }
@@ -199,7 +206,7 @@ impl<P: Peers> Mesh<P> {
         true
     }
 
-    /// A look-up of a seed has ended.
+    /// Handles the end of a seed's look-up.
     pub(super) fn end_look_up(
         &mut self,
         now: Time,
@@ -227,7 +234,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// How urgent it is that another node uses our ID: anybody can say so, and as often as they like.
+    /// The level for a line about another node with our ID. Anybody can claim that at any rate, so errors are rare.
     fn alarm(&mut self, now: Time) -> Level {
         let pause = 10 * self.handshake.timeout;
         if self.namesake.is_some_and(|last| now - last < pause) {
@@ -237,8 +244,8 @@ impl<P: Peers> Mesh<P> {
         Level::Error
     }
 
-    /// A connection that is not up has ended by itself.
-    pub(super) fn tell_lost(&mut self, id: ConnId, text: &str) {
+    /// Logs that a connection that was not up has ended by itself.
+    pub(super) fn log_lost(&mut self, id: ConnId, text: &str) {
         let Some(conn) = self.conns.get(&id) else {
             return;
         };
@@ -251,40 +258,40 @@ impl<P: Peers> Mesh<P> {
             };
             self.seeds.failed(&conn.addr, kind, &text);
         }
-        let (told, text) = match (&conn.phase, claim) {
-            _ if conn.purpose != Purpose::Seed => (Told::As(Level::Debug), text.into()),
+        let (severity, text) = match (&conn.phase, claim) {
+            _ if conn.purpose != Purpose::Seed => (Severity::Always(Level::Debug), text.into()),
             (Phase::Dialing { .. }, _) => {
-                (Told::Seed(Level::Warn, "seed not reached"), text.into())
+                (Severity::News(Level::Warn, "seed not reached"), text.into())
             }
             (Phase::Handshake(_), None) => (
-                Told::Seed(Level::Warn, "seed sends no greeting"),
+                Severity::News(Level::Warn, "seed sends no greeting"),
                 text.into(),
             ),
             (Phase::Handshake(_), Some(node)) => self.hung_up(&conn.addr.clone(), &node, text),
-            (Phase::Pending(_) | Phase::Up(_), _) => (Told::As(Level::Debug), text.into()),
+            (Phase::Pending(_) | Phase::Up(_), _) => (Severity::Always(Level::Debug), text.into()),
         };
-        self.tell_end(id, told, &text);
+        self.log_end(id, severity, &text);
     }
 
-    /// A seed's node has closed the connection, for reasons that it keeps to itself. The first time it may have been for
-    /// the sake of another connection that it is about to complete.
-    fn hung_up(&mut self, address: &str, node: &NodeId, text: &str) -> (Told, String) {
+    /// Handles a seed's node that has closed the connection without a reason. It is not logged as a failure the first
+    /// time, because the node may be about to complete another connection.
+    fn hung_up(&mut self, address: &str, node: &NodeId, text: &str) -> (Severity, String) {
         if self.seeds.hung_up(address) < 2 {
-            return (Told::As(Level::Debug), text.into());
+            return (Severity::Always(Level::Debug), text.into());
         }
         let text = self.turned_away(node, text);
-        (Told::Seed(Level::Warn, "seed hangs up"), text)
+        (Severity::News(Level::Warn, "seed hangs up"), text)
     }
 
     fn turned_away(&self, node: &NodeId, text: &str) -> String {
         format!(
-            "{text}; it says it is node {:?}, and may have no secret or know another node by our ID {:?}",
+            "{text}; it says it is node {:?}: it may have no secret, or know another node with our ID {:?}",
             node.as_str(),
             self.handshake.node.as_str(),
         )
     }
 
-    fn tell_end(&mut self, id: ConnId, told: Told, text: &str) {
+    fn log_end(&mut self, id: ConnId, severity: Severity, text: &str) {
         let Some(conn) = self.conns.get(&id) else {
             return;
         };
@@ -293,9 +300,9 @@ impl<P: Peers> Mesh<P> {
             Purpose::Accepted | Purpose::Node(_) => conn.addr.clone(),
         };
         let end = format!("{addr} disconnected - {text}.");
-        match told {
-            Told::As(level) => self.log(level, end),
-            Told::Seed(urgent, what) => {
+        match severity {
+            Severity::Always(level) => self.log(level, end),
+            Severity::News(urgent, what) => {
                 let text = format!("{what}: {end}");
                 let news = self.seeds.trouble(&conn.addr, &text);
                 self.log(if news { urgent } else { Level::Debug }, text);
@@ -304,7 +311,7 @@ impl<P: Peers> Mesh<P> {
     }
 }
 
-/// What a refused handshake means for the seed; nothing if there will be, or is, another connection.
+/// The failure of a seed whose handshake was refused; `None` if another connection is up or about to be.
 fn failure_kind(error: &HandshakeError) -> Option<SeedFailureKind> {
     match error {
         HandshakeError::AlreadyConnected(_)
@@ -318,14 +325,14 @@ fn failure_kind(error: &HandshakeError) -> Option<SeedFailureKind> {
     }
 }
 
-fn tells_nothing_of_the_node(error: &HandshakeError) -> bool {
+fn lacks_node(error: &HandshakeError) -> bool {
     !matches!(
         error,
         HandshakeError::AlreadyConnected(_) | HandshakeError::Namesake(_) | HandshakeError::Myself
     )
 }
 
-/// Who should know of a refusal: nodes that were meant to fit together and do not are somebody's mistake.
+/// The level for a refusal. A mismatch between nodes of one network is an operator's mistake, so it is a warning.
 fn level(error: &HandshakeError) -> Level {
     match error {
         HandshakeError::WrongSecret
@@ -353,7 +360,7 @@ mod tests {
         Time::from(Duration::from_secs(seconds))
     }
 
-    fn told(times: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    fn reported_at(times: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut doubles = Doubles::default();
         let times = times.into_iter();
         times
@@ -363,9 +370,9 @@ mod tests {
 
     #[test]
     fn who_never_stops_is_told_of_once() {
-        assert_eq!(told((0..50).map(|n| n * 10)), [40]);
-        assert!(told([5, 5, 6, 34]).is_empty());
-        // A restart after a long time is nothing to tell of.
-        assert!(told([0, 1000, 1010, 1030, 2000]).is_empty());
+        assert_eq!(reported_at((0..50).map(|n| n * 10)), [40]);
+        assert!(reported_at([5, 5, 6, 34]).is_empty());
+        // A restart after a long time is not reported.
+        assert!(reported_at([0, 1000, 1010, 1030, 2000]).is_empty());
     }
 }

@@ -17,16 +17,16 @@ use crate::{
     peer::{ConnId, Urge},
 };
 
-/// A request between slaves and global nodes, as [`Request::Global`](crate::request::Request::Global) has it.
+/// A request between slaves and global nodes, as in [`Request::Global`](crate::request::Request::Global).
 pub type RawRequest = (String, Vec<Value>);
 
 impl<P: Peers> Mesh<P> {
-    /// Requests whose names begin with `g_` have arrived on a connection, in this order.
+    /// Handles requests whose names begin with `g_`, in the order in which they have arrived on a connection.
     ///
-    /// Returns what they cost beyond the requests themselves, in ordinary requests: see
+    /// Returns their cost beyond the requests themselves, counted in ordinary requests: see
     /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
     ///
-    /// They count only while the connection is its node's: what comes late from one that is lost has no effect.
+    /// Requests that come late, from a connection that is no longer its node's, have no effect.
     pub fn global_requests(
         &mut self,
         now: Time,
@@ -37,12 +37,12 @@ impl<P: Peers> Mesh<P> {
         for (name, args) in requests {
             cost += self.take_request(now, conn, &name, GlobalRequest::parse(&name, args));
         }
-        self.settle(now);
+        self.advance(now);
         cost
     }
 
-    /// As [`global_requests`](Self::global_requests), for one that has been read already; or for a
-    /// [piece](GlobalRequest::pieces) of one, so that others can work with the mesh in between.
+    /// Like [`global_requests`](Self::global_requests), for one request that is parsed already, or for a
+    /// [piece](GlobalRequest::pieces) of one. Pieces allow others to use the mesh in between.
     pub fn global_request(
         &mut self,
         now: Time,
@@ -51,7 +51,7 @@ impl<P: Peers> Mesh<P> {
         request: Result<Parsed, GlobalRequestError>,
     ) -> u64 {
         let cost = self.take_request(now, conn, name, request);
-        self.settle(now);
+        self.advance(now);
         cost
     }
 
@@ -92,15 +92,15 @@ impl<P: Peers> Mesh<P> {
     /// [`check_key`](crate::global::check_key).
     pub fn db_set(&mut self, now: Time, family: &str, key: &str, value: Value) {
         self.global.set(family, key, value);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// As [`db_set`](Self::db_set), because a connected node has asked for it: on that node's account, like what it sets
-    /// itself, and gone when it is.
+    /// Like [`db_set`](Self::db_set), on behalf of a connected node that has asked for it. The entry counts towards
+    /// that node's limits, like its own entries, and is deleted when the node is lost.
     ///
     /// # Errors
     ///
-    /// [`LendError`], which says what is in the way.
+    /// Returns a [`LendError`] with the limit that is reached.
     pub fn db_set_for(
         &mut self,
         now: Time,
@@ -110,7 +110,7 @@ impl<P: Peers> Mesh<P> {
         value: Value,
     ) -> Result<(), LendError> {
         let set = self.global.set_for(now, by, family, key, value);
-        self.settle(now);
+        self.advance(now);
         set
     }
 
@@ -119,84 +119,84 @@ impl<P: Peers> Mesh<P> {
         for key in keys {
             self.global.del(family, key);
         }
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// As [`db_set`](Self::db_set), but nobody is told before the next call of another method, such as
-    /// [`flush`](Self::flush): many changes are then told together.
+    /// Like [`db_set`](Self::db_set), but sends nothing before the next call of another method, such as
+    /// [`flush`](Self::flush), so that many changes are sent together.
     pub fn db_stage(&mut self, family: &str, key: &str, value: Value) {
         self.global.set(family, key, value);
     }
 
-    /// As [`db_del`](Self::db_del), for [`db_stage`](Self::db_stage).
+    /// Like [`db_del`](Self::db_del), for changes that are [staged](Self::db_stage).
     pub fn db_stage_del<'k>(&mut self, family: &str, keys: impl IntoIterator<Item = &'k str>) {
         for key in keys {
             self.global.del(family, key);
         }
     }
 
-    /// Tells everybody of what has been [staged](Self::db_stage).
+    /// Sends all [staged](Self::db_stage) changes.
     pub fn flush(&mut self, now: Time) {
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// Watches a family: [`Output::Watched`] tells first what it holds, then its changes.
+    /// Watches a family. [`Output::Watched`] reports its content first, then its changes.
     pub fn db_watch(&mut self, now: Time, family: &str) -> WatchId {
         let id = self.global.watch(family);
-        self.settle(now);
+        self.advance(now);
         id
     }
 
-    /// Watches no longer.
+    /// Ends a watch.
     pub fn db_unwatch(&mut self, now: Time, watch: WatchId) {
         self.global.unwatch(watch);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// Asks what a family holds: [`Output::Answer`] tells. A node without a master waits for one, for
-    /// `connect_interval`; then it is alone and answers with what it has set itself.
+    /// Asks for the content of a family, which [`Output::Answer`] reports. A node without a master waits for one, for
+    /// `connect_interval`, and then answers with its own entries.
     pub fn db_query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
         let id = self.global.query(what, family);
-        self.settle(now);
+        self.advance(now);
         id
     }
 
-    /// Nobody waits for the answer any more.
+    /// Cancels a query.
     pub fn db_cancel(&mut self, query: QueryId) {
         self.global.cancel(query);
     }
 
-    /// What was queued for a node when [`Output::TellWritten`] asked has been written.
+    /// Reports that everything that was queued for a node at the time of [`Output::TellWritten`] has been written.
     pub fn written(&mut self, now: Time, node: &NodeId) {
         self.global.caught_up(node);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// Makes this node a global node. There is no way back.
+    /// Makes this node a global node, for ever.
     pub fn become_global(&mut self, now: Time) {
         self.global.become_global(now);
-        self.settle(now);
+        self.advance(now);
     }
 
-    /// What this node is in the network.
+    /// The role of this node in the network.
     #[must_use]
     pub fn role(&self) -> &Role {
         self.global.role()
     }
 
-    /// What a family holds: of all nodes on a global node, on any other only what it has set itself.
+    /// The content of a family: the entries of all nodes on a global node, the node's own entries on any other.
     #[must_use]
     pub fn db_view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
         self.global.view(family)
     }
 
-    /// The families and how many entries they have: of all nodes on a global node, on any other only what it has set itself.
+    /// The families and their numbers of entries: those of all nodes on a global node, the node's own on any other.
     #[must_use]
     pub fn db_sizes(&self) -> Vec<(Arc<str>, usize)> {
         self.global.sizes()
     }
 
-    /// What this node has set in a family.
+    /// The entries of this node in a family.
     #[must_use]
     pub fn db_local(&self, family: &str) -> Vec<(Arc<str>, Value)> {
         let entries = self.global.local(family);
@@ -205,12 +205,12 @@ impl<P: Peers> Mesh<P> {
             .collect()
     }
 
-    /// The families in which this node has set something.
+    /// The families in which this node has entries.
     pub fn db_local_families(&self) -> impl Iterator<Item = &str> {
         self.global.local_families().map(|family| &**family)
     }
 
-    /// Every other node of which anything is known: connections, peers, addresses, database entries, watches.
+    /// All other nodes with any data here: connections, peers, addresses, database entries, watches.
     #[must_use]
     pub fn traces(&self) -> BTreeSet<NodeId> {
         let mut traces = self.global.traces();
@@ -219,20 +219,20 @@ impl<P: Peers> Mesh<P> {
         traces
     }
 
-    /// Who is a seed, or is none any more.
-    pub(super) fn follow_seeds(&mut self, now: Time) {
+    /// Tells the database which nodes are seeds now.
+    pub(super) fn update_seeds(&mut self, now: Time) {
         let any = !self.seeds.is_empty();
         self.global.seeds_changed(now, any);
     }
 
-    /// An address is to be no seed's any more.
+    /// Removes a seed's address.
     pub(super) fn forget_seed(&mut self, address: &str) {
         for node in self.seeds.only_by(address) {
             self.global.seed_gone(&node);
         }
     }
 
-    /// A connected node is (also) found at the address of a seed.
+    /// Takes note that the node at a seed's address is connected.
     pub(super) fn found_seed(&mut self, now: Time, node: &NodeId) {
         self.global.seed_up(now, node);
     }
@@ -247,7 +247,7 @@ impl<P: Peers> Mesh<P> {
         self.global.node_down(now, node);
     }
 
-    /// Time has passed for the database; global nodes are tried to reach.
+    /// Lets time pass for the database, and dials global nodes.
     pub(super) fn time_out_global(&mut self, now: Time) {
         if self.stopped {
             return;
@@ -260,8 +260,8 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Sends what the database has to tell, and does what it wants done; true if anything may follow from that.
-    pub(super) fn settle_global(&mut self, now: Time) -> bool {
+    /// Sends the requests of the database and carries out its effects. Returns true if more work may follow.
+    pub(super) fn advance_global(&mut self, now: Time) -> bool {
         if self.stopped {
             self.global.effects().for_each(drop);
             return false;
@@ -303,13 +303,13 @@ impl<P: Peers> Mesh<P> {
             Effect::Watched(watch, told) => {
                 self.outputs.push_back(Output::Watched { watch, told });
             }
-            // Most of it is what other nodes have done.
+            // Most of these lines are about acts of other nodes.
             Effect::Log(level, text) => self.complain(now, level, text),
         }
     }
 }
 
-/// Connections of nodes, as far as requests go out on them.
+/// The connections of nodes, as channels for requests.
 struct Line<'a, P> {
     peers: &'a mut P,
     outputs: &'a mut VecDeque<Output>,
@@ -323,7 +323,7 @@ impl<P: Peers> Outgoing for Line<'_, P> {
         write: &mut dyn FnMut(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<usize, EncodeError> {
         let sent = self.peers.with(node, |peer| {
-            // What is for a connection that is going down is lost with it.
+            // A request for a connection that is going down is lost with it.
             let before = peer.is_up().then(|| peer.pending_bytes())?;
             let sent = peer.send("", &mut *write);
             let queued = peer.pending_bytes().saturating_sub(before);

@@ -1,9 +1,9 @@
-//! Looking into a mesh: for simulations and tests.
+//! Inspection of a mesh, for simulations and tests.
 
 use super::{Mesh, PeerMap};
 
 impl Mesh<PeerMap> {
-    /// The peers, to look at.
+    /// The peers, read-only.
     #[must_use]
     pub fn peer_map(&self) -> &PeerMap {
         &self.peers

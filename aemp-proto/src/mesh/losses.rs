@@ -1,4 +1,4 @@
-//! Nodes that are lost: their monitors fire, and what is ready for them has to wait.
+//! Lost nodes: their monitors fire, and a new connection waits for that.
 
 use aemp_codec::NodeId;
 
@@ -11,16 +11,16 @@ use crate::{
     peer::{ConnId, Fired, GivenUp, Loss, LossId, Lost},
 };
 
-/// The consequences of a loss.
-enum Then {
-    /// Its monitors have to fire first.
+/// The step that follows a loss.
+enum Next {
+    /// The monitors must fire first.
     Fire,
-    /// There are none: what was to follow that follows at once.
+    /// There are no monitors: the connection that is ready, if any, follows at once.
     GoOn(Option<Pending>),
 }
 
 impl<P: Peers> Mesh<P> {
-    /// A node's connection is no more; another may be ready.
+    /// Handles the loss of a node's connection. `next` is another connection that is ready.
     pub(super) fn lose(&mut self, now: Time, id: &NodeId, text: &str, next: Option<Pending>) {
         let Some((conn, since)) = self.node(id).take_up() else {
             return;
@@ -48,21 +48,21 @@ impl<P: Peers> Mesh<P> {
         self.outputs
             .push_back(Output::NodeDown(id.clone(), text.into()));
         self.global_node_down(now, id);
-        self.follow_loss(now, id, then);
+        self.after_loss(now, id, then);
     }
 
-    /// A peer has more queued than it may, or something that cannot be sent.
+    /// Gives up a peer whose queue is over its limit, or has a packet that cannot be sent.
     pub(super) fn give_up(&mut self, now: Time, id: &NodeId) {
         match self.peers.with(id, |peer| peer.give_up()) {
-            // By now its connection is lost, or it is given up.
+            // Its connection was lost or given up meanwhile.
             GivenUp::Not => {}
-            GivenUp::Later(text) => self.tell_given_up(now, id, &text),
+            GivenUp::Later(text) => self.log_given_up(now, id, &text),
             GivenUp::Now {
                 conn: Some(conn),
                 text,
                 lost,
             } => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.outputs.push_back(Output::Close { conn });
                 if let Some(up) = self.node(id).take_up() {
                     self.down(now, id, up, lost, &text, None);
@@ -73,14 +73,14 @@ impl<P: Peers> Mesh<P> {
                 text,
                 lost,
             } => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.end_attempts(now, id, &text);
                 self.mourn(now, id, lost, &text, None);
             }
         }
     }
 
-    pub(super) fn tell_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
+    pub(super) fn log_given_up(&mut self, now: Time, id: &NodeId, text: &str) {
         const LIMIT: &str = "max_queue_bytes";
         let limits = self.peers.with(id, |peer| peer.limits());
         let limit = limits.max_queue_bytes;
@@ -92,10 +92,10 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// Hands out the monitors of a loss; a connection that is ready has to wait for them.
-    fn hand_out(&mut self, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) -> Then {
+    /// Hands out the monitors of a loss. A connection that is ready must wait for them.
+    fn hand_out(&mut self, id: &NodeId, lost: Lost, text: &str, next: Option<Pending>) -> Next {
         let Lost::Fire(Loss { id: loss, monitors }) = lost else {
-            return Then::GoOn(next);
+            return Next::GoOn(next);
         };
         self.node(id).contact = Contact::Mourning { loss, next };
         self.outputs.push_back(Output::Fire {
@@ -104,11 +104,11 @@ impl<P: Peers> Mesh<P> {
             monitors,
             text: text.into(),
         });
-        Then::Fire
+        Next::Fire
     }
 
-    fn follow_loss(&mut self, now: Time, id: &NodeId, then: Then) {
-        if let Then::GoOn(next) = then {
+    fn after_loss(&mut self, now: Time, id: &NodeId, step: Next) {
+        if let Next::GoOn(next) = step {
             match next {
                 Some(next) => self.bring_up(now, id, next),
                 None => self.connect_node(now, id),
@@ -126,10 +126,10 @@ impl<P: Peers> Mesh<P> {
         next: Option<Pending>,
     ) {
         let then = self.hand_out(id, lost, text, next);
-        self.follow_loss(now, id, then);
+        self.after_loss(now, id, then);
     }
 
-    /// The monitors of a loss have fired.
+    /// Continues after the monitors of a loss have fired.
     pub(super) fn after_fire(&mut self, now: Time, id: &NodeId, loss: LossId) {
         let node = self.nodes.get_mut(id);
         let Some(next) = node.and_then(|node| node.end_mourning(loss)) else {
@@ -138,7 +138,7 @@ impl<P: Peers> Mesh<P> {
         match self.peers.with(id, |peer| peer.fired(loss)) {
             Fired::Again(loss, text) => self.mourn(now, id, Lost::Fire(loss), &text, next),
             Fired::Not | Fired::Down | Fired::Connecting => {
-                self.follow_loss(now, id, Then::GoOn(next));
+                self.after_loss(now, id, Next::GoOn(next));
             }
         }
     }

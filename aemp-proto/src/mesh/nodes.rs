@@ -1,4 +1,4 @@
-//! Other nodes: trying to reach them, and their going up and down.
+//! Other nodes: attempts to reach them, node up and node down.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::{
     peer::{ConnId, LinkUp, LossId, Standing, Urge},
 };
 
-/// What goes on with another node. There is none for a node with which nothing goes on.
+/// The state of another node. Idle nodes have no entry.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) arbiter: Arbiter,
     pub(super) dial: Option<Dial>,
     pub(super) contact: Contact,
-    /// Others that say they are this node while it is connected.
+    /// Other connections that claim to be this node while it is connected.
     pub(super) doubles: Doubles,
 }
 
-/// Whether a node is connected.
+/// The contact with a node.
 #[derive(Debug, Default)]
 pub(super) enum Contact {
     #[default]
     Apart,
-    /// Its connection, and since when.
+    /// The connection, and the time since which it is up.
     Up(ConnId, Time),
-    /// The monitors of that loss are being fired. Then a connection that is ready becomes the node's.
+    /// The monitors of this loss are being fired. Then the connection that is ready, if any, becomes the node's.
     Mourning { loss: LossId, next: Option<Pending> },
 }
 
@@ -49,7 +49,7 @@ impl Node {
         self.arbiter.is_idle() && self.dial.is_none() && matches!(self.contact, Contact::Apart)
     }
 
-    /// Its connection, and since when.
+    /// The connection, and the time since which it is up.
     pub(super) fn up(&self) -> Option<(ConnId, Time)> {
         match self.contact {
             Contact::Up(conn, since) => Some((conn, since)),
@@ -78,7 +78,8 @@ impl Node {
         }
     }
 
-    /// That loss has been mourned: the connection that is ready, if any.
+    /// Ends the mourning of a loss. Returns the connection that is ready, if any; `None` if another loss, or none, is
+    /// being mourned.
     pub(super) fn end_mourning(&mut self, ended: LossId) -> Option<Option<Pending>> {
         let next = match &mut self.contact {
             Contact::Mourning { loss, next } if *loss == ended => next.take(),
@@ -95,7 +96,7 @@ impl Node {
             .min()
     }
 
-    /// Keeps what has arrived on a connection that is not the node's yet.
+    /// Keeps bytes that have arrived on a connection that is not the node's yet.
     pub(super) fn receive_early(&mut self, conn: ConnId, bytes: &[u8]) {
         if let Some(Some(pending)) = self.pending()
             && pending.conn == conn
@@ -104,7 +105,7 @@ impl Node {
         }
     }
 
-    /// How much has arrived early on that connection.
+    /// The number of bytes that have arrived early on a connection.
     pub(super) fn early_bytes(&self, conn: ConnId) -> usize {
         match &self.contact {
             Contact::Mourning {
@@ -127,14 +128,14 @@ impl<P: Peers> Mesh<P> {
         self.nodes.get_or_default(node)
     }
 
-    /// Forgets a node with which nothing goes on.
+    /// Forgets a node if it is idle.
     pub(super) fn tidy(&mut self, node: &NodeId) {
         if self.nodes.get(node).is_some_and(Node::is_idle) {
             self.nodes.remove(node);
         }
     }
 
-    /// Whether a node has a connection, or will have one as soon as its monitors have fired.
+    /// True if the node has a connection, or gets one as soon as its monitors have fired.
     pub(super) fn is_taken(&self, node: &NodeId) -> bool {
         let contact = self.nodes.get(node).map(|node| &node.contact);
         matches!(
@@ -148,7 +149,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     pub(super) fn connect_node(&mut self, now: Time, node: &NodeId) {
-        // By now it may have connected by itself, or been given up.
+        // It may have connected meanwhile, or been given up.
         if self.standing(node) != Standing::Connecting {
             return;
         }
@@ -165,7 +166,7 @@ impl<P: Peers> Mesh<P> {
         self.dial_node(now, node);
     }
 
-    /// Somebody who should know says where a node listens; these addresses are good for this attempt only.
+    /// Takes addresses of a node that another node has told. They are used for this attempt only.
     pub(super) fn found_addresses(
         &mut self,
         now: Time,
@@ -210,7 +211,7 @@ impl<P: Peers> Mesh<P> {
         self.dial_node(now, node);
     }
 
-    /// Tries the next address of a node, if its time has come.
+    /// Dials the next address of a node if it is due.
     pub(super) fn dial_node(&mut self, now: Time, node: &NodeId) {
         let Some(dial) = self.nodes.get_mut(node).and_then(|node| node.dial.as_mut()) else {
             return;
@@ -225,8 +226,8 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn time_out_nodes(&mut self, now: Time) {
         let patience = self.config.connect_interval;
-        // Connections that have timed out may have changed something.
-        self.look_at_clocks();
+        // Connections that have timed out may have changed deadlines.
+        self.update_deadlines();
         for id in self.nodes.due(now) {
             self.dial_node(now, &id);
             let Some(node) = self.nodes.get(&id) else {
@@ -242,7 +243,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// A node could not be reached.
+    /// Handles a node that could not be reached.
     pub(super) fn unreachable(&mut self, now: Time, node: &NodeId, text: &str) {
         self.end_attempts(now, node, text);
         let lost = self.peers.with(node, |peer| peer.connect_failed());
@@ -256,7 +257,7 @@ impl<P: Peers> Mesh<P> {
                 self.abandon(now, conn);
             }
         }
-        // A peer may have relays sent to any number of nodes.
+        // Rate-limited, because a peer can ask for relays to any number of nodes.
         self.complain(
             now,
             Level::Info,
@@ -264,10 +265,10 @@ impl<P: Peers> Mesh<P> {
         );
     }
 
-    /// An authenticated connection becomes the node's, now or when the monitors of the last one have fired.
+    /// Makes an authenticated connection the node's, now or when the monitors of the last loss have fired.
     pub(super) fn take_over(&mut self, now: Time, conn: ConnId, established: Established) {
         let id = established.node.clone();
-        // Whatever becomes of the attempts to reach the node, this one is no longer one of them.
+        // This connection is no longer one of the attempts, however these end.
         if let Some(dial) = &mut self.node(&id).dial {
             dial.failed(conn);
         }
@@ -280,7 +281,7 @@ impl<P: Peers> Mesh<P> {
                 self.lose(now, &id, "switched connections", Some(next));
             }
             Contact::Mourning { next: pending, .. } => {
-                // One that was waiting already never carried anything.
+                // A connection that was waiting already never carried anything.
                 if let Some(older) = pending.replace(next) {
                     self.abandon(now, older.conn);
                 }
@@ -298,7 +299,7 @@ impl<P: Peers> Mesh<P> {
                 self.node(id).contact = Contact::Mourning { loss, next };
             }
             LinkUp::Lost(lost, text) => {
-                self.tell_given_up(now, id, &text);
+                self.log_given_up(now, id, &text);
                 self.mourn(now, id, lost, &text, Some(next));
             }
         }
@@ -337,7 +338,7 @@ impl<P: Peers> Mesh<P> {
         self.global_node_up(now, id);
     }
 
-    /// The node is reached; attempts that have found nobody yet are given up, others go their way.
+    /// Ends the attempt, because the node is reached. Attempts without a greeting are given up, the others continue.
     fn end_dial(&mut self, now: Time, node: &NodeId) {
         let Some(dial) = self.node(node).dial.take() else {
             return;

@@ -1,4 +1,4 @@
-//! What the mesh wants done.
+//! The outputs of the mesh: the actions that its caller performs.
 
 use std::{fmt, time::Duration};
 
@@ -11,134 +11,135 @@ use crate::{
     peer::{ConnId, LossId, MonitorId},
 };
 
-/// What the caller of a [`Mesh`](super::Mesh) has to do, in the order in which it is handed out.
+/// A command of a [`Mesh`](super::Mesh) to its caller. Commands are carried out in order.
 ///
-/// The list is closed: a caller that leaves one out does not compile.
+/// The enum is closed, so that a caller that does not handle a command does not compile.
 pub enum Output {
     /// Connect to `addr` and report with [`dialed`](super::Mesh::dialed).
     Dial {
-        /// The connection's number from now on.
+        /// The number of the new connection.
         conn: ConnId,
-        /// `host:port`, as configured: the host may be a name.
+        /// The address (`host:port`), as configured: the host may be a name.
         addr: String,
     },
-    /// Find out the addresses that a seed stands for now, and report with [`looked_up`](super::Mesh::looked_up).
+    /// Look up the present addresses of a seed, and report with [`looked_up`](super::Mesh::looked_up).
     LookUp {
-        /// Which look-up.
+        /// The ID of the look-up.
         look_up: LookUpId,
         /// The seed, as in [`MeshConfig::names`](super::MeshConfig::names).
         seed: String,
     },
-    /// Something has become of a seed: see [`joining`](super::Mesh::joining).
+    /// The state of a seed has changed: see [`joining`](super::Mesh::joining).
     SeedsChanged,
-    /// Write these bytes, behind those of earlier ones.
+    /// Write these bytes, behind earlier ones.
     Transmit {
-        /// Where.
+        /// The connection.
         conn: ConnId,
         /// Some lines of a handshake.
         bytes: Vec<u8>,
     },
-    /// Close the connection, or give up connecting; what is to be written first is written. The mesh has forgotten
-    /// it: nothing about it need be reported.
+    /// Close the connection, or give up connecting. Bytes that are to be written are written first. The mesh has
+    /// forgotten the connection, so nothing about it need be reported.
     Close {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
-    /// TLS begins on the connection. Until [`secured`](super::Mesh::secured) or [`tls_failed`](super::Mesh::tls_failed) is
-    /// called, what arrives is none of the mesh's; afterwards, it gets and gives what is within.
+    /// Start TLS on the connection. Pass no received bytes to the mesh until [`secured`](super::Mesh::secured),
+    /// [`bound`](super::Mesh::bound) or [`tls_failed`](super::Mesh::tls_failed) is called. Afterwards, the mesh gets
+    /// and returns the plaintext.
     StartTls {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// How.
+        /// The parameters of TLS.
         start: StartTls,
     },
-    /// The connection is the node's from now on. Its bytes go to a [`Link`](crate::link::Link), and
-    /// what is to be written comes from its [`Peer`](crate::peer::Peer).
+    /// The connection is the node's from now on. Pass its bytes to a [`Link`](crate::link::Link), and write the bytes
+    /// of its [`Peer`](crate::peer::Peer).
     Established {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// The format in which packets arrive.
+        /// The format of packets that arrive.
         recv: Format,
-        /// What has arrived behind the authentication line.
+        /// The bytes that have arrived behind the authentication line.
         leftover: Vec<u8>,
-        /// How often the other end promises to send something.
+        /// The longest pause between two sends that the other end promises.
         peer_keepalive: Option<Duration>,
-        /// Whether the other end has proved that its greeting is its own.
+        /// True if the other end has proved that its greeting is its own.
         trusted: bool,
-        /// What the other end says of its implementation.
+        /// The implementation of the other end, as its greeting names it.
         provider: Option<String>,
-        /// Whether the peer is a node of this project.
+        /// True if the peer is a node of this project.
         ours: bool,
-        /// True if the peer answers who asks for room.
+        /// True if the peer answers requests for room.
         credit: bool,
     },
-    /// The node's connection has something to write.
+    /// The node's connection has bytes to write.
     WakeWriter {
-        /// Which node.
+        /// The node.
         node: NodeId,
     },
-    /// Fire these monitors with `transport_error`, the node and that text, in this order, each behind
-    /// [`Peer::begun`](crate::peer::Peer::begun); then call [`fired`](super::Mesh::fired).
+    /// Fire these monitors with the reason `transport_error`, the node and the text, in this order. Call
+    /// [`Peer::begun`](crate::peer::Peer::begun) before each, and [`fired`](super::Mesh::fired) after the last.
     Fire {
         /// The node that was lost or could not be reached.
         node: NodeId,
-        /// Which loss that is. No other of that node is handed out before this one has been answered.
+        /// The ID of the loss. The node has no other loss before this one is answered.
         loss: LossId,
-        /// The monitors; they are forgotten already.
+        /// The monitors. The mesh has forgotten them.
         monitors: Vec<MonitorId>,
-        /// Why.
+        /// The text of the reason.
         text: String,
     },
     /// Tell observers that a node is connected.
     NodeUp(NodeId),
-    /// Tell observers that a node is no longer connected, and why.
+    /// Tell observers that a node is no longer connected, with the reason.
     NodeDown(NodeId, String),
-    /// Call [`written`](super::Mesh::written) as soon as what is queued for the node by now has been handed to the system,
-    /// whatever has been queued behind it meanwhile.
+    /// Call [`written`](super::Mesh::written) as soon as everything that is queued for the node now has been handed to
+    /// the system, even if more has been queued behind it.
     TellWritten {
-        /// Which node.
+        /// The node.
         node: NodeId,
     },
-    /// A query of the database is answered.
+    /// Deliver the answer to a query of the database.
     Answer {
-        /// Which.
+        /// The query.
         query: QueryId,
-        /// The answer, or why the master's made no sense.
+        /// The answer, or why the master's answer could not be understood.
         answer: Result<Answer, String>,
     },
-    /// A watch of a family has something to tell.
+    /// Deliver an event of a watch.
     Watched {
-        /// Which.
+        /// The watch.
         watch: WatchId,
-        /// What it is.
+        /// The event.
         told: Watched,
     },
     /// Log a text.
     Log {
-        /// How urgent it is.
+        /// The level of the line.
         level: Level,
         /// The text.
         text: String,
     },
 }
 
-/// How urgent a log message is.
+/// The severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something is broken.
     Error,
-    /// Somebody should know.
+    /// An operator should know this.
     Warn,
     /// Nodes come and go.
     Info,
-    /// Attempts fail.
+    /// Failed attempts, and details.
     Debug,
 }
 
 impl fmt::Debug for Output {
-    // With the method `cleartext` the secret is among what is transmitted; messages of others are nobody's business either.
+    // With the method `cleartext`, transmitted bytes contain the secret. Messages are private, too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dial { conn, addr } => write!(f, "Dial({conn:?}, {addr:?})"),

@@ -1,4 +1,4 @@
-//! Where the mesh finds its peers.
+//! The interface through which the mesh finds its peers.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,13 +6,13 @@ use aemp_codec::NodeId;
 
 use crate::peer::{Peer, PeerLimits, Urge};
 
-/// The other nodes, each behind whatever lock the caller wants.
+/// The other nodes, each behind a lock of the caller's choice.
 pub trait Peers {
-    /// Works on one node, which is made on demand.
+    /// Calls `work` with the peer of a node, which is created on demand.
     fn with<R>(&mut self, node: &NodeId, work: impl FnOnce(&mut Peer) -> R) -> R;
 }
 
-/// The other nodes, without any lock: for simulations. Peers that are [idle](Peer::is_idle) are forgotten.
+/// The other nodes without locks, for simulations. [Idle](Peer::is_idle) peers are forgotten.
 #[derive(Debug)]
 pub struct PeerMap {
     limits: PeerLimits,
@@ -23,7 +23,7 @@ pub struct PeerMap {
 
 type Act = dyn FnMut(&NodeId, &mut Peer) -> Urge + Send;
 
-/// Acts of senders between two locks.
+/// A closure that acts as a sender on another thread would, between two locks.
 struct Between(Box<Act>);
 
 impl fmt::Debug for Between {
@@ -33,7 +33,7 @@ impl fmt::Debug for Between {
 }
 
 impl PeerMap {
-    /// No peers yet.
+    /// Creates a map without peers.
     #[must_use]
     pub fn new(limits: PeerLimits) -> Self {
         Self {
@@ -44,35 +44,38 @@ impl PeerMap {
         }
     }
 
-    /// From now on, `act` is called before each piece of [work](Peers::with) on a peer, also in the middle of what the mesh does:
-    /// as senders of other threads may act between any two locks. What it is urged to do has to be done when the mesh has
-    /// returned, as senders wait for the mesh's lock: see [`take_urges`](Self::take_urges).
+    /// Calls `act` before each piece of [work](Peers::with) on a peer from now on, even in the middle of a call of the
+    /// mesh.
+    ///
+    /// This simulates senders on other threads, which may act between any two locks. Carry out the urges that `act`
+    /// returns after the mesh has returned, because senders wait for the mesh's lock: see
+    /// [`take_urges`](Self::take_urges).
     pub fn interleave(&mut self, act: impl FnMut(&NodeId, &mut Peer) -> Urge + Send + 'static) {
         self.between = Some(Between(Box::new(act)));
     }
 
-    /// Whether there is something to [take](Self::take_urges).
+    /// True if there are urges to [take](Self::take_urges).
     #[must_use]
     pub fn has_urges(&self) -> bool {
         !self.urges.is_empty()
     }
 
-    /// What senders between locks have been urged to do.
+    /// Takes the urges of senders between locks.
     pub fn take_urges(&mut self) -> Vec<(NodeId, Urge)> {
         std::mem::take(&mut self.urges)
     }
 
-    /// The peers with which something goes on.
+    /// The peers that are not idle.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.values()
     }
 
-    /// The peers that have been asked for, to work on.
+    /// All peers that exist, for changes.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
         self.peers.values_mut()
     }
 
-    /// Forgets the peers with which nothing goes on.
+    /// Forgets the idle peers.
     pub fn forget_idle(&mut self) {
         self.peers.retain(|_, peer| !peer.is_idle());
     }

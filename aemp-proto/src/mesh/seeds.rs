@@ -1,7 +1,22 @@
-//! The nodes to stay connected to ([protocol](crate::protocol::global#seeds)).
+//! Seeds: the nodes to stay connected to ([protocol](crate::protocol::global#seeds)).
 //!
-//! A seed is an address or a name. A name stands for all its addresses, as they are at the time: it is looked up before each
-//! round of attempts, and each address is an attempt of its own.
+//! A seed is an address, or something to look up: a host name, a command, or a source of the program (`net::source`).
+//! The mesh knows only the addresses that a look-up gives. `Output::LookUp` asks `net` before each round of attempts.
+//! Each address (`place`) is an attempt of its own with its own pauses, because every node behind a seed is one to stay
+//! connected to.
+//!
+//! - All addresses of a round are dialled at once. An address that never answers does not delay the others.
+//! - A name is looked up when an attempt at one of its addresses is due, and also once in `monitor_timeout`, because
+//!   the name may have new addresses while all old ones are connected. A failed look-up keeps the known addresses. An
+//!   address that the name no longer has is forgotten when its node is lost.
+//! - An address that has proved to be this node is tried again, like one that has failed: another node may be there
+//!   later, and a stranger in between may have relayed the answer. No address is ever dropped.
+//! - A node that finds itself among its seeds becomes global, but not before every other address has a node or has been
+//!   tried for `connect_interval`.
+//! - `Mesh::joining` says whether the node is part of the network. `Output::SeedsChanged` wakes the waiters of
+//!   `Node::joined`.
+//!
+//! A name with hundreds of addresses makes connections to 64 of them, and all these nodes become global.
 
 mod place;
 mod source;
@@ -24,18 +39,18 @@ pub use self::{
 };
 use crate::{Random, Time, peer::ConnId};
 
-/// The first delay between two attempts is between this and twice as much.
+/// The first delay between two attempts is between this and twice this.
 const FIRST_DELAY: Duration = Duration::from_millis(1200);
 
-/// How many addresses of one name are tried.
+/// The largest number of addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 64;
 
-/// How long a node may still wait before its next attempt when it has tried in vain for that long; nothing if it has not tried.
+/// The longest time until the next attempt of a node that has tried in vain for `tried`; zero if it has not tried yet.
 pub(crate) fn longest_pause(tried: Duration, longest: Duration) -> Duration {
     if tried.is_zero() {
         return Duration::ZERO;
     }
-    // Pauses double: each is as long as all before it and the first again.
+    // Pauses double, so each is as long as all before it together, plus the first.
     (tried + 2 * FIRST_DELAY).min(longest)
 }
 
@@ -45,26 +60,26 @@ pub(super) struct Seeds {
     sources: BTreeMap<String, Source>,
     places: BTreeMap<String, Place>,
     longest_delay: Duration,
-    /// How long other addresses must have been tried before this node is global for being a seed itself.
+    /// How long other addresses must have been tried before this node becomes global because it is a seed itself.
     patience: Duration,
     last_look_up: u64,
-    /// The addresses that are to be dialled in the present round.
+    /// The addresses still to be dialled in this round.
     round: VecDeque<String>,
     itself: Itself,
-    /// When something is next to be done, unless something has happened since.
+    /// The time of the next step, valid unless `stirred` is set.
     next: Option<Time>,
     stirred: bool,
-    /// True if something has happened that those who wait want to know.
+    /// True if callers that wait for the seeds should look again.
     changed: bool,
 }
 
-/// True if this node is one of its seeds.
+/// Whether this node is one of its seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Itself {
     Unknown,
-    /// It is, and will be global when the others have been tried.
+    /// It is a seed, and becomes global when the others have been tried.
     Met,
-    /// It is, and is global.
+    /// It is a seed, and is global.
     Settled,
 }
 
@@ -91,7 +106,7 @@ impl Seeds {
         }
     }
 
-    /// An address to be dialled as it is.
+    /// Adds an address, which is dialled as it is.
     pub(super) fn add(&mut self, now: Time, address: &str) {
         self.stirred = true;
         if self.sources.contains_key(address) {
@@ -104,14 +119,14 @@ impl Seeds {
         self.places.entry(address.into()).or_insert_with(place);
     }
 
-    /// A name that stands for addresses.
+    /// Adds a name, which stands for addresses.
     pub(super) fn add_name(&mut self, now: Time, name: &str) {
         self.stirred = true;
         let source = || Source::new(Kind::Name, now);
         self.sources.entry(name.into()).or_insert_with(source);
     }
 
-    /// Forgets a seed. Returns the attempts that are under way.
+    /// Removes a seed. Returns its attempts that are under way.
     pub(super) fn remove(&mut self, seed: &str) -> Vec<ConnId> {
         self.stirred = true;
         let Some(source) = self.sources.remove(seed) else {
@@ -123,7 +138,7 @@ impl Seeds {
             .collect()
     }
 
-    /// Forgets an address, unless a seed stands for it.
+    /// Removes an address, unless another seed stands for it.
     fn drop_place(&mut self, address: &str) -> Option<Place> {
         let listed = |source: &Source| source.lists(address);
         if self.sources.values().any(listed) {
@@ -140,7 +155,7 @@ impl Seeds {
         self.sources.is_empty()
     }
 
-    /// The nodes that are found by that seed alone.
+    /// The nodes that are found by this seed alone.
     pub(super) fn only_by(&self, seed: &str) -> Vec<NodeId> {
         let elsewhere: BTreeSet<&NodeId> = self
             .sources
@@ -171,7 +186,7 @@ impl Seeds {
             .map(|(address, _)| address.as_str())
     }
 
-    /// The text for an address in the log: with the name that it was found by.
+    /// The text for an address in the log, with the name by which it was found.
     pub(super) fn title(&self, address: &str) -> String {
         let named = |source: &Source| source.kind == Kind::Name && source.lists(address);
         let mut names = self.sources.iter().filter(|(_, source)| named(source));
@@ -181,7 +196,7 @@ impl Seeds {
         }
     }
 
-    /// The step that is due now, if any.
+    /// Returns the step that is due now, if any.
     pub(super) fn step(&mut self, now: Time, random: &mut Random) -> Option<Step> {
         if !self.stirred && self.next.is_none_or(|next| next > now) {
             return None;
@@ -214,7 +229,7 @@ impl Seeds {
         }
     }
 
-    /// A seed's time has come: a name is to be looked up first.
+    /// Begins a round for a seed that is due. A name is looked up first.
     fn begin_round(&mut self, now: Time, seed: &str) -> Option<LookUpId> {
         let source = self.sources.get_mut(seed)?;
         match source.kind {
@@ -231,7 +246,7 @@ impl Seeds {
         }
     }
 
-    /// When there is something to do about a seed.
+    /// The time of the next step for a seed.
     fn time_of(&self, source: &Source) -> Option<Time> {
         let places = self.places_of(source).map(|(_, place)| place);
         let wanted = places.filter(|place| place.is_wanted());
@@ -264,7 +279,7 @@ impl Seeds {
             .collect()
     }
 
-    /// The seed that a look-up is for.
+    /// The seed that is being looked up.
     pub(super) fn looking_up(&self, look_up: LookUpId) -> Option<String> {
         let looking =
             |source: &Source| matches!(source.round, Round::LookingUp(id, _) if id == look_up);
@@ -273,7 +288,7 @@ impl Seeds {
         seed.map(|(name, _)| name.clone())
     }
 
-    /// A name has been looked up: what it stands for now, in their order. A node that is connected stays one of its own.
+    /// Takes the result of a look-up: the addresses of a name, in order. The address of a connected node is kept.
     pub(super) fn looked_up(&mut self, now: Time, seed: &str, found: Vec<String>) {
         let known: BTreeSet<String> = found.iter().cloned().collect();
         let Some(source) = self.sources.get_mut(seed) else {
@@ -298,7 +313,7 @@ impl Seeds {
         self.try_places(now, seed, |address| known.contains(address));
     }
 
-    /// A name could not be looked up: what it stood for last is tried. Whether the failure is news.
+    /// Takes the failure of a look-up. The addresses of the last result are tried. Returns true if the failure is news.
     pub(super) fn not_looked_up(
         &mut self,
         now: Time,
@@ -316,7 +331,7 @@ impl Seeds {
         news
     }
 
-    /// A round of attempts. It takes those along that would be due soon, so that names are not looked up for each.
+    /// Begins a round of attempts. It includes those that would be due soon, so that a name is not looked up for each.
     fn try_places(&mut self, now: Time, seed: &str, listed: impl Fn(&str) -> bool) {
         self.stirred = true;
         let Some(source) = self.sources.get(seed) else {
@@ -330,7 +345,7 @@ impl Seeds {
         self.round.extend(due);
     }
 
-    /// An attempt begins.
+    /// Takes note that an attempt begins.
     pub(super) fn dialing(&mut self, now: Time, address: &str, conn: ConnId) {
         self.stirred = true;
         if let Some(place) = self.places.get_mut(address) {
@@ -339,7 +354,7 @@ impl Seeds {
         }
     }
 
-    /// An attempt has found a node.
+    /// Takes note that an attempt has found a node.
     pub(super) fn found(&mut self, address: &str, node: &NodeId, connected: bool) {
         (self.stirred, self.changed) = (true, true);
         if let Some(place) = self.places.get_mut(address) {
@@ -349,7 +364,7 @@ impl Seeds {
         }
     }
 
-    /// An attempt has found this node itself; whether that is news.
+    /// Takes note that an attempt has found this node itself. Returns true if that is news.
     pub(super) fn is_myself(&mut self, address: &str) -> bool {
         (self.stirred, self.changed) = (true, true);
         if self.itself == Itself::Unknown {
@@ -362,7 +377,7 @@ impl Seeds {
         !std::mem::replace(&mut place.own, true)
     }
 
-    /// When this node becomes global for being a seed.
+    /// The time at which this node becomes global because it is a seed.
     fn global_at(&self) -> Option<Time> {
         if self.itself != Itself::Met {
             return None;
@@ -375,7 +390,7 @@ impl Seeds {
         Some(places.chain(sources).max().unwrap_or(Time::ZERO))
     }
 
-    /// True if this node becomes global for being a seed: true once.
+    /// Returns true once, when this node becomes global because it is a seed.
     pub(super) fn makes_global(&mut self, now: Time) -> bool {
         let due = self.global_at().is_some_and(|time| time <= now);
         if due {
@@ -385,7 +400,7 @@ impl Seeds {
         due
     }
 
-    /// An attempt has ended, one way or the other.
+    /// Takes note that an attempt has ended, with or without success.
     pub(super) fn ended(&mut self, address: &str, conn: ConnId) {
         self.stirred = true;
         if let Some(place) = self.places.get_mut(address) {
@@ -400,7 +415,7 @@ impl Seeds {
         }
     }
 
-    /// An attempt has failed.
+    /// Takes note that an attempt has failed.
     pub(super) fn failed(&mut self, address: &str, kind: SeedFailureKind, text: &str) {
         if let Some(place) = self
             .places
@@ -414,7 +429,7 @@ impl Seeds {
         }
     }
 
-    /// An attempt has failed in a way that is logged; whether that is news.
+    /// Takes note of a failure that is to be logged. Returns true if it is news.
     pub(super) fn trouble(&mut self, address: &str, text: &str) -> bool {
         let Some(place) = self.places.get_mut(address) else {
             return false;
@@ -422,7 +437,7 @@ impl Seeds {
         place.trouble.replace(text.into()).as_deref() != Some(text)
     }
 
-    /// A node has ended the handshake of an attempt; how often in a row by now.
+    /// Takes note that a node has ended the handshake. Returns how often in a row.
     pub(super) fn hung_up(&mut self, address: &str) -> u32 {
         let Some(place) = self.places.get_mut(address) else {
             return 0;
@@ -431,7 +446,8 @@ impl Seeds {
         place.hung_up
     }
 
-    /// A node is lost after that time: its seeds are dialled at once, unless it keeps going.
+    /// Takes note that a node was lost after the time `lived`. Its seeds are dialled at once, unless it is lost again
+    /// and again.
     pub(super) fn node_down(
         &mut self,
         now: Time,
@@ -452,7 +468,7 @@ impl Seeds {
             .filter(move |place| place.node.as_ref() == Some(node))
     }
 
-    /// True if something has happened since last asked.
+    /// Returns true if anything has changed since the last call.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

@@ -1,4 +1,4 @@
-//! One mesh, two in a bad network, and a check of what all tests rely on.
+//! Tests of one mesh, of two meshes in a bad network, and of the deadlines that all tests rely on.
 
 mod failures;
 mod rules;
@@ -9,7 +9,7 @@ mod strangers;
 use super::{Mesh, Peers, Time};
 
 impl<P: Peers> Mesh<P> {
-    /// The deadline, as it is found without looking at everything, and as it is found by looking at everything.
+    /// Returns the deadline, and checks it against a search of all entries.
     pub(crate) fn checked_deadline(&self) -> Option<Time> {
         let patience = self.config.connect_interval;
         let conns = self.conns.iter().map(|(_, conn)| conn.phase.deadline());

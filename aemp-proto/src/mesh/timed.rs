@@ -1,17 +1,17 @@
-//! A map of things of which few wait for anything.
+//! A map in which few elements wait for a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Time;
 
-/// Entries, and which of them are due when: found without looking at those that wait for nothing.
+/// Entries with deadlines. Due entries are found without looking at the others.
 ///
-/// Every entry that may have changed is looked at by the next [`settle`](Self::settle); until then deadlines are those
+/// Entries that may have changed are looked at by the next [`refresh`](Self::refresh). Until then, deadlines are those
 /// of the last one.
 #[derive(Debug)]
 pub(super) struct Timed<K, V> {
     entries: BTreeMap<K, V>,
-    /// What may have changed since last settled.
+    /// The keys that may have changed since the last refresh.
     touched: Vec<K>,
     times: BTreeMap<K, Time>,
     due: BTreeSet<(Time, K)>,
@@ -75,8 +75,8 @@ impl<K: Clone + Ord, V> Timed<K, V> {
         self.entries.iter()
     }
 
-    /// Looks again at what may have changed.
-    pub(super) fn settle(&mut self, deadline: impl Fn(&V) -> Option<Time>) {
+    /// Recomputes the deadlines of entries that may have changed.
+    pub(super) fn refresh(&mut self, deadline: impl Fn(&V) -> Option<Time>) {
         for key in self.touched.drain(..) {
             let time = self.entries.get(&key).and_then(&deadline);
             let old = match time {
@@ -95,12 +95,12 @@ impl<K: Clone + Ord, V> Timed<K, V> {
         }
     }
 
-    /// When the first is due.
+    /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.due.first().map(|(time, _)| *time)
     }
 
-    /// Those that are due by now.
+    /// The keys of entries that are due.
     pub(super) fn due(&self, now: Time) -> Vec<K> {
         let due = self.due.iter().take_while(|(time, _)| *time <= now);
         due.map(|(_, key)| key.clone()).collect()
@@ -123,17 +123,17 @@ mod tests {
         for (key, time) in [(1, Some(5)), (2, None), (3, Some(2))] {
             timed.insert(key, time.map(at));
         }
-        timed.settle(|time| *time);
+        timed.refresh(|time| *time);
         assert_eq!(timed.deadline(), Some(at(2)));
         assert!(timed.due(at(1)).is_empty() && !timed.is_empty());
         assert_eq!(timed.due(at(9)), [3, 1]);
         *timed.get_mut(&3).unwrap() = Some(at(7));
         *timed.get_or_default(&2) = Some(at(5));
-        timed.settle(|time| *time);
+        timed.refresh(|time| *time);
         assert_eq!(timed.due(at(7)), [1, 2, 3]);
         timed.remove(&1);
         *timed.get_mut(&2).unwrap() = None;
-        timed.settle(|time| *time);
+        timed.refresh(|time| *time);
         assert_eq!((timed.deadline(), timed.len()), (Some(at(7)), 2));
     }
 }

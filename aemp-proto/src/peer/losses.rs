@@ -1,4 +1,4 @@
-//! How a node is lost, and what follows when the monitors of the loss have fired.
+//! The loss of a node, and the steps after its monitors have fired.
 
 use super::{
     ConnId, Fired, GivenUp, Loss, LossId, Lost, MonitorId, Peer, State,
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Peer {
-    /// The connection is lost.
+    /// Reports that the connection is lost.
     pub fn link_down(&mut self, conn: ConnId) -> Lost {
         if self.conn() == Some(conn) {
             self.lose()
@@ -15,7 +15,7 @@ impl Peer {
         }
     }
 
-    /// No connection could be made. Nothing happens if the node was not waiting for one.
+    /// Reports that no connection could be made. Does nothing if the node was not waiting for one.
     pub fn connect_failed(&mut self) -> Lost {
         match self.state {
             State::Connecting(_) | State::GivenUp(None, _) => self.lose(),
@@ -23,7 +23,7 @@ impl Peer {
         }
     }
 
-    /// A sender has said that the node has to be given up ([`Urge::Overflow`](super::Urge::Overflow)).
+    /// Gives up the node, because a sender was told to have it given up ([`Urge::Overflow`](super::Urge::Overflow)).
     pub fn give_up(&mut self) -> GivenUp {
         match std::mem::replace(&mut self.state, State::Down) {
             State::GivenUp(conn, text) => {
@@ -43,7 +43,7 @@ impl Peer {
         }
     }
 
-    /// A monitor of a loss is called now. What is sent to its port from now on comes behind it.
+    /// Reports that a monitor of a loss is about to be called. Messages to its port from now on come after it.
     pub fn begun(&mut self, loss: LossId, monitor: MonitorId) {
         if let State::Mourning(mourning) = &mut self.state
             && mourning.loss == loss
@@ -52,7 +52,7 @@ impl Peer {
         }
     }
 
-    /// All monitors of a loss have fired.
+    /// Reports that all monitors of a loss have fired.
     pub fn fired(&mut self, loss: LossId) -> Fired {
         match std::mem::replace(&mut self.state, State::Down) {
             State::Mourning(mourning) if mourning.loss == loss => self.after(mourning.next),
@@ -77,7 +77,7 @@ impl Peer {
         }
     }
 
-    /// Everything that is queued is lost; everything that is monitored is handed out.
+    /// Drops the queue and hands out all monitors.
     pub(super) fn lose(&mut self) -> Lost {
         let monitors = self.monitors.take_all();
         if monitors.is_empty() {

@@ -1,14 +1,14 @@
-//! A loss whose monitors are being fired, and what belongs to the connection behind it.
+//! A loss whose monitors are being fired, and the monitors and messages that belong to the next connection.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::{LossId, MonitorId};
 use crate::{monitors::Monitors, queue::Queue};
 
-/// One loss that was handed out to be fired.
+/// A loss whose monitors are being fired.
 ///
-/// Everything that is monitored and kept from now on belongs to the next connection, which cannot be before all of
-/// these monitors have fired.
+/// Monitors and packets that come from now on belong to the next connection, which has to wait until all of these
+/// monitors have fired.
 #[derive(Debug)]
 pub(super) struct Mourning {
     pub(super) loss: LossId,
@@ -16,21 +16,21 @@ pub(super) struct Mourning {
     pub(super) next: Next,
 }
 
-/// What was sent since the loss.
+/// The packets that were sent since the loss.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// It is kept for the next connection.
+    /// They are kept for the next connection.
     Kept(Queue),
-    /// It was too much, and is lost as well: for this reason the monitors fire that have been set since the loss.
+    /// They were too many and are lost as well. The monitors that have been set since the loss fire for this reason.
     Lost(String),
 }
 
-/// Monitors that were handed out, and whose turn has not come.
-// Hash maps, although the machines are deterministic: nobody goes through them.
+/// The handed-out monitors that have not been called yet.
+// Hash maps do not harm determinism here: nothing iterates over them.
 #[derive(Debug, Default)]
 struct Unfired {
     monitors: HashMap<MonitorId, Arc<str>>,
-    /// How many there are of each port; the empty name stands for the node.
+    /// The number of such monitors for each port. The empty name stands for the node.
     ports: HashMap<Arc<str>, usize>,
 }
 
@@ -48,7 +48,7 @@ impl Mourning {
         }
     }
 
-    /// The turn of a monitor has come: it is called now.
+    /// Removes a monitor, because it is about to be called.
     pub(super) fn begun(&mut self, monitor: MonitorId) {
         let Some(port) = self.unfired.monitors.remove(&monitor) else {
             return;
@@ -61,11 +61,11 @@ impl Mourning {
         }
     }
 
-    /// What is sent to the port now, if it is kept at all.
+    /// The queue for a message that is sent to `port` now; `None` if the message is to be dropped.
     ///
-    /// Messages to a port of which a monitor has not been called yet come from somebody who has not been told: they would
-    /// arrive behind a hole. Who has set a new one since the loss has a promise, and it is of the next connection.
-    /// Requests to the node itself are in order with all that is new.
+    /// If the port has an uncalled monitor, the monitor's owner has not heard of the loss, and the message would follow
+    /// a hole. A monitor that was set since the loss promises delivery over the next connection, so it overrides this.
+    /// Requests to the node itself are kept if all monitors are new.
     pub(super) fn keeps(&mut self, port: &str, new: &Monitors) -> Option<&mut Queue> {
         let mourned = !port.is_empty() && self.unfired.covers(port);
         match &mut self.next {
@@ -76,7 +76,7 @@ impl Mourning {
 }
 
 impl Unfired {
-    /// Whether a monitor of the port, or of the node, is among them.
+    /// True if an uncalled monitor is on the port or on the node.
     fn covers(&self, port: &str) -> bool {
         self.ports.contains_key(port) || self.ports.contains_key("")
     }

@@ -1,4 +1,9 @@
-//! What waits to be written on a connection.
+//! The packets that wait to be written on a connection.
+//!
+//! Small packets are copied once, into the common buffer. Large ones move into a list of chunks, which the connection's
+//! task writes one by one. The peer itself writes only packets without user types: `mon1`, the packets that waited for
+//! the connection, and requests of the mesh. In a format from another crate these stay values in the list, and the
+//! connection's task writes them (`Peer::take_unwritten`).
 
 use std::{collections::VecDeque, mem};
 
@@ -6,31 +11,31 @@ use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
 use crate::queue::{Queue, weight_of_all};
 
-/// A packet that was written apart from its [`Peer`](super::Peer), to be [put](super::Peer::put) there.
+/// A packet that was written outside of its [`Peer`](super::Peer), to be [put](super::Peer::put) there.
 #[derive(Debug)]
 pub enum Written {
-    /// For a connection.
+    /// Bytes for a connection.
     Bytes {
-        /// What it is written in.
+        /// The format of the bytes.
         format: Format,
-        /// One packet.
+        /// The bytes of one packet.
         bytes: Vec<u8>,
     },
-    /// For a node that is not connected.
+    /// Values for a node that is not connected.
     Values {
-        /// One packet.
+        /// The elements of one packet.
         values: Vec<Value>,
-        /// About how many bytes it will have.
+        /// The approximate size of the packet, in bytes.
         weight: usize,
     },
 }
 
 impl Written {
-    /// A packet of these elements, the first of which is the name of the port.
+    /// Creates a packet of these elements. The first is the name of the port.
     ///
     /// # Errors
     ///
-    /// When it is too large.
+    /// Returns an error if the packet is too large.
     pub fn values(values: Vec<Value>, limits: Limits) -> Result<Self, EncodeError> {
         let weight = weight_of_all(&values);
         let limit = limits.max_packet;
@@ -41,13 +46,15 @@ impl Written {
     }
 }
 
-/// Packets of so many bytes are not copied, but written as they are.
+/// The size from which a packet is written as it is, instead of being copied.
 const LARGE: usize = 32 << 10;
-/// So many buffers are kept for large packets, and what each of them may hold.
+/// The number of buffers that are kept for large packets.
 const SPARES: usize = 2;
+/// The largest capacity of a buffer that is kept, in bytes.
 const SPARE: usize = 1 << 20;
 
-/// The bytes and packets to be written, in this order: large packets, each with what came before it, then all that is behind the last one.
+/// The bytes and packets to write, in order: large packets, each with the bytes before it, then the bytes behind the
+/// last large packet.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     chunks: VecDeque<Chunk>,
@@ -59,13 +66,13 @@ pub(super) struct Output {
 #[derive(Debug)]
 enum Chunk {
     Bytes(Vec<u8>),
-    /// One packet that is still to be written, and about how many bytes it will have. What writes a format from elsewhere is foreign code, which must not run
-    /// where a peer is locked.
+    /// One packet that is still a list of values, and its approximate size in bytes. A codec of another crate is
+    /// foreign code, which must not run while a peer is locked.
     Values(Vec<Value>, usize),
 }
 
 impl Output {
-    /// The packets that have waited for a connection of that format.
+    /// Writes the packets that have waited for a connection of this format.
     pub(super) fn of(queue: Queue, format: &Format, limits: Limits) -> Result<Self, EncodeError> {
         let mut output = Self::default();
         if let Format::Custom(_) = format {
@@ -116,7 +123,7 @@ impl Output {
         self.chunks.push_back(Chunk::Values(values, weight));
     }
 
-    /// The packets that come next and are still to be written.
+    /// Takes the next packets that are still values.
     pub(super) fn take_values(&mut self) -> Vec<Vec<Value>> {
         let mut packets = Vec::new();
         while let Some(Chunk::Values(..)) = self.chunks.front()
@@ -128,7 +135,7 @@ impl Output {
         packets
     }
 
-    /// Appends a packet. Of a large one another buffer is left.
+    /// Appends a packet. If it is large, `packet` gets another buffer.
     #[inline]
     pub(super) fn append(&mut self, packet: &mut Vec<u8>) {
         if packet.len() < LARGE {
@@ -158,8 +165,8 @@ impl Output {
         self.chunks.push_back(Chunk::Bytes(chunk));
     }
 
-    /// Exchanges `buf` for what is to be written next. Whether that is all. Nothing is, as long as packets come next that are still to be
-    /// written.
+    /// Exchanges `buf` for the bytes to write next. Returns true if these are all. Takes nothing as long as the next
+    /// packets are still values.
     pub(super) fn swap(&mut self, buf: &mut Vec<u8>) -> bool {
         let chunk = match self.chunks.pop_front() {
             Some(Chunk::Bytes(chunk)) => chunk,

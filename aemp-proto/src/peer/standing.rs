@@ -1,145 +1,146 @@
-//! What callers of a [`Peer`](super::Peer) tell it and learn from it.
+//! The arguments and results of a [`Peer`](super::Peer)'s methods.
 
 use aemp_codec::Limits;
 
-/// A monitor, by a number that the caller chooses. No two monitors of a node may have the same at one time.
+/// A monitor, as a number that the caller chooses. No two monitors of a node may have the same number at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonitorId(pub u64);
 
-/// A connection, by the number that the [mesh](crate::mesh) gave it. No two connections ever have the same.
+/// A connection, as a number that the [mesh](crate::mesh) gives it. No two connections ever have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
-/// A loss of everything that was on its way to a node, by a number. No two losses of one node that have to be told apart have
-/// the same.
+/// A loss of everything that was on its way to a node, as a number. Two losses of one node that must be told apart
+/// never have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LossId(pub u64);
 
-/// How much has gone over a connection in one direction.
+/// The traffic of a connection in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Packets, keepalives included.
+    /// The number of packets, with keepalives.
     pub packets: u64,
-    /// Bytes of packets.
+    /// The bytes of packets.
     pub bytes: u64,
 }
 
-/// How much may be queued for a node.
+/// The limits of the queue for one node.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerLimits {
-    /// How many bytes may wait to be sent before the node is given up.
+    /// The bytes that may wait to be sent. With more, the node is given up.
     pub max_queue_bytes: usize,
-    /// How large and deep a packet may be.
+    /// The limits of a single packet.
     pub packet: Limits,
 }
 
 impl PeerLimits {
-    /// The text with which a node is given up for which too much is queued.
+    /// The reason with which a node is given up when its queue overflows.
     pub(crate) fn overflow(&self) -> String {
         format!("more than {} bytes queued", self.max_queue_bytes)
     }
 }
 
-/// What the caller of a [`Peer`](super::Peer) has to do now.
+/// The next step for the caller of a [`Peer`](super::Peer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Urge {
-    /// Nothing.
+    /// Do nothing.
     None,
     /// Tell the mesh to connect to the node ([`Mesh::connect`](crate::mesh::Mesh::connect)).
     Connect,
-    /// Wake the connection's writer: there was nothing to write, and now there is.
+    /// Wake the connection's writer: its buffer was empty and is no longer.
     Write,
-    /// Tell the mesh that the node has to be given up ([`Mesh::overflow`](crate::mesh::Mesh::overflow)), because
-    /// more is queued than allowed, or something queued cannot be put into the connection's format.
+    /// Tell the mesh to give up the node ([`Mesh::overflow`](crate::mesh::Mesh::overflow)): its queue is over its
+    /// limit, or a queued packet cannot be written in the connection's format.
     Overflow,
 }
 
-/// What the mesh has to know of a [`Peer`](super::Peer).
+/// The state of a [`Peer`](super::Peer), as far as the mesh has to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Not connected, and nobody wants it to be.
+    /// Not connected, and no connection is wanted.
     Down,
-    /// Not connected, and something waits to be sent or is monitored.
+    /// Not connected, but a packet waits or a monitor is set.
     Connecting,
     /// Connected.
     Up(ConnId),
-    /// To be given up, for that reason; by then perhaps connected.
+    /// To be given up, for this reason. A connection may have come up meanwhile.
     GivenUp(Option<ConnId>, String),
-    /// The connection is lost or could not be made, and not all monitors have fired.
+    /// The connection was lost or could not be made, and some monitors have not fired yet.
     Draining,
 }
 
-/// Monitors that a loss has handed out. They are forgotten already; they are to be fired in this order, and then
-/// [`Peer::fired`](super::Peer::fired) is to be called.
+/// The monitors that a loss has handed out.
+///
+/// The peer has forgotten them. The caller fires them in this order and then calls [`Peer::fired`](super::Peer::fired).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Loss {
-    /// Which loss.
+    /// The ID of the loss.
     pub id: LossId,
-    /// At least one.
+    /// The monitors to fire; at least one.
     pub monitors: Vec<MonitorId>,
 }
 
-/// What has become of a node of which something is said to be lost.
+/// The result of reporting a loss to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Lost {
-    /// Nothing: it was not so, or is not so any more.
+    /// Nothing is lost: the report is wrong or outdated.
     Not,
-    /// The node is down. Nothing was monitored there.
+    /// The node is down, and had no monitors.
     Down,
-    /// All monitors are to be fired.
+    /// The node is down, and these monitors must fire.
     Fire(Loss),
 }
 
-/// What has become of a node that a sender has wanted to be [given up](Urge::Overflow).
+/// The result of [giving up](Urge::Overflow) a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum GivenUp {
-    /// Nothing: that is settled by now.
+    /// Nothing happens: the reason for it has passed.
     Not,
-    /// It will be, for that reason, as soon as the monitors of the loss before have fired.
+    /// The node is given up later, for this reason: as soon as the monitors of an earlier loss have fired.
     Later(String),
-    /// It is.
+    /// The node is given up.
     Now {
-        /// The connection that it had, which is to be closed.
+        /// The connection to close, if there was one.
         conn: Option<ConnId>,
-        /// Why.
+        /// The reason.
         text: String,
-        /// What follows from it.
+        /// The loss that follows.
         lost: Lost,
     },
 }
 
-/// What has become of a connection that is ready for a node.
+/// The result of offering a connection to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum LinkUp {
-    /// It is the node's. What was queued is written.
+    /// The connection is the node's. All queued packets are written.
     Up(Urge),
-    /// It has to wait until the monitors of that loss have fired.
+    /// The connection must wait until the monitors of this loss have fired.
     Mourning(LossId),
-    /// What was queued is lost, for that reason. The connection may be the node's when that is over.
+    /// The queue is lost, for this reason. The connection may become the node's when the loss is over.
     Lost(Lost, String),
 }
 
-/// What follows when the monitors of a loss have fired.
+/// The result of reporting that the monitors of a loss have fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Fired {
-    /// Nothing: it is not that loss that is being mourned.
+    /// Nothing happens: this loss is not the one that is being mourned.
     Not,
-    /// What was to follow is lost as well, for that reason: more monitors are to be fired.
+    /// The packets for the next connection are lost as well, for this reason. More monitors must fire.
     Again(Loss, String),
     /// The node is down.
     Down,
-    /// The node is down, and somebody wants it to be connected.
+    /// The node is down, and a connection is wanted.
     Connecting,
 }
 
 impl Urge {
-    /// What is left to do after two steps: the more urgent of the two.
+    /// The more urgent of the next steps after two actions.
     pub fn and(self, then: Self) -> Self {
         let rank = |urge| match urge {
             Self::None => 0,

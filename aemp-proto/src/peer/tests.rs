@@ -122,7 +122,7 @@ fn calls_to_one_port_cost_one_watch() {
     assert_eq!(peer.sweep(), Urge::Write);
     assert_eq!(output(&mut peer, A), r#"["","mon0","p"]"#);
     assert_eq!(peer.sweep(), Urge::None);
-    // What is monitored when the broom comes stays watched, and is swept after its next release.
+    // A port that is monitored during a sweep stays watched, and is swept after its next release.
     let _ = peer.monitor("p", MonitorId(10));
     let _ = peer.release("p", MonitorId(10));
     let _ = peer.monitor("p", MonitorId(11));
@@ -167,7 +167,7 @@ fn a_lost_connection_fires_all_monitors_in_the_order_in_which_they_were_set() {
     assert_eq!(peer.link_down(A), fire(1, &[5, 1, 4, 3, 2]));
     assert_eq!(peer.link_down(A), Lost::Not);
     assert_eq!(peer.standing(), Standing::Draining);
-    // Until they have fired, no connection comes up.
+    // No connection comes up before the monitors have fired.
     assert_eq!(peer.link_up(B, Format::Json), LinkUp::Mourning(LossId(1)));
     assert_eq!(send(&mut peer, "p", "lost"), Urge::None);
     assert_eq!(peer.fired(LossId(1)), Fired::Down);
@@ -186,7 +186,7 @@ fn who_has_fired_what_is_never_in_doubt() {
     assert_eq!(peer.fired(LossId(1)), Fired::Connecting);
     assert_eq!(peer.fired(LossId(1)), Fired::Not);
     assert_eq!(peer.connect_failed(), fire(2, &[2]));
-    // One that is answered late answers nothing any more.
+    // A late answer has no effect.
     assert_eq!(peer.fired(LossId(1)), Fired::Not);
     assert_eq!(peer.link_up(B, Format::Json), LinkUp::Mourning(LossId(2)));
     assert_eq!(peer.fired(LossId(2)), Fired::Down);
@@ -200,10 +200,10 @@ fn nothing_is_kept_behind_a_hole_that_its_sender_does_not_know_of_yet() {
     }
     let loss = lost(peer.link_down(A));
     let _ = send(&mut peer, "p", "lost");
-    // Nobody has been promised anything of this one.
+    // The port had no monitor, so its messages are kept.
     let _ = send(&mut peer, "r", "kept");
     peer.begun(loss.id, MonitorId(1));
-    // One has been told, and another has not.
+    // One monitor has been called, the other has not.
     let _ = send(&mut peer, "p", "lost as well");
     peer.begun(loss.id, MonitorId(2));
     let _ = send(&mut peer, "p", "sent by who knows");
@@ -263,7 +263,7 @@ fn what_overflows_while_monitors_fire_is_a_loss_of_its_own() {
     assert_eq!(send(&mut peer, "q", &"x".repeat(60)), Urge::Overflow);
     let text = "more than 50 bytes queued".to_owned();
     assert_eq!(peer.give_up(), GivenUp::Later(text.clone()));
-    // It is not known to its setter yet, so nothing overtakes it.
+    // The setter of the port's monitor has not heard of the loss yet, so nothing may overtake the loss.
     let _ = peer.monitor("p", MonitorId(3));
     let _ = send(&mut peer, "p", "m2");
     assert_eq!(peer.pending_bytes(), 0);
@@ -284,11 +284,11 @@ fn a_connection_that_comes_too_late_for_an_overflow_waits() {
     let text = "more than 50 bytes queued".to_owned();
     let found = peer.link_up(A, Format::Json);
     assert_eq!(found, LinkUp::Lost(fire(1, &[1]), text));
-    // What the sender has still to tell is settled.
+    // The late report of the sender has no effect.
     assert_eq!(peer.give_up(), GivenUp::Not);
     assert_eq!(peer.fired(LossId(1)), Fired::Down);
     assert_eq!(peer.link_up(A, Format::Json), LinkUp::Up(Urge::None));
-    // A second one without the end of the first is a switch.
+    // A second connection before the end of the first replaces it.
     let _ = peer.monitor("p", MonitorId(2));
     let found = peer.link_up(B, Format::Json);
     assert_eq!(
@@ -316,7 +316,7 @@ fn over_the_limit_the_node_is_given_up() {
     let _ = peer.monitor("p", MonitorId(1));
     let text = "x".repeat(40);
     assert_eq!(send(&mut peer, "p", &text), Urge::Overflow);
-    // Told once; from then on nothing is accepted or written.
+    // The overflow is reported once. After it, nothing is accepted or written.
     assert_eq!(send(&mut peer, "p", "y"), Urge::None);
     let given_up = Standing::GivenUp(Some(A), "more than 50 bytes queued".into());
     assert_eq!(peer.standing(), given_up);
@@ -365,7 +365,7 @@ fn what_goes_over_a_connection_is_counted() {
     let written = output(&mut peer, A).len() as u64;
     assert_eq!(peer.sent(), count(2, written));
     let _ = peer.keepalive();
-    // What cannot be sent is not counted.
+    // A packet that cannot be sent is not counted.
     let failed = peer.send("p", |packet| packet.str(&"x".repeat(2000)));
     assert!(failed.is_err());
     let _ = send(&mut peer, "p", "one");
@@ -374,7 +374,7 @@ fn what_goes_over_a_connection_is_counted() {
     assert_eq!(more, r#"[]["p","one"]"#);
     assert_eq!(peer.sent(), count(4, written + more.len() as u64));
     assert_eq!(peer.monitors(), 1);
-    // The next connection begins anew.
+    // The next connection counts from zero.
     let loss = lost(peer.link_down(A));
     assert_eq!((peer.sent(), peer.fired(loss.id)), (None, Fired::Down));
     let _ = peer.link_up(B, Format::Json);

@@ -1,9 +1,10 @@
-//! Why a request has no effect.
+//! Errors of requests.
 
 use aemp_codec::{DecodeError, IdError};
 
-/// Why a request has no effect. It is logged and does not end the connection, unless it is
-/// [malformed](Self::is_malformed).
+/// The reason why a request has no effect.
+///
+/// It is logged. It does not end the connection, unless it is [malformed](Self::is_malformed).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -11,57 +12,57 @@ pub enum RequestError {
     #[error(transparent)]
     Malformed(DecodeError),
     /// The request's name is an array or a map, or not Unicode.
-    #[error("the request is no text")]
+    #[error("the request's name is not text")]
     Name,
-    /// An argument is not there.
+    /// An argument is missing.
     #[error("{request}: no {argument}")]
     Missing {
-        /// The request.
+        /// The name of the request.
         request: String,
-        /// What is missing.
+        /// The name of the argument.
         argument: &'static str,
     },
     /// An argument is an array or a map, or not Unicode.
-    #[error("{request}: the {argument} is no text")]
+    #[error("{request}: the {argument} is not text")]
     NotText {
-        /// The request.
+        /// The name of the request.
         request: String,
-        /// Which.
+        /// The name of the argument.
         argument: &'static str,
     },
-    /// The name of a request, a port or a function is longer than
-    /// [`LONGEST_NAME`](crate::global::LONGEST_NAME): there is none of that name.
+    /// The name of a request, port or function is longer than [`LONGEST_NAME`](crate::global::LONGEST_NAME), so nothing
+    /// has that name.
     #[error("{request}: the {argument} has {length} bytes, and names have at most 255")]
     TooLong {
-        /// The request; empty if it is the name of the request.
+        /// The name of the request; empty if that is the name that is too long.
         request: String,
-        /// Which.
+        /// The name of the argument.
         argument: &'static str,
-        /// How long it is.
+        /// The length in bytes.
         length: usize,
     },
-    /// An argument is something that no value can hold.
+    /// An argument cannot be held by any [`Value`](aemp_codec::Value).
     #[error("{request}: {source}")]
     Value {
-        /// The request.
+        /// The name of the request.
         request: String,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
-    /// An argument is no port ID.
+    /// An argument is not a valid port ID.
     #[error("{request}: the {argument}: {source}")]
     PortId {
-        /// The request.
+        /// The name of the request.
         request: String,
-        /// Which.
+        /// The name of the argument.
         argument: &'static str,
-        /// Why.
+        /// The cause.
         source: IdError,
     },
 }
 
 impl RequestError {
-    /// Whether the packet breaks the rules of its format, so that the connection has to be closed.
+    /// True if the packet breaks the rules of its format, so that the connection must be closed.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self, Self::Malformed(_))

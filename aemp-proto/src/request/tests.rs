@@ -169,10 +169,10 @@ fn names_and_arguments_are_compared_by_their_text() {
 #[test]
 fn wrong_arguments_are_told() {
     let cases = [
-        (r#"["",[]]"#, "the request is no text"),
+        (r#"["",[]]"#, "the request's name is not text"),
         (r#"["","mon1"]"#, "mon1: no port"),
         (r#"["","kil0"]"#, "kil0: no port"),
-        (r#"["","kil1",{}]"#, "kil1: the port is no text"),
+        (r#"["","kil1",{}]"#, "kil1: the port is not text"),
         (r#"["","snd"]"#, "snd: no receiver"),
         (
             r#"["","snd",""]"#,
@@ -192,12 +192,12 @@ fn wrong_arguments_are_told() {
     assert!(read(r#"["","snd","a#b",01]"#).unwrap_err().is_malformed());
 }
 
-/// Half of a surrogate pair costs the request, and neither the connection nor a monitor that waits for the reason.
+/// An unpaired surrogate makes the request fail. The connection goes on, and a monitor that waits for the reason fires.
 #[test]
 fn text_that_is_not_unicode_costs_the_request() {
     for (packet, text) in [
-        (r#"["","\ud800"]"#, "the request is no text"),
-        (r#"["","mon1","\ud800"]"#, "mon1: the port is no text"),
+        (r#"["","\ud800"]"#, "the request's name is not text"),
+        (r#"["","mon1","\ud800"]"#, "mon1: the port is not text"),
         (
             r#"["","snd","a#b","\ud800"]"#,
             "snd: argument 1: text that is not Unicode",
@@ -258,7 +258,7 @@ fn names_have_a_longest_length() {
         let fits = packet.replace(&long, &long[1..]);
         assert!(read(&fits).is_ok(), "{fits}");
     }
-    // Monitors are told of ports of any name.
+    // Monitors may name any port.
     for request in ["mon1", "kil0"] {
         assert!(read(&format!(r#"["","{request}","{long}"]"#)).is_ok());
     }

@@ -1,10 +1,10 @@
-//! Addresses as they are configured.
+//! Configured addresses.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use super::host_name;
 
-/// Where to listen, or where a seed is.
+/// An address to listen on, or the address of a seed.
 ///
 /// | text | host | port |
 /// | --- | --- | --- |
@@ -28,9 +28,9 @@ use super::host_name;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// The host, or many.
+    /// The host, or all hosts.
     pub host: Host,
-    /// The port; `None` for a free one. A port of 0 is the same, and reads as `None`.
+    /// The port; `None` for a free one. Port 0 is parsed as `None`.
     pub port: Option<u16>,
 }
 
@@ -45,16 +45,17 @@ pub enum Host {
     Named(String),
 }
 
-/// Why a text is no [`Address`].
+/// The error of a text that is not an [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no address: {problem}")]
+#[error("{text:?} is not an address: {problem}")]
 pub struct AddressError {
     text: String,
     problem: &'static str,
 }
 
 impl Address {
-    /// What a socket can be made of, `host:port`, with port 0 for a free one. `None` for `*`, which stands for many.
+    /// The address for a socket (`host:port`), with port 0 for a free one. `None` for `*`, which stands for many
+    /// addresses.
     #[must_use]
     pub fn socket(&self) -> Option<String> {
         let host = match &self.host {
@@ -120,7 +121,7 @@ fn port(text: &str) -> Result<Option<u16>, &'static str> {
     if text == "*" {
         return Ok(None);
     }
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     if !text.bytes().all(|octet| octet.is_ascii_digit()) {
         return Err(BAD_PORT);
     }
@@ -225,7 +226,7 @@ mod tests {
             let error = text.parse::<Address>().unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("{text:?} is no address: {problem}")
+                format!("{text:?} is not an address: {problem}")
             );
         }
     }

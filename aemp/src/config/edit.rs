@@ -1,13 +1,13 @@
-//! Looking at and changing a configuration file.
+//! Reading and changing a configuration file.
 
 use aemp_codec::{Map, Value};
 
 use super::{Address, ConfigError, ConfigFile, Key, Kind, Place, read};
 use crate::node::registry::nearest;
 
-/// In these, `None` as a profile is the top level, which holds the defaults for all.
+/// Reading and changing. In these methods, the profile `None` is the top level, which has the defaults of all profiles.
 impl ConfigFile {
-    /// The whole document, profiles and unknown keys included.
+    /// The whole document, with profiles and unknown keys.
     #[must_use]
     pub fn document(&self) -> &Map {
         &self.map
@@ -17,17 +17,17 @@ impl ConfigFile {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if `profile` is no object.
+    /// [`ConfigError::Value`] if `profile` is not an object.
     pub fn profiles(&self) -> Result<Vec<&str>, ConfigError> {
         let profiles = self.all_profiles()?;
         Ok(profiles.map_or_else(Vec::new, |map| map.keys().collect()))
     }
 
-    /// A profile, without what it inherits. `None` if there is none of that name.
+    /// Returns a profile without its inherited values; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if the profile is no object.
+    /// [`ConfigError::Value`] if the profile is not an object.
     pub fn profile(&self, name: &str) -> Result<Option<&Map>, ConfigError> {
         match self.all_profiles()?.and_then(|map| map.get(name)) {
             None | Some(Value::Null) => Ok(None),
@@ -51,31 +51,31 @@ impl ConfigFile {
         }
     }
 
-    /// The value of a key in one section, without what is inherited.
+    /// Returns the value of a key in one section, without inherited values.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if the profile is no object.
+    /// [`ConfigError::Value`] if the profile is not an object.
     pub fn value(&self, profile: Option<&str>, key: &str) -> Result<Option<&Value>, ConfigError> {
         Ok(self.section(profile)?.and_then(|section| section.get(key)))
     }
 
-    /// Makes a profile, if there is none of that name. Returns whether there was none.
+    /// Creates a profile if it does not exist. Returns true if it was created.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if what is there is no object.
+    /// [`ConfigError::Value`] if the existing value is not an object.
     pub fn create_profile(&mut self, name: &str) -> Result<bool, ConfigError> {
         let new = self.profile(name)?.is_none();
         self.section_mut(Some(name))?;
         Ok(new)
     }
 
-    /// Deletes a profile. Returns whether there was one.
+    /// Deletes a profile. Returns true if it existed.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if `profile` is no object.
+    /// [`ConfigError::Value`] if `profile` is not an object.
     pub fn delete_profile(&mut self, name: &str) -> Result<bool, ConfigError> {
         self.all_profiles()?;
         let Some(Value::Map(profiles)) = self.map.get_mut("profile") else {
@@ -89,12 +89,13 @@ impl ConfigFile {
         Ok(deleted)
     }
 
-    /// Sets a key. The profile is made if there is none. Lists may be given as texts with commas; what is kept is
+    /// Sets a key, and creates the profile if necessary. Lists may be given as texts with commas. The value is
     /// [normalized](Key::normalize).
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoKey`]; [`ConfigError::Value`] if the key cannot have that value, or the profile is no object.
+    /// [`ConfigError::NoKey`] if there is no such key. [`ConfigError::Value`] if the key cannot have this value, or the
+    /// profile is not an object.
     pub fn set(
         &mut self,
         profile: Option<&str>,
@@ -107,11 +108,11 @@ impl ConfigFile {
         self.put(profile, key, value)
     }
 
-    /// Deletes a key, whether it is known or not: what is inherited counts again. Returns the value that it had.
+    /// Deletes a key, known or unknown, so that an inherited value takes effect again. Returns the old value.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] if the profile is no object.
+    /// [`ConfigError::Value`] if the profile is not an object.
     pub fn delete(
         &mut self,
         profile: Option<&str>,
@@ -127,12 +128,13 @@ impl ConfigFile {
         Ok(self.section_mut(profile)?.remove(key))
     }
 
-    /// Adds an element to the end of a list, in this section alone: what is inherited is not copied. An address that is in the
-    /// list already moves to its end; a service is added once more, as in the reference.
+    /// Appends an element to a list of this section. Inherited elements are not copied.
+    ///
+    /// An address that is in the list already moves to its end. A service is added once more, as in the reference.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// Like [`set`](Self::set).
     pub fn add(
         &mut self,
         profile: Option<&str>,
@@ -154,11 +156,11 @@ impl ConfigFile {
         self.put(profile, key, Value::Array(items))
     }
 
-    /// Removes an element from a list, of several equal services the first. Returns whether it was there.
+    /// Removes an element from a list, and of several equal services the first. Returns true if it was there.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// Like [`set`](Self::set).
     pub fn remove(
         &mut self,
         profile: Option<&str>,
@@ -183,7 +185,7 @@ impl ConfigFile {
         Ok(removed)
     }
 
-    /// The elements of a list as they are in the file.
+    /// The elements of a list, as they are in the file.
     fn items(&self, profile: Option<&str>, key: &str) -> Result<Vec<Value>, ConfigError> {
         let Some(value) = self.value(profile, key)? else {
             return Ok(Vec::new());
@@ -204,12 +206,12 @@ impl ConfigFile {
         self.places.forget(&path(profile, key));
     }
 
-    /// A section, which is made if it is not there.
+    /// Returns a section, which is created if necessary.
     fn section_mut(&mut self, profile: Option<&str>) -> Result<&mut Map, ConfigError> {
         let Some(name) = profile else {
             return Ok(&mut self.map);
         };
-        // Only nothing, or null, is replaced by an object.
+        // Only a missing value and null are replaced by an object.
         if self.profile(name)?.is_none() {
             if self.all_profiles()?.is_none() {
                 self.map.insert("profile", Map::new());
@@ -221,9 +223,9 @@ impl ConfigFile {
         match self.map.get_mut("profile") {
             Some(Value::Map(profiles)) => match profiles.get_mut(name) {
                 Some(Value::Map(section)) => Ok(section),
-                _ => Err(wrong_value(profile, "", "it is no object".into())),
+                _ => Err(wrong_value(profile, "", "it is not an object".into())),
             },
-            _ => Err(wrong_value(None, "profile", "it is no object".into())),
+            _ => Err(wrong_value(None, "profile", "it is not an object".into())),
         }
     }
 }
@@ -247,7 +249,7 @@ fn known(profile: Option<&str>, key: &str) -> Result<&'static Key, ConfigError> 
     Ok(known)
 }
 
-/// The error that a key is unknown.
+/// The error about an unknown key.
 pub(super) fn no_key(key: &str) -> ConfigError {
     let names = super::KEYS.iter().map(|known| known.name);
     ConfigError::NoKey {
@@ -268,7 +270,7 @@ fn wrong_value(profile: Option<&str>, key: &str, problem: String) -> ConfigError
     }
 }
 
-/// Whether two elements are the same, however they are written.
+/// True if two elements are the same in different notations.
 fn same(a: &Value, b: &Value) -> bool {
     if a.loose_eq(b) {
         return true;

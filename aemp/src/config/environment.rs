@@ -1,10 +1,10 @@
-//! The variables of the environment that configuration looks at.
+//! The environment variables of the configuration.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use aemp_codec::{Map, Value};
 
-/// Where environment variables are read from: the process, or a table.
+/// The source of environment variables: the process, or a table.
 ///
 /// | variable | means |
 /// | --- | --- |
@@ -12,8 +12,8 @@ use aemp_codec::{Map, Value};
 /// | `AEMP_PROFILE` | the name of the profile |
 /// | `AEMP_NODEID`, `AEMP_SECRET`, `AEMP_SEEDS`, `AEMP_BINDS` | the key of that name; lists are separated by commas |
 ///
-/// The `AEMP_` variables are looked at only where the file is, and come before what is in it: a process of many
-/// with one profile can be told who it is. An empty variable is as good as none, an empty list is `,`.
+/// The `AEMP_` variables are read only if the file is, and come before its values. So each of many processes with the
+/// same profile can have its own node ID. An empty variable counts as missing. The text `,` is an empty list.
 ///
 /// ```
 /// use aemp::config::{ConfigFile, Environment};
@@ -39,7 +39,7 @@ impl Environment {
         Self(None)
     }
 
-    /// These variables and no others.
+    /// An environment with only these variables.
     pub fn of<K: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Environment {
         Self(Some(variables.map(|(k, v)| (k.into(), v.into())).collect()))
     }
 
-    /// The value of a variable that is there, and not empty.
+    /// Returns the value of a variable, if it is set and not empty.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
         let value = match &self.0 {
@@ -57,13 +57,13 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
-    /// `AEMP_PROFILE`.
+    /// The value of `AEMP_PROFILE`.
     #[must_use]
     pub fn profile(&self) -> Option<String> {
         self.variable("AEMP_PROFILE")
     }
 
-    /// A path need not be UTF-8.
+    /// Returns the value of a variable as a path, which need not be UTF-8.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         let value = match &self.0 {
             None => std::env::var_os(name)?,
@@ -72,7 +72,7 @@ impl Environment {
         (!value.is_empty()).then(|| value.into())
     }
 
-    /// The keys that variables stand for.
+    /// The values of variables, by the keys that they stand for.
     pub(super) fn keys(&self) -> Map {
         let value = |(name, key)| Some((key, Value::from(self.variable(name)?)));
         KEYS.into_iter().filter_map(value).collect()
@@ -86,7 +86,7 @@ impl Environment {
 }
 
 impl fmt::Debug for Environment {
-    // Variables may hold the secret.
+    // Variables may contain the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             None => "Environment::process()",

@@ -1,63 +1,63 @@
-//! What can go wrong with a configuration.
+//! The errors of a configuration.
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 use super::Position;
 
-/// Why a configuration cannot be read, written or used.
+/// The reason why a configuration cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Neither `$PERL_ANYEVENT_MP_RC` nor a home directory says where the file is.
+    /// Neither `$PERL_ANYEVENT_MP_RC` nor a home directory gives the path of the file.
     #[error("no configuration file: neither PERL_ANYEVENT_MP_RC nor HOME is set")]
     NoPath,
-    /// The file is there, but cannot be read.
+    /// The file exists, but cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file cannot be written. What was there before is still there.
+    /// The file cannot be written. Its old content is still there.
     #[error("{}: cannot be written: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is not JSON.
+    /// The file is not valid JSON.
     #[error("{}:{position}: {problem}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where in the file.
+        /// The position of the mistake.
         position: Position,
         /// What was expected there, and what was found.
         problem: String,
     },
-    /// The file was changed by somebody else after it was read; nothing was written.
-    #[error("{}: changed by somebody else meanwhile", path.display())]
+    /// Another process changed the file after it was read. Nothing was written.
+    #[error("{}: another process has changed it meanwhile", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// The file is [locked](super::ConfigFile::lock) by somebody else, who does not come to an end; nothing was written.
+    /// Another process has kept the file [locked](super::ConfigFile::lock) for too long. Nothing was written.
     #[error(
-        "{}: somebody else has been changing it for {} s, and is not done (the lock is {}~lock)",
+        "{}: another process has been changing it for {} s (the lock is {}~lock)",
         path.display(), waited.as_secs(), path.display()
     )]
     Locked {
         /// The file.
         path: PathBuf,
-        /// For how long it was waited.
+        /// The time that was waited.
         waited: Duration,
     },
-    /// A value cannot be what its key needs.
+    /// A key has a value that it cannot have.
     #[error("{place}: {problem}")]
     Value {
-        /// Which value.
+        /// The place of the value.
         place: Box<Place>,
         /// What was expected, and what was found.
         problem: String,
@@ -65,19 +65,19 @@ pub enum ConfigError {
     /// A profile has a parent that does not exist.
     #[error("{place}: there is no profile {parent:?}{}", hint(near.as_deref()))]
     NoParent {
-        /// Which key.
+        /// The place of the key `parent`.
         place: Box<Place>,
-        /// The name that stands there.
+        /// The name of the parent.
         parent: String,
-        /// The name that may have been meant.
+        /// An existing name that is similar.
         near: Option<String>,
     },
-    /// The parents of a profile lead back to it.
+    /// The parents of a profile form a circle.
     #[error("{}: the parents of profiles form a circle: {circle}", path.display())]
     Circle {
         /// The file.
         path: PathBuf,
-        /// `a -> b -> a`.
+        /// The names of the profiles, as `a -> b -> a`.
         circle: String,
     },
     /// There is no such key.
@@ -85,7 +85,7 @@ pub enum ConfigError {
     NoKey {
         /// The name that was given.
         key: String,
-        /// The name that may have been meant.
+        /// An existing name that is similar.
         near: Option<String>,
     },
 }
@@ -94,13 +94,13 @@ fn hint(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
 }
 
-/// Which value of a configuration is meant.
+/// The place of a value in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
     /// The file and the position in it, if the value came from there.
     pub file: Option<(PathBuf, Option<Position>)>,
-    /// The profile; `None` for the top level, and for what came from elsewhere.
+    /// The profile; `None` for the top level, and for values from other sources.
     pub profile: Option<String>,
     /// The key, or the environment variable.
     pub key: String,

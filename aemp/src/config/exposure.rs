@@ -1,4 +1,4 @@
-//! Files with secrets that others can read.
+//! Files with secrets that other users can read.
 
 use std::{
     collections::BTreeSet,
@@ -10,15 +10,15 @@ use aemp_codec::{Map, Value};
 
 use super::{Key, Kind, save};
 
-/// Those of which it has been told.
+/// The files about which this process has warned.
 static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// The warning about a file that holds this document, if it has not been given.
+/// Returns the warning about a file with this document, if it is due and has not been given.
 pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
     if !document.iter().any(|(key, value)| is_secret(key, value)) {
         return None;
     }
-    // A link has no permissions of its own, and the copy is beside what it leads to.
+    // A link has no permissions of its own, and the copy is beside its target.
     let target = save::follow(path).ok()?;
     let copy = save::with_suffix(&target, "~");
     let exposed: Vec<_> = [target, copy]
@@ -38,7 +38,7 @@ pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
     ))
 }
 
-/// True if a key of the document, or one in it, has a value that nobody else should see.
+/// True if a key of the document, or of an object in it, has a value that only the owner should see.
 fn is_secret(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -64,7 +64,7 @@ fn is_exposed(_path: &Path) -> bool {
     false
 }
 
-/// As a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+~@:,".contains(char);

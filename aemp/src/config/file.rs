@@ -1,4 +1,8 @@
 //! The configuration file.
+//!
+//! A file that was not understood gives no `ConfigFile`, and a file that has changed since it was loaded is not saved
+//! over. So nothing in the file is lost by a program. A node reads the file only if the program asks for it: a library
+//! must not depend on the home directory of its user.
 
 use std::{
     fmt, io,
@@ -17,14 +21,15 @@ use super::{
 
 /// The configuration file that AEMP programs in Rust and in Perl share ([protocol](aemp_proto::protocol::configuration#the-file)).
 ///
-/// It holds the whole document: keys that are unknown here survive a change. Comments do not; as the reference does,
-/// [`save`](Self::save) leaves the file as it was before beside it, with `~` behind its name.
+/// It contains the whole document, so unknown keys survive a change. Comments do not survive. As the reference does,
+/// [`save`](Self::save) keeps the old file beside the new one, with `~` behind its name.
 ///
-/// What is [loaded](Self::load) may have comments (`#` to the end of the line) and commas behind last elements. A file that
-/// cannot be read and understood gives no `ConfigFile`, so nothing can overwrite it.
+/// A file that is [loaded](Self::load) may have comments (`#` to the end of the line) and commas behind last elements.
+/// A file that cannot be read and parsed gives no `ConfigFile`, so it is never overwritten.
 ///
-/// Of two programs that [load](Self::load), change and save it at once, one is told that the file has [changed](ConfigError::Changed).
-/// Of two that [lock](Self::lock) it instead, as the `aemp` command does, the second waits and then changes what is there.
+/// If two programs [load](Self::load), change and save the file at the same time, one of them gets the error
+/// [`Changed`](ConfigError::Changed). If they [lock](Self::lock) it instead, as the command `aemp` does, the second
+/// waits, and then changes the result of the first.
 ///
 /// ```
 /// use aemp::config::ConfigFile;
@@ -52,17 +57,17 @@ pub struct ConfigFile {
     pub(super) places: Places,
     /// The document as it is in the file.
     saved: Map,
-    /// What the file holds; `None` if there is none.
+    /// The content of the file; `None` if it does not exist.
     octets: Option<Vec<u8>>,
     hold: Hold,
 }
 
 impl ConfigFile {
-    /// Where the file is: `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`.
+    /// The default path of the file: `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoPath`].
+    /// [`ConfigError::NoPath`] if there is neither the variable nor a home directory.
     pub fn default_path(environment: &Environment) -> Result<PathBuf, ConfigError> {
         let home = || {
             environment
@@ -85,16 +90,17 @@ impl ConfigFile {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and [`ConfigError::NoPath`].
+    /// Like [`load`](Self::load), and [`ConfigError::NoPath`].
     pub fn load_default(environment: &Environment) -> Result<Self, ConfigError> {
         Self::load(Self::default_path(environment)?)
     }
 
-    /// Reads a file. One that does not exist, or in which nothing stands, is an empty configuration.
+    /// Reads a file. A file that does not exist or is empty is an empty configuration.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Read`]; [`ConfigError::Syntax`] with line and column.
+    /// [`ConfigError::Read`] if it cannot be read; [`ConfigError::Syntax`], with line and column, if it cannot be
+    /// parsed.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
         let octets = match std::fs::read(&path) {
@@ -124,15 +130,17 @@ impl ConfigFile {
         }
     }
 
-    /// As [`load`](Self::load), to change the file: others who do the same wait until it is [saved](Self::save) or dropped, and this waits for
-    /// them, for twenty seconds at most. It blocks the thread. Copies are not locked.
+    /// Reads a file like [`load`](Self::load), in order to change it.
     ///
-    /// The lock is on a file beside it, with `~lock` behind its name. Where there can be none, `save` tells why. Perl's `aemp` knows nothing of
-    /// it.
+    /// Other processes that call this wait until it is [saved](Self::save) or dropped. This call waits for them, for
+    /// twenty seconds at most, and blocks the thread. Clones are not locked.
+    ///
+    /// The lock is on a file beside it, with `~lock` behind its name. If the lock cannot be taken, `save` returns the
+    /// error. Perl's `aemp` does not use the lock.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and [`ConfigError::Locked`].
+    /// Like [`load`](Self::load), and [`ConfigError::Locked`].
     pub fn lock(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
         let hold = Hold::take(&path, lock::PATIENCE)?;
@@ -140,34 +148,35 @@ impl ConfigFile {
         Ok(Self { hold, ..file })
     }
 
-    /// True if others wait for this to be saved or dropped before they change the file.
+    /// True if other processes wait with their changes until this is saved or dropped.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         matches!(self.hold, Hold::Locked(_))
     }
 
-    /// Where the file is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether anything has been changed that [`save`](Self::save) would write.
+    /// True if there are changes for [`save`](Self::save) to write.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.map != self.saved
     }
 
-    /// Writes what has been changed, all or nothing: whoever reads the file sees the old or the new one. Returns whether
-    /// there was anything to write.
+    /// Writes the changes, all or nothing: readers see either the old or the new file. Returns true if there were
+    /// changes.
     ///
-    /// A new file can be read by its owner alone, for it holds secrets; an old one keeps its permissions. A symbolic link
-    /// is followed. It is not [locked](Self::lock) any more, whatever comes of it.
+    /// A new file can be read by its owner only, because it contains secrets. An existing file keeps its permissions.
+    /// Symbolic links are followed. Afterwards the file is not [locked](Self::lock) any more, even after an error.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Changed`] if the file is not what was loaded; [`ConfigError::Write`]; [`ConfigError::Locked`] if it is not locked, but
-    /// somebody else has it so. The file is as it was before.
+    /// [`ConfigError::Changed`] if the file has changed since it was loaded. [`ConfigError::Write`] if it cannot be
+    /// written. [`ConfigError::Locked`] if this has not locked the file, but another process has. The file is unchanged
+    /// after an error.
     pub fn save(&mut self) -> Result<bool, ConfigError> {
         let held = std::mem::take(&mut self.hold);
         if !self.is_changed() {
@@ -200,16 +209,17 @@ impl ConfigFile {
         Ok(true)
     }
 
-    /// A warning with the command that mends it, if others than its owner can read secrets in the file, or in the copy beside it: **once for each file
-    /// in a process**, by whoever asks first. A node that is started with the file logs it.
+    /// Returns a warning, with a command that helps, if users other than the owner can read secrets in the file or in
+    /// the copy beside it.
     ///
-    /// On systems without permissions as Unix has them there is none.
+    /// The warning is returned **once for each file in a process**, to the first caller. A node that is started with
+    /// the file logs it. There is no warning on systems without Unix permissions.
     #[must_use]
     pub fn exposure(&self) -> Option<String> {
         exposure::first(&self.path, &self.saved)
     }
 
-    /// The error that the value at `path` is something else than expected.
+    /// The error that the value at `path` is not what was expected.
     pub(super) fn wrong(&self, path: &[&str], expected: &str, found: &Value) -> ConfigError {
         ConfigError::Value {
             place: self.place(path).into(),
@@ -232,13 +242,13 @@ impl ConfigFile {
     }
 }
 
-/// What the reference begins a new file with.
+/// The content with which the reference begins a new file.
 fn empty() -> Map {
     [("version", 1)].into_iter().collect()
 }
 
 impl fmt::Debug for ConfigFile {
-    // What it holds is secret.
+    // The content is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigFile")
             .field("path", &self.path)

@@ -4,33 +4,33 @@ use aemp_codec::Value;
 
 use super::read;
 
-/// A key of the configuration: what `aemp setKEY` sets.
+/// A key of the configuration, as in `aemp setKEY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: &'static str,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: Kind,
-    /// What it is for, in a line.
+    /// A one-line description.
     pub summary: &'static str,
 }
 
-/// What the value of a [`Key`] is.
+/// The kind of a [`Key`]'s value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A text.
     Text,
-    /// A text that nobody else should see.
+    /// A text that only its owner should see.
     Secret,
     /// The ID of a node, in which `%n`, `%u` and a trailing `/` are replaced.
     NodeId,
-    /// The name of a profile; only profiles have it, not the top level.
+    /// The name of a profile. Only profiles have this key, not the top level.
     Profile,
     /// A list of addresses.
     Addresses,
-    /// A list of init functions, each a name, or an array of name and arguments.
+    /// A list of init functions. Each is a name, or an array of a name and arguments.
     Services,
     /// A list of the names of wire formats.
     Formats,
@@ -50,7 +50,7 @@ pub enum Kind {
     Bytes,
 }
 
-/// Every key, in the order in which they are explained.
+/// All keys, in the order of the documentation.
 pub const KEYS: [Key; 36] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
@@ -62,12 +62,12 @@ pub const KEYS: [Key; 36] = [
     key(
         "ca",
         Kind::Text,
-        "the certificates to trust instead of `cert`, as PEM (Rust nodes only)",
+        "the trusted certificates, instead of `cert`, as PEM (Rust nodes only)",
     ),
     key(
         "require_tls",
         Kind::Flag,
-        "refuse connections that are not in TLS of certificates (Rust nodes only)",
+        "refuse connections that are not in TLS by certificates (Rust nodes only)",
     ),
     key(
         "encrypt",
@@ -79,12 +79,16 @@ pub const KEYS: [Key; 36] = [
         Kind::Flag,
         "refuse certificates that are not made for their node's ID (Rust nodes only)",
     ),
-    key("seeds", Kind::Addresses, "nodes to stay connected to"),
-    key("binds", Kind::Addresses, "where to listen"),
+    key(
+        "seeds",
+        Kind::Addresses,
+        "the addresses of nodes to stay connected to",
+    ),
+    key("binds", Kind::Addresses, "the addresses to listen on"),
     key(
         "advertise",
         Kind::Addresses,
-        "where others reach the node, if not where it listens (Rust nodes only)",
+        "the addresses for other nodes, if they differ from `binds` (Rust nodes only)",
     ),
     key(
         "services",
@@ -94,37 +98,37 @@ pub const KEYS: [Key; 36] = [
     key(
         "parent",
         Kind::Profile,
-        "the profile that has what this one lacks",
+        "the profile to inherit settings from",
     ),
     key(
         "secure",
         Kind::Flag,
-        "refuse what other nodes ask to be run here",
+        "refuse spawns, function calls and evals of other nodes",
     ),
     key(
         "monitor_timeout",
         Kind::Seconds,
-        "how soon a dead node must be noticed",
+        "the time until a silent node counts as dead",
     ),
     key(
         "connect_interval",
         Kind::Seconds,
-        "how long an attempt to connect may take",
+        "the time limit of an attempt to connect",
     ),
     key(
         "framing_format",
         Kind::Formats,
-        "wire formats, the favourite first",
+        "the wire formats, in order of preference",
     ),
     key(
         "auth_offer",
         Kind::Methods,
-        "how the node proves itself, the favourite first",
+        "the methods to prove this node, in order of preference",
     ),
     key(
         "auth_accept",
         Kind::Methods,
-        "how others may prove themselves, the favourite first",
+        "the methods for other nodes to prove themselves, in order of preference",
     ),
     key(
         "autocork",
@@ -144,7 +148,7 @@ pub const KEYS: [Key; 36] = [
     key(
         "handshake_timeout",
         Kind::Seconds,
-        "how long a handshake may take (Rust nodes only, like all keys below)",
+        "the time limit of a handshake (Rust nodes only, like all keys below)",
     ),
     key(
         "max_strangers",
@@ -159,12 +163,12 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_handshake_bytes",
         Kind::Bytes,
-        "what is read of a connection before its handshake is over",
+        "bytes that are read from a connection before the end of its handshake",
     ),
     key(
         "allow",
         Kind::Permits,
-        "which nodes may have which functions run here; nothing else then",
+        "functions that other nodes may run here; everything else is refused",
     ),
     key("max_packet_bytes", Kind::Bytes, "the largest packet"),
     key(
@@ -175,27 +179,27 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_packet_values",
         Kind::Count,
-        "how many values one packet may become",
+        "values that one packet may contain",
     ),
     key(
         "max_queue_bytes",
         Kind::Bytes,
-        "what may wait to be written to one node",
+        "bytes that may wait to be written to one node",
     ),
     key(
         "max_requests_per_second",
         Kind::Count,
-        "requests to the node port from one node",
+        "requests of one node to the node port",
     ),
     key(
         "max_spawned_ports",
         Kind::Count,
-        "living ports that one node has spawned here",
+        "living ports that one node may have spawned here",
     ),
     key(
         "max_monitors",
         Kind::Count,
-        "ports, and families of the database, that one node monitors here",
+        "ports, and families of the database, that one node may monitor here",
     ),
     key(
         "max_port_queue",
@@ -210,7 +214,7 @@ pub const KEYS: [Key; 36] = [
     key(
         "max_db_bytes",
         Kind::Bytes,
-        "what the entries of one node may have in bytes",
+        "bytes of memory for the entries of one node",
     ),
 ];
 
@@ -227,7 +231,7 @@ fn whole(number: usize) -> Value {
 }
 
 impl Key {
-    /// The key of that name.
+    /// Returns the key with this name.
     ///
     /// ```
     /// use aemp::config::{Key, Kind};
@@ -240,7 +244,7 @@ impl Key {
         KEYS.iter().find(|key| key.name == name)
     }
 
-    /// Whether its value is a list.
+    /// True if the value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
         use Kind::{Addresses, Formats, Methods, Permits, Services};
@@ -250,11 +254,12 @@ impl Key {
         )
     }
 
-    /// The value as it is best kept: lists of texts with commas, numbers and flags of texts. Null is left alone.
+    /// Returns the value in its best form: a list for a text with commas, a number or a flag for a text. Null stays
+    /// null.
     ///
     /// # Errors
     ///
-    /// What is expected, and what was found instead.
+    /// Returns what was expected, and what was found.
     pub fn normalize(&self, value: &Value) -> Result<Value, String> {
         if value.is_null() {
             return Ok(Value::Null);

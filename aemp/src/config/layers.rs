@@ -1,4 +1,9 @@
-//! Which of several values of a key counts.
+//! The choice among several values of a key.
+//!
+//! The builder keeps the program's settings as a map by the names of keys, so that values of every source take the same
+//! way: `Layers` finds the one that counts, `read` makes a type of it or an error, and the error names the source.
+//! Values that the editing functions put into a file go through the same `read`. With `force` the reference also lets
+//! its built-in defaults win over the file, and treats an unknown parent as an empty one; here neither is so.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,32 +12,32 @@ use aemp_codec::{Map, Value};
 use super::{ConfigError, ConfigFile, Environment, Key, Method, Place, edit::no_key, read};
 use crate::node::registry::nearest;
 
-/// What the settings of a node are made of, and which of it counts.
+/// The sources of a node's settings, and their order.
 ///
-/// Lowest first: built-in defaults, the program's arguments, the top level of the file, the parents of the profile from the
-/// farthest to the nearest, the profile, the [environment](Environment); with [`force`](Self::force) the program's
-/// arguments are the last instead. A value replaces those below it as a whole, lists too. A null stands for the built-in
-/// default.
+/// Lowest first: built-in defaults, the program's arguments, the top level of the file, the parents of the profile from
+/// the farthest to the nearest, the profile, the [environment](Environment). With [`force`](Self::force), the program's
+/// arguments come last. A value replaces those of lower sources as a whole, and so do lists. A null stands for the
+/// built-in default.
 ///
-/// The [protocol](aemp_proto::protocol::configuration#which-value-counts) says the same of the reference; the environment, and that `force` does not mean the built-in
-/// defaults too, are this implementation's.
+/// This is [protocol](aemp_proto::protocol::configuration#which-value-counts), with two additions of this implementation: the environment, and that `force` does
+/// not let built-in defaults win.
 #[derive(Clone, Default)]
 pub struct Sources<'a> {
-    /// The file, unless it is not to be read (`norc`). The environment counts only with it.
+    /// The file, unless none is to be read (`norc`). Without a file, the environment is ignored.
     pub file: Option<&'a ConfigFile>,
-    /// The profile. Without one it is `$AEMP_PROFILE`, or the host's name; with one `$AEMP_PROFILE` counts nevertheless, unless
-    /// there is `force`. The profile need not exist.
+    /// The profile. `$AEMP_PROFILE` comes before it, unless `force` is set. If there is neither, it is the host's name.
+    /// A profile with this name need not exist.
     pub profile: Option<&'a str>,
     /// The program's arguments, by the names of keys.
     pub arguments: Cow<'a, Map>,
-    /// Whether the program's arguments win.
+    /// True if the program's arguments come last, so that they win.
     pub force: bool,
-    /// Where to look for variables.
+    /// The source of environment variables.
     pub environment: Environment,
 }
 
 impl fmt::Debug for Sources<'_> {
-    // Among the arguments may be secrets.
+    // The arguments may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arguments: Vec<&str> = self.arguments.keys().collect();
         f.debug_struct("Sources")
@@ -55,7 +60,7 @@ struct Layer<'a> {
     map: Cow<'a, Map>,
 }
 
-/// The sections that count, the lowest first.
+/// The sections in effect, the lowest first.
 pub(super) struct Layers<'a> {
     file: Option<&'a ConfigFile>,
     layers: Vec<Layer<'a>>,
@@ -99,7 +104,7 @@ impl<'a> Layers<'a> {
         layers.find_map(|layer| Some((layer, layer.map.get(key)?)))
     }
 
-    /// The value of a key, read by `read`. `None` if there is none.
+    /// Reads the value of a key by `read`. Returns `None` if no section has the key.
     pub(super) fn read<T>(
         &self,
         key: &str,
@@ -114,8 +119,10 @@ impl<'a> Layers<'a> {
         })
     }
 
-    /// The methods of a key. In a file, which other programs use as well, those that are unknown here are passed over, as formats
-    /// are; elsewhere they are mistakes.
+    /// Reads a key whose value is a list of methods.
+    ///
+    /// Unknown methods in a file are skipped, like unknown formats, because other programs use the file as well.
+    /// Elsewhere they are errors.
     pub(super) fn methods(
         &self,
         key: &str,
@@ -148,7 +155,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Every value that counts, with those of unknown keys.
+    /// All values in effect, with those of unknown keys.
     pub(super) fn merged(&self) -> Map {
         let mut merged = Map::new();
         for layer in &self.layers {
@@ -159,7 +166,7 @@ impl<'a> Layers<'a> {
         merged
     }
 
-    /// The places of keys that mean nothing to anybody.
+    /// The places of unknown keys.
     pub(super) fn unknown(&self) -> Vec<Place> {
         let mut unknown = Vec::new();
         for layer in &self.layers {
@@ -181,7 +188,7 @@ fn lone(key: &str) -> Place {
     }
 }
 
-/// A profile, its parent, and so on.
+/// The layers of a profile and its parents.
 fn chain<'a>(file: &'a ConfigFile, profile: &str) -> Result<Vec<Layer<'a>>, ConfigError> {
     let mut layers = Vec::new();
     let mut names = vec![profile.to_owned()];

@@ -1,7 +1,10 @@
 //! The lock that makes one change of a configuration file wait for another.
 //!
-//! It is on a file of its own beside the configuration file, which gets another inode by every change. That file is there
-//! only while it is locked, or after its owner was killed; then it does no harm.
+//! It is on a file of its own beside the configuration file, which gets another inode by every change. The lock's file
+//! exists only while it is locked, or after its owner was killed; then it does no harm. The owner of the lock removes
+//! the file, so a process that gets the lock checks that the file still has its name. `aemp` takes the lock at the
+//! first change of a command line, after it has read standard input, and releases it by saving. A program that saves
+//! without the lock takes it from comparison to rename.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -13,36 +16,37 @@ use std::{
 
 use super::{ConfigError, save};
 
-/// How long a change waits for those of others. Each of them takes some milliseconds.
+/// The longest time that a change waits for changes of other processes. Each of those takes some milliseconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often it is tried. The system could wait for the lock, but only without a limit.
+/// The time between two attempts. The system's own waiting for a lock has no time limit.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// A lock that keeps others from changing a file.
+/// The lock on a file, which makes other processes wait with their changes.
 #[derive(Default)]
 pub(super) enum Hold {
-    /// Nothing does.
+    /// The file is not locked.
     #[default]
     None,
-    /// Others wait for the drop of this.
+    /// The file is locked until this is dropped.
     Locked(#[expect(dead_code, reason = "its drop is its use")] Lock),
-    /// There can be no lock. This is the error of whoever saves, not of those who only look.
+    /// The lock cannot be taken. This is an error when saving, but not when only reading.
     Impossible(io::Error),
-    /// There is nothing to lock, or the file system knows no locks; [`ConfigError::Changed`] is all that there is.
+    /// The file is not a regular file, or the file system has no locks. [`ConfigError::Changed`] is the only
+    /// protection.
     Unknown,
 }
 
 impl Hold {
-    /// Waits until nobody else is changing the file.
+    /// Waits until no other process is changing the file.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Locked`], if that takes too long.
+    /// [`ConfigError::Locked`] if that takes longer than `patience`.
     pub(super) fn take(config: &Path, patience: Duration) -> Result<Self, ConfigError> {
         let locked = save::follow(config).and_then(|target| {
             if fs::metadata(&target).is_ok_and(|there| !there.is_file()) {
-                // A device, for instance, which is never replaced.
+                // Devices, for instance, are never replaced.
                 return Err(io::ErrorKind::Unsupported.into());
             }
             let path = save::with_suffix(&target, "~lock");
@@ -60,14 +64,14 @@ impl Hold {
     }
 }
 
-/// A copy of what is locked is not.
+/// A clone does not hold the lock.
 impl Clone for Hold {
     fn clone(&self) -> Self {
         Self::None
     }
 }
 
-/// A file that nobody else has locked. Dropping it unlocks and removes it.
+/// A lock file that this process has locked. Dropping it unlocks and removes the file.
 pub(super) struct Lock {
     path: PathBuf,
     file: Option<File>,
@@ -79,7 +83,7 @@ impl Lock {
         loop {
             let file = open(&path)?;
             match file.try_lock() {
-                // The last holder may have removed it since it was opened: then others lock another one.
+                // The last owner may have removed the file since it was opened. Then other processes lock a new one.
                 Ok(()) if is_at(&file, &path)? => {
                     let file = Some(file);
                     return Ok(Self { path, file });
@@ -95,7 +99,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Locked still, so that nobody removes what somebody else has locked. What cannot be removed stays.
+        // Removed while it is locked, so that no other process has locked it. A failure leaves the file, which does no
+        // harm.
         if cfg!(unix) {
             let _ = fs::remove_file(&self.path);
         }
@@ -103,7 +108,7 @@ impl Drop for Lock {
     }
 }
 
-/// For the owner of the configuration alone: others could keep it locked.
+/// Opens the lock file for the owner of the configuration alone. Otherwise other users could keep it locked.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -112,7 +117,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// True if it is this file that has the name.
+/// True if the open file still has this name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -154,7 +159,7 @@ mod tests {
         let held = Hold::take(&config, LONG).unwrap();
         let error = Hold::take(&config, Duration::from_millis(20)).err();
         let error = error.expect("it is locked").to_string();
-        assert!(error.contains("somebody else"), "{error}");
+        assert!(error.contains("another process"), "{error}");
         assert!(directory.join("rc~lock").exists());
         drop(held);
         assert!(!directory.join("rc~lock").exists());
@@ -165,7 +170,7 @@ mod tests {
         fs::remove_dir_all(directory).unwrap();
     }
 
-    /// A process that was killed holds nothing any more.
+    /// A process that was killed holds no lock.
     #[test]
     fn a_file_that_was_left_over_is_no_lock() {
         let directory = directory("left");
@@ -183,7 +188,7 @@ mod tests {
         assert!(matches!(held, Hold::Impossible(_)));
     }
 
-    /// The file is removed and made again all the time: never do two have it.
+    /// The file is removed and created all the time, but two processes never have the lock.
     #[test]
     fn one_at_a_time() {
         const EACH: usize = 200;

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-/// The host's name, as `uname -n` has it, without what a node ID could not hold. The default name of a profile.
+/// The host's name, as in `uname -n`, without the characters that node IDs cannot have. It is the default name of a
+/// profile.
 ///
 /// ```
 /// assert!(!aemp::config::host_name().is_empty());
@@ -22,14 +23,14 @@ pub fn host_name() -> String {
     if name.is_empty() { "node".into() } else { name }
 }
 
-/// Where there is no file to read it from, the standard library has no other way.
+/// Runs `uname`. Without a file to read the name from, the standard library has no other way.
 fn uname() -> Option<String> {
     let output = Command::new("uname").arg("-n").output().ok()?;
     String::from_utf8(output.stdout).ok()
 }
 
-/// A node ID as configured, with `%n` replaced by the host's name, and `%u` and the end behind a trailing `/` by a random
-/// text.
+/// Replaces the variable parts of a configured node ID: `%n` by the host's name, `%u` by a random text. The random text
+/// is also appended to a trailing `/`.
 ///
 /// ```
 /// use aemp::config::expand_node_id;

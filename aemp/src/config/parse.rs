@@ -1,4 +1,4 @@
-//! Reading JSON as people write it: with `#` comments, commas behind the last element, and tabs in strings.
+//! A lenient JSON parser: with `#` comments, commas behind the last element, and tabs in strings.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,17 @@ use aemp_codec::{Map, Value};
 
 use super::{Position, places::Places};
 
-/// How deep arrays and objects may be nested, as in the reference.
+/// The deepest nesting of arrays and objects, as in the reference.
 pub(super) const MAX_DEPTH: usize = 512;
 
-/// What is wrong with a text, and where.
+/// A mistake in a text, and its position.
 #[derive(Debug, PartialEq)]
 pub(super) struct Fault {
     pub(super) at: Position,
     pub(super) problem: String,
 }
 
-/// Reads a configuration: one object, or nothing at all.
+/// Parses a configuration: one object, or nothing at all.
 pub(super) fn document(octets: &[u8]) -> Result<Option<(Map, Places)>, Fault> {
     let text = match std::str::from_utf8(octets) {
         Ok(text) => text,
@@ -43,7 +43,7 @@ pub(super) fn document(octets: &[u8]) -> Result<Option<(Map, Places)>, Fault> {
     Ok(map.map(|map| (map, places)))
 }
 
-/// The line and column, counted from 1, of an offset.
+/// Converts an offset to a position.
 fn position(text: &str, at: usize) -> Position {
     let before = &text[..at];
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -58,9 +58,9 @@ type Parsed<T> = Result<T, (usize, String)>;
 struct Parser<'a> {
     text: &'a str,
     at: usize,
-    /// The keys that lead to what is being read.
+    /// The keys that lead to the value that is being parsed.
     path: Vec<String>,
-    /// Where the values of all keys begin that belong to a section.
+    /// The offsets of the values of all keys, down to the keys of profiles.
     spots: Vec<(Vec<String>, usize)>,
     depth: usize,
 }
@@ -125,7 +125,7 @@ impl Parser<'_> {
     fn array(&mut self) -> Parsed<Vec<Value>> {
         self.enter()?;
         let mut items = Vec::new();
-        // What is inside an array has no key of its own.
+        // Values in an array have no keys.
         let path = std::mem::take(&mut self.path);
         self.path = vec![String::new(); Places::DEPTH];
         while self.peek() != Some(b']') {
@@ -153,7 +153,7 @@ impl Parser<'_> {
         self.at += 1;
     }
 
-    /// Passes over a comma, or stays before the end. False at the end.
+    /// Skips a comma, or stays before the end. Returns false at the end.
     fn comma(&mut self, end: u8, expected: &str) -> Parsed<bool> {
         match self.peek() {
             Some(b',') => {
@@ -165,7 +165,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The next octet that is neither white space nor part of a comment.
+    /// Returns the next octet that is neither white space nor part of a comment.
     fn peek(&mut self) -> Option<u8> {
         let octets = self.text.as_bytes();
         loop {
@@ -249,11 +249,11 @@ impl Parser<'_> {
             match c {
                 '"' => break,
                 '\\' => text.push(self.escape()?),
-                // A forgotten quote is noticed at the end of its line.
+                // Reports a missing quote at the end of its line.
                 '\n' | '\r' => {
                     return Err((start, "a text without a closing quote in its line".into()));
                 }
-                // Not U+007F: JSON allows it, and so it is written.
+                // U+007F is allowed: it is valid JSON, and this implementation writes it.
                 c if c < ' ' && c != '\t' => {
                     return Err((self.at, "a control character in a text".into()));
                 }
@@ -318,9 +318,9 @@ impl Parser<'_> {
     }
 }
 
-/// The number of that text. `None` if it is not finite.
+/// Converts a text to a number. Returns `None` if it is not finite.
 fn number(text: &str, whole: bool) -> Option<Value> {
-    // Negative zero is no integer.
+    // Negative zero is not an integer.
     if whole && text != "-0" {
         if let Ok(n) = text.parse() {
             return Some(Value::Int(n));

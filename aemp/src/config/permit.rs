@@ -1,9 +1,9 @@
-//! Which nodes may have what run here.
+//! Permits: functions that other nodes may run here.
 
 use std::{fmt, str::FromStr};
 
-/// A permit: the nodes that may have those functions run here, both as patterns in which `*` stands for any text and `?` for
-/// any character. It is written `NODES=FUNCTIONS`.
+/// A permit to have functions run here: a pattern of node IDs, and a pattern of functions. In both, `*` stands for any
+/// text, and `?` for any character. It is written `NODES=FUNCTIONS`.
 ///
 /// ```
 /// use aemp::config::Permit;
@@ -21,13 +21,13 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// A permit of that pattern of node IDs for that pattern of functions.
+    /// Creates a permit from a pattern of node IDs and a pattern of functions.
     pub fn new(nodes: impl Into<String>, functions: impl Into<String>) -> Self {
         let (nodes, functions) = (nodes.into(), functions.into());
         Self { nodes, functions }
     }
 
-    /// Whether it permits a node to have a function run.
+    /// True if this permits a node to have a function run.
     #[must_use]
     pub fn permits(&self, node: &str, function: &str) -> bool {
         matches(&self.nodes, node) && matches(&self.functions, function)
@@ -37,7 +37,7 @@ impl Permit {
 impl FromStr for Permit {
     type Err = String;
 
-    /// The last `=` divides: names of functions have none.
+    /// Splits at the last `=`, because names of functions contain none.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once('=') {
             Some((nodes, functions))
@@ -58,10 +58,10 @@ impl fmt::Display for Permit {
     }
 }
 
-/// Whether a text is as a pattern says. At worst it takes the product of their lengths.
+/// True if the text matches the pattern. This takes at most the product of their lengths.
 fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // Behind the last star: the pattern, and the text from which it has been tried.
+    // The positions behind the last star, in the pattern and in the text, from which to try again.
     let mut star = None;
     loop {
         let rest = text.clone();

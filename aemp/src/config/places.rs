@@ -1,14 +1,14 @@
-//! Where in a file the values of its keys are.
+//! The places of keys' values in a file.
 
 use std::{collections::HashMap, fmt};
 
-/// A place in a text, counted from 1; columns are characters.
+/// A position in a text. Both numbers start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
-    /// The line.
+    /// The number of the line.
     pub line: usize,
-    /// The character in the line.
+    /// The number of the character in the line.
     pub column: usize,
 }
 
@@ -18,15 +18,15 @@ impl fmt::Display for Position {
     }
 }
 
-/// The places of values by the keys that lead to them, down to the keys of profiles.
+/// The positions of values, by the keys that lead to them, down to the keys of profiles.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places(HashMap<Vec<String>, Position>);
 
 impl Places {
-    /// `profile`, its name, and its key.
+    /// The depth of a profile's key: `profile`, the name, and the key.
     pub(super) const DEPTH: usize = 3;
 
-    /// Of values that begin at these offsets, in ascending order.
+    /// Creates the positions of values that begin at these offsets, in ascending order.
     pub(super) fn new(text: &str, spots: Vec<(Vec<String>, usize)>) -> Self {
         let mut places = HashMap::with_capacity(spots.len());
         let (mut line, mut column, mut seen) = (1, 1, 0);
@@ -50,7 +50,7 @@ impl Places {
         self.0.get(&path).copied()
     }
 
-    /// What was at that place has been changed, so that the file's text tells nothing about it.
+    /// Forgets a value that was changed, so that the file's text no longer shows it.
     pub(super) fn forget(&mut self, path: &[&str]) {
         let below = |other: &Vec<String>| {
             other.len() >= path.len() && path.iter().zip(other).all(|(a, b)| a == b)

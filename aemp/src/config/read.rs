@@ -1,6 +1,6 @@
-//! Values of keys as Rust's types, as leniently as Perl where nothing can be misunderstood.
+//! Values of keys as Rust types, as leniently as Perl where no misunderstanding is possible.
 //!
-//! The errors say what is expected, and what was found instead.
+//! The errors name the expected value, and the value that was found.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -21,12 +21,12 @@ pub(super) fn text(value: &Value) -> Read<String> {
     }
 }
 
-/// A text that is not repeated in errors.
+/// Reads a text that errors must not repeat.
 pub(super) fn hidden(value: &Value) -> Read<String> {
     text(value).map_err(|_| format!("expected a text, found {}", kind(value)))
 }
 
-/// The octets of a secret: reference nodes take its characters for octets.
+/// Reads the octets of a secret. Reference nodes take its characters for octets.
 pub(super) fn secret(value: &Value) -> Read<Secret> {
     if let Value::Bytes(octets) = value {
         return Ok(Secret::new(octets));
@@ -42,17 +42,17 @@ pub(super) fn node_id(value: &Value) -> Read<String> {
     let configured = text(value)?;
     match NodeId::new(expand_node_id(&configured, "host", "random")) {
         Ok(_) => Ok(configured),
-        Err(error) => Err(format!("{configured:?} is no node ID: {error}")),
+        Err(error) => Err(format!("{configured:?} is not a node ID: {error}")),
     }
 }
 
-/// What a duration can be, in seconds. Longer ones are mistakes, and would not fit everywhere.
+/// The shortest and the longest duration, in seconds. Others are mistakes, and very long ones would overflow.
 const LEAST_SECONDS: f64 = 0.001;
 const MOST_SECONDS: f64 = 1e9;
-/// Keepalives go out three times as often.
+/// The shortest `monitor_timeout`, in seconds: keepalives are sent three times as often.
 const LEAST_TIMEOUT: f64 = 0.03;
 
-/// The number in a number, or in a text.
+/// Reads a number from a number or a text.
 pub(super) fn number(value: &Value, least: f64) -> Read<Value> {
     let known = match value {
         Value::Str(text) => parse_number(text.trim()),
@@ -85,17 +85,17 @@ fn seconds_from(value: &Value, least: f64) -> Read<Duration> {
     duration.ok_or_else(|| "the number is out of range".into())
 }
 
-/// A duration: `connect_interval`.
+/// Reads a duration, such as `connect_interval`.
 pub(super) fn seconds(value: &Value) -> Read<Duration> {
     seconds_from(value, LEAST_SECONDS)
 }
 
-/// A duration: `monitor_timeout`.
+/// Reads the duration `monitor_timeout`.
 pub(super) fn timeout(value: &Value) -> Read<Duration> {
     seconds_from(value, LEAST_TIMEOUT)
 }
 
-/// The least value of a duration of that name.
+/// The smallest value of the duration with this name, in seconds.
 pub(super) fn least(key: &str) -> f64 {
     match key {
         "monitor_timeout" => LEAST_TIMEOUT,
@@ -103,17 +103,17 @@ pub(super) fn least(key: &str) -> f64 {
     }
 }
 
-/// The most that a count or a number of bytes can be.
+/// The largest count or number of bytes.
 const MOST: u64 = 1 << 53;
 
-/// The least that makes sense of a limit of that name.
+/// The smallest sensible value of the limit with this name.
 fn least_of(key: &str) -> u64 {
     match key {
-        // Three lines.
+        // Room for three lines.
         "max_handshake_bytes" => 16 << 10,
-        // What the database has to tell must fit.
+        // Room for messages of the database.
         "max_packet_bytes" | "max_queue_bytes" | "max_packet_values" => 512,
-        // The packet, the database, its family, its value.
+        // Levels for the packet, the database, its family, and its value.
         "max_packet_depth" => 8,
         _ => 1,
     }
@@ -157,12 +157,12 @@ fn parse_whole(text: &str, units: bool) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// How many of something: a limit.
+/// Reads a limit that is a count.
 pub(super) fn count(value: &Value, key: &str) -> Read<usize> {
     whole(value, key, false)
 }
 
-/// How many bytes: a limit.
+/// Reads a limit that is a number of bytes.
 pub(super) fn bytes(value: &Value, key: &str) -> Read<usize> {
     whole(value, key, true)
 }
@@ -183,7 +183,7 @@ pub(super) fn flag(value: &Value) -> Read<bool> {
     }
 }
 
-/// The elements of an array, of a text with commas, or of a lone number.
+/// The elements of an array, of a text with commas, or of a single number.
 pub(super) fn items(value: &Value) -> Read<Vec<Value>> {
     match value {
         Value::Array(items) => Ok(items.clone()),
@@ -200,7 +200,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
         .filter(|item| !item.is_empty())
 }
 
-/// A list of texts, each of which may be several with commas between them.
+/// Reads a list of texts. Each may be several, separated by commas.
 pub(super) fn names(value: &Value) -> Read<Vec<String>> {
     let mut names = Vec::new();
     for (i, item) in items(value)?.iter().enumerate() {
@@ -222,7 +222,7 @@ pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
         .map_err(|error| error.to_string())
 }
 
-/// Seeds. A command is an element of its own, with the commas that are in it.
+/// Reads seeds. A command is one element, even if it contains commas.
 pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
     let mut seeds = Vec::new();
     for (i, item) in items(value)?.iter().enumerate() {
@@ -239,11 +239,11 @@ pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
     Ok(seeds)
 }
 
-/// The addresses that are announced: where others can connect to.
+/// Reads the addresses that are announced to other nodes, to which these can connect.
 pub(super) fn announced(value: &Value) -> Read<Vec<Address>> {
     let addresses = addresses(value)?;
     match addresses.iter().find(|address| address.host == Host::Any) {
-        Some(any) => Err(format!("nobody can connect to {any}")),
+        Some(any) => Err(format!("other nodes cannot connect to {any}")),
         None => Ok(addresses),
     }
 }
@@ -318,7 +318,7 @@ fn wrong<T>(expected: &str, found: &Value) -> Read<T> {
     Err(format!("expected {expected}, found {found}"))
 }
 
-/// What a value is, without telling it.
+/// Describes the kind of a value without showing it.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How many symbolic links may lead to a file.
+/// The largest number of symbolic links that may lead to a file.
 const MAX_LINKS: usize = 40;
 
-/// What the file holds now; `None` if there is none.
+/// The present content of the file; `None` if it does not exist.
 pub(super) fn current(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(octets) => Ok(Some(octets)),
@@ -19,7 +19,7 @@ pub(super) fn current(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Puts a new file with these octets in the place of the one at `path`, which stays beside it with `~` behind its name.
+/// Replaces the file at `path` by one with these octets. The old file is kept beside it, with `~` behind its name.
 pub(super) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     let target = follow(path)?;
     let old = match fs::metadata(&target) {
@@ -44,7 +44,7 @@ pub(super) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
         return written;
     }
-    // The name is on the disk only when its directory is; not every system can do that.
+    // The name is stored only when the directory is. Some systems cannot do that.
     if let Some(directory) = target.parent()
         && let Ok(directory) = File::open(directory)
     {
@@ -53,7 +53,7 @@ pub(super) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The file that symbolic links lead to, whether it exists or not.
+/// The file that symbolic links lead to, which need not exist.
 pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_path_buf();
     for _ in 0..MAX_LINKS {
@@ -68,7 +68,7 @@ pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// A new file in the same directory, for its owner alone.
+/// Creates a file in the same directory, readable by its owner only.
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -80,7 +80,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         let path = with_suffix(target, &name);
         match options.open(&path) {
             Ok(file) => return Ok((path, file)),
-            // Left over by a process that was killed.
+            // Left over from a process that was killed.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {
                 attempt += 1;
             }
@@ -104,7 +104,7 @@ fn fill(mut file: File, octets: &[u8], old: Option<&Metadata>) -> io::Result<()>
     file.sync_all()
 }
 
-/// The file stays its owner's when somebody else, such as root, changes it.
+/// Keeps the file's owner when another user, such as root, changes it.
 #[cfg(unix)]
 fn own(file: &File, old: &Metadata) {
     use std::os::unix::fs::{MetadataExt, fchown};
@@ -114,7 +114,7 @@ fn own(file: &File, old: &Metadata) {
 #[cfg(not(unix))]
 fn own(_file: &File, _old: &Metadata) {}
 
-/// The old file keeps its content under another name. A convenience: nothing depends on it.
+/// Keeps the old content under another name. This is a convenience, and its errors are ignored.
 fn keep(target: &Path) {
     let backup = with_suffix(target, "~");
     let _ = fs::remove_file(&backup);

@@ -1,20 +1,20 @@
-//! Seeds as they are configured.
+//! Configured seeds.
 
 use std::{fmt, str::FromStr};
 
 use super::{Address, AddressError};
 
-/// Where nodes to stay connected to are found.
+/// The address, or a source of addresses, of nodes to stay connected to.
 ///
-/// | text | where |
+/// | text | addresses |
 /// | --- | --- |
-/// | `HOST:PORT` | at each address of that host, which is looked up anew at each round of attempts; see [`Address`] |
-/// | `exec:COMMAND` | at each `HOST:PORT` that the command prints, one a line; it is run by `sh -c` at each round of attempts |
-/// | `srv:NAME` | at each target of the SRV records of that name, which are looked up anew at each round of attempts |
+/// | `HOST:PORT` | each address of this host, which is looked up for each round of attempts; see [`Address`] |
+/// | `exec:COMMAND` | each `HOST:PORT` that the command prints, one on a line; `sh -c` runs it for each round of attempts |
+/// | `srv:NAME` | each target of the SRV records with this name, which are looked up for each round of attempts |
 ///
-/// The targets of SRV records, `_aemp._tcp.example.org` for instance, bring their ports along, and are tried in the order of RFC 2782:
-/// by priority, then at random by weight. The system's name servers are asked. That needs the feature `srv` of the program that runs the
-/// node: without it, a node that has such a seed does not start.
+/// The targets of SRV records, for instance of `_aemp._tcp.example.org`, include ports. They are tried in the order of
+/// RFC 2782: by priority, then at random by weight. The system's name servers are queried. This needs the feature `srv`
+/// in the program that runs the node. Without it, a node with such a seed does not start.
 ///
 /// ```
 /// use aemp::config::Seed;
@@ -27,7 +27,7 @@ use super::{Address, AddressError};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Seed {
-    /// An address, which has a port.
+    /// An address with a port.
     Address(Address),
     /// A command.
     Command(String),
@@ -35,21 +35,21 @@ pub enum Seed {
     Srv(String),
 }
 
-/// Why a text is no [`Seed`].
+/// The error of a text that is not a [`Seed`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedError {
-    /// It is no address.
+    /// The text is not an address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Seeds need a port.
+    /// The address has no port.
     #[error("the seed {0} needs a port")]
     NoPort(Address),
-    /// There is nothing behind the colon.
-    #[error("the seed {0:?} lacks what to look up")]
+    /// The text behind the colon is empty.
+    #[error("the seed {0:?} has nothing to look up")]
     Nothing(String),
-    /// SRV records cannot have that name.
-    #[error("the seed {0:?} is no name that SRV records could have")]
+    /// The name is not valid for SRV records.
+    #[error("the seed {0:?} is not a valid name of SRV records")]
     Name(String),
 }
 
@@ -57,7 +57,7 @@ const EXEC: &str = "exec:";
 const SRV: &str = "srv:";
 
 impl Seed {
-    /// True if a text stands for a command, in which commas mean nothing.
+    /// True if a text stands for a command, in which commas do not separate elements.
     pub(super) fn is_command(text: &str) -> bool {
         text.trim_start().starts_with(EXEC)
     }
@@ -86,7 +86,7 @@ impl FromStr for Seed {
     }
 }
 
-/// True for the name of a DNS record.
+/// True for a valid name of a DNS record.
 fn is_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -128,19 +128,19 @@ mod tests {
     fn what_is_no_seed_says_why() {
         for (text, problem) in [
             ("a", "the seed a:* needs a port"),
-            ("exec:", "the seed \"exec:\" lacks what to look up"),
-            ("srv: ", "the seed \"srv:\" lacks what to look up"),
+            ("exec:", "the seed \"exec:\" has nothing to look up"),
+            ("srv: ", "the seed \"srv:\" has nothing to look up"),
             (
                 "srv:a.example:4040",
-                "the seed \"srv:a.example:4040\" is no name that SRV records could have",
+                "the seed \"srv:a.example:4040\" is not a valid name of SRV records",
             ),
             (
                 "srv:a..b",
-                "the seed \"srv:a..b\" is no name that SRV records could have",
+                "the seed \"srv:a..b\" is not a valid name of SRV records",
             ),
             (
                 "a:b",
-                "\"a:b\" is no address: the port must be a number from 0 to 65535, or `*`",
+                "\"a:b\" is not an address: the port must be a number from 0 to 65535, or `*`",
             ),
         ] {
             assert_eq!(text.parse::<Seed>().unwrap_err().to_string(), problem);

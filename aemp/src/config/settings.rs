@@ -19,7 +19,7 @@ use aemp_proto::{
     limits::NodeLimits,
 };
 
-/// The settings of a node: every key of the configuration with its type, and the default where nobody says anything.
+/// The settings of a node: every key of the configuration as a Rust type. Keys that no source sets have their defaults.
 ///
 /// ```
 /// use aemp::config::{Settings, Sources};
@@ -40,7 +40,7 @@ use aemp_proto::{
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The profile that they are of, whether it exists or not.
+    /// The name of the profile, which need not exist.
     pub profile: String,
     /// `nodeid`, as configured; see [`node_id_with`](Self::node_id_with). Default: the profile's name and `/`.
     pub node_id: String,
@@ -58,38 +58,38 @@ pub struct Settings {
     pub verify_node_id: bool,
     /// `seeds`.
     pub seeds: Vec<Seed>,
-    /// `binds`; `None` if nobody says anything, which a node that uses the file takes for `*`.
+    /// `binds`; `None` if no source sets it, which means `*` to a node that uses the file.
     pub binds: Option<Vec<Address>>,
-    /// `advertise`: where others reach the node; empty if that is where it listens.
+    /// `advertise`: the addresses for other nodes; empty if they are those that the node listens on.
     pub advertise: Vec<Address>,
     /// `services`.
     pub services: Vec<Service>,
     /// `secure`.
     pub secure: bool,
-    /// `allow`: who may have what run here. If there is one, whatever it does not permit is refused, with `secure` or
-    /// without.
+    /// `allow`: permits for functions that other nodes run here. If any is set, everything without a permit is refused,
+    /// with and without `secure`.
     pub allow: Option<Vec<Permit>>,
     /// `monitor_timeout`: 30 seconds.
     pub monitor_timeout: Duration,
     /// `connect_interval`: 2 seconds.
     pub connect_interval: Duration,
-    /// `framing_format`, names that mean nothing here included; `None` for all formats there are.
+    /// `framing_format`, including unknown names; `None` for all formats.
     pub framing_format: Option<Vec<String>>,
     /// `auth_offer`: `tls_sha3_512`, `hmac_sha3_512`.
     pub auth_offer: Vec<Method>,
     /// `auth_accept`: `tls_sha3_512`, `hmac_sha3_512`, `tls_anon`, `cleartext`.
     pub auth_accept: Vec<Method>,
-    /// `autocork`, which means nothing to a node of this implementation: small packets are always gathered.
+    /// `autocork`, which this implementation ignores: small packets are always collected.
     pub autocork: bool,
     /// `nodelay`: true.
     pub nodelay: bool,
     /// `eval`: Perl code that reference nodes run. It is never run here.
     pub eval: Option<String>,
-    /// What strangers and other nodes may cost: `handshake_timeout` and all keys that begin with `max_`.
+    /// The limits of strangers and other nodes: `handshake_timeout` and all keys that begin with `max_`.
     pub limits: NodeLimits,
-    /// Keys that mean nothing to anybody, most likely misspelt.
+    /// The places of unknown keys, which are most likely misspelt.
     pub unknown: Vec<Place>,
-    /// Authentication methods in the file that are unknown here, and passed over: where, and their names.
+    /// Unknown authentication methods in the file, which are ignored: their places and names.
     pub unknown_methods: Vec<(Place, String)>,
 }
 
@@ -98,21 +98,21 @@ pub struct Settings {
 pub struct Service {
     /// The function's fully-qualified name.
     pub name: String,
-    /// Its arguments.
+    /// The function's arguments.
     pub args: Args,
 }
 
-/// Certificates, most often with a private key, as PEM. It is wiped from memory when dropped, and never shown.
+/// Certificates as PEM, usually with a private key. They are wiped from memory when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cert(Zeroizing<String>);
 
 impl Cert {
-    /// The certificate of that text.
+    /// Creates it from a PEM text.
     pub fn new(pem: impl Into<String>) -> Self {
         Self(Zeroizing::new(pem.into()))
     }
 
-    /// The text.
+    /// The PEM text.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.0
@@ -126,11 +126,11 @@ impl fmt::Debug for Cert {
 }
 
 impl Settings {
-    /// The settings that the sources make together.
+    /// Computes the settings from their sources.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which names the value that is at fault, and where it is.
+    /// Returns a [`ConfigError`] that names the faulty value and its place.
     pub fn resolve(sources: &Sources<'_>) -> Result<Self, ConfigError> {
         let profile = profile_of(sources);
         let layers = Layers::new(sources, &profile)?;
@@ -175,8 +175,8 @@ impl Settings {
         })
     }
 
-    /// The node's ID, with its variable parts replaced: `%n` by the host's name, `%u` and the end behind a trailing `/` by
-    /// `random`.
+    /// The node's ID, with its variable parts replaced: `%n` by the host's name, `%u` by `random`. `random` is also
+    /// appended to a trailing `/`.
     #[must_use]
     pub fn node_id_with(&self, random: &str) -> String {
         expand_node_id(&self.node_id, &host_name(), random)
@@ -232,12 +232,12 @@ fn profile_of(sources: &Sources<'_>) -> String {
     profile.unwrap_or_else(host_name)
 }
 
-/// What `aemp showconfig` shows: every value that counts as it is written, with the built-in defaults, and unknown
-/// keys too.
+/// The output of `aemp showconfig`: every value in effect as it is written, with the built-in defaults and unknown
+/// keys.
 ///
 /// # Errors
 ///
-/// As [`Settings::resolve`].
+/// Like [`Settings::resolve`].
 pub fn effective(sources: &Sources<'_>) -> Result<Map, ConfigError> {
     Settings::resolve(sources)?;
     let layers = Layers::new(sources, &profile_of(sources))?;

@@ -1,10 +1,10 @@
-//! Writing a configuration as the reference does: indented by three blanks, ` : ` behind keys.
+//! Writing a configuration in the reference's layout: indented by three blanks, ` : ` behind keys.
 
 use aemp_codec::{Map, Value};
 
 use super::parse::MAX_DEPTH;
 
-/// The text of a file. An error says what cannot be written.
+/// Returns the text of a file. The error names the value that cannot be written.
 pub(super) fn document(map: &Map) -> Result<String, String> {
     let mut out = String::new();
     object(&mut out, map, 1)?;
@@ -16,7 +16,7 @@ fn value(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
     match value {
         Value::Map(map) => return object(out, map, depth + 1),
         Value::Array(items) => return array(out, items, depth + 1),
-        Value::Float(x) if !x.is_finite() => return Err(format!("{x} is no number of JSON")),
+        Value::Float(x) if !x.is_finite() => return Err(format!("{x} is not a number in JSON")),
         scalar => out.push_str(&scalar.to_string()),
     }
     Ok(())

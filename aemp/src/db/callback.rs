@@ -1,4 +1,4 @@
-//! Families watched by a callback, as the reference has it.
+//! Watches of families with a callback, as in the reference.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use super::{
 use crate::guard::shielded;
 use aemp_proto::global::Watched;
 
-/// What a watched family holds.
+/// The contents of a watched family.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Contents(IndexMap<Arc<str>, Value>);
 
@@ -26,19 +26,19 @@ impl Contents {
         self.0.get(key)
     }
 
-    /// Whether there is such a key.
+    /// Whether the key exists.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the family is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -55,23 +55,23 @@ impl Contents {
     }
 }
 
-/// What the callback of [`Node::db_mon`](crate::Node::db_mon) is told.
+/// The argument of the callback of [`Node::db_mon`](crate::Node::db_mon).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DbChange<'a> {
-    /// What the family holds now.
+    /// The contents of the family now.
     pub contents: &'a Contents,
-    /// Keys that have come; all of them the first time.
+    /// New keys; in the first call, all keys.
     pub added: &'a [Arc<str>],
-    /// Keys that have another value.
+    /// Keys whose values have changed.
     pub changed: &'a [Arc<str>],
-    /// Keys that have gone.
+    /// Deleted keys.
     pub deleted: &'a [Arc<str>],
 }
 
 type Callback = dyn FnMut(&DbChange<'_>) + Send;
 
-/// A callback, and what it has still to be told.
+/// A callback, and the changes that it has not been called with yet.
 pub(super) struct CallbackSink {
     gathered: Mutex<Waiting>,
     callback: Mutex<(Contents, Box<Callback>)>,
@@ -80,7 +80,7 @@ pub(super) struct CallbackSink {
 #[derive(Default)]
 struct Waiting {
     gathered: Gathered,
-    /// Whether somebody is on the way to tell it.
+    /// Whether a task that will call it is queued already.
     queued: bool,
     closed: bool,
 }
@@ -95,7 +95,8 @@ impl CallbackSink {
 }
 
 impl CallbackSink {
-    /// What there is to tell now; if there is nothing, somebody has to be sent again.
+    /// The next changes for the callback. If there are none, `queued` is cleared, so that the next change queues a
+    /// task again.
     fn next(&self) -> Option<Taken> {
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = waiting.gathered.take().filter(|_| !waiting.closed);
@@ -111,24 +112,25 @@ impl Sink for CallbackSink {
         waiting.gathered = Gathered::default();
     }
 
-    fn take(&self, told: Watched) -> bool {
+    fn gather(&self, event: Watched) -> bool {
         let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.gathered.add(told);
+        waiting.gathered.add(event);
         !std::mem::replace(&mut waiting.queued, true)
     }
 
-    /// Until there is nothing more: while this is at work, nobody else is sent to tell it, so none waits for a slow callback.
+    /// Calls the callback until no changes are left. No second task is queued meanwhile, so no task waits for a slow
+    /// callback.
     fn tell(&self) {
         let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
         let (contents, callback) = &mut *callback;
         while let Some(taken) = self.next() {
-            contents.tell(taken, callback);
+            contents.report(taken, callback);
         }
     }
 }
 
 impl Contents {
-    fn tell(&mut self, taken: Taken, callback: &mut Callback) {
+    fn report(&mut self, taken: Taken, callback: &mut Callback) {
         let (mut added, mut changed, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         match taken {
             Taken::All(all) => {
@@ -166,7 +168,7 @@ impl Contents {
     }
 }
 
-/// A family that is watched by a callback; dropping it ends that.
+/// A family that is watched by a callback. Dropping it ends the watch.
 #[must_use = "dropping it ends the watch"]
 pub struct DbMonitor {
     pub(super) _watching: Watching,

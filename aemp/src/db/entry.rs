@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::Node;
 
-/// An entry that was set. It stays until it is deleted or the node stops; [`guard`](Self::guard) binds it to a scope.
+/// A database entry of this node. It stays until it is deleted or the node stops; [`guard`](Self::guard) binds it to
+/// a scope.
 #[derive(Clone)]
 pub struct DbEntry {
     node: Node,
@@ -32,7 +33,7 @@ impl DbEntry {
         self.remove();
     }
 
-    /// A guard that deletes the entry when it is dropped, whatever its value is by then.
+    /// A guard that deletes the entry when it is dropped, even if the key has another value by then.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +66,7 @@ impl fmt::Debug for DbEntry {
 pub struct DbGuard(Option<DbEntry>);
 
 impl DbGuard {
-    /// Lets the entry stand without a guard.
+    /// Keeps the entry without a guard.
     pub fn detach(mut self) {
         self.0 = None;
     }

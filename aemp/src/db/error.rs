@@ -1,11 +1,11 @@
-//! What can go wrong with the database.
+//! The errors of the database.
 
 use aemp_codec::{DecodeError, EncodeError};
 use thiserror::Error;
 
 use aemp_proto::global::{LendError, NameError};
 
-/// Why something could not be done with the database.
+/// The error of an operation on the database.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum DbError {
@@ -19,28 +19,28 @@ pub enum DbError {
         family: String,
         /// The key.
         key: String,
-        /// Why.
+        /// The cause.
         source: EncodeError,
     },
-    /// No answer has come in the time allowed: there is no master, or it does not answer.
+    /// No answer arrived in time: there is no master, or the master does not answer.
     #[error("database family {0:?}: no answer in time")]
     Timeout(String),
-    /// The master's answer makes no sense.
+    /// The master's answer is invalid.
     #[error("database family {family:?}: {text}")]
     Answer {
         /// The family.
         family: String,
-        /// What is wrong with the answer, and who gave it.
+        /// The problem, and the node that gave the answer.
         text: String,
     },
-    /// An entry is not what the program expects of its family.
+    /// The value of an entry does not have the type of the family.
     #[error("database family {family:?}: the value of {key:?} cannot be understood: {source}")]
     Entry {
         /// The family.
         family: String,
         /// The key.
         key: String,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
     /// An entry cannot be set for another node ([`Node::db_set_for`](crate::Node::db_set_for)).
@@ -50,11 +50,12 @@ pub enum DbError {
         family: String,
         /// The key.
         key: String,
-        /// Why.
+        /// The cause.
         source: LendError,
     },
-    /// It is not known for whom an entry is to be set: a message whose type does not ask has no origin.
-    #[error("database family {0:?}: it is not known for whom an entry is to be set")]
+    /// The origin of the request is unknown, as for a message type that does not record its origin
+    /// ([`Message::USES_ORIGIN`](crate::Message::USES_ORIGIN)).
+    #[error("database family {0:?}: the node on whose behalf the entry is to be set is unknown")]
     Unknown(String),
     /// The node has been stopped.
     #[error("the node has stopped")]

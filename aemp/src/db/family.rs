@@ -1,4 +1,4 @@
-//! A family whose values are of one type.
+//! A family with values of one type.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -9,7 +9,7 @@ use super::{DbEntry, DbError, DbQuery, FamilyContents, Watch, watch::contents};
 use crate::Node;
 use aemp_proto::global::{Answer, Query};
 
-/// A family of the database whose values are `V`s. Made by [`Node::family`]; cheap to clone.
+/// A family of the database whose values are `V`s. [`Node::family`] makes it. Cheap to clone.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -47,13 +47,13 @@ impl<V> Family<V> {
         &self.name
     }
 
-    /// Deletes keys that this node has set; entries of other nodes stay.
+    /// Deletes keys that this node has set. Entries of other nodes stay.
     pub fn del<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) {
         let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
         self.node.delete(&self.name, &keys);
     }
 
-    /// The keys, in order.
+    /// Queries the keys, in order.
     pub fn keys(&self) -> DbQuery<Vec<String>> {
         self.node.db_keys(&self.name)
     }
@@ -71,11 +71,11 @@ impl<V: Serialize> Family<V> {
 }
 
 impl<V: DeserializeOwned> Family<V> {
-    /// Keys and values, and apart from them the entries that are no `V`s: any node may have set anything.
+    /// Queries keys and values. Entries that are not `V`s are returned apart, because any node may set any value.
     ///
     /// # Errors
     ///
-    /// As every [`DbQuery`].
+    /// As for every [`DbQuery`].
     pub fn contents(&self) -> DbQuery<FamilyContents<V>> {
         DbQuery::new(&self.node, Query::Family, &self.name, |node, _, answer| {
             let _scope = node.decoding();
@@ -86,11 +86,11 @@ impl<V: DeserializeOwned> Family<V> {
         })
     }
 
-    /// The value of one key, if there is such a key. Costs as much as asking for the whole family.
+    /// Queries the value of one key, if there is such a key. The cost is that of a query for the whole family.
     ///
     /// # Errors
     ///
-    /// As every [`DbQuery`]; [`DbError::Entry`] if the value is no `V`.
+    /// As for every [`DbQuery`]; [`DbError::Entry`] if the value is not a `V`.
     pub fn get(&self, key: impl Into<String>) -> DbQuery<Option<V>> {
         let key: String = key.into();
         DbQuery::new(
@@ -109,11 +109,11 @@ impl<V: DeserializeOwned> Family<V> {
         )
     }
 
-    /// Keys and values, all of which have to be `V`s.
+    /// Queries keys and values. All values must be `V`s.
     ///
     /// # Errors
     ///
-    /// As every [`DbQuery`]; [`DbError::Entry`] if a value is no `V`.
+    /// As for every [`DbQuery`]; [`DbError::Entry`] if a value is not a `V`.
     pub fn entries(&self) -> DbQuery<BTreeMap<String, V>> {
         DbQuery::new(
             &self.node,
@@ -133,11 +133,12 @@ impl<V: DeserializeOwned> Family<V> {
         )
     }
 
-    /// The values, in no particular order.
+    /// Queries the values, in no particular order.
     ///
     /// # Errors
     ///
-    /// As every [`DbQuery`]; [`DbError::Entry`] if a value is no `V`, without its key, which is not known.
+    /// As for every [`DbQuery`]; [`DbError::Entry`] if a value is not a `V`. The error has no key, because the answer
+    /// has none.
     pub fn values(&self) -> DbQuery<Vec<V>> {
         DbQuery::new(
             &self.node,
@@ -156,7 +157,7 @@ impl<V: DeserializeOwned> Family<V> {
         )
     }
 
-    /// Watches the family: first all that it holds, then its changes.
+    /// Watches the family as a stream: first its contents, then its changes.
     #[must_use]
     pub fn watch(&self) -> Watch<V> {
         Watch::new(&self.node, &self.name)

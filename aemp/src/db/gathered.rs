@@ -1,4 +1,5 @@
-//! What a watch has been told and nobody has taken yet: never more than the family has keys.
+//! The changes that a watch has received and its user has not taken yet. There are at most as many as the family has
+//! keys.
 
 use std::sync::Arc;
 
@@ -7,23 +8,23 @@ use indexmap::{IndexMap, map::Entry};
 
 use aemp_proto::global::{Change, Watched};
 
-/// What gathers for one watcher.
+/// The events that one watch has gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// The contents, while nobody has taken them.
+    /// The contents, until they are taken.
     all: Option<IndexMap<Arc<str>, Value>>,
     changes: IndexMap<Arc<str>, Pending>,
 }
 
-/// A key that has changed.
+/// A pending change of one key.
 #[derive(Debug)]
 struct Pending {
-    /// Whether the watcher knows it.
+    /// Whether the user of the watch knows the key.
     was: bool,
     value: Option<Value>,
 }
 
-/// What a watcher takes.
+/// The events that [`Gathered::take`] returns.
 #[derive(Debug, PartialEq)]
 pub(super) enum Taken {
     All(IndexMap<Arc<str>, Value>),
@@ -63,14 +64,14 @@ impl Gathered {
             }
         };
         if !pending.get().was && value.is_none() {
-            // It has come and gone before the watcher looked.
+            // The key was added and deleted again before the user saw it.
             pending.swap_remove();
         } else {
             pending.get_mut().value = value;
         }
     }
 
-    /// What there is to tell, once.
+    /// Takes the gathered events.
     pub(super) fn take(&mut self) -> Option<Taken> {
         if let Some(all) = self.all.take() {
             return Some(Taken::All(all));

@@ -1,4 +1,4 @@
-//! The database's machine, and who waits for what it has to tell.
+//! The database's state machine, and the tasks that wait for its answers.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use aemp_proto::{
     peer::PeerLimits,
 };
 
-/// The database as far as the runtime uses it, whether the node has a network or not.
+/// The database's state machine as the runtime uses it, for nodes with a network and without one.
 pub(crate) trait Machine {
     fn set(&mut self, family: &str, key: &str, value: Value);
-    /// Sets a key on another node's account.
+    /// Sets a key on behalf of another node.
     fn set_for(
         &mut self,
         now: Time,
@@ -33,7 +33,7 @@ pub(crate) trait Machine {
         value: Value,
     ) -> Result<(), LendError>;
     fn del(&mut self, family: &str, keys: &[String]);
-    /// Deletes all that users have set.
+    /// Deletes all entries that users of this node have set.
     fn clear(&mut self, now: Time);
     fn watch(&mut self, now: Time, family: &str) -> WatchId;
     fn unwatch(&mut self, now: Time, watch: WatchId);
@@ -41,7 +41,7 @@ pub(crate) trait Machine {
     fn cancel(&mut self, query: QueryId);
     fn become_global(&mut self, now: Time);
     fn role(&self) -> Role;
-    /// The families and how many entries they have, as far as the node knows them all.
+    /// The families with the numbers of their entries. Only a node that holds the whole database knows them all.
     fn sizes(&self) -> Vec<(Arc<str>, usize)>;
 }
 
@@ -109,16 +109,16 @@ impl<P: Peers> Machine for Mesh<P> {
     }
 }
 
-/// Who watches a family.
+/// The receiver of a watch's events.
 pub(crate) trait Sink: Send + Sync {
-    /// Nothing is to be told any more, not even what is on its way.
+    /// Ends the watch. Events that were gathered and not delivered are dropped.
     fn close(&self);
 
-    /// Keeps what there is to tell; true if [`tell`](Self::tell) has to be called for it. Called under the machine's
-    /// lock.
-    fn take(&self, told: Watched) -> bool;
+    /// Gathers an event. Returns true if the caller must have [`tell`](Self::tell) called for it. This runs under the
+    /// machine's lock.
+    fn gather(&self, event: Watched) -> bool;
 
-    /// Tells it, outside of any lock.
+    /// Delivers the gathered events to the user. This runs outside of any lock.
     fn tell(&self);
 }
 
@@ -129,9 +129,9 @@ type Answers = HashMap<QueryId, oneshot::Sender<Result<Answer, String>>>;
 pub(crate) struct Database {
     answers: Mutex<Answers>,
     sinks: Mutex<HashMap<WatchId, Arc<dyn Sink>>>,
-    /// Monitors of ports that are registered, by family and key.
+    /// The monitors of registered ports, by family and key.
     registered: Mutex<HashMap<(String, String), Monitor>>,
-    /// The machine of a node without a network.
+    /// The state machine, if the node has no network.
     alone: OnceLock<Mutex<Alone>>,
     stopped: AtomicBool,
 }
@@ -142,27 +142,27 @@ struct Alone {
 }
 
 impl Database {
-    /// Gives a watch what there is to tell: who has to tell it, outside of the machine's lock.
+    /// Gives an event to a watch. Returns the sink if it must be told, which is done outside of the machine's lock.
     ///
-    /// A watch that needs nothing more is not cloned, because who drops the last clone drops the user's callback.
-    pub(crate) fn told(&self, watch: WatchId, told: Watched) -> Option<Arc<dyn Sink>> {
+    /// Other sinks are not cloned, because dropping the last clone drops the user's callback.
+    pub(crate) fn told(&self, watch: WatchId, event: Watched) -> Option<Arc<dyn Sink>> {
         let sinks = lock(&self.sinks);
-        sinks.get(&watch).filter(|sink| sink.take(told)).cloned()
+        sinks.get(&watch).filter(|sink| sink.gather(event)).cloned()
     }
 
     pub(crate) fn answer(&self, query: QueryId, answer: Result<Answer, String>) {
         let asked = lock(&self.answers).remove(&query);
         if let Some(asked) = asked {
-            // Whoever has asked may have stopped waiting.
+            // Sending runs the waker of the query, which is user code.
             guard::shielded(|| drop(asked.send(answer)));
         }
     }
 
-    /// Works with the machine of a node without a network.
-    fn ask_alone<R>(&self, node: &Node, tell: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
+    /// Runs a function on the state machine of a node without a network.
+    fn ask_alone<R>(&self, node: &Node, ask: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
         let mut alone = lock(self.alone.get_or_init(|| Mutex::new(Alone::new())));
         let now = Time::from(alone.origin.elapsed());
-        let result = tell(&mut alone.mesh, now);
+        let result = ask(&mut alone.mesh, now);
         alone.mesh.flush(now);
         let (mut told, mut answers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(output) = alone.mesh.poll() {
@@ -178,7 +178,7 @@ impl Database {
             self.answer(query, answer);
         }
         for sink in told {
-            // Not here: who is told may be who has asked.
+            // On another task: the present caller may hold a lock that the callback needs, or be the callback itself.
             node.aside(move || sink.tell());
         }
         for line in lines {
@@ -203,7 +203,7 @@ impl Alone {
     }
 }
 
-/// A watch, which ends when this is dropped.
+/// A watch of a family. Dropping it ends the watch.
 pub(super) struct Watching {
     node: Node,
     watch: WatchId,
@@ -212,7 +212,8 @@ pub(super) struct Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         let watch = self.watch;
-        // Before the watch, so that nothing is told any more afterwards. What it holds is dropped outside of the lock.
+        // The sink is removed before the watch ends, so that no later event reaches it. It is dropped outside of the
+        // lock.
         let sink = lock(&self.node.database().sinks).remove(&watch);
         if let Some(sink) = &sink {
             sink.close();
@@ -224,15 +225,15 @@ impl Drop for Watching {
 }
 
 impl Node {
-    /// Works with the database's machine.
-    pub(crate) fn ask_database<R>(&self, tell: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
+    /// Runs a function on the database's state machine.
+    pub(crate) fn ask_database<R>(&self, ask: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
         match self.net() {
-            Some(net) => net.ask(|mesh, now| tell(mesh, now)),
-            None => self.database().ask_alone(self, tell),
+            Some(net) => net.ask(|mesh, now| ask(mesh, now)),
+            None => self.database().ask_alone(self, ask),
         }
     }
 
-    /// Changes this node's part of the database.
+    /// Changes the entries of this node.
     pub(super) fn stage(&self, change: impl FnOnce(&mut dyn Machine)) {
         match self.net() {
             Some(net) => net.stage(|mesh| change(mesh)),
@@ -242,7 +243,7 @@ impl Node {
         }
     }
 
-    /// Ends all that waits for the database: there will be no answers.
+    /// Ends all queries and watches, when the node stops.
     pub(crate) fn stop_database(&self) {
         let database = self.database();
         database.stopped.store(true, Ordering::Release);
@@ -251,7 +252,7 @@ impl Node {
         let sinks = std::mem::take(&mut *lock(&database.sinks));
         let registered = std::mem::take(&mut *lock(&database.registered));
         drop(registered);
-        // With the last of a watch goes the user's callback.
+        // Dropping the last reference to a sink drops the user's callback.
         self.aside(move || {
             for sink in sinks.into_values() {
                 guard::shielded(|| sink.close());
@@ -262,7 +263,7 @@ impl Node {
 
     pub(super) fn start_watch(&self, family: &str, sink: &Arc<impl Sink + 'static>) -> Watching {
         let database = self.database();
-        // Under the machine's lock, so that the sink is there when the first is told.
+        // Inserted under the machine's lock, so that the first event finds the sink.
         let watch = self.ask_database(|machine, now| {
             let watch = machine.watch(now, family);
             lock(&database.sinks).insert(watch, Arc::clone(sink) as Arc<dyn Sink>);
@@ -285,7 +286,7 @@ impl Node {
         let (sender, receiver) = oneshot::channel();
         let database = self.database();
         if database.stopped.load(Ordering::Acquire) {
-            // Without its sender it will never have an answer.
+            // The sender is dropped, so the receiver reports the end of the node.
             return (QueryId(0), receiver);
         }
         let query = self.ask_database(|machine, now| {
@@ -300,14 +301,14 @@ impl Node {
     }
 
     pub(super) fn cancel_query(&self, query: QueryId) {
-        // What has been answered needs no cancelling.
+        // A query that has been answered needs no cancelling.
         let waiting = lock(&self.database().answers).remove(&query);
         if waiting.is_some() {
             self.ask_database(|machine, _| machine.cancel(query));
         }
     }
 
-    /// Keeps the monitor of a registered port as long as its entry, and ends one that there was.
+    /// Keeps the monitor of a registered port for as long as its entry, and drops the previous one.
     pub(super) fn keep_registered(&self, family: &str, key: &str, monitor: Option<Monitor>) {
         let name = (family.to_owned(), key.to_owned());
         let mut registered = lock(&self.database().registered);

@@ -20,22 +20,22 @@ use super::{
 use crate::{Node, PortRef, guard::shielded};
 use aemp_proto::global::Watched;
 
-/// Which of a pool's ports to take.
+/// How a pool chooses a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick<'a> {
-    /// One after the other.
+    /// Each port in turn.
     RoundRobin,
-    /// Any.
+    /// A random port.
     Random,
-    /// Always the same for the same key, on every node, while the pool's ports are the same; a port that comes or goes moves only
-    /// the keys that it gets or had.
+    /// The port that belongs to this key. Every node chooses the same port, as long as the pool has the same ports. A
+    /// new port takes over some keys, and only the keys of a lost port move to others.
     Key(&'a str),
 }
 
 /// The ports that are registered in a family, as a pool of workers that is always up to date. Made by
 /// [`Node::pool`](crate::Node::pool).
 ///
-/// Ports come with [`Node::db_reg`](crate::Node::db_reg), on whatever node, and go when they die or their node is lost.
+/// A port joins by [`Node::db_reg`](crate::Node::db_reg), on any node. It leaves when it dies or its node is lost.
 ///
 /// ```
 /// use aemp::{Node, db::Pick, port};
@@ -67,7 +67,7 @@ pub struct Pool<R> {
 struct Members {
     ports: Mutex<IndexMap<Arc<str>, PortId>>,
     turn: AtomicU64,
-    /// Told when there are more, or will never be.
+    /// Notified when ports are added and when the watch ends.
     more: Notify,
     closed: AtomicBool,
 }
@@ -88,7 +88,7 @@ impl Members {
             Pick::RoundRobin => ports.get_index(place(turn)).map(|(_, id)| id.clone()),
             Pick::Random => ports.get_index(place(mix(turn))).map(|(_, id)| id.clone()),
             Pick::Key(key) => {
-                // The port whose name together with the key weighs most: rendezvous hashing.
+                // Rendezvous hashing: chooses the port with the greatest weight for this key.
                 let weight = |port: &str| mix(hash(key) ^ hash(port));
                 let heaviest = ports.iter().max_by_key(|(name, _)| (weight(name), *name));
                 heaviest.map(|(_, id)| id.clone())
@@ -97,7 +97,7 @@ impl Members {
     }
 
     fn add(ports: &mut IndexMap<Arc<str>, PortId>, family_key: &Arc<str>) {
-        // A key that is no port ID is nobody's worker.
+        // A key that is not a port ID cannot be a worker.
         if let Ok(id) = PortId::parse(family_key) {
             ports.insert(Arc::clone(family_key), id);
         }
@@ -105,16 +105,16 @@ impl Members {
 }
 
 impl Sink for Members {
-    /// What is known stays known.
+    /// Marks the watch as ended. The known ports stay.
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.tell();
     }
 
-    fn take(&self, told: Watched) -> bool {
+    fn gather(&self, event: Watched) -> bool {
         let mut ports = self.ports();
         let before = ports.len();
-        match told {
+        match event {
             Watched::All(all) => {
                 ports.clear();
                 all.iter().for_each(|(key, _)| Self::add(&mut ports, key));
@@ -137,7 +137,7 @@ impl Sink for Members {
     }
 }
 
-/// FNV-1a: a hash that is the same on all nodes and in all versions.
+/// FNV-1a, because the hash must be the same on all nodes and in all versions.
 fn hash(text: &str) -> u64 {
     let octet = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, octet)
@@ -154,7 +154,7 @@ fn mix(number: u64) -> u64 {
 impl<R> Pool<R> {
     pub(super) fn new(node: &Node, family: &str) -> Self {
         let members = Arc::<Members>::default();
-        // Pools should not all begin with the same.
+        // A random start, because pools should not all begin with the same port.
         members
             .turn
             .store(hash(node.id().as_str()), Ordering::Relaxed);
@@ -167,13 +167,13 @@ impl<R> Pool<R> {
         }
     }
 
-    /// How many ports there are.
+    /// The number of ports.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.ports().len()
     }
 
-    /// Whether there are none.
+    /// Whether the pool has no ports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -187,19 +187,19 @@ impl<R> Pool<R> {
 }
 
 impl<R: PortRef> Pool<R> {
-    /// One of the ports; `None` if there are none.
+    /// Chooses a port; `None` if there are none.
     ///
-    /// A port may have died before anybody here knows: a call of it ends with an error, and a monitor fires.
+    /// The port may have died without this node knowing it yet. Then a call ends with an error, and a monitor fires.
     #[must_use]
     pub fn pick(&self, pick: Pick<'_>) -> Option<R> {
         self.members.pick(pick).map(|id| self.node.handle(&id))
     }
 
-    /// One of the ports, as soon as there is one.
+    /// Chooses a port, and waits until there is one.
     ///
     /// # Errors
     ///
-    /// [`DbError::Stopped`] when there is none and this node has stopped.
+    /// [`DbError::Stopped`] when there is no port and this node has stopped.
     ///
     /// # Cancel safety
     ///
@@ -236,7 +236,7 @@ mod tests {
     fn members(ports: &[&str]) -> Members {
         let members = Members::default();
         let all = ports.iter().map(|port| ((*port).into(), ().into()));
-        members.take(Watched::All(all.collect()));
+        members.gather(Watched::All(all.collect()));
         members
     }
 

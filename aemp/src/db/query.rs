@@ -1,4 +1,4 @@
-//! Questions to the database, as futures.
+//! Queries of the database, as futures.
 
 use std::{
     fmt,
@@ -13,16 +13,17 @@ use super::DbError;
 use crate::Node;
 use aemp_proto::global::{Answer, NameError, Query, QueryId, check_readable};
 
-/// How long a query waits if nothing else is said.
+/// The time limit of a query that sets none.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + Sync>;
 
-/// A question to the database: a future of its answer. It is asked when it is first polled.
+/// A query of the database: a future of the answer. The query is sent at the first poll.
 ///
-/// A node that has a master asks it, and asks the next one if that is lost before it has answered. A node that is global, or
-/// alone, answers itself. A node that looks for a master waits for it, but not longer than `connect_interval`: then it is alone.
-/// What it knows then, and what a new master does, is [told elsewhere](super#without-a-master).
+/// A node with a master sends the query to its master. If that master is lost before it has answered, the query goes
+/// to the next one. A global node, and a node that is alone, answers its own queries. A node that is looking for a
+/// master waits for one, but not longer than `connect_interval`; after that it is alone. [Without a
+/// master](super#without-a-master) describes the answers of such a node, and those of a new master.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,12 +38,12 @@ type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + 
 ///
 /// # Errors
 ///
-/// [`DbError::Name`] for a family that cannot be; [`DbError::Timeout`] after 30 seconds or the
-/// [`timeout`](Self::timeout) set; [`DbError::Answer`] if the master's answer makes no sense.
+/// [`DbError::Name`] for a family name that is not allowed; [`DbError::Timeout`] after 30 seconds, or after the
+/// [`timeout`](Self::timeout) that was set; [`DbError::Answer`] if the master's answer is invalid.
 ///
 /// # Cancel safety
 ///
-/// Dropping it takes the question back.
+/// Dropping it cancels the query.
 #[must_use = "a query is asked when it is awaited"]
 pub struct DbQuery<T> {
     node: Node,
@@ -96,7 +97,7 @@ impl<T> DbQuery<T> {
         } = self;
         Ok(asked.get_or_insert_with(|| {
             let (query, answer) = node.start_query(*what, family);
-            // The timer is of the node's runtime, whoever polls.
+            // The timer belongs to the node's runtime, because the polling thread may have none.
             let _runtime = node.scheduler().enter();
             Asked {
                 query,

@@ -1,4 +1,4 @@
-//! Families watched as a stream.
+//! Watches of families as streams.
 
 use std::{
     collections::BTreeMap,
@@ -21,36 +21,36 @@ use super::{
 use crate::Node;
 use aemp_proto::global::{Change, Watched};
 
-/// What a [`Watch`] tells.
+/// An event of a [`Watch`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum FamilyEvent<V> {
-    /// What the family holds: always the first.
+    /// The contents of the family: always the first event.
     All(FamilyContents<V>),
-    /// What has changed since the last event.
+    /// The changes since the last event.
     Changes(FamilyChanges<V>),
 }
 
-/// What a family holds.
+/// The contents of a family.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FamilyContents<V> {
     /// Keys and values.
     pub entries: BTreeMap<String, V>,
-    /// Entries whose values are no `V`, and why.
+    /// Entries whose values are not `V`s, with the errors.
     pub odd: BTreeMap<String, DecodeError>,
 }
 
-/// Changes of a family. Several changes of one key that nobody has looked at are one.
+/// Changes of a family. Several unread changes of one key are merged into one.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FamilyChanges<V> {
-    /// Keys that have come, with their values.
+    /// New keys, with their values.
     pub added: BTreeMap<String, V>,
-    /// Keys that have another value.
+    /// Keys whose values have changed, with the new values.
     pub changed: BTreeMap<String, V>,
-    /// Keys that have gone.
+    /// Deleted keys.
     pub deleted: Vec<String>,
-    /// Keys that have come or changed, and whose values are no `V`.
+    /// New and changed keys whose values are not `V`s, with the errors.
     pub odd: BTreeMap<String, DecodeError>,
 }
 
@@ -74,10 +74,11 @@ impl<V> Default for FamilyChanges<V> {
     }
 }
 
-/// A family as a stream of what it holds and how it changes; see [`Family::watch`](super::Family::watch).
+/// A stream of a family's contents and changes; see [`Family::watch`](super::Family::watch).
 ///
-/// It ends with its node, goes on through a change of master, tells the same [while there is none](super#without-a-master), and keeps at most one change a key however slowly it is
-/// read. Dropping it ends the watch.
+/// The stream ends with its node. It continues through a change of the master, and also [without
+/// one](super#without-a-master). It keeps at most one change of each key, however slowly it is read. Dropping it ends
+/// the watch.
 ///
 /// ```
 /// use aemp::db::FamilyEvent;
@@ -108,9 +109,9 @@ struct StreamSink(Mutex<Waiting>);
 struct Waiting {
     gathered: Gathered,
     waker: Option<Waker>,
-    /// Whether somebody is on the way to wake the reader.
+    /// Whether a task that will wake the reader is queued already.
     queued: bool,
-    /// Whether there will be nothing more.
+    /// Whether the watch has ended.
     closed: bool,
 }
 
@@ -126,9 +127,9 @@ impl Sink for StreamSink {
         self.tell();
     }
 
-    fn take(&self, told: Watched) -> bool {
+    fn gather(&self, event: Watched) -> bool {
         let mut waiting = self.waiting();
-        waiting.gathered.add(told);
+        waiting.gathered.add(event);
         waiting.waker.is_some() && !std::mem::replace(&mut waiting.queued, true)
     }
 
@@ -159,7 +160,7 @@ impl<V: DeserializeOwned> Watch<V> {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when it is dropped before it is ready.
+    /// Dropping it before it is ready loses no event.
     pub async fn next(&mut self) -> Option<FamilyEvent<V>> {
         poll_fn(|task| self.poll_event(task)).await
     }
@@ -182,7 +183,7 @@ impl<V: DeserializeOwned> Watch<V> {
     }
 }
 
-/// Sorts entries into those that are understood and the others.
+/// Divides entries into those that deserialize as `V` and the others.
 pub(super) fn contents<V: DeserializeOwned>(
     all: impl IntoIterator<Item = (Arc<str>, Value)>,
 ) -> FamilyContents<V> {

@@ -1,4 +1,4 @@
-//! Which port this thread is running, so that a port is recognised when it kills itself.
+//! The port that this thread is running. It serves to recognise a port that kills itself.
 
 use std::cell::{Cell, RefCell};
 
@@ -8,20 +8,20 @@ use crate::{Reason, guard, port::any::AnyPort};
 
 thread_local! {
     static PORT: Cell<usize> = const { Cell::new(0) };
-    /// Whether there is anything in `KILLED`: asked after every message, so it must cost next to nothing.
+    /// Whether `KILLED` holds anything. It is read after every message, so it must cost next to nothing.
     static ANY_KILLED: Cell<bool> = const { Cell::new(false) };
     static KILLED: RefCell<Option<Reason>> = const { RefCell::new(None) };
 }
 
-/// A port's address tells it from all others for as long as it is being run.
+/// The address of a port, which identifies it while it is being run.
 fn key(port: &dyn AnyPort) -> usize {
     std::ptr::from_ref(port).addr()
 }
 
-/// For as long as this lives, the thread runs that port.
+/// While this value lives, the thread is running that port.
 pub(crate) struct Scope {
     before: usize,
-    /// What the port that ran before has noted: a waiting handler that calls another port may run it in place.
+    /// The note of the port that was running before: a waiting handler that calls another port may run it in place.
     killed: Option<Reason>,
 }
 
@@ -37,7 +37,7 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         PORT.set(self.before);
-        // A port that has killed itself too late, when it was ending already, leaves a note that is nobody else's.
+        // A port that killed itself while it was ending leaves a note, which must not reach another port.
         take_killed();
         if let Some(killed) = self.killed.take() {
             note(killed);
@@ -45,12 +45,12 @@ impl Drop for Scope {
     }
 }
 
-/// True if this thread is running a port.
+/// Whether this thread is running a port.
 pub(crate) fn runs_port() -> bool {
     PORT.get() != 0
 }
 
-/// If the port is the one that this thread is running, notes that it ends when its handler returns.
+/// If this thread is running the port, notes that it ends when its handler returns. Returns whether it did.
 pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     if PORT.get() != key(port) {
         return false;
@@ -59,14 +59,14 @@ pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     true
 }
 
-/// Whether the task that this thread runs is within a span of `tracing`, which must not become that of a port.
+/// Whether the current task is within a span of `tracing`, which must not become the span of a port.
 pub(crate) fn has_span() -> bool {
-    // Without a subscriber, which is then nobody's code, there is none.
+    // Without a subscriber there is no span.
     LevelFilter::current() != LevelFilter::OFF
         && guard::run(|| !Span::current().is_none()).unwrap_or(true)
 }
 
-/// The first reason counts.
+/// Notes a reason. The first one counts.
 fn note(reason: Reason) {
     ANY_KILLED.set(true);
     KILLED.with_borrow_mut(|killed| {
@@ -74,7 +74,7 @@ fn note(reason: Reason) {
     });
 }
 
-/// What the handler that has just returned noted of its own end.
+/// The reason that the last handler noted for its own port.
 #[inline]
 pub(crate) fn take_killed() -> Option<Reason> {
     if !ANY_KILLED.replace(false) {

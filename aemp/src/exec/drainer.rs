@@ -2,34 +2,37 @@
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc, time::Instant};
 
+use tokio::task::JoinHandle;
+
 use super::{
     current,
     pace::{self, Manner},
     plan::Ticket,
+    ready::Lane,
     scheduler::{Scheduler, When, Work, schedule},
     seat::{self, Before, Doing, Mine, Seat},
-    slice::Slice,
+    slice::{LARGE_TURN, Slice},
     watch,
 };
 use crate::port::any::AnyPort;
 
-/// Messages handled before a drainer lets other tasks of the runtime run.
+/// The number of messages after which a drainer lets other tasks of the runtime run.
 const BUDGET: usize = 1024;
-/// Messages one port handles before the next port has its turn.
+/// The number of messages after which the next port has its turn.
 const TURN: usize = 128;
-/// Ports that a caller runs in place: the one that it calls, and what that makes ready, as far as all are trusted.
+/// The number of ports that a caller runs in place: the called port, and ports that it makes ready, if all are trusted.
 const IN_PLACE: usize = 16;
-/// One in so many runs in place is timed.
+/// One of this many runs in place is timed.
 const SAMPLE: u32 = 32;
 
-/// What a port is given to do: messages, until its turn is over.
+/// The turn of a port: it may handle messages until the turn is over.
 pub(crate) struct Turn<'a> {
     pub(crate) left: usize,
     seat: &'a Seat,
 }
 
 impl<'a> Turn<'a> {
-    /// A port begins to be run, for as long as the result lives.
+    /// Starts the run of a port, which lasts as long as the result lives.
     #[inline]
     pub(crate) fn begin(&self, port: u64) -> Seated<'a> {
         Seated {
@@ -38,13 +41,13 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The next message is for that handler.
+    /// Starts a message for this handler.
     #[inline]
     pub(crate) fn next_message(&mut self, handler: u32) {
         self.seat.next_message(handler);
     }
 
-    /// A message has been handled. Whether the turn is over.
+    /// Counts a handled message. Returns whether the turn is over.
     #[inline]
     pub(crate) fn did_one(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
@@ -54,9 +57,14 @@ impl<'a> Turn<'a> {
     pub(crate) fn end(&mut self) {
         self.left = 0;
     }
+
+    /// Whether a large message may be handled in this turn. It may on a thread that is not a worker.
+    pub(crate) fn takes_large(&self) -> bool {
+        self.seat.is_blocking()
+    }
 }
 
-/// A port is being run.
+/// The run of a port.
 pub(crate) struct Seated<'a> {
     seat: &'a Seat,
     before: Option<Before>,
@@ -71,37 +79,41 @@ impl Drop for Seated<'_> {
     }
 }
 
-/// This thread runs ports of a node, or has ports made ready, for as long as this lives. What is left at the seat then goes to the
-/// drainers.
+/// While this value lives, the thread runs ports of a node, or makes them ready. Afterwards the ports that are left
+/// at its seat go to the drainers.
 pub(crate) struct Active<'a> {
     scheduler: &'a Scheduler,
     seat: Mine,
-    /// What the thread was doing: a handler may run another runtime within itself.
+    /// The lane in which the ports that are left at the seat will wait.
+    lane: Lane,
+    /// The thread's occupation before: a handler may run another runtime within itself.
     before: Doing,
 }
 
 impl<'a> Active<'a> {
-    /// `None` when the thread is about to end.
+    /// `None` if the thread is about to end.
     #[inline]
     pub(crate) fn begin(scheduler: &'a Scheduler) -> Option<Self> {
         watch::stir();
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
+            lane: Lane::HERE,
             before: seat::set_doing(Doing::ports_of(scheduler.address())),
         })
     }
 
-    /// The same for a connection that delivers: the watch sees it as it sees a handler, because the code of the user that reads arguments is
-    /// part of it.
-    pub(crate) fn delivering(scheduler: &'a Scheduler) -> Option<Delivering<'a>> {
-        let active = Self::begin(scheduler)?;
+    /// As `begin`, for a connection that delivers. The watch treats it like a handler, because decoding of arguments
+    /// runs user code.
+    pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
+        let mut active = Self::begin(scheduler)?;
+        active.lane = lane;
         seat::set_doing(seat::doing().delivering());
         let before = Some(active.seat.enter(seat::NO_PORT));
         Some(Delivering { active, before })
     }
 
-    /// Runs a port for so many messages at most; how many it has handled, but not none.
+    /// Runs a port for at most `messages` messages. Returns the number of handled ones, at least one.
     fn run(&self, work: Work, is_quick: bool, messages: usize) -> usize {
         let quick = seat::set_quick(is_quick);
         let mut turn = Turn {
@@ -117,7 +129,7 @@ impl<'a> Active<'a> {
 }
 
 impl Active<'_> {
-    /// Ends it without handing over what is left.
+    /// Ends the activity, and returns the ports that are left at the seat.
     fn end(&self) -> VecDeque<Work> {
         seat::after_handlers(&self.seat);
         let mut rest = VecDeque::new();
@@ -135,14 +147,14 @@ impl Drop for Active<'_> {
         if self.seat.has_work() {
             let mut rest = self.end();
             seat::resume(self.before);
-            self.scheduler.hand_over(&mut rest);
+            self.scheduler.hand_over(self.lane, &mut rest);
         } else {
             seat::resume(self.before);
         }
     }
 }
 
-/// A connection delivers for as long as this lives.
+/// While this value lives, a connection delivers.
 pub(crate) struct Delivering<'a> {
     active: Active<'a>,
     before: Option<Before>,
@@ -156,7 +168,7 @@ impl Drop for Delivering<'_> {
     }
 }
 
-/// A task that runs what is ready until nothing is.
+/// A task that runs ready ports until there are none.
 struct Drainer {
     scheduler: Scheduler,
     ticket: Ticket,
@@ -164,14 +176,14 @@ struct Drainer {
 }
 
 enum State {
-    /// Not begun, or given way: whoever drops it now is the runtime.
+    /// The task has not begun, or has yielded. If it is dropped now, the runtime is gone.
     Away,
-    /// Dropped like that, it has failed.
+    /// The task is running. If it is dropped now, it has failed.
     Running,
     Ended,
 }
 
-/// The task. It exists before it is polled for the first time, so that a runtime that is gone is noticed.
+/// The drainer's task. The drainer exists before the first poll, so that the end of the runtime is noticed.
 pub(super) fn run(
     scheduler: Scheduler,
     ticket: Ticket,
@@ -189,7 +201,7 @@ pub(super) fn run(
 }
 
 impl Drainer {
-    /// Whether there is more to do.
+    /// Runs ports for one turn. Returns whether there is more to do.
     fn turn(&mut self) -> bool {
         self.state = State::Running;
         let more = self.run();
@@ -222,7 +234,7 @@ impl Drainer {
             budget = budget.saturating_sub(done);
             slice.did(1);
             if !trusted {
-                slice.look();
+                slice.read_clock();
             }
         }
         let mut rest = active.end();
@@ -230,8 +242,8 @@ impl Drainer {
         true
     }
 
-    /// What waits must not wait for the port that is run next: neither other ports, nor a task that has been started or woken on
-    /// this thread.
+    /// Calls other workers if something waits that must not wait for the next port: other ports, or a task that was
+    /// started or woken on this thread.
     fn call_others(&self, own: &Mine) {
         let scheduler = &self.scheduler;
         if scheduler.is_wanted() && (own.has_work() || scheduler.is_left_elsewhere(own)) {
@@ -271,8 +283,8 @@ thread_local! {
     static RUNS_IN_PLACE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Runs the port here and now if it is trusted with that handler: a caller that would only wait for it helps instead. Otherwise, and
-/// inside of a handler, and on a thread that is no part of the node's runtime, the port is scheduled.
+/// Runs the port in place if it is trusted with this handler, because its caller would only wait. Otherwise, and
+/// within a handler, and on a thread outside of the node's runtime, the port is scheduled.
 pub(crate) fn help(scheduler: &Scheduler, work: Work, handler: u32) {
     if seat::active() != 0 || !work.trusts(handler) || !scheduler.is_here() || current::has_span() {
         return schedule(work);
@@ -294,7 +306,7 @@ pub(crate) fn help(scheduler: &Scheduler, work: Work, handler: u32) {
     follow(&active);
 }
 
-/// Runs what a port that was run in place has made ready.
+/// Runs the ports that a port in place has made ready.
 fn follow(active: &Active<'_>) {
     for _ in 1..IN_PLACE {
         let Some(next) = active.seat.pop() else {
@@ -307,9 +319,13 @@ fn follow(active: &Active<'_>) {
     }
 }
 
-/// Runs a port that blocks on a thread of its own, as long as it has something to do.
+/// Runs a blocking port on a thread of its own until its queue is empty.
 pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
-    let mut blocking = Blocking(Some(work));
+    on_own_thread(scheduler, Blocking(Some(work)));
+}
+
+/// Runs a port for one turn.
+fn on_own_thread(scheduler: &Scheduler, mut blocking: Blocking) -> JoinHandle<()> {
     let own = scheduler.clone();
     scheduler.runtime().spawn_blocking(move || {
         let Some(work) = blocking.0.take() else {
@@ -321,10 +337,22 @@ pub(super) fn run_blocking(scheduler: &Scheduler, work: Work) {
         active.seat.set_blocking(true);
         active.run(work, false, TURN);
         active.seat.set_blocking(false);
+    })
+}
+
+/// Runs a port whose next message is large on a separate thread, for one turn. The number of such runs is limited.
+pub(super) fn run_elsewhere(work: Work) {
+    let scheduler = work.node().scheduler().clone();
+    let (blocking, own) = (Blocking(Some(work)), scheduler.clone());
+    scheduler.spawn(async move {
+        let permit = own.large().acquire_owned().await;
+        // A handler may take any time, so the permit is given back after a while.
+        let _ = tokio::time::timeout(LARGE_TURN, on_own_thread(&own, blocking)).await;
+        drop(permit);
     });
 }
 
-/// A port that waits for a thread. The runtime drops it if it is gone.
+/// A port that waits for a thread. If the runtime is gone, it drops this.
 struct Blocking(Option<Work>);
 
 impl Drop for Blocking {
@@ -335,13 +363,13 @@ impl Drop for Blocking {
     }
 }
 
-/// A task of its own polls an async handler of a port: the watch sees that as it sees any other handler.
+/// A task polls an async handler. The watch treats it like any other handler.
 pub(super) struct Occupied(Option<(Mine, Before, Doing)>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
         if seat::active() != 0 {
-            // The first poll is part of a run, which is seen already.
+            // The first poll is part of a run, which the watch sees already.
             return Self(None);
         }
         watch::stir();

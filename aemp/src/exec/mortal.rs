@@ -1,4 +1,4 @@
-//! What can be ended without warning, as a crash does: a node of a simulation.
+//! Tasks of a simulated node, which can be ended without warning, as in a crash.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -24,7 +24,7 @@ impl Mortal {
             return task.abort();
         }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended are forgotten when there is no room for another.
+        // Ended tasks are forgotten when the list is full.
         if tasks.len() == tasks.capacity() {
             tasks.retain(|task| !task.is_finished());
         }

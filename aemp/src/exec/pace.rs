@@ -1,48 +1,54 @@
-//! How quick a port and its handlers have shown to be: what decides where they may run.
+//! The pace of ports and handlers: how quick they have been. It decides where they may run.
+//!
+//! A word of each port, shared with its number, counts quick runs. A record of each port type knows its quick handlers,
+//! which then need no clock. Only a trusted port runs in place in a call's `poll`, and only a trusted port has its
+//! arguments read on the connection's task. An untrusted port gets the packet as it is (`Envelope::Unread`) and decodes
+//! it in its own turn.
 
 use std::{
     sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
-/// Quick runs in a row before a handler is known to be quick, and before a port is run on the tasks of its callers.
+/// The number of quick runs in a row after which a handler counts as quick, and a port may run on its callers' tasks.
 const PROBATION: u8 = 16;
-/// A run that takes longer is not quick. Others of the same worker begin to notice that they have to wait.
+/// A longer run is not quick: other tasks of the same worker begin to notice the delay.
 const QUICK: Duration = Duration::from_micros(100);
-/// A run that takes this long is slow, once and for all.
+/// A run of this length marks its handler or port as slow for ever.
 const SLOW: Duration = Duration::from_millis(1);
 
-/// How many handlers of a type are told apart; all further ones count as one.
+/// The number of handlers of a type that have records of their own. All further ones share one.
 const HANDLERS: usize = 23;
-/// Code that is no handler: closures, timers.
+/// The number for code that is not a handler, such as closures and timers.
 pub(crate) const CLOSURE: u32 = HANDLERS as u32;
 
-/// Bits of a port's word that are its number.
+/// The bits of a port's word that hold its number.
 const NUMBER: u64 = (1 << 56) - 1;
 const ONE_RUN: u64 = 1 << 56;
 const RUNS: u64 = 0x1f << 56;
 const TRUSTED: u64 = PROBATION as u64 * ONE_RUN;
 const WAS_SLOW: u64 = 1 << 63;
 
-/// How a port is to be run.
+/// The way in which a port is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// It is likely to return soon. If that is an error, the watch finds out.
+    /// It probably returns soon. The watch notices if it does not.
     Quick,
     /// It may take any time.
     Unknown,
-    /// On threads of its own.
+    /// It runs on threads of its own.
     Blocking,
 }
 
-/// What has been seen of one port, in a word with its number, because every port has both.
+/// The observed speed of one port, in one word with its number, because every port has both.
 ///
-/// A port begins on probation: it runs on drainers. After some runs without a slow one it is *trusted*, and may be run in place on its
-/// callers' tasks, as far as its type's handlers are known to be quick. A port that was slow once is never trusted again.
+/// A new port runs on drainers. After some runs without a slow one it is *trusted*: it may run in place on its
+/// callers' tasks, if the handlers of its type are known to be quick. A port that was slow once is never trusted
+/// again.
 pub(crate) struct Pace(AtomicU64);
 
 impl Pace {
-    /// A port that nothing is known of.
+    /// A port without observations.
     pub(crate) fn unknown(number: u64) -> Self {
         Self(AtomicU64::new(number))
     }
@@ -57,7 +63,7 @@ impl Pace {
         self.0.load(Ordering::Relaxed) & NUMBER
     }
 
-    /// Whether it has been quick for a while, and never slow.
+    /// Whether the port has been quick for a while, and was never slow.
     #[inline]
     pub(crate) fn is_trusted(&self) -> bool {
         self.0.load(Ordering::Relaxed) & !NUMBER == TRUSTED
@@ -68,38 +74,38 @@ impl Pace {
         self.0.load(Ordering::Relaxed) & WAS_SLOW != 0
     }
 
-    /// Another quick run. To be called by the runner alone.
+    /// Counts a quick run. Only the thread that runs the port may call this.
     fn quick(&self) {
         if self.0.load(Ordering::Relaxed) & RUNS < TRUSTED {
             self.0.fetch_add(ONE_RUN, Ordering::Relaxed);
         }
     }
 
-    /// It has to show again that it is quick.
+    /// Starts the observation again.
     pub(crate) fn demote(&self) {
         self.0.fetch_and(NUMBER | WAS_SLOW, Ordering::Relaxed);
     }
 
-    /// It is never trusted again.
+    /// Marks the port as slow for ever.
     pub(crate) fn slow(&self) {
         self.0.fetch_or(WAS_SLOW, Ordering::Relaxed);
     }
 }
 
-/// What has been seen of the handlers of a type of ports, in all of its ports. A new port is not watched with a clock if its
-/// type's handlers are known.
+/// The observed speed of the handlers of a port type, in all of its ports. A new port needs no clock if the handlers
+/// of its type are known.
 #[derive(Debug)]
 pub struct Record {
     /// A bit for each handler that is known to be quick.
     quick: AtomicU32,
-    /// A bit for each that was slow once.
+    /// A bit for each handler that was slow once.
     slow: AtomicU32,
-    /// Quick runs of those that are not known yet.
+    /// The quick runs of the handlers that are not known yet.
     runs: [AtomicU8; HANDLERS + 1],
 }
 
 impl Record {
-    /// Nothing has been seen.
+    /// A record without observations.
     #[expect(clippy::new_without_default, reason = "it is made in statics alone")]
     #[must_use]
     pub const fn new() -> Self {
@@ -110,13 +116,13 @@ impl Record {
         }
     }
 
-    /// Whether that handler has always been quick.
+    /// Whether this handler has always been quick.
     #[inline]
     pub(crate) fn is_quick(&self, handler: u32) -> bool {
         self.quick.load(Ordering::Relaxed) & bit(handler) != 0
     }
 
-    /// Whether there are handlers that have always been quick, and none that was slow.
+    /// Whether some handlers are quick, and none was ever slow.
     #[inline]
     pub(crate) fn is_all_quick(&self) -> bool {
         self.quick.load(Ordering::Relaxed) != 0 && self.slow.load(Ordering::Relaxed) == 0
@@ -142,7 +148,7 @@ impl Record {
         }
     }
 
-    /// That handler was slow.
+    /// Marks the handler as slow.
     pub(crate) fn slow(&self, handler: u32) {
         self.learn(handler, SLOW);
     }
@@ -156,7 +162,8 @@ fn bit(handler: u32) -> u32 {
     1 << handler.min(CLOSURE)
 }
 
-/// Whether a handler's run has to be timed, because nothing is known of it. A quick handler counts for its port right away.
+/// Whether a run of this handler must be timed. A handler that is known to be quick makes further ports of its type
+/// trusted without a clock.
 #[inline]
 pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
     if !record.is_quick(handler) {
@@ -168,7 +175,7 @@ pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
     false
 }
 
-/// How a port of that pace is to be run, if its type does not say so.
+/// The way to run a port, if its type does not determine it.
 #[inline]
 pub(crate) fn manner(pace: &Pace, record: &Record) -> Manner {
     if pace.is_trusted() || record.is_all_quick() && !pace.was_slow() {
@@ -178,7 +185,7 @@ pub(crate) fn manner(pace: &Pace, record: &Record) -> Manner {
     }
 }
 
-/// A run of that handler took so long.
+/// Records the duration of a run of this handler.
 pub(crate) fn learn(pace: &Pace, record: &Record, handler: u32, took: Duration) {
     record.learn(handler, took);
     if took >= SLOW {
@@ -190,7 +197,7 @@ pub(crate) fn learn(pace: &Pace, record: &Record, handler: u32, took: Duration) 
     }
 }
 
-/// Whether a run of that length casts doubt on a port.
+/// Whether a run of this length makes a port untrusted.
 pub(crate) fn is_doubtful(took: Duration) -> bool {
     took > QUICK
 }
@@ -217,7 +224,7 @@ mod tests {
         run(&first, &record, 1, QUICK);
         assert!(first.is_trusted() && record.is_quick(3) && record.is_all_quick());
         assert!(!record.is_quick(4) && !record.is_quick(CLOSURE));
-        // The second port of the type needs no clock, but time.
+        // The second port of the type needs no clock, but must prove itself.
         assert!(!second.is_trusted() && !is_unknown(&second, &record, 3));
         run(&second, &record, PROBATION, SLOW);
         assert!(second.is_trusted());

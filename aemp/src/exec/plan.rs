@@ -1,51 +1,58 @@
-//! How many drainers there are, and when another is started: the scheduler's decisions, without its locks, tasks and clocks, so
-//! that a model can try them in any order.
+//! The number of drainers, and the decision to start another: the scheduler without its locks, tasks and clocks.
 //!
-//! A drainer is *present*, which means that it runs or blocks, or it is *away*: it has been started and has not begun, or has given way. One
-//! that is away may be *lost*, behind a task of its worker that does not give way, and where no other worker can take it.
-//! Drainers whose handlers are stuck and those that are lost do not count against the number of workers.
+//! The plan is a pure struct under the injector's lock. A model tries it in any order (`plan/tests`): with tokio's
+//! slots and queues, handlers and tasks that block, connections, and the watch.
+//!
+//! A drainer is *present* (it runs or blocks) or *away* (it has been started and has not begun, or has given way). An
+//! away drainer may be *lost*: behind a task of its worker that does not give way, where no other worker can take it.
+//! Drainers with a stuck handler and lost drainers do not count against the number of workers.
+//!
+//! Waking another worker costs a system call. So the plan does it at once only for work that may take long: if the
+//! ready port, or the running one, is not known to be quick, or if many ports wait. tokio reserves the task that a
+//! worker has started or woken last for that worker. An empty task (`displace`) pushes urgent work out of this slot.
 
 #[cfg(test)]
 mod tests;
 
-/// Ports that a drainer takes at a time at most.
+/// The greatest number of ports that a drainer takes at a time.
 const SHARE: usize = 64;
 
-/// What is decided about the drainers of one node.
+/// The state of the drainers of one node.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// How many drainers the runtime has workers for.
+    /// The number of drainers without replacements: the number of the runtime's workers.
     max: usize,
     drainers: usize,
-    /// Handlers that do not return. Their drainers may be replaced: the worker is lost, or has been given to another thread
-    /// (`block_in_place`).
+    /// The number of handlers that do not return. Their drainers may be replaced: their worker is lost, or another
+    /// thread has become the worker (`block_in_place`).
     stuck: usize,
-    /// Drainers that are away, by the looks at which something waited since they went: none, one, more. The last are lost.
+    /// The number of away drainers, by the number of reports since they went at which something waited: none, one,
+    /// more. The last are lost.
     away: [usize; 3],
-    /// How often the watch has found something waiting.
+    /// The number of reports of the watch at which something waited.
     looks: u32,
     search: Search,
     started: u32,
-    /// The runtime is gone.
+    /// Whether the runtime is gone.
     gone: bool,
 }
 
-/// Whether a drainer has been started, which one, that has found nothing to do yet. There is one at a time at most.
+/// The drainer that has been started and has found nothing to do yet. There is at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Search {
     None,
     On(u32),
-    /// The watch has seen it: it should have begun by now. When it comes by again, this search counts no more.
+    /// The watch has seen it, so it should have begun by now. At the next report it no longer counts.
     Late(u32),
-    /// It waits where any worker takes it, and so needs no replacement.
+    /// It waits in a queue from which any worker takes it, so it needs no replacement.
     Sure(u32),
 }
 
-/// What a drainer has to give back: whether it is away, and whether it searches.
+/// The state of one drainer: whether it is away, and whether it searches for work.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Ticket {
-    /// The count of looks when it went.
+    /// The number of reports when it went away.
     away: Option<u32>,
     search: Option<u32>,
 }
@@ -56,12 +63,12 @@ impl Ticket {
     }
 }
 
-/// Who starts a drainer.
+/// The starter of a drainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
-    /// A task, whose worker may keep it.
+    /// A task. Its worker may keep the drainer for itself.
     Task,
-    /// The watch: any worker may take it.
+    /// The watch. Any worker may take the drainer.
     Watch,
 }
 
@@ -84,18 +91,18 @@ impl Plan {
     }
 
     fn most(&self) -> usize {
-        // A worker that blocks keeps as many as there were at most. Without a limit, those that are merely late would be replaced again
-        // and again.
+        // A blocked worker holds at most as many as there were. Without a limit, drainers that are merely late would
+        // be replaced again and again.
         let lost = self.away[2].min(self.max * self.max);
         self.max + self.stuck + lost
     }
 
-    /// Whether another drainer could be started, and none is on its way.
+    /// Whether another drainer may be started, and none is on its way.
     pub(super) fn wants(&self) -> bool {
         self.search == Search::None && !self.gone && self.drainers < self.most()
     }
 
-    /// Starts a drainer if there are workers for one more.
+    /// Starts a drainer if there is a worker for it.
     pub(super) fn start(&mut self, by: By) -> Option<Ticket> {
         if !self.wants() {
             return None;
@@ -116,7 +123,7 @@ impl Plan {
         Some(ticket)
     }
 
-    /// How many of the ready ports a drainer takes. With none, it goes on searching.
+    /// The number of ready ports that a drainer takes. If it is zero, the drainer continues to search.
     pub(super) fn share(&mut self, ready: usize, ticket: &mut Ticket) -> usize {
         self.back(ticket);
         if ready == 0 || self.drainers > self.most() {
@@ -126,12 +133,12 @@ impl Plan {
         ready.div_ceil(self.max).min(SHARE)
     }
 
-    /// The drainer has something to do; another may be started.
+    /// Records that the drainer has something to do. Another one may be started.
     pub(super) fn found(&mut self, ticket: &mut Ticket) {
         let Some(number) = ticket.search.take() else {
             return;
         };
-        // If it was lost, another may be searching in its place.
+        // If the drainer was lost, another may be searching in its place.
         match self.search {
             Search::On(other) | Search::Late(other) | Search::Sure(other) if other == number => {
                 self.search = Search::None;
@@ -140,14 +147,15 @@ impl Plan {
         }
     }
 
-    /// A drainer gives way, and is to come back.
+    /// Records that a drainer yields, and will come back.
     pub(super) fn pause(&mut self, ticket: &mut Ticket) {
         self.back(ticket);
         self.found(ticket);
         self.go(ticket);
     }
 
-    /// A drainer has found nothing. Whether it ends: not if something has become ready that nobody else may run.
+    /// Records that a drainer has found nothing. Returns whether it ends; it does not if a port has become ready
+    /// meanwhile.
     pub(super) fn leave(&mut self, ready: usize, ticket: &mut Ticket) -> bool {
         if ready > 0 && self.drainers <= self.most() {
             self.back(ticket);
@@ -158,21 +166,21 @@ impl Plan {
         true
     }
 
-    /// A drainer has ended.
+    /// Records the end of a drainer.
     pub(super) fn end(&mut self, ticket: &mut Ticket) {
         self.back(ticket);
         self.found(ticket);
         self.drainers -= 1;
     }
 
-    /// The runtime drops what is started.
+    /// Records that the runtime drops started tasks.
     pub(super) fn runtime_gone(&mut self) {
         self.gone = true;
     }
 
-    /// The watch has come by: so many handlers do not return, and something waits, or nothing does. Whether a drainer is to be
-    /// started.
-    pub(super) fn look(&mut self, stuck: usize, waiting: bool) -> bool {
+    /// Takes a report of the watch: the number of handlers that do not return, and whether a port waits. Returns
+    /// whether a drainer should be started.
+    pub(super) fn report(&mut self, stuck: usize, waiting: bool) -> bool {
         self.stuck = stuck;
         if !waiting {
             return false;

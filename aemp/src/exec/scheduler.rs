@@ -1,8 +1,8 @@
-//! Which tasks run the ports that have something to do.
+//! The choice of the task that runs a ready port.
 //!
-//! Ready ports wait in the node's *injector*, or at the *seat* of the thread whose handlers made them ready. Up to one *drainer*
-//! task per worker of the runtime empties them; a drainer that has nothing to do takes from the others' seats. How a worker
-//! comes to help is decided here, in one place: see [`schedule`].
+//! Ready ports wait in the node's *injector*, or at the *seat* of the thread whose handlers made them ready. At most
+//! one *drainer* task for each worker of the runtime empties them. A drainer without work steals from the seats of
+//! other threads. [`schedule`] decides whether another worker is called.
 
 use std::{
     collections::VecDeque,
@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -23,18 +24,19 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
+    ready::{Lane, Ready},
     seat::{self, Mine, Seat},
     watch,
 };
 use crate::{Node, port::any::AnyPort};
 
-/// A port that has something to do; the owner of this is the one that may run it.
+/// A ready port. Only the owner of this value may run the port.
 pub(crate) type Work = Arc<dyn AnyPort>;
 
-/// Trusted ports that may wait at one seat before another worker is called for.
+/// The number of trusted ports that may wait at one seat before another worker is called.
 const FEW: usize = 32;
 
-/// The ports of one node that are ready to run, and the tasks that run them. Cheap to clone.
+/// The ready ports of one node, and the tasks that run them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Scheduler(Arc<Shared>);
 
@@ -43,22 +45,24 @@ struct Shared {
     /// Whether the runtime has more than one worker.
     is_shared: bool,
     injector: Mutex<Injector>,
-    /// Whether another drainer could be started, and none is on its way: read without the injector's lock, by every handler that sends.
+    /// Whether another drainer may be started, and none is on its way. Every handler that sends reads it, without the
+    /// injector's lock.
     wanted: AtomicBool,
+    large: Arc<Semaphore>,
     seats: RwLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
 
 struct Injector {
-    ready: VecDeque<Work>,
+    ready: Ready<Work>,
     plan: Plan,
 }
 
-/// How soon a drainer that is started has to begin.
+/// The urgency of a new drainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// When this task gives way: nothing that takes long comes before.
+    /// When the current task yields: nothing before that takes long.
     Soon,
     /// At once, on another worker if one is idle.
     Now,
@@ -71,7 +75,7 @@ impl Scheduler {
             _ => runtime.metrics().num_workers().max(1),
         };
         let injector = Mutex::new(Injector {
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             plan: Plan::new(max),
         });
         Self(Arc::new(Shared {
@@ -79,13 +83,14 @@ impl Scheduler {
             is_shared: max > 1,
             injector,
             wanted: AtomicBool::new(true),
+            large: Arc::new(Semaphore::new((max / 2).max(1))),
             seats: RwLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
         }))
     }
 
-    /// From now on everything that the node does can be [ended](Self::end) at once.
+    /// Allows to [end](Self::end) everything that the node does at once.
     #[cfg(feature = "sim")]
     pub(crate) fn make_mortal(&mut self) {
         if let Some(shared) = Arc::get_mut(&mut self.0) {
@@ -93,12 +98,12 @@ impl Scheduler {
         }
     }
 
-    /// Has the watch look after what the node runs. What a simulated node does is not a matter of real time.
+    /// Lets the watch observe this node. A simulated node has no real time, so it is not observed.
     pub(crate) fn watch_over(&self, node: &Node) {
-        watch::look_after(self.clone(), node.downgrade());
+        watch::observe(self.clone(), node.downgrade());
     }
 
-    /// While the result lives, timers that are made on this thread are the node's.
+    /// While the result lives, timers that are made on this thread belong to the node's runtime.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.0.runtime.enter()
     }
@@ -108,13 +113,13 @@ impl Scheduler {
         &self.0.runtime
     }
 
-    /// Tells nodes apart.
+    /// The identity of the scheduler, and so of its node.
     #[inline]
     pub(super) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Whether the node is a simulated one: real time does not count for what it does.
+    /// Whether the node is simulated, so that real time does not count.
     #[cfg_attr(
         not(feature = "sim"),
         expect(clippy::unused_self, reason = "only simulated nodes have no time")
@@ -140,26 +145,26 @@ impl Scheduler {
         task
     }
 
-    /// Ends every task of the node where it is, and runs no port any more.
+    /// Aborts every task of the node, and runs no more ports.
     #[cfg(feature = "sim")]
     pub(crate) fn end(&self) {
         if let Some(mortal) = &self.0.mortal {
             mortal.end();
         }
-        let _ready = std::mem::take(&mut self.injector().ready);
+        let _ready = self.injector().ready.take_all();
     }
 
-    /// The runtime is gone: nothing that waits will be run.
+    /// Drops the ready ports, because the runtime is gone.
     pub(crate) fn abandon(&self) {
         let ready = {
             let mut injector = self.injector();
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         for seat in self.seats() {
             while !seat.stealer().is_empty() {
-                // It is dead already, or will be when it is run.
+                // The port is dead already, or dies when it is run.
                 drop(seat.stealer().steal());
             }
         }
@@ -186,7 +191,7 @@ impl Scheduler {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this thread is part of the node's runtime: handlers may sleep, spawn, open sockets.
+    /// Whether this thread belongs to the node's runtime, where handlers may sleep, spawn and open sockets.
     pub(super) fn is_here(&self) -> bool {
         !self.is_over() && Handle::try_current().is_ok_and(|here| here.id() == self.0.runtime.id())
     }
@@ -197,7 +202,7 @@ impl Scheduler {
         seat::own(self.address(), |new| {
             let seats = self.0.seats.write();
             let mut seats = seats.unwrap_or_else(PoisonError::into_inner);
-            // Threads come and go, of pools for what blocks above all.
+            // Threads come and go, above all those of pools for blocking code.
             seats.retain(|seat| Arc::strong_count(seat) > 1);
             seats.push(Arc::clone(new));
         })
@@ -208,29 +213,36 @@ impl Scheduler {
         seats.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Offers work to the drainers, starting one if there is none to take it.
+    /// Offers a port to the drainers, and starts one if necessary.
     fn inject(&self, work: Work, when: When) {
         let mut injector = self.injector();
         if injector.plan.is_gone() {
             drop(injector);
             return work.node().runtime_gone();
         }
-        injector.ready.push_back(work);
+        injector.ready.push(work);
         self.start_drainer(injector, By::Task, when);
     }
 
-    /// What this thread's seat has left is for others.
-    pub(super) fn hand_over(&self, work: &mut VecDeque<Work>) {
+    /// Moves the ports that are left at this thread's seat to a lane of the injector.
+    pub(super) fn hand_over(&self, lane: Lane, work: &mut VecDeque<Work>) {
         let mut injector = self.injector();
         if injector.plan.is_gone() {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(lane, work);
         self.start_drainer(injector, By::Task, When::Soon);
     }
 
-    /// A drainer gives way. What its seat has left is for others, or for itself when it comes back.
+    /// The permits for long work that can be deferred: decoding of large packets, and ports that handle them. There are
+    /// so few that some processors are left to the workers.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.large)
+    }
+
+    /// Records that a drainer yields. The ports left at its seat go to the injector, where other drainers or it
+    /// itself find them.
     pub(super) fn pause(&self, work: &mut VecDeque<Work>, ticket: &mut Ticket) {
         let mut injector = self.injector();
         injector.plan.pause(ticket);
@@ -239,15 +251,15 @@ impl Scheduler {
             drop(injector);
             return end_all(work);
         }
-        injector.ready.append(work);
+        injector.ready.append(Lane::HERE, work);
     }
 
-    /// Whether another drainer could be started, and none is on its way.
+    /// Whether another drainer may be started, and none is on its way.
     pub(super) fn is_wanted(&self) -> bool {
         self.0.wanted.load(Ordering::Relaxed)
     }
 
-    /// Starts a drainer, if there are workers for one more.
+    /// Starts a drainer, if there is a worker for it.
     pub(super) fn wake(&self, when: When) {
         self.start_drainer(self.injector(), By::Task, when);
     }
@@ -268,15 +280,15 @@ impl Scheduler {
         }
     }
 
-    /// What a worker's task starts waits until the task gives way, and no other worker can take it, unless it is pushed from
-    /// its place by something else that is started.
+    /// Pushes a task out of tokio's reserved slot. A task that a worker's task starts waits in that slot until the
+    /// current task yields, and no other worker can take it, unless another started task takes the slot.
     pub(super) fn displace(&self) {
         if self.0.is_shared && self.is_here() {
             self.spawn(async {});
         }
     }
 
-    /// Lets an idle worker of the runtime take the drainer that a sender's task has started: the sender does not pause.
+    /// Lets an idle worker take the drainer that the sender's task has started. The sender does not yield.
     #[cold]
     pub(crate) fn nudge(&self) {
         if seat::active() == 0 {
@@ -289,7 +301,8 @@ impl Scheduler {
         self.0.wanted.store(wanted, Ordering::Relaxed);
     }
 
-    /// Moves a fair share of what is ready to the drainer's seat. Whether there was any. If more is left, another worker is called.
+    /// Moves a fair share of the ready ports to the drainer's seat, and calls another worker if more are left.
+    /// Returns whether there were any.
     pub(super) fn refill(&self, ticket: &mut Ticket, own: &Mine) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
@@ -298,15 +311,14 @@ impl Scheduler {
         if share == 0 {
             return false;
         }
-        let share = injector.ready.drain(..share);
-        share.for_each(|work| own.push(work));
+        injector.ready.take(share, |work| own.push(work));
         if !injector.ready.is_empty() {
             self.start_drainer(injector, By::Task, When::Now);
         }
         true
     }
 
-    /// A drainer has found something at another's seat.
+    /// Records that a drainer has stolen a port.
     pub(super) fn found(&self, ticket: &mut Ticket) {
         if ticket.is_searching() {
             let mut injector = self.injector();
@@ -315,7 +327,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether something waits at another's seat.
+    /// Whether ports wait at another seat.
     pub(super) fn is_left_elsewhere(&self, own: &Seat) -> bool {
         let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
         seats
@@ -323,7 +335,7 @@ impl Scheduler {
             .any(|seat| !std::ptr::eq(&**seat, own) && !seat.stealer().is_empty())
     }
 
-    /// Takes something from the seat of another thread.
+    /// Steals a port from another seat.
     pub(super) fn steal(&self, own: &Mine) -> Option<Work> {
         let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
         let others = seats.iter().filter(|seat| !Arc::ptr_eq(seat, own));
@@ -331,7 +343,7 @@ impl Scheduler {
         others.find_map(|seat| own.steal_from(seat))
     }
 
-    /// A drainer ends, unless something has become ready that nobody else will run.
+    /// Ends a drainer, unless a port has become ready meanwhile. Returns whether it ends.
     pub(super) fn leave(&self, ticket: &mut Ticket) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
@@ -340,7 +352,7 @@ impl Scheduler {
         ended
     }
 
-    /// A drainer has failed, by a fault of ours: another goes on.
+    /// Replaces a drainer that has failed by a fault of ours.
     #[cold]
     pub(super) fn failed(&self, ticket: &mut Ticket) {
         let mut injector = self.injector();
@@ -349,24 +361,25 @@ impl Scheduler {
         self.start_drainer(injector, By::Task, When::Soon);
     }
 
-    /// The runtime has dropped a drainer, and so will drop everything that is started.
+    /// Records that the runtime has dropped a drainer, and will drop every other task.
     pub(super) fn runtime_gone(&self, ticket: &mut Ticket) {
         let mut ready = {
             let mut injector = self.injector();
             injector.plan.end(ticket);
             injector.plan.runtime_gone();
             self.remember_wanted(&injector);
-            std::mem::take(&mut injector.ready)
+            injector.ready.take_all()
         };
         end_all(&mut ready);
     }
 
-    /// What the watch has found out: so many handlers do not return. Whether something waits for a drainer.
-    pub(super) fn look(&self, stuck: usize) -> bool {
+    /// Takes a report of the watch: the number of handlers that do not return. Returns whether a port waits for a
+    /// drainer.
+    pub(super) fn report_stuck(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
         let mut injector = self.injector();
         let waiting = waiting || !injector.ready.is_empty();
-        let wanted = injector.plan.look(stuck, waiting);
+        let wanted = injector.plan.report(stuck, waiting);
         self.remember_wanted(&injector);
         if wanted {
             self.start_drainer(injector, By::Watch, When::Soon);
@@ -375,16 +388,17 @@ impl Scheduler {
     }
 }
 
-/// The runtime of these ports is gone.
+/// Ends ready ports after their runtime has gone.
 fn end_all(ready: &mut VecDeque<Work>) {
     for work in ready.drain(..) {
         work.node().runtime_gone();
     }
 }
 
-/// A port is ready. Within a handler it waits at the thread's seat, where the thread finds it next and idle workers find it first.
+/// Schedules a ready port. Within a handler the port waits at the thread's seat, where the thread finds it next, or
+/// an idle worker steals it.
 ///
-/// Another worker is called at once, unless all that could keep the port waiting has shown to be quick.
+/// Another worker is called at once, unless everything that could delay the port is known to be quick.
 pub(crate) fn schedule(work: Work) {
     let scheduler = work.node().scheduler();
     let trusted = match work.manner() {
@@ -395,7 +409,7 @@ pub(crate) fn schedule(work: Work) {
         let when = if trusted { When::Soon } else { When::Now };
         return scheduler.clone().inject(work, when);
     }
-    // Relaxed, and so perhaps out of date: the watch finds what is left lying because of that.
+    // Relaxed, and so perhaps out of date: the watch finds ports that are left waiting because of that.
     let wanted = scheduler.0.wanted.load(Ordering::Relaxed) && !(trusted && seat::is_quick(FEW));
     let helped = wanted.then(|| scheduler.clone());
     seat::push(work);

@@ -1,5 +1,8 @@
-//! A thread's seat at a node: the ports that it is to run next, which idle workers may take, and what it runs now,
-//! which the watch sees.
+//! A thread's seat at a node: the ports to run next, which idle workers may steal, and the current message, which the
+//! watch sees.
+//!
+//! The seat also collects the tasks to wake *later*, all at once: writers of connections, when a port's turn ends, and
+//! callers whose answers a connection has read. The watch wakes them if the turn takes long.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,43 +23,44 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::{scheduler::Work, watch, writer::Writer};
 use crate::guard;
 
-/// How many nodes a thread has seats at; the one that it has not used for longest goes first.
+/// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
 const SEATS: usize = 8;
 
-/// The number of a connection that delivers; no port has it.
+/// The port number for a connection that delivers. No port has it.
 pub(super) const NO_PORT: u64 = 0;
 
-/// What others see of a seat.
+/// The part of a seat that other threads see.
 pub(crate) struct Seat {
-    /// Whose: the address of the node's scheduler.
+    /// The address of the scheduler that the seat belongs to.
     pub(super) scheduler: usize,
     stealer: Stealer<Work>,
-    /// Odd while a port is being run. It changes with every message, so one that does not change is one that takes long.
+    /// Odd while a port is being run. It changes with every message; if it does not, the message takes long.
     beat: AtomicU64,
-    /// The port that is being run, by its number, and its handler.
+    /// The number of the running port, and its handler.
     port: AtomicU64,
     handler: AtomicU32,
-    /// Whether the thread is one for ports that block.
+    /// Whether the thread runs blocking ports.
     blocking: AtomicBool,
-    /// Tasks that are woken when a handler returns, or a connection has delivered its packets; or by the watch, if that takes long.
+    /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
+    /// watch wakes them.
     later: Mutex<Vec<Later>>,
-    /// The thread in the system's eyes, where that can be found out.
+    /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
-    /// What the watch has seen. Nobody else looks at it.
+    /// The observations of the watch. Only the watch uses them.
     pub(super) seen: Mutex<watch::Seen>,
 }
 
-/// A task that is not woken at once.
+/// A task that is woken later.
 enum Later {
-    /// A connection that has something to write since a handler has sent it: what a worker's task wakes is run by that worker, and so
-    /// behind the handler.
+    /// The writer of a connection over which a handler has sent something. A task that is woken by a worker's task
+    /// runs on that worker, so the writer could not run before the handler returns.
     Writer(Arc<Writer>),
-    /// The task of a caller whose answer a connection has read. Each that is woken by itself may wake another worker, which is a call of
-    /// the system.
+    /// The task of a caller whose answer a connection has read. Waking it may wake another worker, which is a system
+    /// call; the wake-ups of one read are made together.
     Caller(Waker),
 }
 
-/// What a seat runs now.
+/// The current run at a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) beat: u64,
@@ -65,11 +69,12 @@ pub(super) struct Running {
     pub(super) blocking: bool,
 }
 
-/// A thread's own seat. It is counted apart, because each run of a port takes one, and should not pay for what threads share.
+/// The thread's own seat. It has a reference count of its own, which is not shared between threads, because each run
+/// of a port takes a reference.
 #[derive(Clone)]
 pub(crate) struct Mine(Rc<Own>);
 
-/// The thread's own part of it.
+/// The part of a seat that only its thread uses.
 struct Own {
     deque: Worker<Work>,
     seat: Arc<Seat>,
@@ -97,7 +102,7 @@ impl Mine {
         !self.0.deque.is_empty()
     }
 
-    /// Takes work from another's seat into one's own, and one of it to be run now.
+    /// Steals ports from another seat into this one, and returns one of them to be run now.
     pub(super) fn steal_from(&self, other: &Seat) -> Option<Work> {
         loop {
             let stolen = other.stealer.steal_batch_and_pop(&self.0.deque);
@@ -108,18 +113,19 @@ impl Mine {
     }
 }
 
-/// The occupation of a thread, as far as it is of concern to ports.
+/// The occupation of a thread, as far as it matters to ports.
 #[derive(Clone, Copy)]
 pub(super) struct Doing {
-    /// The scheduler, by its address, whose ports it is running; 0: none. What they make ready goes to its seat.
+    /// The address of the scheduler whose ports the thread is running; 0 if there is none. Ports that these make
+    /// ready go to its seat.
     scheduler: usize,
-    /// True if it delivers what a connection has read.
+    /// Whether it delivers packets of a connection.
     delivering: bool,
-    /// True if it polls an async handler on a task of its own.
+    /// Whether it polls an async handler on a separate task.
     handling: bool,
-    /// True if the port that it runs is likely to return soon.
+    /// Whether the running port probably returns soon.
     quick: bool,
-    /// True if there is anything in [`Seat::later`].
+    /// Whether [`Seat::later`] contains tasks.
     later: bool,
 }
 
@@ -132,7 +138,7 @@ impl Doing {
         later: false,
     };
 
-    /// It runs ports; between them nothing takes long.
+    /// The thread runs ports. Nothing between them takes long.
     pub(super) fn ports_of(scheduler: usize) -> Self {
         Self {
             scheduler,
@@ -143,7 +149,7 @@ impl Doing {
         }
     }
 
-    /// It delivers to ports.
+    /// The thread delivers to ports.
     pub(super) fn delivering(self) -> Self {
         Self {
             delivering: true,
@@ -157,7 +163,7 @@ impl Doing {
 }
 
 thread_local! {
-    /// The thread's seats, the last used first.
+    /// The thread's seats, the most recently used first.
     static OWN: RefCell<Vec<Mine>> = const { RefCell::new(Vec::new()) };
     static DOING: Cell<Doing> = const { Cell::new(Doing::NOTHING) };
 }
@@ -167,8 +173,8 @@ impl Seat {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A port begins to be run. The result is to be given to [`leave`](Self::leave): a run may be within another, of an async
-    /// handler that calls.
+    /// Starts the run of a port. The result must be given to [`leave`](Self::leave): a run may be nested in that of
+    /// an async handler that calls.
     #[inline]
     pub(crate) fn enter(&self, port: u64) -> Before {
         let beat = self.beat.load(Ordering::Relaxed);
@@ -191,7 +197,7 @@ impl Seat {
             .store(beat + 1 + before.running, Ordering::Release);
     }
 
-    /// The port that is being run begins with another message.
+    /// Starts the next message of the running port.
     #[inline]
     pub(crate) fn next_message(&self, handler: u32) {
         self.handler.store(handler, Ordering::Relaxed);
@@ -199,9 +205,13 @@ impl Seat {
         self.beat.store(beat + 2, Ordering::Release);
     }
 
-    /// Marks it as that of a thread for ports that block, or of a worker again.
+    /// Marks the seat as that of a thread for blocking ports, or of a worker.
     pub(super) fn set_blocking(&self, blocking: bool) {
         self.blocking.store(blocking, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_blocking(&self) -> bool {
+        self.blocking.load(Ordering::Relaxed)
     }
 
     pub(super) fn running(&self) -> Option<Running> {
@@ -218,7 +228,7 @@ impl Seat {
         &self.stealer
     }
 
-    /// Wakes what was to be woken later.
+    /// Wakes the tasks that were to be woken later.
     pub(super) fn wake_later(&self) {
         let later = std::mem::take(&mut *self.later());
         for later in later {
@@ -230,14 +240,14 @@ impl Seat {
     }
 }
 
-/// What a seat was running before.
+/// The run of a seat before a nested one.
 #[must_use]
 pub(crate) struct Before {
     port: u64,
     running: u64,
 }
 
-/// The seat of this thread at a scheduler, made if it has none; `made` is told of a new one.
+/// This thread's seat at a scheduler. If it has none, a seat is made and `made` is called with it.
 #[inline]
 pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Mine> {
     OWN.try_with(|own| {
@@ -282,13 +292,13 @@ impl Mine {
     }
 }
 
-/// From now on the thread does something else; what it did before.
+/// Sets the thread's occupation, and returns the previous one.
 #[inline]
 pub(super) fn set_doing(doing: Doing) -> Doing {
     DOING.replace(doing)
 }
 
-/// As [`set_doing`], back to what it did before: the seat that was in use then comes first again.
+/// As [`set_doing`], to return to a previous occupation. Its seat becomes the first again.
 pub(super) fn resume(before: Doing) {
     DOING.set(before);
     if before.scheduler != 0 {
@@ -301,19 +311,19 @@ pub(super) fn resume(before: Doing) {
     }
 }
 
-/// The thread's occupation; nothing, when it is about to end.
+/// The thread's occupation; `NOTHING` if the thread is about to end.
 #[inline]
 pub(super) fn doing() -> Doing {
     DOING.try_with(Cell::get).unwrap_or(Doing::NOTHING)
 }
 
-/// Which scheduler's ports this thread is running; 0: none.
+/// The address of the scheduler whose ports this thread is running; 0 if there is none.
 #[inline]
 pub(super) fn active() -> usize {
     doing().scheduler
 }
 
-/// Notes whether the port that is run now is likely to return soon; what was noted before.
+/// Sets whether the running port probably returns soon, and returns the previous setting.
 #[inline]
 pub(super) fn set_quick(quick: bool) -> bool {
     let doing = DOING.get();
@@ -321,7 +331,8 @@ pub(super) fn set_quick(quick: bool) -> bool {
     doing.quick
 }
 
-/// Notes whether this thread polls an async handler on a task of its own, and whether that is likely to return soon; what it did before.
+/// Records that this thread polls an async handler on a separate task, and whether that probably returns soon.
+/// Returns the previous occupation.
 pub(super) fn set_handling(quick: bool) -> Doing {
     let doing = DOING.get();
     let handling = true;
@@ -332,19 +343,19 @@ pub(super) fn set_handling(quick: bool) -> Doing {
     })
 }
 
-/// True if this thread gets to what waits at its seat soon: the port that it runs is quick, and fewer than so many others wait.
+/// Whether this thread gets to the ports at its seat soon: the running port is quick, and fewer than `few` others wait.
 pub(super) fn is_quick(few: usize) -> bool {
     DOING.get().quick && OWN.with_borrow(|own| own[0].0.deque.len() < few)
 }
 
-/// Puts work into the deque of the seat that is in use. To be called while this thread is active.
+/// Puts a port into the deque of the current seat. The thread must be active.
 #[inline]
 pub(super) fn push(work: Work) {
     OWN.with_borrow(|own| own[0].push(work));
 }
 
-/// Wakes a task: that of a caller, for example. A worker is the only one to run what its task has woken last, and if that goes on for long,
-/// because it is a handler that is not known to be quick, the woken one waits for it. So it is pushed from that place.
+/// Wakes a task, such as that of a caller. tokio keeps the task that a worker's task has woken last for that worker.
+/// So if the present handler may take long, the woken task is pushed out of this slot.
 pub(crate) fn wake(waker: Waker) {
     let doing = doing();
     if doing.delivering {
@@ -365,14 +376,14 @@ fn displace() {
     }
 }
 
-/// Wakes a connection's writer; within a handler, when that has returned.
+/// Wakes a connection's writer; within a handler, after the handler has returned.
 pub(crate) fn wake_writer(writer: &Arc<Writer>) {
     let doing = doing();
     if !doing.is_in_handler() {
         return writer.wake();
     }
     if OWN.with_borrow(|own| own[0].blocking.load(Ordering::Relaxed)) {
-        // Not a worker: what is woken here is run by one.
+        // This thread is not a worker, so a worker runs the woken task.
         return writer.wake();
     }
     wake_later(doing, Later::Writer(Arc::clone(writer)));
@@ -386,7 +397,7 @@ fn wake_later(doing: Doing, later: Later) {
     });
 }
 
-/// True if there is something to wake; from now on there is not.
+/// Whether there are tasks to wake. Resets the mark.
 #[inline]
 fn take_later() -> bool {
     let doing = DOING.get();
@@ -399,7 +410,7 @@ fn take_later() -> bool {
     doing.later
 }
 
-/// What an async handler has sent goes its way. Another node's seat may have come first since.
+/// Wakes the tasks that an async handler has recorded. Another node's seat may have become the first one since.
 pub(super) fn after_async_handler() {
     if take_later() {
         let seats: Vec<_> = OWN.with_borrow(|own| own.iter().map(|own| Arc::clone(own)).collect());
@@ -407,7 +418,7 @@ pub(super) fn after_async_handler() {
     }
 }
 
-/// What a handler has sent goes its way: the handler has returned.
+/// Wakes the tasks that a handler has recorded, after it has returned.
 #[inline]
 pub(super) fn after_handlers(seat: &Seat) {
     if take_later() {

@@ -23,16 +23,16 @@ use crate::{
     },
 };
 
-/// How a handler that may wait has ended.
+/// The way in which an async handler has ended.
 enum Ended {
     Returned,
-    /// A kill was queued while it waited.
+    /// It was cancelled, because a kill was queued while it waited.
     Cancelled,
     Failed(Reason),
 }
 
-/// Starts the handler of `message`. If it finishes without waiting, hands state and queue back to go on with;
-/// otherwise a task goes on with the port.
+/// Starts the handler of `message`. If it finishes without waiting, returns state and queue. Otherwise a task
+/// continues with the port.
 pub(crate) fn start<P: Port>(
     cell: &Arc<Cell<P>>,
     state: P,
@@ -42,10 +42,10 @@ pub(crate) fn start<P: Port>(
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
     let room = {
-        // Only what is in the cell is seen by those who queue a kill.
+        // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
-            // It has perished meanwhile.
+            // The port has perished meanwhile.
             drop(inner);
             guard::discard(state);
             guard::discard(message);
@@ -59,7 +59,7 @@ pub(crate) fn start<P: Port>(
         inner.extras().waiting = Some(Arc::clone(&cancel));
         inner.has_in_hand(1)
     };
-    room.tell();
+    room.wake();
     let handler = message.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
@@ -82,8 +82,7 @@ pub(crate) fn start<P: Port>(
         Poll::Ready(false) => None,
         Poll::Pending => {
             let port: Arc<dyn AnyPort> = Arc::<Cell<P>>::clone(cell);
-            // The first thing that a task does is to poll, so the wake-ups that the poll above could not
-            // ask for are asked for then.
+            // The poll above could not register for wake-ups. The task polls at once, which does.
             cell.node().scheduler().spawn(async move {
                 if handling.await {
                     scheduler::schedule(port);
@@ -94,7 +93,7 @@ pub(crate) fn start<P: Port>(
     }
 }
 
-/// A port whose state is with a task. If the runtime drops the task, the port is dead.
+/// A port whose state is in a task. If the runtime drops the task, the port dies.
 struct Orphan<P: Port>(Option<Arc<Cell<P>>>);
 
 impl<P: Port> Orphan<P> {
@@ -105,7 +104,7 @@ impl<P: Port> Orphan<P> {
         }
     }
 
-    /// Puts the state back, or ends the port. Whether the port lives.
+    /// Puts the state back, or ends the port. Returns whether the port lives.
     fn resume(&mut self, state: P, ended: Ended) -> bool {
         let Some(cell) = self.0.take() else {
             return false;
@@ -124,7 +123,7 @@ impl<P: Port> Orphan<P> {
         inner.state = Some(state);
         let room = inner.has_in_hand(0);
         drop(inner);
-        room.tell();
+        room.wake();
         true
     }
 }
@@ -171,7 +170,7 @@ async fn drive<P: Port>(
             }
         })
         .await;
-        // What a cancelled handler holds is dropped here.
+        // The state of a cancelled handler is dropped here.
         guard::shielded(|| handler.set(None));
         ended
     };

@@ -1,9 +1,11 @@
 //! The watch: one thread of the process that notices handlers that do not return.
 //!
-//! Nothing within the runtime can be relied upon for that, because a handler that blocks may have the worker that would have noticed.
-//! The watch looks at every seat in turn. A seat whose message has not changed since the last look
-//! is *stuck*: another drainer may take its place, what its handler has sent goes out, and some idle worker is woken, for the
-//! one that waited for sockets and timers may be the one that is stuck now. It sleeps while nothing is run anywhere.
+//! A task of the runtime could not do this, because a blocking handler may occupy the worker that would run the task.
+//! The watch looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose message
+//! has not changed since the last look is *stuck*. Then another drainer takes its place, the messages that its handler
+//! has sent go out, and an idle worker is woken, because the stuck worker may be the one that waited for sockets and
+//! timers. The port is judged slow if the thread sleeps or has used processor time (`/proc`), but not if the system has
+//! kept it from running. After a second without any free worker the watch logs the ports and handlers.
 
 use std::{
     fmt::Write as _,
@@ -24,18 +26,18 @@ use crate::{Node, WeakNode, guard};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_millis(2);
-/// Looks at nothing but idle seats after which the watch goes to sleep.
+/// The number of looks without a running port after which the watch goes to sleep.
 const IDLE: u32 = 50;
-/// How often the runtime is reminded of its sockets and timers while a handler is stuck, in looks.
+/// The number of looks after which the runtime is reminded of its sockets and timers, while a handler is stuck.
 const REMIND: u32 = 4;
-/// How long all workers have to be blocked before that is logged.
-const TELL: Duration = Duration::from_secs(1);
-/// Time on a processor, within a message that was stuck for one look, that tells a slow handler from a thread that the system
-/// has let wait.
+/// The time for which all workers must be blocked before that is logged.
+const BLOCKED: Duration = Duration::from_secs(1);
+/// The processor time within a stuck message that marks its handler as slow. With less, the system has probably kept
+/// the thread from running.
 const WORKED: Duration = Duration::from_micros(500);
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
-/// Whether the watch has to be woken by those who begin to run something.
+/// Whether the watch must be woken when a port begins to run.
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 
 struct Watch {
@@ -43,23 +45,23 @@ struct Watch {
     thread: OnceLock<Thread>,
 }
 
-/// What a node runs.
+/// The observed state of one node.
 struct Watched {
     scheduler: Scheduler,
     node: WeakNode,
-    /// Whether the runtime has done what it was last asked to do, and when it was asked.
+    /// Whether the runtime has run its last probe, and the time of that probe.
     probe: Arc<AtomicBool>,
     asked: Option<Instant>,
-    told: bool,
+    logged: bool,
 }
 
-/// What the watch has seen of a seat.
+/// The observed state of a seat.
 #[derive(Default)]
 pub(super) struct Seen {
     running: Option<Running>,
     since: Option<Instant>,
     looks: u32,
-    /// Time on a processor of the thread when the message was seen for the second time.
+    /// The processor time of the thread when the message was seen for the second time.
     worked: Option<Duration>,
     judged: bool,
 }
@@ -71,8 +73,8 @@ struct Stuck {
     since: Instant,
 }
 
-/// Has the watch look at what a node runs, until the node is gone.
-pub(super) fn look_after(scheduler: Scheduler, node: WeakNode) {
+/// Lets the watch observe a node until the node is gone.
+pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
     let watch = WATCH.get_or_init(|| Watch {
         watched: Mutex::default(),
         thread: OnceLock::new(),
@@ -82,20 +84,20 @@ pub(super) fn look_after(scheduler: Scheduler, node: WeakNode) {
         node,
         probe: Arc::new(AtomicBool::new(true)),
         asked: None,
-        told: false,
+        logged: false,
     };
     let mut all = watch.watched.lock().unwrap_or_else(PoisonError::into_inner);
     all.push(watched);
     if watch.thread.get().is_none() {
         let started = thread::Builder::new().name("aemp-watch".into());
-        // Without it, handlers that block are merely not noticed.
+        // Without the thread, blocking handlers are not noticed, and everything else works.
         if let Ok(started) = started.spawn(|| watch.run()) {
             let _ = watch.thread.set(started.thread().clone());
         }
     }
 }
 
-/// Something begins to be run.
+/// Wakes the watch when a port begins to run.
 #[inline]
 pub(super) fn stir() {
     if ASLEEP.load(Ordering::Relaxed) {
@@ -115,18 +117,19 @@ impl Watch {
     fn run(&self) {
         let mut idle = 0;
         loop {
-            // A failure here is one of this look alone.
+            // A failure ends only this look.
             let busy = guard::run(|| {
                 let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|watched| watched.node.is_alive());
-                all.iter_mut().fold(false, |busy, one| one.look() | busy)
+                all.iter_mut()
+                    .fold(false, |busy, one| one.check_seats() | busy)
             });
             let busy = busy.unwrap_or(true);
             idle = if busy { 0 } else { idle + 1 };
             if idle < IDLE {
                 thread::sleep(TICK);
             } else if idle == IDLE {
-                // One more look after this is known, for those who have not seen it in time.
+                // One more look afterwards, for threads that have not seen the mark in time.
                 ASLEEP.store(true, Ordering::Relaxed);
                 thread::sleep(TICK);
             } else {
@@ -140,8 +143,8 @@ impl Watch {
 }
 
 impl Watched {
-    /// Looks at all seats; whether any runs something.
-    fn look(&mut self) -> bool {
+    /// Looks at all seats. Returns whether any of them is running something.
+    fn check_seats(&mut self) -> bool {
         let now = Instant::now();
         let (mut busy, mut stuck) = (false, Vec::new());
         for seat in self.scheduler.seats() {
@@ -150,22 +153,22 @@ impl Watched {
                 continue;
             };
             busy = true;
-            if let Some(found) = self.look_at(&seat, running, now) {
+            if let Some(found) = self.check_seat(&seat, running, now) {
                 stuck.push(found);
             }
         }
-        busy |= self.scheduler.look(stuck.len());
+        busy |= self.scheduler.report_stuck(stuck.len());
         if stuck.is_empty() {
-            (self.asked, self.told) = (None, false);
+            (self.asked, self.logged) = (None, false);
         } else {
             self.probe(now);
-            self.tell_blocked(now, &stuck);
+            self.log_blocked(now, &stuck);
         }
         busy
     }
 
-    /// Whether the seat's handler is stuck.
-    fn look_at(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
+    /// Checks whether the seat's handler is stuck.
+    fn check_seat(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
         let mut seen = seat.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.running != Some(running) {
             *seen = Seen {
@@ -187,7 +190,8 @@ impl Watched {
             self.judge(running);
         }
         if seen.looks % REMIND == 1 {
-            // Whoever waited for sockets and timers may be stuck; an idle worker that is woken looks after them.
+            // The worker that waited for sockets and timers may be the stuck one. This task wakes an idle worker,
+            // which then does so.
             self.scheduler.runtime().spawn(async {});
         }
         Some(Stuck {
@@ -197,7 +201,7 @@ impl Watched {
         })
     }
 
-    /// The port is slow: it runs on nobody else's task any more.
+    /// Marks the port as slow, so that it no longer runs on other tasks.
     fn judge(&self, running: Running) {
         let Some(node) = self.node.upgrade() else {
             return;
@@ -210,7 +214,7 @@ impl Watched {
         let_go((node, port));
     }
 
-    /// Finds out whether the runtime has a worker left.
+    /// Finds out whether the runtime has a free worker.
     fn probe(&mut self, now: Instant) {
         if self.probe.load(Ordering::Relaxed) {
             self.asked = Some(now);
@@ -222,40 +226,40 @@ impl Watched {
         }
     }
 
-    fn tell_blocked(&mut self, now: Instant, stuck: &[Stuck]) {
-        let unanswered = self.asked.is_some_and(|asked| now - asked >= TELL);
-        if self.told || !unanswered || self.probe.load(Ordering::Relaxed) {
+    fn log_blocked(&mut self, now: Instant, stuck: &[Stuck]) {
+        let unanswered = self.asked.is_some_and(|asked| now - asked >= BLOCKED);
+        if self.logged || !unanswered || self.probe.load(Ordering::Relaxed) {
             return;
         }
-        self.told = true;
+        self.logged = true;
         let Some(node) = self.node.upgrade() else {
             return;
         };
         let mut text = String::from("every worker of the runtime is blocked, by ");
         for (nth, one) in stuck.iter().enumerate() {
             let comma = if nth == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}{}", one.tell(&node, now));
+            let _ = write!(text, "{comma}{}", one.describe(&node, now));
         }
         text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
-        // Subscribers are the user's; one that is slow must not keep the watch.
-        let tell = move || {
+        // Subscribers are user code. A slow one must not delay the watch.
+        let log = move || {
             crate::log::error!("{text}");
             guard::discard(node);
         };
-        let _ = thread::Builder::new().spawn(tell);
+        let _ = thread::Builder::new().spawn(log);
     }
 }
 
-/// Drops something elsewhere: it may be the last that holds a node with all that the user has in it.
+/// Drops a value on another thread: it may be the last reference to a node, with all values of the user in it.
 fn let_go<T: Send + 'static>(held: T) {
     let _ = thread::Builder::new().spawn(move || guard::discard(held));
 }
 
 impl Stuck {
-    fn tell(&self, node: &Node, now: Instant) -> String {
+    fn describe(&self, node: &Node, now: Instant) -> String {
         let took = (now - self.since).as_secs_f64();
         if self.port == seat::NO_PORT {
-            return format!("what reads the arguments of a message, for {took:.1} s");
+            return format!("the decoding of a message, for {took:.1} s");
         }
         match node.port_by_number(self.port) {
             Some(port) => {
@@ -268,17 +272,17 @@ impl Stuck {
 }
 
 impl Seat {
-    /// Whether the thread waits for something: it sleeps, or is blocked. Where the system does not tell, it is taken for that.
+    /// Whether the thread sleeps or is blocked. Where the system does not report it, true.
     fn is_waiting(&self) -> bool {
         let state = self.read("stat").and_then(|stat| {
-            // The name before it may contain anything.
+            // The name before the parenthesis may contain any characters.
             let behind = stat.rsplit(')').next()?.trim_start();
             behind.chars().next()
         });
         state.is_none_or(|state| state != 'R')
     }
 
-    /// How long the thread has been on a processor.
+    /// The processor time of the thread.
     fn worked(&self) -> Option<Duration> {
         let text = self.read("schedstat")?;
         let nanoseconds = text.split(' ').next()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A port at work: handling what is queued, one message at a time.
+//! The run of a port: it handles its queue, one message at a time.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -6,9 +6,11 @@ use aemp_codec::NodeId;
 
 use super::{
     current,
-    drainer::Turn,
+    drainer::{self, Turn},
     pace::{self, CLOSURE},
-    scheduler, waiting,
+    scheduler,
+    slice::LARGE,
+    waiting,
 };
 use crate::{
     Cx, Reason, guard,
@@ -22,23 +24,25 @@ use crate::{
     },
 };
 
-/// An init function that waits to be run in the context of the port that it makes.
+/// An init function, which runs in the context of the port that it makes.
 pub(crate) type Init<P> = Box<dyn FnOnce(&mut Cx<'_>) -> InitResult<P> + Send>;
 
 pub(crate) type InitResult<P> = Result<P, Reason>;
 
-/// How a batch of messages ended.
+/// The end of a batch of messages.
 pub(crate) enum Batch<M> {
-    /// Everything taken has been handled.
+    /// All messages have been handled.
     Finished,
-    /// The port has used up its turn.
+    /// The turn is over.
     Turn,
+    /// The next message is too large for a worker.
+    Large,
     Died(Reason),
-    /// This message's handler may wait.
+    /// The handler of this message is async.
     Waits(Option<NodeId>, M),
 }
 
-/// Handles what is queued for at most a turn; what remains is scheduled again.
+/// Handles queued messages for at most a turn. If some are left, the port is scheduled again.
 pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     let _scope = current::Scope::enter(&*cell);
     let _seated = turn.begin(cell.number());
@@ -48,13 +52,18 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     loop {
         let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
         match batch.unwrap_or_else(Batch::Died) {
-            Batch::Finished => match settle(&cell, state, queue) {
+            Batch::Finished => match go_idle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
                 None => break,
             },
             Batch::Turn => {
                 pause(&cell, state, queue);
                 scheduler::schedule(cell);
+                break;
+            }
+            Batch::Large => {
+                pause(&cell, state, queue);
+                drainer::run_elsewhere(cell);
                 break;
             }
             Batch::Died(reason) => {
@@ -77,7 +86,7 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     }
 }
 
-/// Takes state and queue out of the cell. `None` if the port had to be initialised and failed.
+/// Takes state and queue out of the cell. `None` if the port had to be initialised, and that failed.
 pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     let mut inner = cell.lock();
     if inner.queue.is_dead() {
@@ -88,8 +97,8 @@ pub(crate) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
     }
     let init = inner.extras.as_mut().and_then(|extras| extras.init.take());
     drop(inner);
-    // A port without a state and without an init function is being run by somebody else: never the case for
-    // the owner of its work.
+    // A port without state and init function would be run by another thread. That cannot happen, because the caller
+    // owns its work.
     let init = init?.downcast::<Init<P>>().ok()?;
     let made = guard::run(|| {
         let mut cx = Cx::new(cell, None);
@@ -123,8 +132,13 @@ fn handle_batch<P: Port>(
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
     while let Some(mut envelope) = pop(queue) {
-        let mut began = None;
+        let (mut began, mut large) = (None, false);
         if let Envelope::Unread(kept) = envelope {
+            large = kept.1.size() >= LARGE;
+            if large && !turn.takes_large() {
+                put_back(queue, Queue::One(Envelope::Unread(kept)));
+                return Batch::Large;
+            }
             began = Some(Instant::now());
             turn.next_message(CLOSURE);
             envelope = match cell.read_late(*kept) {
@@ -165,7 +179,10 @@ fn handle_batch<P: Port>(
         if let Err(reason) = done {
             return Batch::Died(reason);
         }
-        if let Some(began) = began {
+        // The duration of a large message says nothing about other messages.
+        if let Some(began) = began
+            && !large
+        {
             let took = began.elapsed();
             pace::learn(cell.pace(), P::record(), handler, took);
             if pace::is_doubtful(took) {
@@ -190,8 +207,8 @@ pub(crate) fn pop<E>(queue: &mut Queue<E>) -> Option<E> {
     }
 }
 
-/// Goes idle if nothing has come in meanwhile; otherwise takes that.
-fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queued<P>)> {
+/// Makes the port idle, unless messages have come meanwhile; then it takes them.
+fn go_idle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queued<P>)> {
     let spare = match done {
         Queue::Many(empty) => Some(empty),
         _ => None,
@@ -203,23 +220,23 @@ fn settle<P: Port>(cell: &Cell<P>, state: P, done: Queued<P>) -> Option<(P, Queu
         return None;
     }
     if inner.queue.len() == 0 {
-        // Beside `Empty`, this may be a spare queue of an earlier round, which is freed as well.
+        // Besides `Empty`, this may be a spare queue, which is freed.
         let unused = std::mem::replace(&mut inner.queue, Queue::Idle);
         inner.state = Some(state);
         let room = inner.has_in_hand(0);
         drop(inner);
-        room.tell();
+        room.wake();
         drop((spare, unused));
         return None;
     }
     Some((state, take_queue(inner, spare)))
 }
 
-/// Puts state and what is left of the queue back; the caller schedules the port.
+/// Puts the state and the rest of the queue back. The caller schedules the port.
 pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     let mut inner = cell.lock();
     if inner.queue.is_dead() {
-        // It has perished meanwhile.
+        // The port has perished meanwhile.
         drop(inner);
         guard::discard(state);
         return drop_queue(rest);
@@ -228,7 +245,7 @@ pub(crate) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
     put_back(&mut inner.queue, rest);
     let room = inner.has_in_hand(0);
     drop(inner);
-    room.tell();
+    room.wake();
 }
 
 pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {
@@ -239,7 +256,7 @@ pub(crate) fn put_back<E>(queue: &mut Queue<E>, rest: Queue<E>) {
     }
 }
 
-/// Extras of a port that is being spawned under a name.
+/// The extras of a port that is being spawned, with its name.
 pub(crate) fn spawn_extras<P: Port>(name: Option<&str>, init: Init<P>) -> Extras {
     Extras {
         name: name.map(Into::into),

@@ -1,4 +1,4 @@
-//! What a node's builder collects for its network side.
+//! The network part of a node's configuration, as its builder collects it.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub(crate) struct NetConfig {
     pub(crate) secret: Option<Secret>,
     pub(crate) seeds: Vec<String>,
     pub(crate) sources: Sources,
-    /// Where others reach this node, if not where it listens.
+    /// The addresses at which other nodes reach this node, if they differ from those that it listens on.
     pub(crate) advertise: Vec<Address>,
-    /// Node IDs and their addresses.
+    /// Known node IDs and their addresses.
     pub(crate) addresses: Vec<(String, String)>,
     pub(crate) monitor_timeout: Duration,
     pub(crate) connect_interval: Duration,
@@ -41,17 +41,17 @@ pub(crate) struct NetConfig {
     pub(crate) encrypt: Encrypt,
     #[cfg(feature = "tls")]
     pub(crate) tls: super::TlsConfig,
-    /// Whether the node is global from the start.
+    /// True if the node is global from the start.
     pub(crate) global: bool,
 }
 
 impl NetConfig {
-    /// True if a seed stands for addresses that have to be looked up.
+    /// True if the seed's addresses have to be looked up.
     fn has_to_look_up(&self, node: &Node, seed: &str) -> bool {
         self.sources.contains_key(seed) || node.place().has_to_look_up(seed)
     }
 
-    /// The addresses that others are told of this node, which listens at these.
+    /// The addresses that other nodes are told, for a node that listens on `listeners`.
     pub(super) fn announced(&self, listeners: Vec<String>) -> Result<Vec<String>, StartError> {
         if self.advertise.is_empty() {
             return Ok(listeners);
@@ -65,7 +65,7 @@ impl NetConfig {
             let socket = with_port.socket().filter(|_| with_port.port.is_some());
             socket.ok_or_else(|| StartError::Setting {
                 setting: "advertise",
-                problem: format!("{address} needs a port, as this node listens nowhere"),
+                problem: format!("{address} needs a port, because this node does not listen"),
             })
         });
         announced.collect()
@@ -110,11 +110,11 @@ impl NetConfig {
         mesh
     }
 
-    /// True if there is anything to encrypt with, and any need to.
+    /// The setting `encrypt`, or `Never` where encryption is impossible or pointless.
     fn encrypt_at(&self, node: &Node) -> Encrypt {
         match self.encrypt {
             _ if !cfg!(feature = "tls") => Encrypt::Never,
-            // No network is in between, and the randomness of rustls would make each run another one.
+            // A simulation has no network to protect, and the randomness of rustls would make runs irreproducible.
             Encrypt::Auto if node.place().is_simulated() => Encrypt::Never,
             encrypt => encrypt,
         }

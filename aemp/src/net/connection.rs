@@ -12,25 +12,25 @@ use super::{
 };
 use aemp_proto::peer::ConnId;
 
-/// The reference's word for the ordinary end of a connection.
+/// The reference's text for the ordinary end of a connection.
 pub(super) const END_OF_FILE: &str = "Unexpected end-of-file";
 
-/// How a connection came about, with the socket address of its other end.
+/// The origin of a connection, with the socket address of its other end.
 pub(super) enum Made {
     Dialed(String),
     Accepted(String),
 }
 
-/// What is read at once during a handshake, in bytes; its lines have some hundred.
+/// The size of a read during a handshake, in bytes. The lines have a few hundred.
 const READ: usize = 4096;
 
 pub(super) type Orders = UnboundedReceiver<Order>;
 
-/// Connects, then runs the connection.
+/// Connects, and runs the connection.
 pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
     let connected = tokio::select! {
         biased;
-        // Nothing but an order to close comes before the mesh knows that we are connected.
+        // The mesh does not know yet that we are connected, so the only possible order is to close.
         _ = orders.recv() => return,
         connected = net.node().place().connect(&addr, &net.0.config) => connected,
     };
@@ -46,19 +46,19 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
     }
 }
 
-/// Runs a connected connection to its end.
+/// Runs a connection to its end.
 pub(super) async fn run(net: &Net, conn: ConnId, stream: Stream, mut orders: Orders, made: Made) {
     let mut early = Vec::new();
     let shaken = handshake(net, conn, stream, &mut orders, &mut early).await;
     let Some((mut start, stream)) = shaken else {
         return;
     };
-    // What was read after the mesh had let go of the connection follows what it had seen.
+    // Bytes that were read after the mesh had handed the connection over come behind those that it had.
     start.leftover.append(&mut early);
     link::run(net, conn, stream, orders, start, made).await;
 }
 
-/// Carries bytes between socket and mesh. `None` if the connection ends here.
+/// Carries bytes between the socket and the mesh. Returns `None` if the connection ends here.
 async fn handshake(
     net: &Net,
     conn: ConnId,
@@ -86,7 +86,7 @@ async fn handshake(
                     return None;
                 }
             },
-            // What waits to be read costs the peer, not us.
+            // Unread bytes wait at the peer's cost.
             ready = stream.readable(), if !enough => {
                 let more = ready.and_then(|()| read(net, conn, &mut stream, early));
                 match more {
@@ -98,8 +98,8 @@ async fn handshake(
     }
 }
 
-/// Reads what there is; whether to read more. There is no buffer while there is nothing: most strangers that come in thousands
-/// say nothing.
+/// Reads available bytes. Returns true if more should be read. The buffer is allocated only when there are bytes,
+/// because most strangers that come by the thousand send none.
 fn read(net: &Net, conn: ConnId, stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = Vec::with_capacity(READ);
     match stream.try_read_buf(&mut buffer) {
@@ -115,7 +115,7 @@ fn read(net: &Net, conn: ConnId, stream: &mut Stream, early: &mut Vec<u8>) -> io
     Ok(true)
 }
 
-/// The connection ends here. What goes wrong with TLS is worth more than a word that it has ended.
+/// Ends the connection. An error of TLS is reported rather than the end that follows from it.
 pub(super) fn failed<T>(net: &Net, conn: ConnId, error: &io::Error) -> Option<T> {
     let text = socket::text(error);
     match tls::text(error) {

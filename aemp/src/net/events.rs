@@ -1,4 +1,4 @@
-//! What happens outside of the mesh's lock: monitors firing, observers of nodes, the clock.
+//! Events outside of the mesh's lock: monitors that fire, observers of nodes, the clock.
 
 use std::{
     fmt,
@@ -16,10 +16,11 @@ use aemp_proto::{
     peer::Loss,
 };
 
-/// How long monitors of calls that have ended stand at other nodes, at least.
+/// The shortest time that monitors of ended calls stay set at other nodes.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What user code has to be told: by tasks of their own, because it may take long. What comes of one order does so in order.
+/// An event for user code. It is handled on a task of its own, because user code may take long. Events of one kind keep
+/// their order.
 pub(super) enum Event {
     Fire(NodeId, Loss, String),
     Up(NodeId),
@@ -37,15 +38,15 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
                 let (net, told) = (net.clone(), Arc::clone(&remote));
                 remote.mourn(net.clone().node(), move || {
                     told.fire(&loss, &text);
-                    // Only now may a new connection carry messages (`aemp_proto::protocol::monitors`, "The guarantee").
+                    // A new connection may carry messages only from here on (`aemp_proto::protocol::monitors`, "The guarantee").
                     if !net.node().life().is_over() {
                         net.ask(|mesh, now| mesh.fired(now, &node, loss.id));
                     }
                 });
             }
-            Event::Up(node) => net.observers().tell(net.node(), &node, true, ""),
-            Event::Down(node, text) => net.observers().tell(net.node(), &node, false, &text),
-            // Those who wait are woken, which is foreign code as well.
+            Event::Up(node) => net.observers().notify(net.node(), &node, true, ""),
+            Event::Down(node, text) => net.observers().notify(net.node(), &node, false, &text),
+            // This wakes the waiting tasks, and wakers are foreign code as well.
             Event::Answer(query, answer) => {
                 let node = net.node().clone();
                 net.node()
@@ -57,7 +58,7 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
     }
 }
 
-/// Wakes the mesh when its next deadline has come.
+/// Calls the mesh at its deadlines.
 pub(super) async fn keep_time(net: Net) {
     loop {
         let deadline = net.set_alarm();
@@ -75,7 +76,7 @@ pub(super) async fn keep_time(net: Net) {
     }
 }
 
-/// Tells everybody of changes of the database, when the tasks that are ready to change more have done so.
+/// Sends staged changes of the database, after the tasks that are ready to make more changes have run.
 pub(super) async fn flush(net: Net) {
     loop {
         net.0.staged.notified().await;
@@ -84,7 +85,7 @@ pub(super) async fn flush(net: Net) {
     }
 }
 
-/// Tells other nodes of monitors of calls that nobody has needed for a while, and forgets nodes that nobody needs.
+/// Removes monitors of calls that have not been needed for a while from other nodes, and forgets idle nodes.
 pub(super) async fn sweep(net: Net) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
@@ -98,18 +99,18 @@ pub(super) async fn sweep(net: Net) {
 
 type Callback = Box<dyn FnMut(&NodeId, bool, &str) + Send>;
 
-/// Who wants to know which nodes come and go.
+/// The observers of nodes that come and go.
 #[derive(Default)]
 pub(crate) struct Observers(Mutex<Vec<Weak<Observer>>>);
 
 struct Observer {
     callback: Mutex<Callback>,
-    /// Runs it, so that those who are slow delay nobody else.
+    /// Runs the callback, so that a slow one delays no others.
     strand: Arc<Strand>,
 }
 
 impl Observers {
-    fn tell(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
+    fn notify(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
         let mut observers = Vec::new();
         lock(&self.0)
             .retain(|observer| observer.upgrade().map(|one| observers.push(one)).is_some());
@@ -117,7 +118,7 @@ impl Observers {
             let (node, text): (_, Box<str>) = (node.clone(), text.into());
             let told = Arc::downgrade(&observer);
             observer.strand.run(own, move || {
-                // One that has been dropped meanwhile is not told any more.
+                // An observer that was dropped meanwhile is skipped.
                 if let Some(observer) = told.upgrade() {
                     lock(&observer.callback)(&node, up, &text);
                 }
@@ -126,7 +127,7 @@ impl Observers {
     }
 }
 
-/// Observes the coming and going of nodes; dropping it ends that.
+/// An observer of nodes that come and go. Dropping it ends the observation.
 #[must_use = "dropping it ends the observation"]
 pub struct NodesMonitor {
     _observer: Arc<Observer>,
@@ -139,8 +140,11 @@ impl fmt::Debug for NodesMonitor {
 }
 
 impl Node {
-    /// Calls `callback` with a node's ID and `true` when a connection to it is up, with `false` and the reason's text when
-    /// it is lost: strictly alternating per node. It is run by a task of its own; while it is slow, it is told later, and nobody else is.
+    /// Calls `callback` when a connection to another node comes up (node ID, `true`, `""`) and when it is lost (node
+    /// ID, `false`, text of the reason). The two alternate for each node.
+    ///
+    /// The callback runs on a task of its own. A slow callback gets its events later, and delays nothing else.
+    #[doc(alias = "monitor_nodes")]
     pub fn mon_nodes(
         &self,
         callback: impl FnMut(&NodeId, bool, &str) + Send + 'static,
@@ -157,7 +161,7 @@ impl Node {
         }
     }
 
-    /// The nodes that are connected now, by ID.
+    /// The connected nodes, in the order of their IDs.
     #[must_use]
     pub fn up_nodes(&self) -> Vec<NodeId> {
         let mut up: Vec<NodeId> = self
@@ -171,8 +175,10 @@ impl Node {
         up
     }
 
-    /// Whether a node is connected; `None` if this node has had nothing to do with it, or not for some seconds, or if there
-    /// cannot be a node of that name. The ID of a port means its node.
+    /// True if a node is connected. A port ID stands for its node.
+    ///
+    /// Returns `None` if this node has no contact with it and had none in the last seconds, or if `node` is not a valid
+    /// ID.
     #[must_use]
     pub fn node_is_up(&self, node: &str) -> Option<bool> {
         let node = self.node_named(node)?;
@@ -184,15 +190,17 @@ impl Node {
         Some(up)
     }
 
-    /// Ready when the node is connected, at once if it is; or when this node has [ended](Self::ended), so that it never will
-    /// be. Whether it is connected. Where no node may ever come, [`joined`](Self::joined) tells why. The ID of a port means its node. If there cannot be a node of that name, that is an error in the log.
+    /// Waits until a node is connected; returns at once if it is. A port ID stands for its node.
+    ///
+    /// Returns false if this node has [ended](Self::ended) first, or, with an error in the log, if `node` is not a
+    /// valid ID. [`joined`](Self::joined) tells why a node cannot reach its network.
     ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
     pub async fn until_up(&self, node: &str) -> bool {
         if let Err(error) = self.node_port(node) {
-            crate::log::error!("nobody is waited for: {error}");
+            crate::log::error!("cannot wait for a node: {error}");
             return false;
         }
         let changed = Arc::new(Notify::new());
@@ -208,7 +216,7 @@ impl Node {
         true
     }
 
-    /// The name of the wire format that packets to a connected node are written in.
+    /// The name of the wire format of packets to a connected node.
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
         let remote = self.remotes().get(self.node_named(node)?.as_str())?;
@@ -218,14 +226,15 @@ impl Node {
             .map(|format| format.name().to_owned())
     }
 
-    /// The addresses that this node listens on, `host:port`, with the ports that were really bound.
+    /// The addresses that this node listens on (`host:port`), with the ports that were bound.
     #[must_use]
     pub fn listeners(&self) -> Vec<String> {
         self.net().map(|net| net.listeners()).unwrap_or_default()
     }
 
-    /// Tells this node an address, `host:port`, of another. It connects when something is first sent there. A node without a name
-    /// has no address, and this node needs none of itself.
+    /// Tells this node an address (`host:port`) of another node. It connects when the first message is sent there.
+    ///
+    /// Has no effect for this node's own ID, and for the ID of a node without a name.
     pub fn learn(&self, node: &NodeId, address: &str) {
         if node.is_unnamed() || node == self.id() {
             return;

@@ -1,4 +1,4 @@
-//! Waiting until a node is part of the network, or knows why not.
+//! Waiting until a node is part of the network, or has a reason why not.
 
 use std::pin::pin;
 
@@ -15,14 +15,16 @@ impl Net {
 }
 
 impl Node {
-    /// Ready when this node is part of the network: when another node is connected, or when there is none to connect to, because it
-    /// has no seeds or is the only one itself. Or when that does not work:
+    /// Waits until this node is part of the network: another node is connected, or there is none to connect to, because
+    /// this node has no seeds or is its only seed.
     ///
-    /// - at once, when each seed has failed in a way that trying again does not mend, such as another secret;
-    /// - when each seed's addresses have failed, and `connect_interval` is over;
-    /// - at the latest, when `monitor_timeout` is over.
+    /// Returns an error:
     ///
-    /// The node goes on trying all the same, so that one may wait again.
+    /// - at once, when each seed has failed in a way that another attempt does not mend, such as another secret;
+    /// - when each address of each seed has failed and `connect_interval` is over;
+    /// - when `monitor_timeout` is over.
+    ///
+    /// The node continues to try after an error, so this may be called again.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +38,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`JoinError`] has what went wrong at each seed.
+    /// [`JoinError`] with the failure of each seed.
     ///
     /// # Cancel safety
     ///
@@ -47,7 +49,7 @@ impl Node {
         let early = begun + config.connect_interval;
         let late = begun + config.monitor_timeout.max(config.connect_interval);
         loop {
-            // Before it is asked: what changes in between is heard.
+            // Created before the mesh is asked, so that no change in between is missed.
             let mut changed = pin!(net.0.seeds_changed.notified());
             changed.as_mut().enable();
             let (joining, now) = (net.joining(), Instant::now());

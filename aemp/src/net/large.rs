@@ -1,8 +1,9 @@
-//! Large packets: what is read elsewhere than on the workers, where others wait for their turns.
+//! Large packets, which are read outside of the runtime's workers.
 //!
-//! A packet of the largest size keeps a thread busy for a second, ten thousand times as long as a turn. The connection reads no
-//! further until it is done, so that the order stays what it is, and goes on writing. A node reads only some of them at a time: more would keep
-//! its processors from everybody else, and its memory.
+//! A packet of the largest size occupies a thread for a second, ten thousand times as long as a turn. The connection
+//! reads no further until the packet is done, so that the order is kept, and continues to write. A node reads only a
+//! few large packets at a time: more would occupy all processors, and memory. A port reads and handles the arguments in
+//! a turn of its own, which does not run on a worker either.
 
 use std::{future::pending, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
@@ -10,14 +11,16 @@ use aemp_codec::{DecodeError, Format, Value};
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::Net;
-use crate::node::{remote::Remote, request::Brought};
-use aemp_proto::{global::GlobalRequest, peer::ConnId};
+use crate::{
+    exec::slice::LARGE_TURN,
+    node::{remote::Remote, request::Brought},
+};
+use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
 
-/// A packet of so many bytes is a large one: to read it takes some turns.
-pub(super) const LARGE: usize = 128 << 10;
 /// So many entries of the database are taken at a time, and then others may work with the mesh.
 const ENTRIES: usize = 2048;
 /// How long they may do so before the next are taken. A lock that is taken again at once is not let go of.
@@ -34,7 +37,13 @@ pub(super) enum Large {
     /// It waits for its turn.
     Waits(Pin<Box<dyn Future<Output = Permit> + Send>>),
     /// It is being read.
-    Runs(JoinHandle<Read>),
+    Runs {
+        task: JoinHandle<Read>,
+        /// It has a turn, until then.
+        turn: Option<(OwnedSemaphorePermit, Instant)>,
+    },
+    /// It has not arrived yet, and its buffer is being grown.
+    Grows(JoinHandle<Vec<u8>>),
 }
 
 /// How it goes on.
@@ -43,16 +52,24 @@ pub(super) enum Step {
     Turn(OwnedSemaphorePermit),
     /// It has been read.
     Done(Result<Read, String>),
+    /// There is room for more of it.
+    Grown(Vec<u8>),
 }
 
 impl Large {
     pub(super) fn wait(net: &Net) -> Self {
-        let turns = Arc::clone(&net.0.large);
+        let turns = net.node().scheduler().large();
         Self::Waits(Box::pin(turns.acquire_owned()))
     }
 
+    /// Moves a large buffer to where there is more room. That takes some milliseconds.
+    pub(super) fn grow(net: &Net, buffer: (Vec<u8>, usize)) -> Self {
+        let runtime = net.node().scheduler().runtime();
+        Self::Grows(runtime.spawn_blocking(|| Link::grow(buffer)))
+    }
+
     pub(super) fn runs(&self) -> bool {
-        matches!(self, Self::Runs(_))
+        matches!(self, Self::Runs { .. })
     }
 
     /// Ready when it goes on. Nothing is lost if that is not waited for to the end.
@@ -63,19 +80,33 @@ impl Large {
                 // It is never closed.
                 Err(_) => pending().await,
             },
-            Self::Runs(task) => Step::Done(match task.await {
-                Ok(read) => Ok(read),
-                Err(error) => Err(format!("a large packet was not read: {error}")),
-            }),
+            Self::Runs { task, turn } => {
+                let done = match turn {
+                    Some((_, until)) => tokio::time::timeout_at(*until, &mut *task).await.ok(),
+                    None => None,
+                };
+                // Others do not wait for code of the user for ever: this one does.
+                *turn = None;
+                let done = match done {
+                    Some(done) => done,
+                    None => task.await,
+                };
+                Step::Done(done.map_err(|error| format!("a large packet was not read: {error}")))
+            }
+            Self::Grows(task) => match task.await {
+                Ok(buffer) => Step::Grown(buffer),
+                // The runtime ends, and this task with it.
+                Err(_) => pending().await,
+            },
             Self::No => pending().await,
         }
     }
 
     /// Ready when nothing is being read any more.
     pub(super) async fn end(&mut self) {
-        if let Self::Runs(task) = self {
+        if self.runs() {
             // Its outcome is of no interest any more.
-            let _ = task.await;
+            let _ = self.next().await;
         }
         *self = Self::No;
     }
@@ -95,11 +126,13 @@ pub(super) struct LargePacket {
 impl LargePacket {
     pub(super) fn begin(self, permit: OwnedSemaphorePermit) -> Large {
         let runtime = self.net.node().scheduler().runtime().clone();
-        Large::Runs(runtime.spawn_blocking(move || {
+        let task = runtime.spawn_blocking(move || {
             let read = self.read();
-            drop((self, permit));
+            drop(self);
             read
-        }))
+        });
+        let turn = Some((permit, Instant::now() + LARGE_TURN));
+        Large::Runs { task, turn }
     }
 
     fn read(&self) -> Read {

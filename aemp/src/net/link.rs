@@ -1,4 +1,7 @@
 //! One authenticated connection: packets in, packets out, keepalives.
+//!
+//! The task reads, delivers, hands over the ports that have become ready, and writes the packets that have gathered
+//! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`net/large.rs`).
 
 mod writing;
 
@@ -10,13 +13,14 @@ use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
 use super::{
     Net, Order, Stream,
     connection::{END_OF_FILE, Made},
-    large::{LARGE, Large, LargePacket, Step},
+    large::{Large, LargePacket, Step},
     socket,
 };
 use crate::{
     exec::{
         drainer::Active,
-        slice::{Slice, give_way},
+        ready::Lane,
+        slice::{LARGE, Slice, give_way},
     },
     node::{
         remote::{Remote, line::Line},
@@ -30,14 +34,16 @@ use aemp_proto::{
     peer::{ConnId, Traffic, Urge},
 };
 
-/// Bytes that are read before others have their turn.
+/// The number of bytes that are read before other tasks run.
 const TURN_BYTES: usize = 256 << 10;
-/// So many messages cost about as much as a request to the node port.
+/// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
+const CATCH_UP: Duration = Duration::from_millis(5);
+/// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
-/// What the log's and the monitors' text begins with when a packet breaks the rules.
+/// The beginning of the text, for log and monitors, about a packet that breaks the rules.
 const MALFORMED: &str = "malformed packet";
 
-/// What the handshake hands over.
+/// The result of the handshake.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) node: NodeId,
@@ -54,25 +60,26 @@ struct Pump<'a> {
     net: &'a Net,
     conn: ConnId,
     remote: Arc<Remote>,
-    /// What others are told of the connection, and what that will say of what has arrived.
+    /// The data about the connection for reports, shared with the remote. `received` is copied there.
     line: Arc<Line>,
     received: Traffic,
     link: Link,
     recv: Format,
     stream: Stream,
-    /// Its turn on its worker, as far as it has had it. Waiting for a socket that has something to read never gives way to other
-    /// tasks by itself, so a peer that sends as fast as it can would have a worker, and its sockets, for itself.
+    /// The connection's turn on its worker. A socket that always has bytes to read never yields by itself, so without
+    /// turns a fast peer would occupy a worker and starve the sockets of that worker.
     turn: Turn,
-    /// What it delivers comes behind all that its predecessor has delivered. `None` until that has stopped.
+    /// The right to deliver, which the node's last connection holds until it has delivered everything. `None` until
+    /// then.
     delivers: Option<OwnedMutexGuard<()>>,
-    /// What the last turn has brought, beside messages.
+    /// The results of the last turn, beside messages.
     brought: Brought,
-    /// Until when nothing more is read or delivered, because too much was asked for.
+    /// The time until which nothing is read or delivered, because the peer has exceeded its rate of requests.
     resume: Option<Time>,
     large: Large,
-    /// Whether the mesh wants to know when what was taken last has been written.
+    /// True if the mesh has asked to hear when the last bytes taken have been written.
     asked: bool,
-    /// Being written, and how much of it has been.
+    /// The bytes that are being written, and the number of those that have been.
     out: Vec<u8>,
     written: usize,
 }
@@ -95,7 +102,7 @@ impl Turn {
     }
 }
 
-/// Runs the connection until it ends; the mesh is told, unless it has ordered the end.
+/// Runs the connection until it ends. Reports the end to the mesh, unless the mesh has ordered it.
 pub(super) async fn run(
     net: &Net,
     conn: ConnId,
@@ -143,7 +150,8 @@ pub(super) async fn run(
     };
     let ended = pump.run(&mut orders).await;
     pump.large.end().await;
-    // Before the mesh knows, so before another connection of this node can be up.
+    discard(net, pump.link.take_buffer().0);
+    // This must come before the mesh hears of the end, so before another connection of this node can come up.
     pump.remote.forget_watched(conn);
     pump.remote.end_line(conn);
     if let Err(text) = ended {
@@ -151,7 +159,15 @@ pub(super) async fn run(
     }
 }
 
-/// What others are told of the connection.
+/// Frees the bytes that a connection has left unread, on another thread if that takes some milliseconds.
+fn discard(net: &Net, bytes: Vec<u8>) {
+    let scheduler = net.node().scheduler();
+    if bytes.capacity() >= LARGE && !scheduler.is_timeless() {
+        scheduler.runtime().spawn_blocking(|| drop(bytes));
+    }
+}
+
+/// The data about the connection for reports.
 fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Line {
     let (dialed, address) = match made {
         Made::Dialed(address) => (true, address),
@@ -160,7 +176,7 @@ fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Li
     Line::new(conn, dialed, address, recv.name(), provider)
 }
 
-/// Which setting a packet has broken, for the log.
+/// The setting that a packet has exceeded, for the log.
 fn limit_of(error: &FrameError) -> &'static str {
     match error.kind {
         FrameErrorKind::TooLarge { .. } => " (max_packet_bytes)",
@@ -170,7 +186,7 @@ fn limit_of(error: &FrameError) -> &'static str {
 }
 
 impl Pump<'_> {
-    /// `Ok` when the mesh has ordered the end; otherwise why the connection ended.
+    /// Returns `Ok` if the mesh has ordered the end, and otherwise the reason of the end.
     async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
         if !self.wait_for_predecessor(orders).await? {
             self.flush().await;
@@ -190,7 +206,7 @@ impl Pump<'_> {
                 order = orders.recv() => match order {
                     Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => {
-                        // A successor's packets come behind it.
+                        // The packets of a successor come after the large packet.
                         self.large.end().await;
                         self.delivers = None;
                         self.flush().await;
@@ -214,7 +230,7 @@ impl Pump<'_> {
                 () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => {
                     if large {
-                        // It is not silent: nobody listens.
+                        // The peer is not silent: this end does not read.
                         self.link.heard(self.net.now());
                     }
                     self.timeout()?;
@@ -227,8 +243,8 @@ impl Pump<'_> {
         Turn::begin(self.net.node().scheduler().is_timeless())
     }
 
-    /// Ready when the node's last connection delivers nothing any more: it may be in the midst of a read when the mesh has
-    /// switched to this one. Meanwhile this one writes. False if it is to be closed.
+    /// Waits until the node's last connection delivers nothing any more. That connection may be in the middle of a read
+    /// when the mesh switches to this one. This one writes meanwhile. Returns false if the connection is to be closed.
     async fn wait_for_predecessor(
         &mut self,
         orders: &mut UnboundedReceiver<Order>,
@@ -250,7 +266,7 @@ impl Pump<'_> {
                 }
                 () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => {
-                    // It is not silent: nobody listens.
+                    // The peer is not silent: this end does not read.
                     self.link.heard(self.net.now());
                     self.timeout()?;
                 }
@@ -259,8 +275,12 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Reads what there is and delivers it.
+    /// Reads available bytes and delivers them.
     fn read(&mut self) -> Result<(), String> {
+        if self.link.is_cramped() && !self.net.node().scheduler().is_timeless() {
+            self.large = Large::grow(self.net, self.link.take_buffer());
+            return Ok(());
+        }
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -270,7 +290,7 @@ impl Pump<'_> {
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Others have their turn while this waits.
+                // Other tasks run while this one waits.
                 self.turn = self.next_turn();
                 Ok(())
             }
@@ -278,10 +298,12 @@ impl Pump<'_> {
         }
     }
 
-    /// Delivers complete packets. The ports that they wake are handed to the drainers, all at once: no handler runs on this task.
+    /// Delivers complete packets. Ports that become ready are handed to the drainers together. No handler runs on this
+    /// task.
     fn deliver(&mut self) -> Result<(), String> {
         let net = self.net;
-        let _gathered = Active::delivering(net.node().scheduler());
+        let _gathered =
+            Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let delivered = self.packets();
         self.line.received(self.received);
         if !self.brought.for_mesh.is_empty() {
@@ -292,12 +314,24 @@ impl Pump<'_> {
             self.brought.cost += cost;
         }
         self.charge();
+        self.slow_down();
         self.brought.forget_receiver();
         delivered
     }
 
-    /// Makes the other node wait if it has asked for more than it may. What it sends meanwhile waits in the network. Our own end
-    /// goes on writing.
+    /// Pauses reading for a moment if the other node sends to a port faster than the port handles its messages.
+    ///
+    /// The pause is short, because messages to other ports wait as well, and the port itself may wait for that node. A
+    /// port that never catches up is killed at `max_port_queue`.
+    fn slow_down(&mut self) {
+        let is_crowded = std::mem::take(&mut self.brought.is_crowded);
+        if is_crowded && self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
+            self.resume = Some(self.net.now() + CATCH_UP);
+        }
+    }
+
+    /// Pauses reading if the other node exceeds its rate of requests. Its packets wait in the network, and writing
+    /// continues.
     fn charge(&mut self) {
         const LIMIT: &str = "max_requests_per_second";
         let cost = std::mem::take(&mut self.brought.cost);
@@ -312,7 +346,7 @@ impl Pump<'_> {
         let Some(mut wait) = account.charge(now, cost, most) else {
             return;
         };
-        // A pause begins with a read, so that it is over before the peer's silence, or its writes that nobody takes, mean anything.
+        // The pause begins with a read and is short, so neither end takes the other for dead.
         let longest = self.net.0.config.monitor_timeout / 4;
         if wait > longest {
             wait = longest;
@@ -322,12 +356,12 @@ impl Pump<'_> {
         if account.is_news(LIMIT) {
             let id = self.remote.id();
             let text =
-                format!("{id}: {LIMIT} ({most}) reached: no more is read of it for {wait:?}");
+                format!("{id}: {LIMIT} ({most}) reached: reading from it stops for {wait:?}");
             self.remote.say(Level::Warn, text);
         }
     }
 
-    /// A large packet may be read now, or has been.
+    /// Continues with a large packet: it may be read now, or it has been read.
     fn step(&mut self, step: Step) -> Result<(), String> {
         match step {
             Step::Turn(permit) => {
@@ -343,19 +377,24 @@ impl Pump<'_> {
                 self.large = packet.begin(permit);
                 Ok(())
             }
+            Step::Grown(buffer) => {
+                self.link.put_buffer(buffer);
+                self.large = Large::No;
+                Ok(())
+            }
             Step::Done(done) => {
                 self.large = Large::No;
                 self.link.heard(self.net.now());
                 self.brought.cost += done?.map_err(|error| self.malformed(&error, ""))?;
                 self.charge();
-                // Packets behind it are delivered in the next turn.
+                // The packets after it are delivered in the next turn.
                 self.turn.bytes = TURN_BYTES;
                 Ok(())
             }
         }
     }
 
-    /// Logs that a packet breaks the rules; why the connection ends.
+    /// Logs that a packet breaks the rules. Returns the reason for the end of the connection.
     #[cold]
     fn malformed(&self, error: &dyn std::fmt::Display, limit: &str) -> String {
         let mut text = error.to_string();
@@ -386,7 +425,7 @@ impl Pump<'_> {
                 return Ok(());
             }
             let before = self.brought.cost;
-            // It stays where it is made: it is large, and slow to be moved.
+            // Not moved out of the `Result`, because the reader is large.
             let mut opened = self.recv.reader(packet, limits);
             let delivered = match &mut opened {
                 Ok(reader) => node.deliver(&self.remote, reader, &mut self.brought),
@@ -408,7 +447,7 @@ impl Pump<'_> {
         match self.link.timeout(now) {
             LinkAction::None => {}
             LinkAction::SendKeepalive => {
-                // It is written by the next turn of the loop.
+                // The next turn of the loop writes it.
                 let (Urge::None | Urge::Write | Urge::Connect | Urge::Overflow) =
                     self.remote.peer().keepalive();
             }

@@ -1,4 +1,9 @@
 //! Accepting connections.
+//!
+//! One turn accepts 16 connections. The backlog is long (4096), because a client that finds it full tries again after a
+//! second at the earliest. When the system accepts no more connections (descriptors), the older half of the strangers
+//! is closed at once: waiting for them to leave would keep nodes out for `handshake_timeout`. The loop pauses and never
+//! ends.
 
 use std::{io, time::Duration};
 
@@ -11,13 +16,13 @@ use super::{
 use crate::{exec::slice::give_way, node::log::Line};
 use aemp_proto::mesh::Level;
 
-/// How long to wait when the system cannot accept more connections.
+/// The pause when the system cannot accept more connections.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long if connections have been closed for that reason.
+/// The pause if connections have been closed to make room.
 const SHORT_PAUSE: Duration = Duration::from_millis(5);
-/// How often that is told of at most.
-const TELL: Duration = Duration::from_secs(10);
-/// Connections that are accepted before the other tasks of the worker have their turn.
+/// The shortest time between two log lines about that.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// The number of connections that are accepted before other tasks of the worker run.
 const TURN: u32 = 16;
 
 pub(super) async fn accept(net: Net, listener: Acceptor) {
@@ -28,18 +33,18 @@ pub(super) async fn accept(net: Net, listener: Acceptor) {
                 trouble.over(&net);
                 accepted(&net, stream, &address);
             }
-            // The connection's own affair: it is gone already.
+            // Only this connection has failed.
             Err(error) if is_over(&error) => {}
             Err(error) => {
-                trouble.tell(&net, &error);
-                // Out of file descriptors, most likely. Others will be closed; strangers need not be waited for.
+                trouble.log(&net, &error);
+                // Most likely the file descriptors are used up. Closing old strangers frees some at once.
                 let closed = net.ask(|mesh, now| mesh.make_room(now));
                 tokio::time::sleep(if closed > 0 { SHORT_PAUSE } else { PAUSE }).await;
             }
         }
         turn += 1;
         if turn % TURN == 0 {
-            // Thousands may come at once, and established connections must not wait for all of them.
+            // Thousands of connections may come at once, and established ones must not wait for all of them.
             give_way().await;
         }
     }
@@ -53,18 +58,21 @@ fn is_over(error: &io::Error) -> bool {
     )
 }
 
-/// Connections that could not be accepted, and what has been told of them.
+/// The state of log lines about connections that could not be accepted.
 #[derive(Default)]
 struct Trouble {
-    told: Option<Instant>,
-    /// Whether the end of it is to be told as well.
+    logged: Option<Instant>,
+    /// True if the end of the trouble must be logged as well.
     open: bool,
 }
 
 impl Trouble {
-    fn tell(&mut self, net: &Net, error: &io::Error) {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL) {
-            self.told = Some(Instant::now());
+    fn log(&mut self, net: &Net, error: &io::Error) {
+        if self
+            .logged
+            .is_none_or(|logged| logged.elapsed() >= LOG_PAUSE)
+        {
+            self.logged = Some(Instant::now());
             self.open = true;
             let text = format!("cannot accept connections: {error}");
             net.node().say(Line::new(Level::Warn, text));
@@ -83,7 +91,7 @@ fn accepted(net: &Net, stream: Stream, address: &str) {
     let mut orders = None;
     net.ask(|mesh, now| {
         let conn = mesh.accepted(now, address);
-        // Before the mesh's orders are handed out, there must be somebody to take them.
+        // The receiver must exist before the mesh's orders are sent.
         orders = Some((conn, net.open(conn)));
     });
     if let Some((conn, orders)) = orders {

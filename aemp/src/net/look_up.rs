@@ -6,11 +6,11 @@ use super::{Net, socket};
 use crate::node::task::{Ending, owned};
 use aemp_proto::mesh::LookUpId;
 
-/// How many names of one source are looked up.
+/// The largest number of names of one source that are looked up.
 const MOST_NAMES: usize = 64;
 
 impl Net {
-    /// The addresses that a seed stands for now.
+    /// The present addresses of a seed.
     async fn addresses_of(&self, seed: &str) -> Result<Vec<String>, String> {
         let Some(source) = self.0.config.sources.get(seed) else {
             return self.resolve(seed).await;
@@ -35,14 +35,14 @@ impl Net {
         found.map_err(|error| socket::text(&error))
     }
 
-    /// Finds out what a seed stands for, in a task of its own. However that ends, the mesh knows.
+    /// Looks up the addresses of a seed, on a task of its own. The mesh hears of the end in any case.
     pub(super) fn look_up(&self, look_up: LookUpId, seed: String) {
         let (net, told) = (self.clone(), self.clone());
         let task = async move {
             let found = tokio::select! {
                 biased;
                 _ = net.node().ended() => return,
-                // The mesh has given it up by then.
+                // The mesh has given the look-up up by then.
                 () = sleep(net.0.config.monitor_timeout) => return,
                 found = net.addresses_of(&seed) => found,
             };

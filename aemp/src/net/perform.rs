@@ -1,4 +1,4 @@
-//! Telling the mesh what has happened, and doing what it wants done.
+//! Reporting events to the mesh, and performing its outputs.
 
 use std::sync::atomic::Ordering;
 
@@ -24,31 +24,34 @@ use aemp_proto::{
     peer::{ConnId, Loss},
 };
 
-/// What is done for the mesh when its lock is free.
+/// Outputs of the mesh that are performed when its lock is free.
 #[derive(Default)]
 struct Later {
-    /// Whoever takes logs may wait for a disk, or for this node.
+    /// Log lines: a subscriber may wait for a disk, or for this node.
     lines: Vec<Line>,
-    /// A task that is started on a runtime that is gone ends at once, which the mesh is told.
+    /// Connections to dial. A task that is started on a runtime that is gone ends at once, and reports that to the
+    /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
-    /// True if there is news for those who wait until the node has joined.
+    /// True if tasks that wait until the node has joined must be woken.
     seeds_changed: bool,
 }
 
-/// What has become of bytes that have arrived in a handshake.
+/// The result of passing a handshake's bytes to the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     Taken,
-    /// They are taken, and nothing more should be read before the connection is established.
+    /// The bytes are taken. Nothing more should be read before the connection is established.
     Enough,
-    /// The handshake has ended meanwhile: they belong to what follows it.
+    /// The handshake has ended: the bytes belong to the part after it.
     Late,
 }
 
 impl Net {
-    /// Tells the mesh something and does what it wants done. Orders go out under its lock, so that they keep their order;
-    /// none of that waits or runs foreign code.
+    /// Calls `tell` with the mesh, and performs the mesh's outputs.
+    ///
+    /// Orders are sent under the mesh's lock, so that they keep their order. Nothing under the lock waits or runs
+    /// foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
         let mut later = Later::default();
         let mut mesh = lock(&self.0.mesh);
@@ -58,7 +61,7 @@ impl Net {
         }
         let shrunk = std::mem::take(&mut mesh.peers().shrunk);
         let deadline = alarm(mesh.deadline());
-        // Whoever keeps the time is woken only for what comes sooner: sets of keys, for example, change nothing.
+        // The clock is woken only for an earlier deadline, because most calls, such as sets of keys, do not change it.
         let sooner = deadline < self.0.alarm.load(Ordering::Relaxed);
         if sooner {
             self.0.alarm.store(deadline, Ordering::Relaxed);
@@ -85,13 +88,13 @@ impl Net {
         result
     }
 
-    /// Tells the mesh of changes of the database that everybody is told of soon, many at a time.
+    /// Calls `tell` with the mesh to stage changes of the database. They are sent soon, many at a time.
     pub(crate) fn stage(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>)) {
         tell(&mut lock(&self.0.mesh));
         self.0.staged.notify_one();
     }
 
-    /// When the mesh wants to be woken next, which it will be.
+    /// Sets the alarm to the mesh's next deadline, and returns it. The caller sleeps until then.
     pub(super) fn set_alarm(&self) -> Option<Time> {
         let mesh = lock(&self.0.mesh);
         let deadline = mesh.deadline();
@@ -162,7 +165,7 @@ impl Net {
     }
 
     pub(super) fn event(&self, event: Event) {
-        // The receiver is gone only when the node has stopped.
+        // Sending fails only when the node has stopped.
         let _ = self.0.events.send(event);
     }
 
@@ -173,7 +176,7 @@ impl Net {
         }
     }
 
-    /// Gives the mesh what has arrived on a connection in its handshake.
+    /// Passes bytes that have arrived during a handshake to the mesh.
     pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
             let connections = lock(&self.0.connections);
@@ -191,7 +194,7 @@ impl Net {
         })
     }
 
-    /// TLS is up on a connection: the mesh gets what is within.
+    /// Reports that TLS is up on a connection. The mesh gets plaintext from now on.
     #[cfg(feature = "tls")]
     pub(super) fn secured(&self, conn: ConnId, binding: Option<Binding>) {
         self.ask(|mesh, now| {
@@ -212,7 +215,7 @@ impl Net {
         });
     }
 
-    /// Starts the task of a connection. However it ends, the mesh knows.
+    /// Starts the task of a connection. The mesh hears of its end in any case.
     pub(super) fn spawn_connection(
         &self,
         conn: ConnId,
@@ -228,7 +231,7 @@ impl Net {
         self.node().scheduler().spawn(task);
     }
 
-    /// A connection's task has ended in a way in which it should not.
+    /// Handles the task of a connection that has ended by a panic, or was dropped.
     #[cold]
     fn broken(&self, conn: ConnId, ending: &Ending) {
         let text = match ending {
@@ -239,7 +242,7 @@ impl Net {
             let text = format!("connection {}: {text}", conn.0);
             self.node().say(Line::new(Level::Error, text));
         }
-        // What the task itself does at its end, before the mesh knows.
+        // The task's own clean-up, which comes before the mesh hears of the end.
         for remote in self.node().remotes().all() {
             remote.forget_watched(conn);
             remote.end_line(conn);
@@ -247,7 +250,7 @@ impl Net {
         self.ask(|mesh, now| mesh.closed(now, conn, &text));
     }
 
-    /// A connection's task begins: the receiver of its orders.
+    /// Registers a connection, and returns the receiver of its task's orders.
     pub(super) fn open(&self, conn: ConnId) -> Orders {
         let (sender, orders) = mpsc::unbounded_channel();
         let task = Task {

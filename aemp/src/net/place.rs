@@ -1,4 +1,8 @@
-//! Where a node runs: on this machine, or in a simulation.
+//! The place where a node runs: the source of its sockets, its randomness and its clock. This machine, or a host of a
+//! simulation.
+//!
+//! `Stream` and `Acceptor` are enums over both. Without the feature `sim` they have one variant and cost nothing; with
+//! it a branch for each read and write.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -12,7 +16,7 @@ use super::{
 use crate::sim::{SimListener, host::Host};
 use crate::{StartError, config::Address};
 
-/// Where a node has its sockets and its randomness from.
+/// The source of a node's sockets and randomness.
 #[derive(Clone, Default)]
 pub(crate) enum Place {
     #[default]
@@ -31,7 +35,7 @@ impl fmt::Debug for Place {
     }
 }
 
-/// What connections are accepted from.
+/// A listening socket.
 pub(crate) enum Acceptor {
     #[cfg_attr(
         not(feature = "net"),
@@ -56,7 +60,7 @@ impl Place {
         cfg!(feature = "net") || self.is_simulated()
     }
 
-    /// Listens on everything that these addresses stand for.
+    /// Listens on all sockets that these addresses stand for.
     pub(super) async fn listen(&self, binds: &[Address]) -> Result<Vec<Listener>, StartError> {
         match self {
             Self::Machine => machine::bind(binds).await,
@@ -65,7 +69,7 @@ impl Place {
         }
     }
 
-    /// How long ago that was.
+    /// The time that has passed since `origin`.
     #[inline]
     pub(crate) fn since(&self, origin: Instant) -> Duration {
         match self {
@@ -75,7 +79,7 @@ impl Place {
         }
     }
 
-    /// Fills a buffer with what nobody can foretell, except in a simulation.
+    /// Fills a buffer with random bytes. They can be predicted in a simulation only.
     pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Result<(), StartError> {
         match self {
             Self::Machine => {
@@ -89,7 +93,7 @@ impl Place {
         }
     }
 
-    /// The addresses that a seed stands for now.
+    /// The present addresses of a seed.
     pub(super) async fn look_up(&self, seed: &str) -> io::Result<Vec<String>> {
         match self {
             Self::Machine => machine::addresses(seed).await,
@@ -98,7 +102,7 @@ impl Place {
         }
     }
 
-    /// True if a seed stands for addresses that have to be looked up. Hosts of a simulation have but one.
+    /// True if the seed's addresses have to be looked up. Hosts of a simulation have one fixed address.
     pub(super) fn has_to_look_up(&self, seed: &str) -> bool {
         match self {
             Self::Machine => seed.parse::<SocketAddr>().is_err(),
@@ -107,7 +111,7 @@ impl Place {
         }
     }
 
-    /// Connects to `host:port`; also the other end's address.
+    /// Connects to `host:port`. Returns the stream and the other end's address.
     pub(super) async fn connect(
         &self,
         addr: &str,
@@ -145,7 +149,7 @@ fn simulated(host: &Host, bind: &Address) -> Result<Listener, StartError> {
 }
 
 impl Acceptor {
-    /// The next connection, and where it comes from.
+    /// Waits for the next connection. Returns the stream and the other end's address.
     pub(super) async fn accept(&self, config: &NetConfig) -> io::Result<(Stream, String)> {
         match self {
             Self::Tcp(listener) => {

@@ -6,7 +6,7 @@ use super::{stream::Stream, wire::Wire};
 use crate::tls::{Session, TlsError};
 use aemp_proto::handshake::Binding;
 
-/// How much ciphertext is read at a time, at least and at most.
+/// The smallest and the largest read of ciphertext, in bytes.
 const LEAST_ROOM: usize = 4 << 10;
 const MOST_ROOM: usize = 64 << 10;
 
@@ -14,14 +14,14 @@ const MOST_ROOM: usize = 64 << 10;
 pub(crate) struct Secured {
     wire: Wire,
     session: Session,
-    /// How much ciphertext the next read may bring.
+    /// The room for the next read of ciphertext, in bytes.
     room: usize,
-    /// Bytes whose ciphertext has not been taken yet; they count as written when it has.
+    /// Plaintext bytes whose ciphertext has not been taken by the wire. They count as written when it has.
     promised: usize,
 }
 
 impl Stream {
-    /// TLS begins; `early` is what has arrived of it already. [`Secured::handshake`] is to be run first.
+    /// Begins TLS. `early` is its ciphertext that has arrived already. Run [`Secured::handshake`] first.
     pub(super) fn into_tls(self, mut session: Session, early: &[u8]) -> Result<Box<Secured>, Self> {
         match self {
             Self::Plain(wire) => {
@@ -44,7 +44,7 @@ impl Secured {
     ///
     /// # Errors
     ///
-    /// Those of the wire, and [`TlsError`] as another error.
+    /// Returns errors of the wire, and [`TlsError`] as [`io::ErrorKind::Other`].
     pub(super) async fn handshake(&mut self) -> io::Result<()> {
         loop {
             let advanced = self.session.advance();
@@ -82,7 +82,7 @@ impl Secured {
         self.wire.writable().await
     }
 
-    /// One read of the wire at most: a peer whose records hold nothing must not keep the task.
+    /// Reads the wire at most once, because a peer that sends records without content must not keep the task.
     pub(super) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if self.session.is_readable()
             && let Some(read) = self.decrypt(buffer)
@@ -91,7 +91,8 @@ impl Secured {
         }
         let read = self.wire.try_read_buf(self.session.space(self.room))?;
         if read == 0 {
-            // Many end without a word; packets are framed, so nothing can be taken for complete that is not.
+            // Many implementations end without a close_notify. Packets are framed, so a truncated one is never taken
+            // for complete.
             return Ok(0);
         }
         self.session.arrived();
@@ -104,11 +105,11 @@ impl Secured {
             .unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))
     }
 
-    /// What has arrived, if it is anything.
+    /// Decrypts bytes that have arrived, if there are any.
     fn decrypt(&mut self, buffer: &mut Vec<u8>) -> Option<io::Result<usize>> {
         let before = buffer.len();
         let decrypted = self.session.read(buffer);
-        // What it has to say goes out with the next write, if the wire does not take it now.
+        // The rest is sent with the next write, if the wire does not take it now.
         let _ = self.flush();
         let read = buffer.len() - before;
         match decrypted {
@@ -135,7 +136,7 @@ impl Secured {
         }
     }
 
-    /// Hands ciphertext to the wire until there is none, or the wire takes no more.
+    /// Hands ciphertext to the wire, until there is none or the wire takes no more.
     fn flush(&mut self) -> io::Result<()> {
         while !self.session.to_send().is_empty() {
             let sent = self.wire.try_write(self.session.to_send())?;
@@ -144,7 +145,7 @@ impl Secured {
         Ok(())
     }
 
-    /// Says goodbye, and writes no more.
+    /// Sends close_notify, and ends writing.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         self.session.close();
         while !self.session.to_send().is_empty() {
@@ -157,11 +158,11 @@ impl Secured {
         self.wire.shutdown().await
     }
 
-    /// The channel that the proofs have to cover, when the handshake is over.
+    /// The channel binding that the proofs have to cover, after the handshake.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] as another error.
+    /// Returns [`TlsError`] as [`io::ErrorKind::Other`].
     pub(super) fn binding(&self) -> io::Result<Option<Binding>> {
         self.session.binding().map_err(io::Error::other)
     }
@@ -170,7 +171,7 @@ impl Secured {
         self.session.describe()
     }
 
-    /// The peer is told, if there is room.
+    /// Sends the alert, if there is room, and converts the error.
     fn failed(&mut self, error: TlsError) -> io::Error {
         let _ = self.flush();
         io::Error::other(error)

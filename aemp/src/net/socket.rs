@@ -4,7 +4,7 @@ use std::io;
 
 use super::tls;
 
-/// The system's word for an error, as the reference has it in its reasons: without the number that Rust adds.
+/// The system's text for an error, as in the reasons of the reference: without the number that Rust adds.
 pub(super) fn text(error: &io::Error) -> String {
     if let Some(text) = tls::text(error) {
         return format!("TLS: {text}");

@@ -1,4 +1,4 @@
-//! Where the addresses of seeds come from.
+//! Sources of addresses of seeds.
 
 #[cfg(feature = "srv")]
 mod srv;
@@ -8,8 +8,8 @@ use std::{collections::HashMap, fmt, io, pin::Pin, sync::Arc};
 use super::machine;
 use crate::guard::{self, Foreign};
 
-/// Finds out where nodes are, for [`NodeBuilder::seed_source`](crate::NodeBuilder::seed_source): in a file, by a service of the
-/// cloud, or by means of a cluster.
+/// Finds the addresses of nodes, for [`NodeBuilder::seed_source`](crate::NodeBuilder::seed_source): in a file, from a
+/// cloud service, or from a cluster manager.
 ///
 /// Functions that return a future are sources:
 ///
@@ -22,9 +22,16 @@ use crate::guard::{self, Foreign};
 /// }
 /// let builder = aemp::Node::builder().seed_source("my seeds", from_file);
 /// ```
+#[doc(alias = "discovery")]
 pub trait SeedSource: Send + Sync + 'static {
-    /// Where nodes are now, `host:port` each. It is asked anew at each round of attempts, by a task of its own, and once at a time. An
-    /// answer that takes longer than `monitor_timeout` is none: what it said last goes on to count then, as it does after an error.
+    /// Returns the present addresses of nodes, `host:port` each.
+    ///
+    /// It is called for each round of attempts, on a task of its own, and not twice at the same time. An answer that
+    /// takes longer than `monitor_timeout` is dropped. After that, and after an error, the last answer stays valid.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and shown by [`Node::joined`](crate::Node::joined).
     fn look_up(&self) -> Pin<Box<dyn Future<Output = io::Result<Vec<String>>> + Send + '_>>;
 }
 
@@ -38,7 +45,7 @@ where
     }
 }
 
-/// A source of the user. It is dropped as foreign code is.
+/// A source of the user. It is foreign code, and so is its drop.
 #[derive(Clone)]
 pub(crate) struct Custom(Option<Arc<dyn SeedSource>>);
 
@@ -65,15 +72,15 @@ impl Drop for Custom {
     }
 }
 
-/// Where the addresses of seeds come from, by what they are called: of those that are no addresses.
+/// The sources of seeds that are not addresses, by name.
 pub(crate) type Sources = HashMap<String, Source>;
 
-/// Where the addresses of a seed that is no address come from.
+/// The source of a seed's addresses.
 #[derive(Clone)]
 pub(crate) enum Source {
     Custom(Custom),
     Command(String),
-    /// SRV records of that name.
+    /// The SRV records of this name.
     #[cfg(feature = "srv")]
     Srv(String),
 }
@@ -90,7 +97,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Where nodes are, `host:port` each, or why that is not known.
+    /// The present addresses (`host:port`), or the reason why they are unknown.
     pub(super) async fn look_up(&self) -> Result<Vec<String>, String> {
         match self {
             Self::Custom(custom) => custom.look_up().await,

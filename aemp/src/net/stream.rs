@@ -1,4 +1,7 @@
-//! A connection's bytes, in clear or in TLS.
+//! A connection's bytes, in clear or in TLS: `Plain(Wire)` or `Tls(Box<..>)`. The link does not know which.
+//!
+//! Bytes count as written when their ciphertext has been written. A caller that is told to wait comes again with the
+//! same bytes. So nothing needs to be flushed later, and the link's clock runs by what the socket takes.
 
 use std::io;
 
@@ -40,7 +43,7 @@ impl Stream {
         }
     }
 
-    /// Appends what there is to the buffer, about as far as it has room; 0 bytes are the end.
+    /// Appends available bytes to the buffer, about as far as it has room. Zero bytes mean the end.
     #[inline]
     pub(crate) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
@@ -50,7 +53,7 @@ impl Stream {
         }
     }
 
-    /// Writes as much as is taken at once. What was not taken must be offered again, unless the connection is given up.
+    /// Writes as many bytes as are taken at once. The rest must be offered again, unless the connection is given up.
     #[inline]
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -60,11 +63,11 @@ impl Stream {
         }
     }
 
-    /// Writes everything.
+    /// Writes all bytes.
     ///
     /// # Cancel safety
     ///
-    /// How much was written is not known afterwards.
+    /// The number of bytes written is unknown after cancellation.
     pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.writable().await?;
@@ -77,7 +80,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes no more: the other end reads what was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(wire) => wire.shutdown().await,
@@ -86,7 +89,7 @@ impl Stream {
         }
     }
 
-    /// Version and cipher suite of TLS, for people.
+    /// The version and cipher suite of TLS, as text.
     pub(crate) fn tls(&self) -> Option<String> {
         match self {
             Self::Plain(_) => None,

@@ -1,4 +1,4 @@
-//! TLS on connections, and the certificates for it; without the feature `tls`, its absence.
+//! TLS on connections, and its certificates; without the feature `tls`, stubs.
 
 #[cfg(feature = "tls")]
 pub(crate) use with::TlsConfig;
@@ -31,21 +31,21 @@ mod with {
         peer::ConnId,
     };
 
-    /// What a node's builder collects for TLS.
+    /// The part of a node's builder that is about TLS.
     #[derive(Debug, Default)]
     pub(crate) struct TlsConfig {
-        /// Certificates, if there are any.
+        /// The certificates, if there are any.
         pub(crate) context: Option<Arc<Context>>,
         pub(crate) verify_node_id: bool,
-        /// Where they are from, to look there again.
+        /// The builder that the certificates came from, to read them again.
         pub(crate) sources: Option<Box<NodeBuilder>>,
     }
 
     /// The configuration of a node's connections in TLS.
     pub(in crate::net) struct Tls {
-        /// Its certificates, as they are at the moment.
+        /// The present certificates.
         context: Mutex<Option<Arc<Context>>>,
-        /// The key that it makes for itself when it is first needed.
+        /// The node's ephemeral key, made on first use.
         ephemeral: OnceLock<Result<Ephemeral, TlsError>>,
     }
 
@@ -74,14 +74,14 @@ mod with {
     }
 
     impl Net {
-        /// Connections that begin from now on are made with these certificates.
+        /// Replaces the certificates for connections that begin from now on.
         pub(crate) fn set_cert(&self, cert: &Cert, ca: Option<&Cert>) -> Result<(), StartError> {
             let verify_node_id = self.0.config.tls.verify_node_id;
             self.set_tls(Context::new(cert, ca, verify_node_id)?);
             Ok(())
         }
 
-        /// Where the configuration is from that the node was started with.
+        /// The builder that the node was started with.
         pub(crate) fn sources(&self) -> Option<&NodeBuilder> {
             self.0.config.tls.sources.as_deref()
         }
@@ -93,7 +93,7 @@ mod with {
         }
     }
 
-    /// Runs the TLS handshake; the mesh gets what is within from then on. `None` if the connection ends here.
+    /// Runs the TLS handshake. The mesh gets plaintext from then on. Returns `None` if the connection ends here.
     pub(in crate::net) async fn start(
         net: &Net,
         conn: ConnId,
@@ -107,12 +107,12 @@ mod with {
         };
         let mut secured = match stream.into_tls(session, &start.leftover) {
             Ok(secured) => secured,
-            // The mesh starts it once.
+            // The mesh starts TLS only once.
             Err(stream) => return Some(stream),
         };
         let shaken = tokio::select! {
             biased;
-            // Nothing but an order to close comes before the mesh knows that TLS is up.
+            // The mesh does not know yet that TLS is up, so the only possible order is to close.
             _ = orders.recv() => return None,
             shaken = secured.handshake() => shaken,
         };
@@ -130,7 +130,7 @@ mod with {
                 Some(Stream::Tls(secured))
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                // Not every implementation says why.
+                // Some implementations do not send an alert.
                 let text =
                     format!("{END_OF_FILE} in the TLS handshake: it may not trust our certificate");
                 net.ask(|mesh, now| mesh.closed(now, conn, &text));
@@ -140,7 +140,7 @@ mod with {
         }
     }
 
-    /// What has gone wrong with TLS, if that is what has gone wrong.
+    /// The text of an error, if it is one of TLS.
     pub(in crate::net) fn text(error: &io::Error) -> Option<String> {
         let error = error.get_ref()?.downcast_ref::<TlsError>()?;
         Some(error.to_string())
@@ -154,7 +154,7 @@ mod without {
     use crate::net::{Net, Stream, connection::Orders};
     use aemp_proto::{handshake::StartTls, peer::ConnId};
 
-    /// A greeting of this node never says that it does TLS.
+    /// Fails the connection. This is never needed, because greetings do not offer TLS without the feature.
     pub(in crate::net) async fn start(
         net: &Net,
         conn: ConnId,

@@ -1,4 +1,4 @@
-//! What carries a connection's bytes: TCP, or a simulation's stand-in for it.
+//! The carrier of a connection's bytes: TCP, or the simulation's stand-in for it.
 
 use std::io;
 
@@ -46,7 +46,7 @@ impl Wire {
         }
     }
 
-    /// Appends what there is to the buffer, as far as it has room; 0 bytes are the end.
+    /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
     #[inline]
     pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
@@ -56,7 +56,7 @@ impl Wire {
         }
     }
 
-    /// Writes as much as is taken at once.
+    /// Writes as many bytes as are taken at once.
     #[inline]
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -66,7 +66,7 @@ impl Wire {
         }
     }
 
-    /// Writes no more: the other end reads what was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => machine::shutdown(stream).await,

@@ -1,4 +1,4 @@
-//! Making a node.
+//! The builder of a node.
 
 mod limits;
 mod settings;
@@ -37,18 +37,18 @@ use crate::{
 };
 use aemp_proto::handshake::auth::Secret;
 
-/// How a node is made: who it is, whom it trusts, where it listens, whom it knows.
+/// The configuration of a node that is to be started: its name, its trust, its addresses, and the nodes that it knows.
 ///
-/// Everything has a default but the secret and the certificate, one of which connections need.
-/// **No configuration file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
+/// Everything has a default except the secret and the certificate. Connections need one of them. **No configuration
+/// file is read** unless [`profile`](Self::profile) or [`config_file`](Self::config_file) asks for it.
 #[derive(Clone)]
 #[must_use]
 pub struct NodeBuilder {
-    /// By the names of keys.
+    /// The settings of the program, by the keys of the configuration file.
     arguments: Map,
-    /// Not among the arguments, so that it is wiped.
+    /// The secret. It is not among the arguments, so that it can be wiped.
     secret: Option<Secret>,
-    /// Likewise.
+    /// The certificate. It is not among the arguments, so that it can be wiped.
     cert: Option<Cert>,
     profile: Option<String>,
     config_file: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct NodeBuilder {
     codecs: Vec<Format>,
     /// Node IDs and their addresses.
     addresses: Vec<(String, String)>,
-    /// Where further seeds come from, by what they are called.
+    /// Further sources of seeds, with their names.
     seed_sources: Vec<(String, Custom)>,
     registry: Registry,
     place: Place,
@@ -89,27 +89,28 @@ impl Default for NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// The addresses of a node, to be connected to when something is first sent to it.
+    /// The addresses of a node. This node connects to it when it first sends it a message.
     pub fn address(mut self, node: impl Into<String>, address: impl Into<String>) -> Self {
         self.addresses.push((node.into(), address.into()));
         self
     }
 
-    /// Where to look for nodes to stay connected to, besides [`seed`](Self::seed). The name says what it is, in
-    /// the log and in [`Node::seeds`]. Of two with one name the last counts.
+    /// Adds a source of seeds, besides [`seed`](Self::seed). The name identifies it in the log and in
+    /// [`Node::seeds`]. A later source replaces an earlier one with the same name.
     pub fn seed_source(mut self, name: impl Into<String>, source: impl SeedSource) -> Self {
         self.seed_sources.push((name.into(), Custom::new(source)));
         self
     }
 
-    /// Adds a wire format from outside; formats are preferred in the order in which they were added, then the built-in ones.
+    /// Adds a wire format of another crate. Formats are preferred in the order in which they were added, before the
+    /// built-in ones.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs.push(Format::Custom(Arc::new(codec)));
         self
     }
 
-    /// Registers an init function by hand: where nothing is collected at link time, and for closures. Its handlers are
-    /// those that it sets with [`Cx::rcv`] if it returns `()`.
+    /// Registers an init function by hand: for closures, and for platforms without collection at link time. If the
+    /// function returns `()`, it makes an untyped port with the handlers that it sets with [`Cx::rcv`].
     #[track_caller]
     pub fn init<O: InitOutcome + 'static>(
         mut self,
@@ -133,8 +134,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Registers a function that other nodes may call with [`Node::snd_to_func`]. The calls of one node are run one after the
-    /// other, by a task of its own; of those that come while it is slow, a thousand wait, and further ones are dropped.
+    /// Registers a function that other nodes may call with [`Node::snd_to_func`]. A separate task runs the calls of
+    /// each node in order. At most a thousand calls of a node wait; further ones are dropped.
     pub fn function(
         mut self,
         name: impl AsRef<str>,
@@ -144,8 +145,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Makes a node without a name and without a network. Of the settings, only [`secure`](Self::secure) and the
-    /// [services](Self::service) matter to it; it reads no file.
+    /// Starts a node without a name and without a network. Of the settings, only [`secure`](Self::secure) and the
+    /// [services](Self::service) have an effect. No file is read.
     ///
     /// # Errors
     ///
@@ -160,11 +161,12 @@ impl NodeBuilder {
         Ok(node)
     }
 
-    /// Starts the node: reads its configuration, binds its addresses, begins to connect to its seeds, and spawns its services.
+    /// Starts the node: reads its configuration, binds its addresses, starts to connect to its seeds, and spawns its
+    /// services.
     ///
     /// # Errors
     ///
-    /// [`StartError`], which names the setting or the init function that is at fault.
+    /// [`StartError`], which names the faulty setting or init function.
     pub async fn start(self) -> Result<Node, StartError> {
         let settings = self.settings()?;
         let config = self.net_config(&settings)?;
@@ -178,14 +180,14 @@ impl NodeBuilder {
         Ok(node)
     }
 
-    /// The node is to run in a simulation.
+    /// Runs the node in a simulation.
     #[cfg(feature = "sim")]
     pub(crate) fn simulated(mut self, host: Host) -> Self {
         self.place = Place::Sim(host);
         self
     }
 
-    /// The node ID that it has been given, as it was written.
+    /// The node ID that was set, as it was written.
     #[cfg(feature = "sim")]
     pub(crate) fn named(&self) -> Option<&str> {
         self.arguments.get("nodeid")?.as_str()
@@ -239,14 +241,14 @@ impl NodeBuilder {
 
 impl Node {
     fn attach(&self, net: &Net) {
-        // The node is new, so nobody has attached another.
+        // The node is new, so no other network is attached.
         let _ = self.0.net.set(net.shared());
         net.run();
     }
 }
 
 impl fmt::Debug for NodeBuilder {
-    // Among the arguments may be secrets.
+    // The arguments may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeBuilder")
             .field("profile", &self.profile)

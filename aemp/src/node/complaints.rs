@@ -1,4 +1,4 @@
-//! What is logged of what other nodes can cause as often as they like: in measure.
+//! Log lines that other nodes can cause at will, at a limited rate.
 
 use std::{
     fmt::Display,
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Node, log::Line};
 use aemp_proto::{Measure, Time, mesh::Level};
 
-/// What has been logged lately.
+/// The recent rate of complaints.
 pub(crate) struct Complaints {
     origin: Instant,
     measure: Mutex<Measure>,
@@ -32,11 +32,11 @@ impl Complaints {
 }
 
 impl Node {
-    /// Warns of what somebody else has done, if that is not too much by now; otherwise it is for debugging only. The first is who or
-    /// what is concerned, for the log's fields.
+    /// Logs a warning about a peer's action. Above a limited rate it is logged at debug level only. `of` is the node
+    /// or the port in question, for the field of the line.
     pub(crate) fn complain(&self, of: impl Display, text: impl Display) {
         if self.has_collapsed() {
-            // The deaths of all its ports are one.
+            // The deaths of all its ports are logged as one.
             return;
         }
         let (level, more) = self.remotes().complaints.weigh();

@@ -1,4 +1,4 @@
-//! Looking into a node from anywhere in the network: what it is, who is connected to it, what its ports have to do.
+//! Inspection of a node from anywhere in the network: its details, its connections, its ports and their queues.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,18 +23,18 @@
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
 //! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there is
-//! one: `{"most": N}`. PORTID is answered with MSG, an error text (empty if there is none), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore what they do not know in a map, and do without
-//! what is missing, so versions can be mixed.
+//! one: `{"most": N}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
-//! A reference node does not know the request and would only log it. So it is sent only where `can` has answered that it is
-//! known; otherwise the caller gets [`InspectError::Unknown`]. (A reference node that was sent the request all the same, by
-//! somebody else, answers `can` with yes from then on, and never answers the request: another reason to set a time limit.)
+//! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
+//! the request is known. Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the
+//! request from another program answers `can` with yes from then on, and never answers the request: another reason to
+//! set a time limit.)
 //!
-//! Nothing is changed by looking, so every authenticated peer may do it, in secure mode as well, unless what is
-//! [allowed](crate::NodeBuilder::allow) does not include `inspect`; then the error text says so. An answer is bounded: it
-//! lists at most [`MOST`] ports, connections or families unless told otherwise, and says how many there are. A node looks
-//! through its ports for one question at a time, and in small steps.
+//! An inspection changes nothing, so every authenticated peer may do it, in secure mode as well. If
+//! [`allow`](crate::NodeBuilder::allow) lists the permitted functions and `inspect` is not among them, the answer is
+//! an error text. An answer is bounded: by default it lists at most [`MOST`] ports, connections or families, together
+//! with their number. A node counts its ports for one question at a time, and in small steps.
 
 mod answer;
 mod error;
@@ -58,14 +58,14 @@ use super::Node;
 use crate::CallError;
 use aemp_proto::request::INSPECT;
 
-/// How many ports, connections or families an answer lists unless told otherwise.
+/// The number of ports, connections or families that an answer lists by default.
 pub const MOST: usize = 1000;
 
-/// What a node keeps for those who look into it.
+/// The state of a node's inspections.
 #[derive(Debug)]
 pub(super) struct Inspection {
     started: Instant,
-    /// Held while the ports are looked through.
+    /// Held while the ports are counted.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -79,8 +79,8 @@ impl Inspection {
 }
 
 impl Node {
-    /// Looks into a node: this one, or any other that is reachable and of this project. Nothing is asked before one of the
-    /// methods of the result is called.
+    /// Inspects a node: this one, or any reachable node of this project. Nothing is sent until one of the methods of
+    /// the result is called.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -101,14 +101,14 @@ impl Node {
     }
 }
 
-/// What can be asked of one node. Made by [`Node::inspect`].
+/// The questions that can be asked of one node. Made by [`Node::inspect`].
 ///
-/// The questions connect to the node where that is necessary, and end when it is lost; how long they may take is for the
-/// caller to say, with `tokio::time::timeout`.
+/// A question connects to the node if necessary, and ends when the node is lost. It has no time limit of its own; use
+/// `tokio::time::timeout`.
 ///
 /// # Cancel safety
 ///
-/// Dropping a question leaves nothing behind; an answer that still comes vanishes.
+/// Dropping a question removes everything that it has set up. A late answer vanishes.
 #[derive(Clone)]
 pub struct Inspect {
     node: Node,
@@ -117,14 +117,14 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Lists at most so many ports, connections or families, and at most ten thousand; [`MOST`] unless set.
+    /// Limits the number of listed ports, connections or families. Default: [`MOST`]; at most ten thousand.
     #[must_use]
     pub fn at_most(self, most: usize) -> Self {
         let most = Some(most);
         Self { most, ..self }
     }
 
-    /// What the node is, and how it is.
+    /// The node's details.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Inspect {
         self.ask("node").await
     }
 
-    /// The nodes that it is connected to.
+    /// The node's connections.
     ///
     /// # Errors
     ///
@@ -148,19 +148,19 @@ impl Inspect {
         self.ask("connections").await
     }
 
-    /// Its ports: those with the longest queues, and how many there are of each type.
+    /// The node's ports: those with the longest queues, and the number of each type.
     ///
     /// # Errors
     ///
     /// [`InspectError`].
     pub async fn ports(&self) -> Result<Ports, InspectError> {
         if self.is_own() {
-            return Ok(ports::look(&self.node, self.limit()).await);
+            return Ok(ports::count(&self.node, self.limit()).await);
         }
         self.ask("ports").await
     }
 
-    /// The families of the distributed database that it knows: ask a global node for all.
+    /// The families of the distributed database that the node knows. A global node knows all.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Inspect {
         self.ask("families").await
     }
 
-    /// What can be spawned and called there.
+    /// The functions that can be spawned and called on the node.
     ///
     /// # Errors
     ///
@@ -221,7 +221,7 @@ impl Inspect {
         })
     }
 
-    /// Whether the node knows the request: asked once in the life of a connection.
+    /// Whether the node knows the request. It is asked once for each connection.
     async fn knows(&self, port: &PortId) -> Result<bool, InspectError> {
         let known = self.line().and_then(|line| line.inspects.get().copied());
         if let Some(known) = known {
@@ -230,10 +230,10 @@ impl Inspect {
         let message = vec!["can".into(), INSPECT.into()];
         let answer = self.call(port, message).await?;
         let known = answer.into_iter().next().unwrap_or_default();
-        // True or false as Perl writes them.
+        // Perl's form of true and false.
         let known = from_value(known).unwrap_or(false);
         if let Some(line) = self.line() {
-            // Two that ask at once hear the same.
+            // Two questions at once get the same answer, so the first one may win.
             let _ = line.inspects.set(known);
         }
         Ok(known)

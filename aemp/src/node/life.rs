@@ -1,4 +1,24 @@
-//! A node's life: from its start to its end, however that comes about.
+//! A node's life: it runs, it is *ending*, it is *over*. It never goes back. `Node::ended` tells how it has ended:
+//! stopped, its runtime gone, or failed.
+//!
+//! - **Tasks.** Every task of a node is `owned` (`node/task.rs`), so its starter hears of its end in any case. The end
+//!   of a connection in any way is the mesh's `closed`. The end of a *vital* task (events, clock, flush, sweep,
+//!   accepting) in any way but `stop` is an error in the log and stops the node, as failed. A task that a runtime drops
+//!   reports its end on the thread that drops it, so none of ours is spawned under a lock.
+//! - **`stop` is a task of its own** and depends on no waiter: the first call starts it, all calls wait for the same
+//!   end, and a port may stop its own node. It waits for counts (`life::Count`) and never polls. A handler that does
+//!   not return in time *perishes*: its port is dead for all others, and the state is dropped when the handler returns.
+//! - **A node that is ending makes no ports.** A new port is put into the table, and is dead at once if the node is
+//!   ending. The end of all ports is announced before the table is looked through. So a supervisor cannot keep its node
+//!   alive. It cannot recur without end either: a callback of a monitor that fires at once (`port/absent.rs`) may set
+//!   the next one a limited number of times, and then waits a second.
+//! - **The runtime goes away.** An idle task (`Node::watch_runtime`) is dropped with the runtime. `Node::runtime_gone`
+//!   then ends everything on that thread: ports perish, monitors of far ports fire, waits end. Any code that notices
+//!   may call it, any number of times.
+//! - **Ownership.** Handles, ports and tasks hold the node. Everything that the node holds (`net::Shared`, `Remote`,
+//!   the mesh's peers, the watch over the runtime) knows it by a `WeakNode`. The table is emptied when the node ends,
+//!   and so are actions of monitors, watches and queries. So an ended node is freed with its last handle. A node
+//!   without a network that has no ports is freed without being stopped.
 
 mod count;
 
@@ -23,48 +43,48 @@ use super::{
 use crate::{Reason, guard, port::monitor};
 use aemp_proto::mesh::Level;
 
-/// How long a stopping node waits for its ports to end, and for what its callbacks are about to do.
+/// The time that a stopping node waits for its ports, and then for its callbacks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// What is said of a node, and to its ports, when its runtime has gone.
+/// The reason of ports and the text of the log, when the runtime has gone.
 const RUNTIME_GONE: &str = "the node's runtime is gone";
-/// What calls and monitors are told that are made when their own node has ended, or is about to.
+/// The reason of calls and monitors that are made when their own node has ended or is ending.
 pub(crate) const NODE_STOPPED: &str = "node stopped";
 
-/// How a node has ended. [`Node::ended`] tells it.
+/// The way in which a node has ended, as returned by [`Node::ended`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// By [`Node::stop`].
+    /// [`Node::stop`] stopped it.
     Stopped,
-    /// The tokio runtime that it was started on has been shut down under it.
+    /// The tokio runtime of the node was shut down.
     RuntimeGone,
-    /// One of the tasks that it consists of has failed: a fault of this crate, or of a codec that it was given.
+    /// A task of the node has failed. That is a fault of this crate, or of a codec of another crate.
     Failed(String),
 }
 
-/// Where a node is in its life. It never goes back.
+/// The phase of a node's life. It never goes back. A running node has no phase (0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Phase {
-    /// It is being stopped: there are no new ports any more. Before that it runs, which is 0.
+    /// The node is being stopped, and makes no ports.
     Ending = 1,
     Over,
-    /// It has crashed in a simulation: nothing may happen any more, and nobody is told.
+    /// The node has crashed in a simulation. Nothing may happen any more, and no waiter is woken.
     #[cfg(feature = "sim")]
     Vanished,
 }
 
-/// What is known of a node's life, also by tasks that must not keep the node.
+/// The state of a node's life, also for tasks that must not keep the node alive.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     phase: AtomicU8,
     /// Set before the phase is [`Phase::Over`].
     how: OnceLock<Ended>,
-    /// Told when the node is over.
+    /// Notified when the node is over.
     over: Notify,
-    /// Told of each port that is forgotten while the node is ending.
+    /// Counts down with each port that is forgotten while the node is ending.
     pub(super) ports: Count,
-    /// Tasks that run callbacks.
+    /// The tasks that run callbacks.
     pub(super) jobs: Count,
 }
 
@@ -73,7 +93,7 @@ impl Life {
         self.phase.load(Ordering::Acquire) >= phase as u8
     }
 
-    /// Whether there are new ports no more.
+    /// Whether no ports are made any more.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_at_least(Phase::Ending)
     }
@@ -93,12 +113,12 @@ impl Life {
         false
     }
 
-    /// From now on there are no new ports. Whether it was the caller who has brought that about.
+    /// Starts the end: no ports are made from now on. Returns whether this call was the first.
     fn begin_to_end(&self) -> bool {
         self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
     }
 
-    /// The first way in which it has ended counts.
+    /// Records the way in which the node has ended. The first one counts.
     fn end(&self, how: Ended) {
         if self.how.set(how).is_ok() {
             self.phase.fetch_max(Phase::Over as u8, Ordering::AcqRel);
@@ -106,7 +126,7 @@ impl Life {
         }
     }
 
-    /// Nothing happens any more.
+    /// Ends the node as a crash would.
     #[cfg(feature = "sim")]
     pub(super) fn vanish(&self) {
         self.phase
@@ -115,7 +135,7 @@ impl Life {
         self.over.notify_waiters();
     }
 
-    /// Ready when the node is over, at once if it is.
+    /// Ready when the node is over.
     pub(crate) async fn until_over(&self) -> Ended {
         loop {
             let mut over = pin!(self.over.notified());
@@ -127,7 +147,7 @@ impl Life {
         }
     }
 
-    /// The node is dropped: there are neither handles nor ports left.
+    /// Records that the node has been dropped: neither handles nor ports are left.
     pub(super) fn dropped(&self) {
         self.end(Ended::Stopped);
     }
@@ -138,32 +158,35 @@ impl Node {
         &self.0.life
     }
 
-    /// For tasks that must not keep the node.
+    /// The life of the node, for tasks that must not keep the node alive.
     pub(crate) fn share_life(&self) -> Arc<Life> {
         Arc::clone(&self.0.life)
     }
 
-    /// Kills every port of this node normally and waits until they have ended, then deletes what it has set in the database and
-    /// closes its connections. Waits at most some seconds for handlers that do not return, callbacks that do not, and peers that do not
-    /// read; what handlers of that kind belong to is dead all the same.
+    /// Stops the node. It kills every port normally and waits until they have ended. Then it deletes the node's
+    /// entries of the database and closes its connections. It waits at most some seconds for handlers and callbacks
+    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same.
     ///
-    /// Ports that are made meanwhile, or later, are dead from the beginning. What waits for something that only this node could bring
-    /// ends: calls, sends that wait for room, queries, watches, and pools. Sends to other nodes vanish, and monitors of their ports
-    /// fire, also those that are set afterwards.
+    /// Ports that are made meanwhile, or later, are dead from the start. Everything that waits for this node ends:
+    /// calls, sends that wait for room, queries, watches, and pools. Messages to other nodes vanish. Monitors of
+    /// their ports fire, even if they are set afterwards.
     ///
-    /// Everybody may stop a node, any number of times, also its own ports: what it does goes on if the future is dropped, and all wait for
-    /// the same end. When it has ended and its handles are dropped, everything that it held is freed.
+    /// The node may be stopped any number of times, also by its own ports. All calls wait for the same end, which
+    /// does not depend on their futures. When the node has ended and its handles are dropped, all its memory is
+    /// freed.
     ///
     /// # Cancel safety
     ///
-    /// Once it has been polled, the node stops, whether the future is kept or not.
+    /// After the first poll, the node stops even if the future is dropped.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "terminate")]
     pub async fn stop(&self) {
         self.begin_to_end(Ended::Stopped, Reason::normal());
         self.ended().await;
     }
 
-    /// Ready when the node has ended; how it has. What is kept of a node that has ended without [`stop`](Self::stop) is of no use any
-    /// more, and a program that lives by it should watch this.
+    /// Waits until the node has ended, and returns the way in which it ended. Handles of a node that has ended without
+    /// [`stop`](Self::stop) are useless, so a program that depends on its node should watch this.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
@@ -182,13 +205,13 @@ impl Node {
         self.life().until_over().await
     }
 
-    /// How the node has ended, if it has.
+    /// The way in which the node has ended, if it has.
     #[must_use]
     pub fn has_ended(&self) -> Option<Ended> {
         self.life().how.get().cloned()
     }
 
-    /// Has a task watch over the runtime: it is dropped unfinished only when that goes away.
+    /// Starts a task that notices the end of the runtime: only then is it dropped unfinished.
     pub(super) fn watch_runtime(&self) {
         let (life, node) = (Arc::clone(&self.0.life), self.downgrade());
         let watch = async move {
@@ -203,7 +226,7 @@ impl Node {
         }));
     }
 
-    /// Starts one of the tasks without which the node is none.
+    /// Starts a vital task, without which the node cannot run.
     pub(crate) fn spawn_vital(
         &self,
         what: &'static str,
@@ -224,7 +247,7 @@ impl Node {
         }))
     }
 
-    /// One of the tasks that the node consists of is no more.
+    /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
         self.say(Line::new(
@@ -235,7 +258,7 @@ impl Node {
         self.begin_to_end(Ended::Failed(text), reason);
     }
 
-    /// Has the node stop, unless it does so already. The task that does it depends on nobody who waits for it.
+    /// Starts to stop the node, unless that has begun already. The task that stops it does not depend on any waiter.
     fn begin_to_end(&self, how: Ended, reason: Reason) {
         if !self.life().begin_to_end() {
             return;
@@ -259,7 +282,7 @@ impl Node {
         }
         let is_empty = || self.0.table.is_empty();
         in_time(self.life().ports.until(is_empty)).await;
-        // A handler that never returns should keep neither the node from stopping nor its callers waiting.
+        // A handler that never returns must not delay the end of the node, nor leave its callers waiting.
         for port in self.0.table.all() {
             let reason = reason.clone();
             self.aside(move || port.perish(&reason));
@@ -273,13 +296,13 @@ impl Node {
         in_time(self.life().jobs.until_zero()).await;
     }
 
-    /// The runtime has gone away under the node: nothing of it will ever run again. Whoever notices that calls this, as often as
-    /// it likes: what waits for the node ends on this thread, and monitors fire. No lock may be held.
+    /// Ends the node after its runtime has gone away. Waits end and monitors fire on this thread. Any code that
+    /// notices the end of the runtime may call this, any number of times. The caller must hold no lock.
     pub(crate) fn runtime_gone(&self) {
         self.collapse(Ended::RuntimeGone, RUNTIME_GONE);
     }
 
-    /// Ends the node where it is.
+    /// Ends the node at once.
     fn collapse(&self, how: Ended, text: &str) {
         if self.life().is_over() || self.0.collapsed.swap(true, Ordering::AcqRel) {
             return;
@@ -297,7 +320,7 @@ impl Node {
         self.remotes().close(text);
         let level = match &how {
             Ended::Failed(_) => Level::Error,
-            // Most programs end like that.
+            // Most programs end in this way.
             Ended::Stopped | Ended::RuntimeGone => Level::Debug,
         };
         let text = format!("node {}: {text}", self.id());
@@ -305,24 +328,24 @@ impl Node {
         self.say(Line::new(level, text));
     }
 
-    /// Whether the node has ended where it was.
+    /// Whether the node has ended without being stopped.
     pub(super) fn has_collapsed(&self) -> bool {
         self.0.collapsed.load(Ordering::Acquire)
     }
 
-    /// A port has been forgotten.
+    /// Counts a port that was forgotten.
     #[inline]
     pub(super) fn port_is_gone(&self) {
         if self.life().is_ending() {
-            self.life().ports.tell();
+            self.life().ports.notify();
         }
     }
 }
 
-/// Waits for it, but not for ever.
+/// Waits for the future, with a time limit.
 async fn in_time(end: impl Future<Output = ()>) {
     let mut end = pin!(end);
-    // A runtime without a clock should be able to stop a node that has nothing to wait for.
+    // Polled once without a timer: a runtime without a clock must be able to stop a node that has nothing to wait for.
     let at_once = std::future::poll_fn(|task| Poll::Ready(end.as_mut().poll(task))).await;
     if at_once.is_pending() {
         let _ = tokio::time::timeout(STOP_TIMEOUT, end).await;

@@ -1,5 +1,8 @@
-//! What a node logs. A subscriber is foreign code that may be slow, or may use the node: it is told by a task of its own, so
-//! that neither connections nor clocks nor ports wait for it.
+//! The log lines of a node.
+//!
+//! A subscriber is foreign code that may be slow, or may use the node. A task of its own calls it, so that connections,
+//! clocks and ports do not wait for it. Lines that a subscriber causes while it is called are lost: a subscriber that
+//! sends each line to another node would otherwise never end.
 
 use tracing::level_filters::LevelFilter;
 
@@ -7,14 +10,14 @@ use super::Node;
 use crate::{Shown, guard};
 use aemp_proto::mesh::Level;
 
-/// So many lines may wait for a subscriber; further ones are lost.
+/// The number of lines that may wait for a subscriber. Further lines are lost.
 const MOST: usize = 1024;
 
 /// One line of the log.
 #[derive(Debug)]
 pub(crate) struct Line {
     level: Level,
-    /// Who or what is concerned, for the log's fields.
+    /// The node or port in question, for the field of the line.
     of: Option<String>,
     text: String,
 }
@@ -40,7 +43,7 @@ impl Line {
         filter <= LevelFilter::current()
     }
 
-    fn tell(&self) {
+    fn emit(&self) {
         let text = Shown(&self.text);
         let of = self.of.as_ref().map(|of| Shown(of).to_string());
         match (self.level, of) {
@@ -57,15 +60,15 @@ impl Line {
 }
 
 impl Node {
-    /// Has a line logged. What comes of a subscriber's own use of the node is not: it would never end.
+    /// Logs a line. Lines of a subscriber's own use of the node are dropped, because they would never end.
     pub(crate) fn say(&self, line: Line) {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }
-        let tell = move || guard::log(|| line.tell());
+        let emit = move || guard::log(|| line.emit());
         if self.life().is_over() {
-            return tell();
+            return emit();
         }
-        self.0.voice.try_run(self, MOST, tell);
+        self.0.voice.try_run(self, MOST, emit);
     }
 }

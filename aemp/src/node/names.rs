@@ -1,12 +1,16 @@
 //! Names of ports: a prefix that no other process has, and a counter ([protocol](aemp_proto::protocol::names#port-names)).
 //!
-//! A port made here is named `prefix` (nine characters) and its number; one that this node spawns on another is
-//! named by a prefix of ten characters that ends in upper case. The tenth character of the former is a lower-case letter,
-//! so the two kinds never clash, neither with each other nor with those of reference nodes.
+//! The name of a port that is made here is a prefix of nine characters and the port's number. The name of a port that
+//! this node spawns on another node has a prefix of ten characters, the last of which is an upper-case letter. The
+//! tenth character of the former is a lower-case letter. So the two kinds never clash, neither with each other nor with
+//! names of reference nodes.
 //!
-//! The names of reply ports end with a mark. So who is called knows that nothing but a call of a node of this project waits
-//! there, which may be killed with reasons that this node gives a meaning, and be told that an answer is a list. To everybody else the mark
-//! is part of a name.
+//! The name of a reply port ends with the mark `?`. The mark tells the called node, without negotiation and also
+//! through relays, that a call of a node of this project waits at this port. Such a port may be killed with the reasons
+//! that `CallError::of_killed` knows (`no_reply`, `no_answer`, `not_understood`). An answer that is a list of one
+//! element or none is sent to the name with `[]` behind it, because on the wire such a list is the same as its element,
+//! or as nothing. To other nodes the mark is part of a name, and the kill is an ordinary kill. A name with the mark
+//! finds reply ports only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,34 +18,34 @@ use aemp_codec::PortId;
 
 use crate::port::table::MAX_GENERATION;
 
-/// What the names of reply ports end with.
+/// The end of the name of a reply port.
 const REPLY: char = '?';
-/// What follows the name of a reply port if the answer is a list, however short.
+/// The text after the name of a reply port if the answer is a list with less than two elements.
 const LIST: &str = "[]";
 
-/// Whether a call of a node of this project waits at that port.
+/// Whether a call of a node of this project waits at the port.
 pub(crate) fn is_reply_port(id: &PortId) -> bool {
     is_reply_name(id.name())
 }
 
-/// As [`is_reply_port`], of a port's name.
+/// As [`is_reply_port`], for a port's name.
 pub(crate) fn is_reply_name(name: &str) -> bool {
     name.ends_with(REPLY)
 }
 
-/// The reply port as the receiver of an answer that is a list.
+/// The ID of the reply port for an answer that is a list.
 pub(crate) fn for_list(id: &PortId) -> PortId {
     PortId::new(&id.node_id(), &format!("{}{LIST}", id.name()))
 }
 
-/// The name of the reply port, if an answer that is a list is for one.
+/// The name of the reply port, if `name` is one for an answer that is a list.
 pub(crate) fn of_list(name: &str) -> Option<&str> {
     name.strip_suffix(LIST).filter(|name| is_reply_name(name))
 }
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The names that one node gives.
+/// The generator of a node's port names.
 #[derive(Debug)]
 pub(crate) struct Names {
     local: String,
@@ -50,7 +54,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Prefixes made of 19 random octets.
+    /// Makes the prefixes from 19 random octets.
     pub(crate) fn new(random: [u8; 19]) -> Self {
         let character = |octet: &u8| char::from(ALPHANUMERIC[usize::from(*octet) % 62]);
         let local = random[..9].iter().map(character).collect();
@@ -90,17 +94,17 @@ impl Names {
         name
     }
 
-    /// The number behind the name of a reply port of this node's making.
+    /// The number in the name of a reply port, if this node has made the name.
     pub(crate) fn reply_number(&self, name: &str) -> Option<u64> {
         self.number(name.strip_suffix(REPLY)?)
     }
 
-    /// Whether a name could be one that this node gives to its own ports.
+    /// Whether this node could give the name to one of its own ports.
     pub(crate) fn is_ours(&self, name: &str) -> bool {
         name.starts_with(&self.local)
     }
 
-    /// The number behind a name of this node's making.
+    /// The number in a port's name, if this node has made the name.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let counter = name.strip_prefix(self.local.as_str())?;
         let letters = counter.bytes().take_while(u8::is_ascii_lowercase).count();

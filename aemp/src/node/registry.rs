@@ -1,4 +1,4 @@
-//! What other nodes may have run here: init functions found at link time, and those registered by hand.
+//! Functions that other nodes may run here: init functions found at link time, and those registered by the program.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -11,18 +11,18 @@ use crate::{
     message::{Args, Origin, Undecoded},
 };
 
-/// An init function: what [`spawnable`](crate::spawnable) registers.
+/// An init function that [`spawnable`](crate::spawnable) has registered.
 #[derive(Clone, Copy)]
 pub struct InitFn {
-    /// The fully-qualified name that other nodes spawn it by.
+    /// The fully-qualified name by which other nodes spawn it.
     pub name: &'static str,
-    /// Its signature as written, for people.
+    /// The signature as written, for display.
     pub signature: &'static str,
-    /// Source file.
+    /// The source file.
     pub file: &'static str,
-    /// Line in the file, from 1.
+    /// The line in the file, from 1.
     pub line: u32,
-    /// Starts a port with it.
+    /// Starts a port with the function.
     #[doc(hidden)]
     pub start: fn(Spawning<'_>) -> Result<(), Undecoded>,
 }
@@ -39,7 +39,7 @@ impl fmt::Debug for InitFn {
     }
 }
 
-/// The longest name that may have been meant for another.
+/// The longest name for which a similar name is looked for.
 const LONGEST: usize = 200;
 
 /// One registered init function, as [`Node::init_functions`](crate::Node::init_functions) lists them.
@@ -47,9 +47,9 @@ const LONGEST: usize = 200;
 #[serde(default)]
 #[non_exhaustive]
 pub struct InitFunction {
-    /// The fully-qualified name that other nodes spawn it by.
+    /// The fully-qualified name by which other nodes spawn it.
     pub name: String,
-    /// Its signature as written, for people; empty for closures.
+    /// The signature as written, for display; empty for closures.
     pub signature: String,
     /// `file:line` of the source.
     pub position: String,
@@ -73,11 +73,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// With every init function that is linked into the program.
+    /// A registry with all init functions that are linked into the program.
     pub(crate) fn linked() -> Self {
         let mut registry = Self::default();
         let mut linked: Vec<&InitFn> = inventory::iter::<InitFn>.into_iter().collect();
-        // Link order means nothing; messages should not depend on it.
+        // The link order is arbitrary, and error texts should not depend on it.
         linked.sort_by_key(|init| (init.name, init.file, init.line));
         for init in linked {
             let function = InitFunction {
@@ -120,7 +120,7 @@ impl Registry {
         }
     }
 
-    /// Adds what was registered by hand.
+    /// Adds the functions that were registered by hand.
     pub(crate) fn merge(&mut self, other: Self) {
         for (_, entry) in other.init {
             self.add(entry.function, entry.start);
@@ -129,7 +129,7 @@ impl Registry {
         self.faults.extend(other.faults);
     }
 
-    /// Every fault at once.
+    /// Reports all faults together.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         if self.faults.is_empty() {
             return Ok(());
@@ -157,9 +157,9 @@ impl Registry {
             .collect()
     }
 
-    /// The registered name that is nearest to one that is not registered.
+    /// The registered name that is most similar to an unknown one.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        // Nobody has mistyped that much, and comparing it would take long.
+        // Such a long name is hardly mistyped, and comparing it would take long.
         if name.len() > LONGEST {
             return None;
         }
@@ -167,15 +167,15 @@ impl Registry {
     }
 }
 
-/// The name that may have been meant by one that is not known.
+/// The name that is most similar to an unknown one, if it is similar enough for a hint.
 pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
     let best = names.min_by_key(|known| distance(known, name))?;
-    // A name with no character in common is no hint.
+    // A name without a common character is no hint.
     let most = name.len().div_ceil(3).min(name.len().saturating_sub(1));
     (distance(best, name) <= most).then_some(best)
 }
 
-/// Edits between two names.
+/// The edit distance of two names.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -200,7 +200,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// The answer to `can`: Perl's true and false ([protocol](aemp_proto::protocol::encoding#numbers-and-texts-are-interchangeable)).
+/// The answer to `can`: Perl's true or false ([protocol](aemp_proto::protocol::encoding#numbers-and-texts-are-interchangeable)).
 pub(crate) fn perl_bool(yes: bool) -> Value {
     if yes { "1".into() } else { "".into() }
 }

@@ -1,4 +1,11 @@
-//! Other nodes: the locked `proto` machine of each, what fires when it is lost, and who it watches here.
+//! Other nodes: the locked `Peer` of each, the monitors that fire when it is lost, and its monitors on ports of this
+//! node.
+//!
+//! Connections of one node take turns. When the mesh switches to a new connection, the old one may be reading on
+//! another thread. A connection holds `Remote::delivering` while it delivers, and releases it before it flushes. Its
+//! successor may write in the meantime, but delivers nothing. A monitor of a peer (`mon1`) is booked on the connection
+//! that it arrived on. It is entered before it is set at the port, because the port may die at any time; the death
+//! removes the entry of this number and no other.
 
 pub(crate) mod account;
 mod all;
@@ -39,21 +46,21 @@ use aemp_proto::{
     peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
 };
 
-/// When a node without a network fails again what it has failed before.
+/// The time after which a node without a network fails sends and monitors again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Bytes that keep any connection busy.
+/// The number of bytes that keep any connection busy.
 const ROOM: usize = 256 << 10;
 
-/// Bytes queued for a node from which senders that wait for room do so.
+/// The number of bytes queued for a node at which waiting senders wait.
 fn room(peer: &Peer) -> usize {
     (peer.limits().max_queue_bytes / 2).min(ROOM)
 }
 
-/// What is to be done when ports of a node die, or the node is lost.
+/// The actions of monitors on ports of a node, and on the node itself.
 enum Actions {
     ByNumber(HashMap<u64, Action>),
-    /// Our own node has ended: the node is out of reach for ever, for that reason.
+    /// Our own node has ended: the other node is unreachable for ever, for this reason.
     Over(Reason),
 }
 
@@ -75,31 +82,31 @@ pub(crate) struct Remote {
     node: WeakNode,
     id: NodeId,
     peer: Mutex<Peer>,
-    /// What is known of its connection, once that is at work.
+    /// Details of its connection, if that is up.
     line: Mutex<Option<Arc<Line>>>,
-    /// Told when there is something to write.
+    /// Notified when there is something to write.
     pub(crate) writer: Arc<Writer>,
-    /// Told when the writer has taken what was queued.
+    /// Notified when the writer has taken the queued bytes.
     pub(crate) taken: Notify,
-    /// The mesh wants to know when all has been written.
+    /// Whether the mesh wants to know when everything has been written.
     pub(crate) tell_written: AtomicBool,
-    /// What the monitors that `peer` knows by number do.
+    /// The actions of the monitors that `peer` knows by number.
     actions: Mutex<Actions>,
-    /// Runs them.
+    /// Runs the actions.
     mourning: Arc<Strand>,
-    /// Runs the functions that it calls here.
+    /// Runs the functions that the node calls here.
     functions: Arc<Strand>,
-    /// Ports of this node that it monitors.
+    /// The ports of this node that it monitors.
     watched: Mutex<Watched>,
     next_monitor: AtomicU64,
-    /// Held by the connection that delivers: its successor waits for it to have stopped.
+    /// Held by the connection that delivers. Its successor waits for it.
     pub(crate) delivering: Arc<tokio::sync::Mutex<()>>,
     account: Account,
     manner: Manner,
     callers: Callers,
-    /// The messages that may be sent to ports there.
+    /// The credit for ports of the node.
     credits: Credits,
-    /// Ports of ours that it wants to know room of.
+    /// Its requests for room in ports of this node.
     grants: Grants,
 }
 
@@ -108,7 +115,7 @@ impl Remote {
         &self.id
     }
 
-    /// Nothing of a user runs under this: packets are written before (`written`).
+    /// Locks the peer. No user code runs under this lock: packets are written before (`written`).
     #[inline]
     pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
         self.peer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +129,7 @@ impl Remote {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of its connection.
+    /// Details of its connection.
     pub(crate) fn line(&self) -> Option<Arc<Line>> {
         self.lines().clone()
     }
@@ -133,14 +140,14 @@ impl Remote {
         self.begin_credit(line.conn, line.credit);
     }
 
-    /// A connection has ended; by now the node may have another.
+    /// Forgets a connection that has ended, unless the node has another one by now.
     pub(crate) fn end_line(&self, conn: ConnId) {
         self.lines().take_if(|line| line.conn == conn);
         self.lose_callers();
         self.end_credit(conn);
     }
 
-    /// What it costs.
+    /// The costs that it causes.
     pub(crate) fn account(&self) -> &Account {
         &self.account
     }
@@ -154,7 +161,7 @@ impl Remote {
                     Some(net) => net.connect(&self.id),
                     None => self.unreachable(&node),
                 },
-                // What waits will never go anywhere.
+                // Queued packets will never be sent.
                 None => self.peer().close(),
             },
             Urge::Overflow => {
@@ -174,7 +181,8 @@ impl Remote {
         self.node.upgrade().filter(|node| !node.life().is_over())
     }
 
-    /// Our own node has ended: nothing is sent any more, and all monitors fire, as do those that are set later.
+    /// Ends the relation after the end of our own node: nothing is sent any more, and all monitors fire, even later
+    /// ones.
     fn close(self: &Arc<Self>, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
         self.peer().close();
@@ -186,7 +194,7 @@ impl Remote {
         };
         let mut actions: Vec<_> = actions.into_iter().collect();
         actions.sort_unstable_by_key(|(id, _)| *id);
-        // Our ports that are watched from there are dead by now.
+        // Our ports that the other node monitors are dead by now.
         let watched = std::mem::take(&mut *self.watched());
         drop(watched);
         self.queue_shrunk();
@@ -201,26 +209,26 @@ impl Remote {
         }
     }
 
-    /// Has something logged that concerns it.
+    /// Logs a line about the node.
     pub(crate) fn say(&self, level: Level, text: String) {
         if let Some(node) = self.node.upgrade() {
             node.say(log::Line::new(level, text).of(self.id.to_string()));
         }
     }
 
-    /// The functions that it calls here are run by this.
+    /// The strand for functions that the node calls here.
     pub(crate) fn functions(&self) -> &Arc<Strand> {
         &self.functions
     }
 
-    /// A node without a network reaches nobody: monitors fire as they do when no address is known.
+    /// Fires monitors in a node without a network, with the reason for a node without a known address.
     #[cold]
     fn unreachable(&self, node: &Node) {
         let lost = self.peer().connect_failed();
         self.mourn_here(node, lost, "no known address");
     }
 
-    /// The same for one for which too much is queued.
+    /// Fires monitors in a node without a network after a queue has overflowed.
     #[cold]
     fn give_up(&self, node: &Node) {
         let given_up = self.peer().give_up();
@@ -229,7 +237,7 @@ impl Remote {
         }
     }
 
-    /// Without a network nobody else fires the monitors of a loss.
+    /// Fires the monitors of a loss in a node without a network, where no mesh does so.
     fn mourn_here(&self, node: &Node, lost: Lost, text: &str) {
         self.queue_shrunk();
         let Lost::Fire(mut loss) = lost else { return };
@@ -245,7 +253,7 @@ impl Remote {
         }
     }
 
-    /// What callbacks have set anew fails again, but not at once: they may do that for ever.
+    /// Fails monitors that callbacks have set again, after a pause: callbacks may set them for ever.
     fn retry(&self, node: &Node) {
         let (weak, id) = (self.node.clone(), self.id.clone());
         node.after(RETRY, move || {
@@ -265,8 +273,9 @@ impl Remote {
         })
     }
 
-    /// Tells of a death. A reason that cannot be put on the wire is told as one that says so: the death itself must not vanish.
-    fn tell(&self, request: &str, port: &str, reason: &[Value]) {
+    /// Reports a death to the node. A reason that cannot be encoded is replaced by one that says so, because the
+    /// death itself must be reported.
+    fn report_death(&self, request: &str, port: &str, reason: &[Value]) {
         let Err(error) = self.request(request, port, reason) else {
             return;
         };
@@ -285,10 +294,10 @@ impl Remote {
             crate::log::warning!("the node port of {} cannot be killed", self.id);
             return;
         }
-        self.tell("kil1", port, reason);
+        self.report_death("kil1", port, reason);
     }
 
-    /// Sets a monitor on a port there.
+    /// Sets a monitor on a port of the node.
     pub(crate) fn monitor(&self, port: &str, action: Action) -> u64 {
         let id = self.next_monitor.fetch_add(1, Ordering::Relaxed);
         let over = match &mut *self.actions() {
@@ -316,20 +325,20 @@ impl Remote {
         self.follow(urge);
     }
 
-    /// As `unmonitor`, but the other node keeps monitoring for a while, for the next call of the same port.
+    /// As `unmonitor`, but the node keeps its watch for a while, for the next call of the same port.
     pub(crate) fn release(&self, port: &str, id: u64) {
         let _action = self.actions().remove(id);
         let urge = self.peer().release(port, MonitorId(id));
         self.follow(urge);
     }
 
-    /// Ends what `release` has left standing.
+    /// Ends the watches that `release` has kept.
     pub(crate) fn sweep(&self) {
         let urge = self.peer().sweep();
         self.follow(urge);
     }
 
-    /// A port there that we monitor has died.
+    /// Fires the monitors on a port of the node that has died.
     pub(crate) fn port_died(self: &Arc<Self>, node: &Node, port: &str, reason: Reason) {
         let monitors = self.peer().port_died(port);
         if !monitors.is_empty() {
@@ -342,8 +351,8 @@ impl Remote {
         }
     }
 
-    /// Fires monitors in the order in which they are to be, but not here: callbacks of users may take long, and those of one node
-    /// must not wait for those of another.
+    /// Runs a job that fires monitors, in order with others for this node, on another task. The callbacks may take
+    /// long, and those of one node must not delay those of another.
     pub(crate) fn mourn(&self, node: &Node, fire: impl FnOnce() + Send + 'static) {
         self.mourning.run(node, fire);
     }
@@ -352,28 +361,29 @@ impl Remote {
     pub(crate) fn fire(&self, loss: &Loss, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
         for monitor in &loss.monitors {
-            // Before it is called, so that what it sends to the port again is not taken for something that was sent before.
+            // Recorded before the call, so that messages that the callback sends to the port are not taken for
+            // earlier ones.
             self.peer().begun(loss.id, *monitor);
             self.fire_one(*monitor, &reason);
         }
     }
 
     fn fire_one(&self, MonitorId(id): MonitorId, reason: &Reason) {
-        // One that was cancelled meanwhile is not there any more.
+        // A monitor that was cancelled meanwhile has no action.
         let action = self.actions().remove(id);
         if let Some(action) = action {
             action.fire(reason);
         }
     }
 
-    /// Ready when the queue for the node is not long.
+    /// Ready when the queue for the node is short.
     pub(crate) async fn room(&self) {
         if self.is_crowded() {
             self.shrunk(|peer| peer.pending_bytes() <= room(peer)).await;
         }
     }
 
-    /// Ready when the connection's writer has taken all, or there is no connection.
+    /// Ready when the writer has taken all packets, or there is no connection.
     pub(crate) async fn written(&self) {
         self.shrunk(|peer| !peer.is_up() || peer.pending_bytes() == 0)
             .await;
@@ -383,7 +393,7 @@ impl Remote {
         while !is_short(&self.peer()) {
             let mut taken = std::pin::pin!(self.taken.notified());
             taken.as_mut().enable();
-            // It may have been taken before this waited for it.
+            // The queue may have become short before this waiter was registered.
             if is_short(&self.peer()) {
                 return;
             }
@@ -391,7 +401,7 @@ impl Remote {
         }
     }
 
-    /// What was queued has been taken by the connection's writer, or is lost. Not to be called under a lock.
+    /// Wakes waiters after the queue has become shorter, or is lost. The caller must hold no lock.
     pub(crate) fn queue_shrunk(&self) {
         guard::shielded(|| self.taken.notify_waiters());
     }

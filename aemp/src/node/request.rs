@@ -1,4 +1,4 @@
-//! The node port: what another node, or this one, asks this node to do ([protocol](aemp_proto::protocol::requests)).
+//! The node port: requests of other nodes, and of this one, to this node ([protocol](aemp_proto::protocol::requests)).
 
 mod cost;
 mod permit;
@@ -28,25 +28,27 @@ use aemp_proto::{
     request::{Request, RequestError},
 };
 
-/// The one piece of code that a node without Perl can answer: what `aemp trace` asks ([protocol](aemp_proto::protocol::behaviour#the-aemp-command-as-a-client)).
+/// The only code that a node without Perl can evaluate: `aemp trace` of the reference sends it ([protocol](aemp_proto::protocol::behaviour#the-aemp-command-as-a-client)).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
-/// So many calls of functions by one node may wait for those before them.
+/// The number of function calls of one node that may wait.
 const MOST_CALLS: usize = 1024;
 
-/// The longest name of a port that another node may give, in bytes.
+/// The longest port name that another node may choose, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// What a connection has brought, beside messages to ports.
+/// The results of delivering a connection's packets, other than messages to ports.
 pub(crate) struct Brought {
-    /// Which connection that is.
+    /// The connection.
     conn: ConnId,
-    /// What is the mesh's business.
+    /// Requests for the mesh.
     pub(crate) for_mesh: Vec<RawRequest>,
-    /// What the requests cost, for `max_requests_per_second`.
+    /// The cost of the requests, for `max_requests_per_second`.
     pub(crate) cost: u64,
-    /// The port of the last message, by the name that is a number: the next is often for the same. What is sent to a port that has
-    /// died meanwhile vanishes, whether it is found or not.
+    /// Whether one of the ports has a crowd of messages in its queue.
+    pub(crate) is_crowded: bool,
+    /// The port of the last message, if its name is a number. The next message is often for the same port. If that
+    /// has died meanwhile, the message vanishes whether the port is found or not.
     receiver: Receiver,
 }
 
@@ -57,7 +59,7 @@ struct Receiver {
 }
 
 impl Brought {
-    /// The port of the last message, if that has this name.
+    /// The port of the last message, if it has this name.
     #[inline]
     fn last_receiver(&self, name: &str) -> Option<&Arc<dyn AnyPort>> {
         let port = self.receiver.port.as_ref();
@@ -70,29 +72,30 @@ impl Brought {
         self.receiver.port = Some(port);
     }
 
-    /// The port of the last message is not kept any longer.
+    /// Forgets the port of the last message.
     pub(crate) fn forget_receiver(&mut self) {
         self.receiver.port = None;
     }
 
-    /// Nothing yet.
+    /// The empty result for a connection.
     pub(crate) fn over(conn: ConnId) -> Self {
         Self {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
+            is_crowded: false,
             receiver: Receiver::default(),
         }
     }
 }
 
 impl Node {
-    /// Delivers one packet from another node: to a port, or to the node port. What else it is goes to
+    /// Delivers one packet from another node, to a port or to the node port. Requests for the mesh are added to
     /// `brought`.
     ///
     /// # Errors
     ///
-    /// A syntax error, which ends the connection. Everything else is the port's affair, or logged.
+    /// A syntax error, which ends the connection. All other errors concern the port, or are logged.
     pub(crate) fn deliver(
         &self,
         from: &Arc<Remote>,
@@ -103,25 +106,28 @@ impl Node {
             Ok(Some(name)) => name,
             Ok(None) => return Ok(()),
             Err(error) if error.is_malformed() => return Err(error),
-            // A structure names no port: dropped, as the reference does.
+            // The destination is a list or a map and names no port. The packet is dropped, as by the reference.
             Err(_) => return validate(packet),
         };
         if name.is_empty() {
             return self.deliver_request(from, packet, brought);
         }
         if let Some(port) = brought.last_receiver(&name) {
-            return self.deliver_to(port, from, packet, &name);
+            let is_crowded = self.deliver_to(port, from, packet, &name)?;
+            brought.is_crowded |= is_crowded;
+            return Ok(());
         }
         let Some(port) = self.receiver(&name, packet) else {
             return validate(packet);
         };
-        let delivered = self.deliver_to(&port, from, packet, &name);
+        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
         if self.names().is_ours(&name) && names::of_list(&name).is_none() {
             brought.note_receiver(&name, port);
         }
-        delivered
+        Ok(())
     }
 
+    /// Delivers a message to a port of this node. Returns whether the port has a crowd of messages in its queue.
     #[inline]
     fn deliver_to(
         &self,
@@ -129,13 +135,13 @@ impl Node {
         from: &Arc<Remote>,
         packet: &mut PacketReader<'_>,
         name: &str,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<bool, DecodeError> {
         match port.deliver(Some(from.id()), packet)? {
             Pushed::Wake => scheduler::schedule(Arc::clone(port)),
-            Pushed::Backlog => self.end_if_full(from, Arc::clone(port), name),
+            Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
             Pushed::Queued | Pushed::Dead => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     fn deliver_request(
@@ -150,7 +156,7 @@ impl Node {
                 brought.for_mesh.push((request, args));
             }
             Ok(request) => {
-                // Arguments that nobody looks at have to be sound as well.
+                // Unused arguments must be valid as well.
                 validate(packet)?;
                 brought.cost += self.cost(from, &request);
                 match request {
@@ -199,7 +205,7 @@ impl Node {
             return;
         }
         match request {
-            // A node does not monitor its ports by requests to itself, nor ask them for room.
+            // A node does not monitor its own ports by requests, nor ask them for room.
             Request::Keepalive
             | Request::Devnull
             | Request::Mon1(_)
@@ -238,7 +244,9 @@ impl Node {
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
             Request::Global { request, .. } => {
-                crate::log::warning!("node port: {request}: a node does not ask that of itself");
+                crate::log::warning!(
+                    "node port: {request}: a node cannot send this request to itself"
+                );
             }
         }
     }
@@ -266,7 +274,7 @@ impl Node {
         self.inspected(from, what, to, msg);
     }
 
-    /// Another node monitors a port of ours, over that connection.
+    /// Sets a monitor of another node on a port of this node, over this connection.
     fn watch(&self, from: &Arc<Remote>, name: &str, conn: ConnId) {
         if name.is_empty() {
             return;
@@ -279,21 +287,21 @@ impl Node {
         let no_such_port = || Reason::no_such_port(PortId::new(self.id(), name).as_str());
         let stillborn = from.account().stillborn.take(name);
         let reason = stillborn.unwrap_or_else(no_such_port);
-        from.tell_dead(name, conn, &reason);
+        from.report_dead(name, conn, &reason);
     }
 
     fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {
         if name.is_empty() {
             if from.is_none_or(|from| from.account().may_complain()) {
                 let from = name_of(from);
-                self.complain(from, format!("node port: {from} wants to kill it: refused"));
+                self.complain(from, format!("node port: {from} tried to kill it: refused"));
             }
         } else if let Some(port) = self.find(name) {
             monitor::kill(&port, Reason::new(reason));
         }
     }
 
-    /// Code is never executed; who asks is told so, except in secure mode, in which the reference is silent as well.
+    /// Answers that code is never executed. In secure mode there is no answer, as in the reference.
     fn eval(&self, from: Option<&Arc<Remote>>, code: &str, to: Option<PortId>, msg: Vec<Value>) {
         if self.refuses(from, "eval", "eval") {
             return;
@@ -364,12 +372,12 @@ impl Node {
     }
 }
 
-/// For the log.
+/// The node's name for the log.
 fn name_of(from: Option<&Arc<Remote>>) -> &str {
     from.map_or("this node", |from| from.id().as_str())
 }
 
-/// Reads what is left for its syntax alone.
+/// Checks the syntax of the rest of a packet.
 fn validate(packet: &mut PacketReader<'_>) -> Result<(), DecodeError> {
     while packet.skip()? {}
     Ok(())

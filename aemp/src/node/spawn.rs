@@ -14,29 +14,29 @@ use crate::{
         work::{Init, spawn_extras},
     },
     guard,
-    message::{Port, Undecoded},
+    message::{self, Port, Undecoded},
     port::{Untyped, any::AnyPort, cell::Cell, death},
 };
 
 /// The function name that every node knows ([protocol](aemp_proto::protocol::requests#the-fixed-requests)).
 pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
 
-/// What an init function may return: a port's state, a `Result` of one, or nothing for an untyped port whose handlers
-/// it has set with [`Cx::rcv`].
+/// The return type of an init function: a port's state, a `Result` of one, or `()` for an untyped port whose handlers
+/// the function has set with [`Cx::rcv`].
 #[diagnostic::on_unimplemented(
     message = "an init function returns a port, and `{Self}` is none",
     label = "no handlers are known for this type",
     note = "return a type that has an `#[aemp::port]` block, a `Result` of one, or `()` for an untyped port"
 )]
 pub trait InitOutcome {
-    /// The port that is made.
+    /// The type of the port's state.
     type Port: Port;
 
-    /// The port's state, or the reason that it dies with.
+    /// The port's state, or the reason of its death.
     ///
     /// # Errors
     ///
-    /// The reason, if the init function failed.
+    /// Converts the return value. An error is the reason of the port's death.
     fn finish(self, cx: &mut Cx<'_>) -> Result<Self::Port, Reason>;
 }
 
@@ -48,11 +48,11 @@ impl<P: Port> InitOutcome for P {
     }
 }
 
-impl<P: Port, E: fmt::Display> InitOutcome for Result<P, E> {
+impl<P: Port, E: fmt::Display + 'static> InitOutcome for Result<P, E> {
     type Port = P;
 
     fn finish(self, _cx: &mut Cx<'_>) -> Result<P, Reason> {
-        self.map_err(Reason::die)
+        self.map_err(message::failure)
     }
 }
 
@@ -64,10 +64,10 @@ impl InitOutcome for () {
     }
 }
 
-/// A port that is being spawned: the arguments of its init function, and where it goes.
+/// A port that is being spawned, with the arguments of its init function.
 pub struct Spawning<'a> {
     node: &'a Node,
-    /// The name that the spawning node has chosen; `None` for a spawn of this node's own.
+    /// The name that the spawning node has chosen; `None` if this node spawns the port.
     given: Option<Given<'a>>,
     args: PacketReader<'a>,
     function: &'a str,
@@ -83,25 +83,25 @@ impl fmt::Debug for Spawning<'_> {
     }
 }
 
-/// A future of an init function, which may use the context of the port that it makes.
+/// The future of an async init function. It may use the context of the port that it makes.
 #[doc(hidden)]
 pub type InitFuture<'a, O> = Pin<Box<dyn Future<Output = O> + Send + 'a>>;
 
 #[doc(hidden)]
 impl<'a> Spawning<'a> {
-    /// The next argument, which is number `position` (from 1).
+    /// Reads the next argument. Its position, from 1, and its name are for the error.
     pub fn arg<T: Deserialize<'a>>(&mut self, position: usize, name: &str) -> Result<T, Undecoded> {
         let arg = self.args.required();
         arg.map_err(|error| Undecoded::argument(self.function, position, name, error))
     }
 
-    /// All arguments that are left, untyped.
+    /// Reads all arguments that are left, as values.
     pub fn rest(&mut self) -> Result<crate::Args, Undecoded> {
         self.args.rest().map_err(Undecoded::Malformed)
     }
 
-    /// Checks that there are no more arguments than the `expected` that have been read. Nulls are none: a newer node has optional
-    /// arguments that were not given.
+    /// Checks that there are not more than the `expected` arguments. Nulls are not counted, because a newer node
+    /// sends them for optional arguments that were not given.
     pub fn end(&mut self, expected: usize) -> Result<(), Undecoded> {
         let more = self.args.remaining().map_err(Undecoded::Malformed)?;
         if more == 0 || self.rest()?.iter().all(|value| *value == Value::Null) {
@@ -114,7 +114,7 @@ impl<'a> Spawning<'a> {
         ))
     }
 
-    /// Makes the port; `init` runs in its context, next.
+    /// Makes the port. `init` runs in its context at its first turn.
     pub fn start<O: InitOutcome + 'static>(
         &mut self,
         init: impl FnOnce(&mut Cx<'_>) -> O + Send + 'static,
@@ -128,7 +128,7 @@ impl<'a> Spawning<'a> {
         }));
     }
 
-    /// Another node that spawns it.
+    /// The other node that spawns the port.
     fn by(&self) -> Option<NodeId> {
         let by = self.given.and_then(|given| given.by);
         by.map(|by| by.id().clone())
@@ -151,7 +151,7 @@ impl<'a> Spawning<'a> {
         port
     }
 
-    /// Makes the port; the future of `init` runs in its context, next, and the port takes messages when it is done.
+    /// Makes the port. The future of `init` runs in its context, and the port handles messages when the future is done.
     pub fn start_async<O, F>(&mut self, init: F)
     where
         O: InitOutcome + 'static,
@@ -172,7 +172,7 @@ impl<'a> Spawning<'a> {
     }
 }
 
-/// Runs an async init function; its port is at work until it has returned.
+/// Runs an async init function. Its port counts as at work until the function has returned.
 async fn run_init<O, F>(port: Arc<Cell<O::Port>>, by: Option<NodeId>, cancel: Arc<Notify>, init: F)
 where
     O: InitOutcome,
@@ -205,11 +205,11 @@ where
             }
         })
         .await;
-        // What a cancelled function holds is dropped here.
+        // The state of a cancelled function is dropped here.
         guard::discard(future);
         done
     };
-    // The text of an error is the user's code as well.
+    // The `Display` of an error is user code as well.
     let made = done.and_then(|outcome| guard::run(|| outcome.finish(&mut cx))?);
     let made = cx.take_ended().or(killed).map_or(made, Err);
     drop(cx);
@@ -218,7 +218,7 @@ where
             {
                 let mut inner = port.lock();
                 if inner.queue.is_dead() {
-                    // It has perished meanwhile.
+                    // The port has perished meanwhile.
                     drop(inner);
                     return guard::discard(state);
                 }
@@ -228,7 +228,7 @@ where
             scheduler::schedule(port);
         }
         Err(reason) => {
-            // A kill that came while it ran gives the reason, if there was one.
+            // A kill that was queued while the function ran gives the reason.
             let reason = port.queued_kill().unwrap_or(reason);
             death::die_unborn(&port, &reason);
         }
@@ -236,15 +236,17 @@ where
 }
 
 impl Node {
-    /// Spawns a port on a node by the fully-qualified name of its init function: the port's ID, usable at once.
+    /// Spawns a port on a node by the fully-qualified name of its init function. Returns the port's ID, which is
+    /// usable at once.
     ///
-    /// `node` may be this node; the ID of a port means its node. The init function runs in the context of the new port. If it
-    /// does not exist or fails, the port dies with `die, TEXT`, which a monitor or a call right behind the spawn hears, for some
-    /// seconds at least if the port is one of this node. So it does if there cannot be a node of that name, which is told at once.
+    /// `node` may be this node, and the ID of a port stands for its node. The init function runs in the context of
+    /// the new port. If the function does not exist or fails, the port dies with `die, TEXT`. A monitor or a call
+    /// right after the spawn gets this reason; for ports of this node that holds for at least some seconds. The same
+    /// holds if `node` is not a valid name.
     ///
-    /// On this node the init function runs as soon as a worker is free to run the port: never within the call of `spawn`, but on
-    /// another thread that may be before `spawn` has returned. An init function that must not have any effects before the caller
-    /// knows the port waits for a message.
+    /// On this node, the init function runs when a worker is free to run the port. It never runs within the call of
+    /// `spawn`, but another thread may run it before `spawn` has returned. An init function that must have no effect
+    /// before the caller knows the port should leave the effect to a message.
     ///
     /// See the [protocol](aemp_proto::protocol::requests#spawning). In secure mode the other node refuses.
     pub fn spawn(&self, node: &str, function: &str, args: crate::Args) -> PortId {
@@ -259,7 +261,7 @@ impl Node {
         }
     }
 
-    /// As [`spawn`](Self::spawn), with arguments that `write` writes. What the generated `on` functions call.
+    /// As [`spawn`](Self::spawn), with arguments that `write` writes. The generated `on` functions call it.
     #[doc(hidden)]
     pub fn spawn_with(
         &self,
@@ -307,7 +309,7 @@ impl Node {
         port.port_id()
     }
 
-    /// Makes a port and has its init function run in the next turn; a fault kills the port then.
+    /// Makes a port whose init function runs at its first turn. A fault kills the port.
     pub(crate) fn spawn_here(
         &self,
         function: &str,
@@ -333,7 +335,7 @@ impl Node {
             function,
             made: &mut made,
         };
-        // Arguments are read by code of the user.
+        // Decoding of arguments runs user code.
         let started = guard::run(|| start(spawning));
         let started = match started {
             Ok(started) => started,
@@ -349,7 +351,7 @@ impl Node {
         }
     }
 
-    /// A port that dies in the next turn, so that a monitor right behind its spawn learns the reason.
+    /// Makes a port that dies at its first turn, so that a monitor right after the spawn gets the reason.
     fn spawn_failing(&self, given: Option<Given<'_>>, reason: Reason) -> Arc<dyn AnyPort> {
         let init: Init<Untyped> = Box::new(move |_| Err(reason));
         let extras = spawn_extras(given.map(|given| given.name), init);

@@ -1,8 +1,9 @@
-//! Why ports that were spawned have died in their init functions, or were not made.
+//! Reasons of ports whose init function has failed, kept for some seconds.
 //!
-//! The monitor that is set right behind a spawn may come when the port is dead already: from another node, or because another
-//! worker has run the init function meanwhile. It should hear the reason all the same ([protocol](aemp_proto::protocol::requests#spawning)). For how long, and
-//! for how many ports, is bounded.
+//! A monitor that is set right behind a spawn may arrive when the port is dead already: a monitor from another node, or
+//! one of this node, because an idle worker has run the init function before `spawn` has returned. It hears the reason
+//! of the failure all the same ([protocol](aemp_proto::protocol::requests#spawning)): for spawns of this node every monitor and call does, for spawns
+//! of another node the first one. Time and number of these reasons are bounded.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,17 +16,17 @@ use tokio::time::Instant;
 use crate::Reason;
 use aemp_proto::weight;
 
-/// What is kept at most; the oldest gives way.
+/// The limits of the kept reasons. The oldest reason is dropped first.
 struct Bounds {
     grace: Duration,
     ports: usize,
-    /// Of all reasons together, in bytes, about.
+    /// The approximate size of all reasons together, in bytes.
     bytes: usize,
-    /// Of one reason.
+    /// The size of the largest reason, in bytes.
     largest: usize,
 }
 
-/// For each node that spawns here.
+/// For each other node that spawns here.
 const OTHERS: Bounds = Bounds {
     grace: Duration::from_secs(1),
     ports: 256,
@@ -33,7 +34,8 @@ const OTHERS: Bounds = Bounds {
     largest: 4 << 10,
 };
 
-/// For what a node spawns itself. A program may spawn many ports before it monitors the first, and it may be held up in between.
+/// For spawns of this node itself. A program may spawn many ports before it monitors the first, and may be delayed in
+/// between.
 const OWN: Bounds = Bounds {
     grace: Duration::from_secs(5),
     ports: 1 << 16,
@@ -49,7 +51,7 @@ pub(crate) struct Stillborn {
 #[derive(Default)]
 struct Deaths {
     by_name: HashMap<Arc<str>, u64>,
-    /// By number, which is the order in which they died.
+    /// By number, which is the order of the deaths.
     by_age: BTreeMap<u64, Death>,
     next: u64,
     bytes: usize,
@@ -63,7 +65,7 @@ struct Death {
 }
 
 impl Default for Stillborn {
-    /// Of ports that another node spawns.
+    /// For the ports that another node spawns.
     fn default() -> Self {
         Self::new(&OTHERS)
     }
@@ -75,7 +77,7 @@ impl Stillborn {
         Self { bounds, deaths }
     }
 
-    /// Of ports that the node spawns itself.
+    /// For the ports that this node spawns itself.
     pub(crate) fn own() -> Self {
         Self::new(&OWN)
     }
@@ -100,7 +102,7 @@ impl Stillborn {
         });
     }
 
-    /// The reason, for the first who asks in time.
+    /// The reason, for the first question in time.
     pub(crate) fn take(&self, port: &str) -> Option<Reason> {
         let mut deaths = self.lock();
         let number = *deaths.by_name.get(port)?;
@@ -109,7 +111,7 @@ impl Stillborn {
         (death.at.elapsed() <= self.bounds.grace).then_some(death.reason)
     }
 
-    /// The reason, for everybody who asks in time.
+    /// The reason, for each question in time.
     pub(crate) fn get(&self, port: &str) -> Option<Reason> {
         let deaths = self.lock();
         let death = deaths.by_age.get(deaths.by_name.get(port)?)?;
@@ -141,7 +143,7 @@ impl Deaths {
         Some(death)
     }
 
-    /// Makes room for another.
+    /// Drops old reasons, and makes room for another.
     fn forget_old(&mut self, now: Instant, bounds: &Bounds) {
         while let Some((&number, oldest)) = self.by_age.first_key_value() {
             let full = self.by_age.len() >= bounds.ports || self.bytes > bounds.bytes;
@@ -150,7 +152,7 @@ impl Deaths {
             }
             self.remove(number);
         }
-        // None is left: what a burst has made room for is not kept for ever.
+        // Both maps are empty: the memory of a burst is not kept for ever.
         self.by_name = HashMap::new();
     }
 }

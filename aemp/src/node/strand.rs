@@ -1,4 +1,4 @@
-//! Foreign code that belongs together, run in order on a task of its own: however slow it is, it delays nothing else.
+//! A strand: a queue of foreign code that runs in order on a task of its own. A slow job delays only its strand.
 
 use std::{
     collections::VecDeque,
@@ -12,14 +12,14 @@ use crate::guard;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What is to be run, one after the other. There is a task for it only while there is anything.
+/// Jobs that run one after the other. A task exists only while there are jobs.
 #[derive(Default)]
 pub(crate) struct Strand(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// Whether there is a task that will look for the next.
+    /// Whether there is a task that runs the jobs.
     at_work: bool,
 }
 
@@ -28,12 +28,12 @@ impl Strand {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has `job` run after all that came before it.
+    /// Runs `job` after all earlier jobs.
     pub(crate) fn run(self: &Arc<Self>, node: &Node, job: impl FnOnce() + Send + 'static) {
         self.push(node, usize::MAX, Box::new(job));
     }
 
-    /// As `run`, unless so many wait already; whether it will be run.
+    /// As `run`, unless `most` jobs are waiting already. Returns whether the job will run.
     pub(crate) fn try_run(
         self: &Arc<Self>,
         node: &Node,
@@ -60,7 +60,7 @@ impl Strand {
             node: node.downgrade(),
             _counted: node.life().jobs.count(),
         };
-        // The task does not keep the node: what it runs may.
+        // The task does not keep the node alive; a job may.
         node.scheduler().spawn(async move {
             while worker.run_one() {
                 consume_budget().await;
@@ -78,13 +78,13 @@ impl Strand {
 }
 
 impl Node {
-    /// Runs foreign code on a task of its own; here and now if the runtime is gone.
+    /// Runs foreign code on a separate task; at once, if the runtime is gone.
     pub(crate) fn aside(&self, job: impl FnOnce() + Send + 'static) {
         Arc::<Strand>::default().run(self, job);
     }
 }
 
-/// Who runs what is in a strand.
+/// The task of a strand.
 struct Worker {
     strand: Arc<Strand>,
     node: WeakNode,
@@ -99,7 +99,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// The runtime is gone: what is left is run where that is noticed, because others wait for it.
+    /// If the runtime is gone, the rest of the jobs run here, because their effects are waited for.
     fn drop(&mut self) {
         let vanished = self
             .node

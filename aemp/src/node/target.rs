@@ -1,4 +1,4 @@
-//! Whom a caller means.
+//! The destination that a caller means.
 
 use aemp_codec::{NodeId, PortId};
 
@@ -9,11 +9,12 @@ use crate::{
 };
 
 impl Node {
-    /// The node port of a node that a caller has named, by its ID or by that of any of its ports.
+    /// The node port of a node, which is given by its ID or by the ID of one of its ports.
     ///
     /// # Errors
     ///
-    /// A text that is neither, and names nobody. The empty one is the ID of a node without a network alone.
+    /// [`SendError::NoNode`] for a text that is neither. The empty text is the ID of a node without a network, and
+    /// valid only there.
     pub(crate) fn node_port(&self, node: &str) -> Result<PortId, SendError> {
         let id = match node.split_once('#') {
             Some((node, _)) => node,
@@ -29,16 +30,16 @@ impl Node {
         Ok(PortId::from(id))
     }
 
-    /// The ID of the node that a caller has named; see [`node_port`](Self::node_port).
+    /// The ID of a node, which is given as for [`node_port`](Self::node_port).
     pub(crate) fn node_named(&self, node: &str) -> Option<NodeId> {
         self.node_port(node).ok().map(|port| port.node_id())
     }
 
-    /// Where messages to that port go.
+    /// The destination of messages to a port.
     pub(crate) fn destination(&self, id: &PortId) -> Destination {
         let way = match id.node() {
             node if node == self.id().as_str() => Way::Here,
-            // A node without a network, whose ports nobody else knows.
+            // The port belongs to a node without a network. No other node can reach it.
             "" => Way::Nowhere,
             node => Way::There(self.0.remotes.of(self, node)),
         };

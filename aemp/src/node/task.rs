@@ -1,4 +1,7 @@
-//! Tasks that cannot end unseen: whoever starts one is told of its end, whichever that is.
+//! Tasks whose end is always reported.
+//!
+//! `Drop` reports the end of a task to its starter: whether it has returned, panicked, or was dropped, even before
+//! its first poll.
 
 use std::{
     pin::Pin,
@@ -7,24 +10,24 @@ use std::{
 
 use crate::{Reason, guard};
 
-/// How a task has ended.
+/// The way in which a task has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ending {
     Returned,
-    /// With what the panic said.
+    /// It has panicked, with this text.
     Panicked(Reason),
     /// It was aborted, or its runtime has gone away.
     Dropped,
 }
 
-/// A future that tells its owner how it has ended, once: also if it is dropped before it has ever been polled, as happens on a
-/// runtime that has gone.
+/// A future that reports its end once. It reports also if it is dropped before its first poll, as on a runtime that
+/// has gone.
 pub(crate) struct Owned<T: FnOnce(Ending)> {
     future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     tell: Option<T>,
 }
 
-/// The future, owned by whoever is told.
+/// Wraps a future so that `ended` is called at its end.
 pub(crate) fn owned<T: FnOnce(Ending) + Send + Unpin>(
     future: impl Future<Output = ()> + Send + 'static,
     tell: T,
@@ -36,7 +39,7 @@ pub(crate) fn owned<T: FnOnce(Ending) + Send + Unpin>(
 }
 
 impl<T: FnOnce(Ending)> Owned<T> {
-    /// What the future holds is gone before anybody is told.
+    /// Drops the future before its end is reported.
     fn end(&mut self, ending: Ending) {
         guard::discard(self.future.take());
         if let Some(tell) = self.tell.take() {
@@ -75,7 +78,9 @@ mod tests {
 
     use super::*;
 
-    fn told(future: impl Future<Output = ()> + Send + 'static) -> (impl Future, Receiver<Ending>) {
+    fn reported(
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> (impl Future, Receiver<Ending>) {
         let (tell, told) = channel();
         (
             owned(future, move |ending| tell.send(ending).unwrap()),
@@ -86,13 +91,13 @@ mod tests {
     #[test]
     fn every_end_is_told_once() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let (task, returned) = told(async {});
+        let (task, returned) = reported(async {});
         runtime.block_on(task);
-        let (task, panicked) = told(async { panic!("oh") });
+        let (task, panicked) = reported(async { panic!("oh") });
         runtime.block_on(task);
-        let (task, unpolled) = told(async {});
+        let (task, unpolled) = reported(async {});
         drop(task);
-        let (task, gone) = told(std::future::pending());
+        let (task, gone) = reported(std::future::pending());
         runtime.spawn(async move { drop(task.await) });
         drop(runtime);
         let all = |ends: Receiver<Ending>| ends.into_iter().collect::<Vec<_>>();

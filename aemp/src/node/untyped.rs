@@ -1,4 +1,4 @@
-//! The established untyped calls: `snd`, `kil`, `mon`, `cal`, `rcv`, and those that ask another node to do something.
+//! The untyped functions with AEMP's names: `snd`, `kil`, `mon`, `cal`, `rcv`, and requests to other nodes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Node {
-    /// Makes an untyped port of a closure, which is its default handler: it is given whole messages, tag first.
+    /// Makes an untyped port from a closure, its default handler. The handler gets whole messages, tag first.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
@@ -35,7 +35,7 @@ impl Node {
         self.port(Untyped::new(Some(untyped::handler(run))))
     }
 
-    /// Makes an untyped port without any handler; add them with [`rcv`](Self::rcv).
+    /// Makes an untyped port without handlers; add them with [`rcv`](Self::rcv).
     pub fn empty_port(&self) -> Handle<UntypedMsg> {
         self.port(Untyped::new(None))
     }
@@ -51,12 +51,12 @@ impl Node {
         Ok(())
     }
 
-    /// Sets the handler of a tag of an untyped port of this node, in order with the caller's messages. It is given
-    /// the arguments behind the tag.
+    /// Sets the handler of a tag of an untyped port of this node, in order with the caller's messages. The handler
+    /// gets the arguments after the tag.
     ///
     /// # Errors
     ///
-    /// [`RcvError`], if the port is not an untyped one of this node.
+    /// [`RcvError`] if the port is not an untyped port of this node.
     pub fn rcv<O: Outcome>(
         &self,
         port: &PortId,
@@ -68,20 +68,21 @@ impl Node {
         self.change(port, vec![Change { tag, handler }])
     }
 
-    /// Sets many handlers of an untyped port of this node at once: no message comes between. See [`Handlers`].
+    /// Sets several handlers of an untyped port of this node at once: no message is handled in between. See
+    /// [`Handlers`].
     ///
     /// # Errors
     ///
-    /// [`RcvError`], if the port is not an untyped one of this node.
+    /// [`RcvError`] if the port is not an untyped port of this node.
     pub fn rcv_all(&self, port: &PortId, handlers: Handlers) -> Result<(), RcvError> {
         self.change(port, handlers.0)
     }
 
-    /// Sets the default handler of an untyped port of this node. It is given whole messages, tag first.
+    /// Sets the default handler of an untyped port of this node. The handler gets whole messages, tag first.
     ///
     /// # Errors
     ///
-    /// [`RcvError`], if the port is not an untyped one of this node.
+    /// [`RcvError`] if the port is not an untyped port of this node.
     pub fn rcv_default<O: Outcome>(
         &self,
         port: &PortId,
@@ -95,21 +96,22 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RcvError`], if the port is not an untyped one of this node.
+    /// [`RcvError`] if the port is not an untyped port of this node.
     pub fn rcv_remove(&self, port: &PortId, tag: &str) -> Result<(), RcvError> {
         let tag = Some(tag.into());
         self.change(port, vec![Change { tag, handler: None }])
     }
 
-    /// Sends a message, tag first, to a port anywhere. Never blocks; a message to a dead or unknown port vanishes.
+    /// Sends a message, tag first, to any port. This never blocks. A message to a dead or unknown port vanishes.
     ///
-    /// A message to a node's own port (`PortId` of a bare node ID) is a request, which that node serves in the name of this one. The handlers
-    /// of a port cannot send one like that: where a port sends an answer, or passes something on, is mostly what others have told it, and they would
-    /// have their requests served in this node's name. A port that means a request says so with [`snd_to_func`](Self::snd_to_func).
+    /// A message to a node's own port (the `PortId` of a bare node ID) is a request, which that node serves in the
+    /// name of this node. A handler of a port cannot send such a message. The destinations of answers and relayed
+    /// messages mostly come from peers, and a peer could have its requests served in this node's name. Use
+    /// [`snd_to_func`](Self::snd_to_func) for a request.
     ///
     /// # Errors
     ///
-    /// [`Sent`] tells of a value that cannot be encoded, and of [`SendError::NodePort`].
+    /// [`Sent`] reports a value that cannot be encoded, and [`SendError::NodePort`].
     pub fn snd(&self, to: &PortId, message: Vec<Value>) -> Sent {
         let to = self.destination(to);
         if to.is_node_port() && current::runs_port() {
@@ -118,7 +120,7 @@ impl Node {
         to.send_values(message)
     }
 
-    /// As [`snd`](Self::snd), for messages that others have caused: they reach ports only, never a node port.
+    /// As [`snd`](Self::snd), for messages that peers have caused. They reach ports only, never a node port.
     pub(crate) fn relay(&self, to: &PortId, message: Vec<Value>) -> Sent {
         let to = self.destination(to);
         if to.is_node_port() {
@@ -127,8 +129,8 @@ impl Node {
         to.send_values(message)
     }
 
-    /// Sends a message to a reply list: a port, and elements that come before those of the message. This is how Perl programs say where an
-    /// answer goes: `snd @$reply, ANSWER`.
+    /// Sends a message to a reply list: a port, and elements that are put before those of the message. Perl programs
+    /// pass the destination of an answer in this form: `snd @$reply, ANSWER`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -145,7 +147,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Sent`] tells of what [`snd`](Self::snd) does, and of [`SendError::NoPort`].
+    /// [`Sent`] reports the errors of [`snd`](Self::snd), and [`SendError::NoPort`].
     pub fn snd_list(&self, reply: &[Value], message: Vec<Value>) -> Sent {
         let first = reply.first().and_then(Value::text).unwrap_or_default();
         let to = match PortId::parse(&first) {
@@ -157,12 +159,14 @@ impl Node {
         self.snd(&to, whole)
     }
 
-    /// Kills a port anywhere with a reason; `()` is a normal end. In order with what the caller sent before.
+    /// Kills any port with a reason. `()` is the reason of a normal end. The kill is in order with the caller's
+    /// messages.
     pub fn kil(&self, port: &PortId, reason: impl Into<Reason>) {
         self.destination(port).kill(reason.into());
     }
 
-    /// Calls `callback` once with the reason when the port dies, does not exist, or its node is lost.
+    /// Calls `callback` once with the reason when the port dies or its node is lost, or at once if the port does not
+    /// exist.
     ///
     /// Monitoring the node port (`PortId` of a bare node ID) connects to the node, and fires when the connection is
     /// lost or cannot be made.
@@ -171,22 +175,23 @@ impl Node {
         self.destination(port).monitor(action)
     }
 
-    /// Kills `other`, a port anywhere, with the same reason when `port` dies of something.
+    /// Kills `other` with the same reason when `port` dies. A normal end is not passed on. Both may be ports of any
+    /// node.
     pub fn mon_kil(&self, port: &PortId, other: &PortId) -> Monitor {
         let link = Action::LinkFar(Arc::new(self.destination(other)));
         self.destination(port).monitor(link)
     }
 
-    /// Sends `message` to `to`, with the reason's elements appended, when the port dies.
+    /// Sends `message` to `to` when the port dies, with the elements of the reason appended.
     pub fn mon_snd(&self, port: &PortId, to: &PortId, message: Vec<Value>) -> Monitor {
         let action = Action::Send(self.clone(), to.clone(), message);
         self.destination(port).monitor(action)
     }
 
-    /// Calls a port: a reply port is appended to the message as its last argument, and the future is what it is
-    /// sent. The port is monitored meanwhile. Within a port, calls of a node's own port are refused, for the reason that [`snd`](Self::snd) gives;
-    /// see [`cal_to_func`](Self::cal_to_func). A list of one that is the answer is here, as for callers in Perl, what its element alone
-    /// would be.
+    /// Calls a port. A reply port is appended to the message as its last argument, and the future returns the message
+    /// that this port receives. The called port is monitored meanwhile. Within a port, a call of a node's own port is
+    /// refused, for the reason given at [`snd`](Self::snd); see [`cal_to_func`](Self::cal_to_func). An answer that is
+    /// a list with one element is the same as that element here, as for callers in Perl.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -206,13 +211,15 @@ impl Node {
         ValueCall::new(self.destination(to), message)
     }
 
-    /// Runs `run` after a delay, from wherever it is set, unless the node ends before. What must not outlive a port is set with [`Cx::after`].
+    /// Runs `run` after a delay, unless the node ends first. A timer that must end with a port is set with
+    /// [`Cx::after`].
+    #[doc(alias = "send_after")]
     pub fn after(&self, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
         free(self, delay, run)
     }
 
-    /// Calls a function that another node has registered, or any function of a Perl node that is not in secure mode. The
-    /// function's name contains `::`; nothing comes back.
+    /// Calls a function that another node has registered, or any function of a Perl node that is not in secure mode.
+    /// The name of the function contains `::`. There is no answer.
     pub fn snd_to_func(&self, node: &str, function: &str, args: Args) -> Sent {
         let to = match self.node_port(node) {
             Ok(to) => to,
@@ -227,8 +234,8 @@ impl Node {
         self.destination(&to).send_values(message)
     }
 
-    /// Calls a request or a function of another node that answers to the port that comes last in its arguments, such as `time`: also from
-    /// within a port, where [`cal`](Self::cal) reaches ports only.
+    /// Calls a request or a function of another node, such as `time`, that answers to the port in its last argument.
+    /// It also works within a port, where [`cal`](Self::cal) reaches ports only.
     ///
     /// # Errors
     ///
@@ -246,17 +253,17 @@ impl Node {
         Ok(ValueCall::of_node(self.destination(&to), message))
     }
 
-    /// Has another node send a message to a port, from there: an echo if the port is one of ours.
+    /// Makes another node send a message to a port. If the port belongs to this node, that is an echo.
     pub fn snd_on(&self, node: &str, to: &PortId, message: Vec<Value>) -> Sent {
         self.snd_to_func(node, "snd", Self::addressed(to, message))
     }
 
-    /// Has a Perl node evaluate code; the future is the error text (empty if none), followed by the results. A node
-    /// of this project answers with an error, a Perl node in secure mode not at all.
+    /// Evaluates code on a Perl node. The future returns the error text (empty if there is no error), followed by the
+    /// results. A node of this project answers with an error. A Perl node in secure mode does not answer.
     ///
     /// # Errors
     ///
-    /// [`CallError`], as of any call.
+    /// [`CallError`], as for any call.
     pub async fn eval_on(
         &self,
         node: &str,

@@ -1,25 +1,25 @@
-//! Monitors of what is not there: they fire at once, in the call that sets them.
+//! Monitors of ports that do not exist: they fire at once, in the call that sets them.
 
 use std::{cell::Cell, time::Duration};
 
 use super::monitor::Action;
 use crate::{Node, Reason, guard};
 
-/// So many callbacks may each set the monitor that runs the next. One that starts a dead port again and again has no end otherwise, and the
-/// stack has.
+/// The nesting of callbacks that each set the monitor that runs the next one. A callback that restarts a dead port
+/// for ever must not overflow the stack.
 const DEPTH: u32 = 16;
-/// How long the next one then waits.
+/// The pause before the next callback, when this nesting is reached.
 const PAUSE: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// How many of these callbacks this thread is in.
+    /// The number of these callbacks that are running on this thread.
     static DEPTH_NOW: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Fires a monitor.
 pub(crate) fn fire(action: Action, reason: Reason, node: &Node) {
     if !matches!(action, Action::Call(_)) {
-        // Nothing of a user runs, so nothing is set.
+        // Only a callback runs user code, so only a callback can set another monitor.
         return action.fire(&reason);
     }
     let depth = DEPTH_NOW.get();
@@ -27,7 +27,7 @@ pub(crate) fn fire(action: Action, reason: Reason, node: &Node) {
         return later(action, reason, node);
     }
     DEPTH_NOW.set(depth + 1);
-    // It does not panic: callbacks are guarded.
+    // It does not panic, because callbacks are guarded.
     action.fire(&reason);
     DEPTH_NOW.set(depth);
 }
@@ -44,7 +44,8 @@ fn later(action: Action, reason: Reason, node: &Node) {
     });
 }
 
-/// A monitor that will fire, unless the runtime goes away: then it would be told without end.
+/// A monitor that will fire after the pause. If the runtime goes away, it is dropped instead, because firing it could
+/// go on for ever.
 struct Late(Option<Action>);
 
 impl Drop for Late {
@@ -52,7 +53,7 @@ impl Drop for Late {
         if let Some(action) = self.0.take() {
             guard::discard(action);
             crate::log::error!(
-                "a monitor that its own callback sets again and again is dropped: its node has ended"
+                "a monitor that its own callback sets again and again is dropped, because its node has ended"
             );
         }
     }

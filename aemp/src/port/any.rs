@@ -1,4 +1,4 @@
-//! A port without its type: what the table, the scheduler, monitors and links know of it.
+//! A port without its type, for the table, the scheduler, monitors and links.
 
 use std::{any::Any, sync::Arc};
 
@@ -24,40 +24,40 @@ pub(crate) trait AnyPort: Send + Sync {
     fn node(&self) -> &Node;
     fn number(&self) -> u64;
 
-    /// Handles what is queued. To be called by whoever owns the work (see `scheduler`).
+    /// Handles the queued messages. Only the owner of the work may call it (see `scheduler`).
     fn run(self: Arc<Self>, turn: &mut Turn<'_>);
 
-    /// How quick it has shown to be.
+    /// The speed that the port has shown.
     fn pace(&self) -> &Pace;
 
-    /// How quick its handlers have shown to be, in all ports of its type.
+    /// The speed that the handlers of this port type have shown.
     fn record(&self) -> &'static Record;
 
-    /// Where it is to be run.
+    /// The way in which the port is to be run.
     fn manner(&self) -> Manner {
         Manner::Unknown
     }
 
-    /// True if that handler may run on somebody else's task.
+    /// Whether this handler may run on another task, such as that of a caller.
     fn trusts(&self, _handler: u32) -> bool {
         false
     }
 
-    /// The name of a handler, for people.
+    /// The name of a handler, for display.
     fn handler_name(&self, handler: u32) -> &'static str;
 
-    /// Ends the port here and now, whoever is running it: what that one has in hand is dropped when it comes back with it. No lock
-    /// may be held.
+    /// Ends the port at once, even while it runs: the batch in hand is dropped when the run ends. The caller must
+    /// hold no lock.
     fn perish(self: Arc<Self>, reason: &Reason);
 
-    /// Queues a kill, in order with what the caller sent before.
+    /// Queues a kill, in order with the caller's messages.
     fn kill(&self, reason: Reason) -> Pushed;
 
     /// Queues code to run in the port's context.
     fn job(&self, job: Job) -> Pushed;
 
-    /// Decodes a message and queues it. An error is one of syntax, hence the connection's fault; a message that
-    /// the port does not understand kills the port.
+    /// Decodes a message and queues it. An error is one of syntax, and therefore the fault of the connection. A
+    /// message that the port does not understand kills the port.
     fn deliver(
         &self,
         origin: Option<&NodeId>,
@@ -67,56 +67,57 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Changes the port's extras under its lock; `None` if it is dying or dead.
     fn with_extras(&self, change: &mut dyn FnMut(&mut Extras)) -> Option<()>;
 
-    /// Adds a monitor, also to a port that is dying; one that is dead hands it back.
+    /// Adds a monitor, also to a dying port. A dead port returns the action.
     fn add_monitor(&self, action: Action) -> Result<u64, Action>;
 
-    /// Takes a monitor back, if it has not fired: from now on it does not.
+    /// Removes a monitor that has not fired, so that it will not fire.
     fn take_monitor(&self, id: u64) -> Option<Action>;
 
-    /// The reason, once it is dying or dead.
+    /// The reason, if the port is dying or dead.
     fn died(&self) -> Option<Reason>;
 
-    /// The reason, as long as it is dying.
+    /// The reason, while the port is dying.
     fn dying(&self) -> Option<Reason>;
 
-    /// How many messages wait.
+    /// The number of queued messages.
     fn queue_len(&self) -> usize;
 
-    /// What it is, for people: the type of its state.
+    /// The name of the type of its state, for display.
     fn type_name(&self) -> &'static str;
 
-    /// Whether it is one that waits for the answer of a call.
+    /// Whether it is a reply port, which waits for the answer of a call.
     fn takes_answers(&self) -> bool {
         false
     }
 
-    /// How many messages the senders of another node may send it, if there is room in its bound. So many are promised to them.
+    /// The number of messages that senders of another node may send now, within its bound. This number is promised to
+    /// that node.
     fn room_for(&self, _node: &NodeId, _asking: Asking, _now: Instant) -> Room {
         Room::Open
     }
 
-    /// How much waits for it, and who waits for its end; `None` if it is dying or dead.
+    /// Its queue length and its number of monitors; `None` if it is dying or dead.
     fn counts(&self) -> Option<Counts>;
 
-    /// The name that the spawning node gave it, if another node did.
+    /// The name that the spawning node gave it, if another node spawned it.
     fn spawned_name(&self) -> Option<Box<str>> {
         None
     }
 
-    /// Stores itself into an `Option<Arc<dyn LocalPort<M>>>` if `M` is what it takes; see [`typed`].
+    /// Stores itself into an `Option<Arc<dyn LocalPort<M>>>` if its message type is `M`; see [`typed`].
     fn typed(self: Arc<Self>, into: &mut dyn Any);
 }
 
-/// What can be counted of a port without disturbing it.
+/// The figures of a port that can be read without disturbing it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
-    /// Messages that wait in its queue, without those that it has taken in hand already.
+    /// The messages in its queue, without the batch that it is handling.
     pub(crate) queued: usize,
     pub(crate) monitors: usize,
 }
 
 impl dyn AnyPort + '_ {
-    /// Calls `change` once with the port's extras and returns what it returned; `None` if the port is dead.
+    /// Calls `change` once with the port's extras and returns its result; `None` if the port is dead.
     pub(crate) fn extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> Option<R> {
         let mut change = Some(change);
         let mut result = None;
@@ -139,14 +140,14 @@ impl dyn AnyPort + '_ {
         }
     }
 
-    /// Removes a monitor; one that has fired is gone already.
+    /// Removes a monitor, if it has not fired.
     pub(crate) fn unmonitor(&self, id: u64) {
-        // What the action holds is the user's: it is dropped outside of the port's lock.
+        // The action holds values of the user, so it is dropped outside of the port's lock.
         guard::discard(self.take_monitor(id));
     }
 
-    /// What somebody hears who comes too late: the reason as long as the port is dying, or if it has just failed to be
-    /// spawned; afterwards that there is no such port, as the reference has it.
+    /// The reason for a monitor that is set too late: the port's own reason while it is dying, or if its spawning has
+    /// just failed; afterwards `no_such_port`, as in the reference.
     pub(crate) fn epitaph(&self) -> Reason {
         self.dying()
             .unwrap_or_else(|| self.node().epitaph(&self.port_id()))
@@ -157,25 +158,25 @@ impl dyn AnyPort + '_ {
     }
 }
 
-/// A port that takes messages of type `M`.
+/// A port that accepts messages of type `M`.
 pub(crate) trait LocalPort<M>: AnyPort {
     fn push(&self, message: M) -> Pushed;
 
-    /// Whether a message would fit into the port's bound now; a dead port has room for everything.
+    /// Whether the port's bound allows a message now. A dead port has room for every message.
     fn has_room(&self) -> bool;
 
-    /// Queues the message if the port's bound allows it, or hands it back with what tells of room.
+    /// Queues the message if the port's bound allows it. Otherwise returns it, with the `Notify` to wait on for room.
     fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<tokio::sync::Notify>)>;
 }
 
-/// The port as one that takes `M`, if that is what it takes.
+/// The port with its message type, if that is `M`.
 pub(crate) fn typed<M: 'static>(port: Arc<dyn AnyPort>) -> Option<Arc<dyn LocalPort<M>>> {
     let mut typed: Option<Arc<dyn LocalPort<M>>> = None;
     port.typed(&mut typed);
     typed
 }
 
-/// The `Arc` behind a context, without its type.
+/// The `Arc` of the port behind a context, without its type.
 pub(crate) trait PortArc: Sync {
     fn arc(&self) -> Arc<dyn AnyPort>;
     fn port(&self) -> &dyn AnyPort;

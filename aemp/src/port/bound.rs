@@ -1,7 +1,7 @@
-//! Code that belongs to a port and runs later in its context: timers, closures, futures. It dies with the port.
+//! Code that is bound to a port and runs later in its context: timers, closures, futures. It dies with the port.
 //!
-//! The port itself keeps the code until it runs; what waits elsewhere, in a task or in the port's queue, has nothing but the
-//! number that it is kept by. So whoever takes it away under the port's lock can be sure that it does not start any more.
+//! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
+//! code that is removed under the port's lock never starts.
 
 mod timer;
 
@@ -27,7 +27,7 @@ use crate::{
     message::Outcome,
 };
 
-/// Has the port keep something, under the number that is returned. A dead port drops it, and has no numbers.
+/// Lets the port keep a value, and returns its number. If the port is dead, the value is dropped and there is no number.
 fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
     let mut content = Some(content);
     let id = port.extras(|extras| content.take().map(|content| extras.keep(content)));
@@ -35,19 +35,19 @@ fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
     id.flatten()
 }
 
-/// Takes what the port keeps under that number.
-fn take(port: &dyn AnyPort, id: u64) -> Option<Kept> {
+/// Takes the value with this number out of the port.
+fn take_kept(port: &dyn AnyPort, id: u64) -> Option<Kept> {
     port.extras(|extras| extras.kept.remove(id)).flatten()
 }
 
-/// Ends what the port keeps under that number.
+/// Removes the value with this number, and aborts its task.
 pub(super) fn forget(port: &dyn AnyPort, id: u64) {
-    if let Some(kept) = take(port, id) {
+    if let Some(kept) = take_kept(port, id) {
         kept.end();
     }
 }
 
-/// Has values dropped when the port dies, or with the guard.
+/// Keeps values until the port dies or the guard is dropped.
 pub(crate) fn guard(port: &Arc<dyn AnyPort>, values: impl Any + Send) -> Monitor {
     match keep(&**port, Content::Value(Box::new(values))) {
         Some(id) => Monitor::keeping(port, id),
@@ -61,7 +61,7 @@ fn run_in(port: Arc<dyn AnyPort>, job: Job) {
     }
 }
 
-/// Starts the task of what the port keeps under that number: it is aborted when that is forgotten.
+/// Starts the task of a kept value. It is aborted when the value is removed.
 fn start(
     port: &Arc<dyn AnyPort>,
     id: u64,
@@ -72,7 +72,7 @@ fn start(
         let kept = extras.kept.get_mut(id);
         kept.map(|kept| kept.task = Some(task.clone())).is_some()
     });
-    // It may have been forgotten meanwhile, or have come to its end.
+    // The value may have been removed meanwhile, or the task may have ended.
     let owned = owned == Some(true);
     if !owned {
         task.abort();
@@ -80,11 +80,11 @@ fn start(
     owned
 }
 
-/// A closure that the port keeps, and runs again and again.
+/// A closure that the port keeps and runs repeatedly.
 type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
-/// Runs a closure that the port keeps; one that has been cancelled is not there any more. It is out of the port meanwhile:
-/// nothing of the user runs under a lock.
+/// Runs a kept closure, unless it was cancelled. The closure is taken out of the port meanwhile, because user code
+/// must not run under a lock.
 fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
     let lent = cx.port().extras(|extras| {
         let kept = extras.kept.get_mut(id)?;
@@ -98,7 +98,7 @@ fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Rea
         guard::discard(argument);
         return Ok(());
     };
-    // Caught here, so that the closure is not dropped in the midst of a panic.
+    // The panic is caught here, so that the closure is not dropped during unwinding.
     let done = cx.of_this_node(|cx| guard::run(|| closure(cx, argument)));
     let mut closure = Some(closure);
     cx.port().extras(|extras| {
@@ -112,7 +112,7 @@ fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Rea
     done?
 }
 
-/// Has the port forget a closure that nobody can call any more.
+/// Removes the closure from the port when its last [`Psub`] is dropped.
 struct Callable {
     port: Weak<dyn AnyPort>,
     id: u64,
@@ -126,8 +126,8 @@ impl Drop for Callable {
     }
 }
 
-/// A closure that runs in the context of the port that it was made by. Cheap to clone; the closure is dropped with the last
-/// clone, or with the port.
+/// A closure that runs in the context of the port that made it ([`Cx::psub`]). Cheap to clone. The closure is dropped
+/// with the last clone, or with the port.
 pub struct Psub<A> {
     port: Weak<dyn AnyPort>,
     callable: Option<Arc<Callable>>,
@@ -135,7 +135,7 @@ pub struct Psub<A> {
 }
 
 impl<A: Send + 'static> Psub<A> {
-    /// Has the closure run with `argument`, after what is queued at its port. Nothing happens if the port is dead.
+    /// Queues a run of the closure with `argument` at its port. If the port is dead, nothing happens.
     pub fn call(&self, argument: A) {
         if let (Some(port), Some(callable)) = (self.port.upgrade(), &self.callable) {
             let callable = Arc::clone(callable);
@@ -191,10 +191,10 @@ where
     let weak = Arc::downgrade(port);
     start(port, id, async move {
         let done = future.await;
-        // The text of an error is foreign code as well.
+        // The `Display` of an error is user code as well.
         let done = done.and_then(|output| guard::run(|| output.outcome())?);
         let Some(port) = weak.upgrade() else { return };
-        take(&*port, id);
+        take_kept(&*port, id);
         if let Err(reason) = done {
             monitor::kill(&port, reason);
         }

@@ -1,4 +1,24 @@
 //! Calls: a message with a reply, awaited.
+//!
+//! A call is a message and a `Slot`. The slot receives the outcome, and shows the port whether the caller is still
+//! there. A reply that is moved to a port of the same node holds the slot. A reply that is encoded becomes a *reply
+//! port*, whose ID travels as the last argument of the message.
+//!
+//! - The caller reads the answer. A reply port keeps the bytes of the answer, after the connection has checked their
+//!   syntax; `Call::poll` decodes them. So a slow `Deserialize` costs its own caller only.
+//! - Every encoded call sets a monitor, with or without a time limit. A death arrives through the monitor, and nothing
+//!   else is reported as `Died`. The monitor of a call on another node is not taken back when the call ends, but after
+//!   some seconds without use. A series of calls therefore costs one `mon1` request. (The reference never takes it
+//!   back.)
+//! - A caller that drops its call kills its reply port. Nodes of this project hear of that by `kil0`, which the
+//!   caller's node sends unasked; `remote::callers` receives it. A kept reply hears of it at once, a call that is still
+//!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
+//!   `Reply::is_wanted`.
+//! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
+//!   values and a kill behind it. The reference's `cal` reports its failures in the same way.
+//!
+//! A port that cannot decode a call refuses it (`Undecoded::Refused`) while there is a caller. An unknown message is no
+//! reason to die for all other clients of the port; `#[port(strict)]` chooses the other rule.
 
 use std::{
     fmt,
@@ -29,10 +49,10 @@ use crate::{
     node::remote::Remote,
 };
 
-/// A call of a port: a future of its answer. The message is sent when it is first polled.
+/// A call of a port: a future of its answer. The message is sent at the first poll.
 ///
-/// The called port is monitored, so the call ends when the port dies or its node is lost, with a [`timeout`](Self::timeout) or
-/// without one. Made by the methods of a typed handle:
+/// The called port is monitored. So the call ends when the port dies or its node is lost, even without a
+/// [`timeout`](Self::timeout). The methods of typed handles make calls:
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,16 +74,16 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// An answer that was encoded is read where the call is polled. So a `Deserialize` that takes long holds nobody up but the
-/// caller, and one that panics ends the call with [`CallError::Answer`].
+/// An encoded answer is decoded where the call is polled. So a slow `Deserialize` delays only the caller, and one
+/// that panics ends the call with [`CallError::Answer`].
 ///
-/// It can be awaited outside of a tokio runtime as well; its time is kept by the node's. If that is gone, a call with a time limit
-/// ends with an error.
+/// A call can be awaited outside of a tokio runtime. The node's runtime keeps its time limit. If that runtime has
+/// been shut down, a call with a time limit ends with an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping it cleans up: reply port, monitor and timer are gone, and an answer that still comes vanishes. The
-/// message, once sent, is handled all the same; a handler that has the [`Reply`](crate::Reply) can see that nobody waits for it.
+/// Dropping it removes the reply port, the monitor and the timer, and a late answer vanishes. A message that was sent is
+/// handled all the same; a handler with a [`Reply`](crate::Reply) can ask whether the answer is still wanted.
 #[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
 #[doc(alias = "ask")]
 pub struct Call<M: Message, T> {
@@ -72,12 +92,12 @@ pub struct Call<M: Message, T> {
     waiting: Waiting<T>,
 }
 
-/// What a call waits with: gone, with all that it has left standing, when dropped.
+/// The waiting part of a call. Dropping it removes everything that the call has set up.
 struct Waiting<T> {
     slot: Arc<Slot<T>>,
     limit: Limit,
     far: Option<Far>,
-    /// Whether the slot's outcome has been taken, so that nobody needs to be told that the caller is gone.
+    /// Whether the slot's outcome has been taken, so that the port need not be told that the caller is gone.
     taken: bool,
 }
 
@@ -91,15 +111,15 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Waits for the outcome, or for the time to be over. `None`: the reply was dropped.
+    /// Waits for the outcome or for the time limit. `None` means that the reply was dropped.
     fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<Option<Result<T, CallError>>> {
         match self.slot.poll(task) {
-            Poll::Ready(outcome) => Poll::Ready(outcome.told()),
+            Poll::Ready(outcome) => Poll::Ready(outcome.into_result()),
             Poll::Pending => self.limit.poll(node, task).map(|error| Some(Err(error))),
         }
     }
 
-    /// The answer has been taken: cleans up.
+    /// Cleans up after the answer has been taken.
     #[inline]
     fn answered(&mut self) {
         self.taken = true;
@@ -108,9 +128,9 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// The call has ended so: cleans up.
+    /// Ends the call with a result, and cleans up.
     fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
-        // Everything else leaves a callee that may be at work for it.
+        // After these two errors the callee may still be working for this call, and must hear that the caller is gone.
         self.taken = !matches!(answer, Err(CallError::Timeout | CallError::Send(_)));
         if let Some(far) = self.far.take()
             && self.taken
@@ -130,16 +150,16 @@ impl<T> Drop for Waiting<T> {
     }
 }
 
-/// What a call leaves standing where it is encoded.
+/// The parts of an encoded call: its reply port and its monitor.
 struct Far {
     reply: Option<LocalReply>,
     monitor: CallMonitor,
-    /// The called node, if it is another one.
+    /// The called node, if it is another node.
     remote: Option<Arc<Remote>>,
 }
 
 impl Far {
-    /// The call has its outcome.
+    /// Cleans up after the call has its outcome.
     fn end(mut self) {
         self.remote = None;
     }
@@ -152,12 +172,12 @@ impl Drop for Far {
             && reply.close()
             && let Some(remote) = &self.remote
         {
-            remote.tell_caller_gone(reply.id().name());
+            remote.report_caller_gone(reply.id().name());
         }
     }
 }
 
-/// How long a call may take.
+/// The time limit of a call.
 enum Limit {
     None,
     After(Duration),
@@ -169,7 +189,8 @@ impl Limit {
         matches!(self, Self::None)
     }
 
-    /// Ready when the time is over, or nobody keeps it any more. The caller may be on no runtime at all, so the node's keeps it.
+    /// Ready when the time is over, or its runtime is gone. The caller may have no runtime, so the timer runs on the
+    /// node's.
     fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
         let over = match self {
             Self::None => return Poll::Pending,
@@ -187,7 +208,7 @@ impl Limit {
                     Err(reason) => Err(reason),
                 }
             }
-            // A runtime that is shut down panics here.
+            // tokio panics here if the runtime is being shut down.
             Self::Running(sleep) => ready!(guard::poll(|| sleep.as_mut().poll(task))),
         };
         Poll::Ready(over.map_or_else(CallError::Died, |()| CallError::Timeout))
@@ -203,14 +224,15 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         }
     }
 
-    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`]. That is all that it
-    /// changes.
+    /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
+    /// The limit has no other effect.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.waiting.limit = Limit::After(limit);
         self
     }
 
-    /// Sends the message now, as one whose answer nobody wants: [`Reply::is_wanted`](crate::Reply::is_wanted) is false.
+    /// Sends the message now, without waiting for an answer. [`Reply::is_wanted`](crate::Reply::is_wanted) is false
+    /// for it.
     ///
     /// ```
     /// # use aemp::{Node, port};
@@ -233,7 +255,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         self.waiting.slot.leave();
         match self.message.take() {
             Some(message) => self.handle.post(message),
-            // It has been polled, and so is on its way.
+            // The call has been polled, so the message has been sent.
             None => Sent::ok(),
         }
     }
@@ -243,7 +265,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             To::Local(port) => {
                 let handler = message.handler();
                 match port.push(message) {
-                    // A limit is to be kept whatever the handler does.
+                    // With a time limit the handler must not run in place, because it could run past the limit.
                     Pushed::Wake if self.waiting.limit.is_none() => {
                         let work = Arc::<dyn LocalPort<M>>::clone(port);
                         drainer::help(port.node().scheduler(), work, handler);
@@ -272,7 +294,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         Ok(())
     }
 
-    /// A reply dropped without an answer: because the port has died, is dying, or did not want to answer.
+    /// Handles a reply that was dropped without an answer: the port has died, is dying, or chose not to answer.
     fn abandoned(&self) -> Result<(), CallError> {
         let To::Local(port) = &self.handle.to else {
             return Err(CallError::NoReply);
@@ -280,8 +302,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         if let Some(reason) = port.died() {
             return Err(CallError::Died(reason));
         }
-        // A port whose handler has failed is not marked dead before its message is dropped. Whether it is
-        // failing shows in what becomes of the next thing in its queue.
+        // A failing handler drops its message before the port is marked as dead. A job at the end of the port's queue
+        // shows whether the port lives on.
         let probe = Probe(Arc::clone(&self.waiting.slot));
         let pushed = port.job(Box::new(move |_| {
             probe.0.fail(CallError::NoReply);
@@ -307,7 +329,7 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        // Calls of idle ports are answered in place, so a loop of them would never let others run.
+        // Calls of idle ports are answered in place. Without a budget, a loop of such calls would never yield.
         ready!(pin!(consume_budget()).poll(task));
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(message)
@@ -320,7 +342,7 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
                     this.waiting.answered();
                     return Poll::Ready(Ok(answer));
                 }
-                Poll::Ready(outcome) => match outcome.told() {
+                Poll::Ready(outcome) => match outcome.into_result() {
                     Some(answer) => answer,
                     None => match this.abandoned() {
                         Ok(()) => continue,
@@ -345,7 +367,7 @@ impl<M: Message, T> fmt::Debug for Call<M, T> {
     }
 }
 
-/// Monitors the called port for as long as the call waits.
+/// The monitor of the called port, for as long as the call waits.
 pub(crate) struct CallMonitor(Option<Monitor>);
 
 impl CallMonitor {
@@ -357,18 +379,18 @@ impl CallMonitor {
     }
 
     fn release(&mut self) {
-        // A program that calls a port once calls it again: the other node is not told each time.
+        // Calls come in series, so the other node is not told of the end of each monitor at once.
         if let Some(monitor) = self.0.take() {
             monitor.release();
         }
     }
 }
 
-/// A call of a port by its ID: a future of the values that it answers with. Made by [`Node::cal`].
+/// A call of a port by its ID: a future of the values of the answer. Made by [`Node::cal`].
 #[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
 pub struct ValueCall {
     to: Destination,
-    /// True if it is meant for a node's own port.
+    /// Whether this call may address a node's own port.
     of_node: bool,
     message: Option<Vec<Value>>,
     waiting: Waiting<Vec<Value>>,
@@ -407,7 +429,7 @@ impl ValueCall {
         }
     }
 
-    /// True if a port calls a node's own port, as it may not.
+    /// Whether the call is one of a port to a node's own port, which is not allowed.
     fn is_refused(&self) -> bool {
         self.to.is_node_port() && !self.of_node && current::runs_port()
     }
@@ -464,7 +486,7 @@ impl fmt::Debug for ValueCall {
     }
 }
 
-/// Sends a message to a port with a bounded queue, waiting for room.
+/// Sends a message to a port with a bounded queue, after waiting for room.
 pub(crate) async fn send_bounded<M: Message>(
     port: &Arc<dyn LocalPort<M>>,
     message: M,
@@ -490,7 +512,8 @@ pub(crate) async fn send_bounded<M: Message>(
     }
 }
 
-/// Ready when there may be room; asked again with the waiter registered, so that no notice is missed.
+/// Ready when there may be room. The queue is checked again after the waiter is registered, so that no notification
+/// is missed.
 async fn wait_for_room<M>(port: &Arc<dyn LocalPort<M>>, room: &tokio::sync::Notify) {
     let mut notified = pin!(room.notified());
     if notified.as_mut().enable() || port.has_room() {
@@ -499,7 +522,7 @@ async fn wait_for_room<M>(port: &Arc<dyn LocalPort<M>>, room: &tokio::sync::Noti
     poll_fn(|task| notified.as_mut().poll(task)).await;
 }
 
-/// The node that a call belongs to, for those who only have the call.
+/// For callers that have only the call and no node.
 impl ValueCall {
     /// The node that calls.
     #[must_use]

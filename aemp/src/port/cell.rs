@@ -1,4 +1,4 @@
-//! The one allocation that is a port.
+//! The cell: the one allocation of a port.
 
 mod any;
 mod reading;
@@ -24,16 +24,16 @@ use crate::{
     message::{Message, Port},
 };
 
-/// How often a sender stands back: some ten microseconds in all.
+/// The number of rounds for which a sender backs off: some ten microseconds in all.
 const ROUNDS: u32 = 7;
 
-/// What waits in a port's queue. The rare kinds are boxed to keep the common one small.
+/// An element of a port's queue. The rare kinds are boxed to keep the common one small.
 pub(crate) enum Envelope<M> {
     User(M),
-    /// A message from another node, for ports that ask where their messages come from.
+    /// A message from another node, for a message type that uses its origin.
     From(Box<(NodeId, M)>),
-    /// A message from another node that has still to be read, for a port that is not known to read quickly: what reads arguments is
-    /// the user's, and must not take the time of the connection.
+    /// A message from another node that has not been decoded yet, for a port whose decoding is not known to be quick.
+    /// Decoding runs user code, which must not delay the connection.
     Unread(Box<(NodeId, KeptPacket)>),
     Job(Box<Job>),
     Kill(Reason),
@@ -43,34 +43,35 @@ pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
 
 pub(crate) struct Cell<P: Port> {
     node: Node,
-    /// And the port's number.
+    /// The port's speed and its number.
     pace: Pace,
     inner: Mutex<Inner<P>>,
 }
 
 pub(crate) struct Inner<P: Port> {
     pub(crate) queue: Queued<P>,
-    /// In here while the port is idle; whoever runs it has taken it out.
+    /// Present while the port is idle. A worker that runs the port takes it out.
     pub(crate) state: Option<P>,
     pub(crate) extras: Option<Box<Extras>>,
 }
 
-/// The senders that wait for room in a port's queue, if the queue has a bound.
+/// The senders that wait for room in a bounded queue; empty for a queue without a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
 pub(crate) struct Waiters(Option<Arc<Notify>>);
 
 impl Waiters {
-    /// Those that wait look again. Their wakers are foreign code.
+    /// Wakes the waiting senders, which check for room again. Their wakers are foreign code, so the port's lock must
+    /// be free.
     #[inline]
-    pub(crate) fn tell(self) {
+    pub(crate) fn wake(self) {
         if let Some(room) = self.0 {
-            tell(&room);
+            notify(&room);
         }
     }
 }
 
 #[cold]
-fn tell(room: &Notify) {
+fn notify(room: &Notify) {
     guard::shielded(|| room.notify_waiters());
 }
 
@@ -84,7 +85,8 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
-    /// So many messages are in hand: taken, but not handled yet. There may be room now, which is to be told when the port's lock is free.
+    /// Sets the number of messages that were taken from the queue and are not handled yet. If that makes room, the
+    /// caller must wake the returned waiters when the port's lock is free.
     #[inline]
     pub(crate) fn has_in_hand(&mut self, messages: usize) -> Waiters {
         Waiters(match &mut self.extras {
@@ -93,7 +95,7 @@ impl<P: Port> Inner<P> {
         })
     }
 
-    /// What tells of room, if the queue has reached its bound.
+    /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
         let full = !self.queue.is_dead() && self.queue.len() + bound.in_hand >= bound.limit;
@@ -113,7 +115,7 @@ impl<P: Port> Inner<P> {
 }
 
 impl<M: Message> Envelope<M> {
-    /// Which handler it is for.
+    /// The handler that the message is for.
     #[inline]
     pub(crate) fn handler(&self) -> u32 {
         match self {
@@ -124,7 +126,7 @@ impl<M: Message> Envelope<M> {
     }
 }
 
-/// How quick a new port is taken to be.
+/// The assumed speed of a new port.
 fn first_pace<P: Port>(number: u64) -> Pace {
     if P::BLOCKING {
         Pace::slow_from_birth(number)
@@ -134,7 +136,7 @@ fn first_pace<P: Port>(number: u64) -> Pace {
 }
 
 impl<P: Port> Cell<P> {
-    /// A port that is ready for messages.
+    /// Makes a port that is ready for messages.
     pub(crate) fn idle(node: Node, number: u64, state: P) -> Self {
         Self {
             pace: first_pace::<P>(number),
@@ -147,7 +149,7 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    /// A port whose init function has still to run. The caller schedules it.
+    /// Makes a port whose init function has not run yet. The caller schedules it.
     pub(crate) fn spawning(node: Node, number: u64, extras: Extras) -> Self {
         Self {
             pace: first_pace::<P>(number),
@@ -161,7 +163,7 @@ impl<P: Port> Cell<P> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<P>> {
-        // No code of a user runs under this lock, so a poisoned one is as good as ever.
+        // No user code runs under this lock, so a poisoned lock is still consistent.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -170,8 +172,9 @@ impl<P: Port> Cell<P> {
         self.lock().queued_kill().cloned()
     }
 
-    /// For senders, who come in numbers. One that finds another at work stands back, for longer each time, so that the other puts many
-    /// messages into the queue in a row: passing the lock to and fro for each message would cost both of them a lot more.
+    /// Takes the lock for a sender. If another sender holds it, this one backs off, for longer each time, so that the
+    /// other can queue many messages in a row. Passing the lock between the two for each message would cost both of
+    /// them much more.
     #[inline]
     fn lock_politely(&self) -> MutexGuard<'_, Inner<P>> {
         match self.inner.try_lock() {
@@ -189,7 +192,7 @@ impl<P: Port> Cell<P> {
                 return inner;
             }
         }
-        // Its holder has been interrupted, most likely.
+        // The holder of the lock has probably been preempted.
         self.lock()
     }
 
@@ -208,14 +211,14 @@ impl<P: Port> Cell<P> {
     }
 }
 
-/// The end of a message to a dead port.
+/// Drops a message to a dead port.
 #[cold]
 fn vanish<M>(envelope: Envelope<M>) -> Pushed {
     guard::discard(envelope);
     Pushed::Dead
 }
 
-/// Takes what is queued, leaving the port marked as at work, and unlocked.
+/// Takes the queued messages. The port stays marked as at work.
 pub(crate) fn take_queue<P: Port>(
     mut inner: MutexGuard<'_, Inner<P>>,
     spare: Option<Envelopes<Envelope<P::Msg>>>,
@@ -223,11 +226,11 @@ pub(crate) fn take_queue<P: Port>(
     let taken = inner.queue.take(spare);
     let room = inner.has_in_hand(taken.len());
     drop(inner);
-    room.tell();
+    room.wake();
     taken
 }
 
-/// From now on the port is dying: takes what it had, but for its name and its monitors.
+/// Marks the port as dying, and takes its parts except its name and its monitors.
 pub(crate) fn begin_to_die<P: Port>(
     cell: &Cell<P>,
     reason: &Reason,
@@ -239,7 +242,7 @@ pub(crate) fn begin_to_die<P: Port>(
 }
 
 impl<P: Port> Cell<P> {
-    /// A dying port that has neither monitors nor a name is dead. Whether it is that.
+    /// Marks a dying port without monitors and name as dead. Returns whether it did.
     pub(crate) fn is_dead_if_bare(&self) -> bool {
         let mut inner = self.lock();
         if inner.extras.is_some() {
@@ -262,8 +265,8 @@ impl<P: Port> Cell<P> {
         last.unwrap_or_default()
     }
 
-    /// The next monitor of a dying port that has still to fire. With the last of those up to `last` the port is dead: no more can
-    /// be set, but those that stand can still be taken back.
+    /// The next monitor of a dying port to fire. When the last monitor up to `last` is taken, the port becomes dead:
+    /// no more monitors can be set, but those that are left can still be removed.
     pub(crate) fn next_monitor(&self, last: u64) -> Option<Action> {
         let mut inner = self.lock();
         let mut monitors = inner.extras.as_mut().map(|extras| &mut extras.monitors);
@@ -279,10 +282,10 @@ impl<P: Port> Cell<P> {
         next
     }
 
-    /// The name of a dead port that another node has spawned. Frees what it does not need.
+    /// Frees what a dead port does not need, and returns its name, if another node has spawned it.
     pub(crate) fn tidy(&self) -> Option<Box<str>> {
         let mut inner = self.lock();
-        // Whoever holds a dead port may still ask for its ID.
+        // Holders of a dead port may still ask for its ID.
         let name = inner.extras.as_ref()?.name.clone();
         let unused = inner.extras.take_if(|extras| extras.name.is_none());
         drop(inner);

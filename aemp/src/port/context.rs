@@ -1,4 +1,7 @@
-//! What a handler knows of its port: `SELF` and what belongs to it.
+//! The context of a handler: `SELF`, and everything that is bound to the port.
+//!
+//! An envelope carries its origin only if its message type asks for the origin. For all other messages the origin is
+//! `Unknown`, unless code of this node runs in the context (`Cx::of_this_node`).
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,10 +21,10 @@ use crate::{
     message::{Args, Message, Origin, Outcome, Port, PortRef},
 };
 
-/// The shortest interval: tokio's timers are no finer.
+/// The shortest interval, which is the resolution of tokio's timers.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The context of a running handler: its port, its node, and where the message came from.
+/// The context of a running handler: its port, its node, and the origin of the message.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,23 +40,24 @@ const SHORTEST: Duration = Duration::from_millis(1);
 ///     }
 /// }
 /// ```
+#[doc(alias = "Context")]
 pub struct Cx<'a> {
     port: &'a dyn PortArc,
     origin: Whence<'a>,
-    /// Boxed because it is rare, and a context is made for every batch of messages.
+    /// Requests of the handler. Boxed because they are rare, and a context is made for every batch of messages.
     asked: Option<Box<Asked>>,
 }
 
-/// What is known of where a message came from.
+/// The origin of a message, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 enum Whence<'a> {
     Here,
     There(&'a NodeId),
-    /// From anywhere: its type does not ask, so its queue does not tell.
+    /// The message type does not use the origin, so the queue does not record it.
     Unasked,
 }
 
-/// What a handler asks for, to be done when it has returned.
+/// Requests of a handler that are carried out after it has returned.
 #[derive(Default)]
 struct Asked {
     ended: Option<Reason>,
@@ -61,11 +65,11 @@ struct Asked {
 }
 
 impl<'a> Cx<'a> {
-    /// The context of messages that came from that node, or with `None`, of those of which nothing else is known.
+    /// The context of messages from another node, or, with `None`, of messages without a recorded origin.
     pub(crate) fn new<P: Port>(port: &'a Arc<Cell<P>>, origin: Option<&'a NodeId>) -> Self {
         let origin = match origin {
             Some(node) => Whence::There(node),
-            // Only what came from elsewhere is queued with its origin.
+            // Only messages from other nodes are queued with an origin.
             None if P::Msg::USES_ORIGIN => Whence::Here,
             None => Whence::Unasked,
         };
@@ -76,7 +80,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The context of code that runs on behalf of a node; of this one if there is none.
+    /// The context of code that runs on behalf of `node`; with `None`, on behalf of this node.
     pub(crate) fn of<P: Port>(port: &'a Arc<Cell<P>>, node: Option<&'a NodeId>) -> Self {
         Self {
             port,
@@ -85,7 +89,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// Runs code of this node in the context, whatever messages it is for.
+    /// Runs code of this node in the context. The origin is local meanwhile.
     pub(crate) fn of_this_node<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
         let origin = std::mem::replace(&mut self.origin, Whence::Here);
         let result = run(self);
@@ -93,7 +97,7 @@ impl<'a> Cx<'a> {
         result
     }
 
-    /// Runs code on behalf of a node; of this one if there is none.
+    /// Runs code on behalf of `node`; with `None`, on behalf of this node.
     pub(crate) fn on_behalf_of<R>(
         &mut self,
         node: Option<&NodeId>,
@@ -126,25 +130,26 @@ impl<'a> Cx<'a> {
     }
 
     /// A typed handle of the port itself. `None` if `R` is not the handle of its type.
+    #[doc(alias = "self")]
     #[must_use]
     pub fn me<R: PortRef>(&self) -> Option<R> {
         typed(self.port.arc()).map(|port| Handle::local(port).into())
     }
 
-    /// Where the message came from; in an init function, who spawns the port.
+    /// The origin of the message. In an init function, the node that spawns the port.
     ///
-    /// [`Origin::Unknown`] for a message whose type does not ask ([`Message::USES_ORIGIN`]): that of a `#[port]` asks if
-    /// one of its handlers takes a context.
+    /// `None` for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message type of a
+    /// `#[port]` records it if one of the handlers takes a context.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Option<Origin> {
         match self.origin {
-            Whence::Here => Origin::Local,
-            Whence::There(node) => Origin::Node(node.clone()),
-            Whence::Unasked => Origin::Unknown,
+            Whence::Here => Some(Origin::Local),
+            Whence::There(node) => Some(Origin::Node(node.clone())),
+            Whence::Unasked => None,
         }
     }
 
-    /// Ends this port when the running handler returns; what is queued is dropped. The first reason counts.
+    /// Ends this port when the running handler returns, and drops its queue. The first reason counts.
     #[doc(alias = "kil")]
     #[doc(alias = "stop")]
     pub fn kill(&mut self, reason: impl Into<Reason>) {
@@ -152,19 +157,22 @@ impl<'a> Cx<'a> {
         asked.ended.get_or_insert_with(|| reason.into());
     }
 
-    /// Kills this port with the same reason when `other` dies of something; see [`Handle::link`].
+    /// Kills this port with the same reason when `other` dies, except for a normal end; see [`Handle::link`].
+    #[doc(alias = "mon_kil")]
     #[doc(alias = "mon")]
     pub fn link<M: Message>(&self, other: &Handle<M>) -> Monitor {
         other.add_monitor(Action::Link(Arc::downgrade(&self.port.arc())))
     }
 
-    /// As [`link`](Self::link), for a port that is known by its ID.
+    /// As [`link`](Self::link), with the ID of the other port.
     pub fn link_id(&self, other: &PortId) -> Monitor {
         let link = Action::Link(Arc::downgrade(&self.port.arc()));
         self.node().destination(other).monitor(link)
     }
 
-    /// Runs `run` in the context of this port after a delay; dropped, not run, if the port dies before.
+    /// Runs `run` in the context of this port after a delay. If the port dies first, `run` is dropped.
+    #[doc(alias = "notify_later")]
+    #[doc(alias = "send_after")]
     pub fn after<O: Outcome>(
         &self,
         delay: Duration,
@@ -182,8 +190,9 @@ impl<'a> Cx<'a> {
         })
     }
 
-    /// Runs `run` in the context of this port at every `period`, first after one period, until it is cancelled or the
-    /// port dies. A run that is still queued when the next is due stands for both.
+    /// Runs `run` in the context of this port once in each `period`, for the first time after one period, until it is
+    /// cancelled or the port dies. While a run is still queued, no further run is added.
+    #[doc(alias = "interval")]
     pub fn every<O: Outcome>(
         &self,
         period: Duration,
@@ -193,8 +202,9 @@ impl<'a> Cx<'a> {
         bound::every(&self.port.arc(), period, run)
     }
 
-    /// Binds a closure to this port: what is made can be called from anywhere, and runs the closure in the port's context,
-    /// in order with its messages. If the closure fails, the port dies; when the port dies, the closure is dropped.
+    /// Binds a closure to this port. The returned [`Psub`] can be called from anywhere, and runs the closure in the
+    /// port's context, in order with its messages. If the closure fails, the port dies. When the port dies, the
+    /// closure is dropped.
     pub fn psub<A: Send + 'static, O: Outcome>(
         &self,
         run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
@@ -202,8 +212,8 @@ impl<'a> Cx<'a> {
         bound::psub(&self.port.arc(), run)
     }
 
-    /// Runs a future as a task of its own that belongs to this port: if it fails or panics, the port dies; when the port
-    /// dies, it is cancelled.
+    /// Runs a future as a separate task that belongs to this port. If the future fails or panics, the port dies. When
+    /// the port dies, the task is cancelled.
     pub fn spawn<F>(&self, future: F)
     where
         F: Future + Send + 'static,
@@ -218,7 +228,7 @@ impl<'a> Cx<'a> {
         bound::guard(&self.port.arc(), values)
     }
 
-    /// Sets the handler of a tag of this port, an untyped one, from the next message on.
+    /// Sets the handler of a tag, from the next message on. This port must be untyped.
     pub fn rcv<O: Outcome>(
         &mut self,
         tag: &str,
@@ -232,7 +242,7 @@ impl<'a> Cx<'a> {
             .push(Change { tag, handler });
     }
 
-    /// Sets the default handler of this port, an untyped one, from the next message on.
+    /// Sets the default handler, from the next message on. This port must be untyped.
     pub fn rcv_default<O: Outcome>(
         &mut self,
         run: impl FnMut(&mut Cx<'_>, Args) -> O + Send + 'static,
@@ -244,7 +254,7 @@ impl<'a> Cx<'a> {
             .push(Change { tag: None, handler });
     }
 
-    /// Removes the handler of a tag of this port, an untyped one, from the next message on.
+    /// Removes the handler of a tag, from the next message on. This port must be untyped.
     pub fn rcv_remove(&mut self, tag: &str) {
         let tag = Some(tag.into());
         self.asked

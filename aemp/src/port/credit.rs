@@ -1,4 +1,12 @@
-//! How much of a port's bound is promised to senders on other nodes.
+//! The part of a port's bound that is promised to senders on other nodes.
+//!
+//! A bound promises its free room, less what other nodes were promised, and never more than a share of it, so that the
+//! next node that asks finds some. Promises are forgotten by age. If there is nothing to promise, the answer waits, in
+//! a task that the port's room wakes (`node/remote/grants.rs`). No question overtakes those that wait.
+//!
+//! If the port's queue is empty, one message is granted whatever was promised, because the other nodes may never use
+//! their promises. So the bound can be exceeded by one message for each further node that sends, by the plain and local
+//! sends of that time, and by nothing else.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -7,44 +15,47 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::extras::Bound;
 
-/// How many messages are promised at most at one time: enough for a steady stream, and soon asked for again.
+/// The greatest number of messages that one promise is for: enough for a steady stream, which asks again in time.
 const MOST: usize = 1000;
-/// How long senders may make use of a promise.
+/// The time in which senders may use a promise.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// The room in a port.
+/// The room in a port's queue.
 pub(crate) enum Room {
-    /// For any number of messages: it has no bound.
+    /// The port has no bound.
     Open,
-    /// For so many messages, at least one.
+    /// Room for this number of messages, at least one.
     Free(usize),
-    /// None, for now: this tells of room.
+    /// No room now. The `Notify` reports room.
     Full(Arc<Notify>),
 }
 
-/// The kind of a question for room.
+/// The kind of a request for room.
 #[derive(Clone, Copy)]
 pub(crate) enum Asking {
-    /// A node that asks anew, and may still send so many messages. If it must not wait, it is told that one message may come.
+    /// A new request of a node that still has a promise for `left` messages. If it may not wait, it is granted one
+    /// message.
     First { left: usize, may_wait: bool },
-    /// One that was told to wait.
+    /// A repeated request of a node that was told to wait.
     Again,
 }
 
-/// The promises to other nodes. Part of it may have come by now: then it counts twice until that node asks again, so that too
-/// little is promised rather than too much.
+/// The promises to other nodes. A promised message may already be in the queue. Then it counts twice until its node
+/// asks again, so too little is promised rather than too much.
 ///
-/// Promises are forgotten by generations, so that nothing has to be looked through: each lives for one to two times [`GOOD_FOR`].
+/// Promises are forgotten by generations, so that none has to be searched for. Each lives for one to two times
+/// [`GOOD_FOR`].
 #[derive(Default)]
 pub(crate) struct Promises {
     recent: Promised,
     older: Promised,
-    /// When `recent` has begun.
+    /// The time at which `recent` began.
     since: Option<Instant>,
 }
 
 impl Bound {
-    /// The messages that a node may send, if so many are queued. Nodes that wait are not overtaken.
+    /// The number of messages that a node may send, with `queued` messages in the queue. Nodes that wait are not
+    /// overtaken.
     pub(crate) fn room_for(
         &mut self,
         node: &NodeId,
@@ -92,15 +103,15 @@ impl Promised {
 }
 
 impl Promises {
-    /// A node asks, and may still send so many messages of what it was promised before.
+    /// Records that a node has `messages` left of its earlier promise.
     pub(crate) fn has_left(&mut self, node: &NodeId, messages: usize, now: Instant) {
         self.age(now);
         let before = self.forget(node);
         self.note(node, messages.min(before));
     }
 
-    /// Promises a node a share of what is free in a bound of `limit` messages, instead of what it was promised before. Some is left for
-    /// the next who asks. `None` if all is promised to others.
+    /// Promises a node a share of the free room in a bound of `limit` messages. This replaces its earlier promise.
+    /// Some room is left for the next node. `None` if everything is promised to other nodes.
     pub(crate) fn promise(
         &mut self,
         node: &NodeId,
@@ -114,7 +125,7 @@ impl Promises {
         let not_promised = free.saturating_sub(self.recent.messages + self.older.messages);
         let share = (limit / (others + 2)).clamp(1, MOST);
         let messages = match not_promised.min(share) {
-            // Those who were promised room may not make use of it: who comes to an idle port need not wait for them.
+            // The other nodes may never use their promises, so a sender to an empty queue does not wait for them.
             0 if free == limit => 1,
             0 => {
                 self.note(node, before);
@@ -178,7 +189,7 @@ mod tests {
         assert_eq!(promises.promise(&node("b"), 1, 1, now), Some(1));
     }
 
-    /// A node never has more left than it was promised.
+    /// A node that reports more messages left than it was promised gains nothing.
     #[test]
     fn nobody_can_book_room() {
         let (mut promises, now) = (Promises::default(), Instant::now());

@@ -1,5 +1,8 @@
-//! Where a message goes that is not moved into a typed queue: a port of another node, or one of this node whose
-//! type is not known.
+//! Destinations of messages outside of a typed queue: ports of another node, and ports of this node of unknown type.
+//!
+//! `Node::node_port` is the only function that makes a node of a text: this node, another node, the node of a port ID,
+//! or an error. The empty ID is the ID of a node without a network. It means that node to itself, and no node to every
+//! other node (`Way::Nowhere`).
 
 use std::sync::Arc;
 
@@ -21,20 +24,20 @@ use crate::{
 pub(crate) struct Destination {
     pub(crate) node: Node,
     pub(crate) id: PortId,
-    /// Where in the ID the port's name begins.
+    /// The offset of the port's name in the ID.
     name_at: usize,
     pub(crate) way: Way,
-    /// News of the room that the port has.
+    /// Reports of the port's node about its room.
     pub(crate) told: Told,
 }
 
-/// How a port is reached.
+/// The way to a port.
 #[derive(Clone)]
 pub(crate) enum Way {
-    /// It is one of this node.
+    /// The port belongs to this node.
     Here,
     There(Arc<Remote>),
-    /// Not at all: it is one of some node without a network, and not of this one.
+    /// There is no way: the port belongs to another node that has no network.
     Nowhere,
 }
 
@@ -54,7 +57,7 @@ impl Destination {
         &self.id.as_str()[self.name_at..]
     }
 
-    /// The port itself, if it is one of this node, and alive or dying.
+    /// The port itself, if it belongs to this node and is alive or dying.
     pub(crate) fn local(&self) -> Option<Arc<dyn AnyPort>> {
         match self.way {
             Way::Here => self.node.find(self.name()),
@@ -62,12 +65,13 @@ impl Destination {
         }
     }
 
-    /// True if it is a node's own port, which takes a message as a request of the node that it comes from.
+    /// Whether it is a node's own port, which takes a message as a request of the sending node.
     pub(crate) fn is_node_port(&self) -> bool {
         self.name().is_empty()
     }
 
-    /// The fate of a message that a node port must not get. Others can cause it as often as they like, by the port IDs in what they send.
+    /// The result of a message that a node port must not get. It is logged as a complaint, at a limited rate, because
+    /// peers can cause it at will by the port IDs that they send.
     #[cold]
     pub(crate) fn no_port(&self) -> Sent {
         let error = SendError::NodePort(self.id.clone());
@@ -76,7 +80,7 @@ impl Destination {
         Sent::from(Err(error))
     }
 
-    /// The other node, if the port is one of another.
+    /// The other node, if the port belongs to one.
     pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
         match &self.way {
             Way::There(remote) => Some(remote),
@@ -84,7 +88,7 @@ impl Destination {
         }
     }
 
-    /// What a message comes to that cannot go anywhere. Others can cause it as often as they like, by what they have relayed.
+    /// The result of a message without a way. Peers can cause it at will by messages that are relayed.
     pub(crate) fn nowhere(&self) -> Sent {
         let error = SendError::NoNode {
             name: self.id.node().into(),
@@ -110,7 +114,7 @@ impl Destination {
         sent
     }
 
-    /// Sends what `write` writes: tag and arguments.
+    /// Sends the tag and arguments that `write` writes.
     pub(crate) fn send_with(
         &self,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
@@ -133,7 +137,8 @@ impl Destination {
         if self.is_node_port() {
             return self.no_port();
         }
-        // Kept where it is until it is encoded: messages are large, and what writes is handed on a few times.
+        // The message stays in place until it is encoded: it may be large, and the closure is passed through several
+        // functions.
         let mut message = Some(message);
         self.send_with(|out| match message.take() {
             Some(message) => message.encode(out, &mut self.encoding()),
@@ -141,9 +146,9 @@ impl Destination {
         })
     }
 
-    /// How a message is encoded for it.
+    /// The context for encoding a message to this port.
     pub(crate) fn encoding(&self) -> Encoding<'_> {
-        // A port of this node is one of this project.
+        // A port of this node counts as one of this project.
         let is_ours = self.remote().is_none_or(|remote| remote.is_ours());
         Encoding::new(&self.node, is_ours)
     }
@@ -157,7 +162,7 @@ impl Destination {
         let mut message = PacketReader::values(message);
         if let Some(port) = self.node.receiver(self.name(), &mut message) {
             let _scope = self.node.decoding();
-            // Values have no syntax that could be wrong.
+            // Values have no syntax, so there is no error.
             if let Ok(Pushed::Wake) = port.deliver(None, &mut message) {
                 scheduler::schedule(port);
             }

@@ -1,4 +1,4 @@
-//! What a port rarely has: allocated by the first thing that needs it.
+//! The rare parts of a port, allocated by the first feature that needs one.
 
 use std::{
     any::Any,
@@ -14,20 +14,20 @@ use aemp_proto::register::Register;
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
 
-/// So many callers are no reason to look for some to forget.
+/// The number of callers below which the list is not searched for callers to forget.
 const FEW: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Extras {
-    /// The name of a port that another node spawned; others are named by their numbers.
+    /// The name, if another node spawned the port. Other ports are named by their numbers.
     pub(crate) name: Option<Box<str>>,
-    /// By number, which is the order in which they were set. They are the last of a port to go.
+    /// By number, which is the order in which they were set. They outlive all other parts of a port.
     pub(crate) monitors: Register<Action>,
-    /// What else belongs to the port, and ends with it.
+    /// Values and tasks that belong to the port and end with it.
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
-    /// Set while an async handler waits; a notification cancels it.
+    /// Present while an async handler waits. A notification cancels the handler.
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
@@ -36,38 +36,39 @@ pub(crate) struct Extras {
     pub(crate) next_id: u64,
 }
 
-/// The limit of a port's queue, for senders who wait for room.
+/// The limit of a port's queue, for senders that wait for room.
 pub(crate) struct Bound {
     pub(crate) limit: usize,
-    /// Taken from the queue, but not handled yet.
+    /// The number of messages that were taken from the queue and are not handled yet.
     pub(crate) in_hand: usize,
     pub(crate) room: Arc<Notify>,
     /// The messages that other nodes may still send.
     pub(crate) promises: Promises,
-    /// How many other nodes have been told to wait for room.
+    /// The number of other nodes that were told to wait for room.
     pub(crate) waiting: usize,
 }
 
-/// One thing that belongs to a port.
+/// A value or a task that belongs to the port.
 pub(crate) struct Kept {
     pub(crate) content: Content,
-    /// The task that belongs to it, once that has been started.
+    /// Its task, if one has been started.
     pub(crate) task: Option<AbortHandle>,
 }
 
 pub(crate) enum Content {
-    /// Nothing beside the task.
+    /// A task without a value.
     Task,
-    /// Dropped with the port: a guarded value, or a closure that runs again and again.
+    /// A value that is dropped with the port: a guarded value, or a closure that runs repeatedly.
     Value(Box<dyn Any + Send>),
-    /// What a timer will run once.
+    /// The closure of a timer, which runs once.
     Job(Job),
-    /// A closure that is running now, and comes back unless it is cancelled meanwhile.
+    /// A closure that is running now. It is put back after the run, unless it was cancelled meanwhile.
     Lent,
 }
 
 impl Kept {
-    /// Ends it. To be called outside of the port's lock, because what is dropped is the user's.
+    /// Aborts the task and drops the value. It must be called outside of the port's lock, because the value is the
+    /// user's.
     pub(crate) fn end(self) {
         if let Some(task) = self.task {
             task.abort();
@@ -84,7 +85,7 @@ impl Extras {
         Some(Arc::clone(&bound.room))
     }
 
-    /// A number that no other monitor, guard, task or timer of this port has, higher than all before.
+    /// A number for a monitor, guard, task or timer of this port. It is greater than all earlier numbers.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -96,7 +97,7 @@ impl Extras {
         id
     }
 
-    /// Has something end with the port.
+    /// Keeps a value until the port ends, and returns its number.
     pub(crate) fn keep(&mut self, content: Content) -> u64 {
         let id = self.next_id();
         let task = None;
@@ -104,12 +105,12 @@ impl Extras {
         id
     }
 
-    /// Remembers a caller until it has its answer.
+    /// Remembers a caller until its call has been answered.
     pub(crate) fn hold(&mut self, caller: Weak<dyn Caller>) {
         self.callers.push(caller);
     }
 
-    /// Takes what ends with the port; its name and its monitors stay, which a dying port still needs.
+    /// Takes all parts that end with the port. Its name and its monitors stay, because a dying port needs them.
     pub(crate) fn part(&mut self) -> Self {
         let living = Self {
             name: self.name.take(),
@@ -120,9 +121,9 @@ impl Extras {
         std::mem::replace(self, living)
     }
 
-    /// Ends what is bound to the port. Monitors are not among it.
+    /// Ends the parts of the port. Monitors are not among them.
     pub(crate) fn end(self, reason: &Reason) {
-        // One by one: two of them that panic at once would end the process.
+        // One by one, because two panics at once would abort the process.
         self.kept.into_iter().for_each(|(_, kept)| kept.end());
         guard::discard(self.init);
         if let Some(bound) = self.bound {
@@ -136,13 +137,13 @@ impl Extras {
     }
 }
 
-/// Callers whose replies a handler was given to keep.
+/// The callers whose replies a handler has kept.
 #[derive(Default)]
 pub(crate) struct Callers(Vec<Weak<dyn Caller>>);
 
 impl Callers {
-    /// Those that have their answers are forgotten when there is no room for another, and room is then made for as many as
-    /// are left, so that each costs the same however many there are.
+    /// Adds a caller. When the list is full, answered callers are removed, and then room is made for as many callers
+    /// as are left. So the cost of each addition does not depend on the number of callers.
     fn push(&mut self, caller: Weak<dyn Caller>) {
         if self.0.len() == self.0.capacity() {
             self.0.retain(|caller| caller.strong_count() > 0);
@@ -157,8 +158,8 @@ mod tests {
     use super::*;
     use crate::port::slot::Slot;
 
-    /// Those who wait go one by one, each when the next has come: the worst that there is for a list that is tidied up when
-    /// it is full.
+    /// The callers are answered one by one, each after the next one has come. This is the worst case for a list that
+    /// is tidied up when it is full.
     #[test]
     fn callers_are_tidied_up_rarely() {
         let mut callers = Callers::default();

@@ -35,18 +35,22 @@ use crate::{
     message::{Message, PortRef},
 };
 
-/// A handle of a port that takes messages of type `M`, here or on another node.
+/// A handle of a port that accepts messages of type `M`, on this node or on another one.
 ///
-/// The handles that `#[port]` generates wrap one and dereference to it. Cheap to clone, `Send` and `Sync`, and serialises
-/// as the port's ID, so that handles travel in messages.
+/// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
+/// `Sync`. It serialises as the port's ID, so handles travel in messages.
+#[doc(alias = "Recipient")]
+#[doc(alias = "ActorRef")]
+#[doc(alias = "Addr")]
+#[doc(alias = "Pid")]
 pub struct Handle<M: Message> {
     pub(crate) to: To<M>,
 }
 
 pub(crate) enum To<M> {
-    /// Typed: messages are moved into the queue.
+    /// A port of this node: messages are moved into its queue.
     Local(Arc<dyn LocalPort<M>>),
-    /// Messages are encoded.
+    /// Any other port: messages are encoded.
     Far(Arc<Destination>),
 }
 
@@ -55,7 +59,7 @@ thread_local! {
     static DECODING: RefCell<Option<Node>> = const { RefCell::new(None) };
 }
 
-/// For as long as this lives, handles that are deserialised on this thread belong to the node.
+/// While this value lives, handles that are deserialised on this thread belong to its node.
 pub(crate) struct DecodingScope {
     before: Option<Node>,
 }
@@ -81,7 +85,7 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// The handle of a port that is known by its ID.
+    /// Makes a handle from a port ID.
     pub(crate) fn from_id(node: &Node, id: &PortId) -> Self {
         let to = node.destination(id);
         if let Some(port) = to.local()
@@ -103,7 +107,7 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// The node that this handle belongs to: the one that sends, not the one where the port lives.
+    /// The node that this handle belongs to. It is the node that sends, not the node of the port.
     #[must_use]
     pub fn node(&self) -> &Node {
         match &self.to {
@@ -121,9 +125,13 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Sends a message: never blocks, and a message to a dead port vanishes.
+    /// Sends a message. This never blocks. A message to a dead port vanishes.
     ///
-    /// A bounded port takes it even if it is full: the bound is for those who wait with [`send`](Self::send).
+    /// A bounded port accepts the message even if its queue is full. The bound is for senders that wait by
+    /// [`send`](Self::send).
+    #[doc(alias = "tell")]
+    #[doc(alias = "cast")]
+    #[doc(alias = "snd")]
     pub fn post(&self, message: M) -> Sent {
         match &self.to {
             To::Local(port) => {
@@ -142,16 +150,18 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Sends a message, waiting for room: in the queue of a [bounded](Self::bound) port, here or on another node of this project,
-    /// and in the queue of a node that takes messages more slowly than they are sent.
+    /// Sends a message, and waits for room first: in the queue of a [bounded](Self::bound) port, on this node or
+    /// another node of this project, and in the queue of packets for a node that is slower than its senders.
     ///
-    /// To another node, it waits as well while that is being connected to, and for an answer of that node (a round trip) if nothing has
-    /// been sent to the port like that for a second. If the port dies, the connection is lost, or the own node ends, it waits no longer:
-    /// what then becomes of the message is what becomes of any.
+    /// For a port of another node, it also waits until the node is connected. If no message was sent to this port by
+    /// `send` for a second, it waits for an answer of that node (one round trip). It stops to wait when the port
+    /// dies, the connection is lost, or this node ends; then the message is sent as [`post`](Self::post) would send
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`SendError::Dead`] if a port of this node is dead; [`SendError::Encode`].
+    /// [`SendError::Dead`] if the port belongs to this node and is dead; [`SendError::Encode`] if the message cannot
+    /// be encoded.
     ///
     /// # Cancel safety
     ///
@@ -166,9 +176,10 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Sends a message if there is room for it, as [`send`](Self::send) would without waiting.
+    /// Sends a message if there is room for it. As [`send`](Self::send), without the waiting.
     ///
-    /// To a port of another node, it asks that node for room at the first time, and finds none until the answer has come.
+    /// For a port of another node, the first use asks that node for room, and fails with `Full` until the answer has
+    /// come.
     ///
     /// ```
     /// use aemp::{Node, TrySendError, port};
@@ -193,7 +204,7 @@ impl<M: Message> Handle<M> {
     ///
     /// # Errors
     ///
-    /// [`TrySendError::Full`] with the message; [`TrySendError::Send`] as of [`send`](Self::send).
+    /// [`TrySendError::Full`] with the message; [`TrySendError::Send`] with the errors of [`send`](Self::send).
     #[doc(alias = "tell")]
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
         match &self.to {
@@ -217,7 +228,8 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Calls the port: `message` is given the reply to put into the message.
+    /// Calls the port. `message` makes the message from the reply.
+    #[doc(alias = "cal")]
     #[doc(alias = "ask")]
     pub fn call<T: Send + 'static>(&self, message: impl FnOnce(Reply<T>) -> M) -> Call<M, T> {
         let slot = Slot::new();
@@ -225,10 +237,10 @@ impl<M: Message> Handle<M> {
         Call::new(self.clone(), message, slot)
     }
 
-    /// Kills the port with a reason; `()` is a normal end.
+    /// Kills the port with a reason. `()` is the reason of a normal end.
     ///
-    /// In order with what the caller sent before: that is still handled, what comes after vanishes. A port that kills
-    /// itself ends when its running handler returns, and what is queued is dropped.
+    /// The kill is in order with the caller's messages: earlier ones are handled, later ones vanish. A port that
+    /// kills itself ends when its running handler returns, and drops its queue.
     #[doc(alias = "kil")]
     #[doc(alias = "stop")]
     pub fn kill(&self, reason: impl Into<Reason>) {
@@ -245,9 +257,10 @@ impl<M: Message> Handle<M> {
         self.add_monitor(Action::Call(Box::new(callback)))
     }
 
-    /// Kills `other`, here or on another node, with the same reason when this port dies of something: a normal end does not pass on.
+    /// Kills `other` with the same reason when this port dies. A normal end is not passed on. `other` may live on
+    /// another node.
     ///
-    /// One way: ports that are to die together are linked both ways.
+    /// A link works in one direction. To make two ports die together, link each to the other.
     #[doc(alias = "mon_kil")]
     pub fn link<N: Message>(&self, other: &Handle<N>) -> Monitor {
         self.add_monitor(match &other.to {
@@ -256,17 +269,17 @@ impl<M: Message> Handle<M> {
         })
     }
 
-    /// Sends `message` to `to`, with the reason's elements appended, when the port dies.
+    /// Sends `message` to `to` when the port dies, with the elements of the reason appended.
     #[doc(alias = "mon_snd")]
     #[doc(alias = "watch_with")]
     pub fn monitor_send(&self, to: &PortId, message: Vec<Value>) -> Monitor {
         self.add_monitor(Action::Send(self.node().clone(), to.clone(), message))
     }
 
-    /// Keeps `values` for as long as the port lives: they are dropped when it dies, or with the guard that is returned.
-    /// [`Monitor::detach`] leaves them to the port alone.
+    /// Keeps `values` for as long as the port lives. They are dropped when the port dies, or when the returned guard
+    /// is dropped. After [`Monitor::detach`] only the port's death drops them.
     ///
-    /// Dropped at once if the port is dead or not one of this node.
+    /// If the port is dead, or belongs to another node, the values are dropped at once.
     #[doc(alias = "mon_guard")]
     pub fn monitor_guard(&self, values: impl Send + 'static) -> Monitor {
         match self.to_local() {
@@ -285,7 +298,7 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// The local port behind the handle, if it is one and alive.
+    /// The port itself, if it belongs to this node and is alive.
     pub(crate) fn to_local(&self) -> Option<Arc<dyn AnyPort>> {
         match &self.to {
             To::Local(port) => Some(upcast(port)),
@@ -293,7 +306,8 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Runs code in the context of the port, in order with its messages, whether or not the result is awaited: see [`Peval`].
+    /// Runs code in the context of the port, in order with its messages. The code runs even if the result is not
+    /// awaited; see [`Peval`].
     pub fn peval<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Cx<'_>) -> T + Send + 'static,
@@ -307,7 +321,7 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Why nothing can be done within the port.
+    /// The error of an operation that needs a living port of this node.
     fn not_here(&self) -> CallError {
         let id = self.id();
         if self.is_local() {
@@ -316,12 +330,13 @@ impl<M: Message> Handle<M> {
         SendError::Remote(id).into()
     }
 
-    /// Bounds the port's queue for those who wait with [`send`](Self::send), here and on other nodes of this project. `false` if the
-    /// port is dead or not one of this node.
+    /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other
+    /// nodes of this project. Returns `false` if the port is dead or belongs to another node.
     ///
-    /// Messages in the queue count, and those that the port has in hand. Others may exceed the bound: [`post`](Self::post), and by one
-    /// message for each node but the first if several other nodes send. A bound that is set, or made smaller, while others send holds
-    /// for them after a second at the latest.
+    /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
+    /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
+    /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
+    #[doc(alias = "mailbox")]
     pub fn bound(&self, messages: usize) -> bool {
         let Some(port) = self.to_local() else {
             return false;
@@ -345,7 +360,9 @@ impl<M: Message> Handle<M> {
         room.is_some()
     }
 
-    /// How many messages wait in the queue of a port of this node; `None` for others and for the dead.
+    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
+    /// node.
+    #[doc(alias = "mailbox")]
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {
         let port = self.to_local()?;
@@ -353,7 +370,7 @@ impl<M: Message> Handle<M> {
     }
 }
 
-/// Waits for leave to send a message to a port of another node.
+/// Waits for permission to send a message to a port of another node.
 async fn leave_to_send(to: &Destination) -> Option<OwnedSemaphorePermit> {
     match to.remote() {
         Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
@@ -367,7 +384,7 @@ fn send_far<M: Message>(
     leave: Option<OwnedSemaphorePermit>,
 ) -> Result<(), SendError> {
     let sent = to.send_message(message);
-    // Whatever has become of the message: the next one may have to be asked for.
+    // Even if the send failed: the next message may need a new permission.
     if let (Some(leave), Some(remote)) = (leave, to.remote()) {
         remote.has_sent(to.name(), leave);
     }
@@ -422,7 +439,7 @@ impl<M: Message> Serialize for Handle<M> {
 }
 
 impl<'de, M: Message> Deserialize<'de> for Handle<M> {
-    /// Works while a message is being read; elsewhere read a [`PortId`] and use [`Node::handle`].
+    /// Works only while a message is being decoded. Elsewhere, deserialise a [`PortId`] and use [`Node::handle`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = PortId::deserialize(deserializer)?;
         DECODING.with_borrow(|node| match node {

@@ -1,4 +1,4 @@
-//! Monitors: what happens once when a port dies.
+//! Monitors: actions that run once when a port dies.
 
 use std::{
     fmt,
@@ -10,22 +10,21 @@ use aemp_codec::{PortId, Value};
 use super::{any::AnyPort, bound, destination::Destination};
 use crate::{Node, Reason, exec::scheduler, guard, node::remote::Remote};
 
-/// What a monitor does when it fires.
+/// The action of a monitor when it fires.
 pub(crate) enum Action {
     Call(Box<dyn FnOnce(&Reason) + Send>),
-    /// Kill a port of this node with the same reason, if there is one.
+    /// Kill a port of this node with the same reason, if it still exists.
     Link(Weak<dyn AnyPort>),
-    /// Kill a port of another node, or one that is known by its ID, with the same reason.
+    /// Kill a port that is known by its ID, such as one of another node, with the same reason.
     LinkFar(Arc<Destination>),
-    /// Send a message with the reason appended.
+    /// Send a message with the elements of the reason appended.
     Send(Node, PortId, Vec<Value>),
-    /// Tell the node that monitors the port from afar, by the watch of that number.
+    /// Report the death to the node that monitors the port, with the number of its watch.
     Tell(Arc<Remote>, Box<str>, u64),
 }
 
 impl Action {
-    /// Does it. Whatever goes wrong in that, callbacks and log subscribers are the user's, is no concern of others who monitor
-    /// the port.
+    /// Runs the action. A panic in a callback or a log subscriber does not reach the other monitors of the port.
     pub(crate) fn fire(self, reason: &Reason) {
         guard::shielded(|| self.act(reason));
     }
@@ -49,7 +48,7 @@ impl Action {
                 message.extend_from_slice(reason);
                 node.relay(&to, message);
             }
-            Self::Tell(remote, port, watch) => remote.tell_death(&port, watch, reason),
+            Self::Tell(remote, port, watch) => remote.report_watched_death(&port, watch, reason),
         }
     }
 }
@@ -65,8 +64,8 @@ impl fmt::Debug for Action {
     }
 }
 
-/// Kills a port of this node: when its handler returns if the caller is that handler, otherwise in order with what
-/// the caller sent before.
+/// Kills a port of this node. If the caller is a handler of this port, the port dies when the handler returns;
+/// otherwise the kill is in order with the caller's messages.
 pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
     if crate::exec::current::kill_if_running(&**port, &reason) {
         return;
@@ -76,10 +75,10 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
     }
 }
 
-/// A standing monitor. Dropping it cancels it; [`detach`](Self::detach) lets it stand until it fires.
+/// A monitor that has been set. Dropping it cancels it; [`detach`](Self::detach) keeps it until it fires.
 ///
-/// Once the guard has been dropped, the callback is not begun any more, also while the port is dying already. Dropping it never
-/// waits: a callback that another thread has begun, or is just about to begin, at that moment goes on.
+/// After the guard has been dropped, the callback does not start, even if the port is already dying. Dropping never
+/// waits: a callback that another thread has started, or is just about to start, continues.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
@@ -89,17 +88,18 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 /// drop(guard); // nothing is printed, whatever happens
 /// # Ok(()) }
 /// ```
+#[doc(alias = "DeathWatch")]
 #[must_use = "dropping the guard cancels the monitor; `.detach()` keeps it"]
 pub struct Monitor {
     target: Target,
 }
 
 enum Target {
-    /// Fired already, or detached.
+    /// The monitor has fired, or is detached.
     Gone,
     Local(Weak<dyn AnyPort>, u64),
     Remote(Arc<Remote>, Box<str>, u64),
-    /// Values that a port of this node keeps.
+    /// Values that a port of this node keeps, by their number.
     Kept(Weak<dyn AnyPort>, u64),
 }
 
@@ -119,7 +119,7 @@ impl Monitor {
         }
     }
 
-    /// The guard of values that a port keeps under that number.
+    /// The guard of values that a port keeps under this number.
     pub(crate) fn keeping(port: &Arc<dyn AnyPort>, id: u64) -> Self {
         Self {
             target: Target::Kept(Arc::downgrade(port), id),
@@ -140,7 +140,7 @@ impl Monitor {
         }
     }
 
-    /// Lets the monitor stand without a guard: it fires once, when the port dies.
+    /// Keeps the monitor without a guard. It fires once, when the port dies.
     pub fn detach(mut self) {
         self.target = Target::Gone;
     }

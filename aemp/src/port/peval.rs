@@ -1,4 +1,4 @@
-//! Code that runs once in the context of a port, and its value.
+//! Code that runs once in the context of a port, and its result.
 
 use std::{
     fmt,
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{CallError, Cx, exec::scheduler};
 
-/// Code that runs in the context of a port: a future of its value. Made by [`Handle::peval`](crate::Handle::peval).
+/// Code that runs in the context of a port: a future of its result. Made by [`Handle::peval`](crate::Handle::peval).
 ///
-/// The code runs whether or not this is awaited, in order with the messages that the caller has sent. If it panics, the port dies. If the port dies
-/// before, it is dropped.
+/// The code runs even if this is not awaited, in order with the messages that the caller has sent. If it panics, the
+/// port dies. If the port dies first, the code is dropped.
 ///
 /// ```
 /// use aemp::{Node, port};
@@ -40,14 +40,14 @@ use crate::{CallError, Cx, exec::scheduler};
 ///
 /// # Errors
 ///
-/// [`CallError::Died`] if the port is dead, or dies before the code has run or in it. [`CallError::Send`] with
-/// [`SendError::Remote`](crate::SendError::Remote) if the port is one of another node.
+/// [`CallError::Died`] if the port is dead, or dies before the code has finished. [`CallError::Send`] with
+/// [`SendError::Remote`](crate::SendError::Remote) if the port belongs to another node.
 ///
-/// A handler that awaits it for its own port waits for itself: until it is cancelled.
+/// A handler that awaits it for its own port never gets the result: the code would run after the handler.
 ///
 /// # Cancel safety
 ///
-/// Dropping it leaves the code to run, and drops its value.
+/// Dropping it does not stop the code. The result is dropped.
 pub struct Peval<T> {
     slot: Arc<Slot<T>>,
 }
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Peval<T> {
             value.set(Outcome::Answer(result));
             Ok(())
         });
-        // The port's death is all that can keep the code from running, and the port tells those that it holds of it.
+        // Only the port's death keeps the code from running, and a dying port tells the callers that it holds.
         let caller: Weak<Slot<T>> = Arc::downgrade(&slot);
         let mut caller: Option<Weak<dyn Caller>> = Some(caller);
         port.with_extras(&mut |extras| {
@@ -99,7 +99,7 @@ impl<T> Future for Peval<T> {
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         self.slot
             .poll(task)
-            .map(|outcome| outcome.told().unwrap_or(Err(CallError::NoReply)))
+            .map(|outcome| outcome.into_result().unwrap_or(Err(CallError::NoReply)))
     }
 }
 

@@ -1,4 +1,8 @@
-//! The queue of a port: the size of one envelope, and no allocation for one message at a time.
+//! The queue of a port. It has the size of one envelope and does not allocate for one message at a time.
+//!
+//! `Queue` is an enum: `Idle` (empty, no worker), `Empty` (a worker runs the port), `One(envelope)`,
+//! `Many(Box<VecDeque<..>>)`, and the states of dying and dead ports. The way from idle to busy and back allocates
+//! nothing.
 
 use std::{collections::VecDeque, mem};
 
@@ -7,43 +11,42 @@ use crate::Reason;
 /// Boxed, so that a queue is no larger than an envelope.
 pub(crate) type Envelopes<E> = Box<VecDeque<E>>;
 
-/// What waits for a port, and whether somebody is at work on it.
+/// The messages of a port, and whether a worker is at work on it.
 ///
-/// The states are variants instead of flags beside the queue, because they then hide in unused values of the
-/// envelope and an idle port pays nothing for them.
+/// The states are variants instead of flags beside the queue. Variants use invalid bit patterns of the envelope, so
+/// an idle port needs no memory for them.
 pub(crate) enum Queue<E> {
-    /// Nothing queued, nobody at work: who pushes must schedule the port.
+    /// No messages, and no worker. After a push the port must be scheduled.
     Idle,
-    /// Nothing queued, but the port is scheduled or running.
+    /// No messages, but the port is scheduled or running.
     Empty,
     One(E),
     Many(Envelopes<E>),
-    /// The port has ended: nothing is taken any more, but some of its monitors have still to fire.
+    /// The port has ended. Nothing is accepted any more, but some monitors have not fired yet.
     Dying(Reason),
-    /// The port is dead; the reason is kept for those who still hold it.
+    /// The port is dead. Holders of the port can still read the reason.
     Dead(Reason),
 }
 
-/// Length of a queue from which another thread should come to help. Not earlier, because two threads at one queue take
-/// turns at its lock. A power of two, because every message asks.
+/// The queue length at which a second thread should help. It is not smaller, because two threads at one queue wait
+/// for its lock in turn. It is a power of two, because every push tests it.
 const BACKLOG: usize = 1024;
 
-/// What a push found.
+/// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pushed {
     /// The port was idle: the caller must schedule it.
     Wake,
     /// The port is at work already.
     Queued,
-    /// As `Queued`, but much is waiting already; told once in 1024 messages.
+    /// As `Queued`, but the queue is long. Returned once in 1024 messages.
     Backlog,
     /// The port is dead; the message has vanished.
     Dead,
 }
 
 impl<E> Queue<E> {
-    /// Appends, and says what to do. Must not be called for a dead port: what is pushed there has to be dropped outside
-    /// of the port's lock.
+    /// Appends an envelope. Must not be called for a dead port: the message would be dropped under the port's lock.
     #[inline]
     pub(crate) fn push(&mut self, envelope: E) -> Pushed {
         match self {
@@ -73,7 +76,7 @@ impl<E> Queue<E> {
         *self = Self::Many(Box::new(queue));
     }
 
-    /// Takes everything queued; the queue is `Empty` (at work) or keeps the capacity of `spare`.
+    /// Takes all queued envelopes. The queue becomes `Empty` (at work), or keeps the capacity of `spare`.
     pub(crate) fn take(&mut self, spare: Option<Envelopes<E>>) -> Self {
         if self.is_dead() {
             return Self::Empty;
@@ -81,7 +84,7 @@ impl<E> Queue<E> {
         mem::replace(self, spare.map_or(Self::Empty, Self::Many))
     }
 
-    /// Puts what was taken but not handled back to the front.
+    /// Puts envelopes that were taken and not handled back to the front.
     pub(crate) fn put_back(&mut self, mut rest: Envelopes<E>) {
         if rest.is_empty() {
             return;
@@ -106,7 +109,7 @@ impl<E> Queue<E> {
         }
     }
 
-    /// Whether the port takes nothing any more, because it is dying or dead.
+    /// Whether the port is dying or dead, and accepts nothing.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self, Self::Dying(_) | Self::Dead(_))
     }

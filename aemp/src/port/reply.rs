@@ -1,4 +1,8 @@
 //! Replies: the callee's end of a call.
+//!
+//! A reply that is dropped unanswered puts a job into the queue of its port. If the port lives to run this job, the
+//! caller hears `no_reply`. If the job is dropped with the queue, the port has died, and the caller's monitor reports
+//! that. The detour is necessary because a panicking handler drops its reply before its port is marked as dying.
 
 mod caller;
 mod far;
@@ -18,10 +22,10 @@ pub(crate) use self::{caller::FarCaller, far::FarReply, port::LocalReply};
 use super::slot::{Caller, Outcome, Slot};
 use crate::message::{Decoding, Encoding};
 
-/// Answers one call; made by the runtime and handed to a handler that asks for it.
+/// The callee's end of one call, with which a handler answers.
 ///
-/// A handler that returns its answer needs none. One that answers later, or from elsewhere, takes a `Reply<T>` as its
-/// last parameter and keeps it:
+/// A handler that returns its answer needs no `Reply`. A handler that answers later, or from elsewhere, takes a
+/// `Reply<T>` as its last parameter and keeps it:
 ///
 /// ```
 /// use aemp::{Reply, port};
@@ -44,25 +48,36 @@ use crate::message::{Decoding, Encoding};
 /// }
 /// ```
 ///
-/// Dropping it without an answer ends the call with [`CallError::NoReply`](crate::CallError::NoReply), if the port lives on, and
-/// with its death otherwise. A caller on a Perl node is told of death alone, so it waits for its time to be over.
+/// Dropping it without an answer ends the call: with [`CallError::NoReply`](crate::CallError::NoReply) if the port
+/// lives on, and otherwise with the port's death. A caller on a Perl node hears only of a death, and otherwise waits
+/// for its time limit.
 ///
 /// # Answers that are lists
 ///
-/// On the wire an answer is a list of values, as in Perl: the elements of a tuple, an array or a vector, none for `()`, and one for
-/// anything else. A Perl caller sees these values as its arguments, so a list of one looks like its element there, and a list of
-/// none like no answer at all. Callers in Rust are told that it was a list, whatever type they ask for.
+/// On the wire an answer is a list of values, as in Perl: the elements of a tuple, an array or a vector, none for
+/// `()`, and one for any other type. A Perl caller gets these values as its arguments. So it cannot tell a list with
+/// one element from that element, nor an empty list from an answer without values. Callers in Rust get the list as a
+/// list.
+#[doc(alias = "ReplyTo")]
+#[doc(alias = "sender")]
 pub struct Reply<T>(To<T>);
 
 enum To<T> {
-    /// Nobody asked: the message was sent, not called.
+    /// The message was sent, not called, so there is no caller.
     Nobody,
     Slot(Arc<Slot<T>>),
-    Far(Box<FarReply>),
+    Far(Box<Far<T>>),
+}
+
+/// A reply that leaves the process, with the function that writes its answer. So only the code that makes such a reply
+/// needs `T: Serialize`.
+struct Far<T> {
+    reply: FarReply,
+    answer: fn(&FarReply, &T),
 }
 
 impl<T> Reply<T> {
-    /// A reply that goes nowhere.
+    /// A reply without a caller. Its answer is dropped.
     #[must_use]
     pub fn nobody() -> Self {
         Self(To::Nobody)
@@ -72,7 +87,7 @@ impl<T> Reply<T> {
         Self(To::Slot(slot))
     }
 
-    /// The caller, if it is one of this process. If it is on another node, news of it are kept from now on.
+    /// The caller, if it is known to this process. For a caller on another node, news of it are recorded from now on.
     pub(crate) fn caller(&self) -> Option<Weak<dyn Caller>>
     where
         T: Send + 'static,
@@ -83,41 +98,47 @@ impl<T> Reply<T> {
                 Some(slot)
             }
             To::Far(far) => {
-                far.hold();
+                far.reply.hold();
                 None
             }
             To::Nobody => None,
         }
     }
 
-    /// A reply to a port, here or on another node. An answer to a node's own port would be a request in this node's name: it goes nowhere.
+    /// A reply to a port, of this node or another. An answer to a node's own port would be a request in this node's
+    /// name, so such a reply drops its answer.
     #[must_use]
-    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self {
+    pub fn to_port(cx: &Decoding<'_>, to: PortId) -> Self
+    where
+        T: Serialize,
+    {
         let destination = cx.node.destination(&to);
         if destination.is_node_port() {
             destination.no_port();
             return Self(To::Nobody);
         }
-        Self(To::Far(Box::new(FarReply::new(cx, to))))
+        Self(To::Far(Box::new(Far {
+            reply: FarReply::new(cx, to),
+            answer: FarReply::answer,
+        })))
     }
 
-    /// Whether somebody waits for the answer.
+    /// Whether the caller still waits for the answer.
     ///
-    /// A caller of this node, or of another one of this project, that has given up does not, nor does one whose connection is lost. Of
-    /// a caller on another node that is known as soon as its node has told.
-    /// A caller on a Perl node counts as waiting until it is heard that its reply port is gone, for which it is monitored from
-    /// the first time that this is asked.
+    /// False if the caller has given up, or the connection to its node is lost. For a caller on another node of this
+    /// project, that is known as soon as its node has reported it. For a caller on a Perl node, the first use of this
+    /// method sets a monitor on the reply port; until the monitor fires, the caller counts as waiting.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         match &self.0 {
             To::Nobody => false,
             To::Slot(slot) => slot.is_wanted(),
-            To::Far(far) => far.is_wanted(),
+            To::Far(far) => far.reply.is_wanted(),
         }
     }
 
-    /// Ready when nobody waits for the answer any more, as [`is_wanted`](Self::is_wanted) knows it: for stopping work that is for
-    /// nobody.
+    /// Ready when the caller no longer waits for the answer, by the rules of [`is_wanted`](Self::is_wanted). Use it
+    /// to stop work that has become useless.
     ///
     /// ```
     /// use aemp::{Reply, port};
@@ -142,16 +163,17 @@ impl<T> Reply<T> {
     ///
     /// # Cancel safety
     ///
-    /// It can be dropped and asked again.
+    /// It may be dropped and called again.
     pub async fn closed(&mut self) {
         match &self.0 {
             To::Nobody => {}
             To::Slot(slot) => poll_fn(|task| slot.poll_unwanted(task)).await,
-            To::Far(far) => poll_fn(|task| far.poll_unwanted(task)).await,
+            To::Far(far) => poll_fn(|task| far.reply.poll_unwanted(task)).await,
         }
     }
 
-    /// For a message that leaves the node: the port that the answer will come to, if one is wanted.
+    /// Converts the reply for a message that leaves the node: the ID of the port that receives the answer, if one is
+    /// wanted.
     pub fn into_port(mut self, cx: &mut Encoding<'_>) -> Option<PortId>
     where
         T: DeserializeOwned + Send + 'static,
@@ -165,22 +187,20 @@ impl<T> Reply<T> {
                 cx.reply = Some(reply);
                 Some(id)
             }
-            To::Far(far) => Some(far.into_port()),
+            To::Far(far) => Some(far.reply.into_port()),
         }
     }
-}
 
-impl<T: Serialize> Reply<T> {
-    /// Sends the answer. It vanishes if the caller does not wait any more.
+    /// Sends the answer. It vanishes if the caller no longer waits.
     ///
-    /// An answer that cannot be put on the wire ends the call of another node with
-    /// [`CallError::Answer`](crate::CallError::Answer); a Perl caller is sent an answer without values, which is how it is told of
-    /// failures, and its reply port is killed with the reason.
+    /// If the answer cannot be encoded, a call from another node of this project ends with
+    /// [`CallError::Answer`](crate::CallError::Answer). A Perl caller gets an answer without values, which is the
+    /// reference's sign of a failure, and its reply port is killed with the reason.
     pub fn send(mut self, answer: T) {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Answer(answer)),
-            To::Far(far) => far.answer(&answer),
+            To::Far(far) => (far.answer)(&far.reply, &answer),
         }
     }
 }
@@ -190,7 +210,7 @@ impl<T> Drop for Reply<T> {
         match mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Abandoned),
-            To::Far(far) => far.dropped(),
+            To::Far(far) => far.reply.dropped(),
         }
     }
 }
@@ -200,7 +220,7 @@ impl<T> fmt::Debug for Reply<T> {
         let to = match &self.0 {
             To::Nobody => "nobody",
             To::Slot(_) => "a caller of this node",
-            To::Far(far) => return write!(f, "Reply({})", far.to()),
+            To::Far(far) => return write!(f, "Reply({})", far.reply.to()),
         };
         write!(f, "Reply({to})")
     }

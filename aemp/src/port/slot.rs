@@ -1,4 +1,4 @@
-//! Where the answer of a call arrives.
+//! The slot that receives the answer of a call.
 
 use std::{
     mem,
@@ -10,18 +10,19 @@ use aemp_codec::{DecodeError, KeptPacket, PacketReader};
 
 use crate::{CallError, Node, Reason, exec::seat, guard};
 
-/// Holds one answer until the caller takes it, and tells who answers whether the caller is still there.
+/// Holds one answer until the caller takes it, and shows the answering port whether the caller still waits.
 ///
-/// Wakers and answers are foreign: they are cloned, woken and dropped outside of the lock.
+/// Wakers and answers are foreign code. They are cloned, woken and dropped outside of the lock.
 pub(crate) struct Slot<T>(Mutex<State<T>>);
 
 enum State<T> {
     Empty,
     Waiting(Waker),
-    /// The one who answers wants to know of the caller's going. Boxed, because it is rare, and each call makes a slot.
+    /// The answering port wants to be woken when the caller leaves. Boxed because it is rare, and every call makes a
+    /// slot.
     Watched(Box<Watched>),
     Done(Outcome<T>),
-    /// The caller waits no more.
+    /// The caller no longer waits.
     Gone,
 }
 
@@ -30,20 +31,20 @@ struct Watched {
     replier: Waker,
 }
 
-/// What has become of a call.
+/// The outcome of a call.
 pub(crate) enum Outcome<T> {
     Answer(T),
-    /// An answer that is still to be read.
+    /// An answer that is not decoded yet.
     Raw(Box<Raw<T>>),
     Failed(CallError),
     /// The reply was dropped without an answer: the port died, or its handler chose not to answer.
     Abandoned,
 }
 
-/// Reads the answer that a reply port was sent.
+/// Decodes the answer that a reply port has received.
 pub(crate) type Read<T> = for<'a, 'p> fn(&'a mut PacketReader<'p>) -> Result<T, DecodeError>;
 
-/// An answer as it has come. Its type is the caller's, and so is whatever reading it costs: the caller does that itself.
+/// An encoded answer. The caller decodes it, because its type and the cost of its decoding are the caller's.
 pub(crate) struct Raw<T> {
     pub(crate) node: Node,
     pub(crate) packet: KeptPacket,
@@ -60,8 +61,8 @@ impl<T> Raw<T> {
 }
 
 impl<T> Outcome<T> {
-    /// What the caller is told; `None` if that depends on why the reply was dropped.
-    pub(crate) fn told(self) -> Option<Result<T, CallError>> {
+    /// The result for the caller; `None` if it depends on why the reply was dropped.
+    pub(crate) fn into_result(self) -> Option<Result<T, CallError>> {
         match self {
             Self::Answer(answer) => Some(Ok(answer)),
             Self::Raw(raw) => Some(raw.read()),
@@ -72,7 +73,7 @@ impl<T> Outcome<T> {
 }
 
 impl<T> State<T> {
-    /// The call is over: wakes those who wait for that. Not under the lock.
+    /// Wakes the tasks that wait for the end of the call. The lock must be free.
     fn over(self) {
         match self {
             Self::Waiting(caller) => seat::wake(caller),
@@ -95,7 +96,7 @@ impl<T> Slot<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first outcome counts.
+    /// Sets the outcome. Only the first one counts.
     pub(crate) fn set(&self, outcome: Outcome<T>) {
         let mut state = self.lock();
         if matches!(*state, State::Done(_) | State::Gone) {
@@ -112,7 +113,7 @@ impl<T> Slot<T> {
         self.set(Outcome::Failed(error));
     }
 
-    /// Takes the outcome, after which the slot is as new.
+    /// Takes the outcome. Afterwards the slot is empty again.
     #[inline]
     pub(crate) fn poll(&self, task: &Context<'_>) -> Poll<Outcome<T>> {
         let mut state = self.lock();
@@ -136,7 +137,7 @@ impl<T> Slot<T> {
         self.wait(task.waker().clone())
     }
 
-    /// Waits with that waker, unless the outcome has come meanwhile.
+    /// Registers the waker, unless the outcome has come meanwhile.
     fn wait(&self, waker: Waker) -> Poll<Outcome<T>> {
         let mut state = self.lock();
         let unused = match mem::replace(&mut *state, State::Empty) {
@@ -164,7 +165,7 @@ impl<T> Slot<T> {
         Poll::Pending
     }
 
-    /// The caller waits no more.
+    /// Records that the caller no longer waits.
     pub(crate) fn leave(&self) {
         let before = mem::replace(&mut *self.lock(), State::Gone);
         match before {
@@ -176,7 +177,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Whether an answer would still be taken.
+    /// Whether an answer would still be accepted.
     pub(crate) fn is_wanted(&self) -> bool {
         match *self.lock() {
             State::Empty | State::Waiting(_) | State::Watched(_) => true,
@@ -184,7 +185,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Ready when an answer would not be taken any more.
+    /// Ready when an answer would not be accepted any more.
     pub(crate) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
         let replier = task.waker().clone();
         let mut state = self.lock();
@@ -225,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    /// A waker that looks at its slot whenever anything is done with it, which would never end under the slot's lock.
+    /// A waker that locks its slot in each of its operations. Under the slot's lock, that would be a deadlock.
     struct Nosy(Arc<Slot<u8>>, AtomicUsize);
 
     impl Wake for Nosy {
@@ -250,7 +251,7 @@ mod tests {
     fn wakers_are_foreign_code() {
         let slot = Slot::new();
         for _ in 0..2 {
-            // The second one replaces the first, which is dropped.
+            // The second waker replaces the first, which is dropped.
             let waker = nosy(&slot);
             assert!(slot.poll(&Context::from_waker(&waker)).is_pending());
             mem::forget(waker);

@@ -1,4 +1,9 @@
-//! Every live port of a node, found by number.
+//! The table of a node's live ports, by number. A slot takes 16 bytes.
+//!
+//! A port's number is `(generation, shard, index)` in 56 bits. Its name is the node's random prefix and that number as
+//! text, and is made on demand. The generation of a slot grows with every use. A slot is retired before its generation
+//! would wrap, so a name never comes back. Ports that another node has spawned here have names given by that node; they
+//! are in a map of names beside the table.
 
 use std::{
     cell::Cell,
@@ -12,17 +17,17 @@ use super::any::AnyPort;
 
 const SHARDS: usize = 16;
 const SHARD_BITS: u32 = 4;
-/// Index within a shard: with the shard's bits, the low half of a number.
+/// The bits of an index within a shard. Together with the shard's bits they are the low half of a number.
 const INDEX_BITS: u32 = 28;
-/// The last generation of a slot: what is beside it in a word is how quick the port is.
+/// The last generation of a slot. The rest of its word holds the port's speed.
 pub(crate) const MAX_GENERATION: u32 = (1 << 24) - 1;
-/// How many slots are looked at under one lock: some microseconds.
+/// The number of slots that are examined under one lock: some microseconds.
 const SOME: usize = 1024;
 
-/// The ports that live or are dying, sixteen bytes each beside their cells.
+/// The live and dying ports. A slot has sixteen bytes beside the port's cell.
 ///
-/// A number is `generation << 32 | index << 4 | shard`, with a generation of 24 bits. The generation grows with every use of a slot, and a
-/// slot whose generation is used up is retired, so no number comes back while the process lives.
+/// A number is `generation << 32 | index << 4 | shard`, with a generation of 24 bits. The generation grows with every
+/// use of a slot. A slot without unused generations is retired, so no number is used twice while the process lives.
 pub(crate) struct Table {
     shards: [Shard; SHARDS],
 }
@@ -30,7 +35,8 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct Shard {
     slots: Mutex<Slots>,
-    /// Ports that were put into it, ever, and that count no more. Those that are dying are among the latter, and in their slots.
+    /// The number of ports that were ever inserted. `retired` is the number of those that no longer count; the dying
+    /// ones among them are still in their slots.
     made: AtomicU64,
     retired: AtomicU64,
 }
@@ -38,7 +44,7 @@ struct Shard {
 #[derive(Default)]
 struct Slots {
     all: Vec<Slot>,
-    /// First vacant slot, plus one; 0: none.
+    /// The index of the first vacant slot, plus one; zero if there is none.
     free: u32,
     taken: usize,
 }
@@ -48,7 +54,7 @@ enum Slot {
     Vacant { next: u32, generation: u32 },
 }
 
-/// How far [`Table::some`] has come.
+/// The progress of [`Table::some`].
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     shard: usize,
@@ -56,7 +62,7 @@ pub(crate) struct Place {
 }
 
 thread_local! {
-    // Threads that create ports at the same time should not meet at one lock.
+    // Threads that create ports at the same time should use different shards.
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 static NEXT_SHARD: AtomicUsize = AtomicUsize::new(0);
@@ -71,7 +77,8 @@ fn own_shard() -> usize {
     shard
 }
 
-/// Has this thread number its ports as every other thread does that has called this: for simulations, which repeat.
+/// Makes this thread choose shards in the same order as every other thread that has called this. Simulations must be
+/// repeatable.
 #[cfg(feature = "sim")]
 pub(crate) fn number_alike() {
     SHARD.set(0);
@@ -84,7 +91,7 @@ impl Table {
         }
     }
 
-    /// Makes a port that knows its own number, and keeps it.
+    /// Inserts a port. `make` makes it from its number.
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {
         let own = own_shard();
         let shard = &self.shards[own];
@@ -94,7 +101,7 @@ impl Table {
         let port = make(number);
         slots.all[index as usize] = Slot::Taken(Arc::<T>::clone(&port));
         slots.taken += 1;
-        // It is written under the lock alone.
+        // It is written under the lock only.
         let made = shard.made.load(Ordering::Relaxed) + 1;
         shard.made.store(made, Ordering::Release);
         port
@@ -108,35 +115,35 @@ impl Table {
         }
     }
 
-    /// A port is dying: it is found until it is removed, but does not count any more.
+    /// Marks a port as dying. It can be found until it is removed, but no longer counts.
     pub(crate) fn retire(&self, number: u64) {
         let (shard, _) = place(number);
         self.shards[shard].retired.fetch_add(1, Ordering::Release);
     }
 
-    /// Forgets a port that was retired; the caller drops it, outside of the lock.
+    /// Removes a retired port. The caller drops it outside of the lock.
     pub(crate) fn remove(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
         let (shard, index) = place(number);
         self.shards[shard].lock().vacate(index, number)
     }
 
-    /// How many live.
+    /// The number of live ports.
     pub(crate) fn len(&self) -> usize {
         let live = self.shards.iter().map(|shard| {
-            // In this order: whoever is retired was made before.
+            // In this order, because a retired port was made before it was retired.
             let retired = shard.retired.load(Ordering::Acquire);
             shard.made.load(Ordering::Acquire).saturating_sub(retired)
         });
         usize::try_from(live.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// True if there is none that lives or is dying.
+    /// Whether there are neither live nor dying ports.
     pub(crate) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().taken == 0)
     }
 
-    /// Some of those that live or are dying, from `place` on: at most as many as a lock should be held for. For looking at all
-    /// of them without holding anybody up.
+    /// Some of the live and dying ports, beginning at `place`: at most as many as a lock should be held for. It
+    /// serves to visit all ports without delaying other threads.
     pub(crate) fn some(&self, place: &mut Place, into: &mut Vec<Arc<dyn AnyPort>>) -> bool {
         if place.shard == SHARDS {
             return false;
@@ -155,7 +162,7 @@ impl Table {
         true
     }
 
-    /// All that live or are dying, in no particular order.
+    /// All live and dying ports, in no particular order.
     pub(crate) fn all(&self) -> Vec<Arc<dyn AnyPort>> {
         let mut all = Vec::new();
         for shard in &self.shards {
@@ -187,7 +194,7 @@ fn place(number: u64) -> (usize, usize) {
 }
 
 impl Slots {
-    /// Index and generation of a slot to use.
+    /// The index and generation of a slot for a new port.
     fn vacant(&mut self) -> (u32, u32) {
         if let Some(index) = self.free.checked_sub(1)
             && let Slot::Vacant { next, generation } = self.all[index as usize]
@@ -214,7 +221,7 @@ impl Slots {
         }
         self.taken -= 1;
         let generation = (number >> 32) as u32;
-        // A retired slot is vacant but in no list.
+        // A retired slot is vacant, but in no list.
         let reusable = generation < MAX_GENERATION;
         let vacant = Slot::Vacant {
             next: self.free,

@@ -1,4 +1,4 @@
-//! Ports made of closures, whose handlers come and go while they run.
+//! Ports made of closures, whose handlers may be added and removed while they run.
 
 use std::{collections::HashMap, fmt};
 
@@ -10,7 +10,7 @@ use crate::{
     message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded, Unread},
 };
 
-/// A handler of untyped messages. It is given the arguments behind the tag; a default handler everything.
+/// A handler of untyped messages. It gets the arguments after the tag; a default handler gets the whole message.
 pub(crate) type Handler = Box<dyn FnMut(&mut Cx<'_>, Args) -> Result<(), Reason> + Send>;
 
 /// Makes a handler of a closure that returns `()` or a `Result`.
@@ -20,13 +20,13 @@ pub(crate) fn handler<O: Outcome>(
     Box::new(move |cx, args| handler(cx, args).outcome())
 }
 
-/// A port of closures. Its messages are lists of values whose first is the tag.
+/// A port made of closures. Its messages are lists of values, tag first.
 #[derive(Default)]
 pub struct Untyped {
-    /// Takes what no tag's handler takes.
+    /// The handler of all tags without a handler.
     default: Option<Handler>,
     tags: HashMap<String, Handler>,
-    /// Ports that were spawned ignore what they have no handler for ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
+    /// Whether messages without a handler are ignored, as spawned ports do ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
     lenient: bool,
 }
 
@@ -38,13 +38,13 @@ pub(crate) enum Kind {
     Change(Vec<Change>),
 }
 
-/// A change of a port's handlers: `None` removes one.
+/// A change of a port's handlers. `None` removes a handler.
 pub(crate) struct Change {
     pub(crate) tag: Option<String>,
     pub(crate) handler: Option<Handler>,
 }
 
-/// Handlers of an untyped port by tag, which are set at once by [`Node::rcv_all`](crate::Node::rcv_all).
+/// Handlers of an untyped port by tag, for [`Node::rcv_all`](crate::Node::rcv_all), which sets them together.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,13 +63,13 @@ pub(crate) struct Change {
 pub struct Handlers(pub(crate) Vec<Change>);
 
 impl Handlers {
-    /// No handlers.
+    /// An empty set of handlers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the handler of a tag. It is given the arguments behind the tag.
+    /// Adds the handler of a tag. It gets the arguments after the tag.
     #[must_use]
     pub fn rcv<O: Outcome>(
         self,
@@ -79,7 +79,7 @@ impl Handlers {
         self.with(Some(tag.into()), handler(run))
     }
 
-    /// Adds the default handler. It is given whole messages, tag first.
+    /// Adds the default handler. It gets whole messages, tag first.
     #[must_use]
     pub fn rcv_default<O: Outcome>(
         self,
@@ -111,7 +111,7 @@ impl Untyped {
         }
     }
 
-    /// Handlers that the init function of a spawned port has set.
+    /// The port of handlers that an init function has set.
     pub(crate) fn spawned(changes: Vec<Change>) -> Self {
         let mut port = Self {
             lenient: true,
@@ -194,7 +194,7 @@ impl Message for UntypedMsg {
     }
 
     fn read(message: &mut PacketReader<'_>, _cx: &Decoding<'_>) -> Result<Self, Box<Unread>> {
-        // A tag that is a number stays one: the message may be an answer.
+        // A tag that is a number stays a number, because the message may be an answer.
         match message.rest() {
             Ok(message) => Ok(Self(Kind::Message(message))),
             Err(error) => Err(Box::new(

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Chance that repeats: the same seed gives the same sequence.
+/// A random generator that can be repeated: the same seed gives the same sequence.
 ///
-/// It is fast and foretellable, so it is good for simulations and for nothing else.
+/// It is fast and can be predicted, so it is good for simulations only.
 ///
 /// ```
 /// use aemp::sim::Chance;
@@ -18,13 +18,13 @@ use std::time::Duration;
 pub struct Chance(u64);
 
 impl Chance {
-    /// The sequence of that seed.
+    /// Creates the generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits (the generator is SplitMix64).
+    /// The next 64 random bits, by the algorithm SplitMix64.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
@@ -35,19 +35,19 @@ impl Chance {
 
     /// A number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        // The bias is far below anything that a simulation could notice.
+        // The bias is far too small to be noticed in a simulation.
         let wide = u128::from(self.next_u64()) * u128::from(bound);
         (wide >> 64) as u64
     }
 
-    /// An index of a slice of that length; 0 if it is empty.
+    /// An index of a slice with this length; 0 if it is empty.
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    /// Yes, with that probability.
+    /// Returns true with this probability.
     pub fn happens(&mut self, probability: f64) -> bool {
-        // Nothing is drawn for what never happens: a fault that is switched off does not change a history.
+        // Draws nothing for probability 0, so that a fault that is switched off does not change a history.
         probability > 0.0 && (self.next_u64() >> 11) as f64 / ((1_u64 << 53) as f64) < probability
     }
 
@@ -58,7 +58,7 @@ impl Chance {
         least + Duration::from_micros(self.below(spread + 1))
     }
 
-    /// Fills a buffer.
+    /// Fills a buffer with random bytes.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             let random = self.next_u64().to_le_bytes();
@@ -66,7 +66,7 @@ impl Chance {
         }
     }
 
-    /// Another sequence, which depends on this one.
+    /// Creates another generator, which depends on this one.
     #[must_use]
     pub fn split(&mut self) -> Self {
         Self(self.next_u64())

@@ -37,7 +37,7 @@ impl Host {
         chance.fill(bytes);
     }
 
-    /// How long ago that was. A caller outside of the runtime would be told by the real clock.
+    /// The time since `origin`. Must be called inside of the runtime, because the real clock applies outside.
     pub(crate) fn since(&self, origin: Instant) -> Duration {
         let _entered = self.runtime.enter();
         origin.elapsed()
@@ -47,7 +47,7 @@ impl Host {
         self.hub.connect(self.id, addr).await
     }
 
-    /// Listens on a port, or on a free one. The host can be no other than this one, whatever it is called.
+    /// Listens on a port, or on a free one. The host is always this one, whatever the address names.
     pub(crate) fn bind(&self, bind: &Address) -> io::Result<SimListener> {
         self.hub.listen(self.id, bind.port.unwrap_or(0))
     }

@@ -14,14 +14,14 @@ pub(crate) use self::socket::{SimListener, SimStream};
 use super::{End, Fault, Happening, HostId, Network};
 use aemp_proto::Time;
 
-/// A network that the sockets of all nodes of a simulation share. Cheap to clone.
+/// The network that the sockets of all nodes of a simulation share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Hub(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
     origin: Instant,
-    /// Told when something is due earlier than it was.
+    /// Notified when the deadline has become earlier.
     changed: Notify,
 }
 
@@ -31,25 +31,25 @@ struct State {
     listeners: BTreeMap<(HostId, u16), Listening>,
 }
 
-/// One end of a connection, as its owner has it.
+/// One end of a connection, as its owner sees it.
 #[derive(Default)]
 struct Socket {
     connected: bool,
     arrived: VecDeque<u8>,
     ended: Option<Fault>,
-    /// The network has taken less than it was given, and has not said that there is room.
+    /// True if the network did not take all bytes of the last write, and has not reported room since.
     full: bool,
     wake: Arc<Wake>,
 }
 
-/// Whom to wake. Each socket has one task that reads and writes.
+/// The task to wake. Each socket has one task, which reads and writes.
 #[derive(Default)]
 struct Wake {
     read: Notify,
     write: Notify,
 }
 
-/// Connections that nobody has accepted yet.
+/// Connections that have not been accepted yet.
 #[derive(Default)]
 struct Listening {
     waiting: VecDeque<End>,
@@ -57,7 +57,7 @@ struct Listening {
 }
 
 impl Hub {
-    /// In a tokio runtime, whose clock counts.
+    /// Creates a hub. Must be called inside of a tokio runtime, whose clock it uses.
     pub(crate) fn new(network: Network) -> Self {
         let state = State {
             network,
@@ -71,12 +71,12 @@ impl Hub {
         }))
     }
 
-    /// How long the simulation has been running.
+    /// The virtual time since the simulation was created.
     pub(crate) fn now(&self) -> Time {
         Time::from(self.0.origin.elapsed())
     }
 
-    /// Lets happen what is due, for ever.
+    /// Lets events happen when they are due, for ever.
     pub(crate) async fn run(self) {
         loop {
             let deadline = self.lock().network.deadline();
@@ -96,7 +96,7 @@ impl Hub {
         }
     }
 
-    /// Does something to the network, at this time.
+    /// Calls `work` with the network at the present time.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Network) -> R) -> R {
         self.with_state(|state| work(&mut state.network))
     }
@@ -106,7 +106,7 @@ impl Hub {
         let mut state = self.lock();
         state.network.advance(now);
         let result = work(&mut state);
-        state.tell();
+        state.dispatch();
         drop(state);
         self.0.changed.notify_one();
         result
@@ -125,7 +125,7 @@ impl Hub {
             state.sockets.insert(end, socket);
             (end, wake)
         });
-        // From here on dropping it closes the connection.
+        // From here on, dropping the stream closes the connection.
         let stream = SimStream::new(self.clone(), end, wake);
         stream.connected().await?;
         Ok(stream)
@@ -154,8 +154,8 @@ impl Hub {
 }
 
 impl State {
-    /// Tells sockets and listeners what has happened.
-    fn tell(&mut self) {
+    /// Passes events to sockets and listeners.
+    fn dispatch(&mut self) {
         while let Some(happening) = self.network.poll() {
             match happening {
                 Happening::Accepted { port, end } => self.accepted(port, end),

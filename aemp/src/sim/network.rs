@@ -1,4 +1,4 @@
-//! A bad network as pure data: hosts, connections between them, and what may befall them.
+//! A bad network as pure data: hosts, their connections, and faults.
 
 mod conditions;
 mod faults;
@@ -28,7 +28,7 @@ use self::{
 use super::Chance;
 use aemp_proto::Time;
 
-/// One host of a [`Network`].
+/// A host of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(u32);
 
@@ -44,22 +44,22 @@ struct Host {
 enum Event {
     /// The attempt to connect arrives.
     Connect(u64),
-    /// The attempt to connect is turned down.
+    /// The attempt to connect is refused.
     Refuse(u64),
-    /// Something is due at an end.
+    /// The next packet for an end is due.
     Arrive(End),
-    /// Nothing has come through for too long, if the stream's count of stalls is still that.
+    /// A stalled stream times out, if its count of stalls is still this.
     GiveUp(u64, u64),
 }
 
-/// A network with faults, under a virtual clock: pure data, no sockets, no tasks.
+/// A network with faults, under a virtual clock. It is pure data, without sockets and tasks.
 ///
-/// Whoever drives it writes, closes and dials, calls [`advance`](Self::advance) when the [`deadline`](Self::deadline)
-/// has come, and [polls](Self::poll) what has happened. Connections are streams of bytes in both directions, like TCP's:
-/// in order, without loss, or broken. The same seed and the same calls give the same history.
+/// The caller writes, closes and dials, calls [`advance`](Self::advance) when the [`deadline`](Self::deadline) has
+/// come, and [polls](Self::poll) the events. Connections are streams of bytes in both directions, like TCP's: in order
+/// and without loss, or broken. The same seed and the same calls give the same history.
 ///
-/// What is left out: a reset never overtakes what was written before it (TCP's may), bandwidth has no limit, and a host
-/// always reaches itself.
+/// It differs from real networks: a reset never overtakes bytes that were written before it (TCP's may), bandwidth has
+/// no limit, and a host always reaches itself.
 ///
 /// ```
 /// use aemp::sim::{Happening, Network};
@@ -92,7 +92,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network without hosts.
+    /// Creates a network without hosts.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Network {
         }
     }
 
-    /// Adds a host; if there is one of that name already, that one.
+    /// Adds a host. Returns the existing host if there is one with this name.
     pub fn add_host(&mut self, name: &str) -> HostId {
         if let Some(host) = self.names.get(name) {
             return *host;
@@ -130,7 +130,7 @@ impl Network {
         host
     }
 
-    /// The host of that name.
+    /// Returns the host with this name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<HostId> {
         self.names.get(name).copied()
@@ -141,51 +141,51 @@ impl Network {
         (0..self.hosts.len() as u32).map(HostId)
     }
 
-    /// A host's name.
+    /// The name of a host.
     #[must_use]
     pub fn name(&self, host: HostId) -> &str {
         &self.at(host).name
     }
 
-    /// The conditions between hosts for which none of their own are set.
+    /// Sets the conditions between hosts that have none of their own.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.default = conditions;
     }
 
-    /// The conditions from one host to another: of what is sent in that direction.
+    /// Sets the conditions from one host to another, in that direction.
     pub fn set_link(&mut self, from: HostId, to: HostId, conditions: Conditions) {
         self.links.insert((from, to), conditions);
     }
 
-    /// How long a connection whose packets do not come through lives, which is what TCP's user timeout and keepalives
-    /// do on a real system. Default: 30 seconds.
+    /// Sets how long a stalled connection lives. On a real system, TCP's user timeout and keepalives do this. The
+    /// default is 30 seconds.
     pub fn set_user_timeout(&mut self, timeout: Duration) {
         self.user_timeout = timeout;
     }
 
-    /// How much has gone over it.
+    /// The traffic so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// How many connections there are, whatever their state.
+    /// The number of connections, in any state.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.streams.len()
     }
 
-    /// Accepts connections to a port. False if it is taken.
+    /// Starts to accept connections to a port. Returns false if the port is taken.
     pub fn listen(&mut self, host: HostId, port: u16) -> bool {
         self.at_mut(host).listening.insert(port)
     }
 
-    /// Accepts no more connections to a port.
+    /// Stops to accept connections to a port.
     pub fn unlisten(&mut self, host: HostId, port: u16) {
         self.at_mut(host).listening.remove(&port);
     }
 
-    /// Connects a host to `host:port`. What becomes of it is [told](Happening).
+    /// Connects a host to `host:port`. A [`Happening`] reports the result.
     pub fn dial(&mut self, from: HostId, address: &str) -> End {
         self.last_stream += 1;
         let id = self.last_stream;
@@ -208,11 +208,12 @@ impl Network {
         } else if !lost {
             self.schedule(at, Event::Connect(id));
         }
-        self.look_at(id);
+        self.check_stall(id);
         end
     }
 
-    /// Writes bytes. How many were taken: fewer than all when there is no more room, which is then [told](Happening::Room).
+    /// Writes bytes. Returns how many were taken. If these are not all, [`Happening::Room`] reports when there is room
+    /// again.
     pub fn write(&mut self, end: End, bytes: &[u8]) -> usize {
         let Some(stream) = self.streams.get(&end.stream) else {
             return bytes.len();
@@ -249,18 +250,19 @@ impl Network {
         room
     }
 
-    /// An end that has been told of bytes has dealt with that many of them, so that there is room for as many more.
+    /// Frees the room of bytes that have arrived at an end and have been processed, so that more can arrive.
     pub fn taken(&mut self, end: End, bytes: usize) {
         if let Some(stream) = self.streams.get_mut(&end.stream) {
             let side = stream.side(end.side);
-            side.untold += bytes;
+            side.unreturned += bytes;
             if !stream.is_stalled() {
-                self.tell_room(end.stream, end.side);
+                self.return_room(end.stream, end.side);
             }
         }
     }
 
-    /// Closes an end: what was written arrives, then its end. What arrives here is told no more.
+    /// Closes an end. Bytes that were written still arrive, followed by the end of the stream. Bytes that arrive here
+    /// are no longer reported.
     pub fn close(&mut self, end: End) {
         let Some(stream) = self.streams.get_mut(&end.stream) else {
             return;
@@ -275,13 +277,13 @@ impl Network {
         }
     }
 
-    /// When [`advance`](Self::advance) has to be called at the latest.
+    /// The latest time at which [`advance`](Self::advance) must be called.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         self.events.peek().map(|Reverse((time, ..))| *time)
     }
 
-    /// Time has passed. Everything that is due happens, in order.
+    /// Moves the clock. Everything that is due happens, in order.
     pub fn advance(&mut self, now: Time) {
         while let Some(time) = self.deadline().filter(|time| *time <= now) {
             self.now = self.now.max(time);
@@ -292,12 +294,12 @@ impl Network {
         self.now = self.now.max(now);
     }
 
-    /// It is later, and nothing happens: for a caller who has asked for the deadline.
+    /// Moves the clock before the deadline, so that nothing happens.
     pub(super) fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
     }
 
-    /// Time has passed, but only the next event that is due happens; false if there is none.
+    /// Moves the clock, but lets only the next due event happen. Returns false if there is none.
     pub fn advance_one(&mut self, now: Time) -> bool {
         let due = self.deadline().filter(|time| *time <= now);
         self.now = self.now.max(due.unwrap_or(now));
@@ -309,7 +311,7 @@ impl Network {
         due.is_some()
     }
 
-    /// What has happened, in order.
+    /// Returns the next event.
     pub fn poll(&mut self) -> Option<Happening> {
         self.happenings.pop_front()
     }

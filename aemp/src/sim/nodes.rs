@@ -1,4 +1,8 @@
 //! Whole nodes with user ports in a simulated network.
+//!
+//! A simulated node starts its tasks through its scheduler, which keeps them, so that a crash ends all of them where
+//! they are. Everything that would differ between runs is in order (`Remotes::all`) or does not depend on chance
+//! (`biased` selects, the shard of a thread's new ports).
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -8,34 +12,33 @@ use super::{Chance, Conditions, Crash, HostId, Network, host::Host, hub::Hub};
 use crate::{Node, NodeBuilder, StartError, port::table};
 use aemp_proto::Time;
 
-/// How often [`Sim::run_until`] looks.
-const GLANCE: Duration = Duration::from_millis(1);
+/// The time between two calls of the condition of [`Sim::run_until`].
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A network of whole nodes with their ports in one process, under a virtual clock: for tests of what actors do when
-/// connections break, networks split, and machines are lost.
+/// A network of whole nodes with their ports, in one process and under a virtual clock. It tests the behaviour of
+/// actors when connections break, networks split, and machines are lost.
 ///
-/// Nodes are made by their [builders](NodeBuilder), as always; but their connections go through a simulated
-/// [network](super::Network) instead of TCP, and time passes only while the simulation [runs](Self::run_for), and then as
-/// fast as the processor can: a minute that nothing happens in takes no time. Timers, timeouts and
-/// `tokio::time` in handlers all follow that clock.
+/// Nodes are made by their [builders](NodeBuilder), as always, but their connections go through a simulated
+/// [network](super::Network) instead of TCP. Time passes only while the simulation [runs](Self::run_for), and then as
+/// fast as the processor can: a minute without events takes no time. Timers, timeouts and `tokio::time` in handlers
+/// follow that clock.
 ///
-/// Each node has a host of its own, which is called as the node. Where it listens is written `host:port`, as anywhere, but the
-/// host's part is always its own: `.bind("*:4040")` makes the node `a` listen at `a:4040`, and `.seed("a:4040")` finds
-/// it.
+/// Each node has a host of its own, with the node's name. A node listens on `host:port`, as usual, but the host is
+/// always its own: `.bind("*:4040")` makes the node `a` listen on `a:4040`, and `.seed("a:4040")` finds it.
 ///
 /// # What is the same in every run
 ///
-/// Everything runs on one thread. All randomness of nodes and network comes from the seed: port names, nonces, delays of
-/// retries, latencies, what is cut where. So two runs with one seed are the same, as long as the code under test is
-/// the same in every run too. It is not if it
+/// Everything runs on one thread. All randomness of nodes and network comes from the seed: port names, nonces, delays
+/// of retries, latencies, cuts. So two runs with the same seed are the same, as long as the code under test is the same
+/// in every run too. It is not if it
 ///
-/// - uses threads, `spawn_blocking`, real sockets or files, or looks at the real clock (`std::time`);
-/// - iterates over a `HashMap` with std's random state, or draws its own randomness;
-/// - waits with `tokio::select!` without `biased`, whose choice among several ready branches is tokio's own (a seed for
-///   that is not part of tokio's stable interface).
+/// - uses threads, `spawn_blocking`, real sockets or files, or reads the real clock (`std::time`);
+/// - iterates over a `HashMap` with std's random state, or uses its own randomness;
+/// - uses `tokio::select!` without `biased`, because tokio chooses among several ready branches at random. (A seed for
+///   that is not part of tokio's stable interface.)
 ///
-/// Time goes in steps of a millisecond, because tokio's timers do: what happens within one is in the right order, but not apart
-/// in time.
+/// Time moves in steps of a millisecond, because tokio's timers do. Events within one step are in the right order, but
+/// have the same time.
 ///
 /// # Examples
 ///
@@ -90,7 +93,7 @@ pub struct Sim {
     unnamed: u32,
 }
 
-/// A node that has been started, and how to start it again.
+/// A node that has been started, and a way to start it again.
 struct Member {
     host: HostId,
     builder: NodeBuilder,
@@ -98,11 +101,11 @@ struct Member {
 }
 
 impl Sim {
-    /// A simulation without nodes.
+    /// Creates a simulation without nodes.
     ///
     /// # Panics
     ///
-    /// When the system cannot make a tokio runtime.
+    /// Panics if the system cannot create a tokio runtime.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,11 +128,11 @@ impl Sim {
         }
     }
 
-    /// Starts a node. If one of that ID has been started before, this is its successor, on the same host.
+    /// Starts a node. If a node with this ID has been started before, the new one is its successor on the same host.
     ///
     /// # Errors
     ///
-    /// As [`NodeBuilder::start`]; also when a node of that ID is running.
+    /// Like [`NodeBuilder::start`]. Also returns an error if a node with this ID is running.
     pub fn start(&mut self, builder: NodeBuilder) -> Result<Node, StartError> {
         let kept = builder.clone();
         let (hub, chance) = (self.hub.clone(), self.chance.split());
@@ -159,16 +162,16 @@ impl Sim {
         Ok(node)
     }
 
-    /// Starts a node again that has been stopped or has crashed, as it was started before: a new process with the same ID
-    /// on the same host.
+    /// Starts a node again that was stopped or has crashed: a new process with the same ID on the same host. It is
+    /// started in the same way as before.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     ///
     /// # Panics
     ///
-    /// When there never was a node of that ID, or it is running.
+    /// Panics if there never was a node with this ID, or if it is running.
     pub fn restart(&mut self, node: &str) -> Result<Node, StartError> {
         let member = self.member(node);
         assert!(member.node.is_none(), "the node {node:?} is running");
@@ -176,27 +179,27 @@ impl Sim {
         self.start(builder)
     }
 
-    /// Stops a node in order ([`Node::stop`]). Nothing happens if it is not running.
+    /// Stops a node in order ([`Node::stop`]). Does nothing if it is not running.
     ///
     /// # Panics
     ///
-    /// When there never was a node of that ID.
+    /// Panics if there never was a node with this ID.
     pub fn stop(&mut self, node: &str) {
         if let Some(node) = self.member_mut(node).node.take() {
             self.block_on(async move { node.stop().await });
         }
     }
 
-    /// Ends a node without warning. Its tasks end where they are, no handler runs any more, none of its monitors fire, and what
-    /// it held is dropped. Nothing happens if it is not running.
+    /// Ends a node without warning. Its tasks end at their present point, no more handlers run, none of its monitors
+    /// fire, and its data is dropped. Does nothing if it is not running.
     ///
-    /// Handles of its ports that the test has kept are of no use any more: what is sent to them vanishes, and calls of them are
-    /// never answered (give them a timeout). Tasks that handlers have started with `tokio::spawn`, instead of
-    /// [`Cx::spawn`](crate::Cx::spawn), are not known to belong to the node and go on.
+    /// Handles of its ports that the test has kept become useless: messages to them are dropped, and calls are never
+    /// answered (use timeouts). Tasks that handlers have started with `tokio::spawn`, instead of
+    /// [`Cx::spawn`](crate::Cx::spawn), continue, because the node does not know them.
     ///
     /// # Panics
     ///
-    /// When there never was a node of that ID.
+    /// Panics if there never was a node with this ID.
     pub fn crash(&mut self, node: &str, how: Crash) {
         let member = self.member_mut(node);
         let (host, Some(node)) = (member.host, member.node.take()) else {
@@ -204,11 +207,11 @@ impl Sim {
         };
         self.network(|network| network.crash(host, how));
         node.vanish();
-        // An aborted task is dropped when the runtime comes to it.
+        // The runtime drops an aborted task on its next turn.
         self.block_on(tokio::task::yield_now());
     }
 
-    /// Whether a node is running.
+    /// True if a node is running.
     #[must_use]
     pub fn is_running(&self, node: &str) -> bool {
         self.nodes
@@ -216,28 +219,28 @@ impl Sim {
             .is_some_and(|member| member.node.is_some())
     }
 
-    /// A node that is running.
+    /// Returns a running node.
     #[must_use]
     pub fn node(&self, node: &str) -> Option<&Node> {
         self.nodes.get(node)?.node.as_ref()
     }
 
-    /// From now on nothing reaches the one nodes from the others, in both directions. Connections across it stall; see
-    /// [`Network::partition`].
+    /// Separates two groups of nodes: nothing passes between them in either direction. Connections between them stall;
+    /// see [`Network::partition`].
     ///
     /// # Panics
     ///
-    /// When there never was a node of one of these IDs.
+    /// Panics if there never was a node with one of these IDs.
     pub fn partition(&mut self, one: &[&str], other: &[&str]) {
         let (one, other) = (self.hosts(one), self.hosts(other));
         self.network(|network| network.partition(&one, &other));
     }
 
-    /// As [`partition`](Self::partition), in one direction only; see [`Network::partition_one_way`].
+    /// Like [`partition`](Self::partition), in one direction only; see [`Network::partition_one_way`].
     ///
     /// # Panics
     ///
-    /// As [`partition`](Self::partition).
+    /// Like [`partition`](Self::partition).
     pub fn partition_one_way(&mut self, from: &[&str], to: &[&str]) {
         let (from, to) = (self.hosts(from), self.hosts(to));
         self.network(|network| network.partition_one_way(&from, &to));
@@ -248,50 +251,51 @@ impl Sim {
         self.network(Network::heal);
     }
 
-    /// Cuts the connections between two nodes. They may make others at once.
+    /// Cuts the connections between two nodes. They may make new ones at once.
     ///
     /// # Panics
     ///
-    /// As [`partition`](Self::partition).
+    /// Like [`partition`](Self::partition).
     pub fn cut(&mut self, one: &str, other: &str) {
         let (one, other) = (self.member(one).host, self.member(other).host);
         self.network(|network| network.cut_all(one, other));
     }
 
-    /// How good or bad the network is between nodes for which nothing else is [set](Self::set_link).
+    /// Sets the quality of the network between nodes without [conditions of their own](Self::set_link).
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.network(|network| network.set_conditions(conditions));
     }
 
-    /// How good or bad the network is from one node to another, in that direction.
+    /// Sets the quality of the network from one node to another, in that direction.
     ///
     /// # Panics
     ///
-    /// As [`partition`](Self::partition).
+    /// Like [`partition`](Self::partition).
     pub fn set_link(&mut self, from: &str, to: &str, conditions: Conditions) {
         let (from, to) = (self.member(from).host, self.member(to).host);
         self.network(|network| network.set_link(from, to, conditions));
     }
 
-    /// How long a connection lives that does not come through, if its nodes do not give it up before; see
+    /// Sets how long a stalled connection lives, if its nodes do not give it up before; see
     /// [`Network::set_user_timeout`].
     pub fn set_user_timeout(&mut self, timeout: Duration) {
         self.network(|network| network.set_user_timeout(timeout));
     }
 
-    /// How long the simulation has been running, in virtual time.
+    /// The virtual time since the simulation was created.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let _entered = self.runtime.enter();
         self.hub.now().since_origin()
     }
 
-    /// Runs for that long, in virtual time.
+    /// Runs for this time, in virtual time.
     pub fn run_for(&mut self, time: Duration) {
         self.block_on(tokio_sleep(time));
     }
 
-    /// Runs until `done` says so, but no longer than that; whether it did. It is asked every virtual millisecond.
+    /// Runs until `done` returns true, for at most the time `most`. Returns the last result of `done`, which is called
+    /// every virtual millisecond.
     pub fn run_until(&mut self, most: Duration, mut done: impl FnMut() -> bool) -> bool {
         let end = Time::from(self.elapsed()) + most;
         loop {
@@ -301,11 +305,11 @@ impl Sim {
             if Time::from(self.elapsed()) >= end {
                 return false;
             }
-            self.run_for(GLANCE);
+            self.run_for(CHECK_INTERVAL);
         }
     }
 
-    /// Runs until a future is ready. It can await calls, sleep, and start tasks; virtual time passes meanwhile as it has to.
+    /// Runs until a future is ready. The future can await calls, sleep, and start tasks. Virtual time passes as needed.
     pub fn block_on<F: Future>(&mut self, future: F) -> F::Output {
         table::number_alike();
         self.runtime.block_on(future)
@@ -331,7 +335,7 @@ impl Sim {
     }
 }
 
-/// Sleeps from when it is first polled: a sleep needs a runtime to be made.
+/// Sleeps from the first poll on. A sleep must be created inside of a runtime.
 async fn tokio_sleep(time: Duration) {
     tokio::time::sleep_until(Instant::now() + time).await;
 }

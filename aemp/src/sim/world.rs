@@ -28,11 +28,11 @@ pub use self::{
 use super::{Chance, Crash, HostId, Network, Traffic};
 use aemp_proto::{Random, Time, peer::MonitorId};
 
-/// A network of nodes that consist of nothing but the [protocol's machines](crate::proto): a few kilobytes each, no
-/// tasks, no sockets, no user code. Thousands of them live in one process, and hours pass in moments.
+/// A network of nodes that consist of the [protocol's machines](crate::proto) alone: a few kilobytes each, without
+/// tasks, sockets and user code. Thousands fit into one process, and hours pass in moments.
 ///
-/// Each node is on a host of its own, which is named like the node, and listens on [`PORT`] of it. What happens
-/// is [told](Self::observe); messages, monitors and faults come from the caller.
+/// Each node has a host with its own name, and listens on its [`PORT`]. The caller sends messages, sets monitors and
+/// causes faults, and [observes](Self::observe) the events.
 ///
 /// The same seed and the same calls give the same history, on every machine.
 ///
@@ -58,17 +58,17 @@ pub struct World {
     ids: BTreeMap<NodeId, Member>,
 }
 
-/// A node's place, whether it is running or not.
+/// A node, running or not.
 struct Slot {
     setup: Setup,
     host: HostId,
-    /// How often it has been started.
+    /// The number of times that it has been started.
     life: u32,
     machine: Option<Box<Machine>>,
 }
 
 impl World {
-    /// A world without nodes.
+    /// Creates a world without nodes.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
@@ -87,29 +87,29 @@ impl World {
         self.core.now
     }
 
-    /// The network, to make it worse or better.
+    /// The network, for changes of its quality.
     pub fn network(&mut self) -> &mut Network {
         &mut self.core.network
     }
 
-    /// How much has gone over the network.
+    /// The traffic of the network so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.core.network.traffic()
     }
 
-    /// How many packets nodes have received, keepalives included.
+    /// The number of packets that nodes have received, with keepalives.
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.core.packets
     }
 
-    /// Whether observations also say what nodes would log.
+    /// Sets whether log lines of nodes are observed, too.
     pub fn set_logging(&mut self, logging: bool) {
         self.core.logging = logging;
     }
 
-    /// How long it may take a node to fire monitors, because user code runs in between. Default: up to 10 ms.
+    /// Sets the longest time that a node takes to fire monitors, as if user code ran in between. The default is 10 ms.
     pub fn set_fire_delay(&mut self, most: Duration) {
         self.core.fire_delay = most;
     }
@@ -118,7 +118,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When there is one of that ID already.
+    /// Panics if there is a node with this ID.
     pub fn add(&mut self, setup: Setup) -> Member {
         let member = Member(self.slots.len());
         let other = self.ids.insert(setup.id.clone(), member);
@@ -135,8 +135,8 @@ impl World {
         member
     }
 
-    /// Starts a node that has been stopped or has crashed: a new process with the same ID, on the same machine. Nothing
-    /// happens if it is running.
+    /// Starts a node that was stopped or has crashed: a new process with the same ID, on the same machine. Does nothing
+    /// if it is running.
     pub fn start(&mut self, member: Member) {
         let slot = &mut self.slots[member.0];
         if slot.machine.is_some() {
@@ -154,8 +154,8 @@ impl World {
         self.work(member, |_, _| ());
     }
 
-    /// Stops a node in order: what is queued for connected nodes is written and its connections are closed. Its monitors
-    /// fire.
+    /// Stops a node in order: packets that are queued for connected nodes are written, and its connections are closed.
+    /// Its monitors fire.
     pub fn stop(&mut self, member: Member) {
         self.work(member, Machine::stop);
         let slot = &mut self.slots[member.0];
@@ -178,13 +178,13 @@ impl World {
         self.core.network.cut_all(one, other);
     }
 
-    /// From now on nothing reaches the one nodes from the others, in both directions; see [`Network::partition`].
+    /// Separates two groups of nodes: nothing passes between them in either direction; see [`Network::partition`].
     pub fn partition(&mut self, one: &[Member], other: &[Member]) {
         let (one, other) = (self.hosts_of(one), self.hosts_of(other));
         self.core.network.partition(&one, &other);
     }
 
-    /// As [`partition`](Self::partition), in one direction only; see [`Network::partition_one_way`].
+    /// Like [`partition`](Self::partition), in one direction only; see [`Network::partition_one_way`].
     pub fn partition_one_way(&mut self, from: &[Member], to: &[Member]) {
         let (from, to) = (self.hosts_of(from), self.hosts_of(to));
         self.core.network.partition_one_way(&from, &to);
@@ -195,18 +195,18 @@ impl World {
         self.core.network.heal();
     }
 
-    /// Makes a port on a running node; its name has never been used before.
+    /// Opens a port on a running node, with a name that was never used before.
     ///
     /// # Panics
     ///
-    /// When the node is not running.
+    /// Panics if the node is not running.
     pub fn open_port(&mut self, member: Member) -> PortId {
         let slot = &mut self.slots[member.0];
         let machine = slot.machine.as_mut().expect("the node is running");
         machine.open_port()
     }
 
-    /// Kills a port of a running node. What monitors it is told; nothing happens if it is dead already.
+    /// Kills a port of a running node, so that its monitors fire. Does nothing if it is dead already.
     pub fn kill_port(&mut self, port: &PortId, reason: &[Value]) {
         if let Some(member) = self.member(port.node()) {
             self.work(member, |machine, core| {
@@ -215,49 +215,53 @@ impl World {
         }
     }
 
-    /// Sends a message to a port of another node. Whether it arrives is another question.
+    /// Sends a message to a port of another node. The message may be lost.
     pub fn send(&mut self, from: Member, to: &PortId, message: &[Value]) {
         self.work(from, |machine, core| machine.send(core, to, message));
     }
 
-    /// Sends a numbered message to a port of another node, in which it is the first value, and says so ([`Observation::Said`]).
-    /// Unless a monitor of the last one stands, a monitor comes first ([`Observation::Monitored`]). The callbacks of some ports'
-    /// monitors do the same again when a connection is lost.
+    /// Sends a numbered message to a port of another node. The number is its first value, and [`Observation::Said`]
+    /// reports it.
+    ///
+    /// If the sender has no monitor on the port, it sets one first ([`Observation::Monitored`]). For some ports, the
+    /// callback of the monitor monitors and sends again when a connection is lost.
     pub fn speak(&mut self, from: Member, port: &PortId) {
         self.work(from, |machine, core| machine.speak(core, port));
     }
 
-    /// As [`speak`](Self::speak), so many times, at moments that chance chooses: in between any two things that the node does to
-    /// what it knows of the other, as threads of their own would.
+    /// Calls [`speak`](Self::speak) `count` times at random moments: between any two accesses of the node to its data
+    /// about the other node, as other threads might.
     pub fn crowd(&mut self, from: Member, port: &PortId, count: usize) {
         self.work(from, |machine, _| machine.speakers.crowd(port, count));
     }
 
-    /// Ends all [crowds](Self::crowd): from now on, nothing but [`speak`](Self::speak) sends numbered messages, and they are short.
+    /// Ends all [crowds](Self::crowd). From now on only [`speak`](Self::speak) sends numbered messages, and they are
+    /// short.
     pub fn hush(&mut self) {
         for machine in self.slots.iter().flat_map(|slot| &slot.machine) {
             machine.speakers.hush();
         }
     }
 
-    /// Monitors a port of another node; `None` if the node is not running.
+    /// Monitors a port of another node. Returns `None` if the node is not running.
     pub fn monitor(&mut self, from: Member, port: &PortId) -> Option<MonitorId> {
         self.ask(from, |machine, core| machine.monitor(core, port))
     }
 
-    /// Takes a monitor back.
+    /// Removes a monitor.
     pub fn unmonitor(&mut self, from: Member, port: &PortId, monitor: MonitorId) {
         self.work(from, |machine, core| machine.unmonitor(core, port, monitor));
     }
 
-    /// Tells a node an address of another.
+    /// Tells a node the addresses of another node.
     pub fn learn(&mut self, member: Member, node: &NodeId, addresses: Vec<String>) {
         self.work(member, |machine, core| {
             machine.mesh.learn(core.now, node, addresses);
         });
     }
 
-    /// Lets the next thing happen, if it happens until then; otherwise it is that time, and the answer is false.
+    /// Lets the next event happen, if it is due before or at `until`. Otherwise moves the clock there and returns
+    /// false.
     pub fn step(&mut self, until: Time) -> bool {
         let due = self.core.next_due();
         let network = self.core.network.deadline();
@@ -273,20 +277,20 @@ impl World {
         self.core.set_now(next);
         if network.is_some_and(|network| network <= next) {
             self.core.network.advance_one(next);
-            self.tell_machines();
+            self.dispatch_events();
         } else if let Some(due) = self.core.take_due() {
             self.happen(due);
         }
         true
     }
 
-    /// Runs for that long.
+    /// Runs for this time.
     pub fn run_for(&mut self, time: Duration) {
         let until = self.core.now + time;
         while self.step(until) {}
     }
 
-    /// What has happened, in order.
+    /// Returns the next observation, in order.
     pub fn observe(&mut self) -> Option<Observation> {
         self.core.observations.pop_front()
     }
@@ -300,16 +304,16 @@ impl World {
         members.iter().map(host).collect()
     }
 
-    /// Does something with a running machine, and then what it wants done.
+    /// Calls `work` with a running machine, and carries out the results.
     fn work(&mut self, member: Member, work: impl FnOnce(&mut Machine, &mut Core)) {
         if let Some(machine) = &mut self.slots[member.0].machine {
             work(machine, &mut self.core);
-            machine.settle(&mut self.core);
+            machine.perform_outputs(&mut self.core);
         }
-        self.tell_machines();
+        self.dispatch_events();
     }
 
-    /// As `work`, with a result; `None` if the node is not running.
+    /// Like `work`, with a result. Returns `None` if the node is not running.
     fn ask<R>(
         &mut self,
         member: Member,
@@ -320,16 +324,16 @@ impl World {
         result
     }
 
-    /// Hands on what has happened in the network.
-    fn tell_machines(&mut self) {
+    /// Passes the events of the network to the machines.
+    fn dispatch_events(&mut self) {
         while let Some(happening) = self.core.network.poll() {
             let slot = self
                 .hosts
                 .get(&happening.end().host())
                 .map(|member| &mut self.slots[member.0]);
             if let Some(machine) = slot.and_then(|slot| slot.machine.as_mut()) {
-                machine.hear(&mut self.core, happening);
-                machine.settle(&mut self.core);
+                machine.on_happening(&mut self.core, happening);
+                machine.perform_outputs(&mut self.core);
             }
         }
     }
@@ -341,9 +345,9 @@ impl World {
             && let Some(machine) = &mut slot.machine
         {
             machine.due(&mut self.core, due);
-            machine.settle(&mut self.core);
+            machine.perform_outputs(&mut self.core);
         }
-        self.tell_machines();
+        self.dispatch_events();
     }
 }
 

@@ -1,37 +1,37 @@
-//! As much of X.509 as webpki keeps to itself: version, names and dates of a certificate.
+//! The parts of X.509 that webpki does not give out: version, names and dates of a certificate.
 
 use std::fmt;
 
 use rustls_pki_types::UnixTime;
 
-/// What a certificate says of itself. It is not checked who has signed it.
+/// The content of a certificate. Its signature is not checked here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Certificate {
-    /// 1 to 3.
+    /// The X.509 version, 1 to 3.
     pub(super) version: u8,
-    /// For people.
+    /// The issuer, as text.
     pub(super) issuer: String,
-    /// For people.
+    /// The subject, as text.
     pub(super) subject: String,
     /// The common name in the subject.
     pub(super) common_name: Option<String>,
-    /// Whether it may issue others.
+    /// True if it may issue other certificates.
     pub(super) ca: bool,
-    /// Seconds since the epoch.
+    /// The validity, in seconds since the epoch.
     not_before: i64,
     not_after: i64,
 }
 
-/// Why a certificate does not hold at the moment.
+/// The reason why a certificate is not valid at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Untimely {
-    /// It does not hold yet, but from that time on.
+    /// It is valid from this time on.
     Early(Date),
-    /// It held until then.
+    /// It was valid until this time.
     Late(Date),
 }
 
-/// Seconds since the epoch, for people.
+/// Seconds since the epoch, displayed as a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Date(i64);
 
@@ -44,17 +44,17 @@ const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const BMP_STRING: u8 = 0x1e;
-/// The version's tag.
+/// The tag of the version.
 const CONTEXT_0: u8 = 0xa0;
-/// The extensions' tag.
+/// The tag of the extensions.
 const CONTEXT_3: u8 = 0xa3;
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 
-/// What of a name is shown.
+/// The number of characters of a name that are shown.
 const SHOWN: usize = 100;
 
 impl Certificate {
-    /// `None` if the octets are no certificate.
+    /// Returns `None` if the octets are not a certificate.
     pub(super) fn parse(der: &[u8]) -> Option<Self> {
         let mut outer = Reader(Reader(der).expect(SEQUENCE)?);
         let mut fields = Reader(outer.expect(SEQUENCE)?);
@@ -83,7 +83,7 @@ impl Certificate {
         })
     }
 
-    /// Whether it holds at that time.
+    /// Checks that it is valid at this time.
     pub(super) fn check_dates(&self, now: UnixTime) -> Result<(), Untimely> {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         match () {
@@ -110,7 +110,7 @@ impl fmt::Display for Date {
     }
 }
 
-/// What is left of some DER.
+/// The remainder of some DER.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         self.0.first().copied()
     }
 
-    /// The next element: its tag and what is in it.
+    /// Returns the tag and the content of the next element.
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             .and_then(|(tag, content)| (tag == wanted).then_some(content))
     }
 
-    /// What the extensions, which come after this, say in the one named "basic constraints".
+    /// Reads the extensions, which come next, and returns the CA flag of "basic constraints".
     fn is_ca(&mut self) -> Option<bool> {
         while let Some(tag) = self.peek() {
             let (_, content) = self.next()?;
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A distinguished name: kinds of attributes with their texts.
+/// A distinguished name: the kinds of its attributes, with their texts.
 struct Name(Vec<(String, String)>);
 
 impl Name {
@@ -218,7 +218,7 @@ impl Name {
     }
 }
 
-/// What others have put into a certificate, fit for a log.
+/// Escapes the text, which a stranger has written.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
@@ -268,16 +268,16 @@ fn string(tag: u8, octets: &[u8]) -> String {
     String::from_utf16_lossy(&units)
 }
 
-/// Days since the epoch of a date in the Gregorian calendar.
+/// The number of days from the epoch to a date of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Years that begin in March have their leap day at the end.
+    // If years begin in March, the leap day is their last day.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The date of a number of days since the epoch.
+/// The date that is this number of days after the epoch.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,7 +1,7 @@
-//! TLS for nodes that have a secret and no certificate: a key that nobody has signed.
+//! TLS for nodes that have a secret and no certificate: a key without a signature.
 //!
-//! The key says nothing of who has it. The proofs do, which cover the connection (`proto::handshake::Binding`); so a client needs none.
-//! It is sent bare (RFC 7250): a certificate would say no more.
+//! The key does not identify its owner. The proofs do, because they cover the connection (`handshake::Binding`); so a
+//! client needs no key. The key is sent bare (RFC 7250), because a certificate would say no more.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use super::{
     session::{Conn, Session, TlsError},
 };
 
-/// The configuration that all connections with the node's own key share.
+/// The configuration that all connections with ephemeral keys share.
 #[derive(Debug)]
 pub(crate) struct Ephemeral {
     client: Arc<ClientConfig>,
@@ -38,7 +38,7 @@ impl Ephemeral {
     ///
     /// # Errors
     ///
-    /// When there is no randomness.
+    /// Returns an error if the system has no randomness.
     pub(crate) fn new() -> Result<Self, TlsError> {
         let provider = Arc::new(provider::provider());
         let key = key()?;
@@ -48,11 +48,11 @@ impl Ephemeral {
         })
     }
 
-    /// The TLS side of a connection.
+    /// Creates the TLS session of a connection.
     ///
     /// # Errors
     ///
-    /// When rustls does not like the configuration.
+    /// Returns an error if rustls rejects the configuration.
     pub(crate) fn session(&self, client: bool) -> Result<Session, TlsError> {
         let conn = match client {
             true => {
@@ -66,7 +66,7 @@ impl Ephemeral {
     }
 }
 
-/// A new Ed25519 key: 32 random octets (RFC 8032), as PKCS #8 has them (RFC 8410).
+/// Makes an Ed25519 key: 32 random octets (RFC 8032), in PKCS #8 (RFC 8410).
 fn key() -> Result<CertifiedKey, TlsError> {
     const PKCS8: [u8; 16] = [
         0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
@@ -107,7 +107,7 @@ fn server(provider: &Arc<CryptoProvider>, key: CertifiedKey) -> Result<ServerCon
     Ok(config)
 }
 
-/// Takes every key, but only from somebody who has its other half.
+/// Accepts every key, if the peer proves that it has the private key.
 #[derive(Debug)]
 struct AnyKey(WebPkiSupportedAlgorithms);
 

@@ -1,4 +1,4 @@
-//! The own certificate and its key, out of a PEM text.
+//! The own certificate and its key, from a PEM text.
 
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{
@@ -14,9 +14,9 @@ use super::{
 };
 use crate::config::Cert;
 
-/// Who a node is to its peers.
+/// The certificate and key by which peers know a node.
 pub(super) struct Identity {
-    /// The certificate first, then all others of the text as its chain, as the reference sends them.
+    /// The key, with its certificate first, then all others of the text as the chain, as the reference sends them.
     pub(super) key: CertifiedKey,
     /// All certificates of the text.
     pub(super) certificates: Vec<CertificateDer<'static>>,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Finds the key, in any place, and the certificate that it belongs to.
+    /// Finds the key, anywhere in the text, and its certificate.
     pub(super) fn read(cert: &Cert, now: UnixTime) -> Result<Self, String> {
         let sections = Sections::read(cert)?;
         let key = signing_key(&sections.keys, cert)?;
@@ -55,7 +55,7 @@ impl Identity {
     }
 }
 
-/// Nobody would take it.
+/// Checks that peers could accept the certificate.
 fn check(own: &CertificateDer<'_>, now: UnixTime) -> Result<(), String> {
     let parsed = Certificate::parse(own).ok_or("its certificate cannot be read")?;
     let subject = &parsed.subject;
@@ -99,7 +99,7 @@ fn signing_key(
     key.map_err(|_| format!("its private key cannot be used: it must be {KEYS}"))
 }
 
-/// What is in a PEM text.
+/// The sections of a PEM text.
 pub(super) struct Sections {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     keys: Vec<(SectionKind, Zeroizing<Vec<u8>>)>,
@@ -109,7 +109,7 @@ impl Sections {
     pub(super) fn read(cert: &Cert) -> Result<Self, String> {
         let (mut certificates, mut keys) = (Vec::new(), Vec::new());
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(cert.pem().as_bytes()) {
-            // The error may hold what it has found.
+            // The error is not shown, because it may contain part of the key.
             let (kind, der) = section.map_err(|_| "it is not well-formed PEM text")?;
             match kind {
                 SectionKind::Certificate => certificates.push(der.into()),

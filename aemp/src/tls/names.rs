@@ -1,4 +1,11 @@
-//! Which nodes a certificate is made for ([protocol](aemp_proto::protocol::extensions#certificates-by-node)).
+//! The node IDs that a certificate is made for.
+//!
+//! With `verify_nodeid`, a certificate must be made for the node ID that the peer's greeting claims. So a stolen key of
+//! one node serves to be that one node. Node IDs are not host names (`/`, `:`, `_`). The name is therefore an
+//! alternative name of the form `aemp:NODEID`: a URI in which octets other than letters, digits and
+//! ``-._~/:@!$&'()*+,=`` are `%XX`. A certificate without such names is checked by its DNS names, compared exactly, and
+//! one without either by its common name. A URI or common name that ends in `/` is good for each node ID with one more
+//! part behind it, because such IDs end in a random text.
 
 use std::fmt;
 
@@ -8,7 +15,7 @@ use webpki::EndEntityCert;
 
 use super::der::Certificate;
 
-/// The scheme of alternative names that are node IDs.
+/// The URI scheme of alternative names that are node IDs.
 const SCHEME: &str = "aemp:";
 
 /// The names of nodes in a certificate.
@@ -16,7 +23,7 @@ const SCHEME: &str = "aemp:";
 pub(super) struct Names(Vec<String>);
 
 impl Names {
-    /// Those in its alternative names of the form `aemp:NODEID`, or else its DNS names, or else its common name.
+    /// The alternative names of the form `aemp:NODEID`; without these, the DNS names; without these, the common name.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Self {
         let parsed = EndEntityCert::try_from(certificate).ok();
         let list = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>();
@@ -34,7 +41,7 @@ impl Names {
         Self(common.into_iter().collect())
     }
 
-    /// Whether the node is one of them. A name that ends in `/` stands for one more part, whatever it is.
+    /// True if the names include the node. A name that ends in `/` stands for all IDs with one more part.
     pub(super) fn include(&self, node: &NodeId) -> bool {
         self.0.iter().any(|name| {
             let rest = node.as_str().strip_prefix(name.as_str());

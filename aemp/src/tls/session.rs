@@ -1,4 +1,8 @@
 //! One TLS connection without its I/O: ciphertext in, plaintext out, and back.
+//!
+//! Each connection has its own verifier, which knows the claimed node ID and keeps its findings as text. Only rustls'
+//! buffered connections give out an exporter (the unbuffered ones of 0.23 keep it), so a TLS connection by a secret is
+//! of a third kind, `Whole`, behind the same interface. It copies once more.
 
 mod whole;
 
@@ -14,17 +18,17 @@ use rustls::{
 use super::verifier::Verifier;
 use aemp_proto::handshake::Binding;
 
-/// What of plaintext is encrypted at a time: four records.
+/// The bytes of plaintext that are encrypted at a time: four records.
 const CHUNK: usize = 64 << 10;
-/// The longest plaintext of a record, and more than what a record adds to it.
+/// The longest plaintext of a record, with its overhead.
 const RECORD: usize = 16 << 10;
 const OVERHEAD: usize = 64;
-/// Room for what rustls has to say besides.
+/// Room for messages of rustls itself.
 const BESIDES: usize = 256;
-/// What is kept of a buffer that is not needed for the moment.
+/// The largest capacity of an idle buffer that is kept.
 const KEEP: usize = 8 << 10;
 
-/// Why a TLS connection fails.
+/// The reason why a TLS connection fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsError(String);
 
@@ -45,7 +49,7 @@ impl Error for TlsError {}
 pub(super) enum Conn {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
-    /// With keys that say nothing, so that it needs to be bound.
+    /// A buffered connection with ephemeral keys. Only this kind gives out a channel binding.
     Whole(Box<Connection>),
 }
 
@@ -62,30 +66,30 @@ impl Conn {
 /// One TLS connection.
 pub(crate) struct Session {
     pub(super) conn: Conn,
-    /// The judge of the peer's certificate, if it needs one.
+    /// The verifier of the peer's certificate, if the peer needs one.
     verifier: Option<Arc<Verifier>>,
-    /// Ciphertext that has arrived; what is before `start` has been used.
+    /// Ciphertext that has arrived. The bytes before `start` have been used.
     incoming: Vec<u8>,
     start: usize,
     /// Ciphertext to be sent: `outgoing[sent..filled]`.
     outgoing: Vec<u8>,
     sent: usize,
     filled: usize,
-    /// Plaintext that came while something was to be encrypted.
+    /// Plaintext that came while plaintext was being encrypted.
     early: Vec<u8>,
-    /// Whether the incoming ciphertext may hold more that can be used.
+    /// True if the incoming ciphertext may hold more complete records.
     pub(super) unread: bool,
-    /// Whether plaintext may be sent.
+    /// True if plaintext may be sent.
     up: bool,
-    /// Whether the peer sends no more.
+    /// True if the peer has ended writing.
     ended: bool,
     failed: Option<TlsError>,
 }
 
-/// What rustls has done.
-enum Did {
-    Something,
-    /// It needs more ciphertext; plaintext may be sent if it is up.
+/// The result of one step of rustls.
+enum Progress {
+    Made,
+    /// It needs more ciphertext. Plaintext may be sent if the connection is up.
     Wait {
         up: bool,
     },
@@ -103,7 +107,7 @@ impl Session {
             sent: 0,
             filled: 0,
             early: Vec::new(),
-            // A client speaks first.
+            // The client sends first.
             unread: true,
             up: false,
             ended: false,
@@ -111,7 +115,8 @@ impl Session {
         }
     }
 
-    /// Where ciphertext is appended to that arrives, with that much room at least. Afterwards, [`arrived`](Self::arrived) must be called.
+    /// Returns the buffer that ciphertext is read into, with at least this much room. Call [`arrived`](Self::arrived)
+    /// after the read.
     pub(crate) fn space(&mut self, room: usize) -> &mut Vec<u8> {
         let left = self.incoming.len() - self.start;
         self.incoming.copy_within(self.start.., 0);
@@ -124,32 +129,32 @@ impl Session {
         &mut self.incoming
     }
 
-    /// Something has been read into [`space`](Self::space).
+    /// Takes note of a read into [`space`](Self::space).
     pub(crate) fn arrived(&mut self) {
         self.unread = self.failed.is_none();
     }
 
-    /// Whether the handshake is over, so that plaintext may be sent.
+    /// True if the handshake is over, so that plaintext may be sent.
     pub(crate) fn is_up(&self) -> bool {
         self.up
     }
 
-    /// Whether there may be plaintext, or an end or failure to be told of, without more ciphertext.
+    /// True if plaintext, the end or an error may be available without more ciphertext.
     pub(crate) fn is_readable(&self) -> bool {
         self.unread || self.ended || !self.early.is_empty() || self.failed.is_some()
     }
 
-    /// Whether the peer has said that it sends no more.
+    /// True if the peer has ended writing.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Ciphertext to be sent, until [`sent`](Self::sent) is told of it.
+    /// The ciphertext to send. Report what was sent with [`sent`](Self::sent).
     pub(crate) fn to_send(&self) -> &[u8] {
         &self.outgoing[self.sent..self.filled]
     }
 
-    /// So much of it has been sent.
+    /// Takes note that this many bytes have been sent.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.sent += bytes;
         if self.sent == self.filled {
@@ -157,7 +162,7 @@ impl Session {
         }
     }
 
-    /// Uses the ciphertext that has arrived; plaintext is appended as long as there is room for a record.
+    /// Decrypts ciphertext that has arrived. Appends plaintext as long as there is room for a record.
     pub(crate) fn read(&mut self, plain: &mut Vec<u8>) -> Result<(), TlsError> {
         if !self.early.is_empty() {
             plain.append(&mut self.early);
@@ -175,7 +180,7 @@ impl Session {
         }
     }
 
-    /// Goes on with the handshake as far as the ciphertext allows. Plaintext that has come with it is kept.
+    /// Continues the handshake as far as the ciphertext allows. Plaintext that comes with it is kept.
     pub(crate) fn advance(&mut self) -> Result<(), TlsError> {
         let mut early = std::mem::take(&mut self.early);
         let mut advanced = Ok(());
@@ -189,10 +194,11 @@ impl Session {
         }
     }
 
-    /// Encrypts the beginning of some plaintext; how much of it. Only when all that was to be sent has been.
+    /// Encrypts the beginning of some plaintext. Returns the number of bytes used. All ciphertext must have been sent
+    /// before.
     pub(crate) fn write(&mut self, plain: &[u8]) -> Result<usize, TlsError> {
         let plain = &plain[..plain.len().min(CHUNK)];
-        // It may have something to say first.
+        // rustls may have messages of its own to send first.
         self.unread = self.failed.is_none();
         self.advance()?;
         let needed = plain.len() + (plain.len() / RECORD + 1) * OVERHEAD + BESIDES;
@@ -229,12 +235,12 @@ impl Session {
         Ok(plain.len())
     }
 
-    /// Says that nothing more will be sent.
+    /// Sends close_notify.
     pub(crate) fn close(&mut self) {
         if !self.up || self.failed.is_some() {
             return;
         }
-        // What has arrived would be in the way.
+        // Ciphertext that has arrived must be processed first.
         self.unread = true;
         if self.advance().is_err() {
             return;
@@ -262,7 +268,7 @@ impl Session {
         };
     }
 
-    /// The group of the key exchange, when it is known.
+    /// The group of the key exchange, once it is known.
     pub(super) fn group(&self) -> Option<NamedGroup> {
         let group = match &self.conn {
             Conn::Client(conn) => conn.negotiated_key_exchange_group(),
@@ -272,7 +278,7 @@ impl Session {
         Some(group?.name())
     }
 
-    /// Version and cipher suite, and the key exchange if that holds against quantum computers, for people.
+    /// The version, the cipher suite, and a post-quantum key exchange, as text.
     pub(crate) fn describe(&self) -> Option<String> {
         let (version, suite) = match &self.conn {
             Conn::Client(conn) => (conn.protocol_version(), conn.negotiated_cipher_suite()),
@@ -300,11 +306,11 @@ impl Session {
         Some(format!("{version} {suite}{group}{by}"))
     }
 
-    /// The binding that the proofs on the connection have to cover; none with certificates.
+    /// The binding that the proofs on the connection must cover; `None` with certificates.
     ///
     /// # Errors
     ///
-    /// When the handshake is not over.
+    /// Returns an error before the handshake is over.
     pub(crate) fn binding(&self) -> Result<Option<Binding>, TlsError> {
         match &self.conn {
             Conn::Client(_) | Conn::Server(_) => Ok(None),
@@ -312,7 +318,7 @@ impl Session {
         }
     }
 
-    /// Lets rustls do one thing.
+    /// Lets rustls take one step.
     fn step(&mut self, plain: &mut Vec<u8>) -> Result<(), TlsError> {
         let incoming = &mut self.incoming[self.start..];
         let out = &mut Outgoing {
@@ -326,18 +332,18 @@ impl Session {
         };
         self.start += discard;
         match did {
-            Ok(Did::Something) => {}
-            Ok(Did::Wait { up }) => {
+            Ok(Progress::Made) => {}
+            Ok(Progress::Wait { up }) => {
                 self.up |= up;
                 self.unread = false;
             }
-            Ok(Did::Ended) => self.ended = true,
+            Ok(Progress::Ended) => self.ended = true,
             Err(error) => return Err(self.fail(error)),
         }
         Ok(())
     }
 
-    /// The connection is of no use any more. What rustls has to say of that is to be sent.
+    /// Marks the connection as failed, and collects the alert that rustls wants to send.
     fn fail(&mut self, error: TlsError) -> TlsError {
         let first = self.failed.is_none();
         let text = self
@@ -350,7 +356,7 @@ impl Session {
             .get_or_insert_with(|| text.unwrap_or(error))
             .clone();
         self.unread = false;
-        // Nothing but what rustls has to say: it does not like to be asked for more after a failure.
+        // Takes only the alert: rustls must not be asked for more after a failure.
         while first && self.conn.wants_write() {
             let mut nothing = Vec::new();
             let incoming = &mut self.incoming[self.start..];
@@ -390,7 +396,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Where ciphertext is put.
+/// The buffer for ciphertext to send.
 struct Outgoing<'a> {
     buffer: &'a mut Vec<u8>,
     filled: &'a mut usize,
@@ -408,18 +414,18 @@ impl Outgoing<'_> {
     }
 }
 
-/// Does what a state wants done. How much ciphertext has been used up, and what is to come.
+/// Handles a state of rustls. Returns the number of bytes of ciphertext used, and the next step.
 fn handle<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     plain: &mut Vec<u8>,
     out: &mut Outgoing<'_>,
-) -> (usize, Result<Did, TlsError>) {
+) -> (usize, Result<Progress, TlsError>) {
     let UnbufferedStatus {
         mut discard, state, ..
     } = status;
     let did = match state {
         Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            let mut result = Ok(Did::Something);
+            let mut result = Ok(Progress::Made);
             while let Some(record) = traffic.next_record() {
                 match record {
                     Ok(record) => {
@@ -438,40 +444,40 @@ fn handle<Data>(
             }
             Err(_) => Err(None),
         }),
-        // It is in a buffer of ours, in front of whatever comes next.
+        // The data is in our buffer already, before everything that comes next.
         Ok(ConnectionState::TransmitTlsData(data)) => {
             data.done();
-            Ok(Did::Something)
+            Ok(Progress::Made)
         }
-        Ok(ConnectionState::WriteTraffic(_)) => Ok(Did::Wait { up: true }),
+        Ok(ConnectionState::WriteTraffic(_)) => Ok(Progress::Wait { up: true }),
         Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
-            Ok(Did::Wait { up: false })
+            Ok(Progress::Wait { up: false })
         }
-        Ok(ConnectionState::PeerClosed) => Ok(Did::Ended),
+        Ok(ConnectionState::PeerClosed) => Ok(Progress::Ended),
         Ok(_) => Err(TlsError::new("an unknown state")),
         Err(error) => Err(explain(&error)),
     };
     (discard, did)
 }
 
-/// Encodes with as much room as that needs.
+/// Encodes into a buffer that is grown as needed.
 fn encode(
     out: &mut Outgoing<'_>,
     mut encode: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-) -> Result<Did, TlsError> {
+) -> Result<Progress, TlsError> {
     out.room(BESIDES);
     for _ in 0..2 {
         let start = *out.filled;
         match encode(&mut out.buffer[start..]) {
             Ok(written) => {
                 *out.filled += written;
-                return Ok(Did::Something);
+                return Ok(Progress::Made);
             }
             Err(Some(needed)) => out.room(needed),
             Err(None) => break,
         }
     }
-    Err(TlsError::new("what is to be sent cannot be encoded"))
+    Err(TlsError::new("the data to send cannot be encoded"))
 }
 
 fn encrypt<Data>(
@@ -500,7 +506,7 @@ fn farewell<Data>(status: UnbufferedStatus<'_, '_, Data>, out: &mut [u8]) -> usi
     }
 }
 
-/// What has gone wrong, for people.
+/// Turns an error of rustls into a text for people.
 fn explain(error: &rustls::Error) -> TlsError {
     use rustls::{AlertDescription as Alert, Error};
     TlsError::new(match error {
@@ -524,7 +530,7 @@ fn explain(error: &rustls::Error) -> TlsError {
             }
             other => format!("the peer has given up ({other:?})"),
         },
-        Error::InvalidMessage(_) => format!("what the peer sends is no TLS ({error})"),
+        Error::InvalidMessage(_) => format!("the peer does not speak TLS ({error})"),
         error => error.to_string(),
     })
 }

@@ -20,13 +20,13 @@ pub(super) fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// A self-signed certificate that is no CA's.
+/// A self-signed certificate without the CA flag.
 pub(super) fn certificate(name: &str) -> rcgen::Certificate {
     let key = KeyPair::generate().unwrap();
     params(name).self_signed(&key).unwrap()
 }
 
-/// One that holds from the beginning of one year to that of another.
+/// A certificate that is valid from the beginning of one year to the beginning of another.
 pub(super) fn dated(name: &str, from: i32, to: i32) -> rcgen::Certificate {
     let mut params = params(name);
     hold(&mut params, from, to);
@@ -38,7 +38,7 @@ fn hold(params: &mut CertificateParams, from: i32, to: i32) {
     params.not_after = rcgen::date_time_ymd(to, 1, 1);
 }
 
-/// What `aemp gencert` makes: a CA's certificate with its key.
+/// A CA's certificate with its key, as `aemp gencert` makes it.
 fn shared(name: &str) -> String {
     let ca = authority(name);
     ca.pem() + &ca.key().serialize_pem()
@@ -56,13 +56,13 @@ fn authority(name: &str) -> Authority {
     CertifiedIssuer::self_signed(ca_params(name), KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Certificate and key of a node, from a CA.
+/// The certificate and key of a node, issued by a CA.
 fn issued(by: &Authority, params: &CertificateParams) -> String {
     let key = KeyPair::generate().unwrap();
     params.signed_by(&key, by).unwrap().pem() + &key.serialize_pem()
 }
 
-/// For the node of that ID.
+/// The parameters of a certificate for this node ID.
 fn for_node(id: &str) -> CertificateParams {
     let mut params = params("node");
     let uri = format!("aemp:{id}");
@@ -94,7 +94,7 @@ impl Pair {
         }
     }
 
-    /// Lets both talk until neither has anything to say; the first error of each.
+    /// Runs both ends until neither has bytes to send. Returns the first error of each.
     fn talk(&mut self) -> [Option<String>; 2] {
         let mut errors = [None, None];
         loop {
@@ -121,7 +121,7 @@ impl Pair {
         pair
     }
 
-    /// Why they do not come together, as either end says it.
+    /// The errors of both ends, which refuse each other.
     fn refused(client: &Context, server: &Context) -> [String; 2] {
         let mut pair = Self::new(client, server);
         let errors = pair.talk();
@@ -133,7 +133,7 @@ impl Pair {
     }
 }
 
-/// Carries what one end has to send to the other.
+/// Carries one end's ciphertext to the other.
 fn carry(from: &mut Session, to: &mut Session) -> usize {
     let bytes = from.to_send().to_vec();
     to.space(bytes.len()).extend_from_slice(&bytes);

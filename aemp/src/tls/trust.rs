@@ -1,4 +1,9 @@
-//! Whose certificates are good ([the reference](aemp_proto::protocol::behaviour#tls)).
+//! The rules of trust in certificates.
+//!
+//! A peer's certificate is good if it *is* one of the trusted ones, octet for octet, or if webpki finds a chain to one
+//! of them. Trusted are the certificates in `ca`, or without `ca` those in `cert` itself, as in the reference. webpki
+//! does not know the first rule (it refuses CA certificates as end entities, and the reference's is one) and does not
+//! check dates of trust anchors, so `tls::der` reads dates, version and subject.
 
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
@@ -13,7 +18,7 @@ use super::{
 };
 use crate::config::Cert;
 
-/// The certificates that are trusted, as they are and as issuers.
+/// The certificates that are trusted, themselves and as issuers.
 #[derive(Debug)]
 pub(super) struct Trust(Vec<Trusted>);
 
@@ -25,17 +30,17 @@ struct Trusted {
 }
 
 impl Trusted {
-    /// Why it is no issuer of others.
+    /// The reason why this certificate cannot be an issuer.
     fn no_issuer(&self, now: UnixTime) -> Option<String> {
         match self.parsed.check_dates(now) {
             Err(problem) => Some(problem.to_string()),
-            Ok(()) if !self.parsed.ca => Some("is not that of a CA".into()),
+            Ok(()) if !self.parsed.ca => Some("is not a CA's".into()),
             Ok(()) => None,
         }
     }
 }
 
-/// Why a certificate is refused: for the peer, and for the log.
+/// The reason of a refusal: as an alert for the peer, and as text for the log.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) error: CertificateError,
@@ -50,7 +55,7 @@ impl Refusal {
 }
 
 impl Trust {
-    /// The certificates of a PEM text.
+    /// Reads the certificates of a PEM text.
     pub(super) fn read(ca: &Cert) -> Result<Self, String> {
         let sections = Sections::read(ca)?;
         if sections.certificates.is_empty() {
@@ -74,7 +79,7 @@ impl Trust {
         trusted.collect::<Result<_, String>>().map(Self)
     }
 
-    /// Whether a peer's certificate is good.
+    /// Checks a peer's certificate.
     pub(super) fn judge(
         &self,
         algorithms: &[&dyn SignatureVerificationAlgorithm],
@@ -107,7 +112,7 @@ impl Trust {
                 &format!("the peer's certificate for {subject} {problem}"),
             );
         }
-        // The reference's is a CA certificate, which is no end entity to webpki.
+        // The reference's shared certificate is a CA certificate, which webpki does not accept as an end entity.
         if self.0.iter().any(|trusted| trusted.der == *certificate) {
             return Ok(());
         }
@@ -122,7 +127,7 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
-        // webpki takes anchors as they are: it looks neither at their dates, nor whether they are CAs.
+        // webpki checks neither the dates of trust anchors nor their CA flag.
         let issuers = self
             .0
             .iter()
@@ -156,16 +161,16 @@ impl Trust {
                 CertificateError::UnknownIssuer,
                 match unfit {
                     Some(problem) => format!("is issued by {issuer}, whose certificate {problem}"),
-                    None => format!("is none of those trusted here, nor is its issuer, {issuer}"),
+                    None => format!("is not trusted here, and neither is its issuer, {issuer}"),
                 },
             ),
             Error::CaUsedAsEndEntity => (
                 CertificateError::UnknownIssuer,
-                "is that of a CA, and none of those trusted here".into(),
+                "is a CA's certificate that is not trusted here".into(),
             ),
             Error::InvalidSignatureForPublicKey => (
                 CertificateError::BadSignature,
-                format!("is not signed by {issuer} as that is known here"),
+                format!("is not signed by the {issuer} that is known here"),
             ),
             Error::RequiredEkuNotFoundContext(_) => (
                 CertificateError::InvalidPurpose,
@@ -187,7 +192,7 @@ impl Trust {
     }
 }
 
-/// Which end is the TLS client is chance, so a certificate with purposes must have both.
+/// The usages that a certificate must have. Chance decides which end is the TLS client, so it must have both.
 struct BothEnds;
 
 impl ExtendedKeyUsageValidator for BothEnds {

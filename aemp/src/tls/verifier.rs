@@ -16,12 +16,12 @@ use super::{
     trust::{Refusal, Trust},
 };
 
-/// Judges the certificate of one peer, and keeps what it has to say.
+/// Checks the certificate of one peer, and keeps the reason of a refusal.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Arc<Trust>,
     algorithms: WebPkiSupportedAlgorithms,
-    /// The node that the certificate must be made for.
+    /// The node that the certificate must be made for, if that is checked.
     node: Option<NodeId>,
     refusal: OnceLock<String>,
 }
@@ -40,7 +40,7 @@ impl Verifier {
         }
     }
 
-    /// Why the certificate was refused, if it was.
+    /// The reason why the certificate was refused, if it was.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refusal.get().map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! One process of the network: a node that does what its standard input says.
+//! One process of the network: a node that follows the commands at its standard input.
 
 use std::future;
 use std::io::{self, BufRead};
@@ -10,12 +10,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::resident::resident;
 use crate::runtime;
 
-/// Where the keys are.
+/// The family of the keys.
 const FAMILY: &str = "workers";
-/// Whoever has set all keys sets one here, behind them.
+/// The family with a key that is set after all others.
 const FINISHED: &str = "workers_finished";
 
-/// How a process is started.
+/// The arguments of a process.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     /// The node's ID.
@@ -23,19 +23,19 @@ pub(crate) struct Member {
     pub(crate) global: bool,
     /// The addresses of its seeds.
     pub(crate) seeds: Vec<String>,
-    /// Tells when it has seen that many keys of the family, and does nothing else.
+    /// If set, the process only reports when it has seen this number of keys of the family.
     pub(crate) join: Option<usize>,
 }
 
 impl Member {
-    /// The arguments of its process.
+    /// The arguments for the command line.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let join = self.join.map_or_else(String::new, |keys| keys.to_string());
         let global = self.global.to_string();
         vec![self.name.clone(), global, self.seeds.join(","), join]
     }
 
-    /// Reads the arguments of its process.
+    /// Parses the arguments.
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
         let [name, global, seeds, join] = arguments else {
             return None;
@@ -48,9 +48,9 @@ impl Member {
         })
     }
 
-    /// What its process does.
+    /// Runs the process.
     pub(crate) fn run(&self) {
-        // As a program's `main` would, work runs on the runtime's own threads.
+        // On the runtime's own threads, as the `main` of a program would.
         let runtime = runtime::multi_thread();
         let member = self.clone();
         let task = runtime.spawn(async move {
@@ -67,7 +67,7 @@ impl Member {
         let mut builder = Node::builder()
             .node_id(self.name.as_str())
             .secret("bench")
-            // So that figures of different days compare.
+            // A fixed format, so that figures of different days can be compared.
             .framing_format(["json"])
             .bind("127.0.0.1:0")
             .global(self.global);
@@ -78,7 +78,7 @@ impl Member {
     }
 }
 
-/// Says when the node has seen that many keys, and then waits for its end.
+/// Reports when the node has seen this number of keys, and then waits for its end.
 async fn join(node: &Node, keys: usize) {
     let mut watch = Watch::new(node, FAMILY);
     watch.until(keys).await;
@@ -86,7 +86,7 @@ async fn join(node: &Node, keys: usize) {
     let _ = tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await;
 }
 
-/// Tells its address, then does what it is told, line by line.
+/// Prints its address, then follows commands, one in each line.
 async fn serve(node: &Node) {
     println!("{}", node.listeners()[0]);
     let (lines, mut commands) = unbounded_channel();
@@ -117,7 +117,7 @@ fn number(text: &str) -> usize {
     text.parse().expect("the parent writes numbers")
 }
 
-/// Sets the keys one by one, and tells when it began and when it had done so.
+/// Sets the keys one by one, and reports the times of the begin and the end.
 fn set(node: &Node, keys: usize) {
     let began = now();
     for number in 0..keys {
@@ -131,20 +131,21 @@ fn set(node: &Node, keys: usize) {
     println!("{began} {ended}");
 }
 
-/// Watches the family from now on, and tells when it holds that many keys.
+/// Watches the family from now on, and reports when it holds this number of keys.
 async fn see(node: &Node, keys: usize) {
     let mut watch = Watch::new(node, FAMILY);
     watch.until(0).await;
     println!("watching");
     tokio::spawn(async move {
         println!("{}", watch.until(keys).await);
-        // What it costs to watch is looked at later.
+        // The watch is kept, because its cost is measured later.
         future::pending::<()>().await;
         drop(watch);
     });
 }
 
-/// Tells when the node, a global one, holds that many keys. It does not watch the family, which would cost it memory.
+/// Reports when the node, a global one, holds this number of keys. It does not watch the family, which would need
+/// memory.
 async fn hold(node: &Node, keys: usize) {
     let mut watch = Watch::new(node, FINISHED);
     watch.until(0).await;
@@ -157,10 +158,10 @@ async fn hold(node: &Node, keys: usize) {
     });
 }
 
-/// A watched family, as far as its size goes.
+/// A watch of the family's size.
 struct Watch {
     _monitor: DbMonitor,
-    /// When there were how many keys.
+    /// The sizes with their times.
     sizes: UnboundedReceiver<(u128, usize)>,
     last: Option<(u128, usize)>,
 }
@@ -178,7 +179,7 @@ impl Watch {
         }
     }
 
-    /// When there were that many keys.
+    /// The time at which the family had this number of keys.
     async fn until(&mut self, keys: usize) -> u128 {
         loop {
             match self.last {
@@ -189,7 +190,7 @@ impl Watch {
     }
 }
 
-/// Nanoseconds by the clock that all processes share.
+/// The time in nanoseconds, by a clock that all processes share.
 fn now() -> u128 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("it is later than 1970").as_nanos()

@@ -1,4 +1,4 @@
-//! Networks of processes, and what is measured with them.
+//! Networks of processes, and the measurements with them.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,23 +6,24 @@ use std::time::{Duration, Instant};
 use crate::database::member::Member;
 use crate::database::process::Process;
 
-/// How long a process rests before its memory is looked at.
+/// The time for which a process rests before its memory is measured.
 const REST: Duration = Duration::from_millis(300);
 
-/// Global nodes, each with those before it as seeds, and a slave of the first that sets keys.
+/// Global nodes, each with the earlier ones as seeds, and a slave of the first that sets keys.
 pub(crate) struct Network {
     globals: Vec<Process>,
     seeds: Vec<String>,
     setter: Process,
 }
 
-/// What setting keys one by one has cost.
+/// The cost of setting keys one by one.
 pub(crate) struct Spread {
-    /// Milliseconds that the calls took.
+    /// The time of the calls, in milliseconds.
     pub(crate) calls: f64,
-    /// Milliseconds from the first call until all global nodes and the watcher had all keys.
+    /// The time from the first call until all global nodes and the watcher had all keys, in milliseconds.
     pub(crate) everywhere: f64,
-    /// Bytes of memory per key: in the process that has set them, in the global nodes on average, and in the watcher.
+    /// The memory for each key, in bytes: in the process that has set them, in the global nodes on average, and in
+    /// the watcher.
     pub(crate) memory: [f64; 3],
 }
 
@@ -35,7 +36,7 @@ fn member(name: &str, seeds: &[String]) -> Member {
     }
 }
 
-/// A node whose only seed, and so its master, is the global node of that number and address.
+/// A node whose only seed, and so its master, is the global node with this number and address.
 fn slave(name: &str, (number, address): (usize, &String)) -> Result<Process, String> {
     let mut process = Process::start(&member(name, std::slice::from_ref(address)))?;
     process.reply()?;
@@ -91,15 +92,15 @@ impl Network {
         })
     }
 
-    /// Sets keys: the times when that began and ended.
+    /// Sets keys. Returns the times of the begin and the end.
     pub(crate) fn set(&mut self, keys: usize) -> Result<(String, String), String> {
         let times = self.setter.ask(&format!("set {keys}"))?;
         let (began, ended) = times.split_once(' ').ok_or("the setter tells two times")?;
         Ok((began.to_owned(), ended.to_owned()))
     }
 
-    /// Waits until the global nodes hold that many keys.
-    pub(crate) fn settle(&mut self, keys: usize) -> Result<(), String> {
+    /// Waits until the global nodes hold this number of keys.
+    pub(crate) fn wait_for(&mut self, keys: usize) -> Result<(), String> {
         for global in &mut self.globals {
             global.ask(&format!("hold {keys}"))?;
             global.reply()?;
@@ -107,7 +108,7 @@ impl Network {
         Ok(())
     }
 
-    /// Milliseconds from the start of a process until its node has seen that many keys.
+    /// The time from the start of a process until its node has seen this number of keys, in milliseconds.
     pub(crate) fn join(&self, keys: usize, global: bool) -> Result<f64, String> {
         let newcomer = Member {
             global,
@@ -135,7 +136,7 @@ impl Network {
     }
 }
 
-/// Between two times that processes have told.
+/// The milliseconds between two times that processes have reported.
 fn milliseconds(began: &str, ended: &str) -> Result<f64, String> {
     let time = |text: &str| text.parse::<u128>().map_err(|_| format!("{text}: no time"));
     let between = time(ended)?.saturating_sub(time(began)?);

@@ -1,4 +1,4 @@
-//! Processes of the network, as the process that starts them sees them.
+//! Processes of the network, for the process that starts them.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +8,7 @@ use crate::database::member::Member;
 
 const CHILD: &str = "--database-child";
 
-/// A process that ends with this value.
+/// A child process. It ends when this is dropped.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -17,7 +17,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// This program once more, as a member of the network.
+    /// Starts this program again, as a member of the network.
     pub(crate) fn start(member: &Member) -> Result<Self, String> {
         let name = member.name.clone();
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", member.name);
@@ -40,13 +40,13 @@ impl Process {
         })
     }
 
-    /// Tells it to do something.
-    pub(crate) fn tell(&mut self, command: &str) -> Result<(), String> {
+    /// Sends it a command.
+    pub(crate) fn send(&mut self, command: &str) -> Result<(), String> {
         writeln!(self.commands, "{command}")
             .map_err(|error| format!("{}: {command}: {error}", self.name))
     }
 
-    /// The next line that it writes.
+    /// The next line of its output.
     pub(crate) fn reply(&mut self) -> Result<String, String> {
         let mut line = String::new();
         let read = self.replies.read_line(&mut line);
@@ -58,13 +58,13 @@ impl Process {
         }
     }
 
-    /// Tells it to do something, and waits for the reply.
+    /// Sends it a command, and waits for the reply.
     pub(crate) fn ask(&mut self, command: &str) -> Result<String, String> {
-        self.tell(command)?;
+        self.send(command)?;
         self.reply()
     }
 
-    /// Tells it to do something whose reply is a number.
+    /// Sends it a command, and waits for a number.
     pub(crate) fn number(&mut self, command: &str) -> Result<f64, String> {
         let reply = self.ask(command)?;
         reply
@@ -80,7 +80,7 @@ impl Drop for Process {
     }
 }
 
-/// Does a child's part if the arguments are a child's.
+/// Runs the child's part, if the arguments are those of a child.
 pub(crate) fn child(arguments: &[String]) -> Option<()> {
     let [flag, arguments @ ..] = arguments else {
         return None;

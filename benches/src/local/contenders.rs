@@ -1,4 +1,4 @@
-//! Who takes part. A contender is a module that implements [`Framework`], and a line here.
+//! The contenders. A contender is a module that implements [`Framework`], and a line here.
 
 mod actix;
 mod aemp;
@@ -17,9 +17,9 @@ use crate::report::Role;
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
-    /// Measures any workload but memory.
+    /// Measures any workload except memory.
     pub(crate) measure: fn(Workload, Sizes) -> f64,
-    /// Measures memory; wants a fresh process.
+    /// Measures memory. It needs a fresh process.
     pub(crate) idle: fn(u64) -> Option<f64>,
 }
 

@@ -1,7 +1,7 @@
-//! What a contender provides: four kinds of actors and a place to run.
+//! The interface of a contender: four kinds of actors, and a place to run.
 //!
-//! The workloads are written once, against these traits. A contender writes its actors as its own
-//! documentation would, and takes the fastest reasonable way that its API offers.
+//! The workloads are written once, with these traits. A contender writes its actors as in its own documentation, and
+//! uses the fastest reasonable way of its API.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::runtime;
 
-/// Where something runs, for frameworks that bind an actor to a thread. The others ignore it.
+/// The place of an actor, for frameworks that bind an actor to a thread. Other frameworks ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// On the thread of the workload's own code.
@@ -21,7 +21,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Alternates between the two.
+    /// Alternates between the two places.
     pub(crate) fn spread(index: u64) -> Self {
         if index.is_multiple_of(2) {
             Self::Near
@@ -43,8 +43,7 @@ pub(crate) trait Framework: Clone + Send + Sync + 'static {
     /// Called within the runtime, once for each measurement.
     fn start() -> Self;
 
-    /// Runs a workload to its end with this many workers, on one of them rather than on the calling
-    /// thread.
+    /// Runs a workload to its end with this number of workers, on one of them and not on the calling thread.
     fn run<T, F>(workers: usize, body: impl FnOnce(Self) -> F + Send + 'static) -> T
     where
         T: Send + 'static,
@@ -61,7 +60,7 @@ pub(crate) trait Framework: Clone + Send + Sync + 'static {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        // Tokio's own scheduler decides.
+        // tokio's scheduler chooses the thread.
         let _ = place;
         let (sender, result) = oneshot::channel();
         tokio::spawn(async { sender.send(future.await).ok() });
@@ -75,20 +74,20 @@ pub(crate) trait Framework: Clone + Send + Sync + 'static {
         life: Option<Latch>,
     ) -> impl Future<Output = Self::Counter> + Send;
 
-    /// A new relay, which reports on `done` when a token has no hops left.
+    /// A new relay, which reports on `done` when a token has no more hops.
     fn relay(&self, place: Place, done: Done) -> impl Future<Output = Self::Relay> + Send;
 
-    /// A new labourer. Frameworks that bind an actor to a thread take the one of this number, modulo
-    /// the number of workers; the workload's own code runs on number 0. The others ignore it.
+    /// A new labourer. Frameworks that bind an actor to a thread use the thread of this number, modulo the number of
+    /// workers. The workload's own code runs on number 0. Other frameworks ignore the number.
     fn labourer(&self, thread: usize) -> impl Future<Output = Self::Labourer> + Send;
 
-    /// Spawns a tree of actors in which each spawns ten others, `depth` levels below the root. The
-    /// leaves report 1, every other actor reports 1 and what its children reported, and each stops
-    /// after its report. The root's report is the result: how many there were.
+    /// Spawns a tree of actors in which each spawns ten others, `depth` levels below the root. A leaf reports 1, and
+    /// any other actor reports 1 plus the reports of its children. Each actor stops after its report. Returns the
+    /// root's report, which is the number of actors.
     fn tree(&self, depth: u32) -> impl Future<Output = u64> + Send;
 }
 
-/// Where a relay reports.
+/// The channel for a relay's report.
 pub(crate) type Done = mpsc::UnboundedSender<()>;
 
 /// The handle of an actor that adds up numbers.
@@ -102,7 +101,7 @@ pub(crate) trait Counter: Clone + Send + Sync + 'static {
     /// Calls for the sum so far.
     fn get(&self) -> impl Future<Output = u64> + Send;
 
-    /// Tells the actor to stop, without waiting until it has.
+    /// Tells the actor to stop, without waiting for its end.
     fn stop(self) -> impl Future<Output = ()> + Send;
 }
 
@@ -111,20 +110,19 @@ pub(crate) trait Relay: Clone + Send + Sync + 'static {
     /// Sends the neighbour to pass tokens to.
     fn link(&self, next: Self) -> impl Future<Output = ()> + Send;
 
-    /// Sends a token which has this many hops to go.
+    /// Sends a token with this number of hops.
     fn pass(&self, hops: u64) -> impl Future<Output = ()> + Send;
 }
 
 /// The handle of an actor whose handlers take time.
 ///
-/// A handler keeps its thread for as long as its job takes, as code does that computes, reads a file
-/// or calls a library that blocks. It drops the latch that came with the job when the job is done.
+/// A handler blocks its thread for the duration of its job, like code that computes, reads a file or calls a blocking
+/// library. When the job is done, it drops the latch that came with the job.
 pub(crate) trait Labourer: Clone + Send + Sync + 'static {
     /// Sends a job.
     fn toil(&self, job: Job, latch: Latch) -> impl Future<Output = ()> + Send;
 
-    /// Sends a message whose handler sends the job to each of the others, with the latch beside it, and
-    /// then does a job of its own.
+    /// Sends a message. Its handler sends the job to each of the others, with the latch, and then does a job itself.
     fn hand_out(
         &self,
         job: Job,
@@ -132,8 +130,8 @@ pub(crate) trait Labourer: Clone + Send + Sync + 'static {
         own: Job,
     ) -> impl Future<Output = ()> + Send;
 
-    /// Calls for a job, and waits until it is done, or for as long as the framework's own way to limit
-    /// a call says: whether it was done.
+    /// Calls for a job, and waits until it is done, or until the framework's own time limit of calls. Returns whether
+    /// it was done.
     fn call(
         &self,
         job: Job,
@@ -142,12 +140,12 @@ pub(crate) trait Labourer: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = bool> + Send;
 }
 
-/// What a labourer does with its thread.
+/// The use of a labourer's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     /// Blocks the thread and leaves the core to others.
     Sleep(Duration),
-    /// Reads the clock until the time is over: the system's sleep is too coarse for short jobs.
+    /// Reads the clock until the time is over, because the system's sleep is too coarse for short jobs.
     Spin(Duration),
 }
 
@@ -172,15 +170,15 @@ impl Job {
     }
 }
 
-/// Opens when the last clone of it is dropped.
+/// Opens when its last clone is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
     _open: Arc<Opener>,
 }
 
 impl Latch {
-    /// A latch, and the future that resolves when it opens: to the time at which it did, because the one
-    /// that waits may run later.
+    /// A latch, and a future that is ready when the latch opens. It returns the time of the opening, because the
+    /// waiting task may run later.
     pub(crate) fn new() -> (Self, impl Future<Output = Instant> + Send) {
         let (sender, opened) = oneshot::channel();
         let latch = Self {

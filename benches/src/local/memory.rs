@@ -11,10 +11,10 @@ use crate::runtime;
 
 const CHILD: &str = "--memory-child";
 
-/// What a million actors of the heaviest contender take, and a little more.
+/// A little more than an actor of the heaviest contender needs.
 const BYTES_PER_ACTOR: u64 = 9_000;
 
-/// `wanted`, or a tenth of it where memory does not suffice.
+/// `wanted`, or a tenth of it if there is not enough memory.
 pub(crate) fn affordable(wanted: u64) -> u64 {
     let Some(available) = kilobytes("/proc/meminfo", "MemAvailable:") else {
         return wanted;
@@ -26,7 +26,7 @@ pub(crate) fn affordable(wanted: u64) -> u64 {
     }
 }
 
-/// Measures in a process of its own, or nothing where the system does not tell.
+/// Measures in a separate process. `None` if the system does not report memory.
 pub(crate) fn measure(contender: &Contender, actors: u64) -> Option<f64> {
     let program = env::current_exe().ok()?;
     let actors = actors.to_string();
@@ -37,7 +37,7 @@ pub(crate) fn measure(contender: &Contender, actors: u64) -> Option<f64> {
     String::from_utf8(child.stdout).ok()?.trim().parse().ok()
 }
 
-/// Does the child's part if the arguments are a child's.
+/// Runs the child's part, if the arguments are those of a child.
 pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
     let [flag, name, actors] = arguments else {
         return None;
@@ -55,10 +55,10 @@ pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
     )
 }
 
-/// Bytes per actor, the handle that keeps it included.
+/// The bytes for each actor, including the handle that keeps it.
 pub(crate) fn idle<F: Framework>(actors: u64) -> Option<f64> {
     F::run(runtime::usual_workers(), move |framework| async move {
-        // The runtime's threads and the allocator's arenas are there before the count begins.
+        // Before the count begins, the runtime's threads and the allocator's arenas must exist.
         workloads::visit_all(&workloads::counters(&framework, 100).await).await;
         let before = resident()?;
         let counters = workloads::counters(&framework, actors).await;

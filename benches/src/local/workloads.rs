@@ -11,7 +11,7 @@ use crate::local::workloads::blocking::{BLOCKING, Blocking};
 use crate::report::{self, Unit};
 use crate::runtime;
 
-/// What is measured.
+/// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workload {
     OneWay,
@@ -47,7 +47,7 @@ pub(crate) fn all() -> Vec<Workload> {
 }
 
 impl Workload {
-    /// The name that `--only` takes.
+    /// The name for `--only`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OneWay => "one-way",
@@ -90,7 +90,7 @@ impl Workload {
         }
     }
 
-    /// The best figure that is possible at all, where that is known.
+    /// The theoretical optimum, if it is known.
     pub(crate) fn ideal(self, sizes: &Sizes) -> Option<f64> {
         match self {
             Self::Blocking(blocking) => blocking.ideal(sizes),
@@ -106,7 +106,7 @@ impl Workload {
     }
 }
 
-/// How much of everything.
+/// The sizes of the workloads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     messages: u64,
@@ -164,7 +164,7 @@ impl Sizes {
     };
 }
 
-/// Measures one workload once, in a runtime of its own.
+/// Measures one workload once, in a new runtime.
 pub(crate) fn measure<F: Framework>(workload: Workload, sizes: Sizes) -> f64 {
     F::run(workload.workers(), move |framework| async move {
         match workload {
@@ -212,7 +212,7 @@ async fn fan_in<F: Framework>(framework: &F, messages: u64) -> f64 {
     millions_per_second(messages, start)
 }
 
-/// Calls are timed ten at a time, since reading the clock costs a tenth of the quickest call.
+/// Calls are timed in groups of ten, because reading the clock costs a tenth of the quickest call.
 async fn call<F: Framework>(framework: &F, calls: u64) -> f64 {
     const BATCH: u32 = 10;
     let counter = framework.counter(Place::Near, None).await;
@@ -247,8 +247,8 @@ async fn calls_in_flight<F: Framework>(framework: &F, calls: u64) -> f64 {
 
 /// Hops of one token around a ring; ping-pong is a ring of two.
 ///
-/// Where a hop has to wake another thread it takes a hundred times as long. A second of such hops
-/// tells as much as a minute, so that a run's time is bounded.
+/// If each hop wakes another thread, it takes a hundred times as long. Then a second of hops is enough, so the time
+/// of a run is limited.
 async fn ring<F: Framework>(framework: &F, actors: u64, hops: u64) -> f64 {
     let (done, mut finished) = mpsc::unbounded_channel();
     let mut relays = Vec::new();
@@ -264,7 +264,7 @@ async fn ring<F: Framework>(framework: &F, actors: u64, hops: u64) -> f64 {
         let next = &relays[(index + 1) % relays.len()];
         relay.link(next.clone()).await;
     }
-    // Once around, so that every actor has started and knows its neighbour.
+    // One round first, so that every actor has started and knows its neighbour.
     relays[0].pass(actors).await;
     finished.recv().await.expect("the token comes to its end");
     let start = Instant::now();
@@ -278,7 +278,7 @@ async fn ring<F: Framework>(framework: &F, actors: u64, hops: u64) -> f64 {
     millions_per_second(passed, start)
 }
 
-/// Up to a thousand actors live at a time; a wave ends when all have dropped their state.
+/// At most a thousand actors live at a time. A wave ends when all of them have dropped their state.
 async fn spawn_stop<F: Framework>(framework: &F, spawns: u64) -> f64 {
     const WAVE: u64 = 1_000;
     let start = Instant::now();
@@ -301,7 +301,7 @@ async fn spawn_stop<F: Framework>(framework: &F, spawns: u64) -> f64 {
 
 async fn visit<F: Framework>(framework: &F, actors: u64) -> f64 {
     let counters = counters(framework, actors).await;
-    // They are to be idle, rather than about to start.
+    // Afterwards the actors are idle, and not about to start.
     visit_all(&counters).await;
     let start = Instant::now();
     visit_all(&counters).await;
@@ -316,7 +316,7 @@ pub(crate) async fn counters<F: Framework>(framework: &F, count: u64) -> Vec<F::
     counters
 }
 
-/// Sends a message to each and waits until the last has been handled.
+/// Sends a message to each, and waits until the last one has been handled.
 pub(crate) async fn visit_all<C: Counter>(counters: &[C]) {
     let (latch, all_visited) = Latch::new();
     for counter in counters {

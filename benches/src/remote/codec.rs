@@ -1,4 +1,4 @@
-//! The formats in which everything is measured.
+//! The formats of the measurements.
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) enum Codec {
 pub(crate) const CODECS: [Codec; 3] = [Codec::Json, Codec::Cbor, Codec::Postcard];
 
 impl Codec {
-    /// The name that `--codec` takes.
+    /// The name for `--codec`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -28,7 +28,7 @@ impl Codec {
         }
     }
 
-    /// Whether there are byte strings in it; where there are none, text is measured in their place.
+    /// Whether the format has byte strings. Otherwise text is measured in their place.
     pub(crate) fn has_bytes(self) -> bool {
         self != Self::Json
     }

@@ -1,4 +1,4 @@
-//! Who takes part. A contender is a module that implements [`Remote`], and a line here.
+//! The contenders. A contender is a module that implements [`Remote`], and a line here.
 
 mod aemp;
 mod raw_tcp;
@@ -16,9 +16,9 @@ pub(crate) struct Contender {
     pub(crate) role: Role,
     /// The service's process.
     pub(crate) serve: fn(Codec),
-    /// A client's process; any workload but the start.
+    /// The process of a client, for any workload except the start.
     pub(crate) measure: fn(Codec, &str, Workload, Sizes) -> f64,
-    /// The process that is started to send one message.
+    /// The process of a client that sends one message.
     pub(crate) hello: fn(Codec, &str),
     /// Measures the start of such processes.
     pub(crate) start: fn(&'static str, Codec, u64) -> Result<f64, String>,

@@ -17,13 +17,13 @@ const SERVE: &str = "--serve-child";
 const MEASURE: &str = "--measure-child";
 const HELLO: &str = "--hello-child";
 
-/// Whether there is the command that binds a process to a core.
+/// Whether the system has the command that binds a process to a core.
 pub(crate) fn can_pin() -> bool {
     let help = Command::new("taskset").arg("--version").output();
     help.is_ok_and(|output| output.status.success())
 }
 
-/// Measures in a fresh pair of processes.
+/// Measures with a new pair of processes.
 pub(crate) fn measure(
     contender: &str,
     codec: Codec,
@@ -65,11 +65,11 @@ fn start(arguments: &[&str], pinned: bool) -> Result<Child, String> {
         .map_err(|error| format!("cannot start a process: {error}"))
 }
 
-/// A service's process, which ends with this value.
+/// The process of a service. It ends when this is dropped.
 struct Server(Child);
 
 impl Server {
-    /// The line that the service announces.
+    /// The address that the service announces.
     fn address(&mut self) -> Result<String, String> {
         let output = self
             .0
@@ -94,8 +94,8 @@ impl Drop for Server {
     }
 }
 
-/// Milliseconds from starting a process until the service here has its first message: the median
-/// of `starts` processes.
+/// The time from the start of a process until the service has its first message, in milliseconds: the median of
+/// `starts` processes.
 pub(crate) fn time_to_first_message<R: Remote>(
     contender: &'static str,
     codec: Codec,
@@ -103,7 +103,7 @@ pub(crate) fn time_to_first_message<R: Remote>(
 ) -> Result<f64, String> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let (watcher, deliveries) = mpsc::channel();
-    // One for each measurement; the service may keep it as long as it likes.
+    // One for each measurement, because the service may keep it for ever.
     let delivered = Box::leak(Box::new(Delivered::watched(watcher)));
     let (announce, announced) = mpsc::channel();
     let runtime = runtime::multi_thread();
@@ -119,7 +119,7 @@ pub(crate) fn time_to_first_message<R: Remote>(
         let mut child = start(&[HELLO, contender, codec.name(), &address], false)?;
         let delivery = deliveries.recv_timeout(PATIENCE);
         times.push(began.elapsed().as_secs_f64() * 1e3);
-        // The child waits for this, so that it does not end before its message has left.
+        // The child waits for the end of its input, so that it does not end before its message has been sent.
         drop(child.stdin.take());
         let _ = child.wait();
         delivery.map_err(|_| "no message arrived")?;
@@ -128,7 +128,7 @@ pub(crate) fn time_to_first_message<R: Remote>(
     report::median(&times).ok_or_else(|| "nothing was started".to_owned())
 }
 
-/// Does a child's part if the arguments are a child's.
+/// Runs the child's part, if the arguments are those of a child.
 pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -154,13 +154,13 @@ fn find_codec(name: &str) -> Option<Codec> {
     CODECS.into_iter().find(|codec| codec.name() == name)
 }
 
-/// The service's process.
+/// The process of a service.
 pub(crate) fn serve<R: Remote>(codec: Codec) {
     let delivered = Box::leak(Box::<Delivered>::default());
     runtime::multi_thread().block_on(R::serve(codec, delivered, |address| println!("{address}")));
 }
 
-/// A client's process.
+/// The process of a client.
 pub(crate) fn client<R: Remote>(
     codec: Codec,
     address: &str,
@@ -176,7 +176,7 @@ pub(crate) fn client<R: Remote>(
     runtime.block_on(task).expect("no workload panics")
 }
 
-/// The process whose start is timed: it sends one message, and ends when it is told to.
+/// The process of which the start is measured. It sends one message, and waits for the end of its input.
 pub(crate) fn hello<R: Remote>(codec: Codec, address: &str) {
     let runtime = runtime::multi_thread();
     let _remote = runtime.block_on(async {

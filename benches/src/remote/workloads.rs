@@ -1,4 +1,4 @@
-//! The workloads, as a client of the service sees them.
+//! The workloads, from the side of the client.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
 use crate::report::{self, Unit};
 
-/// What is measured.
+/// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workload {
     OneWay,
@@ -28,7 +28,7 @@ pub(crate) const WORKLOADS: [Workload; 6] = [
 ];
 
 impl Workload {
-    /// The name that `--only` takes.
+    /// The name for `--only`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OneWay => "one-way",
@@ -61,14 +61,14 @@ impl Workload {
         }
     }
 
-    /// Whether both processes share a core. On two, a call measures above all how long the
-    /// system takes to wake an idle core.
+    /// Whether both processes share a core. On two cores, a call measures mostly the time that the system takes to
+    /// wake an idle core.
     pub(crate) fn on_one_core(self) -> bool {
         self == Self::Call
     }
 }
 
-/// How much of everything.
+/// The sizes of the workloads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     messages: u64,
@@ -100,17 +100,17 @@ impl Sizes {
     };
 }
 
-/// What every small message carries beside its integer.
+/// The text in every small message.
 pub(crate) const TEXT: &str = "0123456789abcdefghijklmnopqrstuv";
 
-/// Measures one workload once, over a connection that is up.
+/// Measures one workload once, over an open connection.
 pub(crate) async fn measure<R: Remote>(
     remote: R,
     codec: Codec,
     workload: Workload,
     sizes: Sizes,
 ) -> f64 {
-    // Opens the connection, and shows whether the answer is the right one.
+    // Opens the connection, and checks that the answer is right.
     assert_eq!(remote.call(0, TEXT).await, 0);
     match workload {
         Workload::OneWay => put_all(&remote, sizes.messages, TEXT).await / 1e6,
@@ -122,7 +122,7 @@ pub(crate) async fn measure<R: Remote>(
     }
 }
 
-/// Messages per second.
+/// Sends messages. Returns the number per second.
 async fn put_all<R: Remote>(remote: &R, messages: u64, text: &str) -> f64 {
     let start = Instant::now();
     for number in 0..messages {
@@ -132,7 +132,7 @@ async fn put_all<R: Remote>(remote: &R, messages: u64, text: &str) -> f64 {
     messages as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Megabytes per second.
+/// Sends large messages. Returns megabytes per second.
 async fn payload<R: Remote>(remote: &R, codec: Codec, size: usize, bytes: u64) -> f64 {
     let text = TEXT.repeat(size / TEXT.len());
     let messages = bytes / size as u64;
@@ -144,7 +144,7 @@ async fn payload<R: Remote>(remote: &R, codec: Codec, size: usize, bytes: u64) -
     rate * size as f64 / 1e6
 }
 
-/// The same as [`put_all`] with a byte string.
+/// As [`put_all`], with a byte string.
 async fn put_all_bytes<R: Remote>(remote: &R, messages: u64, bytes: &Arc<[u8]>) -> f64 {
     let start = Instant::now();
     for number in 0..messages {

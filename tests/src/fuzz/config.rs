@@ -1,6 +1,6 @@
-//! Configuration files: what stands in them, and what becomes of it when they are changed.
+//! Configuration files, and changes of them.
 //!
-//! An input is a file, and behind it, each behind an octet 0, some changes: `OPERATION\tPROFILE\tKEY\tVALUE`.
+//! An input is a file and changes, each behind an octet 0: `OPERATION\tPROFILE\tKEY\tVALUE`.
 
 use std::{
     borrow::Cow,

@@ -1,7 +1,7 @@
 //! Framers, and packets through values and back.
 //!
-//! The first byte says which format and limits, the second how the socket cuts what arrives; the rest is what a peer sends behind
-//! its handshake.
+//! The first byte selects format and limits, the second the division of the stream by the socket. The rest is the data
+//! of a peer after its handshake.
 
 use aemp_codec::{DecodeError, EncodeError, Format, Limits, Value};
 

@@ -1,7 +1,8 @@
-//! Greetings and authentication lines: whoever connects can send these.
+//! Greetings and authentication lines, which any stranger can send.
 //!
-//! The first byte says what kind of node listens, the second how its socket cuts what arrives; the rest is what the peer sends.
-//! `hmac_sha3_512;*` in the peer's third line stands for the right proof, which no mutation would find.
+//! The first byte selects the kind of the listening node, the second the division of the stream by its socket. The rest
+//! is the data of the peer. `hmac_sha3_512;*` in the peer's third line stands for the correct proof, which no mutation
+//! would find.
 
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
-//! Three whole nodes that trust each other, and a member that none of them trusts: whatever it sends, and however it has that passed
-//! on, nothing is done in the name of one of the three.
+//! Three whole nodes that trust each other, and a member that none of them trusts. Whatever the member sends or has
+//! relayed, nothing is done in the name of one of the three.
 //!
-//! The input is a script of lines. The first octet of a line says which node the member sends to; the rest is a packet in JSON, port first.
-//! Whole texts in it stand for something: `$a`, `$b`, `$c` for the ID of a port that answers with what it is sent, `$A`, `$B`, `$C` for that
-//! of one that passes on what it is sent, the same with `%` for their names alone, and `$m` for the member's own port.
+//! The input is a script of lines. The first octet of a line selects the node that the member sends to. The rest is a
+//! packet in JSON, port first. Some texts in it have a meaning: `$a`, `$b`, `$c` are the IDs of ports that answer with
+//! their message, `$A`, `$B`, `$C` the IDs of ports that pass their message on, the same with `%` only their names, and
+//! `$m` the member's own port.
 
 use std::{
     sync::{
@@ -171,7 +172,9 @@ impl Honest {
         };
         builder = builder.function("Fuzz::call", move |origin, _| note(&called, origin));
         builder = builder.init("Fuzz::spawn", move |cx: &mut Cx<'_>, _: Args| {
-            note(&spawned, cx.origin());
+            if let Some(origin) = cx.origin() {
+                note(&spawned, origin);
+            }
         });
         let node = sim.start(builder).expect("an honest node");
         let answers = node.untyped(|cx: &mut Cx<'_>, mut message: Args| {

@@ -1,4 +1,4 @@
-//! What fuzzing begins with: what real nodes have sent, and what they have not but might.
+//! The seeds of fuzzing: packets that real nodes have sent, and packets that they might send.
 
 mod config;
 mod node;

@@ -1,4 +1,4 @@
-//! The misbehaving peer: sockets that speak for themselves, and know the secret.
+//! The attacker: sockets that speak the protocol by hand, and know the secret.
 
 mod insiders;
 mod large;

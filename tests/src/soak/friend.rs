@@ -1,4 +1,4 @@
-//! An honest node that uses the victim, and keeps count.
+//! An honest node that uses the victim and counts.
 
 use std::{
     error::Error,

@@ -1,4 +1,4 @@
-//! The victim's log: what is urgent enough, a line each, to standard error.
+//! The victim's log: lines from a level on, one each, to standard error.
 
 use std::{fmt, fmt::Write as _};
 

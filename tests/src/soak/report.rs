@@ -1,4 +1,4 @@
-//! What has come of an attack.
+//! The results of an attack.
 
 use std::fmt;
 

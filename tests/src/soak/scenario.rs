@@ -1,4 +1,4 @@
-//! The attacks, and what they may cost.
+//! The attacks, and their permitted costs.
 
 /// One attack.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ pub const SCENARIOS: &[Scenario] = &[
         scenario(
             "families",
             "an entry in each of many families with long names",
-            96,
+            32,
             "max_db_bytes (8388608) reached",
         ),
     ),
@@ -149,7 +149,7 @@ pub const SCENARIOS: &[Scenario] = &[
         scenario(
             "watches",
             "watches of families with long names",
-            96,
+            32,
             "max_db_bytes (8388608) reached",
         ),
     ),

@@ -1,4 +1,4 @@
-//! What the system tells of a process, and lets one have.
+//! Measurements and limits of processes by the system.
 
 use std::{fs, io};
 

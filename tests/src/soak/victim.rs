@@ -16,7 +16,7 @@ struct Sink {
 #[port]
 impl Sink {
     /// Numbers have to come one after the other.
-    #[rcv]
+    #[rcv(try, send)]
     fn number(&mut self, cx: &mut Cx<'_>, n: i64) -> Result<(), String> {
         if n != self.next {
             return Err(format!("hole: {} was to come, not {n}", self.next));
@@ -58,7 +58,7 @@ fn prey() -> Prey {
 #[spawnable(name = "Soak::entry")]
 fn entry(cx: &mut Cx<'_>, key: String, value: String) -> Result<Prey, DbError> {
     let by = cx.origin();
-    cx.node().db_set_for(&by, "entries", &key, value)?;
+    cx.node().db_set_for(by, "entries", &key, value)?;
     cx.kill(());
     Ok(Prey)
 }

@@ -109,7 +109,7 @@ fn values_that_cannot_be_are_refused() {
             None,
             "binds",
             r#"["a:1", "b:x"]"#,
-            r#"binds: "b:x" is no address: the port must be a number from 0 to 65535, or `*`"#,
+            r#"binds: "b:x" is not an address: the port must be a number from 0 to 65535, or `*`"#,
         ),
         (
             Some("p"),
@@ -151,9 +151,9 @@ fn values_that_cannot_be_are_refused() {
             None,
             "nodeid",
             r#""a#b""#,
-            r##"nodeid: "a#b" is no node ID: "##,
+            r##"nodeid: "a#b" is not a node ID: "##,
         ),
-        (None, "nodeid", r#""""#, r#"nodeid: "" is no node ID: "#),
+        (None, "nodeid", r#""""#, r#"nodeid: "" is not a node ID: "#),
         (
             None,
             "auth_accept",
@@ -264,7 +264,10 @@ fn only_lists_have_elements() {
     let error = file.add(None, "nodeid", "x").unwrap_err().to_string();
     assert!(error.starts_with("nodeid: "), "{error}");
     let error = file.add(None, "binds", "x:y").unwrap_err().to_string();
-    assert!(error.starts_with("binds: \"x:y\" is no address"), "{error}");
+    assert!(
+        error.starts_with("binds: \"x:y\" is not an address"),
+        "{error}"
+    );
     assert!(!file.is_changed());
 }
 

@@ -72,14 +72,14 @@ async fn what_is_named_and_not_there_is_told() {
         .unwrap()
         .stop()
         .await;
-    logs.expect(r#"rc: there is no profile "wroker", only the top level counts"#)
+    logs.expect(r#"rc: there is no profile "wroker"; only the top level applies"#)
         .await;
     let mut elsewhere = home.path().to_owned();
     elsewhere.set_file_name("elsewhere");
     let builder = Node::builder().config_file(&elsewhere).bind("127.0.0.1:0");
     let builder = builder.environment(Environment::of([("AEMP_SECRET", SECRET)]));
     builder.start().await.unwrap().stop().await;
-    logs.expect("elsewhere: there is no such configuration file")
+    logs.expect("elsewhere: the configuration file does not exist")
         .await;
 }
 
@@ -191,7 +191,7 @@ async fn what_means_nothing_here_is_told() {
     let logs = Logs::catch();
     let home = Home::with(r#"{"binds": [], "noeid": "x", "eval": "1", "secret": "hush"}"#);
     at(&home).profile("p").start().await.unwrap().stop().await;
-    logs.warned("rc:1:24: noeid: there is no such key").await;
+    logs.warned("rc:1:24: noeid: the key is unknown").await;
     logs.warned("eval: Perl code is not run").await;
     assert_eq!(logs.count("hush"), 0);
 }
@@ -209,7 +209,7 @@ async fn formats_and_methods_that_leave_nothing_are_errors() {
         (
             "framing_format",
             "storable,sereal",
-            "framing_format: none of its formats (storable, sereal) is known here; known are ",
+            "framing_format: none of its formats (storable, sereal) is known; the known formats are ",
         ),
         ("auth_offer", "", "auth_offer: no method is left"),
         ("auth_accept", "", "auth_accept: no method is left"),

@@ -132,7 +132,7 @@ fn what_is_no_number_of_json_is_not_written() {
     file.add(None, "services", service).unwrap();
     assert_eq!(
         home.error(file.save()),
-        "rc: cannot be written: NaN is no number of JSON"
+        "rc: cannot be written: NaN is not a number in JSON"
     );
     assert_eq!((home.text().as_str(), home.names().len()), ("{\"a\":1}", 1));
     let mut deep = aemp::Value::Null;
@@ -158,7 +158,7 @@ fn what_somebody_else_has_written_meanwhile_is_not_lost() {
         home.write(other);
         assert_eq!(
             home.error(file.save()),
-            "rc: changed by somebody else meanwhile"
+            "rc: another process has changed it meanwhile"
         );
         assert_eq!(home.text(), other);
     }
@@ -168,7 +168,7 @@ fn what_somebody_else_has_written_meanwhile_is_not_lost() {
     new.write("{}");
     assert_eq!(
         new.error(file.save()),
-        "rc: changed by somebody else meanwhile"
+        "rc: another process has changed it meanwhile"
     );
 }
 

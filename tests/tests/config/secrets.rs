@@ -173,7 +173,7 @@ async fn methods_of_others_are_passed_over() {
         ("auth_accept", "md5"),
         ("auth_offer", "hmac_md6_64_256"),
     ] {
-        let text = format!("{key}: the authentication method {name:?} is unknown here");
+        let text = format!("{key}: the authentication method {name:?} is unknown and ignored");
         logs.warned(&text).await;
     }
     let other = Node::builder().node_id("b").secret(SECRET);
@@ -220,8 +220,9 @@ async fn who_offers_the_secret_itself_is_warned() {
     let logs = Logs::catch();
     let builder = || Node::builder().node_id("a").secret(SECRET);
     builder().start().await.unwrap().stop().await;
-    assert_eq!(logs.count("gives its secret away"), 0);
+    assert_eq!(logs.count("sends its secret to any peer"), 0);
     let builder = builder().auth_offer([Method::HmacSha3_512, Method::Cleartext]);
     builder.start().await.unwrap().stop().await;
-    logs.warned("auth_offer: with cleartext in it").await;
+    logs.warned("auth_offer: with cleartext, this node sends its secret")
+        .await;
 }

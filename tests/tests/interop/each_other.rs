@@ -1,5 +1,8 @@
-//! One network of nodes that speak different formats, and prefer different ones: everybody talks to everybody, each in the
-//! format that the other likes best of those that it has.
+//! One network of seven nodes, three of them Perl's, that prefer different formats.
+//!
+//! The formats of each pair, as both ends report them, are compared with the rule of the greeting. Every kind of value
+//! goes through calls, kill reasons, relays over a third node, and the database. Values are compared as a Perl program
+//! would: 5 is "5", octets are characters.
 
 mod alike;
 mod member;

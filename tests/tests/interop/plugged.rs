@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use aemp::{
-    Codec, DecodeError, EncodeError, Format, Limits, Node, Value,
-    codec::{FrameError, Framer, Framing},
+    Codec, DecodeError, Format, Limits, Node,
+    codec::{FrameError, Framer, Framing, PacketReader, PacketWriter},
     msg,
 };
 
@@ -30,14 +30,16 @@ impl Codec for Renamed {
         Box::new(Frames(Format::Json.framer(limits)))
     }
 
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut writer = Format::Json.writer(out, Limits::default());
-        packet.iter().try_for_each(|value| writer.value(value))?;
-        writer.finish()
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        Format::Json.writer(out, limits)
     }
 
-    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
-        Format::Json.reader(packet, limits)?.rest()
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        Format::Json.reader(packet, limits)
     }
 }
 

@@ -51,27 +51,27 @@ impl Clerk {
         (self.seen, "seen".into())
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn checked(&self, n: u8) -> Result<u8, Refused> {
         if n > 9 { Err(Refused(n)) } else { Ok(n) }
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn aliased(&self, n: u8) -> aliases::Result<u8> {
         self.checked(n)
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn plain_alias(&self, n: u8) -> aliases::plain::Result {
         self.checked(n)
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn io(&self) -> io::Result<u8> {
         Err(io::Error::other("no disk"))
     }
 
-    #[rcv]
+    #[rcv(try, send)]
     fn may_fail(&mut self, n: u8) -> Result<(), String> {
         self.seen += 1;
         if n > 9 {
@@ -99,7 +99,7 @@ impl Clerk {
         self.seen
     }
 
-    #[rcv]
+    #[rcv(try)]
     async fn wait_and_fail(&mut self, cx: &mut Cx<'_>, text: String) -> Result<u8, String> {
         tokio::task::yield_now().await;
         assert!(cx.node().port_is_local(&cx.id()));

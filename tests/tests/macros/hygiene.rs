@@ -50,13 +50,13 @@ mod shadowed {
             self.0 + __tag
         }
 
-        #[rcv]
+        #[rcv(try)]
         fn try_get(&self) -> ::core::result::Result<u8, ::std::string::String> {
             Answer::Ok(self.0)
         }
 
         #[rcv]
-        async fn handle(&mut self, message: u8) {
+        async fn handle_async(&mut self, message: u8) {
             self.0 = message;
         }
 
@@ -72,7 +72,7 @@ mod shadowed {
         }
 
         #[rcv(default)]
-        fn post(&mut self, tag: &str, args: ::aemp::Args) {
+        fn encode(&mut self, tag: &str, args: ::aemp::Args) {
             let _ = (tag, args);
         }
     }
@@ -84,7 +84,7 @@ mod shadowed {
 
     #[::aemp::protocol]
     pub(crate) trait Far {
-        fn handle(&self, message: u8) -> u8;
+        fn record(&self, message: u8) -> u8;
     }
 }
 
@@ -95,7 +95,7 @@ macro_rules! server {
 
         #[aemp::port]
         impl $name {
-            #[rcv]
+            #[rcv(try)]
             fn $get(&self, more: $type, node: Option<$type>) -> Result<$type, String> {
                 Ok(self.0 + more + node.unwrap_or_default())
             }
@@ -133,13 +133,13 @@ async fn nothing_is_in_the_way() {
     let node = node();
     let server = shadowed::start::on(&node, node.id(), 1, 2, 3);
     assert_eq!(server.get(4, None).await.unwrap(), 10);
-    server.handle(20);
+    server.handle_async(20);
     assert_eq!(server.try_get().await.unwrap(), 20);
     assert_eq!(server.waits().await.unwrap(), 20);
     assert_eq!(server.decode(aemp::args![1]).await.unwrap(), 1);
     let far: shadowed::FarRef = node.handle(&server.id());
     assert!(
-        far.handle(1)
+        far.record(1)
             .timeout(std::time::Duration::from_millis(50))
             .await
             .is_err()

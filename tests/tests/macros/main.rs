@@ -2,10 +2,13 @@
 
 mod answers;
 pub mod docs;
+mod errors;
 mod generics;
 mod hygiene;
+mod local;
 mod params;
 pub mod protocol;
+mod reserved;
 mod spawn;
 mod tags;
 mod untyped;

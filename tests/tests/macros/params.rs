@@ -50,13 +50,12 @@ impl Board {
         match origin {
             Origin::Local => "here".into(),
             Origin::Node(node) => NodeId::to_string(&node),
-            Origin::Unknown => "anywhere".into(),
         }
     }
 
     #[rcv]
     fn both(&self, cx: &mut Cx<'_>, origin: Origin, n: u8) -> bool {
-        n == 1 && cx.origin() == origin
+        n == 1 && cx.origin() == Some(origin)
     }
 
     #[rcv]

@@ -33,7 +33,7 @@ impl Tagged {
 
     #[rcv(default)]
     fn other(&mut self, args: Args, cx: &mut Cx<'_>, tag: &str, origin: Origin) {
-        assert_eq!(cx.origin(), origin);
+        assert_eq!(cx.origin(), Some(origin));
         self.log
             .push(format!("{tag} {}", args[0].text().unwrap_or_default()));
     }

@@ -74,16 +74,16 @@ impl Clerk {
         dead.kill(());
     }
 
-    #[rcv]
-    async fn call(&self, cx: &mut Cx<'_>, to: PortId, #[rest] words: Args) -> String {
+    #[rcv("call")]
+    async fn on_call(&self, cx: &mut Cx<'_>, to: PortId, #[rest] words: Args) -> String {
         match cx.node().cal(&to, words).await {
             Err(CallError::Send(SendError::NodePort(port))) => format!("refused: {port}"),
             other => format!("{other:?}"),
         }
     }
 
-    #[rcv]
-    fn handle(&self, other: ClerkRef) {
+    #[rcv("handle")]
+    fn on_handle(&self, other: ClerkRef) {
         other.hear("word".into());
     }
 

@@ -1,6 +1,7 @@
 //! How nodes with a network end, and what they leave behind: nothing.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -11,11 +12,15 @@ use std::{
 
 use aemp::{
     CallError, Codec, DecodeError, EncodeError, Ended, Limits, Node, PortId, Value, args,
-    codec::Framing, msg,
+    codec::{
+        Contents, Cursor, Decoding, Encoding, Framing, Item, ListKind, PacketReader, PacketWriter,
+    },
+    msg,
 };
 
 use crate::{
     common::{Inbox, soon, until, watch},
+    msgpack::MessagePack,
     nodes::{CounterRef, address, counter, listening, node_port, pair, start},
     plugged,
 };
@@ -169,6 +174,17 @@ async fn callbacks_that_block_delay_nobody_else() {
 #[derive(Debug)]
 struct Fragile;
 
+impl Fragile {
+    fn decode(packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
+        let values = plugged::decode(packet, limits)?;
+        assert!(
+            values.last().and_then(Value::as_str) != Some("poison"),
+            "poisoned"
+        );
+        Ok(values)
+    }
+}
+
 impl Codec for Fragile {
     fn name(&self) -> &str {
         "fragile"
@@ -178,17 +194,16 @@ impl Codec for Fragile {
         plugged::framer(limits)
     }
 
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        plugged::encode(packet, out)
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, plugged::encode)
     }
 
-    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
-        let values = plugged::decode(packet, limits)?;
-        assert!(
-            values.last().and_then(Value::as_str) != Some("poison"),
-            "poisoned"
-        );
-        Ok(values)
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        Self::decode(packet, limits).map(PacketReader::values)
     }
 }
 
@@ -231,22 +246,11 @@ struct Nosy {
     times: AtomicU32,
 }
 
-#[derive(Debug)]
-struct Shared(Arc<Nosy>);
-
-impl Codec for Shared {
-    fn name(&self) -> &str {
-        "nosy"
-    }
-
-    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        plugged::framer(limits)
-    }
-
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if let Some(node) = self.0.node.get()
-            && !self.0.busy.swap(true, Ordering::AcqRel)
-            && self.0.times.fetch_add(1, Ordering::AcqRel) < 30
+impl Nosy {
+    fn look(&self) {
+        if let Some(node) = self.node.get()
+            && !self.busy.swap(true, Ordering::AcqRel)
+            && self.times.fetch_add(1, Ordering::AcqRel) < 30
         {
             let _ = (
                 node.node_is_up("a"),
@@ -258,21 +262,124 @@ impl Codec for Shared {
                 node.snd(&nobody, msg!["between"]);
                 drop(node.mon(&nobody, |_| ()));
             }
-            self.0.busy.store(false, Ordering::Release);
+            self.busy.store(false, Ordering::Release);
         }
+    }
+}
+
+#[derive(Debug)]
+struct Shared(Arc<Nosy>);
+
+impl Shared {
+    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.0.look();
         plugged::encode(packet, out)
     }
+}
 
-    fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
-        plugged::decode(packet, limits)
+impl Codec for Shared {
+    fn name(&self) -> &str {
+        "nosy"
+    }
+
+    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+        plugged::framer(limits)
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, |packet, out| self.encode(packet, out))
+    }
+
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        plugged::decode(packet, limits).map(PacketReader::values)
+    }
+}
+
+/// The same of one that writes and reads item by item: MessagePack that looks with each.
+#[derive(Debug)]
+struct Straight(Arc<Nosy>);
+
+impl Codec for Straight {
+    fn name(&self) -> &str {
+        "nosy"
+    }
+
+    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+        MessagePack.framer(limits)
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoding(self, out, limits)
+    }
+
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        PacketReader::decoding(self, packet, limits)
+    }
+}
+
+macro_rules! look_and_encode {
+    ($($method:ident($($arg:ident: $type:ty),*) $result:ty;)*) => {$(
+        fn $method(&self, out: &mut Vec<u8>, $($arg: $type),*) -> $result {
+            self.0.look();
+            Encoding::$method(&MessagePack, out, $($arg),*)
+        }
+    )*};
+}
+
+impl Encoding for Straight {
+    look_and_encode! {
+        begin() ();
+        end(start: usize, count: usize) Result<(), EncodeError>;
+        null() ();
+        bool(b: bool) ();
+        int(n: i64) ();
+        unsigned(n: u64) ();
+        float(x: f64) ();
+        text(text: &str) ();
+        bytes(octets: &[u8]) ();
+        key(key: &str) ();
+        open(kind: ListKind, count: usize) ();
+    }
+}
+
+impl Decoding for Straight {
+    fn packet(&self, cursor: &mut Cursor<'_>) -> Result<Contents, DecodeError> {
+        self.0.look();
+        MessagePack.packet(cursor)
+    }
+
+    fn item<'de>(&self, cursor: &mut Cursor<'de>) -> Result<Item<'de, Contents>, DecodeError> {
+        self.0.look();
+        MessagePack.item(cursor)
+    }
+
+    fn key<'de>(&self, cursor: &mut Cursor<'de>) -> Result<Cow<'de, str>, DecodeError> {
+        Decoding::key(&MessagePack, cursor)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_format_from_elsewhere_runs_under_no_lock() {
+    looks_under_no_lock(Shared).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_format_that_writes_item_by_item_runs_under_no_lock() {
+    looks_under_no_lock(Straight).await;
+}
+
+async fn looks_under_no_lock<C: Codec>(codec: fn(Arc<Nosy>) -> C) {
     let nosy = Arc::new(Nosy::default());
-    let a = start(listening("a").codec(Shared(Arc::default()))).await;
-    let b = listening("b").codec(Shared(Arc::clone(&nosy)));
+    let a = start(listening("a").codec(codec(Arc::default()))).await;
+    let b = listening("b").codec(codec(Arc::clone(&nosy)));
     let b = start(b.seed(address(&a))).await;
     assert!(nosy.node.set(b.clone()).is_ok());
     let mut inbox = Inbox::new(&a);

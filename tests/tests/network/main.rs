@@ -17,6 +17,8 @@ mod malformed;
 mod messages;
 mod minimal;
 mod monitors;
+#[path = "../../../examples/plug_in_codec/msgpack.rs"]
+mod msgpack;
 mod negotiation;
 mod nodes;
 mod not_unicode;

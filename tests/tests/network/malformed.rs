@@ -164,8 +164,8 @@ async fn requests_that_make_no_sense() {
     let scene = Scene::new().await;
     let requests = [
         (r#"["","mon1"]"#, "mon1: no port"),
-        (r#"["","mon0",["p"]]"#, "mon0: the port is no text"),
-        (r#"["","kil1",{}]"#, "kil1: the port is no text"),
+        (r#"["","mon0",["p"]]"#, "mon0: the port is not text"),
+        (r#"["","kil1",{}]"#, "kil1: the port is not text"),
         (r#"["","snd"]"#, "snd: no receiver"),
         (
             r#"["","snd",""]"#,
@@ -176,7 +176,7 @@ async fn requests_that_make_no_sense() {
             "snd: the receiver: a node ID must not contain ';'",
         ),
         (r#"["","can","mon1"]"#, "can: no receiver"),
-        (r#"["","time",[]]"#, "time: the receiver is no text"),
+        (r#"["","time",[]]"#, "time: the receiver is not text"),
         (
             r#"["","AnyEvent::MP::_spawn"]"#,
             "AnyEvent::MP::_spawn: no port",
@@ -185,7 +185,7 @@ async fn requests_that_make_no_sense() {
             r#"["","AnyEvent::MP::_spawn","p"]"#,
             "AnyEvent::MP::_spawn: no function",
         ),
-        (r#"["",["mon1"]]"#, "the request is no text"),
+        (r#"["",["mon1"]]"#, "the request's name is not text"),
     ];
     for (request, why) in requests {
         scene.ignored(request).await;
@@ -199,7 +199,7 @@ async fn requests_that_make_no_sense() {
     scene.ignored(r#"["","kil1","","bye"]"#).await;
     scene
         .logs
-        .warned("node port: raw wants to kill it: refused")
+        .warned("node port: raw tried to kill it: refused")
         .await;
     scene
         .ignored(r#"["","CORE::exit"]["","exit",1]["",17,18]"#)

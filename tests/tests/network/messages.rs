@@ -106,13 +106,13 @@ async fn the_origin_is_the_node_at_the_other_end() {
     let port = b.untyped(move |cx: &mut Cx<'_>, _: Args| drop(tell.send(cx.origin())));
     snd!(a, port.id(), "from afar");
     let far = soon(told.recv()).await.unwrap();
-    assert_eq!(far, aemp::Origin::Node(NodeId::new("a").unwrap()));
+    assert_eq!(far, Some(aemp::Origin::Node(NodeId::new("a").unwrap())));
     snd!(b, port, "from here");
-    assert_eq!(soon(told.recv()).await.unwrap(), aemp::Origin::Local);
+    assert_eq!(soon(told.recv()).await.unwrap(), Some(aemp::Origin::Local));
 }
 
 /// Passes on what it is sent, and notes where it is told that it comes from.
-struct Wrapper<P>(P, tokio::sync::mpsc::UnboundedSender<aemp::Origin>);
+struct Wrapper<P>(P, tokio::sync::mpsc::UnboundedSender<Option<aemp::Origin>>);
 
 impl<P: aemp::Port> aemp::Port for Wrapper<P> {
     type Msg = P::Msg;
@@ -132,7 +132,7 @@ async fn who_is_not_told_the_origin_takes_nothing_for_its_own() {
     let port = b.port(Wrapper(counter(0), tell));
     let far: CounterRef = a.handle(&port.id());
     far.inc(1);
-    assert_eq!(soon(told.recv()).await.unwrap(), aemp::Origin::Unknown);
+    assert_eq!(soon(told.recv()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
-//! Nodes that prefer different formats, over loopback.
+//! Two Rust nodes over loopback, over each pair of lists of formats.
+//!
+//! Cargo unites features over the workspace, so the nodes of the tests speak everything that all features together
+//! offer. A test that depends on the preferred format must name its formats.
 
 use aemp::{Map, Node, Value, msg};
 
@@ -81,5 +84,8 @@ async fn formats_that_are_unknown_to_all_are_an_error() {
     let result = listening("a").framing_format(["postcard", "morse"]).start();
     let text = result.await.expect_err("no format is left").to_string();
     assert!(text.contains("(postcard, morse)"), "{text}");
-    assert!(text.contains("known are postcard/1, cbor, json"), "{text}");
+    assert!(
+        text.contains("the known formats are postcard/1, cbor, json"),
+        "{text}"
+    );
 }

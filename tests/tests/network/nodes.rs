@@ -24,7 +24,7 @@ impl Counter {
         self.n
     }
 
-    #[rcv]
+    #[rcv(try)]
     fn divide(&mut self, by: i64) -> Result<i64, String> {
         self.n = self.n.checked_div(by).ok_or("cannot divide by zero")?;
         Ok(self.n)

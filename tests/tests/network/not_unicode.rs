@@ -120,8 +120,8 @@ async fn requests_with_it_are_dropped_and_told() {
         let node = start(listening("a")).await;
         let mut speaker = Speaker::login(&node, format).await;
         for (request, why) in [
-            (msg!["", HALF], "the request is no text"),
-            (msg!["", "mon1", HALF], "mon1: the port is no text"),
+            (msg!["", HALF], "the request's name is not text"),
+            (msg!["", "mon1", HALF], "mon1: the port is not text"),
             (msg!["", "snd", "a#p", HALF], "snd: argument 1: "),
             (msg!["", "g_set", map("f", HALF)], "g_set: argument 1: "),
         ] {

@@ -179,8 +179,8 @@ async fn what_is_advertised_is_told_instead_of_where_a_node_listens() {
 #[tokio::test]
 async fn what_is_advertised_has_to_be_an_address() {
     for (address, problem) in [
-        ("*:1", "nobody can connect to *:1"),
-        ("a", "a:* needs a port, as this node listens nowhere"),
+        ("*:1", "other nodes cannot connect to *:1"),
+        ("a", "a:* needs a port, because this node does not listen"),
     ] {
         let node = Node::builder().secret(SECRET).advertise(address);
         let error = node.start().await.unwrap_err().to_string();

@@ -71,7 +71,7 @@ async fn one_that_is_no_node() {
     let bad = somebody_else(b"220 mail.example ESMTP\r\n").await;
     let _nodes = with_a_bad_seed(&bad).await;
     let text = format!(
-        "seed is no node: {bad} disconnected - unparsable greeting, expected 'aemp', got '220 mail.example ESMTP'."
+        "seed is not a node: {bad} disconnected - unparsable greeting, expected 'aemp', got '220 mail.example ESMTP'."
     );
     told_once(&logs, &text).await;
 }
@@ -107,7 +107,7 @@ async fn one_that_knows_another_node_by_our_id() {
     let first = start(brief("twin").seed(address(&seed))).await;
     soon(seed.until_up("twin")).await;
     let second = start(brief("twin").seed(address(&seed))).await;
-    let hint = "it says it is node \"seed\", and may have no secret or know another node by our ID \"twin\"";
+    let hint = "it says it is node \"seed\": it may have no secret, or know another node with our ID \"twin\"";
     logs.warned(hint).await;
     logs.warned("again and again that it is node \"twin\", which is connected from")
         .await;

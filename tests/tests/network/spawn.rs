@@ -133,7 +133,7 @@ async fn the_init_function_knows_who_spawns() {
     let b = start(node("b")).await;
     let a = start(node("a").seed(crate::nodes::address(&b))).await;
     soon(a.until_up("b")).await;
-    for (on, origin) in [("a", "Local"), ("b", "Node(NodeId(\"a\"))")] {
+    for (on, origin) in [("a", "Some(Local)"), ("b", "Some(Node(NodeId(\"a\")))")] {
         let port = a.spawn(on, "Net::whence", args![]);
         let death = watch(&a, &port);
         snd!(a, port, "say");

@@ -26,7 +26,7 @@ impl Fragile {
         panic_any(42);
     }
 
-    #[rcv]
+    #[rcv(try, send)]
     fn error(&self, text: String) -> Result<(), String> {
         Err(text)
     }

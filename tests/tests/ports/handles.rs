@@ -37,6 +37,9 @@ async fn handles_of_one_port_are_equal_however_they_were_made() {
     assert!(far != untyped && far == far.clone());
     assert_eq!(far.to_string(), "elsewhere#port");
     assert_eq!(typed.to_string(), one.id().to_string());
+    assert_eq!(one.to_string(), one.id().to_string());
+    let generated: HashSet<_> = [one.clone(), other.clone(), one.clone()].into();
+    assert!(generated.len() == 2 && (one < other) == (one.id() < other.id()));
     let keys = [typed.clone(), (**one_ref(&other)).clone(), typed];
     let hashed: HashSet<_> = keys.iter().cloned().collect();
     let ordered: BTreeSet<_> = keys.into_iter().collect();

@@ -83,7 +83,7 @@ impl Recorder {
         self.count
     }
 
-    #[rcv]
+    #[rcv(try, send)]
     fn fail(&mut self, text: String) -> Result<(), String> {
         self.journal.note("fail");
         Err(text)

@@ -17,7 +17,7 @@ struct Watcher {
 #[port]
 impl Watcher {
     #[rcv]
-    fn link(&mut self, cx: &mut Cx<'_>, port: RecorderRef) {
+    fn link_to(&mut self, cx: &mut Cx<'_>, port: RecorderRef) {
         self.kept.push(cx.link(&port));
     }
 
@@ -59,7 +59,7 @@ fn of_all_four_forms_fire_once() {
         node.mon_snd(&id, &listener.id(), msg!["died", 2]).detach();
         port.link(&linked[0]).detach();
         node.mon_kil(&id, &linked[1].id()).detach();
-        linked[2].link(port.clone());
+        linked[2].link_to(port.clone());
         linked[3].link_id(id.clone());
         settle(&linked[2]).await;
         settle(&linked[3]).await;
@@ -87,7 +87,7 @@ fn links_do_not_pass_a_normal_end_on() {
         let linked = [(); 4].map(|()| node.port(Watcher { kept: Vec::new() }));
         port.link(&linked[0]).detach();
         node.mon_kil(&port.id(), &linked[1].id()).detach();
-        linked[2].link(port.clone());
+        linked[2].link_to(port.clone());
         linked[3].link_id(port.id());
         for watcher in &linked {
             settle(watcher).await;
@@ -129,7 +129,7 @@ fn of_nobody_fire_at_once() {
         assert_eq!(within(heard.recv()).await.unwrap(), message);
         let linked = [(); 3].map(|()| node.port(Watcher { kept: Vec::new() }));
         dead.link(&linked[0]).detach();
-        linked[1].link(dead.clone());
+        linked[1].link_to(dead.clone());
         linked[2].link_id(id);
         settle(&linked[0]).await;
         settle(&linked[1]).await;
@@ -152,7 +152,7 @@ fn are_cancelled_with_their_guards() {
             port.monitor_send(&listener.id(), msg!["fired"]),
             port.link(&linked[0]),
         ];
-        linked[1].link(port.clone());
+        linked[1].link_to(port.clone());
         linked[1].unlink();
         settle(&linked[1]).await;
         drop(guards);

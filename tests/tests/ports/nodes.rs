@@ -33,7 +33,7 @@ impl Bridge {
     }
 
     #[rcv]
-    fn link(&self, cx: &mut Cx<'_>) {
+    fn link_both(&self, cx: &mut Cx<'_>) {
         cx.link(&self.other).detach();
     }
 }
@@ -53,7 +53,7 @@ fn handles_reach_other_nodes_of_the_process() {
         assert_eq!(within(bridge.total()).await.unwrap(), 10);
         let expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
         assert_eq!(journal.take(), expected);
-        bridge.link();
+        bridge.link_both();
         settle(&bridge).await;
         let told = watch(&bridge);
         other.kill("over there");

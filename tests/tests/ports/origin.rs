@@ -47,17 +47,17 @@ struct Asks;
 impl Asks {
     #[rcv]
     fn ask(&self, cx: &mut Cx<'_>) {
-        assert_eq!(cx.origin(), Origin::Local);
+        assert_eq!(cx.origin(), Some(Origin::Local));
     }
 }
 
 async fn code_is_of_this_node<R: PortRef>(port: &R) {
     port.handle().peval(|cx: &mut Cx<'_>| {
-        assert_eq!(cx.origin(), Origin::Local);
-        let psub = cx.psub(|cx, ()| assert_eq!(cx.origin(), Origin::Local));
+        assert_eq!(cx.origin(), Some(Origin::Local));
+        let psub = cx.psub(|cx, ()| assert_eq!(cx.origin(), Some(Origin::Local)));
         psub.call(());
         cx.after(std::time::Duration::ZERO, |cx| {
-            assert_eq!(cx.origin(), Origin::Local);
+            assert_eq!(cx.origin(), Some(Origin::Local));
         });
     });
     settle(port.handle()).await;
@@ -71,12 +71,12 @@ async fn what_does_not_ask_is_not_told() {
     port.at_once();
     port.later();
     settle(&port).await;
-    assert_eq!(journal.take(), ["Unknown", "Unknown"]);
+    assert_eq!(journal.take(), ["None", "None"]);
     code_is_of_this_node(&port).await;
     let port = node.port(Wrapper(Asks, journal.clone()));
     port.ask();
     settle(&port).await;
-    assert_eq!(journal.take(), ["Local"]);
+    assert_eq!(journal.take(), ["Some(Local)"]);
     code_is_of_this_node(&port).await;
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     settle(&port).await;

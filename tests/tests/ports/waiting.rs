@@ -66,7 +66,7 @@ impl Slow {
         self.count
     }
 
-    #[rcv]
+    #[rcv(try)]
     async fn fail(&mut self, cx: &mut Cx<'_>, how: String, wait: bool) -> Result<u64, String> {
         if wait {
             sleep(Duration::from_millis(1)).await;

@@ -74,7 +74,7 @@ async fn who_has_a_secret_but_another_certificate_does_not_get_in() {
     refused(
         a,
         b,
-        "TLS: the peer's certificate for CN=AnyEvent::MP is that of a CA",
+        "TLS: the peer's certificate for CN=AnyEvent::MP is a CA's certificate",
     )
     .await;
 }
@@ -109,7 +109,7 @@ async fn each_rule_has_its_words() {
     refused(
         good(),
         trusting(&issued(&other, &params("foreign"))),
-        "the peer's certificate for CN=foreign is none of those trusted here, nor is its issuer, CN=another ca",
+        "the peer's certificate for CN=foreign is not trusted here, and neither is its issuer, CN=another ca",
     )
     .await;
 }
@@ -188,8 +188,10 @@ async fn who_is_anonymous_runs_nothing_here() {
     let b = builder("b", &cert).auth_offer([Method::TlsAnon]);
     let [a, b] = pair(a, b).await;
     let spawned = b.spawn("a", "Tls::echo", Vec::new());
-    logs.warned("spawn of Tls::echo from b: not allowed to who has logged in with tls_anon")
-        .await;
+    logs.warned(
+        "spawn of Tls::echo from b: not allowed to a peer that authenticated with tls_anon",
+    )
+    .await;
     let reason = crate::common::watch(&b, &spawned).await;
     assert_eq!(reason.kind(), "no_such_port");
     // What is no execution is answered.

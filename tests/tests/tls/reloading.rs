@@ -77,7 +77,10 @@ async fn the_file_is_read_again() {
     assert!(a.reload_tls().is_err());
     fs::write(&path, "{}").unwrap();
     let error = a.reload_tls().unwrap_err().to_string();
-    assert!(error.starts_with("cert: there is none any more"), "{error}");
+    assert!(
+        error.starts_with("cert: there is no certificate any more"),
+        "{error}"
+    );
     let next = authority("next ca");
     write(&issued(&next, &params("new")), &(next.pem() + &ca.pem()));
     a.reload_tls().unwrap();

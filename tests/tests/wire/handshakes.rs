@@ -5,7 +5,7 @@ mod storable;
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use aemp_codec::{
-    Codec, DecodeError, EncodeError, Format, FrameError, Framing, Limits, NodeId, Value,
+    Codec, DecodeError, Format, FrameError, Framing, Limits, NodeId, PacketReader, PacketWriter,
 };
 use aemp_proto::{
     Time,
@@ -45,12 +45,12 @@ impl Codec for NameOnly {
         Box::new(Self(String::new()))
     }
 
-    fn encode(&self, _: &[Value], _: &mut Vec<u8>) -> Result<(), EncodeError> {
-        Ok(())
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, |_, _| Ok(()))
     }
 
-    fn decode(&self, _: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
-        Ok(vec![])
+    fn reader<'a>(&'a self, _: &'a [u8], _: Limits) -> Result<PacketReader<'a>, DecodeError> {
+        Ok(PacketReader::values(vec![]))
     }
 }
 

@@ -1,5 +1,11 @@
-//! Recorded traffic of Perl AnyEvent::MP 2.01, replayed against the sans-IO machines: once as the one end of each
-//! connection and once as the other.
+//! Recorded traffic of Perl AnyEvent::MP 2.01, replayed with a node of this project in the place of each recorded node.
+//!
+//! The nodes are driven with the bytes that were recorded: stories of the database by the sans-IO mesh (`replay`,
+//! compared as states, because order and merging of changes are free), conversations of ports by whole nodes (`ports`,
+//! compared packet by packet; a deviation of the contract from the reference is listed there with its reason),
+//! handshakes by the handshake alone. `complete` lists the folder and fails for a recording that is neither replayed
+//! nor excused. An action between two recorded steps is found by the packet that it caused and not by its time, so one
+//! script serves for all formats.
 
 mod auth;
 mod complete;

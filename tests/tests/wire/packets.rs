@@ -59,7 +59,7 @@ fn covered() -> Vec<Transcript> {
     transcripts
 }
 
-fn reader<'a>(format: &Format, packet: &'a [u8]) -> PacketReader<'a> {
+fn reader<'a>(format: &'a Format, packet: &'a [u8]) -> PacketReader<'a> {
     format.reader(packet, Limits::default()).unwrap()
 }
 

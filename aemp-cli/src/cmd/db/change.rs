@@ -1,4 +1,4 @@
-//! `aemp db set` and `del`: entries of this command, or of a node that holds them for it.
+//! `aemp db set` and `del`: entries of this command's node, or of a node that sets them on its behalf.
 
 use std::time::Duration;
 
@@ -26,33 +26,34 @@ pub(super) fn set_command() -> Command {
     Command::new("set")
         .about("Set a key of a family")
         .long_about(
-            "Sets a key. An entry goes with the node that it belongs to. Without --on that is the command's own: it runs, and the \
-             entry is there, until SIGINT or SIGTERM, or for as long as --for says; in the shell until that ends. With --on it is another node's: \
-             any node that `aemp run`, or a program that is an `aemp` command, runs. That node keeps it for this command, as long as that lasts, or until \
-             `db del`. What is to stay is set by the node itself: `aemp run services '[[\"Aemp::db_set\",\"lights\",\"kitchen\",\"on\"]]'`.",
+            "Sets a key. An entry disappears with the node that it belongs to. Without --on, it belongs to the \
+             command's own node. The command then runs until SIGINT or SIGTERM, or for the time of --for; in the \
+             shell, the entry exists until the shell ends. With --on, the entry belongs to another node, which must be \
+             run by `aemp run` or by a program that is an `aemp` command. That node keeps the entry for as long as \
+             this command runs, or until `db del`. A permanent entry has to be set by the node itself: `aemp run \
+             services '[[\"Aemp::db_set\",\"lights\",\"kitchen\",\"on\"]]'`.",
         )
         .after_help(
             "Examples:\n  aemp db set --on green/1 --for 60 lights kitchen on\n  aemp db set --for 60 lights kitchen '{\"on\":true}'",
         )
-        .arg(on("The node that is to have the entry"))
+        .arg(on("The node that the entry belongs to"))
         .arg(
             Arg::new("for")
                 .long("for")
                 .value_name("SECONDS")
                 .value_parser(options::seconds)
-                .help("End after so long"),
+                .help("End after this time"),
         )
         .arg(one("FAMILY", "The family's name"))
         .arg(one("KEY", "The key"))
-        .arg(Arg::new("VALUE").allow_hyphen_values(true).help("The value; nothing if left out"))
+        .arg(Arg::new("VALUE").allow_hyphen_values(true).help("The value; without it, the entry has no value"))
 }
 
 pub(super) fn delete_command() -> Command {
     Command::new("del")
         .about("Delete keys that a node has set")
         .long_about(
-            "Has a node delete keys of a family that it has set itself: nobody deletes entries of others. Keys that it has not set \
-             do not matter.",
+            "Deletes keys of a family on the node that has set them. Keys that the node has not set are ignored.",
         )
         .after_help("Example:\n  aemp db del --on green/1 lights kitchen")
         .arg(on("The node that has set the entries").required(true))
@@ -94,7 +95,7 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
         if client.stays && time.is_none() {
             return Ok(Exit::Done);
         }
-        // That of another node goes when this one goes.
+        // An entry of another node is deleted when this node leaves.
         let _entry = entry.map(DbEntry::guard);
         tokio::select! {
             () = tokio::time::sleep(time.unwrap_or_default()), if time.is_some() => {}
@@ -119,7 +120,7 @@ pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Has a node run one of our init functions, whose port ends when it is done.
+/// Spawns one of our init functions on a node. Its port ends after its work.
 async fn run_there(
     client: &Client<'_>,
     node: &NodeId,

@@ -1,4 +1,4 @@
-//! `aemp db list`, `get`, `keys` and `values`: questions to the database.
+//! `aemp db list`, `get`, `keys` and `values`: queries of the database.
 
 use aemp::{Map, Value, db::DbError};
 use clap::{ArgMatches, Command};
@@ -23,7 +23,7 @@ pub(super) fn list_command() -> Command {
             "Prints a line for each entry of a family, in the order of the keys: the key, a tab, and the value as JSON. With --json: \
              one document, {KEY:VALUE,..}.",
         )
-        .after_help("Example: who listens where\n  aemp db list \"'l\"")
+        .after_help("Example: nodes and their addresses\n  aemp db list \"'l\"")
         .arg(family())
 }
 
@@ -101,7 +101,7 @@ pub(super) fn values(session: &mut Session, matches: &ArgMatches) -> Outcome {
     client::with(session, async |client| {
         let values = client.node.db_values(&family).timeout(client.left()).await;
         let mut values = values.map_err(failed)?;
-        // They come in any order; the same family should look the same.
+        // Values arrive in any order. Sorted, so that the same family gives the same output.
         values.sort_by_cached_key(ToString::to_string);
         if client.output.is_json() {
             output::document(&values)?;
@@ -112,7 +112,7 @@ pub(super) fn values(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// A line with a tab in it that is none of the key.
+/// A line with a key, a tab and a value. A tab within the key is escaped.
 fn entry(key: &str, value: &Value) -> Text {
     let mut line = Text::of(key);
     line.tab();
@@ -120,7 +120,7 @@ fn entry(key: &str, value: &Value) -> Text {
     line
 }
 
-/// The entries of a family in the order of their keys.
+/// The entries of a family, ordered by key.
 async fn entries(client: &Client<'_>, family: &str) -> Result<Map, Failure> {
     let entries = client.node.db_family(family).timeout(client.left()).await;
     let entries = entries.map_err(failed)?.into_iter();
@@ -129,7 +129,7 @@ async fn entries(client: &Client<'_>, family: &str) -> Result<Map, Failure> {
     Ok(sorted.into_iter().collect())
 }
 
-/// A name that cannot be is a fault of the command line.
+/// The failure of a query. An invalid name is an error of the command line.
 pub(super) fn failed(error: DbError) -> Failure {
     match error {
         DbError::Name(_) | DbError::Value { .. } => Failure::usage(error),

@@ -1,4 +1,4 @@
-//! `aemp db watch`: what happens to a family.
+//! `aemp db watch`: the changes of a family.
 
 use std::fmt::Display;
 
@@ -18,12 +18,12 @@ use crate::{
 
 pub(super) fn command() -> Command {
     Command::new("watch")
-        .about("Print what a family holds, and its changes as they happen")
+        .about("Print a family's entries, and changes as they happen")
         .long_about(
-            "Prints all entries of a family, `= KEY VALUE` each, then every change as it happens: `+ KEY VALUE` for a new key, \
-             `~ KEY VALUE` for a new value, `- KEY` for a key that has gone. Changes that follow each other quickly may come \
-             together. Goes on until SIGINT or SIGTERM, or --count.\n\nWith --json: {\"all\":{KEY:VALUE,..}} first, then \
-             {\"added\":{..},\"changed\":{..},\"deleted\":[KEY,..]} for each change.",
+            "Prints all entries of a family, `= KEY VALUE` each, then every change as it happens: `+ KEY VALUE` for a \
+             new key, `~ KEY VALUE` for a new value, `- KEY` for a deleted key. Changes in quick succession may be \
+             merged. Runs until SIGINT or SIGTERM, or for --count changes.\n\nWith --json: {\"all\":{KEY:VALUE,..}} \
+             first, then {\"added\":{..},\"changed\":{..},\"deleted\":[KEY,..]} for each change.",
         )
         .after_help("Example: nodes that come and go\n  aemp db watch \"'l\"")
         .arg(one("FAMILY", "The family's name"))
@@ -32,11 +32,11 @@ pub(super) fn command() -> Command {
                 .long("count")
                 .value_name("N")
                 .value_parser(value_parser!(u64).range(1..))
-                .help("End after so many changes, the first look being one"),
+                .help("End after this number of changes; the first list of entries counts as one"),
         )
 }
 
-/// What has happened at once.
+/// Changes that happened together.
 struct Change {
     added: Map,
     changed: Map,

@@ -1,4 +1,7 @@
-//! `aemp nodes --connections`: what is spoken on each connection of the network.
+//! `aemp nodes --connections`: the formats and encryption of each connection of the network.
+//!
+//! Either end reports a connection's formats. So for a Perl node, which does not know `inspect`, the command shows the
+//! reports of its Rust neighbours. Two Perl nodes report only that they are connected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +21,25 @@ use crate::{
     table::{Table, duration},
 };
 
-/// As many connections of one node as it tells of.
+/// The greatest number of connections that one node reports.
 const MOST: usize = 10_000;
 
-/// A connection, and what is known of it.
+/// A connection, with its known details.
 #[derive(Debug, Default, PartialEq)]
 struct Connection {
-    /// What each end writes: the one with the lower ID first.
+    /// The format in which each end writes. The end with the lower ID comes first.
     sends: [Option<String>; 2],
     tls: Option<String>,
-    /// For how many seconds it has been up; `None` if neither end tells of more than that it is there.
+    /// Its age in seconds; `None` if neither end reports details.
     up: Option<f64>,
 }
 
-/// The connections by their ends, the lower ID first.
+/// The connections by the IDs of their ends, the lower one first.
 #[derive(Debug, Default)]
 struct Connections(BTreeMap<[String; 2], Connection>);
 
 impl Connections {
-    /// What one end says.
+    /// Adds the report of one end.
     fn add(&mut self, own: &str, info: &ConnectionInfo) {
         let is_low = own < info.node.as_str();
         let connection = self.connection(own, &info.node);
@@ -50,7 +53,7 @@ impl Connections {
         connection.up = Some(info.up);
     }
 
-    /// It is there, at least.
+    /// The connection between two nodes, which is added without details if necessary.
     fn connection(&mut self, own: &str, other: &str) -> &mut Connection {
         let mut ends = [own.to_owned(), other.to_owned()];
         ends.sort();
@@ -58,14 +61,14 @@ impl Connections {
     }
 }
 
-/// What a node says: of its connections, or to whom it has some.
+/// A node's answer: the details of its connections, or only the nodes that it is connected to.
 enum Answer {
     Full(Vec<ConnectionInfo>),
     Bare(Vec<NodeId>),
 }
 
-/// Asks the nodes, and prints what they say of their connections with each other. (Others are those of commands, which come and
-/// go.)
+/// Asks the nodes, and prints their connections with each other. Connections of other nodes are left out, because
+/// those are nodes of short-lived commands.
 pub(super) async fn show(client: &Client<'_>, nodes: Vec<String>) -> Outcome {
     let known: BTreeSet<String> = nodes.iter().cloned().collect();
     let mut connections = Connections::default();

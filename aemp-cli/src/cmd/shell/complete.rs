@@ -1,8 +1,8 @@
-//! What could be meant by the beginning of a word.
+//! The possible completions of a word.
 
 use clap::Command;
 
-/// What is known of the network, and how long it takes to ask.
+/// Names in the network. Each method may ask the network.
 pub(super) trait Known {
     /// The IDs of the nodes.
     fn nodes(&self) -> Vec<String>;
@@ -14,7 +14,7 @@ pub(super) trait Known {
     fn families(&self) -> Vec<String>;
 }
 
-/// What completes the last word of `line`: where that begins, and the texts that it could be.
+/// The completions of the last word of `line`: the start of the word, and the possible texts.
 pub(super) fn complete(
     commands: &[Command],
     known: &dyn Known,
@@ -25,7 +25,7 @@ pub(super) fn complete(
         at + line[at..].chars().next().map_or(1, char::len_utf8)
     });
     let (before, word) = line.split_at(start);
-    // A name may stand in quotes; it has none in it itself.
+    // A name may be in quotes. It contains no quotes itself.
     let quoted = word.starts_with('\'');
     let word = word.strip_prefix('\'').unwrap_or(word);
     let before: Vec<&str> = before
@@ -95,7 +95,7 @@ fn candidates(
     }
 }
 
-/// Whether the word stands where a port is wanted: a node's ID may be the beginning of one.
+/// Whether the word stands for a port. A node's ID may be the beginning of a port ID.
 fn of_a_port(commands: &[Command], before: &[&str]) -> bool {
     let mut words = before.iter().filter(|word| !word.starts_with('-'));
     let called = |name: &&&str| commands.iter().find(|command| is_called(command, name));
@@ -115,7 +115,7 @@ fn options(command: &Command) -> Vec<String> {
     long.map(|name| format!("--{name}")).collect()
 }
 
-/// A node's ports once the node is clear; until then the nodes.
+/// The ports of a node, if the word contains its whole ID; otherwise the nodes.
 fn ports(known: &dyn Known, here: Option<&str>, word: &str) -> Vec<String> {
     match (word.split_once('#'), here) {
         (Some(("", _)), Some(here)) => {

@@ -1,4 +1,4 @@
-//! Where the lines come from: a person with an editor, or a file.
+//! The source of the lines: a line editor, or a file.
 
 use std::{
     cell::RefCell,
@@ -16,15 +16,15 @@ use rustyline::{
 use super::{complete::complete, names::Names};
 use crate::failure::Failure;
 
-/// The file that holds the history, if another one is wanted.
+/// The environment variable that names the file of the history.
 const HISTORY: &str = "AEMP_HISTORY";
-/// Lines with one of these words are not remembered.
+/// Lines that contain one of these words are not kept in the history.
 const SECRET: [&str; 2] = ["secret", "cert"];
 
-/// The node that short names belong to; the shell may change it while the editor lives.
+/// The node for short names. The shell changes it while the editor uses it.
 pub(super) type Here = Rc<RefCell<Option<String>>>;
 
-/// What gives one line after the other.
+/// A source of lines.
 pub(super) enum Lines {
     Editor(Box<Edited>),
     Plain,
@@ -36,7 +36,7 @@ pub(super) struct Edited {
 }
 
 impl Lines {
-    /// Lines of a person.
+    /// A line editor.
     pub(super) fn editor(
         commands: Vec<Command>,
         names: Names,
@@ -56,7 +56,7 @@ impl Lines {
         }));
         let history = history();
         if let Some(history) = &history {
-            // There is none before the first time.
+            // The first time there is no file.
             let _ = editor.load_history(history);
         }
         Ok(Self::Editor(Box::new(Edited { editor, history })))
@@ -86,7 +86,7 @@ impl Edited {
                     self.remember(&line);
                     return Ok(Some(line));
                 }
-                // Control-C drops what has been typed.
+                // Control-C drops the typed text.
                 Err(ReadlineError::Interrupted) => {}
                 Err(ReadlineError::Eof) => return Ok(None),
                 Err(error) => {
@@ -96,7 +96,7 @@ impl Edited {
         }
     }
 
-    /// At once, because a shell may end in any way. A history that cannot be kept is no reason to stop.
+    /// Saves a line at once, because a shell may end in any way. Errors are ignored: the shell works without a history.
     fn remember(&mut self, line: &str) {
         if line.trim().is_empty() || SECRET.iter().any(|word| line.contains(word)) {
             return;
@@ -110,7 +110,7 @@ impl Edited {
     }
 }
 
-/// Where the history is kept.
+/// The file of the history.
 fn history() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(file) = set(HISTORY) {
@@ -121,7 +121,7 @@ fn history() -> Option<PathBuf> {
     Some(state.or_else(home)?.join("aemp/history"))
 }
 
-/// Completes words for the editor.
+/// Completes words in the editor.
 struct Completing {
     commands: Vec<Command>,
     names: Names,

@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 
 use super::complete::Known;
 
-/// How long a user waits for what a key has to offer.
+/// The longest time that a user waits for completions.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Asks the network at the moment that somebody wants to know.
+/// Asks the network when completions are needed.
 pub(super) struct Names {
     node: Node,
     handle: Handle,
@@ -21,7 +21,7 @@ impl Names {
         Self { node, handle }
     }
 
-    /// Nothing, if it takes too long.
+    /// The default value, if the answer takes too long.
     fn ask<T: Default>(&self, asked: impl Future<Output = Option<T>>) -> T {
         let asked = async { tokio::time::timeout(PATIENCE, asked).await };
         let answer = self.handle.block_on(asked);
@@ -72,7 +72,7 @@ impl Known for Names {
     }
 }
 
-/// True if a name may be written to the terminal as it is. Others are not offered: they could not be typed either.
+/// Whether a name can be written to the terminal unescaped. Other names are not offered, because they cannot be typed.
 fn is_plain(name: &str) -> bool {
     !name.chars().any(Shown::escapes)
 }

@@ -1,15 +1,15 @@
-//! A line of the shell, taken apart into words.
+//! Splitting a line of the shell into words.
 //!
-//! Words are as on the command line, so that what works there works here: `'...'` holds blanks together, a backslash takes a
-//! character as it is. In addition, a word that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
+//! Words are as on the command line: `'...'` quotes blanks, and a backslash quotes one character. In addition, a word
+//! that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
 
 use serde::de::IgnoredAny;
 
-/// The words of a line.
+/// Splits a line into words.
 ///
 /// # Errors
 ///
-/// What is wrong with it, for people.
+/// A text for users that describes the error.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -20,7 +20,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
         let (word, end) = if rest.starts_with(['[', '{', '"']) {
             json(rest).map_err(|error| {
                 format!(
-                    "word {} begins as JSON does, but is none: {error}: {rest}",
+                    "word {} begins like JSON, but is not valid JSON: {error}: {rest}",
                     words.len() + 1
                 )
             })?
@@ -33,7 +33,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// A JSON text, and where it ends.
+/// A JSON text, and the offset of its end.
 fn json(rest: &str) -> Result<(String, usize), String> {
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
     if let Some(Err(error)) = values.next() {
@@ -46,7 +46,7 @@ fn json(rest: &str) -> Result<(String, usize), String> {
     }
 }
 
-/// Any other word, and where it ends.
+/// Any other word, and the offset of its end.
 fn plain(rest: &str) -> Result<(String, usize), String> {
     let mut word = String::new();
     let mut characters = rest.char_indices();
@@ -108,9 +108,9 @@ mod tests {
         for (line, text) in [
             ("snd 'a b", "a ' is not closed: 'a b"),
             ("snd x\\", "nothing follows the \\ at the end"),
-            ("snd [1", "word 2 begins as JSON does, but is none: "),
+            ("snd [1", "word 2 begins like JSON, but is not valid JSON: "),
             ("snd x [1]2", "'2' follows without a blank"),
-            ("\"", "word 1 begins as JSON does, but is none: "),
+            ("\"", "word 1 begins like JSON, but is not valid JSON: "),
         ] {
             let error = split(line).unwrap_err();
             assert!(error.contains(text), "{line}: {error}");

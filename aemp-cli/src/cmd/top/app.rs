@@ -1,4 +1,4 @@
-//! What the keys do.
+//! The actions of the keys.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -8,22 +8,22 @@ use super::{
     table::Table,
 };
 
-/// Everything that is shown.
+/// The state of the display.
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) network: Network,
     pub(super) place: Place,
-    /// Where the user came from.
+    /// The places to go back to.
     back: Vec<Place>,
-    /// What is being typed as a filter.
+    /// Whether a filter is being typed.
     pub(super) typing: bool,
     pub(super) help: bool,
     pub(super) paused: bool,
-    /// How many rows are shown at a time; the view finds out.
+    /// The number of rows on the screen. The view sets it.
     pub(super) height: usize,
 }
 
-/// What comes of a key.
+/// The continuation after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Go,
@@ -43,17 +43,17 @@ impl App {
         }
     }
 
-    /// Takes what is in a family in, unless the picture is to stand still.
+    /// Takes the contents of a family, unless the display is paused.
     pub(super) fn open(&mut self, opened: Opened) {
         if !self.paused {
             self.network.opened = Some(opened);
         }
     }
 
-    /// Takes an answer in, unless the picture is to stand still.
-    pub(super) fn take(&mut self, report: Report) {
+    /// Takes an answer, unless the display is paused.
+    pub(super) fn add_report(&mut self, report: Report) {
         if !self.paused {
-            self.network.take(report);
+            self.network.add_report(report);
         }
     }
 
@@ -61,7 +61,7 @@ impl App {
         self.place.table(&self.network)
     }
 
-    /// Does what a key stands for.
+    /// Performs the action of a key.
     pub(super) fn key(&mut self, key: KeyEvent) -> Then {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Then::Quit;
@@ -127,15 +127,15 @@ impl App {
         }
     }
 
-    /// Shows another table of the same node, or of all.
+    /// Shows another table of the same node, or of all nodes.
     fn show(&mut self, tab: Tab) {
-        // The nodes are always all of them, and what is in a family is about no node.
+        // The table of nodes always has all of them, and the keys of a family belong to no node.
         let kept = tab != Tab::Nodes && self.place.tab != Tab::Keys;
         let scope = self.place.scope.take().filter(|_| kept);
         self.place = Place::new(tab, scope);
     }
 
-    /// Goes into what the meant row stands for.
+    /// Opens the selected row.
     fn enter(&mut self) {
         let table = self.table();
         let Some(key) = self.place.meant(&table) else {
@@ -143,7 +143,7 @@ impl App {
         };
         let to = match self.place.tab {
             Tab::Nodes => Place::new(Tab::Connections, Some(key)),
-            // From one end of a connection to the other.
+            // Goes to the other end of the connection.
             Tab::Connections => match key.split_once(' ') {
                 Some((_, other)) => Place::new(Tab::Connections, Some(other.into())),
                 None => return,
@@ -164,13 +164,13 @@ impl App {
         self.back.push(from);
     }
 
-    /// The family that is looked into.
+    /// The open family.
     pub(super) fn family(&self) -> Option<&str> {
         let keys = self.place.tab == Tab::Keys;
         self.place.scope.as_deref().filter(|_| keys)
     }
 
-    /// Goes back; a filter goes first.
+    /// Removes the filter, or goes back.
     fn leave(&mut self) {
         if let Some(place) = self.back.pop() {
             self.place = place;

@@ -1,4 +1,4 @@
-//! Asks all nodes, once a second.
+//! Collecting reports of all nodes, once a second.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,31 +19,31 @@ use crate::reference;
 
 /// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
-/// How long a node may take for an answer.
+/// The time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a node that gave none, or that cannot be looked into, is left alone, in seconds.
+/// The pause, in seconds, before a node is asked again that did not answer, or that has no inspection.
 const PAUSE: f64 = 5.0;
-/// How many ports are listed of each node.
+/// The number of ports that are listed for each node.
 const PORTS: usize = 200;
-/// How many keys are listed of a family, and how much of each value.
+/// The number of keys that are listed for a family, and the shown length of each value.
 const KEYS: usize = 10_000;
 const LONGEST_VALUE: usize = 200;
 
-/// Asks, and hands out answers as they come.
+/// Sends requests, and returns the answers as they arrive.
 pub(super) struct Collector {
     node: Node,
     begun: Instant,
-    /// Who has not answered yet.
+    /// The nodes that have not answered yet.
     asked: HashSet<String>,
-    /// When to ask those again that have little to say.
+    /// The times at which nodes with little to report are asked again.
     later: HashMap<String, f64>,
     sender: UnboundedSender<News>,
     news: UnboundedReceiver<News>,
-    /// Whether what is in a family has been asked for, and not answered yet.
+    /// Whether the contents of a family have been requested and have not arrived yet.
     opening: bool,
 }
 
-/// What there is to tell.
+/// An answer.
 pub(super) enum News {
     Node(Report),
     Family(Opened),
@@ -63,12 +63,12 @@ impl Collector {
         }
     }
 
-    /// The time, in seconds.
+    /// The time in seconds.
     pub(super) fn now(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
     }
 
-    /// Asks those who are not being asked.
+    /// Asks the nodes that have no request outstanding.
     pub(super) fn ask<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
         let now = self.now();
         for node in nodes {
@@ -79,15 +79,15 @@ impl Collector {
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             let begun = self.begun;
             tokio::spawn(async move {
-                let result = look(&from, &node).await;
+                let result = ask_node(&from, &node).await;
                 let at = begun.elapsed().as_secs_f64();
-                // Nobody may be left who wants to know.
+                // The receiver may be gone.
                 let _ = sender.send(News::Node(Report { node, at, result }));
             });
         }
     }
 
-    /// Asks what is in a family.
+    /// Requests the contents of a family.
     pub(super) fn open(&mut self, family: &str) {
         if std::mem::replace(&mut self.opening, true) {
             return;
@@ -110,7 +110,7 @@ impl Collector {
     /// No answer is lost.
     pub(super) async fn next(&mut self) -> News {
         loop {
-            // The collector has a sender itself, so the channel is never closed.
+            // The collector keeps a sender, so the channel is never closed.
             let Some(news) = self.news.recv().await else {
                 continue;
             };
@@ -129,8 +129,8 @@ impl Collector {
     }
 }
 
-/// Looks at one node.
-async fn look(from: &Node, node: &str) -> Result<Sight, String> {
+/// Asks one node.
+async fn ask_node(from: &Node, node: &str) -> Result<Sight, String> {
     let of = from.inspect(node).at_most(PORTS);
     let asked = async { tokio::try_join!(of.node(), of.connections(), of.ports(), families(&of)) };
     let Ok(answer) = timeout(PATIENCE, asked).await else {
@@ -144,7 +144,7 @@ async fn look(from: &Node, node: &str) -> Result<Sight, String> {
             families,
         }),
         Err(InspectError::Unknown { provider, .. }) => {
-            // One in secure mode does not even say whom it is connected to.
+            // A node in secure mode does not report its connections either.
             let answer = from.eval_on(node, UP_NODES, PATIENCE);
             let (answer, part) = tokio::join!(answer, reference::part(from, node, PATIENCE));
             Ok(Sight::Foreign {
@@ -164,13 +164,13 @@ async fn look(from: &Node, node: &str) -> Result<Sight, String> {
 async fn families(of: &Inspect) -> Result<Vec<FamilyInfo>, InspectError> {
     match of.families().await {
         Ok(families) => Ok(families.families),
-        // One of another version has the rest to tell.
+        // A node of another version still reports the rest.
         Err(InspectError::Refused { .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// The keys and values of a family as they fit onto a screen.
+/// The keys and values of a family, shortened for the screen.
 fn shown(entries: &Map) -> Vec<(String, String)> {
     let value = |value: &Value| {
         let text = value.to_string();
@@ -182,7 +182,7 @@ fn shown(entries: &Map) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The nodes of an answer, behind an error text that is empty.
+/// The nodes in an answer, after an empty error text.
 fn neighbours(answer: &[Value]) -> Vec<String> {
     let Some((error, nodes)) = answer.split_first() else {
         return Vec::new();
@@ -194,7 +194,7 @@ fn neighbours(answer: &[Value]) -> Vec<String> {
     nodes.iter().filter_map(id).collect()
 }
 
-/// Why a node is not there, without its name.
+/// The reason why a node is unreachable, without its name.
 fn lost(reason: &aemp::Reason) -> String {
     match (reason.kind(), &reason[..]) {
         ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),

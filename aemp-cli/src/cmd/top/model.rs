@@ -1,4 +1,4 @@
-//! What is known of the network: pure state, fed with reports and asked by the tables.
+//! The known state of the network: pure data, fed with reports and read by the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,19 +6,19 @@ use aemp::inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic};
 
 use crate::reference::Part;
 
-/// For how many seconds a node is still shown that nobody knows any more.
+/// The time in seconds for which a node is shown after no other node knows it any more.
 const REMEMBERED: f64 = 10.0;
 
-/// What one node has answered, or why it has not.
+/// The answer of one node, or its failure.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
     pub(super) node: String,
-    /// When, in seconds.
+    /// The time of the answer, in seconds.
     pub(super) at: f64,
     pub(super) result: Result<Sight, String>,
 }
 
-/// What is seen of a node.
+/// The data about a node.
 #[derive(Clone, Debug)]
 pub(super) enum Sight {
     /// Everything.
@@ -28,44 +28,44 @@ pub(super) enum Sight {
         ports: Ports,
         families: Vec<FamilyInfo>,
     },
-    /// A node that cannot be looked into.
+    /// A node without inspection.
     Foreign {
         provider: Option<String>,
-        /// Whom it is connected to, if it says so.
+        /// The nodes that it is connected to, as far as it reports them.
         neighbours: Vec<String>,
         part: Part,
     },
 }
 
-/// One node as it is known now.
+/// The known state of one node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) info: Option<NodeInfo>,
     pub(super) provider: Option<String>,
-    /// What it is, if it cannot tell itself.
+    /// Its role, if it does not report one.
     pub(super) part: Part,
     pub(super) connections: Vec<Link>,
     pub(super) ports: Option<Ports>,
     pub(super) families: Vec<FamilyInfo>,
-    /// Why it does not answer.
+    /// The reason why it does not answer.
     pub(super) failure: Option<String>,
-    /// When it has answered last.
+    /// The time of its last answer.
     answered: Option<f64>,
-    /// When it was last known to exist.
+    /// The time at which it was last known to exist.
     known: f64,
 }
 
-/// One end of a connection, and how busy it is.
+/// One end of a connection, with its traffic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Link {
     pub(super) info: ConnectionInfo,
-    /// Whether more is known of it than that it is there.
+    /// Whether details are known, and not only the existence.
     pub(super) full: bool,
     pub(super) received: Rate,
     pub(super) sent: Rate,
 }
 
-/// How much there is in a second.
+/// The traffic per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Rate {
     pub(super) packets: f64,
@@ -108,12 +108,12 @@ impl Seen {
         self.connections.iter().find(|link| link.info.node == node)
     }
 
-    /// The connections of a new answer, with what has become of them since the last.
+    /// The connections of a new answer, with their traffic since the last answer.
     fn links(&self, at: f64, connections: Vec<ConnectionInfo>) -> Vec<Link> {
         let seconds = self.answered.map(|before| at - before);
         let link = |info: ConnectionInfo| {
             let before = self.link(&info.node).map(|link| &link.info);
-            // One that is younger than it was is another one.
+            // A connection that is younger than before is a new one.
             let before = before.filter(|before| before.up <= info.up);
             let (received, sent) = match (before, seconds.filter(|seconds| *seconds > 0.0)) {
                 (Some(before), Some(seconds)) => (
@@ -133,21 +133,21 @@ impl Seen {
     }
 }
 
-/// The network as it is known now.
+/// The known state of the network.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Network {
-    /// The node that looks, which is not shown.
+    /// Our own node, which is not shown.
     own: String,
     pub(super) nodes: BTreeMap<String, Seen>,
-    /// What is in the family that is looked into.
+    /// The contents of the open family.
     pub(super) opened: Option<Opened>,
 }
 
-/// A family that is looked into.
+/// An open family.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
     pub(super) family: String,
-    /// Its keys and values, or why they are not known.
+    /// The keys and values, or an error text.
     pub(super) entries: Result<Vec<(String, String)>, String>,
 }
 
@@ -160,12 +160,12 @@ impl Network {
         }
     }
 
-    /// Every node that has to be asked.
+    /// All nodes to ask.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.nodes.keys().map(String::as_str)
     }
 
-    /// A node is known to exist.
+    /// Records that a node exists.
     pub(super) fn know(&mut self, node: &str, at: f64) {
         if node == self.own || node.is_empty() {
             return;
@@ -174,8 +174,8 @@ impl Network {
         seen.known = seen.known.max(at);
     }
 
-    /// Takes an answer in.
-    pub(super) fn take(&mut self, report: Report) {
+    /// Takes an answer.
+    pub(super) fn add_report(&mut self, report: Report) {
         let Report { node, at, result } = report;
         if node == self.own {
             return;
@@ -210,7 +210,7 @@ impl Network {
                 neighbours.into_iter().map(|node| (node, None)).collect()
             }
             Err(failure) => {
-                // What it said last is not what is.
+                // The previous data is out of date.
                 *seen = Seen {
                     failure: Some(failure),
                     provider: seen.provider.take(),
@@ -234,7 +234,7 @@ impl Network {
         }
     }
 
-    /// Forgets nodes that do not answer and that nobody has been connected to for a while.
+    /// Forgets nodes that do not answer and to which no node has been connected for a while.
     pub(super) fn forget(&mut self, now: f64) {
         let gone = |seen: &Seen| seen.failure.is_some() && seen.known + REMEMBERED < now;
         let gone: BTreeSet<String> = self
@@ -246,8 +246,8 @@ impl Network {
         self.nodes.retain(|node, _| !gone.contains(node));
     }
 
-    /// What all nodes send in a second. What one sends another receives: it is counted where it is sent, unless that end
-    /// does not tell.
+    /// The traffic per second that all nodes send. It is counted at the sending end, or at the receiving end if the
+    /// sending end reports none.
     pub(super) fn rate(&self) -> Rate {
         let tells = |node: &str| self.nodes.get(node).is_some_and(|seen| seen.info.is_some());
         let links = self.nodes.values().flat_map(|seen| &seen.connections);
@@ -258,13 +258,13 @@ impl Network {
         rates.sum()
     }
 
-    /// What is known of a connection at its other end.
+    /// The report of a connection's other end.
     pub(super) fn other_end(&self, node: &str, link: &Link) -> Option<&ConnectionInfo> {
         let there = self.nodes.get(&link.info.node)?.link(node)?;
         there.full.then_some(&there.info)
     }
 
-    /// How many connections there are, each counted once.
+    /// The number of connections, each counted once.
     pub(super) fn connections(&self) -> usize {
         let pairs = self.nodes.iter().flat_map(|(node, seen)| {
             seen.connections.iter().map(move |link| {
@@ -276,7 +276,7 @@ impl Network {
     }
 }
 
-/// A connection of which nothing is known but its other end.
+/// A connection of which only the other end is known.
 fn bare(node: &str) -> Link {
     let mut link = Link::default();
     link.info.node = node.into();

@@ -1,4 +1,4 @@
-//! Where the user is: which table, of which node, sorted and filtered how, and which row is meant.
+//! The user's place: the table and its node, sorting, filter, and the selected row.
 
 use super::{
     model::Network,
@@ -14,12 +14,12 @@ pub(super) enum Tab {
     Ports,
     Types,
     Families,
-    /// What is in one family.
+    /// The contents of one family.
     Keys,
 }
 
 impl Tab {
-    /// Those that are always there.
+    /// The tables that are always there.
     pub(super) const ALL: [Self; 5] = [
         Self::Nodes,
         Self::Connections,
@@ -39,7 +39,7 @@ impl Tab {
         }
     }
 
-    /// How a table is sorted at first.
+    /// The initial sorting of a table.
     fn order(self) -> Order {
         let column = match self {
             Self::Nodes | Self::Connections | Self::Families | Self::Keys => 0,
@@ -59,15 +59,15 @@ impl Tab {
     }
 }
 
-/// One place, to which one can come back.
+/// A place of the user, to which the user can come back.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) tab: Tab,
-    /// The node that the table is about, if not all.
+    /// The node that the table is about; `None` for all nodes.
     pub(super) scope: Option<String>,
     pub(super) filter: String,
     pub(super) order: Order,
-    /// The row that is meant, and where it was when it was seen last.
+    /// The key of the selected row, and its last position.
     selected: Option<String>,
     pub(super) at: usize,
 }
@@ -84,7 +84,7 @@ impl Place {
         }
     }
 
-    /// The table as it is shown here.
+    /// The table with the sorting and the filter of this place.
     pub(super) fn table(&self, network: &Network) -> Table {
         let mut table = rows::table(network, self.tab, self.scope.as_deref());
         table.filter(&self.filter);
@@ -92,7 +92,7 @@ impl Place {
         table
     }
 
-    /// Finds the row that is meant in a table that may have changed.
+    /// Finds the selected row in a table that may have changed.
     pub(super) fn find(&mut self, table: &Table) {
         let found = self.selected.as_ref().and_then(|key| {
             let mut rows = table.rows.iter();
@@ -103,7 +103,7 @@ impl Place {
             .min(table.rows.len().saturating_sub(1));
     }
 
-    /// Goes so many rows down, or up.
+    /// Moves the selection down, or up if `rows` is negative.
     pub(super) fn go(&mut self, table: &Table, rows: isize) {
         self.find(table);
         self.at = self.at.saturating_add_signed(rows);
@@ -111,13 +111,13 @@ impl Place {
         self.selected = table.rows.get(self.at).map(|row| row.key.clone());
     }
 
-    /// The row that is meant, by its key.
+    /// The key of the selected row.
     pub(super) fn meant(&mut self, table: &Table) -> Option<String> {
         self.find(table);
         table.rows.get(self.at).map(|row| row.key.clone())
     }
 
-    /// Sorts by the next column, or the one before.
+    /// Sorts by the next or the previous column.
     pub(super) fn sort_by_next(&mut self, forward: bool) {
         let columns = rows::columns(self.tab).len();
         let step = if forward { 1 } else { columns - 1 };

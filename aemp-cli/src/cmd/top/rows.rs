@@ -1,4 +1,4 @@
-//! What stands in each table.
+//! The contents of each table.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ pub(super) fn columns(tab: Tab) -> &'static [Column] {
     }
 }
 
-/// The rows of a table, of one node or of all.
+/// The rows of a table, for one node or for all.
 pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
     let nodes = network.nodes.iter().filter(|(node, _)| match scope {
         Some(scope) => *node == scope,
@@ -159,7 +159,7 @@ fn node(id: &str, seen: &Seen) -> Row {
     }
 }
 
-/// What it is, or why that is not known.
+/// A node's role, or the reason why it is unknown.
 fn role(seen: &Seen) -> String {
     if let Some(failure) = &seen.failure {
         return failure.clone();
@@ -182,7 +182,7 @@ fn role(seen: &Seen) -> String {
     }
 }
 
-/// One end of a connection. Of a node that cannot be looked into, the other end tells what it sends.
+/// One end of a connection. If this end has no inspection, the report of the other end is used.
 fn connection(id: &str, link: &Link, other_end: Option<&ConnectionInfo>) -> Row {
     let Link { info, full, .. } = link;
     let (formats, told) = match other_end {
@@ -221,7 +221,7 @@ fn connection(id: &str, link: &Link, other_end: Option<&ConnectionInfo>) -> Row 
     }
 }
 
-/// What this end sends, and behind that what it receives, if that is something else.
+/// The format in which this end sends, followed by the format in which it receives if that differs.
 fn formats(sends: &Option<String>, receives: &Option<String>) -> String {
     let [sends, receives] = [sends, receives].map(|format| format.as_deref().unwrap_or("-"));
     match sends == receives {
@@ -277,7 +277,7 @@ fn types<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
     types.into_iter().map(row).collect()
 }
 
-/// A global node knows a family whole, others know what they have set: the largest number is the right one.
+/// The families, with the largest number that any node reports: a global node knows all keys, others only their own.
 fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
     let mut families = BTreeMap::<&str, (u64, u64)>::new();
     for info in nodes.flat_map(|(_, seen)| &seen.families) {

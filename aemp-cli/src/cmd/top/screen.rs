@@ -1,4 +1,4 @@
-//! The terminal: taken, and given back whatever happens.
+//! The terminal, which is restored in any case.
 
 use std::{io, thread, time::Duration};
 
@@ -8,10 +8,10 @@ use ratatui::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// How long after the end of all a key is still taken from the terminal.
+/// The time for which the reading thread waits for a key before it checks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The terminal while it is ours. Dropping it gives it back; a panic does as well.
+/// The terminal while the program uses it. It is restored when this is dropped, and after a panic.
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     events: UnboundedReceiver<Event>,
@@ -22,7 +22,7 @@ impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         let (sender, events) = unbounded_channel();
-        // Reading a terminal blocks. The thread ends soon after its last listener.
+        // Reading from a terminal blocks. The thread ends soon after its receiver is dropped.
         let reading = thread::Builder::new().name("keys".into()).spawn(move || {
             while !sender.is_closed() {
                 match event::poll(LOOK) {
@@ -47,7 +47,7 @@ impl Screen {
         &mut self.terminal
     }
 
-    /// The next key, or change of size; `None` when the terminal is gone.
+    /// The next key or change of size; `None` if the terminal is gone.
     ///
     /// # Cancel safety
     ///
@@ -55,7 +55,7 @@ impl Screen {
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             match self.events.recv().await? {
-                // Some terminals tell of keys that are let go.
+                // Some terminals report released keys as well.
                 Event::Key(key) if key.kind == KeyEventKind::Release => {}
                 event => return Some(event),
             }
@@ -67,7 +67,7 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.events.close();
         if let Some(reading) = self.reading.take() {
-            // It must not take a key that is meant for whoever reads next.
+            // The thread must not take a key that is meant for the next reader of the terminal.
             let _ = reading.join();
         }
         ratatui::restore();

@@ -1,4 +1,4 @@
-//! Rows that can be sorted and filtered, whatever they are about.
+//! Rows of any content that can be sorted and filtered.
 
 use std::{cmp::Ordering, fmt::Display};
 
@@ -9,14 +9,14 @@ use aemp::Shown;
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) width: Width,
-    /// Numbers are sorted from the largest down and stand at the right.
+    /// Whether the column contains numbers. They are aligned to the right, and sorted in descending order.
     pub(super) number: bool,
-    /// What is left out where it is narrow: the largest first, never those with 0.
+    /// The order in which columns are left out on a narrow screen, the greatest first. A column with 0 is always shown.
     pub(super) spare: u8,
 }
 
 impl Column {
-    /// As it is, but left out where it is narrow.
+    /// The same column with this value of `spare`.
     pub(super) const fn spare(self, spare: u8) -> Self {
         Self { spare, ..self }
     }
@@ -28,7 +28,7 @@ impl Column {
     }
 }
 
-/// The columns that fit, by their places.
+/// The indices of the columns that fit.
 pub(super) fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     loop {
@@ -43,11 +43,11 @@ pub(super) fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
     }
 }
 
-/// How wide a column is.
+/// The width of a column.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Width {
     Fixed(u16),
-    /// A share of what the others leave, and not less than that.
+    /// A share of the remaining width, at least this.
     Rest(u16),
 }
 
@@ -71,22 +71,22 @@ pub(super) const fn number(title: &'static str, width: u16) -> Column {
     }
 }
 
-/// What a row tells at first sight.
+/// The state of a row, which the colour shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mark {
     #[default]
     None,
-    /// Something waits.
+    /// Messages or bytes are waiting.
     Busy,
-    /// Little is known of it.
+    /// Little is known.
     Dim,
-    /// It does not answer.
+    /// There is no answer.
     Bad,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// What makes the row the same one when it has moved.
+    /// The identity of the row, which stays the same when the row moves.
     pub(super) key: String,
     pub(super) cells: Vec<Cell>,
     pub(super) mark: Mark,
@@ -95,12 +95,12 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cell {
     pub(super) text: String,
-    /// What a number is sorted by; those that are not known come last.
+    /// The value to sort by. Unknown values come last.
     number: Option<f64>,
 }
 
 impl Cell {
-    /// A text of others, as it may be shown.
+    /// A foreign text in a form that can be shown.
     pub(super) fn text(text: impl Display) -> Self {
         let text = Shown(text).to_string();
         Self { text, number: None }
@@ -111,7 +111,7 @@ impl Cell {
         Self { text, number }
     }
 
-    /// Nothing is known.
+    /// An unknown value.
     pub(super) fn none() -> Self {
         Self::text("-")
     }
@@ -121,14 +121,14 @@ impl Cell {
     }
 }
 
-/// A table that is to be shown.
+/// A table to show.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) columns: &'static [Column],
     pub(super) rows: Vec<Row>,
 }
 
-/// By which column, and whether the other way round.
+/// The column to sort by, and whether the order is reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) column: usize,
@@ -136,7 +136,7 @@ pub(super) struct Order {
 }
 
 impl Table {
-    /// Keeps the rows that contain all words of a filter, whatever their case.
+    /// Keeps the rows that contain all words of the filter. Case does not matter.
     pub(super) fn filter(&mut self, filter: &str) {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
@@ -150,7 +150,7 @@ impl Table {
         });
     }
 
-    /// Sorts the rows; those that are equal keep the order of their keys.
+    /// Sorts the rows. Equal rows are ordered by their keys.
     pub(super) fn sort(&mut self, order: Order) {
         let Order { column, reversed } = order;
         let is_number = self.columns.get(column).is_some_and(|column| column.number);
@@ -167,7 +167,7 @@ impl Table {
     }
 }
 
-/// The largest first, what is not known last in any case.
+/// Descending, with unknown values last in both orders.
 fn numbers(x: Option<f64>, y: Option<f64>, reversed: bool) -> Ordering {
     match (x, y) {
         (Some(x), Some(y)) if reversed => x.total_cmp(&y),

@@ -88,14 +88,14 @@ fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortI
 
 fn report(app: &mut App, node: &str, at: f64, sight: Sight) {
     let result = Ok(sight);
-    app.take(Report {
+    app.add_report(Report {
         node: node.into(),
         at,
         result,
     });
 }
 
-/// Three nodes of this project, of which one is silent, and one of Perl: two looks, two seconds apart.
+/// Three nodes of this project, one of them silent, and a Perl node, in two rounds of answers two seconds apart.
 fn network() -> App {
     let mut app = App::new("aemp/me");
     for (at, total) in [(1.0, 100), (3.0, 700)] {
@@ -134,7 +134,7 @@ fn network() -> App {
         };
         report(&mut app, "perl", at, perl);
     }
-    app.take(Report {
+    app.add_report(Report {
         node: "red".into(),
         at: 4.0,
         result: Err("no known address".into()),
@@ -187,7 +187,7 @@ fn formats_are_shown_where_it_is_narrow() {
         let perl = picture.lines().find(|line| line.contains("json>cbor"));
         let perl = perl.unwrap_or_else(|| panic!("{picture}"));
         assert!(perl.contains(" no "), "{picture}");
-        // What the other end knows of it.
+        // The report of the other end.
         assert!(picture.contains("cbor>json"), "{picture}");
         assert!(picture.contains("yes"), "{picture}");
     }
@@ -207,7 +207,7 @@ fn help_and_a_filter() {
     let mut app = network();
     press(&mut app, "?");
     let help = picture(&mut app, 80, 24);
-    // Whatever is pressed closes it, and does nothing else.
+    // Any key closes the help, and has no other effect.
     press(&mut app, "q");
     press(&mut app, "/gre");
     insta::assert_snapshot!(format!("{help}\n{}", picture(&mut app, 80, 8)));
@@ -235,7 +235,7 @@ fn rates_are_of_the_time_between_two_answers() {
     );
     let total = app.network.nodes["green"].received();
     assert_eq!(total.packets, 900.0);
-    // All that `green` and `blue` have sent, and what `perl` has.
+    // The traffic that `green` and `blue` have sent, and that of `perl`.
     assert_eq!(app.network.rate().packets, 600.0 + 600.0 + 1200.0 + 600.0);
 }
 
@@ -256,7 +256,7 @@ fn a_new_connection_has_no_rate_yet() {
 #[test]
 fn of_a_silent_node_nothing_is_known() {
     let mut app = network();
-    app.take(Report {
+    app.add_report(Report {
         node: "green".into(),
         at: 5.0,
         result: Err("no answer".into()),
@@ -264,7 +264,7 @@ fn of_a_silent_node_nothing_is_known() {
     let green = &app.network.nodes["green"];
     assert!(green.connections.is_empty() && green.ports.is_none());
     assert_eq!(green.provider.as_deref(), Some("aemp-rs-0.1.0"));
-    // The other ends still know of their connections.
+    // The other ends still report their connections.
     assert_eq!(app.network.connections(), 2);
 }
 
@@ -281,7 +281,7 @@ fn nodes_that_nobody_knows_any_more_are_forgotten() {
     let mut app = network();
     app.network.forget(12.0);
     assert!(app.network.nodes.contains_key("red"));
-    // Those that answer stay, however long ago that was.
+    // Nodes that answer stay for any time.
     app.network.forget(14.0);
     assert_eq!(keys(&app), ["blue", "green", "perl"]);
 }
@@ -312,7 +312,7 @@ fn enter_goes_into_things_and_esc_back() {
         (app.place.tab, app.place.scope.as_deref()),
         (Tab::Nodes, None)
     );
-    // The row that was left is still the one that is meant.
+    // The row that was left is selected again.
     let table = app.table();
     assert_eq!(app.place.meant(&table).as_deref(), Some("green"));
 }
@@ -348,7 +348,7 @@ fn a_family_leads_to_its_keys() {
     };
     app.open(opened.clone());
     insta::assert_snapshot!(format!("{families}\n{}", picture(&mut app, 80, 6)));
-    // What comes late of another one is not shown here.
+    // A late answer for another family is not shown.
     opened.family = "'g".into();
     app.open(opened.clone());
     assert!(keys(&app).is_empty());
@@ -365,7 +365,7 @@ fn rows_are_sorted_by_any_column() {
     press(&mut app, "r");
     assert_eq!(keys(&app), ["red", "perl", "green", "blue"]);
     press(&mut app, ">>>>>>");
-    // By what waits, the most first; of whom nothing is known comes last.
+    // By waiting messages, descending, with unknown values last.
     assert_eq!(keys(&app), ["blue", "green", "perl", "red"]);
     press(&mut app, "r");
     assert_eq!(keys(&app), ["green", "blue", "perl", "red"]);

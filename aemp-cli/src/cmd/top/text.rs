@@ -1,4 +1,4 @@
-//! Numbers as they fit into a column.
+//! Numbers in the width of a column.
 
 /// A count, with groups of three digits.
 pub(super) fn count(n: u64) -> String {
@@ -13,7 +13,7 @@ pub(super) fn count(n: u64) -> String {
     text
 }
 
-/// A rate or a number of bytes in four or five characters.
+/// A rate or a number of bytes, in four or five characters.
 pub(super) fn short(n: f64) -> String {
     const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let (mut n, mut unit) = (n.max(0.0), 0);
@@ -31,7 +31,7 @@ pub(super) fn short(n: f64) -> String {
     }
 }
 
-/// A time since something began, with its two largest units.
+/// A duration, in its two largest units.
 pub(super) fn since(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

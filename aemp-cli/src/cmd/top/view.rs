@@ -1,4 +1,4 @@
-//! How it looks.
+//! Drawing the tables.
 
 use aemp::Shown;
 use ratatui::{
@@ -25,13 +25,13 @@ const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  < >  (or Left Right)         sort by another column
  r                            sort the other way round
  /                            show only rows with these words
- p                            let the picture stand still
+ p                            pause, or continue
  q                            quit
 
  Rates are of the last second. WAITING counts messages in ports'
- queues, QUEUED bytes on their way to other nodes. Of a node that
- is not made with this program's library only what its neighbours
- know is shown.";
+ queues, QUEUED bytes on their way to other nodes. Of a node
+ that is not made with this program's library, only the reports
+ of its neighbours are shown.";
 
 const KEYS: &str =
     " ?:help q:quit Tab:table Enter:into Esc:back <>:sort r:reverse /:filter p:pause";
@@ -84,7 +84,7 @@ impl Paint {
     }
 }
 
-/// The network in a line.
+/// The line with the totals of the network.
 fn summary(app: &App, paint: Paint) -> Line<'static> {
     let nodes = app.network.nodes.values();
     let silent = nodes.clone().filter(|seen| seen.failure.is_some()).count();
@@ -117,7 +117,7 @@ fn summary(app: &App, paint: Paint) -> Line<'static> {
     ])
 }
 
-/// The tables, and of what.
+/// The names of the tables, and the node that they are about.
 fn titles(app: &App, paint: Paint) -> Line<'static> {
     let mut spans = Vec::new();
     for (at, tab) in Tab::ALL.iter().enumerate() {
@@ -188,7 +188,7 @@ fn rows(frame: &mut Frame<'_>, app: &mut App, paint: Paint, area: Rect) {
         Width::Fixed(width) => Constraint::Length(width),
         Width::Rest(least) => Constraint::Min(least),
     });
-    // Only what fits is drawn, of however many there are.
+    // Only the visible rows are drawn.
     let (first, at) = window(app.place.at, app.height, shown.rows.len());
     let visible = shown.rows.iter().skip(first).take(app.height.max(1));
     let table = Table::new(visible.map(row), widths)
@@ -198,7 +198,7 @@ fn rows(frame: &mut Frame<'_>, app: &mut App, paint: Paint, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-/// Which way a table is sorted by that column, if it is.
+/// The mark for the direction in which a table is sorted by this column.
 fn arrow(at: usize, column: Column, order: Order) -> &'static str {
     match (at == order.column, order.reversed == column.number) {
         (false, _) => "",
@@ -207,7 +207,7 @@ fn arrow(at: usize, column: Column, order: Order) -> &'static str {
     }
 }
 
-/// The first row that is shown, and where among those the meant one is: in the middle, where that is possible.
+/// The first visible row, and the position of the selected one among the visible rows: in the middle, if possible.
 fn window(at: usize, height: usize, rows: usize) -> (usize, usize) {
     let first = at.saturating_sub(height / 2);
     let first = first.min(rows.saturating_sub(height));

@@ -1,4 +1,4 @@
-//! Asking one node after the other whom it is connected to.
+//! Asking the nodes for their connections, one after the other.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,17 +17,17 @@ use crate::{client::Client, failure::Failure, reference};
 /// The request that reference nodes answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
-/// As many connections of one node as it tells of.
+/// The greatest number of connections that one node reports.
 const MOST: usize = 10_000;
 
-/// What a node has said: itself, and whom it is connected to.
+/// A node's answer: itself, and the nodes that it is connected to.
 struct Answer {
     node: NodeId,
     vertex: Vertex,
     neighbours: Vec<NodeId>,
 }
 
-/// The network, from one node on, or from those that this one is connected to. The own node is left out.
+/// Collects the network, starting at one node, or at the nodes that ours is connected to. Our own node is left out.
 pub(super) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result<Graph, Failure> {
     let mut found: BTreeSet<NodeId> = match begin {
         Some(node) => BTreeSet::from([node]),
@@ -55,13 +55,13 @@ pub(super) async fn gather(client: &Client<'_>, begin: Option<NodeId>) -> Result
     Ok(graph)
 }
 
-/// Reference nodes do not say whether they are global; the database does.
+/// Completes the roles of reference nodes from the database, because they do not report them.
 async fn ask_for_globals(client: &Client<'_>, graph: &mut Graph) {
     let known = |vertex: &Vertex| vertex.global.is_some();
     if graph.nodes.values().all(known) {
         return;
     }
-    // Without an answer it stays unknown.
+    // Without an answer the roles stay unknown.
     let Some(globals) = reference::globals(&client.node, client.left()).await else {
         return;
     };
@@ -80,9 +80,9 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     async move {
         let mut vertex = Vertex::default();
         let left = deadline.saturating_duration_since(Instant::now());
-        let looked = timeout_at(deadline, look(&from, &node, left, &mut vertex)).await;
-        let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
-        let neighbours = looked.unwrap_or_else(|failure| {
+        let asked = timeout_at(deadline, ask_node(&from, &node, left, &mut vertex)).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
+        let neighbours = asked.unwrap_or_else(|failure| {
             vertex.failure = Some(failure);
             Vec::new()
         });
@@ -94,7 +94,7 @@ fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use
     }
 }
 
-async fn look(
+async fn ask_node(
     from: &Node,
     node: &NodeId,
     time: Duration,
@@ -112,7 +112,7 @@ async fn look(
                 .collect())
         }
         Err(InspectError::Unknown { .. }) => {
-            // Who answers one of them answers both.
+            // A node that answers one of the two requests answers both.
             let master = reference::master(from, node.as_str(), time);
             let (nodes, master) = tokio::join!(up_nodes(from, node), master);
             vertex.master = master;
@@ -122,7 +122,7 @@ async fn look(
     }
 }
 
-/// Asks in the way that reference nodes understand.
+/// Asks a node by the request that reference nodes understand.
 pub(crate) async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, String> {
     let message = vec!["eval".into(), UP_NODES.into()];
     let answer = from.cal(&node.clone().into(), message).await;
@@ -133,7 +133,7 @@ pub(crate) async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, 
     }
 }
 
-/// Why a node has not told what it was asked.
+/// The text of a failed inspection.
 pub(crate) fn failed(error: &InspectError) -> String {
     match error {
         InspectError::Call {
@@ -144,7 +144,7 @@ pub(crate) fn failed(error: &InspectError) -> String {
     }
 }
 
-/// Why a node is not there. Its ID, which stands in the reason of a lost connection, is known.
+/// The reason why a node is unreachable. The node's ID, which a lost connection's reason contains, is removed.
 fn lost(reason: &Reason) -> String {
     match (reason.kind(), &reason[..]) {
         ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
@@ -152,7 +152,7 @@ fn lost(reason: &Reason) -> String {
     }
 }
 
-/// The error text, empty if there is none, then the nodes.
+/// Reads an answer: the error text, empty if there is no error, followed by the nodes.
 fn read(answer: &[Value]) -> Result<Vec<NodeId>, String> {
     let Some((error, nodes)) = answer.split_first() else {
         return Ok(Vec::new());
@@ -164,7 +164,7 @@ fn read(answer: &[Value]) -> Result<Vec<NodeId>, String> {
     }
     let nodes = nodes.iter().map(|node| {
         let id = node.text().and_then(|text| NodeId::new(text).ok());
-        id.ok_or_else(|| format!("it is connected to {node}, which is no node ID"))
+        id.ok_or_else(|| format!("it is connected to {node}, which is not a node ID"))
     });
     nodes.collect()
 }

@@ -1,29 +1,29 @@
-//! What is known of the network.
+//! The known nodes and connections of the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-/// Nodes and connections, in the order of their IDs.
+/// Nodes and connections, ordered by ID.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub(super) nodes: BTreeMap<String, Vertex>,
-    /// Pairs, the lower ID first.
+    /// Pairs of IDs, the lower one first.
     pub(super) connections: BTreeSet<(String, String)>,
 }
 
-/// What is known of a node.
+/// The known details of a node.
 #[derive(Debug, Default)]
 pub(super) struct Vertex {
     pub(super) global: Option<bool>,
     /// Its master, if it is a slave.
     pub(super) master: Option<String>,
-    /// Why it has not said whom it is connected to.
+    /// The reason why its connections are unknown.
     pub(super) failure: Option<String>,
 }
 
 impl Graph {
-    /// The node, known from now on.
+    /// The node with this ID, which is added if necessary.
     pub(super) fn node(&mut self, id: &str) -> &mut Vertex {
         self.nodes.entry(id.into()).or_default()
     }
@@ -47,7 +47,7 @@ impl Graph {
         self.nodes.get(id).and_then(|node| node.global) == Some(true)
     }
 
-    /// The node that this one hangs on in the picture: its master, or a global node that it is connected to.
+    /// The node next to which this one is drawn: its master, or a global node that it is connected to.
     pub(super) fn anchor<'a>(&'a self, id: &'a str) -> Option<&'a str> {
         let master = self.nodes.get(id)?.master.as_deref();
         master.filter(|master| self.is_global(master)).or_else(|| {

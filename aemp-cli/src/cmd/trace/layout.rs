@@ -1,4 +1,4 @@
-//! Where each node goes in the picture: global nodes on an inner ring, the others on an outer one, each near its master.
+//! The places of nodes in the picture: global nodes on an inner ring, the others on an outer one, each near its master.
 
 use std::{
     collections::BTreeMap,
@@ -7,31 +7,31 @@ use std::{
 
 use super::graph::Graph;
 
-/// Along the outer ring, between two nodes.
+/// The distance of two nodes along the outer ring.
 const SPACING: f64 = 30.0;
-/// Between two boxes of the inner ring.
+/// The distance of two boxes of the inner ring.
 const BOX_GAP: f64 = 26.0;
-/// The least room between the rings.
+/// The least distance of the rings.
 const RING_GAP: f64 = 110.0;
 /// The least radius of the outer ring.
 const LEAST_RADIUS: f64 = 150.0;
 
-/// The width of a name in the font of the picture, on the safe side.
+/// An upper bound for the width of a name in the picture's font.
 pub(super) fn text_width(text: &str) -> f64 {
     7.3 * text.chars().count() as f64
 }
 
-/// How wide the box around a global node's name is.
+/// The width of the box of a global node.
 pub(super) fn box_width(text: &str) -> f64 {
     text_width(text) + 20.0
 }
 
-/// A place of a node.
+/// The position of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spot {
     pub(super) x: f64,
     pub(super) y: f64,
-    /// Seen from the middle; 0 is right, and it grows clockwise.
+    /// The angle at the centre; 0 is to the right, and it grows clockwise.
     pub(super) angle: f64,
 }
 
@@ -42,22 +42,22 @@ impl Spot {
     }
 }
 
-/// All places, around the point (0, 0).
+/// All positions, around the point (0, 0).
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub(super) spots: BTreeMap<&'a str, Spot>,
-    /// Whether there are so many nodes that names have to stand like the spokes of a wheel.
+    /// Whether there are so many nodes that their names must be drawn radially.
     pub(super) spokes: bool,
 }
 
-/// A global node, if any, and those that hang on it.
+/// A global node, if any, and the nodes that are drawn next to it.
 struct Group<'a> {
     global: Option<&'a str>,
     others: Vec<&'a str>,
 }
 
 impl Group<'_> {
-    /// How many places of the outer ring it takes: at least one, so that global nodes keep apart.
+    /// The number of positions on the outer ring: at least one, so that global nodes keep their distance.
     fn slots(&self) -> usize {
         self.others.len().max(1)
     }
@@ -77,7 +77,7 @@ impl<'a> Layout<'a> {
         };
         let step = TAU / slots.max(1) as f64;
         let mut spots = BTreeMap::new();
-        // The first group has its middle at the top.
+        // The middle of the first group is at the top.
         let first = groups.first().map_or(1, Group::slots) as f64;
         let mut angle = -PI / 2.0 - step * first / 2.0;
         for group in &groups {
@@ -112,7 +112,7 @@ fn groups(graph: &Graph) -> Vec<Group<'_>> {
         .collect()
 }
 
-/// Wide enough that the boxes do not overlap, even side by side where the ring is level.
+/// A radius at which the boxes do not overlap, even side by side where the ring is horizontal.
 fn inner_radius(groups: &[Group<'_>]) -> f64 {
     let widths = groups
         .iter()
@@ -123,7 +123,7 @@ fn inner_radius(groups: &[Group<'_>]) -> f64 {
         0 | 1 => 0.0,
         many => {
             let widest = widths.iter().copied().fold(0.0, f64::max);
-            // Chords, not arcs, keep boxes apart.
+            // The distance of boxes is measured along chords, not arcs.
             let chord = widest + BOX_GAP;
             chord / 2.0 / (PI / many as f64).sin()
         }

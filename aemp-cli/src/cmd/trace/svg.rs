@@ -10,16 +10,16 @@ use super::{
 };
 use crate::table::count;
 
-/// Around everything.
+/// The margin around the picture.
 const MARGIN: f64 = 24.0;
-/// Room for the title at the top and the legend at the bottom.
+/// The height of the title and of the legend.
 const TITLE: f64 = 44.0;
 const LEGEND: f64 = 56.0;
-/// Of a node that is not global.
+/// The radius of a node that is not global.
 const DOT: f64 = 6.0;
 /// Half the height of a global node's box.
 const BOX: f64 = 13.0;
-/// The legend is this wide.
+/// The least width of the picture, which the legend needs.
 const LEAST_WIDTH: f64 = 740.0;
 
 const STYLE: &str = "\
@@ -67,7 +67,7 @@ pub(super) fn draw(graph: &Graph) -> String {
     svg
 }
 
-/// How far from the middle there is something to be seen.
+/// The extent of the drawn elements around the centre.
 struct Reach {
     x: f64,
     y: f64,
@@ -132,7 +132,7 @@ fn connection(svg: &mut String, graph: &Graph, layout: &Layout<'_>, a: &str, b: 
     }
 }
 
-/// From a slave to the edge of its master's box.
+/// The line from a slave to the edge of its master's box.
 fn slave(svg: &mut String, from: Spot, to: Spot, master: &str) {
     let (dx, dy) = (from.x - to.x, from.y - to.y);
     let (w, h) = (box_width(master) / 2.0 + 2.0, BOX + 2.0);
@@ -155,10 +155,11 @@ fn line(svg: &mut String, class: &str, from: Spot, to: Spot, more: &str) {
     );
 }
 
-/// A connection that is neither of the mesh nor to a master: bent towards the middle, clear of the nodes of its ring.
+/// A connection that is neither within the mesh nor to a master. It is bent towards the centre, to avoid the nodes of
+/// its ring.
 fn bow(svg: &mut String, from: Spot, to: Spot) {
     let (dx, dy) = (to.x - from.x, to.y - from.y);
-    // Turned aside a little, so that it does not lie on the lines to a node in the middle.
+    // Turned a little, so that it does not cover the lines to a node in the centre.
     let x = 0.3 * (from.x + to.x) - 0.15 * dy;
     let y = 0.3 * (from.y + to.y) + 0.15 * dx;
     put(
@@ -214,7 +215,7 @@ fn other(svg: &mut String, id: &str, node: &Vertex, spot: Spot, spokes: bool) {
     );
 }
 
-/// What is shown when the pointer rests on a node.
+/// The text that is shown when the pointer rests on a node.
 fn hint(id: &str, node: &Vertex) -> String {
     let mut text = id.to_owned();
     match (&node.master, node.global) {
@@ -229,7 +230,7 @@ fn hint(id: &str, node: &Vertex) -> String {
     format!("<title>{}</title>", escaped(&text))
 }
 
-/// A name outside of the ring, upright.
+/// A name outside of the ring, horizontal.
 fn beside(spot: Spot) -> String {
     let (cos, sin) = (spot.angle.cos(), spot.angle.sin());
     let gap = DOT + 6.0;
@@ -238,12 +239,12 @@ fn beside(spot: Spot) -> String {
         c if c < -0.2 => "end",
         _ => "middle",
     };
-    // Above and below there is a line of text between the node and its name.
+    // Above and below the ring, a line of text fits between the node and its name.
     let (x, y) = (spot.x + gap * cos, spot.y + (gap + 4.0) * sin + 4.0);
     format!("x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"")
 }
 
-/// A name outside of the ring, along the ray from the middle, never upside down.
+/// A name outside of the ring, along the ray from the centre, never upside down.
 fn spoke(spot: Spot) -> String {
     let degrees = spot.angle.to_degrees();
     let gap = DOT + 6.0;
@@ -294,7 +295,7 @@ fn put(svg: &mut String, args: std::fmt::Arguments<'_>) {
     let _ = svg.write_fmt(args);
 }
 
-/// Text that is safe in a document: node IDs come from anywhere.
+/// Escapes a text for the document, because node IDs are foreign text.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in Shown(text).to_string().chars() {

@@ -6,7 +6,7 @@ use super::{
     svg::draw,
 };
 
-/// A network of so many global nodes, all connected, and others that hang on them in turn.
+/// A network of connected global nodes, and of other nodes that are distributed among them.
 fn network(globals: usize, others: usize) -> Graph {
     let mut graph = Graph::default();
     let global = |n: usize| format!("global/{n}");

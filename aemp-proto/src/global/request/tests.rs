@@ -46,7 +46,7 @@ fn nonsense_is_left_out_and_named() {
     );
 }
 
-/// A request may hold any number of them, which must not cost more than itself.
+/// A request may have any number of bad parts. Their cost must not exceed the cost of the request.
 #[test]
 fn of_nonsense_the_first_is_named_and_the_rest_counted() {
     let keys = Value::Array(vec![Value::Array(Vec::new()); 100_000]);
@@ -88,7 +88,7 @@ fn names_have_a_longest_length() {
         assert_eq!(odd.first, "a family's name is 256 bytes long", "{request}");
         assert_eq!(odd.count, 1);
     }
-    // Keys are as long as they like, but for the names of nodes.
+    // Keys have no limit, except the names of nodes.
     let keys = map(&[(&long, 1.into())]);
     for (family, kept) in [("f", 1), ("'l", 0), ("'g", 0)] {
         let (request, odd) = parse("g_upd", &[family.into(), keys.clone()]).unwrap();

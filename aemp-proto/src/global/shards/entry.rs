@@ -1,12 +1,12 @@
-//! One key: what its owners have set, in the order in which they wrote.
+//! One key: the values of its owners, in the order in which they wrote.
 
 use aemp_codec::Value;
 
-/// A key.
+/// The values of one key.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) shown: Holding,
-    /// What would show next comes last.
+    /// The values that are not visible. The next visible one is the last.
     #[expect(
         clippy::box_collection,
         reason = "hardly any entry has others, and a vector would cost every one of them 16 bytes more"
@@ -14,14 +14,20 @@ pub(super) struct Entry {
     others: Option<Box<Vec<Holding>>>,
 }
 
-/// What one owner has set.
+/// The value of one owner.
 #[derive(Debug)]
 pub(super) struct Holding {
     owner: u32,
     pub(super) value: Value,
 }
 
-/// What an owner had of a key that it sets.
+impl Holding {
+    pub(super) fn owner(&self) -> u32 {
+        self.owner
+    }
+}
+
+/// The owner's value before it sets the key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {
     New,
@@ -29,11 +35,11 @@ pub(super) enum Known {
     Other,
 }
 
-/// What is left of a key when an owner has let go of it.
+/// The state of a key after an owner's value was removed.
 pub(super) enum Left {
-    /// What showed shows still.
+    /// The visible value is the same.
     Shown,
-    /// What another owner has set shows now; whether that is another value.
+    /// The value of another owner is visible now. True if it differs.
     Another(bool),
     Nothing,
 }
@@ -44,7 +50,8 @@ impl Entry {
         Self { shown, others }
     }
 
-    /// Sets the value of an owner, which shows from now on: whether another value shows, and what the owner had.
+    /// Sets an owner's value, which becomes visible. Returns true if the visible value has changed, and the owner's old
+    /// state.
     pub(super) fn set(&mut self, owner: u32, value: Value) -> (bool, Known) {
         let changed = self.shown.value != value;
         if self.shown.owner == owner {
@@ -88,7 +95,7 @@ impl Entry {
         Left::Another(changed)
     }
 
-    /// What was written last by an owner that `counts`.
+    /// The last value of an owner for which `counts` returns true.
     pub(super) fn last(&self, counts: impl Fn(u32) -> bool) -> Option<&Value> {
         self.holdings()
             .find(|holding| counts(holding.owner))

@@ -1,10 +1,10 @@
-use super::*;
+use super::{super::quota::size_of_family, *};
 
 fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
 }
 
-/// A table with owners a and b, both ours, and the global node g.
+/// A table with the owners a and b, which are ours, and the global node g.
 fn table() -> (Shards, u32, u32, u32) {
     let mut shards = Shards::default();
     let (a, b, g) = (
@@ -73,7 +73,7 @@ fn an_owner_takes_all_that_is_its_own_along() {
     set(&mut shards, a, "both", 1);
     set(&mut shards, b, "both", 2);
     set(&mut shards, b, "own", 3);
-    let changes = shards.remove(&id("b"));
+    let changes = shards.remove(Time::ZERO, &id("b"));
     assert_eq!(changes.len(), 2);
     assert!(
         changes
@@ -84,7 +84,7 @@ fn an_owner_takes_all_that_is_its_own_along() {
         (shown(&shards, "both"), shown(&shards, "own")),
         (Some(1), None)
     );
-    assert!(shards.remove(&id("b")).is_empty());
+    assert!(shards.remove(Time::ZERO, &id("b")).is_empty());
     assert_eq!(
         shards.owners().map(NodeId::as_str).collect::<Vec<_>>(),
         ["a", "g"]
@@ -98,13 +98,14 @@ fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
         set(&mut shards, g, key, 1);
     }
     set(&mut shards, a, "deleted", 2);
-    let expiry = Time::from(std::time::Duration::from_secs(4));
-    let gone: Vec<_> = shards
-        .orphan(&id("g"), expiry)
+    let expiry = Time::from(Duration::from_secs(4));
+    let mut gone: Vec<_> = shards
+        .orphan(Time::ZERO, &id("g"), expiry)
         .into_iter()
         .filter(|(changed, ..)| changed.shown)
         .map(|(_, _, key)| key.to_string())
         .collect();
+    gone.sort();
     assert_eq!(gone, ["g", "g#port"]);
     assert!(
         !set(&mut shards, a, "claimed", 1).shown,
@@ -131,8 +132,8 @@ fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
 fn a_node_that_comes_back_is_another_owner_than_its_orphans() {
     let (mut shards, _, _, g) = table();
     set(&mut shards, g, "k", 1);
-    let expiry = Time::from(std::time::Duration::from_secs(4));
-    shards.orphan(&id("g"), expiry);
+    let expiry = Time::from(Duration::from_secs(4));
+    shards.orphan(Time::ZERO, &id("g"), expiry);
     let again = shards.owner(&id("g"));
     assert_ne!(again, g);
     set(&mut shards, again, "new", 2);
@@ -176,12 +177,105 @@ fn what_an_owner_holds_is_known() {
     del(&mut shards, a, "l");
     assert_eq!(held(&shards, a), (0, 0));
     assert_eq!(held(&shards, b).0, 1);
-    shards.orphan(&id("b"), Time::ZERO);
+    shards.orphan(Time::ZERO, &id("b"), Time::ZERO);
     assert_eq!(held(&shards, b).0, 1, "it is kept for a while");
     set(&mut shards, a, "k", 1);
     assert_eq!(
         held(&shards, b),
         (0, 0),
         "and goes when somebody else sets it"
+    );
+}
+
+/// Lets time pass until nothing more is deleted. Returns the number of changes in each slice.
+fn expire_all(shards: &mut Shards) -> Vec<usize> {
+    let mut slices = Vec::new();
+    while let Some(deadline) = shards.deadline() {
+        slices.push(shards.expire(deadline).len());
+    }
+    slices
+}
+
+#[test]
+fn much_goes_in_slices() {
+    let (mut shards, a, b, _) = table();
+    for key in 0..3 * SLICE {
+        set(&mut shards, b, &key.to_string(), 1);
+    }
+    set(&mut shards, a, "0", 2);
+    set(&mut shards, b, "0", 1);
+    assert_eq!(shards.remove(Time::ZERO, &id("b")).len(), SLICE);
+    assert_eq!(shards.deadline(), Some(Time::ZERO + PAUSE));
+    assert!(
+        shards.expire(Time::ZERO).is_empty(),
+        "others have their turn"
+    );
+    let back = shards.owner(&id("b"));
+    assert_ne!(back, b, "it may come back meanwhile");
+    for key in ["1", "2"] {
+        set(&mut shards, back, key, 3);
+    }
+    del(&mut shards, back, "1");
+    assert_eq!(shown(&shards, "1"), None, "what is gone does not come back");
+    assert_eq!(expire_all(&mut shards), [SLICE, SLICE - 2]);
+    assert_eq!(
+        (shown(&shards, "0"), shown(&shards, "2")),
+        (Some(2), Some(3))
+    );
+    assert_eq!(shards.size("f"), 2);
+    assert_eq!(shards.owner(&id("new")), b, "its place is free");
+}
+
+#[test]
+fn a_small_owner_does_not_wait_for_a_large_one() {
+    let (mut shards, a, b, g) = table();
+    for key in 0..2 * SLICE {
+        set(&mut shards, g, &key.to_string(), 1);
+        set(&mut shards, b, &format!("b#{key}"), 1);
+    }
+    set(&mut shards, a, "small", 1);
+    shards.remove(Time::ZERO, &id("g"));
+    let expiry = Time::from(Duration::from_secs(4));
+    shards.orphan(Time::ZERO, &id("b"), expiry);
+    assert_eq!(shards.remove(Time::ZERO, &id("a")).len(), 1);
+    assert_eq!(shown(&shards, "small"), None);
+    while shards.deadline().is_some_and(|deadline| deadline < expiry) {
+        shards.expire(shards.deadline().unwrap());
+    }
+    assert_eq!(shards.size("f"), 0, "its own keys go at once");
+    assert_eq!(
+        shards.owners().count(),
+        1,
+        "and the rest, of which there is none, later"
+    );
+    expire_all(&mut shards);
+    assert_eq!(shards.owners().count(), 0);
+}
+
+/// Prints how long other threads wait while a million entries are deleted.
+#[test]
+#[ignore = "it measures"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn measure_a_million() {
+    let mut shards = Shards::default();
+    let b = shards.owner(&id("b"));
+    for key in 0..1_000_000 {
+        set(&mut shards, b, &format!("key{key}"), 1);
+    }
+    let began = std::time::Instant::now();
+    let (mut took, mut slices) = (Vec::new(), vec![shards.remove(Time::ZERO, &id("b"))]);
+    took.push(began.elapsed());
+    while let Some(deadline) = shards.deadline() {
+        let began = std::time::Instant::now();
+        slices.push(shards.expire(deadline));
+        took.push(began.elapsed());
+    }
+    took.sort();
+    let all: Duration = took.iter().sum();
+    println!(
+        "{} slices, {all:?} in all, median {:?}, longest {:?}",
+        took.len(),
+        took[took.len() / 2],
+        took[took.len() - 1]
     );
 }

@@ -183,7 +183,7 @@ fn what_was_asked_before_there_is_a_master_is_answered_by_it() {
     network.set("s", "f", "mine", 1);
     network.start("g", &[]);
     network.set("g", "f", "other", 1);
-    // Before s gives up to find a master.
+    // This is before s stops to search for a master.
     network.pass(1.9);
     let Some(Answer::Keys(keys)) = network.answer("s", query) else {
         panic!("no answer")
@@ -247,6 +247,27 @@ fn many_changes_are_few_packets_for_who_reads_slowly() {
 }
 
 #[test]
+fn what_a_lost_slave_had_goes_everywhere_in_parts() {
+    let mut network = six();
+    let watch = network.watch("h1", "f");
+    for key in 0..3000 {
+        network.set("g1", "f", &format!("k{key}"), 1);
+    }
+    network.set("g2", "f", "kept", 1);
+    network.packets();
+    network.kill("g1");
+    let left = network.mesh("g").db_view("f").len();
+    assert!(left > 1 && left < 3000, "{left} are left at once");
+    network.pass(0.1);
+    assert_eq!(network.view("f"), ["kept=1"]);
+    let known = &network.node("h1").views[&watch];
+    assert_eq!(known.keys().collect::<Vec<_>>(), ["kept"]);
+    let told = network.packets();
+    let told = told.iter().filter(|line| line.starts_with("g>h"));
+    assert!(told.count() > 1, "others are told of each part");
+}
+
+#[test]
 fn a_large_database_arrives_in_parts() {
     let mut network = Network::new();
     network.start("g", &["g"]);
@@ -258,7 +279,7 @@ fn a_large_database_arrives_in_parts() {
     assert_eq!(network.view("f").len(), 100);
     let sets = network.packets();
     let set = sets.iter().find(|line| line.starts_with(r#"g>h "g_set""#));
-    // The reference looks for the addresses of the sender just there.
+    // The reference expects the addresses of the sender in this packet.
     assert_eq!(set.unwrap(), r#"g>h "g_set",{"'l":{"g":["g:1"]}}"#);
     network.start("s", &["nowhere"]);
     for key in 0..100 {

@@ -33,7 +33,7 @@ fn a_node_that_nobody_knows_fails_at_once() {
 
 #[test]
 fn a_nodes_own_word_counts_for_its_addresses() {
-    // What a reference global node makes of a `g_set` in which the sender's addresses are missing.
+    // A reference global node stores this after a `g_set` without the sender's addresses.
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"]), ("t", &["g"])]);
     network.set("s", "'l", "t", Value::Null);
     network.send_to("s", "t", "hello");

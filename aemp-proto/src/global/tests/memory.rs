@@ -7,9 +7,10 @@ use aemp_codec::{Format, Limits, Value};
 use super::network::id;
 use crate::global::shards::Shards;
 
-/// Says to a process of its own which shape it is to measure: what one process has freed would be used again.
+/// The variable that tells a process of its own which shape to measure. One process would reuse memory that it has
+/// freed.
 const SHAPE: &str = "AEMP_MEASURED_SHAPE";
-/// So much is set, by the quota's own count.
+/// The number of bytes to set, as the quota counts them.
 const BYTES: usize = 48 << 20;
 
 /// Entries as peers may send them, in JSON.
@@ -48,7 +49,7 @@ fn value(json: &str) -> Value {
     reader.unwrap().value().unwrap().unwrap()
 }
 
-/// How many times what is counted the allocator has given.
+/// The memory from the allocator, divided by the memory that the quota counts.
 fn measure(json: &str) -> f64 {
     let mut shards = Shards::default();
     let owner = shards.owner(&id("owner"));

@@ -30,31 +30,31 @@ pub(super) struct Node {
     links: BTreeMap<ConnId, Link>,
     /// Packets to this node's ports.
     pub(super) arrived: Vec<String>,
-    /// What its watches were told, a line each.
+    /// The events of its watches, one on each line.
     pub(super) news: Vec<String>,
-    /// What its watches know.
+    /// The content that its watches know.
     pub(super) views: BTreeMap<WatchId, BTreeMap<String, Value>>,
     pub(super) answers: Vec<(QueryId, Result<Answer, String>)>,
     pub(super) logs: Vec<String>,
     /// Monitors that have fired.
     pub(super) fired: Vec<String>,
-    /// Whether what is queued is written.
+    /// True if it writes its queue.
     reads: bool,
-    /// Nodes that want to be told when all is written.
+    /// Nodes of which it wants to hear when everything is written.
     full: Vec<NodeId>,
 }
 
-/// All nodes, by the host that they run on; a node listens at `HOST:1`.
+/// All nodes, by the name of their hosts. A node listens on `HOST:1`.
 pub(super) struct Network {
     pub(super) now: Time,
     pub(super) nodes: BTreeMap<String, Node>,
     conns: Vec<[End; 2]>,
-    /// Bytes under way, or the end of a connection.
+    /// Bytes under way; `None` is the end of the connection.
     wire: VecDeque<(End, Option<Vec<u8>>)>,
-    /// What went over the wire: `FROM>TO PACKET`, requests of the database only.
+    /// The database's requests that were sent, as `FROM>TO PACKET`.
     pub(super) packets: Vec<String>,
     started: u64,
-    /// Hosts that nobody reaches.
+    /// Pairs of hosts that cannot reach each other.
     cut: Vec<[String; 2]>,
 }
 
@@ -71,7 +71,7 @@ impl Network {
         }
     }
 
-    /// With these nodes, each with its seeds, all connected.
+    /// A network of these nodes, each with its seeds, all connected.
     pub(super) fn of(nodes: &[(&str, &[&str])]) -> Self {
         let mut network = Self::new();
         for (node, seeds) in nodes {
@@ -89,7 +89,7 @@ impl Network {
 
     pub(super) fn start_with(&mut self, node: &str, change: impl FnOnce(&mut MeshConfig)) {
         let mut handshake = HandshakeConfig::new(id(node), Some(Secret::new("s")));
-        // The tests read and write packets by hand.
+        // The tests read and write packets as JSON.
         handshake.formats = vec![Format::Json];
         let mut config = MeshConfig::new(handshake);
         config.listeners = vec![format!("{node}:1")];
@@ -124,7 +124,7 @@ impl Network {
         &mut self.node(node).mesh
     }
 
-    /// A process is killed: its connections end.
+    /// Kills a process, so that its connections end.
     pub(super) fn kill(&mut self, node: &str) {
         self.nodes.remove(node);
         let conns = std::mem::take(&mut self.conns);
@@ -139,7 +139,7 @@ impl Network {
         self.settle();
     }
 
-    /// Two hosts no longer reach each other.
+    /// Separates two hosts.
     pub(super) fn cut(&mut self, one: &str, other: &str) {
         self.cut.push([one.into(), other.into()]);
         let between = |ends: &mut [End; 2]| {
@@ -157,7 +157,7 @@ impl Network {
         self.cut.clear();
     }
 
-    /// Whether a node writes what is queued.
+    /// Sets whether a node writes its queue.
     pub(super) fn let_write(&mut self, node: &str, writes: bool) {
         self.node(node).reads = writes;
         self.settle();
@@ -356,7 +356,7 @@ impl Network {
         self.packets.extend(lines);
     }
 
-    // What the tests do.
+    // The actions of the tests.
 
     pub(super) fn set(&mut self, node: &str, family: &str, key: &str, value: impl Into<Value>) {
         let now = self.now;
@@ -370,7 +370,7 @@ impl Network {
         self.settle();
     }
 
-    /// Sets a key for a node that has called.
+    /// Sets a key on behalf of a node that has called.
     pub(super) fn lend(
         &mut self,
         node: &str,
@@ -397,7 +397,7 @@ impl Network {
         self.settle();
     }
 
-    /// The answer to a query, if it comes at once.
+    /// Returns the answer to a query, if it comes at once.
     pub(super) fn ask(&mut self, node: &str, what: Query, family: &str) -> Option<Answer> {
         let now = self.now;
         let query = self.mesh(node).db_query(now, what, family);
@@ -427,17 +427,17 @@ impl Network {
         self.settle();
     }
 
-    /// What has been told to the watches of a node since the last time.
+    /// Takes the new events of a node's watches.
     pub(super) fn news(&mut self, node: &str) -> Vec<String> {
         std::mem::take(&mut self.node(node).news)
     }
 
-    /// The database's requests since the last time.
+    /// Takes the new requests of the database.
     pub(super) fn packets(&mut self) -> Vec<String> {
         std::mem::take(&mut self.packets)
     }
 
-    /// Every node that is global sees the same of a family: what that is, in the order of the keys.
+    /// Checks that all global nodes have the same content of a family, and returns it in the order of keys.
     pub(super) fn view(&mut self, family: &str) -> Vec<String> {
         let mut views = Vec::new();
         for node in self.nodes.values() {
@@ -453,7 +453,7 @@ impl Network {
         views.remove(0)
     }
 
-    /// Nothing is left of a node anywhere.
+    /// Checks that no data of a node is left anywhere.
     pub(super) fn assert_no_trace_of(&self, gone: &str) {
         for (name, node) in &self.nodes {
             let traces = node.mesh.traces();

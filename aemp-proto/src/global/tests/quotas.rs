@@ -1,4 +1,4 @@
-//! Nodes that want too much of the database.
+//! Nodes that exceed their quota of the database.
 
 use aemp_codec::Value;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::global::Quota;
 
-/// A global node with that quota, two slaves of it, and another global node.
+/// A global node with this quota, two of its slaves, and another global node.
 fn network(quota: Quota) -> Network {
     let mut network = Network::new();
     network.start_with("g", |config| {
@@ -34,7 +34,7 @@ fn view(network: &mut Network, node: &str) -> Vec<String> {
 
 #[test]
 fn too_many_entries() {
-    // One is where it listens.
+    // One entry has the listeners.
     let mut network = network(Quota {
         max_keys: 3,
         ..Quota::default()
@@ -45,15 +45,15 @@ fn too_many_entries() {
     for node in ["g", "h"] {
         assert_eq!(view(&mut network, node), ["a=1", "b=2"], "{node}");
     }
-    let told = "s: max_db_keys (3) reached: what it sets is left out";
+    let told = "s: max_db_keys (3) reached: its new entries are left out";
     assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
-    // What it has may be changed, and what it deletes makes room.
+    // Existing entries may change, and a deletion makes room.
     let set = map(&[("a", 7.into()), ("d", 4.into())]);
     let change = ["f".into(), set, Value::from(vec!["b"])];
     say(&mut network, "s", "g", "g_upd", &change);
     let set = ["f".into(), map(&[("d", 4.into())])];
     say(&mut network, "s", "g", "g_upd", &set);
-    // Others have their own.
+    // Other nodes have their own quotas.
     let set = ["f".into(), map(&[("t", 1.into())])];
     say(&mut network, "t", "g", "g_upd", &set);
     network.pass(1.0);
@@ -64,7 +64,7 @@ fn too_many_entries() {
     assert!(network.mesh("g").is_up(&id("s")));
 }
 
-/// A value that is too large is not kept, and neither is the one before it, which is no longer true.
+/// A value that is too large is not kept. The old value is deleted, because it is no longer true.
 #[test]
 fn too_many_bytes() {
     let mut network = network(Quota {
@@ -72,7 +72,7 @@ fn too_many_bytes() {
         ..Quota::default()
     });
     let set = |key: &str, bytes: usize| ["f".into(), map(&[(key, "x".repeat(bytes).into())])];
-    // Where it listens, and the two families, take some 1500.
+    // The listeners and the two families take about 1500 bytes.
     say(&mut network, "s", "g", "g_upd", &set("a", 1500));
     say(&mut network, "s", "g", "g_upd", &set("a", 2000));
     assert_eq!(view(&mut network, "g").len(), 1);
@@ -83,13 +83,13 @@ fn too_many_bytes() {
     for node in ["g", "h"] {
         assert!(view(&mut network, node).is_empty(), "{node}");
     }
-    let told = "s: max_db_bytes (4000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (4000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
     say(&mut network, "t", "g", "g_upd", &set("a", 2000));
     assert_eq!(view(&mut network, "g").len(), 1);
 }
 
-/// Memory of values counts: a list of numbers is small on the wire.
+/// The memory of values counts: a list of numbers is small on the wire only.
 #[test]
 fn too_many_bytes_of_small_things() {
     let mut network = network(Quota {
@@ -100,11 +100,11 @@ fn too_many_bytes_of_small_things() {
     say(&mut network, "s", "g", "g_upd", &set("a", 1000));
     say(&mut network, "s", "g", "g_upd", &set("b", 1000));
     assert_eq!(view(&mut network, "g").len(), 1);
-    let told = "s: max_db_bytes (40000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (40000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
 }
 
-/// Names of families are kept once for each family, with some room besides.
+/// The name of a family is kept once for each family, with some room.
 #[test]
 fn too_many_bytes_of_families() {
     let mut network = network(Quota {
@@ -118,9 +118,9 @@ fn too_many_bytes_of_families() {
     }
     let families = network.mesh("g").db_sizes().len();
     assert!((50..150).contains(&families), "{families}");
-    let told = "s: max_db_bytes (100000) reached: what it sets is left out";
+    let told = "s: max_db_bytes (100000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
-    // An entry that goes makes room.
+    // A deleted entry makes room.
     for family in &all {
         let del = [family.as_str().into(), Value::Null, Value::from(vec!["k"])];
         say(&mut network, "s", "g", "g_upd", &del);
@@ -153,7 +153,7 @@ fn too_many_bytes_of_watches() {
     assert_eq!(view(&mut network, "g").len(), 1);
 }
 
-/// Others have to be told of an entry in a packet, which may have so many values and not more.
+/// An entry must fit into a packet for other nodes, which has a limit of values.
 #[test]
 fn too_many_values_in_an_entry() {
     let mut network = network(Quota {
@@ -189,7 +189,7 @@ fn too_many_watches() {
     assert_eq!(logs(&mut network, "g").matches(told).count(), 0);
 }
 
-/// Each of them would be tried to reach, again and again.
+/// This node would try to reach each of them again and again.
 #[test]
 fn too_many_global_nodes() {
     let mut network = network(Quota::default());
@@ -207,11 +207,11 @@ fn too_many_global_nodes() {
     );
     let globals = network.mesh("g").db_view("'g").len();
     assert!((1000..=1010).contains(&globals), "{globals}");
-    let told = "s: the number of global nodes (1000) reached: what it sets is left out";
+    let told = "s: the number of global nodes (1000) reached: its new entries are left out";
     assert!(logs(&mut network, "g").contains(told));
 }
 
-/// An entry that a call sets for a node is on that node's account, together with its own.
+/// Entries that calls set count towards the caller's quota, together with its own.
 #[test]
 fn too_much_set_by_calls() {
     let mut network = network(Quota {
@@ -231,11 +231,11 @@ fn too_much_set_by_calls() {
     assert_eq!(set("t", "b", "x".repeat(1000).into()), Ok(()));
     let nobody = set("nobody", "b", 1.into());
     assert_eq!(nobody, Err("nobody is not connected".into()));
-    let told = "s: max_db_bytes (10000) reached: what is to be set for it is not set";
+    let told = "s: max_db_bytes (10000) reached: no more entries are set for it";
     assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
 }
 
-/// It goes when the node goes, and not before: however it has come to have it.
+/// The entries are deleted when the caller is lost, and not before.
 #[test]
 fn what_calls_have_set_goes_with_who_has_called() {
     let mut network = network(Quota::default());
@@ -269,13 +269,13 @@ fn calls_cannot_set_more_keys_than_there_may_be() {
         max_keys: 4,
         ..Quota::default()
     });
-    // One is where it listens.
+    // One entry has the listeners.
     let set = map(&[("x", 1.into())]);
     say(&mut network, "s", "g", "g_upd", &["f".into(), set]);
     let mut set = |key| network.lend("g", "s", key, 1).is_ok();
     let all = ["a", "b", "c", "a", "b"].map(&mut set);
     assert_eq!(all, [true, true, false, true, true]);
-    // And the other way round.
+    // The same in the other order.
     let set = map(&[("y", 1.into())]);
     say(&mut network, "s", "g", "g_upd", &["f".into(), set]);
     assert_eq!(view(&mut network, "g"), ["a=1", "b=1", "x=1"]);

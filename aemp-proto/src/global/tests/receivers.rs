@@ -1,4 +1,4 @@
-//! Who is slow, or in between.
+//! Slow receivers, and requests that come in parts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     global::{Effect, Global, GlobalRequest, Outgoing, Pairs, Quota, Watched},
 };
 
-/// A connection that takes everything, and says that each request is so many bytes.
+/// A connection that takes everything, and reports this size for each request.
 struct Out {
     size: usize,
     sent: usize,
@@ -52,7 +52,7 @@ fn a_slow_receiver_costs_no_more_than_what_there_is() {
     global.request(Time::ZERO, &id("s"), GlobalRequest::Monitor("f".into()));
     global.request(Time::ZERO, &id("h"), GlobalRequest::Global);
     global.flush(Time::ZERO, &mut out);
-    // From now on one request is enough for both.
+    // From now on one request fills both connections.
     out.size = 2 << 20;
     global.set("f", "first", 1.into());
     global.flush(Time::ZERO, &mut out);
@@ -85,7 +85,7 @@ fn who_has_enough_is_told_the_rest_when_that_is_written() {
     );
     global.node_up(Time::ZERO, &id("s"), false);
     global.request(Time::ZERO, &id("s"), GlobalRequest::Monitor("f".into()));
-    // `g_global` and what the family holds: the second finds the connection full.
+    // The messages are `g_global` and the content of the family. The second finds the connection full.
     assert_eq!(global.flush(Time::ZERO, &mut out), [id("s")]);
     assert_eq!(out.sent, 1);
     global.set("f", "k", 1.into());
@@ -111,7 +111,7 @@ fn a_set_in_parts_takes_nothing_away() {
     global.request(Time::ZERO, &id("s"), GlobalRequest::Global);
     global.flush(Time::ZERO, &mut out);
     global.effects().for_each(drop);
-    // The rest of what it has set comes later, and `l` is not among it.
+    // The rest of its entries comes later, without `l`.
     global.request(Time::ZERO, &id("s"), GlobalRequest::Set(vec![]));
     let rest = vec![("f".into(), pairs(&["k"]))];
     global.flush(Time::ZERO, &mut out);

@@ -70,7 +70,8 @@ fn another_seed_becomes_the_master_when_it_is_lost() {
     assert_eq!(network.view("f"), ["k=1"]);
 }
 
-/// The slaves of a lost node, which all decide at once, do not all go to the same one. Those of the others stay where they are.
+/// All slaves of a lost node choose at the same time, and do not all choose the same node. The slaves of other nodes
+/// stay.
 #[test]
 fn slaves_of_a_lost_node_spread_over_the_others() {
     let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"]), ("c", &["a", "b"])]);
@@ -78,7 +79,7 @@ fn slaves_of_a_lost_node_spread_over_the_others() {
     network.mesh("c").become_global(now);
     let slaves: Vec<_> = (0..36).map(|n| format!("s{n}")).collect();
     for (n, slave) in slaves.iter().enumerate() {
-        // Most follow `a`, which they meet first.
+        // Most follow `a`, the first node that they meet.
         let seeds = if n % 6 == 5 { ["b", "c"] } else { ["a", "b"] };
         network.start(slave, &seeds[..1]);
         network.pass(0.1);
@@ -115,7 +116,7 @@ fn slaves_of_a_lost_node_spread_over_the_others() {
     }
     assert!(to_b.max(to_c) <= 18, "{to_b} and {to_c} of 30");
 
-    // Nobody moves any more, also not when the lost node is back.
+    // No node changes its master again, even when the lost node is back.
     network.pass(60.0);
     assert_eq!(masters(&mut network), after);
     network.start("a", &["b"]);
@@ -125,7 +126,7 @@ fn slaves_of_a_lost_node_spread_over_the_others() {
 
 #[test]
 fn without_another_seed_any_global_node_will_do() {
-    // s knows h, because it has sent something there.
+    // s knows h because it has sent a message there.
     let nodes: [(&str, &[&str]); 3] = [("g", &[]), ("h", &["g"]), ("s", &["g"])];
     let mut network = Network::of(&nodes);
     let now = network.now;

@@ -1,11 +1,11 @@
-//! What peers send that makes no sense, or that nobody has asked for.
+//! Requests of peers that cannot be understood, or that were not asked for.
 
 use aemp_codec::Value;
 
 use super::network::{Network, id};
 use crate::{mesh::Peers, peer::ConnId};
 
-/// A node sends a request to another one's node port, whatever its own state.
+/// Sends a request to another node's node port, without regard to the sender's state.
 pub(super) fn say(network: &mut Network, from: &str, to: &str, request: &str, args: &[Value]) {
     let to = id(to);
     let _ = network.mesh(from).peers().with(&to, |peer| {
@@ -101,7 +101,7 @@ fn a_master_that_answers_what_was_never_asked_is_not_heard() {
     );
     let text = logs(&mut network, "s");
     assert!(
-        text.contains("g_chg1 from g ignored: nobody watches family \"other\""),
+        text.contains("g_chg1 from g ignored: family \"other\" is not watched"),
         "{text}"
     );
     network.send_to("s", "h", "hello");
@@ -124,7 +124,7 @@ fn an_answer_of_the_wrong_kind_is_an_error_that_names_the_master() {
         .mesh("s")
         .db_query(now, crate::global::Query::Keys, "f");
     network.settle();
-    // The true answer waits behind the false one.
+    // The true answer comes after the false one.
     network
         .nodes
         .get_mut("g")
@@ -184,7 +184,7 @@ fn what_comes_late_from_a_lost_connection_has_no_effect() {
     network.assert_no_trace_of("s");
 }
 
-/// A reference node that has not noticed that its master was lost sends no database, only changes.
+/// A reference node that has not noticed the loss of its master sends no database, only changes.
 #[test]
 fn who_sends_changes_and_is_not_global_is_a_slave() {
     let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
@@ -194,7 +194,7 @@ fn who_sends_changes_and_is_not_global_is_a_slave() {
     network.send_to("x", "a", "hello");
     let update = ["f".into(), map(&[("k", 1.into())])];
     say(&mut network, "x", "a", "g_upd", &update);
-    // The one that it is connected to tells the other.
+    // The node's master reports the change to the other node.
     assert_eq!(network.view("f"), ["k=1"]);
     network.kill("x");
     assert_eq!(network.view("f"), [""; 0]);

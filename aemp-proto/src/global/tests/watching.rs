@@ -90,7 +90,7 @@ fn a_change_of_master_invents_nothing_and_loses_nothing() {
     network.set("t", "f", "changes", 1);
     network.watch("s", "f");
     network.news("s");
-    // While s has no master, things happen.
+    // The database changes while s has no master.
     network.cut("s", "g");
     network.cut("s", "h");
     network.del("t", "f", "goes");
@@ -126,7 +126,7 @@ fn an_only_seed_that_restarts_takes_nothing_with_it() {
         }
         network.kill("g");
         network.pass(outage);
-        // One does not come back.
+        // One node does not come back.
         network.kill("w");
         network.start("g", &[]);
         network.pass(80.0);
@@ -146,7 +146,7 @@ fn what_is_a_lost_masters_own_goes_with_it() {
     network.kill("g");
     network.pass(120.0);
     assert_eq!(network.news("s"), ["1 -g#port"]);
-    // Whoever asks is told the same.
+    // A new watch gets the same content.
     network.watch("s", "f");
     assert_eq!(network.news("s"), ["2 all k=1"]);
     let keys = network.ask("s", Query::Keys, "f");

@@ -1,4 +1,4 @@
-//! The protection of nodes that have nothing but a secret, against somebody in the middle.
+//! The protection of nodes that have only a secret, against an attacker in the middle.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn node(name: &str, encrypt: Encrypt) -> HandshakeConfig {
     config
 }
 
-/// One end of a connection, with what has come of it.
+/// One end of a connection, with its outputs.
 struct End {
     handshake: Handshake,
     outcome: Outcome,
@@ -25,7 +25,7 @@ impl End {
         Self { handshake, outcome }
     }
 
-    /// Its next lines.
+    /// Takes the next lines that it sends.
     fn sends(&mut self) -> String {
         let next = drain(&mut self.handshake);
         self.outcome.tls = next.tls.or_else(|| self.outcome.tls.take());
@@ -38,7 +38,7 @@ impl End {
         self.handshake.receive(text.as_bytes());
     }
 
-    /// TLS is up, if it is to be; it has that exporter.
+    /// Sets up TLS with this exporter, if TLS is selected.
     fn secure(&mut self, exported: u8) {
         match self.outcome.tls.as_ref().map(|start| start.keys) {
             Some(Keys::Ephemeral) => self.handshake.bound(Binding::new([exported; 32])),
@@ -61,7 +61,8 @@ impl End {
     }
 }
 
-/// Two ends and somebody in between, who passes everything on, greetings changed, each end with a TLS connection of its own.
+/// Two ends with an attacker in between, which changes greetings, passes on everything else, and has a TLS session with
+/// each end.
 fn through(a: &mut End, b: &mut End, change: fn(&str) -> String, exported: [u8; 2]) {
     let (to_b, to_a) = (a.sends(), b.sends());
     b.hears(&change(&to_b));
@@ -77,7 +78,7 @@ fn through(a: &mut End, b: &mut End, change: fn(&str) -> String, exported: [u8; 
     b.sends();
 }
 
-/// Two ends with nobody in between.
+/// Two ends without an attacker in between.
 fn directly(a: &mut End, b: &mut End) {
     through(a, b, str::to_owned, [7, 7]);
 }
@@ -106,7 +107,7 @@ const WRONG: &str = "authentication failure/shared secret mismatch";
 fn each_setting_meets_each_other() {
     use Encrypt::{Always, Auto, Never};
     let (yes, no) = (Some(Some(Keys::Ephemeral)), Some(None));
-    // Far from each other, and on loopback; `None` if there is no connection.
+    // The ends are on different machines, or on loopback. `None` means that no connection is made.
     let cases = [
         (Auto, Auto, yes, no),
         (Auto, Always, yes, yes),
@@ -141,7 +142,7 @@ fn each_setting_meets_each_other() {
     }
 }
 
-/// One end sees an address of loopback, the other one that is not.
+/// One end sees a loopback address, the other an address that is not.
 #[test]
 fn one_end_that_wants_it_is_enough() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, NEAR), listening(Encrypt::Auto, FAR));
@@ -184,7 +185,7 @@ fn certificates_come_first() {
     directly(&mut a, &mut b);
     assert!(a.is_in() && b.is_in());
     assert_eq!(a.keys(), Some(Keys::Certificates));
-    // One certificate is none.
+    // One certificate is as good as none.
     let [a, mut b] = own;
     b.tls = false;
     let (mut a, mut b) = (
@@ -196,7 +197,7 @@ fn certificates_come_first() {
     assert_eq!(a.keys(), Some(Keys::Ephemeral));
 }
 
-/// A member that knows the secret must not get in with that where certificates are wanted.
+/// An attacker that knows the secret must not get in without a certificate where certificates are required.
 #[test]
 fn required_tls_is_that_of_certificates() {
     let mut config = node("bb", Encrypt::Always);
@@ -228,7 +229,7 @@ fn other_implementations_are_refused_where_it_must_be() {
     assert!(end.sends().contains("\nhmac_sha3_512;") && end.failure().is_empty());
 }
 
-/// Somebody who has dialled two listening nodes, or whom two nodes have dialled.
+/// An attacker has dialled two listening nodes, or was dialled by two nodes.
 #[test]
 fn who_relays_between_two_ends_of_one_kind_is_found_out_in_clear() {
     for (role, text) in [(Role::Accepted, "accepted"), (Role::Dialed, "dialled")] {
@@ -245,7 +246,7 @@ fn who_relays_between_two_ends_of_one_kind_is_found_out_in_clear() {
     }
 }
 
-/// The roles are proved: changing or striking them is as good as not knowing the secret.
+/// The proof covers the roles, so changing or removing one makes it fail.
 #[test]
 fn a_role_that_is_changed_breaks_the_proof() {
     let changes: [fn(&str) -> String; 2] = [
@@ -263,7 +264,7 @@ fn a_role_that_is_changed_breaks_the_proof() {
     }
 }
 
-/// Greetings and proofs are passed on word for word; each end has TLS with who is in between.
+/// The attacker passes greetings and proofs on unchanged, and has a TLS session with each end.
 #[test]
 fn who_relays_within_tls_is_found_out() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, FAR), listening(Encrypt::Auto, FAR));
@@ -284,7 +285,7 @@ fn who_strikes_encryption_out_breaks_the_proof() {
         assert!(!end.is_in());
         assert_eq!(end.failure(), WRONG);
     }
-    // Talking a wish down does not even lead there: each end knows its own.
+    // Weakening a wish does not even lead to TLS, because each end knows its own wish.
     let weaken = |line: &str| line.replace("encrypt=want", "encrypt=can");
     let (mut a, mut b) = (dialing(Encrypt::Auto, FAR), listening(Encrypt::Auto, FAR));
     through(&mut a, &mut b, weaken, [3, 3]);
@@ -294,12 +295,12 @@ fn who_strikes_encryption_out_breaks_the_proof() {
     }
 }
 
-/// One end is made to believe in clear text, the other in TLS.
+/// The attacker makes one end expect clear text, and the other TLS.
 #[test]
 fn a_proof_in_clear_is_none_within_tls() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, NEAR), listening(Encrypt::Auto, FAR));
     let (to_b, to_a) = (a.sends(), b.sends());
-    // The end on loopback only can: struck out for it alone.
+    // The end on loopback says `can`. The attacker removes the key for that end alone.
     a.hears(&without(&to_a, "encrypt="));
     b.hears(&to_b);
     let proof = a.sends();
@@ -311,7 +312,7 @@ fn a_proof_in_clear_is_none_within_tls() {
     assert_eq!(b.failure(), WRONG);
 }
 
-/// Nothing but the proof that covers the connection counts where keys say nothing, whatever is accepted otherwise.
+/// With ephemeral keys, only the proof that covers the channel counts, whatever else is accepted.
 #[test]
 fn within_tls_of_a_secret_no_other_method_counts() {
     for line in [
@@ -344,7 +345,7 @@ fn who_does_not_know_the_secret_does_not_get_in() {
     assert_eq!([a.failure(), b.failure()], [WRONG, WRONG]);
 }
 
-/// TLS has the keys that the greetings have led to, or none.
+/// TLS must have the keys that the greetings select.
 #[test]
 fn the_wrong_keys_end_the_handshake() {
     let greet = |keys: &str, config: HandshakeConfig| {
@@ -383,7 +384,7 @@ fn the_proof_is_the_references_with_one_line_more() {
     let bytes = |text: &str| text.trim_end().as_bytes().to_vec();
     let text = [bytes(&to_b), bytes(&to_a), "ab".repeat(32).into_bytes()].join(b"\n".as_slice());
     let secret = Secret::new("geheim");
-    // The reference's ends with the fourth line; here the fourth has the binding behind it.
+    // The reference's proof ends with the fourth line. Here, the binding follows it.
     let (first, rest) = split(&text);
     let (second, rest) = split(rest);
     let (third, rest) = split(rest);

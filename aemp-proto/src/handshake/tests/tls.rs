@@ -1,4 +1,4 @@
-//! What the handshake makes of TLS, without any.
+//! The handshake's part in TLS, without a TLS implementation.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn with_cert(node: &str, secret: Option<&str>) -> HandshakeConfig {
     config
 }
 
-/// A handshake whose peer has greeted, with what is to come of it.
+/// A handshake whose peer has greeted, and its outputs.
 fn greeted(config: HandshakeConfig, greeting: &str) -> (Handshake, Outcome) {
     let mut handshake = start(config);
     handshake.proceed();
@@ -19,7 +19,7 @@ fn greeted(config: HandshakeConfig, greeting: &str) -> (Handshake, Outcome) {
     (handshake, outcome)
 }
 
-/// What comes of an authentication line within TLS.
+/// The outputs of an authentication line inside of TLS.
 fn login(config: HandshakeConfig, line: &str) -> Outcome {
     let (mut handshake, outcome) = greeted(
         config,
@@ -41,7 +41,7 @@ fn both_ends_agree_to_tls() {
     a.receive(to_a.as_bytes());
     b.receive((to_b.clone() + "\u{16}\u{3}\u{1}").as_bytes());
     let (at_a, at_b) = (drain(&mut a), drain(&mut b));
-    // Nothing is sent in clear any more, and nothing is said to be ready.
+    // Nothing more is sent in clear text, and no end is ready.
     assert!(at_a.sent.is_empty() && at_b.sent.is_empty() && !at_a.ready && !at_b.ready);
     let (at_a, at_b) = (at_a.tls.unwrap(), at_b.tls.unwrap());
     let lower = to_b.lines().nth(1) < to_a.lines().nth(1);
@@ -109,7 +109,7 @@ fn within_tls_the_secret_still_counts() {
         failed(outcome),
         "authentication failure/shared secret mismatch"
     );
-    // Where there is none, an empty one is none either.
+    // Without a secret, an empty secret does not count either.
     for line in ["cleartext;;json\n", "hmac_sha3_512;00;json\n"] {
         for secret in [None, Some("")] {
             let text = failed(login(with_cert("us", secret), line));

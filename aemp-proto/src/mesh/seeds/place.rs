@@ -7,25 +7,25 @@ use aemp_codec::NodeId;
 use super::{FIRST_DELAY, SeedFailure};
 use crate::{Random, Time, peer::ConnId};
 
-/// An address that seeds stand for, and what is known of it.
+/// An address of a seed, and its history.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The node that was found there last.
     pub(super) node: Option<NodeId>,
     pub(super) connected: bool,
-    /// True if this node itself was found there last, and has proved it.
+    /// True if this node itself, with proof, was found there last.
     pub(super) own: bool,
-    /// The attempt that is under way.
+    /// The present attempt.
     pub(super) conn: Option<ConnId>,
-    /// Since when it is known.
+    /// The time since which the address is known.
     pub(super) listed: Time,
-    /// When the first attempt began.
+    /// The time of the first attempt.
     pub(super) tried: Option<Time>,
-    /// When the next attempt is due, the present one failing.
+    /// The time of the next attempt, if the present one fails.
     pub(super) retry: Time,
-    /// How long after an attempt the next one follows; nothing before the first.
+    /// The time between two attempts; zero before the first.
     pub(super) delay: Duration,
-    /// The last failure since its node was connected.
+    /// The last failure that was logged since its node was connected.
     pub(super) trouble: Option<String>,
     pub(super) failure: Option<SeedFailure>,
     /// How often its node has ended the handshake since then.
@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// Puts the next attempt off, longer each time.
+    /// Delays the next attempt, longer each time.
     pub(super) fn back_off(&mut self, now: Time, longest: Duration, random: &mut Random) {
         self.delay = next_delay(self.delay, longest, random);
         self.retry = now + self.delay;
@@ -59,7 +59,7 @@ impl Place {
         self.conn.is_none() && !self.connected
     }
 
-    /// True if it is known who is there.
+    /// True if the node at the address is known.
     pub(super) fn is_settled(&self) -> bool {
         self.own || self.connected || self.node.is_some()
     }
@@ -87,7 +87,7 @@ impl Place {
     }
 }
 
-/// The pause behind one of that length.
+/// The pause that follows a pause of this length.
 pub(super) fn next_delay(delay: Duration, longest: Duration, random: &mut Random) -> Duration {
     let next = if delay.is_zero() {
         random.between(FIRST_DELAY, 2 * FIRST_DELAY)

@@ -1,28 +1,28 @@
-//! One seed as it is configured, and its rounds of attempts.
+//! One configured seed, and its rounds of attempts.
 
 use std::time::Duration;
 
 use super::{MOST_ADDRESSES, SeedFailure, SeedFailureKind, place::next_delay};
 use crate::{Random, Time};
 
-/// A look-up of a seed's name.
+/// The ID of a look-up of a seed's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LookUpId(pub u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It is dialled as it is.
+    /// An address, which is dialled as it is.
     Address,
-    /// It is looked up again and again.
+    /// A name, which is looked up for each round.
     Name,
 }
 
-/// How far a seed is.
+/// The progress of a seed's round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Round {
-    /// It is looked up at that time, or when the next attempt is due at one of its addresses.
+    /// It rests until this time, or until the next attempt at one of its addresses is due.
     Resting(Time),
-    /// It is being looked up, until then.
+    /// It is being looked up. The time is the deadline.
     LookingUp(LookUpId, Time),
 }
 
@@ -31,11 +31,11 @@ pub(super) struct Source {
     pub(super) kind: Kind,
     pub(super) begun: Time,
     pub(super) round: Round,
-    /// Its addresses.
+    /// The addresses that the seed stands for.
     pub(super) addresses: Vec<String>,
     /// The result of the last look-up.
     answer: Option<Result<(), SeedFailure>>,
-    /// How long after a look-up that has failed the next one follows.
+    /// The time between a failed look-up and the next one.
     delay: Duration,
 }
 
@@ -59,17 +59,17 @@ impl Source {
         self.addresses.iter().any(|other| other == address)
     }
 
-    /// True if nothing is known of what it stands for.
+    /// True if this is a name whose first look-up has not ended.
     pub(super) fn is_unknown(&self) -> bool {
         self.kind == Kind::Name && self.answer.is_none()
     }
 
-    /// Why nothing is known of what it stands for.
+    /// The failure because of which no address is known.
     pub(super) fn failure(&self) -> Option<&SeedFailure> {
         self.answer.as_ref()?.as_ref().err()
     }
 
-    /// A look-up has succeeded: what it has found, as far as it counts.
+    /// Takes the result of a successful look-up. Returns the addresses that count.
     pub(super) fn found(&mut self, now: Time, found: Vec<String>, pause: Duration) -> Vec<String> {
         self.answer = Some(Ok(()));
         self.delay = Duration::ZERO;
@@ -83,7 +83,7 @@ impl Source {
         addresses
     }
 
-    /// A look-up has failed; whether that is news.
+    /// Takes the failure of a look-up. Returns true if it is news.
     pub(super) fn not_found(
         &mut self,
         now: Time,

@@ -7,58 +7,59 @@ use super::{Itself, Kind, Place, Seeds, Source};
 /// The state of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedState<'a> {
-    /// The node that was found there last: where a name has several addresses, one that is connected, if any is.
+    /// The node that was found there last. For a name with several addresses, a connected node if there is one.
     pub node: Option<&'a NodeId>,
     /// True if that node is connected.
     pub connected: bool,
-    /// The last failure since its node was connected; of a name, when it has gone wrong at each of its addresses.
+    /// The last failure since its node was connected. For a name, there is none before each of its addresses has
+    /// failed.
     pub failure: Option<SeedFailure>,
 }
 
-/// The outcome of an attempt to connect to a seed.
+/// A failed attempt to connect to a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedFailure {
-    /// How it ended.
+    /// The kind of failure.
     pub kind: SeedFailureKind,
-    /// Why, as it is logged.
+    /// The reason, as it is logged.
     pub text: String,
 }
 
-/// How an attempt to connect to a seed ended.
+/// The kind of a failed attempt to connect to a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedFailureKind {
-    /// The connection was not taken, or the name has no address.
+    /// The connection was not accepted, or the name has no address.
     Unreachable,
-    /// The other end said too little for too long.
+    /// The other end sent too little for too long.
     Silent,
-    /// The other end closed the connection without a word.
+    /// The other end closed the connection before its greeting.
     Closed,
-    /// The node there has said who it is, and ended the handshake.
+    /// The node at the other end sent its greeting, and ended the handshake.
     TurnedAway,
-    /// The other end is no node.
+    /// The other end is not a node.
     NoNode,
     /// This end ended the handshake.
     Refused,
 }
 
 impl SeedFailureKind {
-    /// True if trying again does not mend it.
+    /// True if another attempt will fail in the same way.
     #[must_use]
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::NoNode | Self::Refused)
     }
 }
 
-/// True if a node is part of the network.
+/// The progress of joining the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joining {
-    /// It is: another node is connected, or it is the first, or it has no seeds.
+    /// The node is part of the network: another node is connected, or this is the first node, or it has no seeds.
     Joined,
-    /// Something has not been tried to its end.
+    /// Some attempts have not ended yet.
     Trying,
-    /// Attempts at each address of each seed have failed. They go on.
+    /// Attempts at each address of each seed have failed. They continue.
     Failed {
-        /// True if trying again does not mend any of it.
+        /// True if all further attempts will fail in the same way.
         lasting: bool,
     },
 }
@@ -87,13 +88,13 @@ impl Seeds {
         }
     }
 
-    /// True if this node is part of the network, as far as its seeds tell.
+    /// The progress of joining the network, judged by the seeds.
     pub(in crate::mesh) fn joining(&self) -> Joining {
         let connected = self.places.values().any(|place| place.connected);
         if connected || self.sources.is_empty() || self.itself == Itself::Settled {
             return Joining::Joined;
         }
-        // The first node of the network will know soon.
+        // The first node of a network becomes global soon.
         if self.itself == Itself::Met {
             return Joining::Trying;
         }
@@ -110,7 +111,7 @@ impl Seeds {
     }
 }
 
-/// The failure of all addresses of a name, but for those that are our own. The kind is one that trying again may mend, if
+/// The common failure of all addresses of a name, without our own. The kind is one that another attempt may mend, if
 /// there is any.
 fn together(places: &[(&str, &Place)]) -> Option<SeedFailure> {
     let mut failures = Vec::with_capacity(places.len());

@@ -1,4 +1,4 @@
-//! Connections that come to nothing: who is told, how urgently, and how often.
+//! Failed connections: the level of their log lines, and how often these are repeated.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::{
     peer::ConnId,
 };
 
-/// The bytes of each connection.
+/// The bytes that were sent on each connection.
 pub(super) type Sent = BTreeMap<u64, Vec<u8>>;
 
 impl Net {
-    /// What is logged, and what was sent on each connection.
+    /// Takes the log lines, and the bytes that were sent on each connection.
     pub(super) fn logs(&mut self) -> (Vec<(Level, String)>, Sent) {
         let (mut logs, mut sent) = (Vec::new(), Sent::new());
         while let Some(output) = self.mesh.poll() {
@@ -26,14 +26,14 @@ impl Net {
         (logs, sent)
     }
 
-    /// The only thing that is logged.
+    /// Takes the only log line.
     fn only_log(&mut self) -> (Level, String) {
         let (mut logs, _) = self.logs();
         assert_eq!(logs.len(), 1, "{logs:?}");
         logs.remove(0)
     }
 
-    /// Waits for the next attempt at the seed: its connection.
+    /// Waits for the next attempt at the seed, and returns its connection.
     pub(super) fn redial(&mut self) -> ConnId {
         loop {
             self.wait();
@@ -45,7 +45,7 @@ impl Net {
         }
     }
 
-    /// The seed is connected to, and says that.
+    /// Connects to the seed, which sends this.
     pub(super) fn seed_says(&mut self, conn: ConnId, words: &str) {
         self.mesh.dialed(self.now, conn, Ok("9.9.9.9:1".into()));
         self.receive(conn, words);
@@ -75,7 +75,7 @@ fn an_unreachable_seed_is_told_of_once_until_it_has_been_up() {
         let conn = net.redial();
         assert_eq!(refuse(&mut net, conn), debug(refused));
     }
-    // What is wrong now is something else.
+    // Another failure follows.
     let conn = net.redial();
     net.mesh
         .dialed(net.now, conn, Err("No route to host".into()));
@@ -97,7 +97,7 @@ fn a_seed_that_is_no_node_is_told_of_once() {
     let mut conn = ConnId(1);
     for round in 0..3 {
         net.seed_says(conn, "SSH-2.0-OpenSSH_9\r\n");
-        let text = "seed is no node: s:1 disconnected - unparsable greeting, expected 'aemp', got 'SSH-2.0-OpenSSH_9'.";
+        let text = "seed is not a node: s:1 disconnected - unparsable greeting, expected 'aemp', got 'SSH-2.0-OpenSSH_9'.";
         let level = if round == 0 {
             Level::Warn
         } else {
@@ -106,7 +106,7 @@ fn a_seed_that_is_no_node_is_told_of_once() {
         assert_eq!(net.only_log(), (level, text.into()));
         conn = net.redial();
     }
-    // It hangs up, or says nothing at all.
+    // The seed closes the connection before its greeting.
     net.seed_says(conn, "");
     net.mesh.closed(net.now, conn, "Unexpected end-of-file");
     let text = "seed sends no greeting: s:1 disconnected - Unexpected end-of-file.";
@@ -132,7 +132,7 @@ fn a_seed_with_another_secret_is_told_of_once_and_by_its_name() {
     assert_eq!(net.only_log(), debug(text));
 }
 
-/// Once is in order: the other end may have preferred another connection.
+/// Closing once is normal: the other end may have preferred another connection.
 #[test]
 fn a_seed_that_hangs_up_is_told_of_when_it_does_so_again() {
     let mut net = Net::seed();
@@ -145,8 +145,8 @@ fn a_seed_that_hangs_up_is_told_of_when_it_does_so_again() {
     };
     let first = "s:1 disconnected - Unexpected end-of-file.";
     assert_eq!(hang_up(&mut net, conn), debug(first));
-    let text = "seed hangs up: s:1 disconnected - Unexpected end-of-file; it says it is node \"s\", \
-                and may have no secret or know another node by our ID \"m\".";
+    let text = "seed hangs up: s:1 disconnected - Unexpected end-of-file; it says it is node \"s\": \
+                it may have no secret, or know another node with our ID \"m\".";
     for level in [Level::Warn, Level::Debug, Level::Debug] {
         conn = net.redial();
         assert_eq!(hang_up(&mut net, conn), (level, text.into()));
@@ -166,7 +166,7 @@ fn a_seed_with_our_id_is_not_this_node() {
     let text = "seed not reached: s:1 disconnected - another node uses our ID \"m\".";
     let mut conn = ConnId(1);
     for level in [Level::Error, Level::Debug] {
-        // Its second line decides.
+        // The second line decides.
         let hello = hello("m");
         let (first, second) = hello.split_once('\n').unwrap();
         net.seed_says(conn, &format!("{first}\n"));
@@ -177,7 +177,7 @@ fn a_seed_with_our_id_is_not_this_node() {
         assert_eq!(net.mesh.seeds().count(), 1);
         conn = net.redial();
     }
-    // Nor is who sends back what it is sent.
+    // A peer that sends our own greeting back is not this node either.
     net.mesh.dialed(net.now, conn, Ok("9.9.9.9:1".into()));
     let (_, sent) = net.logs();
     net.mesh.received(net.now, conn, &sent[&conn.0]);
@@ -222,7 +222,7 @@ fn two_nodes_with_one_id_are_told_of_by_who_sees_both() {
     assert_eq!(net.only_log().0, Level::Debug);
 }
 
-/// What is known of a seed's last failure, until it is connected.
+/// A seed's last failure is known until it is connected.
 #[test]
 fn seeds_keep_what_went_wrong_last() {
     let mut net = Net::seed();

@@ -57,7 +57,7 @@ impl Net {
         Self::with(|config| config.seeds = vec!["s:1".into()])
     }
 
-    /// What there is to do, a line each; logs only if they warn.
+    /// Takes the outputs as one line each, without log lines below warnings.
     pub(super) fn todo(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.mesh.poll())
             .filter_map(|output| match output {
@@ -148,7 +148,7 @@ impl Net {
         }
     }
 
-    /// Lets time pass until there is something to do: when, in milliseconds, and what.
+    /// Lets time pass until there are outputs. Returns the time in milliseconds, and the outputs.
     pub(super) fn work(&mut self) -> (u64, Vec<String>) {
         loop {
             let now = self.wait();
@@ -170,7 +170,7 @@ impl Net {
         self.mesh.peers().with(&id(node), |peer| peer.standing())
     }
 
-    /// Nothing is going on and nothing is remembered.
+    /// Checks that nothing is going on and that no state is left.
     pub(super) fn assert_idle(&self) {
         assert_eq!(self.mesh.connections(), 0);
         assert!(self.mesh.nodes.is_empty(), "{:?}", self.mesh.nodes);
@@ -268,7 +268,7 @@ fn who_does_not_choose_holds_nothing_back() {
     net.accept(&hello_arbiter("a"));
     net.accept(&hello_arbiter("a"));
     assert_eq!(net.todo(), ["hello 1", "proof 1", "hello 2", "proof 2"]);
-    // Of the two, we would choose.
+    // We would choose between these two.
     net.accept(&hello_arbiter("z"));
     net.accept(&hello_arbiter("z"));
     assert_eq!(net.todo(), ["hello 3", "proof 3", "hello 4"]);
@@ -370,7 +370,7 @@ fn addresses_are_tried_in_turn() {
         ["hello 2", "proof 2", "established 2 b ", "wake b", "up b"]
     );
 
-    // All of them failing, the time has to be waited for all the same.
+    // The deadline must be waited for even if all of them fail.
     net.mesh.closed(net.now, ConnId(2), "Broken pipe");
     net.mesh.drained(net.now, &id("b"));
     net.todo();
@@ -455,7 +455,7 @@ fn a_seed_is_known_by_its_greeting_and_dialled_at_once_when_it_is_lost() {
             "proof 1",
             "established 1 b ",
             "up b",
-            // A seed is asked to be global.
+            // The seed is asked to become global.
             "wake b"
         ]
     );
@@ -469,7 +469,7 @@ fn a_seed_is_known_by_its_greeting_and_dialled_at_once_when_it_is_lost() {
     net.mesh
         .closed(net.now, ConnId(1), "Unexpected end-of-file");
     assert_eq!(net.todo(), ["down b Unexpected end-of-file", "dial 2 s:1"]);
-    // One that does not last is not tried at once.
+    // A connection that is lost soon is not dialled again at once.
     net.mesh.dialed(net.now, ConnId(2), Ok("9.9.9.9:1".into()));
     net.receive(ConnId(2), &(hello("b") + PROOF));
     net.todo();
@@ -565,7 +565,7 @@ fn a_dial_that_nobody_answers_ends() {
     assert_eq!(net.work(), (30_000, todo.to_vec()));
 }
 
-/// Whoever is in the way makes room for whoever comes, but not who has proved to be a node.
+/// Old strangers make room for new ones. A connection with a valid proof does not.
 #[test]
 fn too_many_strangers_make_room() {
     let mut net = Net::with(|config| config.max_strangers = 2);
@@ -578,7 +578,7 @@ fn too_many_strangers_make_room() {
         net.todo(),
         ["hello 1", "hello 2", told, "close 1", "hello 3"]
     );
-    // Its end is told of later, which changes nothing.
+    // The late report of its end changes nothing.
     net.mesh.closed(net.now, first, "Unexpected end-of-file");
     net.mesh.closed(net.now, third, "Unexpected end-of-file");
     net.accept("");
@@ -604,7 +604,7 @@ fn strangers_make_room_when_the_system_has_none() {
     assert_eq!(net.todo(), [told, "close 1", told, "close 2"]);
 }
 
-/// As many as come are told of at first, then some, so that nobody can fill a disk.
+/// The first lines are logged, then a few of the others, so that no attacker can fill a disk.
 #[test]
 fn a_storm_of_strangers_is_not_a_storm_of_logs() {
     let mut net = Net::with(|config| config.max_strangers = 2);
@@ -642,7 +642,7 @@ fn too_much_queued_ends_the_connection() {
         ]
     );
     net.mesh.drained(net.now, &id("b"));
-    // Told late, it does not matter.
+    // A late report has no effect.
     net.mesh.overflow(net.now, &id("b"));
     net.assert_idle();
 
@@ -691,7 +691,7 @@ fn a_seed_whose_node_was_about_to_be_up_is_tried_again() {
     net.receive(first, PROOF);
     net.monitor("a", 1);
     net.receive(second, PROOF);
-    // The second waits for the monitors of the first, when the seed turns out to be that node, and then ends.
+    // The seed turns out to be that node. So the second connection waits for the monitors of the first, and then ends.
     net.mesh.dialed(net.now, ConnId(1), Ok("9.9.9.9:1".into()));
     net.receive(ConnId(1), "aemp;1;a;hmac_sha3_512;json\n");
     net.mesh.closed(net.now, second, "Connection reset by peer");

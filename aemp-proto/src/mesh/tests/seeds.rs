@@ -1,4 +1,4 @@
-//! Names that stand for several addresses, and the node that meets itself.
+//! Names that stand for several addresses, and a node that is its own seed.
 
 use super::rules::{Net, PROOF, at, hello, id};
 use crate::{
@@ -34,7 +34,7 @@ impl Net {
         self.now = at(millis);
     }
 
-    /// The other end of a dialled connection is this node itself: what each end sends arrives at the other, line by line, so far.
+    /// Connects a dialled connection to this node itself. Each end gets the first lines that the other end sends.
     fn meet_myself(&mut self, dialled: u64, lines: usize) -> ConnId {
         let (dialled, accepted) = (ConnId(dialled), self.mesh.accepted(self.now, "1.2.3.4:5"));
         self.mesh.dialed(self.now, dialled, Ok("9.9.9.9:1".into()));
@@ -56,7 +56,7 @@ fn each_address_of_a_name_is_an_attempt_of_its_own() {
     assert_eq!(net.todo(), ["look up 1 n:1"]);
     net.looked_up(1, &["a:1", "b:1", "a:1"]);
     assert_eq!(net.todo(), ["dial 1 a:1", "dial 2 b:1"]);
-    // Nothing is ever heard of the first.
+    // The first connection never gets a byte.
     net.seed_says(ConnId(2), &(hello("s") + PROOF));
     assert!(net.mesh.is_up(&id("s")));
     let (seed, state) = net.mesh.seeds().next().unwrap();
@@ -80,12 +80,12 @@ fn a_name_is_looked_up_anew_at_each_round() {
         net.looked_up(look_up, addresses);
         net.todo()
     };
-    // Both at once, and not those that it stands for no more.
+    // Both new addresses are dialled at once. The old ones are not dialled again.
     assert_eq!(round(2, &["b:1", "c:1"]), ["dial 3 b:1", "dial 4 c:1"]);
     net.refused(3);
     net.refused(4);
     net.todo();
-    // An answer to an earlier question is none.
+    // The answer to an earlier look-up is ignored.
     net.looked_up(1, &["d:1"]);
     assert!(net.todo().is_empty());
 }
@@ -99,7 +99,7 @@ fn a_name_whose_nodes_are_connected_is_looked_up_now_and_then() {
     net.todo();
     assert_eq!(net.wait(), 30_000);
     assert_eq!(net.todo(), ["look up 2 n:1"]);
-    // It stands for another one now, and the first is one of its own while it is connected.
+    // The name stands for another address now. The first address is kept while its node is connected.
     net.looked_up(2, &["b:1"]);
     assert_eq!(net.todo(), ["dial 2 b:1"]);
     net.refused(2);
@@ -137,13 +137,13 @@ fn while_a_name_cannot_be_looked_up_its_last_addresses_are_tried() {
     assert_eq!(net.work().1, ["look up 3 n:1"]);
     fail(&mut net, 3);
     assert!(net.todo().contains(&"dial 2 a:1".into()));
-    // No answer ever comes: that is as good as no.
+    // A look-up without an answer counts as failed.
     net.refused(2);
     net.todo();
     assert_eq!(net.work().1, ["look up 4 n:1"]);
     net.wait_until(60_000);
     assert!(net.todo().contains(&"dial 3 a:1".into()));
-    // No address at all is no answer.
+    // An empty result counts as failed.
     net = Net::name();
     net.todo();
     net.looked_up(1, &[]);
@@ -165,7 +165,7 @@ fn what_goes_wrong_at_each_address_is_told_together() {
     assert!(net.mesh.seeds().next().unwrap().1.failure.is_none());
     net.refused(2);
     let failure = net.mesh.seeds().next().unwrap().1.failure.unwrap();
-    // Trying again may mend it.
+    // Another attempt may succeed.
     assert_eq!(failure.kind, SeedFailureKind::Unreachable);
     assert!(
         failure.text.starts_with("a:1: authentication failure"),
@@ -183,7 +183,7 @@ fn what_goes_wrong_at_each_address_is_told_together() {
     assert_eq!(net.mesh.joining(), Joining::Failed { lasting: true });
 }
 
-/// As it is for those who have no other seed.
+/// The node has no other seed.
 #[test]
 fn a_seed_that_is_the_node_itself_makes_it_global_and_is_tried_again() {
     let mut net = Net::seed();
@@ -203,7 +203,7 @@ fn a_seed_that_is_the_node_itself_makes_it_global_and_is_tried_again() {
     assert_eq!(net.mesh.connections(), 0);
     assert_eq!(net.mesh.role(), &Role::Global);
     assert_eq!(net.mesh.joining(), Joining::Joined);
-    // There may be another node next time.
+    // Another node may be found next time.
     let conn = net.redial();
     net.seed_says(conn, &(hello("s") + PROOF));
     assert!(net.mesh.is_up(&id("s")));
@@ -218,7 +218,7 @@ fn who_meets_itself_gives_the_other_addresses_their_time() {
     net.todo();
     net.meet_myself(1, 2);
     assert_ne!(net.mesh.role(), &Role::Global);
-    // One refusal is not enough: who is there may be about to start.
+    // One refusal is not enough, because the node may be about to start.
     net.refused(2);
     net.wait_until(2099);
     assert_ne!(net.mesh.role(), &Role::Global);
@@ -252,7 +252,7 @@ fn a_name_that_is_being_looked_up_counts_as_untried() {
     assert_eq!(net.mesh.role(), &Role::Global);
 }
 
-/// Somebody connects, and says at the seed's address what he is told there.
+/// An attacker relays the node's own greeting to it, at the seed's address.
 #[test]
 fn a_greeting_that_is_passed_on_proves_nothing() {
     let mut net = Net::seed();
@@ -266,7 +266,7 @@ fn a_greeting_that_is_passed_on_proves_nothing() {
     net.redial();
 }
 
-/// Two connections of strangers, each of which says what the other is told.
+/// The attacker relays between two connections of strangers.
 #[test]
 fn two_strangers_are_not_this_node() {
     let mut net = Net::new();

@@ -1,4 +1,4 @@
-//! Strangers in numbers.
+//! Many connections of strangers.
 
 use super::rules::{Net, PROOF, hello, id};
 use crate::peer::ConnId;
@@ -9,12 +9,13 @@ impl Net {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        let warns = |line: &String| line.contains("reached") || line.contains("ahead");
+        let warns =
+            |line: &String| line.contains("reached") || line.contains("the rest has to wait");
         self.todo().into_iter().filter(warns).collect()
     }
 }
 
-/// What is said of those that were closed.
+/// The log line of a closed connection.
 fn closed(limit: &str) -> String {
     format!("disconnected - too many connections in handshake: {limit} reached.")
 }
@@ -30,7 +31,7 @@ fn too_many_from_one_address_make_room_for_each_other() {
     let told = format!("1.2.3.4:1 {}", closed("max_strangers_per_address (2)"));
     assert_eq!(net.todo(), [&told, "close 1", "hello 4"]);
     net.mesh.closed(net.now, first, "Unexpected end-of-file");
-    // Who has proved itself is no stranger.
+    // A connection with a valid proof is no longer a stranger.
     net.receive(second, &(hello("b") + PROOF));
     assert!(net.mesh.is_up(&id("b")));
     net.todo();
@@ -49,7 +50,7 @@ fn a_crowd_makes_room_for_others() {
     net.come("1.2.3.6:1");
     let told = format!("1.2.3.4:1 {}", closed("max_strangers (3)"));
     assert_eq!(net.todo(), [&told, "close 2", "hello 4"]);
-    // Now all have as many.
+    // Now all sources have the same number.
     net.come("1.2.3.7:1");
     let told = format!("1.2.3.5:1 {}", closed("max_strangers (3)"));
     assert_eq!(net.todo(), [&told, "close 1", "hello 5"]);
@@ -69,15 +70,14 @@ fn a_handshake_has_its_own_time() {
 #[test]
 fn who_is_proved_but_held_back_is_not_read_from_for_ever() {
     let mut net = Net::with(|config| config.handshake.max_handshake_bytes = 20_000);
-    // Somebody else says it is that node, and has our line.
+    // Another connection claims to be that node, and has our authentication line.
     let silent = net.accept(&hello("b"));
     let proved = net.accept(&(hello("b") + PROOF));
     net.todo();
     assert!(net.mesh.wants_more(proved));
     let spaces = " ".repeat(20_000);
     net.receive(proved, &spaces);
-    let told =
-        "b has sent max_handshake_bytes (20000) ahead of its handshake's end: the rest has to wait";
+    let told = "b has sent max_handshake_bytes (20000) before the end of its handshake: the rest has to wait";
     assert_eq!(net.todo(), [told]);
     assert!(!net.mesh.wants_more(proved) && net.mesh.wants_more(silent));
     assert_eq!(net.wait(), 2000, "the silent one makes room");

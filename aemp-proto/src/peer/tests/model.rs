@@ -11,24 +11,24 @@ use super::*;
 enum Step {
     Send(u8),
     Monitor(u8),
-    /// One of the monitors that are set.
+    /// Removes one of the set monitors.
     Unmonitor(prop::sample::Index),
     Release(prop::sample::Index),
     Sweep,
     LinkUp,
-    /// The writer takes what there is to write.
+    /// The writer takes the output.
     Write,
-    /// So many packets arrive at the other node.
+    /// This number of packets arrives at the other node.
     Arrive(u8),
     LinkDown,
     ConnectFailed,
-    /// The mesh hears that the node has to be given up.
+    /// The mesh hears that the node must be given up.
     GiveUp,
-    /// The next monitor of a loss is called; perhaps it monitors its port and sends there again.
+    /// The next monitor of a loss is called. If true, it monitors its port again and sends to it.
     Call(bool),
-    /// All that are left are called.
+    /// All remaining monitors are called.
     Fired,
-    /// A port of the other node dies, which it tells if it watches it for us.
+    /// A port of the other node dies. The other node reports it if it watches the port for us.
     Die(u8),
 }
 
@@ -51,11 +51,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A monitor that is set, and what should arrive before it fires.
+/// A monitor that is set, and the messages that should arrive before it fires.
 #[derive(Debug)]
 struct Watch {
     port: String,
-    /// How many messages had been sent to the port when it was set, and those that have arrived since.
+    /// The number of messages that had been sent to the port when the monitor was set, and of those that arrived since.
     sent_before: usize,
     arrived: Vec<u64>,
 }
@@ -69,18 +69,18 @@ struct World {
     /// All messages by their port, in the order in which they were sent.
     sent: BTreeMap<String, Vec<u64>>,
     set: BTreeMap<MonitorId, Watch>,
-    /// The loss whose monitors are being fired, and those that have not been called yet.
+    /// The loss whose monitors are being fired, and the monitors that have not been called yet.
     loss: Option<LossId>,
     uncalled: VecDeque<(MonitorId, String)>,
-    /// Messages that were sent by somebody who had not been told of a hole, and that nobody has a new promise of.
+    /// Messages that followed a hole of which the sender had not heard, and that no new monitor covers.
     doomed: BTreeSet<u64>,
-    /// Packets that the writer has taken.
+    /// The packets that the writer has taken.
     wire: Vec<u8>,
-    /// What the other node watches for us on this connection.
+    /// The ports that the other node watches for us on this connection.
     watched: BTreeSet<String>,
     /// The ports of the other node that have died.
     dead: BTreeSet<String>,
-    /// Whether the writer waits to be woken.
+    /// True if the writer waits to be woken.
     asleep: bool,
     connecting: bool,
 }
@@ -154,7 +154,7 @@ impl World {
         self.heed(urge);
     }
 
-    /// Whether a monitor that covers the port has not been called yet, and none is new.
+    /// True if an uncalled monitor covers the port, and no new one does.
     fn is_behind_a_hole(&self, port: &str) -> bool {
         let covers = |name: &str| name == port || name.is_empty();
         let old = |id: &MonitorId| self.uncalled.iter().any(|(other, _)| other == id);
@@ -163,7 +163,7 @@ impl World {
     }
 
     fn monitor(&mut self, port: u8) {
-        // The last one is the node's own port.
+        // The last one stands for the node itself.
         let port = if port == 3 {
             String::new()
         } else {
@@ -246,7 +246,7 @@ impl World {
                 assert!(!self.doomed.contains(&message), "{message} arrives");
                 let set = self.set.values_mut().filter(|watch| watch.port == port);
                 for watch in set {
-                    // No hole, and nothing that was sent before counts.
+                    // There is no hole, and messages sent before the monitor do not count.
                     let due = &self.sent[port][watch.sent_before..];
                     if due.contains(&message) {
                         watch.arrived.push(message);
@@ -290,7 +290,7 @@ impl World {
             return;
         };
         self.peer.begun(loss, id);
-        // Unless it was taken back meanwhile.
+        // Skips a monitor that was removed meanwhile.
         if self.set.remove(&id).is_some() && again && !port.is_empty() {
             self.monitor_port(&port);
             self.send_to(port);
@@ -307,7 +307,7 @@ impl World {
         self.loss = None;
         match self.peer.fired(loss) {
             Fired::Again(loss, _) => self.hand_out(Lost::Fire(loss)),
-            // Whoever fires sees for itself that a connection is wanted.
+            // The code that fires the monitors sees that a connection is wanted.
             Fired::Connecting => self.connecting = true,
             Fired::Down => {}
             Fired::Not => panic!("{loss:?} is not mourned"),
@@ -322,7 +322,7 @@ impl World {
         self.dead.insert(port);
     }
 
-    /// The other node tells that a port is dead.
+    /// The other node reports that a port is dead.
     fn kil0(&mut self, port: &str) {
         if self.peer.is_up() {
             for id in self.peer.port_died(port) {
@@ -342,7 +342,7 @@ impl World {
         }
     }
 
-    /// Nobody waits for something that never comes.
+    /// Checks that no state waits for an event that never comes.
     fn check_urges(&self) {
         match self.peer.standing() {
             Standing::Up(_) => assert!(!self.asleep || self.peer.pending_bytes() == 0),
@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    /// Lets everything arrive: whatever is still monitored has got all its messages, and is watched.
+    /// Lets everything arrive. Then every monitored port has got all its messages and is watched.
     fn end_well(&mut self) {
         while !matches!(self.peer.standing(), Standing::Up(_)) {
             self.run(&Step::GiveUp);
@@ -387,7 +387,7 @@ impl World {
         );
     }
 
-    /// Loses everything: all monitors fire, and nothing is left.
+    /// Loses everything. Then all monitors have fired, and nothing is left.
     fn end_badly(&mut self) {
         while !self.peer.is_idle() {
             self.link_down();

@@ -1,5 +1,5 @@
-//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. What is decided about
-//! drainers is decided by the real [`Plan`].
+//! A model of the executor: workers with the rules of tokio, tasks, ports and the watch, in random order. The real
+//! [`Plan`] makes the decisions about drainers.
 
 mod model;
 
@@ -7,11 +7,11 @@ use model::{Act, FOREVER, Job, Model};
 
 use super::*;
 
-/// Looks of the watch at which a ready port may be found waiting while a worker is free.
+/// The number of looks of the watch for which a ready port may wait while a worker is free.
 const LOOKS: u32 = 2;
 const SCHEDULES: u64 = 10_000;
 
-/// Numbers that look random: the same for the same seed.
+/// Pseudo-random numbers from a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -43,7 +43,8 @@ fn job(dice: &mut Dice, ports: usize, depth: usize) -> Job {
     acts
 }
 
-/// Whatever handlers and tasks do: while a worker is free, ready ports run after some looks at most, and links run at once.
+/// Handlers and tasks may do anything: while a worker is free, ready ports run after some looks at most, and links
+/// run at once.
 fn anything_goes(seed: u64) {
     let mut dice = Dice(seed);
     let (workers, ports) = (1 + dice.below(4), 1 + dice.below(8));
@@ -62,7 +63,7 @@ fn anything_goes(seed: u64) {
                 }
             }
         }
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         model.watch();
         assert!(
             model.stalled <= LOOKS,
@@ -73,10 +74,10 @@ fn anything_goes(seed: u64) {
             "a link waits in schedule {seed}: {model:?}"
         );
     }
-    // What is stuck ends: everything runs, and every drainer leaves.
+    // Blocked jobs end: then everything runs, and every drainer leaves.
     for _ in 0..400 {
         model.release();
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         if model.is_done() {
             return;
         }
@@ -90,8 +91,8 @@ fn a_ready_port_runs_as_long_as_a_worker_is_free() {
     (0..SCHEDULES).for_each(anything_goes);
 }
 
-/// A handler, a task, or another thread sends jobs that block: as many run at once as there are workers, and then the others. The watch has to help only if a
-/// drainer gives way in the middle of it.
+/// A handler, a task, or another thread sends jobs that block. As many run at once as there are workers, and then the
+/// others. The watch has to help only if a drainer yields in between.
 #[test]
 fn what_is_sent_is_shared() {
     for seed in 0..SCHEDULES {
@@ -115,10 +116,10 @@ fn what_is_sent_is_shared() {
                 }
             }
         }
-        model.settle(&mut dice);
+        model.run_workers(&mut dice);
         for _ in 0..if model.is_rough { LOOKS } else { 0 } {
             model.watch();
-            model.settle(&mut dice);
+            model.run_workers(&mut dice);
         }
         assert_eq!(
             model.blocked(),
@@ -127,7 +128,7 @@ fn what_is_sent_is_shared() {
         );
         for _ in 0..=jobs * 4 {
             model.release();
-            model.settle(&mut dice);
+            model.run_workers(&mut dice);
             if model.is_rough && model.blocked() == 0 {
                 model.watch();
             }
@@ -143,10 +144,10 @@ fn what_is_sent_is_shared() {
 fn a_drainer_that_was_lost_does_not_end_the_search_of_another() {
     let mut plan = Plan::new(2);
     let mut lost = plan.start(By::Task).expect("the first is wanted");
-    assert!(plan.start(By::Task).is_none() && !plan.look(0, true) && plan.look(0, true));
+    assert!(plan.start(By::Task).is_none() && !plan.report(0, true) && plan.report(0, true));
     let mut other = plan.start(By::Watch).expect("the first is lost");
     for _ in 0..10 {
-        assert!(!plan.look(0, true));
+        assert!(!plan.report(0, true));
     }
     assert!(plan.share(0, &mut lost) == 0 && plan.leave(0, &mut lost) && !plan.wants());
     assert!(plan.share(1, &mut other) == 1 && plan.leave(0, &mut other) && plan.wants());
@@ -158,10 +159,10 @@ fn a_drainer_that_is_too_many_leaves() {
     let mut plan = Plan::new(1);
     let mut stuck = plan.start(By::Task).expect("the first is wanted");
     assert_eq!(plan.share(1, &mut stuck), 1);
-    assert!(!plan.wants() && plan.look(1, true));
+    assert!(!plan.wants() && plan.report(1, true));
     let mut other = plan.start(By::Watch).expect("the first is stuck");
     assert_eq!(plan.share(5, &mut other), 5);
-    assert!(!plan.look(0, true));
+    assert!(!plan.report(0, true));
     assert!(plan.share(5, &mut stuck) == 0 && plan.leave(5, &mut stuck));
     assert!(
         plan.share(5, &mut other) == 5 && !plan.leave(1, &mut other) && plan.leave(0, &mut other)

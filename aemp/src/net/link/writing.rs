@@ -1,4 +1,4 @@
-//! What a connection writes.
+//! Writing on a connection.
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
@@ -7,13 +7,13 @@ use aemp_codec::{Format, Value};
 use super::Pump;
 use crate::{guard, net::socket};
 
-/// A write buffer that has grown beyond this many bytes is not kept.
+/// The largest capacity of a write buffer that is kept, in bytes.
 const KEEP: usize = 1 << 20;
-/// How long a closing connection may take to write what is queued.
+/// The longest time that a closing connection may take to write its queue.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl Pump<'_> {
-    /// Hands what is queued to the socket, as far as it takes it.
+    /// Writes queued bytes, as far as the socket takes them.
     pub(super) fn write(&mut self) -> Result<(), String> {
         loop {
             if self.written == self.out.len() && !self.next_output()? {
@@ -40,7 +40,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Takes what senders have queued meanwhile. Whether there is any.
+    /// Takes the bytes that senders have queued meanwhile. Returns true if there are any.
     fn next_output(&mut self) -> Result<bool, String> {
         self.tell_written();
         self.take_output()?;
@@ -60,7 +60,7 @@ impl Pump<'_> {
             self.out = Vec::new();
         }
         self.out.clear();
-        // Asked first: what was queued before the mesh asked is among what is taken now, or taken later.
+        // Read before the queue: everything that was queued before the mesh asked is taken now, or later.
         let asked = self.remote.tell_written.swap(false, Ordering::AcqRel);
         let mut peer = self.remote.peer();
         let unwritten = peer.take_unwritten(self.conn);
@@ -80,7 +80,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Writes packets in a format from elsewhere, by its code.
+    /// Writes packets by the codec of another crate.
     #[cold]
     fn write_values(&mut self, format: &Format, packets: &[Vec<Value>]) -> Result<(), String> {
         let (out, limits) = (&mut self.out, self.net.node().limits());
@@ -99,7 +99,7 @@ impl Pump<'_> {
         Err(format!("a packet cannot be sent as {format}: {error}"))
     }
 
-    /// Tells the mesh, if it has asked, that what was taken last has been written.
+    /// Reports to the mesh, if it has asked, that the last bytes taken have been written. Returns true if it has asked.
     fn tell_written(&mut self) -> bool {
         let asked = std::mem::take(&mut self.asked);
         if asked {
@@ -109,7 +109,7 @@ impl Pump<'_> {
         asked
     }
 
-    /// Writes what is left and says goodbye.
+    /// Writes the remaining bytes, and ends writing.
     pub(super) async fn flush(&mut self) {
         let flush = async {
             loop {
@@ -120,7 +120,7 @@ impl Pump<'_> {
                 }
             }
         };
-        // The other end may take no more; then it learns of the end in its own time.
+        // If the other end takes no more, it learns of the end by itself.
         let _ = tokio::time::timeout(FLUSH, flush).await;
     }
 }

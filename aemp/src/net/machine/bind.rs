@@ -1,4 +1,4 @@
-//! Making listeners of what is configured ([protocol](aemp_proto::protocol::configuration#addresses)).
+//! Making listeners from the configuration ([protocol](aemp_proto::protocol::configuration#addresses)).
 
 use std::{
     io,
@@ -15,24 +15,24 @@ use crate::{
     net::{Listener, place::Acceptor},
 };
 
-/// Connections that may wait to be accepted, if the system allows so many. Who finds no room tries again after a second, at the earliest:
-/// strangers that come by the thousand should not have that happen to others.
+/// The length of the queue of connections that wait to be accepted, if the system allows it. A peer that finds it full
+/// tries again after a second at the earliest, so thousands of strangers should not fill it.
 const BACKLOG: u32 = 4096;
 
-/// Listens on everything that these addresses stand for. The ports that were really bound are kept.
+/// Listens on all sockets that these addresses stand for. The ports that were bound are kept.
 pub(in crate::net) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     let mut bound = Vec::new();
     for bind in binds {
         for target in targets(bind).await? {
-            // `*:4040` and a name of this host may well mean the same.
+            // `*:4040` and a name of this host often stand for the same socket.
             if target.port() != 0 && bound.contains(&target) {
                 continue;
             }
             bound.push(target);
             match listen(target).await {
                 Ok(more) => listeners.extend(more),
-                // An address of an interface that is not up yet, or not any more.
+                // The interface of this address may be down.
                 Err(error)
                     if bind.host == Host::Any
                         && error.kind() == io::ErrorKind::AddrNotAvailable =>
@@ -77,7 +77,7 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
 
 fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> StartError {
     let mut address = match (&bind.host, bind.socket()) {
-        // A bare number does not tell that it is a port.
+        // A bare number would not show that it is a port.
         (Host::Own, Some(socket)) => socket,
         _ => bind.to_string(),
     };
@@ -89,7 +89,7 @@ fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> Star
     StartError::Bind { address, source }
 }
 
-/// A listener, and the further addresses at which it is reached.
+/// Listens on a socket. Returns a listener for each address at which it can be reached.
 async fn listen(target: SocketAddr) -> io::Result<Vec<Listener>> {
     let socket = listener(target)?;
     let local = socket.local_addr()?;
@@ -112,14 +112,15 @@ fn listener(target: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // As `TcpListener::bind` does. On Windows it would mean something else.
+    // As `TcpListener::bind` does. On Windows this option means something else.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(target)?;
     socket.listen(BACKLOG)
 }
 
-/// Where others reach a listener: `0.0.0.0` and `[::]` say nothing to them. There is always one.
+/// The addresses at which other nodes reach a listener. `0.0.0.0` and `[::]` are replaced, as they mean nothing to
+/// other nodes. There is always at least one.
 fn announced(local: SocketAddr, socket: &TcpListener) -> Vec<SocketAddr> {
     if !local.ip().is_unspecified() {
         return vec![local];

@@ -4,10 +4,10 @@ use std::{io, process::Stdio};
 
 use tokio::{io::AsyncReadExt, process::Command};
 
-/// How much of what a command prints is read, in bytes.
+/// The largest output of a command that is read, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
 
-/// The lines that a command prints. It is killed with the wait for them.
+/// Returns the lines that a command prints. Dropping the future kills the command.
 pub(in crate::net) async fn run(command: &str) -> io::Result<Vec<String>> {
     let mut child = Command::new("sh")
         .args(["-c", command])

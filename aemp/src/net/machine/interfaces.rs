@@ -5,7 +5,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-/// Every local address that other machines may know: no loopback, of IPv6 global and unique local ones only. IPv4 comes first.
+/// All local addresses that other machines can use: no loopback addresses, and of IPv6 only global and unique local
+/// ones. IPv4 comes first.
 pub(crate) fn local_addresses() -> io::Result<Vec<IpAddr>> {
     let interfaces = if_addrs::get_if_addrs()?.into_iter();
     let mut addresses: Vec<IpAddr> = interfaces.map(|interface| interface.ip()).collect();

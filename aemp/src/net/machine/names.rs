@@ -1,4 +1,4 @@
-//! Names of hosts: what they stand for, and connecting to whichever of their addresses answers.
+//! Look-ups of host names, and connecting to the first of their addresses that answers.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::{
     time::sleep,
 };
 
-/// How long an address is tried before the next one is tried as well.
+/// The time after which the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// The socket addresses that `host:port` stands for, as the system says.
+/// The socket addresses of `host:port`, from the system's resolver.
 pub(in crate::net) async fn addresses(name: &str) -> io::Result<Vec<String>> {
     if name.parse::<SocketAddr>().is_ok() {
         return Ok(vec![name.into()]);
@@ -30,7 +30,8 @@ async fn sockets(name: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(sockets)
 }
 
-/// Connects to an address that `host:port` stands for. One that swallows what is sent to it keeps nobody from the others.
+/// Connects to an address of `host:port`. Later addresses are tried in parallel, so one that never answers delays them
+/// only a little.
 pub(in crate::net) async fn connect(addr: &str) -> io::Result<TcpStream> {
     if let Ok(socket) = addr.parse::<SocketAddr>() {
         return TcpStream::connect(socket).await;
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), good);
     }
 
-    /// A listener whose queue is full: the system drops what asks it for a connection.
+    /// A listener whose queue is full: the system drops requests for connections.
     #[cfg(target_os = "linux")]
     async fn swallowing() -> (SocketAddr, impl Sized) {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

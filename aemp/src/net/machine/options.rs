@@ -7,9 +7,10 @@ use tokio::net::TcpStream;
 
 use crate::net::NetConfig;
 
-/// No delay, unless it is wanted, and the system's own means to notice a dead peer: they tell of peers that promise no keepalives.
+/// Sets TCP_NODELAY, unless delay is wanted, and the system's keepalives. These detect the death of peers that promise
+/// no keepalives.
 pub(in crate::net) fn prepare(stream: &TcpStream, config: &NetConfig) {
-    // None of these is needed to be correct, so a system that refuses one is as good.
+    // None of these options is needed for correctness, so failures are ignored.
     let _ = stream.set_nodelay(config.nodelay);
     let timeout = config.monitor_timeout;
     let socket = SockRef::from(stream);

@@ -11,9 +11,9 @@ use tokio::task::spawn_blocking;
 use self::order::Record;
 use aemp_proto::Random;
 
-/// The targets of the records of that name, `host:port` each, in the order in which they are to be tried.
+/// The targets of the name's records (`host:port`), in the order in which they are to be tried.
 pub(super) async fn look_up(name: &str) -> Result<Vec<String>, String> {
-    // It reads files, which may have changed since the last time.
+    // This reads files, which block, and which may have changed since the last time.
     let system = spawn_blocking(system).await;
     let resolver = system.map_err(|error| error.to_string())??;
     let mut seed = [0; 32];
@@ -21,14 +21,14 @@ pub(super) async fn look_up(name: &str) -> Result<Vec<String>, String> {
     ask(&resolver, name, &mut Random::new(seed)).await
 }
 
-/// The servers that the system asks, with its time-outs.
+/// A resolver with the system's name servers and time-outs.
 fn system() -> Result<TokioResolver, String> {
     let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
-        // It is asked once.
+        // The resolver is used once.
         builder.options_mut().cache_size = 0;
         builder.build()
     });
-    resolver.map_err(|error| format!("the system's servers are not known: {error}"))
+    resolver.map_err(|error| format!("the system's name servers are unknown: {error}"))
 }
 
 async fn ask(

@@ -1,4 +1,4 @@
-//! The keys of the configuration as methods.
+//! The keys of the configuration, as methods of the builder.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,27 +10,29 @@ use crate::{
     config::{Cert, Encrypt, Environment, Method, Permit, Secret},
 };
 
-/// What can stand in the configuration file as well ([protocol](aemp_proto::protocol::configuration#the-file)). What is wrong with it is told at the start.
+/// The keys of the configuration file ([protocol](aemp_proto::protocol::configuration#the-file)). Errors in their values are reported when the node
+/// starts.
 impl NodeBuilder {
-    /// Starts the node with the configuration file, in which it looks for that profile.
+    /// Starts the node with this profile of the configuration file.
     ///
     /// **Without this or [`config_file`](Self::config_file) no file is read.** With one of them
     ///
-    /// - the file is `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`, unless `config_file` names another;
-    /// - **what is in the file, and in the [environment](Environment), comes before what the program says** with the other
-    ///   methods, which are defaults then. [`force`](Self::force) turns that round; [`norc`](Self::norc) leaves out both. Lists
-    ///   replace each other as a whole.
-    /// - where nobody says anything, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the
-    ///   profile's name, `/`, and a random text.
+    /// - The file is `$PERL_ANYEVENT_MP_RC`, or `~/.perl-anyevent-mp`, unless `config_file` names another.
+    /// - **The file and the [environment](Environment) override the program's calls** of the other methods, which
+    ///   become defaults. [`force`](Self::force) reverses that; [`norc`](Self::norc) leaves out both. A list replaces
+    ///   another as a whole.
+    /// - Without a setting, the node listens on every address ([`bind`](Self::bind) `*`), and its ID is the profile's
+    ///   name, `/`, and a random text.
     ///
-    /// The profile need not exist: then the file's top level is all there is, which is logged at info level. Nor need the file.
+    /// The profile need not exist. Then only the file's top level applies, and this is logged at info level. The file
+    /// need not exist either.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
 
-    /// Starts the node with that configuration file; see [`profile`](Self::profile). Without a profile, `$AEMP_PROFILE` or
-    /// the host's name is the profile.
+    /// Starts the node with this configuration file; see [`profile`](Self::profile). Without a profile,
+    /// `$AEMP_PROFILE` or the host's name is the profile.
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.config_file = Some(path.into());
         self
@@ -42,19 +44,20 @@ impl NodeBuilder {
         self
     }
 
-    /// What the program says comes before the configuration file and the environment.
+    /// Makes the program's settings override the configuration file and the environment.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
-    /// Where to look for variables. Default: [`Environment::process`].
+    /// The source of environment variables. Default: [`Environment::process`].
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Sets a key by its name in the file: for what comes from a command line. Values may be as loose as there.
+    /// Sets a key by its name in the file, for settings from a command line. Values may have the forms that the file
+    /// allows.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -80,26 +83,28 @@ impl NodeBuilder {
         self
     }
 
-    /// The node ID. `%n` in it stands for the host's name, `%u` and the end behind a trailing `/` for a random text. The
-    /// default is the host's name, `/` and a random text, so that no two processes share it.
+    /// Sets the node ID. `%n` in it stands for the host's name; `%u`, and the end of an ID that ends in `/`, stand
+    /// for a random text. Default: the host's name, `/` and a random text, so that no two processes have the same ID.
     pub fn node_id(self, id: impl Into<String>) -> Self {
         self.setting("nodeid", id.into())
     }
 
-    /// The secret that all nodes of the network share; without it, connections need certificates ([`cert`](Self::cert)). It also
-    /// encrypts ([`encrypt`](Self::encrypt)). A node with binds, seeds or addresses, but neither secret nor certificate, does not start. Reference
-    /// nodes take it as Latin-1: keep to ASCII.
+    /// Sets the secret that all nodes of the network share. Without it, connections need certificates
+    /// ([`cert`](Self::cert)). It also encrypts connections ([`encrypt`](Self::encrypt)). A node with binds, seeds or
+    /// addresses, but neither secret nor certificate, does not start. Reference nodes read the secret as Latin-1, so
+    /// it should be ASCII.
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
     }
 
-    /// The node's certificate with its private key, as PEM, in any order. With it, connections to nodes that have one as well
-    /// are in TLS; no [`secret`](Self::secret) is needed for these. Feature `tls`.
+    /// Sets the node's certificate with its private key, as PEM, in any order. Connections to nodes that have a
+    /// certificate as well use TLS, and need no [`secret`](Self::secret). Feature `tls`.
     ///
-    /// As in the reference, all nodes may share the text that `aemp gencert` makes: a peer's certificate is good if it is
-    /// one of the text's certificates, or issued by one of them. With [`ca`](Self::ca), nodes have certificates of
-    /// their own. If there is more than one certificate, that of the key is the node's, and the others are sent along with it.
+    /// As in the reference, all nodes may share the text that `aemp gencert` makes: a peer's certificate is accepted
+    /// if it is one of the text's certificates, or issued by one of them. With [`ca`](Self::ca), nodes have
+    /// certificates of their own. If there are several certificates, the one that belongs to the key is the node's,
+    /// and the others are sent along with it.
     ///
     /// Certificates must be X.509 version 3; keys RSA of 2048 bits and more, ECDSA on P-256 or P-384, or Ed25519.
     ///
@@ -109,22 +114,24 @@ impl NodeBuilder {
         self
     }
 
-    /// The certificates to trust instead of those in [`cert`](Self::cert), as PEM: a peer's certificate is good if it is one
-    /// of these, or issued by a CA among them, directly or by way of CAs whose certificates the peer sends along.
+    /// Sets the trusted certificates, as PEM, in place of those in [`cert`](Self::cert). A peer's certificate is
+    /// accepted if it is one of these, or issued by a CA among them, directly or through CAs whose certificates the
+    /// peer sends along.
     pub fn ca(self, pem: impl Into<String>) -> Self {
         self.setting("ca", pem.into())
     }
 
-    /// Refuses connections that are not in TLS of certificates. Without it, a peer whose greeting says nothing of TLS is let in with the
-    /// secret. Default: no, as in the reference.
+    /// Refuses connections that do not use TLS with certificates. Otherwise, a peer whose greeting does not mention
+    /// TLS can authenticate with the secret. Default: no, as in the reference.
     pub fn require_tls(self, require: bool) -> Self {
         self.setting("require_tls", require)
     }
 
-    /// When connections to other nodes of this project are encrypted although they have no certificates, with the
-    /// [`secret`](Self::secret) alone. Default: [`Encrypt::Auto`], wherever one of the ends sees the other at an address that is not
-    /// a loopback address. [`Encrypt::Always`] also refuses connections that would not be encrypted: those to Perl nodes
-    /// without certificates, for example. Connections between nodes with certificates are in TLS in any case.
+    /// Sets when connections to other nodes of this project are encrypted with the [`secret`](Self::secret) alone,
+    /// without certificates. Default: [`Encrypt::Auto`], which encrypts if one of the ends sees the other at an
+    /// address that is not a loopback address. [`Encrypt::Always`] also refuses connections that would not be
+    /// encrypted, such as those to Perl nodes without certificates. Connections between nodes with certificates
+    /// always use TLS.
     ///
     /// ```
     /// use aemp::{Node, config::Encrypt};
@@ -135,74 +142,77 @@ impl NodeBuilder {
         self.setting("encrypt", encrypt.name())
     }
 
-    /// Refuses certificates that are not made for the node ID that their owner claims, so that who has the key of one node
-    /// can be no other. Default: no, as in the reference. Only connections in TLS have certificates: see
-    /// [`require_tls`](Self::require_tls).
+    /// Refuses certificates that are not made for the node ID that the peer claims. So the key of one node cannot be
+    /// used in the name of another. Default: no, as in the reference. Only connections with TLS have certificates:
+    /// see [`require_tls`](Self::require_tls).
     ///
-    /// A certificate's names are its alternative names of the form `aemp:NODEID` (as URIs, with `%XX` for what URIs cannot have);
-    /// without any, its DNS names; without those, its common name. They are compared exactly, but one that ends in `/` is
-    /// good for every ID that has one more part behind it.
+    /// The names of a certificate are its alternative names of the form `aemp:NODEID` (as URIs, with `%XX` for
+    /// characters that URIs cannot have). Without any, they are its DNS names; without those, its common name. They
+    /// are compared exactly. A name that ends in `/` accepts every ID that has one more part after it.
     pub fn verify_node_id(self, verify: bool) -> Self {
         self.setting("verify_nodeid", verify)
     }
 
-    /// An address to listen on, in any form that [`Address`](crate::config::Address) knows: `host:port`, `*` for every local
-    /// address that is not loopback, a bare port on the host's own name. May be given several times. Without a port, or with
-    /// port 0, a free one is taken; the one that was really bound is announced. A node without any can connect, but not be
-    /// connected to.
+    /// Adds an address to listen on, in any form of [`Address`](crate::config::Address): `host:port`, `*` for every
+    /// local address that is not loopback, or a bare port on the host's own name. It may be called several times.
+    /// Without a port, or with port 0, a free port is used; the bound port is announced. A node without a bind can
+    /// connect to others, but accepts no connections.
     pub fn bind(self, address: impl Into<String>) -> Self {
         self.item("binds", address.into().into())
     }
 
-    /// Where others reach this node, `host:port`, if that is not where it listens: behind NAT, or a mapped port. It is told to other
-    /// nodes instead of the addresses of [`bind`](Self::bind). Without a port, it is the one that was first bound. May be given several times.
+    /// Adds an address, `host:port`, at which other nodes reach this node if that is not the address on which it
+    /// listens, as behind NAT. It is announced instead of the addresses of [`bind`](Self::bind). Without a port, the
+    /// first bound port is used. It may be called several times.
     pub fn advertise(self, address: impl Into<String>) -> Self {
         self.item("advertise", address.into().into())
     }
 
-    /// The address of a node to stay connected to, in the forms that [`Seed`](crate::config::Seed) knows. May be given several times.
+    /// Adds the address of a node to stay connected to, in any form of [`Seed`](crate::config::Seed). It may be
+    /// called several times.
     ///
-    /// A host's name stands for all its addresses: it is looked up anew at each round of attempts, and each address is tried, and
-    /// kept a connection to. So it may be the name of a whole group, which this node itself belongs to: an address that has proved to be this
-    /// node itself is left out until the next round.
+    /// A host name stands for all its addresses. It is looked up again in each round of attempts, and each address is
+    /// tried and kept connected. So it may be the name of a whole group that includes this node: an address that
+    /// turns out to be this node is left out until the next round.
     pub fn seed(self, address: impl Into<String>) -> Self {
         self.item("seeds", address.into().into())
     }
 
-    /// A service: an init function, by its fully-qualified name, that is run when the node has started, as if it were spawned
-    /// on it. May be given several times; they are run in that order.
+    /// Adds a service: an init function, by its fully-qualified name, that is spawned on the node after its start. It
+    /// may be called several times; services are spawned in order.
     ///
-    /// The reference's `AnyEvent::MP::Global` makes the node [global](Self::global).
+    /// The service `AnyEvent::MP::Global` of the reference makes the node [global](Self::global).
     pub fn service(self, name: impl Into<String>, args: Args) -> Self {
         let mut service = vec![Value::from(name.into())];
         service.extend(args);
         self.item("services", service.into())
     }
 
-    /// Whether the node is a global one from the start, which knows all nodes and holds the database.
+    /// Sets whether the node is global from the start. A global node knows all nodes and holds the database.
     pub fn global(mut self, global: bool) -> Self {
         self.global = global;
         self
     }
 
-    /// How soon a dead peer must be noticed, and how long a handshake may take. Default: 30 seconds.
+    /// The time until a silent peer counts as dead, and the default time limit of a handshake. Default: 30 seconds.
     pub fn monitor_timeout(self, timeout: Duration) -> Self {
         self.setting("monitor_timeout", timeout.as_secs_f64())
     }
 
-    /// How long an attempt to connect to a node may take, and the pause between its addresses. Default: 2 seconds.
+    /// The time limit of an attempt to connect to a node, and the pause between its addresses. Default: 2 seconds.
     pub fn connect_interval(self, interval: Duration) -> Self {
         self.setting("connect_interval", interval.as_secs_f64())
     }
 
-    /// Refuses every spawn, function call and eval that other nodes ask for.
+    /// Refuses every spawn, function call and eval of other nodes.
     pub fn secure(self, secure: bool) -> Self {
         self.setting("secure", secure)
     }
 
-    /// Lets some nodes have some functions run here, and refuses everything else as [`secure`](Self::secure) does, which it
-    /// replaces: init functions, functions to call, and the requests `eval` and `inspect`, which stand for themselves. Both are
-    /// patterns, in which `*` stands for any text and `?` for any character. May be given several times.
+    /// Permits some nodes to run some functions here, and refuses everything else as [`secure`](Self::secure) does,
+    /// which it replaces. Functions are init functions, functions to call, and the requests `eval` and `inspect`
+    /// under their own names. Both arguments are patterns, in which `*` stands for any text and `?` for any
+    /// character. May be given several times.
     ///
     /// ```
     /// let node = aemp::Node::builder().allow("worker/*", "My::Worker::*").allow("admin", "*");
@@ -212,42 +222,43 @@ impl NodeBuilder {
         self.item("allow", permit.to_string().into())
     }
 
-    /// The names of the wire formats to use, the favourite first: `json`, `cbor` and `postcard/1`, as far as they are compiled
-    /// in. Those that are unknown here are left out. Default: all there are, those of [`codec`](Self::codec) first, then from the
-    /// fastest to `json`.
+    /// The names of the wire formats, in order of preference: `json`, `cbor` and `postcard/1`, as far as they are
+    /// compiled in. Unknown names are left out. Default: all formats, those of [`codec`](Self::codec) first, then
+    /// from the fastest to `json`.
     ///
-    /// A node sends in what it has of the other's list that comes first there, so the two directions may differ
+    /// A node sends in the first format of the other's list that it has, so the two directions may differ
     /// ([protocol](aemp_proto::protocol::handshake#authentication-line)).
     pub fn framing_format<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(|name| Value::from(name.into()));
         self.setting("framing_format", names.collect::<Value>())
     }
 
-    /// How the node proves itself to others, the favourite first. Default: `tls_sha3_512` and `hmac_sha3_512`. `cleartext` gives the secret
-    /// away to whoever answers at a seed's address, which is warned of at the start.
+    /// The methods by which this node authenticates itself, in order of preference. Default: `tls_sha3_512` and
+    /// `hmac_sha3_512`. `cleartext` sends the secret to any peer that answers at a seed's address; the node then
+    /// warns at its start.
     pub fn auth_offer(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_offer", names(methods))
     }
 
-    /// How others may prove themselves, the favourite first. Default: all there are.
+    /// The methods by which peers may authenticate themselves, in order of preference. Default: all methods.
     pub fn auth_accept(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.setting("auth_accept", names(methods))
     }
 
-    /// Whether a peer may log in with the secret in clear text, as minimal clients do. Default: yes, as in the
-    /// reference. What is refused here cannot be allowed by the configuration file.
+    /// Whether a peer may authenticate with the secret in clear text, as minimal clients do. Default: yes, as in the
+    /// reference. The configuration file cannot allow it again.
     pub fn accept_cleartext(mut self, accept: bool) -> Self {
         self.accept_cleartext = accept;
         self
     }
 
-    /// Whether small packets are gathered before they are sent: known for the sake of the file. A node of this
-    /// implementation always does so, and never at the price of waiting.
+    /// Whether small packets are gathered before they are sent. The setting exists for compatibility of the file:
+    /// this implementation always gathers packets, and never waits for more.
     pub fn autocork(self, autocork: bool) -> Self {
         self.setting("autocork", autocork)
     }
 
-    /// Whether the system sends what it is given without delay. Default: yes.
+    /// Whether the system sends data without delay (`TCP_NODELAY`). Default: yes.
     pub fn nodelay(self, nodelay: bool) -> Self {
         self.setting("nodelay", nodelay)
     }

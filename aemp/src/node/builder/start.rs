@@ -1,4 +1,4 @@
-//! From settings to a node that runs.
+//! Starting a node from its settings.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 use aemp_proto::handshake::auth::Secret;
 
-/// The service of the reference that makes a node global, and what loads it there.
+/// The service of the reference that makes a node global, and the module that loads it there.
 const GLOBAL: [&str; 2] = ["AnyEvent::MP::Global", "AnyEvent::MP::Global::"];
 
 impl NodeBuilder {
@@ -31,7 +31,7 @@ impl NodeBuilder {
         }))
     }
 
-    /// What the node is to be, from all that anybody says about it.
+    /// The node's settings from all sources.
     pub(super) fn settings(&self) -> Result<Settings, StartError> {
         let file = self.file()?;
         let sources = config::Sources {
@@ -64,19 +64,21 @@ impl NodeBuilder {
         Ok(settings)
     }
 
-    /// What the program has named, and is not there.
+    /// Logs that the file or the profile that the program names does not exist.
     fn remark_file(&self, file: &ConfigFile) {
         let path = file.path().display();
         if self.config_file.is_some() && !file.path().exists() {
-            crate::log::info!("{path}: there is no such configuration file");
+            crate::log::info!("{path}: the configuration file does not exist");
         } else if let Some(profile) = &self.profile
             && matches!(file.profile(profile), Ok(None))
         {
-            crate::log::info!("{path}: there is no profile {profile:?}, only the top level counts");
+            crate::log::info!(
+                "{path}: there is no profile {profile:?}; only the top level applies"
+            );
         }
     }
 
-    /// What the network side needs of it.
+    /// The part of the settings for the network.
     pub(super) fn net_config(&self, settings: &Settings) -> Result<NetConfig, StartError> {
         for (node, address) in &self.addresses {
             NodeId::new(node)?;
@@ -102,7 +104,7 @@ impl NodeBuilder {
         }
         if settings.auth_offer.contains(&Method::Cleartext) {
             crate::log::warning!(
-                "auth_offer: with cleartext in it, this node gives its secret away to whoever answers at the address of a seed"
+                "auth_offer: with cleartext, this node sends its secret to any peer that answers at the address of a seed"
             );
         }
         tls::check(settings)?;
@@ -144,7 +146,7 @@ impl NodeBuilder {
         methods
     }
 
-    /// The formats of those names, in their order.
+    /// The formats with these names, in their order.
     fn formats(&self, names: Option<&[String]>) -> Result<Vec<Format>, StartError> {
         let mut known = self.codecs.clone();
         known.extend(Format::built_in());
@@ -156,7 +158,7 @@ impl NodeBuilder {
         if formats.is_empty() {
             let known: Vec<&str> = known.iter().map(Format::name).collect();
             let problem = format!(
-                "none of its formats ({}) is known here; known are {}",
+                "none of its formats ({}) is known; the known formats are {}",
                 names.join(", "),
                 known.join(", ")
             );
@@ -166,7 +168,7 @@ impl NodeBuilder {
     }
 }
 
-/// Why a node without a secret, and without TLS, is not started.
+/// The error text for a node that has neither a secret nor TLS.
 fn no_secret(settings: &Settings) -> String {
     let cert = match settings.cert.is_some() {
         true => "`cert` is of no use, as this program is built without TLS",
@@ -190,15 +192,13 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
     Ok(methods)
 }
 
-/// What is worth a word, but no reason not to start.
+/// Logs settings that have no effect.
 fn remark(settings: &Settings) {
     for place in &settings.unknown {
-        crate::log::warning!("{place}: there is no such key");
+        crate::log::warning!("{place}: the key is unknown");
     }
     for (place, name) in &settings.unknown_methods {
-        crate::log::warning!(
-            "{place}: the authentication method {name:?} is unknown here, and passed over"
-        );
+        crate::log::warning!("{place}: the authentication method {name:?} is unknown and ignored");
     }
     if settings.eval.is_some() {
         crate::log::warning!("eval: Perl code is not run by this implementation");
@@ -213,8 +213,8 @@ pub(super) fn node_id(settings: &Settings, place: &Place) -> Result<NodeId, Star
     Ok(NodeId::new(settings.node_id_with(&random))?)
 }
 
-/// Seeds as they are dialled, and where those that are no addresses come from. Names stay names: they are looked up again for
-/// each round of attempts.
+/// The addresses of seeds to dial, and the sources of further ones. Host names are kept as names, because they are
+/// looked up again in each round of attempts.
 fn seeds(seeds: &[Seed]) -> Result<(Vec<String>, Sources), StartError> {
     let mut sources = Sources::new();
     let mut sockets = Vec::with_capacity(seeds.len());
@@ -266,7 +266,7 @@ fn is_global(service: &Service) -> bool {
 }
 
 impl Node {
-    /// Whether all services can be run here.
+    /// Checks that all services exist.
     pub(super) fn check_services(&self, services: &[Service]) -> Result<(), StartError> {
         for service in services.iter().filter(|service| !is_global(service)) {
             let name = &service.name;
@@ -287,7 +287,7 @@ impl Node {
         Ok(())
     }
 
-    /// Spawns the services on this node, in their order. One that fails is a port that dies.
+    /// Spawns the services on this node, in order. A service that fails is a port that dies.
     pub(super) fn run_services(&self, services: Vec<Service>) {
         for service in services.into_iter().filter(|service| !is_global(service)) {
             let args = PacketReader::values(service.args);

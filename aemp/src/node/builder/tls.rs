@@ -1,4 +1,4 @@
-//! From settings to certificates.
+//! Making certificates from settings.
 
 use super::start::setting;
 use crate::{
@@ -6,12 +6,12 @@ use crate::{
     config::{Encrypt, Method, Settings},
 };
 
-/// True if there can be connections in TLS. A certificate is needed for that at both ends, whatever methods they allow.
+/// Whether connections can use TLS. Both ends need a certificate for that, whichever methods they allow.
 pub(super) fn is_possible(settings: &Settings) -> bool {
     cfg!(feature = "tls") && settings.cert.is_some()
 }
 
-/// What cannot be had together.
+/// Checks for contradictory settings.
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && !cfg!(feature = "tls") {
         let problem = "this program is built without TLS (the feature `tls` of aemp)";
@@ -26,7 +26,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
         crate::log::warning!(
-            "cert: this program is built without TLS (the feature `tls` of aemp): its connections are in clear"
+            "cert: this program is built without the feature `tls` of aemp, so its connections do not use TLS"
         );
     }
     for (key, is_set) in [
@@ -34,13 +34,13 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
         ("verify_nodeid", settings.verify_node_id),
     ] {
         if is_set && settings.cert.is_none() {
-            crate::log::warning!("{key}: it means nothing without `cert`");
+            crate::log::warning!("{key}: the setting has no effect without `cert`");
         }
     }
     Ok(())
 }
 
-/// True if any connection would be possible.
+/// Checks that a connection would be possible at all.
 fn always(settings: &Settings) -> Result<(), &'static str> {
     let method = Method::HmacSha3_512;
     let usable = settings.auth_offer.contains(&method) && settings.auth_accept.contains(&method);
@@ -77,7 +77,7 @@ mod with {
     }
 
     impl NodeBuilder {
-        /// As much of it as [`Node::reload_tls`] needs.
+        /// The part of the sources that [`Node::reload_tls`] needs.
         pub(in crate::node::builder) fn sources(&self) -> Self {
             Self {
                 arguments: self.arguments.clone(),
@@ -93,34 +93,33 @@ mod with {
     }
 
     impl Node {
-        /// Reads the configuration again, as when the node was started, and uses `cert`, `ca` and `verify_nodeid` as they
-        /// are there now for connections that begin from now on. Those that exist stay as they are. Nothing else of
-        /// the configuration is looked at.
+        /// Reads the configuration again, as at the start of the node, and uses its `cert`, `ca` and `verify_nodeid`
+        /// for new connections. Existing connections stay as they are. No other setting is applied.
         ///
         /// # Errors
         ///
-        /// [`StartError`], if something is wrong with any of these, there is no `cert` any more, or the node is in no network. Then
-        /// what was in use stays in use.
+        /// [`StartError`] if one of these settings is wrong, if there is no `cert` any more, or if the node has no
+        /// network. Then the present certificates stay in use.
         pub fn reload_tls(&self) -> Result<(), StartError> {
             let net = self.net().ok_or_else(no_network)?;
             let settings = net.sources().ok_or_else(no_network)?.settings()?;
             let context = context(&settings)?.ok_or_else(|| {
                 setting(
                     "cert",
-                    "there is none any more, and TLS is not turned off".into(),
+                    "there is no certificate any more; the present one stays in use".into(),
                 )
             })?;
             net.set_tls(context);
             Ok(())
         }
 
-        /// Uses this certificate, and these to trust (`ca`; those in `cert` if it is `None`), for connections that begin from
-        /// now on. Those that exist stay as they are; `verify_nodeid` does so, too.
+        /// Uses this certificate for new connections, and trusts the certificates in `ca` (with `None`, those in
+        /// `cert`). Existing connections stay as they are, and so does `verify_nodeid`.
         ///
         /// # Errors
         ///
-        /// [`StartError::Setting`], if something is wrong with one of them, or the node is in no network. Then what was in use
-        /// stays in use.
+        /// [`StartError::Setting`] if one of the certificates is wrong, or if the node has no network. Then the
+        /// present certificates stay in use.
         pub fn set_cert(&self, cert: &Cert, ca: Option<&Cert>) -> Result<(), StartError> {
             let net = self.net().ok_or_else(no_network)?;
             net.set_cert(cert, ca)

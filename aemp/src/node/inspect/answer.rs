@@ -1,4 +1,4 @@
-//! The side that is looked into.
+//! The answering side of an inspection.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -20,24 +20,24 @@ use aemp_proto::{
     peer,
 };
 
-/// What can be asked.
+/// The subjects of questions.
 const SUBJECTS: &str = "connections, families, functions, node, ports";
-/// How many ports or connections an answer lists, whatever is asked for.
+/// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
-/// How many to list.
+/// The number of entries to list.
 pub(super) fn limit(most: Option<usize>) -> usize {
     most.unwrap_or(MOST).min(AT_MOST)
 }
 
-/// WHAT of a request.
+/// The WHAT of a request.
 pub(super) fn question(what: &str, most: Option<usize>) -> Value {
     let Some(most) = most else { return what.into() };
     let options: Map = [("most", most.min(AT_MOST) as u64)].into_iter().collect();
     vec![Value::from(what), options.into()].into()
 }
 
-/// Reads WHAT: a text, and how many to list. Options that are not known mean nothing.
+/// Reads WHAT: the subject, and the number of entries to list. Unknown options are ignored.
 fn read(what: &Value) -> (String, usize) {
     let (subject, options) = match what.as_array() {
         Some([subject, options, ..]) => (subject, options.as_map()),
@@ -51,7 +51,7 @@ fn read(what: &Value) -> (String, usize) {
 }
 
 impl Node {
-    /// Answers a question; later, if it takes long.
+    /// Answers a question. An answer that takes long is made by another task.
     pub(in crate::node) fn inspected(
         &self,
         from: Option<&Arc<Remote>>,
@@ -61,10 +61,10 @@ impl Node {
     ) {
         let (subject, most) = read(what);
         match &*subject {
-            "node" => self.tell(&to, msg, &self.info()),
-            "connections" => self.tell(&to, msg, &self.connections(most)),
-            "families" => self.tell(&to, msg, &self.families(most)),
-            "functions" => self.tell(&to, msg, &self.functions()),
+            "node" => self.send_answer(&to, msg, &self.info()),
+            "connections" => self.send_answer(&to, msg, &self.connections(most)),
+            "families" => self.send_answer(&to, msg, &self.families(most)),
+            "functions" => self.send_answer(&to, msg, &self.functions()),
             "ports" => {
                 let question = from.map(Question::of);
                 if matches!(question, Some(None)) {
@@ -73,8 +73,8 @@ impl Node {
                 }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
-                    let ports = ports::look(&node, most).await;
-                    node.tell(&to, msg, &ports);
+                    let ports = ports::count(&node, most).await;
+                    node.send_answer(&to, msg, &ports);
                     drop(question);
                 });
             }
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    fn tell(&self, to: &PortId, mut msg: Vec<Value>, info: &impl Serialize) {
+    fn send_answer(&self, to: &PortId, mut msg: Vec<Value>, info: &impl Serialize) {
         let sent = to_value(info).map(|info| {
             let mut answer = msg.clone();
             answer.extend(["".into(), info]);
@@ -124,7 +124,7 @@ impl Node {
         }
     }
 
-    /// The nodes that this one stays connected to, and what became of the last attempt where it is not.
+    /// The seeds of this node, with the last failure of each seed that is not connected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -139,16 +139,16 @@ impl Node {
     /// ```
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedInfo> {
-        let tell = |address: &str, seed: SeedState<'_>| SeedInfo {
+        let info = |address: &str, seed: SeedState<'_>| SeedInfo {
             address: address.into(),
             node: seed.node.map(|node| node.as_str().into()),
             connected: seed.connected,
             failure: seed.failure.as_ref().map(failure),
         };
-        self.net().map(|net| net.seeds(tell)).unwrap_or_default()
+        self.net().map(|net| net.seeds(info)).unwrap_or_default()
     }
 
-    /// Its part in the network, and its master.
+    /// The node's role, and its master.
     fn part(&self) -> (Role, Option<String>) {
         match self.role() {
             global::Role::Alone => (Role::Alone, None),
@@ -191,7 +191,7 @@ impl Node {
     }
 }
 
-/// The connection of a node that has one.
+/// The connection to a node, if there is one.
 fn connection(remote: &Arc<Remote>) -> Option<ConnectionInfo> {
     let (mut info, conn) = {
         let peer = remote.peer();
@@ -206,7 +206,7 @@ fn connection(remote: &Arc<Remote>) -> Option<ConnectionInfo> {
         (info, peer.conn())
     };
     info.monitored = remote.watching() as u64;
-    // A connection that is just up has none yet.
+    // A new connection has none yet.
     let line = remote.line().filter(|line| Some(line.conn) == conn);
     if let Some(line) = line {
         add_line(&mut info, &line);
@@ -238,7 +238,7 @@ fn traffic(traffic: peer::Traffic) -> Traffic {
     }
 }
 
-/// How many bytes of memory the process has in use.
+/// The memory that the process uses, in bytes.
 fn memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     resident(&status)

@@ -1,28 +1,28 @@
-//! Why a node could not be looked into.
+//! The errors of an inspection.
 
 use aemp_codec::{DecodeError, IdError};
 use thiserror::Error;
 
 use crate::CallError;
 
-/// Why a node could not be looked into.
+/// The error of an inspection.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// The text is no node ID.
-    #[error("{node:?} is no node ID: {source}")]
+    /// The text is not a node ID.
+    #[error("{node:?} is not a node ID: {source}")]
     NodeId {
         /// The text.
         node: String,
-        /// Why.
+        /// The cause.
         source: IdError,
     },
-    /// The node is a reference node, or of a version that cannot be looked into.
+    /// The node is a Perl node, or has a version without inspection.
     #[error("{node} does not know this request (provider {})", provider.as_deref().unwrap_or("unknown"))]
     Unknown {
         /// The node.
         node: String,
-        /// What it says of its implementation, if anything.
+        /// The implementation that the node's greeting names, if any.
         provider: Option<String>,
     },
     /// The node has answered with an error.
@@ -30,23 +30,23 @@ pub enum InspectError {
     Refused {
         /// The node.
         node: String,
-        /// Its words.
+        /// The node's error text.
         text: String,
     },
-    /// The node cannot be reached, or was lost meanwhile.
+    /// The node cannot be reached, or was lost before it answered.
     #[error("{node}: {source}")]
     Call {
         /// The node.
         node: String,
-        /// What has become of the call of its node port.
+        /// The error of the call of its node port.
         source: CallError,
     },
-    /// The answer is not what was asked for.
+    /// The answer is invalid.
     #[error("{node}: the answer cannot be understood: {source}")]
     Answer {
         /// The node.
         node: String,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
 }

@@ -1,174 +1,174 @@
-//! What a node tells of itself.
+//! The answers of an inspected node.
 
 use serde::{Deserialize, Serialize};
 
 use crate::InitFunction;
 
-/// What a node is, and how it is.
+/// The details of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct NodeInfo {
-    /// Its ID; empty for a node without a network.
+    /// The node's ID; empty for a node without a network.
     pub id: String,
-    /// Its implementation and that one's version, as in its greeting.
+    /// The node's implementation and its version, as in its greeting.
     pub provider: String,
-    /// The version of the `aemp` crate that it is made with.
+    /// The version of the `aemp` crate in the node's program.
     pub version: String,
-    /// For how many seconds it has been running.
+    /// The time since the node's start, in seconds.
     pub uptime: f64,
-    /// The addresses that it listens on.
+    /// The addresses on which the node listens.
     pub listeners: Vec<String>,
-    /// The nodes that it stays connected to, by their addresses.
+    /// The seeds of the node.
     pub seeds: Vec<SeedInfo>,
-    /// Its part in the network ([protocol](aemp_proto::protocol::global#roles)); `None` from a node that does not say.
+    /// The node's role in the network ([protocol](aemp_proto::protocol::global#roles)); `None` from a node that does not report it.
     pub role: Option<Role>,
-    /// The global node that keeps the database for it, if there is one beside itself.
+    /// The global node that keeps the database for this node, unless it does so itself.
     pub master: Option<String>,
-    /// Whether it refuses spawns and calls.
+    /// Whether the node refuses spawns and calls.
     pub secure: bool,
-    /// How many ports are alive.
+    /// The number of live ports.
     pub ports: u64,
-    /// The number of its process.
+    /// The process ID.
     pub process: u32,
-    /// Operating system and architecture.
+    /// The operating system and the architecture.
     pub os: String,
-    /// How many bytes of memory its process has in use, where the system tells (Linux).
+    /// The memory that the process uses, in bytes, on systems that report it (Linux).
     pub memory: Option<u64>,
 }
 
-/// A node's part in the network ([protocol](aemp_proto::protocol::global#roles)).
+/// The role of a node in the network ([protocol](aemp_proto::protocol::global#roles)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
-    /// It keeps the database, for itself and for others.
+    /// The node keeps the database, for itself and for other nodes.
     Global,
-    /// A global node keeps the database for it.
+    /// A global node keeps the database for the node.
     Slave,
-    /// It looks for a global node that does.
+    /// The node is looking for a global node.
     Searching,
-    /// It knows no other node that could, so it is its own.
+    /// The node knows no global node, and keeps its own entries.
     Alone,
-    /// Something that this version does not know.
+    /// A role that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// A node that another one stays connected to.
+/// A seed of a node: an address that it stays connected to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct SeedInfo {
     /// `host:port`, as configured.
     pub address: String,
-    /// The node that was found there last.
+    /// The node that was last found at the address.
     pub node: Option<String>,
     /// Whether that node is connected.
     pub connected: bool,
-    /// What went wrong last, since that node was connected.
+    /// The last failure, since the last connection.
     pub failure: Option<SeedFailure>,
 }
 
-/// What came of an attempt to connect to a seed.
+/// The failure of an attempt to connect to a seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SeedFailure {
-    /// How it ended.
+    /// The kind of the failure.
     pub kind: SeedFailureKind,
-    /// Why, as it is logged.
+    /// The text of the failure, as it is logged.
     pub text: String,
 }
 
-/// How an attempt to connect to a seed ended.
+/// The kind of a failure to connect to a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SeedFailureKind {
-    /// Nobody took the connection.
+    /// No connection could be made.
     Unreachable,
-    /// The other end said too little for too long.
+    /// The peer sent too little for too long.
     Silent,
-    /// The other end closed the connection without a word.
+    /// The peer closed the connection without a message.
     Closed,
-    /// The node there has said who it is, and ended the handshake.
+    /// The peer sent its greeting, and then ended the handshake.
     TurnedAway,
-    /// The other end is no node.
+    /// The peer is not a node.
     NoNode,
-    /// The node refused the other end, which has another secret, for example: trying again does not mend that.
+    /// Authentication failed, for example because the secrets differ. A retry does not help.
     Refused,
-    /// Something that this version does not know.
+    /// A kind that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// The nodes that a node is connected to.
+/// The connections of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Connections {
-    /// How many there are.
+    /// The number of connections.
     pub total: u64,
-    /// Those with the most bytes queued, in the order of their IDs; all, if there are not too many.
+    /// The connections with the most queued bytes, ordered by node ID. All of them, unless there are too many.
     pub connections: Vec<ConnectionInfo>,
 }
 
-/// One connection, as the node at one end of it sees it.
+/// One connection, as seen from one of its ends.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
     /// The node at the other end.
     pub node: String,
-    /// What that one says of its implementation.
+    /// The implementation that the other node's greeting names.
     pub provider: Option<String>,
     /// The socket address of the other end.
     pub address: Option<String>,
-    /// Which end has opened it.
+    /// The end that opened the connection.
     pub direction: Option<Direction>,
-    /// For how many seconds it has been up.
+    /// The age of the connection, in seconds.
     pub up: f64,
-    /// The format in which packets arrive.
+    /// The format of received packets.
     pub format_in: Option<String>,
-    /// The format in which packets are sent.
+    /// The format of sent packets.
     pub format_out: Option<String>,
-    /// Version and cipher suite of TLS, with ` (secret)` behind them if it is by the secret and not by certificates; `None` if the
-    /// connection is in clear.
+    /// The version and the cipher suite of TLS; with ` (secret)` behind them if the shared secret, and not a
+    /// certificate, authenticates it. `None` without TLS.
     pub tls: Option<String>,
-    /// What has arrived.
+    /// The received traffic.
     pub received: Traffic,
-    /// What has been sent: packets with those that wait, bytes without.
+    /// The sent traffic. Packets include those that are queued; bytes do not.
     pub sent: Traffic,
-    /// How many bytes wait to be sent.
+    /// The number of queued bytes.
     pub queued: u64,
-    /// How many monitors this end has on ports of the other.
+    /// The number of monitors of this end on ports of the other.
     pub monitors: u64,
-    /// How many ports of this end the other monitors.
+    /// The number of ports of this end that the other monitors.
     pub monitored: u64,
 }
 
-/// Who has opened a connection.
+/// The direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Direction {
-    /// The other end.
+    /// The other end opened it.
     In,
-    /// This end.
+    /// This end opened it.
     Out,
-    /// Something that this version does not know.
+    /// A direction that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// How much has gone over a connection in one direction.
+/// The traffic of a connection in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Packets, keepalives included.
+    /// The number of packets, including keepalives.
     pub packets: u64,
-    /// Bytes of packets.
+    /// The number of bytes of packets.
     pub bytes: u64,
 }
 
@@ -177,17 +177,17 @@ pub struct Traffic {
 #[serde(default)]
 #[non_exhaustive]
 pub struct Ports {
-    /// How many there are.
+    /// The number of ports.
     pub total: u64,
-    /// How many messages wait for all of them together.
+    /// The number of queued messages of all ports.
     pub queued: u64,
-    /// How many there are of each type, the most numerous first; at most [`MOST`](super::MOST) types.
+    /// The number of ports of each type, in descending order; at most [`MOST`](super::MOST) types.
     pub types: Vec<PortTypeInfo>,
-    /// Those with the longest queues, the longest first.
+    /// The ports with the longest queues, in descending order.
     pub ports: Vec<PortInfo>,
 }
 
-/// How many ports there are of one type.
+/// The number of ports of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -195,9 +195,9 @@ pub struct PortTypeInfo {
     /// The type of the ports' state, `untyped`, or `reply` for ports of running calls.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How many there are.
+    /// The number of ports.
     pub count: u64,
-    /// How many messages wait for all of them together.
+    /// The number of queued messages of these ports.
     pub queued: u64,
 }
 
@@ -206,26 +206,26 @@ pub struct PortTypeInfo {
 #[serde(default)]
 #[non_exhaustive]
 pub struct PortInfo {
-    /// Its ID.
+    /// The port's ID.
     pub id: String,
-    /// The type of its state, `untyped`, or `reply` for the port of a running call.
+    /// The type of the port's state, `untyped`, or `reply` for the port of a running call.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How many messages wait in its queue. A port that is running has taken some into its hands, which do not count.
+    /// The number of messages in the port's queue, without the batch that a running port is handling.
     pub queued: u64,
-    /// How many monitors are set on it.
+    /// The number of monitors on the port.
     pub monitors: u64,
 }
 
-/// The families of the distributed database, as far as a node knows them: a global node all, any other those in which it has
-/// set something itself.
+/// The families of the distributed database that a node knows. A global node knows all families; any other node knows
+/// those in which it has entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Families {
-    /// How many there are.
+    /// The number of families.
     pub total: u64,
-    /// Those with the most keys, the most first.
+    /// The families with the most keys, in descending order.
     pub families: Vec<FamilyInfo>,
 }
 
@@ -234,19 +234,19 @@ pub struct Families {
 #[serde(default)]
 #[non_exhaustive]
 pub struct FamilyInfo {
-    /// Its name.
+    /// The family's name.
     pub name: String,
-    /// How many keys it has.
+    /// The number of its keys.
     pub keys: u64,
 }
 
-/// What a node runs for others.
+/// The functions that a node runs for other nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Functions {
-    /// What can be spawned, by name.
+    /// The init functions, by name.
     pub init: Vec<InitFunction>,
-    /// What can be called, by name.
+    /// The names of the callable functions.
     pub callable: Vec<String>,
 }

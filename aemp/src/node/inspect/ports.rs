@@ -1,4 +1,4 @@
-//! Counting ports without holding anybody up.
+//! Counting of ports without delaying others: in chunks under the table's locks, in a separate task.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -11,11 +11,11 @@ use crate::{
     },
 };
 
-/// How long the name of a type may be, in bytes.
+/// The longest name of a type, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Looks at all ports in small steps, between which others run, and lists at most `most`.
-pub(super) async fn look(node: &Node, most: usize) -> Ports {
+/// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them.
+pub(super) async fn count(node: &Node, most: usize) -> Ports {
     let _turn = node.0.inspection.turn.lock().await;
     let mut found = Found::new(most);
     let (mut place, mut some) = (Place::default(), Vec::new());
@@ -33,7 +33,7 @@ struct Found {
     total: u64,
     queued: u64,
     types: HashMap<&'static str, (u64, u64)>,
-    /// The longest, and some that have still to be sorted out.
+    /// The ports with the longest queues, and further ones that have not been sorted yet.
     longest: Vec<(Counts, Arc<dyn AnyPort>)>,
 }
 
@@ -63,7 +63,7 @@ impl Found {
         }
     }
 
-    /// Keeps the longest, the longest first. Ports that are equal come in the order of their numbers.
+    /// Keeps the ports with the longest queues, in descending order. Equal ports are ordered by their numbers.
     fn sort_out(&mut self) {
         self.longest.sort_unstable_by_key(|(counts, port)| {
             (
@@ -100,7 +100,7 @@ impl Found {
     }
 }
 
-/// The name of a type as others see it.
+/// The name of a type, in the form for other nodes.
 fn shown(name: &'static str) -> String {
     if name == std::any::type_name::<Untyped>() {
         return "untyped".into();
@@ -134,13 +134,13 @@ mod tests {
                 port.monitor(|_| ()).detach();
             }
         }
-        let looked = look(&node, 2).await;
+        let looked = count(&node, 2).await;
         let (id, monitors) = (ports[2007].id(), looked.ports[0].monitors);
         assert_eq!((looked.total, looked.ports.len()), (3000, 2));
         assert_eq!((looked.ports[0].id.as_str(), monitors), (id.as_str(), 2007));
         assert_eq!(looked.ports[1].monitors, 1007);
         assert_eq!(looked.types.len(), 1);
         assert_eq!((looked.types[0].count, looked.queued), (3000, 0));
-        assert!(look(&node, 0).await.ports.is_empty());
+        assert!(count(&node, 0).await.ports.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting until there are none of something any more.
+//! A count, and waiting until it is zero.
 
 use std::{
     pin::pin,
@@ -12,18 +12,18 @@ use tokio::sync::Notify;
 
 use crate::guard;
 
-/// How many there are of something whose end is waited for.
+/// The number of things whose end is waited for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Count(Arc<Counting>);
 
 #[derive(Debug, Default)]
 struct Counting {
     number: AtomicUsize,
-    /// Told when one has gone and the node is ending.
+    /// Notified when one has ended and the node is ending.
     fewer: Notify,
 }
 
-/// One of them, while it lives.
+/// One of the counted things, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Counted(Count);
 
@@ -37,12 +37,12 @@ impl Count {
         self.0.number.load(Ordering::Acquire) == 0
     }
 
-    /// Something has changed that somebody may wait for.
-    pub(crate) fn tell(&self) {
+    /// Wakes the waiters after a change.
+    pub(crate) fn notify(&self) {
         guard::shielded(|| self.0.fewer.notify_waiters());
     }
 
-    /// Ready when `done` says so, which is asked whenever there are fewer.
+    /// Ready when `done` returns true. It is called again after each change.
     pub(crate) async fn until(&self, done: impl Fn() -> bool) {
         loop {
             let mut fewer = pin!(self.0.fewer.notified());
@@ -62,7 +62,7 @@ impl Count {
 impl Drop for Counted {
     fn drop(&mut self) {
         if self.0.0.number.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.tell();
+            self.0.notify();
         }
     }
 }

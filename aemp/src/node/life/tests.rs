@@ -1,4 +1,4 @@
-//! Ends that no user can bring about from outside.
+//! Ends that a user cannot cause from outside.
 
 use std::future::pending;
 
@@ -85,13 +85,13 @@ fn what_waits_ends_with_the_runtime() {
             watch(&node, &port.id()).await.unwrap().kind(),
             "no_such_port"
         );
-        // What is made on it is dead as well.
+        // A new port of the node is dead as well.
         let port = node.empty_port();
         assert_eq!((node.port_count(), port.queue_len()), (0, None));
     });
 }
 
-/// The node goes with the last handle of it, and so do its tasks.
+/// The node is freed with its last handle, and so are its tasks.
 #[test]
 fn ended_nodes_are_freed() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,4 +1,4 @@
-//! What another node costs this one, beside the bytes that are queued for it.
+//! The costs that another node causes here, besides the bytes that are queued for it.
 
 use std::{
     collections::BTreeMap,
@@ -15,41 +15,41 @@ use super::Remote;
 use crate::node::stillborn::Stillborn;
 use aemp_proto::{Time, limits::Budget};
 
-/// How many questions of one node about this one's ports may wait for their turn.
+/// The number of questions of one node about our ports that may wait.
 const MOST_QUESTIONS: usize = 8;
-/// How many lines about nonsense of one node may be logged per second.
+/// The number of lines about invalid requests of one node that may be logged per second.
 const COMPLAINTS: usize = 20;
-/// How long nothing more is logged of the same trouble.
+/// The time for which the same trouble is not logged again.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What one node costs. It outlives the node's connections for as long as anything of it is left.
+/// The costs of one node. The account outlives the node's connections for as long as anything of the node is left.
 #[derive(Default)]
 pub(crate) struct Account {
     budget: Mutex<Option<Budget>>,
     told: Mutex<BTreeMap<&'static str, Instant>>,
     complaints: Mutex<Option<(Instant, Budget)>>,
-    /// Living ports that it has spawned.
+    /// The number of live ports that the node has spawned.
     spawned: AtomicUsize,
     questions: AtomicUsize,
     pub(crate) stillborn: Stillborn,
 }
 
 impl Account {
-    /// Its requests have cost so much: how long to wait before more is read of it.
+    /// Charges the cost of requests. Returns the time to wait before more is read from the node.
     pub(crate) fn charge(&self, now: Time, cost: u64, per_second: usize) -> Option<Duration> {
         let mut budget = lock(&self.budget);
         let budget = budget.get_or_insert_with(|| Budget::new(now, per_second));
         budget.charge(now, cost)
     }
 
-    /// What it owes is forgotten.
+    /// Forgets the debt.
     pub(crate) fn forgive(&self) {
         if let Some(budget) = lock(&self.budget).as_mut() {
             budget.forgive();
         }
     }
 
-    /// Whether to log a trouble of that name, which it may make as often as it likes.
+    /// Whether to log this trouble, which the node can cause at will.
     pub(crate) fn is_news(&self, trouble: &'static str) -> bool {
         let (mut told, now) = (lock(&self.told), Instant::now());
         let news = told.get(trouble).is_none_or(|last| now - *last >= PAUSE);
@@ -59,7 +59,7 @@ impl Account {
         news
     }
 
-    /// Whether to log that it has asked for nonsense, which it may do as often as it likes.
+    /// Whether to log an invalid request, which the node can send at will.
     pub(crate) fn may_complain(&self) -> bool {
         let mut complaints = lock(&self.complaints);
         let (since, budget) =
@@ -80,11 +80,11 @@ impl Account {
     }
 }
 
-/// A question that waits, or is being answered.
+/// A question that waits or is being answered.
 pub(crate) struct Question(Arc<Remote>);
 
 impl Question {
-    /// One more question of that node, if it has not too many.
+    /// Counts one more question of the node. `None` if it has too many.
     pub(crate) fn of(remote: &Arc<Remote>) -> Option<Self> {
         let questions = &remote.account.questions;
         let question = Self(Arc::clone(remote));

@@ -18,24 +18,24 @@ use crate::{
 };
 use aemp_proto::peer::{Peer, PeerLimits};
 
-/// So many are no reason to look for some to forget.
+/// The number of nodes below which unused ones are not searched for.
 const FEW: usize = 4096;
 
-/// Every other node that this one has had to do with.
+/// The other nodes that this one knows.
 pub(crate) struct Remotes {
     all: RwLock<Known>,
-    /// How many there may be before those that are not needed are looked for.
+    /// The number of nodes at which unused ones are searched for.
     many: AtomicUsize,
     pub(super) limits: PeerLimits,
-    /// What is logged of their mistakes.
+    /// The rate of log lines about their errors.
     pub(crate) complaints: Complaints,
 }
 
-/// All nodes that are known.
+/// The known nodes.
 #[derive(Default)]
 struct Known {
     by_id: HashMap<NodeId, Arc<Remote>>,
-    /// Why all of them, and those that are still to come, are out of reach for ever: our own node has ended.
+    /// The reason why all nodes are unreachable for ever, after the end of our own node.
     over: Option<String>,
 }
 
@@ -54,17 +54,16 @@ impl Remotes {
         all.by_id.get(id).cloned()
     }
 
-    /// All of them, by ID.
+    /// All known nodes, by ID.
     pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = all.by_id.values().cloned().collect();
-        // What is done to all of them is done in the same order in every run of a simulation.
+        // Sorted, so that every run of a simulation has the same order.
         all.sort_by(|one, other| one.id.cmp(&other.id));
         all
     }
 
-    /// Forgets those that nobody holds and with which nothing goes on: peers may name any number of nodes in what they have
-    /// relayed.
+    /// Forgets nodes without holders and without activity. Peers may name any number of nodes in relayed messages.
     pub(crate) fn forget_idle(&self) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = self.extract_idle(&mut all.by_id);
@@ -73,7 +72,7 @@ impl Remotes {
     }
 
     fn extract_idle(&self, all: &mut HashMap<NodeId, Arc<Remote>>) -> Vec<(NodeId, Arc<Remote>)> {
-        // Whoever gets hold of one does so under this lock, so one that only the map holds stays so.
+        // References are taken under this lock only, so a node that only the map holds stays unused.
         let unused = |remote: &Arc<Remote>| {
             Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
         };
@@ -81,18 +80,18 @@ impl Remotes {
         if all.len() < all.capacity() / 4 {
             all.shrink_to_fit();
         }
-        // So that all looking together costs no more than making them.
+        // Doubled, so that the searches cost no more than the insertions.
         self.many.store((2 * all.len()).max(FEW), Ordering::Relaxed);
         forgotten
     }
 
-    /// That node, known from now on. The ID is one that a port ID has been found to begin with.
+    /// The node with this ID, which is added if necessary. The ID must come from a valid port ID.
     pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
         self.get(id)
             .unwrap_or_else(|| self.make(&node.downgrade(), id))
     }
 
-    /// As [`of`](Self::of), for those who know the node but do not hold it.
+    /// As [`of`](Self::of), for code that holds no node.
     pub(crate) fn of_weak(&self, node: &WeakNode, id: &str) -> Arc<Remote> {
         self.get(id).unwrap_or_else(|| self.make(node, id))
     }
@@ -137,7 +136,7 @@ impl Remotes {
         remote
     }
 
-    /// Our own node has ended: all nodes are out of reach from now on.
+    /// Makes all nodes unreachable, after the end of our own node.
     pub(crate) fn close(&self, text: &str) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.over.get_or_insert_with(|| text.into());

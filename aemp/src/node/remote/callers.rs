@@ -1,4 +1,4 @@
-//! Callers on another node whose calls are kept here to be answered later.
+//! Callers on other nodes whose calls are kept here to be answered later.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use super::Remote;
 use crate::port::reply::FarCaller;
 
-/// How many of those that have gone before their call was handled are remembered.
+/// The number of remembered callers that have left before their call was handled.
 const REMEMBERED: usize = 1024;
 
 /// The callers of one node, by the names of their reply ports.
@@ -18,7 +18,7 @@ pub(super) struct Callers(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     held: HashMap<Box<str>, Arc<FarCaller>>,
-    /// They may have gone while their call waits in a port's queue.
+    /// Callers that have left while their call may still wait in a port's queue.
     gone: HashSet<Arc<str>>,
     order: VecDeque<Arc<str>>,
 }
@@ -45,7 +45,7 @@ impl Callers {
 }
 
 impl Remote {
-    /// From now on the caller is told to be gone when it is.
+    /// Records a caller, so that it hears of the end of its call when its node reports that.
     pub(crate) fn hold_caller(&self, name: &str, caller: &Arc<FarCaller>) {
         let mut known = self.callers.lock();
         let gone = known.gone.contains(name);
@@ -53,7 +53,7 @@ impl Remote {
             known.held.insert(name.into(), Arc::clone(caller));
         }
         drop(known);
-        // Whoever is lost with its connection before this has been told to be by nobody.
+        // If the connection was lost before the caller was recorded, nothing else would report it.
         if gone || !self.peer().is_up() {
             caller.leave();
         }
@@ -63,7 +63,7 @@ impl Remote {
         let _caller = self.callers.lock().held.remove(name);
     }
 
-    /// A call of that node has ended before it was answered.
+    /// Handles the report that a call of the node has ended before it was answered.
     pub(crate) fn caller_gone(&self, name: &str) {
         let mut known = self.callers.lock();
         let caller = known.held.remove(name);
@@ -76,17 +76,17 @@ impl Remote {
         }
     }
 
-    /// The connection has ended, and with it all calls that came over it; or our own node has.
+    /// Marks all callers of the node as gone, when its connection or our own node has ended.
     pub(super) fn lose_callers(&self) {
         let known = std::mem::take(&mut *self.callers.lock());
         known.held.values().for_each(|caller| caller.leave());
     }
 
-    /// Tells the node that a caller of this one waits no more: as of a port that has died, which a node of this project takes for what
-    /// it is, and any other for one that it does not monitor.
-    pub(crate) fn tell_caller_gone(&self, name: &str) {
+    /// Reports to the node that a caller of this node no longer waits. The report has the form of a port's death. A
+    /// node of this project understands it; any other ignores it as the death of a port that it does not monitor.
+    pub(crate) fn report_caller_gone(&self, name: &str) {
         if self.is_ours() && self.peer().is_up() {
-            self.tell("kil0", name, &[]);
+            self.report_death("kil0", name, &[]);
         }
     }
 }

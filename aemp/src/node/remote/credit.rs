@@ -1,4 +1,32 @@
-//! Credit: what senders who wait may send to ports of another node, which tells how much they have room for.
+//! Credit: the number of messages that waiting senders may send to a port of another node.
+//!
+//! A sender that waits (`Handle::send`) spends *credit* that the other node has granted for the port. Plain sends and
+//! calls do not use it. Two requests carry it between nodes whose greetings have the key `credit=1`. No other node ever
+//! sees them:
+//!
+//! ```text
+//! ["", "Aemp::room", PORT, TOKEN, LEFT]          how many messages may I send? I may still send LEFT
+//! ["", "Aemp::credit", PORT, TOKEN, MESSAGES]    that many, counted from your question
+//! ["", "Aemp::credit", PORT, TOKEN]              any number: the port has no bound
+//! ```
+//!
+//! The question follows the message that has used up half of a grant. All earlier messages are therefore in the port's
+//! queue when the question is read. The answer is an absolute number and replaces the old grant: the sender subtracts
+//! what it has sent since, and no side has to count arrivals. A grant is good for a second, so that a new bound, or
+//! another sender, is noticed. Ports without a bound, and dead ports, grant any number. Messages to such a port are not
+//! counted: a sender compares the tick of the last answer with the current one (`Told`), two atomic loads, and asks
+//! again in the next tick of half a second. `table` has a semaphore for each port, where senders queue in order. One
+//! question is out at a time. A permit is used up where the message is queued, so a send that is dropped before that
+//! leaves it to others.
+//!
+//! While a connection to the node is being made, a sender waits until it is known that the node gives credit, or not,
+//! or that there is no connection. Waiting ends with the connection (`end_line` closes the semaphores), with this node,
+//! and with the port, whose death wakes the task that answers. Then the message goes its usual way.
+//!
+//! Dangers: a grant must not be awaited over a connection that did not carry the question, so `send_over` sends over
+//! that connection or not at all, and tokens identify late answers. Senders would wait for ever if a peer were lost, or
+//! a connection switched, without a call of `end_line` or `set_line`, or if a `Peer` went from connecting to lost
+//! without `queue_shrunk`. Code that takes messages out of a bounded port's queue must notify `Bound.room`.
 
 mod table;
 
@@ -21,7 +49,7 @@ use aemp_proto::{mesh::Level, peer::ConnId, request::ROOM};
 /// The credit for the ports of one node.
 pub(super) struct Credits {
     table: Mutex<Table>,
-    /// Its ticks.
+    /// The ticks of the table.
     ticks: Arc<AtomicU64>,
 }
 
@@ -41,7 +69,7 @@ impl Credits {
     }
 }
 
-/// The last news that a sender has of its port: the tick in which it had no bound.
+/// The latest report that a sender has about its port: the tick in which the port had no bound.
 #[derive(Default)]
 pub(crate) struct Told(AtomicU64);
 
@@ -52,8 +80,9 @@ impl Clone for Told {
 }
 
 impl Remote {
-    /// Ready when a message may be sent to a port there: there is room in the queue to the node, and, as far as the node tells, in that of
-    /// the port. What is returned is to be given to [`has_sent`](Self::has_sent); dropped, it goes back to the others who wait.
+    /// Ready when a message may be sent to a port of the node: there is room in the queue for the node and, if the
+    /// node gives credit, in the queue of the port. The result must be given to [`has_sent`](Self::has_sent). If it
+    /// is dropped, other waiting senders get it.
     pub(crate) async fn leave_to_send(
         &self,
         port: &str,
@@ -75,10 +104,10 @@ impl Remote {
             self.ask_for_room(port, ask);
             match account {
                 Account::Unknown => {
-                    if !self.is_settling() {
+                    if !self.is_credit_pending() {
                         return None;
                     }
-                    self.settled().await;
+                    self.credit_known().await;
                 }
                 Account::None => return None,
                 Account::Open(tick) => {
@@ -86,7 +115,7 @@ impl Remote {
                     return None;
                 }
                 Account::Counted(credit) => {
-                    // An error means that the connection has gone, or the bound.
+                    // An error means that the connection or the bound has gone.
                     if let Ok(leave) = credit.acquire_owned().await {
                         return Some(leave);
                     }
@@ -95,23 +124,23 @@ impl Remote {
         }
     }
 
-    /// A message has been sent.
+    /// Records that a message has been sent.
     pub(crate) fn has_sent(&self, port: &str, leave: OwnedSemaphorePermit) {
         let ask = self.credits.lock().spent(port, leave, Instant::now());
         self.ask_for_room(port, ask);
     }
 
-    /// It has answered.
+    /// Handles an answer of the node.
     pub(crate) fn granted(self: &Arc<Self>, port: &str, ask: Ask, messages: Option<u64>) {
         let granted = self
             .credits
             .lock()
             .granted(port, ask, messages, Instant::now());
-        // Senders are woken: not under the lock.
+        // Senders are woken outside of the lock.
         match granted {
             Some(Granted::Counted(credit, more)) => {
                 guard::shielded(|| credit.add_permits(more));
-                // So that only those are counted who wait.
+                // Dropped, so that only waiting senders hold the semaphore.
                 drop(credit);
                 let ask = self.credits.lock().ask_again(port);
                 self.ask_for_room(port, ask);
@@ -139,7 +168,7 @@ impl Remote {
         }
     }
 
-    /// Behind all that was sent before, so that the answer knows of that.
+    /// Asks for room, after all earlier messages, so that the answer takes them into account.
     fn ask_for_room(&self, port: &str, ask: Option<(Ask, usize)>) {
         let Some((ask, left)) = ask else { return };
         let sent = self.send_over(ask.conn, |out| {
@@ -151,47 +180,50 @@ impl Remote {
         self.check_credit(ask.conn, sent);
     }
 
-    /// A format that cannot say it does without.
+    /// Ends the use of credit on a connection whose format cannot encode the question.
     pub(super) fn check_credit(&self, conn: ConnId, sent: Result<(), SendError>) {
         if let Err(error) = sent {
             self.say(
                 Level::Error,
-                format!("room in a port cannot be told to {}: {error}", self.id),
+                format!(
+                    "a message about the room in a port cannot be encoded for {}: {error}",
+                    self.id
+                ),
             );
             self.end_credit(conn);
             self.begin_credit(conn, false);
         }
     }
 
-    /// A connection is at work: whether the node gives credit is known.
+    /// Records whether the node of a new connection gives credit.
     pub(super) fn begin_credit(&self, conn: ConnId, gives: bool) {
         let closed = self.credits.lock().begin(conn, gives);
         close(&closed);
         self.queue_shrunk();
     }
 
-    /// A connection has ended: who waits for credit goes on, and finds out what becomes of a message without it.
+    /// Ends the waits of senders after a connection has ended. Their messages are then sent without credit.
     pub(super) fn end_credit(&self, conn: ConnId) {
         let closed = self.credits.lock().end(conn);
         close(&closed);
     }
 
-    /// Our own node has ended.
+    /// Ends the waits of senders after our own node has ended.
     pub(super) fn close_credit(&self) {
         let closed = self.credits.lock().close();
         close(&closed);
     }
 
-    /// True if it is to be known soon if it gives credit.
-    fn is_settling(&self) -> bool {
+    /// Whether it will soon be known if the node gives credit.
+    fn is_credit_pending(&self) -> bool {
         self.peer().is_settling()
     }
 
-    /// Ready when that is known, or there will be no connection.
-    async fn settled(&self) {
+    /// Ready when it is known whether the node gives credit, or there will be no connection.
+    async fn credit_known(&self) {
         loop {
             let changed = self.taken.notified();
-            if self.credits.lock().is_known() || !self.is_settling() {
+            if self.credits.lock().is_known() || !self.is_credit_pending() {
                 return;
             }
             changed.await;
@@ -199,7 +231,7 @@ impl Remote {
     }
 }
 
-/// Ends the waits of senders. Not under a lock.
+/// Ends the waits of senders. The caller must hold no lock.
 fn close(credits: &[Arc<Semaphore>]) {
     for credit in credits {
         guard::shielded(|| credit.close());

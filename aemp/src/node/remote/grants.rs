@@ -1,4 +1,7 @@
-//! Questions of another node for room in ports of this one.
+//! Requests of another node for room in ports of this one.
+//!
+//! A question that cannot be answered yet waits in a task: one for each node and port, at most 1000 for a node. Beyond
+//! that number one message is granted at once.
 
 use std::{
     collections::HashMap,
@@ -19,11 +22,11 @@ use crate::{
 };
 use aemp_proto::request::CREDIT;
 
-/// How many ports of this node one other may wait for. Beyond that it is told at once that one message may come.
+/// The number of ports of this node that one other may wait for. Beyond that, one message is granted at once.
 const MOST_WAITING: usize = 1000;
 
-/// Questions that wait for room, by the names of the ports: each has a task that waits for it. A question outlives its connection, so that one who
-/// connects again and again has no more tasks at work than others.
+/// The requests that wait for room, by the names of the ports. A task waits for each. A request outlives its
+/// connection, so that a node that reconnects again and again does not add tasks.
 #[derive(Default)]
 pub(super) struct Grants(Mutex<HashMap<Box<str>, Ask>>);
 
@@ -34,10 +37,10 @@ impl Grants {
 }
 
 impl Remote {
-    /// It asks how many messages a port of this node has room for. What it has sent before is in the port's queue by now.
+    /// Handles a request for room in a port of this node. Earlier messages of the node are in the port's queue by now.
     pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
-            // Messages to it vanish, as ever.
+            // There is no such port, and messages to it vanish.
             return self.answer(name, ask, None);
         };
         let mut waiting = self.grants.lock();
@@ -55,7 +58,7 @@ impl Remote {
             Room::Full(room) => {
                 waiting.insert(name.into(), ask);
                 drop(waiting);
-                // It has less left than it had, which others may have now.
+                // The node has given back a part of its promise, which other nodes may have now.
                 guard::shielded(|| room.notify_waiters());
                 return self.grant_later(node, name.into(), Arc::downgrade(&port));
             }
@@ -91,7 +94,7 @@ impl Remote {
     }
 }
 
-/// Ready when there is room in a port for messages of a node, or the port has died. `None`: any number may come.
+/// Ready when a port has room for messages of a node, or has died. `None` means any number.
 async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> Option<usize> {
     loop {
         let found = port.upgrade()?;
@@ -100,14 +103,14 @@ async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> Option<usize> {
             Room::Free(messages) => return Some(messages),
             Room::Full(room) => room,
         };
-        // It hears all from now on, so the port is asked once more.
+        // The waiter is registered before the port is asked again, so that no notification is missed.
         let notified = room.notified();
         match found.room_for(node, Asking::Again, Instant::now()) {
             Room::Open => return None,
             Room::Free(messages) => return Some(messages),
             Room::Full(_) => drop(found),
         }
-        // Of the end of a promise to another node nothing tells.
+        // The end of a promise to another node is not notified.
         let _ = tokio::time::timeout(GOOD_FOR, notified).await;
     }
 }

@@ -1,4 +1,8 @@
-//! The connection that another node has now, for those who want to look at it.
+//! The current connection of another node, for `inspect`.
+//!
+//! Counting costs next to nothing. Packets are counted by plain integers under the lock that a send holds
+//! anyway, bytes when a write takes the buffer, and received data once for each read, in atomics that only the reading
+//! task stores to.
 
 use std::sync::{
     OnceLock,
@@ -9,29 +13,29 @@ use tokio::time::Instant;
 
 use aemp_proto::peer::{ConnId, Traffic};
 
-/// What is known of a connection beside its [`Peer`](aemp_proto::peer::Peer).
+/// The details of a connection, besides its [`Peer`](aemp_proto::peer::Peer).
 ///
-/// Its task publishes here what only that task counts: once per read or write, with plain stores.
+/// Only the task of the connection stores here: once for each read or write, without atomic read-modify-write.
 pub(crate) struct Line {
     pub(crate) conn: ConnId,
     /// Whether this node has opened it.
     pub(crate) dialed: bool,
     /// The socket address of the other end.
     pub(crate) address: String,
-    /// The format in which packets arrive.
+    /// The format of received packets.
     pub(crate) format: String,
-    /// What the other end says of its implementation.
+    /// The implementation that the greeting of the other end names.
     pub(crate) provider: Option<String>,
     /// Whether the other end is a node of this project.
     pub(crate) is_ours: bool,
-    /// True if the other end answers who asks for room.
+    /// Whether the other end answers requests for room.
     pub(crate) credit: bool,
-    /// Version and cipher suite, if it is in TLS.
+    /// The version and the cipher suite of TLS, if it is used.
     pub(crate) tls: Option<String>,
     /// Whether the other end has proved that its greeting is its own.
     pub(crate) trusted: bool,
     pub(crate) since: Instant,
-    /// Whether the other end knows the request `inspect`, once that has been asked.
+    /// Whether the other end knows the request `inspect`; empty until it has been asked.
     pub(crate) inspects: OnceLock<bool>,
     packets: AtomicU64,
     bytes: AtomicU64,
@@ -64,20 +68,20 @@ impl Line {
         }
     }
 
-    /// So much has arrived by now.
+    /// Sets the traffic received so far.
     #[inline]
     pub(crate) fn received(&self, total: Traffic) {
         self.packets.store(total.packets, Ordering::Relaxed);
         self.bytes.store(total.bytes, Ordering::Relaxed);
     }
 
-    /// So many bytes were taken from the peer's buffer, and the socket has not accepted them yet.
+    /// Sets the number of bytes that were taken from the peer's buffer and not accepted by the socket yet.
     #[inline]
     pub(crate) fn unwritten(&self, bytes: usize) {
         self.unwritten.store(bytes, Ordering::Relaxed);
     }
 
-    /// What has arrived.
+    /// The traffic received so far.
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             packets: self.packets.load(Ordering::Relaxed),
@@ -85,7 +89,7 @@ impl Line {
         }
     }
 
-    /// How many bytes wait for the socket.
+    /// The number of bytes that wait for the socket.
     pub(crate) fn waiting(&self) -> usize {
         self.unwritten.load(Ordering::Relaxed)
     }

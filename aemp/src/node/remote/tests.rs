@@ -1,4 +1,4 @@
-//! Who watches which of our ports, over which connection.
+//! Watches of other nodes on our ports, and the connections that they belong to.
 
 use aemp_codec::{Format, PortId};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::port::any::AnyPort;
 use crate::{Args, Cx};
 
-/// A node, and another one that is connected to it as far as anybody can see.
+/// A node, and another one that seems to be connected to it.
 fn connected(conn: u64) -> (Node, Arc<Remote>) {
     let node = Node::local().unwrap();
     let remote = node.remotes().of(&node, "other");
@@ -61,7 +61,7 @@ async fn a_port_that_is_dead_by_now_is_not_entered() {
 async fn a_watch_belongs_to_the_connection_that_it_came_over() {
     let (node, remote) = connected(1);
     let (id, found) = port(&node);
-    // What the mesh has switched away from delivers a last request.
+    // The connection that the mesh has replaced delivers a last request.
     let _ = remote.peer().link_down(ConnId(1));
     let _ = remote.peer().link_up(ConnId(2), Format::Json);
     assert!(remote.watch(&found, id.name(), ConnId(1)));
@@ -69,7 +69,7 @@ async fn a_watch_belongs_to_the_connection_that_it_came_over() {
     assert_eq!(remote.watching(), 1);
     remote.forget_watched(ConnId(1));
     assert_eq!(remote.watching(), 0);
-    // Its death is none of the new connection's business.
+    // The end of the old connection does not concern the new one.
     assert!(remote.watch(&found, id.name(), ConnId(1)));
     node.kil(&id, ());
     dead(&found).await;
@@ -94,7 +94,7 @@ async fn ports_that_die_while_they_are_watched_leave_nothing() {
     }
 }
 
-/// A node without a network reaches nobody, and says so, also of what is too much to be queued.
+/// A node without a network reaches no other node, and fires all monitors, also after an overflow.
 #[tokio::test]
 async fn without_a_network_everything_fires() {
     let node = Node::local().unwrap();

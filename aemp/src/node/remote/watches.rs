@@ -1,4 +1,4 @@
-//! Ports of this node that another one monitors.
+//! Ports of this node that another node monitors.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,14 @@ use aemp_proto::peer::ConnId;
 
 pub(super) type Watched = HashMap<Box<str>, Watch>;
 
-/// A port of ours that another node monitors.
+/// The watch of another node on a port of ours.
 pub(super) struct Watch {
     port: Weak<dyn AnyPort>,
     /// Its number among all watches of that node.
     number: u64,
-    /// The port's name for it, once it is set there.
+    /// The number of its monitor at the port, once that is set.
     id: Option<u64>,
-    /// The connection that it came over, and ends with.
+    /// The connection that it arrived on. It ends with this connection.
     conn: ConnId,
 }
 
@@ -38,19 +38,19 @@ impl Remote {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it monitors that port of this node.
+    /// Whether the node monitors this port of ours.
     pub(crate) fn watches(&self, port: &str) -> bool {
         self.watched().contains_key(port)
     }
 
-    /// How many ports of this node it monitors.
+    /// The number of our ports that the node monitors.
     pub(crate) fn watching(&self) -> usize {
         self.watched().len()
     }
 
-    /// It monitors a port of ours, over that connection. A reference node asks once per monitor that is the first for a port, so
-    /// one that asks again has forgotten the first.
-    /// False if the port is dead already.
+    /// Sets a watch of the node on a port of ours, over a connection. A reference node asks only for its first
+    /// monitor of a port, so a second request means that it has forgotten the first. Returns false if the port is
+    /// dead already.
     #[must_use]
     pub(crate) fn watch(
         self: &Arc<Self>,
@@ -65,7 +65,8 @@ impl Remote {
             id: None,
             conn,
         };
-        // Entered before it is set: the port may die on another thread at any time, and its death takes the entry away.
+        // Entered before the monitor is set: the port may die at any time on another thread, and its death removes
+        // the entry.
         let before = self.watched().insert(name.into(), watch);
         if let Some(before) = before {
             before.end();
@@ -84,7 +85,7 @@ impl Remote {
         true
     }
 
-    /// A watch is set at its port; whether it is still wanted.
+    /// Records the monitor of a watch. Returns whether the watch is still wanted.
     fn has_set(&self, name: &str, number: u64, id: u64) -> bool {
         let mut watched = self.watched();
         let watch = watched.get_mut(name);
@@ -104,28 +105,28 @@ impl Remote {
         }
     }
 
-    /// A port of ours has died that it monitors by the watch of that number.
-    pub(crate) fn tell_death(&self, port: &str, number: u64, reason: &Reason) {
+    /// Reports the death of a port of ours to the node, for the watch with this number.
+    pub(crate) fn report_watched_death(&self, port: &str, number: u64, reason: &Reason) {
         let mut watched = self.watched();
         let is_it = watched.get(port).is_some_and(|it| it.number == number);
         let watch = if is_it { watched.remove(port) } else { None };
         drop(watched);
         if let Some(watch) = watch {
-            self.tell_dead(port, watch.conn, reason);
+            self.report_dead(port, watch.conn, reason);
         }
     }
 
-    /// A port of ours that it has asked for over a connection is dead.
-    pub(crate) fn tell_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
-        // Who asked over a connection that is lost has fired all that it had there. Should this one be lost only now, the
-        // next one says nothing untrue: no port ever comes back.
+    /// Reports that a port of ours, which the node asked for over a connection, is dead.
+    pub(crate) fn report_dead(&self, port: &str, conn: ConnId, reason: &Reason) {
+        // If that connection is lost, the node has fired all its monitors. If it is lost only now, the report
+        // goes over the next one and is still true, because a port never comes back.
         let asked = self.peer().is_up_over(conn);
         if asked {
-            self.tell("kil0", port, reason);
+            self.report_death("kil0", port, reason);
         }
     }
 
-    /// The connection has ended: what was monitored here through it is not any more.
+    /// Ends the watches of a connection that has ended.
     pub(crate) fn forget_watched(&self, conn: ConnId) {
         let watched: Vec<_> = self
             .watched()

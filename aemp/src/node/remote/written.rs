@@ -1,5 +1,13 @@
-//! Packets are written before anything is locked, because what writes them is the user's: `Serialize`, and codecs from
-//! elsewhere. It may panic, take long, or send messages itself.
+//! Packets are written before anything is locked, because user code writes them: `Serialize`, and codecs of other
+//! crates. It may panic, take long, send to the same node, or ask about it.
+//!
+//! `Remote::send` writes into a buffer of the thread. The buffer is taken out of the thread for that time, because
+//! writing may send. The format is an assumption: the one of the last packet to that node, or values if it was not
+//! connected. Under the peer's lock `Peer::put` appends the bytes if the assumption holds. Otherwise nothing has
+//! changed, and the packet is read back and written as the peer needs it; the user's arguments are gone by then.
+//!
+//! A reason of a death that cannot be written is replaced by a reason that says so (`Remote::tell`), and so is one that
+//! cannot be read (`aemp_proto::request`), because the death matters more than its text.
 
 use std::{
     cell::Cell,
@@ -12,20 +20,21 @@ use super::{Remote, room};
 use crate::{SendError, guard};
 use aemp_proto::peer::{ConnId, Peer, Urge, Written};
 
-/// A thread's buffer that has grown beyond this many bytes is not kept.
+/// A larger buffer of a thread is not kept.
 const KEEP: usize = 256 << 10;
 
 thread_local! {
-    /// Where packets are written. Taken out for as long as it is used, since what writes may send as well.
+    /// The buffer for packets. It is taken out while it is used, because writing may send another packet.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What senders assume of a node before they have its lock. It may be out of date: then a packet is written once more.
+/// The assumptions of senders about a node before they hold its lock. If they are out of date, the packet is written
+/// again.
 pub(super) struct Manner {
     limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
-    /// True if so much is queued that those who wait for room do so. It is set with the lock.
+    /// Whether so much is queued that waiting senders have to wait. It is set under the lock.
     crowded: AtomicBool,
 }
 
@@ -40,9 +49,9 @@ impl Manner {
     }
 }
 
-/// For a node that is not connected: packets wait as values.
+/// For a node that is not connected: packets are queued as values.
 const VALUES: u8 = 0;
-/// For a format that has no number here.
+/// For a format without a number here.
 const OTHER: u8 = u8::MAX;
 
 fn number(format: Option<&Format>) -> u8 {
@@ -58,7 +67,7 @@ fn number(format: Option<&Format>) -> u8 {
     }
 }
 
-/// What `write` writes, as values.
+/// The values that `write` writes.
 pub(crate) fn values(
     limits: Limits,
     write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
@@ -82,7 +91,7 @@ impl Remote {
         self.manner.is_ours.load(Ordering::Relaxed)
     }
 
-    /// True if there is no room in the queue for the node, as far as is known without a lock.
+    /// Whether the queue for the node is full, as far as is known without the lock.
     pub(super) fn is_crowded(&self) -> bool {
         self.manner.crowded.load(Ordering::Relaxed)
     }
@@ -100,7 +109,7 @@ impl Remote {
         self.manner.is_ours.store(is_ours, Ordering::Relaxed);
     }
 
-    /// The format that the node was last sent packets in; `None` while they wait as values.
+    /// The format of the last packet to the node; `None` while packets are queued as values.
     #[inline]
     fn assumed_format(&self) -> Option<Format> {
         match self.manner.format.load(Ordering::Relaxed) {
@@ -115,7 +124,7 @@ impl Remote {
         }
     }
 
-    /// Sends a packet to a port there; `write` adds what comes behind the port's name.
+    /// Sends a packet to a port of the node. `write` writes everything after the port's name.
     pub(crate) fn send(
         &self,
         port: &str,
@@ -150,8 +159,8 @@ impl Remote {
         }
     }
 
-    /// The connection may have come, gone, or be another than a moment ago. Of a packet that is for one connection alone nothing comes
-    /// without that.
+    /// Appends a written packet. The connection may have changed meanwhile; a packet for one connection only (`over`)
+    /// is dropped then.
     #[cold]
     fn put(&self, port: &str, over: Option<ConnId>, mut packet: Written) -> Result<(), SendError> {
         loop {
@@ -175,7 +184,7 @@ impl Remote {
         }
     }
 
-    /// Sends a packet to the node port, over that connection or not at all.
+    /// Sends a packet to the node port, over this connection or not at all.
     pub(super) fn send_over(
         &self,
         conn: ConnId,
@@ -202,7 +211,7 @@ impl Remote {
         Ok(Written::Bytes { format, bytes })
     }
 
-    /// The connection has come, gone, or is another than it was a moment ago.
+    /// Writes a packet again after the connection has changed.
     #[cold]
     fn write_again(&self, packet: Written, wanted: Option<Format>) -> Result<Written, SendError> {
         let format = number(wanted.as_ref());

@@ -1,4 +1,4 @@
-//! What requests cost.
+//! The costs of requests.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use aemp_codec::{PortId, Value};
 use crate::{Node, node::remote::Remote};
 use aemp_proto::{mesh::Level, request::Request, weight};
 
-/// What looking into the node costs: an answer may list thousands of ports or connections.
+/// The cost of an inspection: an answer may list thousands of ports or connections.
 const LOOK: u64 = 100;
-/// What a message costs that is to be passed on to a node that is not connected: it makes this one look for it.
+/// The cost of passing a message on to a node that is not connected: this node has to look for it.
 const SEARCH: u64 = 100;
-/// How many bytes of such a message cost as much as a request.
+/// The number of bytes of such a message that cost as much as one request.
 const BYTES: usize = 64;
 
 impl Node {
-    /// What a request costs, in ordinary requests. Nothing if it is the consequence of what this node has asked for, or none.
+    /// The cost of a request, in ordinary requests. Zero for consequences of this node's own requests.
     pub(super) fn cost(&self, from: &Remote, request: &Request) -> u64 {
         match request {
             Request::Keepalive
@@ -33,7 +33,7 @@ impl Node {
         }
     }
 
-    /// What passing a message on costs, beside the request.
+    /// The cost of passing a message on, in addition to the request.
     fn cost_of_way(&self, from: &Remote, to: &PortId, message: &[Value]) -> u64 {
         let Some(queued) = self.way(from, to) else {
             return 0;
@@ -41,7 +41,7 @@ impl Node {
         let most = self.costs().max_queue_bytes;
         match queued {
             None => SEARCH + (bytes_of(message) / BYTES) as u64,
-            // The slower the receiver, the slower the sender.
+            // A slow receiver slows its sender down.
             Some(queued) if queued + bytes_of(message) > most / 2 => {
                 self.costs().max_requests_per_second as u64 / 10
             }
@@ -49,8 +49,8 @@ impl Node {
         }
     }
 
-    /// How many bytes wait for the node that a message is to be passed on to, if that is a third one; `None` inside if it
-    /// is not connected.
+    /// The number of bytes that are queued for the destination of a message to be passed on, if that is a third
+    /// node; `Some(None)` if it is not connected.
     fn way(&self, from: &Remote, to: &PortId) -> Option<Option<usize>> {
         if self.port_is_local(to) || to.node() == from.id().as_str() {
             return None;
@@ -62,8 +62,8 @@ impl Node {
         Some(queued)
     }
 
-    /// Whether a message is passed on. Not if it could make the queue of a third node overflow, which would cost that one its
-    /// connection, and everybody who monitors something there.
+    /// Whether a message is passed on. It is not if it could make the queue of a third node overflow: that would end
+    /// the third node's connection, and fire all monitors on it.
     pub(super) fn passes_on(&self, from: &Arc<Remote>, to: &PortId, message: &[Value]) -> bool {
         let Some(Some(queued)) = self.way(from, to) else {
             return true;
@@ -75,7 +75,7 @@ impl Node {
         if from.account().is_news("relay") {
             let (id, to) = (from.id(), to.node());
             let text = format!(
-                "{id}: a message to {to} is not passed on: {queued} bytes wait there, max_queue_bytes is {most}"
+                "{id}: a message to {to} is not passed on: {queued} bytes are queued for that node, and max_queue_bytes is {most}"
             );
             from.say(Level::Warn, text);
         }

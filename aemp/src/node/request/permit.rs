@@ -1,4 +1,4 @@
-//! What other nodes may have done here.
+//! The permission of other nodes' requests.
 
 use std::sync::Arc;
 
@@ -10,9 +10,12 @@ use crate::{
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
+/// A port with this number of messages in its queue does not keep up with its senders. They are slowed down.
+const CROWD: usize = 32_768;
+
 impl Node {
-    /// Whether secure mode, the list of what is allowed, or the way in which it has logged in forbids what another node asks
-    /// for. Logs it if so; there is no answer, as in the reference.
+    /// Whether a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
+    /// method of the peer. A forbidden request is logged and not answered, as in the reference.
     pub(super) fn refuses(
         &self,
         from: Option<&Arc<Remote>>,
@@ -21,7 +24,7 @@ impl Node {
     ) -> bool {
         let Some(from) = from else { return false };
         let why = if from.line().is_some_and(|line| !line.trusted) {
-            "not allowed to who has logged in with tls_anon"
+            "not allowed to a peer that authenticated with tls_anon"
         } else if !self.permits(from, function) {
             "remote execution not allowed"
         } else {
@@ -39,8 +42,8 @@ impl Node {
         true
     }
 
-    /// True if the answer of a request, or what it passes on, would go to a node port. That would serve it as a request of this node, whoever has
-    /// asked for it: so it is not served at all. Logs it.
+    /// Whether the answer of a request, or the message that it passes on, would go to a node port. There it would be
+    /// served as a request of this node. So such a request is logged and not served.
     pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
         let (Request::Snd { to, .. }
         | Request::Can { to, .. }
@@ -71,13 +74,13 @@ impl Node {
         }
     }
 
-    /// Whether looking into this node is not among what is allowed to another. Secure mode alone does not forbid it.
+    /// Whether another node is not allowed to inspect this one. Secure mode alone does not forbid it.
     pub(super) fn may_not_inspect(&self, from: Option<&Arc<Remote>>) -> bool {
         self.0.allow.is_some() && self.refuses(from, "inspect", "inspect")
     }
 
-    /// Whether a node monitors as many ports as it may, and not this one. Its monitor fires at once then: it must not
-    /// wait for what it will not be told.
+    /// Whether a node already monitors as many ports as it may, without this one. Then the new monitor fires at once,
+    /// because it must not wait for a death that will not be reported.
     pub(super) fn has_enough_monitors(&self, from: &Remote, port: &str, conn: ConnId) -> bool {
         let most = self.costs().max_monitors;
         if from.watching() < most || from.watches(port) {
@@ -90,23 +93,28 @@ impl Node {
             "no more ports are monitored for it",
         );
         let reason = Reason::new(vec!["monitor_refused".into(), text.into()]);
-        from.tell_dead(port, conn, &reason);
+        from.report_dead(port, conn, &reason);
         true
     }
 
-    /// Ends a port for which as many messages wait as may: dropping one would be a hole, and its connection is also that of others. What
-    /// is dropped then, and what its monitors do, is the user's, and so not for the task that reads the connection.
-    pub(super) fn end_if_full(&self, from: &Remote, port: Arc<dyn AnyPort>, name: &str) {
-        let most = self.costs().max_port_queue;
-        if port.queue_len() < most {
-            return;
+    /// Kills a port whose queue has reached its limit. Dropping a message would be a hole, and ending the connection
+    /// would hit other ports. The queue and the monitors contain user code, so another task than that of the
+    /// connection ends the port.
+    ///
+    /// Returns whether the queue is below the limit, but has a crowd of messages.
+    pub(super) fn end_if_full(&self, from: &Remote, port: &Arc<dyn AnyPort>, name: &str) -> bool {
+        let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
+        if waiting < most {
+            return waiting >= CROWD;
         }
         let so = format!("{} takes no more, and is ended", short(name));
         let reason = Reason::die(reached(from, "max_port_queue", most, &so));
+        let port = Arc::clone(port);
         self.aside(move || port.perish(&reason));
+        false
     }
 
-    /// Whether a node has spawned as many ports as it may. A monitor right behind the spawn hears so.
+    /// Whether a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.
     pub(super) fn has_enough_ports(&self, from: &Arc<Remote>, port: &str) -> bool {
         let most = self.costs().max_spawned_ports;
         if from.account().spawned() < most {
@@ -124,7 +132,7 @@ impl Node {
     }
 }
 
-/// Logs, once in a while, that a node has reached a limit. The text, without the node.
+/// Logs, at a limited rate, that a node has reached a limit. Returns the text without the node.
 pub(super) fn reached(from: &Remote, limit: &'static str, setting: usize, so: &str) -> String {
     let text = format!("{limit} ({setting}) reached: {so}");
     if from.account().is_news(limit) {

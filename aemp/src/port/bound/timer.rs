@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{Closure, forget, keep, run_in, run_kept, start, take};
+use super::{Closure, forget, keep, run_in, run_kept, start, take_kept};
 use crate::{
     Cx, Node, Reason,
     guard::{self, Held},
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// Thirty years: what is later than that need not be told from never, and can still be added to any instant.
+/// Thirty years. A longer delay makes no difference, and this one can be added to any instant without overflow.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// A timer that has been set. It runs on if this is dropped; [`cancel`](Self::cancel) stops it.
+/// A timer that has been set. Dropping it does not stop it; [`cancel`](Self::cancel) does.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
@@ -37,22 +37,22 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 pub struct Timer(Set);
 
 enum Set {
-    /// Its port was dead already.
+    /// The timer's port was dead when the timer was set.
     Nowhere,
-    /// What the port keeps under that number.
+    /// A timer of a port, with the number of the value that the port keeps.
     Port(Weak<dyn AnyPort>, u64),
-    /// It belongs to no port.
+    /// A timer that belongs to no port.
     Free(Arc<Free>, AbortHandle),
 }
 
-/// What a timer without a port will run, until somebody takes it.
+/// The closure of a timer without a port, until it is run or cancelled.
 type Free = Mutex<Held<Box<dyn FnOnce() + Send>>>;
 
 impl Timer {
-    /// Stops the timer and drops what it would have run. Nothing happens if it has run already.
+    /// Stops the timer and drops its closure. If the timer has run already, nothing happens.
     ///
-    /// From now on it does not start to run, also if its time has come and its port is only too busy. A run that has
-    /// started goes on: of a port's timer, that can be seen from another thread only.
+    /// After this call the closure does not start, even if its time has come and the port is busy. A run that has
+    /// started continues; for a timer of a port, only another thread can observe that.
     pub fn cancel(self) {
         match self.0 {
             Set::Nowhere => {}
@@ -79,7 +79,7 @@ fn take_free(run: &Free) -> Option<Box<dyn FnOnce() + Send>> {
     run.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// The moment that comes after so much time, by the clock of the node's runtime, which may be another than the thread's.
+/// The instant after `delay`, by the clock of the node's runtime, which may differ from that of the thread's runtime.
 fn due(node: &Node, delay: Duration) -> Instant {
     let _runtime = node.scheduler().enter();
     Instant::now() + delay.min(LONGEST)
@@ -100,9 +100,9 @@ pub(crate) fn after(port: &Arc<dyn AnyPort>, delay: Duration, job: Job) -> Timer
     Timer(Set::Port(weak, id))
 }
 
-/// Runs what a timer has been set for, unless that was cancelled while this was queued.
+/// Runs the closure of a timer, unless it was cancelled after this run had been queued.
 fn run_once(cx: &mut Cx<'_>, id: u64) -> Result<(), Reason> {
-    match take(cx.port(), id).map(|kept| kept.content) {
+    match take_kept(cx.port(), id).map(|kept| kept.content) {
         Some(Content::Job(job)) => cx.of_this_node(job),
         _ => Ok(()),
     }
@@ -139,7 +139,7 @@ pub(crate) fn every<O: Outcome>(
     Timer(Set::Port(weak, id))
 }
 
-/// A timer that belongs to no port.
+/// Sets a timer that belongs to no port.
 pub(crate) fn free(node: &Node, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
     let run: Box<dyn FnOnce() + Send> = Box::new(run);
     let run: Arc<Free> = Arc::new(Mutex::new(Held::new(run)));

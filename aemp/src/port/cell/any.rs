@@ -65,7 +65,7 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn perish(self: Arc<Self>, reason: &Reason) {
         if !self.lock().queue.is_dead() {
-            // The thread may be running another port, which may have killed itself.
+            // This thread may be running another port, which may have killed itself.
             let _scope = current::Scope::enter(&*self);
             die(&self, None, Queue::Empty, reason);
         }
@@ -78,7 +78,8 @@ impl<P: Port> AnyPort for Cell<P> {
             drop(reason);
             return Pushed::Dead;
         }
-        // The start of a handler that waits has to know, and looks through no queue for it. Nothing starts before the kill of an idle port.
+        // An async handler that starts must see the kill without searching the queue. An idle port starts no handler
+        // before it.
         if !matches!(inner.queue, Queue::Idle) {
             let extras = inner.extras();
             extras.killed.get_or_insert_with(|| reason.clone());
@@ -99,14 +100,14 @@ impl<P: Port> AnyPort for Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
         if let Some(node) = origin
-            && !self.reads_quickly()
+            && (!self.reads_quickly() || self.is_large(message))
         {
             return self.deliver_unread(node, message);
         }
         match self.read(origin, message) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
-                // The rest is read for its syntax alone, which is the connection's concern.
+                // The rest is only checked for syntax, because a syntax error ends the connection.
                 while message.skip()? {}
                 self.not_understood(*unread)
             }
@@ -195,7 +196,7 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
             return Err((message, Arc::clone(room)));
         }
         drop(inner);
-        // Another sender may have come between: the bound is one for senders who wait, not a hard wall.
+        // Another sender may have queued a message meanwhile. The bound holds for waiting senders and is not exact.
         Ok(self.push(message))
     }
 }

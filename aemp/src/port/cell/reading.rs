@@ -1,19 +1,27 @@
-//! Messages from other nodes: read here, or in the port's own turn.
+//! Decoding of messages from other nodes: at once, or when the port runs.
 
 use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
 
 use super::{Cell, Envelope};
 use crate::{
-    Reason, guard,
+    Reason,
+    exec::slice::LARGE,
+    guard,
     message::{Decoding, Message, Port, Unread},
     port::{any::AnyPort, queue::Pushed, reply::FarReply},
 };
 
 impl<P: Port> Cell<P> {
-    /// True if the user's code that reads arguments may run on a task that others depend on: the port has been quick for a while,
-    /// reading included.
+    /// Whether messages may be decoded on the task of a connection. They may if the port, including its decoding, has
+    /// been quick for a while.
     pub(super) fn reads_quickly(&self) -> bool {
         self.pace.is_trusted() || self.node.scheduler().is_timeless()
+    }
+
+    /// Whether decoding the message takes so long that the port does so on another thread than a worker's.
+    #[inline]
+    pub(super) fn is_large(&self, message: &PacketReader<'_>) -> bool {
+        message.size() >= LARGE && !self.node.scheduler().is_timeless()
     }
 
     #[cold]
@@ -36,7 +44,7 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    /// Reads a message, or says what becomes of one that is not understood.
+    /// Decodes a message, or returns what happens to one that is not understood.
     #[inline]
     pub(super) fn read(
         &self,
@@ -44,7 +52,7 @@ impl<P: Port> Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Envelope<P::Msg>, Box<Unread>> {
         let cx = self.decoding();
-        // Arguments are read by code of the user, whose panics must hit neither the sender nor the connection.
+        // Decoding runs user code, whose panics must not reach the sender or the connection.
         match guard::run(|| P::Msg::read(message, &cx)) {
             Ok(Ok(message)) => Ok(match origin {
                 Some(node) if P::Msg::USES_ORIGIN => {
@@ -57,24 +65,25 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    /// Reads a message that was delivered unread. `None` if it is not understood, which is dealt with.
+    /// Decodes a message that was queued undecoded. `None` if it is not understood, which is handled here.
     ///
     /// # Errors
     ///
-    /// The reason that the port dies of.
+    /// The reason that the port dies with.
     pub(crate) fn read_late(
         &self,
         (origin, packet): (NodeId, KeptPacket),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
-        let mut message = packet.reader().map_err(Reason::die)?;
+        // A format of another crate opens the packet by code of its own.
+        let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
         match self.read(Some(&origin), &mut message) {
             Ok(envelope) => Ok(Some(envelope)),
             Err(unread) => match *unread {
                 Unread::Dies(reason) => Err(reason),
                 Unread::Malformed(error) => Err(Reason::die(error)),
                 unread => {
-                    // No error is left.
+                    // The syntax was checked when the message arrived, so this returns no error.
                     let _ = self.not_understood(unread);
                     Ok(None)
                 }
@@ -82,7 +91,7 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    /// Does what becomes of a message that the port does not understand.
+    /// Handles a message that the port does not understand: refuses the call, or kills the port.
     #[cold]
     pub(super) fn not_understood(&self, unread: Unread) -> Result<Pushed, DecodeError> {
         match unread {
@@ -93,7 +102,7 @@ impl<P: Port> Cell<P> {
                 let text = format_args!("port {port} does not understand a message: {text}");
                 self.node.complain(&port, text);
             }
-            // It is no caller's.
+            // The answer's port is a node port, so no caller is waiting.
             Unread::Refused { to, .. } if to.is_node_port() => {}
             Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }

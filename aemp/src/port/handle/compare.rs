@@ -10,11 +10,11 @@ use super::{Handle, To};
 use crate::message::Message;
 
 impl<M: Message> PartialEq for Handle<M> {
-    /// Equal if they are handles of the same port. Compares without an allocation, unless one of two handles of a port of this node was made of its ID
-    /// for messages of another type.
+    /// Two handles are equal if they belong to the same port. The comparison allocates only if one of two handles of
+    /// a port of this node was made from its ID with another message type.
     fn eq(&self, other: &Self) -> bool {
         match (&self.to, &other.to) {
-            // A cell is one port, and a port one cell.
+            // A port and its cell are one to one, so addresses are enough.
             (To::Local(this), To::Local(other)) => {
                 Arc::as_ptr(this).addr() == Arc::as_ptr(other).addr()
             }

@@ -1,4 +1,4 @@
-//! AEMP's names for what typed handles and contexts do, kept for programs that were written before those got Rust's.
+//! AEMP's names for methods of typed handles and contexts, kept for programs written before these had Rust names.
 
 use aemp_codec::{PortId, Value};
 

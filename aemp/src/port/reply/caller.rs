@@ -1,4 +1,4 @@
-//! A caller that is known by its reply port alone, seen from who answers it.
+//! A caller of which the answering port knows only the reply port.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::guard;
 
-/// Whether a caller elsewhere still waits, as far as this node has heard.
+/// Whether a caller on another node still waits, as far as this node has heard.
 #[derive(Default)]
 pub(crate) struct FarCaller(Mutex<State>);
 
@@ -15,7 +15,7 @@ pub(crate) struct FarCaller(Mutex<State>);
 enum State {
     #[default]
     Waits,
-    /// Somebody wants to know when it does not wait any more.
+    /// The caller waits, and the waker is woken when it leaves.
     Watched(Waker),
     Gone,
 }
@@ -29,7 +29,7 @@ impl FarCaller {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It waits no more.
+    /// Records that the caller no longer waits.
     pub(crate) fn leave(&self) {
         let before = std::mem::replace(&mut *self.lock(), State::Gone);
         if let State::Watched(waker) = before {

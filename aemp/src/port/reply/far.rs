@@ -1,4 +1,4 @@
-//! A reply that leaves the process, or is encoded: to a reply port.
+//! A reply to a reply port: it leaves the process, or is encoded.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// Where an answer goes, and what is known of who waits for it.
+/// The destination of an answer, and the known state of its caller.
 pub(crate) struct FarReply {
     node: Node,
     to: PortId,
-    /// The port that was called.
+    /// The number of the called port.
     called: u64,
     watch: OnceLock<Watch>,
 }
@@ -48,12 +48,12 @@ impl FarReply {
         self.to
     }
 
-    /// Whether a call of a node of this project waits there, and nothing else can.
+    /// Whether the destination is a reply port of a node of this project. Nothing but a call waits at such a port.
     fn is_reply_port(&self) -> bool {
         names::is_reply_port(&self.to)
     }
 
-    /// The caller's going is not to be missed from now on, if its node tells of that.
+    /// Records news of the caller from now on, if its node reports them.
     pub(super) fn hold(&self) {
         if self.is_reply_port() && !self.node.port_is_local(&self.to) {
             self.watch();
@@ -87,8 +87,8 @@ impl FarReply {
         }
     }
 
-    /// Ends the call without an answer. A Perl caller is not called back when its reply port is killed, but when it is sent an
-    /// answer without values, which is how it is told that there is none; a port that is no caller's learns why it is killed.
+    /// Ends the call without an answer. Killing its reply port does not notify a Perl caller; an answer without
+    /// values does, and is the reference's sign of a failure. Any other port gets the reason by the kill.
     pub(super) fn fail(&self, reason: Reason) {
         let to = self.node.destination(&self.to);
         if !self.is_reply_port() && to.remote().is_some() {
@@ -97,15 +97,15 @@ impl FarReply {
         to.kill(reason);
     }
 
-    /// Tells the caller that its call has not been understood.
+    /// Reports to the caller that the call was not understood.
     pub(crate) fn refuse(self, text: &str) {
         self.fail(Reason::not_understood(text));
     }
 
-    /// No answer will come. Whether the port lives, which alone makes that worth telling, shows in what becomes of the next thing in
-    /// its queue: a port whose handler has failed is not marked dead before its message is dropped. Of death the caller is told by
-    /// its monitor.
-    pub(super) fn dropped(self: Box<Self>) {
+    /// Handles a dropped reply. The caller is told only if the port lives on; its monitor reports a death. A
+    /// failing handler drops its message before the port is marked as dead. So a job at the end of the port's queue
+    /// shows whether the port lives on.
+    pub(super) fn dropped(self) {
         if !self.is_reply_port() {
             return;
         }
@@ -128,14 +128,14 @@ impl std::fmt::Debug for FarReply {
     }
 }
 
-/// What keeps news of a caller coming.
+/// A subscription to news of a caller.
 struct Watch {
     caller: Arc<FarCaller>,
     source: Source,
 }
 
 enum Source {
-    /// The caller's node tells without being asked.
+    /// The caller's node reports without being asked.
     Told(Arc<Remote>, Box<str>),
     Monitor {
         _monitor: Monitor,

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A port that waits for one answer, and lives until it has come or nobody waits any more.
+/// A port that waits for one answer. It lives until the answer has come or the caller no longer waits.
 struct ReplyPort<T> {
     node: Node,
     number: u64,
@@ -34,12 +34,12 @@ struct ReplyPort<T> {
 
 struct Open<T> {
     slot: Arc<Slot<T>>,
-    /// Who answers may monitor it, to know whether the answer is still wanted.
+    /// Present if the answering node monitors the port, to know whether the answer is still wanted.
     extras: Option<Box<Extras>>,
 }
 
 impl<T> ReplyPort<T> {
-    /// Ends it; what has become of the call is for the caller, the reason for those who monitor the port.
+    /// Ends the port. The caller gets the outcome, and monitors of the port get the reason.
     fn finish(&self, outcome: Outcome<T>, reason: &Reason) {
         let taken = self.open().take();
         let Some(Open { slot, extras }) = taken else {
@@ -62,7 +62,7 @@ impl<T> ReplyPort<T> {
     }
 }
 
-/// Keeps a reply port open; dropping it closes the port.
+/// Keeps a reply port open. Dropping it closes the port.
 pub(crate) struct LocalReply {
     node: Node,
     number: u64,
@@ -88,7 +88,7 @@ impl LocalReply {
         self.node.reply_port_id(self.number)
     }
 
-    /// Closes the port. Whether nothing had come yet.
+    /// Closes the port. Returns whether no answer had come yet.
     pub(crate) fn close(&self) -> bool {
         let open = self.node.take_number(self.number);
         if let Some(port) = &open {
@@ -122,7 +122,7 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
     fn run(self: Arc<Self>, _turn: &mut Turn<'_>) {}
 
     fn pace(&self) -> &Pace {
-        // It is never run.
+        // A reply port is never run, so all share one value.
         static PACE: OnceLock<Pace> = OnceLock::new();
         PACE.get_or_init(|| Pace::unknown(0))
     }

@@ -1,4 +1,4 @@
-//! What stands in for TCP sockets.
+//! The simulation's stand-in for TCP sockets.
 
 use std::{io, sync::Arc};
 
@@ -19,13 +19,13 @@ impl SimStream {
         Self { hub, end, wake }
     }
 
-    /// The name of the host at the other end, as the address that the connection comes from.
+    /// The name of the host at the other end, which stands for the address that the connection comes from.
     pub(crate) fn peer(&self) -> String {
         self.hub
             .with(|network| network.name(self.end.peer()).to_owned())
     }
 
-    /// Waits until the attempt to connect has succeeded.
+    /// Waits until the connection is established.
     pub(super) async fn connected(&self) -> io::Result<()> {
         loop {
             if let Some(result) = self.outcome() {
@@ -72,7 +72,7 @@ impl SimStream {
         socket.is_none_or(|socket| !socket.full || socket.ended.is_some())
     }
 
-    /// Appends what has arrived, as far as the buffer has room; 0 bytes are the end.
+    /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
     pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         self.hub.with_state(|state| {
             let Some(socket) = state.sockets.get_mut(&self.end) else {
@@ -93,7 +93,7 @@ impl SimStream {
         })
     }
 
-    /// Writes as much as there is room for.
+    /// Writes as many bytes as there is room for.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.hub.with_state(|state| {
             let Some(socket) = state.sockets.get_mut(&self.end) else {
@@ -111,7 +111,7 @@ impl SimStream {
         })
     }
 
-    /// Writes no more: the other end reads what was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) fn shutdown(&self) {
         self.hub.with(|network| network.close(self.end));
     }
@@ -148,7 +148,7 @@ impl SimListener {
         format!("{name}:{port}")
     }
 
-    /// The next connection.
+    /// Waits for the next connection.
     pub(crate) async fn accept(&self) -> SimStream {
         loop {
             if let Some(stream) = self.next() {

@@ -1,8 +1,8 @@
-//! How good or bad a network is.
+//! The quality of a network.
 
 use std::time::Duration;
 
-/// How packets fare from one host to another.
+/// The quality of the network from one host to another.
 ///
 /// The default is a good network: a latency of about a millisecond and no faults.
 ///
@@ -19,18 +19,18 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
-    /// How long anything takes; drawn anew for each piece of what is written.
+    /// The time that packets take, drawn for each piece of a write.
     pub latency: std::ops::RangeInclusive<Duration>,
-    /// With which probability a write cuts its connection, at a random one of its bytes: what is before that byte
-    /// arrives, then both ends find the connection reset.
+    /// The probability that a write cuts its connection, at a random byte. The bytes before it arrive, then both ends
+    /// see a reset.
     pub cut: f64,
-    /// With which probability a connection is refused although somebody listens.
+    /// The probability that a connection is refused although the host listens.
     pub refuse: f64,
-    /// With which probability an attempt to connect is never answered.
+    /// The probability that an attempt to connect is never answered.
     pub lose: f64,
-    /// Into how many pieces, each with a latency of its own, a write is broken at most; they stay in order.
+    /// The largest number of pieces that a write is split into. Each has its own latency, and they stay in order.
     pub pieces: u32,
-    /// How many bytes may be on their way before a writer has to wait.
+    /// The number of bytes that may be under way. With more, the writer has to wait.
     pub window: usize,
 }
 
@@ -47,33 +47,33 @@ impl Default for Conditions {
     }
 }
 
-/// How a host ends without warning.
+/// The way in which a host ends without warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// The process is killed. Its machine ends the connections: what was written arrives, or some of it is lost with a
-    /// reset, by chance.
+    /// The process is killed. Its machine ends the connections: bytes that were written arrive, or some of them are
+    /// lost with a reset, at random.
     Process,
-    /// The machine is lost: the others hear nothing any more, until they give up or the machine is back.
+    /// The machine is lost. Other hosts receive nothing, until they give up or the machine is back.
     Machine,
 }
 
-/// Why a connection ended or could not be made.
+/// The reason why a connection ended or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The other end has closed it.
     EndOfFile,
-    /// It was cut, or the other end is no more.
+    /// The connection was cut, or the other end no longer exists.
     Reset,
-    /// Nothing has come through for the [user timeout](super::Network::set_user_timeout).
+    /// No packets have passed for the [user timeout](super::Network::set_user_timeout).
     TimedOut,
-    /// Nobody listens there.
+    /// No host listens there.
     Refused,
-    /// There is no host of that name.
+    /// There is no host with this name.
     UnknownHost,
 }
 
 impl Fault {
-    /// The system's word for it, which is what monitors are told ([protocol](aemp_proto::protocol::monitors#reasons)).
+    /// The system's text, which monitors get as their reason ([protocol](aemp_proto::protocol::monitors#reasons)).
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {

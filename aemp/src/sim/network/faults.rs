@@ -5,59 +5,59 @@ use aemp_proto::Time;
 use super::{Crash, End, Event, Fault, Happening, HostId, Network, Phase, stream::Side};
 
 impl Network {
-    /// From now on nothing reaches the one side from the other, in both directions. Connections across it stall: what is
-    /// written is kept and arrives when the partition is healed, or, if that takes longer than the
-    /// [user timeout](Self::set_user_timeout), both ends time out.
+    /// Separates two groups of hosts: nothing passes between them in either direction. Connections between them stall.
+    /// Bytes that are written are kept, and arrive when the partition is healed. If that takes longer than the [user
+    /// timeout](Self::set_user_timeout), both ends time out.
     pub fn partition(&mut self, one: &[HostId], other: &[HostId]) {
         self.partitions.add(one, other);
         self.partition_one_way(other, one);
     }
 
-    /// As [`partition`](Self::partition), in one direction only: what `to` sends still arrives. Neither end is told that
-    /// what it has sent has come through, so connections end in the same way.
+    /// Like [`partition`](Self::partition), in one direction only: packets from `to` still arrive. Neither end gets
+    /// acknowledgements, so connections end in the same way.
     pub fn partition_one_way(&mut self, from: &[HostId], to: &[HostId]) {
         self.partitions.add(from, to);
-        self.look_at_all();
+        self.check_stalls();
     }
 
     /// Ends all partitions.
     pub fn heal(&mut self) {
         if !self.partitions.is_empty() {
             self.partitions.clear();
-            self.look_at_all();
+            self.check_stalls();
         }
     }
 
-    /// Whether packets get from one host to the other: no partition, and both machines run.
+    /// True if packets get from one host to the other: there is no partition, and both machines run.
     #[must_use]
     pub fn reaches(&self, from: HostId, to: HostId) -> bool {
         self.at(from).up && self.at(to).up && !self.partitions.separate(from, to)
     }
 
-    /// A host ends without warning. Its ends are gone and it listens no more.
+    /// Ends a host without warning. Its connections are gone, and it no longer listens.
     pub fn crash(&mut self, host: HostId, how: Crash) {
         self.at_mut(host).listening.clear();
         self.at_mut(host).up = how == Crash::Process;
         let streams: Vec<_> = self.at(host).streams.iter().copied().collect();
         for id in streams {
             self.drop_ends(id, host, how);
-            self.look_at(id);
+            self.check_stall(id);
             self.tidy(id);
         }
     }
 
-    /// A crashed machine is back; it knows nothing of its former connections. Nothing happens if the machine is up.
+    /// Brings a crashed machine back, without its former connections. Does nothing if the machine is up.
     pub fn recover(&mut self, host: HostId) {
         if std::mem::replace(&mut self.at_mut(host).up, true) {
             return;
         }
         let streams: Vec<_> = self.at(host).streams.iter().copied().collect();
         for id in streams {
-            self.look_at(id);
+            self.check_stall(id);
             let Some(stream) = self.streams.get(&id) else {
                 continue;
             };
-            // Whatever the other end sends next, a keepalive if nothing else, is answered so.
+            // The answer to the next packet of the other end, which may be a keepalive, is a reset.
             for side in [0, 1] {
                 if stream.phase == Phase::Open && stream.host(side) == host {
                     let other = stream.end(side).other();
@@ -68,7 +68,7 @@ impl Network {
         }
     }
 
-    /// Cuts every connection between two hosts, so that both ends find it reset.
+    /// Cuts every connection between two hosts, so that both ends see a reset.
     pub fn cut_all(&mut self, one: HostId, other: HostId) {
         let open = self.at(one).streams.iter().filter_map(|id| {
             let stream = self.streams.get(id)?;
@@ -80,7 +80,7 @@ impl Network {
         across.into_iter().for_each(|end| self.cut(end));
     }
 
-    /// What is on its way arrives, nothing that is written from now on does, and both ends are reset.
+    /// Cuts a stream: bytes under way arrive, later ones are lost, and both ends see a reset.
     pub(super) fn cut(&mut self, end: End) {
         if let Some(stream) = self.streams.get_mut(&end.stream)
             && !std::mem::replace(&mut stream.cut, true)
@@ -119,13 +119,13 @@ impl Network {
         }
     }
 
-    fn look_at_all(&mut self) {
+    fn check_stalls(&mut self) {
         let streams: Vec<_> = self.streams.keys().copied().collect();
-        streams.into_iter().for_each(|id| self.look_at(id));
+        streams.into_iter().for_each(|id| self.check_stall(id));
     }
 
-    /// Notices that a stream no longer gets through, or does again.
-    pub(super) fn look_at(&mut self, id: u64) {
+    /// Checks whether a stream has stalled, or continues.
+    pub(super) fn check_stall(&mut self, id: u64) {
         let Some(stream) = self.streams.get(&id) else {
             return;
         };
@@ -140,14 +140,14 @@ impl Network {
             stream.stalls = stalls;
         }
         if passes {
-            self.go_on(id);
+            self.resume(id);
         } else {
             self.schedule(self.now + self.user_timeout, Event::GiveUp(id, stalls));
         }
     }
 
-    /// The way is free again: what was kept is on its way.
-    fn go_on(&mut self, id: u64) {
+    /// Continues a stream: the bytes that were kept are sent.
+    fn resume(&mut self, id: u64) {
         let Some(stream) = self.streams.get(&id) else {
             return;
         };
@@ -172,11 +172,11 @@ impl Network {
             for time in due {
                 self.schedule(time, Event::Arrive(end));
             }
-            self.tell_room(id, side);
+            self.return_room(id, side);
         }
     }
 
-    /// Nothing has come through for the user timeout.
+    /// Ends a stream that was stalled for the user timeout.
     pub(super) fn give_up(&mut self, id: u64, stalls: u64) {
         if self
             .streams
@@ -199,7 +199,8 @@ impl Network {
 }
 
 impl Side {
-    /// What should have arrived by now arrives at `at`, and the rest not before it. When what was moved is due.
+    /// Delays packets that are overdue until `at`, and the others at least until then. Returns the new times of
+    /// arrival.
     fn delay(&mut self, now: Time, at: Time) -> Vec<Time> {
         let mut due = Vec::new();
         if self.coming.front().is_none_or(|(time, _)| *time > now) {

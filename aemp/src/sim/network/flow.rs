@@ -1,4 +1,4 @@
-//! How what was sent gets to the other end.
+//! The way of sent data to the other end.
 
 use super::{
     End, Event, Fault, Happening, Network,
@@ -30,7 +30,7 @@ impl Network {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
-        // It is tried again when the way is free, perhaps before this attempt would have arrived.
+        // A stalled attempt is repeated when the way is free, perhaps before this one would have arrived.
         if stream.is_stalled() || stream.phase != Phase::Opening {
             return;
         }
@@ -71,7 +71,7 @@ impl Network {
         }
     }
 
-    /// The next thing on its way to an end is there.
+    /// Delivers the next packet that is under way to an end.
     fn deliver(&mut self, end: End) {
         let Some(stream) = self.streams.get_mut(&end.stream) else {
             return;
@@ -125,14 +125,14 @@ impl Network {
         }
     }
 
-    /// Gives a sender the room back that what was taken had occupied.
-    pub(super) fn tell_room(&mut self, id: u64, side: u8) {
+    /// Returns the room of bytes that were taken to the sender.
+    pub(super) fn return_room(&mut self, id: u64, side: u8) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
         let taken = stream.side(side);
-        taken.in_flight = taken.in_flight.saturating_sub(taken.untold);
-        taken.untold = 0;
+        taken.in_flight = taken.in_flight.saturating_sub(taken.unreturned);
+        taken.unreturned = 0;
         if std::mem::take(&mut taken.awaited) {
             let end = stream.end(side).other();
             if stream.side(end.side).open {

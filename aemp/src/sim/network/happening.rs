@@ -1,31 +1,32 @@
-//! What a network tells.
+//! The events of a network.
 
 use super::{End, Fault};
 
-/// What has happened at an end or a host.
+/// An event at an end of a connection, or at a host.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happening {
-    /// Somebody has connected to a port that the host listens on.
+    /// A connection to a port of the host was accepted.
     Accepted {
-        /// Which port.
+        /// The port.
         port: u16,
-        /// The connection's end at this host.
+        /// The end of the connection at this host.
         end: End,
     },
-    /// What was [dialled](super::Network::dial) is connected.
+    /// A [dialled](super::Network::dial) connection is established.
     Connected(End),
-    /// Bytes have arrived. When they have been dealt with, [`Network::taken`](super::Network::taken) makes room for more.
+    /// Bytes have arrived. Call [`Network::taken`](super::Network::taken) when they are processed, so that more can
+    /// arrive.
     Arrived(End, Vec<u8>),
-    /// There is room for more, after there was not.
+    /// There is room to write again, after there was none.
     Room(End),
-    /// The connection has ended, or could not be made. After an end of file the end has to be
-    /// [closed](super::Network::close) from this side too; after anything else it is gone.
+    /// The connection has ended, or could not be made. After an end of file, this end must be
+    /// [closed](super::Network::close) as well. After any other fault it is gone.
     Ended(End, Fault),
 }
 
 impl Happening {
-    /// The end that it concerns.
+    /// The end that the event is about.
     #[must_use]
     pub fn end(&self) -> End {
         match self {
@@ -38,13 +39,13 @@ impl Happening {
     }
 }
 
-/// How much has gone over a network.
+/// The traffic of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Connections that were made.
+    /// The number of connections that were made.
     pub connections: u64,
-    /// Writes.
+    /// The number of writes.
     pub writes: u64,
-    /// Bytes that were written.
+    /// The number of bytes that were written.
     pub bytes: u64,
 }

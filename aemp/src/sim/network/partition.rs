@@ -1,17 +1,17 @@
-//! Which hosts cannot reach which.
+//! Pairs of hosts that cannot reach each other.
 
 use std::collections::BTreeSet;
 
 use super::HostId;
 
-/// From some hosts nothing reaches some others.
+/// A partition: packets from some hosts to some others are lost.
 #[derive(Debug)]
 struct Partition {
     from: BTreeSet<HostId>,
     to: BTreeSet<HostId>,
 }
 
-/// All partitions there are.
+/// All partitions.
 #[derive(Debug, Default)]
 pub(super) struct Partitions(Vec<Partition>);
 
@@ -29,7 +29,7 @@ impl Partitions {
         self.0.is_empty()
     }
 
-    /// Whether packets from one host to the other are lost. A host always reaches itself.
+    /// True if packets from one host to the other are lost. A host always reaches itself.
     pub(super) fn separate(&self, from: HostId, to: HostId) -> bool {
         let cuts = |cut: &Partition| cut.from.contains(&from) && cut.to.contains(&to);
         from != to && self.0.iter().any(cuts)

@@ -1,4 +1,4 @@
-//! One connection: two ends, and what is on its way to each.
+//! One connection: two ends, and the data on its way to each.
 
 use std::collections::VecDeque;
 
@@ -22,57 +22,57 @@ impl End {
         Self { side, ..self }
     }
 
-    /// The host that it is on.
+    /// The host of this end.
     #[must_use]
     pub fn host(self) -> HostId {
         self.hosts[usize::from(self.side)]
     }
 
-    /// The host that the other end is on.
+    /// The host of the other end.
     #[must_use]
     pub fn peer(self) -> HostId {
         self.other().host()
     }
 }
 
-/// Something that travels.
+/// Data under way.
 #[derive(Debug)]
 pub(super) enum Packet {
     Bytes(Vec<u8>),
     End(Fault),
 }
 
-/// One end, and what is on its way to it.
+/// One end, and the data under way to it.
 #[derive(Debug, Default)]
 pub(super) struct Side {
-    /// Whether somebody has it.
+    /// True if the end is in use.
     pub(super) open: bool,
     pub(super) coming: VecDeque<(Time, Packet)>,
-    /// Nothing arrives before what was sent before it.
+    /// The earliest time at which new data may arrive, so that data stays in order.
     pub(super) busy: Time,
-    /// Bytes that were sent to it and whose room has not been given back to the sender.
+    /// The bytes that were sent to it and whose room has not been returned to the sender.
     pub(super) in_flight: usize,
-    /// How much of that has been taken, without the sender having been told.
-    pub(super) untold: usize,
-    /// Whether the sender waits for room.
+    /// The part of these bytes that has been taken.
+    pub(super) unreturned: usize,
+    /// True if the sender waits for room.
     pub(super) awaited: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: u64,
-    /// Who has dialled, and whom.
+    /// The hosts of the two ends. The first has dialled.
     pub(super) hosts: [HostId; 2],
     pub(super) port: u16,
     pub(super) phase: Phase,
     pub(super) sides: [Side; 2],
-    /// Counts up when the stream stops or begins to get through; odd while it does not.
+    /// A counter that grows whenever the stream stalls or continues. It is odd while the stream is stalled.
     pub(super) stalls: u64,
-    /// It will be reset, so nothing more is sent.
+    /// True if the stream will be reset, so that nothing more is sent.
     pub(super) cut: bool,
 }
 
-/// How far a stream is.
+/// The progress of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Opening,

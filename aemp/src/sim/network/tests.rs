@@ -2,7 +2,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two hosts, the second of which listens, and what was told.
+/// Two hosts, the second of which listens, and the events so far.
 struct Pair {
     network: Network,
     hosts: [HostId; 2],
@@ -34,7 +34,7 @@ impl Pair {
         (pair, end)
     }
 
-    /// Runs for that long; everything that arrives is taken.
+    /// Runs for this time, and takes everything that arrives.
     fn run(&mut self, time: Duration) {
         let until = self.network.now + time;
         loop {
@@ -51,7 +51,7 @@ impl Pair {
         }
     }
 
-    /// What has arrived at an end, and how it ended.
+    /// The bytes that have arrived at an end, and the fault that ended it.
     fn at(&self, end: End) -> (Vec<u8>, Option<Fault>) {
         let (mut arrived, mut ended) = (Vec::new(), None);
         for (_, happening) in &self.told {
@@ -242,7 +242,7 @@ fn bytes_for_a_closed_end_are_answered_with_a_reset() {
     pair.network.close(end.other());
     pair.network.write(end, b"hello?");
     pair.run(SECOND);
-    // The end of file comes first, and the end is not closed in return.
+    // The end of file comes first, and this end is not closed in return.
     let ends: Vec<_> = pair.told.iter().map(|(_, told)| told).collect();
     assert_eq!(
         ends,

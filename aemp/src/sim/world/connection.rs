@@ -9,18 +9,18 @@ use aemp_proto::{Time, link::Link};
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) end: End,
-    /// What the network has not taken yet.
+    /// Bytes that the network has not taken yet.
     pub(super) out: Vec<u8>,
     pub(super) line: Option<Line>,
 }
 
-/// What there is when the handshake is over.
+/// The state of a connection after its handshake.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) node: NodeId,
     pub(super) recv: Format,
     pub(super) link: Link,
-    /// When the link is looked after next.
+    /// The time at which the link is called next.
     pub(super) due: Option<Time>,
 }
 

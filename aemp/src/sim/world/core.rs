@@ -1,4 +1,9 @@
-//! What all machines of a world share: clock, network, and what is due when.
+//! The common parts of all machines of a world: clock, network, and the events that are due.
+//!
+//! One heap holds what is due, ordered by time and then by the order in which it was asked for. A machine's deadline is
+//! asked for after every event of the machine. It enters the heap only if it is nearer than the one that is there. An
+//! entry that is no longer true is dropped when its time comes. So a step costs the logarithm of the number of nodes,
+//! and no node is looked at because time passes.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -10,15 +15,15 @@ use super::{Member, Observation};
 use crate::sim::{Chance, Network};
 use aemp_proto::{Time, peer::ConnId};
 
-/// One of the lives of a node: what was due for an earlier one is void.
+/// One run of a node. Deadlines of earlier runs are void.
 pub(super) type Life = (Member, u32);
 
-/// Something that is due at some time.
+/// A deadline.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
     Mesh(Life),
     Link(Life, ConnId),
-    /// The next of a node's monitors fire.
+    /// The next monitors of a node are to fire.
     Fire(Life),
 }
 
@@ -44,7 +49,7 @@ pub(super) struct Core {
 
 struct Entry {
     at: Time,
-    /// Among equals the first comes first.
+    /// The order of events with the same time.
     place: u64,
     due: Due,
 }
@@ -64,7 +69,7 @@ impl Core {
         }
     }
 
-    /// Time passes; nothing in the network is due before then.
+    /// Moves the clock. No event of the network is due before that time.
     pub(super) fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
         self.network.set_now(self.now);

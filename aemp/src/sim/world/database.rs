@@ -1,4 +1,4 @@
-//! The distributed database, from the outside of a world.
+//! The distributed database of a world, seen from outside.
 
 use aemp_codec::{NodeId, Value};
 
@@ -6,22 +6,22 @@ use super::{Member, World, core::Core, machine::Machine};
 use aemp_proto::global::{Query, QueryId, WatchId};
 
 impl World {
-    /// Sets a key of a family on behalf of a node. Nothing happens if the node is not running; the names are not checked.
+    /// Sets a key of a family on behalf of a node. Does nothing if the node is not running. The names are not checked.
     pub fn db_set(&mut self, member: Member, family: &str, key: &str, value: Value) {
         self.work(member, |machine, core| {
             machine.mesh.db_set(core.now, family, key, value);
         });
     }
 
-    /// Deletes a key of a family, if the node has set it.
+    /// Deletes a key of a family on behalf of a node, if the node has set it.
     pub fn db_del(&mut self, member: Member, family: &str, key: &str) {
         self.work(member, |machine, core| {
             machine.mesh.db_del(core.now, family, [key]);
         });
     }
 
-    /// Has a node watch a family: [`Observation::Watched`](super::Observation::Watched) tells. `None` if the node is not
-    /// running.
+    /// Makes a node watch a family. [`Observation::Watched`](super::Observation::Watched) reports its events. Returns
+    /// `None` if the node is not running.
     pub fn db_watch(&mut self, member: Member, family: &str) -> Option<WatchId> {
         self.ask(member, |machine, core| {
             machine.mesh.db_watch(core.now, family)
@@ -35,8 +35,8 @@ impl World {
         });
     }
 
-    /// Has a node ask what a family holds: [`Observation::Answered`](super::Observation::Answered) tells. `None` if the
-    /// node is not running.
+    /// Makes a node ask for the content of a family. [`Observation::Answered`](super::Observation::Answered) reports
+    /// the answer. Returns `None` if the node is not running.
     pub fn db_query(&mut self, member: Member, what: Query, family: &str) -> Option<QueryId> {
         self.ask(member, |machine, core| {
             machine.mesh.db_query(core.now, what, family)
@@ -45,7 +45,7 @@ impl World {
 }
 
 impl Machine {
-    /// All that was queued for a node has been written, if the mesh wants to know.
+    /// Reports to the mesh that everything that was queued for a node has been written, if the mesh has asked.
     pub(super) fn all_written(&mut self, core: &Core, node: &NodeId) -> bool {
         let wanted = self.tell_written.remove(node);
         if wanted {

@@ -1,4 +1,4 @@
-//! Looking into a world.
+//! Inspection of a world.
 
 use std::collections::BTreeMap;
 
@@ -14,31 +14,31 @@ impl World {
         (0..self.slots.len()).map(Member)
     }
 
-    /// Whether a node is running.
+    /// True if a node is running.
     #[must_use]
     pub fn is_running(&self, member: Member) -> bool {
         self.slots[member.0].machine.is_some()
     }
 
-    /// A node's ID.
+    /// The ID of a node.
     #[must_use]
     pub fn id(&self, member: Member) -> &NodeId {
         &self.slots[member.0].setup.id
     }
 
-    /// The node of that ID.
+    /// Returns the node with this ID.
     #[must_use]
     pub fn find(&self, id: &NodeId) -> Option<Member> {
         self.ids.get(id).copied()
     }
 
-    /// How often a node has been started.
+    /// The number of times that a node has been started.
     #[must_use]
     pub fn life(&self, member: Member) -> u32 {
         self.slots[member.0].life
     }
 
-    /// Whether a port is alive.
+    /// True if a port is alive.
     #[must_use]
     pub fn is_alive(&self, port: &PortId) -> bool {
         let member = self.member(port.node());
@@ -46,14 +46,14 @@ impl World {
         machine.is_some_and(|machine| machine.ports.is_alive(port.name()))
     }
 
-    /// What decides for a node that is running.
+    /// The mesh of a running node.
     #[must_use]
     pub fn mesh(&self, member: Member) -> Option<&Mesh<PeerMap>> {
         let machine = self.slots[member.0].machine.as_ref()?;
         Some(&machine.mesh)
     }
 
-    /// The connections that a node considers established, by the other node; empty if it is not running.
+    /// The connections that a node considers established, by the other node. Empty if the node is not running.
     #[must_use]
     pub fn established(&self, member: Member) -> BTreeMap<NodeId, Vec<End>> {
         let mut established: BTreeMap<_, Vec<End>> = BTreeMap::new();

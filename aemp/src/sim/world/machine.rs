@@ -1,4 +1,7 @@
 //! One running node: its mesh, its connections, its ports.
+//!
+//! It does for a mesh what `net` does in the runtime, in the same order: outputs in order, monitors fired one after the
+//! other and later, requests for the mesh after the packets of a read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -20,7 +23,7 @@ use aemp_proto::{
     peer::{ConnId, Loss, PeerLimits, Urge},
 };
 
-/// What all nodes of a world share.
+/// The secret of all nodes of a world.
 const SECRET: &str = "the secret of the simulated world";
 
 pub(super) struct Machine {
@@ -32,13 +35,13 @@ pub(super) struct Machine {
     pub(super) ends: HashMap<End, ConnId>,
     pub(super) ports: Ports,
     pub(super) speakers: Speakers,
-    /// Nodes to which there may be something to write.
+    /// Nodes for which there may be bytes to write.
     pub(super) dirty: BTreeSet<NodeId>,
-    /// Nodes of which the mesh wants to know when all has been written.
+    /// Nodes of which the mesh has asked to hear when everything is written.
     pub(super) tell_written: BTreeSet<NodeId>,
-    /// When the mesh is looked after next.
+    /// The time at which the mesh is called next.
     due: Option<Time>,
-    /// What monitors are to fire, in order, and when the last of them do.
+    /// The losses whose monitors are to fire, in order, and the time at which the last of them do.
     pub(super) firing: VecDeque<(NodeId, Loss, String)>,
     pub(super) fired: Time,
     pub(super) config: HandshakeConfig,
@@ -59,7 +62,7 @@ impl Machine {
             max_queue_bytes: setup.max_queue_bytes,
             packet: Limits::default(),
         };
-        // Chance of its own, so that speakers change nothing for those who have none.
+        // The speakers have a generator of their own, so that they do not change runs without speakers.
         let speakers = Speakers::new(life, (life.0.0 as u64) << 32 | u64::from(life.1));
         let mut peers = PeerMap::new(limits);
         peers.interleave(speakers.between());
@@ -81,12 +84,12 @@ impl Machine {
         }
     }
 
-    /// Carries out everything that the mesh wants, and sees to it that its next deadline is met.
-    pub(super) fn settle(&mut self, core: &mut Core) {
+    /// Carries out all outputs of the mesh, and schedules its next deadline.
+    pub(super) fn perform_outputs(&mut self, core: &mut Core) {
         loop {
-            self.tell_said(core);
+            self.report_speakers(core);
             for (node, urge) in self.mesh.peers().take_urges() {
-                self.follow(core, &node, urge);
+                self.carry_out(core, &node, urge);
             }
             while let Some(output) = self.mesh.poll() {
                 self.perform(core, output);
@@ -97,7 +100,7 @@ impl Machine {
                 None => break,
             }
         }
-        self.tell_said(core);
+        self.report_speakers(core);
         let deadline = self.mesh.deadline();
         if let Some(deadline) = deadline
             && self.due.is_none_or(|due| deadline < due)
@@ -108,17 +111,17 @@ impl Machine {
     }
 
     pub(super) fn stop(&mut self, core: &mut Core) {
-        self.settle(core);
+        self.perform_outputs(core);
         self.mesh.stop(core.now);
-        self.settle(core);
+        self.perform_outputs(core);
         while !self.firing.is_empty() {
             self.fire_next(core);
-            self.settle(core);
+            self.perform_outputs(core);
         }
     }
 
-    /// Something has happened in the network.
-    pub(super) fn hear(&mut self, core: &mut Core, happening: Happening) {
+    /// Handles an event of the network.
+    pub(super) fn on_happening(&mut self, core: &mut Core, happening: Happening) {
         match happening {
             Happening::Accepted { end, .. } => self.accepted(core, end),
             Happening::Connected(end) => {
@@ -167,14 +170,14 @@ impl Machine {
         };
         let opening = self.drop_connection(core, conn);
         if opening && fault != Fault::EndOfFile {
-            // Also what fails behind the dial is no more than a connection that has ended.
+            // An error after the dial is just the end of a connection.
             self.mesh.dialed(core.now, conn, Err(fault.text().into()));
         } else {
             self.mesh.closed(core.now, conn, fault.text());
         }
     }
 
-    /// Lets go of a connection, and of what the other node watches through it. Whether it was in its beginnings.
+    /// Drops a connection and the watches through it. Returns true if it was not established yet.
     pub(super) fn drop_connection(&mut self, core: &mut Core, conn: ConnId) -> bool {
         let Some(connection) = self.connections.remove(&conn) else {
             return false;
@@ -190,11 +193,11 @@ impl Machine {
         }
     }
 
-    /// Something is due.
+    /// Handles a deadline.
     pub(super) fn due(&mut self, core: &mut Core, due: Due) {
         match due {
             Due::Mesh(_) => {
-                // One that was scheduled before a nearer one is void, as is one that the mesh has put off.
+                // A deadline that was replaced by an earlier one, or that the mesh has delayed, is skipped.
                 if self.due.is_some_and(|due| due <= core.now) {
                     self.due = None;
                 }
@@ -220,7 +223,7 @@ impl Machine {
             LinkAction::None => {}
             LinkAction::SendKeepalive => {
                 let urge = self.mesh.peers().with(&node, |peer| peer.keepalive());
-                self.follow(core, &node, urge);
+                self.carry_out(core, &node, urge);
                 self.write(core, conn);
             }
             LinkAction::Dead => {
@@ -233,7 +236,7 @@ impl Machine {
         self.watch_link(core, conn);
     }
 
-    /// Sees to it that a link's next deadline is met.
+    /// Schedules a link's next deadline.
     pub(super) fn watch_link(&mut self, core: &mut Core, conn: ConnId) {
         let life = self.life;
         if let Some(line) = self.line(conn) {
@@ -245,8 +248,8 @@ impl Machine {
         }
     }
 
-    /// Does what a peer has urged.
-    pub(super) fn follow(&mut self, core: &Core, node: &NodeId, urge: Urge) {
+    /// Carries out an urge of a peer.
+    pub(super) fn carry_out(&mut self, core: &Core, node: &NodeId, urge: Urge) {
         match urge {
             Urge::None => {}
             Urge::Write => drop(self.dirty.insert(node.clone())),

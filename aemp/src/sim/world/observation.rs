@@ -1,4 +1,4 @@
-//! What can be seen of a world.
+//! Observations of a world.
 
 use aemp_codec::{NodeId, PortId, Value};
 
@@ -9,15 +9,15 @@ use aemp_proto::{
     peer::MonitorId,
 };
 
-/// Something that a node has experienced.
+/// An event at a node of a [`World`](super::World).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Observation {
     /// A message has arrived at a port.
     Received {
-        /// The port's node.
+        /// The node of the port.
         at: Member,
-        /// The sender's node.
+        /// The node of the sender.
         from: NodeId,
         /// The port.
         port: PortId,
@@ -26,16 +26,16 @@ pub enum Observation {
     },
     /// A node has sent a numbered message; see [`World::speak`](super::World::speak).
     Said {
-        /// The sender's node.
+        /// The node of the sender.
         at: Member,
-        /// Where it goes.
+        /// The port that the message is for.
         port: PortId,
-        /// The number; no other message of that node has it.
+        /// The number. The node's other messages have other numbers.
         number: u64,
     },
-    /// Whoever sends numbered messages to a port has set a monitor there, before the first of them.
+    /// The sender of numbered messages to a port has set a monitor there, before the first of them.
     Monitored {
-        /// Whose.
+        /// The node that has set it.
         at: Member,
         /// The port.
         port: PortId,
@@ -44,54 +44,54 @@ pub enum Observation {
     },
     /// A monitor has fired.
     Fired {
-        /// Whose.
+        /// The node that has set it.
         at: Member,
-        /// Which.
+        /// The monitor.
         monitor: MonitorId,
-        /// Why.
+        /// The reason.
         reason: Vec<Value>,
     },
-    /// Another node is connected.
+    /// A node is connected to another node.
     Up {
-        /// Who says so.
+        /// The node that reports this.
         at: Member,
         /// The other node.
         node: NodeId,
     },
-    /// Another node is no longer connected.
+    /// A node is no longer connected to another node.
     Down {
-        /// Who says so.
+        /// The node that reports this.
         at: Member,
         /// The other node.
         node: NodeId,
-        /// Why.
+        /// The text of the reason.
         text: String,
     },
     /// A query of the database is answered.
     Answered {
-        /// Whose.
+        /// The node that has asked.
         at: Member,
-        /// Which.
+        /// The query.
         query: QueryId,
-        /// The answer, or why the master's made no sense.
+        /// The answer, or why the master's answer could not be understood.
         answer: Result<Answer, String>,
     },
-    /// A watch of a family tells something.
+    /// A watch of a family has an event.
     Watched {
-        /// Whose.
+        /// The node that watches.
         at: Member,
-        /// Which.
+        /// The watch.
         watch: WatchId,
-        /// What it is.
+        /// The event.
         told: Watched,
     },
-    /// A node would log something; see [`World::set_logging`](super::World::set_logging).
+    /// A node has logged a line; see [`World::set_logging`](super::World::set_logging).
     Logged {
-        /// Who.
+        /// The node.
         at: Member,
-        /// How urgent it is.
+        /// The level of the line.
         level: Level,
-        /// What.
+        /// The line.
         text: String,
     },
 }

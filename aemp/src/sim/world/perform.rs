@@ -1,4 +1,4 @@
-//! What the mesh wants done.
+//! Performing the mesh's outputs.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Machine {
                     self.write(core, conn);
                 }
             }
-            // Bytes are all that it carries, so its nodes must not be configured for TLS.
+            // The simulated connection carries only bytes, so its nodes must not be configured for TLS.
             Output::StartTls { conn, .. } | Output::Close { conn } => {
                 self.drop_connection(core, conn);
             }
@@ -53,7 +53,7 @@ impl Machine {
                 let loss = Loss { id: loss, monitors };
                 self.fire_later(core, node, loss, text);
             }
-            // Its seeds are addresses.
+            // All seeds are addresses.
             Output::LookUp { .. } | Output::SeedsChanged => {}
             Output::NodeUp(node) => core.observations.push_back(Observation::Up { at, node }),
             Output::NodeDown(node, text) => {
@@ -111,7 +111,7 @@ impl Machine {
         self.read(core, conn);
     }
 
-    /// The monitors fire when those that are to fire before them have, and user code has let them.
+    /// Fires monitors after those that come before them, with a delay for user code.
     fn fire_later(&mut self, core: &mut Core, node: NodeId, loss: Loss, text: String) {
         let delay = core.chance.between(Duration::ZERO, core.fire_delay);
         self.fired = self.fired.max(core.now + delay);
@@ -133,19 +133,19 @@ impl Machine {
     }
 
     pub(super) fn fire(&mut self, core: &mut Core, monitor: MonitorId, reason: &[Value]) {
-        self.tell_said(core);
+        self.report_speakers(core);
         core.observations.push_back(Observation::Fired {
             at: self.life.0,
             monitor,
             reason: reason.to_vec(),
         });
         let of_a_loss = reason.first().and_then(Value::as_str) == Some("transport_error");
-        if let Some(port) = self.speakers.told(monitor, of_a_loss) {
+        if let Some(port) = self.speakers.monitor_fired(monitor, of_a_loss) {
             self.speak(core, &port);
         }
     }
 
-    /// Writes what is queued for a node.
+    /// Writes the queue for a node.
     pub(super) fn write_to(&mut self, core: &mut Core, node: &NodeId) {
         match self.mesh.peers().with(node, |peer| peer.conn()) {
             Some(conn) => self.write(core, conn),
@@ -153,7 +153,7 @@ impl Machine {
         }
     }
 
-    /// Hands the network what is to be written, as far as it takes it.
+    /// Passes bytes to the network, as far as it takes them.
     pub(super) fn write(&mut self, core: &mut Core, conn: ConnId) {
         while let Some(connection) = self.connections.get_mut(&conn) {
             if connection.out.is_empty() {
@@ -185,7 +185,7 @@ impl Machine {
         }
     }
 
-    /// Delivers what has arrived.
+    /// Delivers bytes that have arrived.
     pub(super) fn read(&mut self, core: &mut Core, conn: ConnId) {
         let mut requests = Vec::new();
         let read = self.packets(core, conn, &mut requests);

@@ -1,4 +1,4 @@
-//! Ports of a machine, and what other nodes ask of its node port.
+//! Ports of a machine, and requests of other nodes to its node port.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use aemp_proto::{
     request::{Request, RequestError},
 };
 
-/// The ports of one life of a node.
+/// The ports of one run of a node.
 #[derive(Debug)]
 pub(super) struct Ports {
     life: u32,
     opened: u64,
     monitors: u64,
-    /// Who watches which of them, through which connection.
+    /// The nodes that watch each port, and the connections through which they watch it.
     live: BTreeMap<String, BTreeMap<NodeId, ConnId>>,
 }
 
@@ -31,7 +31,7 @@ impl Ports {
         }
     }
 
-    /// A connection has ended, and with it what was watched through it.
+    /// Forgets the watches of a connection that has ended.
     pub(super) fn unwatch_all(&mut self, node: &NodeId, conn: ConnId) {
         for watchers in self.live.values_mut() {
             if watchers.get(node) == Some(&conn) {
@@ -40,7 +40,7 @@ impl Ports {
         }
     }
 
-    /// Nodes that watch a port.
+    /// The nodes that watch ports.
     pub(super) fn watchers(&self) -> impl Iterator<Item = &NodeId> {
         self.live.values().flat_map(BTreeMap::keys)
     }
@@ -73,20 +73,20 @@ impl Machine {
             })
         });
         if let Ok(urge) = sent {
-            self.follow(core, &node, urge);
+            self.carry_out(core, &node, urge);
         }
     }
 
     pub(super) fn speak(&mut self, core: &mut Core, port: &PortId) {
         let (node, speakers) = (port.node_id(), self.speakers.clone());
         let peers = self.mesh.peers();
-        let urge = peers.with(&node, |peer| speakers.say(peer, port));
-        self.tell_said(core);
-        self.follow(core, &node, urge);
+        let urge = peers.with(&node, |peer| speakers.send_next(peer, port));
+        self.report_speakers(core);
+        self.carry_out(core, &node, urge);
     }
 
-    /// Tells what speakers have done meanwhile.
-    pub(super) fn tell_said(&mut self, core: &mut Core) {
+    /// Reports the acts of speakers since the last call.
+    pub(super) fn report_speakers(&mut self, core: &mut Core) {
         core.observations.extend(self.speakers.seen());
     }
 
@@ -95,19 +95,19 @@ impl Machine {
         let (node, id) = (port.node_id(), MonitorId(self.ports.monitors));
         let peers = self.mesh.peers();
         let urge = peers.with(&node, |peer| peer.monitor(port.name(), id));
-        self.follow(core, &node, urge);
+        self.carry_out(core, &node, urge);
         id
     }
 
     pub(super) fn unmonitor(&mut self, core: &mut Core, port: &PortId, id: MonitorId) {
-        // The peer has handed them out; user code that takes one back before its turn has come is not called.
+        // The peer has handed its monitors out. User code may remove one before its turn, and then it is not called.
         for (_, loss, _) in &mut self.firing {
             loss.monitors.retain(|firing| *firing != id);
         }
         let node = port.node_id();
         let peers = self.mesh.peers();
         let urge = peers.with(&node, |peer| peer.unmonitor(port.name(), id));
-        self.follow(core, &node, urge);
+        self.carry_out(core, &node, urge);
     }
 
     fn request(&mut self, core: &mut Core, node: &NodeId, request: &Request) {
@@ -116,7 +116,7 @@ impl Machine {
             .peers()
             .with(node, |peer| peer.send("", |packet| request.write(packet)));
         if let Ok(urge) = sent {
-            self.follow(core, node, urge);
+            self.carry_out(core, node, urge);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a node of a world is like.
+//! The setup of a node of a world.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use aemp_codec::NodeId;
 /// The port that every node of a [`World`](super::World) listens on.
 pub const PORT: u16 = 4040;
 
-/// One node of a [`World`](super::World), whether it is running or not.
+/// A node of a [`World`](super::World), running or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Member(pub(super) usize);
 
 impl Member {
-    /// Members are counted from 0, in the order in which they were added.
+    /// The index of the node. Nodes are counted from 0, in the order in which they were added.
     #[must_use]
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// What a node of a [`World`](super::World) is like.
+/// The configuration of a node of a [`World`](super::World).
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub(super) id: NodeId,
@@ -32,11 +32,11 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A node of that ID, with the reference's timeouts and without seeds.
+    /// Creates the setup of a node with this ID, with the reference's timeouts and without seeds.
     ///
     /// # Panics
     ///
-    /// When the text is no node ID.
+    /// Panics if the text is not a valid node ID.
     #[must_use]
     pub fn new(id: &str) -> Self {
         Self {
@@ -50,14 +50,14 @@ impl Setup {
         }
     }
 
-    /// The node of that ID is a seed.
+    /// Makes the node with this ID a seed.
     #[must_use]
     pub fn seed(mut self, node: &str) -> Self {
         self.seeds.push(format!("{node}:{PORT}"));
         self
     }
 
-    /// The node cannot be connected to.
+    /// Makes the node accept no connections.
     #[must_use]
     pub fn silent(self) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Setup {
         }
     }
 
-    /// The node is global from the start.
+    /// Makes the node global from the start.
     #[must_use]
     pub fn global(self) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Setup {
         }
     }
 
-    /// How soon a dead peer must be noticed.
+    /// Sets the time within which a dead peer must be detected.
     #[must_use]
     pub fn monitor_timeout(self, monitor_timeout: Duration) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Setup {
         }
     }
 
-    /// How long an attempt to connect to a node may take.
+    /// Sets the longest time of an attempt to connect to a node.
     #[must_use]
     pub fn connect_interval(self, connect_interval: Duration) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl Setup {
         }
     }
 
-    /// How much may be queued for one other node before it is given up.
+    /// Sets the number of bytes that may be queued for another node. With more, that node is given up.
     #[must_use]
     pub fn max_queue_bytes(self, max_queue_bytes: usize) -> Self {
         Self {

@@ -1,4 +1,7 @@
 //! Senders that act between any two locks, and callbacks that monitor and send again.
+//!
+//! `PeerMap::interleave` calls them before each piece of work on a peer, also within a step of the mesh. Some overflow
+//! the queue.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +15,15 @@ use super::{Observation, core::Life};
 use crate::sim::Chance;
 use aemp_proto::peer::{MonitorId, Peer, Urge};
 
-/// The first number of speakers' monitors; those of the caller are below.
+/// The first ID of speakers' monitors. Lower IDs belong to the caller.
 const FIRST: u64 = 1 << 40;
-/// How often the callback of one speaker's monitor monitors and sends again: a node that is gone for good must not keep it busy.
+/// How often the callback of a speaker's monitor monitors and sends again. The number is bounded, so that a node that
+/// is gone for good does not keep the callback busy.
 const AGAIN: u32 = 5;
-/// The longest filling of a message, in bytes: some of them overflow a short queue.
+/// The longest filling of a message, in bytes. Some messages overflow a short queue.
 const LONGEST: u64 = 900;
 
-/// All speakers of one life of a node.
+/// All speakers of one run of a node.
 #[derive(Clone)]
 pub(super) struct Speakers(Arc<Mutex<State>>);
 
@@ -27,21 +31,21 @@ struct State {
     life: Life,
     chance: Chance,
     roads: BTreeMap<PortId, Speaker>,
-    /// Whose the monitors are that stand.
+    /// The ports of the monitors that are set.
     monitors: BTreeMap<MonitorId, PortId>,
     monitored: u64,
     spoken: u64,
     hushed: bool,
-    /// What has not been told yet.
+    /// The observations that have not been taken yet.
     seen: Vec<Observation>,
 }
 
-/// Whoever sends numbered messages to a port, behind a monitor.
+/// A sender of numbered messages to a port that it monitors.
 struct Speaker {
     monitor: Option<MonitorId>,
-    /// Messages that go out between locks, as chance has it.
+    /// The number of messages that are still to be sent at random moments.
     waiting: usize,
-    /// How often its monitor's callback monitors and sends again.
+    /// The number of times that its monitor's callback still monitors and sends again.
     again: u32,
 }
 
@@ -63,24 +67,24 @@ impl Speakers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be done between two locks.
+    /// Returns the closure that acts between two locks.
     pub(super) fn between(&self) -> impl FnMut(&NodeId, &mut Peer) -> Urge + Send + use<> {
         let speakers = self.clone();
         move |_, peer| speakers.lock().interrupt(peer)
     }
 
-    /// So many messages more for that port go out between locks.
+    /// Adds `count` messages to the port that are sent at random moments.
     pub(super) fn crowd(&self, port: &PortId, count: usize) {
         self.lock().road(port).waiting += count;
     }
 
-    /// Sends the next message; a monitor comes first, unless one stands.
-    pub(super) fn say(&self, peer: &mut Peer, port: &PortId) -> Urge {
-        self.lock().say(peer, port)
+    /// Sends the next message. Sets a monitor first, if none is set.
+    pub(super) fn send_next(&self, peer: &mut Peer, port: &PortId) -> Urge {
+        self.lock().send_next(peer, port)
     }
 
-    /// A monitor has fired. The port, if the callback sends there again.
-    pub(super) fn told(&self, monitor: MonitorId, of_a_loss: bool) -> Option<PortId> {
+    /// Handles a monitor that has fired. Returns the port if the callback sends there again.
+    pub(super) fn monitor_fired(&self, monitor: MonitorId, of_a_loss: bool) -> Option<PortId> {
         let mut state = self.lock();
         let port = state.monitors.remove(&monitor)?;
         let speaker = state.road(&port);
@@ -92,7 +96,7 @@ impl Speakers {
         Some(port)
     }
 
-    /// From now on nothing goes out by itself.
+    /// Stops sending at random moments.
     pub(super) fn hush(&self) {
         let mut state = self.lock();
         state.hushed = true;
@@ -101,7 +105,7 @@ impl Speakers {
         }
     }
 
-    /// What has been seen since the last time, in order.
+    /// Takes the new observations, in order.
     pub(super) fn seen(&self) -> Vec<Observation> {
         std::mem::take(&mut self.lock().seen)
     }
@@ -134,12 +138,12 @@ impl State {
         let mut urge = Urge::None;
         while self.chance.happens(0.4) && self.road(&port).waiting > 0 {
             self.road(&port).waiting -= 1;
-            urge = urge.and(self.say(peer, &port));
+            urge = urge.and(self.send_next(peer, &port));
         }
         urge
     }
 
-    fn say(&mut self, peer: &mut Peer, port: &PortId) -> Urge {
+    fn send_next(&mut self, peer: &mut Peer, port: &PortId) -> Urge {
         let monitored = match self.road(port).monitor {
             Some(_) => Urge::None,
             None => self.monitor(peer, port),

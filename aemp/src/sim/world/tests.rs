@@ -3,7 +3,7 @@ use crate::sim::Conditions;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two nodes that are connected, and a port on the first, in a network of that latency.
+/// Two connected nodes and a port on the first, in a network with this latency.
 fn connected(latency: Duration) -> (World, [Member; 2], PortId) {
     let mut world = World::new(1);
     world.network().set_conditions(Conditions {
@@ -19,7 +19,7 @@ fn connected(latency: Duration) -> (World, [Member; 2], PortId) {
     (world, [a, b], port)
 }
 
-/// When the next message arrives.
+/// The time at which the next message arrives.
 fn arrival(world: &mut World) -> Time {
     let until = world.now() + 60 * SECOND;
     while world.step(until) {
@@ -34,7 +34,7 @@ fn arrival(world: &mut World) -> Time {
 fn a_message_takes_as_long_as_the_network_does() {
     let latency = Duration::from_millis(70);
     let (mut world, [_, b], port) = connected(latency);
-    // Long after the last event in the network.
+    // The time is long after the last event of the network.
     world.run_for(Duration::from_millis(1234));
     let sent = world.now();
     world.send(b, &port, &["x".into()]);

@@ -73,7 +73,7 @@ fn a_certificate_tells_its_names_and_dates() {
     );
 }
 
-/// What a peer sends is anything.
+/// A peer may send any bytes.
 #[test]
 fn what_is_cut_or_changed_is_no_certificate_and_no_panic() {
     let made = certificate("node");

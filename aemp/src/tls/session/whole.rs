@@ -1,20 +1,20 @@
-//! The same for connections of rustls that have buffers of their own: only these give out an exporter.
+//! Sessions over rustls connections with buffers of their own: only these give out an exporter.
 
 use std::io::{self, Read, Write};
 
 use rustls::Connection;
 
-use super::{Did, Outgoing, TlsError, explain};
+use super::{Outgoing, Progress, TlsError, explain};
 use aemp_proto::handshake::Binding;
 
-/// Lets rustls use some of the ciphertext that has arrived: how much of it, and what is to come.
+/// Lets rustls process some of the ciphertext that has arrived. Returns the number of bytes used, and the next step.
 pub(super) fn handle(
     conn: &mut Connection,
     incoming: &[u8],
     ended: bool,
     plain: &mut Vec<u8>,
     out: &mut Outgoing<'_>,
-) -> (usize, Result<Did, TlsError>) {
+) -> (usize, Result<Progress, TlsError>) {
     let mut rest = incoming;
     let taken = match rest.is_empty() {
         true => Ok(0),
@@ -25,7 +25,7 @@ pub(super) fn handle(
         Err(error) => return (0, Err(TlsError::new(error))),
     };
     let processed = conn.process_new_packets();
-    // Also what it has to say of an error.
+    // Also sends the alert after an error.
     if let Err(error) = flush(conn, out) {
         return (taken, Err(error));
     }
@@ -34,9 +34,9 @@ pub(super) fn handle(
         .and_then(|state| {
             let read = read(conn, state.plaintext_bytes_to_read(), plain)?;
             Ok(match () {
-                () if taken > 0 || read > 0 => Did::Something,
-                () if state.peer_has_closed() && !ended => Did::Ended,
-                () => Did::Wait {
+                () if taken > 0 || read > 0 => Progress::Made,
+                () if state.peer_has_closed() && !ended => Progress::Ended,
+                () => Progress::Wait {
                     up: !conn.is_handshaking(),
                 },
             })
@@ -51,7 +51,7 @@ fn read(conn: &mut Connection, bytes: usize, plain: &mut Vec<u8>) -> Result<usiz
     read.map_err(TlsError::new).map(|()| bytes)
 }
 
-/// Encrypts plaintext: how much of it.
+/// Encrypts plaintext. Returns the number of bytes used.
 pub(super) fn encrypt(
     conn: &mut Connection,
     plain: &[u8],
@@ -62,14 +62,14 @@ pub(super) fn encrypt(
     Ok(written)
 }
 
-/// Says that nothing more will be sent.
+/// Sends close_notify.
 pub(super) fn farewell(conn: &mut Connection, out: &mut Outgoing<'_>) {
     conn.send_close_notify();
-    // The connection is given up anyway.
+    // An error does not matter, because the connection is given up anyway.
     let _ = flush(conn, out);
 }
 
-/// The octets that this connection has, and no other.
+/// The exporter of this connection.
 pub(super) fn binding(conn: &Connection) -> Result<Binding, TlsError> {
     // RFC 9266: no context is the same as an empty one in TLS 1.3.
     let exported = conn.export_keying_material([0; Binding::LEN], Binding::LABEL, None);

@@ -1,4 +1,4 @@
-//! Sessions with keys that say nothing.
+//! Sessions with ephemeral keys.
 
 use super::{sessions::send, *};
 
@@ -57,7 +57,7 @@ fn the_end_is_told_once() {
     pair.server.read(&mut read).unwrap();
     assert_eq!(read, b"last");
     assert!(pair.server.has_ended());
-    // Nothing more can come; asking again must not go on for ever.
+    // Nothing more can come, and reading again must return.
     pair.server.read(&mut read).unwrap();
     assert_eq!(read, b"last");
 }
@@ -103,5 +103,5 @@ fn no_tls_is_told_as_such() {
     session.space(nonsense.len()).extend_from_slice(nonsense);
     session.arrived();
     let error = session.advance().unwrap_err().to_string();
-    assert!(error.contains("is no TLS"), "{error}");
+    assert!(error.contains("does not speak TLS"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Which key exchange is made.
+//! The choice of the key exchange.
 
 use rustls::NamedGroup;
 
@@ -31,7 +31,7 @@ fn bare_keys_have_the_key_exchange_of_the_library() {
     check(&ephemeral::pair(&a, &b), GROUP);
 }
 
-/// Nodes whose programs are built in different ways.
+/// The nodes' programs are built with different features.
 #[test]
 #[cfg(all(feature = "aws-lc-rs", feature = "ring"))]
 fn one_end_without_it_is_enough_for_the_old_key_exchange() {
@@ -51,7 +51,7 @@ fn one_end_without_it_is_enough_for_the_old_key_exchange() {
     );
 }
 
-/// What is chosen here is chosen for this node alone.
+/// The choice is made for this node alone.
 #[test]
 fn the_default_of_the_process_is_left_alone() {
     let text = shared("shared");

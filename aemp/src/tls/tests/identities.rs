@@ -1,4 +1,4 @@
-//! Which texts make a node's identity.
+//! Texts that make a node's identity, and texts that do not.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Whose certificates are good.
+//! Certificates that are accepted, and certificates that are refused.
 
 use super::*;
 
-/// The refused one is the server and the client in turn; whoever refuses must say so.
+/// Refuses the bad end as the server and as the client. The other end must give the reason.
 fn each_way(good: &Context, bad: &Context, expected: &str) {
     let [at_good, at_bad] = Pair::refused(good, bad);
     assert_eq!(at_good, expected);
@@ -17,7 +17,7 @@ fn both_ways(a: &Context, b: &Context) {
     Pair::up(b, a);
 }
 
-/// A certificate that its owner would not use.
+/// Gives a node a certificate that its own checks would reject.
 fn insist(mut context: Context, params: &CertificateParams, by: &Authority) -> Context {
     let key = KeyPair::generate().unwrap();
     let made = params.signed_by(&key, by).unwrap();
@@ -41,7 +41,7 @@ fn one_of_the_same_name_is_not() {
     each_way(
         &context(&a, None),
         &context(&b, Some(&a)),
-        "the peer's certificate for CN=AnyEvent::MP is that of a CA, and none of those trusted here",
+        "the peer's certificate for CN=AnyEvent::MP is a CA's certificate that is not trusted here",
     );
 }
 
@@ -75,7 +75,7 @@ fn the_peer_sends_what_is_between_it_and_the_ca() {
     each_way(
         &near,
         &lost,
-        "the peer's certificate for CN=lost is none of those trusted here, nor is its issuer, CN=middle",
+        "the peer's certificate for CN=lost is not trusted here, and neither is its issuer, CN=middle",
     );
 }
 
@@ -93,11 +93,11 @@ fn self_signed_ones_can_be_listed() {
     each_way(
         &a,
         &c,
-        "the peer's certificate for CN=c is none of those trusted here, nor is its issuer, CN=c",
+        "the peer's certificate for CN=c is not trusted here, and neither is its issuer, CN=c",
     );
 }
 
-/// Its key would be any node's key otherwise.
+/// Otherwise its key would be good for any node.
 #[test]
 fn who_is_no_ca_issues_nothing() {
     let key = KeyPair::generate().unwrap();
@@ -108,7 +108,7 @@ fn who_is_no_ca_issues_nothing() {
     each_way(
         &good,
         &bad,
-        "the peer's certificate for CN=bad is issued by CN=no ca, whose certificate is not that of a CA",
+        "the peer's certificate for CN=bad is issued by CN=no ca, whose certificate is not a CA's",
     );
 }
 
@@ -123,7 +123,7 @@ fn foreign_cas_are_not_trusted() {
     each_way(
         &good,
         &bad,
-        "the peer's certificate for CN=bad is not signed by CN=ca as that is known here",
+        "the peer's certificate for CN=bad is not signed by the CN=ca that is known here",
     );
 }
 
@@ -147,7 +147,7 @@ fn dates_count() {
     }
 }
 
-/// OpenSSL looks at the dates of the CA as well; webpki alone does not.
+/// OpenSSL checks the dates of the CA as well; webpki alone does not.
 #[test]
 fn an_expired_ca_vouches_for_nobody() {
     let mut dated = ca_params("late ca");
@@ -183,7 +183,7 @@ fn an_expired_certificate_is_not_good_because_it_is_known() {
     );
 }
 
-/// The certificate of another, which anybody can have seen.
+/// Certificates are public, so another node's is not enough.
 #[test]
 fn a_certificate_without_its_key_is_worth_nothing() {
     let ca = authority("ca");
@@ -257,7 +257,7 @@ fn who_presents_none_is_refused() {
     assert!(at_client.contains("CertificateRequired"), "{at_client}");
 }
 
-/// Who is the TLS client is chance, so half a purpose would work every other time.
+/// Chance decides which end is the TLS client. A certificate for one purpose would work every other time.
 #[test]
 fn a_restricted_certificate_must_be_for_both_ends() {
     use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, CodeSigning, ServerAuth};
@@ -285,7 +285,7 @@ fn names_must_fit_if_that_is_wanted() {
         let text = issued(&ca, &for_node(id));
         Context::new(&Cert::new(text), Some(&Cert::new(ca.pem())), true).unwrap()
     };
-    // Their IDs are their roles.
+    // Each node ID is the node's role.
     Pair::up(&own("client"), &own("server"));
     let [at_client, at_server] = Pair::refused(&own("client"), &own("other"));
     assert_eq!(

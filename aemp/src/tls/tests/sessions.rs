@@ -1,4 +1,4 @@
-//! What goes through a session.
+//! Data through a session.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn tls12(mut context: Context) -> Context {
     context
 }
 
-/// Writes all of it, as the other end reads; what that has read.
+/// Writes all bytes while the other end reads. Returns the bytes that were read.
 pub(super) fn send(from: &mut Session, to: &mut Session, mut bytes: &[u8]) -> Vec<u8> {
     let mut read = Vec::with_capacity(4096);
     while !bytes.is_empty() {
@@ -65,7 +65,7 @@ fn tls12_has_the_same_rules() {
         Pair::refused(&tls12(context(&a, None)), &context(&b, None)),
         Pair::refused(&context(&a, None), &tls12(context(&b, None))),
     ] {
-        assert!(first.contains("none of those trusted here"), "{first}");
+        assert!(first.contains("not trusted here"), "{first}");
         assert!(second.contains("refuses our certificate"), "{second}");
     }
 }
@@ -74,7 +74,7 @@ fn tls12_has_the_same_rules() {
 fn plaintext_that_comes_with_the_end_of_the_handshake_is_kept() {
     let shared = context(&shared("shared"), None);
     let mut pair = Pair::new(&shared, &shared);
-    // Until the client is up; what it says goes out with its last flight.
+    // The client is not up before its last flight, which carries what it has written.
     while !pair.client.is_up() {
         pair.client.advance().unwrap();
         if pair.client.is_up() {
@@ -185,7 +185,7 @@ fn who_asks_for_new_keys_for_ever_is_ended() {
     });
     let failed = failed.unwrap().to_string();
     assert!(failed.contains("KeyUpdate"), "{failed}");
-    // What it has not sent of its own meanwhile is bounded as well.
+    // The number of its own unsent bytes is bounded as well.
     assert!(pair.server.to_send().len() < 10_000);
 }
 
@@ -205,7 +205,7 @@ fn garbage_is_no_tls() {
             session.arrived();
             let text = session.advance().unwrap_err().to_string();
             assert!(!text.is_empty());
-            // It stays so.
+            // The error is permanent.
             assert_eq!(session.advance().unwrap_err().to_string(), text);
             assert_eq!(session.write(b"x").unwrap_err().to_string(), text);
             assert_eq!(session.read(&mut Vec::new()).unwrap_err().to_string(), text);
@@ -228,7 +228,7 @@ fn a_changed_record_ends_it() {
     assert!(read.is_empty());
 }
 
-/// Any byte of a handshake may be another, and any of them may be the last.
+/// Changes each byte of a handshake, and cuts it off at each byte.
 #[test]
 fn a_damaged_handshake_is_an_error_and_no_panic() {
     let shared = context(&shared("shared"), None);

@@ -12,9 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::local::framework::{self, Done, Framework, Job, Latch, Place};
 
-/// With two arbiters, one runs the workload's own code and half of the actors. With one, nothing
-/// ever crosses threads, and the second core is idle. Where a workload wants more workers than two,
-/// there are more arbiters, for labourers alone.
+/// With two arbiters, one runs the workload's own code and half of the actors. With one, nothing crosses threads, and
+/// the second core is idle. If a workload needs more than two workers, there are further arbiters for labourers only.
 #[derive(Debug, Clone)]
 pub(crate) struct Actix<const ARBITERS: usize> {
     far: ArbiterHandle,
@@ -33,7 +32,7 @@ impl<const ARBITERS: usize> Framework for Actix<ARBITERS> {
         }
     }
 
-    /// A system wants a thread of its own, and its first arbiter is that thread.
+    /// A system needs a thread of its own, which is its first arbiter.
     fn run<T, F>(workers: usize, body: impl FnOnce(Self) -> F + Send + 'static) -> T
     where
         T: Send + 'static,
@@ -90,7 +89,7 @@ impl<const ARBITERS: usize> Framework for Actix<ARBITERS> {
         spawn(&self.far, Self::place(place), Relay { next: None, done })
     }
 
-    /// An actor never leaves its arbiter: labourers are dealt out to all of them.
+    /// An actor never leaves its arbiter, so labourers are distributed over all arbiters.
     async fn labourer(&self, thread: usize) -> Self::Labourer {
         match thread % (2 + self.others.len()) {
             0 => spawn(&self.far, Place::Near, Labourer),
@@ -113,7 +112,7 @@ impl<const ARBITERS: usize> Framework for Actix<ARBITERS> {
 }
 
 impl<const ARBITERS: usize> Actix<ARBITERS> {
-    /// Starting an actor in a named arbiter takes a detour, also where it is the only one.
+    /// Starting an actor in a named arbiter takes a detour, even if there is only one.
     fn place(place: Place) -> Place {
         if ARBITERS == 1 { Place::Near } else { place }
     }
@@ -292,7 +291,7 @@ impl framework::Labourer for Addr<Labourer> {
 
 struct Node {
     parent: Option<Parent>,
-    /// Where half of the children go. With the root alone.
+    /// The arbiter of half of the children. Only the root has it.
     far: Option<ArbiterHandle>,
     children: u32,
     sum: u64,

@@ -1,4 +1,4 @@
-//! The subject of the bench, written as its documentation would.
+//! The subject of the bench, written as in its documentation.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ struct Passer {
 #[port]
 impl Passer {
     #[rcv]
-    fn link(&mut self, next: PasserRef) {
+    fn pass_to(&mut self, next: PasserRef) {
         self.next = Some(next);
     }
 
@@ -75,7 +75,7 @@ impl Hand {
         own.run();
     }
 
-    /// The same as `toil`, for callers that want to know when it is done.
+    /// As `toil`, for callers that wait for the end.
     #[rcv]
     fn serve(&mut self, errand: Local<(Job, Latch)>) -> bool {
         errand.0.0.run();
@@ -190,7 +190,7 @@ impl Counter for SumRef {
 
 impl Relay for PasserRef {
     async fn link(&self, next: Self) {
-        Self::link(self, next);
+        self.pass_to(next);
     }
 
     async fn pass(&self, hops: u64) {

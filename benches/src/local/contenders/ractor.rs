@@ -41,7 +41,7 @@ impl Framework for Ractor {
     }
 }
 
-/// `spawn_instant` would not wait for the actor's start, but takes a second task to do it.
+/// `spawn_instant` would not wait for the actor's start, but would take a second task.
 async fn spawn<A: Actor>(actor: A, arguments: A::Arguments) -> ActorRef<A::Msg> {
     let spawned = Actor::spawn(None, actor, arguments).await;
     spawned.expect("an actor without a name always starts").0
@@ -199,7 +199,7 @@ impl Actor for Labourer {
             }
             LabourerMessage::Call(job, _latch, reply) => {
                 job.run();
-                // A caller who waits no longer is no error.
+                // The caller may no longer wait, which is not an error.
                 let _ = reply.send(());
             }
         }

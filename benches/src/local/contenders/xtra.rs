@@ -46,7 +46,7 @@ impl Framework for Xtra {
     }
 }
 
-/// What `send` resolves to without `detach` is the handler's return, which nobody wants here.
+/// With `detach`, `send` does not resolve to the result of the handler, which is not needed here.
 async fn tell<A: Handler<M>, M: Send + 'static>(address: &Address<A>, message: M) {
     let _ = address.send(message).detach().await;
 }
@@ -91,8 +91,8 @@ impl Handler<Get> for Counter {
 }
 
 impl framework::Counter for Address<Counter> {
-    // A queue of xtra keeps messages in no particular order, except that of their priorities: a
-    // call must not overtake what was sent before it, or it would not tell when all is handled.
+    // xtra does not order the messages of a queue, except by priority. A call must not overtake earlier messages, or
+    // its answer would not mean that all of them have been handled.
     async fn add(&self, number: u64) {
         let _ = self.send(Add(number)).priority(1).detach().await;
     }
@@ -203,7 +203,7 @@ impl framework::Labourer for Address<Labourer> {
 }
 
 struct Node {
-    // Nobody else keeps an address until the children have one.
+    // The address that keeps the actor until its children have one.
     myself: Address<Self>,
     parent: Option<Parent>,
     children: u32,

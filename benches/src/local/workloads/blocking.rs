@@ -1,4 +1,4 @@
-//! Workloads whose handlers keep their threads, and how much of that others feel.
+//! Workloads with handlers that block their threads, and the effects on other actors.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::local::framework::{Counter, Framework, Job, Labourer, Latch, Place};
 use crate::local::workloads::Sizes;
 use crate::report::{self, Unit};
 
-/// A row: what is measured, with how many workers.
+/// A row: the measurement, and the number of workers.
 ///
-/// Two workers are what the other rows have. Four, on two cores, show what a framework does with
-/// workers that are free; jobs that sleep leave the cores to them.
+/// Two workers are the number of the other rows. Four workers on two cores show the use of free workers, because
+/// sleeping jobs leave the cores to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Blocking {
     pub(super) name: &'static str,
@@ -22,24 +22,24 @@ pub(crate) struct Blocking {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measured {
-    /// Milliseconds from the message to the actor that hands out jobs until all are done.
+    /// The time in milliseconds from the message to the actor that hands out jobs, until all jobs are done.
     FanOut(Job),
-    /// Milliseconds until the caller of a slow handler goes on.
+    /// The time in milliseconds until the caller of a slow handler continues.
     SlowCall(Limit),
-    /// Microseconds that a quick actor takes to be heard beside slow ones.
+    /// The time in microseconds until a quick actor answers beside slow ones.
     Beside(Ask, Figure),
-    /// Microseconds until idle actors have handled what a slow handler has sent to them.
+    /// The time in microseconds until idle actors have handled the messages of a slow handler.
     Behind(Figure),
 }
 
-/// Who watches over the time of a call.
+/// The owner of a call's time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
-    /// The framework, where it has a way to.
+    /// The framework, if it has time limits.
     Own,
     /// `tokio::time::timeout` around the call.
     Around,
-    /// The framework; and the actor has answered this many calls at once before.
+    /// The framework. The actor has answered this number of calls quickly before.
     OwnAfterQuick(u32),
 }
 
@@ -59,7 +59,7 @@ enum Figure {
 const LONG: Job = Job::Sleep(Duration::from_millis(10));
 const SHORT: Job = Job::Spin(Duration::from_micros(100));
 
-/// A tenth of what a slow call takes in the full size.
+/// A tenth of the time of a slow call in the full size.
 const LIMIT: Duration = Duration::from_millis(20);
 
 pub(super) const BLOCKING: [Blocking; 14] = [
@@ -199,7 +199,7 @@ fn jobs(job: Job, sizes: &Sizes) -> u32 {
     }
 }
 
-/// All actors have handled a message before, so that they are idle rather than about to start.
+/// All actors have handled a message before, so they are idle and not about to start.
 async fn fan_out<F: Framework>(framework: &F, job: Job, jobs: u32) -> f64 {
     let boss = framework.labourer(0).await;
     let mut others = Vec::new();
@@ -220,8 +220,8 @@ async fn hand_out<L: Labourer>(boss: &L, job: Job, others: &[L]) -> Duration {
     all_done.await - start
 }
 
-/// The median of a few calls, each of an actor of its own. The next begins when the handler of the
-/// one before it has ended and its worker is free again.
+/// The median of a few calls, each to another actor. A call begins when the handler of the previous one has ended and
+/// its worker is free again.
 async fn slow_calls<F: Framework>(framework: &F, limit: Limit, sizes: &Sizes) -> f64 {
     let job = Job::Sleep(sizes.slow_call);
     let mut taken = Vec::new();
@@ -244,8 +244,8 @@ async fn slow_calls<F: Framework>(framework: &F, limit: Limit, sizes: &Sizes) ->
     report::median(&taken).expect("there is at least one call")
 }
 
-/// What it took to hear of the quick actor, once a millisecond for as long as the others are busy.
-/// Each of these has all its jobs in its queue from the start.
+/// The times until the quick actor answered, measured once a millisecond while the others are busy. Each of these has
+/// all its jobs in its queue from the start.
 async fn beside<F: Framework>(framework: &F, ask: Ask, busy: usize, jobs: u32) -> Vec<f64> {
     let quick = framework.counter(Place::Near, None).await;
     for _ in 0..100 {
@@ -270,7 +270,7 @@ async fn beside<F: Framework>(framework: &F, ask: Ask, busy: usize, jobs: u32) -
     taken
 }
 
-/// A handler sends to ten idle actors, and then keeps its thread: how long until each has handled it.
+/// A handler sends to ten idle actors, and then blocks its thread. Returns the times until each has handled its message.
 async fn behind<F: Framework>(framework: &F, turns: u32) -> Vec<f64> {
     const IDLE: usize = 10;
     let slow = framework.labourer(1).await;
@@ -288,13 +288,13 @@ async fn behind<F: Framework>(framework: &F, turns: u32) -> Vec<f64> {
         for handled in handled {
             taken.push(microseconds(handled.await - start));
         }
-        // Answered when the handler has ended.
+        // The answer comes when the slow handler has ended.
         slow.call(Job::NOTHING, Latch::new().0, None).await;
     }
     taken
 }
 
-/// When the caller has the answer, or the actor has handled the message.
+/// The time at which the caller has the answer, or the actor has handled the message.
 async fn hear<C: Counter>(quick: &C, ask: Ask) -> Instant {
     match ask {
         Ask::Call => {

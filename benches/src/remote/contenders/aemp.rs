@@ -1,4 +1,4 @@
-//! The subject of the bench, written as its documentation would.
+//! The subject of the bench, written as in its documentation.
 
 use std::future;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Service {
     }
 
     #[rcv]
-    fn call(&mut self, number: i64, text: String) -> u64 {
+    fn ask(&mut self, number: i64, text: String) -> u64 {
         drop((number, text));
         self.delivered.count()
     }
@@ -110,7 +110,7 @@ impl Remote for Aemp {
     }
 
     async fn call(&self, number: i64, text: &str) -> u64 {
-        let call = self.service.call(number, text.into());
+        let call = self.service.ask(number, text.into());
         call.await.expect("the service answers")
     }
 }

@@ -1,8 +1,9 @@
-//! The baseline: TCP, and packets in the fastest way that each format is written and parsed elsewhere.
+//! The baseline: TCP, with packets that are written and parsed in the fastest way that other crates offer for each
+//! format.
 //!
-//! A packet is its length in four bytes and an array of port, tag, integer and text or bytes; a call's has the name
-//! of its reply port as a fifth element, and its answer goes to that port. There are no node IDs,
-//! no handshake, no table of ports and no keepalive: the least that such a service can cost.
+//! A packet is its length in four bytes and an array of port, tag, integer and text or bytes. A call has the name of
+//! its reply port as a fifth element, and its answer goes to that port. There are no node IDs, no handshake, no table
+//! of ports and no keepalive: this is the least cost of such a service.
 
 mod packet;
 mod writer;
@@ -123,8 +124,7 @@ impl Client {
     }
 }
 
-/// The service's side of one connection: the answers to all that one read brought leave in one
-/// write.
+/// The service's side of one connection. The answers to all requests of one read leave in one write.
 async fn answer(codec: Codec, stream: TcpStream, delivered: &'static Delivered) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
@@ -156,7 +156,7 @@ async fn answer(codec: Codec, stream: TcpStream, delivered: &'static Delivered) 
     }
 }
 
-/// The client's reader: completes the calls.
+/// The client's reader, which completes the calls.
 async fn collect(codec: Codec, reader: OwnedReadHalf, client: Arc<Client>) -> io::Result<()> {
     let mut receiver = Receiver::new(codec, reader);
     loop {

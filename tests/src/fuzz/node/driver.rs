@@ -1,4 +1,4 @@
-//! Carries out what the mesh wants, and hands it what has arrived.
+//! Performs the mesh's outputs, and gives it received data.
 
 use aemp_codec::{DecodeError, Format, NodeId, PacketReader, PortId};
 use aemp_proto::{

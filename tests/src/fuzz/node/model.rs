@@ -1,4 +1,4 @@
-//! What the node has told, and what it would have to have told.
+//! The reports of the node, and the reports that are expected of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,5 @@
-//! Configurations and changes, for want of recorded ones: every key, every operation, and what people write.
+//! Configurations and changes: every key, every operation, and typical texts of users. There are no recordings of
+//! these.
 
 use super::Seeds;
 

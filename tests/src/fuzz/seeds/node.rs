@@ -1,4 +1,4 @@
-//! Scripts in which strangers say to one node what others have said to another.
+//! Scripts in which strangers send to one node the data that was recorded between other nodes.
 
 use std::collections::BTreeMap;
 

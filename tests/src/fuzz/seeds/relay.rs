@@ -1,4 +1,4 @@
-//! Requests that a member might try to have done in another's name.
+//! Requests that a member might try to have performed in another node's name.
 
 use serde_json::{Value, json};
 

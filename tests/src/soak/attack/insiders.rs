@@ -1,4 +1,4 @@
-//! What who knows the secret can do.
+//! Attacks by peers that know the secret.
 
 use std::{fmt::Write as _, io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Packets that become much when they are read, or kept.
+//! Packets that grow when they are read or kept.
 
 use std::{fmt::Write as _, io};
 

@@ -1,4 +1,4 @@
-//! What anybody can do who reaches the victim.
+//! Attacks by strangers.
 
 use std::{io, time::Duration};
 

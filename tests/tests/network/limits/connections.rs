@@ -92,7 +92,7 @@ async fn what_is_sent_ahead_waits_and_is_not_lost() {
     }
     scene
         .logs
-        .warned("raw has sent max_handshake_bytes (16384) ahead of its handshake's end")
+        .warned("raw has sent max_handshake_bytes (16384) before the end of its handshake")
         .await;
     scene.goes_on().await;
     impostor.closed().await;

@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
-use aemp::{PortId, Value, msg};
-use aemp_codec::{Codec, DecodeError, EncodeError, Framing, Limits};
+use aemp::{Args, Cx, PortId, Value, msg};
+use aemp_codec::{Codec, DecodeError, Framing, Limits, PacketReader, PacketWriter};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Scene;
 use crate::{
-    common::{Inbox, soon, watch},
+    common::{Inbox, PATIENCE, soon, watch},
     nodes::{address, counter, listening, start},
     plugged,
     raw::Raw,
@@ -25,19 +25,7 @@ struct Gated {
     go: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Codec for Gated {
-    fn name(&self) -> &str {
-        "gated"
-    }
-
-    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
-        plugged::framer(limits)
-    }
-
-    fn encode(&self, packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        plugged::encode(packet, out)
-    }
-
+impl Gated {
     fn decode(&self, packet: &[u8], limits: Limits) -> Result<Vec<Value>, DecodeError> {
         if packet.len() >= LARGE {
             let _ = self.begun.send(());
@@ -48,6 +36,28 @@ impl Codec for Gated {
                 .recv();
         }
         plugged::decode(packet, limits)
+    }
+}
+
+impl Codec for Gated {
+    fn name(&self) -> &str {
+        "gated"
+    }
+
+    fn framer(&self, limits: Limits) -> Box<dyn Framing> {
+        plugged::framer(limits)
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
+        PacketWriter::encoded(out, limits, plugged::encode)
+    }
+
+    fn reader<'a>(
+        &'a self,
+        packet: &'a [u8],
+        limits: Limits,
+    ) -> Result<PacketReader<'a>, DecodeError> {
+        self.decode(packet, limits).map(PacketReader::values)
     }
 }
 
@@ -90,6 +100,37 @@ async fn while_a_large_packet_is_read_others_are_heard() {
     go.send(()).unwrap();
     soon(b.stop()).await;
     soon(a.stop()).await;
+}
+
+/// The node has one worker, which goes on with everybody else; and another large message does not wait for ever for a handler that
+/// does not return.
+#[tokio::test]
+async fn while_a_large_message_is_handled_others_are_served() {
+    let scene = Scene::new(|node| node).await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (go, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let held = scene.node.untyped(move |_: &mut Cx<'_>, _: Args| {
+        let _ = tell.send("begun");
+        let wait = wait.lock().unwrap_or_else(PoisonError::into_inner);
+        let let_go = wait.recv_timeout(PATIENCE / 2).is_ok();
+        let _ = tell.send(if let_go { "let go" } else { "given up" });
+    });
+    let (counted, mut inbox) = (scene.node.port(counter(0)), Inbox::new(&scene.node));
+    let mut raw = Raw::login(&scene.node, "raw").await;
+    let large = Value::from("x".repeat(LARGE));
+    let packet = |port: &str| format!(r#"["{port}",{large}]"#);
+    raw.send(packet(held.id().name())).await;
+    assert_eq!(soon(told.recv()).await, Some("begun"));
+    for _ in 0..3 {
+        let answer = soon(scene.node.cal(&counted.id(), msg!["get"])).await;
+        assert_eq!(answer.unwrap(), msg![0]);
+    }
+    raw.send(packet(inbox.id.name())).await;
+    assert_eq!(inbox.next().await, msg![large]);
+    go.send(()).unwrap();
+    assert_eq!(soon(told.recv()).await, Some("let go"));
+    scene.goes_on().await;
 }
 
 /// Whatever their sizes, in whatever pieces they come, and whoever else sends large ones.

@@ -146,7 +146,7 @@ async fn relays_to_nowhere() {
     // 100 times what an ordinary request costs: the rest waits.
     scene
         .logs
-        .warned("raw: max_requests_per_second (2000) reached: no more is read of it for ")
+        .warned("raw: max_requests_per_second (2000) reached: reading from it stops for ")
         .await;
     scene.goes_on().await;
     until(|| scene.logs.count("nowhere/99 cannot be reached") == 1).await;

@@ -10,7 +10,7 @@ struct Counter {
 
 #[port]
 impl Counter {
-    #[rcv]
+    #[rcv(try, send)]
     fn add(&mut self, n: i64) -> Result<(), Refused> {
         Err(Refused)
     }

@@ -8,7 +8,7 @@ struct Counter {
 
 #[port]
 impl Counter {
-    #[rcv]
+    #[rcv(try)]
     fn add(&mut self, n: i64) -> Result<i64> {
         Result(n)
     }

@@ -7,7 +7,7 @@ struct Actor;
 
 #[port(strict)]
 impl Actor {
-    #[rcv]
+    #[rcv(try, send)]
     fn go(&self) -> Result<(), String> {
         Err("something broke".into())
     }

@@ -15,7 +15,7 @@ const CUTS_END: u64 = 40_000;
 const SENDS_END: u64 = 90_000;
 const END: u64 = 150_000;
 
-/// What a run is about.
+/// The configuration of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     seeds: bool,
@@ -33,7 +33,7 @@ impl Plan {
         }
     }
 
-    /// Each node knows the other's address, and connects when it sends.
+    /// Each node knows the other's address and connects when it sends.
     pub(super) fn on_demand() -> Self {
         Self {
             seeds: false,
@@ -56,22 +56,22 @@ impl Plan {
 }
 
 enum Event {
-    /// A dialled connection is made.
+    /// A dialled connection is established.
     Connect(usize, ConnId),
-    /// Bytes arrive at one side of a connection; none: its end.
+    /// Bytes arrive at one side of a connection; `None` is its end.
     Arrive(usize, usize, Option<Vec<u8>>),
     /// Monitors have fired.
     Fired(usize),
     /// A node sends a message.
     Send(usize),
-    /// The reference node looks after its seed.
+    /// The reference node checks its seed.
     Retry,
 }
 
-/// A connection: who is at its two sides, as long as they have it open.
+/// A connection, with the nodes at its two sides while they have it open.
 struct Tcp {
     sides: [Option<(usize, ConnId)>; 2],
-    /// When what is sent to a side arrives at the earliest.
+    /// The earliest time at which new bytes arrive at each side.
     busy: [Time; 2],
     cut: bool,
 }
@@ -116,7 +116,7 @@ fn id(index: usize) -> NodeId {
 impl Ours {
     fn new(plan: Plan, index: usize, seed: u64) -> Self {
         let mut handshake = HandshakeConfig::new(id(index), Some(Secret::new("s")));
-        // The tests read and write packets by hand.
+        // The tests read and write packets as JSON.
         handshake.formats = vec![Format::Json];
         let mut config = MeshConfig::new(handshake);
         let address = format!("host:{}", 1 - index);
@@ -176,14 +176,14 @@ impl Ours {
         self.read(conn);
     }
 
-    /// Since the last fire nothing is missing, and nothing of the time before comes late.
+    /// Checks that nothing is missing since the last fire, and that no earlier message arrives late.
     fn read(&mut self, conn: ConnId) {
         let link = self.links.get_mut(&conn).unwrap();
         while let Some(packet) = link.next_packet().unwrap() {
             let mut packet = Format::Json.reader(packet, Limits::default()).unwrap();
             let port = packet.text().unwrap();
             if port.as_deref() == Some("") {
-                // Seeds are asked to be global, which matters to nobody here.
+                // A request that asks a seed to become global is ignored here.
                 continue;
             }
             assert_eq!(port.as_deref(), Some("p"));
@@ -303,7 +303,7 @@ impl World {
         }
     }
 
-    /// Carries out what a mesh has decided.
+    /// Carries out the outputs of a mesh.
     fn perform(&mut self, node: usize) {
         while let End::Ours(ours) = &mut self.ends[node]
             && let Some(output) = ours.mesh.poll()
@@ -372,7 +372,7 @@ impl World {
         }
     }
 
-    /// Writes what a node's peer has to write.
+    /// Writes the output of a node's peer.
     fn write(&mut self, node: usize) {
         let End::Ours(ours) = &mut self.ends[node] else {
             return;
@@ -406,7 +406,7 @@ impl World {
         }
     }
 
-    /// A connection from one end to a listener; the other end notices later, with the first bytes.
+    /// Opens a connection to a listener. The other end notices it later, with the first bytes.
     fn open(&mut self, from: (usize, ConnId), to: usize) {
         let now = self.now;
         let mut acts = Vec::new();
@@ -524,7 +524,8 @@ impl World {
         self.history.clone()
     }
 
-    /// One connection is open, both ends have it, nothing else is left, and what was sent last has arrived.
+    /// Checks that both ends have exactly one connection, that nothing else is left, and that the last messages have
+    /// arrived.
     pub(super) fn assert_one_connection(&self) {
         let history = || self.history.join("\n");
         let open: Vec<_> = self

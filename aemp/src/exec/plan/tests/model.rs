@@ -1,4 +1,4 @@
-//! What the model consists of, and its steps. One step is what happens between two points at which others may act.
+//! The parts of the model, and its steps. In one step no other part can act.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::{super::*, Dice};
 
 pub(super) const FOREVER: u32 = u32::MAX;
 
-/// What a handler or a task does.
+/// The actions of a handler or a task.
 pub(super) type Job = Vec<Act>;
 
 #[derive(Clone, Debug)]
@@ -14,9 +14,9 @@ pub(super) enum Act {
     Send(usize, Job),
     /// Sends something over a connection.
     Write,
-    /// Blocks its thread for so many looks of the watch.
+    /// Blocks its thread for this number of looks of the watch.
     Block(u32),
-    /// The same in `block_in_place`: another thread becomes the worker.
+    /// Blocks in `block_in_place`: another thread becomes the worker.
     InPlace(u32),
 }
 
@@ -25,16 +25,16 @@ enum Task {
     Drainer(Drainer),
     Plain(VecDeque<Act>),
     Link(Link),
-    /// What pushes another task from its place.
+    /// An empty task, which pushes another task out of its slot.
     Nothing,
 }
 
-/// A connection that has something to read.
+/// A connection with data to read.
 #[derive(Debug)]
 struct Link {
-    /// How often it gives way.
+    /// The number of times that it yields.
     turns: usize,
-    /// Looks that it has waited for with a worker idle.
+    /// The number of looks for which it has waited while a worker was idle.
     waited: u32,
 }
 
@@ -42,7 +42,7 @@ struct Link {
 struct Drainer {
     ticket: Ticket,
     next: Next,
-    /// Ports run since it gave way.
+    /// The number of ports run since it yielded.
     done: usize,
 }
 
@@ -54,7 +54,7 @@ enum Next {
     Leave,
 }
 
-/// How a step of a task has ended.
+/// The end of a task's step.
 enum Step {
     More,
     GivesWay,
@@ -64,36 +64,36 @@ enum Step {
 #[derive(Debug, Default)]
 struct Worker {
     task: Option<(usize, Task)>,
-    /// Looks for which it is blocked.
+    /// The number of looks for which it is blocked.
     blocked: u32,
-    /// A task that it has started: nobody else takes it.
+    /// A task that it has started. No other worker takes it.
     lifo: Option<(usize, Task)>,
-    /// What others may take.
+    /// Tasks that other workers may take.
     queue: VecDeque<(usize, Task)>,
-    /// Those that have given way: nobody else takes them.
+    /// Tasks that have yielded. No other worker takes them.
     deferred: Vec<(usize, Task)>,
     parked: bool,
     searching: bool,
-    /// Another thread has become the worker: this one goes on with its task alone.
+    /// Whether another thread has become the worker, and this one only finishes its task.
     retired: bool,
-    /// Ready ports: the seat of its thread.
+    /// The ready ports at the seat of its thread.
     seat: VecDeque<usize>,
-    /// Links that are woken when the handler returns.
+    /// The number of links to wake when the handler returns.
     later: usize,
-    /// What the watch saw it run: a message, for so many looks.
+    /// The message that the watch saw at its last look.
     seen: Option<u64>,
     /// Counts messages; odd while a handler runs.
     beat: u64,
-    /// Whether the port that it runs was trusted when it began.
+    /// Whether the running port was trusted when it began.
     is_trusted: bool,
-    /// What `wanted` was when the handler that sends read it.
+    /// The value of `wanted` when the sending handler read it.
     wanted: Option<bool>,
 }
 
 #[derive(Debug, Default)]
 struct Port {
     messages: VecDeque<Job>,
-    /// Scheduled, or run.
+    /// Whether it is scheduled or running.
     at_work: bool,
     trusted: bool,
 }
@@ -105,13 +105,13 @@ pub(super) struct Model {
     ready: VecDeque<usize>,
     ports: Vec<Port>,
     workers: Vec<Worker>,
-    /// Tasks that were started by threads that are no workers.
+    /// Tasks that were started by other threads than workers.
     global: VecDeque<(usize, Task)>,
     tasks: usize,
     links: usize,
-    /// Looks for which something was ready, a worker idle, and nothing begun.
+    /// The number of looks at which a port was ready, a worker idle, and nothing began.
     pub(super) stalled: u32,
-    /// Whether drainers give way, and others act between reading what is wanted and sending.
+    /// Whether drainers yield, and others act between the reading of `wanted` and the sending.
     pub(super) is_rough: bool,
 }
 
@@ -154,7 +154,7 @@ impl Model {
         self.start_outside(Task::Plain(job.into()));
     }
 
-    /// A link has something to read.
+    /// Adds a link with data to read.
     pub(super) fn link(&mut self, turns: usize) {
         let link = self.new_link(turns);
         self.start_outside(link);
@@ -175,8 +175,8 @@ impl Model {
         }
     }
 
-    /// Workers do, in random order, what they can do until the watch comes by.
-    pub(super) fn settle(&mut self, dice: &mut Dice) {
+    /// Runs the workers in random order until nothing is left that they can do before the next look.
+    pub(super) fn run_workers(&mut self, dice: &mut Dice) {
         for steps in 0.. {
             assert!(steps < 100_000, "it never comes to rest: {self:?}");
             let able = |worker: &Worker| worker.is_able();
@@ -215,12 +215,12 @@ impl Model {
             })
     }
 
-    /// The looks that a link has waited for while a worker was free.
+    /// The greatest number of looks for which a link has waited while a worker was free.
     pub(super) fn worst_link(&mut self) -> u32 {
         self.links().map(|link| link.waited).max().unwrap_or(0)
     }
 
-    /// What blocks for ever does so no longer.
+    /// Ends all blocking.
     pub(super) fn release(&mut self) {
         for worker in &mut self.workers {
             worker.blocked = 0;
@@ -237,7 +237,7 @@ impl Model {
             && self.plan.search == Search::None
     }
 
-    /// What must be true between any two steps.
+    /// Checks the invariants between two steps.
     fn check(&self) {
         let queued = self.workers.iter().flat_map(|worker| {
             let own = worker.task.iter().chain(&worker.lifo);
@@ -274,7 +274,7 @@ impl Model {
         self.wanted = self.plan.wants();
     }
 
-    /// Whether the port has to be scheduled.
+    /// Queues a job. Returns whether the port must be scheduled.
     fn push(&mut self, to: usize, job: Job) -> bool {
         let port = &mut self.ports[to];
         port.messages.push_back(job);
@@ -290,7 +290,7 @@ fn drainer(ticket: Ticket) -> Task {
     })
 }
 
-/// The watch.
+/// The model of the watch.
 impl Model {
     pub(super) fn watch(&mut self) {
         let idle = self.has_idle();
@@ -304,7 +304,7 @@ impl Model {
             link.waited += u32::from(idle && at_rest);
         }
         for worker in &mut self.workers {
-            // What a task of the user's keeps from running is beyond the executor, and so is a handler that blocks for the first
+            // The executor cannot help ports that a task of the user delays, or a handler that blocks for the first
             // time.
             let excused = match &worker.task {
                 Some((_, Task::Plain(_))) => true,
@@ -333,7 +333,7 @@ impl Model {
                 worker.blocked = worker.blocked.saturating_sub(1);
             }
         }
-        if self.plan.look(stuck, waiting)
+        if self.plan.report(stuck, waiting)
             && let Some(ticket) = self.plan.start(By::Watch)
         {
             self.start_outside(drainer(ticket));
@@ -342,7 +342,7 @@ impl Model {
         self.time_passes();
     }
 
-    /// Links are woken that handlers have sent something over; those that have given way are reminded by a timer.
+    /// Wakes the links over which handlers have sent, and reminds yielded links by a timer.
     fn time_passes(&mut self) {
         let later = self.workers.iter_mut();
         let later: usize = later.map(|worker| std::mem::take(&mut worker.later)).sum();
@@ -360,7 +360,7 @@ impl Model {
     }
 }
 
-/// Tokio.
+/// The model of tokio.
 impl Model {
     fn number(&mut self) -> usize {
         self.tasks += 1;
@@ -373,7 +373,7 @@ impl Model {
         self.notify();
     }
 
-    /// Starts a task as a worker does.
+    /// Starts a task from a worker.
     fn start(&mut self, own: usize, task: Task) {
         if self.workers[own].retired {
             return self.start_outside(task);
@@ -390,7 +390,7 @@ impl Model {
         }
     }
 
-    /// Wakes an idle worker, unless one is looking for something to do.
+    /// Wakes an idle worker, unless one is searching for work.
     fn notify(&mut self) {
         if self.workers.iter().any(|worker| worker.searching) {
             return;
@@ -434,7 +434,7 @@ impl Model {
         }
     }
 
-    /// The thread blocks in place: it is a worker no more.
+    /// Blocks the thread in place: it is no longer a worker.
     fn retire(&mut self, own: usize, looks: u32) {
         let worker = &mut self.workers[own];
         worker.blocked = looks;
@@ -448,7 +448,7 @@ impl Model {
         new.queue.extend(worker.lifo.take());
         new.queue.extend(std::mem::take(&mut worker.deferred));
         self.workers.push(new);
-        // Not so in tokio, where what has been moved may wait behind the new worker's first task.
+        // tokio differs: there, moved tasks may wait behind the new worker's first task.
         self.notify();
     }
 
@@ -502,7 +502,7 @@ impl Model {
     }
 }
 
-/// What runs on a worker: see `drainer.rs` and `scheduler.rs`.
+/// The tasks of workers: see `drainer.rs` and `scheduler.rs`.
 impl Model {
     fn start_drainer(&mut self, own: usize, now: bool) {
         let Some(ticket) = self.plan.start(By::Task) else {
@@ -538,7 +538,7 @@ impl Model {
         }
     }
 
-    /// A handler's. `false` if the act has only begun.
+    /// An action of a handler. `false` if the action has only begun.
     fn act_of_handler(&mut self, own: usize, runs: usize, act: &Act) -> bool {
         match act {
             Act::Write => self.workers[own].later += 1,
@@ -564,7 +564,7 @@ impl Model {
     fn drain(&mut self, own: usize, drainer: &mut Drainer, dice: &mut Dice) -> Step {
         drainer.next = match std::mem::replace(&mut drainer.next, Next::Pop) {
             Next::Pop => {
-                // Its time may be over after any port.
+                // The time slice may end after any port.
                 if self.is_rough && drainer.done > 0 && dice.one_in(4) {
                     drainer.done = 0;
                     self.plan.pause(&mut drainer.ticket);
@@ -639,7 +639,7 @@ impl Model {
             self.ports[port].at_work = false;
             return;
         }
-        // Its turn is over.
+        // The turn of the port is over.
         let wanted = self.wanted && !self.ports[port].trusted;
         worker.seat.push_back(port);
         if wanted {

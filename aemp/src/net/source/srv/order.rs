@@ -8,14 +8,14 @@ pub(super) struct Record {
     pub(super) priority: u16,
     pub(super) weight: u16,
     pub(super) port: u16,
-    /// With the dot of the root at its end, or without.
+    /// The host, with or without the dot of the root at its end.
     pub(super) target: String,
 }
 
-/// The targets, `host:port` each: by priority, then at random by weight. A target that is the root stands for none.
+/// The targets (`host:port`), ordered by priority, and at random by weight. A target that is the root means no target.
 pub(super) fn targets(mut records: Vec<Record>, random: &mut Random) -> Vec<String> {
     records.retain(|record| !record.target.trim_matches('.').is_empty() && record.port != 0);
-    // RFC 2782: of one priority, those without weight come first.
+    // RFC 2782: within a priority, records of weight zero come first.
     records.sort_by_key(|record| (record.priority, record.weight != 0));
     let mut targets = Vec::with_capacity(records.len());
     while let Some(first) = records.first() {
@@ -28,7 +28,7 @@ pub(super) fn targets(mut records: Vec<Record>, random: &mut Random) -> Vec<Stri
     targets
 }
 
-/// One of them, the rather the more weight it has.
+/// Draws one of the records, with a chance in proportion to its weight.
 fn draw(records: &[Record], random: &mut Random) -> usize {
     let sum = records.iter().map(|record| u32::from(record.weight)).sum();
     let drawn = random.up_to(sum);
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(found.len(), 3);
             *firsts.entry(found[0].clone()).or_default() += 1;
         }
-        // 30 of 41, 1 of 41 and 10 of 41.
+        // The chances are 30, 1 and 10 of 41.
         let [a, b, c] = ["a:4040", "b:4040", "c:4040"].map(|name| firsts[name]);
         assert!((1370..1560).contains(&a), "{a}");
         assert!((15..100).contains(&b), "{b}");

@@ -22,7 +22,7 @@ use crate::Node;
 
 const NAME: &str = "_aemp._tcp.example.test";
 
-/// What the server says to everybody, by NAME.
+/// The answer of the server to all queries, by NAME.
 #[derive(Clone, Debug)]
 enum Says {
     Records(Vec<SRV>),
@@ -37,7 +37,7 @@ fn records(records: &[(u16, u16, u16, &str)]) -> Says {
     Says::Records(each.collect())
 }
 
-/// A name server, and a resolver that asks it alone.
+/// A name server, and a resolver that asks only this one.
 struct Server {
     resolver: TokioResolver,
     says: Arc<Mutex<Says>>,
@@ -129,7 +129,7 @@ async fn what_is_not_there_is_told() {
     assert_eq!(server.ask().await.unwrap_err(), "there is no such name");
     server.say(records(&[]));
     assert_eq!(server.ask().await.unwrap_err(), "it has no SRV records");
-    // "Decidedly not available": that is an answer, after which no old one counts.
+    // "Decidedly not available" (RFC 2782) is an answer, so earlier ones no longer count.
     server.say(records(&[(0, 0, 0, ".")]));
     assert_eq!(server.ask().await.unwrap(), [""; 0]);
 }
@@ -141,7 +141,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(error.contains("timed out"), "{error}");
 }
 
-/// A node with a seed that is looked up there.
+/// A node with a seed that is looked up at this server.
 async fn seeking(server: &Server) -> Node {
     let resolver = server.resolver.clone();
     let source = move || {

@@ -1,4 +1,4 @@
-//! The number of messages that may be sent to each port of another node without a wait.
+//! The number of messages that may be sent to each port of another node without waiting.
 
 use std::{
     collections::HashMap,
@@ -16,37 +16,37 @@ use tokio::{
 use crate::port::credit::GOOD_FOR;
 use aemp_proto::peer::ConnId;
 
-/// So many ports are no reason to look for some to forget.
+/// The number of ports below which unused ones are not searched for.
 const FEW: usize = 64;
-/// However much a node may grant.
+/// The greatest credit of a port, even if the node grants more.
 const MOST: usize = 1 << 20;
 
-/// A question for room in a port. The token tells it from earlier ones.
+/// A request for room in a port. The token distinguishes it from earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub(crate) conn: ConnId,
     pub(crate) token: u64,
 }
 
-/// The state of a port as its senders find it.
+/// The state of a port for its senders.
 #[derive(Debug)]
 pub(super) enum Account {
-    /// It is not known yet whether the node gives credit, or it is not connected.
+    /// It is not known whether the node gives credit, or the node is not connected.
     Unknown,
-    /// The node gives none: there is nothing to wait for.
+    /// The node gives no credit, so there is nothing to wait for.
     None,
-    /// A permit for each message.
+    /// Each message needs a permit.
     Counted(Arc<Semaphore>),
-    /// As many as they like, as of that tick.
+    /// Any number of messages, as of this tick.
     Open(u64),
 }
 
 /// The result of an answer.
 pub(super) enum Granted {
-    /// So many permits are to be added to it.
+    /// This number of permits is to be added to the semaphore.
     Counted(Arc<Semaphore>, usize),
-    /// Any number of messages may be sent. Those who wait for permits are to be told, by closing that; and somebody has to call
-    /// [`Table::tick`] if nobody does.
+    /// Any number of messages. The caller must close the semaphore, to wake waiting senders, and must start the calls of
+    /// [`Table::tick`] if they have stopped.
     Open {
         closed: Option<Arc<Semaphore>>,
         begins: bool,
@@ -56,18 +56,19 @@ pub(super) enum Granted {
 #[derive(Default)]
 pub(super) struct Table {
     line: Line,
-    /// The ports with which something has gone on lately.
+    /// The ports with recent activity.
     ports: HashMap<Box<str>, Port>,
-    /// How many there may be before some are looked for that are not needed.
+    /// The number of ports at which unused ones are searched for.
     many: usize,
     last_token: u64,
     ticks: Ticks,
 }
 
-/// Time as ports without a bound have it, because a clock is too slow for every message: a grant without a number is good for the tick in
-/// which it has come, and renewed in the next. Nothing ticks while nothing was granted like that. Another connection counts as well.
+/// The time for ports without a bound, because reading a clock is too slow for every message. A grant without a
+/// number is valid for the tick in which it arrived, and renewed in the next one. The ticks stop while there are no
+/// such grants. A new connection counts as a tick.
 struct Ticks {
-    /// Shared with senders, who see by it without a lock that what they have been told is news.
+    /// Shared with senders, which compare it with their last report without a lock.
     now: Arc<AtomicU64>,
     last_grant: u64,
     is_ticking: bool,
@@ -76,7 +77,7 @@ struct Ticks {
 impl Default for Ticks {
     fn default() -> Self {
         Self {
-            // A sender without any news was told in tick 0.
+            // A sender without a report has tick 0.
             now: Arc::new(AtomicU64::new(2)),
             last_grant: 0,
             is_ticking: false,
@@ -114,23 +115,23 @@ struct Port {
 
 enum Terms {
     Counted(Counted),
-    /// It has no bound, as of that tick.
+    /// The port has no bound, as of this tick.
     Open(u64),
 }
 
 struct Counted {
     credit: Arc<Semaphore>,
-    /// Permits that have not been used: those in the semaphore, and those that senders hold who are about to send.
+    /// The unused permits: those of the semaphore, and those that senders hold.
     left: usize,
     /// The last grant.
     window: usize,
-    /// When half of the time is over that the grant is good for, and all of it.
+    /// The times at which half of the grant's validity is over, and all of it.
     times: Option<[Instant; 2]>,
 }
 
 enum Asked {
     No,
-    /// `since` messages have been sent behind the question: the answer does not know of them.
+    /// A request is out. `since` messages were sent after it, and the answer does not take them into account.
     Yes {
         token: u64,
         since: usize,
@@ -151,12 +152,12 @@ impl Counted {
         self.times.is_none_or(|times| now >= times[time])
     }
 
-    /// Takes permits back, but for those that senders hold.
+    /// Removes permits, except those that senders hold.
     fn take_back(&mut self, permits: usize) {
         self.left -= self.credit.forget_permits(permits.min(self.left));
     }
 
-    /// So many may be sent, and that many have been since the question. How many permits are to be added.
+    /// Takes a grant of `messages`, of which `since` were sent after the request. Returns the number of permits to add.
     fn granted(&mut self, messages: u64, since: usize, now: Instant) -> usize {
         self.window = usize::try_from(messages).map_or(MOST, |messages| messages.min(MOST));
         self.times = Some([now + GOOD_FOR / 2, now + GOOD_FOR]);
@@ -180,7 +181,7 @@ impl Port {
         matches!(self.asked, Asked::Yes { .. })
     }
 
-    /// Counted from now on, if it was not.
+    /// Makes the port counted, if it was not.
     fn counted(&mut self) -> &mut Counted {
         if let Terms::Open(_) = self.terms {
             self.terms = Terms::Counted(Counted::new());
@@ -191,7 +192,7 @@ impl Port {
         }
     }
 
-    /// No sender waits, and there is nothing left that could be of use.
+    /// Whether no sender waits and nothing useful is left.
     fn is_idle(&self, now: Instant, ticks: &Ticks) -> bool {
         let is_over = match &self.terms {
             Terms::Counted(counted) => {
@@ -204,12 +205,12 @@ impl Port {
 }
 
 impl Table {
-    /// Ticks, as senders see them.
+    /// The ticks, for senders.
     pub(super) fn ticks(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ticks.now)
     }
 
-    /// A connection is at work. Returns what is to be closed, as all of these do.
+    /// Starts a connection. Returns the semaphores to close.
     #[must_use]
     pub(super) fn begin(&mut self, conn: ConnId, gives: bool) -> Vec<Arc<Semaphore>> {
         self.line = if gives {
@@ -220,7 +221,7 @@ impl Table {
         self.clear()
     }
 
-    /// A connection has ended; by now there may be another.
+    /// Ends a connection, unless there is another by now. Returns the semaphores to close.
     #[must_use]
     pub(super) fn end(&mut self, conn: ConnId) -> Vec<Arc<Semaphore>> {
         match self.line {
@@ -249,7 +250,8 @@ impl Table {
         self.line != Line::Unknown
     }
 
-    /// The state of a port for a sender; and the question that the caller has to ask, with the number of messages that are left.
+    /// The state of a port for a sender, and the request that the caller must send, with the number of messages that
+    /// are left.
     pub(super) fn account(&mut self, name: &str, now: Instant) -> (Account, Option<(Ask, usize)>) {
         match self.line {
             Line::Unknown => return (Account::Unknown, None),
@@ -278,7 +280,7 @@ impl Table {
         (Account::Counted(credit), self.ask_if(name, wanted))
     }
 
-    /// A message has been sent.
+    /// Records that a message has been sent. Returns the request to send, if any.
     pub(super) fn spent(
         &mut self,
         name: &str,
@@ -297,12 +299,12 @@ impl Table {
         if let Asked::Yes { since, .. } = &mut port.asked {
             *since += 1;
         }
-        // Early enough for a steady stream not to stop.
+        // Early enough that a steady stream does not stop.
         let wanted = counted.left <= counted.window / 2 || counted.is_past(0, now);
         self.ask_if(name, wanted)
     }
 
-    /// An answer has come. It counts from where it was asked.
+    /// Takes an answer, which counts from its request.
     pub(super) fn granted(
         &mut self,
         name: &str,
@@ -341,14 +343,14 @@ impl Table {
         Granted::Open { closed, begins }
     }
 
-    /// Half of [`GOOD_FOR`] is over since the last tick. Whether there is to be another.
+    /// Advances the tick, when half of [`GOOD_FOR`] is over. Returns whether another tick is needed.
     pub(super) fn tick(&mut self) -> bool {
         self.ticks.skip(1);
         self.ticks.is_ticking = self.ticks.since(self.ticks.last_grant) < 2;
         self.ticks.is_ticking
     }
 
-    /// The question to ask for senders that wait still, if an answer has left them nothing.
+    /// The request for senders that still wait, if an answer has left them nothing.
     pub(super) fn ask_again(&mut self, name: &str) -> Option<(Ask, usize)> {
         let wanted = match &self.ports.get(name)?.terms {
             Terms::Counted(counted) => counted.left == 0 && Arc::strong_count(&counted.credit) > 1,

@@ -6,7 +6,7 @@ mod json;
 use crate::appended::Appended;
 use crate::remote::codec::Codec;
 
-/// What travels; a reply port comes last, if there is one.
+/// The parts of a packet. The reply port comes last, if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packet<'a> {
     pub(crate) port: &'a str,

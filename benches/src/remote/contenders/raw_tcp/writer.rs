@@ -1,4 +1,4 @@
-//! Batched writes: whatever has gathered while the last write was under way leaves in one.
+//! Batched writes: packets that gather during a write leave together in the next one.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::remote::codec::Codec;
 use crate::remote::contenders::raw_tcp::packet::Packet;
 
-/// A sender that is further ahead than this should wait.
+/// The number of unwritten bytes from which a sender should wait.
 pub(crate) const ROOM: usize = 1 << 20;
 
 /// The sending side of a connection.
@@ -38,8 +38,7 @@ impl Writer {
         Self { codec, shared }
     }
 
-    /// Appends a packet, wakes the writing task if it may be asleep, and tells how many bytes are
-    /// unwritten now.
+    /// Appends a packet, and wakes the writing task if it may be asleep. Returns the number of unwritten bytes.
     pub(crate) fn send(&self, packet: &Packet<'_>) -> usize {
         let mut buffer = self.shared.lock();
         let was_empty = buffer.is_empty();
@@ -52,7 +51,7 @@ impl Writer {
         unwritten
     }
 
-    /// Waits while too much is unwritten.
+    /// Waits until few enough bytes are unwritten.
     pub(crate) async fn room(&self) {
         while self.shared.lock().len() > ROOM {
             self.shared.emptied.notified().await;

@@ -1,10 +1,10 @@
-//! Senders and answers, one step after the other.
+//! Senders and answers, step by step.
 
 use super::*;
 
 const CONN: ConnId = ConnId(1);
 
-/// A node that gives credit.
+/// The table for a node that gives credit.
 fn table() -> Table {
     let mut table = Table::default();
     assert!(table.begin(CONN, true).is_empty());
@@ -28,7 +28,7 @@ fn grant(table: &mut Table, ask: Ask, messages: u64, now: Instant) -> usize {
     }
 }
 
-/// Sends one message. What is asked for then.
+/// Sends one message. Returns the request that follows.
 fn send(table: &mut Table, now: Instant) -> Option<Ask> {
     let (credit, ask) = open(table, now);
     assert_eq!(ask, None);
@@ -60,7 +60,7 @@ fn one_question_is_out_at_a_time() {
     assert_eq!((again, credit.available_permits()), (None, 0));
 }
 
-/// It is asked for more when half is left, and the answer counts from the question.
+/// A request is sent when half of the credit is left, and the answer counts from the request.
 #[test]
 fn a_steady_stream_does_not_stop() {
     let (mut table, now) = (table(), Instant::now());
@@ -74,14 +74,14 @@ fn a_steady_stream_does_not_stop() {
     for _ in 0..3 {
         assert_eq!(send(&mut table, now), None);
     }
-    // At the question there was room for 4, and 3 are on their way.
+    // At the request there was room for 4, and 3 are on their way.
     assert_eq!(grant(&mut table, second, 4, now), 0);
     assert_eq!(left(&mut table, now), 1);
     let third = send(&mut table, now).unwrap();
     assert_eq!(grant(&mut table, third, 6, now), 6);
 }
 
-/// The bound may have become less than what was granted.
+/// The bound may have become smaller than the grant.
 #[test]
 fn an_answer_may_take_back() {
     let (mut table, now) = (table(), Instant::now());
@@ -156,7 +156,7 @@ fn answers_to_other_questions_are_none() {
     );
 }
 
-/// However much it is said to be.
+/// A node may grant any number, but the credit is limited.
 #[test]
 fn credit_has_a_limit() {
     let (mut table, now) = (table(), Instant::now());
@@ -175,7 +175,7 @@ fn a_sender_that_gives_up_leaves_its_credit_to_others() {
     assert_eq!(left(&mut table, now), 1);
 }
 
-/// A sender that was about to send when the connection was lost does not count for the next.
+/// The permit of a sender from before the loss of the connection does not count on the next one.
 #[test]
 fn another_connection_begins_anew() {
     let (mut table, now) = (table(), Instant::now());
@@ -188,7 +188,7 @@ fn another_connection_begins_anew() {
     assert_eq!(ask.conn, ConnId(2));
     assert_eq!(table.spent("p", leave, now), None);
     assert_eq!(grant(&mut table, ask, 2, now), 2);
-    // The end of the old one comes late.
+    // The end of the old connection comes late.
     assert!(table.end(CONN).is_empty() && table.is_known());
     assert_eq!(table.end(ConnId(2)).len(), 1);
 }
@@ -206,7 +206,7 @@ fn idle_ports_are_forgotten() {
     assert_eq!(table.ports.len(), FEW);
     one(&mut table, "p", start + GOOD_FOR);
     assert_eq!(table.ports.len(), 1);
-    // Those of which an answer is still to come stay, and so do those that somebody waits for.
+    // Ports with an outstanding answer stay, and so do ports with waiting senders.
     let later = start + 9 * GOOD_FOR;
     let (_waiting, ask) = open(&mut table, later);
     table.granted("p", ask.unwrap(), Some(1), later).unwrap();
@@ -216,7 +216,7 @@ fn idle_ports_are_forgotten() {
     assert!(table.ports.contains_key("p") && table.ports.contains_key("0"));
 }
 
-/// The news for a sender of a port that has no bound, and the question, if there is one.
+/// The report for a sender to a port without a bound, and the request, if there is one.
 fn is_open(table: &mut Table, now: Instant) -> (Option<u64>, Option<Ask>) {
     let (account, ask) = table.account("p", now);
     let open = match account {
@@ -272,7 +272,7 @@ fn a_port_may_get_a_bound_and_lose_it() {
     assert!(is_open(&mut table, now).0.is_some());
 }
 
-/// News of one connection are none on the next.
+/// A report of one connection is not valid on the next one.
 #[test]
 fn another_connection_is_asked_first() {
     let (mut table, now) = (table(), Instant::now());

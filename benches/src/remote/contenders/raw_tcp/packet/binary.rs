@@ -1,10 +1,10 @@
-//! The binary formats by serde: both ends know the types.
+//! The binary formats with serde: both ends know the types.
 
 use serde_bytes::Bytes;
 
 use super::{Content, Packet};
 
-/// The elements of a packet. Text travels as bytes, too; `true` says which it is.
+/// The elements of a packet. Text travels as bytes as well; `true` marks text.
 pub(super) type Fields<'a> = (&'a str, &'a str, i64, bool, &'a Bytes, Option<&'a str>);
 
 pub(super) fn fields<'a>(packet: &Packet<'a>) -> Fields<'a> {

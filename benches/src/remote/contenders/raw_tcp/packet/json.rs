@@ -47,7 +47,7 @@ fn string(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let bytes = bytes.strip_prefix(b"\"")?;
     let end = memchr::memchr2(b'"', b'\\', bytes)?;
     if bytes[end] == b'\\' {
-        // Never sent here, but a parser that did not look for them would be no JSON parser.
+        // Escapes are never sent here, but a JSON parser must look for them.
         return None;
     }
     Some((str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]))

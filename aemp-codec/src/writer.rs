@@ -1,87 +1,71 @@
-//! Formats in which lists begin with the number of their elements: from Rust's types straight to them.
-
-use std::fmt;
-use std::marker::PhantomData;
+//! Writing Rust's types in any [`Encoding`]: the elements of a packet, and what is in them.
 
 use serde::ser::{self, Serialize, Serializer};
 
+use crate::encoding::{Encoding, ListKind, Opened};
 use crate::error::EncodeError;
 use crate::format::Limits;
 use crate::value::KeySerializer;
 
-/// So many elements at most are told to those who allocate for them in advance: a number of elements is a claim, and in
-/// nested lists each could claim all that follows.
-pub(crate) const BELIEVED: usize = 1024;
-
-/// How a format writes what everything is made of.
-pub(crate) trait Encoding: fmt::Debug {
-    /// What [`head`](Self::head) is told of an array.
-    const ARRAY: u8;
-    /// What [`head`](Self::head) is told of a map.
-    const MAP: u8;
-
-    /// What a packet begins with, as long as it is not known how many elements it has.
-    fn begin(out: &mut Vec<u8>);
-    /// Says in what [`begin`](Self::begin) has written at `start` how many elements and bytes there are.
-    fn end(out: &mut Vec<u8>, start: usize, count: usize) -> Result<(), EncodeError>;
-
-    fn null(out: &mut Vec<u8>);
-    fn bool(out: &mut Vec<u8>, v: bool);
-    fn int(out: &mut Vec<u8>, n: i64);
-    fn unsigned(out: &mut Vec<u8>, n: u64);
-    /// A float that is finite.
-    fn float(out: &mut Vec<u8>, x: f64);
-    fn text(out: &mut Vec<u8>, text: &str);
-    fn bytes(out: &mut Vec<u8>, octets: &[u8]);
-    fn key(out: &mut Vec<u8>, key: &str);
-
-    /// Begins an array or a map of so many elements or entries.
-    fn head(out: &mut Vec<u8>, kind: u8, count: usize);
-    /// Writes another head over the one of `size` bytes that is there.
-    fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, count: usize);
-}
-
 /// Writes one packet behind what is in the buffer.
 #[derive(Debug)]
-pub(crate) struct CountedWriter<'a, E> {
+pub(crate) struct Writer<'a, E> {
+    encoding: E,
     out: &'a mut Vec<u8>,
     start: usize,
     count: usize,
-    limits: Limits,
-    encoding: PhantomData<E>,
+    max_packet: usize,
+    max_depth: usize,
 }
 
-impl<'a, E: Encoding> CountedWriter<'a, E> {
+impl<'a, E: Encoding + Copy> Writer<'a, E> {
     #[inline]
-    pub(crate) fn new(out: &'a mut Vec<u8>, limits: Limits) -> Self {
+    pub(crate) fn new(encoding: E, out: &'a mut Vec<u8>, limits: Limits) -> Self {
         let start = out.len();
-        E::begin(out);
+        encoding.begin(out);
         Self {
+            encoding,
             out,
             start,
+            max_packet: limits.max_packet,
             count: 0,
-            limits,
-            encoding: PhantomData,
+            max_depth: limits.max_depth,
         }
     }
 
     #[inline]
-    pub(crate) fn str(&mut self, text: &str) {
+    fn separate(&mut self) {
+        if self.count > 0 {
+            self.encoding.separate(self.out);
+        }
         self.count += 1;
-        E::text(self.out, text);
+    }
+
+    #[inline]
+    pub(crate) fn str(&mut self, text: &str) {
+        self.separate();
+        self.encoding.text(self.out, text);
+    }
+
+    /// Apart from where other formats are written, which would have to make room for what this needs.
+    #[cfg(feature = "json")]
+    #[inline(never)]
+    pub(crate) fn str_apart(&mut self, text: &str) {
+        self.str(text);
     }
 
     #[inline]
     pub(crate) fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
-        self.count += 1;
-        argument.serialize(Counted::<E> {
+        self.separate();
+        argument.serialize(Item {
+            encoding: self.encoding,
             out: self.out,
             level: 1,
-            limit: self.limits.max_depth,
-            encoding: PhantomData,
+            limit: self.max_depth,
         })
     }
 
+    #[cfg(any(feature = "cbor", feature = "json", feature = "postcard"))]
     #[inline]
     pub(crate) fn finish(mut self) -> Result<(), EncodeError> {
         let result = self.end();
@@ -92,13 +76,14 @@ impl<'a, E: Encoding> CountedWriter<'a, E> {
     }
 
     #[inline]
-    fn end(&mut self) -> Result<(), EncodeError> {
-        E::end(self.out, self.start, self.count)?;
-        let limit = self.limits.max_packet;
-        if self.out.len() - self.start > limit {
+    pub(crate) fn end(&mut self) -> Result<(), EncodeError> {
+        self.encoding.end(self.out, self.start, self.count)?;
+        let limit = self.max_packet;
+        // An encoding from elsewhere may have removed more than was its own.
+        if self.out.len().wrapping_sub(self.start) > limit {
             return Err(EncodeError::TooLarge { limit });
         }
-        if self.limits.max_depth == 0 {
+        if self.max_depth == 0 {
             return Err(EncodeError::TooDeep { limit: 0 });
         }
         Ok(())
@@ -109,27 +94,30 @@ impl<'a, E: Encoding> CountedWriter<'a, E> {
     }
 }
 
-/// Writes one value.
-struct Counted<'a, E> {
+/// Writes one item.
+struct Item<'a, E> {
+    encoding: E,
     out: &'a mut Vec<u8>,
-    /// How many arrays and maps the value is in.
+    /// How many lists and maps the item is in.
     level: usize,
     limit: usize,
-    encoding: PhantomData<E>,
 }
 
-impl<'a, E: Encoding> Counted<'a, E> {
+impl<'a, E: Encoding + Copy> Item<'a, E> {
     #[inline]
-    fn open(self, kind: u8, promised: usize) -> Result<List<'a, E>, EncodeError> {
+    fn open(self, kind: ListKind, promised: usize) -> Result<List<'a, E>, EncodeError> {
         let start = self.out.len();
         let inner = self.deeper()?;
-        E::head(inner.out, kind, promised);
+        inner.encoding.open(inner.out, kind, promised);
         Ok(List {
-            kind,
-            start,
-            head: (inner.out.len() - start) as u8,
-            promised,
-            count: 0,
+            opened: Opened {
+                kind,
+                start,
+                head: inner.out.len().wrapping_sub(start) as u8,
+                promised,
+                count: 0,
+            },
+            in_variant: false,
             inner,
         })
     }
@@ -145,17 +133,34 @@ impl<'a, E: Encoding> Counted<'a, E> {
         })
     }
 
-    /// A map whose only entry is the enum variant, up to its value.
+    /// A map whose only entry is the enum variant, up to its value. [`Opened::VARIANT`] closes it.
     fn variant(self, variant: &str) -> Result<Self, EncodeError> {
-        let inner = self.deeper()?;
-        E::head(inner.out, E::MAP, 1);
-        E::key(inner.out, variant);
-        Ok(inner)
+        let map = self.deeper()?;
+        map.encoding.open(map.out, ListKind::Map, 1);
+        map.encoding.key(map.out, variant);
+        Ok(map)
     }
 
-    /// Integers that 64 bits cannot hold are their digits: the reference makes objects of CBOR's large integers.
+    /// A list or map within such a map.
+    #[inline]
+    fn open_in_variant(
+        self,
+        variant: &str,
+        kind: ListKind,
+        len: usize,
+    ) -> Result<List<'a, E>, EncodeError> {
+        let list = self.variant(variant)?.open(kind, len)?;
+        Ok(List {
+            in_variant: true,
+            ..list
+        })
+    }
+
+    /// Integers that 64 bits cannot hold.
     fn digits(self, n: impl itoa::Integer) -> Result<(), EncodeError> {
-        self.serialize_str(itoa::Buffer::new().format(n))
+        let mut digits = itoa::Buffer::new();
+        self.encoding.large(self.out, digits.format(n));
+        Ok(())
     }
 }
 
@@ -163,13 +168,13 @@ macro_rules! integers {
     ($($method:ident $type:ty, $push:ident;)*) => {$(
         #[inline]
         fn $method(self, n: $type) -> Result<(), EncodeError> {
-            E::$push(self.out, n.into());
+            self.encoding.$push(self.out, n.into());
             Ok(())
         }
     )*};
 }
 
-impl<'a, E: Encoding> Serializer for Counted<'a, E> {
+impl<'a, E: Encoding + Copy> Serializer for Item<'a, E> {
     type Ok = ();
     type Error = EncodeError;
     type SerializeSeq = List<'a, E>;
@@ -207,7 +212,7 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
     }
 
     fn serialize_bool(self, v: bool) -> Result<(), EncodeError> {
-        E::bool(self.out, v);
+        self.encoding.bool(self.out, v);
         Ok(())
     }
 
@@ -220,7 +225,7 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
         if !v.is_finite() {
             return Err(EncodeError::NotFinite);
         }
-        E::float(self.out, v);
+        self.encoding.float(self.out, v);
         Ok(())
     }
 
@@ -230,18 +235,18 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
 
     #[inline]
     fn serialize_str(self, v: &str) -> Result<(), EncodeError> {
-        E::text(self.out, v);
+        self.encoding.text(self.out, v);
         Ok(())
     }
 
     #[inline]
     fn serialize_bytes(self, v: &[u8]) -> Result<(), EncodeError> {
-        E::bytes(self.out, v);
+        self.encoding.bytes(self.out, v);
         Ok(())
     }
 
     fn serialize_none(self) -> Result<(), EncodeError> {
-        E::null(self.out);
+        self.encoding.null(self.out);
         Ok(())
     }
 
@@ -251,12 +256,12 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
     }
 
     fn serialize_unit(self) -> Result<(), EncodeError> {
-        E::null(self.out);
+        self.encoding.null(self.out);
         Ok(())
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
-        E::null(self.out);
+        self.encoding.null(self.out);
         Ok(())
     }
 
@@ -285,17 +290,30 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
         variant: &'static str,
         v: &T,
     ) -> Result<(), EncodeError> {
-        v.serialize(self.variant(variant)?)
+        let Item {
+            encoding,
+            out,
+            level,
+            limit,
+        } = self.variant(variant)?;
+        v.serialize(Item {
+            encoding,
+            out: &mut *out,
+            level,
+            limit,
+        })?;
+        encoding.close(out, &Opened::VARIANT);
+        Ok(())
     }
 
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<List<'a, E>, EncodeError> {
-        self.open(E::ARRAY, len.unwrap_or(0))
+        self.open(ListKind::Array, len.unwrap_or(0))
     }
 
     #[inline]
     fn serialize_tuple(self, len: usize) -> Result<List<'a, E>, EncodeError> {
-        self.open(E::ARRAY, len)
+        self.open(ListKind::Array, len)
     }
 
     fn serialize_tuple_struct(
@@ -303,7 +321,7 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
         _: &'static str,
         len: usize,
     ) -> Result<List<'a, E>, EncodeError> {
-        self.open(E::ARRAY, len)
+        self.open(ListKind::Array, len)
     }
 
     fn serialize_tuple_variant(
@@ -313,16 +331,16 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
         variant: &'static str,
         len: usize,
     ) -> Result<List<'a, E>, EncodeError> {
-        self.variant(variant)?.open(E::ARRAY, len)
+        self.open_in_variant(variant, ListKind::Array, len)
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<List<'a, E>, EncodeError> {
-        self.open(E::MAP, len.unwrap_or(0))
+        self.open(ListKind::Map, len.unwrap_or(0))
     }
 
     #[inline]
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<List<'a, E>, EncodeError> {
-        self.open(E::MAP, len)
+        self.open(ListKind::Map, len)
     }
 
     fn serialize_struct_variant(
@@ -332,44 +350,50 @@ impl<'a, E: Encoding> Serializer for Counted<'a, E> {
         variant: &'static str,
         len: usize,
     ) -> Result<List<'a, E>, EncodeError> {
-        self.variant(variant)?.open(E::MAP, len)
+        self.open_in_variant(variant, ListKind::Map, len)
     }
 }
 
-/// An array or a map that is being written.
+/// A list or a map that is being written.
 struct List<'a, E> {
-    inner: Counted<'a, E>,
-    kind: u8,
-    /// Where its head is, how long that is, and what it says.
-    start: usize,
-    head: u8,
-    promised: usize,
-    count: usize,
+    inner: Item<'a, E>,
+    opened: Opened,
+    /// Whether it is the only value of a map around it, which stands for an enum variant.
+    in_variant: bool,
 }
 
-impl<E: Encoding> List<'_, E> {
+impl<E: Encoding + Copy> List<'_, E> {
+    #[inline]
+    fn separate(&mut self) {
+        let first = self.opened.count == 0;
+        self.opened.count += 1;
+        if !first {
+            self.inner.encoding.separate(self.inner.out);
+        }
+    }
+
     #[inline]
     fn key(&mut self, key: &str) {
-        self.count += 1;
-        E::key(self.inner.out, key);
+        self.separate();
+        self.inner.encoding.key(self.inner.out, key);
     }
 
     #[inline]
     fn value<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), EncodeError> {
-        v.serialize(Counted::<E> {
+        v.serialize(Item {
+            encoding: self.inner.encoding,
             out: self.inner.out,
             level: self.inner.level,
             limit: self.inner.limit,
-            encoding: PhantomData,
         })
     }
 
-    /// Sees to it that the head says how many items there are, whatever had been promised.
     #[inline]
     fn close(self) -> Result<(), EncodeError> {
-        if self.count != self.promised {
-            let head = self.head.into();
-            E::put_head(self.inner.out, self.start, head, self.kind, self.count);
+        let Item { encoding, out, .. } = self.inner;
+        encoding.close(out, &self.opened);
+        if self.in_variant {
+            encoding.close(out, &Opened::VARIANT);
         }
         Ok(())
     }
@@ -377,13 +401,13 @@ impl<E: Encoding> List<'_, E> {
 
 macro_rules! elements {
     ($($trait:ident $method:ident)*) => {$(
-        impl<E: Encoding> ser::$trait for List<'_, E> {
+        impl<E: Encoding + Copy> ser::$trait for List<'_, E> {
             type Ok = ();
             type Error = EncodeError;
 
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), EncodeError> {
-                self.count += 1;
+                self.separate();
                 self.value(v)
             }
 
@@ -402,7 +426,7 @@ elements! {
     SerializeTupleVariant serialize_field
 }
 
-impl<E: Encoding> ser::SerializeMap for List<'_, E> {
+impl<E: Encoding + Copy> ser::SerializeMap for List<'_, E> {
     type Ok = ();
     type Error = EncodeError;
 
@@ -423,7 +447,7 @@ impl<E: Encoding> ser::SerializeMap for List<'_, E> {
 
 macro_rules! fields {
     ($($trait:ident)*) => {$(
-        impl<E: Encoding> ser::$trait for List<'_, E> {
+        impl<E: Encoding + Copy> ser::$trait for List<'_, E> {
             type Ok = ();
             type Error = EncodeError;
 

@@ -1,0 +1,77 @@
+//! Closures of handlers that run later, when there is no `self`.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Block, Expr, ExprMethodCall, FnArg, Pat, Signature, Type,
+    visit_mut::{self, VisitMut},
+};
+
+use super::types;
+use crate::errors::Errors;
+
+/// The methods of a context that take what runs later.
+const LATER: [&str; 6] = ["after", "every", "psub", "rcv", "rcv_default", "spawn"];
+
+/// Says what to do instead of borrowing `self` for later, which the compiler only says cannot be done. `handle` is the port's handle.
+pub(super) fn reject_self(sig: &Signature, body: &Block, handle: &Ident, errors: &mut Errors) {
+    if let Some(cx) = context(sig) {
+        let mut search = Search { cx, handle, errors };
+        search.visit_block_mut(&mut body.clone());
+    }
+}
+
+/// What the handler calls its context.
+fn context(sig: &Signature) -> Option<&Ident> {
+    sig.inputs.iter().find_map(|input| match input {
+        FnArg::Typed(input) => match (&*input.pat, &*input.ty) {
+            (Pat::Ident(name), Type::Reference(ty)) if types::is_named(&ty.elem, "Cx") => {
+                Some(&name.ident)
+            }
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    })
+}
+
+struct Search<'a> {
+    cx: &'a Ident,
+    handle: &'a Ident,
+    errors: &'a mut Errors,
+}
+
+impl VisitMut for Search<'_> {
+    fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
+        let is_of_context =
+            matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident(self.cx));
+        if is_of_context && LATER.iter().any(|later| call.method == later) {
+            call.args.iter().for_each(|argument| self.check(argument));
+        }
+        visit_mut::visit_expr_method_call_mut(self, call);
+    }
+}
+
+impl Search<'_> {
+    fn check(&mut self, argument: &Expr) {
+        if !matches!(argument, Expr::Closure(_) | Expr::Async(_)) {
+            return;
+        }
+        if let Some(word) = find_self(argument.to_token_stream()) {
+            let handle = self.handle;
+            let message = format_args!(
+                "this runs later, when `self` is not borrowed any more: take the port's handle before, with `{}.me::<{handle}>()`, \
+                 and send the port a message from here",
+                self.cx
+            );
+            self.errors.at(word, message);
+        }
+    }
+}
+
+fn find_self(tokens: TokenStream) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "self" => Some(word),
+        TokenTree::Group(group) => find_self(group.stream()),
+        _ => None,
+    })
+}

@@ -1,0 +1,69 @@
+//! What every handle can do, whatever its messages are: a method of a handler would hide it.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+
+use crate::model::{Handler, Tag};
+
+/// The methods of `aemp::Handle`, which a generated handle dereferences to. A test compares them with it.
+const METHODS: &[&str] = &[
+    "bound",
+    "call",
+    "id",
+    "is_local",
+    "kil",
+    "kill",
+    "link",
+    "mon",
+    "mon_guard",
+    "mon_kil",
+    "mon_snd",
+    "monitor",
+    "monitor_guard",
+    "monitor_send",
+    "node",
+    "peval",
+    "post",
+    "queue_len",
+    "send",
+    "try_send",
+];
+
+/// The methods of traits that every handle has.
+const OF_TRAITS: &[&str] = &[
+    "clone",
+    "cmp",
+    "deref",
+    "eq",
+    "fmt",
+    "handle",
+    "hash",
+    "into",
+    "ne",
+    "partial_cmp",
+    "serialize",
+    "to_owned",
+    "to_string",
+];
+
+/// What is wrong with the name of a handler, if it is that of something that every handle can do.
+pub(crate) fn check(handler: &Handler) -> Result<(), String> {
+    let name = &handler.ident;
+    if !is_reserved(name) {
+        return Ok(());
+    }
+    let name = name.unraw();
+    let rcv = match &handler.tag {
+        Tag::Named(tag) => format!("#[rcv({:?})]", tag.value()),
+        Tag::Default => "#[rcv(default)]".into(),
+    };
+    Err(format!(
+        "`{name}` is a method of every handle: give this one another name and keep the tag, such as `{rcv} fn on_{name}`"
+    ))
+}
+
+fn is_reserved(name: &Ident) -> bool {
+    let mut reserved = METHODS.iter().chain(OF_TRAITS);
+    let name = name.unraw();
+    reserved.any(|reserved| name == reserved)
+}

@@ -1,0 +1,202 @@
+//! What generated code asks of the types in an interface.
+//!
+//! Each trait stands for bounds of others, and the compiler passes over its implementation (`do_not_recommend`): so an error is about
+//! the type and what to do with it, and is said once, wherever the same is asked again.
+
+use std::fmt;
+
+use aemp_codec::{DecodeError, EncodeError, PacketReader, PacketWriter, PortId};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{reply, rest_and_reply};
+use crate::{
+    Args, Decoding, Encoding, Message, Node, PortRef, Reason, Reply, Spawning, Undecoded, message,
+};
+
+/// An argument of a message.
+///
+/// Generated code asks for this, and not for what it consists of, so that an error says what to do about it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a message",
+    label = "an argument travels, so its type needs `serde::Serialize` and `serde::Deserialize`",
+    note = "if the type is yours, derive them: `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "a channel, a guard or the handle of a local port stays in this process: wrap it in `aemp::Local<..>`, \
+            or make the port one of this process with `#[port(local)]`"
+)]
+pub trait Argument: Sized {
+    /// Reads the next argument of a message.
+    fn read(args: &mut PacketReader<'_>) -> Result<Self, DecodeError>;
+
+    /// Writes it.
+    fn write(&self, out: &mut PacketWriter<'_>) -> Result<(), EncodeError>;
+
+    /// Reads an argument of an init function.
+    fn spawned(spawning: &mut Spawning<'_>, place: usize, name: &str) -> Result<Self, Undecoded>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Argument for T {
+    #[inline]
+    fn read(args: &mut PacketReader<'_>) -> Result<Self, DecodeError> {
+        args.required()
+    }
+
+    #[inline]
+    fn write(&self, out: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
+        out.arg(self)
+    }
+
+    #[inline]
+    fn spawned(spawning: &mut Spawning<'_>, place: usize, name: &str) -> Result<Self, Undecoded> {
+        spawning.arg(place, name)
+    }
+}
+
+/// An answer of a call, as [`Argument`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the answer of a call",
+    label = "what is returned travels to the caller, so its type needs `serde::Serialize` and `serde::Deserialize`",
+    note = "if an error is to kill the port instead of being the answer, write `#[rcv(try)]`, \
+            and `#[rcv(try, send)]` if there is no answer either",
+    note = "if the type is yours, derive them: `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait Answer: Sized {
+    /// Reads the reply port behind the `expected` arguments that have been read, if there is one. It is what comes last.
+    fn read_reply<M: Message>(
+        tag: &str,
+        expected: usize,
+        called: usize,
+        cx: &Decoding<'_>,
+        args: &mut PacketReader<'_>,
+    ) -> Result<Reply<Self>, Undecoded>;
+
+    /// All further arguments of a handler that answers, and the reply port if the last of them is one.
+    fn read_rest(
+        cx: &Decoding<'_>,
+        args: &mut PacketReader<'_>,
+    ) -> Result<(Args, Reply<Self>), Undecoded>;
+
+    /// For a message that leaves the node: the port that the answer will come to, if one is wanted.
+    fn reply_port(reply: Reply<Self>, cx: &mut Encoding<'_>) -> Option<PortId>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + 'static> Answer for T {
+    #[inline]
+    fn read_reply<M: Message>(
+        tag: &str,
+        expected: usize,
+        called: usize,
+        cx: &Decoding<'_>,
+        args: &mut PacketReader<'_>,
+    ) -> Result<Reply<Self>, Undecoded> {
+        reply::<M, Self>(tag, expected, called, cx, args)
+    }
+
+    #[inline]
+    fn read_rest(
+        cx: &Decoding<'_>,
+        args: &mut PacketReader<'_>,
+    ) -> Result<(Args, Reply<Self>), Undecoded> {
+        rest_and_reply(cx, args)
+    }
+
+    #[inline]
+    fn reply_port(reply: Reply<Self>, cx: &mut Encoding<'_>) -> Option<PortId> {
+        reply.into_port(cx)
+    }
+}
+
+/// A handle of a port that other nodes can spawn.
+#[diagnostic::on_unimplemented(
+    message = "a port that is `#[port(local)]` cannot be spawned by name",
+    label = "other nodes could spawn this port, but not have its handle, `{Self}`",
+    note = "remove `local`, or make the port with `Node::port`"
+)]
+pub trait Travels {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Travels for T {}
+
+/// The handle of a port that has been spawned by name.
+pub fn spawned<R: PortRef + Travels>(node: &Node, id: &PortId) -> R {
+    node.handle(id)
+}
+
+/// What becomes of a message of a `#[port(local)]` on its way to another node.
+#[cold]
+pub fn stays_here() -> EncodeError {
+    serde::ser::Error::custom("a message of a `#[port(local)]` cannot leave its process")
+}
+
+/// What a handler under `#[rcv(try)]` returns, seen through aliases such as `std::io::Result`.
+#[diagnostic::on_unimplemented(
+    message = "a handler under `#[rcv(try)]` returns a `Result`",
+    label = "this is none",
+    note = "its `Err` kills the port and its `Ok` is the answer; without `try` whatever is returned is the answer"
+)]
+pub trait Fallible {
+    /// The answer.
+    type Ok;
+    /// What the port dies of.
+    type Err;
+
+    /// The result itself.
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// An error that a port dies of.
+#[diagnostic::on_unimplemented(
+    message = "a port cannot die of `{Self}`, which has no text",
+    label = "the error kills the port with its text, so it needs `std::fmt::Display`",
+    note = "without `#[rcv(try)]` a `Result` is the answer, whose error travels to the caller"
+)]
+pub trait Failure {
+    /// What the port dies with.
+    fn into_reason(self) -> Reason;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: fmt::Display + 'static> Failure for E {
+    fn into_reason(self) -> Reason {
+        message::failure(self)
+    }
+}
+
+/// What is `Ok` in the `Result` of a handler that answers nothing by returning.
+#[diagnostic::on_unimplemented(
+    message = "this handler answers nothing, so its `Ok` is `()`, not `{Self}`",
+    label = "a `Result<(), E>` belongs here",
+    note = "to answer with the `Ok`, remove `send`, or the parameter that is a `Reply`; a default handler never answers"
+)]
+pub trait NoAnswer {}
+
+impl NoAnswer for () {}
+
+/// The answer of a handler that can fail, or the reason to die with.
+#[inline]
+pub fn tried<R: Fallible>(returned: R) -> Result<R::Ok, Reason>
+where
+    R::Err: Failure,
+{
+    returned.into_result().map_err(Failure::into_reason)
+}
+
+/// As [`tried`], of a handler that answers nothing by returning.
+#[inline]
+pub fn ended<R: Fallible>(returned: R) -> Result<(), Reason>
+where
+    R::Ok: NoAnswer,
+    R::Err: Failure,
+{
+    tried(returned).map(drop)
+}
