@@ -1,4 +1,4 @@
-//! Whether there is a Perl with AnyEvent::MP 2, as the cfg `perl`: without it the tests that need it are ignored, which the test
+//! True if there is a Perl with AnyEvent::MP 2, as the cfg `perl`: without it the tests that need it are ignored, which the test
 //! harness counts. It cannot skip a test that runs already.
 
 use std::process::{Command, Stdio};

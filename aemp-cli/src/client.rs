@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Client<'a> {
     pub(crate) node: Node,
     pub(crate) output: &'a Output,
-    /// Whether the node stays in the network after the command.
+    /// True if the node stays in the network after the command.
     pub(crate) stays: bool,
     timeout: Duration,
     deadline: Instant,

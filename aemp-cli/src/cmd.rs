@@ -63,9 +63,9 @@ type Run = Box<dyn Fn(&mut Session, &ArgMatches) -> Outcome>;
 pub(crate) struct Entry {
     pub(crate) section: Section,
     pub(crate) command: Command,
-    /// Whether another command may follow in a chain.
+    /// True if another command may follow in a chain.
     pub(crate) chains: bool,
-    /// Whether it is in the list of commands by itself. Otherwise one line of the list explains all commands of its
+    /// True if it is in the list of commands by itself. Otherwise one line of the list explains all commands of its
     /// kind.
     pub(crate) listed: bool,
     pub(crate) run: Run,

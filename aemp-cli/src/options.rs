@@ -114,7 +114,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Ok(duration.min(Duration::from_secs(86_400 * 365)))
 }
 
-/// Whether the words ask for colours, for output before they have been parsed.
+/// True if the words ask for colours, for output before they have been parsed.
 pub(crate) fn color_of(words: &[String]) -> Color {
     let mut color = Color::Auto;
     for (n, word) in words.iter().enumerate() {

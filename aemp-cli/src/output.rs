@@ -137,17 +137,17 @@ impl Output {
         }
     }
 
-    /// Whether results are JSON documents.
+    /// True if results are JSON documents.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether results may be coloured.
+    /// True if results may be coloured.
     pub(crate) fn colors(&self) -> bool {
         self.color
     }
 
-    /// Whether logs and errors may be coloured.
+    /// True if logs and errors may be coloured.
     pub(crate) fn colors_errors(&self) -> bool {
         self.color_errors
     }

@@ -13,7 +13,7 @@ const MASTER: &str = "$AnyEvent::MP::Kernel::MASTER";
 /// A node's role in the network, as far as other nodes can find it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Whether it is global; `None` if the database does not answer.
+    /// True if it is global; `None` if the database does not answer.
     pub(crate) global: Option<bool>,
     /// Its master, if it is a slave.
     pub(crate) master: Option<String>,

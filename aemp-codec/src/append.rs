@@ -40,7 +40,7 @@ pub(crate) fn push_few<const HEAD: usize>(out: &mut Vec<u8>, head: u16, octets: 
 #[inline]
 fn word(octets: &[u8]) -> u128 {
     let n = octets.len();
-    // What overlaps is the same in both.
+    // The overlapping bytes are equal in both.
     if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
         let [first, last] = [first, last].map(|chunk| u128::from(u64::from_le_bytes(*chunk)));
         return first | last << (8 * (n % 8));

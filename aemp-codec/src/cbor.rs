@@ -28,7 +28,7 @@ pub(crate) use self::frame::CborFramer;
 pub(crate) use self::item::Contents as CborContents;
 pub(crate) use self::reader::CborReader;
 
-/// What an item is: the upper three bits of its first byte.
+/// The major type of an item: the upper three bits of its first byte.
 mod major {
     pub(super) const UNSIGNED: u8 = 0;
     pub(super) const NEGATIVE: u8 = 1;

@@ -69,7 +69,7 @@ use crate::error::EncodeError;
 /// assert_eq!(out, br#"("port" (1 ("two" nil)))"#);
 /// ```
 pub trait Encoding: fmt::Debug + Send + Sync {
-    /// What a packet begins with, as long as it is not known how many elements it has.
+    /// Writes the beginning of a packet, before the number of its elements is known.
     fn begin(&self, out: &mut Vec<u8>);
 
     /// Completes the packet of so many elements that begins at `start`.
@@ -105,7 +105,7 @@ pub trait Encoding: fmt::Debug + Send + Sync {
     /// Octets.
     fn bytes(&self, out: &mut Vec<u8>, octets: &[u8]);
 
-    /// What stands before each element and each key but the first; nothing, unless there is something.
+    /// Writes the separator before each element and each key but the first. The default writes none.
     #[inline]
     fn separate(&self, out: &mut Vec<u8>) {
         let _ = out;

@@ -134,13 +134,13 @@ impl DecodeError {
         }))
     }
 
-    /// Whether the packet breaks the rules of its format: the connection's fault, not the port's.
+    /// True if the packet breaks the rules of its format: the connection's fault, not the port's.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         self.0.kind == Kind::Malformed
     }
 
-    /// Whether it is text that is not Unicode ([`not_unicode`](Self::not_unicode)).
+    /// True if it is text that is not Unicode ([`not_unicode`](Self::not_unicode)).
     #[must_use]
     pub fn is_not_unicode(&self) -> bool {
         self.0.kind == Kind::NotUnicode
@@ -231,7 +231,7 @@ impl serde::de::Error for DecodeError {
 pub struct FrameError {
     /// Where it went wrong, counted from the first byte of the buffer that was scanned.
     pub offset: usize,
-    /// What went wrong.
+    /// The kind of the error.
     pub kind: FrameErrorKind,
 }
 

@@ -53,7 +53,7 @@ impl NodeId {
         &self.0
     }
 
-    /// Whether this is the empty ID of a node that has not joined a network.
+    /// True if this is the empty ID of a node that has not joined a network.
     #[must_use]
     pub fn is_unnamed(&self) -> bool {
         self.0.is_empty()
@@ -143,7 +143,7 @@ impl PortId {
         }
     }
 
-    /// Whether this is a node's own port.
+    /// True if this is a node's own port.
     #[must_use]
     pub fn is_node_port(&self) -> bool {
         self.name().is_empty()
@@ -167,7 +167,7 @@ impl From<NodeId> for PortId {
     }
 }
 
-/// What both kinds of ID have in common: they are text, and compare as text.
+/// The common part of both kinds of ID: they are text, and compare as text.
 macro_rules! text_id {
     ($id:ident, $parse:path, $receive:path, $what:literal) => {
         impl PartialEq for $id {

@@ -52,7 +52,7 @@ impl<'de> Scalar<'de> {
         Some(Self::of_number(text))
     }
 
-    /// What a text that keeps to the grammar of numbers stands for.
+    /// The number of a text that follows the grammar of numbers.
     pub(crate) fn of_number(text: &'de str) -> Self {
         if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) || text == "-0" {
             // The grammar is a subset of what `parse` takes; too large ones become infinite.
@@ -154,7 +154,7 @@ fn exact_integer(x: f64) -> Option<i128> {
     (x.fract() == 0.0 && x.abs() < 18_446_744_073_709_551_616.0).then_some(x as i128)
 }
 
-/// Whether the text is a number by JSON's grammar.
+/// True if the text is a number by JSON's grammar.
 fn is_number(text: &[u8]) -> bool {
     let rest = text.strip_prefix(b"-").unwrap_or(text);
     let rest = match rest {
@@ -173,7 +173,7 @@ fn is_number(text: &[u8]) -> bool {
     rest.is_some_and(<[u8]>::is_empty)
 }
 
-/// What follows one or more digits.
+/// The rest of the text behind one or more digits.
 fn digits(text: &[u8]) -> Option<&[u8]> {
     let count = text.iter().take_while(|b| b.is_ascii_digit()).count();
     (count > 0).then(|| &text[count..])

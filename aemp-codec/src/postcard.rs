@@ -38,7 +38,7 @@ pub(crate) const NAME: &str = "postcard/1";
 /// How many bytes say how long the packet is.
 const PREFIX: usize = size_of::<u32>();
 
-/// What a value is: its first byte.
+/// The kind of a value: its first byte.
 mod kind {
     pub(super) const NULL: u8 = 0;
     pub(super) const FALSE: u8 = 1;

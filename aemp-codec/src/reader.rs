@@ -184,7 +184,7 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
     }
 }
 
-/// What may still be made of a packet.
+/// The values and the depth that a packet may still use.
 #[derive(Debug)]
 pub(crate) struct Meter {
     pub(crate) depth: Depth,

@@ -1,4 +1,4 @@
-//! What a format's reader gives: the items of a packet, one after the other.
+//! The reading side of a format: the items of a packet, one after the other.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -121,13 +121,13 @@ pub(crate) trait Source<'de>: fmt::Debug {
         self.item()
     }
 
-    /// Whether octets that are ASCII are text where any type is taken.
+    /// True if octets that are ASCII are text where any type is taken.
     #[inline]
     fn has_text_as_octets(&self) -> bool {
         false
     }
 
-    /// Whether floats that are infinite or not a number are part of the format. They are an error otherwise.
+    /// True if floats that are infinite or not a number are part of the format. They are an error otherwise.
     #[inline]
     fn has_infinity(&self) -> bool {
         true
@@ -146,7 +146,7 @@ pub enum Item<'de, L> {
 }
 
 impl<L> Item<'_, L> {
-    /// What it is, for an error where something else was expected.
+    /// The kind of the item, for an error where another kind was expected.
     pub(crate) fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Scalar(scalar) => scalar.unexpected(),

@@ -54,7 +54,7 @@ impl Value {
         Self::Bytes(octets.into())
     }
 
-    /// Whether this is nothing.
+    /// True if this is nothing.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -173,7 +173,7 @@ impl Value {
         })
     }
 
-    /// Whether Perl would hardly see a difference: scalars by their text, the rest by its parts.
+    /// True if Perl would hardly see a difference: scalars by their text, the rest by its parts.
     #[must_use]
     pub fn loose_eq(&self, other: &Self) -> bool {
         match (self, other) {

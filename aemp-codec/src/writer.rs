@@ -358,7 +358,7 @@ impl<'a, E: Encoding + Copy> Serializer for Item<'a, E> {
 struct List<'a, E> {
     inner: Item<'a, E>,
     opened: Opened,
-    /// Whether it is the only value of a map around it, which stands for an enum variant.
+    /// True if it is the only value of a map around it, which stands for an enum variant.
     in_variant: bool,
 }
 

@@ -245,7 +245,7 @@ fn without_integral_floats(value: Cbor) -> Cbor {
     }
 }
 
-/// Whether the bytes are a packet is judged alike, however it is read; and who finds its end finds the same.
+/// True if the bytes are a packet is judged alike, however it is read; and who finds its end finds the same.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);
     let read = values

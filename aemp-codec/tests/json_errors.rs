@@ -15,7 +15,7 @@ fn error(packet: &[u8]) -> String {
     let error = result.expect_err("it is malformed");
     assert!(error.is_malformed(), "{error}");
 
-    // Whether values are wanted or not, the same is refused.
+    // True if values are wanted or not, the same is refused.
     let passed = Format::Json
         .reader(packet, limits)
         .and_then(|reader| reader.finish());

@@ -176,7 +176,7 @@ proptest! {
     }
 }
 
-/// Whether the bytes are a packet is judged alike, however it is read.
+/// True if the bytes are a packet is judged alike, however it is read.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     // serde_json passes over unread strings without looking at surrogates and UTF-8, and so do we.
     let theirs = bytes.trim_ascii_start().first() == Some(&b'[')

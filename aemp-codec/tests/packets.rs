@@ -9,12 +9,17 @@ use aemp_codec::{
     PacketWriter, Value,
 };
 
-/// A format from outside: one packet a line, as the text of its values, which only `s` can be.
-#[derive(Debug)]
-struct Lines;
+/// One packet a line, as the text of its values.
+const LINES: Outside = Outside {
+    name: "lines",
+    encode: lines::encode,
+    decode: lines::decode,
+};
 
-impl Lines {
-    fn encode(packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+mod lines {
+    use super::*;
+
+    pub(super) fn encode(packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         for value in packet {
             let text = value
                 .text()
@@ -26,16 +31,24 @@ impl Lines {
         Ok(())
     }
 
-    fn decode(packet: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
+    pub(super) fn decode(packet: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
         let text = std::str::from_utf8(packet)
             .map_err(|error| DecodeError::malformed(error.valid_up_to(), "invalid UTF-8"))?;
         Ok(text.split_whitespace().map(Value::from).collect())
     }
 }
 
-impl Codec for Lines {
+/// A format from outside by way of values.
+#[derive(Debug)]
+struct Outside {
+    name: &'static str,
+    encode: fn(&[Value], &mut Vec<u8>) -> Result<(), EncodeError>,
+    decode: fn(&[u8], Limits) -> Result<Vec<Value>, DecodeError>,
+}
+
+impl Codec for Outside {
     fn name(&self) -> &str {
-        "lines"
+        self.name
     }
 
     fn framer(&self, _: Limits) -> Box<dyn Framing> {
@@ -43,7 +56,7 @@ impl Codec for Lines {
     }
 
     fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
-        PacketWriter::encoded(out, limits, Self::encode)
+        PacketWriter::encoded(out, limits, self.encode)
     }
 
     fn reader<'a>(
@@ -51,7 +64,7 @@ impl Codec for Lines {
         packet: &'a [u8],
         limits: Limits,
     ) -> Result<PacketReader<'a>, DecodeError> {
-        Self::decode(packet, limits).map(PacketReader::values)
+        (self.decode)(packet, limits).map(PacketReader::values)
     }
 }
 
@@ -69,7 +82,7 @@ impl Framing for UpToLineFeed {
 
 #[test]
 fn a_format_from_outside() {
-    let format = Format::from(Arc::new(Lines));
+    let format = Format::from(Arc::new(LINES));
     let limits = Limits::default();
     assert_eq!(format.name(), "lines");
     let mut out = b"before".to_vec();
@@ -103,46 +116,19 @@ fn a_format_from_outside() {
 }
 
 /// A format that panics with half a packet written.
-#[derive(Debug)]
-struct Panics;
-
-impl Panics {
-    fn encode(packet: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+const PANICS: Outside = Outside {
+    name: "panics",
+    encode: |packet, out| {
         out.extend_from_slice(b"half");
         panic!("{packet:?}")
-    }
-
-    fn decode(_: &[u8], _: Limits) -> Result<Vec<Value>, DecodeError> {
-        Ok(vec![])
-    }
-}
-
-impl Codec for Panics {
-    fn name(&self) -> &str {
-        "panics"
-    }
-
-    fn framer(&self, _: Limits) -> Box<dyn Framing> {
-        Box::new(UpToLineFeed)
-    }
-
-    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, limits: Limits) -> PacketWriter<'a> {
-        PacketWriter::encoded(out, limits, Self::encode)
-    }
-
-    fn reader<'a>(
-        &'a self,
-        packet: &'a [u8],
-        limits: Limits,
-    ) -> Result<PacketReader<'a>, DecodeError> {
-        Self::decode(packet, limits).map(PacketReader::values)
-    }
-}
+    },
+    decode: |_, _| Ok(vec![]),
+};
 
 #[test]
 fn a_codec_that_panics_leaves_nothing_behind() {
     let mut out = b"before".to_vec();
-    let format = Format::from(Arc::new(Panics));
+    let format = Format::from(Arc::new(PANICS));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         format.writer(&mut out, Limits::default()).finish()
     }));

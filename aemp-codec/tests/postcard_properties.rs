@@ -281,7 +281,7 @@ proptest! {
     }
 }
 
-/// Whether bytes are a packet is judged alike however it is read, and as the crate does it, except that it reads numbers of
+/// True if bytes are a packet is judged alike however it is read, and as the crate does it, except that it reads numbers of
 /// items in more than one byte and floats that are not finite, and that text which is not UTF-8 is no reason to refuse the packet.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);

@@ -31,7 +31,7 @@ pub(crate) struct SpawnableArgs {
     pub(crate) name: Option<LitStr>,
 }
 
-/// What a `#[rcv]` says.
+/// The options of a `#[rcv]`.
 #[derive(Debug, Default)]
 pub(crate) struct RcvArgs {
     pub(crate) tag: RcvTag,
@@ -90,7 +90,7 @@ impl SpawnableArgs {
 }
 
 impl RcvArgs {
-    /// What `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag", try)]` or `#[rcv(default)]` says.
+    /// Parses `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag", try)]` or `#[rcv(default)]`.
     pub(crate) fn parse(attr: &Attribute, errors: &mut Errors) -> Self {
         let mut args = Self::default();
         match &attr.meta {

@@ -1,4 +1,4 @@
-//! What is wrong between the parts of an item, each of which is right.
+//! Conflicts between the parts of an item, each of which is valid.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ pub(crate) fn has_handlers(model: &Interface, item: Span, errors: &mut Errors) {
     }
 }
 
-/// What the handlers above have taken.
+/// The tags and variants that the handlers above have taken.
 #[derive(Default)]
 struct Seen {
     tags: HashMap<String, Ident>,
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether the handler has its tag and its variant to itself.
+    /// True if the handler has its tag and its variant to itself.
     fn check(&mut self, handler: &Handler, errors: &mut Errors) -> bool {
         let mut found = Errors::default();
         self.check_tag(handler, &mut found);

@@ -33,7 +33,7 @@ impl Errors {
         self.0.is_none()
     }
 
-    /// What makes the compiler show them; nothing if there are none.
+    /// The tokens that make the compiler show the errors; none if there are no errors.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0
             .map(syn::Error::into_compile_error)

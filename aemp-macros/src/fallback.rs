@@ -1,4 +1,4 @@
-//! What an item becomes: itself without our attributes, everything that is right about it, and the mistakes.
+//! The expansion of an item with mistakes: the item without our attributes, its valid parts, and the errors.
 //!
 //! Handlers that are right keep their messages and methods when others are wrong, so that one mistake is one
 //! diagnostic and not also an error at every use of the handle.

@@ -90,7 +90,7 @@ use crate::errors::Errors;
 ///
 /// `Cx`, `Origin`, `Reply` and `Args` are known by these names, whatever path is before them.
 ///
-/// What is returned:
+/// Return types:
 ///
 /// | return type | means |
 /// | --- | --- |

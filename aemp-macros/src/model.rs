@@ -1,4 +1,4 @@
-//! What the macros know of an item once it is parsed: everything that `expand` needs, and nothing else.
+//! The model of a parsed item: everything that `expand` needs, and nothing else.
 
 use proc_macro2::Ident;
 use syn::{Attribute, Generics, LitStr, Type, Visibility};
@@ -23,7 +23,7 @@ pub(crate) struct Interface {
     pub(crate) port: Option<Type>,
     /// For a port by its definition alone, without an `impl` block that has handlers.
     pub(crate) bare: Option<Bare>,
-    /// Whether its handlers block their thread.
+    /// True if its handlers block their thread.
     pub(crate) blocking: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
@@ -36,7 +36,7 @@ pub(crate) struct Interface {
 pub(crate) enum Reach {
     /// From any node.
     Network {
-        /// Whether the port dies of messages that it does not know.
+        /// True if the port dies of messages that it does not know.
         strict: bool,
     },
     /// From this process alone, so they need not be able to travel.
@@ -85,13 +85,13 @@ pub(crate) enum Param {
     Arg(Field),
     /// All further arguments of the message.
     Rest(Field),
-    /// What the handler answers with, now or later.
+    /// The reply of the handler, now or later.
     Reply(Field),
     /// The tag, of a default handler.
     Tag(Field),
 }
 
-/// What a parameter brings into the message enum.
+/// The field of a parameter in the message enum.
 #[derive(Debug)]
 pub(crate) struct Field {
     /// As the handle's method calls it.
@@ -111,7 +111,7 @@ pub(crate) enum Answer {
     Deferred(Ending),
 }
 
-/// What a handler returns that answers nothing by returning.
+/// The return type of a handler whose return value is no answer.
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// Nothing.
@@ -120,7 +120,7 @@ pub(crate) enum Ending {
     Tried(Box<Type>),
 }
 
-/// What a handler returns that answers by returning.
+/// The return type of a handler whose return value is the answer.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// The answer, of this type.
@@ -142,12 +142,12 @@ pub(crate) struct Init {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
     pub(crate) params: Vec<Param>,
-    /// What it returns; `None` for nothing.
+    /// The return type; `None` for nothing.
     pub(crate) output: Option<Type>,
 }
 
 impl Param {
-    /// What the message carries for this parameter.
+    /// The field of the message for this parameter.
     pub(crate) fn field(&self) -> Option<&Field> {
         match self {
             Self::Cx | Self::Origin => None,
@@ -165,7 +165,7 @@ impl Interface {
 }
 
 impl Answer {
-    /// What the method returns, as declared.
+    /// The return type of the method, as declared.
     pub(crate) fn output_mut(&mut self) -> Option<&mut Type> {
         match self {
             Self::Nothing(Ending::Plain) | Self::Deferred(Ending::Plain) => None,

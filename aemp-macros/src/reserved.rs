@@ -1,4 +1,4 @@
-//! What every handle can do, whatever its messages are: a method of a handler would hide it.
+//! The methods of every handle. A handler of the same name would hide one.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -46,7 +46,7 @@ const OF_TRAITS: &[&str] = &[
     "to_string",
 ];
 
-/// What is wrong with the name of a handler, if it is that of something that every handle can do.
+/// The error about a handler that has the name of a method of every handle.
 pub(crate) fn check(handler: &Handler) -> Result<(), String> {
     let name = &handler.ident;
     if !is_reserved(name) {

@@ -1,4 +1,4 @@
-//! What becomes of typical items, as snapshots.
+//! Expansions of typical items, as snapshots.
 
 use insta::assert_snapshot;
 use proc_macro2::TokenStream;

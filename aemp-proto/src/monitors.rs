@@ -24,7 +24,7 @@ struct Entry {
     listed: bool,
 }
 
-/// What remains on a port after the removal of a monitor.
+/// The monitors that remain on a port after the removal of one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Left {
     /// The monitor was not set.

@@ -46,7 +46,7 @@ pages! {
     handshake: "handshake.md",
     /// Framing formats, packets, delivery to ports, malformed packets.
     packets: "packets.md",
-    /// What Perl values become in JSON and CBOR, and what Perl accepts.
+    /// Perl values in JSON and CBOR, and the values that Perl accepts.
     encoding: "encoding.md",
     /// Requests to the node port, spawning.
     requests: "requests.md",
@@ -60,7 +60,7 @@ pages! {
     services: "services.md",
     /// The configuration file and the command line.
     configuration: "configuration.md",
-    /// What nodes of this project add to the protocol.
+    /// The extensions of nodes of this project.
     extensions: "extensions.md",
     /// How real nodes of the reference behave, their faults included.
     behaviour: "behaviour.md",

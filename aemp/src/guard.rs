@@ -137,7 +137,7 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 thread_local! {
-    /// Whether this thread is calling a log subscriber.
+    /// True if this thread is calling a log subscriber.
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn log(log_line: impl FnOnce()) {
     }
 }
 
-/// Whether this thread is calling a log subscriber.
+/// True if this thread is calling a log subscriber.
 pub(crate) fn is_logging() -> bool {
     LOGGING.get()
 }

@@ -20,10 +20,10 @@ use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply}
 ///
 /// Implementing this by hand is possible, but there is no need to.
 pub trait Message: Sized + Send + 'static {
-    /// Whether any handler asks which node a message came from.
+    /// True if any handler asks which node a message came from.
     const USES_ORIGIN: bool = false;
 
-    /// Whether the port dies of messages that it does not know, and of calls that it does not understand
+    /// True if the port dies of messages that it does not know, and of calls that it does not understand
     /// (`#[port(strict)]`).
     const STRICT: bool = false;
 
@@ -82,7 +82,7 @@ pub enum Undecoded {
     Refused {
         /// Where the caller waits.
         to: PortId,
-        /// What was not understood.
+        /// The text for the caller.
         text: String,
     },
     /// The packet itself cannot be read: the connection's fault if it is malformed, and the message's if it only says what nothing
@@ -113,7 +113,7 @@ impl Undecoded {
         Self::Surplus(format!("{tag}: takes {expected} argument{s}, got {got}"))
     }
 
-    /// What is told of it.
+    /// The text for the log.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Arguments(text) | Self::Surplus(text) | Self::Refused { text, .. } => text,
@@ -134,7 +134,7 @@ impl Undecoded {
         }
     }
 
-    /// What becomes of the message; `rest` is what has not been read of it.
+    /// The fate of the message. `rest` contains its unread elements.
     #[cold]
     fn into_unread(self, tag: &str, strict: bool, rest: &mut PacketReader<'_>) -> Box<Unread> {
         let unread = self.unread(tag, strict, rest);
@@ -211,7 +211,7 @@ fn bad_tag(error: DecodeError) -> Result<Cow<'static, str>, Box<Unread>> {
     Ok("(a structure)".into())
 }
 
-/// What becomes of a message that could not be read.
+/// The fate of a message that could not be read.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Unread {
@@ -225,12 +225,12 @@ pub enum Unread {
     Refused {
         /// Where the caller waits.
         to: PortId,
-        /// What was not understood.
+        /// The text for the caller.
         text: String,
     },
 }
 
-/// What reading a message needs to know beside its bytes.
+/// The context of decoding a message.
 #[derive(Debug)]
 pub struct Decoding<'a> {
     pub(crate) node: &'a Node,
@@ -246,12 +246,12 @@ impl Decoding<'_> {
     }
 }
 
-/// What writing a message needs to know, and what it leaves behind: the reply port of a call.
+/// The context of encoding a message, and its result: the reply port of a call.
 #[derive(Debug)]
 pub struct Encoding<'a> {
     pub(crate) node: &'a Node,
     pub(crate) reply: Option<LocalReply>,
-    /// Whether the receiver is of this project, and so knows where a reply port is if arguments were left out.
+    /// True if the receiver is of this project, and so knows where a reply port is if arguments were left out.
     pub(crate) is_ours: bool,
 }
 
@@ -331,14 +331,14 @@ pub(crate) fn failure<E: fmt::Display + 'static>(error: E) -> Reason {
     note = "put `#[aemp::port]` on an `impl` block of it"
 )]
 pub trait Port: Sized + Send + 'static {
-    /// What its handlers take.
+    /// The messages of its handlers.
     type Msg: Message;
     /// The typed handle that others talk to it through.
     type Ref: PortRef<Msg = Self::Msg>;
-    /// Whether its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
+    /// True if its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
     const BLOCKING: bool = false;
 
-    /// What has been seen of how quick its handlers are.
+    /// The measurements of its handlers.
     #[doc(hidden)]
     fn record() -> &'static Record {
         // Those that are written by hand have one together.
@@ -357,7 +357,7 @@ pub trait Port: Sized + Send + 'static {
     #[doc(hidden)]
     fn changed(&mut self, _cx: &mut Cx<'_>) {}
 
-    /// Whether the message's handler is an `async fn`.
+    /// True if the message's handler is an `async fn`.
     fn waits(_message: &Self::Msg) -> bool {
         false
     }
@@ -374,7 +374,7 @@ pub trait Port: Sized + Send + 'static {
 
 /// A typed handle, generated beside the message enum: a [`Handle`](crate::Handle) with a method for each handler.
 pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'static {
-    /// What the port takes.
+    /// The messages of the port.
     type Msg: Message;
 
     /// The handle below.

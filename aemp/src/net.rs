@@ -111,7 +111,7 @@ pub(crate) struct Shared {
 /// The task of a connection, as the node reaches it.
 struct Task {
     orders: mpsc::UnboundedSender<Order>,
-    /// Whether the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
+    /// True if the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
     detached: bool,
     _open: Counted,
 }

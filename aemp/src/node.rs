@@ -101,7 +101,7 @@ struct Inner {
     /// Ports that other nodes have spawned, by the names that those nodes chose.
     spawned: Mutex<HashMap<Box<str>, Spawned>>,
     life: Arc<Life>,
-    /// Whether the node has ended without being stopped.
+    /// True if the node has ended without being stopped.
     collapsed: AtomicBool,
     /// Runs the calls of log subscribers.
     voice: Arc<Strand>,
@@ -182,7 +182,7 @@ impl Node {
         Handle::from_id(self, id).into()
     }
 
-    /// Whether a port ID belongs to this node.
+    /// True if a port ID belongs to this node.
     #[must_use]
     pub fn port_is_local(&self, id: &PortId) -> bool {
         id.node() == self.id().as_str()

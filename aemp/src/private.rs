@@ -51,7 +51,7 @@ fn arity(args: &mut PacketReader<'_>) -> Result<usize, Undecoded> {
     args.remaining().map_err(Undecoded::Malformed)
 }
 
-/// What [`call`] has found.
+/// The result of [`call`].
 #[derive(Debug)]
 pub struct Called<'a> {
     /// The arguments to read instead of those of the packet.
@@ -181,7 +181,7 @@ pub fn origin(cx: &Cx<'_>) -> Result<Origin, Reason> {
         .ok_or_else(|| Reason::die("the message came without its origin"))
 }
 
-/// What `Port::handle` answers for a message of an `async fn`, which only `handle_async` can handle.
+/// The reason that `Port::handle` returns for a message of an `async fn`, which only `handle_async` can handle.
 pub fn not_async(tag: &str) -> Reason {
     Reason::die(format_args!(
         "{tag}: its handler waits, and was not awaited"
@@ -209,7 +209,7 @@ fn rest_and_reply<T: Serialize>(
     Ok((values, reply))
 }
 
-/// What `snd!` and `cal!` send to: a port ID or a typed handle.
+/// A destination of `snd!` and `cal!`: a port ID or a typed handle.
 pub trait ToPortId {
     /// The ID.
     fn to_port_id(&self) -> PortId;
@@ -227,7 +227,7 @@ impl<R: PortRef> ToPortId for R {
     }
 }
 
-/// What `msg!` makes: a function, so that an empty list has a type.
+/// The list that `msg!` makes. It is a function, so that an empty list has a type.
 pub fn values<const N: usize>(values: [Value; N]) -> Vec<Value> {
     values.into()
 }

@@ -134,7 +134,7 @@ impl Reason {
         Self::new(vec![kind.into(), cut(text).into()])
     }
 
-    /// Whether this is a normal end.
+    /// True if this is a normal end.
     #[must_use]
     pub fn is_normal(&self) -> bool {
         self.0.is_none()

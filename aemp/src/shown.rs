@@ -28,7 +28,7 @@ impl<T: Display> Display for Shown<T> {
 }
 
 impl Shown<()> {
-    /// Whether a character is written as an escape.
+    /// True if a character is written as an escape.
     ///
     /// ```
     /// assert!(aemp::Shown::escapes('\u{9b}') && !aemp::Shown::escapes('a'));
@@ -66,7 +66,7 @@ fn escape(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
     }
 }
 
-/// Whether a character is invisible or acts on the text around it. The joiners U+200C and U+200D are allowed, because
+/// True if a character is invisible or acts on the text around it. The joiners U+200C and U+200D are allowed, because
 /// languages and emoji need them.
 fn is_unsafe(char: char) -> bool {
     // `is_control` is true for U+0000 to U+001F and U+007F to U+009F; some terminals take the latter for escapes as
@@ -84,7 +84,7 @@ fn is_invisible(char: char) -> bool {
     )
 }
 
-/// Whether a code point will never be assigned to a character.
+/// True if a code point will never be assigned to a character.
 fn is_none(char: char) -> bool {
     u32::from(char) & 0xfffe == 0xfffe || matches!(char, '\u{fdd0}'..='\u{fdef}')
 }

@@ -70,7 +70,7 @@ pub(crate) struct Context {
     /// The names in the own certificate, for the log.
     names: names::Names,
     trust: Arc<Trust>,
-    /// Whether certificates must be made for the node IDs that peers claim.
+    /// True if certificates must be made for the node IDs that peers claim.
     verify_node_id: bool,
 }
 

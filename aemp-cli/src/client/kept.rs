@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Kept {
     node: Node,
     handle: Handle,
-    /// Whether Control-C ends the running command instead of the process.
+    /// True if Control-C ends the running command instead of the process.
     interruptible: bool,
     ended: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,

@@ -9,7 +9,7 @@ use crate::format::Limits;
 
 /// Counts items and passes over strings; remembers where it was when the bytes ran out.
 ///
-/// Whether the packet is correct in all respects is seen when it is read. Here it is only noticed
+/// True if the packet is correct in all respects is seen when it is read. Here it is only noticed
 /// what would otherwise keep a connection waiting for an end that never comes.
 #[derive(Debug)]
 pub(crate) struct CborFramer {
@@ -20,15 +20,15 @@ pub(crate) struct CborFramer {
     argument: Option<Argument>,
     /// Of which kind the chunks are, within a string of indefinite length.
     chunks: Option<u8>,
-    /// Whether the last item was a tag, which the next one belongs to.
+    /// True if the last item was a tag, which the next one belongs to.
     tagged: bool,
     /// How many items are to come in the innermost array or map.
     left: u64,
     /// The same for those around it. Most packets have none, so that nothing is allocated.
     outer: Vec<u64>,
-    /// Whether the packet's array has begun.
+    /// True if the packet's array has begun.
     begun: bool,
-    /// Whether the packet ends at the cursor, if need be when the rest of a string has come.
+    /// True if the packet ends at the cursor, if need be when the rest of a string has come.
     complete: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a cursor finds in a packet: heads, and what follows from them.
+//! The items that a cursor finds in a packet: heads, and the values that they stand for.
 
 use std::num::NonZeroUsize;
 

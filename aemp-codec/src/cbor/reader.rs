@@ -81,7 +81,7 @@ impl<'de> CborReader<'de> {
         self.contents(head)
     }
 
-    /// Whether there is another item in an array, or another entry in a map; passes over a break.
+    /// True if there is another item in an array, or another entry in a map; passes over a break.
     #[inline]
     fn more_left(&mut self, left: &mut Left) -> Result<bool, DecodeError> {
         if left.take() {
@@ -243,7 +243,7 @@ impl<'de> CborReader<'de> {
         Ok(())
     }
 
-    /// What is wrong with the item whose head was the last.
+    /// The error about the item whose head was read last.
     #[cold]
     pub(super) fn malformed(&self, head: Head, text: &str) -> DecodeError {
         DecodeError::malformed(self.at - head.size(), text)

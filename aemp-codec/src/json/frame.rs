@@ -8,7 +8,7 @@ use crate::text::plain_prefix;
 
 /// Counts brackets and passes over strings; remembers where it was when the bytes ran out.
 ///
-/// Whether the packet is correct JSON is seen when it is read. Here it is only noticed what would
+/// True if the packet is correct JSON is seen when it is read. Here it is only noticed what would
 /// otherwise keep a connection waiting for an end that never comes.
 #[derive(Debug)]
 pub(crate) struct JsonFramer {
@@ -53,7 +53,7 @@ impl JsonFramer {
             return Ok(None);
         }
         let limit = self.limits.max_packet;
-        // What is beyond the limit need not be looked at.
+        // Bytes beyond the limit are not examined.
         let visible = &buffer[..buffer.len().min(self.start.saturating_add(limit))];
         // A copy, so that it lives in registers.
         let mut cursor = self.cursor;

@@ -22,7 +22,7 @@ pub(super) fn write<T: Serialize + ?Sized>(
     }
 }
 
-/// Whether an answer is a list of one value or none, which reads as that value, or as nothing, where any type is asked for.
+/// True if an answer is a list of one value or none, which reads as that value, or as nothing, where any type is asked for.
 pub(super) fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
     let mut elements = None;
     let counted = answer.serialize(Spread(&mut elements));

@@ -5,7 +5,7 @@ use crate::error::DecodeError;
 use crate::format::{Format, Limits};
 use crate::value::Value;
 
-/// What was left of a packet when it was [kept](PacketReader::keep): its bytes as they came, to be read by somebody else.
+/// The rest of a packet that was [kept](PacketReader::keep): its bytes as they came, for another reader.
 ///
 /// ```
 /// # #[cfg(feature = "json")] {

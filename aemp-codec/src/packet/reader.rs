@@ -48,7 +48,7 @@ pub struct PacketReader<'a> {
     position: usize,
     /// Where the arguments begin: behind what was last read as text.
     arguments: usize,
-    /// Whether what is left is known to be the elements of a list.
+    /// True if what is left is known to be the elements of a list.
     list: bool,
 }
 
@@ -158,7 +158,7 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    /// What is left is the elements of a list, however few they are: an [answer](Self::answer) that can be of any type is an array then.
+    /// Declares the remaining elements to be those of a list, however few they are. An [answer](Self::answer) of any type is an array then.
     pub fn mark_list(&mut self) {
         self.list = true;
     }
@@ -217,7 +217,7 @@ impl<'a> PacketReader<'a> {
 
     /// The next element as the text that Perl would see; `None` at the packet's end.
     ///
-    /// What follows counts as the message's arguments when errors name one.
+    /// Begins the count of the message's arguments, which errors name by their number.
     ///
     /// # Errors
     ///
@@ -347,7 +347,7 @@ impl<'a> PacketReader<'a> {
         )
     }
 
-    /// Whether all elements have been read.
+    /// True if all elements have been read.
     pub(super) fn is_at_end(&mut self) -> Result<bool, DecodeError> {
         by_origin!(
             &mut self.origin,
@@ -356,7 +356,7 @@ impl<'a> PacketReader<'a> {
         )
     }
 
-    /// What the next argument is read from when there is none.
+    /// The source of an argument that is missing.
     pub(super) fn missing(&self) -> Missing {
         Missing {
             argument: self.position - self.arguments + 1,

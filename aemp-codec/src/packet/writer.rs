@@ -212,7 +212,7 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
-    /// Whether an answer is a list of one element or none. Written as an answer it looks like that element, or like nothing, to a
+    /// True if an answer is a list of one element or none. Written as an answer it looks like that element, or like nothing, to a
     /// reader that takes any type; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the reader.
     #[must_use]
     pub fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
@@ -270,7 +270,7 @@ impl<'a> PacketWriter<'a> {
     }
 }
 
-/// What is apart from the built-in formats, so that it costs those nothing.
+/// Writers of formats from other crates, apart from the built-in ones, which they cost nothing.
 impl Sink<'_> {
     #[inline(never)]
     fn str(&mut self, text: &str) -> Result<(), EncodeError> {

@@ -136,7 +136,7 @@ impl<'de> Iterator for Values<'de> {
 
 impl ExactSizeIterator for Values<'_> {}
 
-/// What is in an array or a map.
+/// The contents of an array or a map.
 #[derive(Debug)]
 pub(crate) enum Children<'de> {
     List(Values<'de>),

@@ -37,7 +37,7 @@ impl Map {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -54,7 +54,7 @@ impl Map {
         self.0.get_mut(key)
     }
 
-    /// Whether there is such a key.
+    /// True if there is such a key.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.0.contains_key(key)

@@ -57,7 +57,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     }
 }
 
-/// What is said of `async` handlers, if there are any.
+/// The methods of `Port` for `async` handlers, if there are any.
 fn waiting(shape: &Shape<'_>) -> Option<TokenStream> {
     let model = shape.model;
     let (p, msg) = (&model.krate, &model.msg);
@@ -148,7 +148,7 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     }
 }
 
-/// What becomes of a handler that answers nothing by returning.
+/// The outcome of a handler whose return value is no answer.
 fn ended(p: &Crate, ending: &Ending, call: &TokenStream) -> TokenStream {
     match ending {
         Ending::Plain => quote! {

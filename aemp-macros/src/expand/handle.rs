@@ -34,7 +34,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     }
 }
 
-/// What every handle can do.
+/// The traits of every handle.
 pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let traits = conversions(shape);
     let serde = (!shape.model.is_local()).then(|| serde(shape));
@@ -108,7 +108,7 @@ fn docs(handler: &Handler) -> TokenStream {
     quote!(#[doc = #doc] #(#docs)*)
 }
 
-/// What a handle is, compares with and converts to.
+/// Comparisons and conversions of a handle.
 fn conversions(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (p, handle, msg) = (&model.krate, &model.handle, &model.msg);

@@ -225,7 +225,7 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     }
 }
 
-/// Whether a reply port may stand right behind the arguments.
+/// True if a reply port may stand right behind the arguments.
 fn is_called(handler: &Handler) -> bool {
     handler.is_answered() && !handler.has_rest()
 }
@@ -265,7 +265,7 @@ fn read(
     }
 }
 
-/// What stands behind the arguments: nothing, the reply port, or everything else.
+/// Writes the end of a message behind its arguments: nothing, the reply port, or all further arguments.
 fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let p = &shape.model.krate;
     let (arity, reply) = (handler.arity(), reply());

@@ -1,4 +1,4 @@
-//! What makes an init function known by name.
+//! The registration of an init function by its name.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

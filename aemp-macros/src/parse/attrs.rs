@@ -8,7 +8,7 @@ use syn::{
 
 use crate::{errors::Errors, expand};
 
-/// Whether an attribute is ours of that name, by whatever path.
+/// True if an attribute is ours of that name, by whatever path.
 pub(crate) fn is(attr: &Attribute, name: &str) -> bool {
     let last = attr.path().segments.last();
     last.is_some_and(|segment| segment.ident == name)
@@ -125,7 +125,7 @@ pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
     }
 }
 
-/// Whether an attribute is, or under a condition would be, a `#[rcv]`.
+/// True if an attribute is, or under a condition would be, a `#[rcv]`.
 fn marks(attr: &Attribute) -> bool {
     let is_conditional = || {
         let text = attr.meta.to_token_stream().to_string();

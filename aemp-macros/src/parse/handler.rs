@@ -24,7 +24,7 @@ pub(super) enum Context<'a> {
     /// In the `impl` block of a port of this type: the method is the handler.
     Port {
         port: &'a Type,
-        /// Whether only this process talks to it.
+        /// True if only this process talks to it.
         local: bool,
     },
     /// In a protocol: the method is a description.

@@ -21,7 +21,7 @@ pub(super) fn reject_self(sig: &Signature, body: &Block, handle: &Ident, errors:
     }
 }
 
-/// What the handler calls its context.
+/// The handler's name for its context.
 fn context(sig: &Signature) -> Option<&Ident> {
     sig.inputs.iter().find_map(|input| match input {
         FnArg::Typed(input) => match (&*input.pat, &*input.ty) {

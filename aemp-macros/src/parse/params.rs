@@ -163,7 +163,7 @@ fn default_param(name: Ident, ty: &Type, errors: &mut Errors) -> Param {
     })
 }
 
-/// What senders call the parameter.
+/// The parameter's name for senders.
 fn name(index: usize, pattern: &Pat) -> Ident {
     match pattern {
         Pat::Ident(pattern) => names::parameter(&pattern.ident),

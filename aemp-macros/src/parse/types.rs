@@ -20,7 +20,7 @@ pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-/// Whether the type's name is this one.
+/// True if the type's name is this one.
 pub(super) fn is_named(ty: &Type, name: &str) -> bool {
     last_segment(ty).is_some_and(|segment| segment.ident == name)
 }
@@ -36,12 +36,12 @@ pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
     })
 }
 
-/// Whether it is written `()`.
+/// True if it is written `()`.
 pub(super) fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// Whether it is a list of untyped values.
+/// True if it is a list of untyped values.
 pub(super) fn is_values(ty: &Type) -> bool {
     is_named(ty, "Args")
         || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
@@ -66,7 +66,7 @@ pub(super) fn error_object(ty: &Type) -> Option<TypeTraitObject> {
     find.0
 }
 
-/// Whether it is certainly not a `Result`. Of other types the compiler decides.
+/// True if it is certainly not a `Result`. Of other types the compiler decides.
 pub(super) fn is_no_result(ty: &Type) -> bool {
     const NONE: [&str; 12] = [
         "Option", "Vec", "String", "bool", "u8", "u16", "u32", "u64", "usize", "i32", "i64", "f64",
@@ -119,7 +119,7 @@ pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
     }
 }
 
-/// What to write instead of a reference to this.
+/// The owned type to write instead of a reference to this one.
 fn owned(referent: &Type) -> String {
     match referent {
         Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),

@@ -73,7 +73,7 @@ pub(super) struct Seeds {
     changed: bool,
 }
 
-/// Whether this node is one of its seeds.
+/// True if this node is one of its seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Itself {
     Unknown,

@@ -34,7 +34,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// The position of the mistake.
         position: Position,
-        /// What was expected there, and what was found.
+        /// The expected and the actual contents.
         problem: String,
     },
     /// Another process changed the file after it was read. Nothing was written.
@@ -59,7 +59,7 @@ pub enum ConfigError {
     Value {
         /// The place of the value.
         place: Box<Place>,
-        /// What was expected, and what was found.
+        /// The expected and the actual contents.
         problem: String,
     },
     /// A profile has a parent that does not exist.

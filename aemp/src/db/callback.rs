@@ -26,7 +26,7 @@ impl Contents {
         self.0.get(key)
     }
 
-    /// Whether the key exists.
+    /// True if the key exists.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.0.contains_key(key)
@@ -38,7 +38,7 @@ impl Contents {
         self.0.len()
     }
 
-    /// Whether the family is empty.
+    /// True if the family is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -80,7 +80,7 @@ pub(super) struct CallbackSink {
 #[derive(Default)]
 struct Waiting {
     gathered: Gathered,
-    /// Whether a task that will call it is queued already.
+    /// True if a task that will call it is queued already.
     queued: bool,
     closed: bool,
 }

@@ -19,7 +19,7 @@ pub(super) struct Gathered {
 /// A pending change of one key.
 #[derive(Debug)]
 struct Pending {
-    /// Whether the user of the watch knows the key.
+    /// True if the user of the watch knows the key.
     was: bool,
     value: Option<Value>,
 }

@@ -173,7 +173,7 @@ impl<R> Pool<R> {
         self.members.ports().len()
     }
 
-    /// Whether the pool has no ports.
+    /// True if the pool has no ports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

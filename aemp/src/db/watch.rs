@@ -109,9 +109,9 @@ struct StreamSink(Mutex<Waiting>);
 struct Waiting {
     gathered: Gathered,
     waker: Option<Waker>,
-    /// Whether a task that will wake the reader is queued already.
+    /// True if a task that will wake the reader is queued already.
     queued: bool,
-    /// Whether the watch has ended.
+    /// True if the watch has ended.
     closed: bool,
 }
 

@@ -8,7 +8,7 @@ use crate::{Reason, guard, port::any::AnyPort};
 
 thread_local! {
     static PORT: Cell<usize> = const { Cell::new(0) };
-    /// Whether `KILLED` holds anything. It is read after every message, so it must cost next to nothing.
+    /// True if `KILLED` holds anything. It is read after every message, so it must cost next to nothing.
     static ANY_KILLED: Cell<bool> = const { Cell::new(false) };
     static KILLED: RefCell<Option<Reason>> = const { RefCell::new(None) };
 }
@@ -45,7 +45,7 @@ impl Drop for Scope {
     }
 }
 
-/// Whether this thread is running a port.
+/// True if this thread is running a port.
 pub(crate) fn runs_port() -> bool {
     PORT.get() != 0
 }
@@ -59,7 +59,7 @@ pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     true
 }
 
-/// Whether the current task is within a span of `tracing`, which must not become the span of a port.
+/// True if the current task is within a span of `tracing`, which must not become the span of a port.
 pub(crate) fn has_span() -> bool {
     // Without a subscriber there is no span.
     LevelFilter::current() != LevelFilter::OFF

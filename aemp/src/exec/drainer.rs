@@ -58,7 +58,7 @@ impl<'a> Turn<'a> {
         self.left = 0;
     }
 
-    /// Whether a large message may be handled in this turn. It may on a thread that is not a worker.
+    /// True if a large message may be handled in this turn. It may on a thread that is not a worker.
     pub(crate) fn takes_large(&self) -> bool {
         self.seat.is_blocking()
     }

@@ -63,7 +63,7 @@ impl Pace {
         self.0.load(Ordering::Relaxed) & NUMBER
     }
 
-    /// Whether the port has been quick for a while, and was never slow.
+    /// True if the port has been quick for a while, and was never slow.
     #[inline]
     pub(crate) fn is_trusted(&self) -> bool {
         self.0.load(Ordering::Relaxed) & !NUMBER == TRUSTED
@@ -116,13 +116,13 @@ impl Record {
         }
     }
 
-    /// Whether this handler has always been quick.
+    /// True if this handler has always been quick.
     #[inline]
     pub(crate) fn is_quick(&self, handler: u32) -> bool {
         self.quick.load(Ordering::Relaxed) & bit(handler) != 0
     }
 
-    /// Whether some handlers are quick, and none was ever slow.
+    /// True if some handlers are quick, and none was ever slow.
     #[inline]
     pub(crate) fn is_all_quick(&self) -> bool {
         self.quick.load(Ordering::Relaxed) != 0 && self.slow.load(Ordering::Relaxed) == 0
@@ -162,7 +162,7 @@ fn bit(handler: u32) -> u32 {
     1 << handler.min(CLOSURE)
 }
 
-/// Whether a run of this handler must be timed. A handler that is known to be quick makes further ports of its type
+/// True if a run of this handler must be timed. A handler that is known to be quick makes further ports of its type
 /// trusted without a clock.
 #[inline]
 pub(crate) fn is_unknown(pace: &Pace, record: &Record, handler: u32) -> bool {
@@ -197,7 +197,7 @@ pub(crate) fn learn(pace: &Pace, record: &Record, handler: u32, took: Duration) 
     }
 }
 
-/// Whether a run of this length makes a port untrusted.
+/// True if a run of this length makes a port untrusted.
 pub(crate) fn is_doubtful(took: Duration) -> bool {
     took > QUICK
 }

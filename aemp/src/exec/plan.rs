@@ -33,7 +33,7 @@ pub(super) struct Plan {
     looks: u32,
     search: Search,
     started: u32,
-    /// Whether the runtime is gone.
+    /// True if the runtime is gone.
     gone: bool,
 }
 
@@ -97,7 +97,7 @@ impl Plan {
         self.max + self.stuck + lost
     }
 
-    /// Whether another drainer may be started, and none is on its way.
+    /// True if another drainer may be started, and none is on its way.
     pub(super) fn wants(&self) -> bool {
         self.search == Search::None && !self.gone && self.drainers < self.most()
     }

@@ -42,10 +42,10 @@ pub(crate) struct Scheduler(Arc<Shared>);
 
 struct Shared {
     runtime: Handle,
-    /// Whether the runtime has more than one worker.
+    /// True if the runtime has more than one worker.
     is_shared: bool,
     injector: Mutex<Injector>,
-    /// Whether another drainer may be started, and none is on its way. Every handler that sends reads it, without the
+    /// True if another drainer may be started, and none is on its way. Every handler that sends reads it, without the
     /// injector's lock.
     wanted: AtomicBool,
     large: Arc<Semaphore>,
@@ -119,7 +119,7 @@ impl Scheduler {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Whether the node is simulated, so that real time does not count.
+    /// True if the node is simulated, so that real time does not count.
     #[cfg_attr(
         not(feature = "sim"),
         expect(clippy::unused_self, reason = "only simulated nodes have no time")
@@ -171,7 +171,7 @@ impl Scheduler {
         drop(ready);
     }
 
-    /// Whether the node has crashed in a simulation.
+    /// True if the node has crashed in a simulation.
     #[cfg_attr(
         not(feature = "sim"),
         expect(clippy::unused_self, reason = "only simulated nodes are mortal")
@@ -191,7 +191,7 @@ impl Scheduler {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this thread belongs to the node's runtime, where handlers may sleep, spawn and open sockets.
+    /// True if this thread belongs to the node's runtime, where handlers may sleep, spawn and open sockets.
     pub(super) fn is_here(&self) -> bool {
         !self.is_over() && Handle::try_current().is_ok_and(|here| here.id() == self.0.runtime.id())
     }
@@ -254,7 +254,7 @@ impl Scheduler {
         injector.ready.append(Lane::HERE, work);
     }
 
-    /// Whether another drainer may be started, and none is on its way.
+    /// True if another drainer may be started, and none is on its way.
     pub(super) fn is_wanted(&self) -> bool {
         self.0.wanted.load(Ordering::Relaxed)
     }
@@ -327,7 +327,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether ports wait at another seat.
+    /// True if ports wait at another seat.
     pub(super) fn is_left_elsewhere(&self, own: &Seat) -> bool {
         let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
         seats

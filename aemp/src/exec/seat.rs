@@ -39,7 +39,7 @@ pub(crate) struct Seat {
     /// The number of the running port, and its handler.
     port: AtomicU64,
     handler: AtomicU32,
-    /// Whether the thread runs blocking ports.
+    /// True if the thread runs blocking ports.
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
     /// watch wakes them.
@@ -119,13 +119,13 @@ pub(super) struct Doing {
     /// The address of the scheduler whose ports the thread is running; 0 if there is none. Ports that these make
     /// ready go to its seat.
     scheduler: usize,
-    /// Whether it delivers packets of a connection.
+    /// True if it delivers packets of a connection.
     delivering: bool,
-    /// Whether it polls an async handler on a separate task.
+    /// True if it polls an async handler on a separate task.
     handling: bool,
-    /// Whether the running port probably returns soon.
+    /// True if the running port probably returns soon.
     quick: bool,
-    /// Whether [`Seat::later`] contains tasks.
+    /// True if [`Seat::later`] contains tasks.
     later: bool,
 }
 
@@ -343,7 +343,7 @@ pub(super) fn set_handling(quick: bool) -> Doing {
     })
 }
 
-/// Whether this thread gets to the ports at its seat soon: the running port is quick, and fewer than `few` others wait.
+/// True if this thread gets to the ports at its seat soon: the running port is quick, and fewer than `few` others wait.
 pub(super) fn is_quick(few: usize) -> bool {
     DOING.get().quick && OWN.with_borrow(|own| own[0].0.deque.len() < few)
 }
@@ -397,7 +397,7 @@ fn wake_later(doing: Doing, later: Later) {
     });
 }
 
-/// Whether there are tasks to wake. Resets the mark.
+/// True if there are tasks to wake. Resets the mark.
 #[inline]
 fn take_later() -> bool {
     let doing = DOING.get();

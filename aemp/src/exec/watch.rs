@@ -37,7 +37,7 @@ const BLOCKED: Duration = Duration::from_secs(1);
 const WORKED: Duration = Duration::from_micros(500);
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
-/// Whether the watch must be woken when a port begins to run.
+/// True if the watch must be woken when a port begins to run.
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 
 struct Watch {
@@ -49,7 +49,7 @@ struct Watch {
 struct Watched {
     scheduler: Scheduler,
     node: WeakNode,
-    /// Whether the runtime has run its last probe, and the time of that probe.
+    /// True if the runtime has run its last probe, and the time of that probe.
     probe: Arc<AtomicBool>,
     asked: Option<Instant>,
     logged: bool,
@@ -272,7 +272,7 @@ impl Stuck {
 }
 
 impl Seat {
-    /// Whether the thread sleeps or is blocked. Where the system does not report it, true.
+    /// True if the thread sleeps or is blocked. Where the system does not report it, true.
     fn is_waiting(&self) -> bool {
         let state = self.read("stat").and_then(|stat| {
             // The name before the parenthesis may contain any characters.

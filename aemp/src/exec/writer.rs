@@ -13,7 +13,7 @@ use super::slice::give_way;
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     notify: Notify,
-    /// Whether the senders have already sent everything that they will send for now.
+    /// True if the senders have already sent everything that they will send for now.
     gathered: AtomicBool,
 }
 

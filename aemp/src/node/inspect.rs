@@ -221,7 +221,7 @@ impl Inspect {
         })
     }
 
-    /// Whether the node knows the request. It is asked once for each connection.
+    /// True if the node knows the request. It is asked once for each connection.
     async fn knows(&self, port: &PortId) -> Result<bool, InspectError> {
         let known = self.line().and_then(|line| line.inspects.get().copied());
         if let Some(known) = known {

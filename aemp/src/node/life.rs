@@ -93,7 +93,7 @@ impl Life {
         self.phase.load(Ordering::Acquire) >= phase as u8
     }
 
-    /// Whether no ports are made any more.
+    /// True if no ports are made any more.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_at_least(Phase::Ending)
     }
@@ -328,7 +328,7 @@ impl Node {
         self.say(Line::new(level, text));
     }
 
-    /// Whether the node has ended without being stopped.
+    /// True if the node has ended without being stopped.
     pub(super) fn has_collapsed(&self) -> bool {
         self.0.collapsed.load(Ordering::Acquire)
     }

@@ -23,7 +23,7 @@ const REPLY: char = '?';
 /// The text after the name of a reply port if the answer is a list with less than two elements.
 const LIST: &str = "[]";
 
-/// Whether a call of a node of this project waits at the port.
+/// True if a call of a node of this project waits at the port.
 pub(crate) fn is_reply_port(id: &PortId) -> bool {
     is_reply_name(id.name())
 }
@@ -99,7 +99,7 @@ impl Names {
         self.number(name.strip_suffix(REPLY)?)
     }
 
-    /// Whether this node could give the name to one of its own ports.
+    /// True if this node could give the name to one of its own ports.
     pub(crate) fn is_ours(&self, name: &str) -> bool {
         name.starts_with(&self.local)
     }

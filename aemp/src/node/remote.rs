@@ -88,7 +88,7 @@ pub(crate) struct Remote {
     pub(crate) writer: Arc<Writer>,
     /// Notified when the writer has taken the queued bytes.
     pub(crate) taken: Notify,
-    /// Whether the mesh wants to know when everything has been written.
+    /// True if the mesh wants to know when everything has been written.
     pub(crate) tell_written: AtomicBool,
     /// The actions of the monitors that `peer` knows by number.
     actions: Mutex<Actions>,

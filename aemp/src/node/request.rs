@@ -45,7 +45,7 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// The cost of the requests, for `max_requests_per_second`.
     pub(crate) cost: u64,
-    /// Whether one of the ports has a crowd of messages in its queue.
+    /// True if one of the ports has a crowd of messages in its queue.
     pub(crate) is_crowded: bool,
     /// The port of the last message, if its name is a number. The next message is often for the same port. If that
     /// has died meanwhile, the message vanishes whether the port is found or not.

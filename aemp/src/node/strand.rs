@@ -19,7 +19,7 @@ pub(crate) struct Strand(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// Whether there is a task that runs the jobs.
+    /// True if there is a task that runs the jobs.
     at_work: bool,
 }
 

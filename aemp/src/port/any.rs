@@ -38,7 +38,7 @@ pub(crate) trait AnyPort: Send + Sync {
         Manner::Unknown
     }
 
-    /// Whether this handler may run on another task, such as that of a caller.
+    /// True if this handler may run on another task, such as that of a caller.
     fn trusts(&self, _handler: u32) -> bool {
         false
     }
@@ -85,7 +85,7 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The name of the type of its state, for display.
     fn type_name(&self) -> &'static str;
 
-    /// Whether it is a reply port, which waits for the answer of a call.
+    /// True if it is a reply port, which waits for the answer of a call.
     fn takes_answers(&self) -> bool {
         false
     }
@@ -162,7 +162,7 @@ impl dyn AnyPort + '_ {
 pub(crate) trait LocalPort<M>: AnyPort {
     fn push(&self, message: M) -> Pushed;
 
-    /// Whether the port's bound allows a message now. A dead port has room for every message.
+    /// True if the port's bound allows a message now. A dead port has room for every message.
     fn has_room(&self) -> bool;
 
     /// Queues the message if the port's bound allows it. Otherwise returns it, with the `Notify` to wait on for room.

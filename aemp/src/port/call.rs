@@ -97,7 +97,7 @@ struct Waiting<T> {
     slot: Arc<Slot<T>>,
     limit: Limit,
     far: Option<Far>,
-    /// Whether the slot's outcome has been taken, so that the port need not be told that the caller is gone.
+    /// True if the slot's outcome has been taken, so that the port need not be told that the caller is gone.
     taken: bool,
 }
 
@@ -390,7 +390,7 @@ impl CallMonitor {
 #[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
 pub struct ValueCall {
     to: Destination,
-    /// Whether this call may address a node's own port.
+    /// True if this call may address a node's own port.
     of_node: bool,
     message: Option<Vec<Value>>,
     waiting: Waiting<Vec<Value>>,
@@ -429,7 +429,7 @@ impl ValueCall {
         }
     }
 
-    /// Whether the call is one of a port to a node's own port, which is not allowed.
+    /// True if the call is one of a port to a node's own port, which is not allowed.
     fn is_refused(&self) -> bool {
         self.to.is_node_port() && !self.of_node && current::runs_port()
     }

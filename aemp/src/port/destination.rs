@@ -65,7 +65,7 @@ impl Destination {
         }
     }
 
-    /// Whether it is a node's own port, which takes a message as a request of the sending node.
+    /// True if it is a node's own port, which takes a message as a request of the sending node.
     pub(crate) fn is_node_port(&self) -> bool {
         self.name().is_empty()
     }

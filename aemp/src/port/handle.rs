@@ -116,7 +116,7 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Whether the port lives on the handle's own node.
+    /// True if the port lives on the handle's own node.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match &self.to {

@@ -109,7 +109,7 @@ impl<E> Queue<E> {
         }
     }
 
-    /// Whether the port is dying or dead, and accepts nothing.
+    /// True if the port is dying or dead, and accepts nothing.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self, Self::Dying(_) | Self::Dead(_))
     }

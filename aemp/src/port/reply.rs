@@ -123,7 +123,7 @@ impl<T> Reply<T> {
         })))
     }
 
-    /// Whether the caller still waits for the answer.
+    /// True if the caller still waits for the answer.
     ///
     /// False if the caller has given up, or the connection to its node is lost. For a caller on another node of this
     /// project, that is known as soon as its node has reported it. For a caller on a Perl node, the first use of this

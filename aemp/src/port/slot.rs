@@ -177,7 +177,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Whether an answer would still be accepted.
+    /// True if an answer would still be accepted.
     pub(crate) fn is_wanted(&self) -> bool {
         match *self.lock() {
             State::Empty | State::Waiting(_) | State::Watched(_) => true,

@@ -137,7 +137,7 @@ impl Table {
         usize::try_from(live.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// Whether there are neither live nor dying ports.
+    /// True if there are neither live nor dying ports.
     pub(crate) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().taken == 0)
     }

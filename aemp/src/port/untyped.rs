@@ -26,7 +26,7 @@ pub struct Untyped {
     /// The handler of all tags without a handler.
     default: Option<Handler>,
     tags: HashMap<String, Handler>,
-    /// Whether messages without a handler are ignored, as spawned ports do ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
+    /// True if messages without a handler are ignored, as spawned ports do ([protocol](aemp_proto::protocol::packets#delivery-to-a-port)).
     lenient: bool,
 }
 

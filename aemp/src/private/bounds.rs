@@ -1,4 +1,4 @@
-//! What generated code asks of the types in an interface.
+//! The bounds that generated code puts on the types of an interface.
 //!
 //! Each trait stands for bounds of others, and the compiler passes over its implementation (`do_not_recommend`): so an error is about
 //! the type and what to do with it, and is said once, wherever the same is asked again.
@@ -123,13 +123,13 @@ pub fn spawned<R: PortRef + Travels>(node: &Node, id: &PortId) -> R {
     node.handle(id)
 }
 
-/// What becomes of a message of a `#[port(local)]` on its way to another node.
+/// The error of a message of a `#[port(local)]` on its way to another node.
 #[cold]
 pub fn stays_here() -> EncodeError {
     serde::ser::Error::custom("a message of a `#[port(local)]` cannot leave its process")
 }
 
-/// What a handler under `#[rcv(try)]` returns, seen through aliases such as `std::io::Result`.
+/// The return type of a handler with `#[rcv(try)]`, seen through aliases such as `std::io::Result`.
 #[diagnostic::on_unimplemented(
     message = "a handler under `#[rcv(try)]` returns a `Result`",
     label = "this is none",
@@ -138,7 +138,7 @@ pub fn stays_here() -> EncodeError {
 pub trait Fallible {
     /// The answer.
     type Ok;
-    /// What the port dies of.
+    /// The error that kills the port.
     type Err;
 
     /// The result itself.
@@ -161,7 +161,7 @@ impl<T, E> Fallible for Result<T, E> {
     note = "without `#[rcv(try)]` a `Result` is the answer, whose error travels to the caller"
 )]
 pub trait Failure {
-    /// What the port dies with.
+    /// The reason of the death.
     fn into_reason(self) -> Reason;
 }
 
@@ -172,7 +172,7 @@ impl<E: fmt::Display + 'static> Failure for E {
     }
 }
 
-/// What is `Ok` in the `Result` of a handler that answers nothing by returning.
+/// The `Ok` type of a handler whose return value is no answer.
 #[diagnostic::on_unimplemented(
     message = "this handler answers nothing, so its `Ok` is `()`, not `{Self}`",
     label = "a `Result<(), E>` belongs here",

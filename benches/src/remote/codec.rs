@@ -28,7 +28,7 @@ impl Codec {
         }
     }
 
-    /// Whether the format has byte strings. Otherwise text is measured in their place.
+    /// True if the format has byte strings. Otherwise text is measured in their place.
     pub(crate) fn has_bytes(self) -> bool {
         self != Self::Json
     }

@@ -17,7 +17,7 @@ const SERVE: &str = "--serve-child";
 const MEASURE: &str = "--measure-child";
 const HELLO: &str = "--hello-child";
 
-/// Whether the system has the command that binds a process to a core.
+/// True if the system has the command that binds a process to a core.
 pub(crate) fn can_pin() -> bool {
     let help = Command::new("taskset").arg("--version").output();
     help.is_ok_and(|output| output.status.success())

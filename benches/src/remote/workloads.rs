@@ -61,7 +61,7 @@ impl Workload {
         }
     }
 
-    /// Whether both processes share a core. On two cores, a call measures mostly the time that the system takes to
+    /// True if both processes share a core. On two cores, a call measures mostly the time that the system takes to
     /// wake an idle core.
     pub(crate) fn on_one_core(self) -> bool {
         self == Self::Call

@@ -118,7 +118,7 @@ fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
     (theirs.concat(), true)
 }
 
-/// Whether the secret itself, in hexadecimal, is in the third line.
+/// True if the secret itself, in hexadecimal, is in the third line.
 fn in_clear(theirs: &[u8]) -> bool {
     let third = theirs.split(|&byte| byte == b'\n').nth(2);
     third.is_some_and(|line| line.starts_with(b"cleartext;67656865696d"))

@@ -30,7 +30,7 @@ pub(super) struct Packet<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
     complete: bool,
-    /// Whether its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
+    /// True if its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
     usual: bool,
     /// True if one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
     twice: bool,
@@ -156,7 +156,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Whether a value may be another after a journey: floats become integers, and octets text.
+/// True if a value may be another after a journey: floats become integers, and octets text.
 fn changes(value: &Value) -> bool {
     match value {
         Value::Float(_) | Value::Bytes(_) => true,

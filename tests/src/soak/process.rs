@@ -63,7 +63,7 @@ impl Process {
         self.line()
     }
 
-    /// Whether it still runs.
+    /// True if it still runs.
     pub(super) fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -119,7 +119,7 @@ async fn mon() {
     let inbox = Inbox::new(&scene.node);
     let running = scene.run(&["mon", inbox.id.as_str()]).spawn().unwrap();
     until(|| !scene.node.up_nodes().is_empty()).await;
-    // Whether it has set its monitor yet or not, it hears of the death.
+    // True if it has set its monitor yet or not, it hears of the death.
     scene.node.kil(&inbox.id, aemp::msg!["all", "over"]);
     let out = soon(running.wait_with_output()).await.unwrap();
     let out = String::from_utf8(out.stdout).unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::common::{SECRET, soon};
 
-/// Whether there is a Perl with AnyEvent::MP 2.
+/// True if there is a Perl with AnyEvent::MP 2.
 fn found() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {

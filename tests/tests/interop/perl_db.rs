@@ -71,7 +71,7 @@ impl Perl {
         states
     }
 
-    /// Whether it is global, and who its master is.
+    /// True if it is global, and who its master is.
     pub(crate) async fn role(&mut self) -> (bool, Option<String>) {
         let role = self.ask(json!(["role"]), "role").await;
         (role[0] == 1, role[1].as_str().map(Into::into))

@@ -15,7 +15,7 @@ use crate::{
     raw::{Raw, hex_secret},
 };
 
-/// Whether the reader is at the gate, and whether it is open.
+/// True if the reader is at the gate, and whether it is open.
 static GATE: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
 
 /// A number whose reading takes long if it is 1.

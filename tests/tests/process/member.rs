@@ -61,7 +61,7 @@ impl Member {
         role.strip_prefix("slave ").map(Into::into)
     }
 
-    /// Whether its watch, a query, the pool and calls show exactly the expected members; what is wrong otherwise.
+    /// True if its watch, a query, the pool and calls show exactly the expected members; what is wrong otherwise.
     pub(crate) fn check(&mut self, expected: &Seen, deadline: Instant) -> Result<(), String> {
         let asked = pairs(&self.ask("ask", "asked", deadline)?)?;
         same("a query", &asked, expected)?;

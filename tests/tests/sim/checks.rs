@@ -20,7 +20,7 @@ pub(crate) struct Checks {
     up: BTreeSet<(Member, NodeId)>,
     /// Monitors that were set while the node was not connected, and that it has not been since.
     apart: BTreeSet<(Member, MonitorId)>,
-    /// Whether everything that happens is printed.
+    /// True if everything that happens is printed.
     pub(crate) traced: bool,
 }
 
@@ -189,7 +189,7 @@ impl Checks {
     }
 }
 
-/// Whether the reason is that of a connection that was up; others are of attempts to connect and of queues.
+/// True if the reason is that of a connection that was up; others are of attempts to connect and of queues.
 fn of_a_lost_connection(reason: &[Value]) -> bool {
     let text = reason.get(2).and_then(Value::as_str).unwrap_or_default();
     let others = ["no known address", "connect timeout", "node stopped"];

@@ -177,7 +177,7 @@ impl Database {
     }
 }
 
-/// Whether these are the keys that running nodes have set, each with the value that one of its owners gave it.
+/// True if these are the keys that running nodes have set, each with the value that one of its owners gave it.
 fn is_union(world: &World, family: &str, contents: &Contents) -> Result<(), String> {
     let mut union: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for member in world.members() {

@@ -98,7 +98,7 @@ impl Guarantee {
         Ok(())
     }
 
-    /// Whether a monitor is a sender's.
+    /// True if a monitor is a sender's.
     pub(crate) fn needs(&self, at: Member, monitor: MonitorId) -> bool {
         self.monitors.contains_key(&(at, monitor))
     }

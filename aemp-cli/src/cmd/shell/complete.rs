@@ -95,7 +95,7 @@ fn candidates(
     }
 }
 
-/// Whether the word stands for a port. A node's ID may be the beginning of a port ID.
+/// True if the word stands for a port. A node's ID may be the beginning of a port ID.
 fn of_a_port(commands: &[Command], before: &[&str]) -> bool {
     let mut words = before.iter().filter(|word| !word.starts_with('-'));
     let called = |name: &&&str| commands.iter().find(|command| is_called(command, name));

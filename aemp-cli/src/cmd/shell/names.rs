@@ -72,7 +72,7 @@ impl Known for Names {
     }
 }
 
-/// Whether a name can be written to the terminal unescaped. Other names are not offered, because they cannot be typed.
+/// True if a name can be written to the terminal unescaped. Other names are not offered, because they cannot be typed.
 fn is_plain(name: &str) -> bool {
     !name.chars().any(Shown::escapes)
 }

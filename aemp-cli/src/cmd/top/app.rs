@@ -15,7 +15,7 @@ pub(super) struct App {
     pub(super) place: Place,
     /// The places to go back to.
     back: Vec<Place>,
-    /// Whether a filter is being typed.
+    /// True if a filter is being typed.
     pub(super) typing: bool,
     pub(super) help: bool,
     pub(super) paused: bool,

@@ -39,7 +39,7 @@ pub(super) struct Collector {
     later: HashMap<String, f64>,
     sender: UnboundedSender<News>,
     news: UnboundedReceiver<News>,
-    /// Whether the contents of a family have been requested and have not arrived yet.
+    /// True if the contents of a family have been requested and have not arrived yet.
     opening: bool,
 }
 

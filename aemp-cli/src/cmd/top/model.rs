@@ -59,7 +59,7 @@ pub(super) struct Seen {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Link {
     pub(super) info: ConnectionInfo,
-    /// Whether details are known, and not only the existence.
+    /// True if details are known, and not only the existence.
     pub(super) full: bool,
     pub(super) received: Rate,
     pub(super) sent: Rate,

@@ -9,7 +9,7 @@ use aemp::Shown;
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) width: Width,
-    /// Whether the column contains numbers. They are aligned to the right, and sorted in descending order.
+    /// True if the column contains numbers. They are aligned to the right, and sorted in descending order.
     pub(super) number: bool,
     /// The order in which columns are left out on a narrow screen, the greatest first. A column with 0 is always shown.
     pub(super) spare: u8,

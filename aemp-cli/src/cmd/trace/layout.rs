@@ -46,7 +46,7 @@ impl Spot {
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub(super) spots: BTreeMap<&'a str, Spot>,
-    /// Whether there are so many nodes that their names must be drawn radially.
+    /// True if there are so many nodes that their names must be drawn radially.
     pub(super) spokes: bool,
 }
 

@@ -245,20 +245,20 @@ impl NodeBuilder {
         self.setting("auth_accept", names(methods))
     }
 
-    /// Whether a peer may authenticate with the secret in clear text, as minimal clients do. Default: yes, as in the
+    /// True if a peer may authenticate with the secret in clear text, as minimal clients do. Default: yes, as in the
     /// reference. The configuration file cannot allow it again.
     pub fn accept_cleartext(mut self, accept: bool) -> Self {
         self.accept_cleartext = accept;
         self
     }
 
-    /// Whether small packets are gathered before they are sent. The setting exists for compatibility of the file:
+    /// True if small packets are gathered before they are sent. The setting exists for compatibility of the file:
     /// this implementation always gathers packets, and never waits for more.
     pub fn autocork(self, autocork: bool) -> Self {
         self.setting("autocork", autocork)
     }
 
-    /// Whether the system sends data without delay (`TCP_NODELAY`). Default: yes.
+    /// True if the system sends data without delay (`TCP_NODELAY`). Default: yes.
     pub fn nodelay(self, nodelay: bool) -> Self {
         self.setting("nodelay", nodelay)
     }

@@ -6,7 +6,7 @@ use crate::{
     config::{Encrypt, Method, Settings},
 };
 
-/// Whether connections can use TLS. Both ends need a certificate for that, whichever methods they allow.
+/// True if connections can use TLS. Both ends need a certificate for that, whichever methods they allow.
 pub(super) fn is_possible(settings: &Settings) -> bool {
     cfg!(feature = "tls") && settings.cert.is_some()
 }

@@ -25,7 +25,7 @@ pub struct NodeInfo {
     pub role: Option<Role>,
     /// The global node that keeps the database for this node, unless it does so itself.
     pub master: Option<String>,
-    /// Whether the node refuses spawns and calls.
+    /// True if the node refuses spawns and calls.
     pub secure: bool,
     /// The number of live ports.
     pub ports: u64,
@@ -64,7 +64,7 @@ pub struct SeedInfo {
     pub address: String,
     /// The node that was last found at the address.
     pub node: Option<String>,
-    /// Whether that node is connected.
+    /// True if that node is connected.
     pub connected: bool,
     /// The last failure, since the last connection.
     pub failure: Option<SeedFailure>,

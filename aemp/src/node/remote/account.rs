@@ -49,7 +49,7 @@ impl Account {
         }
     }
 
-    /// Whether to log this trouble, which the node can cause at will.
+    /// True if a line is to be logged for this trouble, which the node can cause at will.
     pub(crate) fn is_news(&self, trouble: &'static str) -> bool {
         let (mut told, now) = (lock(&self.told), Instant::now());
         let news = told.get(trouble).is_none_or(|last| now - *last >= PAUSE);
@@ -59,7 +59,7 @@ impl Account {
         news
     }
 
-    /// Whether to log an invalid request, which the node can send at will.
+    /// True if a line is to be logged for an invalid request, which the node can send at will.
     pub(crate) fn may_complain(&self) -> bool {
         let mut complaints = lock(&self.complaints);
         let (since, budget) =

@@ -214,7 +214,7 @@ impl Remote {
         close(&closed);
     }
 
-    /// Whether it will soon be known if the node gives credit.
+    /// True if it will soon be known if the node gives credit.
     fn is_credit_pending(&self) -> bool {
         self.peer().is_settling()
     }

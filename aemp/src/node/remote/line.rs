@@ -18,7 +18,7 @@ use aemp_proto::peer::{ConnId, Traffic};
 /// Only the task of the connection stores here: once for each read or write, without atomic read-modify-write.
 pub(crate) struct Line {
     pub(crate) conn: ConnId,
-    /// Whether this node has opened it.
+    /// True if this node has opened it.
     pub(crate) dialed: bool,
     /// The socket address of the other end.
     pub(crate) address: String,
@@ -26,16 +26,16 @@ pub(crate) struct Line {
     pub(crate) format: String,
     /// The implementation that the greeting of the other end names.
     pub(crate) provider: Option<String>,
-    /// Whether the other end is a node of this project.
+    /// True if the other end is a node of this project.
     pub(crate) is_ours: bool,
-    /// Whether the other end answers requests for room.
+    /// True if the other end answers requests for room.
     pub(crate) credit: bool,
     /// The version and the cipher suite of TLS, if it is used.
     pub(crate) tls: Option<String>,
-    /// Whether the other end has proved that its greeting is its own.
+    /// True if the other end has proved that its greeting is its own.
     pub(crate) trusted: bool,
     pub(crate) since: Instant,
-    /// Whether the other end knows the request `inspect`; empty until it has been asked.
+    /// True if the other end knows the request `inspect`; empty until it has been asked.
     pub(crate) inspects: OnceLock<bool>,
     packets: AtomicU64,
     bytes: AtomicU64,

@@ -1,10 +1,10 @@
 //! Watches of other nodes on our ports, and the connections that they belong to.
 
-use aemp_codec::{Format, PortId};
+use aemp_codec::{Format, PacketReader, PortId};
 
 use super::*;
 use crate::port::any::AnyPort;
-use crate::{Args, Cx};
+use crate::{Args, Cx, node::request::Brought};
 
 /// A node, and another one that seems to be connected to it.
 fn connected(conn: u64) -> (Node, Arc<Remote>) {
@@ -111,4 +111,22 @@ async fn without_a_network_everything_fires() {
     remote.monitor("p", action());
     assert_eq!(fired.lock().unwrap().len(), 2);
     assert!(remote.peer().is_idle());
+}
+
+/// The port does not run meanwhile, because the only worker is the one that delivers.
+#[tokio::test]
+async fn a_crowd_of_messages_slows_its_sender_down() {
+    let (node, remote) = connected(1);
+    let (id, _) = port(&node);
+    let mut brought = Brought::over(ConnId(1));
+    let mut deliver = |messages: usize| {
+        for _ in 0..messages {
+            let message = vec![id.name().into(), "x".into()];
+            let mut packet = PacketReader::values(message);
+            node.deliver(&remote, &mut packet, &mut brought).unwrap();
+        }
+        brought.is_crowded
+    };
+    assert!(!deliver(32_000));
+    assert!(deliver(2_000));
 }

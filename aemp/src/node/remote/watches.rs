@@ -38,7 +38,7 @@ impl Remote {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the node monitors this port of ours.
+    /// True if the node monitors this port of ours.
     pub(crate) fn watches(&self, port: &str) -> bool {
         self.watched().contains_key(port)
     }

@@ -34,7 +34,7 @@ pub(super) struct Manner {
     limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
-    /// Whether so much is queued that waiting senders have to wait. It is set under the lock.
+    /// True if so much is queued that waiting senders have to wait. It is set under the lock.
     crowded: AtomicBool,
 }
 
@@ -86,12 +86,12 @@ fn guarded<R>(write: impl FnOnce() -> Result<R, EncodeError>) -> Result<R, Encod
 }
 
 impl Remote {
-    /// Whether it is a node of this project, as far as is known.
+    /// True if it is a node of this project, as far as is known.
     pub(crate) fn is_ours(&self) -> bool {
         self.manner.is_ours.load(Ordering::Relaxed)
     }
 
-    /// Whether the queue for the node is full, as far as is known without the lock.
+    /// True if the queue for the node is full, as far as is known without the lock.
     pub(super) fn is_crowded(&self) -> bool {
         self.manner.crowded.load(Ordering::Relaxed)
     }

@@ -62,7 +62,7 @@ impl Node {
         Some(queued)
     }
 
-    /// Whether a message is passed on. It is not if it could make the queue of a third node overflow: that would end
+    /// True if a message is passed on. It is not if it could make the queue of a third node overflow: that would end
     /// the third node's connection, and fire all monitors on it.
     pub(super) fn passes_on(&self, from: &Arc<Remote>, to: &PortId, message: &[Value]) -> bool {
         let Some(Some(queued)) = self.way(from, to) else {

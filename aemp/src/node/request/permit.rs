@@ -14,7 +14,7 @@ use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 const CROWD: usize = 32_768;
 
 impl Node {
-    /// Whether a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
+    /// True if a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
     /// method of the peer. A forbidden request is logged and not answered, as in the reference.
     pub(super) fn refuses(
         &self,
@@ -42,7 +42,7 @@ impl Node {
         true
     }
 
-    /// Whether the answer of a request, or the message that it passes on, would go to a node port. There it would be
+    /// True if the answer of a request, or the message that it passes on, would go to a node port. There it would be
     /// served as a request of this node. So such a request is logged and not served.
     pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
         let (Request::Snd { to, .. }
@@ -74,12 +74,12 @@ impl Node {
         }
     }
 
-    /// Whether another node is not allowed to inspect this one. Secure mode alone does not forbid it.
+    /// True if another node is not allowed to inspect this one. Secure mode alone does not forbid it.
     pub(super) fn may_not_inspect(&self, from: Option<&Arc<Remote>>) -> bool {
         self.0.allow.is_some() && self.refuses(from, "inspect", "inspect")
     }
 
-    /// Whether a node already monitors as many ports as it may, without this one. Then the new monitor fires at once,
+    /// True if a node already monitors as many ports as it may, without this one. Then the new monitor fires at once,
     /// because it must not wait for a death that will not be reported.
     pub(super) fn has_enough_monitors(&self, from: &Remote, port: &str, conn: ConnId) -> bool {
         let most = self.costs().max_monitors;
@@ -114,7 +114,7 @@ impl Node {
         false
     }
 
-    /// Whether a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.
+    /// True if a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.
     pub(super) fn has_enough_ports(&self, from: &Arc<Remote>, port: &str) -> bool {
         let most = self.costs().max_spawned_ports;
         if from.account().spawned() < most {

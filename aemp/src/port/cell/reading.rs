@@ -12,13 +12,13 @@ use crate::{
 };
 
 impl<P: Port> Cell<P> {
-    /// Whether messages may be decoded on the task of a connection. They may if the port, including its decoding, has
+    /// True if messages may be decoded on the task of a connection. They may if the port, including its decoding, has
     /// been quick for a while.
     pub(super) fn reads_quickly(&self) -> bool {
         self.pace.is_trusted() || self.node.scheduler().is_timeless()
     }
 
-    /// Whether decoding the message takes so long that the port does so on another thread than a worker's.
+    /// True if decoding the message takes so long that the port does so on another thread than a worker's.
     #[inline]
     pub(super) fn is_large(&self, message: &PacketReader<'_>) -> bool {
         message.size() >= LARGE && !self.node.scheduler().is_timeless()

@@ -7,7 +7,7 @@ use std::{
 
 use crate::guard;
 
-/// Whether a caller on another node still waits, as far as this node has heard.
+/// True if a caller on another node still waits, as far as this node has heard.
 #[derive(Default)]
 pub(crate) struct FarCaller(Mutex<State>);
 

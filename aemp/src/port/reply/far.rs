@@ -48,7 +48,7 @@ impl FarReply {
         self.to
     }
 
-    /// Whether the destination is a reply port of a node of this project. Nothing but a call waits at such a port.
+    /// True if the destination is a reply port of a node of this project. Nothing but a call waits at such a port.
     fn is_reply_port(&self) -> bool {
         names::is_reply_port(&self.to)
     }

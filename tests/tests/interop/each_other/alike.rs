@@ -1,4 +1,4 @@
-//! Whether two values are the same to a Perl program.
+//! True if two values are the same to a Perl program.
 
 use aemp::Value;
 

@@ -1,4 +1,4 @@
-//! Whether the others know the same.
+//! True if the others know the same.
 
 use super::{Replay, view::View};
 

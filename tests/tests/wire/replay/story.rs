@@ -83,7 +83,7 @@ struct Teller<'a> {
     opened: BTreeSet<u64>,
     /// Who has sent its authentication line where.
     proofs: BTreeSet<(u64, String)>,
-    /// Whether the next to close a connection is one that was killed.
+    /// True if the next to close a connection is one that was killed.
     killed: bool,
     now: Duration,
     story: Vec<Happening>,

@@ -147,7 +147,7 @@ impl Subject {
         }
     }
 
-    /// Whether that connection is up.
+    /// True if that connection is up.
     pub(crate) fn is_up(&self, number: u64) -> bool {
         self.conns(number)
             .iter()
@@ -159,7 +159,7 @@ impl Subject {
         self.links[&self.conns(number)[0]].send.name()
     }
 
-    /// Whether this node has closed that connection, or seen it closed.
+    /// True if this node has closed that connection, or seen it closed.
     pub(crate) fn has_closed(&self, number: u64) -> bool {
         self.conns(number)
             .iter()

@@ -9,11 +9,11 @@ type Family = BTreeMap<String, Json>;
 /// Everything that a node has told one other over one connection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct View {
-    /// Whether it has asked the other to become global.
+    /// True if it has asked the other to become global.
     pub(crate) hint: bool,
-    /// Whether it has said that it is global.
+    /// True if it has said that it is global.
     pub(crate) global: bool,
-    /// Whether the other is its master.
+    /// True if the other is its master.
     pub(crate) slave: bool,
     /// The entries that it has set, or that its slaves have: what the other holds for it.
     pub(crate) shard: BTreeMap<String, Family>,

@@ -74,7 +74,7 @@ struct Worker {
     deferred: Vec<(usize, Task)>,
     parked: bool,
     searching: bool,
-    /// Whether another thread has become the worker, and this one only finishes its task.
+    /// True if another thread has become the worker, and this one only finishes its task.
     retired: bool,
     /// The ready ports at the seat of its thread.
     seat: VecDeque<usize>,
@@ -84,7 +84,7 @@ struct Worker {
     seen: Option<u64>,
     /// Counts messages; odd while a handler runs.
     beat: u64,
-    /// Whether the running port was trusted when it began.
+    /// True if the running port was trusted when it began.
     is_trusted: bool,
     /// The value of `wanted` when the sending handler read it.
     wanted: Option<bool>,
@@ -93,7 +93,7 @@ struct Worker {
 #[derive(Debug, Default)]
 struct Port {
     messages: VecDeque<Job>,
-    /// Whether it is scheduled or running.
+    /// True if it is scheduled or running.
     at_work: bool,
     trusted: bool,
 }
@@ -111,7 +111,7 @@ pub(super) struct Model {
     links: usize,
     /// The number of looks at which a port was ready, a worker idle, and nothing began.
     pub(super) stalled: u32,
-    /// Whether drainers yield, and others act between the reading of `wanted` and the sending.
+    /// True if drainers yield, and others act between the reading of `wanted` and the sending.
     pub(super) is_rough: bool,
 }
 

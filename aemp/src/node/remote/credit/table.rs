@@ -192,7 +192,7 @@ impl Port {
         }
     }
 
-    /// Whether no sender waits and nothing useful is left.
+    /// True if no sender waits and nothing useful is left.
     fn is_idle(&self, now: Instant, ticks: &Ticks) -> bool {
         let is_over = match &self.terms {
             Terms::Counted(counted) => {
