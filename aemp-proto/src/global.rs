@@ -53,11 +53,11 @@ mod flush;
 mod heir;
 mod inspect;
 mod keep;
-mod known;
 mod lent;
 mod local;
 mod names;
 mod outgoing;
+mod peer;
 mod pending;
 mod quota;
 mod request;
@@ -77,9 +77,9 @@ pub(super) use self::outgoing::Outgoing;
 use self::{
     dirty::{Dirty, DirtyFamilies, Noted, changed},
     keep::Keep,
-    known::{Known, Message},
     lent::Lent,
     local::Local,
+    peer::{GlobalPeer, Message},
     pending::Pending,
     shards::{Changed, Shards},
     watch::{News, Watches, grace},
@@ -134,7 +134,7 @@ pub(super) struct Global {
     /// The changes that the master has not been sent.
     upstream: DirtyFamilies,
     pending: Pending,
-    known: BTreeMap<NodeId, Known>,
+    known: BTreeMap<NodeId, GlobalPeer>,
     /// The connected nodes that are global.
     globals: BTreeSet<NodeId>,
     /// The connected nodes for which there may be something to send.

@@ -66,11 +66,11 @@ enum Phase {
     /// Waits for the peer's first line.
     Unknown,
     /// Waits for the peer's second line.
-    Greeted(Peer),
+    Greeted(Introduced),
     /// Waits for the second line of a peer that has our own node ID.
-    Namesake(Peer),
+    Namesake(Introduced),
     /// Waits for [`Handshake::meet_myself`], after the greeting of a peer that has our own node ID.
-    Doubtful(Peer),
+    Doubtful(Introduced),
     /// TLS is being set up.
     Securing(Choice, Keys),
     /// The authentication lines are being exchanged.
@@ -83,7 +83,7 @@ enum Phase {
 
 /// The peer as its greeting presents it.
 #[derive(Debug)]
-struct Peer {
+struct Introduced {
     node: NodeId,
     greeting: Greeting,
     lines: Lines,
@@ -92,7 +92,7 @@ struct Peer {
 /// The result of the greetings: the peer, our method and our format.
 #[derive(Debug)]
 struct Choice {
-    peer: Peer,
+    peer: Introduced,
     method: Method,
     send: Format,
 }
@@ -265,7 +265,7 @@ impl Handshake {
         let node = NodeId::new(&theirs.node).map_err(HandshakeError::NodeId)?;
         let namesake = theirs.protocol == "aemp" && theirs.node == ours.node;
         let arbitrates = theirs.arbitrates();
-        let peer = Peer {
+        let peer = Introduced {
             node: node.clone(),
             greeting: theirs,
             lines: Lines {
@@ -284,7 +284,7 @@ impl Handshake {
     /// Reports a peer that has our node ID. Only its nonce can tell whether it is this node itself.
     fn namesake(
         &mut self,
-        mut peer: Peer,
+        mut peer: Introduced,
         line: Vec<u8>,
     ) -> Result<HandshakeOutput, HandshakeError> {
         peer.lines.second = line;
@@ -314,7 +314,11 @@ impl Handshake {
     }
 
     /// Makes the checks after line 2.
-    fn ready(&mut self, mut peer: Peer, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
+    fn ready(
+        &mut self,
+        mut peer: Introduced,
+        line: Vec<u8>,
+    ) -> Result<HandshakeOutput, HandshakeError> {
         peer.lines.second = line;
         if peer.lines == self.ours {
             return Err(HandshakeError::Echo);

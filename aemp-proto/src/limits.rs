@@ -10,7 +10,7 @@
 //!   connection is not read until that is paid for. So messages to ports, the hot path, have no check at all, and
 //!   requests an addition. A pause begins with a read and is at most a quarter of `monitor_timeout`, so that neither
 //!   end takes the other for dead.
-//! - Accounts belong to the node, not to the connection (`node/remote/account.rs`), so reconnecting gains nothing. The
+//! - Accounts belong to the node, not to the connection (`node/peer/account.rs`), so reconnecting gains nothing. The
 //!   ports that a node has spawned hold their spawner in the map of names, which exists for such ports alone. A local
 //!   port pays nothing.
 //! - Costs at third nodes count. A relay to a node that is not connected costs a hundred requests, because it makes an

@@ -9,15 +9,15 @@
 
 mod admission;
 mod arbiter;
-mod conn;
+mod connection;
 mod connections;
 mod dial;
 mod failures;
 mod global;
 mod inspect;
 mod losses;
-mod nodes;
 mod output;
+mod peer;
 mod peers;
 mod seeds;
 mod strangers;
@@ -33,8 +33,8 @@ use aemp_codec::NodeId;
 
 pub use self::global::RawRequest;
 use self::{
-    conn::{Conn, Phase},
-    nodes::Node,
+    connection::{Connection, Phase},
+    peer::MeshPeer,
     seeds::Seeds,
     strangers::Strangers,
     timed::Timed,
@@ -106,14 +106,14 @@ pub struct Mesh<P> {
     handshake: Arc<HandshakeConfig>,
     peers: P,
     random: Random,
-    conns: Timed<ConnId, Conn>,
+    conns: Timed<ConnId, Connection>,
     last_conn: u64,
     strangers: Strangers,
     /// The rate limit for log lines about the ends of strangers' connections.
     ends: Measure,
     /// The rate limit for log lines about the mistakes of nodes.
     complaints: Measure,
-    nodes: Timed<NodeId, Node>,
+    nodes: Timed<NodeId, MeshPeer>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
     global: Global,
@@ -320,7 +320,7 @@ impl<P: Peers> Mesh<P> {
     /// Reports that all monitors of a node that were handed out have fired. This is [`fired`](Self::fired) for callers
     /// that have handled every [`Output::Fire`] so far.
     pub fn drained(&mut self, now: Time, node: &NodeId) {
-        if let Some(loss) = self.nodes.get(node).and_then(Node::mourned) {
+        if let Some(loss) = self.nodes.get(node).and_then(MeshPeer::mourned) {
             self.fired(now, node, loss);
         }
     }
@@ -339,7 +339,7 @@ impl<P: Peers> Mesh<P> {
 
     /// The connected nodes.
     pub fn up_nodes(&self) -> impl Iterator<Item = &NodeId> {
-        let up = |node: &Node| node.up().is_some();
+        let up = |node: &MeshPeer| node.up().is_some();
         self.nodes
             .iter()
             .filter(move |(_, node)| up(node))

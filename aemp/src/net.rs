@@ -2,15 +2,15 @@
 //!
 //! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor
 //! runs foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of
-//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
-//! `connection`, during the handshake, then `link`.
+//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end
+//! (`connection`).
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod config;
 mod connection;
 mod events;
 mod joining;
-mod large;
-mod link;
 mod listen;
 mod look_up;
 #[cfg(feature = "net")]
@@ -20,13 +20,8 @@ mod machine;
 mod machine;
 mod perform;
 mod place;
-#[cfg(feature = "tls")]
-mod secured;
-mod socket;
 mod source;
 mod stream;
-mod tls;
-mod wire;
 
 use std::{
     collections::HashMap,
@@ -42,35 +37,33 @@ use tokio::{
     time::Instant,
 };
 
+#[cfg(feature = "tls")]
+pub(crate) use certificates::TlsConfig;
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use machine::local_addresses;
 pub(crate) use place::Place;
 pub use source::SeedSource;
 pub(crate) use source::{Custom, Source, Sources};
-#[cfg(feature = "tls")]
-pub(crate) use tls::TlsConfig;
 
 use self::{
+    connection::ConnectionTask,
     events::{Event, Observers},
     place::Acceptor,
-    stream::Stream,
-    wire::Wire,
 };
 use crate::{
     Node, StartError,
     config::Address,
     node::{
         WeakNode,
-        life::{Count, Counted},
-        remote::{Remote, Remotes},
+        life::Count,
+        peer::{Peer, Peers},
     },
 };
 use aemp_proto::{
     Time,
-    handshake::StartTls,
-    mesh::{Mesh, Peers, SeedState},
-    peer::{ConnId, Peer},
+    mesh::{self, Mesh, SeedState},
+    peer::{ConnId, Peer as PeerState},
 };
 
 /// The time that a stopping node waits for its connections to end.
@@ -86,10 +79,10 @@ pub(crate) struct Shared {
     origin: Instant,
     /// The certificates for new connections.
     #[cfg(feature = "tls")]
-    tls: tls::Tls,
+    tls: certificates::Tls,
     mesh: Mutex<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
-    connections: Mutex<HashMap<ConnId, Task>>,
+    connections: Mutex<HashMap<ConnId, ConnectionTask>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,
     /// Notified when the state of a seed has changed.
@@ -108,47 +101,29 @@ pub(crate) struct Shared {
     open: Count,
 }
 
-/// The task of a connection, as the node reaches it.
-struct Task {
-    orders: mpsc::UnboundedSender<Order>,
-    /// True if the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
-    detached: bool,
-    _open: Counted,
-}
-
 struct Listener {
     address: String,
     socket: Option<Acceptor>,
 }
 
-/// An order to the task of a connection.
-#[derive(Debug)]
-enum Order {
-    Transmit(Vec<u8>),
-    Close,
-    /// Boxed, because a channel reserves room for many orders, and most connections of strangers never get here.
-    Established(Box<link::Start>),
-    StartTls(Box<StartTls>),
-}
-
 /// The mesh's peers. Each has a lock of its own, which senders take without the mesh's lock.
 pub(crate) struct LockedPeers {
     node: WeakNode,
-    remotes: Arc<Remotes>,
+    peers: Arc<Peers>,
     /// Nodes whose queues have become shorter or are lost. Their waiting senders are woken when the mesh's lock is free.
-    shrunk: Vec<Arc<Remote>>,
+    shrunk: Vec<Arc<Peer>>,
 }
 
-impl Peers for LockedPeers {
-    fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
-        let remote = self.remotes.of_weak(&self.node, node.as_str());
-        let mut peer = remote.peer();
-        let before = (peer.pending_bytes(), peer.is_settling());
-        let result = change(&mut peer);
-        let shrunk = peer.pending_bytes() < before.0 || peer.is_settling() != before.1;
-        drop(peer);
+impl mesh::Peers for LockedPeers {
+    fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut PeerState) -> R) -> R {
+        let peer = self.peers.of_weak(&self.node, node.as_str());
+        let mut state = peer.state();
+        let before = (state.pending_bytes(), state.is_settling());
+        let result = change(&mut state);
+        let shrunk = state.pending_bytes() < before.0 || state.is_settling() != before.1;
+        drop(state);
         if shrunk {
-            self.shrunk.push(remote);
+            self.shrunk.push(peer);
         }
         result
     }
@@ -158,7 +133,7 @@ impl LockedPeers {
     pub(crate) fn new(node: &Node) -> Self {
         Self {
             node: node.downgrade(),
-            remotes: node.shared_remotes(),
+            peers: node.shared_peers(),
             shrunk: Vec::new(),
         }
     }
@@ -180,7 +155,7 @@ impl Net {
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             #[cfg(feature = "tls")]
-            tls: tls::Tls::new(&config),
+            tls: certificates::Tls::new(&config),
             config,
             origin: Instant::now(),
             mesh: Mutex::new(mesh),
@@ -281,8 +256,8 @@ impl Net {
     pub(crate) async fn stop(&self) {
         // The reports of the ports' deaths are written as well.
         let written = async {
-            for remote in self.node().remotes().all() {
-                remote.written().await;
+            for peer in self.node().peers().all() {
+                peer.written().await;
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, written).await;

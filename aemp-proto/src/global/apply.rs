@@ -7,7 +7,7 @@ use aemp_codec::{NodeId, Value};
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
     dirty::changed,
-    known::{Keys, Message, note},
+    peer::{Keys, Message, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
 };

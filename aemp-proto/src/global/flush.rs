@@ -7,8 +7,8 @@ use aemp_codec::{NodeId, Value};
 use super::{
     GLOBALS, Global, LISTENERS, Role,
     dirty::merged,
-    known::{Known, Message, Monitor},
     outgoing::{Outgoing, Set, Style, Way, keys_of},
+    peer::{GlobalPeer, Message, Monitor},
     pending::Ask,
     shards::Shards,
 };
@@ -247,7 +247,7 @@ impl Global {
     }
 }
 
-impl Known {
+impl GlobalPeer {
     /// True if the node must be sent changes.
     fn is_due(&self) -> bool {
         let monitor = |monitor: &Monitor| monitor.fresh || !monitor.dirty.is_empty();

@@ -12,7 +12,7 @@ use super::{
     GLOBALS, Global, LISTENERS,
     dirty::changed,
     heir,
-    known::{Known, Message},
+    peer::{GlobalPeer, Message},
     pending::Ask,
 };
 use crate::{Time, mesh::Level};
@@ -66,7 +66,7 @@ impl Global {
 
     /// Takes note that a node is connected.
     pub(crate) fn node_up(&mut self, now: Time, node: &NodeId, seed: bool) {
-        self.known.insert(node.clone(), Known::default());
+        self.known.insert(node.clone(), GlobalPeer::default());
         self.keep.node_up(node);
         if self.role == Role::Global {
             self.queue_message(node, Message::Global);
@@ -167,7 +167,7 @@ impl Global {
 
     /// Makes one of the connected seeds the master. If there is none, makes one of the global nodes the master.
     fn next_master(&mut self, now: Time) {
-        let of = |wanted: fn(&Known) -> bool| {
+        let of = |wanted: fn(&GlobalPeer) -> bool| {
             let nodes = self.known.iter().filter(move |(_, known)| wanted(known));
             heir::choose(&self.node, nodes.map(|(node, _)| node))
         };

@@ -7,7 +7,7 @@ use aemp_codec::NodeId;
 use super::{
     Level, Mesh, Output, Peers,
     arbiter::we_arbitrate,
-    conn::{Claim, Conn, Identity, Phase, Purpose},
+    connection::{Claim, Connection, Identity, Phase, Purpose},
     seeds::Step,
 };
 use crate::{
@@ -27,7 +27,8 @@ impl<P: Peers> Mesh<P> {
         let conn = self.next_conn();
         let deadline = now + self.handshake.timeout;
         let phase = Phase::Dialing { deadline };
-        self.conns.insert(conn, Conn::new(address, purpose, phase));
+        self.conns
+            .insert(conn, Connection::new(address, purpose, phase));
         let addr = address.into();
         self.outputs.push_back(Output::Dial { conn, addr });
         conn
@@ -76,7 +77,7 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn time_out_conns(&mut self, now: Time) {
         for id in self.conns.due(now) {
-            match self.conns.get_mut(&id).and_then(Conn::handshaking) {
+            match self.conns.get_mut(&id).and_then(Connection::handshaking) {
                 Some(handshaking) => {
                     handshaking.handshake.timeout(now);
                     self.runnable.push_back(id);
@@ -181,7 +182,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     pub(super) fn with_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
-        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Connection::handshaking) {
             tell(&mut handshaking.handshake);
             self.runnable.push_back(id);
         }
@@ -234,7 +235,7 @@ impl<P: Peers> Mesh<P> {
     }
 
     /// Removes all data of a connection that is not up.
-    fn forget(&mut self, now: Time, id: ConnId) -> Option<Conn> {
+    fn forget(&mut self, now: Time, id: ConnId) -> Option<Connection> {
         let conn = self.conns.remove(&id)?;
         self.strangers.gone(id);
         match &conn.purpose {

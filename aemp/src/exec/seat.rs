@@ -1,8 +1,8 @@
 //! A thread's seat at a node: the ports to run next, which idle workers may steal, and the current message, which the
-//! watch sees.
+//! watchdog sees.
 //!
 //! The seat also collects the tasks to wake *later*, all at once: writers of connections, when a port's turn ends, and
-//! callers whose answers a connection has read. The watch wakes them if the turn takes long.
+//! callers whose answers a connection has read. The watchdog wakes them if the turn takes long.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,7 +20,7 @@ use std::{
 use crossbeam_deque::{Stealer, Worker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{scheduler::Work, watch, writer::Writer};
+use super::{scheduler::Work, watchdog, writer::Writer};
 use crate::guard;
 
 /// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
@@ -42,12 +42,12 @@ pub(crate) struct Seat {
     /// True if the thread runs blocking ports.
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
-    /// watch wakes them.
+    /// watchdog wakes them.
     later: Mutex<Vec<Later>>,
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
-    /// The observations of the watch. Only the watch uses them.
-    pub(super) seen: Mutex<watch::Seen>,
+    /// The observations of the watchdog. Only the watchdog uses them.
+    pub(super) seen: Mutex<watchdog::Seen>,
 }
 
 /// A task that is woken later.

@@ -34,9 +34,9 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
     while let Some(event) = events.recv().await {
         match event {
             Event::Fire(node, loss, text) => {
-                let remote = net.node().remotes().of(net.node(), node.as_str());
-                let (net, told) = (net.clone(), Arc::clone(&remote));
-                remote.mourn(net.clone().node(), move || {
+                let peer = net.node().peers().of(net.node(), node.as_str());
+                let (net, told) = (net.clone(), Arc::clone(&peer));
+                peer.mourn(net.clone().node(), move || {
                     told.fire(&loss, &text);
                     // A new connection may carry messages only from here on (`aemp_proto::protocol::monitors`, "The guarantee").
                     if !net.node().life().is_over() {
@@ -90,10 +90,10 @@ pub(super) async fn sweep(net: Net) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        for remote in net.node().remotes().all() {
-            remote.sweep();
+        for peer in net.node().peers().all() {
+            peer.sweep();
         }
-        net.node().remotes().forget_idle();
+        net.node().peers().forget_idle();
     }
 }
 
@@ -165,11 +165,11 @@ impl Node {
     #[must_use]
     pub fn up_nodes(&self) -> Vec<NodeId> {
         let mut up: Vec<NodeId> = self
-            .remotes()
+            .peers()
             .all()
             .into_iter()
-            .filter(|remote| remote.peer().is_up())
-            .map(|remote| remote.id().clone())
+            .filter(|peer| peer.state().is_up())
+            .map(|peer| peer.id().clone())
             .collect();
         up.sort();
         up
@@ -185,8 +185,8 @@ impl Node {
         if node == *self.id() {
             return Some(true);
         }
-        let remote = self.remotes().get(node.as_str())?;
-        let up = remote.peer().is_up();
+        let peer = self.peers().get(node.as_str())?;
+        let up = peer.state().is_up();
         Some(up)
     }
 
@@ -219,11 +219,8 @@ impl Node {
     /// The name of the wire format of packets to a connected node.
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
-        let remote = self.remotes().get(self.node_named(node)?.as_str())?;
-        remote
-            .peer()
-            .format()
-            .map(|format| format.name().to_owned())
+        let peer = self.peers().get(self.node_named(node)?.as_str())?;
+        peer.state().format().map(|format| format.name().to_owned())
     }
 
     /// The addresses that this node listens on (`host:port`), with the ports that were bound.

@@ -2,25 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
-
 #[cfg(feature = "tls")]
 use aemp_proto::handshake::Binding;
 
 use super::{
-    LockedPeers, Net, Order, Task,
-    connection::{self, Orders},
+    LockedPeers, Net,
+    connection::order::{Established, Order, Orders, Received},
     events::Event,
-    link::Start,
     lock,
 };
-use crate::node::{
-    log::Line,
-    task::{Ending, owned},
-};
+use crate::node::log::LogLine;
 use aemp_proto::{
     Time,
-    mesh::{Level, LookUpId, Mesh, Output},
+    mesh::{LookUpId, Mesh, Output},
     peer::{ConnId, Loss},
 };
 
@@ -28,23 +22,13 @@ use aemp_proto::{
 #[derive(Default)]
 struct Later {
     /// Log lines: a subscriber may wait for a disk, or for this node.
-    lines: Vec<Line>,
+    lines: Vec<LogLine>,
     /// Connections to dial. A task that is started on a runtime that is gone ends at once, and reports that to the
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
     /// True if tasks that wait until the node has joined must be woken.
     seeds_changed: bool,
-}
-
-/// The result of passing a handshake's bytes to the mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    Taken,
-    /// The bytes are taken. Nothing more should be read before the connection is established.
-    Enough,
-    /// The handshake has ended: the bytes belong to the part after it.
-    Late,
 }
 
 impl Net {
@@ -79,8 +63,8 @@ impl Net {
         if later.seeds_changed {
             self.0.seeds_changed.notify_waiters();
         }
-        for remote in shrunk {
-            remote.queue_shrunk();
+        for peer in shrunk {
+            peer.queue_shrunk();
         }
         for line in later.lines {
             self.node().say(line);
@@ -121,7 +105,7 @@ impl Net {
                 ours,
                 credit,
             } => {
-                let start = Start {
+                let start = Established {
                     node,
                     recv,
                     leftover,
@@ -134,8 +118,8 @@ impl Net {
                 self.order(conn, Order::Established(Box::new(start)));
             }
             Output::WakeWriter { node } => {
-                if let Some(remote) = self.node().remotes().get(node.as_str()) {
-                    remote.writer.wake();
+                if let Some(peer) = self.node().peers().get(node.as_str()) {
+                    peer.writer.wake();
                 }
             }
             Output::Fire {
@@ -148,9 +132,9 @@ impl Net {
                 self.event(Event::Fire(node, loss, text));
             }
             Output::TellWritten { node } => {
-                let remote = self.node().remotes().of(self.node(), node.as_str());
-                remote.tell_written.store(true, Ordering::Release);
-                remote.writer.wake();
+                let peer = self.node().peers().of(self.node(), node.as_str());
+                peer.tell_written.store(true, Ordering::Release);
+                peer.writer.wake();
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
@@ -160,7 +144,7 @@ impl Net {
             }
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
-            Output::Log { level, text } => later.lines.push(Line::new(level, text)),
+            Output::Log { level, text } => later.lines.push(LogLine::new(level, text)),
         }
     }
 
@@ -206,65 +190,6 @@ impl Net {
                 None => mesh.secured(now, conn),
             }
         });
-    }
-
-    fn dial(&self, conn: ConnId, addr: String, orders: Orders) {
-        let net = self.clone();
-        self.spawn_connection(conn, async move {
-            connection::dial(&net, conn, addr, orders).await;
-        });
-    }
-
-    /// Starts the task of a connection. The mesh hears of its end in any case.
-    pub(super) fn spawn_connection(
-        &self,
-        conn: ConnId,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
-        let net = self.clone();
-        let task = owned(task, move |ending| {
-            if ending != Ending::Returned && !net.node().life().is_over() {
-                net.broken(conn, &ending);
-            }
-            net.close(conn);
-        });
-        self.node().scheduler().spawn(task);
-    }
-
-    /// Handles the task of a connection that has ended by a panic, or was dropped.
-    #[cold]
-    fn broken(&self, conn: ConnId, ending: &Ending) {
-        let text = match ending {
-            Ending::Panicked(reason) => format!("the connection has failed here: {reason}"),
-            Ending::Returned | Ending::Dropped => "the connection's task is gone".into(),
-        };
-        if let Ending::Panicked(_) = ending {
-            let text = format!("connection {}: {text}", conn.0);
-            self.node().say(Line::new(Level::Error, text));
-        }
-        // The task's own clean-up, which comes before the mesh hears of the end.
-        for remote in self.node().remotes().all() {
-            remote.forget_watched(conn);
-            remote.end_line(conn);
-        }
-        self.ask(|mesh, now| mesh.closed(now, conn, &text));
-    }
-
-    /// Registers a connection, and returns the receiver of its task's orders.
-    pub(super) fn open(&self, conn: ConnId) -> Orders {
-        let (sender, orders) = mpsc::unbounded_channel();
-        let task = Task {
-            orders: sender,
-            detached: false,
-            _open: self.0.open.count(),
-        };
-        lock(&self.0.connections).insert(conn, task);
-        orders
-    }
-
-    fn close(&self, conn: ConnId) {
-        let task = lock(&self.0.connections).remove(&conn);
-        drop(task);
     }
 }
 

@@ -3,11 +3,17 @@
 //! Bytes count as written when their ciphertext has been written. A caller that is told to wait comes again with the
 //! same bytes. So nothing needs to be flushed later, and the link's clock runs by what the socket takes.
 
+#[cfg(feature = "tls")]
+pub(super) mod secured;
+pub(super) mod wire;
+
 use std::io;
 
 #[cfg(feature = "tls")]
-use super::secured::Secured;
-use super::wire::Wire;
+use self::secured::Secured;
+use self::wire::Wire;
+#[cfg(feature = "tls")]
+use crate::tls::Session;
 
 /// A stream of bytes in both directions.
 pub(crate) enum Stream {
@@ -86,6 +92,15 @@ impl Stream {
             Self::Plain(wire) => wire.shutdown().await,
             #[cfg(feature = "tls")]
             Self::Tls(secured) => secured.shutdown().await,
+        }
+    }
+
+    /// Begins TLS. `early` is its ciphertext that has arrived already. Run [`Secured::handshake`] first.
+    #[cfg(feature = "tls")]
+    pub(super) fn into_tls(self, session: Session, early: &[u8]) -> Result<Box<Secured>, Self> {
+        match self {
+            Self::Plain(wire) => Ok(Box::new(Secured::new(wire, session, early))),
+            Self::Tls(_) => Err(self),
         }
     }
 

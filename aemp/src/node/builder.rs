@@ -19,8 +19,8 @@ use super::{
     Inner, Node,
     inspect::Inspection,
     names::Names,
+    peer::Peers,
     registry::{InitFunction, Registry},
-    remote::Remotes,
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
 };
@@ -225,7 +225,7 @@ impl NodeBuilder {
             registry,
             secure: settings.secure,
             allow: settings.allow.clone(),
-            remotes: Arc::new(Remotes::new(settings.limits.peer())),
+            peers: Arc::new(Peers::new(settings.limits.peer())),
             inspection: Inspection::new(),
             net: OnceLock::new(),
             place: self.place,

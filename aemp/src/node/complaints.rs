@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Node, log::Line};
+use super::{Node, log::LogLine};
 use aemp_proto::{Measure, Time, mesh::Level};
 
 /// The recent rate of complaints.
@@ -39,15 +39,15 @@ impl Node {
             // The deaths of all its ports are logged as one.
             return;
         }
-        let (level, more) = self.remotes().complaints.weigh();
+        let (level, more) = self.peers().complaints.weigh();
         if let Some(more) = more {
-            self.say(Line::new(Level::Warn, more));
+            self.say(LogLine::new(Level::Warn, more));
         }
         let level = match level {
             Level::Debug => Level::Debug,
             Level::Error | Level::Warn | Level::Info => Level::Warn,
         };
-        self.say(Line::new(level, text.to_string()).of(of.to_string()));
+        self.say(LogLine::new(level, text.to_string()).of(of.to_string()));
     }
 }
 

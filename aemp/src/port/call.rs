@@ -46,7 +46,7 @@ use crate::{
     exec::{current, drainer, scheduler},
     guard,
     message::Message,
-    node::remote::Remote,
+    node::peer::Peer,
 };
 
 /// A call of a port: a future of its answer. The message is sent at the first poll.
@@ -155,13 +155,13 @@ struct Far {
     reply: Option<LocalReply>,
     monitor: CallMonitor,
     /// The called node, if it is another node.
-    remote: Option<Arc<Remote>>,
+    peer: Option<Arc<Peer>>,
 }
 
 impl Far {
     /// Cleans up after the call has its outcome.
     fn end(mut self) {
-        self.remote = None;
+        self.peer = None;
     }
 }
 
@@ -170,9 +170,9 @@ impl Drop for Far {
         self.monitor.release();
         if let Some(reply) = &self.reply
             && reply.close()
-            && let Some(remote) = &self.remote
+            && let Some(peer) = &self.peer
         {
-            remote.report_caller_gone(reply.id().name());
+            peer.report_caller_gone(reply.id().name());
         }
     }
 }
@@ -286,7 +286,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 self.waiting.far = Some(Far {
                     reply: encoding.reply,
                     monitor,
-                    remote: to.remote().cloned(),
+                    peer: to.peer().cloned(),
                 });
                 sent.check()?;
             }
@@ -446,7 +446,7 @@ impl ValueCall {
         self.waiting.far = Some(Far {
             reply: Some(reply),
             monitor,
-            remote: self.to.remote().cloned(),
+            peer: self.to.peer().cloned(),
         });
         sent.check()
     }

@@ -372,8 +372,8 @@ impl<M: Message> Handle<M> {
 
 /// Waits for permission to send a message to a port of another node.
 async fn leave_to_send(to: &Destination) -> Option<OwnedSemaphorePermit> {
-    match to.remote() {
-        Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
+    match to.peer() {
+        Some(peer) => peer.leave_to_send(to.name(), &to.told).await,
         None => None,
     }
 }
@@ -385,8 +385,8 @@ fn send_far<M: Message>(
 ) -> Result<(), SendError> {
     let sent = to.send_message(message);
     // Even if the send failed: the next message may need a new permission.
-    if let (Some(leave), Some(remote)) = (leave, to.remote()) {
-        remote.has_sent(to.name(), leave);
+    if let (Some(leave), Some(peer)) = (leave, to.peer()) {
+        peer.has_sent(to.name(), leave);
     }
     sent.check()
 }

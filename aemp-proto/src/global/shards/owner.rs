@@ -7,8 +7,8 @@ use indexmap::IndexSet;
 
 use super::{
     super::{
-        known::{Keys, note},
         names::is_own_key,
+        peer::{Keys, note},
         quota::{Held, size_of_family},
     },
     is_sparse,

@@ -15,7 +15,7 @@ pub(super) type Keys = BTreeMap<Arc<str>, IndexSet<Arc<str>>>;
 
 /// The state of a connected node. Other nodes have no state.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct GlobalPeer {
     /// True if it is one of our seeds.
     pub(super) seed: bool,
     /// True if it has said that it is global.
@@ -40,7 +40,7 @@ pub(super) struct Known {
     pub(super) stale: Keys,
 }
 
-impl Known {
+impl GlobalPeer {
     /// Starts or restarts a watch of a family.
     pub(super) fn watch(&mut self, family: Arc<str>) {
         let monitor = Monitor {

@@ -1,11 +1,11 @@
-//! The watch: one thread of the process that notices handlers that do not return.
+//! The watchdog: one thread of the process that notices handlers that do not return.
 //!
 //! A task of the runtime could not do this, because a blocking handler may occupy the worker that would run the task.
-//! The watch looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose message
+//! The watchdog looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose message
 //! has not changed since the last look is *stuck*. Then another drainer takes its place, the messages that its handler
 //! has sent go out, and an idle worker is woken, because the stuck worker may be the one that waited for sockets and
 //! timers. The port is judged slow if the thread sleeps or has used processor time (`/proc`), but not if the system has
-//! kept it from running. After a second without any free worker the watch logs the ports and handlers.
+//! kept it from running. After a second without any free worker the watchdog logs the ports and handlers.
 
 use std::{
     fmt::Write as _,
@@ -26,7 +26,7 @@ use crate::{Node, WeakNode, guard};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_millis(2);
-/// The number of looks without a running port after which the watch goes to sleep.
+/// The number of looks without a running port after which the watchdog goes to sleep.
 const IDLE: u32 = 50;
 /// The number of looks after which the runtime is reminded of its sockets and timers, while a handler is stuck.
 const REMIND: u32 = 4;
@@ -36,11 +36,11 @@ const BLOCKED: Duration = Duration::from_secs(1);
 /// the thread from running.
 const WORKED: Duration = Duration::from_micros(500);
 
-static WATCH: OnceLock<Watch> = OnceLock::new();
-/// True if the watch must be woken when a port begins to run.
+static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
+/// True if the watchdog must be woken when a port begins to run.
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 
-struct Watch {
+struct Watchdog {
     watched: Mutex<Vec<Watched>>,
     thread: OnceLock<Thread>,
 }
@@ -73,9 +73,9 @@ struct Stuck {
     since: Instant,
 }
 
-/// Lets the watch observe a node until the node is gone.
+/// Lets the watchdog observe a node until the node is gone.
 pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
-    let watch = WATCH.get_or_init(|| Watch {
+    let watchdog = WATCHDOG.get_or_init(|| Watchdog {
         watched: Mutex::default(),
         thread: OnceLock::new(),
     });
@@ -86,18 +86,21 @@ pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
         asked: None,
         logged: false,
     };
-    let mut all = watch.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = watchdog
+        .watched
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     all.push(watched);
-    if watch.thread.get().is_none() {
+    if watchdog.thread.get().is_none() {
         let started = thread::Builder::new().name("aemp-watch".into());
         // Without the thread, blocking handlers are not noticed, and everything else works.
-        if let Ok(started) = started.spawn(|| watch.run()) {
-            let _ = watch.thread.set(started.thread().clone());
+        if let Ok(started) = started.spawn(|| watchdog.run()) {
+            let _ = watchdog.thread.set(started.thread().clone());
         }
     }
 }
 
-/// Wakes the watch when a port begins to run.
+/// Wakes the watchdog when a port begins to run.
 #[inline]
 pub(super) fn stir() {
     if ASLEEP.load(Ordering::Relaxed) {
@@ -108,12 +111,12 @@ pub(super) fn stir() {
 #[cold]
 fn wake() {
     ASLEEP.store(false, Ordering::Relaxed);
-    if let Some(thread) = WATCH.get().and_then(|watch| watch.thread.get()) {
+    if let Some(thread) = WATCHDOG.get().and_then(|watchdog| watchdog.thread.get()) {
         thread.unpark();
     }
 }
 
-impl Watch {
+impl Watchdog {
     fn run(&self) {
         let mut idle = 0;
         loop {
@@ -241,7 +244,7 @@ impl Watched {
             let _ = write!(text, "{comma}{}", one.describe(&node, now));
         }
         text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
-        // Subscribers are user code. A slow one must not delay the watch.
+        // Subscribers are user code. A slow one must not delay the watchdog.
         let log = move || {
             crate::log::error!("{text}");
             guard::discard(node);

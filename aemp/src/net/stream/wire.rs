@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::machine::{self, TcpStream};
+use crate::net::machine::{self, TcpStream};
 #[cfg(feature = "sim")]
 use crate::sim::SimStream;
 

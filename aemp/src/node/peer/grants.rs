@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::time::Instant;
 
-use super::{Remote, credit::Ask};
+use super::{Peer, credit::Ask};
 use crate::{
     Node, guard,
     node::task::{Ending, owned},
@@ -36,7 +36,7 @@ impl Grants {
     }
 }
 
-impl Remote {
+impl Peer {
     /// Handles a request for room in a port of this node. Earlier messages of the node are in the port's queue by now.
     pub(crate) fn grant(self: &Arc<Self>, node: &Node, name: &str, ask: Ask, left: u64) {
         let Some(port) = node.find(name) else {
@@ -68,12 +68,12 @@ impl Remote {
     }
 
     fn grant_later(self: &Arc<Self>, node: &Node, name: Box<str>, port: Weak<dyn AnyPort>) {
-        let (remote, owner, port_name) = (Arc::clone(self), Arc::clone(self), name.clone());
+        let (peer, owner, port_name) = (Arc::clone(self), Arc::clone(self), name.clone());
         let task = async move {
-            let messages = room_in(&port, &remote.id).await;
-            let ask = remote.grants.lock().remove(&name);
+            let messages = room_in(&port, &peer.id).await;
+            let ask = peer.grants.lock().remove(&name);
             if let Some(ask) = ask {
-                remote.answer(&name, ask, messages);
+                peer.answer(&name, ask, messages);
             }
         };
         node.scheduler().spawn(owned(task, move |ending| {

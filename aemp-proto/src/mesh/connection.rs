@@ -6,7 +6,7 @@ use crate::{Time, handshake::Handshake};
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Conn {
+pub(super) struct Connection {
     /// The address for the log: `host:port` as dialled, or the peer's socket address.
     pub(super) addr: String,
     pub(super) purpose: Purpose,
@@ -63,7 +63,7 @@ pub(super) struct Claim {
     pub(super) we_arbitrate: bool,
 }
 
-impl Conn {
+impl Connection {
     pub(super) fn new(addr: &str, purpose: Purpose, phase: Phase) -> Self {
         Self {
             addr: addr.into(),

@@ -4,15 +4,15 @@ use std::{io, sync::atomic::Ordering, time::Duration};
 
 use aemp_codec::{Format, Value};
 
-use super::Pump;
-use crate::{guard, net::socket};
+use super::LinkTask;
+use crate::{guard, net::connection::error};
 
 /// The largest capacity of a write buffer that is kept, in bytes.
 const KEEP: usize = 1 << 20;
 /// The longest time that a closing connection may take to write its queue.
 const FLUSH: Duration = Duration::from_secs(1);
 
-impl Pump<'_> {
+impl LinkTask<'_> {
     /// Writes queued bytes, as far as the socket takes them.
     pub(super) fn write(&mut self) -> Result<(), String> {
         loop {
@@ -23,7 +23,7 @@ impl Pump<'_> {
             match self.stream.try_write(&self.out[self.written..]) {
                 Ok(written) => {
                     self.written += written;
-                    self.line.unwritten(self.out.len() - self.written);
+                    self.connection.unwritten(self.out.len() - self.written);
                     let now = self.net.now();
                     if self.written == self.out.len() {
                         self.link.wrote(now);
@@ -32,10 +32,10 @@ impl Pump<'_> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.line.unwritten(self.out.len() - self.written);
+                    self.connection.unwritten(self.out.len() - self.written);
                     return Ok(());
                 }
-                Err(error) => return Err(socket::text(&error)),
+                Err(error) => return Err(error::text(&error)),
             }
         }
     }
@@ -50,7 +50,7 @@ impl Pump<'_> {
         if self.out.is_empty() {
             return Ok(false);
         }
-        self.remote.queue_shrunk();
+        self.peer.queue_shrunk();
         Ok(true)
     }
 
@@ -61,17 +61,17 @@ impl Pump<'_> {
         }
         self.out.clear();
         // Read before the queue: everything that was queued before the mesh asked is taken now, or later.
-        let asked = self.remote.tell_written.swap(false, Ordering::AcqRel);
-        let mut peer = self.remote.peer();
-        let unwritten = peer.take_unwritten(self.conn);
+        let asked = self.peer.tell_written.swap(false, Ordering::AcqRel);
+        let mut state = self.peer.state();
+        let unwritten = state.take_unwritten(self.conn);
         if unwritten.is_none() {
-            peer.swap_output(self.conn, &mut self.out);
+            state.swap_output(self.conn, &mut self.out);
         }
-        let is_all = peer.pending_bytes() == 0;
-        drop(peer);
+        let is_all = state.pending_bytes() == 0;
+        drop(state);
         match is_all {
             true => self.asked |= asked,
-            false if asked => self.remote.tell_written.store(true, Ordering::Release),
+            false if asked => self.peer.tell_written.store(true, Ordering::Release),
             false => {}
         }
         match unwritten {
@@ -103,8 +103,7 @@ impl Pump<'_> {
     fn tell_written(&mut self) -> bool {
         let asked = std::mem::take(&mut self.asked);
         if asked {
-            self.net
-                .ask(|mesh, now| mesh.written(now, self.remote.id()));
+            self.net.ask(|mesh, now| mesh.written(now, self.peer.id()));
         }
         asked
     }

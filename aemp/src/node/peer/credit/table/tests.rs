@@ -13,7 +13,7 @@ fn table() -> Table {
 
 fn open(table: &mut Table, now: Instant) -> (Arc<Semaphore>, Option<Ask>) {
     match table.account("p", now) {
-        (Account::Counted(credit), ask) => (credit, ask.map(|(ask, _)| ask)),
+        (Balance::Counted(credit), ask) => (credit, ask.map(|(ask, _)| ask)),
         other => panic!("{other:?}"),
     }
 }
@@ -43,9 +43,9 @@ fn left(table: &mut Table, now: Instant) -> usize {
 #[test]
 fn only_nodes_that_give_credit_are_asked() {
     let (mut table, now) = (Table::default(), Instant::now());
-    assert!(matches!(table.account("p", now).0, Account::Unknown));
+    assert!(matches!(table.account("p", now).0, Balance::Unknown));
     assert!(table.begin(CONN, false).is_empty() && table.is_known());
-    assert!(matches!(table.account("p", now).0, Account::None));
+    assert!(matches!(table.account("p", now).0, Balance::None));
     assert!(table.end(ConnId(2)).is_empty() && table.is_known());
     assert!(table.end(CONN).is_empty() && !table.is_known());
     assert!(table.ports.is_empty());
@@ -197,7 +197,7 @@ fn another_connection_begins_anew() {
 fn idle_ports_are_forgotten() {
     let (mut table, start) = (table(), Instant::now());
     let one = |table: &mut Table, name: &str, now| {
-        let (Account::Counted(_), Some((ask, _))) = table.account(name, now) else {
+        let (Balance::Counted(_), Some((ask, _))) = table.account(name, now) else {
             panic!("a port that is new");
         };
         table.granted(name, ask, Some(1), now).unwrap();
@@ -220,7 +220,7 @@ fn idle_ports_are_forgotten() {
 fn is_open(table: &mut Table, now: Instant) -> (Option<u64>, Option<Ask>) {
     let (account, ask) = table.account("p", now);
     let open = match account {
-        Account::Open(tick) => Some(tick),
+        Balance::Open(tick) => Some(tick),
         _ => None,
     };
     (open, ask.map(|(ask, _)| ask))

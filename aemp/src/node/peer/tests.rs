@@ -4,14 +4,14 @@ use aemp_codec::{Format, PacketReader, PortId};
 
 use super::*;
 use crate::port::any::AnyPort;
-use crate::{Args, Cx, node::request::Brought};
+use crate::{Args, Cx, node::delivery::Brought};
 
 /// A node, and another one that seems to be connected to it.
-fn connected(conn: u64) -> (Node, Arc<Remote>) {
+fn connected(conn: u64) -> (Node, Arc<Peer>) {
     let node = Node::local().unwrap();
-    let remote = node.remotes().of(&node, "other");
-    let _ = remote.peer().link_up(ConnId(conn), Format::Json);
-    (node, remote)
+    let peer = node.peers().of(&node, "other");
+    let _ = peer.state().link_up(ConnId(conn), Format::Json);
+    (node, peer)
 }
 
 fn port(node: &Node) -> (PortId, Arc<dyn AnyPort>) {
@@ -20,9 +20,9 @@ fn port(node: &Node) -> (PortId, Arc<dyn AnyPort>) {
     (port, found)
 }
 
-fn written(remote: &Remote, conn: u64) -> String {
+fn written(peer: &Peer, conn: u64) -> String {
     let mut out = Vec::new();
-    remote.peer().swap_output(ConnId(conn), &mut out);
+    peer.state().swap_output(ConnId(conn), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -34,62 +34,62 @@ async fn dead(port: &Arc<dyn AnyPort>) {
 
 #[tokio::test]
 async fn a_watch_ends_with_the_port_and_is_told() {
-    let (node, remote) = connected(1);
+    let (node, peer) = connected(1);
     let (id, found) = port(&node);
-    assert!(remote.watch(&found, id.name(), ConnId(1)));
-    assert_eq!(remote.watching(), 1);
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
+    assert_eq!(peer.monitored_ports(), 1);
     node.kil(&id, Reason::new(vec!["x".into()]));
     dead(&found).await;
-    while remote.watching() > 0 {
+    while peer.monitored_ports() > 0 {
         tokio::task::yield_now().await;
     }
     let told = format!(r#"["","kil0","{}","x"]"#, id.name());
-    assert_eq!(written(&remote, 1), told);
+    assert_eq!(written(&peer, 1), told);
 }
 
 #[tokio::test]
 async fn a_port_that_is_dead_by_now_is_not_entered() {
-    let (node, remote) = connected(1);
+    let (node, peer) = connected(1);
     let (id, found) = port(&node);
     node.kil(&id, ());
     dead(&found).await;
-    assert!(!remote.watch(&found, id.name(), ConnId(1)));
-    assert_eq!(remote.watching(), 0);
+    assert!(!peer.monitor_port(&found, id.name(), ConnId(1)));
+    assert_eq!(peer.monitored_ports(), 0);
 }
 
 #[tokio::test]
 async fn a_watch_belongs_to_the_connection_that_it_came_over() {
-    let (node, remote) = connected(1);
+    let (node, peer) = connected(1);
     let (id, found) = port(&node);
     // The connection that the mesh has replaced delivers a last request.
-    let _ = remote.peer().link_down(ConnId(1));
-    let _ = remote.peer().link_up(ConnId(2), Format::Json);
-    assert!(remote.watch(&found, id.name(), ConnId(1)));
-    remote.forget_watched(ConnId(2));
-    assert_eq!(remote.watching(), 1);
-    remote.forget_watched(ConnId(1));
-    assert_eq!(remote.watching(), 0);
+    let _ = peer.state().link_down(ConnId(1));
+    let _ = peer.state().link_up(ConnId(2), Format::Json);
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
+    peer.forget_monitored(ConnId(2));
+    assert_eq!(peer.monitored_ports(), 1);
+    peer.forget_monitored(ConnId(1));
+    assert_eq!(peer.monitored_ports(), 0);
     // The end of the old connection does not concern the new one.
-    assert!(remote.watch(&found, id.name(), ConnId(1)));
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
     node.kil(&id, ());
     dead(&found).await;
-    assert_eq!((remote.watching(), &*written(&remote, 2)), (0, ""));
+    assert_eq!((peer.monitored_ports(), &*written(&peer, 2)), (0, ""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ports_that_die_while_they_are_watched_leave_nothing() {
-    let (node, remote) = connected(1);
+    let (node, peer) = connected(1);
     for _ in 0..300 {
         let (id, found) = port(&node);
         let kill = std::thread::spawn({
             let (node, id) = (node.clone(), id.clone());
             move || node.kil(&id, ())
         });
-        let _ = remote.watch(&found, id.name(), ConnId(1));
+        let _ = peer.monitor_port(&found, id.name(), ConnId(1));
         kill.join().unwrap();
         dead(&found).await;
     }
-    while remote.watching() > 0 {
+    while peer.monitored_ports() > 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -98,7 +98,7 @@ async fn ports_that_die_while_they_are_watched_leave_nothing() {
 #[tokio::test]
 async fn without_a_network_everything_fires() {
     let node = Node::local().unwrap();
-    let remote = node.remotes().of(&node, "other");
+    let peer = node.peers().of(&node, "other");
     let fired = Arc::new(Mutex::new(Vec::new()));
     let action = || {
         let fired = Arc::clone(&fired);
@@ -106,24 +106,24 @@ async fn without_a_network_everything_fires() {
             fired.lock().unwrap().push(reason.to_string());
         }))
     };
-    remote.monitor("p", action());
+    peer.monitor("p", action());
     assert_eq!(fired.lock().unwrap().len(), 1);
-    remote.monitor("p", action());
+    peer.monitor("p", action());
     assert_eq!(fired.lock().unwrap().len(), 2);
-    assert!(remote.peer().is_idle());
+    assert!(peer.state().is_idle());
 }
 
 /// The port does not run meanwhile, because the only worker is the one that delivers.
 #[tokio::test]
 async fn a_crowd_of_messages_slows_its_sender_down() {
-    let (node, remote) = connected(1);
+    let (node, peer) = connected(1);
     let (id, _) = port(&node);
     let mut brought = Brought::over(ConnId(1));
     let mut deliver = |messages: usize| {
         for _ in 0..messages {
             let message = vec![id.name().into(), "x".into()];
             let mut packet = PacketReader::values(message);
-            node.deliver(&remote, &mut packet, &mut brought).unwrap();
+            node.deliver(&peer, &mut packet, &mut brought).unwrap();
         }
         brought.is_crowded
     };

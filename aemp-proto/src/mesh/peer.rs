@@ -7,7 +7,7 @@ use aemp_codec::NodeId;
 use super::{
     Level, Mesh, Output, Peers,
     arbiter::Arbiter,
-    conn::{Phase, Purpose},
+    connection::{Phase, Purpose},
     dial::Dial,
     failures::Doubles,
 };
@@ -19,7 +19,7 @@ use crate::{
 
 /// The state of another node. Idle nodes have no entry.
 #[derive(Debug, Default)]
-pub(super) struct Node {
+pub(super) struct MeshPeer {
     pub(super) arbiter: Arbiter,
     pub(super) dial: Option<Dial>,
     pub(super) contact: Contact,
@@ -44,7 +44,7 @@ pub(super) struct Pending {
     established: Established,
 }
 
-impl Node {
+impl MeshPeer {
     fn is_idle(&self) -> bool {
         self.arbiter.is_idle() && self.dial.is_none() && matches!(self.contact, Contact::Apart)
     }
@@ -124,13 +124,13 @@ impl Node {
 }
 
 impl<P: Peers> Mesh<P> {
-    pub(super) fn node(&mut self, node: &NodeId) -> &mut Node {
+    pub(super) fn node(&mut self, node: &NodeId) -> &mut MeshPeer {
         self.nodes.get_or_default(node)
     }
 
     /// Forgets a node if it is idle.
     pub(super) fn tidy(&mut self, node: &NodeId) {
-        if self.nodes.get(node).is_some_and(Node::is_idle) {
+        if self.nodes.get(node).is_some_and(MeshPeer::is_idle) {
             self.nodes.remove(node);
         }
     }
@@ -355,7 +355,7 @@ impl<P: Peers> Mesh<P> {
     pub(super) fn stop_nodes(&mut self, now: Time) {
         let nodes: Vec<_> = self.nodes.keys().cloned().collect();
         for id in nodes {
-            if let Some((conn, _)) = self.nodes.get(&id).and_then(Node::up) {
+            if let Some((conn, _)) = self.nodes.get(&id).and_then(MeshPeer::up) {
                 self.outputs.push_back(Output::Close { conn });
                 self.lose(now, &id, "node stopped", None);
             } else if self.nodes.get(&id).is_some_and(|node| node.dial.is_some()) {

@@ -41,8 +41,8 @@ use tokio::{
 };
 
 pub(crate) use self::table::Ask;
-use self::table::{Account, Granted, Table};
-use super::Remote;
+use self::table::{Balance, Granted, Table};
+use super::Peer;
 use crate::{SendError, guard, port::credit::GOOD_FOR};
 use aemp_proto::{mesh::Level, peer::ConnId, request::ROOM};
 
@@ -79,7 +79,7 @@ impl Clone for Told {
     }
 }
 
-impl Remote {
+impl Peer {
     /// Ready when a message may be sent to a port of the node: there is room in the queue for the node and, if the
     /// node gives credit, in the queue of the port. The result must be given to [`has_sent`](Self::has_sent). If it
     /// is dropped, other waiting senders get it.
@@ -103,18 +103,18 @@ impl Remote {
             let (account, ask) = self.credits.lock().account(port, Instant::now());
             self.ask_for_room(port, ask);
             match account {
-                Account::Unknown => {
+                Balance::Unknown => {
                     if !self.is_credit_pending() {
                         return None;
                     }
                     self.credit_known().await;
                 }
-                Account::None => return None,
-                Account::Open(tick) => {
+                Balance::None => return None,
+                Balance::Open(tick) => {
                     told.0.store(tick, Ordering::Relaxed);
                     return None;
                 }
-                Account::Counted(credit) => {
+                Balance::Counted(credit) => {
                     // An error means that the connection or the bound has gone.
                     if let Ok(leave) = credit.acquire_owned().await {
                         return Some(leave);
@@ -157,12 +157,12 @@ impl Remote {
 
     fn tick_later(self: &Arc<Self>) {
         if let Some(node) = self.node() {
-            let remote = Arc::downgrade(self);
+            let peer = Arc::downgrade(self);
             node.after(GOOD_FOR / 2, move || {
-                if let Some(remote) = remote.upgrade()
-                    && remote.credits.lock().tick()
+                if let Some(peer) = peer.upgrade()
+                    && peer.credits.lock().tick()
                 {
-                    remote.tick_later();
+                    peer.tick_later();
                 }
             });
         }
@@ -216,7 +216,7 @@ impl Remote {
 
     /// True if it will soon be known if the node gives credit.
     fn is_credit_pending(&self) -> bool {
-        self.peer().is_settling()
+        self.state().is_settling()
     }
 
     /// Ready when it is known whether the node gives credit, or there will be no connection.

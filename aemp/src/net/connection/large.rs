@@ -14,10 +14,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::Net;
 use crate::{
     exec::slice::LARGE_TURN,
-    node::{remote::Remote, request::Brought},
+    net::Net,
+    node::{delivery::Brought, peer::Peer},
 };
 use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
 
@@ -115,7 +115,7 @@ impl Large {
 /// A packet that is read on a thread of its own.
 pub(super) struct LargePacket {
     pub(super) net: Net,
-    pub(super) remote: Arc<Remote>,
+    pub(super) peer: Arc<Peer>,
     pub(super) format: Format,
     pub(super) conn: ConnId,
     pub(super) bytes: Vec<u8>,
@@ -142,7 +142,7 @@ impl LargePacket {
             let _scope = node.decoding();
             let packet = &self.bytes[self.place.clone()];
             let mut reader = self.format.reader(packet, node.limits())?;
-            node.deliver(&self.remote, &mut reader, &mut brought)?;
+            node.deliver(&self.peer, &mut reader, &mut brought)?;
         }
         let requests = std::mem::take(&mut brought.for_mesh);
         Ok(brought.cost + self.take(requests))

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Remote;
+use super::Peer;
 use crate::port::reply::FarCaller;
 
 /// The number of remembered callers that have left before their call was handled.
@@ -13,17 +13,17 @@ const REMEMBERED: usize = 1024;
 
 /// The callers of one node, by the names of their reply ports.
 #[derive(Default)]
-pub(super) struct Callers(Mutex<Known>);
+pub(super) struct Callers(Mutex<ByPort>);
 
 #[derive(Default)]
-struct Known {
+struct ByPort {
     held: HashMap<Box<str>, Arc<FarCaller>>,
     /// Callers that have left while their call may still wait in a port's queue.
     gone: HashSet<Arc<str>>,
     order: VecDeque<Arc<str>>,
 }
 
-impl Known {
+impl ByPort {
     fn remember(&mut self, name: &str) {
         let name: Arc<str> = name.into();
         if !self.gone.insert(Arc::clone(&name)) {
@@ -39,12 +39,12 @@ impl Known {
 }
 
 impl Callers {
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, ByPort> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Remote {
+impl Peer {
     /// Records a caller, so that it hears of the end of its call when its node reports that.
     pub(crate) fn hold_caller(&self, name: &str, caller: &Arc<FarCaller>) {
         let mut known = self.callers.lock();
@@ -54,7 +54,7 @@ impl Remote {
         }
         drop(known);
         // If the connection was lost before the caller was recorded, nothing else would report it.
-        if gone || !self.peer().is_up() {
+        if gone || !self.state().is_up() {
             caller.leave();
         }
     }
@@ -85,7 +85,7 @@ impl Remote {
     /// Reports to the node that a caller of this node no longer waits. The report has the form of a port's death. A
     /// node of this project understands it; any other ignores it as the death of a port that it does not monitor.
     pub(crate) fn report_caller_gone(&self, name: &str) {
-        if self.is_ours() && self.peer().is_up() {
+        if self.is_ours() && self.state().is_up() {
             self.report_death("kil0", name, &[]);
         }
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_so_many_that_have_gone_are_remembered() {
-        let mut known = Known::default();
+        let mut known = ByPort::default();
         for n in 0..3 * REMEMBERED {
             known.remember(&n.to_string());
             known.remember(&n.to_string());

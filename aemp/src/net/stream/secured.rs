@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use super::{stream::Stream, wire::Wire};
+use super::wire::Wire;
 use crate::tls::{Session, TlsError};
 use aemp_proto::handshake::Binding;
 
@@ -20,32 +20,25 @@ pub(crate) struct Secured {
     promised: usize,
 }
 
-impl Stream {
-    /// Begins TLS. `early` is its ciphertext that has arrived already. Run [`Secured::handshake`] first.
-    pub(super) fn into_tls(self, mut session: Session, early: &[u8]) -> Result<Box<Secured>, Self> {
-        match self {
-            Self::Plain(wire) => {
-                session.space(early.len()).extend_from_slice(early);
-                session.arrived();
-                Ok(Box::new(Secured {
-                    wire,
-                    session,
-                    room: LEAST_ROOM,
-                    promised: 0,
-                }))
-            }
-            Self::Tls(_) => Err(self),
+impl Secured {
+    /// Begins TLS. `early` is its ciphertext that has arrived already.
+    pub(super) fn new(wire: Wire, mut session: Session, early: &[u8]) -> Self {
+        session.space(early.len()).extend_from_slice(early);
+        session.arrived();
+        Self {
+            wire,
+            session,
+            room: LEAST_ROOM,
+            promised: 0,
         }
     }
-}
 
-impl Secured {
     /// Runs the handshake.
     ///
     /// # Errors
     ///
     /// Returns errors of the wire, and [`TlsError`] as [`io::ErrorKind::Other`].
-    pub(super) async fn handshake(&mut self) -> io::Result<()> {
+    pub(in crate::net) async fn handshake(&mut self) -> io::Result<()> {
         loop {
             let advanced = self.session.advance();
             if let Err(error) = advanced {
@@ -163,11 +156,11 @@ impl Secured {
     /// # Errors
     ///
     /// Returns [`TlsError`] as [`io::ErrorKind::Other`].
-    pub(super) fn binding(&self) -> io::Result<Option<Binding>> {
+    pub(in crate::net) fn binding(&self) -> io::Result<Option<Binding>> {
         self.session.binding().map_err(io::Error::other)
     }
 
-    pub(super) fn describe(&self) -> Option<String> {
+    pub(in crate::net) fn describe(&self) -> Option<String> {
         self.session.describe()
     }
 

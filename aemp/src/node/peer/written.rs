@@ -1,12 +1,12 @@
 //! Packets are written before anything is locked, because user code writes them: `Serialize`, and codecs of other
 //! crates. It may panic, take long, send to the same node, or ask about it.
 //!
-//! `Remote::send` writes into a buffer of the thread. The buffer is taken out of the thread for that time, because
+//! `Peer::send` writes into a buffer of the thread. The buffer is taken out of the thread for that time, because
 //! writing may send. The format is an assumption: the one of the last packet to that node, or values if it was not
 //! connected. Under the peer's lock `Peer::put` appends the bytes if the assumption holds. Otherwise nothing has
 //! changed, and the packet is read back and written as the peer needs it; the user's arguments are gone by then.
 //!
-//! A reason of a death that cannot be written is replaced by a reason that says so (`Remote::tell`), and so is one that
+//! A reason of a death that cannot be written is replaced by a reason that says so (`Peer::tell`), and so is one that
 //! cannot be read (`aemp_proto::request`), because the death matters more than its text.
 
 use std::{
@@ -16,9 +16,9 @@ use std::{
 
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
-use super::{Remote, room};
+use super::{Peer, room};
 use crate::{SendError, guard};
-use aemp_proto::peer::{ConnId, Peer, Urge, Written};
+use aemp_proto::peer::{ConnId, Peer as PeerState, Urge, Written};
 
 /// A larger buffer of a thread is not kept.
 const KEEP: usize = 256 << 10;
@@ -85,7 +85,7 @@ fn guarded<R>(write: impl FnOnce() -> Result<R, EncodeError>) -> Result<R, Encod
     guard::attempt(write).unwrap_or_else(|panic| Err(EncodeError::Custom(panic)))
 }
 
-impl Remote {
+impl Peer {
     /// True if it is a node of this project, as far as is known.
     pub(crate) fn is_ours(&self) -> bool {
         self.manner.is_ours.load(Ordering::Relaxed)
@@ -97,7 +97,7 @@ impl Remote {
     }
 
     #[inline]
-    fn set_crowded(&self, peer: &Peer) {
+    fn set_crowded(&self, peer: &PeerState) {
         let crowded = &self.manner.crowded;
         let is_crowded = peer.pending_bytes() > room(peer);
         if crowded.load(Ordering::Relaxed) != is_crowded {
@@ -120,7 +120,7 @@ impl Remote {
             2 => Some(Format::Cbor),
             #[cfg(feature = "postcard")]
             3 => Some(Format::Postcard),
-            _ => self.peer().format().cloned(),
+            _ => self.state().format().cloned(),
         }
     }
 
@@ -142,9 +142,9 @@ impl Remote {
         let mut bytes = SCRATCH.take();
         write_bytes(&format, limits, &mut bytes, write)?;
         let put = {
-            let mut peer = self.peer();
-            let put = peer.put_bytes(&format, &mut bytes);
-            self.set_crowded(&peer);
+            let mut state = self.state();
+            let put = state.put_bytes(&format, &mut bytes);
+            self.set_crowded(&state);
             put
         };
         match put {
@@ -164,13 +164,13 @@ impl Remote {
     #[cold]
     fn put(&self, port: &str, over: Option<ConnId>, mut packet: Written) -> Result<(), SendError> {
         loop {
-            let mut peer = self.peer();
-            if over.is_some_and(|conn| !peer.is_up_over(conn)) {
+            let mut state = self.state();
+            if over.is_some_and(|conn| !state.is_up_over(conn)) {
                 return Ok(());
             }
-            let put = peer.put(port, &mut packet);
-            self.set_crowded(&peer);
-            drop(peer);
+            let put = state.put(port, &mut packet);
+            self.set_crowded(&state);
+            drop(state);
             match put {
                 Ok(urge) => {
                     if let Written::Bytes { bytes, .. } = packet {

@@ -1,20 +1,19 @@
-//! One authenticated connection: packets in, packets out, keepalives.
+//! The last stage of a connection: packets in, packets out, keepalives.
 //!
 //! The task reads, delivers, hands over the ports that have become ready, and writes the packets that have gathered
-//! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`net/large.rs`).
+//! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`large.rs`).
 
 mod writing;
 
 use std::{io, sync::Arc, time::Duration};
 
-use aemp_codec::{Format, FrameError, FrameErrorKind, NodeId};
-use tokio::sync::{OwnedMutexGuard, mpsc::UnboundedReceiver};
+use aemp_codec::{Format, FrameError, FrameErrorKind};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Net, Order, Stream,
-    connection::{END_OF_FILE, Made},
+    error::{self, END_OF_FILE},
     large::{Large, LargePacket, Step},
-    socket,
+    order::{Established, Made, Order, Orders},
 };
 use crate::{
     exec::{
@@ -22,9 +21,10 @@ use crate::{
         ready::Lane,
         slice::{LARGE, Slice, give_way},
     },
+    net::{Net, stream::Stream},
     node::{
-        remote::{Remote, line::Line},
-        request::Brought,
+        delivery::Brought,
+        peer::{Peer, connection::Connection},
     },
 };
 use aemp_proto::{
@@ -43,25 +43,12 @@ const REQUEST: u32 = 8;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
 const MALFORMED: &str = "malformed packet";
 
-/// The result of the handshake.
-#[derive(Debug)]
-pub(super) struct Start {
-    pub(super) node: NodeId,
-    pub(super) recv: Format,
-    pub(super) leftover: Vec<u8>,
-    pub(super) peer_keepalive: Option<Duration>,
-    pub(super) trusted: bool,
-    pub(super) provider: Option<String>,
-    pub(super) ours: bool,
-    pub(super) credit: bool,
-}
-
-struct Pump<'a> {
+struct LinkTask<'a> {
     net: &'a Net,
     conn: ConnId,
-    remote: Arc<Remote>,
-    /// The data about the connection for reports, shared with the remote. `received` is copied there.
-    line: Arc<Line>,
+    peer: Arc<Peer>,
+    /// The data about the connection for reports, shared with the peer. `received` is copied there.
+    connection: Arc<Connection>,
     received: Traffic,
     link: Link,
     recv: Format,
@@ -107,12 +94,12 @@ pub(super) async fn run(
     net: &Net,
     conn: ConnId,
     stream: Stream,
-    mut orders: UnboundedReceiver<Order>,
-    start: Box<Start>,
+    mut orders: Orders,
+    start: Box<Established>,
     made: Made,
 ) {
     let node = net.node();
-    let remote = node.remotes().of(node, start.node.as_str());
+    let peer = node.peers().of(node, start.node.as_str());
     let received = Traffic {
         packets: 0,
         bytes: start.leftover.len() as u64,
@@ -125,16 +112,16 @@ pub(super) async fn run(
         start.peer_keepalive,
         start.leftover,
     );
-    let mut line = line(conn, &start.recv, start.provider, made);
-    (line.tls, line.trusted) = (stream.tls(), start.trusted);
-    (line.is_ours, line.credit) = (start.ours, start.credit);
-    let line = Arc::new(line);
-    remote.set_line(&line);
-    let mut pump = Pump {
+    let mut connection = connection(conn, &start.recv, start.provider, made);
+    (connection.tls, connection.trusted) = (stream.tls(), start.trusted);
+    (connection.is_ours, connection.credit) = (start.ours, start.credit);
+    let connection = Arc::new(connection);
+    peer.set_connection(&connection);
+    let mut task = LinkTask {
         net,
         conn,
-        remote,
-        line,
+        peer,
+        connection,
         received,
         link,
         turn: Turn::begin(node.scheduler().is_timeless()),
@@ -148,12 +135,12 @@ pub(super) async fn run(
         out: Vec::new(),
         written: 0,
     };
-    let ended = pump.run(&mut orders).await;
-    pump.large.end().await;
-    discard(net, pump.link.take_buffer().0);
+    let ended = task.run(&mut orders).await;
+    task.large.end().await;
+    discard(net, task.link.take_buffer().0);
     // This must come before the mesh hears of the end, so before another connection of this node can come up.
-    pump.remote.forget_watched(conn);
-    pump.remote.end_line(conn);
+    task.peer.forget_monitored(conn);
+    task.peer.end_connection(conn);
     if let Err(text) = ended {
         net.ask(|mesh, now| mesh.closed(now, conn, &text));
     }
@@ -168,12 +155,12 @@ fn discard(net: &Net, bytes: Vec<u8>) {
 }
 
 /// The data about the connection for reports.
-fn line(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Line {
+fn connection(conn: ConnId, recv: &Format, provider: Option<String>, made: Made) -> Connection {
     let (dialed, address) = match made {
         Made::Dialed(address) => (true, address),
         Made::Accepted(address) => (false, address),
     };
-    Line::new(conn, dialed, address, recv.name(), provider)
+    Connection::new(conn, dialed, address, recv.name(), provider)
 }
 
 /// The setting that a packet has exceeded, for the log.
@@ -185,9 +172,9 @@ fn limit_of(error: &FrameError) -> &'static str {
     }
 }
 
-impl Pump<'_> {
+impl LinkTask<'_> {
     /// Returns `Ok` if the mesh has ordered the end, and otherwise the reason of the end.
-    async fn run(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), String> {
+    async fn run(&mut self, orders: &mut Orders) -> Result<(), String> {
         if !self.wait_for_predecessor(orders).await? {
             self.flush().await;
             return Ok(());
@@ -221,13 +208,13 @@ impl Pump<'_> {
                     self.step(step)?;
                 }
                 ready = self.stream.readable(), if !resting && !waiting => {
-                    ready.map_err(|error| socket::text(&error))?;
+                    ready.map_err(|error| error::text(&error))?;
                     self.read()?;
                 }
                 ready = self.stream.writable(), if writing => {
-                    ready.map_err(|error| socket::text(&error))?;
+                    ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
+                () = self.peer.writer.told(), if !writing => self.peer.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => {
                     if large {
                         // The peer is not silent: this end does not read.
@@ -245,11 +232,8 @@ impl Pump<'_> {
 
     /// Waits until the node's last connection delivers nothing any more. That connection may be in the middle of a read
     /// when the mesh switches to this one. This one writes meanwhile. Returns false if the connection is to be closed.
-    async fn wait_for_predecessor(
-        &mut self,
-        orders: &mut UnboundedReceiver<Order>,
-    ) -> Result<bool, String> {
-        let delivering = Arc::clone(&self.remote.delivering);
+    async fn wait_for_predecessor(&mut self, orders: &mut Orders) -> Result<bool, String> {
+        let delivering = Arc::clone(&self.peer.delivering);
         self.delivers = Arc::clone(&delivering).try_lock_owned().ok();
         while self.delivers.is_none() {
             self.write()?;
@@ -262,9 +246,9 @@ impl Pump<'_> {
                 },
                 delivers = Arc::clone(&delivering).lock_owned() => self.delivers = Some(delivers),
                 ready = self.stream.writable(), if writing => {
-                    ready.map_err(|error| socket::text(&error))?;
+                    ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.remote.writer.told(), if !writing => self.remote.writer.gather().await,
+                () = self.peer.writer.told(), if !writing => self.peer.writer.gather().await,
                 () = tokio::time::sleep_until(deadline) => {
                     // The peer is not silent: this end does not read.
                     self.link.heard(self.net.now());
@@ -294,7 +278,7 @@ impl Pump<'_> {
                 self.turn = self.next_turn();
                 Ok(())
             }
-            Err(error) => Err(socket::text(&error)),
+            Err(error) => Err(error::text(&error)),
         }
     }
 
@@ -305,7 +289,7 @@ impl Pump<'_> {
         let _gathered =
             Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let delivered = self.packets();
-        self.line.received(self.received);
+        self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {
             let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
             let cost = self
@@ -342,7 +326,7 @@ impl Pump<'_> {
             self.net.now(),
             self.net.node().costs().max_requests_per_second,
         );
-        let account = self.remote.account();
+        let account = self.peer.account();
         let Some(mut wait) = account.charge(now, cost, most) else {
             return;
         };
@@ -354,10 +338,10 @@ impl Pump<'_> {
         }
         self.resume = Some(now + wait);
         if account.is_news(LIMIT) {
-            let id = self.remote.id();
+            let id = self.peer.id();
             let text =
                 format!("{id}: {LIMIT} ({most}) reached: reading from it stops for {wait:?}");
-            self.remote.say(Level::Warn, text);
+            self.peer.say(Level::Warn, text);
         }
     }
 
@@ -368,7 +352,7 @@ impl Pump<'_> {
                 let (bytes, place) = self.link.take_last_packet();
                 let packet = LargePacket {
                     net: self.net.clone(),
-                    remote: Arc::clone(&self.remote),
+                    peer: Arc::clone(&self.peer),
                     format: self.recv.clone(),
                     conn: self.conn,
                     bytes,
@@ -401,7 +385,7 @@ impl Pump<'_> {
         if !text.starts_with(MALFORMED) {
             text = format!("{MALFORMED}: {text}");
         }
-        let id = self.remote.id();
+        let id = self.peer.id();
         let node = self.net.node();
         node.complain(id, format_args!("{id}: {text}{limit}"));
         text
@@ -428,7 +412,7 @@ impl Pump<'_> {
             // Not moved out of the `Result`, because the reader is large.
             let mut opened = self.recv.reader(packet, limits);
             let delivered = match &mut opened {
-                Ok(reader) => node.deliver(&self.remote, reader, &mut self.brought),
+                Ok(reader) => node.deliver(&self.peer, reader, &mut self.brought),
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = delivered {
@@ -449,7 +433,7 @@ impl Pump<'_> {
             LinkAction::SendKeepalive => {
                 // The next turn of the loop writes it.
                 let (Urge::None | Urge::Write | Urge::Connect | Urge::Overflow) =
-                    self.remote.peer().keepalive();
+                    self.peer.state().keepalive();
             }
             LinkAction::Dead => return Err(TIMED_OUT.into()),
         }

@@ -11,19 +11,19 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{Account, Actions, Callers, Credits, Grants, Manner, Remote};
+use super::{Account, Actions, Callers, Credits, Grants, Manner, Peer};
 use crate::{
     Node,
     node::{WeakNode, complaints::Complaints, strand::Strand},
 };
-use aemp_proto::peer::{Peer, PeerLimits};
+use aemp_proto::peer::{Peer as PeerState, PeerLimits};
 
 /// The number of nodes below which unused ones are not searched for.
 const FEW: usize = 4096;
 
 /// The other nodes that this one knows.
-pub(crate) struct Remotes {
-    all: RwLock<Known>,
+pub(crate) struct Peers {
+    all: RwLock<ById>,
     /// The number of nodes at which unused ones are searched for.
     many: AtomicUsize,
     pub(super) limits: PeerLimits,
@@ -33,13 +33,13 @@ pub(crate) struct Remotes {
 
 /// The known nodes.
 #[derive(Default)]
-struct Known {
-    by_id: HashMap<NodeId, Arc<Remote>>,
+struct ById {
+    by_id: HashMap<NodeId, Arc<Peer>>,
     /// The reason why all nodes are unreachable for ever, after the end of our own node.
     over: Option<String>,
 }
 
-impl Remotes {
+impl Peers {
     pub(crate) fn new(limits: PeerLimits) -> Self {
         Self {
             all: RwLock::default(),
@@ -49,13 +49,13 @@ impl Remotes {
         }
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<Arc<Remote>> {
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Peer>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         all.by_id.get(id).cloned()
     }
 
     /// All known nodes, by ID.
-    pub(crate) fn all(&self) -> Vec<Arc<Remote>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = all.by_id.values().cloned().collect();
         // Sorted, so that every run of a simulation has the same order.
@@ -71,12 +71,12 @@ impl Remotes {
         drop(forgotten);
     }
 
-    fn extract_idle(&self, all: &mut HashMap<NodeId, Arc<Remote>>) -> Vec<(NodeId, Arc<Remote>)> {
+    fn extract_idle(&self, all: &mut HashMap<NodeId, Arc<Peer>>) -> Vec<(NodeId, Arc<Peer>)> {
         // References are taken under this lock only, so a node that only the map holds stays unused.
-        let unused = |remote: &Arc<Remote>| {
-            Arc::strong_count(remote) == 1 && remote.peer().is_idle() && remote.watching() == 0
+        let unused = |peer: &Arc<Peer>| {
+            Arc::strong_count(peer) == 1 && peer.state().is_idle() && peer.monitored_ports() == 0
         };
-        let forgotten: Vec<_> = all.extract_if(|_, remote| unused(remote)).collect();
+        let forgotten: Vec<_> = all.extract_if(|_, peer| unused(peer)).collect();
         if all.len() < all.capacity() / 4 {
             all.shrink_to_fit();
         }
@@ -86,17 +86,17 @@ impl Remotes {
     }
 
     /// The node with this ID, which is added if necessary. The ID must come from a valid port ID.
-    pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Remote> {
+    pub(crate) fn of(&self, node: &Node, id: &str) -> Arc<Peer> {
         self.get(id)
             .unwrap_or_else(|| self.make(&node.downgrade(), id))
     }
 
     /// As [`of`](Self::of), for code that holds no node.
-    pub(crate) fn of_weak(&self, node: &WeakNode, id: &str) -> Arc<Remote> {
+    pub(crate) fn of_weak(&self, node: &WeakNode, id: &str) -> Arc<Peer> {
         self.get(id).unwrap_or_else(|| self.make(node, id))
     }
 
-    fn make(&self, node: &WeakNode, id: &str) -> Arc<Remote> {
+    fn make(&self, node: &WeakNode, id: &str) -> Arc<Peer> {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = if all.by_id.len() >= self.many.load(Ordering::Relaxed) {
             self.extract_idle(&mut all.by_id)
@@ -105,11 +105,11 @@ impl Remotes {
         };
         let id = NodeId::new(id).unwrap_or_else(|_| NodeId::unnamed());
         let over = all.over.clone();
-        let remote = all.by_id.entry(id.clone()).or_insert_with(|| {
-            Arc::new(Remote {
+        let peer = all.by_id.entry(id.clone()).or_insert_with(|| {
+            Arc::new(Peer {
                 node: node.clone(),
-                peer: Mutex::new(Peer::new(id.clone(), self.limits)),
-                line: Mutex::default(),
+                state: Mutex::new(PeerState::new(id.clone(), self.limits)),
+                connection: Mutex::default(),
                 id,
                 writer: Arc::default(),
                 taken: Notify::new(),
@@ -117,7 +117,7 @@ impl Remotes {
                 actions: Mutex::new(Actions::new()),
                 mourning: Arc::<Strand>::default(),
                 functions: Arc::<Strand>::default(),
-                watched: Mutex::default(),
+                monitored: Mutex::default(),
                 next_monitor: AtomicU64::new(1),
                 delivering: Arc::default(),
                 account: Account::default(),
@@ -127,13 +127,13 @@ impl Remotes {
                 grants: Grants::default(),
             })
         });
-        let remote = Arc::clone(remote);
+        let peer = Arc::clone(peer);
         drop(all);
         drop(forgotten);
         if let Some(text) = over {
-            remote.close(&text);
+            peer.close(&text);
         }
-        remote
+        peer
     }
 
     /// Makes all nodes unreachable, after the end of our own node.
@@ -141,8 +141,8 @@ impl Remotes {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.over.get_or_insert_with(|| text.into());
         drop(all);
-        for remote in self.all() {
-            remote.close(text);
+        for peer in self.all() {
+            peer.close(text);
         }
     }
 }

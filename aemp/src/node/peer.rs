@@ -2,7 +2,7 @@
 //! node.
 //!
 //! Connections of one node take turns. When the mesh switches to a new connection, the old one may be reading on
-//! another thread. A connection holds `Remote::delivering` while it delivers, and releases it before it flushes. Its
+//! another thread. A connection holds `Peer::delivering` while it delivers, and releases it before it flushes. Its
 //! successor may write in the meantime, but delivers nothing. A monitor of a peer (`mon1`) is booked on the connection
 //! that it arrived on. It is entered before it is set at the port, because the port may die at any time; the death
 //! removes the entry of this number and no other.
@@ -10,10 +10,10 @@
 pub(crate) mod account;
 mod all;
 mod callers;
+pub(crate) mod connection;
 pub(crate) mod credit;
 mod grants;
-pub(crate) mod line;
-mod watches;
+mod monitored;
 pub(crate) mod written;
 
 use std::{
@@ -29,10 +29,10 @@ use std::{
 use aemp_codec::{NodeId, Value};
 use tokio::sync::Notify;
 
-pub(crate) use self::all::Remotes;
+pub(crate) use self::all::Peers;
 use self::{
-    account::Account, callers::Callers, credit::Credits, grants::Grants, line::Line,
-    watches::Watched, written::Manner,
+    account::Account, callers::Callers, connection::Connection, credit::Credits, grants::Grants,
+    monitored::MonitoredPorts, written::Manner,
 };
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
@@ -43,7 +43,7 @@ use crate::{
 };
 use aemp_proto::{
     mesh::Level,
-    peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer, Urge},
+    peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer as PeerState, Urge},
 };
 
 /// The time after which a node without a network fails sends and monitors again.
@@ -53,8 +53,8 @@ const RETRY: Duration = Duration::from_secs(2);
 const ROOM: usize = 256 << 10;
 
 /// The number of bytes queued for a node at which waiting senders wait.
-fn room(peer: &Peer) -> usize {
-    (peer.limits().max_queue_bytes / 2).min(ROOM)
+fn room(state: &PeerState) -> usize {
+    (state.limits().max_queue_bytes / 2).min(ROOM)
 }
 
 /// The actions of monitors on ports of a node, and on the node itself.
@@ -78,26 +78,26 @@ impl Actions {
 }
 
 /// One other node.
-pub(crate) struct Remote {
+pub(crate) struct Peer {
     node: WeakNode,
     id: NodeId,
-    peer: Mutex<Peer>,
+    state: Mutex<PeerState>,
     /// Details of its connection, if that is up.
-    line: Mutex<Option<Arc<Line>>>,
+    connection: Mutex<Option<Arc<Connection>>>,
     /// Notified when there is something to write.
     pub(crate) writer: Arc<Writer>,
     /// Notified when the writer has taken the queued bytes.
     pub(crate) taken: Notify,
     /// True if the mesh wants to know when everything has been written.
     pub(crate) tell_written: AtomicBool,
-    /// The actions of the monitors that `peer` knows by number.
+    /// The actions of the monitors that `state` knows by number.
     actions: Mutex<Actions>,
     /// Runs the actions.
     mourning: Arc<Strand>,
     /// Runs the functions that the node calls here.
     functions: Arc<Strand>,
     /// The ports of this node that it monitors.
-    watched: Mutex<Watched>,
+    monitored: Mutex<MonitoredPorts>,
     next_monitor: AtomicU64,
     /// Held by the connection that delivers. Its successor waits for it.
     pub(crate) delivering: Arc<tokio::sync::Mutex<()>>,
@@ -110,39 +110,42 @@ pub(crate) struct Remote {
     grants: Grants,
 }
 
-impl Remote {
+impl Peer {
     pub(crate) fn id(&self) -> &NodeId {
         &self.id
     }
 
-    /// Locks the peer. No user code runs under this lock: packets are written before (`written`).
+    /// Locks its protocol state. No user code runs under this lock: packets are written before (`written`).
     #[inline]
-    pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
-        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> MutexGuard<'_, PeerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn actions(&self) -> MutexGuard<'_, Actions> {
         self.actions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lines(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Details of its connection.
-    pub(crate) fn line(&self) -> Option<Arc<Line>> {
-        self.lines().clone()
+    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
+        self.connections().clone()
     }
 
-    pub(crate) fn set_line(&self, line: &Arc<Line>) {
-        self.set_ours(line.is_ours);
-        *self.lines() = Some(Arc::clone(line));
-        self.begin_credit(line.conn, line.credit);
+    pub(crate) fn set_connection(&self, connection: &Arc<Connection>) {
+        self.set_ours(connection.is_ours);
+        *self.connections() = Some(Arc::clone(connection));
+        self.begin_credit(connection.conn, connection.credit);
     }
 
     /// Forgets a connection that has ended, unless the node has another one by now.
-    pub(crate) fn end_line(&self, conn: ConnId) {
-        self.lines().take_if(|line| line.conn == conn);
+    pub(crate) fn end_connection(&self, conn: ConnId) {
+        self.connections()
+            .take_if(|connection| connection.conn == conn);
         self.lose_callers();
         self.end_credit(conn);
     }
@@ -162,7 +165,7 @@ impl Remote {
                     None => self.unreachable(&node),
                 },
                 // Queued packets will never be sent.
-                None => self.peer().close(),
+                None => self.state().close(),
             },
             Urge::Overflow => {
                 if let Some(node) = self.node() {
@@ -185,7 +188,7 @@ impl Remote {
     /// ones.
     fn close(self: &Arc<Self>, text: &str) {
         let reason = Reason::transport_error(self.id.as_str(), text);
-        self.peer().close();
+        self.state().close();
         self.lose_callers();
         self.close_credit();
         let actions = std::mem::replace(&mut *self.actions(), Actions::Over(reason.clone()));
@@ -195,8 +198,8 @@ impl Remote {
         let mut actions: Vec<_> = actions.into_iter().collect();
         actions.sort_unstable_by_key(|(id, _)| *id);
         // Our ports that the other node monitors are dead by now.
-        let watched = std::mem::take(&mut *self.watched());
-        drop(watched);
+        let monitored = std::mem::take(&mut *self.monitored());
+        drop(monitored);
         self.queue_shrunk();
         if let Some(node) = self.node.upgrade()
             && !actions.is_empty()
@@ -209,10 +212,10 @@ impl Remote {
         }
     }
 
-    /// Logs a line about the node.
+    /// Logs a connection about the node.
     pub(crate) fn say(&self, level: Level, text: String) {
         if let Some(node) = self.node.upgrade() {
-            node.say(log::Line::new(level, text).of(self.id.to_string()));
+            node.say(log::LogLine::new(level, text).of(self.id.to_string()));
         }
     }
 
@@ -224,14 +227,14 @@ impl Remote {
     /// Fires monitors in a node without a network, with the reason for a node without a known address.
     #[cold]
     fn unreachable(&self, node: &Node) {
-        let lost = self.peer().connect_failed();
+        let lost = self.state().connect_failed();
         self.mourn_here(node, lost, "no known address");
     }
 
     /// Fires monitors in a node without a network after a queue has overflowed.
     #[cold]
     fn give_up(&self, node: &Node) {
-        let given_up = self.peer().give_up();
+        let given_up = self.state().give_up();
         if let GivenUp::Now { text, lost, .. } = given_up {
             self.mourn_here(node, lost, &text);
         }
@@ -244,7 +247,7 @@ impl Remote {
         let mut text = text.to_owned();
         loop {
             self.fire(&loss, &text);
-            let fired = self.peer().fired(loss.id);
+            let fired = self.state().fired(loss.id);
             match fired {
                 Fired::Again(more, why) => (loss, text) = (more, why),
                 Fired::Connecting => return self.retry(node),
@@ -258,9 +261,9 @@ impl Remote {
         let (weak, id) = (self.node.clone(), self.id.clone());
         node.after(RETRY, move || {
             if let Some(node) = weak.upgrade()
-                && let Some(remote) = node.remotes().get(id.as_str())
+                && let Some(peer) = node.peers().get(id.as_str())
             {
-                remote.unreachable(&node);
+                peer.unreachable(&node);
             }
         });
     }
@@ -314,38 +317,38 @@ impl Remote {
             }
             return id;
         }
-        let urge = self.peer().monitor(port, MonitorId(id));
+        let urge = self.state().monitor(port, MonitorId(id));
         self.follow(urge);
         id
     }
 
     pub(crate) fn unmonitor(&self, port: &str, id: u64) {
         let _action = self.actions().remove(id);
-        let urge = self.peer().unmonitor(port, MonitorId(id));
+        let urge = self.state().unmonitor(port, MonitorId(id));
         self.follow(urge);
     }
 
-    /// As `unmonitor`, but the node keeps its watch for a while, for the next call of the same port.
+    /// As `unmonitor`, but the node keeps its monitor for a while, for the next call of the same port.
     pub(crate) fn release(&self, port: &str, id: u64) {
         let _action = self.actions().remove(id);
-        let urge = self.peer().release(port, MonitorId(id));
+        let urge = self.state().release(port, MonitorId(id));
         self.follow(urge);
     }
 
-    /// Ends the watches that `release` has kept.
+    /// Ends the monitors that `release` has kept.
     pub(crate) fn sweep(&self) {
-        let urge = self.peer().sweep();
+        let urge = self.state().sweep();
         self.follow(urge);
     }
 
     /// Fires the monitors on a port of the node that has died.
     pub(crate) fn port_died(self: &Arc<Self>, node: &Node, port: &str, reason: Reason) {
-        let monitors = self.peer().port_died(port);
+        let monitors = self.state().port_died(port);
         if !monitors.is_empty() {
-            let remote = Arc::clone(self);
+            let peer = Arc::clone(self);
             self.mourn(node, move || {
                 for monitor in monitors {
-                    remote.fire_one(monitor, &reason);
+                    peer.fire_one(monitor, &reason);
                 }
             });
         }
@@ -363,7 +366,7 @@ impl Remote {
         for monitor in &loss.monitors {
             // Recorded before the call, so that messages that the callback sends to the port are not taken for
             // earlier ones.
-            self.peer().begun(loss.id, *monitor);
+            self.state().begun(loss.id, *monitor);
             self.fire_one(*monitor, &reason);
         }
     }
@@ -379,22 +382,23 @@ impl Remote {
     /// Ready when the queue for the node is short.
     pub(crate) async fn room(&self) {
         if self.is_crowded() {
-            self.shrunk(|peer| peer.pending_bytes() <= room(peer)).await;
+            self.shrunk(|state| state.pending_bytes() <= room(state))
+                .await;
         }
     }
 
     /// Ready when the writer has taken all packets, or there is no connection.
     pub(crate) async fn written(&self) {
-        self.shrunk(|peer| !peer.is_up() || peer.pending_bytes() == 0)
+        self.shrunk(|state| !state.is_up() || state.pending_bytes() == 0)
             .await;
     }
 
-    async fn shrunk(&self, is_short: impl Fn(&Peer) -> bool) {
-        while !is_short(&self.peer()) {
+    async fn shrunk(&self, is_short: impl Fn(&PeerState) -> bool) {
+        while !is_short(&self.state()) {
             let mut taken = std::pin::pin!(self.taken.notified());
             taken.as_mut().enable();
             // The queue may have become short before this waiter was registered.
-            if is_short(&self.peer()) {
+            if is_short(&self.state()) {
                 return;
             }
             taken.await;
@@ -407,9 +411,9 @@ impl Remote {
     }
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remote({})", self.id)
+        write!(f, "Peer({})", self.id)
     }
 }
 

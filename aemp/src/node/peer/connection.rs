@@ -16,7 +16,7 @@ use aemp_proto::peer::{ConnId, Traffic};
 /// The details of a connection, besides its [`Peer`](aemp_proto::peer::Peer).
 ///
 /// Only the task of the connection stores here: once for each read or write, without atomic read-modify-write.
-pub(crate) struct Line {
+pub(crate) struct Connection {
     pub(crate) conn: ConnId,
     /// True if this node has opened it.
     pub(crate) dialed: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Line {
     unwritten: AtomicUsize,
 }
 
-impl Line {
+impl Connection {
     pub(crate) fn new(
         conn: ConnId,
         dialed: bool,

@@ -30,7 +30,7 @@ pub(crate) struct Ask {
 
 /// The state of a port for its senders.
 #[derive(Debug)]
-pub(super) enum Account {
+pub(super) enum Balance {
     /// It is not known whether the node gives credit, or the node is not connected.
     Unknown,
     /// The node gives no credit, so there is nothing to wait for.
@@ -55,9 +55,9 @@ pub(super) enum Granted {
 
 #[derive(Default)]
 pub(super) struct Table {
-    line: Line,
+    grants: Grants,
     /// The ports with recent activity.
-    ports: HashMap<Box<str>, Port>,
+    ports: HashMap<Box<str>, PortCredit>,
     /// The number of ports at which unused ones are searched for.
     many: usize,
     last_token: u64,
@@ -100,7 +100,7 @@ impl Ticks {
 }
 
 #[derive(Default, PartialEq)]
-enum Line {
+enum Grants {
     #[default]
     Unknown,
     /// The node of this connection gives no credit.
@@ -108,7 +108,7 @@ enum Line {
     With(ConnId),
 }
 
-struct Port {
+struct PortCredit {
     terms: Terms,
     asked: Asked,
 }
@@ -169,7 +169,7 @@ impl Counted {
     }
 }
 
-impl Port {
+impl PortCredit {
     fn new() -> Self {
         Self {
             terms: Terms::Counted(Counted::new()),
@@ -213,10 +213,10 @@ impl Table {
     /// Starts a connection. Returns the semaphores to close.
     #[must_use]
     pub(super) fn begin(&mut self, conn: ConnId, gives: bool) -> Vec<Arc<Semaphore>> {
-        self.line = if gives {
-            Line::With(conn)
+        self.grants = if gives {
+            Grants::With(conn)
         } else {
-            Line::Without(conn)
+            Grants::Without(conn)
         };
         self.clear()
     }
@@ -224,15 +224,15 @@ impl Table {
     /// Ends a connection, unless there is another by now. Returns the semaphores to close.
     #[must_use]
     pub(super) fn end(&mut self, conn: ConnId) -> Vec<Arc<Semaphore>> {
-        match self.line {
-            Line::With(at_work) | Line::Without(at_work) if at_work == conn => self.close(),
+        match self.grants {
+            Grants::With(at_work) | Grants::Without(at_work) if at_work == conn => self.close(),
             _ => Vec::new(),
         }
     }
 
     #[must_use]
     pub(super) fn close(&mut self) -> Vec<Arc<Semaphore>> {
-        self.line = Line::Unknown;
+        self.grants = Grants::Unknown;
         self.clear()
     }
 
@@ -247,28 +247,28 @@ impl Table {
     }
 
     pub(super) fn is_known(&self) -> bool {
-        self.line != Line::Unknown
+        self.grants != Grants::Unknown
     }
 
     /// The state of a port for a sender, and the request that the caller must send, with the number of messages that
     /// are left.
-    pub(super) fn account(&mut self, name: &str, now: Instant) -> (Account, Option<(Ask, usize)>) {
-        match self.line {
-            Line::Unknown => return (Account::Unknown, None),
-            Line::Without(_) => return (Account::None, None),
-            Line::With(_) => {}
+    pub(super) fn account(&mut self, name: &str, now: Instant) -> (Balance, Option<(Ask, usize)>) {
+        match self.grants {
+            Grants::Unknown => return (Balance::Unknown, None),
+            Grants::Without(_) => return (Balance::None, None),
+            Grants::With(_) => {}
         }
         if !self.ports.contains_key(name) {
             self.forget_idle(now);
-            self.ports.insert(name.into(), Port::new());
+            self.ports.insert(name.into(), PortCredit::new());
         }
         let Some(port) = self.ports.get_mut(name) else {
-            return (Account::None, None);
+            return (Balance::None, None);
         };
         if let Terms::Open(tick) = port.terms {
             let age = self.ticks.since(tick);
             if age <= 1 {
-                return (Account::Open(tick), self.ask_if(name, age > 0));
+                return (Balance::Open(tick), self.ask_if(name, age > 0));
             }
         }
         let counted = port.counted();
@@ -277,7 +277,7 @@ impl Table {
         }
         let credit = Arc::clone(&counted.credit);
         let wanted = credit.available_permits() == 0;
-        (Account::Counted(credit), self.ask_if(name, wanted))
+        (Balance::Counted(credit), self.ask_if(name, wanted))
     }
 
     /// Records that a message has been sent. Returns the request to send, if any.
@@ -317,7 +317,7 @@ impl Table {
             Asked::Yes { token, since } if token == ask.token => since,
             _ => return None,
         };
-        if self.line != Line::With(ask.conn) {
+        if self.grants != Grants::With(ask.conn) {
             return None;
         }
         port.asked = Asked::No;
@@ -360,7 +360,7 @@ impl Table {
     }
 
     fn ask_if(&mut self, name: &str, wanted: bool) -> Option<(Ask, usize)> {
-        let Line::With(conn) = self.line else {
+        let Grants::With(conn) = self.grants else {
             return None;
         };
         let port = self.ports.get_mut(name)?;

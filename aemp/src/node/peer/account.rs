@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Remote;
+use super::Peer;
 use crate::node::stillborn::Stillborn;
 use aemp_proto::{Time, limits::Budget};
 
@@ -81,13 +81,13 @@ impl Account {
 }
 
 /// A question that waits or is being answered.
-pub(crate) struct Question(Arc<Remote>);
+pub(crate) struct Question(Arc<Peer>);
 
 impl Question {
     /// Counts one more question of the node. `None` if it has too many.
-    pub(crate) fn of(remote: &Arc<Remote>) -> Option<Self> {
-        let questions = &remote.account.questions;
-        let question = Self(Arc::clone(remote));
+    pub(crate) fn of(peer: &Arc<Peer>) -> Option<Self> {
+        let questions = &peer.account.questions;
+        let question = Self(Arc::clone(peer));
         (questions.fetch_add(1, Ordering::Relaxed) < MOST_QUESTIONS).then_some(question)
     }
 }
