@@ -25,6 +25,8 @@
 //! | --- | --- | --- |
 //! | `mesh.conns`, `mesh.strangers`, tasks and sockets of connections in handshake | strangers | `max_strangers`, `max_strangers_per_address`, `handshake_timeout` |
 //! | `LineBuffer` of a handshake | strangers | a line of 4096 octets; with a proof, but held back: `max_handshake_bytes`, then no reading |
+//! | `Streams.expected`, with its timers and arguments | nodes that announce streams (`_expect`) | `stream::MOST_EXPECTED` for each node, an hour each |
+//! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
 //! | `mesh.notices`, `global.notices` | anybody | 1000 entries |

@@ -21,6 +21,7 @@ mod peer;
 mod peers;
 mod seeds;
 mod strangers;
+mod streams;
 mod timed;
 
 use std::{
@@ -47,7 +48,7 @@ pub use self::{
 use super::{
     Measure, Random, Time,
     global::{Global, Quota},
-    handshake::{Binding, Handshake, HandshakeConfig, Role},
+    handshake::{Binding, Handshake, HandshakeConfig},
     limits::{NodeLimits, Notices},
     peer::{ConnId, LossId},
 };
@@ -256,7 +257,7 @@ impl<P: Peers> Mesh<P> {
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
             Ok(addr) if self.is_dialing(conn) => {
-                let handshake = self.new_handshake(now, Role::Dialed, &addr);
+                let handshake = self.dialed_handshake(now, conn, &addr);
                 if let Some(dialed) = self.conns.get_mut(&conn) {
                     dialed.phase = Phase::handshake(handshake);
                 }

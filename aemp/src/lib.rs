@@ -133,6 +133,8 @@ mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "net")]
+pub mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -46,6 +46,11 @@ pub(crate) use place::Place;
 pub use source::SeedSource;
 pub(crate) use source::{Custom, Source, Sources};
 
+#[cfg(feature = "net")]
+pub(crate) use connection::order::StreamReady;
+#[cfg(feature = "net")]
+pub(crate) use stream::Stream;
+
 use self::{
     connection::ConnectionTask,
     events::{Event, Observers},
@@ -216,6 +221,18 @@ impl Net {
     fn instant(&self, time: Time) -> Instant {
         let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
         self.0.origin + since
+    }
+
+    /// Opens a data connection for a stream.
+    #[cfg(feature = "net")]
+    pub(crate) fn dial_stream(&self, address: &str, node: &NodeId, id: &str) -> ConnId {
+        self.ask(|mesh, now| mesh.dial_stream(now, address, node, id))
+    }
+
+    /// Gives up a data connection.
+    #[cfg(feature = "net")]
+    pub(crate) fn abandon_stream(&self, conn: ConnId) {
+        self.ask(|mesh, now| mesh.abandon_stream(now, conn));
     }
 
     /// Asks the mesh to connect a node, for a sender.

@@ -13,6 +13,8 @@ mod request;
 pub(crate) mod spawn;
 mod stillborn;
 pub(crate) mod strand;
+#[cfg(feature = "net")]
+pub(crate) mod streams;
 mod target;
 pub(crate) mod task;
 mod untyped;
@@ -118,6 +120,8 @@ struct Inner {
     secure: bool,
     allow: Option<Vec<Permit>>,
     peers: Arc<Peers>,
+    #[cfg(feature = "net")]
+    streams: streams::Streams,
     inspection: Inspection,
     net: OnceLock<Arc<Shared>>,
     place: Place,
@@ -270,6 +274,11 @@ impl Node {
 
     pub(crate) fn shared_peers(&self) -> Arc<Peers> {
         Arc::clone(&self.0.peers)
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn streams(&self) -> &streams::Streams {
+        &self.0.streams
     }
 
     pub(crate) fn database(&self) -> &Database {

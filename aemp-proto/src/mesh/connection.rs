@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Seed,
     /// This node dialled it to reach a node.
     Node(NodeId),
+    /// This node dialled it for a stream to a node.
+    Stream { node: NodeId, id: String },
 }
 
 /// The progress of a connection.
@@ -50,6 +52,8 @@ pub(super) enum Identity {
     Unknown,
     /// The peer claims to be another node.
     Claims(Claim),
+    /// The connection is a data connection, for which a node may have any number.
+    Stream,
     /// The peer claims to be this node: the other end of one of our own connections.
     Doubtful,
     /// The peer has proved to be this node.
@@ -84,10 +88,17 @@ impl Connection {
         match &self.phase {
             Phase::Handshake(handshaking) => match &handshaking.identity {
                 Identity::Claims(claim) => Some(claim),
-                Identity::Unknown | Identity::Doubtful | Identity::Myself => None,
+                Identity::Unknown | Identity::Stream | Identity::Doubtful | Identity::Myself => {
+                    None
+                }
             },
             _ => None,
         }
+    }
+
+    /// True if the greetings say that the connection is a data connection.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(&self.phase, Phase::Handshake(handshaking) if matches!(handshaking.identity, Identity::Stream))
     }
 
     /// True if the peer claims to be this node, with or without a proof.

@@ -97,9 +97,12 @@ impl<P: Peers> Mesh<P> {
                 HandshakeOutput::Transmit(bytes) => {
                     self.outputs.push_back(Output::Transmit { conn: id, bytes });
                 }
-                HandshakeOutput::Greeted { node, arbitrates } => {
-                    self.greeted(now, id, node, arbitrates);
-                }
+                HandshakeOutput::Greeted {
+                    node, stream: true, ..
+                } => self.stream_greeted(now, id, &node),
+                HandshakeOutput::Greeted {
+                    node, arbitrates, ..
+                } => self.greeted(now, id, node, arbitrates),
                 HandshakeOutput::StartTls(start) => {
                     self.outputs.push_back(Output::StartTls { conn: id, start });
                 }
@@ -143,7 +146,7 @@ impl<P: Peers> Mesh<P> {
             Purpose::Node(wanted) if wanted != claim.node => {
                 self.found_another(id, &wanted, &claim.node)
             }
-            Purpose::Node(_) | Purpose::Accepted => {}
+            Purpose::Node(_) | Purpose::Accepted | Purpose::Stream { .. } => {}
         }
         if taken {
             self.refuse_connected(now, id, &claim.node);
@@ -168,6 +171,9 @@ impl<P: Peers> Mesh<P> {
 
     /// Handles a handshake whose greetings are exchanged: decides whether the connection gets our authentication line.
     fn ready(&mut self, now: Time, id: ConnId) {
+        if self.conns.get(&id).is_some_and(Connection::is_stream) {
+            return self.proceed(id);
+        }
         let Some(claim) = self.claim(id) else { return };
         if claim.we_arbitrate && self.is_taken(&claim.node) {
             return self.refuse_connected(now, id, &claim.node);
@@ -177,7 +183,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    fn proceed(&mut self, id: ConnId) {
+    pub(super) fn proceed(&mut self, id: ConnId) {
         self.with_handshake(id, Handshake::proceed);
     }
 
@@ -202,6 +208,10 @@ impl<P: Peers> Mesh<P> {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
+        if let Some(start) = established.stream {
+            let (node, leftover) = (established.node, established.leftover);
+            return self.begin_stream(id, node, start, leftover);
+        }
         let node = established.node.clone();
         conn.phase = Phase::Pending(node.clone());
         if conn.purpose == Purpose::Seed {
@@ -231,6 +241,7 @@ impl<P: Peers> Mesh<P> {
             return self.lose(now, &node, text, None);
         }
         self.log_lost(id, text);
+        self.fail_stream(id, text);
         self.forget(now, id);
     }
 
@@ -239,7 +250,7 @@ impl<P: Peers> Mesh<P> {
         let conn = self.conns.remove(&id)?;
         self.strangers.gone(id);
         match &conn.purpose {
-            Purpose::Accepted => {}
+            Purpose::Accepted | Purpose::Stream { .. } => {}
             Purpose::Seed => self.seeds.ended(&conn.addr, id),
             Purpose::Node(wanted) => {
                 if let Some(dial) = self

@@ -165,6 +165,7 @@ impl<P: Peers> Mesh<P> {
             self.seeds.failed(&conn.addr, kind, &text);
         }
         self.log_end(id, severity, &text);
+        self.fail_stream(id, &text);
         self.abandon(now, id);
     }
 
@@ -297,7 +298,7 @@ impl<P: Peers> Mesh<P> {
         };
         let addr = match conn.purpose {
             Purpose::Seed => self.seeds.title(&conn.addr),
-            Purpose::Accepted | Purpose::Node(_) => conn.addr.clone(),
+            Purpose::Accepted | Purpose::Node(_) | Purpose::Stream { .. } => conn.addr.clone(),
         };
         let end = format!("{addr} disconnected - {text}.");
         match severity {

@@ -1,7 +1,7 @@
 //! The task of a connection, from dialling or accepting to its end.
 //!
 //! A connection passes through stages. Each stage returns the data for the next one and knows no other stage:
-//! `handshake` (once in clear, and once more in TLS), `encrypt`, `link`. The task is guarded: the mesh hears of its end
+//! `handshake` (once in clear, and once more in TLS), `encrypt`, and then `link`, or a stream that leaves the task. The task is guarded: the mesh hears of its end
 //! in any case.
 
 #[cfg(feature = "tls")]
@@ -67,6 +67,8 @@ async fn run(net: &Net, conn: ConnId, mut stream: Stream, mut orders: Orders, ma
                 None => return,
             },
             Next::Link(start) => return link::run(net, conn, stream, orders, start, made).await,
+            #[cfg(feature = "net")]
+            Next::Stream(ready) => return net.node().stream_ready(*ready, stream).await,
             Next::End => return,
         }
     }

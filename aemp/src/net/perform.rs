@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 #[cfg(feature = "tls")]
 use aemp_proto::handshake::Binding;
 
+#[cfg(feature = "net")]
+use super::connection::order::StreamReady;
 use super::{
     LockedPeers, Net,
     connection::order::{Established, Order, Orders, Received},
@@ -27,6 +29,9 @@ struct Later {
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
+    /// Data connections that have failed.
+    #[cfg(feature = "net")]
+    failed: Vec<(String, String)>,
     /// True if tasks that wait until the node has joined must be woken.
     seeds_changed: bool,
 }
@@ -65,6 +70,10 @@ impl Net {
         }
         for peer in shrunk {
             peer.queue_shrunk();
+        }
+        #[cfg(feature = "net")]
+        for (stream, text) in later.failed {
+            self.node().stream_failed(&stream, text);
         }
         for line in later.lines {
             self.node().say(line);
@@ -117,6 +126,27 @@ impl Net {
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }
+            #[cfg(feature = "net")]
+            Output::Stream {
+                conn,
+                node,
+                start,
+                leftover,
+            } => {
+                let ready = StreamReady {
+                    node,
+                    start,
+                    leftover,
+                };
+                self.order(conn, Order::Stream(Box::new(ready)));
+            }
+            #[cfg(feature = "net")]
+            Output::StreamFailed { id, text } => later.failed.push((id, text)),
+            // Nothing is expected of data connections.
+            #[cfg(not(feature = "net"))]
+            Output::Stream { conn, .. } => self.order(conn, Order::Close),
+            #[cfg(not(feature = "net"))]
+            Output::StreamFailed { .. } => {}
             Output::WakeWriter { node } => {
                 if let Some(peer) = self.node().peers().get(node.as_str()) {
                     peer.writer.wake();
@@ -155,7 +185,7 @@ impl Net {
 
     fn order(&self, conn: ConnId, order: Order) {
         if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.detached |= matches!(order, Order::Established(_) | Order::StartTls(_));
+            task.detached |= order.detaches();
             let _ = task.orders.send(order);
         }
     }

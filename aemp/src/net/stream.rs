@@ -8,6 +8,8 @@ pub(super) mod secured;
 pub(super) mod wire;
 
 use std::io;
+#[cfg(feature = "net")]
+use std::task::{Context, Poll};
 
 #[cfg(feature = "tls")]
 use self::secured::Secured;
@@ -110,6 +112,37 @@ impl Stream {
             Self::Plain(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(secured) => secured.describe(),
+        }
+    }
+}
+
+/// For one reader and one writer that poll.
+#[cfg(feature = "net")]
+impl Stream {
+    /// As [`readable`](Self::readable).
+    pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_readable(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_readable(task),
+        }
+    }
+
+    /// As [`writable`](Self::writable).
+    pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_writable(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_writable(task),
+        }
+    }
+
+    /// Ends writing, after everything has been written.
+    pub(crate) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_shutdown(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_shutdown(task),
         }
     }
 }

@@ -10,6 +10,8 @@ use std::{
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
+#[cfg(feature = "net")]
+use super::streams;
 use super::{
     Given, Node,
     delivery::{Brought, validate},
@@ -232,6 +234,13 @@ impl Node {
     }
 
     fn call_function(&self, from: Option<&Arc<Peer>>, function: &str, args: Vec<Value>) {
+        #[cfg(feature = "net")]
+        match (from, function) {
+            // The function of the stream counts for the permission.
+            (Some(from), streams::EXPECT) => return self.expect_for(from, args),
+            (Some(from), streams::CONNECT) => return self.connect_for(from, &args),
+            _ => {}
+        }
         if self.refuses(from, "call", function) {
             return;
         }

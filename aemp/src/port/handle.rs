@@ -78,6 +78,12 @@ impl Drop for DecodingScope {
     }
 }
 
+/// The node whose message this thread is decoding.
+#[cfg(feature = "net")]
+pub(crate) fn decoding_node() -> Option<Node> {
+    DECODING.with_borrow(Clone::clone)
+}
+
 impl<M: Message> Handle<M> {
     pub(crate) fn local(port: Arc<dyn LocalPort<M>>) -> Self {
         Self {

@@ -32,5 +32,6 @@ mod seed_names;
 mod seeds;
 mod spawn;
 mod strangers;
+mod streams;
 mod switched;
 mod two_dials;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+#[cfg(feature = "net")]
+use super::order::StreamReady;
 use super::{
     error::{END_OF_FILE, failed},
     order::{Established, Order, Orders, Received},
@@ -17,6 +19,8 @@ pub(super) enum Next {
     /// TLS begins. The handshake goes on in it.
     Tls(Box<StartTls>),
     Link(Box<Established>),
+    #[cfg(feature = "net")]
+    Stream(Box<StreamReady>),
     End,
 }
 
@@ -47,6 +51,11 @@ pub(super) async fn run(
                     // Bytes that were read after the mesh had handed the connection over come behind those that it had.
                     start.leftover.append(early);
                     return Next::Link(start);
+                }
+                #[cfg(feature = "net")]
+                Some(Order::Stream(mut ready)) => {
+                    ready.leftover.append(early);
+                    return Next::Stream(ready);
                 }
                 Some(Order::Close) => {
                     let _ = stream.shutdown().await;

@@ -191,7 +191,6 @@ impl LinkTask<'_> {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Transmit(_) | Order::StartTls(_) | Order::Established(_)) => {}
                     Some(Order::Close) | None => {
                         // The packets of a successor come after the large packet.
                         self.large.end().await;
@@ -199,6 +198,7 @@ impl LinkTask<'_> {
                         self.flush().await;
                         return Ok(());
                     }
+                    Some(_) => {}
                 },
                 () = give_way(), if resting && !waiting => {
                     self.turn = self.next_turn();

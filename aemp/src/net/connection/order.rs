@@ -6,6 +6,8 @@ use aemp_codec::{Format, NodeId};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use aemp_proto::handshake::StartTls;
+#[cfg(feature = "net")]
+use aemp_proto::handshake::StreamStart;
 
 /// The origin of a connection, with the socket address of its other end.
 pub(in crate::net) enum Made {
@@ -21,6 +23,32 @@ pub(in crate::net) enum Order {
     /// Boxed, because a channel reserves room for many orders, and most connections of strangers never get here.
     Established(Box<Established>),
     StartTls(Box<StartTls>),
+    /// The connection carries a stream from now on.
+    #[cfg(feature = "net")]
+    Stream(Box<StreamReady>),
+}
+
+impl Order {
+    /// True if the mesh releases the connection with this order. Bytes that arrive later are not for the mesh.
+    pub(in crate::net) fn detaches(&self) -> bool {
+        match self {
+            Self::Established(_) | Self::StartTls(_) => true,
+            #[cfg(feature = "net")]
+            Self::Stream(_) => true,
+            Self::Transmit(_) | Self::Close => false,
+        }
+    }
+}
+
+/// A data connection whose handshake is over.
+#[cfg(feature = "net")]
+#[derive(Debug)]
+pub(crate) struct StreamReady {
+    /// The node at the other end.
+    pub(crate) node: NodeId,
+    pub(crate) start: StreamStart,
+    /// The bytes that have arrived behind the handshake.
+    pub(crate) leftover: Vec<u8>,
 }
 
 pub(in crate::net) type Orders = UnboundedReceiver<Order>;

@@ -1,6 +1,9 @@
 //! A connection's bytes in TLS: a [`Session`] over what carries them.
 
-use std::io::{self, ErrorKind};
+use std::{
+    io::{self, ErrorKind},
+    task::{Context, Poll, ready},
+};
 
 use super::wire::Wire;
 use crate::tls::{Session, TlsError};
@@ -76,7 +79,7 @@ impl Secured {
     }
 
     /// Reads the wire at most once, because a peer that sends records without content must not keep the task.
-    pub(super) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn try_read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if self.session.is_readable()
             && let Some(read) = self.decrypt(buffer)
         {
@@ -168,5 +171,32 @@ impl Secured {
     fn failed(&mut self, error: TlsError) -> io::Error {
         let _ = self.flush();
         io::Error::other(error)
+    }
+}
+
+/// For one reader and one writer that poll.
+impl Secured {
+    pub(super) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.session.is_readable() {
+            return Poll::Ready(Ok(()));
+        }
+        self.wire.poll_readable(task)
+    }
+
+    pub(super) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.poll_writable(task)
+    }
+
+    /// Sends close_notify, and ends writing.
+    pub(super) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.session.close();
+        while !self.session.to_send().is_empty() {
+            ready!(self.wire.poll_writable(task))?;
+            match self.flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                flushed => flushed?,
+            }
+        }
+        self.wire.poll_shutdown(task)
     }
 }

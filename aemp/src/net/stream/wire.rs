@@ -1,6 +1,15 @@
 //! The carrier of a connection's bytes: TCP, or the simulation's stand-in for it.
 
 use std::io;
+#[cfg(feature = "net")]
+use std::{
+    io::IoSlice,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "net")]
+use tokio::io::AsyncWrite;
 
 use crate::net::machine::{self, TcpStream};
 #[cfg(feature = "sim")]
@@ -74,6 +83,62 @@ impl Wire {
             Self::Sim(stream) => {
                 stream.shutdown();
                 Ok(())
+            }
+        }
+    }
+}
+
+/// For one reader and one writer that poll.
+#[cfg(feature = "net")]
+impl Wire {
+    /// As [`readable`](Self::readable), for the one task that reads.
+    pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(task),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.poll_readable(task).map(Ok),
+        }
+    }
+
+    /// As [`writable`](Self::writable), for the one task that writes.
+    pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(task),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.poll_writable(task).map(Ok),
+        }
+    }
+
+    /// Reads available bytes. Zero bytes mean the end.
+    #[inline]
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Writes as many bytes of both pieces as are taken at once.
+    #[inline]
+    pub(crate) fn try_write_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => {
+                stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => stream.try_write(&[first, second].concat()),
+        }
+    }
+
+    /// Ends writing in one step, after everything has been written.
+    pub(crate) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                stream.shutdown();
+                Poll::Ready(Ok(()))
             }
         }
     }

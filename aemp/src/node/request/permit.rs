@@ -16,7 +16,7 @@ const CROWD: usize = 32_768;
 impl Node {
     /// True if a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
     /// method of the peer. A forbidden request is logged and not answered, as in the reference.
-    pub(super) fn refuses(
+    pub(in crate::node) fn refuses(
         &self,
         from: Option<&Arc<Peer>>,
         what: &'static str,
@@ -29,7 +29,7 @@ impl Node {
         {
             "not allowed to a peer that authenticated with tls_anon"
         } else if !self.permits(from, function) {
-            "peer execution not allowed"
+            "remote execution not allowed"
         } else {
             return false;
         };
