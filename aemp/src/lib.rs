@@ -91,6 +91,7 @@
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
+//! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |

@@ -7,6 +7,7 @@ use aemp::{
     Args, CallError, Node, NodeBuilder, Origin, PortId, args, port,
     stream::{ByteStream, MOST_EXPECTED, StreamError},
 };
+use aemp_tests::transcript::{self, Transcript};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -393,4 +394,76 @@ async fn a_stream_to_a_node_that_is_not_there_times_out() {
         }
     };
     soon(gone).await;
+}
+
+/// Plays a recording of data connections against a running node. `a` says what was recorded, except for its proofs,
+/// which cannot be recorded for other nonces.
+struct Playing {
+    recording: Transcript,
+    node: Node,
+    packets: Raw,
+}
+
+impl Playing {
+    async fn begin(name: &str) -> Self {
+        let node = listening("b").stream_function(
+            "Interop::Data::recv",
+            |_, args, mut stream| async move {
+                assert_eq!(args, args!["initdata"]);
+                let mut line = [0; 12];
+                assert!(stream.read_exact(&mut line).await.is_ok());
+                let _ = stream.write_all(b"pong from b\n").await;
+            },
+        );
+        let node = start(node).await;
+        let packets = Raw::login(&node, "a").await;
+        let recording = transcript::one(name);
+        Self {
+            recording,
+            node,
+            packets,
+        }
+    }
+
+    /// Plays the packets of the first connection.
+    async fn packets(&mut self) {
+        for event in self.recording.events(1) {
+            if event.phase != "data" {
+                continue;
+            }
+            if event.from == "a" {
+                self.packets.send(&event.bytes).await;
+            } else {
+                let expected: serde_json::Value = serde_json::from_slice(&event.bytes).unwrap();
+                assert_eq!(self.packets.packet().await, expected);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_recorded_data_connection_works() {
+    let mut playing = Playing::begin("dataconn").await;
+    playing.packets().await;
+    let mut raw = Raw::connect(&playing.node).await;
+    for line in playing.recording.sent(2, "a", "greeting") {
+        raw.send(line).await;
+    }
+    raw.send(format!("cleartext;{};json\n", hex_secret())).await;
+    raw.handshake().await;
+    for event in playing.recording.events(2) {
+        match (event.phase, event.from) {
+            ("raw", "a") => raw.send(&event.bytes).await,
+            ("raw", _) => {
+                let expected = String::from_utf8(event.bytes).unwrap();
+                assert_eq!(raw.line().await, expected.trim_end());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_recorded_data_connection_that_does_not_come_kills_its_port() {
+    Playing::begin("dataconn_broken").await.packets().await;
 }
