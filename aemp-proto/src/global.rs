@@ -95,6 +95,7 @@ pub use self::{
 };
 use super::{
     Random, Time,
+    deadlines::Deadlines,
     limits::Notices,
     mesh::{Level, longest_pause},
 };
@@ -146,7 +147,7 @@ pub(super) struct Global {
     /// The nodes that watch each family.
     monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
     /// The former slaves that became global, and the time until which this node still answers for them.
-    released: BTreeMap<NodeId, Time>,
+    released: Deadlines<NodeId>,
     /// The keys whose visible value has changed since the last flush.
     shown: Noted,
     /// The keys whose value that this node answers for has changed since the last flush.
@@ -188,7 +189,7 @@ impl Global {
             shards: Shards::default(),
             own: 0,
             monitors: BTreeMap::new(),
-            released: BTreeMap::new(),
+            released: Deadlines::default(),
             shown: Noted::new(),
             ours: Noted::new(),
             keep: Keep::new(monitor_timeout),
@@ -319,7 +320,7 @@ impl Global {
             searching,
             self.shards.deadline(),
             self.watches.deadline(),
-            self.released.values().min().copied(),
+            self.released.first(),
             self.keep.deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -341,10 +342,7 @@ impl Global {
 
     /// Stops answering for the entries of former slaves that became global.
     fn release(&mut self, now: Time) {
-        let due = self.released.iter().filter(|(_, until)| **until <= now);
-        let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
-        for node in due {
-            self.released.remove(&node);
+        for node in self.released.take_due(now) {
             self.forget_stale(now, &node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {

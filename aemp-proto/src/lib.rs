@@ -28,6 +28,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod deadlines;
 pub mod global;
 pub mod handshake;
 mod hash;

@@ -67,7 +67,7 @@ mod wired;
 
 use std::{
     fmt, io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -106,6 +106,27 @@ pub const MOST_EXPECTED: usize = 256;
 pub struct ByteStream {
     end: End,
     progress: Progress,
+    reading: Turn,
+    writing: Turn,
+}
+
+/// The number of bytes that one direction may move before other tasks of its worker run.
+const TURN: usize = 128 << 10;
+
+/// The bytes that one direction has moved without a pause. A fast stream is never pending by itself, so without turns
+/// it would keep the calls of its worker waiting.
+#[derive(Default)]
+struct Turn(usize);
+
+impl Turn {
+    /// Pending once when the turn is over. The worker looks for other work, and at its sockets, before it comes back.
+    fn poll(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        if self.0 < TURN {
+            return Poll::Ready(());
+        }
+        self.0 = 0;
+        pin!(tokio::task::yield_now()).poll(task)
+    }
 }
 
 enum End {
@@ -161,8 +182,12 @@ impl Node {
 
 impl ByteStream {
     fn new(end: End) -> Self {
-        let progress = Progress::default();
-        Self { end, progress }
+        Self {
+            end,
+            progress: Progress::default(),
+            reading: Turn::default(),
+            writing: Turn::default(),
+        }
     }
 
     pub(crate) fn wired(wired: Wired) -> Self {
@@ -242,11 +267,13 @@ impl AsyncRead for ByteStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_connected(task))?;
+        ready!(self.reading.poll(task));
         let read = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_read(task, buffer))?,
             End::Local(local) => ready!(local.poll_read(task, buffer))?,
             _ => 0,
         };
+        self.reading.0 += read;
         let read_so_far = &self.progress.0.read;
         read_so_far.fetch_add(read as u64, Ordering::Relaxed);
         Poll::Ready(Ok(()))
@@ -260,11 +287,13 @@ impl AsyncWrite for ByteStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_connected(task))?;
+        ready!(self.writing.poll(task));
         let written = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_write(task, bytes))?,
             End::Local(local) => ready!(local.poll_write(task, bytes))?,
             _ => 0,
         };
+        self.writing.0 += written;
         let written_so_far = &self.progress.0.written;
         written_so_far.fetch_add(written as u64, Ordering::Relaxed);
         Poll::Ready(Ok(written))

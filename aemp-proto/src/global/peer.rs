@@ -1,6 +1,9 @@
 //! One connected node, as slaves and global nodes see each other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aemp_codec::{NodeId, Value};
 use indexmap::IndexSet;
@@ -33,7 +36,7 @@ pub(super) struct GlobalPeer {
     /// The changes of the entries that we answer for.
     pub(super) ours: DirtyFamilies,
     /// The families that it watches.
-    pub(super) monitors: BTreeMap<Arc<str>, Monitor>,
+    pub(super) monitors: Monitors,
     /// The approximate memory of these. It counts towards the node's quota.
     pub(super) watched_bytes: usize,
     /// The entries that it had set as a slave when it became global, and has not set since.
@@ -43,21 +46,90 @@ pub(super) struct GlobalPeer {
 impl GlobalPeer {
     /// Starts or restarts a watch of a family.
     pub(super) fn watch(&mut self, family: Arc<str>) {
-        let monitor = Monitor {
-            fresh: true,
-            ..Monitor::default()
-        };
         let bytes = size_of_watch(&family);
-        if self.monitors.insert(family, monitor).is_none() {
+        if self.monitors.start(family) {
             self.watched_bytes += bytes;
         }
     }
 
     /// Ends a watch of a family.
     pub(super) fn unwatch(&mut self, family: &str) {
-        if self.monitors.remove(family).is_some() {
+        if self.monitors.end(family) {
             self.watched_bytes -= size_of_watch(family);
         }
+    }
+}
+
+/// The families that a slave watches. Those with something to send are found without looking at the others.
+#[derive(Debug, Default)]
+pub(super) struct Monitors {
+    all: BTreeMap<Arc<str>, Monitor>,
+    /// The families whose monitors may be due.
+    due: BTreeSet<Arc<str>>,
+}
+
+impl Monitors {
+    /// Starts or restarts a monitor. Returns true if it is new.
+    fn start(&mut self, family: Arc<str>) -> bool {
+        let monitor = Monitor {
+            fresh: true,
+            ..Monitor::default()
+        };
+        self.due.insert(Arc::clone(&family));
+        self.all.insert(family, monitor).is_none()
+    }
+
+    /// Ends a monitor. Returns true if there was one.
+    fn end(&mut self, family: &str) -> bool {
+        self.due.remove(family);
+        self.all.remove(family).is_some()
+    }
+
+    pub(super) fn contains(&self, family: &str) -> bool {
+        self.all.contains_key(family)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn families(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.all.keys()
+    }
+
+    /// Notes a change of a key, unless the whole content is to be sent.
+    pub(super) fn changed(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
+        if let Some(monitor) = self.all.get_mut(family)
+            && !monitor.fresh
+        {
+            monitor.dirty.add(key, was, is);
+            if !self.due.contains(family) {
+                self.due.insert(Arc::clone(family));
+            }
+        }
+    }
+
+    /// True if there is something to send.
+    pub(super) fn is_due(&self) -> bool {
+        let is_due = |family: &Arc<str>| self.all.get(family).is_some_and(Monitor::is_due);
+        self.due.iter().any(is_due)
+    }
+
+    /// Calls `send` with the monitors that are due. Those that are still due afterwards are kept for the next call.
+    pub(super) fn send_due(&mut self, mut send: impl FnMut(&mut Monitor, &Arc<str>)) {
+        let all = &mut self.all;
+        self.due.retain(|family| {
+            let Some(monitor) = all.get_mut(family) else {
+                return false;
+            };
+            send(monitor, family);
+            monitor.is_due()
+        });
+    }
+
+    #[cfg(all(test, feature = "json"))]
+    pub(super) fn get(&self, family: &str) -> Option<&Monitor> {
+        self.all.get(family)
     }
 }
 
@@ -68,6 +140,12 @@ pub(super) struct Monitor {
     pub(super) fresh: bool,
     /// The changes since then.
     pub(super) dirty: Dirty,
+}
+
+impl Monitor {
+    fn is_due(&self) -> bool {
+        self.fresh || !self.dirty.is_empty()
+    }
 }
 
 /// A message that is sent once.

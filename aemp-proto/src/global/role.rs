@@ -122,10 +122,10 @@ impl Global {
         self.due.remove(node);
         self.globals.remove(node);
         self.keep.node_down(now, node);
-        for family in known.monitors.keys() {
+        for family in known.monitors.families() {
             self.remove_monitor(family, node);
         }
-        self.released.remove(node);
+        self.released.set(node, None);
         self.take_back(node);
         match &self.role {
             Role::Global => self.forget_entries(now, node, known.global),

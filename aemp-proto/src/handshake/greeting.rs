@@ -116,8 +116,8 @@ impl Greeting {
         let (aemp, data) = ("aemp", DATA_PROTOCOL);
         match (self.protocol.as_str(), other.protocol.as_str()) {
             (ours, theirs) if ours == aemp && theirs == data => self.role() != Some(Role::Dialed),
-            (ours, theirs) if ours == data => theirs == aemp,
-            (ours, theirs) => ours == theirs,
+            // Our own greeting that comes back is found out by its second line.
+            (ours, theirs) => ours == theirs || (ours == data && theirs == aemp),
         }
     }
 
