@@ -21,6 +21,7 @@ mod item;
 mod number;
 mod reader;
 mod references;
+mod survey;
 mod tagged;
 
 pub(crate) use self::encoding::Cbor;

@@ -9,10 +9,9 @@ use aemp::{
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{many, one};
 use crate::{
     Exit,
-    cli::{self, rest},
+    args::{many, one, rest, text},
     failure::{Failure, Outcome},
     output::{self, Output, Text},
     session::Session,
@@ -33,7 +32,7 @@ pub(crate) fn profile_command() -> Command {
 }
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let name = cli::text(matches, "NAME")?;
+    let name = text(matches, "NAME")?;
     let created = session.change()?.create_profile(&name);
     created?;
     session.enter(name);
@@ -50,7 +49,7 @@ pub(crate) fn delete_command() -> Command {
 }
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let name = cli::text(matches, "NAME")?;
+    let name = text(matches, "NAME")?;
     let deleted = session.change()?.delete_profile(&name);
     if !deleted? {
         session

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::item::{Contents, Head};
 use super::reader::CborReader;
-use super::references::References;
-use super::{number, tag};
+use super::{number, survey, tag};
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
 use crate::source::{Item, Source};
@@ -83,7 +82,7 @@ impl<'de> CborReader<'de> {
     pub(super) fn target(&mut self, head: Head) -> Result<Option<Range<usize>>, DecodeError> {
         let references = match &self.references {
             Some(references) => Arc::clone(references),
-            None => Arc::new(References::of(self)?),
+            None => Arc::new(survey::references(self)?),
         };
         let references = self.references.insert(references);
         let target = references.target(self.at - head.size());

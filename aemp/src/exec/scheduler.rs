@@ -24,14 +24,11 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
-    ready::{Lane, Ready},
+    ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
     watch,
 };
-use crate::{Node, port::any::AnyPort};
-
-/// A ready port. Only the owner of this value may run the port.
-pub(crate) type Work = Arc<dyn AnyPort>;
+use crate::Node;
 
 /// The number of trusted ports that may wait at one seat before another worker is called.
 const FEW: usize = 32;

@@ -15,12 +15,13 @@ use std::{
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
+    time::{Duration, Instant},
 };
 
 use crossbeam_deque::{Stealer, Worker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{scheduler::Work, watch, writer::Writer};
+use super::{ready::Work, writer::Writer};
 use crate::guard;
 
 /// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
@@ -47,7 +48,18 @@ pub(crate) struct Seat {
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
     /// The observations of the watch. Only the watch uses them.
-    pub(super) seen: Mutex<watch::Seen>,
+    pub(super) seen: Mutex<Seen>,
+}
+
+/// The watch's observations of a seat.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) running: Option<Running>,
+    pub(super) since: Option<Instant>,
+    pub(super) looks: u32,
+    /// The processor time of the thread when the message was seen for the second time.
+    pub(super) worked: Option<Duration>,
+    pub(super) judged: bool,
 }
 
 /// A task that is woken later.

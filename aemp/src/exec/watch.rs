@@ -20,7 +20,7 @@ use std::{
 
 use super::{
     scheduler::Scheduler,
-    seat::{self, Running, Seat},
+    seat::{self, Running, Seat, Seen},
 };
 use crate::{Node, WeakNode, guard};
 
@@ -53,17 +53,6 @@ struct Watched {
     probe: Arc<AtomicBool>,
     asked: Option<Instant>,
     logged: bool,
-}
-
-/// The observed state of a seat.
-#[derive(Default)]
-pub(super) struct Seen {
-    running: Option<Running>,
-    since: Option<Instant>,
-    looks: u32,
-    /// The processor time of the thread when the message was seen for the second time.
-    worked: Option<Duration>,
-    judged: bool,
 }
 
 /// A handler that does not return.

@@ -10,8 +10,9 @@ use super::{Given, Node, short};
 use crate::{
     Cx, Reason,
     exec::{
-        current, scheduler,
-        work::{Init, spawn_extras},
+        current,
+        held::{Init, spawn_extras},
+        scheduler,
     },
     guard,
     message::{self, Port, Undecoded},

@@ -111,7 +111,7 @@ async fn answers(
     let mut asking = JoinSet::new();
     for id in nodes {
         let (node, deadline) = (client.node.clone(), client.deadline());
-        let late = format!("no answer within {}", client.seconds());
+        let late = format!("no answer within {}", client.limit());
         asking.spawn(async move {
             let answer = timeout_at(deadline, ask(&node, &id)).await;
             (id, answer.unwrap_or(Err(late)))

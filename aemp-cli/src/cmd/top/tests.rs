@@ -12,7 +12,7 @@ use ratatui::{
 use super::{
     app::{App, Then},
     model::{Opened, Report, Sight},
-    place::Tab,
+    tab::Tab,
     view,
 };
 use crate::reference::Part;

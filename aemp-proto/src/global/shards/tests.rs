@@ -1,4 +1,4 @@
-use super::{super::quota::size_of_family, *};
+use super::{super::size::size_of_family, *};
 
 fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
