@@ -19,7 +19,7 @@ mod untyped;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool},
+    sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicBool},
 };
 
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
@@ -42,6 +42,7 @@ use crate::{
     db::machine::Database,
     exec::scheduler::Scheduler,
     guard,
+    lock::Lock,
     message::{Port, PortRef},
     net::{Net, Place, Shared},
     port::{
@@ -99,7 +100,7 @@ struct Inner {
     names: Names,
     table: Table,
     /// Ports that other nodes have spawned, by the names that those nodes chose.
-    spawned: Mutex<HashMap<Box<str>, Spawned>>,
+    spawned: Lock<HashMap<Box<str>, Spawned>>,
     life: Arc<Life>,
     /// True if the node has ended without being stopped.
     collapsed: AtomicBool,
@@ -290,10 +291,7 @@ impl Node {
     }
 
     fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, Spawned>> {
-        self.0
-            .spawned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.spawned.lock()
     }
 
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {

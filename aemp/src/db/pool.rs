@@ -4,7 +4,7 @@ use std::{
     fmt,
     marker::PhantomData,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -17,7 +17,7 @@ use super::{
     DbError,
     machine::{Sink, Watching},
 };
-use crate::{Node, PortRef, guard::shielded};
+use crate::{Node, PortRef, guard::shielded, lock::Lock};
 use aemp_proto::global::Watched;
 
 /// How a pool chooses a port.
@@ -65,7 +65,7 @@ pub struct Pool<R> {
 
 #[derive(Default)]
 struct Members {
-    ports: Mutex<IndexMap<Arc<str>, PortId>>,
+    ports: Lock<IndexMap<Arc<str>, PortId>>,
     turn: AtomicU64,
     /// Notified when ports are added and when the watch ends.
     more: Notify,
@@ -74,7 +74,7 @@ struct Members {
 
 impl Members {
     fn ports(&self) -> MutexGuard<'_, IndexMap<Arc<str>, PortId>> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ports.lock()
     }
 
     fn pick(&self, pick: Pick<'_>) -> Option<PortId> {

@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
@@ -22,7 +22,7 @@ use crossbeam_deque::{Stealer, Worker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{ready::Work, writer::Writer};
-use crate::guard;
+use crate::{guard, lock::Lock};
 
 /// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
 const SEATS: usize = 8;
@@ -44,11 +44,11 @@ pub(crate) struct Seat {
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
     /// watch wakes them.
-    later: Mutex<Vec<Later>>,
+    later: Lock<Vec<Later>>,
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
     /// The observations of the watch. Only the watch uses them.
-    pub(super) seen: Mutex<Seen>,
+    pub(super) seen: Lock<Seen>,
 }
 
 /// The watch's observations of a seat.
@@ -182,7 +182,7 @@ thread_local! {
 
 impl Seat {
     fn later(&self) -> MutexGuard<'_, Vec<Later>> {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+        self.later.lock()
     }
 
     /// Starts the run of a port. The result must be given to [`leave`](Self::leave): a run may be nested in that of
@@ -296,9 +296,9 @@ impl Mine {
             port: AtomicU64::new(0),
             handler: AtomicU32::new(0),
             blocking: AtomicBool::new(false),
-            later: Mutex::default(),
+            later: Lock::default(),
             thread: fs::read_link("/proc/thread-self").ok(),
-            seen: Mutex::default(),
+            seen: Lock::default(),
         });
         Self(Rc::new(Own { deque, seat }))
     }

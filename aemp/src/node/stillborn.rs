@@ -7,13 +7,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use crate::Reason;
+use crate::{Reason, lock::Lock};
 use aemp_proto::weight;
 
 /// The limits of the kept reasons. The oldest reason is dropped first.
@@ -45,7 +45,7 @@ const OWN: Bounds = Bounds {
 
 pub(crate) struct Stillborn {
     bounds: &'static Bounds,
-    deaths: Mutex<Deaths>,
+    deaths: Lock<Deaths>,
 }
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Default for Stillborn {
 
 impl Stillborn {
     fn new(bounds: &'static Bounds) -> Self {
-        let deaths = Mutex::default();
+        let deaths = Lock::default();
         Self { bounds, deaths }
     }
 
@@ -83,7 +83,7 @@ impl Stillborn {
     }
 
     fn lock(&self) -> MutexGuard<'_, Deaths> {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deaths.lock()
     }
 
     pub(crate) fn remember(&self, port: &str, reason: &Reason) {
