@@ -34,7 +34,9 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Vec<Strin
 
 fn whole_line(text: &str) -> Result<Vec<String>, Failure> {
     let elements: Vec<Value> = serde_json::from_str(text).map_err(|error| {
-        Failure::usage(format_args!("the command line is no JSON array: {error}"))
+        Failure::usage(format_args!(
+            "the command line is not a JSON array: {error}"
+        ))
     })?;
     Ok(elements.into_iter().map(into_word).collect())
 }
@@ -168,7 +170,12 @@ mod tests {
     #[test]
     fn several_words_are_no_whole_command_line() {
         assert_eq!(words(&["[1]", "x"]).unwrap(), ["[1]", "x"]);
-        assert!(words(&["[1"]).unwrap_err().text.contains("no JSON array"));
+        assert!(
+            words(&["[1"])
+                .unwrap_err()
+                .text
+                .contains("not a JSON array")
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) fn command() -> Command {
              JSON array. Options stand before the first EXPR. Everything after the first EXPR is part of the code.",
         )
         .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
-        .arg(one("NODE", "Where"))
+        .arg(one("NODE", "The node"))
         .arg(many("EXPR", "The code").num_args(1..).required(true))
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn restart_command() -> Command {
              Fails for all other nodes.",
         )
         .after_help("Example:\n  aemp restart green/1")
-        .arg(one("NODE", "Which"))
+        .arg(one("NODE", "The node"))
 }
 
 pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {

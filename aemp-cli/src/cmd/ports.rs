@@ -34,7 +34,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(usize))
                 .help("The maximum number of listed ports [default: 20]"),
         )
-        .arg(one("NODE", "Which"))
+        .arg(one("NODE", "The node"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {

@@ -43,7 +43,7 @@ pub(crate) fn delete_command() -> Command {
     Command::new("delprofile")
         .about("Delete a profile")
         .long_about(
-            "Deletes a profile with all of its settings. A profile that does not exist is no error.",
+            "Deletes a profile with all of its settings. A profile that does not exist is not an error.",
         )
         .arg(one("NAME", "The profile"))
 }

@@ -196,7 +196,7 @@ fn remove_command(key: &'static Key) -> Command {
     Command::new(format!("del{name}"))
         .about(format!("Remove a {name}"))
         .long_about(format!(
-            "Removes an element from `{}`: {}. An element that is not there is no error.",
+            "Removes an element from `{}`: {}. An element that is not there is not an error.",
             key.name, key.summary
         ))
         .arg(one(element, help))

@@ -27,7 +27,7 @@ pub(crate) fn command() -> Command {
         .after_help(
             "Examples:\n  aemp spawn green/1 My::Counter::start 5\n  aemp spawn --wait green/1 Aemp::echo",
         )
-        .arg(one("NODE", "Where"))
+        .arg(one("NODE", "The node"))
         .arg(one("FUNCTION", "The full name of the init function, Some::name"))
         .arg(many("ARG", "Its arguments"))
         .arg(

@@ -1,10 +1,10 @@
-//! The targets of references within a packet: to strings (tags 256 and 25) and to values (28 and 29).
+//! A survey of the references within a packet: to strings (tags 256 and 25) and to values (28 and 29).
 //!
-//! The reference does not write them unless it is told to, but reads them, and so does this crate. The first reference
-//! makes one pass over the packet that notes the target of each reference by its place. So reading can stop, skip and
-//! go back anywhere. The amount that is read again because of references is limited by 1 MiB, by 16 times the packet,
-//! and by the limit of packets. A value that contains itself is an error. So a few hundred bytes cannot stand for
-//! gigabytes.
+//! The reference implementation reads them, and writes them only on request; this crate reads them. The first
+//! reference of a packet causes one pass over the packet that notes the target of each reference by its place. So
+//! reading can stop, skip and return at any place. The bytes that references add are limited to 16 times the packet
+//! plus 1 MiB, and to the limit of packets. A value that contains itself is an error. So a few hundred bytes cannot
+//! stand for gigabytes.
 
 use std::ops::Range;
 
@@ -36,9 +36,9 @@ pub(super) fn references(packet: &CborReader<'_>) -> Result<References, DecodeEr
 struct Survey<'de> {
     reader: CborReader<'de>,
     meter: Meter,
-    /// Values that can be referred to; those without end are the ones that the cursor is in.
+    /// The start and the end of each shared value. Values without an end contain the cursor.
     shared: Vec<(usize, Option<usize>)>,
-    /// The lists of strings that the cursor is in.
+    /// The lists of strings that contain the cursor.
     strings: Vec<Vec<Range<usize>>>,
     references: References,
 }
@@ -73,12 +73,12 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Another note is made, which counts like a value.
+    /// Counts a note like a value.
     fn count(&mut self) -> Result<(), DecodeError> {
         self.meter.count(|| self.reader.at)
     }
 
-    /// Notes where a reference leads; its number stays where it is.
+    /// Notes the target of a reference. The cursor stays before its number.
     fn reference(&mut self, kind: u64, at: usize) -> Result<(), DecodeError> {
         let before = self.reader.at;
         let head = self.reader.head()?;
@@ -128,7 +128,7 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Strings that are not longer than a reference to them would be are not counted.
+    /// Counts a string, unless it is not longer than a reference to it would be.
     fn string(&mut self, place: Range<usize>, length: usize) -> Result<(), DecodeError> {
         if let Some(strings) = self.strings.last_mut() {
             let shortest = match strings.len() {
@@ -139,7 +139,7 @@ impl Survey<'_> {
                 _ => 11,
             };
             if length >= shortest {
-                // The note of it takes more than a short string itself.
+                // The note takes more memory than a short string itself.
                 self.meter.count(|| self.reader.at)?;
                 strings.push(place);
             }

@@ -132,7 +132,7 @@ pub fn stays_here() -> EncodeError {
 /// The return type of a handler with `#[rcv(try)]`, seen through aliases such as `std::io::Result`.
 #[diagnostic::on_unimplemented(
     message = "a handler under `#[rcv(try)]` returns a `Result`",
-    label = "this is none",
+    label = "this is not a `Result`",
     note = "its `Err` kills the port and its `Ok` is the answer; without `try` whatever is returned is the answer"
 )]
 pub trait Fallible {
