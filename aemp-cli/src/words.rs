@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn json_words_are_what_they_say() {
+    fn json_words_are_json_values() {
         assert_eq!(value("ARG", "\"5\"").unwrap(), Value::from("5"));
         assert_eq!(value("ARG", "[1,null]").unwrap().to_string(), "[1,null]");
         assert_eq!(
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn several_words_are_no_whole_command_line() {
+    fn several_words_are_not_a_whole_command_line() {
         assert_eq!(words(&["[1]", "x"]).unwrap(), ["[1]", "x"]);
         assert!(
             words(&["[1"])

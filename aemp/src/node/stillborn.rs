@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_who_asks_in_time_is_told() {
+    async fn the_first_request_in_time_gets_the_reason() {
         let dead = Stillborn::default();
         dead.remember("a", &Reason::die("early"));
         assert_eq!(dead.take("b"), None);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn everybody_who_asks_in_time_is_told() {
+    async fn all_requests_in_time_get_the_reason() {
         let dead = Stillborn::own();
         dead.remember("a", &Reason::die("early"));
         assert_eq!(dead.get("a"), Some(Reason::die("early")));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_not_kept() {
+    fn large_reasons_are_not_kept() {
         let dead = Stillborn::default();
         dead.remember("a", &Reason::die("x".repeat(OTHERS.largest)));
         assert_eq!(dead.take("a"), None);

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_when_the_runtime_goes_is_run_all_the_same() {
+    fn waiting_calls_run_even_if_the_runtime_ends() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

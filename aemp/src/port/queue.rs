@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_as_small_as_what_it_holds() {
+    fn a_queue_is_as_small_as_an_envelope() {
         // As `#[port]` makes them: some arguments, some replies.
         enum Message {
             #[expect(dead_code, reason = "only its size matters")]

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_is_not_wanted() {
+    fn a_dropped_call_wants_no_answer() {
         let slot = Slot::<u8>::new();
         let task = Context::from_waker(Waker::noop());
         assert!(slot.is_wanted() && slot.poll_unwanted(&task).is_pending());

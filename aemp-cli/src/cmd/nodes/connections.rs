@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_tell_of_one_connection() {
+    fn both_ends_report_one_connection() {
         let sends = [Some("cbor".to_owned()), Some("json".to_owned())];
         for first in [true, false] {
             let mut connections = Connections::default();

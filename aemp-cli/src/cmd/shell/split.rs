@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_and_where() {
+    fn errors_name_the_problem_and_the_word() {
         for (line, text) in [
             ("snd 'a b", "a ' is not closed: 'a b"),
             ("snd x\\", "nothing follows the \\ at the end"),
