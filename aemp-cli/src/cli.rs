@@ -1,17 +1,16 @@
-//! The command line as a whole: all commands, and how they are chained.
+//! The command line as a whole: chains of commands. The list of the commands is an argument.
 
-use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command, error::ErrorKind};
+use clap::{ArgMatches, ColorChoice, Command, error::ErrorKind};
 
 use crate::{
     Exit,
     client::Kept,
-    cmd::{self, Entry, Section},
+    entry::{Entry, Section, THEN},
     failure::{Failure, Outcome},
     input,
     options::{self, Options},
     output::{Color, Output},
     session::Session,
-    words,
 };
 
 const ABOUT: &str = "Runs, configures and inspects AnyEvent::MP networks";
@@ -29,13 +28,6 @@ The configuration is in ~/.perl-anyevent-mp, or in the file that PERL_ANYEVENT_M
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.
 
 `aemp help COMMAND` explains a command.";
-
-/// The end of the help of each command.
-const OPTIONS: &str =
-    "`aemp --help` lists the common options of all commands, and the exit statuses.";
-
-/// The word that separates the commands of a chain.
-const THEN: &str = "then";
 
 /// One parsed command of a chain.
 struct Step {
@@ -75,17 +67,16 @@ impl Fault {
 }
 
 /// Parses the whole chain, then runs it. Nothing is run if a part of the chain is wrong.
-pub(crate) fn run(words: Vec<String>) -> Exit {
+pub(crate) fn run(entries: &[Entry], words: Vec<String>) -> Exit {
     let color = options::color_of(&words);
     let json = words.iter().any(|word| word == "--json");
-    let entries = cmd::entries();
     let mut options = Options::default();
-    let steps = match parse(&entries, words, color, &mut options) {
+    let steps = match parse(entries, words, color, &mut options) {
         Ok(steps) => steps,
         Err(error) => return error.report(options.json || json),
     };
     let output = Output::new(options.json, options.color);
-    run_steps(&entries, &steps, &mut Session::new(options, output))
+    run_steps(entries, &steps, &mut Session::new(options, output))
 }
 
 /// As [`run`], for a line of the shell, which has joined the network already.
@@ -246,62 +237,4 @@ pub(crate) fn sections(entries: &[Entry]) -> String {
         }
     }
     text
-}
-
-impl Entry {
-    /// The command, with the commands that may follow it.
-    fn whole_command(&self) -> Command {
-        let command = self.command.clone();
-        let help = command.get_after_help().map(|help| format!("{help}\n\n"));
-        let help = help.unwrap_or_default() + OPTIONS;
-        let command = command.after_help(help).arg(help_option());
-        let command = command.mut_subcommands(|command| command.arg(help_option()));
-        if !self.chains {
-            return command;
-        }
-        let then = Arg::new(THEN)
-            .value_name("COMMAND")
-            .num_args(0..)
-            .trailing_var_arg(true)
-            .allow_hyphen_values(true)
-            .help("More commands");
-        command.arg(then)
-    }
-
-    /// The name and the arguments.
-    fn usage(&self) -> String {
-        let mut text = self.command.get_name().to_owned();
-        for arg in self.command.get_positionals() {
-            let name = arg.get_id();
-            let many = arg.get_num_args().is_some_and(|many| many.max_values() > 1);
-            text.push_str(&match (arg.is_required_set(), many) {
-                (true, false) => format!(" {name}"),
-                (false, false) => format!(" [{name}]"),
-                (true, true) => format!(" {name}..."),
-                (false, true) => format!(" [{name}]..."),
-            });
-        }
-        text
-    }
-}
-
-fn help_option() -> Arg {
-    let help = Arg::new("help").short('h').long("help");
-    help.action(ArgAction::Help).help("Print help")
-}
-
-/// The values of a positional argument that takes several words.
-pub(crate) fn rest<'a>(matches: &'a ArgMatches, name: &str) -> Vec<&'a String> {
-    let values = matches.get_many::<String>(name);
-    values.into_iter().flatten().collect()
-}
-
-/// The word of a required positional argument.
-pub(crate) fn word<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    matches.get_one::<String>(name).map_or("", String::as_str)
-}
-
-/// As [`word`], checked to be text.
-pub(crate) fn text(matches: &ArgMatches, name: &str) -> Result<String, Failure> {
-    words::text(name, word(matches, name))
 }

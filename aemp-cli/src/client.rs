@@ -2,6 +2,8 @@
 
 mod join;
 mod kept;
+mod limit;
+mod once;
 mod seeds;
 
 use std::{future::Future, time::Duration};
@@ -9,13 +11,9 @@ use std::{future::Future, time::Duration};
 use aemp::{Node, PortId, Reason};
 use tokio::{sync::oneshot, time::Instant};
 
-pub(crate) use self::kept::Kept;
-use crate::{
-    failure::{Failure, Outcome},
-    logs,
-    output::Output,
-    session::Session,
-};
+use self::limit::Limit;
+pub(crate) use self::{kept::Kept, once::once};
+use crate::{failure::Failure, output::Output};
 
 /// A node of this command that has joined the network.
 pub(crate) struct Client<'a> {
@@ -23,41 +21,7 @@ pub(crate) struct Client<'a> {
     pub(crate) output: &'a Output,
     /// True if the node stays in the network after the command.
     pub(crate) stays: bool,
-    timeout: Duration,
-    deadline: Instant,
-}
-
-/// Joins the network, runs the command's work, and leaves the network.
-pub(crate) fn with(
-    session: &mut Session,
-    job: impl AsyncFnOnce(&Client<'_>) -> Outcome,
-) -> Outcome {
-    session.save()?;
-    if let Some(kept) = session.kept.take() {
-        let outcome = kept.with(session, job);
-        session.kept = Some(kept);
-        return outcome;
-    }
-    let _logs = logs::for_client(session);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let timeout = session.options.timeout();
-        let deadline = Instant::now() + timeout;
-        let node = join::join(session, deadline).await?;
-        let client = Client {
-            node,
-            output: &session.output,
-            stays: false,
-            timeout,
-            deadline,
-        };
-        let outcome = job(&client).await;
-        client.node.stop().await;
-        outcome
-    })
+    limit: Limit,
 }
 
 impl Client<'_> {
@@ -67,23 +31,25 @@ impl Client<'_> {
         what: &str,
         future: F,
     ) -> Result<F::Output, Failure> {
-        let done = tokio::time::timeout_at(self.deadline, future).await;
-        done.map_err(|_| Failure::failed(format_args!("{what} within {}", self.seconds())))
+        let done = tokio::time::timeout_at(self.limit.deadline, future).await;
+        done.map_err(|_| Failure::failed(format_args!("{what} within {}", self.limit)))
     }
 
     /// The deadline of the command.
     pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+        self.limit.deadline
     }
 
     /// The time until the deadline.
     pub(crate) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.limit
+            .deadline
+            .saturating_duration_since(Instant::now())
     }
 
     /// The time limit of the command, for display.
-    pub(crate) fn seconds(&self) -> String {
-        seconds(self.timeout)
+    pub(crate) fn limit(&self) -> Limit {
+        self.limit
     }
 
     /// Sets a monitor on a port at once. The future returns the reason of the port's death.
@@ -94,9 +60,4 @@ impl Client<'_> {
         // The sender is dropped unused only if the node is dropped.
         async move { told.await.unwrap_or_default() }
     }
-}
-
-/// A duration in seconds, for display.
-pub(crate) fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_secs_f64())
 }

@@ -32,9 +32,11 @@
 //! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod args;
 mod cli;
 mod client;
 mod cmd;
+mod entry;
 mod exit;
 mod failure;
 mod input;
@@ -85,7 +87,7 @@ where
     I::Item: Into<OsString>,
 {
     match words::read(args.into_iter().map(Into::into)) {
-        Ok(words) => cli::run(words),
+        Ok(words) => cli::run(&cmd::entries(), words),
         Err(failure) => {
             output::Output::new(false, output::Color::Auto).failure(&failure);
             failure.exit

@@ -5,7 +5,7 @@ use std::io;
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
 
-use crate::session::Session;
+use crate::{options::Options, output::Output};
 
 /// The level for the number of `-v` options.
 fn level(verbose: u8) -> LevelFilter {
@@ -18,28 +18,30 @@ fn level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to standard error.
-fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
+fn to_stderr(options: &Options, output: &Output) -> impl Layer<Registry> + use<> {
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(session.output.colors_errors())
-        .with_target(session.options.verbose > 2)
-        .with_filter(level(session.options.verbose))
+        .with_ansi(output.colors_errors())
+        .with_target(options.verbose > 2)
+        .with_filter(level(options.verbose))
 }
 
 /// The subscriber that the options ask for.
-pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
-    let verbose = session.options.verbose;
-    Registry::default().with((verbose > 0).then(|| to_stderr(session)))
+pub(crate) fn subscriber(
+    options: &Options,
+    output: &Output,
+) -> impl Subscriber + Send + Sync + use<> {
+    Registry::default().with((options.verbose > 0).then(|| to_stderr(options, output)))
 }
 
 /// Installs [`subscriber`] for this thread.
-pub(crate) fn for_client(session: &Session) -> DefaultGuard {
-    tracing::subscriber::set_default(subscriber(session))
+pub(crate) fn for_client(options: &Options, output: &Output) -> DefaultGuard {
+    tracing::subscriber::set_default(subscriber(options, output))
 }
 
 /// Installs [`subscriber`] for the whole process.
-pub(crate) fn for_node(session: &Session) {
-    let subscriber = Registry::default().with(to_stderr(session));
+pub(crate) fn for_node(options: &Options, output: &Output) {
+    let subscriber = Registry::default().with(to_stderr(options, output));
     // A program of the user that calls `main` may have installed its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

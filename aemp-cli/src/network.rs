@@ -7,7 +7,7 @@ use aemp::{
     config::{ConfigFile, Environment, Settings, Sources},
 };
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, options::Options};
 
 /// The profile for commands.
 const PROFILE: &str = "aemp";
@@ -23,10 +23,13 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Reads the configuration, as far as the options do not replace it.
-    pub(crate) fn of(session: &mut Session) -> Result<Self, Failure> {
-        let profile = session.profile().unwrap_or_else(|| PROFILE.into());
-        let file = session.file()?;
+    /// The network of this profile, which is `aemp` by default, as far as the options do not replace the configuration.
+    pub(crate) fn of(
+        file: &ConfigFile,
+        profile: Option<String>,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let profile = profile.unwrap_or_else(|| PROFILE.into());
         let settings = Settings::resolve(&Sources {
             file: Some(file),
             profile: Some(&profile),
@@ -35,17 +38,16 @@ impl Network {
             ..Sources::default()
         })?;
         let id = own_id(file, &profile)?.unwrap_or_else(|| NODE_ID.into());
-        let path = file.path().to_owned();
-        let options = &session.options;
+        let path = file.path();
         let seeds = match options.seeds.as_slice() {
             [] => settings.seeds.iter().map(ToString::to_string).collect(),
             seeds => seeds.to_vec(),
         };
         if seeds.is_empty() {
-            return Err(no_seeds(&path));
+            return Err(no_seeds(path));
         }
         if options.secret.is_none() && settings.secret.is_none() && settings.cert.is_none() {
-            return Err(no_secret(&path));
+            return Err(no_secret(path));
         }
         // A command accepts no connections and runs no services. These settings of the file are meant for nodes.
         let nothing = || Value::Array(Vec::new());

@@ -4,7 +4,15 @@ use std::collections::{BTreeSet, VecDeque};
 
 use aemp::config::{ConfigError, ConfigFile, Environment, Settings, Sources};
 
-use crate::{client::Kept, failure::Failure, input::Input, options::Options, output::Output};
+use crate::{
+    client::{self, Client, Kept},
+    failure::{Failure, Outcome},
+    input::Input,
+    logs,
+    network::Network,
+    options::Options,
+    output::Output,
+};
 
 /// The options, the output, and the configuration file, if a command has read it.
 #[derive(Debug)]
@@ -36,14 +44,34 @@ impl Session {
         }
     }
 
+    /// Joins the network, runs the work of a command, and leaves the network. A client that has joined already stays.
+    pub(crate) fn with_client(&mut self, job: impl AsyncFnOnce(&Client<'_>) -> Outcome) -> Outcome {
+        self.save()?;
+        if let Some(kept) = &self.kept {
+            return kept.run(&self.options, &self.output, job);
+        }
+        let _logs = logs::for_client(&self.options, &self.output);
+        let network = self.network()?;
+        client::once(network, &self.options, &self.output, job)
+    }
+
+    /// Joins the network for many commands. On Control-C, an interruptible client ends the running command instead of
+    /// the process.
+    pub(crate) fn stay(&mut self, interruptible: bool) -> Result<Kept, Failure> {
+        self.save()?;
+        let network = self.network()?;
+        Kept::join(network, &self.options, &self.output, interruptible)
+    }
+
+    /// The network that the commands join.
+    fn network(&mut self) -> Result<Network, Failure> {
+        let file = loaded(&mut self.file, &self.output)?;
+        Network::of(file, self.profile.clone(), &self.options)
+    }
+
     /// The configuration file, with the changes of earlier commands.
     pub(crate) fn file(&mut self) -> Result<&ConfigFile, Failure> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => ConfigFile::load_default(&Environment::process())?,
-        };
-        self.output.exposure(&file);
-        Ok(self.file.insert(file))
+        loaded(&mut self.file, &self.output)
     }
 
     /// The configuration file, for changes. It stays locked against other processes until it is [saved](Self::save).
@@ -90,4 +118,17 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The configuration file, read now if it has not been read.
+fn loaded<'a>(
+    known: &'a mut Option<ConfigFile>,
+    output: &Output,
+) -> Result<&'a ConfigFile, Failure> {
+    let file = match known.take() {
+        Some(file) => file,
+        None => ConfigFile::load_default(&Environment::process())?,
+    };
+    output.exposure(&file);
+    Ok(known.insert(file))
 }

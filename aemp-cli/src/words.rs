@@ -34,7 +34,9 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Vec<Strin
 
 fn whole_line(text: &str) -> Result<Vec<String>, Failure> {
     let elements: Vec<Value> = serde_json::from_str(text).map_err(|error| {
-        Failure::usage(format_args!("the command line is no JSON array: {error}"))
+        Failure::usage(format_args!(
+            "the command line is not a JSON array: {error}"
+        ))
     })?;
     Ok(elements.into_iter().map(into_word).collect())
 }
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn json_words_are_what_they_say() {
+    fn json_words_are_json_values() {
         assert_eq!(value("ARG", "\"5\"").unwrap(), Value::from("5"));
         assert_eq!(value("ARG", "[1,null]").unwrap().to_string(), "[1,null]");
         assert_eq!(
@@ -166,9 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn several_words_are_no_whole_command_line() {
+    fn several_words_are_not_a_whole_command_line() {
         assert_eq!(words(&["[1]", "x"]).unwrap(), ["[1]", "x"]);
-        assert!(words(&["[1"]).unwrap_err().text.contains("no JSON array"));
+        assert!(
+            words(&["[1"])
+                .unwrap_err()
+                .text
+                .contains("not a JSON array")
+        );
     }
 
     #[test]

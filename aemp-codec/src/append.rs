@@ -1,12 +1,13 @@
 //! Appending heads, short strings and numbers in one step.
 //!
-//! Most of what a packet consists of is shorter than 16 bytes. So it is put together in a register and appended as a whole,
-//! with what is too much cut off again: one look at the buffer's capacity, and no call to copy memory.
+//! Most parts of a packet are shorter than 16 bytes. Such a part is put together in a register and appended as 16
+//! bytes, and the buffer is then cut to the right length. So there is one check of the buffer's capacity, and no call
+//! that copies memory.
 
-/// How many bytes one step can append.
+/// The number of bytes that one step can append.
 const STEP: usize = size_of::<u128>();
 
-/// How many octets fit into one step together with a head of `HEAD` bytes.
+/// The number of octets that fit into one step together with a head of `HEAD` bytes.
 pub(crate) const fn few<const HEAD: usize>() -> usize {
     STEP - HEAD
 }
@@ -22,7 +23,7 @@ pub(crate) fn push_word(out: &mut Vec<u8>, word: u128, length: usize) {
     out.truncate(start + length);
 }
 
-/// Apart from the rest, so that this needs no registers saved.
+/// A function of its own, so that the short path saves no registers for this one.
 #[cold]
 #[inline(never)]
 fn push_word_with_room(out: &mut Vec<u8>, word: u128, length: usize) {
@@ -36,7 +37,7 @@ pub(crate) fn push_few<const HEAD: usize>(out: &mut Vec<u8>, head: u16, octets: 
     push_word(out, word, HEAD + octets.len());
 }
 
-/// Up to 15 octets as a number, the first the least significant.
+/// Up to 15 octets as a number. The first octet is the least significant one.
 #[inline]
 fn word(octets: &[u8]) -> u128 {
     let n = octets.len();

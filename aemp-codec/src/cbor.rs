@@ -1,17 +1,18 @@
 //! CBOR (RFC 8949), as AnyEvent::MP nodes write it and as widely as they read it.
 //!
 //! - *Written*: definite lengths (the head is put in place when the number of elements is known), shortest integers,
-//!   text as text strings, octets as byte strings. Integral floats below 2^32 become integers, other floats single
-//!   precision if that is exact, else double, as in the reference. Never written is what Perl misreads: tags, `f7`,
-//!   integers below -2^63 (their digits instead), invalid UTF-8. Infinities and NaN are refused although CBOR has them:
-//!   whether a message can be sent must not depend on the connection.
-//! - *Read*: everything that is well-formed, within the limits. Tags count where they change what a value is. Perl
-//!   sends all its strings as byte strings unless the program has made them text. So for a `Value`, octets that are
-//!   ASCII become text: they would be text in JSON, and a program must not notice which format was negotiated.
-//! - A packet that is well-formed but has no meaning for any type costs the message, not the connection.
+//!   text as text strings, octets as byte strings. Integral floats below 2^32 become integers. Other floats are
+//!   written in single precision if that is exact, else in double, as in the reference. Things that Perl misreads are
+//!   never written: tags, `f7`, integers below -2^63 (their digits are written instead), invalid UTF-8. Infinities
+//!   and NaN are refused although CBOR has them, because the negotiated format must not decide whether a message can
+//!   be sent.
+//! - *Read*: everything that is well-formed, within the limits. Tags count where they change a value. Perl sends all
+//!   strings as byte strings unless the program has made them text. So for a `Value`, octets that are ASCII become
+//!   text. They would be text in JSON, and a program must not notice which format was negotiated.
+//! - A packet that is well-formed, but has no meaning for any type, costs the message and not the connection.
 //!
-//! The implementation is our own. ciborium, which was measured first (`benches/benches/codec.rs`), encodes as fast but
-//! decodes several times slower. It also has no framer that can be interrupted, no borrowed text, no lengths that
+//! The implementation is our own. ciborium, which was measured first (`benches/benches/codec.rs`), encodes as fast
+//! but decodes several times slower. It also has no framer that can be interrupted, no borrowed text, no lengths that
 //! become known late, and no strings that are numbers. It is the oracle of the property tests.
 
 mod encoding;
@@ -21,6 +22,7 @@ mod item;
 mod number;
 mod reader;
 mod references;
+mod survey;
 mod tagged;
 
 pub(crate) use self::encoding::Cbor;
@@ -40,19 +42,19 @@ mod major {
     pub(super) const SIMPLE: u8 = 7;
 }
 
-/// The tags that change what a value is; all others are passed over.
+/// The tags that change a value. All others are passed over.
 mod tag {
     pub(super) const BIG: u64 = 2;
     pub(super) const BIG_NEGATIVE: u64 = 3;
-    /// The string of that number in the innermost list of strings.
+    /// Refers to the string with this number in the innermost list of strings.
     pub(super) const STRING: u64 = 25;
-    /// The value can be referred to.
+    /// Marks a value that references can name.
     pub(super) const SHARED: u64 = 28;
-    /// The shared value of that number.
+    /// Refers to the shared value with this number.
     pub(super) const REFERENCE: u64 = 29;
     /// Begins a list of strings.
     pub(super) const STRINGS: u64 = 256;
-    /// A Perl reference to a scalar: to 1 and 0 they are true and false.
+    /// A Perl reference to a scalar. References to 1 and 0 are true and false.
     pub(super) const INDIRECTION: u64 = 22_098;
 }
 

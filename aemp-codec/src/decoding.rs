@@ -1,4 +1,4 @@
-//! How a format from outside this crate is read.
+//! The reading side of a format from another crate.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use crate::error::DecodeError;
 use crate::source::{Contents, Item, Source};
 
-/// How packets are read in a format of one's own: item by item, straight into the types that are asked for.
+/// Reads packets in a format of another crate: item by item, straight into the requested types.
 ///
-/// It knows nothing of types. [`PacketReader::decoding`](crate::PacketReader::decoding) reads whatever serde asks for, as leniently as
-/// from the built-in formats, and keeps the [`Limits`](crate::Limits) of depth and of values. Each method reads at a [`Cursor`], and moves
-/// it behind what it has read.
+/// It knows nothing of types. [`PacketReader::decoding`](crate::PacketReader::decoding) reads the items that serde
+/// requests, as leniently as from the built-in formats, and keeps the [`Limits`](crate::Limits) of depth and of
+/// values. Each method reads at a [`Cursor`], and moves the cursor behind the bytes that it has read.
 ///
-/// The methods that have a body are shorter ways for what is frequent. They do not change what is read.
+/// Methods with a default body are shorter ways for frequent cases. They do not change the result.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -44,11 +44,11 @@ use crate::source::{Contents, Item, Source};
 /// assert_eq!(packet.finish(), Ok(0));
 /// ```
 pub trait Decoding: fmt::Debug + Send + Sync {
-    /// The packet itself, which is a list, at its first byte.
+    /// Opens the packet, which is a list. The cursor is at the packet's first byte.
     ///
     /// # Errors
     ///
-    /// When it is malformed, or no list.
+    /// If it is malformed, or is not a list.
     fn packet(&self, cursor: &mut Cursor<'_>) -> Result<Contents, DecodeError> {
         let start = cursor.at();
         match self.item(cursor)? {
@@ -57,40 +57,42 @@ pub trait Decoding: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The next item. Of a list or a map it is only the beginning: its elements, or keys and values, are asked for later.
+    /// The next item. Of a list or a map this is only the beginning: its elements, or keys and values, are requested
+    /// later.
     ///
     /// # Errors
     ///
-    /// When it is malformed, or text that is [not Unicode](DecodeError::not_unicode). The cursor is behind the text then.
+    /// If it is malformed, or is text that is [not Unicode](DecodeError::not_unicode). The cursor is then behind the
+    /// text.
     fn item<'de>(&self, cursor: &mut Cursor<'de>) -> Result<Item<'de, Contents>, DecodeError>;
 
     /// The next key.
     ///
     /// # Errors
     ///
-    /// The same as [`item`](Self::item).
+    /// As those of [`item`](Self::item).
     fn key<'de>(&self, cursor: &mut Cursor<'de>) -> Result<Cow<'de, str>, DecodeError>;
 
-    /// Goes to the next element or key; false behind the last one, however often it is called. Implemented where lists do not begin
-    /// with the number of their elements.
+    /// Goes to the next element or key. Returns false behind the last one, however often it is called. Formats
+    /// implement it if their lists do not begin with the number of their elements.
     ///
     /// # Errors
     ///
-    /// When it is malformed.
+    /// If it is malformed.
     #[inline]
     fn more(&self, cursor: &mut Cursor<'_>, contents: &mut Contents) -> Result<bool, DecodeError> {
         let _ = cursor;
         Ok(contents.take())
     }
 
-    /// The integer that is next, if it is found at once; `None`, with the cursor where it was, otherwise.
+    /// The next integer, if it is found at once. Otherwise `None`, and the cursor stays.
     #[inline]
     fn integer(&self, cursor: &mut Cursor<'_>) -> Option<i64> {
         let _ = cursor;
         None
     }
 
-    /// The text that is next, if it is found at once; `None`, with the cursor where it was, otherwise.
+    /// The next text, if it is found at once. Otherwise `None`, and the cursor stays.
     #[inline]
     fn text<'de>(&self, cursor: &mut Cursor<'de>) -> Option<&'de str> {
         let _ = cursor;
@@ -98,7 +100,7 @@ pub trait Decoding: fmt::Debug + Send + Sync {
     }
 }
 
-/// A place in a packet, from where on it is read.
+/// A place in a packet, at which reading continues.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'de> {
     packet: &'de [u8],
@@ -112,14 +114,14 @@ impl<'de> Cursor<'de> {
         Self { packet, at: 0 }
     }
 
-    /// How many bytes are before it.
+    /// The number of bytes before the cursor.
     #[inline]
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The bytes that are to come.
+    /// The bytes behind the cursor.
     #[inline]
     #[must_use]
     pub fn rest(&self) -> &'de [u8] {
@@ -130,7 +132,7 @@ impl<'de> Cursor<'de> {
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// If there is none.
     #[inline]
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
@@ -140,7 +142,7 @@ impl<'de> Cursor<'de> {
     ///
     /// # Errors
     ///
-    /// When there are less.
+    /// If there are fewer.
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         match self.rest().first_chunk() {
@@ -152,11 +154,11 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// As many bytes as that.
+    /// The next bytes, as many as the argument says.
     ///
     /// # Errors
     ///
-    /// When there are less.
+    /// If there are fewer.
     #[inline]
     pub fn bytes(&mut self, length: usize) -> Result<&'de [u8], DecodeError> {
         match self.rest().get(..length) {
@@ -174,7 +176,7 @@ impl<'de> Cursor<'de> {
     }
 }
 
-/// A packet in such a format.
+/// A packet in a format of another crate.
 #[derive(Debug)]
 pub(crate) struct Foreign<'de> {
     decoding: &'de dyn Decoding,
@@ -187,7 +189,7 @@ impl<'de> Foreign<'de> {
         Self { decoding, cursor }
     }
 
-    /// All of the packet.
+    /// The whole packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
         self.cursor.packet
     }

@@ -1,14 +1,15 @@
-//! How a format writes what everything is made of.
+//! The writing side of a format.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::error::EncodeError;
 
-/// How packets are written in a format: item by item, straight from the types that are given.
+/// Writes packets in a format: item by item, straight from the given types.
 ///
-/// It knows nothing of types. [`PacketWriter::encoding`](crate::PacketWriter::encoding) writes whatever serde gives, and keeps the
-/// [`Limits`](crate::Limits). Each method appends to what is in the buffer, and changes nothing that was there before the packet.
+/// It knows nothing of types. [`PacketWriter::encoding`](crate::PacketWriter::encoding) writes the items that serde
+/// gives, and keeps the [`Limits`](crate::Limits). Each method appends to the buffer, and changes nothing before the
+/// packet.
 ///
 /// ```
 /// use aemp_codec::{EncodeError, Encoding, Limits, ListKind, Opened, PacketWriter};
@@ -72,52 +73,53 @@ pub trait Encoding: fmt::Debug + Send + Sync {
     /// Writes the beginning of a packet, before the number of its elements is known.
     fn begin(&self, out: &mut Vec<u8>);
 
-    /// Completes the packet of so many elements that begins at `start`.
+    /// Completes the packet that begins at `start` and has this number of elements.
     ///
     /// # Errors
     ///
-    /// When the format has no such packets.
+    /// If the format has no such packets.
     fn end(&self, out: &mut Vec<u8>, start: usize, count: usize) -> Result<(), EncodeError>;
 
-    /// Nothing.
+    /// Writes null.
     fn null(&self, out: &mut Vec<u8>);
 
-    /// True or false.
+    /// Writes a truth value.
     fn bool(&self, out: &mut Vec<u8>, b: bool);
 
-    /// An integer.
+    /// Writes an integer.
     fn int(&self, out: &mut Vec<u8>, n: i64);
 
-    /// An integer that is not negative.
+    /// Writes an integer that is not negative.
     fn unsigned(&self, out: &mut Vec<u8>, n: u64);
 
-    /// The digits of an integer that 64 bits cannot hold. They are text, unless the format has such integers.
+    /// Writes the digits of an integer that 64 bits cannot hold. By default they are text.
     fn large(&self, out: &mut Vec<u8>, digits: &str) {
         self.text(out, digits);
     }
 
-    /// A float that is finite.
+    /// Writes a finite float.
     fn float(&self, out: &mut Vec<u8>, x: f64);
 
-    /// Text.
+    /// Writes text.
     fn text(&self, out: &mut Vec<u8>, text: &str);
 
-    /// Octets.
+    /// Writes octets.
     fn bytes(&self, out: &mut Vec<u8>, octets: &[u8]);
 
-    /// Writes the separator before each element and each key but the first. The default writes none.
+    /// Writes the separator before each element and each key except the first. By default there is none.
     #[inline]
     fn separate(&self, out: &mut Vec<u8>) {
         let _ = out;
     }
 
-    /// The key of an entry, and what stands between it and the value.
+    /// Writes the key of an entry, and the separator between key and value.
     fn key(&self, out: &mut Vec<u8>, key: &str);
 
-    /// Begins a list or a map, which is said to have so many elements or entries. It may turn out to have others.
+    /// Begins a list or a map with this number of elements or entries. The number comes from the type's
+    /// `Serialize` and may be wrong.
     fn open(&self, out: &mut Vec<u8>, kind: ListKind, count: usize);
 
-    /// Ends a list or a map: writes its beginning once more if it has not the number of elements that was said.
+    /// Ends a list or a map. If the number of elements differs from the promised one, it writes the beginning once more.
     #[inline]
     fn close(&self, out: &mut Vec<u8>, list: &Opened) {
         if list.count() != list.promised() {
@@ -126,7 +128,7 @@ pub trait Encoding: fmt::Debug + Send + Sync {
     }
 }
 
-/// A list or a map. There will be no other kinds.
+/// The kind of a list or a map. The enum is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
     /// A list.
@@ -135,7 +137,7 @@ pub enum ListKind {
     Map,
 }
 
-/// A list or a map that has been written up to its end.
+/// A list or a map whose elements have been written.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
     pub(crate) kind: ListKind,
@@ -146,7 +148,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The map of an enum variant. It has as many entries as was said, so that its place is of no interest.
+    /// The map of an enum variant. It always has the promised number of entries, so its place is not needed.
     pub(crate) const VARIANT: Self = Self {
         kind: ListKind::Map,
         start: 0,
@@ -162,29 +164,29 @@ impl Opened {
         out.splice(self.head(), head);
     }
 
-    /// Which of both it is.
+    /// The kind: list or map.
     #[inline]
     #[must_use]
     pub fn kind(&self) -> ListKind {
         self.kind
     }
 
-    /// Where in the buffer [`Encoding::open`] has written its beginning. It is known if there are more or less elements than
-    /// [`promised`](Self::promised).
+    /// The place in the buffer at which [`Encoding::open`] has written the beginning. It is known if the number of
+    /// elements differs from [`promised`](Self::promised).
     #[inline]
     #[must_use]
     pub fn head(&self) -> Range<usize> {
         self.start..self.start + usize::from(self.head)
     }
 
-    /// How many elements or entries [`Encoding::open`] was told of.
+    /// The number of elements or entries that [`Encoding::open`] was given.
     #[inline]
     #[must_use]
     pub fn promised(&self) -> usize {
         self.promised
     }
 
-    /// How many it has.
+    /// The number of elements or entries that were written.
     #[inline]
     #[must_use]
     pub fn count(&self) -> usize {
@@ -192,7 +194,7 @@ impl Opened {
     }
 }
 
-/// Forwards, so that a format from outside this crate is written by the same code as others.
+/// Forwards to the trait object, so that the same code writes the formats of other crates.
 macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*) $result:ty;)*) => {$(
         fn $method(&self, out: &mut Vec<u8>, $($arg: $type),*) -> $result {

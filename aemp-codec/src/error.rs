@@ -1,23 +1,23 @@
 //! Errors between values and bytes.
 //!
-//! **Text that is not Unicode** costs the port that it is for, and not the connection, in every format. Perl sends half
-//! of a surrogate pair in CBOR and JSON as the three octets that UTF-8 would have for it, and JSON also has `\ud800`. A
-//! Rust string cannot hold that. So a framer does not check text, a reader that skips a value does not notice, and a
-//! reader that needs the text returns `DecodeError::not_unicode`, of which the port dies. A kill reason with such text
-//! becomes a reason that says so, because monitors have to fire. Other requests with it are logged and dropped. JSON is
-//! checked for UTF-8 once for each packet, which is fastest; only after the first invalid octet each string is checked
-//! by itself.
+//! **Text that is not Unicode** costs the port that it is for, and not the connection, in every format. Perl sends
+//! half of a surrogate pair in CBOR and JSON as the three octets that UTF-8 would have for it, and JSON also has
+//! `\ud800`. A Rust string cannot hold that. So a framer does not check text, and a reader that skips a value does
+//! not notice. A reader that needs the text returns `DecodeError::not_unicode`, and the port dies of it. A kill
+//! reason with such text becomes a reason that says so, because monitors have to fire. Other requests with it are
+//! logged and dropped. JSON is checked for UTF-8 once for each packet, which is fastest. Only after the first invalid
+//! octet each string is checked by itself.
 
 use std::fmt;
 
-/// Why something is not a node ID or port ID.
+/// The error of a text that is not a node ID or port ID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdError {
     /// The ID is the empty string.
     #[error("an ID must not be empty")]
     Empty,
-    /// A node ID contains a character that port IDs or greetings give a meaning.
+    /// A node ID contains a character that has a meaning in port IDs or greetings.
     #[error("a node ID must not contain {0:?}")]
     Forbidden(char),
     /// A node ID is longer than 255 bytes.
@@ -25,7 +25,7 @@ pub enum IdError {
     TooLong(usize),
 }
 
-/// Why a value cannot be put into a packet.
+/// The error of a value that cannot be put into a packet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -44,7 +44,7 @@ pub enum EncodeError {
         /// The limit in force.
         limit: usize,
     },
-    /// There are more values in something than there may be.
+    /// Something has more values than the limit allows.
     #[error("more than {limit} values")]
     TooMany {
         /// The limit in force.
@@ -56,7 +56,7 @@ pub enum EncodeError {
     /// An earlier value of the same packet could not be encoded, so the packet was given up.
     #[error("the packet was given up after an earlier error")]
     GivenUp,
-    /// A `Serialize` implementation or a codec gave up.
+    /// A `Serialize` implementation or a codec has returned an error.
     #[error("{0}")]
     Custom(String),
 }
@@ -67,12 +67,11 @@ impl serde::ser::Error for EncodeError {
     }
 }
 
-/// Why a packet, or a value in it, cannot be decoded.
+/// The error of a packet, or of a value in it, that cannot be decoded.
 ///
-/// There are two kinds: a *malformed* packet breaks the rules of its format and is the
-/// connection's fault; a well-formed packet with values of the wrong *type* is only the receiving
-/// port's concern. So is text that is not Unicode, in every format: Perl can send half of a surrogate pair, and no
-/// string of Rust can hold that.
+/// There are two kinds. A *malformed* packet breaks the rules of its format, which is the fault of the connection. A
+/// well-formed packet with values of the wrong *type* concerns only the receiving port. The same holds for text that
+/// is not Unicode, in every format: Perl can send half of a surrogate pair, and no Rust string can hold that.
 ///
 /// ```
 /// use aemp_codec::{DecodeError, Value, from_value};
@@ -106,19 +105,20 @@ impl DecodeError {
         Self::new(text.into(), Kind::Malformed, Some(offset))
     }
 
-    /// A value does not have the type that was asked for.
+    /// A value does not have the requested type.
     #[cold]
     pub fn mismatch(text: impl Into<String>) -> Self {
         Self::new(text.into(), Kind::Mismatch, None)
     }
 
-    /// A text, or a key of a map, is no sequence of Unicode characters, in a packet that is well-formed otherwise.
+    /// A text, or a key of a map, is not Unicode, in a packet that is well-formed otherwise.
     #[cold]
     pub fn not_unicode() -> Self {
         Self::new("text that is not Unicode".into(), Kind::NotUnicode, None)
     }
 
-    /// More values than a packet may have: the connection's fault, because somebody has to stop it.
+    /// The packet has more values than the limit allows. This is a fault of the connection, because the connection
+    /// has to be stopped.
     #[cold]
     pub(crate) fn too_many(offset: usize, limit: usize) -> Self {
         let text = format!("more than {limit} values in a packet (max_packet_values)");
@@ -134,38 +134,38 @@ impl DecodeError {
         }))
     }
 
-    /// True if the packet breaks the rules of its format: the connection's fault, not the port's.
+    /// True if the packet breaks the rules of its format: the fault of the connection and not of the port.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         self.0.kind == Kind::Malformed
     }
 
-    /// True if it is text that is not Unicode ([`not_unicode`](Self::not_unicode)).
+    /// True if a text is not Unicode ([`not_unicode`](Self::not_unicode)).
     #[must_use]
     pub fn is_not_unicode(&self) -> bool {
         self.0.kind == Kind::NotUnicode
     }
 
-    /// Where in the packet the offending value or byte is, if known.
+    /// The offset of the faulty value or byte in the packet, if known.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
     }
 
-    /// Which argument of the message is of the wrong type, counted from 1, if known.
+    /// The number of the argument with the wrong type, counted from 1, if known.
     #[must_use]
     pub fn argument(&self) -> Option<usize> {
         self.0.argument
     }
 
-    /// The same error with the place where it happened, unless it has one already.
+    /// The same error with the offset at which it occurred, unless it has one.
     #[cold]
     pub(crate) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);
         self
     }
 
-    /// The same error with the argument in which it happened, unless it is a malformed packet.
+    /// The same error with the argument in which it occurred, unless the packet is malformed.
     #[cold]
     pub(crate) fn in_argument(mut self, argument: usize) -> Self {
         if !self.is_malformed() {
@@ -174,7 +174,7 @@ impl DecodeError {
         self
     }
 
-    /// The packet ended before its `argument`th argument.
+    /// The packet has ended before this argument.
     #[cold]
     pub(crate) fn missing(argument: usize) -> Self {
         Self::mismatch(format!("missing argument {argument}"))
@@ -224,19 +224,19 @@ impl serde::de::Error for DecodeError {
     }
 }
 
-/// Why no packet can be found in what a connection has received; the connection cannot go on.
+/// The error of received bytes in which no packet can be found. The connection cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} (at byte {offset})")]
 #[non_exhaustive]
 pub struct FrameError {
-    /// Where it went wrong, counted from the first byte of the buffer that was scanned.
+    /// The offset of the fault, counted from the first byte of the scanned buffer.
     pub offset: usize,
     /// The kind of the error.
     pub kind: FrameErrorKind,
 }
 
 impl FrameError {
-    /// An error of that kind, at that place in the buffer.
+    /// Creates an error of this kind, at this offset in the buffer.
     #[must_use]
     pub fn new(offset: usize, kind: FrameErrorKind) -> Self {
         Self { offset, kind }
@@ -247,7 +247,7 @@ impl FrameError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameErrorKind {
-    /// A packet is something else than an array.
+    /// A packet is not an array.
     #[error("a packet must be an array")]
     NotAnArray,
     /// A packet is larger than [`Limits::max_packet`](crate::Limits::max_packet).
@@ -262,7 +262,7 @@ pub enum FrameErrorKind {
         /// The limit in force.
         limit: usize,
     },
-    /// The bytes are not what the format allows.
+    /// The bytes break the rules of the format.
     #[error("malformed packet: {0}")]
     Malformed(String),
 }

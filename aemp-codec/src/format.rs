@@ -18,7 +18,7 @@ use crate::packet::{PacketReader, PacketWriter};
 #[cfg(feature = "postcard")]
 use crate::postcard;
 
-/// How large and how deep packets may be, and of how many values.
+/// Limits of packets: size, depth, and number of values.
 ///
 /// ```
 /// use aemp_codec::Limits;
@@ -31,14 +31,14 @@ use crate::postcard;
 pub struct Limits {
     /// The largest packet, in bytes; 64 MiB unless set.
     pub max_packet: usize,
-    /// The deepest nesting, the packet itself being the first level; 512 unless set, as in Perl.
+    /// The deepest nesting; 512 unless set, as in Perl. The packet itself is the first level.
     pub max_depth: usize,
-    /// How many values may be made of a packet when it is read; 1,048,576 unless set.
+    /// The greatest number of values that are made of a packet when it is read; 1,048,576 unless set.
     ///
     /// A value of a few bytes takes a hundred and more in memory, so the size of a packet alone bounds little. Each
-    /// text, key, list, map and everything that becomes a [`Value`](crate::Value) counts one, as often as references in the packet lead to it. A number where a number
-    /// is asked for does not count: a list of numbers takes about as much as its packet. A [`Codec`] that reads packets as values has to keep this
-    /// limit itself.
+    /// text, key, list, map, and everything that becomes a [`Value`](crate::Value) counts as one, as often as
+    /// references in the packet lead to it. A number does not count if a number is requested: a list of numbers takes
+    /// about as much memory as its packet. A [`Codec`] that reads packets as values has to keep this limit itself.
     pub max_values: usize,
 }
 
@@ -53,19 +53,19 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The same limits with another one for the size of a packet.
+    /// The same limits with this size of a packet.
     #[must_use]
     pub fn with_max_packet(self, max_packet: usize) -> Self {
         Self { max_packet, ..self }
     }
 
-    /// The same limits with another one for the nesting.
+    /// The same limits with this depth.
     #[must_use]
     pub fn with_max_depth(self, max_depth: usize) -> Self {
         Self { max_depth, ..self }
     }
 
-    /// The same limits with another one for the number of values.
+    /// The same limits with this number of values.
     ///
     /// ```
     /// # #[cfg(feature = "json")] {
@@ -85,7 +85,7 @@ impl Limits {
     }
 }
 
-/// A wire format: one that is built in, or one from another crate.
+/// A wire format: a built-in one, or one from another crate.
 ///
 /// ```
 /// # #[cfg(feature = "json")] {
@@ -120,12 +120,12 @@ pub enum Format {
     /// JSON, which every AnyEvent::MP node understands.
     #[cfg(feature = "json")]
     Json,
-    /// A format from outside this crate.
+    /// A format from another crate.
     Custom(Arc<dyn Codec>),
 }
 
 impl Format {
-    /// The formats that are compiled in, the preferred ones first and JSON last.
+    /// The formats that are compiled in, the preferred ones first, JSON last.
     #[must_use]
     pub fn built_in() -> Vec<Self> {
         vec![
@@ -152,7 +152,7 @@ impl Format {
         }
     }
 
-    /// Something that finds packets in what a connection receives.
+    /// A framer, which finds packets in the bytes of a connection.
     #[must_use]
     pub fn framer(&self, limits: Limits) -> Framer {
         Framer(match self {
@@ -184,12 +184,11 @@ impl Format {
         }
     }
 
-    /// Opens a packet, as it was found by the [`framer`](Self::framer).
+    /// Opens a packet that the [`framer`](Self::framer) has found.
     ///
     /// # Errors
     ///
-    /// When it is malformed already at its beginning, or anywhere (formats from
-    /// other crates that decode a packet as a whole).
+    /// If its beginning is malformed. Formats from other crates that decode a packet as a whole check all of it.
     #[expect(
         clippy::inline_always,
         reason = "a reader is large, and costs more to move than to make"
@@ -222,7 +221,7 @@ impl fmt::Display for Format {
 }
 
 impl PartialEq for Format {
-    /// Formats of the same name are the same.
+    /// Formats with the same name are equal.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         let built_in = !matches!(self, Self::Custom(_));
@@ -239,11 +238,11 @@ impl<C: Codec> From<Arc<C>> for Format {
     }
 }
 
-/// A wire format from outside this crate.
+/// A wire format from another crate.
 ///
-/// Its packets are written and read straight from and to the types of a message, by an [`Encoding`](crate::Encoding) and a
-/// [`Decoding`](crate::Decoding). A format that can only be written or read as a whole does so by way of values
-/// ([`PacketWriter::encoded`], [`PacketReader::values`]). A format that is another one in a frame of its own has that do the work.
+/// An [`Encoding`](crate::Encoding) and a [`Decoding`](crate::Decoding) write and read its packets straight from and
+/// to the types of a message. A format that can only write or read a whole packet does so by way of values
+/// ([`PacketWriter::encoded`], [`PacketReader::values`]). A format that wraps another one delegates to it:
 ///
 /// ```
 /// # #[cfg(feature = "json")] {
@@ -290,10 +289,10 @@ impl<C: Codec> From<Arc<C>> for Format {
 /// # }
 /// ```
 pub trait Codec: fmt::Debug + Send + Sync + 'static {
-    /// The name under which nodes negotiate the format; without `,` and `;`.
+    /// The name under which nodes negotiate the format. It contains neither `,` nor `;`.
     fn name(&self) -> &str;
 
-    /// Something that finds packets in what one connection receives.
+    /// A framer for one connection.
     fn framer(&self, limits: Limits) -> Box<dyn Framing>;
 
     /// Begins a packet at the end of `out`.
@@ -303,7 +302,7 @@ pub trait Codec: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When it is malformed; the connection is then given up.
+    /// If it is malformed. The connection is then closed.
     fn reader<'a>(
         &'a self,
         packet: &'a [u8],
@@ -313,16 +312,15 @@ pub trait Codec: fmt::Debug + Send + Sync + 'static {
 
 /// Finds packets in the bytes that a connection receives.
 pub trait Framing: fmt::Debug + Send {
-    /// Looks at the part of `buffer` that it has not seen yet.
+    /// Scans the part of `buffer` that it has not scanned yet.
     ///
-    /// The buffer begins where the last packet ended and only grows until a packet is found:
-    /// `Some` is where that packet is, without white space around it. The caller then drops
-    /// everything before the range's end, and what is left is a new buffer. `None` means that
-    /// more bytes are needed.
+    /// The buffer begins at the end of the last packet, and only grows until a packet is found. `Some` is the range
+    /// of the packet, without white space around it. The caller then drops everything before the end of the range,
+    /// and the rest is a new buffer. `None` means that more bytes are needed.
     ///
     /// # Errors
     ///
-    /// When what follows can never be a packet; the connection is then given up.
+    /// If the bytes can never be a packet. The connection is then closed.
     fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError>;
 }
 
@@ -346,7 +344,7 @@ impl Framer {
     ///
     /// # Errors
     ///
-    /// When what follows can never be a packet; the connection is then given up.
+    /// If the bytes can never be a packet. The connection is then closed.
     #[inline]
     pub fn scan(&mut self, buffer: &[u8]) -> Result<Option<Range<usize>>, FrameError> {
         match &mut self.0 {

@@ -1,4 +1,4 @@
-//! Node IDs and port IDs: the names by which nodes and ports are addressed.
+//! Node IDs and port IDs: the addresses of nodes and ports.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -15,7 +15,7 @@ use crate::error::IdError;
 /// The longest node ID, in bytes.
 const MAX_NODE: usize = 255;
 
-/// The name of a node in its network; cheap to clone.
+/// The name of a node in its network. Cheap to clone.
 ///
 /// ```
 /// use aemp_codec::NodeId;
@@ -28,19 +28,18 @@ const MAX_NODE: usize = 255;
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    /// A node ID of that text.
+    /// Creates a node ID from a text.
     ///
     /// # Errors
     ///
-    /// When the text is empty, longer than 255 bytes, or contains `#`, `;`, white space or control
-    /// characters.
+    /// If the text is empty, longer than 255 bytes, or contains `#`, `;`, white space or control characters.
     pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
         let text = text.as_ref();
         check_node(text)?;
         Ok(Self(text.into()))
     }
 
-    /// The empty ID that a node has before it joins a network.
+    /// The empty ID of a node that has not joined a network.
     #[must_use]
     pub fn unnamed() -> Self {
         static UNNAMED: LazyLock<NodeId> = LazyLock::new(|| NodeId("".into()));
@@ -74,10 +73,10 @@ fn check_node(text: &str) -> Result<(), IdError> {
     }
 }
 
-/// The address of a port, `node#name`; cheap to clone.
+/// The address of a port, `node#name`. Cheap to clone.
 ///
-/// A bare node ID is the address of that node's own port, whose name is empty. A port of a node
-/// that has not joined a network is `#name`.
+/// A bare node ID is the address of that node's own port, whose name is empty. A port of a node that has not joined a
+/// network is `#name`.
 ///
 /// ```
 /// use aemp_codec::PortId;
@@ -90,7 +89,7 @@ fn check_node(text: &str) -> Result<(), IdError> {
 pub struct PortId(Arc<str>);
 
 impl PortId {
-    /// The port of that name on that node; the node's own port if the name is empty.
+    /// The port with this name on this node. With an empty name it is the node's own port.
     #[must_use]
     pub fn new(node: &NodeId, name: &str) -> Self {
         match (node.as_str(), name) {
@@ -100,11 +99,11 @@ impl PortId {
         }
     }
 
-    /// The port ID that the text stands for.
+    /// Parses a port ID.
     ///
     /// # Errors
     ///
-    /// When the text is empty, or what comes before the first `#` is no node ID.
+    /// If the text is empty, or the part before the first `#` is not a node ID.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let Some((node, name)) = text.split_once('#') else {
             check_node(text)?;
@@ -113,7 +112,7 @@ impl PortId {
         if !node.is_empty() {
             check_node(node)?;
         }
-        // "node#" and "node" are the same port, so they get the same text.
+        // "node#" and "node" are the same port, so they become the same text.
         let whole = if name.is_empty() && !node.is_empty() {
             node
         } else {
@@ -122,19 +121,19 @@ impl PortId {
         Ok(Self(whole.into()))
     }
 
-    /// The ID of the node that the port is on; empty for a node that has not joined a network.
+    /// The ID of the port's node. It is empty for a node that has not joined a network.
     #[must_use]
     pub fn node(&self) -> &str {
         self.0.split_once('#').map_or(&*self.0, |(node, _)| node)
     }
 
-    /// The port's name on its node; empty for the node's own port.
+    /// The port's name on its node. It is empty for the node's own port.
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.split_once('#').map_or("", |(_, name)| name)
     }
 
-    /// The ID of the node that the port is on.
+    /// The ID of the port's node.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         match self.node() {
@@ -167,7 +166,7 @@ impl From<NodeId> for PortId {
     }
 }
 
-/// The common part of both kinds of ID: they are text, and compare as text.
+/// The common part of both kinds of ID: they are text, and are compared as text.
 macro_rules! text_id {
     ($id:ident, $parse:path, $receive:path, $what:literal) => {
         impl PartialEq for $id {
@@ -256,7 +255,7 @@ macro_rules! text_id {
     };
 }
 
-/// A node ID from the wire: the empty one of an unnamed node included.
+/// A node ID from the wire, which may be the empty ID of an unnamed node.
 fn receive_node(text: &str) -> Result<NodeId, IdError> {
     if text.is_empty() {
         Ok(NodeId::unnamed())

@@ -1,4 +1,4 @@
-//! Decoding of single values as leniently as Perl peers need it: `42` and `"42"` are the same.
+//! Lenient decoding of single values, as Perl peers need it: `42` and `"42"` are the same.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use serde::forward_to_deserialize_any;
 use crate::error::DecodeError;
 use crate::text;
 
-/// One value that is neither a list nor a map, before it is known what type it is to be.
+/// A value that is neither a list nor a map, before the requested type is known.
 ///
-/// A [`Decoding`](crate::Decoding) reads it. It becomes whatever is asked for, as leniently as Perl peers need it.
+/// A [`Decoding`](crate::Decoding) reads it. It becomes the requested type, as leniently as Perl peers need it.
 ///
 /// ```
 /// use aemp_codec::Scalar;
@@ -25,9 +25,9 @@ use crate::text;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Scalar<'de> {
-    /// Nothing; Perl's `undef`.
+    /// Null; Perl's `undef`.
     Null,
-    /// True or false.
+    /// A truth value.
     Bool(bool),
     /// An integer that fits into an `i64`.
     Int(i64),
@@ -44,7 +44,7 @@ pub enum Scalar<'de> {
 }
 
 impl<'de> Scalar<'de> {
-    /// The number that JSON's grammar makes of the text; `None` if it is not a number in it.
+    /// The number that the text is by JSON's grammar; `None` if it is not a number.
     pub(crate) fn number(text: &'de str) -> Option<Self> {
         if !is_number(text.as_bytes()) {
             return None;
@@ -52,10 +52,10 @@ impl<'de> Scalar<'de> {
         Some(Self::of_number(text))
     }
 
-    /// The number of a text that follows the grammar of numbers.
+    /// The number in a text that follows the grammar of numbers.
     pub(crate) fn of_number(text: &'de str) -> Self {
         if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) || text == "-0" {
-            // The grammar is a subset of what `parse` takes; too large ones become infinite.
+            // The grammar is a subset of the one of `parse`. Too large numbers become infinite.
             return Self::Float(text.parse().unwrap_or(f64::NAN));
         }
         if let Ok(n) = text.parse() {
@@ -91,7 +91,7 @@ impl<'de> Scalar<'de> {
         }
     }
 
-    /// The number that a string holds; other scalars stay what they are.
+    /// The number in a string. Other scalars stay as they are.
     fn read_number<R>(&self, then: impl FnOnce(Option<Scalar<'_>>) -> R) -> R {
         match self {
             Self::Str(s) => then(Scalar::number(s)),
@@ -101,7 +101,7 @@ impl<'de> Scalar<'de> {
         }
     }
 
-    /// The integer that it stands for without loss.
+    /// The integer that it is equal to.
     fn integer(&self) -> Option<i128> {
         self.read_number(|number| match number? {
             Scalar::Int(n) => Some(n.into()),
@@ -149,7 +149,7 @@ fn truth(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// The integer that a float stands for if it is below 2^64.
+/// The integer that a float is equal to, if it is below 2^64.
 fn exact_integer(x: f64) -> Option<i128> {
     (x.fract() == 0.0 && x.abs() < 18_446_744_073_709_551_616.0).then_some(x as i128)
 }
@@ -367,7 +367,7 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
     }
 }
 
-/// Stands for an argument that is not there: nothing for an `Option`, an error for the rest.
+/// Stands for a missing argument: null for an `Option`, an error for other types.
 pub(crate) struct Missing {
     pub(crate) argument: usize,
 }

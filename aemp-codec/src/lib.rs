@@ -1,14 +1,14 @@
 //! Values, packets and wire formats of AnyEvent::MP nodes: bytes in, bytes out, no I/O.
 //!
-//! Nodes send each other *packets*. A packet is a list: the name of a port on the receiving node,
-//! and the message for it, usually a tag and its arguments.
+//! Nodes send each other *packets*. A packet is a list: the name of a port on the receiving node, and the message for
+//! it, usually a tag and its arguments.
 //!
-//! - [`PacketWriter`] and [`PacketReader`] put Rust's types into a packet and get them out again,
-//!   without anything in between.
-//! - [`Format`] says how packets look as bytes. JSON, CBOR and [postcard](Format::Postcard) are built in, each a feature; a
-//!   [`Codec`] adds a format from another crate, whose [`Encoding`] and [`Decoding`] write and read item by item.
-//! - [`Framer`] finds the packets in what a connection receives, in pieces of any size.
-//! - [`Value`] is for messages whose types are not known.
+//! - [`PacketWriter`] and [`PacketReader`] write Rust types into a packet and read them, without values in between.
+//! - [`Format`] is the form of packets as bytes. JSON, CBOR and [postcard](Format::Postcard) are built in, each with
+//!   a feature. A [`Codec`] adds a format from another crate, whose [`Encoding`] and [`Decoding`] write and read item
+//!   by item.
+//! - [`Framer`] finds the packets in the bytes of a connection, in pieces of any size.
+//! - [`Value`] is for messages of unknown types.
 //! - [`Octets`] is a `Vec<u8>` that travels as a byte string.
 //! - [`NodeId`] and [`PortId`] are addresses.
 //!

@@ -9,14 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::DecodeError;
 use crate::value::{Value, from_value};
 
-/// Octets as an argument or a field: what travels as a byte string instead of a list of numbers.
+/// Octets as an argument or a field, which travel as a byte string instead of a list of numbers.
 ///
-/// serde does not know a `Vec<u8>` from any other list, so that formats write it number by number: larger, and much slower.
-/// This type, which is a `Vec<u8>` otherwise, is copied once into the packet and once out of it. The types
-/// and functions of the crate `serde_bytes` have the same effect.
+/// serde does not distinguish a `Vec<u8>` from other lists, so formats write it number by number, which is larger and
+/// much slower. This type, which otherwise is a `Vec<u8>`, is copied once into the packet and once out of it. The
+/// types and functions of the crate `serde_bytes` have the same effect.
 ///
-/// Where a format has no byte strings (JSON), the octets travel as the characters U+0000 to U+00FF and are octets again
-/// at the other end. A list of numbers and text are read, too.
+/// In a format without byte strings (JSON), the octets travel as the characters U+0000 to U+00FF, and become octets
+/// again at the other end. Lists of numbers and texts are read as well.
 ///
 /// ```
 /// use aemp_codec::{Octets, Value, from_value, to_value};
@@ -95,7 +95,7 @@ impl TryFrom<Value> for Octets {
     }
 }
 
-/// As the literal that it would be: `b"a\xff"`.
+/// Printed as a byte string literal: `b"a\xff"`.
 impl fmt::Debug for Octets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "b\"{}\"", self.0.escape_ascii())

@@ -1,4 +1,4 @@
-//! Typed access to one packet, in whatever format it is.
+//! Typed access to one packet, in any format.
 
 mod answer;
 mod kept;

@@ -32,10 +32,10 @@ pub(crate) use self::encoding::Postcard;
 pub(crate) use self::frame::PostcardFramer;
 pub(crate) use self::reader::PostcardReader;
 
-/// The name under which nodes negotiate it; another version would be another format.
+/// The name under which nodes negotiate the format. Another version would be another format.
 pub(crate) const NAME: &str = "postcard/1";
 
-/// How many bytes say how long the packet is.
+/// The size of the length in front of a packet, in bytes.
 const PREFIX: usize = size_of::<u32>();
 
 /// The kind of a value: its first byte.

@@ -1,4 +1,4 @@
-//! Reading Rust's types from any [`Source`]: the elements of a packet, and what is in them.
+//! Reading Rust types from any [`Source`]: the elements of a packet, and their contents.
 
 mod de;
 
@@ -11,7 +11,7 @@ use crate::error::DecodeError;
 use crate::format::Limits;
 use crate::source::{Depth, Item, List, Source};
 
-/// Walks through the elements of a packet.
+/// Reads the elements of a packet, in order.
 #[derive(Debug)]
 pub(crate) struct Elements<'de, S, L> {
     reader: Reader<'de, S>,
@@ -20,7 +20,7 @@ pub(crate) struct Elements<'de, S, L> {
 }
 
 impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
-    /// The elements of a packet whose list the source has found.
+    /// Begins at the first element. The source has opened the packet's list.
     #[expect(
         clippy::inline_always,
         reason = "it is large, and costs more to move than to make"
@@ -41,9 +41,9 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
         &self.reader.source
     }
 
-    /// The next element by way of a seed; `None` at the packet's end.
+    /// The next element, read with a seed; `None` at the packet's end.
     ///
-    /// After a type error the element counts as read, and is known to be well-formed.
+    /// After a type error the element counts as read, and its syntax has been checked.
     #[inline]
     pub(crate) fn element<T: DeserializeSeed<'de>>(
         &mut self,
@@ -83,7 +83,7 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
         Err(self.recover(start, error))
     }
 
-    /// Passes over the next element; false at the packet's end.
+    /// Passes over the next element. Returns false at the packet's end.
     #[inline]
     pub(crate) fn skip(&mut self) -> Result<bool, DecodeError> {
         let more = self.advance()?;
@@ -93,7 +93,7 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
         Ok(more)
     }
 
-    /// Passes over all elements that are left, and counts them.
+    /// Passes over all remaining elements. Returns their number.
     #[inline]
     pub(crate) fn count(&mut self) -> Result<usize, DecodeError> {
         let mut count = 0;
@@ -121,7 +121,7 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
         Ok(false)
     }
 
-    /// Looks ahead, and leaves everything as it was.
+    /// Reads ahead, and restores the state.
     pub(crate) fn ahead<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R
     where
         L: Copy,
@@ -134,7 +134,7 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
         result
     }
 
-    /// After an element that is not what was asked for: passes over it all the same.
+    /// Passes over an element that did not have the requested type.
     #[cold]
     fn recover(&mut self, start: usize, error: DecodeError) -> DecodeError {
         if error.is_malformed() {
@@ -149,7 +149,7 @@ impl<'de, L: List, S: Source<'de, List = L>> Elements<'de, S, L> {
     }
 }
 
-/// Reads one item, and those that are in it, as what serde asks for.
+/// Reads one item and its contents into the type that serde requests.
 #[derive(Debug)]
 pub(crate) struct Reader<'de, S> {
     source: S,
@@ -177,7 +177,7 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
         self.source.skip_key(&mut self.meter.depth)
     }
 
-    /// Another value is made.
+    /// Counts a value.
     #[inline]
     fn count(&mut self) -> Result<(), DecodeError> {
         self.meter.count(|| self.source.at())
@@ -207,7 +207,7 @@ impl Meter {
         }
     }
 
-    /// Another value is made. There is a limit to that, because each takes more memory than bytes of the packet.
+    /// Counts a value. There is a limit, because values take more memory than their bytes in the packet.
     #[inline]
     pub(crate) fn count(&mut self, at: impl FnOnce() -> usize) -> Result<(), DecodeError> {
         match self.values.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! The reading side of a format: the items of a packet, one after the other.
+//! The reading side of a format: the items of a packet, in order.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,46 +9,47 @@ use crate::error::DecodeError;
 use crate::format::Limits;
 use crate::lenient::Scalar;
 
-/// At most so many elements are announced to code that allocates for them in advance: a number of elements is a claim, and in
-/// nested lists each could claim all that follows.
+/// The greatest number of elements that is announced to code that allocates for them. A number of elements is a
+/// claim, and in nested lists each list could claim the whole rest.
 const BELIEVED: usize = 1024;
 
-/// Reads the items of a packet, or of a value, and knows nothing of serde.
+/// Reads the items of a packet, or of a value. It knows nothing of serde.
 ///
-/// It is asked for [`item`](Self::item)s. Inside of a list or a map it is asked for [`more`](Self::more) before each element, and before
-/// each [`key`](Self::key), behind which comes an item.
+/// Callers request [`item`](Self::item)s. Inside of a list or a map they call [`more`](Self::more) before each
+/// element, and before each [`key`](Self::key), which an item follows.
 ///
-/// The methods that have a body are shorter ways for what is frequent. They do not change what is read.
+/// Methods with a default body are shorter ways for frequent cases. They do not change the result.
 ///
-/// After an error other than a malformed packet, the cursor is [set back](Self::go_to), and the item is [skipped](Self::skip).
+/// After an error other than a malformed packet, callers [set the cursor back](Self::go_to), and [skip](Self::skip)
+/// the item.
 pub(crate) trait Source<'de>: fmt::Debug {
     /// A list or a map that is being read.
     type List: List;
 
-    /// The place of the next byte to look at; for errors, and to return to.
+    /// The offset of the next byte. It is for errors, and to return to.
     fn at(&self) -> usize;
 
     /// Sets the cursor to a place where it has been.
     fn go_to(&mut self, at: usize);
 
-    /// The next item; of lists and maps only the beginning. After text that is not Unicode the cursor is behind it, unless
-    /// [`skip`](Self::skip) is implemented.
+    /// The next item. Of lists and maps this is only the beginning. After text that is not Unicode, the cursor is
+    /// behind the text, unless [`skip`](Self::skip) is implemented.
     fn item(&mut self) -> Result<Item<'de, Self::List>, DecodeError>;
 
-    /// Goes to the next element or entry; false behind the last one, however often it is called.
+    /// Goes to the next element or entry. Returns false behind the last one, however often it is called.
     fn more(&mut self, list: &mut Self::List) -> Result<bool, DecodeError>;
 
-    /// Goes to the next element or entry if it is found at once. False says nothing.
+    /// Goes to the next element or entry, if it is found at once. False has no meaning.
     #[inline]
     fn more_at_once(&mut self, list: &mut Self::List) -> bool {
         let _ = list;
         false
     }
 
-    /// The key that is next.
+    /// The next key.
     fn key(&mut self) -> Result<Cow<'de, str>, DecodeError>;
 
-    /// The packet's last element has been read: checks that nothing follows.
+    /// Checks that nothing follows the last element of the packet.
     fn end(&mut self) -> Result<(), DecodeError>;
 
     /// Leaves a list or map, behind its last element.
@@ -57,7 +58,7 @@ pub(crate) trait Source<'de>: fmt::Debug {
         let _ = list;
     }
 
-    /// Checks the item that is next and passes over it. Text need not be Unicode.
+    /// Checks the next item and passes over it. Text need not be Unicode.
     fn skip(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
         let (mut list, is_map) = match self.item() {
             Ok(Item::Array(list)) => (list, false),
@@ -87,25 +88,25 @@ pub(crate) trait Source<'de>: fmt::Debug {
         }
     }
 
-    /// The integer that is next, if it is found at once; nothing is read otherwise.
+    /// The next integer, if it is found at once. Otherwise nothing is read.
     #[inline]
     fn integer(&mut self) -> Option<i64> {
         None
     }
 
-    /// The text that is next, if it is found at once; nothing is read otherwise.
+    /// The next text, if it is found at once. Otherwise nothing is read.
     #[inline]
     fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
         Ok(None)
     }
 
-    /// The byte string that is next, if it is found at once; nothing is read otherwise.
+    /// The next byte string, if it is found at once. Otherwise nothing is read.
     #[inline]
     fn octets(&mut self) -> Result<Option<&'de [u8]>, DecodeError> {
         Ok(None)
     }
 
-    /// Passes over the next item if it is nothing, and leaves it otherwise.
+    /// Passes over the next item if it is null. Otherwise nothing is read.
     fn nothing(&mut self) -> Result<bool, DecodeError> {
         let start = self.at();
         let nothing = matches!(self.item()?, Item::Scalar(Scalar::Null));
@@ -115,29 +116,29 @@ pub(crate) trait Source<'de>: fmt::Debug {
         Ok(nothing)
     }
 
-    /// The next item where text is asked for: a format of text gives numbers as they are written.
+    /// The next item, where text is requested. A text format gives numbers as they are written.
     #[inline]
     fn item_as_text(&mut self) -> Result<Item<'de, Self::List>, DecodeError> {
         self.item()
     }
 
-    /// True if octets that are ASCII are text where any type is taken.
+    /// True if octets that are ASCII become text where any type is accepted.
     #[inline]
     fn has_text_as_octets(&self) -> bool {
         false
     }
 
-    /// True if floats that are infinite or not a number are part of the format. They are an error otherwise.
+    /// True if the format has floats that are infinite or not a number. In other formats they are an error.
     #[inline]
     fn has_infinity(&self) -> bool {
         true
     }
 }
 
-/// One item, up to what is in it. There will be no other kinds.
+/// One item. Of a list or a map this is only the beginning. The enum is closed.
 #[derive(Debug)]
 pub enum Item<'de, L> {
-    /// Anything that is neither a list nor a map.
+    /// A value that is neither a list nor a map.
     Scalar(Scalar<'de>),
     /// A list, before its first element.
     Array(L),
@@ -158,19 +159,19 @@ impl<L> Item<'_, L> {
 
 /// A list or a map that is being read.
 pub(crate) trait List: fmt::Debug {
-    /// Where it begins, for errors.
+    /// The offset of its beginning, for errors.
     fn start(&self) -> usize;
 
-    /// How many elements or entries are to come, if that is known.
+    /// The number of elements or entries to come, if it is known.
     fn left(&self) -> Option<usize>;
 }
 
-/// How many elements are announced.
+/// The number of elements to announce.
 pub(crate) fn size_hint(list: &impl List) -> Option<usize> {
     list.left().map(|left| left.min(BELIEVED))
 }
 
-/// A list or a map in a format from outside this crate.
+/// A list or a map in a format of another crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents {
     start: usize,
@@ -181,7 +182,7 @@ pub struct Contents {
 impl Contents {
     const OPEN: usize = usize::MAX;
 
-    /// A list or map of that number of elements or entries, whose first byte is at `start`.
+    /// A list or map with this number of elements or entries, whose first byte is at `start`.
     #[inline]
     #[must_use]
     pub fn counted(start: usize, count: usize) -> Self {
@@ -189,7 +190,7 @@ impl Contents {
         Self { start, left }
     }
 
-    /// A list or map whose end is seen when it is reached.
+    /// A list or map that does not begin with its number of elements.
     #[inline]
     #[must_use]
     pub fn open(start: usize) -> Self {
@@ -197,10 +198,10 @@ impl Contents {
         Self { start, left }
     }
 
-    /// Counts an element or entry that is read; false if there is none, or if their number is unknown.
+    /// Counts an element or entry. Returns false if none is left, or if their number is unknown.
     #[inline]
     pub fn take(&mut self) -> bool {
-        // Neither none nor open, in one comparison.
+        // Neither zero nor unknown, in one comparison.
         let more = self.left.wrapping_sub(1) < Self::OPEN - 1;
         self.left -= usize::from(more);
         more
@@ -219,7 +220,7 @@ impl List for Contents {
     }
 }
 
-/// How many lists and maps are open, which has a limit. No packet can be so deep that 32 bits were not enough.
+/// The number of open lists and maps, which has a limit. 32 bits suffice for any packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Depth {
     now: u32,
@@ -248,7 +249,7 @@ impl Depth {
         self.now = 1;
     }
 
-    /// Goes into the list or map whose first byte is at `start`.
+    /// Enters the list or map whose first byte is at `start`.
     #[inline]
     pub(crate) fn enter(&mut self, start: usize) -> Result<(), DecodeError> {
         if self.now >= self.limit {

@@ -1,18 +1,18 @@
-//! Text that formats share: numbers, quoted strings, octets as characters.
+//! Text that several formats share: numbers, quoted strings, octets as characters.
 
 use std::borrow::Cow;
 
 /// Integral floats below this are written like integers, as Perl does it.
 const LIKE_INTEGERS: f64 = 1e15;
 
-/// The integer that a float stands for exactly.
+/// The integer that is equal to a float.
 pub(crate) fn exact_i64(x: f64) -> Option<i64> {
     // 2^63 itself is out of range and the largest float below it is in, so `<` is right.
     let bound = 9_223_372_036_854_775_808.0;
     (x.fract() == 0.0 && (-bound..bound).contains(&x)).then_some(x as i64)
 }
 
-/// A float's shortest digits that lead back to it; moderate integral ones without a fraction.
+/// The shortest digits that identify a float. Integral floats of moderate size have no fraction.
 pub(crate) fn float(x: f64) -> String {
     let mut out = Vec::with_capacity(24);
     push_float(&mut out, x);
@@ -35,7 +35,7 @@ pub(crate) fn push_int(out: &mut Vec<u8>, n: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
-/// The octets that a string stands for if all its characters are at most U+00FF.
+/// The octets of a string whose characters are at most U+00FF.
 pub(crate) fn octets(s: &str) -> Option<Cow<'_, [u8]>> {
     if s.is_ascii() {
         return Some(Cow::Borrowed(s.as_bytes()));
@@ -62,7 +62,7 @@ pub(crate) fn from_octets(octets: Cow<'_, [u8]>) -> Cow<'_, str> {
     }
 }
 
-/// The string in quotes, with what JSON forbids in strings escaped as Perl does it.
+/// The string in quotes. Characters that JSON forbids in strings are escaped as Perl does it.
 pub(crate) fn quoted(s: &str) -> String {
     let mut out = Vec::with_capacity(s.len() + 2);
     push_quoted(&mut out, s);
@@ -109,10 +109,10 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// How many of the first bytes are neither a quote nor a backslash nor a control character.
+/// The number of leading bytes that are neither a quote nor a backslash nor a control character.
 #[inline]
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    // Short strings are the rule: eight bytes at a time, in one register.
+    // Short strings are the most frequent: eight bytes at a time, in one register.
     let (words, rest) = bytes.as_chunks();
     for (i, &word) in words.iter().enumerate() {
         let found = special_bytes(u64::from_le_bytes(word));
@@ -126,10 +126,10 @@ pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
     8 * words.len() + rest.iter().take_while(|&&byte| !is_special(byte)).count()
 }
 
-/// How many bytes of a long string are looked at together.
+/// The number of bytes of a long string that are examined together.
 const BLOCK: usize = 64;
 
-/// The same for the rest of a long string; the inner loop is written for the vectoriser.
+/// The same for the rest of a long string. The form of the inner loop is for the vectoriser.
 fn plain_prefix_of_long(bytes: &[u8]) -> usize {
     let is_plain = |block: &&[u8]| {
         block
@@ -148,7 +148,7 @@ const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// The high bit of every byte that is special; above the lowest such byte there may be others.
+/// The high bit of every special byte. Bits above the lowest such byte may be wrong.
 const fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
@@ -156,7 +156,7 @@ const fn special_bytes(word: u64) -> u64 {
     let backslash = word ^ (ONES * b'\\' as u64);
     let control = word.wrapping_sub(ONES * 0x20);
     let zeros = quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES);
-    // A byte with its high bit set is never special, which also drops what borrows made of it.
+    // A byte with its high bit set is never special. This also removes the effects of borrows.
     (zeros | control) & !word & HIGH
 }
 
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn plain_prefix_stops_at_every_special_byte_at_every_place() {
         let all = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 200, 300];
-        // Under Miri the short ones have to do.
+        // Under Miri, short strings have to do.
         for &length in &all[..if cfg!(miri) { 5 } else { all.len() }] {
             for at in 0..length {
                 for special in [0, 0x1f, b'"', b'\\'] {

@@ -15,7 +15,7 @@ pub use self::ser::to_value;
 pub(crate) use self::ser::{KeySerializer, value_of, value_of_ref};
 use crate::text;
 
-/// Anything that a message can carry.
+/// A value of any type that a message can carry.
 ///
 /// ```
 /// use aemp_codec::Value;
@@ -26,10 +26,10 @@ use crate::text;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// Nothing; Perl's `undef`.
+    /// Null; Perl's `undef`.
     #[default]
     Null,
-    /// True or false.
+    /// A truth value.
     Bool(bool),
     /// An integer that fits into an `i64`.
     Int(i64),
@@ -39,12 +39,12 @@ pub enum Value {
     Float(f64),
     /// Text.
     Str(String),
-    /// Octets. In JSON they travel as the characters U+0000 to U+00FF and arrive as text; in CBOR
-    /// they stay octets unless all of them are ASCII, which Perl does not tell from text; in postcard they stay octets.
+    /// Octets. In JSON they travel as the characters U+0000 to U+00FF, and arrive as text. In CBOR they stay octets,
+    /// unless all of them are ASCII, which Perl does not distinguish from text. In postcard they stay octets.
     Bytes(Vec<u8>),
     /// A list.
     Array(Vec<Self>),
-    /// A string-keyed map.
+    /// A map with string keys.
     Map(Map),
 }
 
@@ -54,7 +54,7 @@ impl Value {
         Self::Bytes(octets.into())
     }
 
-    /// True if this is nothing.
+    /// True if it is null.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -100,7 +100,7 @@ impl Value {
         }
     }
 
-    /// The text, if it is text; numbers do not count, see [`text`](Self::text).
+    /// The text, if it is text. Numbers do not count, see [`text`](Self::text).
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Str(s) = self {
@@ -130,7 +130,7 @@ impl Value {
         }
     }
 
-    /// The octets: bytes, or text of which every character is at most U+00FF.
+    /// The octets: bytes, or text whose characters are at most U+00FF.
     ///
     /// ```
     /// use aemp_codec::Value;
@@ -147,9 +147,9 @@ impl Value {
         }
     }
 
-    /// The text that Perl would see: a number's digits, `1` for true, nothing for false and null.
+    /// The text that Perl would see: the digits of a number, `1` for true, the empty text for false and null.
     ///
-    /// Arrays and maps have none.
+    /// Arrays and maps have no text.
     ///
     /// ```
     /// use aemp_codec::Value;
@@ -173,7 +173,8 @@ impl Value {
         })
     }
 
-    /// True if Perl would hardly see a difference: scalars by their text, the rest by its parts.
+    /// True if Perl would hardly see a difference. Scalars are compared by their text, arrays and maps by their
+    /// parts.
     #[must_use]
     pub fn loose_eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -189,7 +190,7 @@ impl Value {
     }
 }
 
-/// The value as JSON; octets as characters, and floats that JSON does not know by their name.
+/// The value as JSON. Octets are characters, and floats that JSON does not know have their names.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

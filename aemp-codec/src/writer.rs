@@ -1,4 +1,4 @@
-//! Writing Rust's types in any [`Encoding`]: the elements of a packet, and what is in them.
+//! Writing Rust types in any [`Encoding`]: the elements of a packet, and their contents.
 
 use serde::ser::{self, Serialize, Serializer};
 
@@ -7,7 +7,7 @@ use crate::error::EncodeError;
 use crate::format::Limits;
 use crate::value::KeySerializer;
 
-/// Writes one packet behind what is in the buffer.
+/// Writes one packet behind the contents of the buffer.
 #[derive(Debug)]
 pub(crate) struct Writer<'a, E> {
     encoding: E,
@@ -47,7 +47,7 @@ impl<'a, E: Encoding + Copy> Writer<'a, E> {
         self.encoding.text(self.out, text);
     }
 
-    /// Apart from where other formats are written, which would have to make room for what this needs.
+    /// A function of its own: it needs registers, which the built-in formats would have to free for it.
     #[cfg(feature = "json")]
     #[inline(never)]
     pub(crate) fn str_apart(&mut self, text: &str) {
@@ -79,7 +79,7 @@ impl<'a, E: Encoding + Copy> Writer<'a, E> {
     pub(crate) fn end(&mut self) -> Result<(), EncodeError> {
         self.encoding.end(self.out, self.start, self.count)?;
         let limit = self.max_packet;
-        // An encoding from elsewhere may have removed more than was its own.
+        // An encoding of another crate may have removed more than its own bytes.
         if self.out.len().wrapping_sub(self.start) > limit {
             return Err(EncodeError::TooLarge { limit });
         }
@@ -98,7 +98,7 @@ impl<'a, E: Encoding + Copy> Writer<'a, E> {
 struct Item<'a, E> {
     encoding: E,
     out: &'a mut Vec<u8>,
-    /// How many lists and maps the item is in.
+    /// The number of lists and maps around the item.
     level: usize,
     limit: usize,
 }
@@ -133,7 +133,7 @@ impl<'a, E: Encoding + Copy> Item<'a, E> {
         })
     }
 
-    /// A map whose only entry is the enum variant, up to its value. [`Opened::VARIANT`] closes it.
+    /// Begins a map whose only entry is the enum variant, up to its value. [`Opened::VARIANT`] closes it.
     fn variant(self, variant: &str) -> Result<Self, EncodeError> {
         let map = self.deeper()?;
         map.encoding.open(map.out, ListKind::Map, 1);
@@ -141,7 +141,7 @@ impl<'a, E: Encoding + Copy> Item<'a, E> {
         Ok(map)
     }
 
-    /// A list or map within such a map.
+    /// Begins a list or map within such a map.
     #[inline]
     fn open_in_variant(
         self,
@@ -221,7 +221,7 @@ impl<'a, E: Encoding + Copy> Serializer for Item<'a, E> {
     }
 
     fn serialize_f64(self, v: f64) -> Result<(), EncodeError> {
-        // These formats could, but whether a message can be sent must not depend on the connection.
+        // CBOR and postcard could, but the negotiated format must not decide whether a message can be sent.
         if !v.is_finite() {
             return Err(EncodeError::NotFinite);
         }

@@ -110,7 +110,7 @@ fn malformed_packets() {
 }
 
 #[test]
-fn what_can_never_become_a_packet() {
+fn bytes_that_can_never_become_a_packet() {
     for (bytes, expected) in [
         ("a0", "a packet must be an array (at byte 0)"),
         ("60", "a packet must be an array (at byte 0)"),
@@ -247,7 +247,7 @@ fn ten_thousand_levels_are_refused_and_the_allowed_ones_are_not() {
 
 /// Neither is a reason to give up the connection, and what follows is read as usual.
 #[test]
-fn what_nothing_can_hold_is_the_ports_concern() {
+fn values_that_no_type_can_hold_cost_the_port_alone() {
     let cycle = "d81c 81 d81d 00";
     let long = format!("c2 59 0101 {}", "11".repeat(257));
     for (value, expected) in [

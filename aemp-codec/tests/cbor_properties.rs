@@ -146,14 +146,14 @@ proptest! {
     }
 
     #[test]
-    fn ciborium_reads_what_is_written(packet in proptest::collection::vec(any_value(), 0..6)) {
+    fn ciborium_reads_our_packets(packet in proptest::collection::vec(any_value(), 0..6)) {
         let bytes = write(&packet);
         let read: Cbor = ciborium::from_reader(&*bytes).expect("CBOR");
         prop_assert_eq!(without_integral_floats(read), without_integral_floats(theirs(&Value::Array(packet))));
     }
 
     #[test]
-    fn what_ciborium_writes_is_read(packet in proptest::collection::vec(any_value(), 0..6)) {
+    fn packets_of_ciborium_are_read(packet in proptest::collection::vec(any_value(), 0..6)) {
         let packet = Value::Array(packet);
         let mut bytes = Vec::new();
         ciborium::into_writer(&theirs(&packet), &mut bytes).expect("CBOR");
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_well_formed_is_framed_and_the_other_way_round(bytes in any_bytes()) {
+    fn the_framer_accepts_exactly_well_formed_packets(bytes in any_bytes()) {
         let bytes = [&[0x82][..], &bytes].concat();
         agrees(&bytes)?;
     }
@@ -277,7 +277,7 @@ fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 /// All half floats that there are, by another's conversion.
 #[test]
-fn every_half_float_is_what_it_is_to_ciborium() {
+fn every_half_float_agrees_with_ciborium() {
     // Under Miri some of them have to do: those with round numbers, and those next to them.
     let step = if cfg!(miri) { 511 } else { 1 };
     for bits in (0..=u16::MAX).step_by(step) {

@@ -145,7 +145,7 @@ fn sent(packets: &[Vec<u8>], label: &str) -> Value {
 }
 
 #[test]
-fn recorded_values_are_what_perl_meant() {
+fn recorded_values_are_read_as_perl_wrote_them() {
     let packets = packets(&recording("snd_values_cbor.json"));
     let map = |entry: (&str, i64)| Value::Map([entry].into_iter().collect::<Map>());
     for (label, value) in [

@@ -129,7 +129,7 @@ fn values_that_change() {
 }
 
 #[test]
-fn what_perl_would_misread_is_not_written() {
+fn values_that_perl_would_misread_are_not_written() {
     assert_eq!(
         written(&u128::from(u64::MAX)).as_deref(),
         Ok("1bffffffffffffffff")

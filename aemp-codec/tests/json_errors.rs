@@ -106,7 +106,7 @@ fn malformed_packets() {
 }
 
 #[test]
-fn what_can_never_become_a_packet() {
+fn bytes_that_can_never_become_a_packet() {
     for (bytes, expected) in [
         ("{}", "a packet must be an array (at byte 0)"),
         (" \n\"a\"", "a packet must be an array (at byte 2)"),
@@ -277,7 +277,7 @@ fn text_that_is_not_unicode_is_the_ports_concern() {
 }
 
 #[test]
-fn what_a_type_does_not_know_need_not_be_unicode() {
+fn skipped_text_need_not_be_unicode() {
     #[derive(Debug, PartialEq, serde::Deserialize)]
     struct Known {
         a: u8,

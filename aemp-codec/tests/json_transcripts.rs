@@ -117,7 +117,7 @@ fn every_recorded_value_is_written_as_perl_wrote_it() {
 }
 
 #[test]
-fn recorded_values_are_what_perl_meant() {
+fn recorded_values_are_read_as_perl_wrote_them() {
     let expected: &[(&str, Value)] = &[
         ("undef", Value::Null),
         ("int_2e53p1", Value::Int(9_007_199_254_740_993)),
@@ -167,7 +167,7 @@ fn recorded_values_are_what_perl_meant() {
 }
 
 #[test]
-fn what_perl_cannot_encode() {
+fn values_that_perl_cannot_encode() {
     let (json, limits) = (Format::Json, Limits::default());
     let mut outcomes = Vec::new();
     for packet in packets(&recording("snd_unencodable.json")) {

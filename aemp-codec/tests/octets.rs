@@ -43,7 +43,7 @@ fn they_arrive_in_every_format() {
 
 /// Other nodes need not know the type: they may send a list, or text.
 #[test]
-fn whatever_stands_for_them_is_read() {
+fn every_form_of_octets_is_read() {
     for value in [
         Value::bytes("ab\u{7f}"),
         "ab\u{7f}".into(),

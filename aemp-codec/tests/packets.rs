@@ -276,7 +276,7 @@ mod json {
     }
 
     #[test]
-    fn whatever_fails_takes_the_packet_back_byte_for_byte() {
+    fn every_failure_restores_the_buffer() {
         type Write = fn(&mut PacketWriter<'_>) -> Result<(), EncodeError>;
         let limits = Limits::default().with_max_depth(3).with_max_packet(50);
         let fail: [(Write, EncodeError); 9] = [

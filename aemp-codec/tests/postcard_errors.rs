@@ -100,7 +100,7 @@ fn malformed_packets() {
 struct Tree(Vec<Self>);
 
 #[test]
-fn depth_is_limited_whoever_reads() {
+fn depth_is_limited_for_every_reader() {
     let nested = |levels: usize| {
         let lists = [8, 1].repeat(levels - 2);
         packet(&[&[1], &lists[..], &[8, 0]].concat())
@@ -214,7 +214,7 @@ fn written<T: Serialize>(argument: &T, limits: Limits) -> Result<Vec<u8>, Encode
 }
 
 #[test]
-fn what_no_format_can_say_is_not_written() {
+fn values_that_no_format_has_are_not_written() {
     let limits = Limits::default();
     for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         assert_eq!(written(&x, limits), Err(EncodeError::NotFinite));
@@ -243,7 +243,7 @@ fn what_no_format_can_say_is_not_written() {
 
 /// Infinities can be in a packet that somebody else has written.
 #[test]
-fn what_is_not_finite_is_read() {
+fn infinite_floats_are_read() {
     let infinity = packet(&hex("01 05 000000000000f07f"));
     let reader = || {
         Format::Postcard

@@ -51,7 +51,7 @@ fn takes<T: DeserializeOwned>(args: &[impl Serialize], values: usize) {
 }
 
 #[test]
-fn whatever_becomes_a_value_counts() {
+fn everything_that_becomes_a_value_counts() {
     takes::<Value>(&[[1, 2, 3]], 4);
     takes::<Value>(&[(), (), ()], 3);
     takes::<Value>(&["a", "b"], 2);
@@ -63,7 +63,7 @@ fn whatever_becomes_a_value_counts() {
 }
 
 #[test]
-fn of_types_what_is_more_than_a_number_counts() {
+fn typed_arguments_count_except_numbers() {
     #[derive(Debug, Serialize, Deserialize)]
     enum Enum {
         Unit,
@@ -109,7 +109,7 @@ fn a_packet_has_one_budget() {
 
 /// An element that is not what was asked for is passed over; what it has become until then counts.
 #[test]
-fn what_fails_has_counted() {
+fn failed_values_have_counted() {
     for format in FORMATS {
         let bytes = written(&format, &[["a", "b", "c"]; 3]);
         let mut packet = opened(&format, &bytes, 6);

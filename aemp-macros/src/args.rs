@@ -16,11 +16,11 @@ pub(crate) struct PortArgs {
     pub(crate) vis: Option<Visibility>,
     pub(crate) msg: Option<Ident>,
     pub(crate) handle: Option<Ident>,
-    /// Where it says that the port dies of what it does not understand.
+    /// The word `strict`, if it is there: the port dies of messages that it does not understand.
     pub(crate) strict: Option<Ident>,
-    /// The word, if it is there.
+    /// The word `blocking`, if it is there.
     pub(crate) blocking: Option<Ident>,
-    /// Where it says that only this process talks to the port.
+    /// The word `local`, if it is there: only this process sends to the port.
     pub(crate) local: Option<Ident>,
 }
 
@@ -37,18 +37,18 @@ pub(crate) struct RcvArgs {
     pub(crate) tag: RcvTag,
     /// The word `try`, if it is there: an error kills the port.
     pub(crate) tries: Option<Ident>,
-    /// The word `send`, if it is there: nothing is answered.
+    /// The word `send`, if it is there: the message has no answer.
     pub(crate) sends: Option<Ident>,
 }
 
-/// Which messages a `#[rcv]` says that the method handles.
+/// The tags that the handler of a `#[rcv]` accepts.
 #[derive(Debug, Default)]
 pub(crate) enum RcvTag {
-    /// Those whose tag is the method's name.
+    /// The method's name.
     #[default]
     Name,
     Text(LitStr),
-    /// Those that no other handler takes.
+    /// All tags without a handler of their own.
     Default,
 }
 
@@ -103,7 +103,7 @@ impl RcvArgs {
         args
     }
 
-    /// Takes the next word or tag.
+    /// Parses the next word or tag.
     fn take(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         if input.peek(Lit) {
             let tag = tag(input)?;
@@ -144,7 +144,7 @@ fn tag(input: ParseStream<'_>) -> syn::Result<LitStr> {
     Err(syn::Error::new_spanned(given, message))
 }
 
-/// Reads `key = value, key, ...`; `take` reads what follows a key, and knows which keys there are.
+/// Reads `key = value, key, ...`. `take` knows the keys, and reads the part behind a key.
 fn options(
     tokens: TokenStream,
     known: &str,
@@ -154,7 +154,7 @@ fn options(
     each(tokens, errors, |input| option(input, known, &mut take));
 }
 
-/// Reads what stands between commas with `take`.
+/// Reads a list with commas. `take` reads an element.
 fn each(
     tokens: TokenStream,
     errors: &mut Errors,

@@ -11,12 +11,12 @@ use crate::{
     names, reserved,
 };
 
-/// Checks the messages of a port or protocol, and takes out what would collide.
+/// Checks the messages of a port or protocol, and removes those that would collide.
 pub(crate) fn interface(model: &mut Interface, errors: &mut Errors) {
     if model.msg == model.handle {
         let message = "the message enum and the handle need names of their own";
         errors.at(&model.handle, message);
-        // One mistake, one diagnostic: go on with another name.
+        // One mistake, one diagnostic: the check continues with another name.
         model.handle = names::with_suffix(&model.handle, "Handle");
     }
     if model.is_local() {
@@ -33,7 +33,7 @@ fn reject_default(model: &Interface, errors: &mut Errors) {
     }
 }
 
-/// An `impl` block without handlers is a mistake, unless other mistakes are why it has none.
+/// Reports an `impl` block without handlers, unless other mistakes are the reason for that.
 pub(crate) fn has_handlers(model: &Interface, item: Span, errors: &mut Errors) {
     if model.handlers.is_empty() && errors.is_empty() {
         let message = "no handlers: put `#[rcv]` on the methods that handle messages; \
@@ -42,7 +42,7 @@ pub(crate) fn has_handlers(model: &Interface, item: Span, errors: &mut Errors) {
     }
 }
 
-/// The tags and variants that the handlers above have taken.
+/// The tags and variants of the handlers above.
 #[derive(Default)]
 struct Seen {
     tags: HashMap<String, Ident>,
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// True if the handler has its tag and its variant to itself.
+    /// True if no earlier handler has the same tag or variant.
     fn check(&mut self, handler: &Handler, errors: &mut Errors) -> bool {
         let mut found = Errors::default();
         self.check_tag(handler, &mut found);

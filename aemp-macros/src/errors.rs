@@ -10,7 +10,7 @@ use quote::ToTokens;
 pub(crate) struct Errors(Option<syn::Error>);
 
 impl Errors {
-    /// A mistake at these tokens; `message` says what to write instead.
+    /// Adds a mistake at these tokens. `message` says how to correct it.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
@@ -22,7 +22,7 @@ impl Errors {
         }
     }
 
-    /// Takes over the mistakes of a part; true if there were any.
+    /// Adds the mistakes of a part. Returns whether there were any.
     pub(crate) fn absorb(&mut self, part: Self) -> bool {
         let any = !part.is_empty();
         part.0.into_iter().for_each(|error| self.push(error));
@@ -33,7 +33,7 @@ impl Errors {
         self.0.is_none()
     }
 
-    /// The tokens that make the compiler show the errors; none if there are no errors.
+    /// The tokens that make the compiler show the errors.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0
             .map(syn::Error::into_compile_error)

@@ -1,4 +1,4 @@
-//! From model to tokens: the only place where tokens are quoted.
+//! From model to tokens. No other module quotes tokens.
 
 mod dispatch;
 mod handle;
@@ -18,7 +18,7 @@ use crate::{
     names,
 };
 
-/// Everything that an interface becomes, beside the user's own item.
+/// The expansion of an interface, beside the user's own item.
 pub(crate) fn interface(model: &Interface) -> TokenStream {
     let shape = Shape::of(model);
     let attrs = shape.attrs();
@@ -46,8 +46,9 @@ pub(crate) fn interface(model: &Interface) -> TokenStream {
     }
 }
 
-/// For a port without handlers the items have no names outside, unless the user gives them some. So a second `#[port]`, on
-/// an `impl` block of the same type, collides with the `Port` impl only, and not with everything that a handle can do.
+/// For a port without handlers, the generated types have no names outside, unless the user names them. So a second
+/// `#[port]`, on an `impl` block of the same type, collides with the `Port` impl only, and not with every item of a
+/// handle.
 fn out_of_the_way(shape: &Shape<'_>, bare: &Bare, items: &TokenStream) -> TokenStream {
     let model = shape.model;
     let attrs = shape.attrs();
@@ -92,12 +93,12 @@ fn unbounded(generics: &Generics) -> Generics {
     generics
 }
 
-/// An interface with what its generated items have in common.
+/// An interface, and the common parts of its generated items.
 struct Shape<'a> {
     model: &'a Interface,
     /// The port's generics, with the bounds that its messages need.
     generics: Generics,
-    /// Type parameters that no message mentions.
+    /// Type parameters that occur in no message.
     unused: Vec<&'a Ident>,
 }
 
@@ -123,7 +124,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The visibility of the enum and the handle where they stand.
+    /// The visibility of the enum and the handle, as seen from their place.
     fn vis(&self) -> Visibility {
         if self.model.bare.is_some() {
             parse_quote!(pub)
@@ -132,7 +133,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// `#[cfg]`s of the item and the lints that generated code does not answer for.
+    /// The `#[cfg]`s of the item, and `allow` for lints that generated code may violate.
     fn attrs(&self) -> TokenStream {
         let cfgs = &self.model.cfgs;
         let allow = allow();
@@ -140,7 +141,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Generated code answers for none of these; what it holds is the user's.
+/// Generated code need not obey these lints. Its content is the user's.
 fn allow() -> TokenStream {
     quote! {
         #[allow(
@@ -150,24 +151,24 @@ fn allow() -> TokenStream {
     }
 }
 
-/// For handlers and init functions, whose signatures are not as the user likes but as messages need them.
+/// For handlers and init functions: messages determine their signatures.
 pub(crate) fn dictated() -> Attribute {
     parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::unused_async, clippy::unused_self)])
 }
 
-/// For the trait of a protocol, which is kept as its description only.
+/// For the trait of a protocol, which only stays as a description.
 pub(crate) fn never_implemented() -> Attribute {
     parse_quote!(#[allow(dead_code)])
 }
 
-/// The generics with what their messages need to travel and to be kept.
+/// The generics, with the bounds that messages need.
 fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     let mut generics = model.generics.clone();
     if params.is_empty() {
         return generics;
     }
     let p = &model.krate;
-    // The defaults of a struct's parameters may not be repeated in an `impl`.
+    // An `impl` may not repeat the defaults of a struct's parameters.
     generics
         .type_params_mut()
         .for_each(|param| param.default = None);
@@ -193,7 +194,7 @@ fn bounded(model: &Interface, params: &[&Ident]) -> Generics {
     generics
 }
 
-/// The types that a handler's variant holds.
+/// The types of the fields of a handler's variant.
 fn field_types(model: &Interface, handler: &Handler) -> Vec<Type> {
     let p = &model.krate;
     let fields = handler.sent().map(|(param, field)| match param {
@@ -214,7 +215,7 @@ fn data_types(model: &Interface, handler: &Handler) -> Vec<Type> {
     params.chain(returned(&model.krate, handler)).collect()
 }
 
-/// The type that a handler answers with by returning it.
+/// The return type that is the answer of a handler.
 fn returned(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
     match &handler.answer {
         Answer::Returned(Returned::Whole(ty)) => Some(Type::clone(ty)),
@@ -229,8 +230,8 @@ fn returned(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
     }
 }
 
-/// The `T` of what is written as `Result<T, E>`, which people read more easily than what it is otherwise. If it is another type by that
-/// name, the compiler finds that the types differ.
+/// The `T` of a type that is written as `Result<T, E>`. People read it more easily than the projection. If it is
+/// another type with that name, the compiler reports that the types differ.
 fn written_ok(ty: &Type) -> Option<Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
@@ -246,7 +247,7 @@ fn written_ok(ty: &Type) -> Option<Type> {
     }
 }
 
-/// The type that a call of a handler is answered with.
+/// The type of the answer to a call of a handler.
 fn answered(p: &impl ToTokens, handler: &Handler) -> Option<Type> {
     let deferred = handler.params.iter().find_map(|param| match param {
         Param::Reply(field) => Some(field.ty.clone()),
@@ -265,7 +266,7 @@ fn pattern(msg: &impl ToTokens, handler: &Handler) -> TokenStream {
     quote!(#msg::#variant(#(#locals),*))
 }
 
-/// The locals that a handler's message is taken apart into.
+/// The local variables for the fields of a handler's message.
 fn locals(handler: &Handler) -> Vec<Ident> {
     let fields = handler.sent().count();
     let mut locals: Vec<Ident> = (0..fields).map(names::local).collect();

@@ -1,7 +1,7 @@
 //! The expansion of an item with mistakes: the item without our attributes, its valid parts, and the errors.
 //!
-//! Handlers that are right keep their messages and methods when others are wrong, so that one mistake is one
-//! diagnostic and not also an error at every use of the handle.
+//! Handlers without mistakes keep their messages and methods. So one mistake is one diagnostic, and not also an error
+//! at every use of the handle.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -9,7 +9,7 @@ use syn::Item;
 
 use crate::{errors::Errors, expand, parse};
 
-/// The user's item, what was generated for it, and the mistakes.
+/// The user's item, the generated code, and the mistakes.
 pub(crate) fn output(
     mut item: Item,
     generated: Option<TokenStream>,
@@ -25,7 +25,7 @@ pub(crate) fn output(
     tokens
 }
 
-/// An item that is no Rust: the compiler's own message, and the tokens as they were.
+/// For tokens that are not a Rust item: the compiler's own message, and the tokens unchanged.
 pub(crate) fn not_an_item(item: TokenStream, error: &syn::Error) -> TokenStream {
     let mut tokens = error.to_compile_error();
     tokens.extend(item);

@@ -1,10 +1,10 @@
-//! The procedural macros of the `aemp` crate, which re-exports them: use them from there.
+//! The procedural macros of the `aemp` crate, which re-exports them. Use them from there.
 //!
-//! An item goes through four steps: `parse` makes a `model` of it, `check` compares the parts of the model, `expand` turns it
-//! into tokens. All mistakes of an item are told at once; what is right about it is expanded all the same, and the item
-//! itself is always kept, so that one mistake is one diagnostic (`fallback`).
+//! An item goes through four steps: `parse` makes a `model` of it, `check` compares the parts of the model, and
+//! `expand` turns it into tokens. The fourth, `fallback`, keeps the item itself and adds all mistakes. The parts
+//! without mistakes are expanded as well, so that one mistake is one diagnostic.
 //!
-//! Generated code names nothing but `::aemp::__private` (or the module of that name in the crate that `crate = path` gives),
+//! Generated code names only `::aemp::__private` (or the module of that name in the crate that `crate = path` gives),
 //! `::core` and `::std`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -68,54 +68,57 @@ use crate::errors::Errors;
 /// let n: i64 = counter.get().await?;
 /// ```
 ///
-/// The block stays as it is, and its methods can be called as ever. Beside it stand the message enum `CounterMsg`, the handle
-/// `CounterRef` with a method for each handler, and the `Port` impl that leads from one to the other.
+/// The block stays as it is, and its methods can still be called. The macro adds the message enum `CounterMsg`, the
+/// handle `CounterRef` with a method for each handler, and the `Port` impl that connects them.
 ///
 /// # Handlers
 ///
-/// The tag of a message is the method's name, or what `#[rcv("tag")]` or `#[rcv(tag = "tag")]` says. `#[rcv(default)]`
-/// takes all that no other handler takes; without one, such a message is not understood. The method's name is also that of the handle's method, so
-/// it must not be one that every handle has, such as `id`, `send` or `kill`: call it otherwise, and keep the tag with `#[rcv("send")]`.
+/// The tag of a message is the method's name, or the text in `#[rcv("tag")]` or `#[rcv(tag = "tag")]`.
+/// `#[rcv(default)]` accepts all messages without a handler of their own. Without a default handler, the port does
+/// not understand such messages. The handle's method has the method's name as well. So the name must not be a method
+/// of every handle, such as `id`, `send` or `kill`: rename the method, and keep the tag with `#[rcv("send")]`.
 ///
 /// The parameters, behind `&self` or `&mut self`:
 ///
-/// | parameter | is given |
+/// | parameter | value |
 /// | --- | --- |
 /// | `cx: &mut Cx<'_>` | the context: the port's ID, node, timers, ... |
-/// | `origin: Origin` | where the message came from |
-/// | `name: Type` | one argument: any owned type that `serde` can write and read; an `Option` may be left out |
+/// | `origin: Origin` | the origin of the message |
+/// | `name: Type` | one argument: any owned type with serde's `Serialize` and `Deserialize`; an `Option` may be left out |
 /// | `#[rest] rest: Args` | all further arguments |
-/// | `reply: Reply<Type>` | as the last one: the call, to be answered later |
+/// | `reply: Reply<Type>` | the reply, for a later answer; the last parameter |
 /// | `tag: &str, args: Args` | the whole message, of a default handler |
 ///
-/// `Cx`, `Origin`, `Reply` and `Args` are known by these names, whatever path is before them.
+/// `Cx`, `Origin`, `Reply` and `Args` are recognised by these names, after any path.
 ///
 /// Return types:
 ///
-/// | return type | means |
+/// | return type | meaning |
 /// | --- | --- |
-/// | none, `()`, `!` | the message is sent, and not answered |
-/// | `Type` | the message is a call, answered with this: any owned type that `serde` can write and read |
+/// | none, `()`, `!` | the message has no answer |
+/// | `Type` | the message is a call with this answer: any owned type with serde's `Serialize` and `Deserialize` |
 ///
-/// How an alias is spelled makes no difference: one of `()` is a `Type` like any other.
+/// The macro does not know aliases: an alias of `()` is a `Type` like any other.
 ///
-/// A caller from elsewhere that leaves optional arguments out gives the reply port as the last argument all the same: then, and with
-/// `#[rest]`, a last argument that is a text with a `#` in it is taken for the reply port.
+/// Callers may leave optional arguments out. The reply port is the last element in any case. So in that case, and in
+/// a handler with `#[rest]`, a text with a `#` in it at the end is taken for the reply port.
 ///
 /// # Errors
 ///
-/// A `Result` is an answer like any other: `fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn>` gives its caller `Ok` or
-/// `Err`, with the error as it is, and the port lives on. An error kills the port where that is asked for:
+/// A `Result` is an answer like any other. `fn withdraw(&mut self, amount: u64) -> Result<u64, Overdrawn>` gives its
+/// caller `Ok` or `Err`, with the error as it is, and the port lives on. An error kills the port if an attribute says
+/// so:
 ///
-/// | attribute | return type | means |
+/// | attribute | return type | meaning |
 /// | --- | --- | --- |
-/// | `#[rcv(try)]` | `Result<Type, E>` | the message is a call, answered with the `Ok`; an `Err` kills the port |
-/// | `#[rcv(try, send)]` | `Result<(), E>` | the message is sent, and not answered; an `Err` kills the port |
-/// | `#[rcv(try)]`, with a `Reply` parameter | `Result<(), E>` | the message is a call, answered by the `Reply`; an `Err` kills the port |
+/// | `#[rcv(try)]` | `Result<Type, E>` | the message is a call, and the `Ok` is the answer; an `Err` kills the port |
+/// | `#[rcv(try, send)]` | `Result<(), E>` | the message has no answer; an `Err` kills the port |
+/// | `#[rcv(try)]`, with a `Reply` parameter | `Result<(), E>` | the message is a call, and the `Reply` gives the answer; an `Err` kills the port |
 /// | `#[rcv(default, try)]` | `Result<(), E>` | an `Err` kills the port |
 ///
-/// The words stand behind a tag, if there is one: `#[rcv("tag", try)]`. The reason is `die, TEXT`, with the text that `Display` gives; an error
-/// that is an `aemp::Reason` is the reason itself. The caller of a port that dies gets `CallError::Died`.
+/// The words follow the tag, if there is one: `#[rcv("tag", try)]`. The reason is `die, TEXT`, with the `Display`
+/// text of the error. An error of the type `aemp::Reason` is the reason itself. The caller of a port that dies gets
+/// `CallError::Died`.
 ///
 /// ```ignore
 /// #[port]
@@ -137,46 +140,50 @@ use crate::errors::Errors;
 ///
 /// # Senders of another version
 ///
-/// An `Option` at the end is how a message gets a new argument: it may be left out, and is not sent if it is `None`. (In a call to a
-/// node that is not of this project it is, because its reply port stands behind it.) A port lives on if it is sent what it does not
-/// know yet:
+/// A message gets a new argument as an `Option` at the end. It may be left out, and is not sent if it is `None`. (In
+/// a call to a node of another implementation it is sent, because the reply port follows it.) A port survives
+/// messages that it does not know yet:
 ///
-/// - A *call* of an unknown tag, with more arguments than are known or with others, is refused: the caller gets
-///   `CallError::Refused`, with the reason in words. A call of an unknown tag is known by its reply port, which Perl nodes do not mark: theirs
-///   count as plain messages.
-/// - A plain *message* of an unknown tag, or with more arguments than are known, is dropped, which is logged in measure. What is null
-///   beyond the known arguments is none.
-/// - A plain message with arguments of the wrong type, or with too few of them, kills the port (`die, TEXT`): its sender is not new, but wrong.
+/// - A *call* with an unknown tag, with too many arguments, or with arguments of other types is refused. The caller
+///   gets `CallError::Refused`, with the reason as a text. A call with an unknown tag is recognised by its reply
+///   port. Perl nodes do not mark reply ports, so such calls of theirs count as plain messages.
+/// - A plain *message* with an unknown tag, or with too many arguments, is dropped and logged, at a limited rate.
+///   Nulls behind the known arguments do not count.
+/// - A plain message with arguments of the wrong type, or with too few arguments, kills the port (`die, TEXT`): such
+///   a sender is not new, but wrong.
 ///
-/// With the option `strict` all of these kill the port, with `unhandled_message` or `die`, as ports in Perl and untyped ones die of
-/// what they do not handle.
+/// With the option `strict` all of these kill the port, with `unhandled_message` or `die`. Ports in Perl and untyped
+/// ports do the same.
 ///
 /// # Async handlers
 ///
-/// A handler may be an `async fn`: the port handles no other message until it is done, and killing the port cancels it. One with
-/// `&self` needs a state that is `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no future.
+/// A handler may be an `async fn`. The port handles no other message until it has ended, and killing the port cancels
+/// it. With `&self`, the state must be `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no
+/// future.
 ///
-/// Under `#[cfg]` a handler comes and goes with its message.
+/// A `#[cfg]` on a handler applies to its message as well.
 ///
 /// # Options
 ///
-/// - `msg = Name`, `handle = Name`: names of the message enum and the handle type.
-/// - `vis = pub(crate)`: their visibility; `pub` by default, since an `impl` block does not tell the type's.
-/// - `strict`: the port dies of what it does not understand (see [above](#senders-of-another-version)).
-/// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
-/// - `blocking`: its handlers block their thread, or compute for long, so they run on tokio's threads for that from the start, and
-///   never on a worker of the runtime. None of them may be `async`. See the handbook, `aemp::handbook::execution`.
-/// - `local`: only this process talks to the port. See [below](#local-ports).
+/// - `msg = Name`, `handle = Name`: the names of the message enum and the handle type.
+/// - `vis = pub(crate)`: their visibility. The default is `pub`, because an `impl` block does not contain the type's.
+/// - `strict`: the port dies of messages that it does not understand (see [above](#senders-of-another-version)).
+/// - `crate = path`: the path of the `aemp` crate, if it is not `::aemp`.
+/// - `blocking`: the handlers block their thread, or compute for long. They run on tokio's threads for blocking code
+///   from the start, and never on a worker of the runtime. None of them may be `async`. See the handbook,
+///   `aemp::handbook::execution`.
+/// - `local`: only this process sends to the port. See [below](#local-ports).
 ///
 /// # Local ports
 ///
-/// Arguments and answers of a port that is `#[port(local)]` need no `serde`: anything that is `Send` will do, such as channels, sockets and errors
-/// as they are. In return, other nodes cannot reach it:
+/// Arguments and answers of a port with `#[port(local)]` need no `serde`. Any `Send` type will do, such as channels,
+/// sockets and errors as they are. In return, other nodes cannot reach it:
 ///
-/// - Its handle is neither `Serialize` nor `Deserialize`, so it is no argument or answer of a port that is not local. (`aemp::Local` passes it on
-///   within the process.)
-/// - What another node sends to its ID is treated as a message with an unknown tag: a call is refused, and a message is dropped and logged. So is what is
-///   sent untyped within this process. Monitors and kills work from anywhere.
+/// - Its handle is neither `Serialize` nor `Deserialize`, so it cannot be an argument or answer of a port that is not
+///   local. (`aemp::Local` passes it on within the process.)
+/// - A message that another node sends to its ID is treated like a message with an unknown tag: calls are refused,
+///   plain messages are dropped and logged. The same holds for untyped messages within this process. Monitors and
+///   kills work from anywhere.
 /// - It has no `#[rcv(default)]` and is not `strict`, and no `#[spawnable]` function returns it.
 ///
 /// ```ignore
@@ -196,16 +203,16 @@ use crate::errors::Errors;
 ///
 /// # On a struct or an enum
 ///
-/// A port without any handler, to be monitored and killed, or whose work is bound to it from elsewhere, is made by
-/// `#[port]` on the type itself. Its handle is `<Type as Port>::Ref`; `handle = Name` makes a name for it. A type has
-/// one `#[port]`: on itself, or on one `impl` block.
+/// `#[port]` on the type itself makes a port without handlers. It can be monitored and killed, and timers and
+/// closures can be bound to it. Its handle is `<Type as Port>::Ref`; `handle = Name` names it. A type has one
+/// `#[port]`: on itself, or on one `impl` block.
 ///
 /// # Generic types
 ///
-/// The message enum and the handle have the parameters of the `impl` block. What they hold must be able to travel, so the
-/// bounds of `serde` are added where a message mentions a parameter.
+/// The message enum and the handle have the parameters of the `impl` block. Messages must be able to travel, so the
+/// bounds of `serde` are added for parameters that occur in a message.
 ///
-/// <details><summary>What it becomes</summary>
+/// <details><summary>The expansion</summary>
 ///
 /// Shortened; the helper functions are in `aemp::__private`.
 ///
@@ -294,7 +301,8 @@ pub fn port(
     expand_port(attr.into(), item.into(), file.as_deref()).into()
 }
 
-/// Makes a typed handle for a service that is not written in Rust, or not here: the methods of a trait are its messages.
+/// Makes a typed handle for a service that is written in another language, or in another program. The methods of a
+/// trait are its messages.
 ///
 /// ```ignore
 /// use aemp::{Value, protocol};
@@ -313,13 +321,15 @@ pub fn port(
 /// let n: i64 = shelf.count().await?;
 /// ```
 ///
-/// Methods are written as handlers of [`macro@port`] are, but they take `&self`, arguments and `#[rest]` only, and those that return
-/// something are calls, which are answered with that: a `Result` of a port in Rust that answers with one. `#[rcv]` is needed only for a tag that is not the name. The trait itself stays, as a description:
-/// nothing needs to implement it.
+/// Methods have the form of handlers of [`macro@port`], but take only `&self`, arguments and `#[rest]`. A method with
+/// a return type is a call with that answer; a `Result` is for ports in Rust that answer with one. `#[rcv]` is needed
+/// only for a tag that is not the method's name. The trait itself stays as a description, and nothing needs to
+/// implement it.
 ///
-/// The options are those of [`macro@port`] but `strict`, `local` and `blocking`; the visibility is the trait's.
+/// The options are those of [`macro@port`] without `strict`, `local` and `blocking`. The default visibility is the
+/// trait's.
 ///
-/// <details><summary>What it becomes</summary>
+/// <details><summary>The expansion</summary>
 ///
 /// The message enum `ShelfMsg` and the handle `ShelfRef`, as those of [`macro@port`], and no `Port` impl.
 ///
@@ -332,7 +342,7 @@ pub fn protocol(
     expand_protocol(attr.into(), item.into()).into()
 }
 
-/// Registers an init function by name, so that every node that has it linked in can be told to make a port with it.
+/// Registers an init function by name. Every node of a program that contains it can be asked to make a port with it.
 ///
 /// ```ignore
 /// use aemp::{Cx, spawnable};
@@ -346,20 +356,21 @@ pub fn protocol(
 /// counter.inc(2);
 /// ```
 ///
-/// The function is free, sync or `async`. It may take the context of the new port first, then arguments as handlers do, and
-/// `#[rest] rest: Args` at the end. It returns a port, a `Result` of one, whose error kills the port, or nothing: then the port is an
-/// untyped one, whose handlers the function sets with `cx.rcv`.
+/// The function is free, sync or `async`. Its parameters are the context of the new port, if it wants it, then
+/// arguments as those of handlers, and `#[rest] rest: Args` at the end. It returns a port, a `Result` of one, whose
+/// error kills the port, or nothing. In the last case the port is untyped, and the function sets its handlers with
+/// `cx.rcv`.
 ///
-/// It stays an ordinary function. Beside it stands a type of the same name with `NAME`, and with `on`, which takes a node (or
-/// the context of a handler), the ID of the node to spawn on, and the arguments.
+/// It stays an ordinary function. The macro adds a type with the same name. It has `NAME`, and the function `on`,
+/// whose arguments are a node (or the context of a handler), the ID of the node to spawn on, and the arguments.
 ///
 /// # Options
 ///
-/// - `name = "My::function"`: what others spawn it by. The default is the path of its module and its name. It must
-///   contain `::`; two of one name keep a node from starting.
-/// - `crate = path`: where the `aemp` crate is, if not at `::aemp`.
+/// - `name = "My::function"`: the name for spawning. The default is the path of its module and its name. The name
+///   must contain `::`. If two functions have the same name, nodes do not start.
+/// - `crate = path`: the path of the `aemp` crate, if it is not `::aemp`.
 ///
-/// <details><summary>What it becomes</summary>
+/// <details><summary>The expansion</summary>
 ///
 /// ```ignore
 /// struct start {}
@@ -408,7 +419,8 @@ pub fn spawnable(
 /// Marks a method of a [`macro@port`] block as the handler of a message: `#[rcv]`, `#[rcv("tag")]`, `#[rcv(tag = "tag")]` or
 /// `#[rcv(default)]`, each also with [`try`](macro@port#errors).
 ///
-/// It need not be imported, since [`macro@port`] and [`macro@protocol`] take it away. It exists to say so where it stands alone.
+/// No import is needed, because [`macro@port`] and [`macro@protocol`] remove it. The macro exists to report a
+/// `#[rcv]` outside of them.
 #[proc_macro_attribute]
 pub fn rcv(
     _attr: proc_macro::TokenStream,
@@ -417,7 +429,7 @@ pub fn rcv(
     expand_rcv(item.into()).into()
 }
 
-/// `file` is where it stands, if that can be known.
+/// `file` is the source file of the block, if it is known.
 fn expand_port(attr: TokenStream, item: TokenStream, file: Option<&Path>) -> TokenStream {
     with_item(item, |item, errors| {
         if let (Item::Impl(item), Some(file)) = (item, file)
@@ -450,7 +462,7 @@ fn expand_spawnable(attr: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-/// Reached only outside of `#[port]`, which takes every `#[rcv]` inside away.
+/// Reached only outside of `#[port]`, which removes every `#[rcv]` inside.
 fn expand_rcv(item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let message = "`#[rcv]` works inside of a block under `#[port]` only: put `#[aemp::port]` on the `impl` block";

@@ -1,4 +1,4 @@
-//! The model of a parsed item: everything that `expand` needs, and nothing else.
+//! The model of a parsed item: the input of `expand`.
 
 use proc_macro2::Ident;
 use syn::{Attribute, Generics, LitStr, Type, Visibility};
@@ -9,7 +9,7 @@ use crate::paths::Crate;
 #[derive(Debug)]
 pub(crate) struct Interface {
     pub(crate) krate: Crate,
-    /// Of what is generated.
+    /// The visibility of the generated items.
     pub(crate) vis: Visibility,
     /// The port's type, or the trait.
     pub(crate) name: Ident,
@@ -17,13 +17,13 @@ pub(crate) struct Interface {
     pub(crate) msg: Ident,
     /// The handle type.
     pub(crate) handle: Ident,
-    /// Of the port's type; a protocol has none.
+    /// The generics of the port's type. A protocol has none.
     pub(crate) generics: Generics,
     /// The port's type; `None` for a protocol.
     pub(crate) port: Option<Type>,
-    /// For a port by its definition alone, without an `impl` block that has handlers.
+    /// Set if `#[port]` is on the type itself, without an `impl` block.
     pub(crate) bare: Option<Bare>,
-    /// True if its handlers block their thread.
+    /// True if the handlers block their thread.
     pub(crate) blocking: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
@@ -31,19 +31,19 @@ pub(crate) struct Interface {
     pub(crate) reach: Reach,
 }
 
-/// Where messages come from.
+/// The senders of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// From any node.
+    /// Any node.
     Network {
         /// True if the port dies of messages that it does not know.
         strict: bool,
     },
-    /// From this process alone, so they need not be able to travel.
+    /// Only this process, so messages need not be able to travel.
     Local,
 }
 
-/// A port without handlers: which of its generated types were given names.
+/// A port without handlers: the generated types that the user has named.
 #[derive(Debug)]
 pub(crate) struct Bare {
     pub(crate) names_msg: bool,
@@ -57,20 +57,20 @@ pub(crate) struct Handler {
     pub(crate) variant: Ident,
     pub(crate) tag: Tag,
     pub(crate) cfgs: Vec<Attribute>,
-    /// Documentation and deprecation, for the handle's method.
+    /// Documentation and `deprecated`, for the handle's method.
     pub(crate) docs: Vec<Attribute>,
     pub(crate) is_async: bool,
-    /// In the order of the declaration, without `self`.
+    /// The parameters in the order of the declaration, without `self`.
     pub(crate) params: Vec<Param>,
     pub(crate) answer: Answer,
 }
 
-/// Which messages a handler takes.
+/// The messages of a handler.
 #[derive(Debug)]
 pub(crate) enum Tag {
     /// Those with this tag.
     Named(LitStr),
-    /// Those that no other handler takes.
+    /// Those without a handler of their own.
     Default,
 }
 
@@ -79,39 +79,39 @@ pub(crate) enum Tag {
 pub(crate) enum Param {
     /// The context of the port.
     Cx,
-    /// Where the message came from.
+    /// The origin of the message.
     Origin,
     /// An argument of the message.
     Arg(Field),
     /// All further arguments of the message.
     Rest(Field),
-    /// The reply of the handler, now or later.
+    /// The reply, for an answer now or later.
     Reply(Field),
-    /// The tag, of a default handler.
+    /// The tag, in a default handler.
     Tag(Field),
 }
 
 /// The field of a parameter in the message enum.
 #[derive(Debug)]
 pub(crate) struct Field {
-    /// As the handle's method calls it.
+    /// The name of the parameter in the handle's method.
     pub(crate) name: Ident,
-    /// As declared. Of a [`Param::Reply`], the type of the answer.
+    /// The declared type. For a [`Param::Reply`], the type of the answer.
     pub(crate) ty: Type,
 }
 
-/// How a call of a handler is answered.
+/// The answer of a handler.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Not at all: the message is sent.
+    /// None: the message is sent.
     Nothing(Ending),
-    /// With what the method returns.
+    /// The return value of the method.
     Returned(Returned),
-    /// By the handler, through the `Reply` that is its last parameter.
+    /// An answer by the `Reply` that is the handler's last parameter.
     Deferred(Ending),
 }
 
-/// The return type of a handler whose return value is no answer.
+/// The return type of a handler whose return value is not the answer.
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// Nothing.
@@ -135,9 +135,9 @@ pub(crate) struct Init {
     pub(crate) krate: Crate,
     pub(crate) vis: Visibility,
     pub(crate) ident: Ident,
-    /// As others spawn it; `None` for module path and name.
+    /// The name for spawning; `None` for module path and name.
     pub(crate) name: Option<LitStr>,
-    /// As written, for people.
+    /// The signature as written, for people.
     pub(crate) signature: String,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
@@ -147,7 +147,7 @@ pub(crate) struct Init {
 }
 
 impl Param {
-    /// The field of the message for this parameter.
+    /// The parameter's field in the message enum.
     pub(crate) fn field(&self) -> Option<&Field> {
         match self {
             Self::Cx | Self::Origin => None,
@@ -177,7 +177,7 @@ impl Answer {
 }
 
 impl Handler {
-    /// The parameters that senders give, in the order of the message: the tag of a default handler goes first.
+    /// The parameters that senders give, in the order of the message. The tag of a default handler comes first.
     pub(crate) fn sent(&self) -> impl Iterator<Item = (&Param, &Field)> {
         let is_tag = |param: &&Param| matches!(param, Param::Tag(_));
         let others = self
@@ -188,7 +188,7 @@ impl Handler {
         sent.filter_map(|param| Some((param, param.field()?)))
     }
 
-    /// How many arguments it declares, without rest and reply.
+    /// The number of declared arguments, without rest and reply.
     pub(crate) fn arity(&self) -> usize {
         let args = self
             .params
@@ -213,7 +213,7 @@ impl Handler {
             .any(|param| matches!(param, Param::Rest(_)))
     }
 
-    /// How many of its last arguments are optional, and so may be left out.
+    /// The number of optional arguments at the end, which may be left out.
     pub(crate) fn options(&self) -> usize {
         if self.has_rest() || self.is_default() {
             return 0;
@@ -230,7 +230,7 @@ impl Handler {
     }
 }
 
-/// How many of the last of these arguments are optional.
+/// The number of optional arguments at the end of these.
 pub(crate) fn options<'a>(fields: impl Iterator<Item = &'a Field>) -> usize {
     let fields: Vec<&Field> = fields.collect();
     let is_option = |field: &&&Field| match &field.ty {

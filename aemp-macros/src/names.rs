@@ -1,4 +1,4 @@
-//! Names of what is generated, made of the user's.
+//! The names of generated items, derived from the user's names.
 
 use proc_macro2::{Ident, Span};
 use quote::{ToTokens, format_ident};
@@ -26,23 +26,24 @@ pub(crate) fn with_suffix(name: &Ident, suffix: &str) -> Ident {
     format_ident!("{}{}", name.unraw(), suffix, span = Span::call_site())
 }
 
-/// A handler's parameter as a parameter of the handle's method, where every one of them is used.
+/// The name of a handler's parameter in the handle's method, where it is always used.
 pub(crate) fn parameter(name: &Ident) -> Ident {
     let text = name.to_string();
     let bare = text.trim_start_matches('_');
     match syn::parse_str::<Ident>(bare) {
         Ok(_) if bare.len() < text.len() => Ident::new(bare, name.span()),
-        // Nothing to take away, or nothing left: no letter, a digit first, a keyword.
+        // The leading underscores stay if the rest is no identifier: it is empty, begins with a digit, or is a
+        // keyword.
         _ => name.clone(),
     }
 }
 
-/// A local of generated code that holds field number `index` of a message.
+/// The local variable for field number `index` of a message, in generated code.
 pub(crate) fn local(index: usize) -> Ident {
     format_ident!("__{index}")
 }
 
-/// Tokens as a person would write them, whichever way the compiler spaces them.
+/// Tokens as a person would write them, independent of the compiler's spacing.
 pub(crate) fn readable(tokens: impl ToTokens) -> String {
     let spaced = tokens.into_token_stream().to_string();
     let mut text = String::with_capacity(spaced.len());

@@ -1,5 +1,5 @@
-//! From syntax to model. What is wrong with one token or one type is said here; what is wrong between parts of the
-//! model is `check`'s.
+//! From syntax to model. This module reports mistakes of single tokens and types. Mistakes between parts of the model
+//! are reported by `check`.
 
 mod attrs;
 mod handler;
@@ -30,7 +30,7 @@ use crate::{
     names,
 };
 
-/// The messages of a `#[port]`; nothing if the item cannot be a port at all.
+/// The messages of a `#[port]`; `None` if the item cannot be a port.
 pub(crate) fn port(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Interface> {
     let args = PortArgs::parse(attr, errors);
     if let (Some(_), Some(word)) = (&args.local, &args.strict) {
@@ -75,7 +75,7 @@ fn first_token(item: &Item) -> TokenStream {
     item.to_token_stream().into_iter().take(1).collect()
 }
 
-/// A port without any handlers of its own.
+/// A port without handlers of its own.
 fn port_type(
     args: PortArgs,
     attrs: &[Attribute],

@@ -1,4 +1,4 @@
-//! The one path by which generated code reaches the `aemp` crate.
+//! The path by which generated code reaches the `aemp` crate.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,9 +7,9 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-/// The `aemp` crate, wherever the user has it: `::aemp`, unless `crate = path` says otherwise.
+/// The path of the `aemp` crate: `::aemp`, unless `crate = path` says otherwise.
 ///
-/// As tokens it is the module that generated code may name, so that nothing else can be named by accident.
+/// As tokens, it is the module that generated code may name, so nothing else can be named by accident.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Crate(Option<Path>);
 

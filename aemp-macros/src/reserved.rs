@@ -1,11 +1,11 @@
-//! The methods of every handle. A handler of the same name would hide one.
+//! The methods of every handle. A handler with such a name would hide one.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 
 use crate::model::{Handler, Tag};
 
-/// The methods of `aemp::Handle`, which a generated handle dereferences to. A test compares them with it.
+/// The methods of `aemp::Handle`, which generated handles dereference to. A test compares them.
 const METHODS: &[&str] = &[
     "bound",
     "call",
@@ -29,7 +29,7 @@ const METHODS: &[&str] = &[
     "try_send",
 ];
 
-/// The methods of traits that every handle has.
+/// The methods of the traits of every handle.
 const OF_TRAITS: &[&str] = &[
     "clone",
     "cmp",
@@ -46,7 +46,7 @@ const OF_TRAITS: &[&str] = &[
     "to_string",
 ];
 
-/// The error about a handler that has the name of a method of every handle.
+/// The error for a handler with the name of a method of every handle.
 pub(crate) fn check(handler: &Handler) -> Result<(), String> {
     let name = &handler.ident;
     if !is_reserved(name) {

@@ -151,7 +151,7 @@ fn a_wrong_handler_costs_the_others_nothing() {
 }
 
 #[test]
-fn what_is_no_item_stays_as_it_is() {
+fn tokens_that_are_not_an_item_stay_unchanged() {
     let tokens = port_block(TokenStream::new(), quote!(impl Counter { fn }));
     let text = tokens.to_string();
     assert!(text.contains("compile_error"), "{text}");

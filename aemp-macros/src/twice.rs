@@ -1,8 +1,8 @@
 //! Two `#[port]` blocks of one type.
 //!
-//! Each of them would make the same types, so the compiler finds some twenty mistakes where there is one. A block is expanded without
-//! knowledge of others, so this is a guess that is checked: a type whose name has had a block in the same file is looked for in the
-//! source. Nothing but the diagnostics depends on it.
+//! Both would generate the same types, so the compiler would report some twenty mistakes instead of one. A block is
+//! expanded without knowledge of others. So a type name that has had a block in the same file is looked up in the
+//! source file. Only the diagnostics depend on the result.
 
 use std::{
     fs,
@@ -17,10 +17,10 @@ use syn::{
 
 use crate::{errors::Errors, names, parse};
 
-/// File and type of the blocks that this run of the compiler has expanded.
+/// The file and the type of the blocks that this run of the compiler has expanded.
 static EXPANDED: Mutex<Vec<(PathBuf, String)>> = Mutex::new(Vec::new());
 
-/// Says that the block is not the first of its type; true if so.
+/// Reports a block that is not the first of its type. Returns whether it is one.
 pub(crate) fn reject(file: &Path, item: &ItemImpl, errors: &mut Errors) -> bool {
     let expanded = (file.to_owned(), names::readable(&item.self_ty));
     let mut known = EXPANDED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +48,7 @@ pub(crate) fn reject(file: &Path, item: &ItemImpl, errors: &mut Errors) -> bool 
     search.found
 }
 
-/// Looks for two blocks of a type in one list of items: elsewhere the name may be that of another type.
+/// Looks for two blocks of a type in one list of items. In another list, the name may be that of another type.
 struct Search {
     port: String,
     found: bool,

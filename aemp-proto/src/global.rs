@@ -63,6 +63,7 @@ mod quota;
 mod request;
 mod role;
 mod shards;
+mod size;
 mod watch;
 
 use std::{
@@ -93,12 +94,7 @@ pub use self::{
     role::Role,
     watch::{Change, WatchId, Watched},
 };
-use super::{
-    Random, Time,
-    deadlines::Deadlines,
-    limits::Notices,
-    mesh::{Level, longest_pause},
-};
+use super::{Level, Random, Time, backoff::longest_pause, deadlines::Deadlines, limits::Notices};
 pub use quota::values_in_entry;
 
 /// A command of the machine to the mesh.

@@ -7,6 +7,7 @@ mod error;
 mod greeting;
 mod lines;
 mod output;
+mod protection;
 mod tls;
 
 use std::{collections::VecDeque, sync::Arc};

@@ -28,10 +28,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod backoff;
 mod deadlines;
 pub mod global;
 pub mod handshake;
 mod hash;
+mod level;
 pub mod limits;
 pub mod link;
 mod measure;
@@ -47,6 +49,7 @@ mod time;
 mod weigh;
 
 pub use handshake::auth;
+pub use level::Level;
 pub use measure::Measure;
 pub use queue::weight;
 pub use random::Random;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Time, mesh::Level};
+use super::{Level, Time};
 
 /// The number of lines that may come at once.
 const BURST: u32 = 100;

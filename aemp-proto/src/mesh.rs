@@ -41,7 +41,7 @@ use self::{
     timed::Timed,
 };
 pub use self::{
-    output::{Level, Output},
+    output::Output,
     peers::{PeerMap, Peers},
     seeds::{Joining, LookUpId, SeedFailure, SeedFailureKind, SeedState},
 };
@@ -52,7 +52,7 @@ use super::{
     limits::{NodeLimits, Notices},
     peer::{ConnId, LossId},
 };
-pub(crate) use seeds::longest_pause;
+pub use crate::Level;
 
 /// The configuration of a [`Mesh`].
 #[derive(Clone, Debug)]

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_a_value_counts() {
+    fn the_contents_of_a_value_count() {
         assert_eq!(
             kept(&1.into()),
             Kept {

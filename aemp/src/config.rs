@@ -40,6 +40,7 @@ mod places;
 mod read;
 mod save;
 mod seed;
+mod service;
 mod settings;
 mod write;
 
@@ -54,7 +55,8 @@ pub use self::{
     permit::Permit,
     places::Position,
     seed::{Seed, SeedError},
-    settings::{Cert, Service, Settings, effective},
+    service::Service,
+    settings::{Cert, Settings, effective},
 };
 pub use aemp_proto::handshake::{
     Encrypt,

@@ -178,6 +178,12 @@ pub enum StartError {
     Entropy(String),
 }
 
+impl StartError {
+    pub(crate) fn setting(setting: &'static str, problem: String) -> Self {
+        Self::Setting { setting, problem }
+    }
+}
+
 /// The error of a node that is not part of the network ([`Node::joined`](crate::Node::joined)).
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]

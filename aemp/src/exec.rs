@@ -22,6 +22,7 @@
 
 pub(crate) mod current;
 pub(crate) mod drainer;
+pub(crate) mod held;
 #[cfg(feature = "sim")]
 mod mortal;
 pub(crate) mod pace;

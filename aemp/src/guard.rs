@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_subscriber_causes_to_be_logged_is_lost() {
+    fn lines_logged_within_a_subscriber_are_lost() {
         let told = Cell::new(0);
         log(|| {
             told.set(told.get() + 1);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_cannot_be_shown_is_told() {
+    fn a_panicking_display_becomes_a_text() {
         let text = display(&Unprintable);
         assert_eq!(text, "an error whose text cannot be shown: in Display");
     }

@@ -124,6 +124,7 @@ mod exec;
 mod guard;
 pub mod handbook;
 pub mod limits;
+mod lock;
 mod log;
 mod macros;
 mod message;

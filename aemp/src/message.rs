@@ -16,11 +16,11 @@ use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, P
 
 use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
 
-/// The messages of a port: an enum with one variant a handler, made by `#[port]` or `#[protocol]`.
+/// The messages of a port: an enum with one variant for each handler, made by `#[port]` or `#[protocol]`.
 ///
-/// Implementing this by hand is possible, but there is no need to.
+/// It can be implemented by hand. Nothing needs that.
 pub trait Message: Sized + Send + 'static {
-    /// True if any handler asks which node a message came from.
+    /// True if a handler asks for the origin of its message.
     const USES_ORIGIN: bool = false;
 
     /// True if the port dies of messages that it does not know, and of calls that it does not understand
@@ -30,16 +30,16 @@ pub trait Message: Sized + Send + 'static {
     /// The names of the handlers, for people.
     const HANDLERS: &'static [&'static str] = &[];
 
-    /// Which handler takes the message: a place in [`HANDLERS`](Self::HANDLERS).
+    /// The number of the message's handler: its place in [`HANDLERS`](Self::HANDLERS).
     fn handler(&self) -> u32 {
         0
     }
 
-    /// Reads a message whose tag is `tag` and whose arguments come next in `args`.
+    /// Reads the arguments of a message with the tag `tag`.
     ///
     /// # Errors
     ///
-    /// When no handler takes the tag, or the arguments are not what it takes.
+    /// If no handler has the tag, or the arguments do not fit.
     fn decode(tag: &str, args: &mut PacketReader<'_>, cx: &Decoding<'_>)
     -> Result<Self, Undecoded>;
 
@@ -47,7 +47,7 @@ pub trait Message: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// As [`decode`](Self::decode): what becomes of the message, or the connection's error.
+    /// The fate of a message that cannot be read, as [`decode`](Self::decode) decides it.
     #[doc(hidden)]
     fn read(message: &mut PacketReader<'_>, cx: &Decoding<'_>) -> Result<Self, Box<Unread>> {
         let tag = match message.text() {
@@ -64,41 +64,41 @@ pub trait Message: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// When an argument cannot be put on the wire, such as a float that is not a number.
+    /// If an argument cannot be put on the wire, such as a float that is not a number.
     fn encode(self, out: &mut PacketWriter<'_>, cx: &mut Encoding<'_>) -> Result<(), EncodeError>;
 }
 
-/// Why a message could not be read.
+/// The reason why a message could not be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Undecoded {
-    /// No handler takes this tag.
+    /// No handler has this tag.
     Unhandled,
-    /// A handler takes the tag, but not these arguments; the text says which one and why.
+    /// A handler has the tag, but does not accept these arguments. The text names the argument and the problem.
     Arguments(String),
-    /// A handler takes the tag, but not so many arguments: a newer sender has more to say.
+    /// A handler has the tag, but takes fewer arguments. The sender may be of a newer version.
     Surplus(String),
-    /// A call that is not understood, in words for the caller.
+    /// The port does not understand a call.
     Refused {
-        /// Where the caller waits.
+        /// The caller's reply port.
         to: PortId,
         /// The text for the caller.
         text: String,
     },
-    /// The packet itself cannot be read: the connection's fault if it is malformed, and the message's if it only says what nothing
-    /// can hold.
+    /// The packet cannot be read. A malformed packet is the fault of the connection. A value that no type can hold is
+    /// the fault of the message.
     Malformed(DecodeError),
 }
 
 impl Undecoded {
-    /// An error that argument number `position` (from 1) of the handler for `tag` has caused.
+    /// The error of argument number `position` (counted from 1) of the handler for `tag`.
     #[must_use]
     pub fn argument(tag: &str, position: usize, name: &str, error: DecodeError) -> Self {
         if error.is_malformed() {
             return Self::Malformed(error);
         }
         let error = error.to_string();
-        // The codec's count is that of the packet; this one is that of the handler.
+        // The codec counts the arguments of the packet, and `position` those of the handler.
         let problem = match error.split_once(": ") {
             Some((place, problem)) if place.starts_with("argument ") => problem,
             _ => &error,
@@ -122,7 +122,7 @@ impl Undecoded {
         }
     }
 
-    /// Either the reason that the port dies with, or the connection's error.
+    /// The reason of the port's death, or the connection's error.
     pub(crate) fn into_reason(self, tag: &str) -> Result<Reason, DecodeError> {
         match self {
             Self::Unhandled => Ok(Reason::unhandled(tag)),
@@ -167,7 +167,7 @@ impl Undecoded {
         }
     }
 
-    /// As it is, or refused if there is a caller, whose port is what comes last.
+    /// Refused if there is a caller, whose reply port is the last element. Otherwise the error itself.
     pub(crate) fn or_refused(self, rest: &mut PacketReader<'_>) -> Self {
         let text = match self {
             Self::Arguments(text) | Self::Surplus(text) => text,
@@ -181,7 +181,7 @@ impl Undecoded {
     }
 }
 
-/// The last of the elements that are left, if it is a port.
+/// The last of the remaining elements, if it is a port.
 fn last_port(rest: &mut PacketReader<'_>) -> Result<Option<PortId>, DecodeError> {
     let mut last = None;
     loop {
@@ -207,7 +207,7 @@ fn bad_tag(error: DecodeError) -> Result<Cow<'static, str>, Box<Unread>> {
         let reason = Reason::die(format_args!("tag: {error}"));
         return Err(Box::new(Unread::Dies(reason)));
     }
-    // Perl would look for a handler of `ARRAY(0x...)`: there is none either.
+    // Perl would look for a handler of `ARRAY(0x...)`, and find none either.
     Ok("(a structure)".into())
 }
 
@@ -217,13 +217,13 @@ fn bad_tag(error: DecodeError) -> Result<Cow<'static, str>, Box<Unread>> {
 pub enum Unread {
     /// The packet breaks the rules of its format, which is the connection's fault.
     Malformed(DecodeError),
-    /// The port dies of it.
+    /// The port dies with this reason.
     Dies(Reason),
-    /// It is logged.
+    /// The message is dropped and logged with this text.
     Dropped(String),
-    /// Its caller is told.
+    /// The caller gets an error.
     Refused {
-        /// Where the caller waits.
+        /// The caller's reply port.
         to: PortId,
         /// The text for the caller.
         text: String,
@@ -234,7 +234,7 @@ pub enum Unread {
 #[derive(Debug)]
 pub struct Decoding<'a> {
     pub(crate) node: &'a Node,
-    /// The number of the port that the message is for.
+    /// The number of the receiving port.
     pub(crate) port: u64,
 }
 
@@ -246,12 +246,12 @@ impl Decoding<'_> {
     }
 }
 
-/// The context of encoding a message, and its result: the reply port of a call.
+/// The context of encoding a message. Encoding a call stores its reply port here.
 #[derive(Debug)]
 pub struct Encoding<'a> {
     pub(crate) node: &'a Node,
     pub(crate) reply: Option<LocalReply>,
-    /// True if the receiver is of this project, and so knows where a reply port is if arguments were left out.
+    /// True if the receiver is a node of this project, which finds the reply port even if arguments were left out.
     pub(crate) is_ours: bool,
 }
 
@@ -265,12 +265,12 @@ impl<'a> Encoding<'a> {
     }
 }
 
-/// The rest of a message's arguments, or all of an untyped message behind its tag.
+/// The rest of a message's arguments, or all elements of an untyped message behind its tag.
 pub type Args = Vec<Value>;
 
-/// How a handler ends: nothing, or an error, which kills the port with `die, TEXT`, or with itself if it is a [`Reason`].
+/// The return type of untyped handlers and closures: `()`, or a `Result` whose error kills the port.
 ///
-/// Untyped handlers and closures may return `()` or a `Result`.
+/// The reason is `die, TEXT`, or the error itself if it is a [`Reason`].
 pub trait Outcome {
     /// The reason to die with, if any.
     ///
@@ -286,7 +286,7 @@ impl Outcome for () {
     }
 }
 
-/// The way to name the type of code that never returns: `panic!()`, `loop {}`.
+/// Names the type of code that never returns: `panic!()`, `loop {}`.
 #[doc(hidden)]
 pub trait Returns {
     #[doc(hidden)]
@@ -311,10 +311,10 @@ impl<E: fmt::Display + 'static> Outcome for Result<(), E> {
     }
 }
 
-/// The reason of what has failed with this error: itself, if it is one.
+/// The reason of a failure with this error. A [`Reason`] is kept.
 pub(crate) fn failure<E: fmt::Display + 'static>(error: E) -> Reason {
     let mut error = Some(error);
-    // The type decides, so the compiler does.
+    // The type decides, so the compiler removes the other branch.
     let reason = (&mut error as &mut dyn Any).downcast_mut::<Option<Reason>>();
     match reason.and_then(Option::take) {
         Some(reason) => reason,
@@ -333,15 +333,15 @@ pub(crate) fn failure<E: fmt::Display + 'static>(error: E) -> Reason {
 pub trait Port: Sized + Send + 'static {
     /// The messages of its handlers.
     type Msg: Message;
-    /// The typed handle that others talk to it through.
+    /// The typed handle of the port.
     type Ref: PortRef<Msg = Self::Msg>;
-    /// True if its handlers block their thread, so that it runs on threads that are made for that: `#[port(blocking)]`.
+    /// True if its handlers block their thread, so it runs on threads for blocking code: `#[port(blocking)]`.
     const BLOCKING: bool = false;
 
     /// The measurements of its handlers.
     #[doc(hidden)]
     fn record() -> &'static Record {
-        // Those that are written by hand have one together.
+        // Ports that are written by hand share one.
         static RECORD: Record = Record::new();
         &RECORD
     }
@@ -350,10 +350,10 @@ pub trait Port: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// The reason to die with.
+    /// The reason of the port's death.
     fn handle(&mut self, cx: &mut Cx<'_>, message: Self::Msg) -> Result<(), Reason>;
 
-    /// Takes over the handlers that code in the port's context, which is no handler itself, has set.
+    /// Takes over handlers that a closure in the port's context has set.
     #[doc(hidden)]
     fn changed(&mut self, _cx: &mut Cx<'_>) {}
 
@@ -362,7 +362,7 @@ pub trait Port: Sized + Send + 'static {
         false
     }
 
-    /// Handles one message whose handler may wait.
+    /// Handles one message with an async handler.
     fn handle_async<'a>(
         &'a mut self,
         cx: &'a mut Cx<'_>,
@@ -377,13 +377,13 @@ pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'stati
     /// The messages of the port.
     type Msg: Message;
 
-    /// The handle below.
+    /// The handle inside.
     fn handle(&self) -> &crate::Handle<Self::Msg>;
 }
 
-/// An argument that never leaves the process: a channel's sender, a guard, anything that cannot be written down.
+/// An argument that never leaves the process: the sender of a channel, a guard, anything that cannot be serialised.
 ///
-/// Sent to a port of another node, it is an error of that send; a message that comes from one cannot contain it.
+/// Sending it to a port of another node is an error of that send, and a message of another node cannot contain it.
 ///
 /// ```
 /// use aemp::{Local, Node, port};
@@ -427,7 +427,7 @@ impl<'de, T> serde::Deserialize<'de> for Local<T> {
     }
 }
 
-/// Where a message came from.
+/// The origin of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A port or program of this node.

@@ -22,7 +22,7 @@ mod untyped;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool},
+    sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicBool},
 };
 
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
@@ -45,6 +45,7 @@ use crate::{
     db::machine::Database,
     exec::scheduler::Scheduler,
     guard,
+    lock::Lock,
     message::{Port, PortRef},
     net::{Net, Place, Shared},
     port::{
@@ -102,7 +103,7 @@ struct Inner {
     names: Names,
     table: Table,
     /// Ports that other nodes have spawned, by the names that those nodes chose.
-    spawned: Mutex<HashMap<Box<str>, Spawned>>,
+    spawned: Lock<HashMap<Box<str>, Spawned>>,
     life: Arc<Life>,
     /// True if the node has ended without being stopped.
     collapsed: AtomicBool,
@@ -300,10 +301,7 @@ impl Node {
     }
 
     fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, Spawned>> {
-        self.0
-            .spawned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.spawned.lock()
     }
 
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {

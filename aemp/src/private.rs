@@ -22,8 +22,8 @@ pub use crate::{
     message::{Returns, Unread},
 };
 
-/// Checks that a message has no more arguments than the `expected` that have been read. Nulls are none: an optional argument
-/// that was not given.
+/// Checks that a message has no arguments besides the `expected` ones, which have been read. Nulls do not count,
+/// because they are optional arguments that were not given.
 pub fn end<M: Message>(
     tag: &str,
     expected: usize,
@@ -46,7 +46,7 @@ fn all_null(values: &[Value]) -> bool {
     values.iter().all(|value| matches!(value, Value::Null))
 }
 
-/// How many arguments are left.
+/// The number of remaining arguments.
 fn arity(args: &mut PacketReader<'_>) -> Result<usize, Undecoded> {
     args.remaining().map_err(Undecoded::Malformed)
 }
@@ -56,12 +56,13 @@ fn arity(args: &mut PacketReader<'_>) -> Result<usize, Undecoded> {
 pub struct Called<'a> {
     /// The arguments to read instead of those of the packet.
     pub filled: Option<PacketReader<'a>>,
-    /// How many elements there are beyond the arguments: one is the reply port.
+    /// The number of elements beyond the arguments. One is the reply port.
     pub more: usize,
 }
 
-/// Looks at the arguments of a handler that answers: `required` ones, and then `options` of which the last may have been left out.
-/// The reply port is the last element all the same; what is left out is then filled up with nulls.
+/// Examines the arguments of a handler that answers: `required` ones, and then `options` optional ones. A caller may
+/// have left out the last of those, with the reply port as the last element. The missing ones are then filled up with
+/// nulls.
 pub fn call<M: Message>(
     tag: &str,
     required: usize,
@@ -92,7 +93,7 @@ pub fn call<M: Message>(
     Ok(Called { filled, more })
 }
 
-/// An argument of a handler that answers could not be read.
+/// The error of an argument of a handler that answers.
 pub fn argument<M: Message>(
     tag: &str,
     position: usize,
@@ -145,7 +146,7 @@ fn reply_to<T: Serialize>(
     let to = args
         .text()
         .map_err(|error| Undecoded::argument(tag, expected + 1, "reply port", error))?;
-    // A null is an optional argument of a newer version, which was not given.
+    // A null is an optional argument of a newer version that was not given.
     let Some(to) = to.filter(|to| !to.is_empty()) else {
         return Ok(Reply::nobody());
     };
@@ -158,8 +159,9 @@ fn reply_to<T: Serialize>(
     Ok(Reply::to_port(cx, to))
 }
 
-/// How many of a message's last arguments, which are options, are to be written: what is not given at the end is left out. In a
-/// call, whose reply port comes behind them, only for a receiver that looks for it there: to others places are what counts.
+/// The number of a message's optional arguments at the end that are written. Missing ones at the end are left out. In
+/// a call, where the reply port follows, they are left out only for a receiver of this project: others find the reply
+/// port by its place.
 pub fn given<const N: usize>(is_some: [bool; N], call: Option<&Encoding<'_>>) -> usize {
     if call.is_some_and(|cx| !cx.is_ours) {
         return N;
@@ -170,12 +172,12 @@ pub fn given<const N: usize>(is_some: [bool; N], call: Option<&Encoding<'_>>) ->
         .map_or(0, |last| last + 1)
 }
 
-/// Ends the call behind a reply when the port dies, whoever has the reply then.
+/// Ends the call of a reply when the port dies, even if the reply has moved elsewhere.
 pub fn hold<T: Send + 'static>(cx: &Cx<'_>, reply: &Reply<T>) {
     cx.hold(reply);
 }
 
-/// The origin of a message whose type asks for it.
+/// The origin of a message. Its type demands one.
 pub fn origin(cx: &Cx<'_>) -> Result<Origin, Reason> {
     cx.origin()
         .ok_or_else(|| Reason::die("the message came without its origin"))
@@ -192,7 +194,7 @@ fn is_port(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.contains('#'))
 }
 
-/// The port at which a caller of this project waits.
+/// The reply port of a caller of this project, if the value is one.
 fn reply_port(value: &Value) -> Option<PortId> {
     let to = PortId::parse(value.as_str().filter(|_| is_port(value))?).ok()?;
     names::is_reply_port(&to).then_some(to)
@@ -232,7 +234,7 @@ pub fn values<const N: usize>(values: [Value; N]) -> Vec<Value> {
     values.into()
 }
 
-/// The node behind what is given to `snd!` and `cal!`.
+/// The node of the first argument of `snd!` and `cal!`.
 pub fn node(node: &impl AsRef<Node>) -> &Node {
     node.as_ref()
 }

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_kept_and_faults_are_told_apart() {
+    fn limits_are_kept_and_kinds_of_faults_are_distinguished() {
         let read = |body: &[u8], limits| {
             let packet = [&(body.len() as u32).to_be_bytes(), body].concat();
             let mut packet = MessagePack.reader(&packet, limits)?;

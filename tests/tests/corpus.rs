@@ -26,7 +26,7 @@ fn run(target: &str, name: &str, input: &[u8]) -> usize {
 
 /// How much the seeds of each target get done at the least, all of them together and each of so many of them.
 #[test]
-fn seeds_reach_what_they_are_for() {
+fn seeds_of_the_fuzzers_reach_their_targets() {
     for (target, least, most_idle) in [
         ("config", 20, 0),
         ("framing", 300, 0),
@@ -57,7 +57,7 @@ fn seeds_reach_what_they_are_for() {
 }
 
 #[test]
-fn what_was_found_stays_fixed() {
+fn findings_of_the_fuzzers_stay_fixed() {
     for target in TARGETS {
         for (name, input) in inputs("regressions", target.name) {
             run(target.name, &name, &input);

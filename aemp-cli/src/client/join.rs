@@ -6,11 +6,11 @@ use aemp::Node;
 use tokio::{
     net::TcpStream,
     sync::mpsc,
-    time::{Instant, interval, timeout, timeout_at},
+    time::{interval, timeout, timeout_at},
 };
 
-use super::{seconds, seeds::Failures};
-use crate::{failure::Failure, network::Network, session::Session};
+use super::{limit::Limit, seeds::Failures};
+use crate::{failure::Failure, network::Network, output::Output};
 
 /// The time before the deadline at which a command starts to find out why it has not joined.
 const LOOK: Duration = Duration::from_millis(200);
@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Starts a node, and waits until it is connected to a seed.
-pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Node, Failure> {
-    let (node, seeds) = Network::of(session)?.start().await?;
+pub(super) async fn join(network: Network, output: &Output, limit: Limit) -> Result<Node, Failure> {
+    let (node, seeds) = network.start().await?;
     let (tell, up) = mpsc::unbounded_channel();
     let _observer = node.mon_nodes(move |_, is_up, _| {
         if is_up {
@@ -31,19 +31,19 @@ pub(super) async fn join(session: &mut Session, deadline: Instant) -> Result<Nod
     if !node.up_nodes().is_empty() {
         return Ok(node);
     }
-    let time = session.options.timeout();
-    let look = time.min(2 * LOOK) / 2;
-    let joined = connected(session, &node, seeds.len(), up);
-    match timeout_at(deadline - look, joined).await {
+    let look = limit.time.min(2 * LOOK) / 2;
+    let joined = connected(output, limit, &node, seeds.len(), up);
+    match timeout_at(limit.deadline - look, joined).await {
         Ok(true) => Ok(node),
         Ok(false) => Err(refused(&Failures::of(&node))),
-        Err(_) => Err(unreached(&seeds, &Failures::of(&node), time, look).await),
+        Err(_) => Err(unreached(&seeds, &Failures::of(&node), limit, look).await),
     }
 }
 
 /// Waits until a node is up. Returns false if all seeds have failed for good.
 async fn connected(
-    session: &Session,
+    output: &Output,
+    limit: Limit,
     node: &Node,
     seeds: usize,
     mut up: mpsc::UnboundedReceiver<()>,
@@ -62,11 +62,8 @@ async fn connected(
         }
         if !told && !failures.is_empty() {
             told = true;
-            let time = seconds(session.options.timeout());
             let failures = each(&failures.explained());
-            session
-                .output
-                .waiting(&format!("{failures}; trying for {time}"));
+            output.waiting(&format!("{failures}; trying for {limit}"));
         }
     }
 }
@@ -78,12 +75,7 @@ fn refused(failures: &Failures) -> Failure {
 }
 
 /// The failure at the deadline.
-async fn unreached(
-    seeds: &[String],
-    failures: &Failures,
-    time: Duration,
-    look: Duration,
-) -> Failure {
+async fn unreached(seeds: &[String], failures: &Failures, limit: Limit, look: Duration) -> Failure {
     let mut failures = failures.explained();
     let look = look / u32::try_from(seeds.len()).unwrap_or(1).max(1);
     for seed in seeds {
@@ -91,9 +83,9 @@ async fn unreached(
             failures.insert(seed.clone(), silence(seed, look).await.into());
         }
     }
-    let (time, each) = (seconds(time), each(&failures));
+    let each = each(&failures);
     Failure::network(format_args!(
-        "cannot join the network within {time}: {each}"
+        "cannot join the network within {limit}: {each}"
     ))
 }
 

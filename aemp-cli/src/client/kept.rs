@@ -10,15 +10,16 @@ use aemp::Node;
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
-    time::Instant,
 };
 use tracing::subscriber::DefaultGuard;
 
-use super::{Client, join};
+use super::{Client, join::join, limit::Limit};
 use crate::{
     failure::{Failure, Outcome},
     logs,
-    session::Session,
+    network::Network,
+    options::Options,
+    output::Output,
     signals,
     terminal::Modes,
 };
@@ -37,7 +38,12 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Joins the network.
-    pub(crate) fn join(session: &mut Session, interruptible: bool) -> Result<Self, Failure> {
+    pub(crate) fn join(
+        network: Network,
+        options: &Options,
+        output: &Output,
+        interruptible: bool,
+    ) -> Result<Self, Failure> {
         let (ended, end) = oneshot::channel::<()>();
         let cannot_start =
             |error: io::Error| Failure::failed(format_args!("cannot start: {error}"));
@@ -47,8 +53,8 @@ impl Kept {
             .map_err(cannot_start)?;
         let handle = runtime.handle().clone();
         // Subscribers for logs are set for each thread.
-        let their_logs = logs::subscriber(session);
-        let logs = logs::for_client(session);
+        let their_logs = logs::subscriber(options, output);
+        let logs = logs::for_client(options, output);
         let joined = Arc::new(OnceLock::<Node>::new());
         let node = Arc::clone(&joined);
         // A signal may arrive while a line is being edited.
@@ -76,8 +82,8 @@ impl Kept {
         };
         let thread = thread::Builder::new().name("node".into()).spawn(run);
         let thread = thread.map_err(cannot_start)?;
-        let deadline = Instant::now() + session.options.timeout();
-        let node = handle.block_on(join::join(session, deadline))?;
+        let limit = Limit::of(options.timeout());
+        let node = handle.block_on(join(network, output, limit))?;
         // No other code sets it.
         let _ = joined.set(node.clone());
         Ok(Self {
@@ -100,18 +106,17 @@ impl Kept {
     }
 
     /// Runs the work of a command.
-    pub(super) fn with(
+    pub(crate) fn run(
         &self,
-        session: &Session,
+        options: &Options,
+        output: &Output,
         job: impl AsyncFnOnce(&Client<'_>) -> Outcome,
     ) -> Outcome {
-        let timeout = session.options.timeout();
         let client = Client {
             node: self.node.clone(),
-            output: &session.output,
+            output,
             stays: true,
-            timeout,
-            deadline: Instant::now() + timeout,
+            limit: Limit::of(options.timeout()),
         };
         self.handle.block_on(async {
             if !self.interruptible {

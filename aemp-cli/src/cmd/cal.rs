@@ -3,11 +3,9 @@
 use aemp::CallError;
 use clap::{ArgMatches, Command};
 
-use super::{many, one};
 use crate::{
     Exit,
-    cli::{rest, word},
-    client,
+    args::{many, one, rest, word},
     failure::{Failure, Outcome},
     output::{self, Output, Text},
     session::Session,
@@ -31,7 +29,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
     let message = words::values("ARG", rest(matches, "ARG"))?;
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let what = format!("no answer of {port}");
         let call = client.node.cal(&port, message);
         match client.within(&what, call).await? {

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::{Shell, generate};
 
-use crate::{Exit, cli, failure::Outcome, output::Color, session::Session};
+use crate::{Exit, cli, entry::Entry, failure::Outcome, output::Color};
 
 pub(crate) fn command() -> Command {
     Command::new("completions")
@@ -24,9 +24,8 @@ pub(crate) fn command() -> Command {
         )
 }
 
-pub(crate) fn run(_session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let entries = super::entries();
-    let root = cli::root(&entries, Color::Never).no_binary_name(false);
+pub(crate) fn run(matches: &ArgMatches, entries: &[Entry]) -> Outcome {
+    let root = cli::root(entries, Color::Never).no_binary_name(false);
     let mut root = cli::with_chains(root);
     let mut script = Vec::new();
     if let Some(shell) = matches.get_one::<Shell>("SHELL") {

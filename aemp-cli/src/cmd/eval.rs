@@ -4,11 +4,11 @@ use aemp::{CallError, Value};
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
-use super::{cal::print_values, many, one};
+use super::cal::print_values;
 use crate::{
     Exit,
-    cli::{rest, word},
-    client::{self, Client},
+    args::{many, one, rest, word},
+    client::Client,
     failure::{Failure, Outcome},
     session::Session,
     words,
@@ -28,7 +28,7 @@ pub(crate) fn command() -> Command {
              JSON array. Options stand before the first EXPR. Everything after the first EXPR is part of the code.",
         )
         .after_help("Example: the process ID of a node\n  aemp eval green/1 '$$'")
-        .arg(one("NODE", "Where"))
+        .arg(one("NODE", "The node"))
         .arg(many("EXPR", "The code").num_args(1..).required(true))
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         .map(String::as_str)
         .collect();
     let expr = expr.join(" ");
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let results = evaluate(client, node.as_str(), &expr).await?;
         print_values(client.output, &results)?;
         Ok(Exit::Done)
@@ -54,12 +54,12 @@ pub(crate) fn restart_command() -> Command {
              Fails for all other nodes.",
         )
         .after_help("Example:\n  aemp restart green/1")
-        .arg(one("NODE", "Which"))
+        .arg(one("NODE", "The node"))
 }
 
 pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(word(matches, "NODE"))?;
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         evaluate(client, node.as_str(), RESTART).await?;
         client.output.result(
             &json!({ "restarts": node.as_str() }),
@@ -80,7 +80,7 @@ async fn evaluate(client: &Client<'_>, node: &str, expr: &str) -> Result<Vec<Val
     let mut answer = answer.map_err(|error| match error {
         CallError::Timeout => Failure::failed(format_args!(
             "no answer of {node} within {} (a Perl node in secure mode gives none)",
-            client.seconds()
+            client.limit()
         )),
         CallError::Died(reason) => Failure::failed(format_args!("{node}: {reason}")),
         error => Failure::failed(format_args!("{node}: {error}")),

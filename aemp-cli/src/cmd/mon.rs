@@ -4,11 +4,9 @@ use aemp::Reason;
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
-use super::one;
 use crate::{
     Exit,
-    cli::word,
-    client,
+    args::{one, word},
     failure::Outcome,
     output::{self, Output, Text},
     session::Session,
@@ -29,7 +27,7 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let reason = client.death(&port).await;
         print_reason(client.output, port.as_str(), &reason)?;
         Ok(Exit::Done)

@@ -15,7 +15,7 @@ use tokio::{task::JoinSet, time::timeout_at};
 use super::trace::failed;
 use crate::{
     Exit,
-    client::{self, Client},
+    client::Client,
     failure::{Failure, Outcome},
     output::{self, Output},
     reference,
@@ -61,7 +61,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let long = matches.get_flag("long");
     let connections = matches.get_flag("connections");
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let nodes = nodes(client).await?;
         if connections {
             return connections::show(client, nodes).await;
@@ -103,7 +103,7 @@ async fn infos(client: &Client<'_>, nodes: Vec<String>) -> Result<Infos, Failure
     let mut asking = JoinSet::new();
     for id in nodes {
         let (node, deadline) = (client.node.clone(), client.deadline());
-        let late = format!("no answer within {}", client.seconds());
+        let late = format!("no answer within {}", client.limit());
         asking.spawn(async move {
             let answer = timeout_at(deadline, info(&node, &id)).await;
             let late = |_| Silent {

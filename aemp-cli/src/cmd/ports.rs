@@ -3,11 +3,10 @@
 use aemp::inspect::{InspectError, Ports};
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::{one, trace::failed};
+use super::trace::failed;
 use crate::{
     Exit,
-    cli::word,
-    client,
+    args::{one, word},
     failure::{Failure, Outcome},
     output::{self, Output, Text},
     session::Session,
@@ -35,13 +34,13 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(usize))
                 .help("The maximum number of listed ports [default: 20]"),
         )
-        .arg(one("NODE", "Which"))
+        .arg(one("NODE", "The node"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(word(matches, "NODE"))?;
     let most = matches.get_one::<usize>("most").copied().unwrap_or(MOST);
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let inspect = client.node.inspect(&node).at_most(most);
         let what = format!("no answer of {node}");
         let ports = client.within(&what, inspect.ports()).await?;

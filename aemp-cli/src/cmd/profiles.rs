@@ -9,10 +9,9 @@ use aemp::{
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{many, one};
 use crate::{
     Exit,
-    cli::{self, rest},
+    args::{many, one, rest, text},
     failure::{Failure, Outcome},
     output::{self, Output, Text},
     session::Session,
@@ -33,7 +32,7 @@ pub(crate) fn profile_command() -> Command {
 }
 
 pub(crate) fn profile(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let name = cli::text(matches, "NAME")?;
+    let name = text(matches, "NAME")?;
     let created = session.change()?.create_profile(&name);
     created?;
     session.enter(name);
@@ -44,13 +43,13 @@ pub(crate) fn delete_command() -> Command {
     Command::new("delprofile")
         .about("Delete a profile")
         .long_about(
-            "Deletes a profile with all of its settings. A profile that does not exist is no error.",
+            "Deletes a profile with all of its settings. A profile that does not exist is not an error.",
         )
         .arg(one("NAME", "The profile"))
 }
 
 pub(crate) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let name = cli::text(matches, "NAME")?;
+    let name = text(matches, "NAME")?;
     let deleted = session.change()?.delete_profile(&name);
     if !deleted? {
         session

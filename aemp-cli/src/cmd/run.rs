@@ -9,10 +9,10 @@ use aemp::{
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
-use super::{many, profiles::profile_and_pairs};
+use super::profiles::profile_and_pairs;
 use crate::{
     Exit,
-    cli::rest,
+    args::{many, rest},
     failure::{Failure, Outcome},
     logs,
     network::no_secret,
@@ -66,7 +66,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
             path.display()
         ));
     }
-    logs::for_node(session);
+    logs::for_node(&session.options, &session.output);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
     let builder = builder(&path, profile, &arguments).environment(environment);

@@ -8,10 +8,10 @@ use aemp::{
 };
 use clap::{ArgMatches, Command};
 
-use super::{Entry, Section, one};
 use crate::{
     Exit,
-    cli::{self, word},
+    args::{one, text, word},
+    entry::{Entry, Section},
     failure::{Failure, Outcome},
     input::STANDARD,
     session::Session,
@@ -196,7 +196,7 @@ fn remove_command(key: &'static Key) -> Command {
     Command::new(format!("del{name}"))
         .about(format!("Remove a {name}"))
         .long_about(format!(
-            "Removes an element from `{}`: {}. An element that is not there is no error.",
+            "Removes an element from `{}`: {}. An element that is not there is not an error.",
             key.name, key.summary
         ))
         .arg(one(element, help))
@@ -206,7 +206,7 @@ fn set(session: &mut Session, matches: &ArgMatches, key: &Key) -> Outcome {
     let (name, _) = value_of(key);
     let word = word(matches, name);
     let value = match (key.name, key.kind) {
-        ("cert" | "ca", _) => certificate(&cli::text(matches, name)?, session, key.name == "cert")?,
+        ("cert" | "ca", _) => certificate(&text(matches, name)?, session, key.name == "cert")?,
         (_, Kind::Secret) if word == STANDARD => standard(session)?.into(),
         (_, Kind::Secret) => words::hidden(name, word)?,
         _ => words::value(name, word)?,

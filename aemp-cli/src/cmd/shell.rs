@@ -15,11 +15,12 @@ use self::{
     names::Names,
     split::split,
 };
-use super::Entry;
 use crate::{
     Exit,
-    cli::{self, word},
+    args::word,
+    cli,
     client::Kept,
+    entry::Entry,
     failure::{Failure, Outcome},
     options::Options,
     output::{self, Output, Text},
@@ -55,16 +56,14 @@ pub(crate) fn command() -> Command {
         .arg(Arg::new("NODE").help("The node for `.` and `#NAME`"))
 }
 
-pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
+pub(crate) fn run(session: &mut Session, matches: &ArgMatches, mut entries: Vec<Entry>) -> Outcome {
     let node = matches
         .get_one::<String>("NODE")
         .map(|_| words::node(word(matches, "NODE")))
         .transpose()?;
-    session.save()?;
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let kept = Kept::join(session, interactive)?;
+    let kept = session.stay(interactive)?;
     let names = Names::new(kept.node().clone(), kept.handle().clone());
-    let mut entries = super::entries();
     entries.retain(|entry| !LEFT_OUT.contains(&entry.command.get_name()));
     let mut shell = Shell {
         entries,

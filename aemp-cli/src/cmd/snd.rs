@@ -5,11 +5,10 @@ use clap::{ArgMatches, Command};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{many, one};
 use crate::{
     Exit,
-    cli::{rest, word},
-    client::{self, Client},
+    args::{many, one, rest, word},
+    client::Client,
     failure::{Failure, Outcome},
     output,
     session::Session,
@@ -35,7 +34,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
     let message = words::values("ARG", rest(matches, "ARG"))?;
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let sent = client.node.snd(&port, message);
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;

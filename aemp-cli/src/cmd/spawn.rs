@@ -3,11 +3,10 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
-use super::{many, mon::print_reason, one, snd::arrived};
+use super::{mon::print_reason, snd::arrived};
 use crate::{
     Exit,
-    cli::{self, rest, word},
-    client,
+    args::{many, one, rest, text, word},
     failure::{Failure, Outcome},
     session::Session,
     words,
@@ -28,7 +27,7 @@ pub(crate) fn command() -> Command {
         .after_help(
             "Examples:\n  aemp spawn green/1 My::Counter::start 5\n  aemp spawn --wait green/1 Aemp::echo",
         )
-        .arg(one("NODE", "Where"))
+        .arg(one("NODE", "The node"))
         .arg(one("FUNCTION", "The full name of the init function, Some::name"))
         .arg(many("ARG", "Its arguments"))
         .arg(
@@ -42,10 +41,10 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(word(matches, "NODE"))?;
-    let function = cli::text(matches, "FUNCTION")?;
+    let function = text(matches, "FUNCTION")?;
     let args = words::values("ARG", rest(matches, "ARG"))?;
     let wait = matches.get_flag("wait");
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
         let what = format!("no answer of {node}");

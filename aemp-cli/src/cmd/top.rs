@@ -6,6 +6,7 @@ mod model;
 mod place;
 mod rows;
 mod screen;
+mod tab;
 mod table;
 mod text;
 mod view;
@@ -30,7 +31,7 @@ use self::{
 
 use crate::{
     Exit,
-    client::{self, Client},
+    client::Client,
     failure::{Failure, Outcome},
     session::Session,
     signals::Signals,
@@ -60,7 +61,7 @@ pub(crate) fn run(session: &mut Session, _matches: &ArgMatches) -> Outcome {
             "`top` needs a terminal; for scripts there are `nodes`, `ports` and `trace` with --json",
         ));
     }
-    client::with(session, watch)
+    session.with_client(watch)
 }
 
 async fn watch(client: &Client<'_>) -> Outcome {

@@ -14,7 +14,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 pub(crate) use self::gather::{failed, up_nodes};
 use self::graph::Graph;
 use crate::{
-    Exit, client,
+    Exit,
     failure::{Failure, Outcome},
     output::{self, Output, Paint, Text},
     session::Session,
@@ -50,7 +50,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let begin = matches.get_one::<String>("NODE");
     let begin = begin.map(|node| words::node(node)).transpose()?;
     let svg = matches.get_one::<std::path::PathBuf>("svg");
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let graph = gather::gather(client, begin).await?;
         match svg {
             Some(file) => write(client.output, file, &graph)?,

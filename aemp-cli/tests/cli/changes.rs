@@ -94,7 +94,7 @@ fn the_second_waits_for_the_first() {
 /// It does not wait for ever, and says what it has waited for.
 #[test]
 #[ignore = "it waits for twenty seconds: `-- --ignored`"]
-fn somebody_who_does_not_end_is_told_of() {
+fn a_lock_that_is_never_released_is_an_error() {
     let home = Home::new();
     let lock = File::create(home.0.path().join("rc~lock")).expect("it can be made");
     lock.lock().expect("it can be locked");

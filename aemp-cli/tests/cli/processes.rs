@@ -114,7 +114,7 @@ fn waiting(node: &Running) -> (Child, BufReader<ChildStdout>, String) {
 }
 
 #[test]
-fn a_node_stops_in_order_when_it_is_told_to() {
+fn a_node_stops_in_order_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let node = Running::start(&["nodeid", "green"]);
         assert_eq!(node.id, "green");
@@ -271,7 +271,7 @@ fn entries_that_a_node_has_for_a_command() {
 }
 
 #[test]
-fn what_a_node_sets_itself_stays() {
+fn entries_of_a_running_node_stay() {
     let services = r#"["AnyEvent::MP::Global",["Aemp::db_set","lights","attic","on"]]"#;
     let node = Running::start(&["nodeid", "green", "services", services]);
     until(|| printed(&ask(&node, &["db", "keys", "lights"])) == "attic");

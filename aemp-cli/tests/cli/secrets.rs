@@ -162,7 +162,7 @@ fn no_error_shows_one() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_told_of_once() {
+fn a_file_that_others_can_read_is_reported_once() {
     let home = Home::with(r#"{"secret": "hush", "binds": [], "nodeid": "x"}"#);
     let warned = |args: &[&str]| {
         let error = String::from_utf8_lossy(&home.run(args, "").stderr).into_owned();
@@ -183,7 +183,7 @@ fn a_file_that_others_can_read_is_told_of_once() {
 }
 
 #[test]
-fn a_node_that_nobody_could_connect_to_is_not_run() {
+fn a_node_that_would_refuse_all_connections_does_not_run() {
     let home = Home::with("{}");
     let output = home.run(&["run", "nodeid", "x", "binds", "127.0.0.1:0"], "");
     assert_eq!(output.status.code(), Some(3));

@@ -1,11 +1,11 @@
-//! How CBOR is written.
+//! The writing side of CBOR.
 
 use super::head::{push_float, push_head, push_int, push_string, put_head};
 use super::major;
 use crate::encoding::{Encoding, ListKind, Opened};
 use crate::error::EncodeError;
 
-/// CBOR as the reference understands it without doubt.
+/// CBOR in a form that the reference reads without ambiguity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cbor;
 

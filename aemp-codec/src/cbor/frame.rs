@@ -1,4 +1,4 @@
-//! Finding the end of a CBOR packet, however small the pieces are in which it arrives.
+//! Finding the end of a CBOR packet that arrives in pieces of any size.
 
 use std::ops::Range;
 
@@ -7,32 +7,32 @@ use super::{BREAK, major};
 use crate::error::{FrameError, FrameErrorKind};
 use crate::format::Limits;
 
-/// Counts items and passes over strings; remembers where it was when the bytes ran out.
+/// Counts items and passes over strings. It remembers its place when the bytes run out.
 ///
-/// True if the packet is correct in all respects is seen when it is read. Here it is only noticed
-/// what would otherwise keep a connection waiting for an end that never comes.
+/// The reader checks whether the packet is correct. The framer only detects faults that would let a connection wait
+/// for an end that never comes.
 #[derive(Debug)]
 pub(crate) struct CborFramer {
     limits: Limits,
-    /// Everything before this has been looked at, or is inside of a string.
+    /// All bytes before this offset have been scanned, or are inside of a string.
     position: usize,
     /// The item whose argument has arrived in part.
     argument: Option<Argument>,
-    /// Of which kind the chunks are, within a string of indefinite length.
+    /// The major type of the chunks, within a string of indefinite length.
     chunks: Option<u8>,
-    /// True if the last item was a tag, which the next one belongs to.
+    /// True if the last item was a tag, which belongs to the next item.
     tagged: bool,
-    /// How many items are to come in the innermost array or map.
+    /// The number of items that the innermost array or map still lacks.
     left: u64,
-    /// The same for those around it. Most packets have none, so that nothing is allocated.
+    /// The same for the arrays and maps around it. Most packets have none, so nothing is allocated.
     outer: Vec<u64>,
     /// True if the packet's array has begun.
     begun: bool,
-    /// True if the packet ends at the cursor, if need be when the rest of a string has come.
+    /// True if the packet ends at the cursor, or ends when the rest of a string has come.
     complete: bool,
 }
 
-/// So many items are to come: as many as there are before a break.
+/// The number of items to come: a count, or all items before a break.
 const INDEFINITE: u64 = u64::MAX;
 
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +72,14 @@ impl CborFramer {
             (self.begun, self.complete) = (false, false);
             return Ok(Some(0..end));
         }
-        // Something is missing, and there is no room for it.
+        // Bytes are missing, and there is no room for them.
         if !self.complete && self.position >= limit {
             return Err(self.too_large(self.position));
         }
         Ok(None)
     }
 
-    /// Passes over items that are short, all there, and not the last of their array or map: most are.
+    /// Passes over items that are short, complete, and not the last of their array or map. Most items are.
     #[inline]
     fn pass_over_plain(&mut self, visible: &[u8]) {
         if self.argument.is_some() || self.chunks.is_some() || !self.begun {
@@ -109,7 +109,7 @@ impl CborFramer {
         (self.position, self.left) = (position, left);
     }
 
-    /// The head that is next; `None` if it is not all there yet.
+    /// The next head; `None` if it is incomplete.
     #[inline]
     fn head(&mut self, visible: &[u8]) -> Result<Option<Head>, FrameError> {
         if self.argument.is_some() {
@@ -145,7 +145,7 @@ impl CborFramer {
         Ok(self.go_on(visible))
     }
 
-    /// Goes on with an argument that was not all there.
+    /// Continues with an argument that was incomplete.
     #[cold]
     fn go_on(&mut self, visible: &[u8]) -> Option<Head> {
         let argument = self.argument.as_mut()?;
@@ -162,7 +162,7 @@ impl CborFramer {
         Some(head)
     }
 
-    /// Does with an item what its head asks for; whether the packet ends with it.
+    /// Processes an item by its head. Returns whether the packet ends with it.
     #[inline]
     fn item(&mut self, head: Head) -> Result<bool, FrameError> {
         if let Some(chunks) = self.chunks {
@@ -216,7 +216,7 @@ impl CborFramer {
         Ok(())
     }
 
-    /// How many items an array or a map promises. Each takes a byte, so there is a limit.
+    /// The number of items that an array or a map promises. Each takes a byte, so there is a limit.
     #[inline]
     fn count(&self, head: Head) -> Result<u64, FrameError> {
         if head.is_indefinite() {
@@ -233,7 +233,7 @@ impl CborFramer {
         }
     }
 
-    /// Goes into an array or a map, unless there is nothing in it.
+    /// Enters an array or a map, unless it is empty.
     #[inline]
     fn open(&mut self, head: Head) -> Result<bool, FrameError> {
         let limit = self.limits.max_depth;
@@ -243,7 +243,7 @@ impl CborFramer {
         }
         let count = self.count(head)?;
         if !std::mem::replace(&mut self.begun, true) {
-            // An empty packet is one whose end is the end of an item.
+            // An empty packet ends like an item.
             self.left = count.max(1);
         } else if count > 0 {
             self.outer.push(self.left);
@@ -253,7 +253,7 @@ impl CborFramer {
         Ok(count > 0)
     }
 
-    /// Counts an item, and with it the arrays and maps that end with it; whether the packet does.
+    /// Counts an item, and ends the arrays and maps that end with it. Returns whether the packet ends.
     #[inline]
     fn item_ends(&mut self) -> bool {
         self.tagged = false;
@@ -284,7 +284,7 @@ impl CborFramer {
         Ok(self.item_ends())
     }
 
-    /// Where the head is that was the last.
+    /// The place of the last head.
     fn start(&self, head: Head) -> usize {
         self.position - head.size()
     }
@@ -301,10 +301,10 @@ fn malformed(at: usize, text: &str) -> FrameError {
     FrameError::new(at, FrameErrorKind::Malformed(text.into()))
 }
 
-/// In [`PLAIN`]: a string whose length is the next byte.
+/// An entry of [`PLAIN`]: a string whose length is the next byte.
 const STRING: u8 = u8::MAX;
 
-/// How many bytes the items take that begin with a byte; 0 for those that need more care.
+/// The size of the items that begin with each byte; 0 for items that need more care.
 static PLAIN: [u8; 256] = {
     let mut sizes = [0; 256];
     let mut short = 0;
@@ -343,14 +343,14 @@ fn number(before: u64, bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// Feeds a packet in pieces and counts the bytes that all scans together have looked at.
+    /// Feeds a packet in pieces. Returns the number of bytes that all scans together have read.
     fn looked_at(packet: &[u8], piece: usize) -> usize {
         let mut framer = CborFramer::new(Limits::default());
         let (mut looked_at, mut end) = (0, 0);
         loop {
             let before = framer.position.min(end);
             end = packet.len().min(end + piece);
-            // Were a byte before the cursor looked at again, its being another would show.
+            // Bytes before the cursor are overwritten, so a second look at them would show.
             let mut buffer = packet[..end].to_vec();
             buffer[..before].fill(BREAK);
             match framer.scan(&buffer).expect("a packet") {

@@ -1,9 +1,9 @@
-//! Appending heads, and scalars that are little more.
+//! Appending heads, and scalars that are hardly more than a head.
 
 use super::major;
 use crate::append::{few, push_few, push_word};
 
-/// Appends an item's first byte and its argument, as short as possible.
+/// Appends the first byte of an item and its argument, in the shortest form.
 #[inline]
 pub(super) fn push_head(out: &mut Vec<u8>, kind: u8, value: u64) {
     let first = kind << 5;
@@ -18,7 +18,7 @@ pub(super) fn push_head(out: &mut Vec<u8>, kind: u8, value: u64) {
     push_word(out, word, 1 + size);
 }
 
-/// Writes a head over one of `size` bytes, when it is known how many items there are.
+/// Writes a head over one of `size` bytes, when the number of items is known.
 #[inline]
 pub(super) fn put_head(out: &mut Vec<u8>, at: usize, size: usize, kind: u8, count: usize) {
     if count < 24 && size == 1 {
@@ -54,8 +54,8 @@ pub(super) fn push_int(out: &mut Vec<u8>, n: i64) {
     }
 }
 
-/// As the reference does it: integral floats of 32 bits as integers, the others in single
-/// precision if that is exact. Only -0.0 keeps its sign here.
+/// As the reference does it: integral floats of 32 bits become integers, others have single precision if that is
+/// exact. Only -0.0 keeps its sign here.
 pub(super) fn push_float(out: &mut Vec<u8>, x: f64) {
     let integer = x as u32;
     if f64::from(integer).to_bits() == x.to_bits() {

@@ -1,11 +1,11 @@
-//! The items that a cursor finds in a packet: heads, and the values that they stand for.
+//! The items of a packet: heads, and the values behind them.
 
 use std::num::NonZeroUsize;
 
 use super::major;
 use crate::source::List;
 
-/// The first byte of an item and its argument.
+/// The first byte of an item, and its argument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) first: u8,
@@ -13,7 +13,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The kind of the item, see [`major`].
+    /// The major type of the item, see [`major`].
     #[inline]
     pub(super) fn kind(self) -> u8 {
         self.first >> 5
@@ -28,7 +28,7 @@ impl Head {
         self.first & 31 == 31
     }
 
-    /// How many bytes the head takes.
+    /// The size of the head in bytes.
     pub(super) fn size(self) -> usize {
         match self.first & 31 {
             long @ 24..28 => 1 + (1 << (long - 24)),
@@ -41,9 +41,9 @@ impl Head {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contents {
     pub(super) left: Left,
-    /// Where its head is.
+    /// The place of its head.
     pub(super) start: usize,
-    /// Where to go on behind it, if a reference has led to it; never at the packet's beginning.
+    /// The place to return to at its end, if a reference has led to it. It is never the beginning of the packet.
     pub(super) back: Option<NonZeroUsize>,
 }
 
@@ -59,22 +59,22 @@ impl List for Contents {
     }
 }
 
-/// How many items (arrays) or entries (maps) are to come.
+/// The number of items (arrays) or entries (maps) to come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Left(u64);
 
 impl Left {
-    /// As many as there are before a break.
+    /// All items before a break.
     pub(super) const INDEFINITE: Self = Self(u64::MAX);
     pub(super) const NONE: Self = Self(0);
 
-    /// The caller has seen that there are as many bytes at least.
+    /// A known number. The caller has checked that the packet has at least as many bytes.
     #[inline]
     pub(super) fn definite(count: u64) -> Self {
         Self(count)
     }
 
-    /// Takes one away; false if there is none to take, or if only the bytes can tell.
+    /// Counts one down. Returns false if none is left, or if only the bytes can tell.
     #[inline]
     pub(super) fn take(&mut self) -> bool {
         let some = self.0 > 0 && *self != Self::INDEFINITE;
@@ -82,7 +82,7 @@ impl Left {
         some
     }
 
-    /// How many there are, if that is known.
+    /// The number, if it is known.
     #[inline]
     pub(super) fn known(self) -> Option<usize> {
         if self == Self::INDEFINITE {

@@ -1,18 +1,18 @@
-//! Numbers that CBOR has and the others have not: half floats, integers of any size.
+//! Numbers that other formats do not have: half floats, integers of any size.
 
 use std::borrow::Cow;
 
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
 
-/// A float of half precision, exactly: its bits are put where double precision has them.
+/// The exact value of a float of half precision. Its bits are put where double precision has them.
 pub(super) fn half(bits: u16) -> f64 {
-    /// How much larger the exponents of double precision are written: both are biased.
+    /// The difference between the biases of the exponents of double and half precision.
     const BIAS: u64 = 1023 - 15;
     let sign = u64::from(bits >> 15) << 63;
     let (exponent, fraction) = (u64::from(bits >> 10 & 31), u64::from(bits & 0x3ff));
     match exponent {
-        // Multiples of 2^-24, which is a power of two: so the division is exact.
+        // Multiples of 2^-24, a power of two. So the division is exact.
         0 => {
             let size = f64::from(bits & 0x3ff) / f64::from(1u32 << 24);
             f64::from_bits(size.to_bits() | sign)
@@ -30,10 +30,11 @@ pub(super) fn negative<'de>(n: u64) -> Scalar<'de> {
     }
 }
 
-/// Integers of more octets than that are refused: their digits take time in the square of it.
+/// The largest number of octets of an integer. Larger ones are refused, because making their digits takes quadratic
+/// time.
 const LARGEST: usize = 256;
 
-/// An integer of any size: its octets, or those of -1-n.
+/// An integer of any size, from its octets, or from those of -1-n.
 pub(super) fn big<'de>(octets: &[u8], is_negative: bool) -> Result<Scalar<'de>, DecodeError> {
     let zeros = octets.iter().take_while(|&&octet| octet == 0).count();
     let octets = &octets[zeros..];
@@ -57,10 +58,10 @@ pub(super) fn big<'de>(octets: &[u8], is_negative: bool) -> Result<Scalar<'de>, 
     Ok(Scalar::Str(Cow::Owned(text)))
 }
 
-/// The decimal digits of an integer and `more`.
+/// The decimal digits of an integer plus `more`.
 fn push_digits(out: &mut String, octets: &[u8], more: u64) {
     const BILLION: u64 = 1_000_000_000;
-    // In groups of nine digits, the last first.
+    // In groups of nine digits, the last group first.
     let mut groups = vec![0u64];
     for (i, &octet) in octets.iter().enumerate() {
         let last = i + 1 == octets.len();
@@ -106,10 +107,10 @@ mod tests {
         assert!(half(0x8000).is_sign_negative());
     }
 
-    /// The same by counting: each half float lies a step of its binade above the one before.
+    /// The same by counting: each half float is larger than the one before by a step of its binade.
     #[test]
     fn every_half() {
-        // Under Miri no further than the first binades.
+        // Under Miri only the first binades are tried.
         let end = if cfg!(miri) { 0x0810 } else { 0x7c00 };
         let mut expected = 0.0f64;
         for bits in 0..end {
@@ -117,7 +118,7 @@ mod tests {
                 assert_eq!(half(bits).to_bits(), expected.to_bits(), "{bits:x}");
             }
             let binade = u64::from((bits >> 10).max(1));
-            // 2^(binade - 25) by its bits: sums of such numbers are exact.
+            // 2^(binade - 25), made of its bits. Sums of such numbers are exact.
             expected += f64::from_bits((binade + 1023 - 25) << 52);
         }
         assert_eq!(expected, if cfg!(miri) { half(end) } else { 65536.0 });

@@ -13,11 +13,11 @@ use crate::format::Limits;
 use crate::lenient::Scalar;
 use crate::source::{Depth, Item, Source};
 
-/// Bytes of any packet that may be read once more.
+/// The number of bytes that references may add to any packet.
 const AGAIN: usize = 1 << 20;
 
-/// How many bytes of a packet may be read once more because references lead to them. Not as many as a packet may have:
-/// each can become a value, so that a handful of references would stand for gigabytes.
+/// The number of bytes of a packet that references may add. It is smaller than the limit of a packet, because each
+/// byte can become a value: otherwise a handful of references would stand for gigabytes.
 fn again(packet: &[u8], limits: Limits) -> usize {
     packet
         .len()
@@ -30,18 +30,18 @@ fn again(packet: &[u8], limits: Limits) -> usize {
 #[derive(Clone, Debug)]
 pub(crate) struct CborReader<'de> {
     pub(super) packet: &'de [u8],
-    /// The next byte to look at.
+    /// The offset of the next byte.
     pub(super) at: usize,
-    /// Where references lead; found out when there is one.
+    /// The targets of the references, once a reference was met.
     pub(super) references: Option<Arc<References>>,
-    /// So many bytes may be read once more because references lead to them.
+    /// The number of bytes that references may still add.
     pub(super) again: usize,
-    /// The limits of depth and of values for the survey of references, as small as possible.
+    /// The limits of depth and of values for the survey of references. They are `u32` to keep the reader small.
     pub(super) limits: [u32; 2],
 }
 
 impl<'de> CborReader<'de> {
-    /// All of the packet.
+    /// The whole packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
         self.packet
     }
@@ -81,7 +81,7 @@ impl<'de> CborReader<'de> {
         self.contents(head)
     }
 
-    /// True if there is another item in an array, or another entry in a map; passes over a break.
+    /// True if there is another item in an array, or another entry in a map. Passes over a break.
     #[inline]
     fn more_left(&mut self, left: &mut Left) -> Result<bool, DecodeError> {
         if left.take() {
@@ -106,7 +106,7 @@ impl<'de> CborReader<'de> {
             .ok_or_else(|| self.unexpected_end())
     }
 
-    /// The head that is next.
+    /// The next head.
     #[inline]
     pub(super) fn head(&mut self) -> Result<Head, DecodeError> {
         let first = self.peek()?;
@@ -138,7 +138,7 @@ impl<'de> CborReader<'de> {
         Ok(head)
     }
 
-    /// The string that is next if it is as most are: of less than 256 octets, and text by either name.
+    /// The next string in its most frequent form: shorter than 256 octets, and text or ASCII octets.
     #[inline]
     pub(super) fn short_text(&mut self) -> Option<&'de str> {
         let rest = self.packet.get(self.at..)?;
@@ -192,7 +192,7 @@ impl<'de> CborReader<'de> {
         Ok(octets)
     }
 
-    /// The octets of a string that comes in chunks.
+    /// The octets of a string in chunks.
     pub(super) fn chunks(&mut self, head: Head) -> Result<Vec<u8>, DecodeError> {
         let mut octets = Vec::new();
         loop {
@@ -207,7 +207,7 @@ impl<'de> CborReader<'de> {
         }
     }
 
-    /// The array or map whose head was the last.
+    /// The array or map whose head was read last.
     #[inline]
     pub(super) fn contents(&self, head: Head) -> Result<Contents, DecodeError> {
         Ok(Contents {
@@ -217,13 +217,13 @@ impl<'de> CborReader<'de> {
         })
     }
 
-    /// How many items or entries an array or a map promises.
+    /// The number of items or entries that an array or a map promises.
     #[inline]
     fn promised(&self, head: Head) -> Result<Left, DecodeError> {
         if head.is_indefinite() {
             return Ok(Left::INDEFINITE);
         }
-        // Each takes a byte at least.
+        // Each takes at least one byte.
         if head.value > (self.packet.len() - self.at) as u64 {
             return Err(self.unexpected_end());
         }
@@ -243,7 +243,7 @@ impl<'de> CborReader<'de> {
         Ok(())
     }
 
-    /// The error about the item whose head was read last.
+    /// An error about the item whose head was read last.
     #[cold]
     pub(super) fn malformed(&self, head: Head, text: &str) -> DecodeError {
         DecodeError::malformed(self.at - head.size(), text)
@@ -268,7 +268,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         self.at = at;
     }
 
-    /// Of whatever tags the item has.
+    /// Tags before the item are resolved.
     #[inline]
     fn item(&mut self) -> Result<Item<'de, Contents>, DecodeError> {
         let head = self.head()?;
@@ -297,7 +297,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         contents.left.take()
     }
 
-    /// As Perl's text: code that takes keys of any kind must not see what kind of number it was.
+    /// The key as Perl's text, because code that takes keys of any kind must not see the type of a number.
     #[inline]
     fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
         if let Some(text) = self.short_text() {
@@ -318,7 +318,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         Ok(())
     }
 
-    /// Goes back if a reference has led here.
+    /// Returns to the reference that has led here.
     #[inline]
     fn leave(&mut self, contents: Contents) {
         if let Some(back) = contents.back {
@@ -326,7 +326,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         }
     }
 
-    /// Goes where no reference leads.
+    /// Does not follow references.
     fn skip(&mut self, depth: &mut Depth) -> Result<(), DecodeError> {
         let mut head = self.head()?;
         while head.is_tag() {
@@ -356,7 +356,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         self.skip(depth)
     }
 
-    /// An integer, unless it is a large one.
+    /// An integer below 2^32 and at least -2^32.
     #[inline]
     fn integer(&mut self) -> Option<i64> {
         let (n, size): (u32, _) = match *self.packet.get(self.at..)? {
@@ -372,7 +372,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         Some(if negative { -1 - n } else { n })
     }
 
-    /// Text as most is: of less than 256 octets, by either name.
+    /// Text in its most frequent form: shorter than 256 octets.
     #[inline]
     fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
         Ok(self.short_text().map(Cow::Borrowed))
@@ -387,7 +387,7 @@ impl<'de> Source<'de> for CborReader<'de> {
         self.octets_of(head).map(Some)
     }
 
-    /// Perl does not tell one from the other.
+    /// Perl does not distinguish them.
     #[inline]
     fn has_text_as_octets(&self) -> bool {
         true
@@ -405,8 +405,8 @@ impl<'de> Source<'de> for CborReader<'de> {
     }
 }
 
-/// The string of those octets. Text that is no UTF-8 is well-formed: one node's fault, and no
-/// reason to mistrust the connection.
+/// A string with these octets. Text that is not UTF-8 is well-formed: the fault of one node, which is no reason to
+/// mistrust the connection.
 #[inline]
 fn string(kind: u8, octets: Cow<'_, [u8]>) -> Result<Scalar<'_>, DecodeError> {
     if kind == major::BYTES {

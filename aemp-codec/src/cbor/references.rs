@@ -1,162 +1,25 @@
-//! The targets of references within a packet: to strings (tags 256 and 25) and to values (28 and 29).
-//!
-//! The reference does not write them unless it is told to, but reads them, and so does this crate. The first reference
-//! makes one pass over the packet that notes the target of each reference by its place. So reading can stop, skip and
-//! go back anywhere. The amount that is read again because of references is limited by 1 MiB, by 16 times the packet,
-//! and by the limit of packets. A value that contains itself is an error. So a few hundred bytes cannot stand for
-//! gigabytes.
+//! The targets of the references of one packet, by their places.
 
 use std::ops::Range;
-
-use super::item::Head;
-use super::reader::CborReader;
-use super::{major, tag};
-use crate::error::DecodeError;
-use crate::reader::Meter;
-use crate::source::Source;
 
 /// The references of one packet.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    /// In the order of their places: the place, and what is referred to; `None` if it is in that itself.
+    /// In the order of their places: the place of a reference, and its target; `None` if the target contains the
+    /// reference.
     targets: Vec<(usize, Option<Range<usize>>)>,
 }
 
 impl References {
-    pub(super) fn of(packet: &CborReader<'_>) -> Result<Self, DecodeError> {
-        let reader = CborReader {
-            at: 0,
-            ..packet.clone()
-        };
-        let mut survey = Survey {
-            meter: Meter::new(reader.limits()),
-            reader,
-            shared: Vec::new(),
-            strings: Vec::new(),
-            references: Self::default(),
-        };
-        survey.value()?;
-        Ok(survey.references)
+    /// Notes the target of the reference whose tag is at `at`. The caller goes through the packet in order.
+    pub(super) fn note(&mut self, at: usize, target: Option<Range<usize>>) {
+        self.targets.push((at, target));
     }
 
-    /// Where the reference leads whose tag is at that place.
+    /// The target of the reference whose tag is at this place. The inner `None` stands for a target that contains the
+    /// reference.
     pub(super) fn target(&self, at: usize) -> Option<Option<Range<usize>>> {
         let found = self.targets.binary_search_by_key(&at, |(at, _)| *at);
         found.ok().map(|i| self.targets[i].1.clone())
-    }
-}
-
-struct Survey<'de> {
-    reader: CborReader<'de>,
-    meter: Meter,
-    /// Values that can be referred to; those without end are the ones that the cursor is in.
-    shared: Vec<(usize, Option<usize>)>,
-    /// The lists of strings that the cursor is in.
-    strings: Vec<Vec<Range<usize>>>,
-    references: References,
-}
-
-impl Survey<'_> {
-    fn value(&mut self) -> Result<(), DecodeError> {
-        let (first_shared, lists) = (self.shared.len(), self.strings.len());
-        let mut head = self.reader.head()?;
-        while head.is_tag() {
-            let at = self.reader.at - head.size();
-            match self.reader.tag(head)? {
-                tag::SHARED => {
-                    self.count()?;
-                    self.shared.push((self.reader.at, None));
-                }
-                tag::STRINGS => {
-                    self.count()?;
-                    self.strings.push(Vec::new());
-                }
-                kind @ (tag::STRING | tag::REFERENCE) => self.reference(kind, at)?,
-                _ => {}
-            }
-            head = self.reader.head()?;
-        }
-        let last_shared = self.shared.len();
-        self.content(head)?;
-        let end = self.reader.at;
-        for (_, shared_end) in &mut self.shared[first_shared..last_shared] {
-            *shared_end = Some(end);
-        }
-        self.strings.truncate(lists);
-        Ok(())
-    }
-
-    /// Another note is made, which counts like a value.
-    fn count(&mut self) -> Result<(), DecodeError> {
-        self.meter.count(|| self.reader.at)
-    }
-
-    /// Notes where a reference leads; its number stays where it is.
-    fn reference(&mut self, kind: u64, at: usize) -> Result<(), DecodeError> {
-        let before = self.reader.at;
-        let head = self.reader.head()?;
-        let nothing = || DecodeError::malformed(at, "a reference to nothing");
-        if head.kind() != major::UNSIGNED || head.is_indefinite() {
-            return Err(nothing());
-        }
-        self.reader.at = before;
-        let number = usize::try_from(head.value).map_err(|_| nothing())?;
-        let target = if kind == tag::STRING {
-            let strings = self.strings.last().ok_or_else(nothing)?;
-            Some(strings.get(number).ok_or_else(nothing)?.clone())
-        } else {
-            let (start, end) = *self.shared.get(number).ok_or_else(nothing)?;
-            end.map(|end| start..end)
-        };
-        self.count()?;
-        self.references.targets.push((at, target));
-        Ok(())
-    }
-
-    fn content(&mut self, head: Head) -> Result<(), DecodeError> {
-        match head.kind() {
-            major::TEXT | major::BYTES if !head.is_indefinite() => {
-                let start = self.reader.at - head.size();
-                let length = self.reader.octets_of(head)?.len();
-                self.string(start..self.reader.at, length)
-            }
-            major::ARRAY | major::MAP => self.contents(head),
-            _ => {
-                self.reader.at -= head.size();
-                self.reader.skip(&mut self.meter.depth)
-            }
-        }
-    }
-
-    fn contents(&mut self, head: Head) -> Result<(), DecodeError> {
-        let mut contents = self.reader.contents(head)?;
-        self.meter.depth.enter(contents.start)?;
-        while self.reader.more(&mut contents)? {
-            if head.kind() == major::MAP {
-                self.value()?;
-            }
-            self.value()?;
-        }
-        self.meter.depth.leave();
-        Ok(())
-    }
-
-    /// Strings that are not longer than a reference to them would be are not counted.
-    fn string(&mut self, place: Range<usize>, length: usize) -> Result<(), DecodeError> {
-        if let Some(strings) = self.strings.last_mut() {
-            let shortest = match strings.len() {
-                0..=23 => 3,
-                24..=0xff => 4,
-                0x100..=0xffff => 5,
-                0x1_0000..=0xffff_ffff => 7,
-                _ => 11,
-            };
-            if length >= shortest {
-                // The note of it takes more than a short string itself.
-                self.meter.count(|| self.reader.at)?;
-                strings.push(place);
-            }
-        }
-        Ok(())
     }
 }

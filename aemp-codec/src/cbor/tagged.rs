@@ -1,4 +1,4 @@
-//! Items with tags: of large integers, of Perl's references to scalars, and of what was there before.
+//! Items with tags: large integers, Perl's references to scalars, and references to earlier values.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use super::item::{Contents, Head};
 use super::reader::CborReader;
-use super::references::References;
-use super::{number, tag};
+use super::{number, survey, tag};
 use crate::error::DecodeError;
 use crate::lenient::Scalar;
 use crate::source::{Item, Source};
 
 impl<'de> CborReader<'de> {
-    /// An item behind one tag or more.
+    /// The item behind one or more tags.
     #[cold]
     pub(super) fn tagged(&mut self, mut head: Head) -> Result<Item<'de, Contents>, DecodeError> {
         let (mut back, mut big, mut indirect) = (None, None, false);
@@ -49,7 +48,7 @@ impl<'de> CborReader<'de> {
         })
     }
 
-    /// Passes over the next value, which has a tag, if it is nothing.
+    /// Passes over the next item, which has a tag, if it is null.
     #[cold]
     pub(super) fn is_tagged_nothing(&mut self) -> Result<bool, DecodeError> {
         let before = (self.at, self.again);
@@ -68,7 +67,7 @@ impl<'de> CborReader<'de> {
         Ok(head.value)
     }
 
-    /// Where the reference leads whose tag was the last head; passes over its number.
+    /// The target of the reference whose tag was the last head. Passes over the number of the reference.
     fn follow(&mut self, head: Head) -> Result<usize, DecodeError> {
         let target = self.target(head)?;
         self.head()?;
@@ -79,11 +78,11 @@ impl<'de> CborReader<'de> {
         Ok(target.start)
     }
 
-    /// Where that reference leads, `None` if to something that it is in.
+    /// The target of that reference; `None` if the target contains the reference.
     pub(super) fn target(&mut self, head: Head) -> Result<Option<Range<usize>>, DecodeError> {
         let references = match &self.references {
             Some(references) => Arc::clone(references),
-            None => Arc::new(References::of(self)?),
+            None => Arc::new(survey::references(self)?),
         };
         let references = self.references.insert(references);
         let target = references.target(self.at - head.size());

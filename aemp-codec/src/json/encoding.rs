@@ -1,4 +1,4 @@
-//! How JSON is written.
+//! The writing side of JSON.
 
 use crate::encoding::{Encoding, ListKind, Opened};
 use crate::error::EncodeError;

@@ -1,4 +1,4 @@
-//! Finding the end of a JSON packet, however small the pieces are in which it arrives.
+//! Finding the end of a JSON packet that arrives in pieces of any size.
 
 use std::ops::Range;
 
@@ -6,21 +6,21 @@ use crate::error::{FrameError, FrameErrorKind};
 use crate::format::Limits;
 use crate::text::plain_prefix;
 
-/// Counts brackets and passes over strings; remembers where it was when the bytes ran out.
+/// Counts brackets and passes over strings. It remembers its place when the bytes run out.
 ///
-/// True if the packet is correct JSON is seen when it is read. Here it is only noticed what would
-/// otherwise keep a connection waiting for an end that never comes.
+/// The reader checks whether the packet is correct JSON. The framer only detects faults that would let a connection
+/// wait for an end that never comes.
 #[derive(Debug)]
 pub(crate) struct JsonFramer {
     limits: Limits,
-    /// Where the packet begins: behind the white space.
+    /// The beginning of the packet, behind white space.
     start: usize,
     cursor: Cursor,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
-    /// Everything before this has been looked at.
+    /// All bytes before this offset have been scanned.
     position: usize,
     depth: usize,
     within: Within,
@@ -30,7 +30,7 @@ struct Cursor {
 enum Within {
     Structure,
     String,
-    /// Right behind a backslash.
+    /// Behind a backslash.
     Escape,
 }
 
@@ -53,7 +53,7 @@ impl JsonFramer {
             return Ok(None);
         }
         let limit = self.limits.max_packet;
-        // Bytes beyond the limit are not examined.
+        // Bytes beyond the limit are not scanned.
         let visible = &buffer[..buffer.len().min(self.start.saturating_add(limit))];
         // A copy, so that it lives in registers.
         let mut cursor = self.cursor;
@@ -72,7 +72,7 @@ impl JsonFramer {
         Ok(None)
     }
 
-    /// Passes over white space; whether a packet has begun.
+    /// Passes over white space. Returns whether a packet has begun.
     fn begin(&mut self, buffer: &[u8]) -> Result<bool, FrameError> {
         let position = &mut self.cursor.position;
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = buffer.get(*position) {
@@ -94,14 +94,14 @@ impl JsonFramer {
 }
 
 impl Cursor {
-    /// Goes on to the packet's end, or to the end of the bytes; whether it was the packet's.
+    /// Goes to the packet's end, or to the end of the bytes. Returns whether the packet has ended.
     fn find_end(&mut self, bytes: &[u8], max_depth: usize) -> Result<bool, FrameError> {
         if self.within != Within::Structure && !self.finish_string(bytes)? {
             return Ok(false);
         }
         while let Some(&byte) = bytes.get(self.position) {
             let class = CLASSES[usize::from(byte)];
-            // Most bytes; ahead of the others it costs no jump by table.
+            // Most bytes. In front of the other cases, they cost no jump by table.
             if class == Class::Other {
                 self.position += 1;
                 continue;
@@ -137,7 +137,7 @@ impl Cursor {
         Ok(false)
     }
 
-    /// Passes over what is left of a string; false if the bytes end before it does.
+    /// Passes over the rest of a string. Returns false if the bytes end before it.
     #[inline]
     fn finish_string(&mut self, bytes: &[u8]) -> Result<bool, FrameError> {
         if self.within == Within::String {
@@ -151,7 +151,7 @@ impl Cursor {
         self.finish_string_with_escapes(bytes)
     }
 
-    /// The same when what comes next is not the closing quote.
+    /// The same, if the next byte is not the closing quote.
     fn finish_string_with_escapes(&mut self, bytes: &[u8]) -> Result<bool, FrameError> {
         while let Some(&byte) = bytes.get(self.position) {
             self.position += 1;
@@ -196,7 +196,7 @@ enum Class {
     Quote,
     Open,
     Close,
-    /// Occurs nowhere in JSON outside strings.
+    /// A byte that JSON has nowhere outside of strings.
     Foreign,
 }
 
@@ -220,10 +220,10 @@ static CLASSES: [Class; 256] = {
 mod tests {
     use super::*;
 
-    /// How often something comes in a packet whose pieces are tried, which takes time in the square of it.
+    /// The number of repetitions in packets that are fed in all pieces, which takes quadratic time.
     const MANY: usize = if cfg!(miri) { 4 } else { 1_000 };
 
-    /// Feeds a packet in pieces and counts the bytes that all scans together have looked at.
+    /// Feeds a packet in pieces. Returns the number of bytes that all scans together have read.
     fn looked_at(packet: &[u8], piece: usize) -> usize {
         let mut framer = JsonFramer::new(Limits::default());
         let mut looked_at = 0;
@@ -231,7 +231,7 @@ mod tests {
         loop {
             let before = framer.cursor.position;
             end = packet.len().min(end + piece);
-            // Were a byte before the cursor looked at again, its being another would show.
+            // Bytes before the cursor are overwritten, so a second look at them would show.
             let mut buffer = packet[..end].to_vec();
             buffer[..before].fill(b'?');
             match framer.scan(&buffer).expect("a packet") {
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_large_packet_in_small_pieces_takes_time_in_proportion() {
-        // 100 MB where the compiler optimises; the same thing, smaller, where it does not.
+        // 100 MB in optimised builds, less in others.
         let size = if cfg!(miri) {
             10_000
         } else if cfg!(debug_assertions) {

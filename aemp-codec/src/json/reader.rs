@@ -11,11 +11,11 @@ use crate::source::{Depth, Item, List, Source};
 #[derive(Clone, Debug)]
 pub(crate) struct JsonReader<'de> {
     json: Json<'de>,
-    /// The next byte to look at.
+    /// The offset of the next byte.
     at: usize,
 }
 
-/// An array or a map, and where in it the cursor is.
+/// An array or a map, and the cursor's place in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brackets {
     start: usize,
@@ -35,7 +35,7 @@ impl List for Brackets {
     }
 }
 
-/// Where in an array or a map the cursor is.
+/// The cursor's place in an array or a map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     /// Behind the opening bracket.
@@ -47,7 +47,7 @@ enum Place {
 }
 
 impl<'de> JsonReader<'de> {
-    /// All of the packet.
+    /// The whole packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
         self.json.bytes()
     }
@@ -63,7 +63,7 @@ impl<'de> JsonReader<'de> {
     /// Finds the packet's array.
     #[inline]
     pub(crate) fn packet_contents(&mut self) -> Result<Brackets, DecodeError> {
-        // As nodes write it: without space before it.
+        // In the form that nodes write: without white space in front.
         if self.json.bytes().first() != Some(&b'[') {
             self.expect_array()?;
         }
@@ -94,7 +94,7 @@ impl<'de> JsonReader<'de> {
     #[inline]
     fn next(&mut self, place: Place, close: u8) -> Result<bool, DecodeError> {
         let rest = &self.json.bytes()[self.at..];
-        // As nodes write it: without white space.
+        // In the form that nodes write: without white space.
         match (place, rest) {
             (Place::Later, [b',', byte, ..]) if *byte > b' ' && *byte != close => {
                 self.at += 1;
@@ -128,7 +128,7 @@ impl<'de> JsonReader<'de> {
         Ok(true)
     }
 
-    /// The next byte that is not white space; it stays where it is.
+    /// The next byte that is not white space. The cursor stays before it.
     #[inline]
     fn peek(&mut self) -> Result<u8, DecodeError> {
         match self.json.bytes().get(self.at) {
@@ -195,7 +195,7 @@ impl<'de> JsonReader<'de> {
         Ok(())
     }
 
-    /// The scalar that is next; the caller has seen that it is neither array nor map.
+    /// The next scalar. The caller has checked that the next item is neither an array nor a map.
     #[inline]
     fn scalar(&mut self) -> Result<Scalar<'de>, DecodeError> {
         match self.peek()? {
@@ -216,7 +216,7 @@ impl<'de> JsonReader<'de> {
         Ok(())
     }
 
-    /// The number that is next, most often a short integer.
+    /// The next number, most often a short integer.
     #[inline]
     fn number(&mut self) -> Result<Scalar<'de>, DecodeError> {
         match self.short_integer() {
@@ -225,7 +225,7 @@ impl<'de> JsonReader<'de> {
         }
     }
 
-    /// The number that is next if it is an integer of few digits.
+    /// The next number, if it is an integer of few digits.
     #[inline]
     fn short_integer(&mut self) -> Option<i64> {
         let bytes = &self.json.bytes()[self.at..];
@@ -250,7 +250,7 @@ impl<'de> JsonReader<'de> {
         None
     }
 
-    /// The digits of the number that is next, by the grammar.
+    /// The digits of the next number, by the grammar.
     #[inline]
     fn literal(&mut self) -> Result<&'de str, DecodeError> {
         let start = self.at;
@@ -273,7 +273,7 @@ impl<'de> JsonReader<'de> {
         self.json.text(start, self.at)
     }
 
-    /// Passes over one or more digits, and counts them.
+    /// Passes over one or more digits. Returns their number.
     fn digits(&mut self) -> Result<usize, DecodeError> {
         let rest = &self.json.bytes()[self.at..];
         let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -326,7 +326,7 @@ impl<'de> Source<'de> for JsonReader<'de> {
         Ok(more)
     }
 
-    /// As nodes write it: an element behind a comma, without white space.
+    /// In the form that nodes write: an element behind a comma, without white space.
     #[inline]
     fn more_at_once(&mut self, list: &mut Brackets) -> bool {
         let rest = self.json.bytes().get(self.at..self.at + 2);
@@ -336,7 +336,7 @@ impl<'de> Source<'de> for JsonReader<'de> {
         more
     }
 
-    /// Passes over the colon as well.
+    /// Passes over the key and its colon.
     fn key(&mut self) -> Result<Cow<'de, str>, DecodeError> {
         self.expect_key()?;
         let key = self.string()?;
@@ -404,7 +404,7 @@ impl<'de> Source<'de> for JsonReader<'de> {
         Ok(nothing)
     }
 
-    /// Numbers are their digits.
+    /// A number as it is written.
     #[inline]
     fn item_as_text(&mut self) -> Result<Item<'de, Brackets>, DecodeError> {
         match self.peek()? {

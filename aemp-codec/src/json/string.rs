@@ -1,4 +1,4 @@
-//! Strings in JSON: finding their end, and what their escapes stand for.
+//! Strings in JSON: finding their end, and resolving their escapes.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use crate::text::plain_prefix;
 
 /// A packet, which usually is text.
 ///
-/// Text is checked once for the whole packet. Only a packet with something else in it is checked again, string by string, so
-/// that one such string costs the message, and only if somebody wants it.
+/// Text is checked once for the whole packet. Only if that fails, each string is checked by itself, when it is read.
+/// So one faulty string costs only its message, and only if a receiver reads it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Json<'de> {
     Text(&'de str),
@@ -32,7 +32,7 @@ impl<'de> Json<'de> {
         }
     }
 
-    /// The bytes there as text; both ends are next to ASCII.
+    /// The bytes in this range as text. Both ends are next to ASCII.
     #[expect(
         clippy::inline_always,
         reason = "it is called for each text, and short"
@@ -51,8 +51,8 @@ fn text_of(bytes: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(bytes).map_err(|_| DecodeError::not_unicode())
 }
 
-/// Reads the string whose opening quote is right before `start`; returns it and where it ends,
-/// behind the closing quote.
+/// Reads the string whose opening quote is before `start`. Returns the string, and the offset behind its closing
+/// quote.
 #[expect(
     clippy::inline_always,
     reason = "it is called for each text, and short but for what is rare"
@@ -66,7 +66,7 @@ pub(super) fn read(json: Json<'_>, start: usize) -> Result<(Cow<'_, str>, usize)
     read_with_escapes(json, start, end)
 }
 
-/// The same for a string in which something special comes before its end.
+/// The same for a string with an escape or a control character.
 #[inline(never)]
 fn read_with_escapes(
     json: Json<'_>,
@@ -81,7 +81,7 @@ fn read_with_escapes(
     Ok((Cow::Owned(text), end))
 }
 
-/// Passes over the string whose opening quote is right before `start`; returns where it ends.
+/// Passes over the string whose opening quote is before `start`. Returns the offset of its end.
 pub(super) fn skip(json: Json<'_>, start: usize) -> Result<usize, DecodeError> {
     let bytes = json.bytes();
     let mut at = start;
@@ -95,7 +95,7 @@ pub(super) fn skip(json: Json<'_>, start: usize) -> Result<usize, DecodeError> {
     }
 }
 
-/// Goes on from the first backslash, which is at `at`.
+/// Continues at the first backslash, which is at `at`.
 fn read_escaped(json: Json<'_>, mut at: usize, text: &mut String) -> Result<usize, DecodeError> {
     let bytes = json.bytes();
     loop {
@@ -123,7 +123,7 @@ fn bad_end(bytes: &[u8], at: usize) -> DecodeError {
     DecodeError::malformed(at, text)
 }
 
-/// The character that the escape at `at` stands for, and where it ends; none for half of a surrogate pair.
+/// The character of the escape at `at`, and the offset of its end; `None` for half of a surrogate pair.
 fn escape(bytes: &[u8], at: usize) -> Result<(Option<char>, usize), DecodeError> {
     let c = match bytes.get(at + 1) {
         Some(&c @ (b'"' | b'\\' | b'/')) => char::from(c),

@@ -1,4 +1,4 @@
-//! Answers: lists of values at one end, one Rust value at the other.
+//! Answers: a list of values on the wire, one Rust value at both ends.
 
 use std::fmt;
 
@@ -22,14 +22,15 @@ pub(super) fn write<T: Serialize + ?Sized>(
     }
 }
 
-/// True if an answer is a list of one value or none, which reads as that value, or as nothing, where any type is asked for.
+/// True if an answer is a list with at most one element. A reader that takes any type would read it as that element,
+/// or as null.
 pub(super) fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
     let mut elements = None;
     let counted = answer.serialize(Spread(&mut elements));
     counted.is_ok() && matches!(elements, Some(0 | 1))
 }
 
-/// Reads what is left of a packet as an answer.
+/// Reads the rest of a packet as an answer.
 pub(super) fn read<T: DeserializeOwned>(packet: &mut PacketReader<'_>) -> Result<T, DecodeError> {
     match T::deserialize(Gather(packet)) {
         Ok(answer) => Ok(answer),
@@ -38,10 +39,10 @@ pub(super) fn read<T: DeserializeOwned>(packet: &mut PacketReader<'_>) -> Result
     }
 }
 
-/// Why neither a list was written nor read.
+/// The result of an attempt to write or read a list.
 #[derive(Debug)]
 enum Stop<E> {
-    /// The answer is one value, and nothing has been written or read yet.
+    /// The answer is a single value, and nothing has been written or read yet.
     Single,
     Failed(E),
 }
@@ -72,7 +73,7 @@ impl serde::de::Error for Stop<DecodeError> {
 /// Writes the elements of a list one by one, and declines everything else.
 struct Spread<'s, S>(&'s mut S);
 
-/// Where the elements of a list go.
+/// The destination of the elements of a list.
 trait Sink {
     /// A list begins.
     fn begin(&mut self);
@@ -87,7 +88,7 @@ impl Sink for PacketWriter<'_> {
     }
 }
 
-/// Counts the elements, if it is a list, and gives up when they are many.
+/// Counts the elements of a list. Gives up at the second one.
 impl Sink for Option<usize> {
     fn begin(&mut self) {
         *self = Some(0);
@@ -222,13 +223,13 @@ macro_rules! decline_to_read {
     )*};
 }
 
-/// Makes a list of the elements that are left, and declines everything else.
+/// Makes a list of the remaining elements, and declines everything else.
 struct Gather<'r, 'a>(&'r mut PacketReader<'a>);
 
 impl<'a> Deserializer<'a> for Gather<'_, 'a> {
     type Error = Stop<DecodeError>;
 
-    /// For types that can be anything: nothing, one value or a list, by what there is.
+    /// For types that can be anything: null, one value or a list, according to the number of elements.
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         let mut rest = self.0.rest().map_err(Stop::Failed)?;
         let value = match (rest.pop(), rest.len()) {
@@ -329,7 +330,7 @@ impl<'a> Deserializer<'a> for Gather<'_, 'a> {
     }
 }
 
-/// The elements that are left; those missing of the expected number are nothing for an `Option`.
+/// The remaining elements. Missing ones are null for an `Option`.
 struct Elements<'r, 'a> {
     packet: &'r mut PacketReader<'a>,
     expected: usize,

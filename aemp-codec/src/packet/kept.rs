@@ -1,11 +1,11 @@
-//! A packet that is read later than it has come.
+//! A packet that is read later than it arrives.
 
 use super::PacketReader;
 use crate::error::DecodeError;
 use crate::format::{Format, Limits};
 use crate::value::Value;
 
-/// The rest of a packet that was [kept](PacketReader::keep): its bytes as they came, for another reader.
+/// The rest of a packet that was [kept](PacketReader::keep): its bytes as they arrived, for another reader.
 ///
 /// ```
 /// # #[cfg(feature = "json")] {
@@ -30,7 +30,7 @@ enum Content {
         format: Format,
         packet: Vec<u8>,
         limits: Limits,
-        /// How many elements had been read, and which were arguments.
+        /// The number of elements that had been read, and the number of the first argument.
         resume: [usize; 2],
     },
     Values(Vec<Value>),
@@ -59,7 +59,7 @@ impl KeptPacket {
         Self { content, list }
     }
 
-    /// How many bytes the whole packet has; 0 if it has not come as bytes.
+    /// The size of the whole packet in bytes; 0 if it did not arrive as bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.content {
@@ -68,11 +68,11 @@ impl KeptPacket {
         }
     }
 
-    /// Reads it from where it was kept on.
+    /// A reader of the rest.
     ///
     /// # Errors
     ///
-    /// None that keeping it would not have told.
+    /// As for the packet that was kept. Keeping it has checked its syntax.
     pub fn reader(&self) -> Result<PacketReader<'_>, DecodeError> {
         match &self.content {
             Content::Bytes {

@@ -22,11 +22,10 @@ use crate::reader::Elements;
 use crate::source::{Contents, Depth};
 use crate::value::{Held, Value, Values};
 
-/// Reads one packet, element by element, straight from its bytes into Rust's types.
+/// Reads one packet, element by element, straight from its bytes into Rust types.
 ///
-/// Reading is as lenient as Perl peers need it: numbers and strings of digits are the same, 1, 0
-/// and the empty string are truth values, missing arguments are `None`. An element that turns
-/// out to be of the wrong type counts as read.
+/// Reading is as lenient as Perl peers need it: numbers and strings of digits are the same; 1, 0 and the empty string
+/// are truth values; missing arguments are `None`. An element of the wrong type counts as read.
 ///
 /// ```
 /// # #[cfg(feature = "json")] {
@@ -46,9 +45,9 @@ use crate::value::{Held, Value, Values};
 pub struct PacketReader<'a> {
     origin: Origin<'a>,
     position: usize,
-    /// Where the arguments begin: behind what was last read as text.
+    /// The number of elements before the arguments: port name and tag, which were read as text.
     arguments: usize,
-    /// True if what is left is known to be the elements of a list.
+    /// True if the rest is known to be the elements of a list.
     list: bool,
 }
 
@@ -64,7 +63,7 @@ enum Origin<'a> {
     Values(Values<'a>),
 }
 
-/// One thing for all packets of bytes, and one for values.
+/// One variant for all packets of bytes, and one for values.
 macro_rules! by_origin {
     ($origin:expr, $packet:ident => $bytes:expr, $values:ident => $of_values:expr) => {
         match $origin {
@@ -123,11 +122,11 @@ impl<'a> PacketReader<'a> {
         Ok(Self::new(Origin::Json(elements)))
     }
 
-    /// Reads a packet in a format from outside this crate.
+    /// Reads a packet in a format of another crate.
     ///
     /// # Errors
     ///
-    /// When it is malformed already at its beginning, or no list.
+    /// If its beginning is malformed, or it is not a list.
     pub fn decoding(
         decoding: &'a dyn Decoding,
         packet: &'a [u8],
@@ -140,7 +139,7 @@ impl<'a> PacketReader<'a> {
         Ok(Self::new(Origin::Foreign(elements, None)))
     }
 
-    /// Remembers of which format the packet is, so that it can be kept as bytes.
+    /// Remembers the format of the packet, so that the packet can be kept as bytes.
     pub(crate) fn of_format(mut self, format: &'a Format) -> Self {
         if let Origin::Foreign(_, known) = &mut self.origin {
             *known = Some(format);
@@ -158,7 +157,8 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    /// Declares the remaining elements to be those of a list, however few they are. An [answer](Self::answer) of any type is an array then.
+    /// Declares that the remaining elements are those of a list, even if there are fewer than two. An
+    /// [answer](Self::answer) of any type is then an array.
     pub fn mark_list(&mut self) {
         self.list = true;
     }
@@ -167,11 +167,11 @@ impl<'a> PacketReader<'a> {
         self.list
     }
 
-    /// Keeps what is left, to be read later and elsewhere. Its syntax is checked now.
+    /// Keeps the rest, to be read later and elsewhere. Its syntax is checked now.
     ///
     /// # Errors
     ///
-    /// When the rest of the packet is malformed.
+    /// If the rest of the packet is malformed.
     pub fn keep(&mut self, limits: Limits) -> Result<KeptPacket, DecodeError> {
         let (resume, list) = ([self.position, self.arguments], self.list);
         let Some((format, packet)) = self.bytes() else {
@@ -182,14 +182,14 @@ impl<'a> PacketReader<'a> {
         Ok(kept)
     }
 
-    /// How many bytes the whole packet has; 0 if it has not come as bytes.
+    /// The size of the whole packet in bytes; 0 if it did not arrive as bytes.
     #[must_use]
     #[inline]
     pub fn size(&self) -> usize {
         self.bytes().map_or(0, |(_, packet)| packet.len())
     }
 
-    /// The packet as it has come, if it has come as bytes.
+    /// The bytes of the packet, if it arrived as bytes.
     #[inline]
     fn bytes(&self) -> Option<(Format, &'a [u8])> {
         match &self.origin {
@@ -204,7 +204,7 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    /// Passes over what had been read already when the packet was kept.
+    /// Passes over the elements that had been read when the packet was kept.
     pub(super) fn resume(
         &mut self,
         [read, arguments]: [usize; 2],
@@ -217,11 +217,11 @@ impl<'a> PacketReader<'a> {
 
     /// The next element as the text that Perl would see; `None` at the packet's end.
     ///
-    /// Begins the count of the message's arguments, which errors name by their number.
+    /// The arguments of the message, which errors count, begin behind the last text.
     ///
     /// # Errors
     ///
-    /// When it is an array or a map, or malformed.
+    /// If it is an array or a map, or malformed.
     #[inline]
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let text = by_origin!(
@@ -238,17 +238,17 @@ impl<'a> PacketReader<'a> {
     ///
     /// # Errors
     ///
-    /// When it is not a `T`, or malformed.
+    /// If it is not a `T`, or malformed.
     #[inline]
     pub fn arg<T: Deserialize<'a>>(&mut self) -> Result<Option<T>, DecodeError> {
         self.element(PhantomData)
     }
 
-    /// The next element as a `T`; at the packet's end nothing if `T` is an `Option`.
+    /// The next element as a `T`. At the packet's end it is null if `T` is an `Option`.
     ///
     /// # Errors
     ///
-    /// When it is not a `T`, malformed, or not there.
+    /// If it is not a `T`, malformed, or missing.
     #[inline]
     pub fn required<T: Deserialize<'a>>(&mut self) -> Result<T, DecodeError> {
         match self.arg()? {
@@ -257,26 +257,25 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    /// The rest of the packet as an answer, the way [`PacketWriter::answer`] writes it.
+    /// The rest of the packet as an answer, in the form that [`PacketWriter::answer`] writes.
     ///
-    /// A tuple, array or vector takes its elements from the list of values, `()` is content with
-    /// any, and everything else takes the first. A [`Value`] takes what there is: nothing, one
-    /// value, or an array of several.
+    /// A tuple, array or vector takes its elements from the list of values. `()` accepts any list, and all other
+    /// types take the first value. A [`Value`] takes everything: null, one value, or an array of several.
     ///
     /// [`PacketWriter::answer`]: super::PacketWriter::answer
     ///
     /// # Errors
     ///
-    /// When the values are not what `T` needs, or malformed.
+    /// If the values do not fit `T`, or are malformed.
     pub fn answer<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
         answer::read(self)
     }
 
-    /// The next element, whatever it is; `None` at the packet's end.
+    /// The next element, of any type; `None` at the packet's end.
     ///
     /// # Errors
     ///
-    /// When it is malformed, or a number that no value can hold.
+    /// If it is malformed, or is a number that no value can hold.
     pub fn value(&mut self) -> Result<Option<Value>, DecodeError> {
         let Origin::Values(values) = &mut self.origin else {
             return self.arg();
@@ -286,11 +285,11 @@ impl<'a> PacketReader<'a> {
         Ok(value)
     }
 
-    /// All elements that are left.
+    /// All remaining elements.
     ///
     /// # Errors
     ///
-    /// When one of them is malformed, or a number that no value can hold.
+    /// If one of them is malformed, or is a number that no value can hold.
     pub fn rest(&mut self) -> Result<Vec<Value>, DecodeError> {
         let mut rest = Vec::new();
         while let Some(value) = self.value()? {
@@ -299,11 +298,11 @@ impl<'a> PacketReader<'a> {
         Ok(rest)
     }
 
-    /// How many elements are left; they stay where they are.
+    /// The number of remaining elements. They can still be read.
     ///
     /// # Errors
     ///
-    /// When the rest of the packet is malformed.
+    /// If the rest of the packet is malformed.
     pub fn remaining(&mut self) -> Result<usize, DecodeError> {
         by_origin!(
             &mut self.origin,
@@ -312,17 +311,17 @@ impl<'a> PacketReader<'a> {
         )
     }
 
-    /// How many elements have been read.
+    /// The number of elements that have been read.
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// Passes over the next element; false at the packet's end.
+    /// Passes over the next element. Returns false at the packet's end.
     ///
     /// # Errors
     ///
-    /// When it is malformed.
+    /// If it is malformed.
     pub fn skip(&mut self) -> Result<bool, DecodeError> {
         let skipped = by_origin!(
             &mut self.origin,
@@ -333,11 +332,11 @@ impl<'a> PacketReader<'a> {
         Ok(skipped)
     }
 
-    /// Checks the rest of the packet and returns how many elements were left.
+    /// Checks the rest of the packet. Returns the number of elements that were left.
     ///
     /// # Errors
     ///
-    /// When the rest of the packet is malformed.
+    /// If the rest of the packet is malformed.
     #[inline]
     pub fn finish(mut self) -> Result<usize, DecodeError> {
         by_origin!(
@@ -356,14 +355,14 @@ impl<'a> PacketReader<'a> {
         )
     }
 
-    /// The source of an argument that is missing.
+    /// The source of a missing argument.
     pub(super) fn missing(&self) -> Missing {
         Missing {
             argument: self.position - self.arguments + 1,
         }
     }
 
-    /// The next element by way of a seed; `None` at the packet's end.
+    /// The next element, read with a seed; `None` at the packet's end.
     #[inline]
     pub(super) fn element<S: DeserializeSeed<'a>>(
         &mut self,

@@ -20,10 +20,10 @@ use crate::postcard::Postcard;
 use crate::value::{Value, value_of, value_of_ref};
 use crate::writer::Writer;
 
-/// Writes one packet, all of it or nothing.
+/// Writes one packet, completely or not at all.
 ///
-/// Unless [`finish`](Self::finish) succeeds, the buffer is afterwards what it was before: an error
-/// takes the whole packet back, and so does dropping the writer.
+/// Unless [`finish`](Self::finish) succeeds, the buffer is restored: an error removes the whole packet, and so does
+/// dropping the writer.
 ///
 /// ```
 /// # #[cfg(feature = "json")] {
@@ -55,11 +55,11 @@ enum Sink<'a> {
     Values(Collector<'a>),
     // Boxed, so that other writers are small.
     Encoded(Box<Encoded<'a>>),
-    /// Nothing: the packet is finished, or has been given up.
+    /// Nothing: the packet is finished, or was given up.
     Closed,
 }
 
-/// Collects the elements of a packet as values, behind those that are there already.
+/// Collects the elements of a packet as values, behind those of the buffer.
 #[derive(Debug)]
 struct Collector<'a> {
     out: &'a mut Vec<Value>,
@@ -69,7 +69,7 @@ struct Collector<'a> {
 
 type Encode<'a> = Box<dyn FnOnce(&[Value], &mut Vec<u8>) -> Result<(), EncodeError> + 'a>;
 
-/// Collects the elements of a packet, to be encoded as a whole.
+/// Collects the elements of a packet, which is encoded as a whole.
 struct Encoded<'a> {
     encode: Option<Encode<'a>>,
     values: Vec<Value>,
@@ -97,13 +97,13 @@ impl<'a> PacketWriter<'a> {
         }))
     }
 
-    /// Writes a packet in a format from outside this crate at the end of `out`.
+    /// Writes a packet in a format of another crate at the end of `out`.
     pub fn encoding(encoding: &'a dyn Encoding, out: &'a mut Vec<u8>, limits: Limits) -> Self {
         Self::new(Sink::Foreign(Writer::new(encoding, out, limits)))
     }
 
-    /// Collects the elements of a packet, which `encode` appends to `out` in the end: for formats that can be written only as a
-    /// whole.
+    /// Collects the elements of a packet. At the end `encode` appends them to `out`. For formats that can only be
+    /// written as a whole.
     pub fn encoded(
         out: &'a mut Vec<u8>,
         limits: Limits,
@@ -142,11 +142,11 @@ impl<'a> PacketWriter<'a> {
         Self { sink }
     }
 
-    /// Appends text: a port name, a tag.
+    /// Appends text: a port name or a tag.
     ///
     /// # Errors
     ///
-    /// When an earlier element could not be encoded.
+    /// If an earlier element could not be encoded.
     #[inline]
     pub fn str(&mut self, text: &str) -> Result<(), EncodeError> {
         match &mut self.sink {
@@ -161,11 +161,11 @@ impl<'a> PacketWriter<'a> {
         Ok(())
     }
 
-    /// Appends anything that can be serialised.
+    /// Appends a value of any type that can be serialised.
     ///
     /// # Errors
     ///
-    /// When it cannot be encoded; the packet is then given up.
+    /// If it cannot be encoded. The packet is then given up.
     #[inline]
     pub fn arg<T: Serialize + ?Sized>(&mut self, argument: &T) -> Result<(), EncodeError> {
         let result = match &mut self.sink {
@@ -184,7 +184,7 @@ impl<'a> PacketWriter<'a> {
     ///
     /// # Errors
     ///
-    /// When it cannot be encoded; the packet is then given up.
+    /// If it cannot be encoded. The packet is then given up.
     pub fn value(&mut self, value: &Value) -> Result<(), EncodeError> {
         let result = match &mut self.sink {
             #[cfg(feature = "postcard")]
@@ -198,12 +198,12 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
-    /// Appends an answer, which is a list of values: the elements of a tuple, array or vector,
-    /// none for `()`, and one for anything else.
+    /// Appends an answer, which is a list of values: the elements of a tuple, array or vector; no values for `()`;
+    /// one value for any other type.
     ///
     /// # Errors
     ///
-    /// When it cannot be encoded; the packet is then given up.
+    /// If it cannot be encoded. The packet is then given up.
     pub fn answer<T: Serialize + ?Sized>(&mut self, answer: &T) -> Result<(), EncodeError> {
         if matches!(self.sink, Sink::Closed) {
             return Err(EncodeError::GivenUp);
@@ -212,25 +212,25 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
-    /// True if an answer is a list of one element or none. Written as an answer it looks like that element, or like nothing, to a
-    /// reader that takes any type; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the reader.
+    /// True if an answer is a list with at most one element. Written as an answer, a reader that takes any type would
+    /// read it as that element, or as null; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the
+    /// reader.
     #[must_use]
     pub fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
         answer::is_short_list(answer)
     }
 
-    /// Ends the packet, which from now on stays in the buffer.
+    /// Ends the packet, which stays in the buffer from now on.
     ///
     /// # Errors
     ///
-    /// When the packet is too large, or an earlier element could not be encoded; the buffer is
-    /// then what it was before.
+    /// If the packet is too large, or an earlier element could not be encoded. The buffer is then restored.
     #[inline]
     pub fn finish(mut self) -> Result<(), EncodeError> {
         if let Sink::Foreign(_) | Sink::Encoded(_) = self.sink {
             return self.finish_foreign();
         }
-        // They take back themselves what cannot be finished; nothing is left to be done when this is dropped.
+        // They restore the buffer themselves, so nothing is left to do when this is dropped.
         match std::mem::replace(&mut self.sink, Sink::Closed) {
             #[cfg(feature = "postcard")]
             Sink::Postcard(writer) => writer.finish(),
@@ -243,7 +243,7 @@ impl<'a> PacketWriter<'a> {
         }
     }
 
-    /// Calls foreign code: whether it fails or panics, dropping this takes back what it has written.
+    /// Calls foreign code. If it fails or panics, dropping this value removes everything that it has written.
     #[inline(never)]
     fn finish_foreign(&mut self) -> Result<(), EncodeError> {
         match &mut self.sink {
@@ -270,7 +270,7 @@ impl<'a> PacketWriter<'a> {
     }
 }
 
-/// Writers of formats from other crates, apart from the built-in ones, which they cost nothing.
+/// Writers of formats from other crates. They are apart, so that they cost the built-in ones nothing.
 impl Sink<'_> {
     #[inline(never)]
     fn str(&mut self, text: &str) -> Result<(), EncodeError> {

@@ -1,4 +1,4 @@
-//! How postcard is written.
+//! The writing side of postcard.
 
 use super::{PREFIX, kind};
 use crate::append::{few, push_few, push_word};
@@ -12,7 +12,7 @@ pub(crate) struct Postcard;
 impl Encoding for Postcard {
     #[inline]
     fn begin(&self, out: &mut Vec<u8>) {
-        // The length, and how many items there are: hardly ever more than one byte can say.
+        // The length, and the number of items. One byte is nearly always enough for the number.
         out.extend_from_slice(&[0; PREFIX + 1]);
     }
 
@@ -115,7 +115,7 @@ fn push_varint(out: &mut Vec<u8>, n: u64) {
     push_word(out, word, length);
 }
 
-/// The bytes of a varint, the first the least significant, and how many they are.
+/// The bytes of a varint, the least significant first, and their number.
 #[inline]
 fn varint(n: u64) -> (u128, usize) {
     const MORE: u64 = 0x80;
@@ -141,7 +141,7 @@ fn long_varint(mut n: u64) -> (u128, usize) {
     (word | u128::from(n) << (8 * length), length + 1)
 }
 
-/// Writes something else over `size` bytes.
+/// Overwrites `size` bytes.
 #[cold]
 fn replace(out: &mut Vec<u8>, at: usize, size: usize, push: impl FnOnce(&mut Vec<u8>)) {
     let mut other = Vec::with_capacity(11);

@@ -1,4 +1,4 @@
-//! Finding the end of a packet: it says how long it is.
+//! Finding the end of a packet, by its length.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::PREFIX;
 use crate::error::{FrameError, FrameErrorKind};
 use crate::format::Limits;
 
-/// Reads the length, and waits for as many bytes.
+/// Reads the length, and waits for that number of bytes.
 #[derive(Debug)]
 pub(crate) struct PostcardFramer {
     limit: usize,

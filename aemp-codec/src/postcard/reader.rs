@@ -11,7 +11,7 @@ use crate::source::{Contents, Depth, Item, Source};
 #[derive(Clone, Debug)]
 pub(crate) struct PostcardReader<'de> {
     packet: &'de [u8],
-    /// The next byte to look at.
+    /// The offset of the next byte.
     at: usize,
 }
 
@@ -21,7 +21,7 @@ impl<'de> PostcardReader<'de> {
         Self { packet, at: 0 }
     }
 
-    /// All of the packet.
+    /// The whole packet.
     pub(crate) fn packet(&self) -> &'de [u8] {
         self.packet
     }
@@ -73,7 +73,7 @@ impl<'de> PostcardReader<'de> {
         Err(DecodeError::malformed(start, "a number beyond 64 bits"))
     }
 
-    /// How many elements or entries follow, each of which takes `least` bytes at least.
+    /// The number of elements or entries that follow. Each takes at least `least` bytes.
     #[inline]
     fn count(&mut self, least: usize) -> Result<usize, DecodeError> {
         let count = self.varint()?;
@@ -84,7 +84,7 @@ impl<'de> PostcardReader<'de> {
         }
     }
 
-    /// The bytes of text, of a key, or of a byte string.
+    /// The bytes of a text, a key or a byte string.
     #[inline]
     fn bytes(&mut self) -> Result<&'de [u8], DecodeError> {
         let length = self.count(1)?;
@@ -93,14 +93,14 @@ impl<'de> PostcardReader<'de> {
         Ok(octets)
     }
 
-    /// Text, or a key.
+    /// A text or a key.
     #[inline]
     fn str(&mut self) -> Result<&'de str, DecodeError> {
         let octets = self.bytes()?;
         std::str::from_utf8(octets).map_err(|_| DecodeError::not_unicode())
     }
 
-    /// The text that is next if it is as most are: of less than 128 bytes.
+    /// The next text in its most frequent form: shorter than 128 bytes.
     #[inline]
     fn short_text(&mut self) -> Option<&'de str> {
         let [kind::TEXT, length @ ..0x80, ref rest @ ..] = *self.packet.get(self.at..)? else {
@@ -213,7 +213,7 @@ impl<'de> Source<'de> for PostcardReader<'de> {
         self.bytes().map(drop)
     }
 
-    /// An integer, unless it is a large one.
+    /// An integer whose varint is short.
     #[inline]
     fn integer(&mut self) -> Option<i64> {
         let (n, size) = match *self.packet.get(self.at..)? {
@@ -227,7 +227,7 @@ impl<'de> Source<'de> for PostcardReader<'de> {
         Some(unzigzag(n))
     }
 
-    /// Text as most is: of less than 128 bytes.
+    /// Text in its most frequent form: shorter than 128 bytes.
     #[inline]
     fn text(&mut self) -> Result<Option<Cow<'de, str>>, DecodeError> {
         Ok(self.short_text().map(Cow::Borrowed))

@@ -1,4 +1,4 @@
-//! The one deserializer: what serde asks for, by items of a [`Source`].
+//! The one deserializer: it serves the requests of serde with items of a [`Source`].
 
 use std::borrow::Cow;
 
@@ -43,7 +43,7 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
         Ok(value)
     }
 
-    /// Goes into a list or map, which counts as one value.
+    /// Enters a list or map, which counts as one value.
     #[inline]
     fn enter(&mut self, list: S::List) -> Result<Inside<'_, 'de, S>, DecodeError> {
         self.count()?;
@@ -56,12 +56,12 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
         Ok(Inside { reader: self, list })
     }
 
-    /// The scalar that is next; a list or a map is an error.
+    /// The next scalar. A list or a map is an error.
     fn scalar_for<V: Visitor<'de>>(&mut self, visitor: &V) -> Result<Scalar<'de>, DecodeError> {
         scalar(self.source.item()?, visitor)
     }
 
-    /// The same where that is rare.
+    /// The same for requests that are rare.
     #[inline(never)]
     fn rare_scalar_for<V: Visitor<'de>>(
         &mut self,
@@ -70,7 +70,7 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
         self.scalar_for(visitor)
     }
 
-    /// The same where text is asked for.
+    /// The same for requests of text.
     fn text_for<V: Visitor<'de>>(&mut self, visitor: &V) -> Result<Scalar<'de>, DecodeError> {
         scalar(self.source.item_as_text()?, visitor)
     }
@@ -86,7 +86,7 @@ fn scalar<'de, L, V: Visitor<'de>>(
     }
 }
 
-/// The usual case goes straight to the visitor, the rest by way of a scalar.
+/// The frequent case goes straight to the visitor. The rest goes by way of a scalar.
 macro_rules! scalars {
     (integers: $($method:ident)*) => {$(
         #[inline]
@@ -302,7 +302,7 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Inside<'_, 'de, S> {
     }
 }
 
-/// An enum variant that carries something: the only entry of a map.
+/// An enum variant with contents: the only entry of a map.
 struct Variant<'r, 'de, S: Source<'de>>(&'r mut Reader<'de, S>);
 
 impl<'de, S: Source<'de>> EnumAccess<'de> for Variant<'_, 'de, S> {

@@ -1,4 +1,4 @@
-//! Conversions between values and Rust's own types.
+//! Conversions between values and Rust types.
 
 use super::{Map, Value};
 use crate::error::DecodeError;
@@ -143,7 +143,7 @@ macro_rules! from_ids {
 
 from_ids!(NodeId PortId);
 
-/// The way back is as lenient as decoding a packet: see [`from_value`].
+/// The opposite direction is as lenient as decoding a packet: see [`from_value`].
 macro_rules! try_from_value {
     ($($to:ty)*) => {$(
         impl TryFrom<Value> for $to {

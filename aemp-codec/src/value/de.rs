@@ -1,4 +1,4 @@
-//! From values to anything that can be deserialised.
+//! From values to any type that can be deserialised.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,9 +16,8 @@ use crate::source::{Depth, Item, List, Source};
 
 /// Turns a value into any type that can be deserialised.
 ///
-/// This is as lenient as decoding a packet: a string of digits is a number where a number is
-/// wanted and the other way round, 1, 0 and the empty string are truth values, missing fields are
-/// `None`.
+/// This is as lenient as decoding a packet. Numbers and strings of digits are the same; 1, 0 and the empty string are
+/// truth values; missing fields are `None`.
 ///
 /// ```
 /// use aemp_codec::{Value, from_value};
@@ -29,12 +28,12 @@ use crate::source::{Depth, Item, List, Source};
 ///
 /// # Errors
 ///
-/// When the value is not one of that type.
+/// If the value does not fit the type.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, DecodeError> {
     T::deserialize(&mut Held::Owned(value).reader())
 }
 
-/// A value that is read, whether owned or borrowed.
+/// A value that is read, owned or borrowed.
 #[derive(Debug)]
 pub(crate) enum Held<'de> {
     Owned(Value),
@@ -42,9 +41,9 @@ pub(crate) enum Held<'de> {
 }
 
 impl<'de> Held<'de> {
-    /// Reads it as what serde asks for.
+    /// Reads it into the type that serde requests.
     pub(crate) fn reader(self) -> Reader<'de, ValueSource<'de>> {
-        // It has been in memory before, so that its depth and number are known to be possible.
+        // It has been in memory before, so its depth and number of values are possible.
         let mut limits = Limits::default().with_max_depth(usize::MAX);
         limits.max_values = usize::MAX;
         let source = ValueSource {
@@ -54,7 +53,7 @@ impl<'de> Held<'de> {
         Reader::new(source, limits)
     }
 
-    /// The text that Perl would make of it; arrays and maps have none.
+    /// The text that Perl would make of it. Arrays and maps have none.
     pub(crate) fn into_text(self) -> Result<Cow<'de, str>, DecodeError> {
         match self.into_item() {
             Item::Scalar(scalar) => Ok(scalar.into_text()),
@@ -109,7 +108,7 @@ fn borrowed(value: &Value) -> Item<'_, Children<'_>> {
     })
 }
 
-/// Values in their order.
+/// Values in order.
 #[derive(Debug)]
 pub(crate) enum Values<'de> {
     Owned(std::vec::IntoIter<Value>),
@@ -158,7 +157,7 @@ impl List for Children<'_> {
     }
 }
 
-/// The value that is next, and the key before it if it is in a map.
+/// The next value, and the key before it if it is in a map.
 #[derive(Debug)]
 pub(crate) struct ValueSource<'de> {
     key: Cow<'de, str>,
@@ -168,7 +167,7 @@ pub(crate) struct ValueSource<'de> {
 impl<'de> Source<'de> for ValueSource<'de> {
     type List = Children<'de>;
 
-    /// Values have no places.
+    /// Values have no offsets.
     fn at(&self) -> usize {
         0
     }
@@ -292,7 +291,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// Of a key that occurs twice the last value counts, as in Perl.
+/// If a key occurs twice, the last value counts, as in Perl.
 fn collect<'de, A: MapAccess<'de>>(mut access: A) -> Result<Map, A::Error> {
     let mut map = Map::new();
     while let Some((key, value)) = access.next_entry::<String, Value>()? {

@@ -1,4 +1,4 @@
-//! The map that a value can be.
+//! The map of a value.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use super::Value;
 use crate::text;
 
-/// A map from strings to values that remembers the order in which keys were added.
+/// A map from strings to values that keeps the order in which keys were added.
 ///
-/// Two maps are equal when they hold the same entries, in whatever order.
+/// Two maps are equal if they have the same entries, in any order.
 ///
 /// ```
 /// use aemp_codec::{Map, Value};
@@ -20,7 +20,7 @@ use crate::text;
 /// assert_eq!(map.to_string(), r#"{"b":1,"a":"x"}"#);
 /// assert_eq!(map.get("b"), Some(&Value::Int(1)));
 /// ```
-// Boxed, so that a value is not three times as large for the sake of its rarest kind.
+// Boxed, because a value would otherwise be three times as large for its rarest kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map(Box<IndexMap<String, Value>>);
 
@@ -31,59 +31,59 @@ impl Map {
         Self::default()
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True if there are none.
+    /// True if there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The value of that key.
+    /// The value of this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 
-    /// The value of that key, to be changed.
+    /// The value of this key, for changes.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.0.get_mut(key)
     }
 
-    /// True if there is such a key.
+    /// True if the key exists.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }
 
-    /// Sets a key and returns the value that it had.
+    /// Sets a key. Returns its old value.
     ///
-    /// A key that was there keeps its place in the order.
+    /// An existing key keeps its place in the order.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         self.0.insert(key.into(), value.into())
     }
 
-    /// Removes a key and returns its value; the others keep their order.
+    /// Removes a key. Returns its value. Other keys keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         self.0.shift_remove(key)
     }
 
-    /// The entries in their order.
+    /// The entries in order.
     #[must_use]
     pub fn iter(&self) -> Entries<'_> {
         Entries(self.0.iter())
     }
 
-    /// The keys in their order.
+    /// The keys in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// The values in their order.
+    /// The values in order.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
     }
@@ -93,7 +93,7 @@ impl Map {
     }
 }
 
-/// The entries of a [`Map`] that is taken apart.
+/// The entries of a [`Map`], by value.
 #[derive(Debug)]
 pub struct IntoEntries(indexmap::map::IntoIter<String, Value>);
 

@@ -1,4 +1,4 @@
-//! From anything that can be serialised to values.
+//! From any type that can be serialised to values.
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
@@ -19,12 +19,12 @@ use crate::text;
 ///
 /// # Errors
 ///
-/// When it contains infinities or not-a-numbers, map keys that are not text, or is nested too deep.
+/// If it contains infinities or NaN, map keys that are not text, or is nested too deep.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
     value_of(value, 0, Limits::default().max_depth)
 }
 
-/// Like [`to_value`], `level` levels deep in a packet that may have `limit` of them.
+/// Like [`to_value`], at this level of a packet that may have `limit` levels.
 pub(crate) fn value_of<T: Serialize + ?Sized>(
     value: &T,
     level: usize,
@@ -33,7 +33,7 @@ pub(crate) fn value_of<T: Serialize + ?Sized>(
     value.serialize(ValueSerializer { level, limit })
 }
 
-/// Like [`value_of`], for what is a value already.
+/// Like [`value_of`], for a value.
 pub(crate) fn value_of_ref(
     value: &Value,
     level: usize,
@@ -90,7 +90,7 @@ impl ValueSerializer {
         } else {
             self
         };
-        // A length is a promise that nobody checks: it must not make us reserve much.
+        // A length is a promise that nothing checks, so it must not reserve much memory.
         Ok(List {
             variant,
             list: Vec::with_capacity(len.min(64)),
@@ -121,7 +121,7 @@ macro_rules! scalars {
     )*};
 }
 
-/// An integer of any size: what is out of the range of 64 bits becomes its digits.
+/// An integer of any size. Integers outside of the range of 64 bits become their digits.
 fn wide<T: Copy + ToString + TryInto<i64> + TryInto<u64>>(n: T) -> Value {
     if let Ok(n) = n.try_into() {
         return Value::Int(n);
@@ -263,7 +263,7 @@ fn tagged(variant: Option<&'static str>, value: Value) -> Value {
     }
 }
 
-/// An array that is being collected, and the enum variant that it belongs to.
+/// An array that is being collected, and its enum variant, if any.
 struct List {
     variant: Option<&'static str>,
     list: Vec<Value>,
@@ -295,7 +295,7 @@ list! {
     SerializeTupleVariant serialize_field
 }
 
-/// A map that is being collected, and the enum variant that it belongs to.
+/// A map that is being collected, and its enum variant, if any.
 struct Entries {
     variant: Option<&'static str>,
     map: Map,
@@ -350,7 +350,7 @@ macro_rules! entries {
 
 entries!(SerializeStruct SerializeStructVariant);
 
-/// Turns map keys into text; what is neither text nor an integer is refused.
+/// Turns map keys into text. Keys that are neither text nor integers are refused.
 pub(crate) struct KeySerializer;
 
 macro_rules! key {

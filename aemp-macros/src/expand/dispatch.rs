@@ -1,4 +1,4 @@
-//! From messages to the methods that handle them.
+//! From messages to the methods of their handlers.
 
 use std::ptr;
 
@@ -97,7 +97,7 @@ fn waiting(shape: &Shape<'_>) -> Option<TokenStream> {
     })
 }
 
-/// The arm of an `async` handler where nothing can be awaited.
+/// The arm of an `async` handler, in the method that cannot await.
 fn refused(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let (p, msg) = (&shape.model.krate, &shape.model.msg);
     let (cfgs, variant) = (&handler.cfgs, &handler.variant);
@@ -109,7 +109,7 @@ fn refused(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let (p, msg) = (&shape.model.krate, &shape.model.msg);
     let (cfgs, pattern) = (&handler.cfgs, pattern(msg, handler));
-    // Before the context is lent to the handler.
+    // Evaluated before the context is lent to the handler.
     let origin = handler
         .takes_origin()
         .then(|| quote!(let __origin = #p::origin(__cx)?;));
@@ -117,14 +117,14 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     quote!(#(#cfgs)* #pattern => { #origin #body })
 }
 
-/// Calls the method and does with what it returns as its answer says.
+/// Calls the method, and uses the return value as the handler's kind of answer demands.
 fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let p = &shape.model.krate;
     let call = call(handler);
     let answered = answered(p, handler);
     match &handler.answer {
         Answer::Nothing(ending) => ended(p, ending, &call),
-        // The handler may give the reply away, so its caller would not notice if the port died.
+        // The handler may pass the reply on, and its caller would then not notice the death of the port.
         Answer::Deferred(ending) => {
             let ended = ended(p, ending, &call);
             quote! {
@@ -148,7 +148,7 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     }
 }
 
-/// The outcome of a handler whose return value is no answer.
+/// The outcome of a handler whose return value is not the answer.
 fn ended(p: &Crate, ending: &Ending, call: &TokenStream) -> TokenStream {
     match ending {
         Ending::Plain => quote! {
@@ -159,7 +159,8 @@ fn ended(p: &Crate, ending: &Ending, call: &TokenStream) -> TokenStream {
     }
 }
 
-/// Gives what a call returns to a function. Taken apart, for otherwise the compiler blames the call and not the type.
+/// Passes the return value of a call to a function, in two steps. In one, the compiler would report the call instead
+/// of the type.
 fn with(call: &TokenStream, function: &TokenStream) -> TokenStream {
     quote!({ let __function = #function; __function(#call) })
 }

@@ -7,7 +7,7 @@ use syn::{GenericParam, Generics, parse_quote};
 use super::{Shape, answered};
 use crate::model::{Handler, Param};
 
-/// The handle type, with a method a handler.
+/// The handle type, with a method for each handler.
 pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (attrs, vis, p) = (shape.attrs(), shape.vis(), &model.krate);
@@ -34,7 +34,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     }
 }
 
-/// The traits of every handle.
+/// The trait impls of every handle.
 pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let traits = conversions(shape);
     let serde = (!shape.model.is_local()).then(|| serde(shape));
@@ -44,7 +44,7 @@ pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     }
 }
 
-/// The method that sends one message or calls with it.
+/// The method that sends a message, or calls with it.
 fn method(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let model = shape.model;
     let (p, msg) = (&model.krate, &model.msg);
@@ -203,7 +203,7 @@ fn conversions(shape: &Shape<'_>) -> TokenStream {
     }
 }
 
-/// A handle travels as its port's ID.
+/// A handle is serialised as the ID of its port.
 fn serde(shape: &Shape<'_>) -> TokenStream {
     let model = shape.model;
     let (p, handle) = (&model.krate, &model.handle);

@@ -1,4 +1,4 @@
-//! The message enum, and how it travels.
+//! The message enum, and its conversion to and from packets.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -10,7 +10,7 @@ use crate::{
     names,
 };
 
-/// How messages show themselves and travel.
+/// The impls of the message enum: `Debug` and `Message`.
 pub(super) fn traits(shape: &Shape<'_>) -> TokenStream {
     let debug = debug(shape);
     let message = message(shape);
@@ -44,7 +44,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     }
 }
 
-/// Mentions the type parameters that no message does, for an enum must mention all.
+/// A variant that mentions the type parameters that no message mentions, because an enum must mention all.
 fn unused(shape: &Shape<'_>) -> Option<TokenStream> {
     let unused = &shape.unused;
     (!unused.is_empty()).then(|| quote!(::core::marker::PhantomData<fn() -> (#(#unused,)*)>))
@@ -137,7 +137,8 @@ fn encode(shape: &Shape<'_>) -> TokenStream {
     quote!(match self { #(#encodings)* #never })
 }
 
-/// Which handler takes a message. The names are those of all handlers, so that a number does not depend on what is compiled in.
+/// The number of a message's handler. The list of names contains all handlers, so that numbers do not depend on
+/// `#[cfg]`.
 fn numbering(shape: &Shape<'_>) -> Option<TokenStream> {
     let model = shape.model;
     if model.handlers.is_empty() {
@@ -225,12 +226,12 @@ fn decoding(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     }
 }
 
-/// True if a reply port may stand right behind the arguments.
+/// True if a reply port may follow the arguments.
 fn is_called(handler: &Handler) -> bool {
     handler.is_answered() && !handler.has_rest()
 }
 
-/// Finds out what there is beside the arguments, and fills up those that were left out.
+/// Counts the elements besides the arguments, and completes arguments that were left out.
 fn call(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let (p, options) = (&shape.model.krate, handler.options());
     let required = handler.arity() - options;
@@ -265,7 +266,7 @@ fn read(
     }
 }
 
-/// Writes the end of a message behind its arguments: nothing, the reply port, or all further arguments.
+/// Writes the part of a message behind its arguments: nothing, the reply port, or all further arguments.
 fn end(shape: &Shape<'_>, handler: &Handler, tag: &LitStr) -> TokenStream {
     let p = &shape.model.krate;
     let (arity, reply) = (handler.arity(), reply());
@@ -327,7 +328,7 @@ fn encoding(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     }
 }
 
-/// How many of the optional arguments at the end are written: `first` is the first of them.
+/// The number of optional arguments at the end that are written. `first` is the first of them.
 fn given(shape: &Shape<'_>, handler: &Handler, first: usize) -> TokenStream {
     let p = &shape.model.krate;
     let locals = (first..first + handler.options()).map(names::local);
@@ -341,10 +342,10 @@ fn given(shape: &Shape<'_>, handler: &Handler, first: usize) -> TokenStream {
     }
 }
 
-/// A function of what can be an answer, by the type of a handler's answer.
+/// A function of the types that can be answers, for the type of a handler's answer.
 ///
-/// Only paths get the place of a type: our locals would not be found from there if the type came out of another macro. All paths that
-/// ask the same of a type are alike, so that the compiler says once what is wrong with it.
+/// Only paths get the span of the type. If the type comes out of another macro, local variables with that span would
+/// not be found. All paths for the same bound are equal, so that the compiler reports a violation once.
 fn on_answer(shape: &Shape<'_>, handler: &Handler, function: &str) -> TokenStream {
     let p = &shape.model.krate;
     let answer = answered(p, handler);

@@ -10,7 +10,7 @@ use crate::{
     names,
 };
 
-/// Everything that an init function becomes, beside itself.
+/// The expansion of an init function, beside the function itself.
 pub(crate) fn init(model: &Init) -> TokenStream {
     let spawner = spawner(model);
     let entry = entry(model);
@@ -20,7 +20,8 @@ pub(crate) fn init(model: &Init) -> TokenStream {
     }
 }
 
-/// The type of the function's name, whose `on` spawns it: a name can be a function and a braced struct at once.
+/// The type with the function's name, whose `on` spawns it. A function and a struct with braces can have the same
+/// name.
 fn spawner(model: &Init) -> TokenStream {
     let (p, vis, ident, cfgs, allow) =
         (&model.krate, &model.vis, &model.ident, &model.cfgs, allow());
@@ -70,12 +71,12 @@ fn spawner(model: &Init) -> TokenStream {
         #allow
         #[automatically_derived]
         impl #ident {
-            /// The fully-qualified name that it is spawned by.
+            /// The fully-qualified name for spawning.
             pub const NAME: &'static str = #name;
 
-            /// Spawns it on a node, which may be this one; the handle is usable at once.
+            /// Spawns it on a node, which may be this one. The handle is usable at once.
             ///
-            /// If it fails there, or is not known there, the port dies, which a monitor tells.
+            /// If it fails, or if that node does not know it, the port dies, and its monitors fire.
             pub fn on(
                 __node: &impl ::core::convert::AsRef<#p::Node>,
                 __target: impl ::core::convert::AsRef<str>,
@@ -113,7 +114,7 @@ fn fields(model: &Init) -> impl Iterator<Item = (&Param, &Field)> {
         .filter_map(|param| Some((param, param.field()?)))
 }
 
-/// The entry in the registry, which is collected when the program is linked.
+/// The entry of the registry. The linker collects all entries.
 fn entry(model: &Init) -> TokenStream {
     let (p, ident, cfgs, allow) = (&model.krate, &model.ident, &model.cfgs, allow());
     let signature = &model.signature;
@@ -142,7 +143,7 @@ fn entry(model: &Init) -> TokenStream {
     }
 }
 
-/// Reads the arguments and has the function run in the context of the new port.
+/// Reads the arguments, and runs the function in the context of the new port.
 fn start(model: &Init) -> TokenStream {
     let (p, ident) = (&model.krate, &model.ident);
     let reads = fields(model).enumerate().map(|(index, (param, field))| {

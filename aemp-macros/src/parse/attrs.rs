@@ -1,4 +1,4 @@
-//! Our attributes among those of others.
+//! Our attributes, among others.
 
 use quote::ToTokens;
 use syn::{
@@ -8,13 +8,13 @@ use syn::{
 
 use crate::{errors::Errors, expand};
 
-/// True if an attribute is ours of that name, by whatever path.
+/// True if an attribute has this name, after any path.
 pub(crate) fn is(attr: &Attribute, name: &str) -> bool {
     let last = attr.path().segments.last();
     last.is_some_and(|segment| segment.ident == name)
 }
 
-/// The attributes that remove an item, which what is generated for it shares.
+/// The attributes that remove an item. Generated items get them as well.
 pub(super) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs
         .iter()
@@ -23,7 +23,7 @@ pub(super) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
         .collect()
 }
 
-/// The attributes that tell people about an item.
+/// The attributes that inform people about an item.
 pub(super) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
     let told = attrs
         .iter()
@@ -31,7 +31,7 @@ pub(super) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
     told.cloned().collect()
 }
 
-/// Says that `#[rcv]` on anything but a method is a mistake.
+/// Reports `#[rcv]` on anything but a method.
 pub(super) fn reject_rcv(item: &ImplItem, errors: &mut Errors) {
     let attrs = match item {
         ImplItem::Const(item) => &item.attrs,
@@ -47,18 +47,19 @@ pub(super) fn reject_rcv(item: &ImplItem, errors: &mut Errors) {
     }
 }
 
-/// Why a method cannot be an init function.
+/// The reason why a method cannot be an init function.
 pub(super) const INIT_IS_FREE: &str =
     "an init function is free, since others spawn it by name: move it out of the `impl` block";
 
-/// Says that an init function does not stand in an `impl` block.
+/// Reports an init function in an `impl` block.
 pub(super) fn reject_spawnable(attrs: &[Attribute], errors: &mut Errors) {
     for attr in named(attrs, "spawnable") {
         errors.at(attr, INIT_IS_FREE);
     }
 }
 
-/// The item without our attributes, which the compiler does not know, and without lints for what we ask for.
+/// Removes our attributes from the item, because the compiler does not know them, and silences lints against our
+/// rules.
 pub(crate) fn strip(item: &mut Item) {
     match item {
         Item::Fn(item) => {
@@ -108,7 +109,7 @@ impl VisitMut for Strip {
     }
 }
 
-/// The attributes of this name, in order.
+/// The attributes with this name, in order.
 pub(super) fn named<'a>(
     attrs: &'a [Attribute],
     name: &'a str,
@@ -116,7 +117,7 @@ pub(super) fn named<'a>(
     attrs.iter().filter(move |attr| is(attr, name))
 }
 
-/// Says that an attribute which must know its item before the compiler does cannot be conditional.
+/// Reports a conditional attribute that must know its item before the compiler evaluates the condition.
 pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
     for attr in attrs {
         if marks(attr) && is(attr, "cfg_attr") {
@@ -125,7 +126,7 @@ pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
     }
 }
 
-/// True if an attribute is, or under a condition would be, a `#[rcv]`.
+/// True if an attribute is a `#[rcv]`, or would be one under a condition.
 fn marks(attr: &Attribute) -> bool {
     let is_conditional = || {
         let text = attr.meta.to_token_stream().to_string();

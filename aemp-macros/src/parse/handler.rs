@@ -1,4 +1,4 @@
-//! One method: which messages it handles, and how.
+//! One method: its messages, and its answer.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -19,19 +19,19 @@ use crate::{
     names,
 };
 
-/// Where the method stands.
+/// The place of the method.
 pub(super) enum Context<'a> {
-    /// In the `impl` block of a port of this type: the method is the handler.
+    /// The `impl` block of a port of this type: the method is the handler.
     Port {
         port: &'a Type,
-        /// True if only this process talks to it.
+        /// True if only this process sends to the port.
         local: bool,
     },
-    /// In a protocol: the method is a description.
+    /// A protocol: the method is a description.
     Protocol,
 }
 
-/// The handler that a method is; `None` if it is none, or a wrong one.
+/// The handler of a method; `None` if the method is not a handler, or has a mistake.
 pub(super) fn handler(
     context: &Context<'_>,
     attributes: &[Attribute],
@@ -142,7 +142,7 @@ fn reject_words<'a>(words: impl Iterator<Item = &'a Ident>, errors: &mut Errors)
     }
 }
 
-/// Says what the signature must not be, whoever it belongs to.
+/// Reports signatures that are not possible in any place.
 pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
     let Signature {
         constness,
@@ -212,7 +212,7 @@ fn is_self_reference(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if types::is_named(&reference.elem, "Self"))
 }
 
-/// How it answers: by a return value, unless `try` and `send` say otherwise.
+/// The kind of answer: the return value, unless `try` or `send` says otherwise.
 fn answer(
     local: bool,
     tag: &Tag,
@@ -277,11 +277,11 @@ const TRY_NOTHING: &str = "`try` is for a handler that can fail: let it return a
 const TRY_NO_RESULT: &str = "`try` is for a handler that returns a `Result`, whose error kills the port: remove `try`, \
      since whatever is returned is the answer anyway";
 
-/// The compiler says as much, but says so about threads, four times.
+/// The compiler reports the same, four times, and in terms of threads.
 const ERROR_OBJECT: &str = "an answer travels to the caller, and `dyn Error` cannot: write `#[rcv(try)]` if an error is to kill \
      the port (`#[rcv(try, send)]` if there is no answer either), or answer with an error that `serde` can write and read";
 
-/// The type that is returned, if any: none is written as nothing, `()` or `!`.
+/// The return type, if any. Nothing, `()` and `!` count as none.
 fn returned(output: &ReturnType, errors: &mut Errors) -> Option<Box<Type>> {
     match output {
         ReturnType::Type(_, ty) if !types::is_unit(ty) && !matches!(**ty, Type::Never(_)) => {
@@ -303,7 +303,7 @@ fn write_self_out(port: &Type, params: &mut [Param], answer: &mut Answer) {
     }
 }
 
-/// The tokens of a signature, without our attributes, as a person would write them.
+/// The tokens of a signature without our attributes, as a person would write them.
 pub(super) fn shown(sig: &Signature) -> String {
     let mut sig = sig.clone();
     for input in &mut sig.inputs {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{args::SpawnableArgs, errors::Errors, model::Init};
 
-/// The init function that an item is; nothing if it cannot be one.
+/// The init function of an item; `None` if the item cannot be one.
 pub(crate) fn init(attr: TokenStream, item: &Item, errors: &mut Errors) -> Option<Init> {
     let args = SpawnableArgs::parse(attr, errors);
     let Item::Fn(item) = item else {
@@ -51,7 +51,7 @@ pub(crate) fn init(attr: TokenStream, item: &Item, errors: &mut Errors) -> Optio
     })
 }
 
-/// The first `Self` of a signature, which only an `impl` block has. What surrounds the function cannot be seen otherwise.
+/// The first `Self` of a signature. Only a function in an `impl` block has one, and the block itself cannot be seen.
 fn self_type(tokens: TokenStream) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "Self" => Some(word),

@@ -1,4 +1,4 @@
-//! Closures of handlers that run later, when there is no `self`.
+//! Closures of handlers that run later, when `self` is not available.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,10 +10,11 @@ use syn::{
 use super::types;
 use crate::errors::Errors;
 
-/// The methods of a context that take what runs later.
+/// The methods of a context whose closures run later.
 const LATER: [&str; 6] = ["after", "every", "psub", "rcv", "rcv_default", "spawn"];
 
-/// Says what to do instead of borrowing `self` for later, which the compiler only says cannot be done. `handle` is the port's handle.
+/// Explains the alternative to a closure that borrows `self`, because the compiler only reports the borrow. `handle`
+/// is the port's handle.
 pub(super) fn reject_self(sig: &Signature, body: &Block, handle: &Ident, errors: &mut Errors) {
     if let Some(cx) = context(sig) {
         let mut search = Search { cx, handle, errors };
@@ -21,7 +22,7 @@ pub(super) fn reject_self(sig: &Signature, body: &Block, handle: &Ident, errors:
     }
 }
 
-/// The handler's name for its context.
+/// The name of the context in the handler.
 fn context(sig: &Signature) -> Option<&Ident> {
     sig.inputs.iter().find_map(|input| match input {
         FnArg::Typed(input) => match (&*input.pat, &*input.ty) {

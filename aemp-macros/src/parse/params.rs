@@ -11,17 +11,17 @@ use crate::{
     names,
 };
 
-/// Whose parameters they are.
+/// The function that the parameters belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Handler,
-    /// A handler of all messages that no other takes.
+    /// A default handler.
     Default,
     Protocol,
     Init,
 }
 
-/// All parameters but `self`.
+/// All parameters except `self`.
 pub(super) fn params(
     place: Place,
     inputs: &Punctuated<FnArg, Token![,]>,
@@ -73,7 +73,7 @@ fn is_ours(attr: &syn::Attribute) -> bool {
         .any(|name| attrs::is(attr, name))
 }
 
-/// A parameter that the runtime fills in, not the sender.
+/// A parameter that the runtime fills in.
 fn special(place: Place, ty: &Type, errors: &mut Errors) -> Option<Param> {
     let referent = match ty {
         Type::Reference(reference) => &*reference.elem,
@@ -163,7 +163,7 @@ fn default_param(name: Ident, ty: &Type, errors: &mut Errors) -> Param {
     })
 }
 
-/// The parameter's name for senders.
+/// The name of the parameter for senders.
 fn name(index: usize, pattern: &Pat) -> Ident {
     match pattern {
         Pat::Ident(pattern) => names::parameter(&pattern.ident),
@@ -194,7 +194,7 @@ fn check_order(place: Place, inputs: &[&PatType], params: &[Param], errors: &mut
     }
 }
 
-/// Checks that a parameter may stand behind the last one that must be near the end.
+/// Checks that a parameter may follow one that must be at or near the end.
 fn follows(before: Option<&Param>, input: &PatType, param: &Param, errors: &mut Errors) {
     match (before, param) {
         (Some(Param::Rest(_)), Param::Arg(_)) => {

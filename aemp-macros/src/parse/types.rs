@@ -1,4 +1,4 @@
-//! Reading types: what they are called, and whether they own what they hold.
+//! Reading types: their names, and whether they own their contents.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use syn::{
 
 use crate::{errors::Errors, names::readable};
 
-/// The last segment of a path type: its name as people know it.
+/// The last segment of a path type: the name that people use.
 pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ty {
         Type::Path(TypePath { path, .. }) => path.segments.last(),
@@ -36,7 +36,7 @@ pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
     })
 }
 
-/// True if it is written `()`.
+/// True if the type is written `()`.
 pub(super) fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
@@ -47,7 +47,7 @@ pub(super) fn is_values(ty: &Type) -> bool {
         || (is_named(ty, "Vec") && first_argument(ty).is_some_and(|ty| is_named(ty, "Value")))
 }
 
-/// The `dyn Error` in a type, which nothing can write or read.
+/// The `dyn Error` in a type. It cannot be serialised.
 pub(super) fn error_object(ty: &Type) -> Option<TypeTraitObject> {
     struct Find(Option<TypeTraitObject>);
     impl VisitMut for Find {
@@ -66,7 +66,7 @@ pub(super) fn error_object(ty: &Type) -> Option<TypeTraitObject> {
     find.0
 }
 
-/// True if it is certainly not a `Result`. Of other types the compiler decides.
+/// True if it is certainly not a `Result`. For other types the compiler decides.
 pub(super) fn is_no_result(ty: &Type) -> bool {
     const NONE: [&str; 12] = [
         "Option", "Vec", "String", "bool", "u8", "u16", "u32", "u64", "usize", "i32", "i64", "f64",
@@ -81,8 +81,8 @@ pub(super) fn is_no_result(ty: &Type) -> bool {
     }
 }
 
-/// Checks that values of the type can outlive the code that sends them; says what to write instead if not. `place` begins
-/// the sentence, such as "an argument".
+/// Checks that values of the type can outlive the code that sends them. The error says what to write instead. `place`
+/// begins the sentence, such as "an argument".
 pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
     match ty {
         Type::Reference(reference) => {
@@ -119,7 +119,7 @@ pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
     }
 }
 
-/// The owned type to write instead of a reference to this one.
+/// The owned type that replaces a reference to this one.
 fn owned(referent: &Type) -> String {
     match referent {
         Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),
@@ -129,8 +129,7 @@ fn owned(referent: &Type) -> String {
     }
 }
 
-/// The first reference or lifetime in the tokens of a type, `'static` ones aside: as long as there is one, something is
-/// borrowed.
+/// The first reference or lifetime in the tokens of a type, except `'static` ones. A type with one borrows something.
 pub(super) fn borrow_in_tokens(tokens: TokenStream) -> Option<TokenStream> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is_static = |at: usize| {
@@ -156,7 +155,7 @@ pub(super) fn borrow_in_tokens(tokens: TokenStream) -> Option<TokenStream> {
     None
 }
 
-/// The type with `Self` written out, since it is named outside of the `impl` block.
+/// The type with `Self` replaced by the port's type, because the type is named outside of the `impl` block.
 pub(super) fn without_self(ty: &Type, port: &Type) -> Type {
     let mut ty = ty.clone();
     SelfType(port).visit_type_mut(&mut ty);

@@ -11,7 +11,7 @@ use super::{
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
 };
-use crate::{Time, mesh::Level};
+use crate::{Level, Time};
 
 impl Global {
     /// Handles a request of a connected node.

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_and_goes_unseen_is_forgotten() {
+    fn keys_that_come_and_go_unsent_are_forgotten() {
         let mut dirty = Dirty::default();
         let key: Arc<str> = "k".into();
         dirty.add(&key, false, true);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_change_tells_whether_a_key_was_there() {
+    fn the_first_of_several_changes_of_a_key_counts() {
         let note = |key: &str, was| (Arc::from(key), was);
         let notes = vec![note("a", false), note("b", true), note("a", true)];
         let merged: Vec<_> = merged(notes).collect();

@@ -12,7 +12,7 @@ use super::{
     pending::Ask,
     shards::Shards,
 };
-use crate::{Time, mesh::Level, queue::weight, weigh::kept};
+use crate::{Level, Time, queue::weight, weigh::kept};
 
 impl Global {
     /// Sends everything that is to be sent.

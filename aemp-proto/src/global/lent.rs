@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::{
     Global,
     peer::{Keys, note},
-    quota::{Held, size, size_of_family},
+    size::{Held, size, size_of_family},
 };
 use crate::Time;
 

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_are_what_the_protocol_allows() {
+    fn names_of_families_follow_the_protocol() {
         for family in ["a", "Z9", "My::Family", "a_b"] {
             assert_eq!(check_family(family), Ok(()), "{family}");
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_names_are_explained() {
         let text = |family| check_family(family).unwrap_err().to_string();
         assert_eq!(text(""), "the name of a database family must not be empty");
         assert_eq!(

@@ -10,7 +10,7 @@ use indexmap::IndexSet;
 
 use super::{
     dirty::{Dirty, DirtyFamilies},
-    quota::size_of_watch,
+    size::size_of_watch,
 };
 
 /// Keys by family.

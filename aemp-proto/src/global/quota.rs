@@ -2,24 +2,16 @@
 
 use aemp_codec::{NodeId, Value};
 
-use super::{GLOBALS, Global, shards::Shards};
-use crate::{
-    Time,
-    limits::NodeLimits,
-    mesh::Level,
-    weigh::{Kept, kept, name},
+use super::{
+    GLOBALS, Global,
+    shards::Shards,
+    size::{size, size_of_family, size_of_watch},
 };
+use crate::{Level, Time, limits::NodeLimits};
 
 /// The largest number of global nodes that one node may announce. This node tries to reach each of them again and
 /// again.
 const MOST_GLOBALS: usize = 1000;
-/// The average memory of an entry in the tables of its family and of its owner: 64 and 24 bytes, and two slots of hash
-/// tables, where the tables are between half full and full.
-const ENTRY: usize = 150;
-/// The memory of a family with its first tables, for each owner of entries in it.
-const FAMILY: usize = 500;
-/// The memory of a watch of a family.
-const WATCH: usize = 400;
 /// The number of entries of the largest kind that fit into one packet.
 const ENTRIES_IN_PACKET: usize = 4;
 
@@ -53,35 +45,9 @@ impl From<&NodeLimits> for Quota {
     }
 }
 
-/// The usage of an owner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
-    pub(super) keys: usize,
-    pub(super) bytes: usize,
-}
-
 /// The number of values that an entry may have, if a packet may have `max_packet_values`.
 pub fn values_in_entry(max_packet_values: usize) -> usize {
     max_packet_values / ENTRIES_IN_PACKET
-}
-
-/// The approximate memory of an entry in bytes, and its number of values.
-pub(super) fn size(key: &str, value: &Value) -> Kept {
-    let Kept { bytes, values } = kept(value);
-    Kept {
-        bytes: ENTRY + name(key) + bytes,
-        values,
-    }
-}
-
-/// The approximate memory of a family in bytes, for an owner of entries in it.
-pub(super) fn size_of_family(family: &str) -> usize {
-    FAMILY + name(family)
-}
-
-/// The approximate memory of a watch of a family, in bytes.
-pub(super) fn size_of_watch(family: &str) -> usize {
-    WATCH + name(family)
 }
 
 impl Global {

@@ -15,7 +15,7 @@ use super::{
     peer::{GlobalPeer, Message},
     pending::Ask,
 };
-use crate::{Time, mesh::Level};
+use crate::{Level, Time};
 
 /// The role of a node in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]

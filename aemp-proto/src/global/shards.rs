@@ -19,7 +19,7 @@ use self::{
 use super::{
     names::LISTENERS,
     peer::Keys,
-    quota::{Held, size},
+    size::{Held, size},
 };
 use crate::Time;
 
@@ -463,7 +463,7 @@ impl Shards {
             entries.swap_remove(key);
             if entries.is_empty() {
                 self.families.remove(family);
-            } else if is_sparse(entries.len(), entries.capacity()) {
+            } else if owner::is_sparse(entries.len(), entries.capacity()) {
                 entries.shrink_to(2 * entries.len());
             }
         }
@@ -474,11 +474,6 @@ impl Shards {
             Left::Nothing => true,
         }
     }
-}
-
-/// True if a table has much more room than it needs, because no quota counts that room.
-fn is_sparse(entries: usize, room: usize) -> bool {
-    room > 64 && entries < room / 8
 }
 
 fn gone(shown: bool, ours: bool) -> Changed {

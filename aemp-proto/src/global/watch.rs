@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_family_is_told_too() {
+    fn an_empty_family_is_reported_too() {
         let (mut watches, mut news) = (Watches::default(), News::new());
         watches.add("f", &mut news);
         watches.replace("f", [], &mut news);

@@ -257,7 +257,7 @@ fn lines_are_limited() {
 }
 
 #[test]
-fn nobody_gets_in_without_a_secret() {
+fn peers_without_a_secret_are_refused() {
     for secret in [None, Some("")] {
         let mut handshake = start(config("us", secret));
         handshake.proceed();
@@ -316,7 +316,7 @@ fn this_node_itself_has_to_prove_that_it_is() {
 
 /// The caller decides whether it is this node or another. Other errors of the greeting do not matter.
 #[test]
-fn a_peer_with_our_id_tells_its_nonce_and_nothing_else() {
+fn only_the_nonce_of_a_peer_with_our_id_is_used() {
     let outcome = after(b"aemp;1;us;rot13;morse\n");
     assert!(outcome.namesake.is_none() && outcome.failed.is_none());
     let outcome = after(b"aemp;1;us;rot13;morse\nnonce\ncleartext;67656865696d;json\n");
@@ -440,7 +440,7 @@ fn a_slow_greeting_is_not_waited_for() {
 }
 
 #[test]
-fn who_has_to_wait_cannot_send_ahead_without_end() {
+fn data_sent_ahead_of_the_handshake_is_limited() {
     let mut handshake = start(config("us", Some("geheim")));
     handshake.receive(THREE_LINES.as_bytes());
     assert!(!handshake.is_full());

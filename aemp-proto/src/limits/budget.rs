@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_long_run_nobody_gets_more_than_the_rate() {
+    fn in_the_long_run_the_rate_is_kept() {
         let (mut budget, mut now, mut done) = (Budget::new(at(0), 1000), at(0), 0);
         while now < at(10_000) {
             done += 37;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_nothing_left_gets_nothing() {
+    fn an_empty_budget_grants_nothing() {
         let mut budget = Budget::new(at(0), 2);
         let taken: Vec<_> = (0..4).map(|_| budget.take(at(0))).collect();
         assert_eq!(taken, [true, true, false, false]);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgiven_is_not_waited_for() {
+    fn forgiven_debts_cost_no_wait() {
         let mut budget = Budget::new(at(0), 1);
         assert!(budget.charge(at(0), 1_000_000).is_some());
         budget.forgive();

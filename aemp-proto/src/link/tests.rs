@@ -40,7 +40,7 @@ fn packets_come_out_however_they_arrive() {
 }
 
 #[test]
-fn what_is_no_packet_ends_the_connection() {
+fn bytes_that_are_not_a_packet_end_the_connection() {
     for garbage in ["{}", "7", "\"x\"", "]"] {
         let mut link = link(None);
         link.received(at(0), b"]");
@@ -110,7 +110,7 @@ fn a_quiet_link_sends_keepalives() {
 }
 
 #[test]
-fn only_who_promised_keepalives_dies_of_silence() {
+fn only_peers_that_promised_keepalives_die_of_silence() {
     let mut reference = link(None);
     assert_eq!(reference.timeout(at(100_000)), LinkAction::SendKeepalive);
 

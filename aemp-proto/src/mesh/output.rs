@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use aemp_codec::{Format, NodeId};
 
 use crate::{
+    Level,
     global::{Answer, QueryId, WatchId, Watched},
     handshake::{StartTls, StreamStart},
     mesh::LookUpId,
@@ -141,19 +142,6 @@ pub enum Output {
         /// The text.
         text: String,
     },
-}
-
-/// The severity of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Something is broken.
-    Error,
-    /// An operator should know this.
-    Warn,
-    /// Nodes come and go.
-    Info,
-    /// Failed attempts, and details.
-    Debug,
 }
 
 impl fmt::Debug for Output {

@@ -39,20 +39,8 @@ pub use self::{
 };
 use crate::{Random, Time, peer::ConnId};
 
-/// The first delay between two attempts is between this and twice this.
-const FIRST_DELAY: Duration = Duration::from_millis(1200);
-
 /// The largest number of addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 64;
-
-/// The longest time until the next attempt of a node that has tried in vain for `tried`; zero if it has not tried yet.
-pub(crate) fn longest_pause(tried: Duration, longest: Duration) -> Duration {
-    if tried.is_zero() {
-        return Duration::ZERO;
-    }
-    // Pauses double, so each is as long as all before it together, plus the first.
-    (tried + 2 * FIRST_DELAY).min(longest)
-}
 
 /// All seeds, and the addresses that they stand for.
 #[derive(Debug)]

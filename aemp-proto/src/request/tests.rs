@@ -167,7 +167,7 @@ fn names_and_arguments_are_compared_by_their_text() {
 }
 
 #[test]
-fn wrong_arguments_are_told() {
+fn wrong_arguments_are_explained() {
     let cases = [
         (r#"["",[]]"#, "the request's name is not text"),
         (r#"["","mon1"]"#, "mon1: no port"),

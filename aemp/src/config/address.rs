@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_why() {
+    fn invalid_addresses_are_explained() {
         for (text, problem) in [
             ("", "the host is missing"),
             (":4040", "the host is missing"),

@@ -145,7 +145,7 @@ impl ConfigFile {
         let item = vec![item.into()];
         let new = match known.normalize(&Value::Array(item)) {
             Ok(Value::Array(new)) if known.is_list() => new,
-            Ok(_) => return Err(wrong_value(profile, key, "it is no list".into())),
+            Ok(_) => return Err(wrong_value(profile, key, "it is not a list".into())),
             Err(problem) => return Err(wrong_value(profile, key, problem)),
         };
         let mut items = self.items(profile, key)?;

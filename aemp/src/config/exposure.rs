@@ -3,15 +3,15 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use aemp_codec::{Map, Value};
 
 use super::{Key, Kind, save};
+use crate::lock::Lock;
 
 /// The files about which this process has warned.
-static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static TOLD: Lock<BTreeSet<PathBuf>> = Lock::new(BTreeSet::new());
 
 /// Returns the warning about a file with this document, if it is due and has not been given.
 pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
@@ -26,7 +26,7 @@ pub(super) fn first(path: &Path, document: &Map) -> Option<String> {
         .filter(|path| is_exposed(path))
         .collect();
     let first = exposed.first()?;
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut told = TOLD.lock();
     if !told.insert(first.clone()) {
         return None;
     }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_too_long_is_told() {
+    fn a_long_wait_for_the_lock_is_an_error() {
         let directory = directory("told");
         let config = directory.join("rc");
         let held = Hold::take(&config, LONG).unwrap();

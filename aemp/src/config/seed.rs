@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_seed_says_why() {
+    fn invalid_seeds_are_explained() {
         for (text, problem) in [
             ("a", "the seed a:* needs a port"),
             ("exec:", "the seed \"exec:\" has nothing to look up"),

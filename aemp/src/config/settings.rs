@@ -6,11 +6,10 @@ use aemp_codec::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, ConfigError, Permit, Place, Seed, Sources, expand_node_id, host_name,
+    Address, ConfigError, Permit, Place, Seed, Service, Sources, expand_node_id, host_name,
     layers::Layers,
     read::{self, addresses, flag, names, seconds, services, timeout},
 };
-use crate::Args;
 use aemp_proto::{
     handshake::{
         Encrypt,
@@ -91,15 +90,6 @@ pub struct Settings {
     pub unknown: Vec<Place>,
     /// Unknown authentication methods in the file, which are ignored: their places and names.
     pub unknown_methods: Vec<(Place, String)>,
-}
-
-/// A service: an init function that is run when a node starts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Service {
-    /// The function's fully-qualified name.
-    pub name: String,
-    /// The function's arguments.
-    pub args: Args,
 }
 
 /// Certificates as PEM, usually with a private key. They are wiped from memory when dropped, and never printed.

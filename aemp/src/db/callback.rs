@@ -1,9 +1,6 @@
 //! Watches of families with a callback, as in the reference.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use aemp_codec::Value;
 use indexmap::IndexMap;
@@ -12,7 +9,7 @@ use super::{
     gathered::{Gathered, Taken},
     machine::{Sink, Watching},
 };
-use crate::guard::shielded;
+use crate::{guard::shielded, lock::Lock};
 use aemp_proto::global::Watched;
 
 /// The contents of a watched family.
@@ -73,8 +70,8 @@ type Callback = dyn FnMut(&DbChange<'_>) + Send;
 
 /// A callback, and the changes that it has not been called with yet.
 pub(super) struct CallbackSink {
-    gathered: Mutex<Waiting>,
-    callback: Mutex<(Contents, Box<Callback>)>,
+    gathered: Lock<Waiting>,
+    callback: Lock<(Contents, Box<Callback>)>,
 }
 
 #[derive(Default)]
@@ -88,8 +85,8 @@ struct Waiting {
 impl CallbackSink {
     pub(super) fn new(callback: impl FnMut(&DbChange<'_>) + Send + 'static) -> Self {
         Self {
-            gathered: Mutex::default(),
-            callback: Mutex::new((Contents::default(), Box::new(callback))),
+            gathered: Lock::default(),
+            callback: Lock::new((Contents::default(), Box::new(callback))),
         }
     }
 }
@@ -98,7 +95,7 @@ impl CallbackSink {
     /// The next changes for the callback. If there are none, `queued` is cleared, so that the next change queues a
     /// task again.
     fn next(&self) -> Option<Taken> {
-        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.gathered.lock();
         let taken = waiting.gathered.take().filter(|_| !waiting.closed);
         waiting.queued = taken.is_some();
         taken
@@ -107,13 +104,13 @@ impl CallbackSink {
 
 impl Sink for CallbackSink {
     fn close(&self) {
-        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.gathered.lock();
         waiting.closed = true;
         waiting.gathered = Gathered::default();
     }
 
     fn gather(&self, event: Watched) -> bool {
-        let mut waiting = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.gathered.lock();
         waiting.gathered.add(event);
         !std::mem::replace(&mut waiting.queued, true)
     }
@@ -121,7 +118,7 @@ impl Sink for CallbackSink {
     /// Calls the callback until no changes are left. No second task is queued meanwhile, so no task waits for a slow
     /// callback.
     fn tell(&self) {
-        let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut callback = self.callback.lock();
         let (contents, callback) = &mut *callback;
         while let Some(taken) = self.next() {
             contents.report(taken, callback);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_and_comes_back_has_changed() {
+    fn a_deleted_key_that_returns_counts_as_changed() {
         let mut gathered = Gathered::default();
         gathered.add(told(&[change("k", true, None)]));
         gathered.add(told(&[change("k", false, Some(2))]));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_that_nobody_has_taken_are_kept_up_to_date() {
+    fn contents_that_were_not_taken_are_kept_up_to_date() {
         let mut gathered = Gathered::default();
         gathered.add(Watched::All(vec![
             ("a".into(), 1.into()),

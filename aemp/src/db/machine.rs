@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{Monitor, Node, guard, node::log::LogLine};
+use crate::{Monitor, Node, guard, lock::Lock, node::log::LogLine};
 use aemp_proto::{
     Random, Time,
     global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
@@ -127,12 +127,12 @@ type Answers = HashMap<QueryId, oneshot::Sender<Result<Answer, String>>>;
 /// The runtime's side of the database.
 #[derive(Default)]
 pub(crate) struct Database {
-    answers: Mutex<Answers>,
-    sinks: Mutex<HashMap<WatchId, Arc<dyn Sink>>>,
+    answers: Lock<Answers>,
+    sinks: Lock<HashMap<WatchId, Arc<dyn Sink>>>,
     /// The monitors of registered ports, by family and key.
-    registered: Mutex<HashMap<(String, String), Monitor>>,
+    registered: Lock<HashMap<(String, String), Monitor>>,
     /// The state machine, if the node has no network.
-    alone: OnceLock<Mutex<Alone>>,
+    alone: OnceLock<Lock<Alone>>,
     stopped: AtomicBool,
 }
 
@@ -146,12 +146,12 @@ impl Database {
     ///
     /// Other sinks are not cloned, because dropping the last clone drops the user's callback.
     pub(crate) fn told(&self, watch: WatchId, event: Watched) -> Option<Arc<dyn Sink>> {
-        let sinks = lock(&self.sinks);
+        let sinks = self.sinks.lock();
         sinks.get(&watch).filter(|sink| sink.gather(event)).cloned()
     }
 
     pub(crate) fn answer(&self, query: QueryId, answer: Result<Answer, String>) {
-        let asked = lock(&self.answers).remove(&query);
+        let asked = self.answers.lock().remove(&query);
         if let Some(asked) = asked {
             // Sending runs the waker of the query, which is user code.
             guard::shielded(|| drop(asked.send(answer)));
@@ -160,7 +160,8 @@ impl Database {
 
     /// Runs a function on the state machine of a node without a network.
     fn ask_alone<R>(&self, node: &Node, ask: impl FnOnce(&mut dyn Machine, Time) -> R) -> R {
-        let mut alone = lock(self.alone.get_or_init(|| Mutex::new(Alone::new())));
+        let alone = self.alone.get_or_init(|| Lock::new(Alone::new()));
+        let mut alone = alone.lock();
         let now = Time::from(alone.origin.elapsed());
         let result = ask(&mut alone.mesh, now);
         alone.mesh.flush(now);
@@ -214,7 +215,7 @@ impl Drop for Watching {
         let watch = self.watch;
         // The sink is removed before the watch ends, so that no later event reaches it. It is dropped outside of the
         // lock.
-        let sink = lock(&self.node.database().sinks).remove(&watch);
+        let sink = self.node.database().sinks.lock().remove(&watch);
         if let Some(sink) = &sink {
             sink.close();
         }
@@ -247,10 +248,10 @@ impl Node {
     pub(crate) fn stop_database(&self) {
         let database = self.database();
         database.stopped.store(true, Ordering::Release);
-        let answers = std::mem::take(&mut *lock(&database.answers));
+        let answers = std::mem::take(&mut *database.answers.lock());
         answers.into_values().for_each(guard::discard);
-        let sinks = std::mem::take(&mut *lock(&database.sinks));
-        let registered = std::mem::take(&mut *lock(&database.registered));
+        let sinks = std::mem::take(&mut *database.sinks.lock());
+        let registered = std::mem::take(&mut *database.registered.lock());
         drop(registered);
         // Dropping the last reference to a sink drops the user's callback.
         self.aside(move || {
@@ -266,11 +267,14 @@ impl Node {
         // Inserted under the machine's lock, so that the first event finds the sink.
         let watch = self.ask_database(|machine, now| {
             let watch = machine.watch(now, family);
-            lock(&database.sinks).insert(watch, Arc::clone(sink) as Arc<dyn Sink>);
+            database
+                .sinks
+                .lock()
+                .insert(watch, Arc::clone(sink) as Arc<dyn Sink>);
             watch
         });
         if database.stopped.load(Ordering::Acquire) {
-            let kept = lock(&database.sinks).remove(&watch);
+            let kept = database.sinks.lock().remove(&watch);
             sink.close();
             drop(kept);
         }
@@ -291,18 +295,18 @@ impl Node {
         }
         let query = self.ask_database(|machine, now| {
             let query = machine.query(now, what, family);
-            lock(&database.answers).insert(query, sender);
+            database.answers.lock().insert(query, sender);
             query
         });
         if database.stopped.load(Ordering::Acquire) {
-            let _never_answered = lock(&database.answers).remove(&query);
+            let _never_answered = database.answers.lock().remove(&query);
         }
         (query, receiver)
     }
 
     pub(super) fn cancel_query(&self, query: QueryId) {
         // A query that has been answered needs no cancelling.
-        let waiting = lock(&self.database().answers).remove(&query);
+        let waiting = self.database().answers.lock().remove(&query);
         if waiting.is_some() {
             self.ask_database(|machine, _| machine.cancel(query));
         }
@@ -311,7 +315,7 @@ impl Node {
     /// Keeps the monitor of a registered port for as long as its entry, and drops the previous one.
     pub(super) fn keep_registered(&self, family: &str, key: &str, monitor: Option<Monitor>) {
         let name = (family.to_owned(), key.to_owned());
-        let mut registered = lock(&self.database().registered);
+        let mut registered = self.database().registered.lock();
         let old = match monitor {
             Some(monitor) => registered.insert(name, monitor),
             None if registered.is_empty() => None,
@@ -320,8 +324,4 @@ impl Node {
         drop(registered);
         drop(old);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     marker::PhantomData,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -17,7 +17,7 @@ use super::{
     DbError,
     machine::{Sink, Watching},
 };
-use crate::{Node, PortRef, guard::shielded};
+use crate::{Node, PortRef, guard::shielded, lock::Lock};
 use aemp_proto::global::Watched;
 
 /// How a pool chooses a port.
@@ -65,7 +65,7 @@ pub struct Pool<R> {
 
 #[derive(Default)]
 struct Members {
-    ports: Mutex<IndexMap<Arc<str>, PortId>>,
+    ports: Lock<IndexMap<Arc<str>, PortId>>,
     turn: AtomicU64,
     /// Notified when ports are added and when the watch ends.
     more: Notify,
@@ -74,7 +74,7 @@ struct Members {
 
 impl Members {
     fn ports(&self) -> MutexGuard<'_, IndexMap<Arc<str>, PortId>> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ports.lock()
     }
 
     fn pick(&self, pick: Pick<'_>) -> Option<PortId> {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn in_turn_everybody_gets_the_same() {
+    fn in_turn_all_workers_get_equally_many() {
         let members = members(&["a#1", "b#1", "c#1"]);
         let mut counts = BTreeMap::<_, u32>::new();
         for _ in 0..300 {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn at_random_everybody_has_a_turn() {
+    fn at_random_every_worker_is_chosen() {
         let members = members(&["a#1", "b#1", "c#1"]);
         let mut counts = BTreeMap::<_, u32>::new();
         for _ in 0..3000 {
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_no_worker() {
+    fn keys_that_are_not_ports_are_ignored() {
         let members = members(&["#", "", "bad;node#x"]);
         assert_eq!(members.ports().len(), 1, "the unnamed node's own port");
         assert!(Members::default().pick(Pick::Random).is_none());

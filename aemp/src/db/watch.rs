@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     marker::PhantomData,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
@@ -18,7 +18,7 @@ use super::{
     gathered::{Gathered, Taken},
     machine::{Sink, Watching},
 };
-use crate::Node;
+use crate::{Node, lock::Lock};
 use aemp_proto::global::{Change, Watched};
 
 /// An event of a [`Watch`].
@@ -103,7 +103,7 @@ pub struct Watch<V> {
 }
 
 #[derive(Default)]
-struct StreamSink(Mutex<Waiting>);
+struct StreamSink(Lock<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -117,7 +117,7 @@ struct Waiting {
 
 impl StreamSink {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,17 +1,15 @@
 //! Tasks of a simulated node, which can be ended without warning, as in a crash.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::lock::Lock;
 use tokio::task::AbortHandle;
 
 /// The tasks of a node that may crash.
 #[derive(Default)]
 pub(super) struct Mortal {
     ended: AtomicBool,
-    tasks: Mutex<Vec<AbortHandle>>,
+    tasks: Lock<Vec<AbortHandle>>,
 }
 
 impl Mortal {
@@ -23,7 +21,7 @@ impl Mortal {
         if self.is_over() {
             return task.abort();
         }
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         // Ended tasks are forgotten when the list is full.
         if tasks.len() == tasks.capacity() {
             tasks.retain(|task| !task.is_finished());
@@ -33,7 +31,7 @@ impl Mortal {
 
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.iter().for_each(AbortHandle::abort);
     }
 }

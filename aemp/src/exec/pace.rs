@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_quick_begins_anew_and_what_was_slow_never_does() {
+    fn trust_restarts_after_a_delay_and_never_after_a_slow_run() {
         let (pace, record) = (Pace::unknown(1), Record::new());
         run(&pace, &record, PROBATION, Duration::ZERO);
         learn(&pace, &record, 3, QUICK * 2);

@@ -4,7 +4,15 @@
 //! Lanes take turns. So the ports that one peer makes ready by the ten thousand, such as those that it spawns, delay the
 //! messages of another peer by some runs and not by all of them. Within a lane, ports keep their order.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::port::any::AnyPort;
+
+/// A ready port. Only the owner of this value may run the port.
+pub(crate) type Work = Arc<dyn AnyPort>;
 
 /// A source of ready ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -24,14 +24,14 @@ use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
-    ready::{Lane, Ready},
+    ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
     watchdog,
 };
-use crate::{Node, port::any::AnyPort};
-
-/// A ready port. Only the owner of this value may run the port.
-pub(crate) type Work = Arc<dyn AnyPort>;
+use crate::{
+    Node,
+    lock::{Lock, SharedLock},
+};
 
 /// The number of trusted ports that may wait at one seat before another worker is called.
 const FEW: usize = 32;
@@ -44,12 +44,12 @@ struct Shared {
     runtime: Handle,
     /// True if the runtime has more than one worker.
     is_shared: bool,
-    injector: Mutex<Injector>,
+    injector: Lock<Injector>,
     /// True if another drainer may be started, and none is on its way. Every handler that sends reads it, without the
     /// injector's lock.
     wanted: AtomicBool,
     large: Arc<Semaphore>,
-    seats: RwLock<Vec<Arc<Seat>>>,
+    seats: SharedLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
@@ -74,7 +74,7 @@ impl Scheduler {
             RuntimeFlavor::CurrentThread => 1,
             _ => runtime.metrics().num_workers().max(1),
         };
-        let injector = Mutex::new(Injector {
+        let injector = Lock::new(Injector {
             ready: Ready::default(),
             plan: Plan::new(max),
         });
@@ -84,7 +84,7 @@ impl Scheduler {
             injector,
             wanted: AtomicBool::new(true),
             large: Arc::new(Semaphore::new((max / 2).max(1))),
-            seats: RwLock::default(),
+            seats: SharedLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
         }))
@@ -185,10 +185,7 @@ impl Scheduler {
     }
 
     fn injector(&self) -> MutexGuard<'_, Injector> {
-        self.0
-            .injector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.injector.lock()
     }
 
     /// True if this thread belongs to the node's runtime, where handlers may sleep, spawn and open sockets.
@@ -201,7 +198,7 @@ impl Scheduler {
     pub(super) fn seat(&self) -> Option<Mine> {
         seat::own(self.address(), |new| {
             let seats = self.0.seats.write();
-            let mut seats = seats.unwrap_or_else(PoisonError::into_inner);
+            let mut seats = seats;
             // Threads come and go, above all those of pools for blocking code.
             seats.retain(|seat| Arc::strong_count(seat) > 1);
             seats.push(Arc::clone(new));
@@ -210,7 +207,7 @@ impl Scheduler {
 
     pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
         let seats = self.0.seats.read();
-        seats.unwrap_or_else(PoisonError::into_inner).clone()
+        seats.clone()
     }
 
     /// Offers a port to the drainers, and starts one if necessary.
@@ -329,7 +326,7 @@ impl Scheduler {
 
     /// True if ports wait at another seat.
     pub(super) fn is_left_elsewhere(&self, own: &Seat) -> bool {
-        let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.0.seats.read();
         seats
             .iter()
             .any(|seat| !std::ptr::eq(&**seat, own) && !seat.stealer().is_empty())
@@ -337,7 +334,7 @@ impl Scheduler {
 
     /// Steals a port from another seat.
     pub(super) fn steal(&self, own: &Mine) -> Option<Work> {
-        let seats = self.0.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.0.seats.read();
         let others = seats.iter().filter(|seat| !Arc::ptr_eq(seat, own));
         let mut others = others.filter(|seat| !seat.stealer().is_empty());
         others.find_map(|seat| own.steal_from(seat))

@@ -11,17 +11,18 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
+    time::{Duration, Instant},
 };
 
 use crossbeam_deque::{Stealer, Worker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{scheduler::Work, watchdog, writer::Writer};
-use crate::guard;
+use super::{ready::Work, writer::Writer};
+use crate::{guard, lock::Lock};
 
 /// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
 const SEATS: usize = 8;
@@ -43,11 +44,22 @@ pub(crate) struct Seat {
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
     /// watchdog wakes them.
-    later: Mutex<Vec<Later>>,
+    later: Lock<Vec<Later>>,
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
     /// The observations of the watchdog. Only the watchdog uses them.
-    pub(super) seen: Mutex<watchdog::Seen>,
+    pub(super) seen: Lock<Seen>,
+}
+
+/// The watchdog's observations of a seat.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) running: Option<Running>,
+    pub(super) since: Option<Instant>,
+    pub(super) looks: u32,
+    /// The processor time of the thread when the message was seen for the second time.
+    pub(super) worked: Option<Duration>,
+    pub(super) judged: bool,
 }
 
 /// A task that is woken later.
@@ -170,7 +182,7 @@ thread_local! {
 
 impl Seat {
     fn later(&self) -> MutexGuard<'_, Vec<Later>> {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+        self.later.lock()
     }
 
     /// Starts the run of a port. The result must be given to [`leave`](Self::leave): a run may be nested in that of
@@ -284,9 +296,9 @@ impl Mine {
             port: AtomicU64::new(0),
             handler: AtomicU32::new(0),
             blocking: AtomicBool::new(false),
-            later: Mutex::default(),
+            later: Lock::default(),
             thread: fs::read_link("/proc/thread-self").ok(),
-            seen: Mutex::default(),
+            seen: Lock::default(),
         });
         Self(Rc::new(Own { deque, seat }))
     }

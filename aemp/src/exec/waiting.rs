@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{current, drainer::Occupied, pace, scheduler, work};
+use super::{current, drainer::Occupied, held, pace, scheduler};
 use crate::{
     Cx, Reason, guard,
     message::{Message, Port},
@@ -52,7 +52,7 @@ pub(crate) fn start<P: Port>(
             death::drop_queue(rest);
             return None;
         }
-        work::put_back(&mut inner.queue, rest);
+        inner.queue.put_back(rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
@@ -78,7 +78,7 @@ pub(crate) fn start<P: Port>(
         pace::learn(cell.pace(), P::record(), handler, began.elapsed());
     }
     match polled {
-        Poll::Ready(true) => work::begin(cell),
+        Poll::Ready(true) => held::begin(cell),
         Poll::Ready(false) => None,
         Poll::Pending => {
             let port: Arc<dyn AnyPort> = Arc::<Cell<P>>::clone(cell);

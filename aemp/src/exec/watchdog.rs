@@ -11,7 +11,7 @@ use std::{
     fmt::Write as _,
     fs,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, Thread},
@@ -20,9 +20,9 @@ use std::{
 
 use super::{
     scheduler::Scheduler,
-    seat::{self, Running, Seat},
+    seat::{self, Running, Seat, Seen},
 };
-use crate::{Node, WeakNode, guard};
+use crate::{Node, WeakNode, guard, lock::Lock};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_millis(2);
@@ -41,7 +41,7 @@ static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 
 struct Watchdog {
-    watched: Mutex<Vec<Watched>>,
+    watched: Lock<Vec<Watched>>,
     thread: OnceLock<Thread>,
 }
 
@@ -55,17 +55,6 @@ struct Watched {
     logged: bool,
 }
 
-/// The observed state of a seat.
-#[derive(Default)]
-pub(super) struct Seen {
-    running: Option<Running>,
-    since: Option<Instant>,
-    looks: u32,
-    /// The processor time of the thread when the message was seen for the second time.
-    worked: Option<Duration>,
-    judged: bool,
-}
-
 /// A handler that does not return.
 struct Stuck {
     port: u64,
@@ -76,7 +65,7 @@ struct Stuck {
 /// Lets the watchdog observe a node until the node is gone.
 pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
     let watchdog = WATCHDOG.get_or_init(|| Watchdog {
-        watched: Mutex::default(),
+        watched: Lock::default(),
         thread: OnceLock::new(),
     });
     let watched = Watched {
@@ -86,10 +75,7 @@ pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
         asked: None,
         logged: false,
     };
-    let mut all = watchdog
-        .watched
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut all = watchdog.watched.lock();
     all.push(watched);
     if watchdog.thread.get().is_none() {
         let started = thread::Builder::new().name("aemp-watch".into());
@@ -122,7 +108,7 @@ impl Watchdog {
         loop {
             // A failure ends only this look.
             let busy = guard::run(|| {
-                let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut all = self.watched.lock();
                 all.retain(|watched| watched.node.is_alive());
                 all.iter_mut()
                     .fold(false, |busy, one| one.check_seats() | busy)
@@ -172,7 +158,7 @@ impl Watched {
 
     /// Checks whether the seat's handler is stuck.
     fn check_seat(&self, seat: &Seat, running: Running, now: Instant) -> Option<Stuck> {
-        let mut seen = seat.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = seat.seen.lock();
         if seen.running != Some(running) {
             *seen = Seen {
                 running: Some(running),

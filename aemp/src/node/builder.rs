@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use aemp_codec::{Codec, Format, Map, NodeId};
@@ -31,6 +31,7 @@ use crate::{
     config::{Cert, Environment, Settings},
     db::machine::Database,
     exec::scheduler::Scheduler,
+    lock::Lock,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
     port::table::Table,
@@ -253,7 +254,7 @@ impl NodeBuilder {
             id,
             names: Names::new(random),
             table: Table::new(),
-            spawned: Mutex::new(HashMap::new()),
+            spawned: Lock::new(HashMap::new()),
             life: Arc::default(),
             collapsed: AtomicBool::new(false),
             voice: Arc::default(),

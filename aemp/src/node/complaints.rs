@@ -1,32 +1,30 @@
 //! Log lines that other nodes can cause at will, at a limited rate.
 
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt::Display;
 
 use tokio::time::Instant;
 
 use super::{Node, log::LogLine};
+use crate::lock::Lock;
 use aemp_proto::{Measure, Time, mesh::Level};
 
 /// The recent rate of complaints.
 pub(crate) struct Complaints {
     origin: Instant,
-    measure: Mutex<Measure>,
+    measure: Lock<Measure>,
 }
 
 impl Complaints {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            measure: Mutex::default(),
+            measure: Lock::default(),
         }
     }
 
     fn weigh(&self) -> (Level, Option<String>) {
         let now = Time::from(self.origin.elapsed());
-        let mut measure = self.measure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut measure = self.measure.lock();
         measure.weigh(now, Level::Warn)
     }
 }

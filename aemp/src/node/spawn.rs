@@ -10,8 +10,9 @@ use super::{Given, Node, short};
 use crate::{
     Cx, Reason,
     exec::{
-        current, scheduler,
-        work::{Init, spawn_extras},
+        current,
+        held::{Init, spawn_extras},
+        scheduler,
     },
     guard,
     message::{self, Port, Undecoded},
@@ -24,7 +25,7 @@ pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
 /// The return type of an init function: a port's state, a `Result` of one, or `()` for an untyped port whose handlers
 /// the function has set with [`Cx::rcv`].
 #[diagnostic::on_unimplemented(
-    message = "an init function returns a port, and `{Self}` is none",
+    message = "an init function returns a port, and `{Self}` is not a port",
     label = "no handlers are known for this type",
     note = "return a type that has an `#[aemp::port]` block, a `Result` of one, or `()` for an untyped port"
 )]

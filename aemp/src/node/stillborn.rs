@@ -7,13 +7,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use crate::Reason;
+use crate::{Reason, lock::Lock};
 use aemp_proto::weight;
 
 /// The limits of the kept reasons. The oldest reason is dropped first.
@@ -45,7 +45,7 @@ const OWN: Bounds = Bounds {
 
 pub(crate) struct Stillborn {
     bounds: &'static Bounds,
-    deaths: Mutex<Deaths>,
+    deaths: Lock<Deaths>,
 }
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Default for Stillborn {
 
 impl Stillborn {
     fn new(bounds: &'static Bounds) -> Self {
-        let deaths = Mutex::default();
+        let deaths = Lock::default();
         Self { bounds, deaths }
     }
 
@@ -83,7 +83,7 @@ impl Stillborn {
     }
 
     fn lock(&self) -> MutexGuard<'_, Deaths> {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deaths.lock()
     }
 
     pub(crate) fn remember(&self, port: &str, reason: &Reason) {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_who_asks_in_time_is_told() {
+    async fn the_first_request_in_time_gets_the_reason() {
         let dead = Stillborn::default();
         dead.remember("a", &Reason::die("early"));
         assert_eq!(dead.take("b"), None);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn everybody_who_asks_in_time_is_told() {
+    async fn all_requests_in_time_get_the_reason() {
         let dead = Stillborn::own();
         dead.remember("a", &Reason::die("early"));
         assert_eq!(dead.get("a"), Some(Reason::die("early")));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_not_kept() {
+    fn large_reasons_are_not_kept() {
         let dead = Stillborn::default();
         dead.remember("a", &Reason::die("x".repeat(OTHERS.largest)));
         assert_eq!(dead.take("a"), None);

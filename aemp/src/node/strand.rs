@@ -1,20 +1,17 @@
 //! A strand: a queue of foreign code that runs in order on a task of its own. A slow job delays only its strand.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use tokio::task::coop::consume_budget;
 
 use super::{Node, WeakNode, life::Counted};
-use crate::guard;
+use crate::{guard, lock::Lock};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Jobs that run one after the other. A task exists only while there are jobs.
 #[derive(Default)]
-pub(crate) struct Strand(Mutex<Waiting>);
+pub(crate) struct Strand(Lock<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -24,10 +21,6 @@ struct Waiting {
 }
 
 impl Strand {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Runs `job` after all earlier jobs.
     pub(crate) fn run(self: &Arc<Self>, node: &Node, job: impl FnOnce() + Send + 'static) {
         self.push(node, usize::MAX, Box::new(job));
@@ -44,7 +37,7 @@ impl Strand {
     }
 
     fn push(self: &Arc<Self>, node: &Node, most: usize, job: Job) -> bool {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         if waiting.jobs.len() >= most {
             drop(waiting);
             guard::discard(job);
@@ -70,7 +63,7 @@ impl Strand {
     }
 
     fn next(&self) -> Option<Job> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         let next = waiting.jobs.pop_front();
         waiting.at_work = next.is_some();
         next
@@ -141,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_when_the_runtime_goes_is_run_all_the_same() {
+    fn waiting_calls_run_even_if_the_runtime_ends() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_is_told_once() {
+    fn every_end_is_reported_once() {
         let runtime = Builder::new_current_thread().build().unwrap();
         let (task, returned) = reported(async {});
         runtime.block_on(task);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_future_holds_is_gone_before() {
+    fn the_contents_of_the_future_are_dropped_before_the_report() {
         let held = std::sync::Arc::new(());
         let (weak, (tell, told)) = (std::sync::Arc::downgrade(&held), channel());
         drop(owned(async move { drop(held) }, move |_| {

@@ -5,7 +5,7 @@ mod reading;
 
 use std::{
     hint, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, MutexGuard},
 };
 
 use aemp_codec::{KeptPacket, NodeId};
@@ -21,6 +21,7 @@ use crate::{
     Node, Reason,
     exec::pace::{CLOSURE, Pace},
     guard,
+    lock::Lock,
     message::{Message, Port},
 };
 
@@ -45,7 +46,7 @@ pub(crate) struct Cell<P: Port> {
     node: Node,
     /// The port's speed and its number.
     pace: Pace,
-    inner: Mutex<Inner<P>>,
+    inner: Lock<Inner<P>>,
 }
 
 pub(crate) struct Inner<P: Port> {
@@ -141,7 +142,7 @@ impl<P: Port> Cell<P> {
         Self {
             pace: first_pace::<P>(number),
             node,
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 queue: Queue::Idle,
                 state: Some(state),
                 extras: None,
@@ -154,7 +155,7 @@ impl<P: Port> Cell<P> {
         Self {
             pace: first_pace::<P>(number),
             node,
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 queue: Queue::Empty,
                 state: None,
                 extras: Some(Box::new(extras)),
@@ -163,8 +164,7 @@ impl<P: Port> Cell<P> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<P>> {
-        // No user code runs under this lock, so a poisoned lock is still consistent.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// The reason of the first kill in the queue.
@@ -178,9 +178,8 @@ impl<P: Port> Cell<P> {
     #[inline]
     fn lock_politely(&self) -> MutexGuard<'_, Inner<P>> {
         match self.inner.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => self.stand_back(),
+            Some(inner) => inner,
+            None => self.stand_back(),
         }
     }
 
@@ -188,7 +187,7 @@ impl<P: Port> Cell<P> {
     fn stand_back(&self) -> MutexGuard<'_, Inner<P>> {
         for round in 0..ROUNDS {
             (0..4 << round).for_each(|_| hint::spin_loop());
-            if let Ok(inner) = self.inner.try_lock() {
+            if let Some(inner) = self.inner.try_lock() {
                 return inner;
             }
         }

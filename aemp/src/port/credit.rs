@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_promised_what_another_was() {
+    fn room_is_promised_once() {
         let (mut promises, now) = (Promises::default(), Instant::now());
         let (a, b, c) = (node("a"), node("b"), node("c"));
         assert_eq!(promises.promise(&a, 12, 12, now), Some(6), "a half");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_port_keeps_nobody_waiting() {
+    fn an_empty_queue_grants_a_message_to_each_node() {
         let (mut promises, now) = (Promises::default(), Instant::now());
         assert_eq!(promises.promise(&node("a"), 1, 1, now), Some(1));
         assert_eq!(promises.promise(&node("b"), 1, 1, now), Some(1));
@@ -191,7 +191,7 @@ mod tests {
 
     /// A node that reports more messages left than it was promised gains nothing.
     #[test]
-    fn nobody_can_book_room() {
+    fn reports_of_senders_cannot_reserve_room() {
         let (mut promises, now) = (Promises::default(), Instant::now());
         promises.has_left(&node("a"), 1000, now);
         assert_eq!(promises.recent.messages, 0);

@@ -14,12 +14,7 @@ use super::{
     cell::{Cell, Queued, begin_to_die},
     queue::Queue,
 };
-use crate::{
-    Node, Reason,
-    exec::{current, work::pop},
-    guard,
-    message::Port,
-};
+use crate::{Node, Reason, exec::current, guard, message::Port};
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
@@ -81,7 +76,7 @@ fn complain(node: &Node, port: &dyn AnyPort, reason: &Reason) {
 
 /// Drops messages one by one, because two panics at once would abort the process.
 pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
-    while let Some(envelope) = pop(&mut queue) {
+    while let Some(envelope) = queue.pop() {
         guard::discard(envelope);
     }
 }

@@ -84,11 +84,25 @@ impl<E> Queue<E> {
         mem::replace(self, spare.map_or(Self::Empty, Self::Many))
     }
 
-    /// Puts envelopes that were taken and not handled back to the front.
-    pub(crate) fn put_back(&mut self, mut rest: Envelopes<E>) {
-        if rest.is_empty() {
-            return;
+    /// Takes the first envelope.
+    pub(crate) fn pop(&mut self) -> Option<E> {
+        match self {
+            Self::Many(envelopes) => envelopes.pop_front(),
+            Self::One(_) => match mem::replace(self, Self::Empty) {
+                Self::One(envelope) => Some(envelope),
+                _ => None,
+            },
+            Self::Idle | Self::Empty | Self::Dying(_) | Self::Dead(_) => None,
         }
+    }
+
+    /// Puts envelopes that were taken and not handled back to the front.
+    pub(crate) fn put_back(&mut self, rest: Self) {
+        let mut rest = match rest {
+            Self::Many(rest) if !rest.is_empty() => rest,
+            Self::One(envelope) => Box::new(VecDeque::from([envelope])),
+            _ => return,
+        };
         match mem::replace(self, Self::Empty) {
             Self::Idle | Self::Empty => {}
             Self::One(envelope) => rest.push_back(envelope),
@@ -120,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_as_small_as_what_it_holds() {
+    fn a_queue_is_as_small_as_an_envelope() {
         // As `#[port]` makes them: some arguments, some replies.
         enum Message {
             #[expect(dead_code, reason = "only its size matters")]
@@ -138,10 +152,8 @@ mod tests {
         let mut queue = Queue::Idle;
         assert_eq!(queue.push(1), Pushed::Wake);
         assert_eq!(queue.push(2), Pushed::Queued);
-        let Queue::Many(mut taken) = queue.take(None) else {
-            panic!("two entries are many")
-        };
-        assert_eq!(taken.pop_front(), Some(1));
+        let mut taken = queue.take(None);
+        assert_eq!(taken.pop(), Some(1));
         queue.push(3);
         queue.put_back(taken);
         let Queue::Many(taken) = queue else {

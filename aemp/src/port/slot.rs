@@ -2,18 +2,18 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use aemp_codec::{DecodeError, KeptPacket, PacketReader};
 
-use crate::{CallError, Node, Reason, exec::seat, guard};
+use crate::{CallError, Node, Reason, exec::seat, guard, lock::Lock};
 
 /// Holds one answer until the caller takes it, and shows the answering port whether the caller still waits.
 ///
 /// Wakers and answers are foreign code. They are cloned, woken and dropped outside of the lock.
-pub(crate) struct Slot<T>(Mutex<State<T>>);
+pub(crate) struct Slot<T>(Lock<State<T>>);
 
 enum State<T> {
     Empty,
@@ -89,16 +89,12 @@ impl<T> State<T> {
 
 impl<T> Slot<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State::Empty)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::new(Self(Lock::new(State::Empty)))
     }
 
     /// Sets the outcome. Only the first one counts.
     pub(crate) fn set(&self, outcome: Outcome<T>) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if matches!(*state, State::Done(_) | State::Gone) {
             drop(state);
             guard::discard(outcome);
@@ -116,7 +112,7 @@ impl<T> Slot<T> {
     /// Takes the outcome. Afterwards the slot is empty again.
     #[inline]
     pub(crate) fn poll(&self, task: &Context<'_>) -> Poll<Outcome<T>> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if let State::Done(_) = *state
             && let State::Done(outcome) = mem::replace(&mut *state, State::Empty)
         {
@@ -139,7 +135,7 @@ impl<T> Slot<T> {
 
     /// Registers the waker, unless the outcome has come meanwhile.
     fn wait(&self, waker: Waker) -> Poll<Outcome<T>> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let unused = match mem::replace(&mut *state, State::Empty) {
             State::Done(outcome) => {
                 drop(state);
@@ -167,7 +163,7 @@ impl<T> Slot<T> {
 
     /// Records that the caller no longer waits.
     pub(crate) fn leave(&self) {
-        let before = mem::replace(&mut *self.lock(), State::Gone);
+        let before = mem::replace(&mut *self.0.lock(), State::Gone);
         match before {
             State::Watched(watched) => {
                 guard::discard(watched.caller);
@@ -179,7 +175,7 @@ impl<T> Slot<T> {
 
     /// True if an answer would still be accepted.
     pub(crate) fn is_wanted(&self) -> bool {
-        match *self.lock() {
+        match *self.0.lock() {
             State::Empty | State::Waiting(_) | State::Watched(_) => true,
             State::Done(_) | State::Gone => false,
         }
@@ -188,7 +184,7 @@ impl<T> Slot<T> {
     /// Ready when an answer would not be accepted any more.
     pub(crate) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
         let replier = task.waker().clone();
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if let State::Done(_) | State::Gone = *state {
             drop(state);
             guard::discard(replier);
@@ -269,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_is_not_wanted() {
+    fn a_dropped_call_wants_no_answer() {
         let slot = Slot::<u8>::new();
         let task = Context::from_waker(Waker::noop());
         assert!(slot.is_wanted() && slot.poll_unwanted(&task).is_pending());

@@ -8,12 +8,13 @@
 use std::{
     cell::Cell,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use super::any::AnyPort;
+use crate::lock::Lock;
 
 const SHARDS: usize = 16;
 const SHARD_BITS: u32 = 4;
@@ -34,7 +35,7 @@ pub(crate) struct Table {
 
 #[derive(Default)]
 struct Shard {
-    slots: Mutex<Slots>,
+    slots: Lock<Slots>,
     /// The number of ports that were ever inserted. `retired` is the number of those that no longer count; the dying
     /// ones among them are still in their slots.
     made: AtomicU64,
@@ -174,7 +175,7 @@ impl Table {
 
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bounds that generated code puts on the types of an interface.
 //!
-//! Each trait stands for bounds of others, and the compiler passes over its implementation (`do_not_recommend`): so an error is about
-//! the type and what to do with it, and is said once, wherever the same is asked again.
+//! Each trait stands for bounds of other traits, and the compiler does not suggest its implementation
+//! (`do_not_recommend`). So an error names the type and its remedy, once for each place with the same bound.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// An argument of a message.
 ///
-/// Generated code asks for this, and not for what it consists of, so that an error says what to do about it.
+/// Generated code demands this trait instead of its parts, so that an error names a remedy.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a message",
     label = "an argument travels, so its type needs `serde::Serialize` and `serde::Deserialize`",
@@ -27,7 +27,7 @@ pub trait Argument: Sized {
     /// Reads the next argument of a message.
     fn read(args: &mut PacketReader<'_>) -> Result<Self, DecodeError>;
 
-    /// Writes it.
+    /// Writes the argument.
     fn write(&self, out: &mut PacketWriter<'_>) -> Result<(), EncodeError>;
 
     /// Reads an argument of an init function.
@@ -52,7 +52,7 @@ impl<T: Serialize + DeserializeOwned> Argument for T {
     }
 }
 
-/// An answer of a call, as [`Argument`].
+/// An answer of a call; see [`Argument`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a call",
     label = "what is returned travels to the caller, so its type needs `serde::Serialize` and `serde::Deserialize`",
@@ -61,7 +61,8 @@ impl<T: Serialize + DeserializeOwned> Argument for T {
     note = "if the type is yours, derive them: `#[derive(serde::Serialize, serde::Deserialize)]`"
 )]
 pub trait Answer: Sized {
-    /// Reads the reply port behind the `expected` arguments that have been read, if there is one. It is what comes last.
+    /// Reads the reply port behind the `expected` arguments, which have been read. It is the last element, if there
+    /// is one.
     fn read_reply<M: Message>(
         tag: &str,
         expected: usize,
@@ -76,7 +77,7 @@ pub trait Answer: Sized {
         args: &mut PacketReader<'_>,
     ) -> Result<(Args, Reply<Self>), Undecoded>;
 
-    /// For a message that leaves the node: the port that the answer will come to, if one is wanted.
+    /// The reply port for a message that leaves the node, if the caller wants an answer.
     fn reply_port(reply: Reply<Self>, cx: &mut Encoding<'_>) -> Option<PortId>;
 }
 
@@ -132,7 +133,7 @@ pub fn stays_here() -> EncodeError {
 /// The return type of a handler with `#[rcv(try)]`, seen through aliases such as `std::io::Result`.
 #[diagnostic::on_unimplemented(
     message = "a handler under `#[rcv(try)]` returns a `Result`",
-    label = "this is none",
+    label = "this is not a `Result`",
     note = "its `Err` kills the port and its `Ok` is the answer; without `try` whatever is returned is the answer"
 )]
 pub trait Fallible {
@@ -172,7 +173,7 @@ impl<E: fmt::Display + 'static> Failure for E {
     }
 }
 
-/// The `Ok` type of a handler whose return value is no answer.
+/// The `Ok` type of a handler whose return value is not the answer.
 #[diagnostic::on_unimplemented(
     message = "this handler answers nothing, so its `Ok` is `()`, not `{Self}`",
     label = "a `Result<(), E>` belongs here",
@@ -191,7 +192,7 @@ where
     returned.into_result().map_err(Failure::into_reason)
 }
 
-/// As [`tried`], of a handler that answers nothing by returning.
+/// As [`tried`], for a handler whose return value is not the answer.
 #[inline]
 pub fn ended<R: Fallible>(returned: R) -> Result<(), Reason>
 where

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_happens_draws_nothing() {
+    fn a_probability_of_zero_draws_no_number() {
         let (mut one, mut other) = (Chance::new(1), Chance::new(1));
         one.happens(0.0);
         assert_eq!(one.next_u64(), other.next_u64());

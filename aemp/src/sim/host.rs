@@ -1,14 +1,10 @@
 //! One node's place in a simulation.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, time::Instant};
 
-use crate::config::Address;
+use crate::{config::Address, lock::Lock};
 
 use super::{Chance, HostId, SimListener, SimStream, hub::Hub};
 
@@ -17,13 +13,13 @@ use super::{Chance, HostId, SimListener, SimStream, hub::Hub};
 pub(crate) struct Host {
     hub: Hub,
     id: HostId,
-    chance: Arc<Mutex<Chance>>,
+    chance: Arc<Lock<Chance>>,
     runtime: Handle,
 }
 
 impl Host {
     pub(super) fn new(hub: Hub, id: HostId, chance: Chance, runtime: Handle) -> Self {
-        let chance = Arc::new(Mutex::new(chance));
+        let chance = Arc::new(Lock::new(chance));
         Self {
             hub,
             id,
@@ -33,7 +29,7 @@ impl Host {
     }
 
     pub(crate) fn fill_random(&self, bytes: &mut [u8]) {
-        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chance = self.chance.lock();
         chance.fill(bytes);
     }
 

@@ -5,13 +5,14 @@ mod socket;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use self::socket::{SimListener, SimStream};
 use super::{End, Fault, Happening, HostId, Network};
+use crate::lock::Lock;
 use aemp_proto::Time;
 
 /// The network that the sockets of all nodes of a simulation share. Cheap to clone.
@@ -19,7 +20,7 @@ use aemp_proto::Time;
 pub(crate) struct Hub(Arc<Shared>);
 
 struct Shared {
-    state: Mutex<State>,
+    state: Lock<State>,
     origin: Instant,
     /// Notified when the deadline has become earlier.
     changed: Notify,
@@ -65,7 +66,7 @@ impl Hub {
             listeners: BTreeMap::new(),
         };
         Self(Arc::new(Shared {
-            state: Mutex::new(state),
+            state: Lock::new(state),
             origin: Instant::now(),
             changed: Notify::new(),
         }))
@@ -113,7 +114,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     /// Connects a host to `host:port`.

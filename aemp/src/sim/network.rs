@@ -4,6 +4,7 @@ mod conditions;
 mod faults;
 mod flow;
 mod happening;
+mod host;
 mod partition;
 mod stream;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::{
 pub use self::{
     conditions::{Conditions, Crash, Fault},
     happening::{Happening, Traffic},
+    host::HostId,
     stream::End,
 };
 use self::{
@@ -27,10 +29,6 @@ use self::{
 };
 use super::Chance;
 use aemp_proto::Time;
-
-/// A host of a [`Network`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(u32);
 
 #[derive(Debug)]
 struct Host {
@@ -119,7 +117,7 @@ impl Network {
             return *host;
         }
         let count = u32::try_from(self.hosts.len()).expect("fewer than 2^32 hosts");
-        let host = HostId(count);
+        let host = HostId::new(count);
         self.names.insert(name.into(), host);
         self.hosts.push(Host {
             name: name.into(),
@@ -138,7 +136,7 @@ impl Network {
 
     /// All hosts, in the order in which they were added.
     pub fn hosts(&self) -> impl Iterator<Item = HostId> + use<> {
-        (0..self.hosts.len() as u32).map(HostId)
+        (0..self.hosts.len() as u32).map(HostId::new)
     }
 
     /// The name of a host.
@@ -345,11 +343,11 @@ impl Network {
     }
 
     fn at(&self, host: HostId) -> &Host {
-        &self.hosts[host.0 as usize]
+        &self.hosts[host.index()]
     }
 
     fn at_mut(&mut self, host: HostId) -> &mut Host {
-        &mut self.hosts[host.0 as usize]
+        &mut self.hosts[host.index()]
     }
 }
 

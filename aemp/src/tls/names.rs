@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_escapes_name_nobody() {
+    fn names_with_broken_escapes_match_nothing() {
         for broken in ["aemp:%", "aemp:%2", "aemp:%zz", "aemp:%ff", "aem", ""] {
             assert_eq!(node_of(broken), None, "{broken}");
         }

@@ -157,7 +157,7 @@ async fn a_star_as_a_seed_stands_for_this_machine() {
 }
 
 #[tokio::test]
-async fn what_nobody_can_connect_to_is_not_announced() {
+async fn unreachable_addresses_are_not_announced() {
     let a = bound("0.0.0.0:0").await.unwrap();
     let listeners = sockets(&a);
     assert!(!listeners.is_empty());
@@ -216,7 +216,7 @@ async fn an_address_in_use_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_knows_is_named() {
+async fn an_unknown_name_is_named_in_the_error() {
     let error = bound("no-such-host.invalid:4040")
         .await
         .unwrap_err()
@@ -234,7 +234,7 @@ async fn an_address_of_another_machine_is_named() {
 }
 
 #[tokio::test]
-async fn a_seed_that_nobody_knows_is_named_and_the_node_lives() {
+async fn an_unknown_seed_is_logged_and_the_node_starts() {
     let logs = Logs::catch();
     let a = node("a")
         .seed("no-such-host.invalid:4040")
@@ -252,7 +252,7 @@ async fn a_seed_that_nobody_knows_is_named_and_the_node_lives() {
 }
 
 #[tokio::test]
-async fn without_binds_nobody_listens() {
+async fn a_node_without_binds_does_not_listen() {
     let a = node("a").start().await.unwrap();
     assert_eq!(a.listeners(), [""; 0]);
     let b = bound("").await.unwrap();

@@ -272,7 +272,7 @@ fn only_lists_have_elements() {
 }
 
 #[test]
-fn what_is_no_object_is_never_replaced_by_one() {
+fn values_that_are_not_objects_are_never_replaced() {
     for (text, error) in [
         (
             r#"{"profile": 5}"#,

@@ -38,7 +38,7 @@ fn every_limit_can_stand_in_the_file() {
 }
 
 #[test]
-fn nobody_says_anything() {
+fn without_settings_the_defaults_apply() {
     let settings = Settings::resolve(&Sources::default()).unwrap();
     assert_eq!(settings.limits, NodeLimits::default());
     assert_eq!(settings.allow, None);
@@ -55,7 +55,7 @@ fn permits_from_a_text_or_a_list() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn invalid_limits_are_explained() {
     for (key, value, problem) in [
         ("max_strangers", "0", "a whole number, at least 1"),
         ("max_monitors", "1K", "a whole number, at least 1"),

@@ -54,7 +54,7 @@ async fn a_file_is_read_only_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_named_and_not_there_is_told() {
+async fn missing_files_and_profiles_are_reported() {
     let home = Home::with(FILE);
     let logs = Logs::catch();
     at(&home)
@@ -84,7 +84,7 @@ async fn what_is_named_and_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn with_a_file_the_node_listens_everywhere_unless_told_otherwise() {
+async fn with_a_file_the_default_is_to_listen_everywhere() {
     let home = Home::with(FILE);
     let listeners = |builder: NodeBuilder| async {
         let node = builder.start().await.unwrap();
@@ -134,7 +134,7 @@ async fn two_profiles_make_a_network() {
 }
 
 #[tokio::test]
-async fn what_the_file_does_not_say_is_the_program_s() {
+async fn the_program_sets_everything_that_the_file_does_not() {
     let home = Home::with(r#"{"binds": "127.0.0.1:0"}"#);
     let a = at(&home)
         .profile("a")
@@ -187,7 +187,7 @@ async fn a_broken_file_stops_the_start() {
 }
 
 #[tokio::test]
-async fn what_means_nothing_here_is_told() {
+async fn unknown_keys_and_perl_code_are_logged() {
     let logs = Logs::catch();
     let home = Home::with(r#"{"binds": [], "noeid": "x", "eval": "1", "secret": "hush"}"#);
     at(&home).profile("p").start().await.unwrap().stop().await;
@@ -197,7 +197,7 @@ async fn what_means_nothing_here_is_told() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_none_is_told_without_it() {
+async fn an_invalid_certificate_is_reported_without_its_text() {
     let home = Home::with(r#"{"binds": [], "cert": "hush"}"#);
     let failed = at(&home).profile("p").start().await.unwrap_err();
     assert_eq!(failed.to_string(), "cert: there is no private key in it");
@@ -277,7 +277,7 @@ async fn methods_and_formats_are_announced() {
 }
 
 #[tokio::test]
-async fn a_node_proves_itself_as_it_is_told() {
+async fn a_node_uses_the_configured_authentication_methods() {
     let a = Node::builder()
         .node_id("a")
         .secret(SECRET)

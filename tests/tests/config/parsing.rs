@@ -82,7 +82,7 @@ fn a_file_in_which_nothing_stands_is_an_empty_configuration() {
 }
 
 #[test]
-fn a_broken_file_tells_line_and_column_and_what_was_expected() {
+fn errors_name_line_column_and_the_expected_token() {
     for (text, error) in [
         ("[]", "rc:1:1: expected `{`, found `[`"),
         ("\n  x", "rc:2:3: expected `{`, found `x`"),
@@ -187,7 +187,7 @@ fn a_broken_file_tells_line_and_column_and_what_was_expected() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_told_where() {
+fn invalid_utf_8_is_reported_with_its_place() {
     let home = Home::new();
     std::fs::write(home.path(), b"{\"a\":\n \"\xc3\xa4 \xff\"}").unwrap();
     assert_eq!(

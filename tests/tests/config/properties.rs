@@ -33,7 +33,7 @@ proptest! {
 
     /// Services take any values as arguments.
     #[test]
-    fn what_is_saved_is_loaded_again(args in prop::collection::vec(value(), 0..5)) {
+    fn saved_values_are_loaded_unchanged(args in prop::collection::vec(value(), 0..5)) {
         let home = Home::new();
         let mut file = home.load().unwrap();
         let mut service = vec![Value::from("My::service")];
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_unknown_survives_a_change(unknown in map(value())) {
+    fn unknown_keys_survive_a_change(unknown in map(value())) {
         let home = Home::with(&Value::Map(unknown.clone()).to_string());
         let mut file = home.load().unwrap();
         file.set(None, "nodeid", "changed").unwrap();

@@ -28,7 +28,7 @@ fn perl(home: &Home, code: &str) -> Option<String> {
 }
 
 #[test]
-fn perl_reads_what_is_written_here() {
+fn perl_reads_our_file() {
     let home = Home::new();
     let mut file = home.load().unwrap();
     file.set(None, "secret", "s\u{e4}\"\\\n").unwrap();
@@ -55,7 +55,7 @@ fn perl_reads_what_is_written_here() {
 }
 
 #[test]
-fn what_perl_writes_is_read_here() {
+fn perls_file_is_read() {
     let home = Home::with("{\"unknown\": [1.5, null], # gone\n \"secure\": 1,}");
     let change = r#"$cfg->{profile}{p} = { nodeid => "p/%n", seeds => ["a:1"], connect_interval => "3" };
         $cfg->{secret} = "s\x{e4}"; $cfg->{dirty} = 1"#;

@@ -246,7 +246,7 @@ fn a_wrong_type_names_file_profile_key_and_position() {
 }
 
 #[test]
-fn what_has_been_set_since_is_at_no_place_in_the_file() {
+fn changed_values_have_no_place_in_the_file() {
     let home = Home::with(r#"{"profile": {"a": {"parent": "b"}, "c": {"parent": "d"}}}"#);
     let mut file = home.load().unwrap();
     file.set(Some("a"), "parent", "server").unwrap();

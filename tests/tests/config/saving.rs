@@ -125,7 +125,7 @@ fn a_write_that_fails_leaves_the_old_file() {
 }
 
 #[test]
-fn what_is_no_number_of_json_is_not_written() {
+fn numbers_outside_of_json_are_not_written() {
     let home = Home::with("{\"a\":1}");
     let mut file = home.load().unwrap();
     let service = vec![aemp::Value::from("My::service"), f64::NAN.into()];
@@ -149,7 +149,7 @@ fn what_is_no_number_of_json_is_not_written() {
 }
 
 #[test]
-fn what_somebody_else_has_written_meanwhile_is_not_lost() {
+fn concurrent_changes_of_others_are_not_lost() {
     let home = Home::with("{\"a\":1}");
     for other in ["{\"a\":2}", "{ broken", ""] {
         home.write("{\"a\":1}");
@@ -238,7 +238,7 @@ fn nothing_secret_is_shown() {
 }
 
 #[test]
-fn who_locks_it_waits_and_changes_what_is_there() {
+fn a_locked_file_is_changed_in_turn() {
     let home = Home::new();
     std::thread::scope(|scope| {
         for n in 0..20 {
@@ -260,7 +260,7 @@ fn who_locks_it_waits_and_changes_what_is_there() {
 
 /// Each of them has read the same file: one changes it, and the others are told.
 #[test]
-fn who_does_not_lock_it_is_told() {
+fn without_a_lock_one_of_many_changes_is_saved() {
     let home = Home::with("{}");
     let files: Vec<_> = (0..20).map(|_| home.load().unwrap()).collect();
     let saved = std::thread::scope(|scope| {

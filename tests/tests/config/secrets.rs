@@ -116,7 +116,7 @@ fn no_debug_output_of_a_handshake_holds_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_others_can_read_is_told_of_once() {
+async fn a_file_that_others_can_read_is_reported_once() {
     let home = Home::with(r#"{"secret": "hush", "binds": [], "nodeid": "a"}"#);
     let logs = Logs::catch();
     let start = || async {
@@ -195,7 +195,7 @@ async fn methods_of_others_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_node_that_nobody_could_connect_to_is_not_started() {
+async fn a_node_that_would_refuse_all_connections_does_not_start() {
     let builders = [
         Node::builder().bind("127.0.0.1:0"),
         Node::builder().seed("127.0.0.1:4040"),
@@ -216,7 +216,7 @@ async fn a_node_that_nobody_could_connect_to_is_not_started() {
 }
 
 #[tokio::test]
-async fn who_offers_the_secret_itself_is_warned() {
+async fn offering_the_secret_in_clear_is_warned_of() {
     let logs = Logs::catch();
     let builder = || Node::builder().node_id("a").secret(SECRET);
     builder().start().await.unwrap().stop().await;

@@ -91,7 +91,7 @@ async fn a_deleted_registration_is_not_deleted_again_when_the_port_dies() {
 }
 
 #[tokio::test]
-async fn what_one_node_sets_the_others_see_until_it_stops() {
+async fn entries_are_visible_everywhere_until_their_node_stops() {
     let [g, a, b] = three().await;
     a.db_set("f", "k", vec![1, 2]).unwrap();
     g.db_set("f", "of g", "x").unwrap();

@@ -82,7 +82,7 @@ async fn a_pool_works_without_a_network() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_worker_on_a_node_that_has_stopped() {
+async fn waiting_for_a_worker_fails_on_a_stopped_node() {
     let networked = start("g", &[]).await;
     for node in [Node::local().unwrap(), networked] {
         let before = node.pool::<WorkerRef>("nobody").unwrap();

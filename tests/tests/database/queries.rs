@@ -87,7 +87,7 @@ async fn a_query_that_is_dropped_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_stopped_node_says_so() {
+async fn a_query_of_a_stopped_node_is_an_error() {
     for node in [Node::local().unwrap(), builder("a").start().await.unwrap()] {
         node.stop().await;
         let asked = soon(node.db_keys("f")).await;

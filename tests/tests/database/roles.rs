@@ -23,7 +23,7 @@ async fn a_seed_becomes_global_and_others_find_each_other_through_it() {
 }
 
 #[tokio::test]
-async fn a_node_that_nobody_knows_is_reported_at_once() {
+async fn an_unknown_node_is_reported_at_once() {
     let [g, a, b] = three().await;
     has(&a, "'l", 3).await;
     for node in [&a, &g] {

@@ -64,7 +64,7 @@ async fn a_watch_is_a_stream_of_contents_and_changes() {
 }
 
 #[tokio::test]
-async fn who_looks_rarely_sees_fewer_changes() {
+async fn a_slow_reader_sees_merged_changes() {
     let node = Node::local().unwrap();
     let family = node.family::<i64>("f").unwrap();
     let mut watch = family.watch();

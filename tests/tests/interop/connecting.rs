@@ -134,7 +134,7 @@ async fn a_stopped_node_of_ours_is_an_ordinary_end_to_perl() {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn old_ports_of_ours_reach_nobody_after_a_restart() {
+async fn messages_to_ports_of_an_earlier_run_vanish_after_our_restart() {
     let at = aemp_tests::free_address();
     let start = || async {
         let node = Node::builder().node_id("rust").secret(SECRET);

@@ -100,7 +100,7 @@ async fn network() -> Option<Vec<Member>> {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn each_writes_what_the_other_likes_best() {
+async fn each_end_writes_the_receivers_favourite_format() {
     let Some(members) = network().await else {
         return;
     };
@@ -171,7 +171,7 @@ async fn ports_are_spawned_called_and_killed_everywhere() {
 /// What arrives in one format leaves in another.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn everybody_passes_on_what_anybody_says() {
+async fn messages_are_relayed_over_all_nodes() {
     let Some(mut members) = network().await else {
         return;
     };

@@ -159,7 +159,7 @@ async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn what_a_lost_global_held_is_not_gone_when_it_comes_back() {
+async fn entries_of_a_lost_global_node_survive_its_return() {
     if !perl::is_there() {
         return;
     }
@@ -183,7 +183,7 @@ async fn what_a_lost_global_held_is_not_gone_when_it_comes_back() {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn what_a_lost_global_held_is_gone_in_the_end() {
+async fn entries_of_a_lost_global_node_are_deleted_in_the_end() {
     if !perl::is_there() {
         return;
     }

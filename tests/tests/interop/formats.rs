@@ -31,7 +31,7 @@ async fn pair(theirs: &str, ours: &[&str]) -> Option<(Node, Perl)> {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn each_end_writes_what_the_other_likes_best() {
+async fn each_end_writes_the_receivers_favourite_format() {
     for (theirs, ours, perl_writes, we_write) in PAIRS {
         let Some((node, _perl)) = pair(theirs, ours).await else {
             return;
@@ -135,7 +135,7 @@ async fn octets() {
 /// Port names, tags and keys in Perl's two kinds of strings, and as numbers.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn what_perl_sends_by_itself() {
+async fn values_that_perl_sends_unprompted() {
     for (theirs, ours, ..) in PAIRS {
         let Some((node, mut perl)) = pair(theirs, ours).await else {
             return;

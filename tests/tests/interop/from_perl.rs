@@ -85,7 +85,7 @@ async fn reasons_are_those_of_the_reference() {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn spawns_that_fail_tell_why() {
+async fn failed_spawns_report_their_reason() {
     let Some((_node, mut perl)) = pair(Dial::Rust).await else {
         return;
     };

@@ -6,7 +6,7 @@ use crate::{BOTH, common::soon, pair};
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn perl_says_that_it_does_not_know_the_request() {
+async fn perl_answers_that_it_does_not_know_the_request() {
     for dial in BOTH {
         let Some((node, _perl)) = pair(dial).await else {
             return;

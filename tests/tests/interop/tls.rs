@@ -117,7 +117,7 @@ async fn in_tls_12() {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn who_has_none_is_refused_if_tls_is_required() {
+async fn a_node_without_certificate_is_refused_if_tls_is_required() {
     let logs = Logs::catch();
     let node = rust().cert(ours()).require_tls(true);
     let node = node.start().await.unwrap();
@@ -153,7 +153,7 @@ async fn another_certificate_is_refused() {
 
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
-async fn who_has_none_is_let_in_with_the_secret() {
+async fn a_node_without_certificate_is_accepted_with_the_secret() {
     let node = rust().secret(SECRET).cert(ours()).start().await.unwrap();
     let Some(mut perl) = Perl::start("perl", &node.listeners()).await else {
         return;

@@ -140,7 +140,7 @@ async fn values_are_answers() {
 }
 
 #[tokio::test]
-async fn errors_kill_and_the_caller_is_told() {
+async fn errors_kill_the_port_and_the_caller_gets_the_reason() {
     let node = node();
     let clerk = node.port(Clerk::default());
     let Err(CallError::Died(reason)) = clerk.checked(10).await else {

@@ -37,7 +37,7 @@ pub fn greeter() -> Greeter {
 }
 
 #[tokio::test]
-async fn methods_stay_what_they_were() {
+async fn methods_can_still_be_called() {
     assert_eq!(Greeter.greet("me".into()), "hello me");
     let greeter = node().port(greeter());
     assert_eq!(greeter.greet("you".into()).await.unwrap(), "hello you");

@@ -240,7 +240,7 @@ async fn an_error_is_an_answer_in_every_format() {
 }
 
 #[tokio::test]
-async fn the_untyped_see_what_serde_makes_of_a_result() {
+async fn untyped_callers_see_the_serde_form_of_a_result() {
     let node = node();
     let account = node.port(Account(10));
     let answer = node.cal(&account.id(), msg!["withdraw", 11]).await.unwrap();

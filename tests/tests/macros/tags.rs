@@ -58,7 +58,7 @@ impl Tagged {
 }
 
 #[tokio::test]
-async fn tags_are_what_the_attributes_say() {
+async fn tags_come_from_the_attributes() {
     let node = node();
     let port: TaggedHandle = node.port(Tagged::default());
     snd!(node, port, "set value", 5);
@@ -127,7 +127,7 @@ impl Light {
 }
 
 #[tokio::test]
-async fn unhandled_tags_kill_who_is_strict() {
+async fn unhandled_tags_kill_strict_ports() {
     let node = node();
     let idle: IdleRef = node.port(Idle {
         _name: "idle".into(),

@@ -77,7 +77,7 @@ async fn a_seed_that_is_lost_is_found_again() {
 }
 
 #[tokio::test]
-async fn who_is_up() {
+async fn up_nodes_are_listed_and_observed() {
     let (a, b) = pair().await;
     assert_eq!(a.up_nodes(), [b.id().clone()]);
     assert_eq!(a.node_is_up("a"), Some(true));
@@ -104,7 +104,7 @@ async fn an_observer_that_is_dropped_hears_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_sent_before_the_connection_arrives_in_order() {
+async fn messages_sent_before_the_connection_arrive_in_order() {
     let a = start(listening("a")).await;
     let b = start(listening("b")).await;
     let mut inbox = Inbox::new(&b);
@@ -133,7 +133,7 @@ async fn addresses_are_tried_in_turn_and_known_from_the_start() {
 }
 
 #[tokio::test]
-async fn nodes_that_cannot_be_reached_are_told_of() {
+async fn unreachable_nodes_are_reported() {
     let a = listening("a").address("refuses", aemp_tests::free_address());
     let a = start(a).await;
     for (node, text) in [
@@ -153,7 +153,7 @@ async fn nodes_that_cannot_be_reached_are_told_of() {
 
 /// Nothing that was sent before the monitor fired arrives; what is sent afterwards does.
 #[tokio::test]
-async fn what_was_lost_stays_lost() {
+async fn lost_messages_are_not_sent_again() {
     let a = start(listening("a")).await;
     let b = start(listening("b")).await;
     let mut inbox = Inbox::new(&b);
@@ -166,7 +166,7 @@ async fn what_was_lost_stays_lost() {
 }
 
 #[tokio::test]
-async fn somebody_else_at_the_address() {
+async fn another_node_at_the_address() {
     let logs = Logs::catch();
     let b = start(listening("b")).await;
     let a = start(listening("a").address("c", address(&b))).await;
@@ -178,7 +178,7 @@ async fn somebody_else_at_the_address() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_its_own_seed_is_told_from_a_namesake() {
+async fn a_node_distinguishes_itself_from_a_namesake() {
     let logs = Logs::catch();
     let own = aemp_tests::free_address();
     let a = Node::builder().node_id("a").secret(crate::common::SECRET);

@@ -176,7 +176,7 @@ async fn answers_reach_no_node_port() {
 }
 
 #[tokio::test]
-async fn what_a_port_passes_on_reaches_no_node_port() {
+async fn relayed_messages_reach_no_node_port() {
     let mut scene = Scene::new().await;
     let clerk = scene.deputy.port(Clerk);
     for node in ["a", "third"] {

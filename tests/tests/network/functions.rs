@@ -45,7 +45,7 @@ async fn unknown_functions_are_logged_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_function_that_panics_harms_nobody() {
+async fn a_panicking_function_has_no_other_effect() {
     let b = listening("b").function("My::crash", |_, _| panic!("crashed"));
     let b = start(b).await;
     let a = start(listening("a").seed(address(&b))).await;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_node_tells_what_it_is() {
+async fn a_node_describes_itself() {
     let b = start(listening("b").secure(true)).await;
     let a = start(listening("a").seed(address(&b))).await;
     soon(a.until_up("b")).await;
@@ -42,7 +42,7 @@ async fn a_node_tells_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_part_that_a_node_has_is_told() {
+async fn the_role_of_a_node_is_reported() {
     let (a, b) = pair().await;
     let slave = async {
         loop {
@@ -61,7 +61,7 @@ async fn the_part_that_a_node_has_is_told() {
 }
 
 #[tokio::test]
-async fn both_ends_of_a_connection_are_told() {
+async fn both_ends_report_a_connection() {
     let (a, b) = pair().await;
     let mut inbox = Inbox::new(&a);
     let monitor = b.mon(&inbox.id, |_| ());
@@ -96,7 +96,7 @@ async fn both_ends_of_a_connection_are_told() {
 }
 
 #[tokio::test]
-async fn what_goes_over_a_connection_is_counted_exactly() {
+async fn the_traffic_of_a_connection_is_counted_exactly() {
     let a = start(listening("a")).await;
     let mut raw = Raw::login(&a, "perl").await;
     let connection = |connections: Connections| connections.connections.into_iter().next();
@@ -124,7 +124,7 @@ async fn what_goes_over_a_connection_is_counted_exactly() {
 }
 
 #[tokio::test]
-async fn bytes_that_nobody_takes_are_queued() {
+async fn bytes_that_the_peer_does_not_read_are_queued() {
     let a = start(listening("a")).await;
     let _raw = Raw::login(&a, "perl").await;
     let to = PortId::parse("perl#x").unwrap();
@@ -233,7 +233,7 @@ async fn a_global_node_knows_all_families() {
 }
 
 #[tokio::test]
-async fn a_reference_node_is_not_asked_what_it_does_not_know() {
+async fn a_reference_node_gets_no_unknown_request() {
     let a = start(listening("a")).await;
     let mut perl = Raw::login(&a, "perl").await;
     let asking = tokio::spawn({
@@ -362,7 +362,7 @@ async fn a_node_that_is_lost_meanwhile_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_ports_hold_nobody_up() {
+async fn a_list_of_a_hundred_thousand_ports_delays_no_message() {
     let node = Node::local().unwrap();
     let ports: Vec<CounterRef> = (0..100_000)
         .map(|_| node.port(Counter::default()))

@@ -40,7 +40,7 @@ async fn a_node_has_joined_when_it_is_connected() {
 }
 
 #[tokio::test]
-async fn another_secret_at_each_seed_is_told_at_once() {
+async fn a_wrong_secret_at_each_seed_is_reported_at_once() {
     let foreign = [
         start(listening("f1").secret("between foes")).await,
         start(listening("f2").secret("between foes")).await,
@@ -61,7 +61,7 @@ async fn another_secret_at_each_seed_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_soon() {
+async fn unreachable_seeds_are_reported_soon() {
     let seed = aemp_tests::free_address();
     let node = start(listening("a").seed(&seed)).await;
     let text = unreached(&node).await;

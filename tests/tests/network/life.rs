@@ -50,7 +50,7 @@ async fn connected_nodes_are_freed_when_they_have_stopped() {
 }
 
 #[tokio::test]
-async fn what_waits_for_another_node_ends() {
+async fn waits_for_another_node_end_with_the_own_node() {
     let (a, _b) = pair().await;
     let far = counter::on(&a, "b", 1);
     let waits = |node: &Node| {
@@ -85,7 +85,7 @@ async fn what_waits_for_another_node_ends() {
 
 /// Many more bytes than a connection takes, for a node that reads nothing.
 #[tokio::test]
-async fn who_waits_for_room_of_a_node_is_told() {
+async fn waits_for_room_of_another_node_end_with_the_own_node() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let seed = silent.local_addr().unwrap().to_string();
     let node = listening("a").address("b", &seed);
@@ -118,7 +118,7 @@ impl Gate {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn callbacks_that_block_delay_nobody_else() {
+async fn blocking_callbacks_delay_only_their_own_strand() {
     let hub = start(listening("hub").function("Test::block", {
         let (held, gate) = gate();
         let gate = std::sync::Mutex::new((held, Some(gate)));
@@ -208,7 +208,7 @@ impl Codec for Fragile {
 }
 
 #[tokio::test]
-async fn a_connection_whose_task_fails_is_lost_like_any_other() {
+async fn a_connection_with_a_failed_task_counts_as_lost() {
     let a = start(listening("a").codec(Fragile)).await;
     let b = start(listening("b").codec(Fragile).seed(address(&a))).await;
     soon(b.until_up("a")).await;

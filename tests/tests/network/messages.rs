@@ -72,7 +72,7 @@ async fn every_kind_of_value_arrives_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn typed_handles_do_what_they_do_locally() {
+async fn typed_handles_work_as_they_do_locally() {
     let (a, b) = pair().await;
     let here = b.port(counter(1));
     let there: CounterRef = a.handle(&here.id());
@@ -126,7 +126,7 @@ impl<P: aemp::Port> aemp::Port for Wrapper<P> {
 
 /// What one trusts is never said without being known.
 #[tokio::test]
-async fn who_is_not_told_the_origin_takes_nothing_for_its_own() {
+async fn a_port_that_does_not_use_origins_gets_none() {
     let (a, b) = pair().await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let port = b.port(Wrapper(counter(0), tell));
@@ -136,7 +136,7 @@ async fn who_is_not_told_the_origin_takes_nothing_for_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_sent_to_nobody_vanishes() {
+async fn messages_to_unknown_ports_vanish() {
     let (a, b) = pair().await;
     let mut inbox = Inbox::new(&b);
     let nobody = PortId::new(b.id(), "nobody");
@@ -186,7 +186,7 @@ async fn a_message_that_is_too_large_is_the_error_of_that_send_alone() {
 }
 
 #[tokio::test]
-async fn a_node_without_a_network_reaches_nobody() {
+async fn a_node_without_a_network_reaches_no_other_node() {
     let node = Node::local().unwrap();
     let port = PortId::parse("elsewhere#port").unwrap();
     assert!(snd!(node, port, "lost").check().is_ok());

@@ -71,7 +71,7 @@ async fn byte_by_byte() {
 }
 
 #[tokio::test]
-async fn it_is_told_who_it_talks_to() {
+async fn the_greeting_names_node_methods_and_formats() {
     let a = start(listening("a")).await;
     let mut raw = Raw::connect(&a).await;
     let greeting = raw.line().await;

@@ -42,7 +42,7 @@ async fn a_kill_is_in_order_with_its_senders_messages() {
 }
 
 #[tokio::test]
-async fn handlers_that_fail_tell_why() {
+async fn failing_handlers_report_their_reason() {
     let (a, b) = pair().await;
     let counter: CounterRef = a.handle(&b.port(counter(0)).id());
     let death = watch(&a, &counter.id());
@@ -226,7 +226,7 @@ async fn the_other_nodes_monitors_do_not_outlive_the_connection() {
 }
 
 #[tokio::test]
-async fn a_reset_is_told_as_such() {
+async fn a_reset_is_reported_as_such() {
     let a = start(listening("a")).await;
     let raw = Raw::login(&a, "raw").await;
     let death = watch(&a, &PortId::parse("raw#p").unwrap());

@@ -76,7 +76,7 @@ fn map(key: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_port_dies_of_it_and_nobody_else() {
+async fn only_the_receiving_port_dies_of_it() {
     for format in Format::built_in() {
         let node = start(listening("a")).await;
         let mut speaker = Speaker::login(&node, format).await;
@@ -114,7 +114,7 @@ async fn the_port_dies_of_it_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn requests_with_it_are_dropped_and_told() {
+async fn requests_with_it_are_dropped_and_logged() {
     for format in Format::built_in() {
         let logs = Logs::catch();
         let node = start(listening("a")).await;
@@ -188,7 +188,7 @@ async fn as_an_escape() {
 
 /// What is passed over need not be text.
 #[test]
-fn who_does_not_look_does_not_notice() {
+fn receivers_that_skip_it_do_not_notice() {
     for format in Format::built_in() {
         let mut bytes = Vec::new();
         let mut writer = format.writer(&mut bytes, Limits::default());

@@ -37,7 +37,7 @@ async fn a_connection_that_takes_too_little_is_given_up() {
 }
 
 #[tokio::test]
-async fn so_is_one_that_is_not_there_yet() {
+async fn a_node_that_is_not_connected_yet_is_given_up() {
     let a = start(listening("a").max_queue_bytes(65_536)).await;
     let port = PortId::parse("b#p").unwrap();
     let death = watch(&a, &port);
@@ -53,7 +53,7 @@ async fn so_is_one_that_is_not_there_yet() {
 
 /// Who waits for room overflows nothing.
 #[tokio::test]
-async fn senders_who_wait_for_room_lose_nothing() {
+async fn senders_that_wait_for_room_lose_nothing() {
     let a = start(listening("a").max_queue_bytes(65_536)).await;
     let b = start(listening("b").seed(address(&a))).await;
     soon(a.until_up("b")).await;

@@ -119,7 +119,7 @@ async fn a_lost_connection_is_a_lost_caller() {
 }
 
 #[tokio::test]
-async fn a_dropped_reply_is_told_and_a_death_is_not_taken_for_one() {
+async fn dropped_replies_and_deaths_are_distinguished() {
     let (a, b) = pair().await;
     let here = b.port(Keeper::default());
     let far: KeeperRef = a.handle(&here.id());
@@ -215,7 +215,7 @@ async fn an_answer_that_cannot_be_sent_ends_the_call() {
 
 /// A caller that is not of this project is answered with nothing, as `cal` in Perl has it, and its port is told why.
 #[tokio::test]
-async fn so_does_it_for_foreign_callers() {
+async fn an_answer_that_cannot_be_sent_ends_the_call_of_a_perl_node() {
     let b = start(listening("b")).await;
     let mut raw = Raw::login(&b, "raw").await;
     let port = b.port(Unspeakable).id();
@@ -235,7 +235,7 @@ async fn so_does_it_for_foreign_callers() {
 }
 
 #[tokio::test]
-async fn a_reason_that_cannot_be_sent_is_told_to_be_one() {
+async fn a_reason_that_cannot_be_sent_is_replaced() {
     let (a, b) = small_pair().await;
     for (reason, why) in [
         (vec![Value::from("ratio"), f64::NAN.into()], "not-a-number"),
@@ -409,7 +409,7 @@ trait Newer {
 }
 
 #[tokio::test]
-async fn who_is_older_lives_on() {
+async fn an_older_port_survives_newer_messages() {
     let (a, b) = pair().await;
     let port = b.port(counter(0));
     let far: NewerRef = a.handle(&port.id());
@@ -427,7 +427,7 @@ async fn who_is_older_lives_on() {
 
 /// Foreign receivers find the reply port where it has always been; the end of a plain message is no place.
 #[tokio::test]
-async fn what_is_not_given_keeps_its_place_in_foreign_calls() {
+async fn omitted_arguments_keep_their_places_in_calls_to_perl_nodes() {
     let a = start(listening("a")).await;
     let mut raw = Raw::login(&a, "raw").await;
     let far: NewerRef = a.handle(&PortId::parse("raw#p").unwrap());

@@ -13,7 +13,7 @@ async fn incarnation(address: &str) -> Node {
 }
 
 #[tokio::test]
-async fn old_ports_reach_nobody() {
+async fn messages_to_ports_of_an_earlier_run_vanish() {
     let at = aemp_tests::free_address();
     let a = start(listening("a").seed(&at)).await;
     let b = incarnation(&at).await;

@@ -53,7 +53,7 @@ async fn swallowing() -> (String, impl Sized) {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn an_address_that_answers_nothing_keeps_nobody_out() {
+async fn a_silent_address_does_not_delay_others() {
     let (swallows, _kept) = swallowing().await;
     let refuses = aemp_tests::free_address();
     let good = start(listening("good")).await;
@@ -67,7 +67,7 @@ async fn an_address_that_answers_nothing_keeps_nobody_out() {
 
 /// As in a container network: one name, which has the addresses of all.
 #[tokio::test]
-async fn nodes_whose_seed_is_all_of_them_find_each_other() {
+async fn nodes_with_one_common_seed_name_find_each_other() {
     let addresses = [(); 3].map(|()| aemp_tests::free_address());
     let mut nodes = Vec::new();
     for (i, own) in addresses.iter().enumerate() {
@@ -87,7 +87,7 @@ async fn nodes_whose_seed_is_all_of_them_find_each_other() {
 
 /// A name is looked up again, also when it has once stood for this node alone.
 #[tokio::test]
-async fn who_is_found_later_is_connected_to() {
+async fn addresses_that_are_found_later_are_connected() {
     let (own, other) = (aemp_tests::free_address(), aemp_tests::free_address());
     let asked = Arc::new(AtomicUsize::new(0));
     let (count, addresses) = (Arc::clone(&asked), [own.clone(), other.clone()]);
@@ -106,7 +106,7 @@ async fn who_is_found_later_is_connected_to() {
 
 #[tokio::test]
 #[cfg(unix)]
-async fn a_command_says_where_nodes_are() {
+async fn a_command_gives_the_addresses_of_nodes() {
     let good = start(listening("good")).await;
     let node = listening("a").seed(format!("exec:echo {}", address(&good)));
     let node = start(node).await;
@@ -152,7 +152,7 @@ async fn a_stranger_with_our_greeting_does_not_split_the_network() {
 }
 
 #[tokio::test]
-async fn what_is_advertised_is_told_instead_of_where_a_node_listens() {
+async fn advertised_addresses_replace_the_listeners_in_announcements() {
     let seed = start(listening("seed")).await;
     let node = listening("a")
         .seed(address(&seed))
@@ -177,7 +177,7 @@ async fn what_is_advertised_is_told_instead_of_where_a_node_listens() {
 }
 
 #[tokio::test]
-async fn what_is_advertised_has_to_be_an_address() {
+async fn only_addresses_can_be_advertised() {
     for (address, problem) in [
         ("*:1", "other nodes cannot connect to *:1"),
         ("a", "a:* needs a port, because this node does not listen"),

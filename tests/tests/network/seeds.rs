@@ -49,7 +49,7 @@ async fn told_once(logs: &Logs, text: &str) {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_reached() {
+async fn an_unreachable_seed() {
     let logs = Logs::catch();
     let bad = aemp_tests::free_address();
     let _nodes = with_a_bad_seed(&bad).await;
@@ -58,7 +58,7 @@ async fn one_that_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn one_whose_name_is_unknown() {
+async fn a_seed_with_an_unknown_name() {
     let logs = Logs::catch();
     let _nodes = with_a_bad_seed("no-such-host.invalid:4040").await;
     let text = "seed not reached: no-such-host.invalid:4040: failed to lookup";
@@ -66,7 +66,7 @@ async fn one_whose_name_is_unknown() {
 }
 
 #[tokio::test]
-async fn one_that_is_no_node() {
+async fn a_seed_that_is_not_a_node() {
     let logs = Logs::catch();
     let bad = somebody_else(b"220 mail.example ESMTP\r\n").await;
     let _nodes = with_a_bad_seed(&bad).await;
@@ -77,7 +77,7 @@ async fn one_that_is_no_node() {
 }
 
 #[tokio::test]
-async fn one_that_says_nothing() {
+async fn a_silent_seed() {
     let logs = Logs::catch();
     let bad = somebody_else(b"").await;
     let _nodes = with_a_bad_seed(&bad).await;
@@ -86,7 +86,7 @@ async fn one_that_says_nothing() {
 }
 
 #[tokio::test]
-async fn one_with_another_secret() {
+async fn a_seed_with_another_secret() {
     let logs = Logs::catch();
     let foreign = start(listening("foreign").secret("between foes")).await;
     let _nodes = with_a_bad_seed(&address(&foreign)).await;
@@ -100,7 +100,7 @@ async fn one_with_another_secret() {
 
 /// Neither of the two can know; the third does, and the second gets a hint.
 #[tokio::test]
-async fn one_that_knows_another_node_by_our_id() {
+async fn a_seed_that_knows_another_node_with_our_id() {
     let logs = Logs::catch();
     let brief = |id: &str| listening(id).monitor_timeout(Duration::from_millis(500));
     let seed = start(brief("seed")).await;

@@ -27,7 +27,7 @@ async fn the_handle_is_usable_at_once() {
 }
 
 #[tokio::test]
-async fn a_monitor_right_behind_learns_what_went_wrong() {
+async fn a_monitor_set_right_after_a_failed_spawn_gets_the_reason() {
     let (a, _b) = pair().await;
     let cases = [
         (
@@ -81,7 +81,7 @@ async fn a_port_stands_for_its_node() {
 
 /// The empty name is that of a node without a network, and of no other.
 #[tokio::test]
-async fn names_of_nobody_fail_at_once() {
+async fn invalid_node_names_fail_at_once() {
     let (a, b) = pair().await;
     for name in ["", "a;b", "#", "#port", "a b#port"] {
         let port = a.spawn(name, "Net::counter", args![5]);
@@ -123,7 +123,7 @@ async fn names_of_nobody_fail_at_once() {
 }
 
 #[tokio::test]
-async fn the_init_function_knows_who_spawns() {
+async fn the_init_function_knows_the_spawning_node() {
     let node = |name| {
         listening(name).init("Net::whence", |cx: &mut Cx<'_>, _: Args| {
             let origin = format!("{:?}", cx.origin());

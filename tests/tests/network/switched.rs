@@ -72,7 +72,7 @@ async fn next(numbers: &mut UnboundedReceiver<u64>) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_the_old_connection_has_read_comes_before_all_of_the_new_one() {
+async fn data_of_the_old_connection_comes_before_data_of_the_new_one() {
     let _awake = keep_awake();
     let node = start(listening("m")).await;
     let (keep, mut numbers) = unbounded_channel();

@@ -64,7 +64,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, CallError>, text: &str) {
 }
 
 #[tokio::test]
-async fn what_is_not_given_is_not_sent() {
+async fn omitted_arguments_are_not_sent() {
     let journal = Journal::default();
     let (old, new) = both(&journal);
     assert_eq!(within(new.double(4, None, None)).await.unwrap(), 8);
@@ -126,7 +126,7 @@ impl Strict {
 }
 
 #[tokio::test]
-async fn who_is_strict_dies() {
+async fn a_strict_port_dies_of_unknown_messages() {
     let node = node();
     for (message, text) in [
         (

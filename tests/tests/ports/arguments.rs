@@ -248,7 +248,7 @@ fn touchy(touchy: Touchy) -> Parser {
 }
 
 #[tokio::test]
-async fn that_panic_when_they_are_read_hit_who_takes_them() {
+async fn that_panic_while_they_are_read_kill_the_receiver() {
     let node = node();
     let port = node.port(Parser);
     let sender = node.untyped(|cx: &mut Cx<'_>, message: Args| {

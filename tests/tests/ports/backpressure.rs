@@ -78,7 +78,7 @@ fn senders_wait_for_room() {
 
 /// What a batch leaves in the queue when a handler of it waits is in the queue, and not in hand as well.
 #[test]
-fn what_is_in_hand_counts_once() {
+fn messages_that_are_being_handled_count_once() {
     on_both(|| async {
         let node = node();
         let (port, permits, journal) = gated(&node);
@@ -147,7 +147,7 @@ fn a_sender_that_gives_up_has_not_sent() {
 }
 
 #[test]
-fn a_death_tells_those_who_wait() {
+fn a_death_ends_the_wait_of_senders() {
     on_both(|| async {
         let node = node();
         let (port, _permits, _) = gated(&node);
@@ -227,7 +227,7 @@ fn each_sender_stays_in_order_and_the_queue_short() {
 }
 
 #[tokio::test]
-async fn without_a_bound_nobody_waits() {
+async fn without_a_bound_no_sender_waits() {
     let node = node();
     let (port, permits, journal) = gated(&node);
     for n in 0..100 {

@@ -63,7 +63,7 @@ impl Blocker {
 }
 
 #[test]
-fn the_log_says_which_port_and_handler() {
+fn the_log_names_port_and_handler() {
     let _ = tracing::subscriber::set_global_default(Keep);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)

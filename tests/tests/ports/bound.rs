@@ -129,7 +129,7 @@ fn psub_is_dropped_with_the_port() {
 
 /// A port that lives long and makes many of them must not keep all.
 #[test]
-fn psub_is_dropped_when_nobody_can_call_it() {
+fn psub_is_dropped_with_its_last_clone() {
     on_both(|| async {
         let node = node();
         let journal = Journal::default();

@@ -125,7 +125,7 @@ fn end_when_the_port_dies() {
 }
 
 #[test]
-fn that_nobody_answers_end() {
+fn without_an_answer_end() {
     on_both(|| async {
         let node = node();
         let port = node.port(Recorder::default());
@@ -335,7 +335,7 @@ impl Giver {
 }
 
 #[test]
-fn end_when_the_port_dies_whoever_has_the_reply() {
+fn end_when_the_port_dies_even_if_the_reply_has_moved() {
     on_both(|| async {
         let node = node();
         let (sender, given) = std::sync::mpsc::channel();

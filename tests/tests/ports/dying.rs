@@ -94,7 +94,7 @@ fn a_monitor_that_is_dropped_meanwhile_does_not_fire() {
 }
 
 #[test]
-fn who_comes_meanwhile_hears_why() {
+fn a_monitor_of_a_dying_port_gets_the_reason() {
     many_threads().block_on(within(async {
         let node = node();
         let dying = Dying::new(&node);

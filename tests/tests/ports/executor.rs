@@ -114,7 +114,7 @@ async fn trusted(node: &Node) -> WorkerRef {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_a_handler_sends_runs_while_it_blocks() {
+async fn receivers_run_while_the_sending_handler_blocks() {
     let node = Node::local().unwrap();
     let mut gate = Gate::new();
     let others: Vec<_> = (0..10).map(|_| node.port(Worker::default())).collect();
@@ -130,7 +130,7 @@ async fn what_a_handler_sends_runs_while_it_blocks() {
 
 /// The same for a port that has been quick, so that nothing is known against it, and for those that it sends to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_a_trusted_port_sends_runs_as_well() {
+async fn receivers_of_a_trusted_port_run_as_well() {
     let node = Node::local().unwrap();
     let other = trusted(&node).await;
     let boss = node.port(Worker {
@@ -219,7 +219,7 @@ async fn a_handler_may_wait_for_another_port_in_block_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_async_handler_that_blocks_holds_nobody_up() {
+async fn a_blocking_async_handler_delays_no_other_port() {
     let node = Node::local().unwrap();
     let mut gate = Gate::new();
     let blocked = node.port(Worker::default());
@@ -319,7 +319,7 @@ async fn spans_of_callers_are_not_those_of_ports() {
 
 /// A port is closed for running in place when it was slow once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_that_was_slow_once_runs_on_nobody_elses_task() {
+async fn a_slow_port_never_runs_on_a_callers_task() {
     struct Sleeper;
 
     #[port]

@@ -61,7 +61,7 @@ fn panics_and_errors_kill_with_their_texts() {
 }
 
 #[tokio::test]
-async fn the_caller_of_a_panicking_handler_is_told() {
+async fn the_caller_of_a_panicking_handler_gets_the_reason() {
     let port = node().port(Fragile);
     let error = within(port.overflow(3)).await.unwrap_err();
     let text = error.reason().expect("it died").to_string();
@@ -140,7 +140,7 @@ async fn goes_on(node: &Node) {
 }
 
 #[test]
-fn panics_in_drops_are_nobodys_business() {
+fn panics_in_drops_are_only_logged() {
     on_both(|| async {
         let node = node();
         let journal = Journal::default();
@@ -161,7 +161,7 @@ fn panics_in_drops_are_nobodys_business() {
 }
 
 #[test]
-fn panics_in_guards_and_timers_are_nobodys_business() {
+fn panics_in_guards_and_timers_are_only_logged() {
     on_both(|| async {
         let node = node();
         let journal = Journal::default();

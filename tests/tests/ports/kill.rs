@@ -128,7 +128,7 @@ impl Holder {
 }
 
 #[test]
-fn what_a_port_has_is_dropped_with_it() {
+fn a_dead_port_drops_its_possessions() {
     on_both(|| async {
         let node = node();
         let (probe, weak) = (Arc::new(()), 1);

@@ -106,7 +106,7 @@ fn links_do_not_pass_a_normal_end_on() {
 }
 
 #[test]
-fn of_nobody_fire_at_once() {
+fn of_unknown_ports_fire_at_once() {
     on_both(|| async {
         let node = node();
         let dead = node.port(Recorder::default());
@@ -168,7 +168,7 @@ fn are_cancelled_with_their_guards() {
 }
 
 #[tokio::test]
-async fn guards_outlive_what_they_guard() {
+async fn guards_may_outlive_their_ports() {
     let node = node();
     let port = node.port(Recorder::default());
     let journal = Journal::default();

@@ -64,7 +64,7 @@ async fn code_is_of_this_node<R: PortRef>(port: &R) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_ask_is_not_told() {
+async fn a_message_without_an_origin_parameter_has_none() {
     let node: Node = node();
     let journal = Journal::default();
     let port = node.port(Wrapper(Plain, journal.clone()));

@@ -117,7 +117,7 @@ fn the_callers_going_can_be_awaited() {
 }
 
 #[test]
-fn a_dropped_reply_and_a_death_are_told_apart() {
+fn dropped_replies_and_deaths_are_distinguished() {
     on_both(|| async {
         let node = node();
         let port = node.port(Keeper::default());
@@ -187,7 +187,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn a_time_that_nobody_keeps_is_an_error() {
+fn a_time_limit_without_a_runtime_is_an_error() {
     let runtime = many_threads();
     let node = runtime.block_on(async { node() });
     let silent = node.empty_port();

@@ -107,7 +107,7 @@ async fn ends(tag: &str, args: Args, reason: &str, notes: &[&str]) {
 }
 
 #[test]
-fn when_the_handler_returns_and_what_is_queued_is_dropped() {
+fn when_the_handler_returns_and_the_queue_is_dropped() {
     on_both(|| async {
         let still = ["still running"];
         ends("by_context", vec![], "first", &still).await;
@@ -185,7 +185,7 @@ async fn others_live(others: &[RecorderRef]) {
 }
 
 #[test]
-fn a_kill_in_the_drop_of_a_state_hits_nobody() {
+fn a_kill_in_the_drop_of_a_state_has_no_effect() {
     on_both(|| async {
         let node = node();
         let others: Vec<RecorderRef> = (0..8).map(|_| node.port(Recorder::default())).collect();
@@ -201,7 +201,7 @@ fn a_kill_in_the_drop_of_a_state_hits_nobody() {
 }
 
 #[test]
-fn a_kill_in_a_monitor_of_the_port_itself_hits_nobody() {
+fn a_kill_in_a_monitor_of_the_port_itself_has_no_effect() {
     on_both(|| async {
         let node = node();
         let others: Vec<RecorderRef> = (0..8).map(|_| node.port(Recorder::default())).collect();
@@ -217,7 +217,7 @@ fn a_kill_in_a_monitor_of_the_port_itself_hits_nobody() {
 }
 
 #[test]
-fn a_failing_handler_that_has_killed_itself_hits_nobody_else() {
+fn a_failing_handler_that_has_killed_itself_affects_no_other_port() {
     on_both(|| async {
         let node = node();
         let others: Vec<RecorderRef> = (0..8).map(|_| node.port(Recorder::default())).collect();

@@ -178,7 +178,7 @@ fn calls_of_a_failing_port_fail() {
 
 /// Also if the init function has run on another worker before, and whoever asks first.
 #[test]
-fn what_comes_right_behind_learns_it_from_every_thread() {
+fn a_monitor_right_after_a_failed_spawn_gets_the_reason_on_every_thread() {
     async fn tries(node: Node) {
         for _ in 0..200 {
             for port in [
@@ -233,7 +233,7 @@ async fn unprintable_later() -> Result<Tally, Unprintable> {
 }
 
 #[test]
-fn an_error_whose_text_panics_is_one_more_failure() {
+fn an_error_with_a_panicking_text_is_a_failure_as_well() {
     on_both(|| async {
         let node = node();
         let text = "die an error whose text cannot be shown: in Display";
@@ -248,7 +248,7 @@ fn an_error_whose_text_panics_is_one_more_failure() {
 
 /// A node without a name is not meant by whatever is no name.
 #[tokio::test]
-async fn names_of_nobody_fail_at_once() {
+async fn invalid_node_names_fail_at_once() {
     let node = node();
     for name in ["a;b", "two words", ";", "a;b#port"] {
         let port = node.spawn(name, "Ports::slow", args![1]);
@@ -364,7 +364,7 @@ async fn spawned_closures_ignore_other_messages() {
 }
 
 #[tokio::test]
-async fn faults_of_the_registry_are_told_at_once() {
+async fn faults_of_the_registry_are_reported_at_the_start() {
     let init = |_: &mut Cx<'_>, _: Args| Recorder::default();
     let error = Node::builder()
         .init("Ports::twice", init)

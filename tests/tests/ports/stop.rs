@@ -72,7 +72,7 @@ fn every_port_ends_normally() {
 }
 
 #[test]
-fn what_was_sent_before_is_handled() {
+fn messages_sent_before_the_stop_are_handled() {
     on_both(|| async {
         let node = node();
         let journal = Journal::default();
@@ -116,7 +116,7 @@ fn a_handler_can_stop_its_own_node() {
 }
 
 #[test]
-fn all_who_stop_a_node_wait_for_the_same_end() {
+fn all_callers_of_stop_wait_for_the_same_end() {
     on_both(|| async {
         let node = node();
         let probe = Arc::new(());
@@ -172,7 +172,7 @@ async fn stopping_takes_no_time_and_does_not_wait_for_time_to_pass() {
 }
 
 #[test]
-fn what_is_made_on_a_stopped_node_is_dead() {
+fn ports_made_on_a_stopped_node_are_dead() {
     on_both(|| async {
         let node = node();
         within(node.stop()).await;
@@ -189,7 +189,7 @@ fn what_is_made_on_a_stopped_node_is_dead() {
 }
 
 #[test]
-fn who_waits_for_room_is_told() {
+fn senders_that_wait_for_room_get_an_error() {
     on_both(|| async {
         let node = node();
         let port = node.port(Busy::default());

@@ -161,7 +161,7 @@ fn a_kill_cancels() {
 }
 
 #[test]
-fn what_came_before_the_kill_is_handed_over() {
+fn messages_before_the_kill_are_handled() {
     on_both(|| async {
         for early in [true, false] {
             let node = node();

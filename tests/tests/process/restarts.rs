@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn old_ports_reach_nobody() {
+async fn messages_to_ports_of_an_earlier_run_vanish() {
     let (here, mut there) = pair().await;
     let mut old: Vec<PortId> = Vec::new();
     for round in 0..3 {
@@ -56,7 +56,7 @@ async fn a_seed_that_is_restarted_is_found_again() {
 
 /// Messages are lost in one piece at the end, and the monitor tells: no holes (`aemp_proto::protocol::monitors`, "The guarantee").
 #[tokio::test]
-async fn what_arrives_before_a_loss_has_no_holes() {
+async fn messages_before_a_loss_have_no_gaps() {
     for _ in 0..5 {
         let (here, mut there) = pair().await;
         let mut inbox = Inbox::new(&here);

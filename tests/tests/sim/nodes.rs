@@ -131,7 +131,7 @@ fn an_address_is_bound_once() {
 }
 
 #[test]
-fn who_is_looked_for_in_the_wrong_place_is_not_found() {
+fn a_node_is_not_found_at_a_wrong_address() {
     let mut sim = Sim::new(1);
     let node = sim.start(builder("a").address("b", "nowhere:1")).unwrap();
     let port = PortId::parse("b#port").unwrap();

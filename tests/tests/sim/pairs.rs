@@ -60,7 +60,7 @@ fn one_per_pair(world: &mut World) {
 }
 
 #[test]
-fn nodes_that_are_each_others_seeds_connect_once_and_for_all() {
+fn nodes_that_are_each_others_seeds_make_one_lasting_connection() {
     for seed in 0..40 {
         let all = ["n0", "n1", "n2", "n3", "n4", "n5"];
         let (mut world, _) = crowd(seed, &all);
@@ -71,7 +71,7 @@ fn nodes_that_are_each_others_seeds_connect_once_and_for_all() {
 }
 
 #[test]
-fn nodes_that_send_to_each_other_connect_once_and_for_all() {
+fn nodes_that_send_to_each_other_make_one_lasting_connection() {
     for seed in 0..40 {
         let (mut world, members) = crowd(seed, &["n0"]);
         let ports: Vec<PortId> = members.iter().map(|one| world.open_port(*one)).collect();

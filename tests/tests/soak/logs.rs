@@ -31,7 +31,7 @@ impl<S: Subscriber> Layer<S> for Curious {
 }
 
 #[tokio::test]
-async fn who_takes_the_logs_may_use_the_node() {
+async fn a_log_subscriber_may_use_the_node() {
     let curious = Curious::default();
     let subscriber = Registry::default().with(curious.clone());
     let _guard = tracing::subscriber::set_default(subscriber);

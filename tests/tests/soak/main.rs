@@ -12,7 +12,7 @@ use aemp_tests::soak::{Plan, SCENARIOS, conduct, raise_descriptor_limit};
 const AT_ONCE: usize = 3;
 
 #[test]
-fn honest_peers_are_served_whatever_others_do() {
+fn honest_peers_are_served_during_attacks() {
     raise_descriptor_limit();
     let directory = tempfile::tempdir().expect("a place for logs");
     let plan = Plan {

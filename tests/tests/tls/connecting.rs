@@ -45,7 +45,7 @@ async fn one_certificate_is_enough_and_no_secret() {
 }
 
 #[tokio::test]
-async fn who_has_none_gets_in_with_the_secret() {
+async fn a_node_without_certificate_is_accepted_with_the_secret() {
     let a = builder("a", &shared()).secret(SECRET);
     let b = Node::builder().node_id("b").secret(SECRET);
     let [a, b] = pair(a, b).await;
@@ -55,7 +55,7 @@ async fn who_has_none_gets_in_with_the_secret() {
 }
 
 #[tokio::test]
-async fn who_has_none_does_not_get_in_if_tls_is_required() {
+async fn a_node_without_certificate_is_refused_if_tls_is_required() {
     let a = builder("a", &shared()).secret(SECRET).require_tls(true);
     let b = Node::builder().node_id("b").secret(SECRET);
     refused(a, b, "no TLS with b, and require_tls is set").await;
@@ -68,7 +68,7 @@ async fn who_has_none_does_not_get_in_if_tls_is_required() {
 }
 
 #[tokio::test]
-async fn who_has_a_secret_but_another_certificate_does_not_get_in() {
+async fn a_node_with_the_secret_and_a_foreign_certificate_is_refused() {
     let a = builder("a", &shared()).secret(SECRET);
     let b = builder("b", &shared()).secret(SECRET);
     refused(
@@ -116,7 +116,7 @@ async fn each_rule_has_its_words() {
 
 /// A node would not start with what no other takes.
 #[tokio::test]
-async fn what_cannot_be_used_is_no_certificate() {
+async fn unusable_certificates_are_errors() {
     let ca = authority("our ca");
     let late = issued(&ca, &dated(params("late"), 2001, 2002));
     let early = issued(&ca, &dated(params("early"), 3001, 3002));
@@ -147,7 +147,7 @@ async fn what_cannot_be_used_is_no_certificate() {
 }
 
 #[tokio::test]
-async fn who_would_not_be_believed_is_told() {
+async fn a_certificate_that_peers_would_refuse_is_reported() {
     let ca = authority("our ca");
     let logs = Logs::catch();
     let cert = issued(&ca, &for_node("x"));
@@ -179,7 +179,7 @@ async fn the_secret_may_still_be_wanted_within() {
 
 /// The stranger's certificate is good, but it does not prove its greeting.
 #[tokio::test]
-async fn who_is_anonymous_runs_nothing_here() {
+async fn anonymous_peers_cannot_run_functions() {
     let cert = shared();
     let logs = Logs::catch();
     let a = builder("a", &cert).init("Tls::echo", |cx: &mut aemp::Cx<'_>, _| {
@@ -203,7 +203,7 @@ async fn who_is_anonymous_runs_nothing_here() {
 
 /// The TLS handshake is part of the handshake's time.
 #[tokio::test]
-async fn who_falls_silent_in_tls_is_not_waited_for() {
+async fn a_silent_tls_handshake_ends_in_time() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let logs = Logs::catch();
     let timeout = Duration::from_millis(300);

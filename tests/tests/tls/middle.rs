@@ -74,7 +74,7 @@ async fn between(require: bool, secret: &str, change: fn(&str) -> String) -> (Lo
 
 /// The secret covers both greetings as they were sent.
 #[tokio::test]
-async fn who_strips_tls_from_greetings_breaks_the_proof() {
+async fn stripping_tls_from_greetings_breaks_the_proof() {
     let (logs, [a, b]) = between(false, SECRET, strip).await;
     logs.warned("authentication failure/shared secret mismatch")
         .await;
@@ -84,7 +84,7 @@ async fn who_strips_tls_from_greetings_breaks_the_proof() {
 }
 
 #[tokio::test]
-async fn what_is_required_cannot_be_stripped() {
+async fn required_tls_cannot_be_stripped() {
     let (logs, [a, b]) = between(true, SECRET, strip).await;
     logs.warned("and require_tls is set").await;
     assert!(a.up_nodes().is_empty() && b.up_nodes().is_empty());
@@ -114,7 +114,7 @@ async fn a_changed_greeting_is_noticed_within_tls() {
 
 /// It is the beginning of what comes within TLS if TLS is careless.
 #[tokio::test]
-async fn what_is_put_behind_the_greeting_breaks_tls() {
+async fn bytes_inserted_behind_the_greeting_break_tls() {
     let (logs, [a, b]) = between(true, SECRET, |line| {
         // The nonce of `a` is replaced by one that brings a line along.
         match line.starts_with("aemp;1;a;") {

@@ -30,7 +30,7 @@ async fn new_connections_have_new_certificates_and_old_ones_stay() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_leaves_the_old_in_use() {
+async fn a_faulty_certificate_leaves_the_old_one_in_use() {
     let cert = shared();
     let a = start(builder("a", &cert)).await;
     let error = a.set_cert(&Cert::new("nonsense"), None).unwrap_err();

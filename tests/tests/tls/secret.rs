@@ -50,7 +50,7 @@ async fn a_secret_is_enough_for_tls() {
 }
 
 #[tokio::test]
-async fn loopback_needs_none() {
+async fn loopback_needs_no_tls() {
     let [a, b] = pair(builder("a", Encrypt::Auto), builder("b", Encrypt::Auto)).await;
     assert_eq!(tls(&a, "b").await, None);
     b.stop().await;
@@ -69,7 +69,7 @@ async fn by_default(bind: &str) -> Option<[Node; 2]> {
 }
 
 #[tokio::test]
-async fn by_default_what_may_leave_the_machine_is_encrypted() {
+async fn by_default_connections_beyond_loopback_are_encrypted() {
     // As in the configuration: each address that is not loopback.
     let Some(nodes) = by_default("*:*").await else {
         println!("skipped: this machine has no address but loopback");
@@ -106,7 +106,7 @@ async fn a_proxy_that_only_carries_is_no_hindrance() {
 
 /// A stranger who reaches two nodes dials both, and passes on what they say.
 #[tokio::test]
-async fn who_dials_two_nodes_and_passes_on_is_found_out() {
+async fn a_relay_that_dials_two_nodes_is_detected() {
     for encrypt in [Encrypt::Auto, Encrypt::Always, Encrypt::Never] {
         let logs = Logs::catch();
         let a = start(builder("a", encrypt)).await;
@@ -125,7 +125,7 @@ async fn who_dials_two_nodes_and_passes_on_is_found_out() {
 
 /// With TLS of its own towards either end, it passes on the proofs from within.
 #[tokio::test]
-async fn who_has_tls_with_both_ends_is_found_out() {
+async fn a_relay_with_tls_to_both_ends_is_detected() {
     for _ in 0..4 {
         let logs = Logs::catch();
         let a = start(builder("a", Encrypt::Always)).await;
@@ -141,7 +141,7 @@ async fn who_has_tls_with_both_ends_is_found_out() {
 }
 
 #[tokio::test]
-async fn where_it_must_be_those_who_do_not_are_refused() {
+async fn required_encryption_refuses_other_connections() {
     let logs = Logs::catch();
     let a = start(builder("a", Encrypt::Always)).await;
     let b = start(builder("b", Encrypt::Never).seed(address(&a))).await;
@@ -160,7 +160,7 @@ async fn problem(builder: NodeBuilder) -> String {
 }
 
 #[tokio::test]
-async fn what_could_never_connect_does_not_start() {
+async fn a_node_that_could_never_connect_does_not_start() {
     let nothing = Node::builder().node_id("a").encrypt(Encrypt::Always);
     let text = problem(nothing.bind("127.0.0.1:0")).await;
     assert!(
@@ -177,7 +177,7 @@ async fn what_could_never_connect_does_not_start() {
 
 /// In a simulation nobody is in between, so that it is done where somebody asks for it only.
 #[test]
-fn simulated_nodes_encrypt_when_told() {
+fn simulated_nodes_encrypt_if_configured() {
     for (encrypt, expected) in [(Encrypt::Auto, false), (Encrypt::Always, true)] {
         let mut sim = Sim::new(1);
         let own = |id: &str| {

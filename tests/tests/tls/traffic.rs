@@ -62,7 +62,7 @@ async fn a_quiet_connection_lives() {
 }
 
 #[tokio::test]
-async fn a_node_that_stops_says_goodbye_after_its_last_word() {
+async fn a_stopping_node_closes_tls_after_its_last_packet() {
     let cert = shared();
     let [a, b] = pair(builder("a", &cert), builder("b", &cert)).await;
     let mut inbox = Inbox::new(&a);

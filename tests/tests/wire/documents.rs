@@ -77,7 +77,7 @@ fn citations(text: &str) -> Vec<(&str, String)> {
 }
 
 #[test]
-fn what_the_code_cites_is_there() {
+fn citations_in_the_code_exist() {
     let pages = pages();
     let mut cited = 0;
     for package in PUBLISHED.into_iter().chain(["tests/tests", "tests/src"]) {
@@ -100,7 +100,7 @@ fn what_the_code_cites_is_there() {
 }
 
 #[test]
-fn what_the_pages_cite_of_each_other_is_there() {
+fn citations_between_the_pages_exist() {
     let pages = pages();
     for (path, text) in texts(&root().join("aemp-proto/docs/protocol"), ".md") {
         // Line ends within a citation are blanks.

@@ -130,7 +130,7 @@ fn unknown_names_are_passed_over() {
 }
 
 #[test]
-fn a_peer_that_sends_in_what_was_not_offered_is_refused() {
+fn a_peer_that_sends_in_another_format_is_refused() {
     for theirs in ["postcard/1", "postcard/2", "", "JSON"] {
         let mut ours = start(config("us", &["cbor", "json"]), Role::Accepted);
         drain(&mut ours);

@@ -86,7 +86,7 @@ fn greeting(transcript: &Transcript, conn: u64, from: &str) -> Vec<u8> {
 }
 
 #[test]
-fn who_is_connected_already_is_refused() {
+fn a_second_connection_of_a_node_is_refused() {
     let transcript = transcript::one("handshake_already_connected");
     let mut node = Node::new("b", &[]);
     let first = node.mesh.accepted(Time::ZERO, "127.0.0.1:56058");

@@ -64,7 +64,7 @@ fn reader<'a>(format: &'a Format, packet: &'a [u8]) -> PacketReader<'a> {
 }
 
 #[test]
-fn packets_are_found_whatever_the_chunks() {
+fn packets_are_found_in_chunks_of_any_size() {
     for transcript in covered() {
         for line in lines(&transcript) {
             for from in line.ends() {
@@ -256,7 +256,7 @@ fn request(format: &Format, packet: &[u8]) -> Option<Request> {
 }
 
 #[test]
-fn a_peer_writes_what_the_reference_wrote() {
+fn a_peer_writes_the_bytes_of_the_reference() {
     let mut fired = 0;
     for transcript in covered() {
         let mut replays: BTreeMap<(String, String), Replay> = BTreeMap::new();
@@ -291,7 +291,7 @@ fn a_peer_writes_what_the_reference_wrote() {
 
 /// A node of ours ends the connection, of which the reference would hear nothing any more either (`aemp_proto::protocol::packets`, "Malformed packets").
 #[test]
-fn what_is_no_json_is_an_error() {
+fn invalid_json_is_an_error() {
     let transcript = transcript::one("snd_unencodable");
     let packets = transcript.sent(1, "a", "data");
     let sound: Vec<_> = packets.iter().map(|packet| is_sound(packet)).collect();

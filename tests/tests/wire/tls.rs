@@ -33,7 +33,7 @@ fn line(transcript: &Transcript, sender: &str) -> String {
 }
 
 #[test]
-fn tls_begins_where_it_began_and_the_same_is_said_within() {
+fn recorded_tls_begins_at_the_same_byte_with_the_same_content() {
     let transcript = transcript::one("tls_handshake");
     for [own, other] in [["a", "b"], ["b", "a"]] {
         let mut handshake = sit_down(&transcript, own);

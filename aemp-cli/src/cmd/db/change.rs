@@ -6,14 +6,11 @@ use aemp::{NodeId, Value, db::DbEntry};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
-use super::{
-    super::{many, one},
-    query::failed,
-};
+use super::query::failed;
 use crate::{
     Exit,
-    cli::{self, rest},
-    client::{self, Client},
+    args::{many, one, rest, text},
+    client::Client,
     failure::{Failure, Outcome},
     options,
     services::{DB_DEL, DB_SET},
@@ -66,7 +63,7 @@ fn on(help: &'static str) -> Arg {
 }
 
 pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let (family, key) = (cli::text(matches, "FAMILY")?, cli::text(matches, "KEY")?);
+    let (family, key) = (text(matches, "FAMILY")?, text(matches, "KEY")?);
     let value = matches.get_one::<String>("VALUE");
     let value = value
         .map(|value| words::value("VALUE", value))
@@ -75,7 +72,7 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let on = matches.get_one::<String>("on");
     let on = on.map(|node| words::node(node)).transpose()?;
     let time = matches.get_one::<Duration>("for").copied();
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let (node, entry) = match &on {
             Some(node) => {
@@ -107,11 +104,11 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(matches.get_one::<String>("on").map_or("", String::as_str))?;
-    let mut args = vec![Value::from(cli::text(matches, "FAMILY")?)];
+    let mut args = vec![Value::from(text(matches, "FAMILY")?)];
     for key in rest(matches, "KEY") {
         args.push(words::text("KEY", key)?.into());
     }
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         run_there(client, &node, DB_DEL, args).await?;
         client
             .output

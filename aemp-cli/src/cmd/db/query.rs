@@ -3,10 +3,10 @@
 use aemp::{Map, Value, db::DbError};
 use clap::{ArgMatches, Command};
 
-use super::super::one;
 use crate::{
-    Exit, cli,
-    client::{self, Client},
+    Exit,
+    args::{one, text},
+    client::Client,
     failure::{Failure, Outcome},
     output::{self, Text},
     session::Session,
@@ -28,8 +28,8 @@ pub(super) fn list_command() -> Command {
 }
 
 pub(super) fn list(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let family = cli::text(matches, "FAMILY")?;
-    client::with(session, async |client| {
+    let family = text(matches, "FAMILY")?;
+    session.with_client(async |client| {
         let entries = entries(client, &family).await?;
         if client.output.is_json() {
             output::document(&entries)?;
@@ -52,8 +52,8 @@ pub(super) fn get_command() -> Command {
 }
 
 pub(super) fn get(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let (family, key) = (cli::text(matches, "FAMILY")?, cli::text(matches, "KEY")?);
-    client::with(session, async |client| {
+    let (family, key) = (text(matches, "FAMILY")?, text(matches, "KEY")?);
+    session.with_client(async |client| {
         let entries = entries(client, &family).await?;
         let Some(value) = entries.get(&key) else {
             return Err(Failure::failed(format_args!("{family} has no key {key:?}")));
@@ -74,8 +74,8 @@ pub(super) fn keys_command() -> Command {
 }
 
 pub(super) fn keys(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let family = cli::text(matches, "FAMILY")?;
-    client::with(session, async |client| {
+    let family = text(matches, "FAMILY")?;
+    session.with_client(async |client| {
         let keys = client.node.db_keys(&family).timeout(client.left()).await;
         let keys = keys.map_err(failed)?;
         if client.output.is_json() {
@@ -97,8 +97,8 @@ pub(super) fn values_command() -> Command {
 }
 
 pub(super) fn values(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let family = cli::text(matches, "FAMILY")?;
-    client::with(session, async |client| {
+    let family = text(matches, "FAMILY")?;
+    session.with_client(async |client| {
         let values = client.node.db_values(&family).timeout(client.left()).await;
         let mut values = values.map_err(failed)?;
         // Values arrive in any order. Sorted, so that the same family gives the same output.

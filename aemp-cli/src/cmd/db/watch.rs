@@ -7,9 +7,10 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{super::one, query::failed};
+use super::query::failed;
 use crate::{
-    Exit, cli, client,
+    Exit,
+    args::{one, text},
     failure::{Failure, Outcome},
     output::{self, Output, Paint, Text},
     session::Session,
@@ -62,9 +63,9 @@ impl Change {
 }
 
 pub(super) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let family = cli::text(matches, "FAMILY")?;
+    let family = text(matches, "FAMILY")?;
     let count = matches.get_one::<u64>("count").copied();
-    client::with(session, async |client| {
+    session.with_client(async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let (tell, mut changes) = mpsc::unbounded_channel();
         let tell = move |change: &DbChange<'_>| drop(tell.send(Change::of(change)));

@@ -111,7 +111,7 @@ async fn answers(
     let mut asking = JoinSet::new();
     for id in nodes {
         let (node, deadline) = (client.node.clone(), client.deadline());
-        let late = format!("no answer within {}", client.seconds());
+        let late = format!("no answer within {}", client.limit());
         asking.spawn(async move {
             let answer = timeout_at(deadline, ask(&node, &id)).await;
             (id, answer.unwrap_or(Err(late)))
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_tell_of_one_connection() {
+    fn both_ends_report_one_connection() {
         let sends = [Some("cbor".to_owned()), Some("json".to_owned())];
         for first in [true, false] {
             let mut connections = Connections::default();

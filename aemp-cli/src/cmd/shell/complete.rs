@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_completed_by_what_they_stand_for() {
+    fn words_are_completed_by_their_arguments() {
         for (line, start, expected) in [
             ("ca", 0, &["cal "][..]),
             ("ports gr", 6, &["green/1", "green/2"]),

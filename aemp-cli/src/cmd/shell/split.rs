@@ -2,6 +2,10 @@
 //!
 //! Words are as on the command line: `'...'` quotes blanks, and a backslash quotes one character. In addition, a word
 //! that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
+//!
+//! The crate `shlex` would not replace this code. It takes `#name`, the short name of a port, for a comment. It takes a
+//! `"` for a quote, so it cannot stop in front of JSON, which its caller would have to find in the line by itself. Its
+//! only error is "none": it does not name the quote that is not closed.
 
 use serde::de::IgnoredAny;
 
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_and_where() {
+    fn errors_name_the_problem_and_the_word() {
         for (line, text) in [
             ("snd 'a b", "a ' is not closed: 'a b"),
             ("snd x\\", "nothing follows the \\ at the end"),

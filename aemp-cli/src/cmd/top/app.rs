@@ -4,7 +4,8 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
     model::{Network, Opened, Report},
-    place::{Place, Tab},
+    place::Place,
+    tab::Tab,
     table::Table,
 };
 

@@ -6,7 +6,7 @@ use aemp::inspect::{ConnectionInfo, Direction, PortInfo, Role};
 
 use super::{
     model::{Link, Network, Rate, Seen},
-    place::Tab,
+    tab::Tab,
     table::{Cell, Column, Mark, Row, Table, Width, number, text},
     text::{count, short, since},
 };

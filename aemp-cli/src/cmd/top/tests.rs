@@ -12,7 +12,7 @@ use ratatui::{
 use super::{
     app::{App, Then},
     model::{Opened, Report, Sight},
-    place::Tab,
+    tab::Tab,
     view,
 };
 use crate::reference::Part;
@@ -277,7 +277,7 @@ fn the_own_node_is_left_out() {
 }
 
 #[test]
-fn nodes_that_nobody_knows_any_more_are_forgotten() {
+fn nodes_without_reports_are_forgotten() {
     let mut app = network();
     app.network.forget(12.0);
     assert!(app.network.nodes.contains_key("red"));

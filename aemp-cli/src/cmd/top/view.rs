@@ -11,7 +11,7 @@ use ratatui::{
 
 use super::{
     app::App,
-    place::Tab,
+    tab::Tab,
     table::{Column, Mark, Order, Row, Width, fitting},
     text::{count, short},
 };

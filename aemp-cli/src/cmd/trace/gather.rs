@@ -76,12 +76,12 @@ async fn ask_for_globals(client: &Client<'_>, graph: &mut Graph) {
 
 fn ask(client: &Client<'_>, node: &NodeId) -> impl Future<Output = Answer> + use<> {
     let (from, node, deadline) = (client.node.clone(), node.clone(), client.deadline());
-    let seconds = client.seconds();
+    let limit = client.limit();
     async move {
         let mut vertex = Vertex::default();
         let left = deadline.saturating_duration_since(Instant::now());
         let asked = timeout_at(deadline, ask_node(&from, &node, left, &mut vertex)).await;
-        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {seconds}")));
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {limit}")));
         let neighbours = asked.unwrap_or_else(|failure| {
             vertex.failure = Some(failure);
             Vec::new()

@@ -100,7 +100,7 @@ fn names_have_a_longest_length() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_said() {
+fn invalid_requests_are_explained() {
     let list = Value::Array(vec![]);
     for (request, args, text) in [
         ("g_new", vec![], "g_new: no such request"),

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use aemp_codec::NodeId;
 use indexmap::IndexSet;
 
-use super::{
-    super::{
-        names::is_own_key,
-        peer::{Keys, note},
-        quota::{Held, size_of_family},
-    },
-    is_sparse,
+use super::super::{
+    names::is_own_key,
+    peer::{Keys, note},
+    size::{Held, size_of_family},
 };
 
 /// The names of an entry: its family, and its key.
@@ -129,4 +126,9 @@ impl Owner {
         }
         key.map(|key| (family, key))
     }
+}
+
+/// True if a table has much more room than it needs, because no quota counts that room.
+pub(super) fn is_sparse(entries: usize, room: usize) -> bool {
+    room > 64 && entries < room / 8
 }

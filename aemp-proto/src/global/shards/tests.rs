@@ -1,4 +1,4 @@
-use super::{super::quota::size_of_family, *};
+use super::{super::size::size_of_family, *};
 
 fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -51,7 +51,7 @@ fn the_last_writer_shows_and_its_end_brings_the_other_back() {
 }
 
 #[test]
-fn what_does_not_change_what_shows_says_so() {
+fn changes_without_a_visible_effect_are_marked() {
     let (mut shards, a, b, g) = table();
     set(&mut shards, a, "k", 1);
     let same = set(&mut shards, a, "k", 1);
@@ -92,7 +92,7 @@ fn an_owner_takes_all_that_is_its_own_along() {
 }
 
 #[test]
-fn orphans_stay_for_a_while_and_go_with_who_claims_them() {
+fn orphans_stay_for_a_while_and_go_to_their_claimant() {
     let (mut shards, a, _, g) = table();
     for key in ["g", "g#port", "kept", "claimed", "deleted"] {
         set(&mut shards, g, key, 1);
@@ -145,7 +145,7 @@ fn a_node_that_comes_back_is_another_owner_than_its_orphans() {
 }
 
 #[test]
-fn what_becomes_ours_is_listed() {
+fn entries_that_become_ours_are_listed() {
     let (mut shards, a, _, g) = table();
     set(&mut shards, a, "k", 1);
     set(&mut shards, g, "l", 1);
@@ -156,7 +156,7 @@ fn what_becomes_ours_is_listed() {
 }
 
 #[test]
-fn what_an_owner_holds_is_known() {
+fn the_usage_of_an_owner_is_known() {
     let (mut shards, a, b, _) = table();
     let held = |shards: &Shards, owner| (shards.held(owner).keys, shards.held(owner).bytes);
     let text = |shards: &mut Shards, owner, key: &str, text: &str| {

@@ -14,7 +14,7 @@ fn six() -> Network {
 }
 
 #[test]
-fn what_a_slave_sets_is_everywhere() {
+fn entries_of_a_slave_are_known_everywhere() {
     let mut network = six();
     network.packets();
     network.set("g1", "f", "k", 1);
@@ -98,7 +98,7 @@ fn a_lost_global_nodes_slaves_keep_their_entries() {
 }
 
 #[test]
-fn what_nobody_claims_after_a_global_node_is_lost_goes_after_a_while() {
+fn unclaimed_entries_of_a_lost_global_node_expire() {
     let mut network = Network::of(&[("g", &["g", "h"]), ("h", &["h", "g"]), ("s", &["g"])]);
     network.set("s", "f", "s", 1);
     network.kill("g");
@@ -140,7 +140,7 @@ fn queries_are_answered_by_the_master() {
 }
 
 #[test]
-fn a_query_sees_what_was_set_before_it() {
+fn a_query_sees_earlier_entries() {
     let mut network = six();
     let now = network.now;
     let mesh = network.mesh("g1");
@@ -154,7 +154,7 @@ fn a_query_sees_what_was_set_before_it() {
 }
 
 #[test]
-fn who_is_alone_answers_itself() {
+fn a_node_alone_answers_its_own_queries() {
     let mut network = Network::new();
     network.start("a", &[]);
     network.set("a", "f", "k", 1);
@@ -175,7 +175,7 @@ fn who_is_alone_answers_itself() {
 }
 
 #[test]
-fn what_was_asked_before_there_is_a_master_is_answered_by_it() {
+fn queries_before_the_first_master_are_answered_by_it() {
     let mut network = Network::new();
     network.start("s", &["g"]);
     let now = network.now;
@@ -208,7 +208,7 @@ fn outstanding_questions_are_asked_again_of_another_master() {
 }
 
 #[test]
-fn many_changes_are_few_packets_for_who_reads_slowly() {
+fn many_changes_are_few_packets_for_a_slow_reader() {
     let mut network = Network::of(&[("g", &["g", "h"]), ("h", &["h", "g"]), ("s", &["g"])]);
     network.watch("s", "f");
     network.news("s");
@@ -247,7 +247,7 @@ fn many_changes_are_few_packets_for_who_reads_slowly() {
 }
 
 #[test]
-fn what_a_lost_slave_had_goes_everywhere_in_parts() {
+fn entries_of_a_lost_slave_are_deleted_everywhere_in_parts() {
     let mut network = six();
     let watch = network.watch("h1", "f");
     for key in 0..3000 {
@@ -338,7 +338,7 @@ fn many_staged_changes_are_few_packets() {
 }
 
 #[test]
-fn what_one_format_cannot_express_does_not_keep_the_rest_back() {
+fn values_that_a_format_cannot_express_do_not_block_others() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     let now = network.now;
     let mesh = network.mesh("s");

@@ -17,7 +17,7 @@ fn a_node_known_only_by_name_is_found_on_the_first_send() {
 }
 
 #[test]
-fn a_node_that_nobody_knows_fails_at_once() {
+fn the_search_for_an_unknown_node_fails_at_once() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     network.send_to("s", "nobody", "hello");
     assert_eq!(network.node("s").fired, ["nobody 1"]);

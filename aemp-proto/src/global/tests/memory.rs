@@ -69,13 +69,13 @@ fn measure(json: &str) -> f64 {
 
 #[test]
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-fn what_is_counted_is_what_the_allocator_gives() {
+fn the_counted_memory_is_close_to_the_allocators() {
     if let Ok(shape) = env::var(SHAPE) {
         let found = SHAPES.iter().find(|(name, _)| *name == shape);
         println!("ratio={}", measure(found.unwrap().1));
         return;
     }
-    let name = "what_is_counted_is_what_the_allocator_gives";
+    let name = "the_counted_memory_is_close_to_the_allocators";
     let mut odd = Vec::new();
     for (shape, _) in SHAPES {
         let mut command = Command::new(env::current_exe().unwrap());

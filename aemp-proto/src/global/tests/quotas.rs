@@ -237,7 +237,7 @@ fn too_much_set_by_calls() {
 
 /// The entries are deleted when the caller is lost, and not before.
 #[test]
-fn what_calls_have_set_goes_with_who_has_called() {
+fn entries_set_by_calls_disappear_with_the_caller() {
     let mut network = network(Quota::default());
     network.set("g", "f", "own", 1);
     for key in ["a", "b", "c", "d"] {

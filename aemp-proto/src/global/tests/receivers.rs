@@ -44,7 +44,7 @@ fn pairs(keys: &[&str]) -> Pairs {
 }
 
 #[test]
-fn a_slow_receiver_costs_no_more_than_what_there_is() {
+fn a_slow_receiver_costs_at_most_the_database() {
     let (mut global, mut out) = (global(), Out { size: 0, sent: 0 });
     for node in ["s", "h"] {
         global.node_up(Time::ZERO, &id(node), false);
@@ -78,7 +78,7 @@ fn a_slow_receiver_costs_no_more_than_what_there_is() {
 }
 
 #[test]
-fn who_has_enough_is_told_the_rest_when_that_is_written() {
+fn a_busy_receiver_gets_the_rest_after_its_queue_is_written() {
     let (mut global, mut out) = (
         global(),
         Out {
@@ -128,7 +128,7 @@ fn a_set_in_parts_takes_nothing_away() {
 }
 
 #[test]
-fn who_is_alone_keeps_no_list_of_all_it_looked_for() {
+fn a_node_alone_keeps_no_list_of_searched_nodes() {
     let (interval, timeout) = (Duration::from_secs(2), Duration::from_secs(30));
     let mut alone = Global::new(id("a"), &[], interval, timeout, Quota::default());
     for _ in 0..100 {

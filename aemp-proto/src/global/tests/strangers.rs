@@ -27,7 +27,7 @@ pub(super) fn map(entries: &[(&str, Value)]) -> Value {
 }
 
 #[test]
-fn nonsense_is_logged_with_who_sent_it_and_the_rest_counts() {
+fn nonsense_is_logged_with_its_sender_and_the_rest_counts() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     let database = map(&[("bad", 7.into()), ("f", map(&[("k", 1.into())]))]);
     say(&mut network, "s", "g", "g_set", &[database]);
@@ -46,7 +46,7 @@ fn nonsense_is_logged_with_who_sent_it_and_the_rest_counts() {
 }
 
 #[test]
-fn addresses_that_are_none_are_logged_with_who_sent_them() {
+fn invalid_addresses_are_logged_with_their_sender() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"]), ("t", &["g"])]);
     let nonsense = map(&[
         ("s", "s:1".into()),
@@ -72,7 +72,7 @@ fn addresses_that_are_none_are_logged_with_who_sent_them() {
 }
 
 #[test]
-fn a_master_that_answers_what_was_never_asked_is_not_heard() {
+fn unrequested_answers_of_a_master_are_ignored() {
     let mut network = Network::of(&[("g", &["g"]), ("h", &["h", "g"]), ("s", &["g"])]);
     network.watch("s", "f");
     network.news("s");
@@ -151,7 +151,7 @@ fn an_answer_of_the_wrong_kind_is_an_error_that_names_the_master() {
 }
 
 #[test]
-fn a_plain_node_refuses_what_only_global_ones_do() {
+fn a_plain_node_refuses_requests_for_global_nodes() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     for request in ["g_upd", "g_find", "g_db_keys", "g_mon1", "g_set"] {
         let arg = if request == "g_set" {
@@ -169,7 +169,7 @@ fn a_plain_node_refuses_what_only_global_ones_do() {
 }
 
 #[test]
-fn what_comes_late_from_a_lost_connection_has_no_effect() {
+fn late_packets_of_a_lost_connection_have_no_effect() {
     let mut network = Network::of(&[("g", &["g"]), ("s", &["g"])]);
     let entries = map(&[("k", 1.into())]);
     network.kill("s");
@@ -186,7 +186,7 @@ fn what_comes_late_from_a_lost_connection_has_no_effect() {
 
 /// A reference node that has not noticed the loss of its master sends no database, only changes.
 #[test]
-fn who_sends_changes_and_is_not_global_is_a_slave() {
+fn a_plain_node_that_sends_changes_is_a_slave() {
     let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
     network.start_with("x", |config| config.listeners = vec![]);
     let now = network.now;

@@ -11,7 +11,7 @@ fn four() -> Network {
 }
 
 #[test]
-fn the_contents_first_then_what_changes() {
+fn the_contents_come_first_and_then_changes() {
     let mut network = four();
     network.set("t", "f", "a", 1);
     network.watch("s", "f");
@@ -25,7 +25,7 @@ fn the_contents_first_then_what_changes() {
 }
 
 #[test]
-fn own_changes_are_told_as_well() {
+fn own_changes_are_reported_as_well() {
     for node in ["g", "s"] {
         let mut network = four();
         network.watch(node, "f");
@@ -54,7 +54,7 @@ fn one_monitor_of_the_master_serves_all_watches_of_a_family() {
 }
 
 #[test]
-fn who_is_alone_watches_itself() {
+fn a_node_alone_watches_its_own_entries() {
     let mut network = Network::new();
     network.start("a", &[]);
     network.watch("a", "f");
@@ -65,7 +65,7 @@ fn who_is_alone_watches_itself() {
 }
 
 #[test]
-fn the_first_master_adds_to_what_was_known() {
+fn the_first_master_adds_to_the_known_entries() {
     let mut network = Network::new();
     network.start("s", &["g"]);
     network.watch("s", "f");
@@ -137,7 +137,7 @@ fn an_only_seed_that_restarts_takes_nothing_with_it() {
 }
 
 #[test]
-fn what_is_a_lost_masters_own_goes_with_it() {
+fn own_entries_of_a_lost_master_are_deleted() {
     let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
     network.set("g", "f", "g#port", 1);
     network.set("g", "f", "k", 1);
@@ -154,7 +154,7 @@ fn what_is_a_lost_masters_own_goes_with_it() {
 }
 
 #[test]
-fn what_is_changed_just_before_the_master_is_lost_is_told() {
+fn changes_just_before_the_loss_of_the_master_are_reported() {
     let mut network = Network::of(&[("g", &[]), ("s", &["g"])]);
     network.watch("s", "f");
     network.set("s", "f", "old", 1);
@@ -182,7 +182,7 @@ fn deleting_ones_own_does_not_delete_anothers() {
 }
 
 #[test]
-fn who_becomes_global_ends_its_monitors() {
+fn a_node_that_becomes_global_ends_its_monitors() {
     let mut network = four();
     network.watch("t", "f");
     network.packets();

@@ -231,7 +231,7 @@ fn other_implementations_are_refused_where_it_must_be() {
 
 /// An attacker has dialled two listening nodes, or was dialled by two nodes.
 #[test]
-fn who_relays_between_two_ends_of_one_kind_is_found_out_in_clear() {
+fn a_relay_between_two_ends_of_one_role_is_detected_in_clear() {
     for (role, text) in [(Role::Accepted, "accepted"), (Role::Dialed, "dialled")] {
         for encrypt in [Encrypt::Never, Encrypt::Auto, Encrypt::Always] {
             let mut a = End::new(node("a", encrypt), role, NEAR);
@@ -266,7 +266,7 @@ fn a_role_that_is_changed_breaks_the_proof() {
 
 /// The attacker passes greetings and proofs on unchanged, and has a TLS session with each end.
 #[test]
-fn who_relays_within_tls_is_found_out() {
+fn a_relay_within_tls_is_detected() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, FAR), listening(Encrypt::Auto, FAR));
     through(&mut a, &mut b, str::to_owned, [1, 2]);
     for end in [&a, &b] {
@@ -277,7 +277,7 @@ fn who_relays_within_tls_is_found_out() {
 }
 
 #[test]
-fn who_strikes_encryption_out_breaks_the_proof() {
+fn stripping_encryption_breaks_the_proof() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, FAR), listening(Encrypt::Auto, FAR));
     through(&mut a, &mut b, |line| without(line, "encrypt="), [0, 0]);
     for end in [&a, &b] {
@@ -297,7 +297,7 @@ fn who_strikes_encryption_out_breaks_the_proof() {
 
 /// The attacker makes one end expect clear text, and the other TLS.
 #[test]
-fn a_proof_in_clear_is_none_within_tls() {
+fn a_proof_in_clear_is_invalid_within_tls() {
     let (mut a, mut b) = (dialing(Encrypt::Auto, NEAR), listening(Encrypt::Auto, FAR));
     let (to_b, to_a) = (a.sends(), b.sends());
     // The end on loopback says `can`. The attacker removes the key for that end alone.
@@ -336,7 +336,7 @@ fn within_tls_of_a_secret_no_other_method_counts() {
 }
 
 #[test]
-fn who_does_not_know_the_secret_does_not_get_in() {
+fn peers_without_the_secret_are_refused() {
     let mut stranger = config("a", Some("geraten"));
     stranger.encrypt = Encrypt::Always;
     let mut a = End::new(stranger, Role::Dialed, FAR);

@@ -61,7 +61,7 @@ fn both_ends_agree_to_tls() {
 }
 
 #[test]
-fn one_certificate_is_none() {
+fn a_certificate_at_one_end_alone_is_not_used() {
     for greeting in [NO_TLS, "aemp;1;x;hmac_sha3_512;json\n~\n"] {
         let (_, outcome) = greeted(with_cert("us", Some("geheim")), greeting);
         assert!(outcome.tls.is_none() && outcome.ready, "{outcome:?}");
@@ -81,7 +81,7 @@ fn without_tls_and_secret_there_is_no_connection() {
 }
 
 #[test]
-fn what_is_required_cannot_be_talked_away() {
+fn required_tls_cannot_be_negotiated_away() {
     let mut config = with_cert("us", Some("geheim"));
     config.require_tls = true;
     let (_, outcome) = greeted(config, NO_TLS);
@@ -139,7 +139,7 @@ fn the_anonymous_are_not_trusted() {
 }
 
 #[test]
-fn without_a_secret_none_is_offered() {
+fn methods_with_a_secret_are_offered_only_with_one() {
     let (_, outcome) = greeted(
         with_cert("us", None),
         "aemp;1;x;hmac_sha3_512;json;tls=1.0\n~\n",
@@ -155,7 +155,7 @@ fn without_a_secret_none_is_offered() {
 }
 
 #[test]
-fn clear_text_is_not_taken_for_what_comes_within_tls() {
+fn clear_text_is_not_taken_for_tls_content() {
     let greeting = "aemp;1;x;tls_sha3_512;json;tls=1.0\n~\n";
     let (mut handshake, _) = greeted(with_cert("us", None), greeting);
     handshake.receive(b"tls_anon;;json\n");
@@ -179,7 +179,7 @@ fn a_failure_of_tls_ends_the_handshake_once() {
 }
 
 #[test]
-fn what_hangs_in_tls_is_not_waited_for() {
+fn a_hanging_tls_handshake_is_ended() {
     let greeting = "aemp;1;x;tls_sha3_512;json;tls=1.0\n~\n";
     let (mut handshake, _) = greeted(with_cert("us", None), greeting);
     handshake.timeout(at(30));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aemp_codec::NodeId;
 
-use super::{FIRST_DELAY, SeedFailure};
-use crate::{Random, Time, peer::ConnId};
+use super::SeedFailure;
+use crate::{Random, Time, backoff::next_delay, peer::ConnId};
 
 /// An address of a seed, and its history.
 #[derive(Debug)]
@@ -85,14 +85,4 @@ impl Place {
             self.back_off(now, longest, random);
         }
     }
-}
-
-/// The pause that follows a pause of this length.
-pub(super) fn next_delay(delay: Duration, longest: Duration, random: &mut Random) -> Duration {
-    let next = if delay.is_zero() {
-        random.between(FIRST_DELAY, 2 * FIRST_DELAY)
-    } else {
-        2 * delay
-    };
-    next.min(longest)
 }

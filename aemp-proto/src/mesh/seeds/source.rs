@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{MOST_ADDRESSES, SeedFailure, SeedFailureKind, place::next_delay};
-use crate::{Random, Time};
+use super::{MOST_ADDRESSES, SeedFailure, SeedFailureKind};
+use crate::{Random, Time, backoff::next_delay};
 
 /// The ID of a look-up of a seed's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

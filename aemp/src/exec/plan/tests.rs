@@ -94,7 +94,7 @@ fn a_ready_port_runs_as_long_as_a_worker_is_free() {
 /// A handler, a task, or another thread sends jobs that block. As many run at once as there are workers, and then the
 /// others. The watchdog has to help only if a drainer yields in between.
 #[test]
-fn what_is_sent_is_shared() {
+fn messages_of_a_handler_are_shared_among_workers() {
     for seed in 0..SCHEDULES {
         let mut dice = Dice(seed);
         let (workers, jobs) = (1 + dice.below(5), 1 + dice.below(12));

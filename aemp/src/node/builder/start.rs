@@ -84,7 +84,10 @@ impl NodeBuilder {
             NodeId::new(node)?;
             let parsed: Result<Address, _> = address.parse();
             if !parsed.is_ok_and(|address| address.port.is_some() && address.host != Host::Any) {
-                return Err(setting("address", format!("{address:?} must be host:port")));
+                return Err(StartError::setting(
+                    "address",
+                    format!("{address:?} must be host:port"),
+                ));
             }
         }
         let secret = settings.secret.clone();
@@ -97,10 +100,10 @@ impl NodeBuilder {
         if !lonely && !self.place.has_network() {
             let problem = "this program is built without a network (the feature `net` of aemp)";
             let named = if binds.is_empty() { "seeds" } else { "binds" };
-            return Err(setting(named, problem.into()));
+            return Err(StartError::setting(named, problem.into()));
         }
         if !lonely && secret.is_none() && !tls::is_possible(settings) {
-            return Err(setting("secret", no_secret(settings)));
+            return Err(StartError::setting("secret", no_secret(settings)));
         }
         if settings.auth_offer.contains(&Method::Cleartext) {
             crate::log::warning!(
@@ -162,7 +165,7 @@ impl NodeBuilder {
                 names.join(", "),
                 known.join(", ")
             );
-            return Err(setting("framing_format", problem));
+            return Err(StartError::setting("framing_format", problem));
         }
         Ok(formats)
     }
@@ -180,14 +183,10 @@ fn no_secret(settings: &Settings) -> String {
     )
 }
 
-pub(super) fn setting(setting: &'static str, problem: String) -> StartError {
-    StartError::Setting { setting, problem }
-}
-
 fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, StartError> {
     if methods.is_empty() {
         let problem = "no method is left, so that no connection would be possible";
-        return Err(setting(key, problem.into()));
+        return Err(StartError::setting(key, problem.into()));
     }
     Ok(methods)
 }
@@ -247,13 +246,16 @@ fn records(name: &str) -> Result<Source, StartError> {
 fn records(name: &str) -> Result<Source, StartError> {
     let problem =
         "this program is built without look-ups of SRV records (the feature `srv` of aemp)";
-    Err(setting("seeds", format!("srv:{name}: {problem}")))
+    Err(StartError::setting(
+        "seeds",
+        format!("srv:{name}: {problem}"),
+    ))
 }
 
 /// The addresses that `*` stands for.
 fn on_this_machine(seed: &Address) -> Result<Vec<String>, StartError> {
     let local = local_addresses();
-    let local = local.map_err(|error| setting("seeds", format!("{seed}: {error}")))?;
+    let local = local.map_err(|error| StartError::setting("seeds", format!("{seed}: {error}")))?;
     let each = local.into_iter().map(|ip| Address {
         host: Host::Named(ip.to_string()),
         port: seed.port,

@@ -1,6 +1,5 @@
 //! Making certificates from settings.
 
-use super::start::setting;
 use crate::{
     StartError,
     config::{Encrypt, Method, Settings},
@@ -15,14 +14,14 @@ pub(super) fn is_possible(settings: &Settings) -> bool {
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && !cfg!(feature = "tls") {
         let problem = "this program is built without TLS (the feature `tls` of aemp)";
-        return Err(setting("require_tls", problem.into()));
+        return Err(StartError::setting("require_tls", problem.into()));
     }
     if settings.require_tls && settings.cert.is_none() {
         let problem = "there is no `cert`, so that no connection would be possible";
-        return Err(setting("require_tls", problem.into()));
+        return Err(StartError::setting("require_tls", problem.into()));
     }
     if settings.encrypt == Encrypt::Always {
-        always(settings).map_err(|problem| setting("encrypt", problem.into()))?;
+        always(settings).map_err(|problem| StartError::setting("encrypt", problem.into()))?;
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
         crate::log::warning!(
@@ -104,7 +103,7 @@ mod with {
             let net = self.net().ok_or_else(no_network)?;
             let settings = net.sources().ok_or_else(no_network)?.settings()?;
             let context = context(&settings)?.ok_or_else(|| {
-                setting(
+                StartError::setting(
                     "cert",
                     "there is no certificate any more; the present one stays in use".into(),
                 )
@@ -127,6 +126,6 @@ mod with {
     }
 
     fn no_network() -> StartError {
-        setting("cert", "the node is in no network".into())
+        StartError::setting("cert", "the node is in no network".into())
     }
 }

@@ -50,7 +50,7 @@ async fn vital_tasks_that_stop_has_ended_are_no_failure() {
 }
 
 #[test]
-fn what_waits_ends_with_the_runtime() {
+fn waits_end_with_the_runtime() {
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let (theirs, ours) = (runtime(), runtime());
     let (node, port) = theirs.block_on(async {

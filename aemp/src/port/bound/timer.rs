@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use super::{Closure, forget, keep, run_in, run_kept, start, take_kept};
 use crate::{
     Cx, Node, Reason,
     guard::{self, Held},
+    lock::Lock,
     message::Outcome,
     port::{
         any::AnyPort,
@@ -46,7 +47,7 @@ enum Set {
 }
 
 /// The closure of a timer without a port, until it is run or cancelled.
-type Free = Mutex<Held<Box<dyn FnOnce() + Send>>>;
+type Free = Lock<Held<Box<dyn FnOnce() + Send>>>;
 
 impl Timer {
     /// Stops the timer and drops its closure. If the timer has run already, nothing happens.
@@ -76,7 +77,7 @@ impl fmt::Debug for Timer {
 }
 
 fn take_free(run: &Free) -> Option<Box<dyn FnOnce() + Send>> {
-    run.lock().unwrap_or_else(PoisonError::into_inner).take()
+    run.lock().take()
 }
 
 /// The instant after `delay`, by the clock of the node's runtime, which may differ from that of the thread's runtime.
@@ -142,7 +143,7 @@ pub(crate) fn every<O: Outcome>(
 /// Sets a timer that belongs to no port.
 pub(crate) fn free(node: &Node, delay: Duration, run: impl FnOnce() + Send + 'static) -> Timer {
     let run: Box<dyn FnOnce() + Send> = Box::new(run);
-    let run: Arc<Free> = Arc::new(Mutex::new(Held::new(run)));
+    let run: Arc<Free> = Arc::new(Lock::new(Held::new(run)));
     let (due, held) = (due(node, delay), Arc::clone(&run));
     let life = node.share_life();
     let task = node.scheduler().spawn(async move {

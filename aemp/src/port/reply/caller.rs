@@ -1,15 +1,15 @@
 //! A caller of which the answering port knows only the reply port.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use crate::guard;
+use crate::{guard, lock::Lock};
 
 /// True if a caller on another node still waits, as far as this node has heard.
 #[derive(Default)]
-pub(crate) struct FarCaller(Mutex<State>);
+pub(crate) struct FarCaller(Lock<State>);
 
 #[derive(Default)]
 enum State {
@@ -25,25 +25,21 @@ impl FarCaller {
         Arc::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Records that the caller no longer waits.
     pub(crate) fn leave(&self) {
-        let before = std::mem::replace(&mut *self.lock(), State::Gone);
+        let before = std::mem::replace(&mut *self.0.lock(), State::Gone);
         if let State::Watched(waker) = before {
             guard::wake(waker);
         }
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        matches!(*self.lock(), State::Gone)
+        matches!(*self.0.lock(), State::Gone)
     }
 
     pub(super) fn poll_gone(&self, task: &Context<'_>) -> Poll<()> {
         let waker = task.waker().clone();
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if let State::Gone = *state {
             drop(state);
             guard::discard(waker);

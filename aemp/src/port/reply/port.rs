@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, MutexGuard, OnceLock},
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
@@ -14,6 +14,7 @@ use crate::{
         drainer::Turn,
         pace::{Pace, Record},
     },
+    lock::Lock,
     node::life::NODE_STOPPED,
     port::{
         any::{AnyPort, Counts},
@@ -29,7 +30,7 @@ struct ReplyPort<T> {
     node: Node,
     number: u64,
     read: Read<T>,
-    open: Mutex<Option<Open<T>>>,
+    open: Lock<Option<Open<T>>>,
 }
 
 struct Open<T> {
@@ -58,7 +59,7 @@ impl<T> ReplyPort<T> {
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open<T>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 
@@ -75,7 +76,7 @@ impl LocalReply {
                 node: node.clone(),
                 number,
                 read,
-                open: Mutex::new(Some(Open { slot, extras: None })),
+                open: Lock::new(Some(Open { slot, extras: None })),
             })
         });
         Self {

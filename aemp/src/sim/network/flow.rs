@@ -35,7 +35,7 @@ impl Network {
             return;
         }
         let (host, port) = (stream.hosts[1], stream.port);
-        if !self.hosts[host.0 as usize].listening.contains(&port) {
+        if !self.hosts[host.index()].listening.contains(&port) {
             return self.fail(id, Fault::Refused);
         }
         stream.phase = Phase::Open;

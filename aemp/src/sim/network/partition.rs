@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::HostId;
+use super::host::HostId;
 
 /// A partition: packets from some hosts to some others are lost.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use aemp_proto::Time;
 
-use super::{Fault, HostId};
+use super::{Fault, host::HostId};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -87,7 +87,7 @@ fn bytes_arrive_in_order_in_pieces() {
 }
 
 #[test]
-fn nobody_listens_and_nobody_is_there() {
+fn dialling_fails_without_a_listener_and_without_a_host() {
     let mut pair = Pair::new(1);
     let refused = pair.network.dial(pair.hosts[0], "b:1");
     let unknown = pair.network.dial(pair.hosts[0], "c:4040");
@@ -163,7 +163,7 @@ fn a_short_partition_delays_and_a_long_one_ends() {
 }
 
 #[test]
-fn who_dials_during_a_partition_connects_when_it_is_healed() {
+fn a_dial_during_a_partition_succeeds_after_it() {
     let mut pair = Pair::new(1);
     let [a, b] = pair.hosts;
     pair.network.partition_one_way(&[b], &[a]);

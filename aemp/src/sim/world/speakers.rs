@@ -3,16 +3,12 @@
 //! `PeerMap::interleave` calls them before each piece of work on a peer, also within a step of the mesh. Some overflow
 //! the queue.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use aemp_codec::{NodeId, PortId};
 
 use super::{Observation, core::Life};
-use crate::sim::Chance;
+use crate::{lock::Lock, sim::Chance};
 use aemp_proto::peer::{MonitorId, Peer, Urge};
 
 /// The first ID of speakers' monitors. Lower IDs belong to the caller.
@@ -25,7 +21,7 @@ const LONGEST: u64 = 900;
 
 /// All speakers of one run of a node.
 #[derive(Clone)]
-pub(super) struct Speakers(Arc<Mutex<State>>);
+pub(super) struct Speakers(Arc<Lock<State>>);
 
 struct State {
     life: Life,
@@ -51,7 +47,7 @@ struct Speaker {
 
 impl Speakers {
     pub(super) fn new(life: Life, seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Lock::new(State {
             life,
             chance: Chance::new(seed),
             roads: BTreeMap::new(),
@@ -63,29 +59,25 @@ impl Speakers {
         })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the closure that acts between two locks.
     pub(super) fn between(&self) -> impl FnMut(&NodeId, &mut Peer) -> Urge + Send + use<> {
         let speakers = self.clone();
-        move |_, peer| speakers.lock().interrupt(peer)
+        move |_, peer| speakers.0.lock().interrupt(peer)
     }
 
     /// Adds `count` messages to the port that are sent at random moments.
     pub(super) fn crowd(&self, port: &PortId, count: usize) {
-        self.lock().road(port).waiting += count;
+        self.0.lock().road(port).waiting += count;
     }
 
     /// Sends the next message. Sets a monitor first, if none is set.
     pub(super) fn send_next(&self, peer: &mut Peer, port: &PortId) -> Urge {
-        self.lock().send_next(peer, port)
+        self.0.lock().send_next(peer, port)
     }
 
     /// Handles a monitor that has fired. Returns the port if the callback sends there again.
     pub(super) fn monitor_fired(&self, monitor: MonitorId, of_a_loss: bool) -> Option<PortId> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let port = state.monitors.remove(&monitor)?;
         let speaker = state.road(&port);
         speaker.monitor = None;
@@ -98,7 +90,7 @@ impl Speakers {
 
     /// Stops sending at random moments.
     pub(super) fn hush(&self) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.hushed = true;
         for speaker in state.roads.values_mut() {
             (speaker.waiting, speaker.again) = (0, 0);
@@ -107,7 +99,7 @@ impl Speakers {
 
     /// Takes the new observations, in order.
     pub(super) fn seen(&self) -> Vec<Observation> {
-        std::mem::take(&mut self.lock().seen)
+        std::mem::take(&mut self.0.lock().seen)
     }
 }
 

@@ -46,7 +46,7 @@ fn times_are_read_in_both_forms() {
 }
 
 #[test]
-fn a_certificate_tells_its_names_and_dates() {
+fn names_and_dates_are_read_from_a_certificate() {
     let made = dated("n\u{7}ode", 2020, 2021);
     let parsed = Certificate::parse(made.der()).unwrap();
     assert_eq!(parsed.version, 3);
@@ -75,7 +75,7 @@ fn a_certificate_tells_its_names_and_dates() {
 
 /// A peer may send any bytes.
 #[test]
-fn what_is_cut_or_changed_is_no_certificate_and_no_panic() {
+fn truncated_or_changed_certificates_are_errors_without_panics() {
     let made = certificate("node");
     let der = made.der();
     assert!(Certificate::parse(der).is_some());

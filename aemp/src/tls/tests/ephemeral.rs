@@ -47,7 +47,7 @@ fn with_certificates_there_is_nothing_to_bind() {
 }
 
 #[test]
-fn the_end_is_told_once() {
+fn the_end_is_reported_once() {
     let (a, b) = (Ephemeral::new().unwrap(), Ephemeral::new().unwrap());
     let mut pair = pair(&a, &b);
     pair.client.write(b"last").unwrap();
@@ -63,7 +63,7 @@ fn the_end_is_told_once() {
 }
 
 #[test]
-fn what_is_changed_on_the_way_ends_it() {
+fn changed_bytes_end_the_session() {
     let (a, b) = (Ephemeral::new().unwrap(), Ephemeral::new().unwrap());
     let mut pair = pair(&a, &b);
     pair.client.write(b"text").unwrap();
@@ -97,7 +97,7 @@ fn certificates_and_bare_keys_do_not_fit() {
 }
 
 #[test]
-fn no_tls_is_told_as_such() {
+fn bytes_that_are_not_tls_are_reported_as_such() {
     let mut session = Ephemeral::new().unwrap().session(false).unwrap();
     let nonsense = b"hmac_sha3_512;00;json\n";
     session.space(nonsense.len()).extend_from_slice(nonsense);

@@ -41,7 +41,7 @@ fn the_certificate_of_the_key_is_found_among_others() {
 }
 
 #[test]
-fn what_is_wrong_with_a_text_is_said_without_it() {
+fn errors_of_pem_texts_do_not_contain_the_text() {
     let own = shared("own");
     let key_of_another = KeyPair::generate().unwrap().serialize_pem();
     let only = |begin: &str| {

@@ -61,7 +61,7 @@ fn nodes_may_have_their_own_from_one_ca() {
 }
 
 #[test]
-fn the_peer_sends_what_is_between_it_and_the_ca() {
+fn the_peer_sends_its_intermediate_certificates() {
     let ca = authority("ca");
     let key = KeyPair::generate().unwrap();
     let middle = CertifiedIssuer::signed_by(ca_params("middle"), key, &ca).unwrap();
@@ -99,7 +99,7 @@ fn self_signed_ones_can_be_listed() {
 
 /// Otherwise its key would be good for any node.
 #[test]
-fn who_is_no_ca_issues_nothing() {
+fn only_a_ca_can_issue_certificates() {
     let key = KeyPair::generate().unwrap();
     let pretender = CertifiedIssuer::self_signed(params("no ca"), key).unwrap();
     let text = shared("good");
@@ -149,7 +149,7 @@ fn dates_count() {
 
 /// OpenSSL checks the dates of the CA as well; webpki alone does not.
 #[test]
-fn an_expired_ca_vouches_for_nobody() {
+fn certificates_of_an_expired_ca_are_refused() {
     let mut dated = ca_params("late ca");
     hold(&mut dated, 2001, 2002);
     let late = CertifiedIssuer::self_signed(dated, KeyPair::generate().unwrap()).unwrap();
@@ -211,7 +211,7 @@ fn a_certificate_without_its_key_is_worth_nothing() {
 }
 
 #[test]
-fn who_presents_none_is_refused() {
+fn a_peer_without_certificate_is_refused() {
     use rustls::client::ResolvesClientCert;
 
     #[derive(Debug)]

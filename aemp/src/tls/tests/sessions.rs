@@ -130,7 +130,7 @@ fn a_reader_with_little_room_gets_a_record_at_a_time() {
 }
 
 #[test]
-fn an_end_is_told() {
+fn the_end_of_the_peer_is_reported() {
     let shared = context(&shared("shared"), None);
     let mut pair = Pair::up(&shared, &shared);
     pair.client.write(b"last").unwrap();
@@ -166,7 +166,7 @@ fn keys_are_renewed_on_the_way() {
 }
 
 #[test]
-fn who_asks_for_new_keys_for_ever_is_ended() {
+fn a_peer_that_updates_its_keys_endlessly_is_disconnected() {
     let shared = context(&shared("shared"), None);
     let mut pair = Pair::up(&shared, &shared);
     let failed = (0..1000).find_map(|_| {

@@ -73,7 +73,7 @@ async fn the_time_of_a_handshake() {
 
 /// Who has proved itself and is held back may pipeline as much as it likes: what it has sent waits in the network.
 #[tokio::test]
-async fn what_is_sent_ahead_waits_and_is_not_lost() {
+async fn data_sent_ahead_of_the_handshake_waits_and_is_not_lost() {
     let scene = Scene::new(|node| node.max_handshake_bytes(16 << 10)).await;
     let mut inbox = Inbox::new(&scene.node);
     let mut impostor = Raw::connect(&scene.node).await;
@@ -133,7 +133,7 @@ async fn large_packets_and_deep_ones() {
 }
 
 #[tokio::test]
-async fn a_queue_that_nobody_takes() {
+async fn a_queue_that_the_peer_does_not_read() {
     let scene = Scene::new(|node| node.max_queue_bytes(65_536)).await;
     let raw = Raw::login(&scene.node, "raw").await;
     let port = PortId::parse("raw#p").unwrap();

@@ -189,7 +189,7 @@ async fn nonsense_does_not_fill_the_log() {
 }
 
 #[tokio::test]
-async fn what_is_allowed() {
+async fn only_allowed_requests_are_served() {
     let scene = Scene::new(|node| {
         node.allow("b", "Net::*")
             .allow("ra?", "Other::thing")

@@ -95,7 +95,7 @@ fn a_restarted_node_has_its_address_and_other_ports() {
 }
 
 #[test]
-fn a_stopped_node_says_goodbye() {
+fn a_stopped_node_reports_its_end_to_its_peers() {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim);
     let (port, _) = keeper(&a);
@@ -110,7 +110,7 @@ fn a_stopped_node_says_goodbye() {
 
 #[test]
 #[should_panic(expected = "the node \"a\" is running")]
-fn who_runs_cannot_be_restarted() {
+fn a_running_node_cannot_be_restarted() {
     let mut sim = Sim::new(1);
     sim.start(builder("a")).unwrap();
     drop(sim.restart("a"));

@@ -42,7 +42,7 @@ fn a_long_one_way_partition_ends_the_connection_at_both_ends() {
 }
 
 #[test]
-fn a_cut_is_a_hole_that_is_told() {
+fn a_cut_connection_is_reported_as_a_loss() {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim);
     let (port, _) = keeper(&a);
@@ -56,7 +56,7 @@ fn a_cut_is_a_hole_that_is_told() {
 }
 
 #[test]
-fn whatever_is_cut_there_are_no_silent_holes() {
+fn no_cut_causes_an_unreported_loss() {
     let mut arrived = 0;
     for seed in 0..20 {
         let mut sim = Sim::new(seed);

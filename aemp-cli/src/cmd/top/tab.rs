@@ -1,0 +1,56 @@
+//! The tables that the user can choose from.
+
+use super::table::Order;
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Nodes,
+    Connections,
+    Ports,
+    Types,
+    Families,
+    /// The contents of one family.
+    Keys,
+}
+
+impl Tab {
+    /// The tables that are always there.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Nodes,
+        Self::Connections,
+        Self::Ports,
+        Self::Types,
+        Self::Families,
+    ];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Connections => "connections",
+            Self::Ports => "ports",
+            Self::Types => "types",
+            Self::Families => "families",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// The initial sorting of a table.
+    pub(super) fn order(self) -> Order {
+        let column = match self {
+            Self::Nodes | Self::Connections | Self::Families | Self::Keys => 0,
+            Self::Ports => 2,
+            Self::Types => 1,
+        };
+        Order {
+            column,
+            reversed: false,
+        }
+    }
+
+    pub(super) fn next(self, forward: bool) -> Self {
+        let at = Self::ALL.iter().position(|tab| *tab == self);
+        let step = if forward { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL[(at.unwrap_or_default() + step) % Self::ALL.len()]
+    }
+}
