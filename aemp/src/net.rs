@@ -26,7 +26,7 @@ mod stream;
 use std::{
     collections::HashMap,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -56,6 +56,7 @@ use self::{
     events::{Event, Observers},
     place::Acceptor,
 };
+use crate::lock::Lock;
 use crate::{
     Node, StartError,
     config::Address,
@@ -85,9 +86,9 @@ pub(crate) struct Shared {
     /// The certificates for new connections.
     #[cfg(feature = "tls")]
     tls: certificates::Tls,
-    mesh: Mutex<Mesh<LockedPeers>>,
+    mesh: Lock<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
-    connections: Mutex<HashMap<ConnId, ConnectionTask>>,
+    connections: Lock<HashMap<ConnId, ConnectionTask>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,
     /// Notified when the state of a seed has changed.
@@ -98,10 +99,10 @@ pub(crate) struct Shared {
     alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
-    listeners: Mutex<Vec<Listener>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    listeners: Lock<Vec<Listener>>,
+    tasks: Lock<Vec<JoinHandle<()>>>,
     /// The task that calls user code with events. It ends when all events have been handled.
-    telling: Mutex<Option<JoinHandle<()>>>,
+    telling: Lock<Option<JoinHandle<()>>>,
     /// The number of tasks of connections.
     open: Count,
 }
@@ -163,22 +164,22 @@ impl Net {
             tls: certificates::Tls::new(&config),
             config,
             origin: Instant::now(),
-            mesh: Mutex::new(mesh),
-            connections: Mutex::default(),
+            mesh: Lock::new(mesh),
+            connections: Lock::default(),
             staged: Notify::new(),
             seeds_changed: Notify::new(),
             deadline: Notify::new(),
             alarm: AtomicU64::new(u64::MAX),
             events,
             observers: Observers::default(),
-            listeners: Mutex::new(listeners),
-            tasks: Mutex::default(),
-            telling: Mutex::default(),
+            listeners: Lock::new(listeners),
+            tasks: Lock::default(),
+            telling: Lock::default(),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());
         let telling = node.spawn_vital("events", events::run(net.clone(), receiver));
-        *lock(&net.0.telling) = Some(telling);
+        *net.0.telling.lock() = Some(telling);
         Ok(net)
     }
 
@@ -193,7 +194,7 @@ impl Net {
 
     /// Starts to accept connections, the clock, and the mesh.
     pub(crate) fn run(&self) {
-        for listener in lock(&self.0.listeners).iter_mut() {
+        for listener in self.0.listeners.lock().iter_mut() {
             if let Some(socket) = listener.socket.take() {
                 self.spawn("accept", listen::accept(self.clone(), socket));
             }
@@ -206,7 +207,7 @@ impl Net {
 
     fn spawn(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.node().spawn_vital(what, task);
-        lock(&self.0.tasks).push(task);
+        self.0.tasks.lock().push(task);
     }
 
     fn node(&self) -> &Node {
@@ -250,7 +251,7 @@ impl Net {
     }
 
     pub(crate) fn listeners(&self) -> Vec<String> {
-        let listeners = lock(&self.0.listeners);
+        let listeners = self.0.listeners.lock();
         listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -259,7 +260,7 @@ impl Net {
 
     /// Maps the address and the state of each seed.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
-        let mesh = lock(&self.0.mesh);
+        let mesh = self.0.mesh.lock();
         mesh.seeds()
             .map(|(address, seed)| tell(address, seed))
             .collect()
@@ -283,9 +284,9 @@ impl Net {
         let closed = self.0.open.until_zero();
         let _ = tokio::time::timeout(STOP_TIMEOUT, closed).await;
         self.event(Event::Stop);
-        let mut tasks = mem::take(&mut *lock(&self.0.tasks));
+        let mut tasks = mem::take(&mut *self.0.tasks.lock());
         tasks.iter().for_each(JoinHandle::abort);
-        tasks.extend(lock(&self.0.telling).take());
+        tasks.extend(self.0.telling.lock().take());
         // A task holds its listener until it has ended.
         let ended = async {
             for task in tasks {
@@ -296,17 +297,17 @@ impl Net {
     }
 
     fn close_listeners(&self) {
-        let listeners = mem::take(&mut *lock(&self.0.listeners));
+        let listeners = mem::take(&mut *self.0.listeners.lock());
         drop(listeners);
     }
 
     /// Releases everything at once, after the runtime has gone.
     pub(crate) fn abandon(&self) {
         self.close_listeners();
-        let tasks = mem::take(&mut *lock(&self.0.tasks));
+        let tasks = mem::take(&mut *self.0.tasks.lock());
         tasks.iter().for_each(JoinHandle::abort);
         // The tasks of connections end when their channels are dropped.
-        let connections = mem::take(&mut *lock(&self.0.connections));
+        let connections = mem::take(&mut *self.0.connections.lock());
         drop(connections);
         self.event(Event::Stop);
     }
@@ -318,8 +319,4 @@ impl fmt::Debug for Net {
             .field("node", &self.1)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

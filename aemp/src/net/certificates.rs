@@ -1,8 +1,9 @@
 //! The certificates of a node's connections, and its ephemeral key.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use super::{Net, NetConfig, lock};
+use super::{Net, NetConfig};
+use crate::lock::Lock;
 use crate::{
     NodeBuilder, StartError,
     config::Cert,
@@ -23,7 +24,7 @@ pub(crate) struct TlsConfig {
 /// The configuration of a node's connections in TLS.
 pub(super) struct Tls {
     /// The present certificates.
-    context: Mutex<Option<Arc<Context>>>,
+    context: Lock<Option<Arc<Context>>>,
     /// The node's ephemeral key, made on first use.
     ephemeral: OnceLock<Result<Ephemeral, TlsError>>,
 }
@@ -31,7 +32,7 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn new(config: &NetConfig) -> Self {
         Self {
-            context: Mutex::new(config.tls.context.clone()),
+            context: Lock::new(config.tls.context.clone()),
             ephemeral: OnceLock::new(),
         }
     }
@@ -39,7 +40,7 @@ impl Tls {
     pub(super) fn session(&self, start: &StartTls) -> Result<Session, TlsError> {
         match start.keys {
             Keys::Certificates => {
-                let context = lock(&self.context).clone();
+                let context = self.context.lock().clone();
                 let context = context.ok_or_else(|| TlsError::new("there is no certificate"))?;
                 context.session(start.client, &start.node)
             }
@@ -66,7 +67,7 @@ impl Net {
 
     pub(crate) fn set_tls(&self, context: Context) {
         context.remark(self.node().id());
-        *lock(&self.0.tls.context) = Some(Arc::new(context));
+        *self.0.tls.context.lock() = Some(Arc::new(context));
         self.ask(|mesh, _| mesh.set_tls(true));
     }
 }

@@ -21,7 +21,7 @@ use self::{
     handshake::Next,
     order::{Made, Order, Orders},
 };
-use super::{Net, lock, stream::Stream};
+use super::{Net, stream::Stream};
 use crate::node::{
     life::Counted,
     log::LogLine,
@@ -104,7 +104,7 @@ impl Net {
             if ending != Ending::Returned && !net.node().life().is_over() {
                 net.broken(conn, &ending);
             }
-            let task = lock(&net.0.connections).remove(&conn);
+            let task = net.0.connections.lock().remove(&conn);
             drop(task);
         });
         self.node().scheduler().spawn(task);
@@ -137,7 +137,7 @@ impl Net {
             detached: false,
             _open: self.0.open.count(),
         };
-        lock(&self.0.connections).insert(conn, task);
+        self.0.connections.lock().insert(conn, task);
         orders
     }
 }

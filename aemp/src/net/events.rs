@@ -2,14 +2,15 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
-use super::{Net, lock};
+use super::Net;
+use crate::lock::Lock;
 use crate::{Node, db::machine::Sink, exec::slice::give_way, node::strand::Strand};
 use aemp_proto::{
     global::{Answer, QueryId},
@@ -101,10 +102,10 @@ type Callback = Box<dyn FnMut(&NodeId, bool, &str) + Send>;
 
 /// The observers of nodes that come and go.
 #[derive(Default)]
-pub(crate) struct Observers(Mutex<Vec<Weak<Observer>>>);
+pub(crate) struct Observers(Lock<Vec<Weak<Observer>>>);
 
 struct Observer {
-    callback: Mutex<Callback>,
+    callback: Lock<Callback>,
     /// Runs the callback, so that a slow one delays no others.
     strand: Arc<Strand>,
 }
@@ -112,7 +113,8 @@ struct Observer {
 impl Observers {
     fn notify(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
         let mut observers = Vec::new();
-        lock(&self.0)
+        self.0
+            .lock()
             .retain(|observer| observer.upgrade().map(|one| observers.push(one)).is_some());
         for observer in observers {
             let (node, text): (_, Box<str>) = (node.clone(), text.into());
@@ -120,7 +122,7 @@ impl Observers {
             observer.strand.run(own, move || {
                 // An observer that was dropped meanwhile is skipped.
                 if let Some(observer) = told.upgrade() {
-                    lock(&observer.callback)(&node, up, &text);
+                    observer.callback.lock()(&node, up, &text);
                 }
             });
         }
@@ -150,11 +152,11 @@ impl Node {
         callback: impl FnMut(&NodeId, bool, &str) + Send + 'static,
     ) -> NodesMonitor {
         let observer = Arc::new(Observer {
-            callback: Mutex::new(Box::new(callback)),
+            callback: Lock::new(Box::new(callback)),
             strand: Arc::default(),
         });
         if let Some(net) = self.net() {
-            lock(&net.observers().0).push(Arc::downgrade(&observer));
+            net.observers().0.lock().push(Arc::downgrade(&observer));
         }
         NodesMonitor {
             _observer: observer,

@@ -11,7 +11,6 @@ use super::{
     LockedPeers, Net,
     connection::order::{Established, Order, Orders, Received},
     events::Event,
-    lock,
 };
 use crate::node::log::LogLine;
 use aemp_proto::{
@@ -43,7 +42,7 @@ impl Net {
     /// foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
         let mut later = Later::default();
-        let mut mesh = lock(&self.0.mesh);
+        let mut mesh = self.0.mesh.lock();
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
             self.perform(output, &mut later);
@@ -83,13 +82,13 @@ impl Net {
 
     /// Calls `tell` with the mesh to stage changes of the database. They are sent soon, many at a time.
     pub(crate) fn stage(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>)) {
-        tell(&mut lock(&self.0.mesh));
+        tell(&mut self.0.mesh.lock());
         self.0.staged.notify_one();
     }
 
     /// Sets the alarm to the mesh's next deadline, and returns it. The caller sleeps until then.
     pub(super) fn set_alarm(&self) -> Option<Time> {
-        let mesh = lock(&self.0.mesh);
+        let mesh = self.0.mesh.lock();
         let deadline = mesh.deadline();
         self.0.alarm.store(alarm(deadline), Ordering::Relaxed);
         deadline
@@ -184,7 +183,7 @@ impl Net {
     }
 
     fn order(&self, conn: ConnId, order: Order) {
-        if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+        if let Some(task) = self.0.connections.lock().get_mut(&conn) {
             task.detached |= order.detaches();
             let _ = task.orders.send(order);
         }
@@ -193,7 +192,7 @@ impl Net {
     /// Passes bytes that have arrived during a handshake to the mesh.
     pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
-            let connections = lock(&self.0.connections);
+            let connections = self.0.connections.lock();
             let detached = connections.get(&conn).is_some_and(|task| task.detached);
             drop(connections);
             if detached {
@@ -212,7 +211,7 @@ impl Net {
     #[cfg(feature = "tls")]
     pub(super) fn secured(&self, conn: ConnId, binding: Option<Binding>) {
         self.ask(|mesh, now| {
-            if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+            if let Some(task) = self.0.connections.lock().get_mut(&conn) {
                 task.detached = false;
             }
             match binding {

@@ -20,7 +20,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -35,6 +35,7 @@ use self::{
     monitored::MonitoredPorts, written::Manner,
 };
 use super::{Node, WeakNode, log, strand::Strand};
+use crate::lock::Lock;
 use crate::{
     Reason, SendError,
     exec::{seat, writer::Writer},
@@ -81,9 +82,9 @@ impl Actions {
 pub(crate) struct Peer {
     node: WeakNode,
     id: NodeId,
-    state: Mutex<PeerState>,
+    state: Lock<PeerState>,
     /// Details of its connection, if that is up.
-    connection: Mutex<Option<Arc<Connection>>>,
+    connection: Lock<Option<Arc<Connection>>>,
     /// Notified when there is something to write.
     pub(crate) writer: Arc<Writer>,
     /// Notified when the writer has taken the queued bytes.
@@ -91,13 +92,13 @@ pub(crate) struct Peer {
     /// True if the mesh wants to know when everything has been written.
     pub(crate) tell_written: AtomicBool,
     /// The actions of the monitors that `state` knows by number.
-    actions: Mutex<Actions>,
+    actions: Lock<Actions>,
     /// Runs the actions.
     mourning: Arc<Strand>,
     /// Runs the functions that the node calls here.
     functions: Arc<Strand>,
     /// The ports of this node that it monitors.
-    monitored: Mutex<MonitoredPorts>,
+    monitored: Lock<MonitoredPorts>,
     next_monitor: AtomicU64,
     /// Held by the connection that delivers. Its successor waits for it.
     pub(crate) delivering: Arc<tokio::sync::Mutex<()>>,
@@ -118,17 +119,15 @@ impl Peer {
     /// Locks its protocol state. No user code runs under this lock: packets are written before (`written`).
     #[inline]
     pub(crate) fn state(&self) -> MutexGuard<'_, PeerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn actions(&self) -> MutexGuard<'_, Actions> {
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.actions.lock()
     }
 
     fn connections(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock()
     }
 
     /// Details of its connection.

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use aemp_codec::{NodeId, PortId, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Node, WeakNode, peer::Peer, registry::StreamFunction, short};
+use crate::lock::Lock;
 use crate::{
     Args, Origin, Reason,
     guard::Foreign,
@@ -72,7 +73,7 @@ impl Expected {
 
 /// The expected streams of a node, by their IDs.
 #[derive(Default)]
-pub(crate) struct Streams(Mutex<Table>);
+pub(crate) struct Streams(Lock<Table>);
 
 #[derive(Default)]
 struct Table {
@@ -105,7 +106,7 @@ impl Table {
 
 impl Streams {
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

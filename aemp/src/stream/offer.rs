@@ -5,19 +5,20 @@
 //! alone. The ID is the permission: any member of the network that knows it gets the stream, as the message may have
 //! been passed on.
 
-use std::{fmt::Write as _, mem, sync::Mutex};
+use std::{fmt::Write as _, mem};
 
 use aemp_codec::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use tokio::sync::oneshot;
 
 use super::{ByteStream, End, Local, Opened, WAIT};
+use crate::lock::Lock;
 use crate::{Node, node::streams::Expected, port::handle::decoding_node};
 
 /// The end of a pair that can be sent.
 pub(super) struct Offer {
     node: Node,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 enum State {
@@ -33,16 +34,15 @@ impl Offer {
         let (sender, receiver) = oneshot::channel();
         let offer = Self {
             node: node.clone(),
-            state: Mutex::new(State::Here(sender)),
+            state: Lock::new(State::Here(sender)),
         };
         (offer, receiver)
     }
 
     /// Uses the end in this process.
-    pub(super) fn stay(&mut self) -> End {
-        let state = self.state.get_mut();
-        let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
-        match mem::replace(state, State::Gone) {
+    pub(super) fn stay(&self) -> End {
+        let before = mem::replace(&mut *self.state.lock(), State::Gone);
+        match before {
             State::Here(other) => {
                 let (one, two) = Local::pair();
                 match other.send(Opened::Local(two)) {
@@ -56,10 +56,7 @@ impl Offer {
 
     /// The ID under which the end is announced.
     fn announce(&self) -> Result<String, String> {
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let State::Sent(id) = &*state {
             return Ok(id.clone());
         }

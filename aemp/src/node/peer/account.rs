@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::Peer;
+use crate::lock::Lock;
 use crate::node::stillborn::Stillborn;
 use aemp_proto::{Time, limits::Budget};
 
@@ -25,9 +26,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The costs of one node. The account outlives the node's connections for as long as anything of the node is left.
 #[derive(Default)]
 pub(crate) struct Account {
-    budget: Mutex<Option<Budget>>,
-    told: Mutex<BTreeMap<&'static str, Instant>>,
-    complaints: Mutex<Option<(Instant, Budget)>>,
+    budget: Lock<Option<Budget>>,
+    told: Lock<BTreeMap<&'static str, Instant>>,
+    complaints: Lock<Option<(Instant, Budget)>>,
     /// The number of live ports that the node has spawned.
     spawned: AtomicUsize,
     questions: AtomicUsize,
@@ -37,21 +38,21 @@ pub(crate) struct Account {
 impl Account {
     /// Charges the cost of requests. Returns the time to wait before more is read from the node.
     pub(crate) fn charge(&self, now: Time, cost: u64, per_second: usize) -> Option<Duration> {
-        let mut budget = lock(&self.budget);
+        let mut budget = self.budget.lock();
         let budget = budget.get_or_insert_with(|| Budget::new(now, per_second));
         budget.charge(now, cost)
     }
 
     /// Forgets the debt.
     pub(crate) fn forgive(&self) {
-        if let Some(budget) = lock(&self.budget).as_mut() {
+        if let Some(budget) = self.budget.lock().as_mut() {
             budget.forgive();
         }
     }
 
     /// True if a line is to be logged for this trouble, which the node can cause at will.
     pub(crate) fn is_news(&self, trouble: &'static str) -> bool {
-        let (mut told, now) = (lock(&self.told), Instant::now());
+        let (mut told, now) = (self.told.lock(), Instant::now());
         let news = told.get(trouble).is_none_or(|last| now - *last >= PAUSE);
         if news {
             told.insert(trouble, now);
@@ -61,7 +62,7 @@ impl Account {
 
     /// True if a line is to be logged for an invalid request, which the node can send at will.
     pub(crate) fn may_complain(&self) -> bool {
-        let mut complaints = lock(&self.complaints);
+        let mut complaints = self.complaints.lock();
         let (since, budget) =
             complaints.get_or_insert_with(|| (Instant::now(), Budget::new(Time::ZERO, COMPLAINTS)));
         budget.take(Time::from(since.elapsed()))
@@ -96,8 +97,4 @@ impl Drop for Question {
     fn drop(&mut self) {
         self.0.account.questions.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

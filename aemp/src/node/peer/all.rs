@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -12,6 +12,7 @@ use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
 use super::{Account, Actions, Callers, Credits, Grants, Manner, Peer};
+use crate::lock::{Lock, SharedLock};
 use crate::{
     Node,
     node::{WeakNode, complaints::Complaints, strand::Strand},
@@ -23,7 +24,7 @@ const FEW: usize = 4096;
 
 /// The other nodes that this one knows.
 pub(crate) struct Peers {
-    all: RwLock<ById>,
+    all: SharedLock<ById>,
     /// The number of nodes at which unused ones are searched for.
     many: AtomicUsize,
     pub(super) limits: PeerLimits,
@@ -42,7 +43,7 @@ struct ById {
 impl Peers {
     pub(crate) fn new(limits: PeerLimits) -> Self {
         Self {
-            all: RwLock::default(),
+            all: SharedLock::default(),
             many: AtomicUsize::new(FEW),
             limits,
             complaints: Complaints::new(),
@@ -50,13 +51,13 @@ impl Peers {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Peer>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.read();
         all.by_id.get(id).cloned()
     }
 
     /// All known nodes, by ID.
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.read();
         let mut all: Vec<_> = all.by_id.values().cloned().collect();
         // Sorted, so that every run of a simulation has the same order.
         all.sort_by(|one, other| one.id.cmp(&other.id));
@@ -65,7 +66,7 @@ impl Peers {
 
     /// Forgets nodes without holders and without activity. Peers may name any number of nodes in relayed messages.
     pub(crate) fn forget_idle(&self) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         let forgotten = self.extract_idle(&mut all.by_id);
         drop(all);
         drop(forgotten);
@@ -97,7 +98,7 @@ impl Peers {
     }
 
     fn make(&self, node: &WeakNode, id: &str) -> Arc<Peer> {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         let forgotten = if all.by_id.len() >= self.many.load(Ordering::Relaxed) {
             self.extract_idle(&mut all.by_id)
         } else {
@@ -108,16 +109,16 @@ impl Peers {
         let peer = all.by_id.entry(id.clone()).or_insert_with(|| {
             Arc::new(Peer {
                 node: node.clone(),
-                state: Mutex::new(PeerState::new(id.clone(), self.limits)),
-                connection: Mutex::default(),
+                state: Lock::new(PeerState::new(id.clone(), self.limits)),
+                connection: Lock::default(),
                 id,
                 writer: Arc::default(),
                 taken: Notify::new(),
                 tell_written: AtomicBool::new(false),
-                actions: Mutex::new(Actions::new()),
+                actions: Lock::new(Actions::new()),
                 mourning: Arc::<Strand>::default(),
                 functions: Arc::<Strand>::default(),
-                monitored: Mutex::default(),
+                monitored: Lock::default(),
                 next_monitor: AtomicU64::new(1),
                 delivering: Arc::default(),
                 account: Account::default(),
@@ -138,7 +139,7 @@ impl Peers {
 
     /// Makes all nodes unreachable, after the end of our own node.
     pub(crate) fn close(&self, text: &str) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write();
         all.over.get_or_insert_with(|| text.into());
         drop(all);
         for peer in self.all() {

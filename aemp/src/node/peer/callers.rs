@@ -2,10 +2,11 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use super::Peer;
+use crate::lock::Lock;
 use crate::port::reply::FarCaller;
 
 /// The number of remembered callers that have left before their call was handled.
@@ -13,7 +14,7 @@ const REMEMBERED: usize = 1024;
 
 /// The callers of one node, by the names of their reply ports.
 #[derive(Default)]
-pub(super) struct Callers(Mutex<ByPort>);
+pub(super) struct Callers(Lock<ByPort>);
 
 #[derive(Default)]
 struct ByPort {
@@ -40,7 +41,7 @@ impl ByPort {
 
 impl Callers {
     fn lock(&self) -> MutexGuard<'_, ByPort> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -31,7 +31,7 @@
 mod table;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -43,12 +43,13 @@ use tokio::{
 pub(crate) use self::table::Ask;
 use self::table::{Balance, Granted, Table};
 use super::Peer;
+use crate::lock::Lock;
 use crate::{SendError, guard, port::credit::GOOD_FOR};
 use aemp_proto::{mesh::Level, peer::ConnId, request::ROOM};
 
 /// The credit for the ports of one node.
 pub(super) struct Credits {
-    table: Mutex<Table>,
+    table: Lock<Table>,
     /// The ticks of the table.
     ticks: Arc<AtomicU64>,
 }
@@ -58,14 +59,14 @@ impl Default for Credits {
         let table = Table::default();
         Self {
             ticks: table.ticks(),
-            table: Mutex::new(table),
+            table: Lock::new(table),
         }
     }
 }
 
 impl Credits {
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

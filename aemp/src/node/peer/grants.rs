@@ -5,13 +5,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, MutexGuard, Weak},
 };
 
 use aemp_codec::NodeId;
 use tokio::time::Instant;
 
 use super::{Peer, credit::Ask};
+use crate::lock::Lock;
 use crate::{
     Node, guard,
     node::task::{Ending, owned},
@@ -28,11 +29,11 @@ const MOST_WAITING: usize = 1000;
 /// The requests that wait for room, by the names of the ports. A task waits for each. A request outlives its
 /// connection, so that a node that reconnects again and again does not add tasks.
 #[derive(Default)]
-pub(super) struct Grants(Mutex<HashMap<Box<str>, Ask>>);
+pub(super) struct Grants(Lock<HashMap<Box<str>, Ask>>);
 
 impl Grants {
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Ask>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError, Weak, atomic::Ordering},
+    sync::{Arc, MutexGuard, Weak, atomic::Ordering},
 };
 
 use super::Peer;
@@ -35,9 +35,7 @@ impl PeerMonitor {
 
 impl Peer {
     pub(super) fn monitored(&self) -> MutexGuard<'_, MonitoredPorts> {
-        self.monitored
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.monitored.lock()
     }
 
     /// True if the node monitors this port of ours.
