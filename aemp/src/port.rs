@@ -34,6 +34,7 @@ mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
 mod slot;
+pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
 
@@ -45,4 +46,5 @@ pub use monitor::Monitor;
 pub use peval::Peval;
 pub(crate) use reply::LocalReply;
 pub use reply::Reply;
+pub use stop::Closed;
 pub use untyped::{Handlers, Untyped, UntypedMsg};

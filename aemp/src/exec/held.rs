@@ -104,8 +104,9 @@ pub(super) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
         return drop_queue(rest);
     }
     inner.state = Some(state);
-    inner.queue.put_back(rest);
+    let dropped = inner.put_back(rest);
     let room = inner.has_in_hand(0);
     drop(inner);
     room.wake();
+    drop_queue(dropped);
 }

@@ -41,7 +41,7 @@ pub(crate) fn start<P: Port>(
     message: P::Msg,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let room = {
+    let (room, dropped) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
@@ -52,14 +52,15 @@ pub(crate) fn start<P: Port>(
             death::drop_queue(rest);
             return None;
         }
-        inner.queue.put_back(rest);
+        let dropped = inner.put_back(rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
-        inner.has_in_hand(1)
+        (inner.has_in_hand(1), dropped)
     };
     room.wake();
+    death::drop_queue(dropped);
     let handler = message.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);

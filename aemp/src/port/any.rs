@@ -53,6 +53,16 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Queues a kill, in order with the caller's messages.
     fn kill(&self, reason: Reason) -> Pushed;
 
+    /// Queues a normal end. Unlike a kill, it cancels no handler.
+    fn stop(&self) -> Pushed {
+        self.kill(Reason::normal())
+    }
+
+    /// Ends the port as soon as the running handler waits or returns. The queue is dropped.
+    fn cut(&self, reason: Reason) -> Pushed {
+        self.kill(reason)
+    }
+
     /// Queues code to run in the port's context.
     fn job(&self, job: Job) -> Pushed;
 

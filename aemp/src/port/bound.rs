@@ -13,7 +13,7 @@ use std::{
 };
 
 pub use self::timer::Timer;
-pub(crate) use self::timer::{after, every, free};
+pub(crate) use self::timer::{after, due, every, free};
 use super::{
     any::AnyPort,
     extras::{Content, Job, Kept},
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Lets the port keep a value, and returns its number. If the port is dead, the value is dropped and there is no number.
-fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
+pub(super) fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
     let mut content = Some(content);
     let id = port.extras(|extras| content.take().map(|content| extras.keep(content)));
     guard::discard(content);
@@ -62,7 +62,7 @@ fn run_in(port: Arc<dyn AnyPort>, job: Job) {
 }
 
 /// Starts the task of a kept value. It is aborted when the value is removed.
-fn start(
+pub(super) fn start(
     port: &Arc<dyn AnyPort>,
     id: u64,
     future: impl Future<Output = ()> + Send + 'static,

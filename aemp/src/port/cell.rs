@@ -86,6 +86,16 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
+    /// Puts messages that were taken and not handled back. If the port ends without handling them, they are returned;
+    /// the caller drops them when the port's lock is free.
+    pub(crate) fn put_back(&mut self, rest: Queued<P>) -> Queued<P> {
+        if self.extras.as_ref().is_some_and(|extras| extras.cut) {
+            return rest;
+        }
+        self.queue.put_back(rest);
+        Queue::Empty
+    }
+
     /// Sets the number of messages that were taken from the queue and are not handled yet. If that makes room, the
     /// caller must wake the returned waiters when the port's lock is free.
     #[inline]

@@ -117,6 +117,10 @@ impl<'a> Cx<'a> {
         self.port.port()
     }
 
+    pub(crate) fn arc(&self) -> Arc<dyn AnyPort> {
+        self.port.arc()
+    }
+
     /// The node that the port lives on.
     #[must_use]
     pub fn node(&self) -> &Node {
@@ -149,9 +153,9 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// Ends this port when the running handler returns, and drops its queue. The first reason counts.
+    /// Ends this port when the running handler returns, and drops its queue. The first reason counts. See
+    /// [`stop`](Self::stop) for an end after what is queued.
     #[doc(alias = "kil")]
-    #[doc(alias = "stop")]
     pub fn kill(&mut self, reason: impl Into<Reason>) {
         let asked = self.asked.get_or_insert_default();
         asked.ended.get_or_insert_with(|| reason.into());

@@ -27,6 +27,8 @@ pub(crate) struct Extras {
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
+    /// True if the port ends without handling its queue.
+    pub(crate) cut: bool,
     /// Present while an async handler waits. A notification cancels the handler.
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.

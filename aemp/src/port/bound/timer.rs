@@ -81,7 +81,7 @@ fn take_free(run: &Free) -> Option<Box<dyn FnOnce() + Send>> {
 }
 
 /// The instant after `delay`, by the clock of the node's runtime, which may differ from that of the thread's runtime.
-fn due(node: &Node, delay: Duration) -> Instant {
+pub(crate) fn due(node: &Node, delay: Duration) -> Instant {
     let _runtime = node.scheduler().enter();
     Instant::now() + delay.min(LONGEST)
 }

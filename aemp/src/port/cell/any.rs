@@ -1,6 +1,6 @@
 //! The port without its type.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, mem, sync::Arc};
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::{sync::Notify, time::Instant};
@@ -18,7 +18,7 @@ use crate::{
     port::{
         any::{AnyPort, Counts, LocalPort},
         credit::{self, Asking},
-        death::die,
+        death::{die, drop_queue},
         extras::{Extras, Job},
         monitor::Action,
         queue::{Pushed, Queue},
@@ -88,6 +88,31 @@ impl<P: Port> AnyPort for Cell<P> {
             }
         }
         inner.queue.push(Envelope::Kill(reason))
+    }
+
+    fn stop(&self) -> Pushed {
+        self.enqueue(Envelope::Kill(Reason::normal()))
+    }
+
+    fn cut(&self, reason: Reason) -> Pushed {
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            drop(reason);
+            return Pushed::Dead;
+        }
+        let is_idle = matches!(inner.queue, Queue::Idle);
+        let extras = inner.extras();
+        // The reason of an earlier kill counts.
+        let reason = extras.killed.get_or_insert(reason).clone();
+        extras.cut = true;
+        if let Some(waiting) = &extras.waiting {
+            waiting.notify_one();
+        }
+        let dropped = mem::replace(&mut inner.queue, Queue::One(Envelope::Kill(reason)));
+        drop(inner);
+        drop_queue(dropped);
+        if is_idle { Pushed::Wake } else { Pushed::Queued }
     }
 
     fn job(&self, job: Job) -> Pushed {
