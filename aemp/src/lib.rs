@@ -165,7 +165,8 @@ pub use node::{
     spawn::{InitOutcome, Spawning},
 };
 pub use port::{
-    Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
+    Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg,
+    ValueCall,
 };
 pub use reason::Reason;
 pub use shown::Shown;

@@ -45,6 +45,8 @@ use aemp_proto::mesh::Level;
 
 /// The time that a stopping node waits for its ports, and then for its callbacks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time that a stopping node waits for `#[stop]` methods, each of which has a limit of its own.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 /// The reason of ports and the text of the log, when the runtime has gone.
 const RUNTIME_GONE: &str = "the node's runtime is gone";
 /// The reason of calls and monitors that are made when their own node has ended or is ending.
@@ -84,6 +86,8 @@ pub(crate) struct Life {
     over: Notify,
     /// Counts down with each port that is forgotten while the node is ending.
     pub(super) ports: Count,
+    /// The `#[stop]` methods that are running.
+    pub(crate) stops: Count,
     /// The tasks that run callbacks.
     pub(super) jobs: Count,
 }
@@ -165,7 +169,8 @@ impl Node {
 
     /// Stops the node. It kills every port normally and waits until they have ended. Then it deletes the node's
     /// entries of the database and closes its connections. It waits at most some seconds for handlers and callbacks
-    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same.
+    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same. It waits for
+    /// `#[stop]` methods as long as each of them may take, and at most half a minute.
     ///
     /// Ports that are made meanwhile, or later, are dead from the start. Everything that waits for this node ends:
     /// calls, sends that wait for room, queries, watches, and pools. Messages to other nodes vanish. Monitors of
@@ -281,19 +286,21 @@ impl Node {
             monitor::kill(&port, reason.clone());
         }
         let is_empty = || self.0.table.is_empty();
-        in_time(self.life().ports.until(is_empty)).await;
+        in_time(STOP_TIMEOUT, self.life().ports.until(is_empty)).await;
         // A handler that never returns must not delay the end of the node, nor leave its callers waiting.
         for port in self.0.table.all() {
             let reason = reason.clone();
             self.aside(move || port.perish(&reason));
         }
+        let stops = self.life().stops.until_zero();
+        in_time(LONGEST_STOP, stops).await;
         self.ask_database(|machine, now| machine.clear(now));
         if let Some(net) = self.net() {
             net.stop().await;
         }
         self.stop_database();
         self.peers().close(NODE_STOPPED);
-        in_time(self.life().jobs.until_zero()).await;
+        in_time(STOP_TIMEOUT, self.life().jobs.until_zero()).await;
     }
 
     /// Ends the node after its runtime has gone away. Waits end and monitors fire on this thread. Any code that
@@ -343,12 +350,12 @@ impl Node {
 }
 
 /// Waits for the future, with a time limit.
-async fn in_time(end: impl Future<Output = ()>) {
+async fn in_time(limit: Duration, end: impl Future<Output = ()>) {
     let mut end = pin!(end);
     // Polled once without a timer: a runtime without a clock must be able to stop a node that has nothing to wait for.
     let at_once = std::future::poll_fn(|task| Poll::Ready(end.as_mut().poll(task))).await;
     if at_once.is_pending() {
-        let _ = tokio::time::timeout(STOP_TIMEOUT, end).await;
+        let _ = tokio::time::timeout(limit, end).await;
     }
 }
 

@@ -239,15 +239,18 @@ pub(crate) fn take_queue<P: Port>(
     taken
 }
 
-/// Marks the port as dying, and takes its parts except its name and its monitors.
+/// Marks the port as dying, and takes its parts except its name and its monitors. `None` if it is dying or dead already.
 pub(crate) fn begin_to_die<P: Port>(
     cell: &Cell<P>,
     reason: &Reason,
-) -> (Queued<P>, Option<P>, Option<Extras>) {
+) -> Option<(Queued<P>, Option<P>, Option<Extras>)> {
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        return None;
+    }
     let queue = mem::replace(&mut inner.queue, Queue::Dying(reason.clone()));
     let extras = inner.extras.as_mut().map(|extras| extras.part());
-    (queue, inner.state.take(), extras)
+    Some((queue, inner.state.take(), extras))
 }
 
 impl<P: Port> Cell<P> {

@@ -112,7 +112,11 @@ impl<P: Port> AnyPort for Cell<P> {
         let dropped = mem::replace(&mut inner.queue, Queue::One(Envelope::Kill(reason)));
         drop(inner);
         drop_queue(dropped);
-        if is_idle { Pushed::Wake } else { Pushed::Queued }
+        if is_idle {
+            Pushed::Wake
+        } else {
+            Pushed::Queued
+        }
     }
 
     fn job(&self, job: Job) -> Pushed {
