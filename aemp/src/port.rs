@@ -29,6 +29,7 @@ pub(crate) mod death;
 pub(crate) mod destination;
 pub(crate) mod extras;
 pub(crate) mod handle;
+pub(crate) mod idle;
 pub(crate) mod monitor;
 mod peval;
 pub(crate) mod queue;

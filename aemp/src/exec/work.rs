@@ -140,6 +140,11 @@ fn handle_batch<P: Port>(
                 state.changed(&mut cx);
                 done
             }
+            Envelope::Act(act) => {
+                let done = act(&mut *state, &mut cx);
+                state.changed(&mut cx);
+                done
+            }
             Envelope::Kill(reason) => return Batch::Died(reason),
             Envelope::Unread(_) => unreachable!("it has just been read"),
         };

@@ -3,6 +3,7 @@
 //! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
 //! code that is removed under the port's lock never starts.
 
+mod state;
 mod timer;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 pub use self::timer::Timer;
-pub(crate) use self::timer::{after, due, every, free};
+pub(crate) use self::timer::{LONGEST, SHORTEST, after, due, every, free};
 use super::{
     any::AnyPort,
     extras::{Content, Job, Kept},

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     credit::{self, Asking},
-    extras::{Extras, Job},
+    extras::{Act, Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
 };
@@ -37,6 +37,8 @@ pub(crate) enum Envelope<M> {
     /// Decoding runs user code, which must not delay the connection.
     Unread(Box<(NodeId, KeptPacket)>),
     Job(Box<Job>),
+    /// Code of the port that has its state.
+    Act(Box<Act>),
     Kill(Reason),
 }
 
@@ -132,7 +134,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
+            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     sync::{Arc, Weak},
 };
 
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{credit::Promises, monitor::Action, slot::Caller};
+use super::{credit::Promises, idle::Idle, monitor::Action, slot::Caller};
 use crate::{Cx, Reason, guard};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
+
+/// Code to run in a port's context with the port's state.
+pub(crate) type Act = Box<dyn FnOnce(&mut dyn Any, &mut Cx<'_>) -> Result<(), Reason> + Send>;
 
 /// The number of callers below which the list is not searched for callers to forget.
 const FEW: usize = 4;
@@ -35,6 +39,9 @@ pub(crate) struct Extras {
     pub(crate) init: Option<Box<dyn Any + Send>>,
     pub(crate) bound: Option<Bound>,
     pub(crate) callers: Callers,
+    pub(crate) idle: Option<Box<Idle>>,
+    /// The numbers of the named timers.
+    pub(crate) named: Option<Box<HashMap<Box<str>, u64>>>,
     pub(crate) next_id: u64,
 }
 
@@ -64,6 +71,8 @@ pub(crate) enum Content {
     Value(Box<dyn Any + Send>),
     /// The closure of a timer, which runs once.
     Job(Job),
+    /// As `Job`, with the port's state.
+    Act(Act),
     /// A closure that is running now. It is put back after the run, unless it was cancelled meanwhile.
     Lent,
 }
@@ -82,6 +91,9 @@ impl Kept {
 impl Extras {
     /// As [`Inner::has_in_hand`](super::cell::Inner::has_in_hand).
     pub(super) fn has_in_hand(&mut self, messages: usize) -> Option<Arc<Notify>> {
+        if let Some(idle) = &mut self.idle {
+            idle.last = Instant::now();
+        }
         let bound = self.bound.as_mut()?;
         bound.in_hand = messages;
         Some(Arc::clone(&bound.room))
@@ -105,6 +117,17 @@ impl Extras {
         let task = None;
         self.kept.insert(id, Kept { content, task });
         id
+    }
+
+    /// Gives a timer a name.
+    pub(crate) fn name(&mut self, name: &str, id: u64) {
+        let named = self.named.get_or_insert_default();
+        named.insert(name.into(), id);
+    }
+
+    /// Forgets the name of a timer, and returns the timer's number.
+    pub(crate) fn take_name(&mut self, name: &str) -> Option<u64> {
+        self.named.as_mut()?.remove(name)
     }
 
     /// Remembers a caller until its call has been answered.

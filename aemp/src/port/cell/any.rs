@@ -1,11 +1,15 @@
 //! The port without its type.
 
-use std::{any::Any, mem, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    mem,
+    sync::Arc,
+};
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Cell, Envelope};
+use super::{Cell, Envelope, Inner};
 use crate::{
     Node, Reason,
     exec::{
@@ -19,7 +23,8 @@ use crate::{
         any::{AnyPort, Counts, LocalPort},
         credit::{self, Asking},
         death::{die, drop_queue},
-        extras::{Extras, Job},
+        extras::{Act, Extras, Job},
+        idle::Passive,
         monitor::Action,
         queue::{Pushed, Queue},
     },
@@ -94,6 +99,26 @@ impl<P: Port> AnyPort for Cell<P> {
         self.enqueue(Envelope::Kill(Reason::normal()))
     }
 
+    fn end_if_idle(&self, task: u64, now: Instant) -> Passive {
+        let mut inner = self.lock();
+        let Inner { queue, extras, .. } = &mut *inner;
+        let idle = extras.as_mut().and_then(|extras| extras.idle.as_mut());
+        let Some(idle) = idle.filter(|idle| idle.is_watched_by(task) && !queue.is_dead()) else {
+            return Passive::Never;
+        };
+        let is_idle = matches!(queue, Queue::Idle);
+        if !is_idle {
+            idle.last = now;
+        }
+        let due = idle.due();
+        if !is_idle || due > now {
+            return Passive::Until(due);
+        }
+        // The port is idle, so nothing comes before the end.
+        queue.push(Envelope::Kill(Reason::normal()));
+        Passive::Stopped
+    }
+
     fn cut(&self, reason: Reason) -> Pushed {
         let mut inner = self.lock();
         if inner.queue.is_dead() {
@@ -121,6 +146,14 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn job(&self, job: Job) -> Pushed {
         self.enqueue(Envelope::Job(Box::new(job)))
+    }
+
+    fn act(&self, act: Act) -> Pushed {
+        self.enqueue(Envelope::Act(Box::new(act)))
+    }
+
+    fn state_type(&self) -> Option<TypeId> {
+        Some(TypeId::of::<P>())
     }
 
     fn deliver(
