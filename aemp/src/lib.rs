@@ -160,7 +160,7 @@ pub use message::{
 pub use net::{NodesMonitor, SeedSource};
 pub(crate) use node::WeakNode;
 pub use node::{
-    Ended, Node, NodeBuilder, inspect,
+    Ended, Node, NodeBuilder, Readiness, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };

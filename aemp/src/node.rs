@@ -28,7 +28,7 @@ use std::{
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
 
 pub use builder::NodeBuilder;
-pub use life::Ended;
+pub use life::{Ended, Readiness};
 
 use self::{
     inspect::Inspection,

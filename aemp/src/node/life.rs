@@ -1,4 +1,4 @@
-//! A node's life: it runs, it is *ending*, it is *over*. It never goes back. `Node::ended` tells how it has ended:
+//! A node's life: it runs, it is *draining* (`drain`), it is *ending*, it is *over*. It may skip phases, and never goes back. `Node::ended` tells how it has ended:
 //! stopped, its runtime gone, or failed.
 //!
 //! - **Tasks.** Every task of a node is `owned` (`node/task.rs`), so its starter hears of its end in any case. The end
@@ -21,6 +21,9 @@
 //!   without a network that has no ports is freed without being stopped.
 
 mod count;
+mod drain;
+#[cfg(feature = "net")]
+mod signal;
 
 use std::{
     pin::pin,
@@ -35,6 +38,7 @@ use std::{
 use tokio::sync::Notify;
 
 pub(crate) use self::count::{Count, Counted};
+pub use self::drain::Readiness;
 use super::{
     Node,
     log::LogLine,
@@ -68,8 +72,10 @@ pub enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Phase {
+    /// The node takes no more work from others, and its ports handle what they have.
+    Draining = 1,
     /// The node is being stopped, and makes no ports.
-    Ending = 1,
+    Ending,
     Over,
     /// The node has crashed in a simulation. Nothing may happen any more, and no waiter is woken.
     #[cfg(feature = "sim")]
@@ -97,6 +103,11 @@ impl Life {
         self.phase.load(Ordering::Acquire) >= phase as u8
     }
 
+    /// True if the node takes no more work from others.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_at_least(Phase::Draining)
+    }
+
     /// True if no ports are made any more.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_at_least(Phase::Ending)
@@ -120,6 +131,18 @@ impl Life {
     /// Starts the end: no ports are made from now on. Returns whether this call was the first.
     fn begin_to_end(&self) -> bool {
         self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
+    }
+
+    /// Starts to drain the node. Returns whether this call was the first.
+    fn begin_to_drain(&self) -> bool {
+        self.phase
+            .compare_exchange(
+                0,
+                Phase::Draining as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
     }
 
     /// Records the way in which the node has ended. The first one counts.
@@ -167,7 +190,7 @@ impl Node {
         Arc::clone(&self.0.life)
     }
 
-    /// Stops the node. It kills every port normally and waits until they have ended. Then it deletes the node's
+    /// Stops the node at once; [`stop_within`](Self::stop_within) lets its ports finish first. It kills every port normally and waits until they have ended. Then it deletes the node's
     /// entries of the database and closes its connections. It waits at most some seconds for handlers and callbacks
     /// that do not return and for peers that do not read. The ports of such handlers are dead all the same. It waits for
     /// `#[stop]` methods as long as each of them may take, and at most half a minute.
@@ -268,6 +291,8 @@ impl Node {
         if !self.life().begin_to_end() {
             return;
         }
+        // The drain is over.
+        self.life().ports.notify();
         let (node, owner) = (self.clone(), self.clone());
         let task = async move { node.shut_down(&reason).await };
         self.scheduler()
@@ -343,7 +368,7 @@ impl Node {
     /// Counts a port that was forgotten.
     #[inline]
     pub(super) fn port_is_gone(&self) {
-        if self.life().is_ending() {
+        if self.life().is_draining() {
             self.life().ports.notify();
         }
     }

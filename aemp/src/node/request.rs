@@ -246,7 +246,9 @@ impl Node {
             }
             return;
         }
-        if from.is_some_and(|from| self.has_enough_ports(from, name)) {
+        if from.is_some_and(|from| {
+            self.spawns_no_more(from, name) || self.has_enough_ports(from, name)
+        }) {
             return;
         }
         let given = Given { name, by: from };
