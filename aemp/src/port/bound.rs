@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Lets the port keep a value, and returns its number. If the port is dead, the value is dropped and there is no number.
-pub(super) fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
+fn keep(port: &dyn AnyPort, content: Content) -> Option<u64> {
     let mut content = Some(content);
     let id = port.extras(|extras| content.take().map(|content| extras.keep(content)));
     guard::discard(content);

@@ -31,6 +31,10 @@ pub(crate) struct Extras {
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
+    /// True if a stop was queued while the port was at work.
+    pub(crate) stops: bool,
+    /// The task that ends the port when the time of its stop is over, and that time.
+    pub(crate) limit: Option<(u64, Instant)>,
     /// True if the port ends without handling its queue.
     pub(crate) cut: bool,
     /// Present while an async handler waits. A notification cancels the handler.

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use super::{
     any::AnyPort,
     bound,
-    extras::Content,
+    extras::{Content, Kept},
     handle::{Handle, To, upcast},
     monitor::{Action, Monitor},
     queue::Pushed,
@@ -43,12 +43,23 @@ pub(crate) fn stop(port: &Arc<dyn AnyPort>, within: Option<Duration>) {
     }
 }
 
-/// Ends the port after this time, unless it has ended by then.
+/// Ends the port after this time, unless it has ended by then. The earliest of several limits counts, so a port has one
+/// such task.
 fn cut_after(port: &Arc<dyn AnyPort>, within: Duration) {
-    let Some(id) = bound::keep(&**port, Content::Task) else {
+    let due = bound::due(port.node(), within);
+    let set = port.extras(|extras| {
+        if extras.limit.is_some_and(|(_, earlier)| earlier <= due) {
+            return None;
+        }
+        let id = extras.keep(Content::Task);
+        let later = extras.limit.replace((id, due));
+        Some((id, later.and_then(|(later, _)| extras.kept.remove(later))))
+    });
+    let Some((id, later)) = set.flatten() else {
         return;
     };
-    let (due, weak) = (bound::due(port.node(), within), Arc::downgrade(port));
+    later.into_iter().for_each(Kept::end);
+    let weak = Arc::downgrade(port);
     bound::start(port, id, async move {
         tokio::time::sleep_until(due).await;
         let Some(port) = weak.upgrade() else { return };

@@ -11,6 +11,7 @@ mod functions;
 mod inspect;
 mod joining;
 mod life;
+mod lifecycle;
 mod limits;
 mod logs;
 mod malformed;

@@ -6,7 +6,7 @@ mod state;
 
 use std::time::Duration;
 
-use aemp::{CallError, Cx, Node, Reason, Reply, msg, port};
+use aemp::{CallError, Cx, Node, Readiness, Reason, Reply, msg, port};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Journal, Recorder, node, on_both, settle, until, within};
@@ -198,4 +198,50 @@ async fn waiting_for_an_end_leaves_nothing_behind() {
     }
     let inspected = node.inspect("").ports().await.unwrap();
     assert_eq!(inspected.ports[0].monitors, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_drains_handles_what_is_queued() {
+    let node = node();
+    let (port, journal) = slow(&node);
+    let (other, others) = slow(&node);
+    for n in 0..10 {
+        port.work(n);
+    }
+    other.work(1);
+    let (began, draining) = (Instant::now(), node.clone());
+    let stop = tokio::spawn(async move { draining.stop_within(SECOND * 60).await });
+    sleep(SECOND / 2).await;
+    assert_eq!(node.readiness(), Readiness::Stopping);
+    // What is made meanwhile is stopped soon.
+    let (late, lates) = slow(&node);
+    late.work(1);
+    stop.await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 10);
+    let notes = (
+        journal.take().len(),
+        others.take().len(),
+        lates.take().len(),
+    );
+    assert_eq!(notes, (20, 2, 2));
+    assert_eq!(node.readiness(), Readiness::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_has_an_end() {
+    let drained = node();
+    let (port, journal) = slow(&drained);
+    (0..10).for_each(|n| drop(port.work(n)));
+    let began = Instant::now();
+    drained.stop_within(SECOND * 5 / 2).await;
+    assert_eq!((began.elapsed().as_secs(), journal.take().len()), (2, 5));
+    let stopped = node();
+    let (port, _) = slow(&stopped);
+    (0..10).for_each(|n| drop(port.work(n)));
+    let (began, draining) = (Instant::now(), stopped.clone());
+    let drain = tokio::spawn(async move { draining.stop_within(SECOND * 60).await });
+    sleep(SECOND).await;
+    stopped.stop().await;
+    drain.await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 1);
 }

@@ -96,7 +96,15 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn stop(&self) -> Pushed {
-        self.enqueue(Envelope::Kill(Reason::normal()))
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            return Pushed::Dead;
+        }
+        // One stop is enough, however often other nodes ask for it.
+        if !matches!(inner.queue, Queue::Idle) && mem::replace(&mut inner.extras().stops, true) {
+            return Pushed::Queued;
+        }
+        inner.queue.push(Envelope::Kill(Reason::normal()))
     }
 
     fn end_if_idle(&self, task: u64, now: Instant) -> Passive {
