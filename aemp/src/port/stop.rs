@@ -62,13 +62,19 @@ fn cut_after(port: &Arc<dyn AnyPort>, within: Duration) {
     let weak = Arc::downgrade(port);
     bound::start(port, id, async move {
         tokio::time::sleep_until(due).await;
-        let Some(port) = weak.upgrade() else { return };
-        let text = format!("it did not stop within {within:?}");
-        let reason = Reason::new(vec!["killed".into(), text.into()]);
-        if port.cut(reason) == Pushed::Wake {
-            scheduler::schedule(port);
+        if let Some(port) = weak.upgrade() {
+            cut(port, within);
         }
     });
+}
+
+/// Ends a port that has not stopped within its time.
+pub(crate) fn cut(port: Arc<dyn AnyPort>, within: Duration) {
+    let text = format!("it did not stop within {within:?}");
+    let reason = Reason::new(vec!["killed".into(), text.into()]);
+    if port.cut(reason) == Pushed::Wake {
+        scheduler::schedule(port);
+    }
 }
 
 /// The end of a port: a future of its reason. Made by [`Handle::closed`] and [`Node::closed`].

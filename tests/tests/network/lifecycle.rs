@@ -114,7 +114,7 @@ async fn another_implementation_gets_a_kill() {
     let mut raw = Raw::login(&node, "raw").await;
     let port: Handle<UntypedMsg> = node.handle(&PortId::parse("raw#port").unwrap());
     port.stop_within(Duration::from_secs(1));
-    raw.expect(&json!(["", "kil1", "port"])).await;
+    assert_eq!(raw.packet().await, json!(["", "kil1", "port"]));
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub enum Readiness {
 impl Node {
     /// Stops the node in phases. It leaves the database and takes no more work from others. Then it
     /// [stops](crate::Handle::stop) every port, which handles what is queued, for at most `limit` in all. Then it ends as
-    /// by [`stop`](Self::stop), which kills the ports that are left.
+    /// by [`stop`](Self::stop). Ports that have not ended by then are killed as by
+    /// [`Handle::stop_within`](crate::Handle::stop_within).
     ///
     /// ```
     /// use std::time::Duration;
@@ -144,6 +145,11 @@ impl Node {
             let next = end.min(Instant::now() + pause);
             let _ = timeout_at(next, self.life().ports.until(is_over)).await;
             pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        if !is_over() {
+            let late = self.0.table.all().into_iter();
+            late.filter(|port| !port.takes_answers())
+                .for_each(|port| stop::cut(port, limit));
         }
     }
 }
