@@ -32,17 +32,17 @@ use crate::{
 
 /// Ends the port. The state is intact, so its `#[stop]` method runs, if it has one.
 #[cold]
-pub(super) fn end<P: Port>(cell: Arc<Cell<P>>, state: P, taken: Queued<P>, reason: Reason) {
+pub(super) fn end<P: Port>(cell: &Arc<Cell<P>>, state: P, taken: Queued<P>, reason: Reason) {
     let Some(limit) = P::STOPS else {
-        return death::die(&cell, Some(state), taken, &reason);
+        return death::die(cell, Some(state), taken, &reason);
     };
     let counted = cell.node().life().stops.count();
-    let Some(parts) = death::begin(&cell, taken, &reason) else {
+    let Some(parts) = death::begin(cell, taken, &reason) else {
         // It has perished meanwhile.
         return guard::discard(state);
     };
     let ending = Ending {
-        cell: Arc::clone(&cell),
+        cell: Arc::clone(cell),
         rest: Some((state, parts)),
         reason,
         _counted: counted,

@@ -175,12 +175,11 @@ impl<P: Port> Orphan<P> {
             return false;
         };
         let end = match ended {
-            Ended::Returned => None,
             // Without its start, the port must not handle the messages before the kill.
             Ended::Cancelled if is_first => Some(cell.queued_kill().unwrap_or_default()),
-            Ended::Cancelled => None,
+            Ended::Returned | Ended::Cancelled => None,
             Ended::Failed(reason) if !is_first => {
-                ending::end(cell, state, Queue::Empty, reason);
+                ending::end(&cell, state, Queue::Empty, reason);
                 return false;
             }
             Ended::Failed(reason) | Ended::Panicked(reason) => Some(reason),

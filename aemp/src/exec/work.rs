@@ -70,7 +70,7 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
                 break;
             }
             Batch::Died(reason) => {
-                ending::end(cell, state, queue, reason);
+                ending::end(&cell, state, queue, reason);
                 break;
             }
             Batch::Panicked(reason) => {

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Weak},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Extras {
     pub(crate) callers: Callers,
     pub(crate) idle: Option<Box<Idle>>,
     /// The numbers of the named timers.
-    pub(crate) named: Option<Box<HashMap<Box<str>, u64>>>,
+    pub(crate) named: BTreeMap<Box<str>, u64>,
     pub(crate) next_id: u64,
 }
 
@@ -125,13 +125,12 @@ impl Extras {
 
     /// Gives a timer a name.
     pub(crate) fn name(&mut self, name: &str, id: u64) {
-        let named = self.named.get_or_insert_default();
-        named.insert(name.into(), id);
+        self.named.insert(name.into(), id);
     }
 
     /// Forgets the name of a timer, and returns the timer's number.
     pub(crate) fn take_name(&mut self, name: &str) -> Option<u64> {
-        self.named.as_mut()?.remove(name)
+        self.named.remove(name)
     }
 
     /// Remembers a caller until its call has been answered.
