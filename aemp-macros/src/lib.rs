@@ -17,6 +17,7 @@ mod model;
 mod names;
 mod parse;
 mod paths;
+mod receive;
 mod reserved;
 #[cfg(test)]
 mod tests;
@@ -350,6 +351,20 @@ pub fn protocol(
 /// `#[rest] rest: Args` at the end. It returns a port, a `Result` of one, whose error kills the port, or nothing: then the port is an
 /// untyped one, whose handlers the function sets with `cx.rcv`.
 ///
+/// An `async fn` whose first parameter is `inbox: Inbox` is the body of a process: a port that receives from its mailbox until the
+/// function returns. It returns nothing or a `Result<(), E>`, whose error kills the port. See `aemp::Node::process`.
+///
+/// ```ignore
+/// #[spawnable(name = "My::echo")]
+/// async fn echo(inbox: Inbox, times: u32) -> Result<(), Reason> {
+///     for _ in 0..times {
+///         let message = inbox.recv().await;
+///         // ...
+///     }
+///     Ok(())
+/// }
+/// ```
+///
 /// It stays an ordinary function. Beside it stands a type of the same name with `NAME`, and with `on`, which takes a node (or
 /// the context of a handler), the ID of the node to spawn on, and the arguments.
 ///
@@ -415,6 +430,13 @@ pub fn rcv(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand_rcv(item.into()).into()
+}
+
+/// What the macro `receive!` of the `aemp` crate becomes: that one gives it the path of the crate.
+#[doc(hidden)]
+#[proc_macro]
+pub fn receive(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    receive::expand(input.into()).into()
 }
 
 /// `file` is where it stands, if that can be known.

@@ -129,6 +129,7 @@ mod message;
 mod net;
 mod node;
 mod port;
+mod process;
 mod reason;
 mod shown;
 #[cfg(feature = "sim")]
@@ -163,6 +164,7 @@ pub use node::{
 pub use port::{
     Call, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
 };
+pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;
 pub use shown::Shown;
 

@@ -20,7 +20,13 @@ pub use crate::{
 pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
+    port::UntypedMsg,
+    process::{
+        Inbox,
+        pattern::{Fields, inbox, receive, receive_within},
+    },
 };
+pub use aemp_macros::receive as receive_arms;
 
 /// Checks that a message has no more arguments than the `expected` that have been read. Nulls are none: an optional argument
 /// that was not given.
