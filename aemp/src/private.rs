@@ -23,7 +23,7 @@ pub use crate::{
     port::UntypedMsg,
     process::{
         Inbox,
-        pattern::{Fields, inbox, receive, receive_within},
+        pattern::{Element, Fields, inbox, receive, receive_within},
     },
 };
 pub use aemp_macros::receive as receive_arms;

@@ -171,7 +171,8 @@ fn start(model: &Init) -> TokenStream {
     let call = quote!(#ident(#cx #(#locals),*));
     let output = output(model);
     let make = if model.is_process() {
-        quote!(#p::Spawning::start_process(&mut __spawning, move |__inbox| #ident(__inbox, #(#locals),*));)
+        let start = quote_spanned!(output.span()=> #p::Spawning::start_process);
+        quote!(#start(&mut __spawning, move |__inbox| #ident(__inbox, #(#locals),*));)
     } else if model.is_async {
         quote!(#p::Spawning::start_async::<#output, _>(&mut __spawning, move |__cx| ::std::boxed::Box::pin(#call));)
     } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
 use super::{Arm, Binding, Element, Pattern, Receive};
@@ -18,6 +18,7 @@ struct Names {
     message: Ident,
     fields: Ident,
     rest: Ident,
+    holds: Ident,
     arm: syn::Lifetime,
 }
 
@@ -29,12 +30,14 @@ pub(super) fn receive(krate: &TokenStream, receive: &Receive) -> TokenStream {
         message: hygienic("__message"),
         fields: hygienic("__fields"),
         rest: hygienic("__rest"),
+        holds: hygienic("__holds"),
         arm: syn::Lifetime::new("'__arm", Span::mixed_site()),
     };
     let Names {
         p, taken, message, ..
     } = &names;
     let inbox = &receive.inbox;
+    let inbox = quote_spanned!(inbox.span()=> &#inbox);
     let variants: Vec<Ident> = (0..receive.arms.len())
         .map(|index| format_ident!("Arm{index}"))
         .collect();
@@ -69,13 +72,12 @@ pub(super) fn receive(krate: &TokenStream, receive: &Receive) -> TokenStream {
         }
     };
     // The error of a use outside of async code stands at the inbox.
-    let awaits = syn::parse_quote_spanned!(inbox.span()=> await);
-    let awaits: TokenStream = awaits;
+    let awaits = quote_spanned!(receive.inbox.span()=> await);
     match &receive.after {
         None => quote! {{
             #definition
             #allow
-            let (#received, #message) = #p::receive(#p::inbox(&#inbox), &[#(#tags),*], #arms).#awaits;
+            let (#received, #message) = #p::receive(#p::inbox(#inbox), &[#(#tags),*], #arms).#awaits;
             #bodies
         }},
         Some(after) => {
@@ -83,7 +85,7 @@ pub(super) fn receive(krate: &TokenStream, receive: &Receive) -> TokenStream {
             quote! {{
                 #definition
                 #allow
-                let #received = #p::receive_within(#p::inbox(&#inbox), &[#(#tags),*], #limit, #arms).#awaits;
+                let #received = #p::receive_within(#p::inbox(#inbox), &[#(#tags),*], #limit, #arms).#awaits;
                 match #received {
                     ::core::option::Option::Some((#received, #message)) => #bodies,
                     ::core::option::Option::None => #otherwise,
@@ -104,12 +106,14 @@ fn test(names: &Names, arm: &Arm, variant: &Ident) -> TokenStream {
     let Names {
         taken,
         message,
+        holds,
         arm: label,
         ..
     } = names;
     let guard = arm.guard.as_ref().map(|guard| {
         quote! {
-            if !(#guard) {
+            let #holds: ::core::primitive::bool = #guard;
+            if !#holds {
                 break #label;
             }
         }

@@ -1,6 +1,6 @@
 //! From tokens to the arms of a `receive!`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
     Error, Expr, Lit, Result, Token, bracketed, ext::IdentExt, parenthesized, parse::ParseStream,
     parse::Parser, punctuated::Punctuated, token,
@@ -11,6 +11,9 @@ use crate::errors::Errors;
 
 const PATTERN: &str = "a message is written as `(\"tag\", name: Type)`, a name takes any message, and `after DURATION` \
      limits the time";
+
+const NO_INBOX: &str =
+    "write the inbox first, and then what to receive: `receive! { inbox, (\"tag\") => ... }`";
 
 /// Parses `[path of the crate] inbox, arms`.
 pub(super) fn receive(input: TokenStream, errors: &mut Errors) -> Result<(TokenStream, Receive)> {
@@ -24,8 +27,9 @@ pub(super) fn receive(input: TokenStream, errors: &mut Errors) -> Result<(TokenS
 }
 
 fn parts(input: ParseStream<'_>, errors: &mut Errors) -> Result<Receive> {
-    if input.is_empty() {
-        return Err(input.error("write the inbox first, and then what to receive: `receive! { inbox, (\"tag\") => ... }`"));
+    let is_arm = input.peek(token::Paren) && (input.peek2(Token![=>]) || input.peek2(Token![if]));
+    if input.is_empty() || is_arm {
+        return Err(Error::new(input.span(), NO_INBOX));
     }
     let inbox: Expr = input.parse()?;
     if !input.peek(Token![,]) {
@@ -63,9 +67,10 @@ fn parts(input: ParseStream<'_>, errors: &mut Errors) -> Result<Receive> {
         receive.arms.push(arm);
     }
     if receive.arms.is_empty() {
-        return Err(
-            input.error("there is nothing to receive: write `(\"tag\", name: Type) => ...`")
-        );
+        return Err(Error::new(
+            input.span(),
+            "there is nothing to receive: write `(\"tag\", name: Type) => ...`",
+        ));
     }
     Ok(receive)
 }
@@ -105,10 +110,14 @@ fn body(input: ParseStream<'_>) -> Result<Expr> {
 fn pattern(input: ParseStream<'_>, errors: &mut Errors) -> Result<Pattern> {
     if input.peek(token::Paren) {
         let content;
-        parenthesized!(content in input);
+        let paren = parenthesized!(content in input);
         let parse = |input: ParseStream<'_>| element(input);
         let elements = Punctuated::<Element, Token![,]>::parse_terminated_with(&content, parse)?;
-        return Ok(Pattern::Elements(check(elements, errors)));
+        return Ok(Pattern::Elements(check(
+            elements,
+            paren.span.join(),
+            errors,
+        )));
     }
     if input.peek(Token![_]) {
         input.parse::<Token![_]>()?;
@@ -167,11 +176,15 @@ fn element(input: ParseStream<'_>) -> Result<Element> {
 }
 
 /// Checks the order of the elements.
-fn check(elements: Punctuated<Element, Token![,]>, errors: &mut Errors) -> Vec<Element> {
+fn check(
+    elements: Punctuated<Element, Token![,]>,
+    whole: Span,
+    errors: &mut Errors,
+) -> Vec<Element> {
     let elements: Vec<Element> = elements.into_iter().collect();
     if elements.is_empty() {
         errors.push(Error::new(
-            proc_macro2::Span::call_site(),
+            whole,
             "a message has a tag: write `(\"tag\")`, or `_` for any message",
         ));
     }
@@ -183,7 +196,7 @@ fn check(elements: Punctuated<Element, Token![,]>, errors: &mut Errors) -> Vec<E
     if let Some(Element::Rest(binding)) = rest {
         let span = binding
             .as_ref()
-            .map_or_else(proc_macro2::Span::call_site, |binding| binding.name.span());
+            .map_or(whole, |binding| binding.name.span());
         errors.push(Error::new(
             span,
             "`..` takes all further elements: move it to the end",

@@ -61,6 +61,24 @@ pub async fn receive_within<T>(
     inbox.judged_within(wanted(tags), arms, limit).await
 }
 
+/// A type that an element of a message can be read as.
+#[diagnostic::on_unimplemented(
+    message = "an element of a message cannot be read as `{Self}`",
+    label = "elements are read with `serde`, and own their content: this type needs `serde::de::DeserializeOwned`",
+    note = "if the type is yours, derive it: `#[derive(serde::Deserialize)]`"
+)]
+pub trait Element: Sized {
+    /// Reads the only element of a list, or none.
+    fn read(element: PacketReader<'_>) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Element for T {
+    fn read(mut element: PacketReader<'_>) -> Option<Self> {
+        element.required().ok()
+    }
+}
+
 /// The elements of a message that a pattern reads, one after the other.
 #[derive(Debug)]
 pub struct Fields<'a> {
@@ -88,8 +106,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the next element. If there is none, an `Option` is `None`.
-    pub fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
-        PacketReader::from(self.next()).required().ok()
+    pub fn read<T: Element>(&mut self) -> Option<T> {
+        T::read(PacketReader::from(self.next()))
     }
 
     /// Compares the next element. Numbers and their texts are equal.
