@@ -49,6 +49,7 @@
 //! | addresses of a node (`'l`, `g_found`) | owners, the master | the packet; one is dialled at a time and for `connect_interval` |
 //! | `watches.known` | the master (`g_chg1`, `g_chg2`) | the packet only: the master is one of the node's own seeds |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
+//! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third
 //! nodes their connections. If one global node leaves out an entry and another keeps it, their views differ: the global

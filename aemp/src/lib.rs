@@ -74,6 +74,8 @@
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
+//! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
+//! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
@@ -131,6 +133,7 @@ mod message;
 mod net;
 mod node;
 mod port;
+mod process;
 mod reason;
 mod shown;
 #[cfg(feature = "sim")]
@@ -167,6 +170,7 @@ pub use node::{
 pub use port::{
     Call, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
 };
+pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;
 pub use shown::Shown;
 

@@ -224,6 +224,11 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         }
     }
 
+    /// The node that calls.
+    pub(super) fn caller(&self) -> &Node {
+        self.handle.node()
+    }
+
     /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
     /// The limit has no other effect.
     pub fn timeout(mut self, limit: Duration) -> Self {

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{credit::Promises, monitor::Action, slot::Caller};
-use crate::{Cx, Reason, guard};
+use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
@@ -32,6 +32,8 @@ pub(crate) struct Extras {
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
     pub(crate) bound: Option<Bound>,
+    /// The mailbox of the process that is attached to the port.
+    pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
     pub(crate) next_id: u64,
 }
@@ -83,6 +85,11 @@ impl Extras {
         let bound = self.bound.as_mut()?;
         bound.in_hand = messages;
         Some(Arc::clone(&bound.room))
+    }
+
+    /// The number of messages in the mailbox of the port's process.
+    pub(crate) fn parked(&self) -> usize {
+        self.mailbox.as_ref().map_or(0, |mailbox| mailbox.len())
     }
 
     /// A number for a monitor, guard, task or timer of this port. It is greater than all earlier numbers.

@@ -339,7 +339,8 @@ impl<M: Message> Handle<M> {
     /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other
     /// nodes of this project. Returns `false` if the port is dead or belongs to another node.
     ///
-    /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
+    /// Messages in the queue count, those of the batch that the port is handling, and those in the mailbox of a
+    /// [process](crate::handbook::processes). The bound can be exceeded:
     /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
     /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
     #[doc(alias = "mailbox")]
@@ -358,7 +359,11 @@ impl<M: Message> Handle<M> {
                 waiting: 0,
             });
             bound.limit = limit;
-            Arc::clone(&bound.room)
+            let room = Arc::clone(&bound.room);
+            if let Some(mailbox) = &extras.mailbox {
+                mailbox.is_bounded(&room);
+            }
+            room
         });
         if let Some(room) = &room {
             guard::shielded(|| room.notify_waiters());
@@ -366,8 +371,8 @@ impl<M: Message> Handle<M> {
         room.is_some()
     }
 
-    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
-    /// node.
+    /// The number of messages in the queue of a port of this node, and in the mailbox of its
+    /// [process](crate::handbook::processes); `None` if the port is dead or belongs to another node.
     #[doc(alias = "mailbox")]
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {

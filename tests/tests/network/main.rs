@@ -24,6 +24,7 @@ mod nodes;
 mod not_unicode;
 mod overflow;
 mod plugged;
+mod processes;
 mod proxy;
 mod raw;
 mod replies;
