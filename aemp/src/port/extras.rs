@@ -31,7 +31,8 @@ pub(crate) struct Extras {
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
-    pub(crate) bound: Option<Bound>,
+    /// Boxed, because it is large and rare among ports with extras.
+    pub(crate) bound: Option<Box<Bound>>,
     /// The mailbox of the process that is attached to the port.
     pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,

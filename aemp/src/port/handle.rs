@@ -351,12 +351,14 @@ impl<M: Message> Handle<M> {
         let limit = messages.max(1);
         let room = port.extras(|extras| {
             let in_hand = usize::from(extras.waiting.is_some());
-            let bound = extras.bound.get_or_insert_with(|| Bound {
-                limit,
-                in_hand,
-                room: Arc::default(),
-                promises: Promises::default(),
-                waiting: 0,
+            let bound = extras.bound.get_or_insert_with(|| {
+                Box::new(Bound {
+                    limit,
+                    in_hand,
+                    room: Arc::default(),
+                    promises: Promises::default(),
+                    waiting: 0,
+                })
             });
             bound.limit = limit;
             let room = Arc::clone(&bound.room);

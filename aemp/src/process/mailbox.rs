@@ -358,6 +358,10 @@ impl<'a> Receive<'a> {
         let number = inner.next_waiter;
         inner.next_waiter += 1;
         self.waiting = Some(number);
+        if inner.waiters.capacity() == 0 {
+            // Mostly there is one.
+            inner.waiters.reserve_exact(1);
+        }
         inner.waiters.push(Waiter {
             number,
             wanted: match wanted {

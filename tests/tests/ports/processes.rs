@@ -11,7 +11,7 @@ use std::{
 
 use aemp::{
     Args, CallError, Cx, Feed, Handle, Inbox, Node, Origin, PortId, Reason, UntypedMsg, Value,
-    args, cal, msg, port, snd, spawnable,
+    args, cal, msg, port, protocol, receive, snd, spawnable,
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -642,6 +642,37 @@ fn an_init_function_attaches_a_process() {
             .detach();
         snd!(node, port, "end", 2);
         assert_eq!(within(told).await.unwrap(), "1 2");
+    });
+}
+
+/// The messages of a process, for its typed handle.
+#[protocol]
+trait Sums {
+    fn add(&self, n: i64);
+    fn total(&self) -> i64;
+}
+
+#[test]
+fn a_protocol_makes_a_typed_handle() {
+    on_both(|| async {
+        let node = node();
+        let process = node.process(|inbox| async move {
+            let mut total = 0;
+            loop {
+                receive! { inbox,
+                    ("add", n: i64) => total += n,
+                    ("total", reply: PortId) => drop(snd!(inbox, reply, total)),
+                }
+            }
+        });
+        let sums: SumsRef = node.handle(&process.id());
+        sums.add(40);
+        sums.add(2);
+        assert_eq!(within(sums.total()).await.unwrap(), 42);
+        let waits = sums.total();
+        process.kill("gone");
+        let error = within(waits).await.unwrap_err();
+        assert!(error.reason().is_some(), "{error}");
     });
 }
 
