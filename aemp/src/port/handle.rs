@@ -39,6 +39,10 @@ use crate::{
 ///
 /// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
 /// `Sync`. It serialises as the port's ID, so handles travel in messages.
+///
+/// Handles are compared, ordered and hashed by the IDs of their ports, so they can be keys of maps. The lint
+/// `clippy::mutable_key_type` cannot know that an ID never changes. A line in `clippy.toml` tells it, for generated
+/// handles as well: `ignore-interior-mutability = ["bytes::Bytes", "aemp::Handle"]`.
 #[doc(alias = "Recipient")]
 #[doc(alias = "ActorRef")]
 #[doc(alias = "Addr")]
