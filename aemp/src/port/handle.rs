@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     any::{AnyPort, LocalPort, typed},
     bound,
-    call::{self, Call},
+    call::Call,
     credit::Promises,
     destination::{Destination, Way},
     extras::Bound,
@@ -26,6 +26,7 @@ use super::{
     peval::Peval,
     queue::Pushed,
     reply::Reply,
+    room,
     slot::Slot,
 };
 use crate::{
@@ -172,7 +173,7 @@ impl<M: Message> Handle<M> {
     /// If it is dropped before it is ready, the message has not been sent.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
         match &self.to {
-            To::Local(port) => call::send_bounded(port, message).await,
+            To::Local(port) => room::send_bounded(port, message).await,
             To::Far(to) => {
                 let leave = leave_to_send(to).await;
                 send_far(to, message, leave)
