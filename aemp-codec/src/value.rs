@@ -16,7 +16,7 @@ pub(crate) use self::ser::{KeySerializer, value_of, value_of_ref};
 use crate::lenient::Scalar;
 use crate::text;
 
-/// A value of any type that a message can carry.
+/// A value of any type that a message can carry. The enum is closed: the network has no other types.
 ///
 /// ```
 /// use aemp_codec::Value;

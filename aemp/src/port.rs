@@ -34,6 +34,7 @@ pub(crate) mod monitor;
 mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
+mod room;
 mod slot;
 pub(crate) mod table;
 pub(crate) mod untyped;

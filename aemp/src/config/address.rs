@@ -36,6 +36,7 @@ pub struct Address {
 
 /// The host of an [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Host {
     /// `*`: every local address that is not loopback.
     Any,

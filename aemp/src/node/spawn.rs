@@ -25,12 +25,14 @@ pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
 
 /// The return type of an init function: a port's state, a `Result` of one, or `()` for an untyped port whose handlers
 /// the function has set with [`Cx::rcv`].
+///
+/// The trait is sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "an init function returns a port, and `{Self}` is not a port",
     label = "no handlers are known for this type",
     note = "return a type that has an `#[aemp::port]` block, a `Result` of one, or `()` for an untyped port"
 )]
-pub trait InitOutcome {
+pub trait InitOutcome: sealed::InitOutcome {
     /// The type of the port's state.
     type Port: Port;
 
@@ -40,6 +42,18 @@ pub trait InitOutcome {
     ///
     /// Converts the return value. An error is the reason of the port's death.
     fn finish(self, cx: &mut Cx<'_>) -> Result<Self::Port, Reason>;
+}
+
+mod sealed {
+    use crate::message::Port;
+
+    /// The types that implement [`InitOutcome`](super::InitOutcome).
+    #[expect(unnameable_types, reason = "seals the trait")]
+    pub trait InitOutcome {}
+
+    impl<P: Port> InitOutcome for P {}
+    impl<P: Port, E: std::fmt::Display + 'static> InitOutcome for Result<P, E> {}
+    impl InitOutcome for () {}
 }
 
 impl<P: Port> InitOutcome for P {

@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     any::{AnyPort, LocalPort, typed},
     bound,
-    call::{self, Call},
+    call::Call,
     credit::Promises,
     destination::{Destination, Way},
     extras::Bound,
@@ -26,6 +26,7 @@ use super::{
     peval::Peval,
     queue::Pushed,
     reply::Reply,
+    room,
     slot::Slot,
 };
 use crate::{
@@ -39,6 +40,10 @@ use crate::{
 ///
 /// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
 /// `Sync`. It serialises as the port's ID, so handles travel in messages.
+///
+/// Handles are compared, ordered and hashed by the IDs of their ports, so they can be keys of maps. The lint
+/// `clippy::mutable_key_type` cannot know that an ID never changes. A line in `clippy.toml` tells it, for generated
+/// handles as well: `ignore-interior-mutability = ["bytes::Bytes", "aemp::Handle"]`.
 #[doc(alias = "Recipient")]
 #[doc(alias = "ActorRef")]
 #[doc(alias = "Addr")]
@@ -174,7 +179,7 @@ impl<M: Message> Handle<M> {
     /// If it is dropped before it is ready, the message has not been sent.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
         match &self.to {
-            To::Local(port) => call::send_bounded(port, message).await,
+            To::Local(port) => room::send_bounded(port, message).await,
             To::Far(to) => {
                 let leave = leave_to_send(to).await;
                 send_far(to, message, leave)
