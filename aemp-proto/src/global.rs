@@ -53,11 +53,11 @@ mod flush;
 mod heir;
 mod inspect;
 mod keep;
-mod known;
 mod lent;
 mod local;
 mod names;
 mod outgoing;
+mod peer;
 mod pending;
 mod quota;
 mod request;
@@ -78,9 +78,9 @@ pub(super) use self::outgoing::Outgoing;
 use self::{
     dirty::{Dirty, DirtyFamilies, Noted, changed},
     keep::Keep,
-    known::{Known, Message},
     lent::Lent,
     local::Local,
+    peer::{GlobalPeer, Message},
     pending::Pending,
     shards::{Changed, Shards},
     watch::{News, Watches, grace},
@@ -94,7 +94,7 @@ pub use self::{
     role::Role,
     watch::{Change, WatchId, Watched},
 };
-use super::{Level, Random, Time, backoff::longest_pause, limits::Notices};
+use super::{Level, Random, Time, backoff::longest_pause, deadlines::Deadlines, limits::Notices};
 pub use quota::values_in_entry;
 
 /// A command of the machine to the mesh.
@@ -131,7 +131,7 @@ pub(super) struct Global {
     /// The changes that the master has not been sent.
     upstream: DirtyFamilies,
     pending: Pending,
-    known: BTreeMap<NodeId, Known>,
+    known: BTreeMap<NodeId, GlobalPeer>,
     /// The connected nodes that are global.
     globals: BTreeSet<NodeId>,
     /// The connected nodes for which there may be something to send.
@@ -143,7 +143,7 @@ pub(super) struct Global {
     /// The nodes that watch each family.
     monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
     /// The former slaves that became global, and the time until which this node still answers for them.
-    released: BTreeMap<NodeId, Time>,
+    released: Deadlines<NodeId>,
     /// The keys whose visible value has changed since the last flush.
     shown: Noted,
     /// The keys whose value that this node answers for has changed since the last flush.
@@ -185,7 +185,7 @@ impl Global {
             shards: Shards::default(),
             own: 0,
             monitors: BTreeMap::new(),
-            released: BTreeMap::new(),
+            released: Deadlines::default(),
             shown: Noted::new(),
             ours: Noted::new(),
             keep: Keep::new(monitor_timeout),
@@ -316,7 +316,7 @@ impl Global {
             searching,
             self.shards.deadline(),
             self.watches.deadline(),
-            self.released.values().min().copied(),
+            self.released.first(),
             self.keep.deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -338,10 +338,7 @@ impl Global {
 
     /// Stops answering for the entries of former slaves that became global.
     fn release(&mut self, now: Time) {
-        let due = self.released.iter().filter(|(_, until)| **until <= now);
-        let due: Vec<_> = due.map(|(node, _)| node.clone()).collect();
-        for node in due {
-            self.released.remove(&node);
+        for node in self.released.take_due(now) {
             self.forget_stale(now, &node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {

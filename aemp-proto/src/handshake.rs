@@ -23,8 +23,8 @@ pub use self::{
     channel::{Binding, Encrypt, Keys, Role, Wish},
     config::{HandshakeConfig, PROVIDER},
     error::HandshakeError,
-    greeting::Greeting,
-    output::{Established, HandshakeOutput, StartTls},
+    greeting::{DATA_PROTOCOL, Greeting},
+    output::{Established, HandshakeOutput, StartTls, StreamStart},
 };
 use super::Time;
 
@@ -67,11 +67,11 @@ enum Phase {
     /// Waits for the peer's first line.
     Unknown,
     /// Waits for the peer's second line.
-    Greeted(Peer),
+    Greeted(Introduced),
     /// Waits for the second line of a peer that has our own node ID.
-    Namesake(Peer),
+    Namesake(Introduced),
     /// Waits for [`Handshake::meet_myself`], after the greeting of a peer that has our own node ID.
-    Doubtful(Peer),
+    Doubtful(Introduced),
     /// TLS is being set up.
     Securing(Choice, Keys),
     /// The authentication lines are being exchanged.
@@ -84,7 +84,7 @@ enum Phase {
 
 /// The peer as its greeting presents it.
 #[derive(Debug)]
-struct Peer {
+struct Introduced {
     node: NodeId,
     greeting: Greeting,
     lines: Lines,
@@ -93,7 +93,7 @@ struct Peer {
 /// The result of the greetings: the peer, our method and our format.
 #[derive(Debug)]
 struct Choice {
-    peer: Peer,
+    peer: Introduced,
     method: Method,
     send: Format,
 }
@@ -257,16 +257,17 @@ impl Handshake {
     /// connected".
     fn greeted(&mut self, line: Vec<u8>) -> Result<Option<HandshakeOutput>, HandshakeError> {
         let (ours, theirs) = (&self.greeting, Greeting::parse(&line)?);
-        if theirs.protocol != ours.protocol {
+        if !ours.fits(&theirs) {
             return Err(HandshakeError::unparsable(&ours.protocol, &theirs.protocol));
         }
         if theirs.version != ours.version {
             return Err(HandshakeError::version(&ours.version, &theirs.version));
         }
         let node = NodeId::new(&theirs.node).map_err(HandshakeError::NodeId)?;
-        let namesake = theirs.protocol == "aemp" && theirs.node == ours.node;
+        let stream = ours.protocol == DATA_PROTOCOL || theirs.protocol == DATA_PROTOCOL;
+        let namesake = !stream && theirs.node == ours.node;
         let arbitrates = theirs.arbitrates();
-        let peer = Peer {
+        let peer = Introduced {
             node: node.clone(),
             greeting: theirs,
             lines: Lines {
@@ -279,13 +280,17 @@ impl Handshake {
             return self.advance();
         }
         self.phase = Phase::Greeted(peer);
-        Ok(Some(HandshakeOutput::Greeted { node, arbitrates }))
+        Ok(Some(HandshakeOutput::Greeted {
+            node,
+            arbitrates,
+            stream,
+        }))
     }
 
     /// Reports a peer that has our node ID. Only its nonce can tell whether it is this node itself.
     fn namesake(
         &mut self,
-        mut peer: Peer,
+        mut peer: Introduced,
         line: Vec<u8>,
     ) -> Result<HandshakeOutput, HandshakeError> {
         peer.lines.second = line;
@@ -315,7 +320,11 @@ impl Handshake {
     }
 
     /// Makes the checks after line 2.
-    fn ready(&mut self, mut peer: Peer, line: Vec<u8>) -> Result<HandshakeOutput, HandshakeError> {
+    fn ready(
+        &mut self,
+        mut peer: Introduced,
+        line: Vec<u8>,
+    ) -> Result<HandshakeOutput, HandshakeError> {
         peer.lines.second = line;
         if peer.lines == self.ours {
             return Err(HandshakeError::Echo);
@@ -426,7 +435,8 @@ impl Handshake {
 
     fn established(&mut self, exchange: Exchange, proved: Proved) -> HandshakeOutput {
         let Choice { peer, send, .. } = exchange.choice;
-        if peer.greeting.protocol == "aemp" && peer.greeting.node == self.greeting.node {
+        let stream = self.stream(&peer.greeting);
+        if stream.is_none() && peer.greeting.node == self.greeting.node {
             self.phase = Phase::Myself;
             let nonce = peer.lines.second;
             return HandshakeOutput::Myself { nonce };
@@ -441,7 +451,19 @@ impl Handshake {
             provider: peer.greeting.key("provider").map(Into::into),
             ours: peer.greeting.arbitrates(),
             credit: peer.greeting.gives_credit(),
+            stream,
         })
+    }
+
+    /// The stream of a data connection, which the end that has opened the connection names.
+    fn stream(&self, theirs: &Greeting) -> Option<StreamStart> {
+        let (id, ends, dialed) = match self.greeting.stream_id() {
+            // Every node of this project knows the mark of an end.
+            Some(id) => (id, theirs.arbitrates(), true),
+            None => (theirs.stream_id()?, theirs.marks_ends(), false),
+        };
+        let id = id.to_owned();
+        Some(StreamStart { id, ends, dialed })
     }
 }
 

@@ -32,6 +32,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod backoff;
+mod deadlines;
 pub mod global;
 pub mod handshake;
 mod hash;

@@ -10,7 +10,7 @@
 //!   connection is not read until that is paid for. So messages to ports, the hot path, have no check at all, and
 //!   requests an addition. A pause begins with a read and is at most a quarter of `monitor_timeout`, so that neither
 //!   end takes the other for dead.
-//! - Accounts belong to the node, not to the connection (`node/remote/account.rs`), so reconnecting gains nothing. The
+//! - Accounts belong to the node, not to the connection (`node/peer/account.rs`), so reconnecting gains nothing. The
 //!   ports that a node has spawned hold their spawner in the map of names, which exists for such ports alone. A local
 //!   port pays nothing.
 //! - Costs at third nodes count. A relay to a node that is not connected costs a hundred requests, because it makes an
@@ -25,6 +25,8 @@
 //! | --- | --- | --- |
 //! | `mesh.conns`, `mesh.strangers`, tasks and sockets of connections in handshake | strangers | `max_strangers`, `max_strangers_per_address`, `handshake_timeout` |
 //! | `LineBuffer` of a handshake | strangers | a line of 4096 octets; with a proof, but held back: `max_handshake_bytes`, then no reading |
+//! | `Streams.expected`, with its timers and arguments | nodes that announce streams (`_expect`) | `stream::MOST_EXPECTED` for each node, an hour each |
+//! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
 //! | `mesh.notices`, `global.notices` | anybody | 1000 entries |
@@ -47,6 +49,7 @@
 //! | addresses of a node (`'l`, `g_found`) | owners, the master | the packet; one is dialled at a time and for `connect_interval` |
 //! | `watches.known` | the master (`g_chg1`, `g_chg2`) | the packet only: the master is one of the node's own seeds |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
+//! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third
 //! nodes their connections. If one global node leaves out an entry and another keeps it, their views differ: the global

@@ -9,18 +9,19 @@
 
 mod admission;
 mod arbiter;
-mod conn;
+mod connection;
 mod connections;
 mod dial;
 mod failures;
 mod global;
 mod inspect;
 mod losses;
-mod nodes;
 mod output;
+mod peer;
 mod peers;
 mod seeds;
 mod strangers;
+mod streams;
 mod timed;
 
 use std::{
@@ -33,8 +34,8 @@ use aemp_codec::NodeId;
 
 pub use self::global::RawRequest;
 use self::{
-    conn::{Conn, Phase},
-    nodes::Node,
+    connection::{Connection, Phase},
+    peer::MeshPeer,
     seeds::Seeds,
     strangers::Strangers,
     timed::Timed,
@@ -47,7 +48,7 @@ pub use self::{
 use super::{
     Measure, Random, Time,
     global::{Global, Quota},
-    handshake::{Binding, Handshake, HandshakeConfig, Role},
+    handshake::{Binding, Handshake, HandshakeConfig},
     limits::{NodeLimits, Notices},
     peer::{ConnId, LossId},
 };
@@ -106,14 +107,14 @@ pub struct Mesh<P> {
     handshake: Arc<HandshakeConfig>,
     peers: P,
     random: Random,
-    conns: Timed<ConnId, Conn>,
+    conns: Timed<ConnId, Connection>,
     last_conn: u64,
     strangers: Strangers,
     /// The rate limit for log lines about the ends of strangers' connections.
     ends: Measure,
     /// The rate limit for log lines about the mistakes of nodes.
     complaints: Measure,
-    nodes: Timed<NodeId, Node>,
+    nodes: Timed<NodeId, MeshPeer>,
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
     global: Global,
@@ -256,7 +257,7 @@ impl<P: Peers> Mesh<P> {
     pub fn dialed(&mut self, now: Time, conn: ConnId, result: Result<String, String>) {
         match result {
             Ok(addr) if self.is_dialing(conn) => {
-                let handshake = self.new_handshake(now, Role::Dialed, &addr);
+                let handshake = self.dialed_handshake(now, conn, &addr);
                 if let Some(dialed) = self.conns.get_mut(&conn) {
                     dialed.phase = Phase::handshake(handshake);
                 }
@@ -320,7 +321,7 @@ impl<P: Peers> Mesh<P> {
     /// Reports that all monitors of a node that were handed out have fired. This is [`fired`](Self::fired) for callers
     /// that have handled every [`Output::Fire`] so far.
     pub fn drained(&mut self, now: Time, node: &NodeId) {
-        if let Some(loss) = self.nodes.get(node).and_then(Node::mourned) {
+        if let Some(loss) = self.nodes.get(node).and_then(MeshPeer::mourned) {
             self.fired(now, node, loss);
         }
     }
@@ -339,7 +340,7 @@ impl<P: Peers> Mesh<P> {
 
     /// The connected nodes.
     pub fn up_nodes(&self) -> impl Iterator<Item = &NodeId> {
-        let up = |node: &Node| node.up().is_some();
+        let up = |node: &MeshPeer| node.up().is_some();
         self.nodes
             .iter()
             .filter(move |(_, node)| up(node))

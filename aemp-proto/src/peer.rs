@@ -83,7 +83,7 @@ pub struct Peer {
 enum State {
     Down,
     Connecting(Queue),
-    Up(Line),
+    Up(Connection),
     /// Accepts no more packets. The mesh must end the connection; the text is the reason.
     GivenUp(Option<ConnId>, String),
     Mourning(Mourning),
@@ -92,7 +92,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Line {
+struct Connection {
     conn: ConnId,
     format: Format,
     out: Output,
@@ -136,16 +136,18 @@ impl Peer {
         port: &str,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<Urge, EncodeError> {
-        let State::Up(line) = &mut self.state else {
+        let State::Up(connection) = &mut self.state else {
             return self.send_later(port, write);
         };
-        let was_empty = line.out.is_empty();
-        line.out.write(&line.format, self.limits.packet, |packet| {
-            packet.str(port)?;
-            write(packet)
-        })?;
-        line.given.packets += 1;
-        if line.out.len() > self.limits.max_queue_bytes {
+        let was_empty = connection.out.is_empty();
+        connection
+            .out
+            .write(&connection.format, self.limits.packet, |packet| {
+                packet.str(port)?;
+                write(packet)
+            })?;
+        connection.given.packets += 1;
+        if connection.out.len() > self.limits.max_queue_bytes {
             return Ok(self.overflow());
         }
         Ok(if was_empty { Urge::Write } else { Urge::None })
@@ -166,7 +168,7 @@ impl Peer {
             return Ok(urge);
         }
         match &self.state {
-            State::Up(line) => Err(Some(line.format.clone())),
+            State::Up(connection) => Err(Some(connection.format.clone())),
             _ => self.put_later(port, packet),
         }
     }
@@ -175,16 +177,16 @@ impl Peer {
     /// format.
     #[inline]
     pub fn put_bytes(&mut self, format: &Format, bytes: &mut Vec<u8>) -> Option<Urge> {
-        let State::Up(line) = &mut self.state else {
+        let State::Up(connection) = &mut self.state else {
             return None;
         };
-        if line.format != *format {
+        if connection.format != *format {
             return None;
         }
-        let was_empty = line.out.is_empty();
-        line.out.append(bytes);
-        line.given.packets += 1;
-        if line.out.len() > self.limits.max_queue_bytes {
+        let was_empty = connection.out.is_empty();
+        connection.out.append(bytes);
+        connection.given.packets += 1;
+        if connection.out.len() > self.limits.max_queue_bytes {
             return Some(self.overflow());
         }
         Some(if was_empty { Urge::Write } else { Urge::None })
@@ -340,7 +342,7 @@ impl Peer {
         } else {
             Urge::Write
         };
-        self.state = State::Up(Line {
+        self.state = State::Up(Connection {
             conn,
             format,
             out,
@@ -355,9 +357,9 @@ impl Peer {
     /// `conn` is not the node's connection.
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
-            State::Up(line) if line.conn == conn => {
-                line.out.swap(buf);
-                line.given.bytes += buf.len() as u64;
+            State::Up(connection) if connection.conn == conn => {
+                connection.out.swap(buf);
+                connection.given.bytes += buf.len() as u64;
                 true
             }
             _ => false,
@@ -369,25 +371,27 @@ impl Peer {
     /// Such packets exist for formats of other crates, whose code must not run under a lock. Call this before
     /// [`swap_output`](Self::swap_output), which takes nothing as long as such packets come next.
     pub fn take_unwritten(&mut self, conn: ConnId) -> Option<(Format, Vec<Vec<Value>>)> {
-        let State::Up(line) = &mut self.state else {
+        let State::Up(connection) = &mut self.state else {
             return None;
         };
-        if line.conn != conn {
+        if connection.conn != conn {
             return None;
         }
-        let packets = line.out.take_values();
-        (!packets.is_empty()).then(|| (line.format.clone(), packets))
+        let packets = connection.out.take_values();
+        (!packets.is_empty()).then(|| (connection.format.clone(), packets))
     }
 
     /// Writes a keepalive, unless other bytes wait to be written anyway ([protocol](crate::protocol::packets#a-packet)).
     pub fn keepalive(&mut self) -> Urge {
         match &mut self.state {
-            State::Up(line) if line.out.is_empty() => {
+            State::Up(connection) if connection.out.is_empty() => {
                 // Every built-in format can write an empty packet. A format that cannot has no keepalives.
                 let empty = |_: &mut PacketWriter<'_>| Ok(());
-                let written = line.out.write(&line.format, self.limits.packet, empty);
+                let written = connection
+                    .out
+                    .write(&connection.format, self.limits.packet, empty);
                 if written.is_ok() {
-                    line.given.packets += 1;
+                    connection.given.packets += 1;
                     Urge::Write
                 } else {
                     Urge::None
@@ -410,7 +414,7 @@ impl Peer {
         match &self.state {
             State::Down => Standing::Down,
             State::Connecting(_) => Standing::Connecting,
-            State::Up(line) => Standing::Up(line.conn),
+            State::Up(connection) => Standing::Up(connection.conn),
             State::GivenUp(conn, text) => Standing::GivenUp(*conn, text.clone()),
             State::Mourning(_) | State::Closed => Standing::Draining,
         }
@@ -420,7 +424,7 @@ impl Peer {
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         match &self.state {
-            State::Up(line) => line.out.len(),
+            State::Up(connection) => connection.out.len(),
             State::Connecting(queue)
             | State::Mourning(Mourning {
                 next: Next::Kept(queue),
@@ -445,14 +449,14 @@ impl Peer {
     /// True if the node is connected over `conn`.
     #[must_use]
     pub fn is_up_over(&self, conn: ConnId) -> bool {
-        matches!(&self.state, State::Up(line) if line.conn == conn)
+        matches!(&self.state, State::Up(connection) if connection.conn == conn)
     }
 
     /// The node's connection, if it has one.
     #[must_use]
     pub fn conn(&self) -> Option<ConnId> {
         match &self.state {
-            State::Up(line) => Some(line.conn),
+            State::Up(connection) => Some(connection.conn),
             State::GivenUp(conn, _) => *conn,
             _ => None,
         }
@@ -462,7 +466,7 @@ impl Peer {
     #[must_use]
     pub fn format(&self) -> Option<&Format> {
         match &self.state {
-            State::Up(line) => Some(&line.format),
+            State::Up(connection) => Some(&connection.format),
             _ => None,
         }
     }
@@ -472,7 +476,7 @@ impl Peer {
     #[must_use]
     pub fn sent(&self) -> Option<Traffic> {
         match &self.state {
-            State::Up(line) => Some(line.given),
+            State::Up(connection) => Some(connection.given),
             _ => None,
         }
     }

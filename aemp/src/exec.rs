@@ -7,7 +7,7 @@
 //!   read has woken in one step, and runs no handler.
 //! - The *plan* (`plan`) decides how many drainers there are, and when another one starts.
 //! - *Trust* (`pace`) decides where a port may run: in place, in a caller's `poll`, or in a drainer only.
-//! - The *watch* (`watch`) is a thread that notices handlers that do not return.
+//! - The *watch* (`watchdog`) is a thread that notices handlers that do not return.
 //!
 //! Three designs were considered and left out:
 //!
@@ -32,6 +32,6 @@ pub(crate) mod scheduler;
 pub(crate) mod seat;
 pub(crate) mod slice;
 pub(crate) mod waiting;
-mod watch;
+mod watchdog;
 pub(crate) mod work;
 pub(crate) mod writer;

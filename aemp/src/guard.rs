@@ -7,6 +7,7 @@
 //! | foreign code | where it runs | it panics | it is slow | shown by (`tests/tests`) |
 //! | --- | --- | --- | --- | --- |
 //! | handlers, timers and tasks of ports, init functions | a worker of the runtime | the port dies | its port waits, and one worker | `ports/failures`, `ports/executor` |
+//! | bodies and predicates of processes | a worker of the runtime | the port dies | its port waits, and one worker | `ports/processes` |
 //! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |
 //! | `Serialize` of arguments | the sender | an error of that send | the sender waits | `network/replies` |
 //! | `Deserialize` of answers | the caller | the call ends with an error | the caller waits | `network/replies` |

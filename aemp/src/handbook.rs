@@ -5,6 +5,11 @@ pub mod execution {
     #![doc = include_str!("docs/execution.md")]
 }
 
+/// Ports whose body is one async function with a mailbox: selective receive, deaths as messages, limits.
+pub mod processes {
+    #![doc = include_str!("docs/processes.md")]
+}
+
 /// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
 pub mod words {
     #![doc = include_str!("docs/words.md")]

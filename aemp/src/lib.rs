@@ -74,6 +74,8 @@
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
+//! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
+//! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
@@ -91,6 +93,7 @@
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
+//! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
@@ -130,10 +133,13 @@ mod message;
 mod net;
 mod node;
 mod port;
+mod process;
 mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "net")]
+pub mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -164,6 +170,7 @@ pub use node::{
 pub use port::{
     Call, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
 };
+pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;
 pub use shown::Shown;
 

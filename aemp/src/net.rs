@@ -2,15 +2,15 @@
 //!
 //! `Net::ask` locks the mesh, passes an event to it, and performs its outputs under that lock. This neither waits nor
 //! runs foreign code: orders go through a channel to the task of each connection, and user code is handed to tasks of
-//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end: first
-//! `connection`, during the handshake, then `link`.
+//! its own (`events`, `node/strand.rs`). A connection has one task from dialling or accepting to its end
+//! (`connection`).
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod config;
 mod connection;
 mod events;
 mod joining;
-mod large;
-mod link;
 mod listen;
 mod look_up;
 #[cfg(feature = "net")]
@@ -20,18 +20,13 @@ mod machine;
 mod machine;
 mod perform;
 mod place;
-#[cfg(feature = "tls")]
-mod secured;
-mod socket;
 mod source;
 mod stream;
-mod tls;
-mod wire;
 
 use std::{
     collections::HashMap,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -42,35 +37,39 @@ use tokio::{
     time::Instant,
 };
 
+#[cfg(feature = "tls")]
+pub(crate) use certificates::TlsConfig;
 pub(crate) use config::NetConfig;
 pub use events::NodesMonitor;
 pub(crate) use machine::local_addresses;
 pub(crate) use place::Place;
 pub use source::SeedSource;
 pub(crate) use source::{Custom, Source, Sources};
-#[cfg(feature = "tls")]
-pub(crate) use tls::TlsConfig;
+
+#[cfg(feature = "net")]
+pub(crate) use connection::order::StreamReady;
+#[cfg(feature = "net")]
+pub(crate) use stream::Stream;
 
 use self::{
+    connection::ConnectionTask,
     events::{Event, Observers},
     place::Acceptor,
-    stream::Stream,
-    wire::Wire,
 };
+use crate::lock::Lock;
 use crate::{
     Node, StartError,
     config::Address,
     node::{
         WeakNode,
-        life::{Count, Counted},
-        remote::{Remote, Remotes},
+        life::Count,
+        peer::{Peer, Peers},
     },
 };
 use aemp_proto::{
     Time,
-    handshake::StartTls,
-    mesh::{Mesh, Peers, SeedState},
-    peer::{ConnId, Peer},
+    mesh::{self, Mesh, SeedState},
+    peer::{ConnId, Peer as PeerState},
 };
 
 /// The time that a stopping node waits for its connections to end.
@@ -86,10 +85,10 @@ pub(crate) struct Shared {
     origin: Instant,
     /// The certificates for new connections.
     #[cfg(feature = "tls")]
-    tls: tls::Tls,
-    mesh: Mutex<Mesh<LockedPeers>>,
+    tls: certificates::Tls,
+    mesh: Lock<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
-    connections: Mutex<HashMap<ConnId, Task>>,
+    connections: Lock<HashMap<ConnId, ConnectionTask>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,
     /// Notified when the state of a seed has changed.
@@ -100,20 +99,12 @@ pub(crate) struct Shared {
     alarm: AtomicU64,
     events: mpsc::UnboundedSender<Event>,
     observers: Observers,
-    listeners: Mutex<Vec<Listener>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    listeners: Lock<Vec<Listener>>,
+    tasks: Lock<Vec<JoinHandle<()>>>,
     /// The task that calls user code with events. It ends when all events have been handled.
-    telling: Mutex<Option<JoinHandle<()>>>,
+    telling: Lock<Option<JoinHandle<()>>>,
     /// The number of tasks of connections.
     open: Count,
-}
-
-/// The task of a connection, as the node reaches it.
-struct Task {
-    orders: mpsc::UnboundedSender<Order>,
-    /// True if the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
-    detached: bool,
-    _open: Counted,
 }
 
 struct Listener {
@@ -121,34 +112,24 @@ struct Listener {
     socket: Option<Acceptor>,
 }
 
-/// An order to the task of a connection.
-#[derive(Debug)]
-enum Order {
-    Transmit(Vec<u8>),
-    Close,
-    /// Boxed, because a channel reserves room for many orders, and most connections of strangers never get here.
-    Established(Box<link::Start>),
-    StartTls(Box<StartTls>),
-}
-
 /// The mesh's peers. Each has a lock of its own, which senders take without the mesh's lock.
 pub(crate) struct LockedPeers {
     node: WeakNode,
-    remotes: Arc<Remotes>,
+    peers: Arc<Peers>,
     /// Nodes whose queues have become shorter or are lost. Their waiting senders are woken when the mesh's lock is free.
-    shrunk: Vec<Arc<Remote>>,
+    shrunk: Vec<Arc<Peer>>,
 }
 
-impl Peers for LockedPeers {
-    fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut Peer) -> R) -> R {
-        let remote = self.remotes.of_weak(&self.node, node.as_str());
-        let mut peer = remote.peer();
-        let before = (peer.pending_bytes(), peer.is_settling());
-        let result = change(&mut peer);
-        let shrunk = peer.pending_bytes() < before.0 || peer.is_settling() != before.1;
-        drop(peer);
+impl mesh::Peers for LockedPeers {
+    fn with<R>(&mut self, node: &NodeId, change: impl FnOnce(&mut PeerState) -> R) -> R {
+        let peer = self.peers.of_weak(&self.node, node.as_str());
+        let mut state = peer.state();
+        let before = (state.pending_bytes(), state.is_settling());
+        let result = change(&mut state);
+        let shrunk = state.pending_bytes() < before.0 || state.is_settling() != before.1;
+        drop(state);
         if shrunk {
-            self.shrunk.push(remote);
+            self.shrunk.push(peer);
         }
         result
     }
@@ -158,7 +139,7 @@ impl LockedPeers {
     pub(crate) fn new(node: &Node) -> Self {
         Self {
             node: node.downgrade(),
-            remotes: node.shared_remotes(),
+            peers: node.shared_peers(),
             shrunk: Vec::new(),
         }
     }
@@ -180,25 +161,25 @@ impl Net {
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             #[cfg(feature = "tls")]
-            tls: tls::Tls::new(&config),
+            tls: certificates::Tls::new(&config),
             config,
             origin: Instant::now(),
-            mesh: Mutex::new(mesh),
-            connections: Mutex::default(),
+            mesh: Lock::new(mesh),
+            connections: Lock::default(),
             staged: Notify::new(),
             seeds_changed: Notify::new(),
             deadline: Notify::new(),
             alarm: AtomicU64::new(u64::MAX),
             events,
             observers: Observers::default(),
-            listeners: Mutex::new(listeners),
-            tasks: Mutex::default(),
-            telling: Mutex::default(),
+            listeners: Lock::new(listeners),
+            tasks: Lock::default(),
+            telling: Lock::default(),
             open: Count::default(),
         });
         let net = Self(shared, node.clone());
         let telling = node.spawn_vital("events", events::run(net.clone(), receiver));
-        *lock(&net.0.telling) = Some(telling);
+        *net.0.telling.lock() = Some(telling);
         Ok(net)
     }
 
@@ -213,7 +194,7 @@ impl Net {
 
     /// Starts to accept connections, the clock, and the mesh.
     pub(crate) fn run(&self) {
-        for listener in lock(&self.0.listeners).iter_mut() {
+        for listener in self.0.listeners.lock().iter_mut() {
             if let Some(socket) = listener.socket.take() {
                 self.spawn("accept", listen::accept(self.clone(), socket));
             }
@@ -226,7 +207,7 @@ impl Net {
 
     fn spawn(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.node().spawn_vital(what, task);
-        lock(&self.0.tasks).push(task);
+        self.0.tasks.lock().push(task);
     }
 
     fn node(&self) -> &Node {
@@ -241,6 +222,18 @@ impl Net {
     fn instant(&self, time: Time) -> Instant {
         let since = time.since_origin().min(Duration::from_secs(86_400 * 365));
         self.0.origin + since
+    }
+
+    /// Opens a data connection for a stream.
+    #[cfg(feature = "net")]
+    pub(crate) fn dial_stream(&self, address: &str, node: &NodeId, id: &str) -> ConnId {
+        self.ask(|mesh, now| mesh.dial_stream(now, address, node, id))
+    }
+
+    /// Gives up a data connection.
+    #[cfg(feature = "net")]
+    pub(crate) fn abandon_stream(&self, conn: ConnId) {
+        self.ask(|mesh, now| mesh.abandon_stream(now, conn));
     }
 
     /// Asks the mesh to connect a node, for a sender.
@@ -258,7 +251,7 @@ impl Net {
     }
 
     pub(crate) fn listeners(&self) -> Vec<String> {
-        let listeners = lock(&self.0.listeners);
+        let listeners = self.0.listeners.lock();
         listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -267,7 +260,7 @@ impl Net {
 
     /// Maps the address and the state of each seed.
     pub(crate) fn seeds<T>(&self, tell: impl Fn(&str, SeedState<'_>) -> T) -> Vec<T> {
-        let mesh = lock(&self.0.mesh);
+        let mesh = self.0.mesh.lock();
         mesh.seeds()
             .map(|(address, seed)| tell(address, seed))
             .collect()
@@ -281,8 +274,8 @@ impl Net {
     pub(crate) async fn stop(&self) {
         // The reports of the ports' deaths are written as well.
         let written = async {
-            for remote in self.node().remotes().all() {
-                remote.written().await;
+            for peer in self.node().peers().all() {
+                peer.written().await;
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, written).await;
@@ -291,9 +284,9 @@ impl Net {
         let closed = self.0.open.until_zero();
         let _ = tokio::time::timeout(STOP_TIMEOUT, closed).await;
         self.event(Event::Stop);
-        let mut tasks = mem::take(&mut *lock(&self.0.tasks));
+        let mut tasks = mem::take(&mut *self.0.tasks.lock());
         tasks.iter().for_each(JoinHandle::abort);
-        tasks.extend(lock(&self.0.telling).take());
+        tasks.extend(self.0.telling.lock().take());
         // A task holds its listener until it has ended.
         let ended = async {
             for task in tasks {
@@ -304,17 +297,17 @@ impl Net {
     }
 
     fn close_listeners(&self) {
-        let listeners = mem::take(&mut *lock(&self.0.listeners));
+        let listeners = mem::take(&mut *self.0.listeners.lock());
         drop(listeners);
     }
 
     /// Releases everything at once, after the runtime has gone.
     pub(crate) fn abandon(&self) {
         self.close_listeners();
-        let tasks = mem::take(&mut *lock(&self.0.tasks));
+        let tasks = mem::take(&mut *self.0.tasks.lock());
         tasks.iter().for_each(JoinHandle::abort);
         // The tasks of connections end when their channels are dropped.
-        let connections = mem::take(&mut *lock(&self.0.connections));
+        let connections = mem::take(&mut *self.0.connections.lock());
         drop(connections);
         self.event(Event::Stop);
     }
@@ -326,8 +319,4 @@ impl fmt::Debug for Net {
             .field("node", &self.1)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,16 +2,19 @@
 
 pub(crate) mod builder;
 mod complaints;
+pub(crate) mod delivery;
 pub mod inspect;
 pub(crate) mod life;
 pub(crate) mod log;
 pub(crate) mod names;
+pub(crate) mod peer;
 pub(crate) mod registry;
-pub(crate) mod remote;
-pub(crate) mod request;
+mod request;
 pub(crate) mod spawn;
 mod stillborn;
 pub(crate) mod strand;
+#[cfg(feature = "net")]
+pub(crate) mod streams;
 mod target;
 pub(crate) mod task;
 mod untyped;
@@ -31,8 +34,8 @@ use self::{
     inspect::Inspection,
     life::Life,
     names::Names,
+    peer::{Peer, Peers},
     registry::{InitFunction, Registry},
-    remote::{Remote, Remotes},
     stillborn::Stillborn,
     strand::Strand,
 };
@@ -117,7 +120,9 @@ struct Inner {
     registry: Registry,
     secure: bool,
     allow: Option<Vec<Permit>>,
-    remotes: Arc<Remotes>,
+    peers: Arc<Peers>,
+    #[cfg(feature = "net")]
+    streams: streams::Streams,
     inspection: Inspection,
     net: OnceLock<Arc<Shared>>,
     place: Place,
@@ -135,14 +140,14 @@ impl Drop for Inner {
 struct Spawned {
     number: u64,
     /// The node that has spawned it. `None` for this node, which may spawn under names of its own.
-    by: Option<Arc<Remote>>,
+    by: Option<Arc<Peer>>,
 }
 
 /// The name that the spawning node has chosen for a port, and that node.
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub(crate) name: &'a str,
-    pub(crate) by: Option<&'a Arc<Remote>>,
+    pub(crate) by: Option<&'a Arc<Peer>>,
 }
 
 impl Node {
@@ -264,12 +269,17 @@ impl Node {
         stillborn.unwrap_or_else(|| Reason::no_such_port(port.as_str()))
     }
 
-    pub(crate) fn remotes(&self) -> &Remotes {
-        &self.0.remotes
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.0.peers
     }
 
-    pub(crate) fn shared_remotes(&self) -> Arc<Remotes> {
-        Arc::clone(&self.0.remotes)
+    pub(crate) fn shared_peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.0.peers)
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn streams(&self) -> &streams::Streams {
+        &self.0.streams
     }
 
     pub(crate) fn database(&self) -> &Database {

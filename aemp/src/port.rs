@@ -20,6 +20,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod any;
+mod blocking;
 pub(crate) mod bound;
 mod call;
 pub(crate) mod cell;

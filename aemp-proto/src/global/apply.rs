@@ -7,7 +7,7 @@ use aemp_codec::{NodeId, Value};
 use super::{
     Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
     dirty::changed,
-    known::{Keys, Message, note},
+    peer::{Keys, Message, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
 };
@@ -93,7 +93,7 @@ impl Global {
             known.slave = true;
             known.stale.clear();
         }
-        self.released.remove(slave);
+        self.released.set(slave, None);
         let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
             changed(&mut self.ours, &family, &key, true);
@@ -160,7 +160,7 @@ impl Global {
         if was_slave {
             self.stale(from);
             let until = now + self.grace();
-            self.released.insert(from.clone(), until);
+            self.released.set(from, Some(until));
         }
         if !again || was_slave {
             self.join_global(from);

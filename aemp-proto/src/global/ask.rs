@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp_codec::NodeId;
 
 use super::{
-    Answer, Effect, Global, Query, QueryId, Role, WatchId, known::Message, pending::Ask, request,
+    Answer, Effect, Global, Query, QueryId, Role, WatchId, peer::Message, pending::Ask, request,
 };
 
 impl Global {

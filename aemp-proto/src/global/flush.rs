@@ -7,8 +7,8 @@ use aemp_codec::{NodeId, Value};
 use super::{
     GLOBALS, Global, LISTENERS, Role,
     dirty::merged,
-    known::{Known, Message, Monitor},
     outgoing::{Outgoing, Set, Style, Way, keys_of},
+    peer::{GlobalPeer, Message, Monitor},
     pending::Ask,
     shards::Shards,
 };
@@ -91,10 +91,8 @@ impl Global {
                 let is = self.shards.shown(&family, &key).is_some();
                 for node in nodes {
                     let known = self.known.get_mut(node);
-                    if let Some(monitor) = known.and_then(|known| known.monitors.get_mut(&family))
-                        && !monitor.fresh
-                    {
-                        monitor.dirty.add(&key, was, is);
+                    if let Some(known) = known {
+                        known.monitors.changed(&family, &key, was, is);
                     }
                 }
             }
@@ -247,11 +245,10 @@ impl Global {
     }
 }
 
-impl Known {
+impl GlobalPeer {
     /// True if the node must be sent changes.
     fn is_due(&self) -> bool {
-        let monitor = |monitor: &Monitor| monitor.fresh || !monitor.dirty.is_empty();
-        self.set_due || !self.ours.is_empty() || self.monitors.values().any(monitor)
+        self.set_due || !self.ours.is_empty() || self.monitors.is_due()
     }
 
     fn send_due(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
@@ -266,9 +263,8 @@ impl Known {
             way.changes(Style::Broadcast, family, keys, value);
         }
         self.ours.retain(|_, keys| !keys.is_empty());
-        for (family, monitor) in &mut self.monitors {
-            monitor.send_due(way, family, shards);
-        }
+        self.monitors
+            .send_due(|monitor, family| monitor.send_due(way, family, shards));
     }
 
     /// Sends another global node all entries that this one answers for.

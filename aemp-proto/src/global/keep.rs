@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aemp_codec::NodeId;
 
-use crate::{Random, Time};
+use crate::{Random, Time, deadlines::Deadlines};
 
 /// The first delay between two attempts is between this and twice this.
 const FIRST_DELAY: Duration = Duration::from_millis(600);
@@ -13,13 +13,14 @@ const FIRST_DELAY: Duration = Duration::from_millis(600);
 #[derive(Debug)]
 pub(super) struct Keep {
     nodes: BTreeMap<NodeId, Kept>,
+    /// The times of the next attempts, for nodes that are not connected.
+    retries: Deadlines<NodeId>,
     longest_delay: Duration,
 }
 
 #[derive(Debug)]
 struct Kept {
     connected: bool,
-    retry: Time,
     delay: Duration,
 }
 
@@ -27,60 +28,61 @@ impl Keep {
     pub(super) fn new(longest_delay: Duration) -> Self {
         Self {
             nodes: BTreeMap::new(),
+            retries: Deadlines::default(),
             longest_delay,
         }
     }
 
     pub(super) fn add(&mut self, now: Time, node: &NodeId, connected: bool) {
-        let kept = || Kept {
-            connected,
-            retry: now,
-            delay: Duration::ZERO,
-        };
-        self.nodes.entry(node.clone()).or_insert_with(kept);
+        if self.nodes.contains_key(node) {
+            return;
+        }
+        let delay = Duration::ZERO;
+        self.nodes.insert(node.clone(), Kept { connected, delay });
+        self.retries.set(node, (!connected).then_some(now));
     }
 
     pub(super) fn remove(&mut self, node: &str) {
-        self.nodes.remove(node);
+        if let Some((node, _)) = self.nodes.remove_entry(node) {
+            self.retries.set(&node, None);
+        }
     }
 
     pub(super) fn node_up(&mut self, node: &NodeId) {
         if let Some(kept) = self.nodes.get_mut(node) {
             kept.connected = true;
+            self.retries.set(node, None);
         }
     }
 
     pub(super) fn node_down(&mut self, now: Time, node: &NodeId) {
         if let Some(kept) = self.nodes.get_mut(node) {
-            *kept = Kept {
-                connected: false,
-                retry: now,
-                delay: Duration::ZERO,
-            };
+            kept.connected = false;
+            kept.delay = Duration::ZERO;
+            self.retries.set(node, Some(now));
         }
     }
 
     /// Returns the nodes to connect to now. The next attempts follow at growing intervals.
     pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
-        let mut due = Vec::new();
-        for (node, kept) in &mut self.nodes {
-            if kept.connected || kept.retry > now {
+        let mut due = self.retries.due(now);
+        due.sort_unstable();
+        for node in &due {
+            let Some(kept) = self.nodes.get_mut(node) else {
                 continue;
-            }
+            };
             kept.delay = if kept.delay.is_zero() {
                 random.between(FIRST_DELAY, 2 * FIRST_DELAY)
             } else {
                 (2 * kept.delay).min(self.longest_delay)
             };
-            kept.retry = now + kept.delay;
-            due.push(node.clone());
+            self.retries.set(node, Some(now + kept.delay));
         }
         due
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        let wanted = self.nodes.values().filter(|kept| !kept.connected);
-        wanted.map(|kept| kept.retry).min()
+        self.retries.first()
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &NodeId> {

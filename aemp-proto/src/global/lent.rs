@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{
     Global,
-    known::{Keys, note},
+    peer::{Keys, note},
     size::{Held, size, size_of_family},
 };
 use crate::Time;

@@ -117,7 +117,7 @@ impl Global {
         let Some(known) = self.known.get(from) else {
             return true;
         };
-        if known.monitors.contains_key(family) {
+        if known.monitors.contains(family) {
             return true;
         }
         let (limit, setting) = if known.monitors.len() >= most {

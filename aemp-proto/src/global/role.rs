@@ -12,7 +12,7 @@ use super::{
     GLOBALS, Global, LISTENERS,
     dirty::changed,
     heir,
-    known::{Known, Message},
+    peer::{GlobalPeer, Message},
     pending::Ask,
 };
 use crate::{Level, Time};
@@ -66,7 +66,7 @@ impl Global {
 
     /// Takes note that a node is connected.
     pub(crate) fn node_up(&mut self, now: Time, node: &NodeId, seed: bool) {
-        self.known.insert(node.clone(), Known::default());
+        self.known.insert(node.clone(), GlobalPeer::default());
         self.keep.node_up(node);
         if self.role == Role::Global {
             self.queue_message(node, Message::Global);
@@ -122,10 +122,10 @@ impl Global {
         self.due.remove(node);
         self.globals.remove(node);
         self.keep.node_down(now, node);
-        for family in known.monitors.keys() {
+        for family in known.monitors.families() {
             self.remove_monitor(family, node);
         }
-        self.released.remove(node);
+        self.released.set(node, None);
         self.take_back(node);
         match &self.role {
             Role::Global => self.forget_entries(now, node, known.global),
@@ -167,7 +167,7 @@ impl Global {
 
     /// Makes one of the connected seeds the master. If there is none, makes one of the global nodes the master.
     fn next_master(&mut self, now: Time) {
-        let of = |wanted: fn(&Known) -> bool| {
+        let of = |wanted: fn(&GlobalPeer) -> bool| {
             let nodes = self.known.iter().filter(move |(_, known)| wanted(known));
             heir::choose(&self.node, nodes.map(|(node, _)| node))
         };

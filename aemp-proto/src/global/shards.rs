@@ -17,8 +17,8 @@ use self::{
     owner::{Name, Owner, Part},
 };
 use super::{
-    known::Keys,
     names::LISTENERS,
+    peer::Keys,
     size::{Held, size},
 };
 use crate::Time;

@@ -6,7 +6,7 @@ use aemp_codec::{NodeId, Value};
 use indexmap::{IndexMap, IndexSet};
 
 use super::names::is_own_key;
-use crate::Time;
+use crate::{Time, deadlines::Deadlines};
 
 /// A watch, as a number. No two watches of a node ever have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,8 @@ struct Watch {
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     families: BTreeMap<Arc<str>, Watch>,
+    /// The times until which deletions are doubted, by family.
+    settling: Deadlines<Arc<str>>,
     last: u64,
 }
 
@@ -86,6 +88,7 @@ impl Watches {
         }
         let family = Arc::clone(family);
         self.families.remove(&family);
+        self.settling.set(&family, None);
         Some(family)
     }
 
@@ -146,8 +149,10 @@ impl Watches {
     /// Takes note that entries come from a new source. Keys that it lacks are doubted until `until`, except those of
     /// the lost source itself.
     pub(super) fn doubt_until(&mut self, until: Time, lost: Option<&NodeId>) {
-        for watch in self.families.values_mut().filter(|watch| watch.delivered) {
+        let families = self.families.iter_mut();
+        for (family, watch) in families.filter(|(_, watch)| watch.delivered) {
             watch.settling = watch.settling.max(Some(until));
+            self.settling.set(family, watch.settling);
             watch.lost = lost.cloned();
         }
     }
@@ -213,16 +218,14 @@ impl Watches {
 
     /// The next time at which doubts end.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.families
-            .values()
-            .filter_map(|watch| watch.settling)
-            .min()
+        self.settling.first()
     }
 
     /// Deletes the keys that were doubted until now.
     pub(super) fn expire(&mut self, now: Time, news: &mut News) {
-        for watch in self.families.values_mut() {
-            if watch.settling.take_if(|until| *until <= now).is_some() {
+        for family in self.settling.take_due(now) {
+            if let Some(watch) = self.families.get_mut(&family) {
+                watch.settling = None;
                 let doubtful = std::mem::take(&mut watch.doubtful);
                 let changes = doubtful
                     .iter()

@@ -8,6 +8,7 @@ use super::{
     Greeting,
     auth::{Method, Secret},
     channel::{Encrypt, Role},
+    greeting::DATA_PROTOCOL,
 };
 use crate::{limits::NodeLimits, link::Link};
 
@@ -104,6 +105,21 @@ impl HandshakeConfig {
                 .map(|(key, value)| (key.into(), Some(value)))
                 .collect(),
         }
+    }
+
+    /// The greeting of a data connection that this node opens to the peer with this socket address.
+    #[must_use]
+    pub fn data_greeting(&self, peeraddr: &str, stream: &str) -> Greeting {
+        const KEPT: [&str; 5] = ["provider", "peeraddr", "role", "encrypt", "tls"];
+        let mut greeting = self.greeting(Role::Dialed, peeraddr);
+        greeting.protocol = DATA_PROTOCOL.into();
+        greeting
+            .keys
+            .retain(|(key, _)| KEPT.contains(&key.as_str()));
+        let keys = [("dataconn_id", stream), ("ends", "1")];
+        let keys = keys.map(|(key, value)| (key.into(), Some(value.into())));
+        greeting.keys.extend(keys);
+        greeting
     }
 
     /// The longest time of a handshake.

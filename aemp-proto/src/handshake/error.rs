@@ -1,6 +1,6 @@
 //! The errors of handshakes.
 
-use aemp_codec::IdError;
+use aemp_codec::{IdError, NodeId};
 
 use super::channel::Role;
 
@@ -33,6 +33,14 @@ pub enum HandshakeError {
     /// The peer is another node with our own node ID.
     #[error("another node uses our ID {0:?}")]
     Namesake(String),
+    /// Another node than the one that a stream is for is at the address.
+    #[error("looked for {wanted} and found {found}")]
+    AnotherNode {
+        /// The node that the stream is for.
+        wanted: String,
+        /// The node that was found.
+        found: String,
+    },
     /// The peer's node is connected already.
     #[error("{0} already connected, not connecting again.")]
     AlreadyConnected(String),
@@ -110,6 +118,13 @@ impl HandshakeError {
         Self::Version {
             ours: ours.into(),
             theirs: shown(theirs),
+        }
+    }
+
+    pub(crate) fn another_node(wanted: &NodeId, found: &NodeId) -> Self {
+        Self::AnotherNode {
+            wanted: wanted.as_str().into(),
+            found: found.as_str().into(),
         }
     }
 

@@ -7,6 +7,9 @@ use super::{
     channel::{Role, Wish},
 };
 
+/// The protocol of data connections ([protocol](crate::protocol::services#data-connections)).
+pub const DATA_PROTOCOL: &str = "aemp-dataconn";
+
 /// The content of a node's first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
@@ -93,6 +96,29 @@ impl Greeting {
         let wish = self.key("encrypt")?;
         let mut wishes = [Wish::Can, Wish::Want].into_iter();
         wishes.find(|known| known.name() == wish)
+    }
+
+    /// The ID of the stream, if the greeting is of a data connection (key `dataconn_id`). Empty if the key is missing.
+    #[must_use]
+    pub fn stream_id(&self) -> Option<&str> {
+        (self.protocol == DATA_PROTOCOL).then(|| self.key("dataconn_id").unwrap_or_default())
+    }
+
+    /// True if the node marks the end of its side of a stream (key `ends`).
+    #[must_use]
+    pub fn marks_ends(&self) -> bool {
+        self.key("ends") == Some("1")
+    }
+
+    /// True if the end that sends this greeting may go on with the end that sends the other one. A listener answers
+    /// the greeting of a data connection with its ordinary one.
+    pub(super) fn fits(&self, other: &Self) -> bool {
+        let (aemp, data) = ("aemp", DATA_PROTOCOL);
+        match (self.protocol.as_str(), other.protocol.as_str()) {
+            (ours, theirs) if ours == aemp && theirs == data => self.role() != Some(Role::Dialed),
+            // Our own greeting that comes back is found out by its second line.
+            (ours, theirs) => ours == theirs || (ours == data && theirs == aemp),
+        }
     }
 
     /// True if the node answers requests for the room of its ports (key `credit`).

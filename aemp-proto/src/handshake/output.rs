@@ -16,6 +16,8 @@ pub enum HandshakeOutput {
         node: NodeId,
         /// True if the peer arbitrates between two connections (see `mesh::arbiter`).
         arbitrates: bool,
+        /// True if the connection is a data connection, so that it does not become the node's connection.
+        stream: bool,
     },
     /// Both ends want TLS: everything that is sent and received from here on goes through it, and the handshake sees
     /// only its content. When TLS is up, call [`secured`](super::Handshake::secured) if it uses certificates, and
@@ -80,6 +82,20 @@ pub struct Established {
     pub ours: bool,
     /// True if the peer answers requests for room.
     pub credit: bool,
+    /// The stream that the connection carries from now on, if it is a data connection.
+    pub stream: Option<StreamStart>,
+}
+
+/// The parameters of a data connection ([protocol](crate::protocol::services#data-connections)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamStart {
+    /// The ID by which the two nodes have announced the stream.
+    pub id: String,
+    /// True if both ends mark the end of their side, and the end that has accepted the connection says that it has
+    /// taken the stream.
+    pub ends: bool,
+    /// True if this end has opened the connection.
+    pub dialed: bool,
 }
 
 impl fmt::Debug for HandshakeOutput {
@@ -87,10 +103,15 @@ impl fmt::Debug for HandshakeOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transmit(bytes) => write!(f, "Transmit({} bytes)", bytes.len()),
-            Self::Greeted { node, arbitrates } => f
+            Self::Greeted {
+                node,
+                arbitrates,
+                stream,
+            } => f
                 .debug_struct("Greeted")
                 .field("node", node)
                 .field("arbitrates", arbitrates)
+                .field("stream", stream)
                 .finish(),
             Self::StartTls(start) => f.debug_tuple("StartTls").field(start).finish(),
             Self::Ready => f.write_str("Ready"),

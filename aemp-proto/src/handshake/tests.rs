@@ -173,8 +173,8 @@ fn refusals_have_the_texts_of_the_reference() {
             "unparsable greeting, expected 'aemp', got 'SSH-2.0-OpenSSH_9'",
         ),
         (
-            "aemp-dataconn;1;x;;\n",
-            "unparsable greeting, expected 'aemp', got 'aemp-dataconn'",
+            "aemp-other;1;x;;\n",
+            "unparsable greeting, expected 'aemp', got 'aemp-other'",
         ),
         ("aemp;2;x;;\n", "version mismatch (we: 1, they: 2)"),
         ("aemp;2;us;;\n", "version mismatch (we: 1, they: 2)"),
@@ -340,6 +340,58 @@ fn an_echo_is_noticed() {
     handshake.receive(sent.as_bytes());
     let text = drain(&mut handshake).failed.unwrap().to_string();
     assert_eq!(text, "authentication error, echo attack?");
+}
+
+/// The handshake of a node that opens a data connection.
+fn dial_stream(node: &str, stream: &str) -> Handshake {
+    let config = Arc::new(config(node, Some("s")));
+    let greeting = config.data_greeting("127.0.0.1:4041", stream);
+    Handshake::with_greeting(at(0), config, greeting, format!("nonce of {node}"))
+}
+
+#[test]
+fn both_ends_of_a_data_connection_know_the_stream() {
+    let (mut a, mut b) = (dial_stream("a", "s1@a"), start(config("bb", Some("s"))));
+    let (to_b, to_a) = (drain(&mut a).sent, drain(&mut b).sent);
+    let greeting = to_b.lines().next().unwrap();
+    assert!(greeting.starts_with("aemp-dataconn;1;a;"), "{greeting}");
+    assert!(greeting.ends_with(";peeraddr=127.0.0.1:4041;role=dialed;dataconn_id=s1@a;ends=1"));
+    assert!(to_a.starts_with("aemp;1;bb;"), "the ordinary greeting");
+    a.receive(to_a.as_bytes());
+    b.receive(to_b.as_bytes());
+    a.proceed();
+    b.proceed();
+    let (first, second) = (drain(&mut a), drain(&mut b));
+    a.receive(second.sent.as_bytes());
+    b.receive(first.sent.as_bytes());
+    let stream = |handshake: &mut Handshake| drain(handshake).established.unwrap().stream.unwrap();
+    let (ours, theirs) = (stream(&mut a), stream(&mut b));
+    assert_eq!((ours.id.as_str(), theirs.id.as_str()), ("s1@a", "s1@a"));
+    assert!(ours.ends && theirs.ends);
+    assert!(ours.dialed && !theirs.dialed);
+}
+
+#[test]
+fn a_data_connection_of_the_reference_has_no_marks() {
+    let mut b = start(config("bb", Some("geheim")));
+    drain(&mut b);
+    b.proceed();
+    b.receive(
+        b"aemp-dataconn;1;p;hmac_sha3_512;json;dataconn_id=x@p\n\ncleartext;67656865696d;json\nraw",
+    );
+    let established = drain(&mut b).established.unwrap();
+    let stream = established.stream.unwrap();
+    assert_eq!((stream.id.as_str(), stream.ends), ("x@p", false));
+    assert_eq!(established.leftover, b"raw");
+    // A node that has dialled for packets finds no data connection there.
+    let mut a = dial(config("a", Some("geheim")));
+    drain(&mut a);
+    a.receive(b"aemp-dataconn;1;p;hmac_sha3_512;json;dataconn_id=x@p\n\n");
+    let text = drain(&mut a).failed.unwrap().to_string();
+    assert_eq!(
+        text,
+        "unparsable greeting, expected 'aemp', got 'aemp-dataconn'"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Level, Mesh, Output, Peers,
-    conn::{Conn, Phase, Purpose},
+    connection::{Connection, Phase, Purpose},
 };
 use crate::{
     Time,
@@ -30,7 +30,7 @@ impl<P: Peers> Mesh<P> {
         self.make_room_for(now, &source);
         self.strangers.came(conn, source);
         let phase = Phase::handshake(self.new_handshake(now, Role::Accepted, addr));
-        let stranger = Conn::new(addr, Purpose::Accepted, phase);
+        let stranger = Connection::new(addr, Purpose::Accepted, phase);
         self.conns.insert(conn, stranger);
         self.runnable.push_back(conn);
         self.advance(now);

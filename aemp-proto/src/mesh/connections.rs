@@ -7,7 +7,7 @@ use aemp_codec::NodeId;
 use super::{
     Level, Mesh, Output, Peers,
     arbiter::we_arbitrate,
-    conn::{Claim, Conn, Identity, Phase, Purpose},
+    connection::{Claim, Connection, Identity, Phase, Purpose},
     seeds::Step,
 };
 use crate::{
@@ -27,7 +27,8 @@ impl<P: Peers> Mesh<P> {
         let conn = self.next_conn();
         let deadline = now + self.handshake.timeout;
         let phase = Phase::Dialing { deadline };
-        self.conns.insert(conn, Conn::new(address, purpose, phase));
+        self.conns
+            .insert(conn, Connection::new(address, purpose, phase));
         let addr = address.into();
         self.outputs.push_back(Output::Dial { conn, addr });
         conn
@@ -76,7 +77,7 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn time_out_conns(&mut self, now: Time) {
         for id in self.conns.due(now) {
-            match self.conns.get_mut(&id).and_then(Conn::handshaking) {
+            match self.conns.get_mut(&id).and_then(Connection::handshaking) {
                 Some(handshaking) => {
                     handshaking.handshake.timeout(now);
                     self.runnable.push_back(id);
@@ -96,9 +97,12 @@ impl<P: Peers> Mesh<P> {
                 HandshakeOutput::Transmit(bytes) => {
                     self.outputs.push_back(Output::Transmit { conn: id, bytes });
                 }
-                HandshakeOutput::Greeted { node, arbitrates } => {
-                    self.greeted(now, id, node, arbitrates);
-                }
+                HandshakeOutput::Greeted {
+                    node, stream: true, ..
+                } => self.stream_greeted(now, id, &node),
+                HandshakeOutput::Greeted {
+                    node, arbitrates, ..
+                } => self.greeted(now, id, node, arbitrates),
                 HandshakeOutput::StartTls(start) => {
                     self.outputs.push_back(Output::StartTls { conn: id, start });
                 }
@@ -142,7 +146,7 @@ impl<P: Peers> Mesh<P> {
             Purpose::Node(wanted) if wanted != claim.node => {
                 self.found_another(id, &wanted, &claim.node)
             }
-            Purpose::Node(_) | Purpose::Accepted => {}
+            Purpose::Node(_) | Purpose::Accepted | Purpose::Stream { .. } => {}
         }
         if taken {
             self.refuse_connected(now, id, &claim.node);
@@ -167,6 +171,9 @@ impl<P: Peers> Mesh<P> {
 
     /// Handles a handshake whose greetings are exchanged: decides whether the connection gets our authentication line.
     fn ready(&mut self, now: Time, id: ConnId) {
+        if self.conns.get(&id).is_some_and(Connection::is_stream) {
+            return self.proceed(id);
+        }
         let Some(claim) = self.claim(id) else { return };
         if claim.we_arbitrate && self.is_taken(&claim.node) {
             return self.refuse_connected(now, id, &claim.node);
@@ -176,12 +183,12 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    fn proceed(&mut self, id: ConnId) {
+    pub(super) fn proceed(&mut self, id: ConnId) {
         self.with_handshake(id, Handshake::proceed);
     }
 
     pub(super) fn with_handshake(&mut self, id: ConnId, tell: impl FnOnce(&mut Handshake)) {
-        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Connection::handshaking) {
             tell(&mut handshaking.handshake);
             self.runnable.push_back(id);
         }
@@ -201,6 +208,10 @@ impl<P: Peers> Mesh<P> {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
+        if let Some(start) = established.stream {
+            let (node, leftover) = (established.node, established.leftover);
+            return self.begin_stream(id, node, start, leftover);
+        }
         let node = established.node.clone();
         conn.phase = Phase::Pending(node.clone());
         if conn.purpose == Purpose::Seed {
@@ -230,15 +241,16 @@ impl<P: Peers> Mesh<P> {
             return self.lose(now, &node, text, None);
         }
         self.log_lost(id, text);
+        self.fail_stream(id, text);
         self.forget(now, id);
     }
 
     /// Removes all data of a connection that is not up.
-    fn forget(&mut self, now: Time, id: ConnId) -> Option<Conn> {
+    fn forget(&mut self, now: Time, id: ConnId) -> Option<Connection> {
         let conn = self.conns.remove(&id)?;
         self.strangers.gone(id);
         match &conn.purpose {
-            Purpose::Accepted => {}
+            Purpose::Accepted | Purpose::Stream { .. } => {}
             Purpose::Seed => self.seeds.ended(&conn.addr, id),
             Purpose::Node(wanted) => {
                 if let Some(dial) = self

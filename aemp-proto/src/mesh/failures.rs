@@ -10,7 +10,7 @@ use aemp_codec::NodeId;
 
 use super::{
     Level, LookUpId, Mesh, Peers, SeedFailureKind,
-    conn::{Conn, Identity, Phase, Purpose},
+    connection::{Connection, Identity, Phase, Purpose},
 };
 use crate::{
     Time,
@@ -69,7 +69,7 @@ impl<P: Peers> Mesh<P> {
             (false, false) => return self.refuse(now, id, &HandshakeError::Echo),
             _ => {}
         }
-        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Connection::handshaking) {
             handshaking.identity = Identity::Doubtful;
         }
         self.with_handshake(id, Handshake::meet_myself);
@@ -78,13 +78,13 @@ impl<P: Peers> Mesh<P> {
     /// Handles a peer with our own ID and nonce that has proved to know the secret. If both ends find that, the node is
     /// connected to itself.
     pub(super) fn met_myself(&mut self, now: Time, id: ConnId, nonce: &[u8]) {
-        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Conn::handshaking) {
+        if let Some(handshaking) = self.conns.get_mut(&id).and_then(Connection::handshaking) {
             handshaking.identity = Identity::Myself;
         }
         let Some(other) = self.find_sender(id, nonce) else {
             return self.refuse(now, id, &HandshakeError::Echo);
         };
-        if self.conns.get(&other).is_some_and(Conn::met_myself) {
+        if self.conns.get(&other).is_some_and(Connection::met_myself) {
             self.refuse(now, id, &HandshakeError::Myself);
             self.refuse(now, other, &HandshakeError::Myself);
         }
@@ -165,6 +165,7 @@ impl<P: Peers> Mesh<P> {
             self.seeds.failed(&conn.addr, kind, &text);
         }
         self.log_end(id, severity, &text);
+        self.fail_stream(id, &text);
         self.abandon(now, id);
     }
 
@@ -297,7 +298,7 @@ impl<P: Peers> Mesh<P> {
         };
         let addr = match conn.purpose {
             Purpose::Seed => self.seeds.title(&conn.addr),
-            Purpose::Accepted | Purpose::Node(_) => conn.addr.clone(),
+            Purpose::Accepted | Purpose::Node(_) | Purpose::Stream { .. } => conn.addr.clone(),
         };
         let end = format!("{addr} disconnected - {text}.");
         match severity {

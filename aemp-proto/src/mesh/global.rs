@@ -7,7 +7,7 @@ use std::{
 
 use aemp_codec::{EncodeError, NodeId, PacketWriter, Value};
 
-use super::{Level, Mesh, Output, Peers, conn::Phase};
+use super::{Level, Mesh, Output, Peers, connection::Phase};
 use crate::{
     Time,
     global::{
@@ -266,7 +266,7 @@ impl<P: Peers> Mesh<P> {
             self.global.effects().for_each(drop);
             return false;
         }
-        let mut out = Line {
+        let mut out = ToPeers {
             peers: &mut self.peers,
             outputs: &mut self.outputs,
             overflowed: Vec::new(),
@@ -310,13 +310,13 @@ impl<P: Peers> Mesh<P> {
 }
 
 /// The connections of nodes, as channels for requests.
-struct Line<'a, P> {
+struct ToPeers<'a, P> {
     peers: &'a mut P,
     outputs: &'a mut VecDeque<Output>,
     overflowed: Vec<NodeId>,
 }
 
-impl<P: Peers> Outgoing for Line<'_, P> {
+impl<P: Peers> Outgoing for ToPeers<'_, P> {
     fn send(
         &mut self,
         node: &NodeId,

@@ -4,7 +4,7 @@ use aemp_codec::NodeId;
 
 use super::{
     Level, Mesh, Output, Peers,
-    nodes::{Contact, Pending},
+    peer::{Contact, Pending},
 };
 use crate::{
     Time,

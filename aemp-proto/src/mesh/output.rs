@@ -7,7 +7,7 @@ use aemp_codec::{Format, NodeId};
 use crate::{
     Level,
     global::{Answer, QueryId, WatchId, Watched},
-    handshake::StartTls,
+    handshake::{StartTls, StreamStart},
     mesh::LookUpId,
     peer::{ConnId, LossId, MonitorId},
 };
@@ -76,6 +76,24 @@ pub enum Output {
         /// True if the peer answers requests for room.
         credit: bool,
     },
+    /// The connection carries a stream from now on. The mesh has forgotten it.
+    Stream {
+        /// The connection.
+        conn: ConnId,
+        /// The node at the other end.
+        node: NodeId,
+        /// The parameters of the stream.
+        start: StreamStart,
+        /// The bytes that have arrived behind the authentication line.
+        leftover: Vec<u8>,
+    },
+    /// A connection that was opened for a stream has ended before it was established.
+    StreamFailed {
+        /// The ID of the stream.
+        id: String,
+        /// The reason.
+        text: String,
+    },
     /// The node's connection has bytes to write.
     WakeWriter {
         /// The node.
@@ -141,6 +159,10 @@ impl fmt::Debug for Output {
                 write!(f, "StartTls({conn:?}, {:?})", start.node)
             }
             Self::Established { conn, node, .. } => write!(f, "Established({conn:?}, {node:?})"),
+            Self::Stream {
+                conn, node, start, ..
+            } => write!(f, "Stream({conn:?}, {node:?}, {:?})", start.id),
+            Self::StreamFailed { id, text } => write!(f, "StreamFailed({id:?}, {text:?})"),
             Self::WakeWriter { node } => write!(f, "WakeWriter({node:?})"),
             Self::Fire {
                 node,

@@ -1,8 +1,8 @@
 //! A map in which few elements wait for a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::Time;
+use crate::{Time, deadlines::Deadlines};
 
 /// Entries with deadlines. Due entries are found without looking at the others.
 ///
@@ -13,8 +13,7 @@ pub(super) struct Timed<K, V> {
     entries: BTreeMap<K, V>,
     /// The keys that may have changed since the last refresh.
     touched: Vec<K>,
-    times: BTreeMap<K, Time>,
-    due: BTreeSet<(Time, K)>,
+    deadlines: Deadlines<K>,
 }
 
 impl<K, V> Default for Timed<K, V> {
@@ -22,8 +21,7 @@ impl<K, V> Default for Timed<K, V> {
         Self {
             entries: BTreeMap::new(),
             touched: Vec::new(),
-            times: BTreeMap::new(),
-            due: BTreeSet::new(),
+            deadlines: Deadlines::default(),
         }
     }
 }
@@ -79,31 +77,18 @@ impl<K: Clone + Ord, V> Timed<K, V> {
     pub(super) fn refresh(&mut self, deadline: impl Fn(&V) -> Option<Time>) {
         for key in self.touched.drain(..) {
             let time = self.entries.get(&key).and_then(&deadline);
-            let old = match time {
-                Some(time) => self.times.insert(key.clone(), time),
-                None => self.times.remove(&key),
-            };
-            if old == time {
-                continue;
-            }
-            if let Some(old) = old {
-                self.due.remove(&(old, key.clone()));
-            }
-            if let Some(time) = time {
-                self.due.insert((time, key));
-            }
+            self.deadlines.set(&key, time);
         }
     }
 
     /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.due.first().map(|(time, _)| *time)
+        self.deadlines.first()
     }
 
     /// The keys of entries that are due.
     pub(super) fn due(&self, now: Time) -> Vec<K> {
-        let due = self.due.iter().take_while(|(time, _)| *time <= now);
-        due.map(|(_, key)| key.clone()).collect()
+        self.deadlines.due(now)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     scheduler::{Scheduler, When, schedule},
     seat::{self, Before, Doing, Mine, Seat},
     slice::{LARGE_TURN, Slice},
-    watch,
+    watchdog,
 };
 use crate::port::any::AnyPort;
 
@@ -94,7 +94,7 @@ impl<'a> Active<'a> {
     /// `None` if the thread is about to end.
     #[inline]
     pub(crate) fn begin(scheduler: &'a Scheduler) -> Option<Self> {
-        watch::stir();
+        watchdog::stir();
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
@@ -103,7 +103,7 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// As `begin`, for a connection that delivers. The watch treats it like a handler, because decoding of arguments
+    /// As `begin`, for a connection that delivers. The watchdog treats it like a handler, because decoding of arguments
     /// runs user code.
     pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
         let mut active = Self::begin(scheduler)?;
@@ -363,16 +363,16 @@ impl Drop for Blocking {
     }
 }
 
-/// A task polls an async handler. The watch treats it like any other handler.
+/// A task polls an async handler. The watchdog treats it like any other handler.
 pub(super) struct Occupied(Option<(Mine, Before, Doing)>);
 
 impl Occupied {
     pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
         if seat::active() != 0 {
-            // The first poll is part of a run, which the watch sees already.
+            // The first poll is part of a run, which the watchdog sees already.
             return Self(None);
         }
-        watch::stir();
+        watchdog::stir();
         let Some(seat) = port.node().scheduler().seat() else {
             return Self(None);
         };

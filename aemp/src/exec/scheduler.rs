@@ -26,7 +26,7 @@ use super::{
     plan::{By, Plan, Ticket},
     ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
-    watch,
+    watchdog,
 };
 use crate::{
     Node,
@@ -98,9 +98,9 @@ impl Scheduler {
         }
     }
 
-    /// Lets the watch observe this node. A simulated node has no real time, so it is not observed.
+    /// Lets the watchdog observe this node. A simulated node has no real time, so it is not observed.
     pub(crate) fn watch_over(&self, node: &Node) {
-        watch::observe(self.clone(), node.downgrade());
+        watchdog::observe(self.clone(), node.downgrade());
     }
 
     /// While the result lives, timers that are made on this thread belong to the node's runtime.
@@ -270,7 +270,7 @@ impl Scheduler {
         };
         self.remember_wanted(&injector);
         drop(injector);
-        watch::stir();
+        watchdog::stir();
         self.spawn(drainer::run(self.clone(), ticket));
         if when == When::Now {
             self.displace();
@@ -370,7 +370,7 @@ impl Scheduler {
         end_all(&mut ready);
     }
 
-    /// Takes a report of the watch: the number of handlers that do not return. Returns whether a port waits for a
+    /// Takes a report of the watchdog: the number of handlers that do not return. Returns whether a port waits for a
     /// drainer.
     pub(super) fn report_stuck(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
@@ -379,7 +379,7 @@ impl Scheduler {
         let wanted = injector.plan.report(stuck, waiting);
         self.remember_wanted(&injector);
         if wanted {
-            self.start_drainer(injector, By::Watch, When::Soon);
+            self.start_drainer(injector, By::Watchdog, When::Soon);
         }
         waiting
     }
@@ -406,7 +406,7 @@ pub(crate) fn schedule(work: Work) {
         let when = if trusted { When::Soon } else { When::Now };
         return scheduler.clone().inject(work, when);
     }
-    // Relaxed, and so perhaps out of date: the watch finds ports that are left waiting because of that.
+    // Relaxed, and so perhaps out of date: the watchdog finds ports that are left waiting because of that.
     let wanted = scheduler.0.wanted.load(Ordering::Relaxed) && !(trusted && seat::is_quick(FEW));
     let helped = wanted.then(|| scheduler.clone());
     seat::push(work);

@@ -1,8 +1,8 @@
 //! A thread's seat at a node: the ports to run next, which idle workers may steal, and the current message, which the
-//! watch sees.
+//! watchdog sees.
 //!
 //! The seat also collects the tasks to wake *later*, all at once: writers of connections, when a port's turn ends, and
-//! callers whose answers a connection has read. The watch wakes them if the turn takes long.
+//! callers whose answers a connection has read. The watchdog wakes them if the turn takes long.
 
 use std::{
     cell::{Cell, RefCell},
@@ -43,15 +43,15 @@ pub(crate) struct Seat {
     /// True if the thread runs blocking ports.
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
-    /// watch wakes them.
+    /// watchdog wakes them.
     later: Lock<Vec<Later>>,
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
-    /// The observations of the watch. Only the watch uses them.
+    /// The observations of the watchdog. Only the watchdog uses them.
     pub(super) seen: Lock<Seen>,
 }
 
-/// The watch's observations of a seat.
+/// The watchdog's observations of a seat.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) running: Option<Running>,

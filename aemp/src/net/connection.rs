@@ -1,33 +1,44 @@
-//! One connection from its beginning to the end of its handshake.
+//! The task of a connection, from dialling or accepting to its end.
+//!
+//! A connection passes through stages. Each stage returns the data for the next one and knows no other stage:
+//! `handshake` (once in clear, and once more in TLS), `encrypt`, and then `link`, or a stream that leaves the task. The task is guarded: the mesh hears of its end
+//! in any case.
 
-use std::io;
+#[cfg(feature = "tls")]
+mod encrypt;
+#[cfg(not(feature = "tls"))]
+#[path = "connection/absent.rs"]
+mod encrypt;
+pub(super) mod error;
+mod handshake;
+mod large;
+mod link;
+pub(super) mod order;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc;
 
-use super::{
-    Net, Order, Stream,
-    link::{self, Start},
-    perform::Received,
-    socket, tls,
+use self::{
+    handshake::Next,
+    order::{Made, Order, Orders},
 };
-use aemp_proto::peer::ConnId;
+use super::{Net, stream::Stream};
+use crate::node::{
+    life::Counted,
+    log::LogLine,
+    task::{Ending, owned},
+};
+use aemp_proto::{mesh::Level, peer::ConnId};
 
-/// The reference's text for the ordinary end of a connection.
-pub(super) const END_OF_FILE: &str = "Unexpected end-of-file";
-
-/// The origin of a connection, with the socket address of its other end.
-pub(super) enum Made {
-    Dialed(String),
-    Accepted(String),
+/// The task of a connection, as the node reaches it.
+pub(super) struct ConnectionTask {
+    pub(super) orders: mpsc::UnboundedSender<Order>,
+    /// True if the mesh has released the connection, for good or until TLS is up. Its data does not go to the mesh then.
+    pub(super) detached: bool,
+    _open: Counted,
 }
 
-/// The size of a read during a handshake, in bytes. The lines have a few hundred.
-const READ: usize = 4096;
-
-pub(super) type Orders = UnboundedReceiver<Order>;
-
 /// Connects, and runs the connection.
-pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
+async fn dialed(net: &Net, conn: ConnId, addr: String, mut orders: Orders) {
     let connected = tokio::select! {
         biased;
         // The mesh does not know yet that we are connected, so the only possible order is to close.
@@ -40,87 +51,93 @@ pub(super) async fn dial(net: &Net, conn: ConnId, addr: String, mut orders: Orde
             run(net, conn, stream, orders, Made::Dialed(peer)).await;
         }
         Err(error) => {
-            let text = socket::text(&error);
+            let text = error::text(&error);
             net.ask(|mesh, now| mesh.dialed(now, conn, Err(text)));
         }
     }
 }
 
-/// Runs a connection to its end.
-pub(super) async fn run(net: &Net, conn: ConnId, stream: Stream, mut orders: Orders, made: Made) {
+/// Runs the stages of a connection to its end.
+async fn run(net: &Net, conn: ConnId, mut stream: Stream, mut orders: Orders, made: Made) {
     let mut early = Vec::new();
-    let shaken = handshake(net, conn, stream, &mut orders, &mut early).await;
-    let Some((mut start, stream)) = shaken else {
-        return;
-    };
-    // Bytes that were read after the mesh had handed the connection over come behind those that it had.
-    start.leftover.append(&mut early);
-    link::run(net, conn, stream, orders, start, made).await;
-}
-
-/// Carries bytes between the socket and the mesh. Returns `None` if the connection ends here.
-async fn handshake(
-    net: &Net,
-    conn: ConnId,
-    mut stream: Stream,
-    orders: &mut Orders,
-    early: &mut Vec<u8>,
-) -> Option<(Box<Start>, Stream)> {
-    let mut enough = false;
     loop {
-        tokio::select! {
-            biased;
-            order = orders.recv() => match order? {
-                Order::Transmit(bytes) => {
-                    if let Err(error) = stream.write_all(&bytes).await {
-                        return failed(net, conn, &error);
-                    }
-                }
-                Order::StartTls(mut start) => {
-                    start.leftover.append(early);
-                    stream = tls::start(net, conn, stream, orders, *start).await?;
-                }
-                Order::Established(start) => return Some((start, stream)),
-                Order::Close => {
-                    let _ = stream.shutdown().await;
-                    return None;
-                }
+        match handshake::run(net, conn, &mut stream, &mut orders, &mut early).await {
+            Next::Tls(start) => match encrypt::run(net, conn, stream, &mut orders, *start).await {
+                Some(encrypted) => stream = encrypted,
+                None => return,
             },
-            // Unread bytes wait at the peer's cost.
-            ready = stream.readable(), if !enough => {
-                let more = ready.and_then(|()| read(net, conn, &mut stream, early));
-                match more {
-                    Ok(more) => enough = !more,
-                    Err(error) => return failed(net, conn, &error),
-                }
-            },
+            Next::Link(start) => return link::run(net, conn, stream, orders, start, made).await,
+            #[cfg(feature = "net")]
+            Next::Stream(ready) => return net.node().stream_ready(*ready, stream).await,
+            Next::End => return,
         }
     }
 }
 
-/// Reads available bytes. Returns true if more should be read. The buffer is allocated only when there are bytes,
-/// because most strangers that come by the thousand send none.
-fn read(net: &Net, conn: ConnId, stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<bool> {
-    let mut buffer = Vec::with_capacity(READ);
-    match stream.try_read_buf(&mut buffer) {
-        Ok(0) => return Err(io::Error::other(END_OF_FILE)),
-        Ok(_) => match net.received(conn, &buffer) {
-            Received::Taken => {}
-            Received::Enough => return Ok(false),
-            Received::Late => early.append(&mut buffer),
-        },
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        Err(error) => return Err(error),
+impl Net {
+    /// Dials an address for the mesh, and runs the connection.
+    pub(super) fn dial(&self, conn: ConnId, addr: String, orders: Orders) {
+        let net = self.clone();
+        self.spawn_connection(conn, async move { dialed(&net, conn, addr, orders).await });
     }
-    Ok(true)
-}
 
-/// Ends the connection. An error of TLS is reported rather than the end that follows from it.
-pub(super) fn failed<T>(net: &Net, conn: ConnId, error: &io::Error) -> Option<T> {
-    let text = socket::text(error);
-    match tls::text(error) {
-        Some(text) => net.ask(|mesh, now| mesh.tls_failed(now, conn, &text)),
-        None => net.ask(|mesh, now| mesh.closed(now, conn, &text)),
+    /// Runs a connection that another node has opened.
+    pub(super) fn accepted(&self, stream: Stream, address: &str) {
+        let mut orders = None;
+        self.ask(|mesh, now| {
+            let conn = mesh.accepted(now, address);
+            // The receiver must exist before the mesh's orders are sent.
+            orders = Some((conn, self.open(conn)));
+        });
+        if let Some((conn, orders)) = orders {
+            let (net, made) = (self.clone(), Made::Accepted(address.into()));
+            self.spawn_connection(conn, async move {
+                run(&net, conn, stream, orders, made).await;
+            });
+        }
     }
-    None
+
+    /// Starts the task of a connection. The mesh hears of its end in any case.
+    fn spawn_connection(&self, conn: ConnId, task: impl Future<Output = ()> + Send + 'static) {
+        let net = self.clone();
+        let task = owned(task, move |ending| {
+            if ending != Ending::Returned && !net.node().life().is_over() {
+                net.broken(conn, &ending);
+            }
+            let task = net.0.connections.lock().remove(&conn);
+            drop(task);
+        });
+        self.node().scheduler().spawn(task);
+    }
+
+    /// Handles the task of a connection that has ended by a panic, or was dropped.
+    #[cold]
+    fn broken(&self, conn: ConnId, ending: &Ending) {
+        let text = match ending {
+            Ending::Panicked(reason) => format!("the connection has failed here: {reason}"),
+            Ending::Returned | Ending::Dropped => "the connection's task is gone".into(),
+        };
+        if let Ending::Panicked(_) = ending {
+            let text = format!("connection {}: {text}", conn.0);
+            self.node().say(LogLine::new(Level::Error, text));
+        }
+        // The task's own clean-up, which comes before the mesh hears of the end.
+        for peer in self.node().peers().all() {
+            peer.forget_monitored(conn);
+            peer.end_connection(conn);
+        }
+        self.ask(|mesh, now| mesh.closed(now, conn, &text));
+    }
+
+    /// Registers a connection, and returns the receiver of its task's orders.
+    pub(super) fn open(&self, conn: ConnId) -> Orders {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let task = ConnectionTask {
+            orders: sender,
+            detached: false,
+            _open: self.0.open.count(),
+        };
+        self.0.connections.lock().insert(conn, task);
+        orders
+    }
 }

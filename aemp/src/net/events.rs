@@ -2,14 +2,15 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
-use super::{Net, lock};
+use super::Net;
+use crate::lock::Lock;
 use crate::{Node, db::machine::Sink, exec::slice::give_way, node::strand::Strand};
 use aemp_proto::{
     global::{Answer, QueryId},
@@ -34,9 +35,9 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
     while let Some(event) = events.recv().await {
         match event {
             Event::Fire(node, loss, text) => {
-                let remote = net.node().remotes().of(net.node(), node.as_str());
-                let (net, told) = (net.clone(), Arc::clone(&remote));
-                remote.mourn(net.clone().node(), move || {
+                let peer = net.node().peers().of(net.node(), node.as_str());
+                let (net, told) = (net.clone(), Arc::clone(&peer));
+                peer.mourn(net.clone().node(), move || {
                     told.fire(&loss, &text);
                     // A new connection may carry messages only from here on (`aemp_proto::protocol::monitors`, "The guarantee").
                     if !net.node().life().is_over() {
@@ -90,10 +91,10 @@ pub(super) async fn sweep(net: Net) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        for remote in net.node().remotes().all() {
-            remote.sweep();
+        for peer in net.node().peers().all() {
+            peer.sweep();
         }
-        net.node().remotes().forget_idle();
+        net.node().peers().forget_idle();
     }
 }
 
@@ -101,10 +102,10 @@ type Callback = Box<dyn FnMut(&NodeId, bool, &str) + Send>;
 
 /// The observers of nodes that come and go.
 #[derive(Default)]
-pub(crate) struct Observers(Mutex<Vec<Weak<Observer>>>);
+pub(crate) struct Observers(Lock<Vec<Weak<Observer>>>);
 
 struct Observer {
-    callback: Mutex<Callback>,
+    callback: Lock<Callback>,
     /// Runs the callback, so that a slow one delays no others.
     strand: Arc<Strand>,
 }
@@ -112,7 +113,8 @@ struct Observer {
 impl Observers {
     fn notify(&self, own: &Node, node: &NodeId, up: bool, text: &str) {
         let mut observers = Vec::new();
-        lock(&self.0)
+        self.0
+            .lock()
             .retain(|observer| observer.upgrade().map(|one| observers.push(one)).is_some());
         for observer in observers {
             let (node, text): (_, Box<str>) = (node.clone(), text.into());
@@ -120,7 +122,7 @@ impl Observers {
             observer.strand.run(own, move || {
                 // An observer that was dropped meanwhile is skipped.
                 if let Some(observer) = told.upgrade() {
-                    lock(&observer.callback)(&node, up, &text);
+                    observer.callback.lock()(&node, up, &text);
                 }
             });
         }
@@ -150,11 +152,11 @@ impl Node {
         callback: impl FnMut(&NodeId, bool, &str) + Send + 'static,
     ) -> NodesMonitor {
         let observer = Arc::new(Observer {
-            callback: Mutex::new(Box::new(callback)),
+            callback: Lock::new(Box::new(callback)),
             strand: Arc::default(),
         });
         if let Some(net) = self.net() {
-            lock(&net.observers().0).push(Arc::downgrade(&observer));
+            net.observers().0.lock().push(Arc::downgrade(&observer));
         }
         NodesMonitor {
             _observer: observer,
@@ -165,11 +167,11 @@ impl Node {
     #[must_use]
     pub fn up_nodes(&self) -> Vec<NodeId> {
         let mut up: Vec<NodeId> = self
-            .remotes()
+            .peers()
             .all()
             .into_iter()
-            .filter(|remote| remote.peer().is_up())
-            .map(|remote| remote.id().clone())
+            .filter(|peer| peer.state().is_up())
+            .map(|peer| peer.id().clone())
             .collect();
         up.sort();
         up
@@ -185,8 +187,8 @@ impl Node {
         if node == *self.id() {
             return Some(true);
         }
-        let remote = self.remotes().get(node.as_str())?;
-        let up = remote.peer().is_up();
+        let peer = self.peers().get(node.as_str())?;
+        let up = peer.state().is_up();
         Some(up)
     }
 
@@ -219,11 +221,8 @@ impl Node {
     /// The name of the wire format of packets to a connected node.
     #[must_use]
     pub fn node_format(&self, node: &str) -> Option<String> {
-        let remote = self.remotes().get(self.node_named(node)?.as_str())?;
-        remote
-            .peer()
-            .format()
-            .map(|format| format.name().to_owned())
+        let peer = self.peers().get(self.node_named(node)?.as_str())?;
+        peer.state().format().map(|format| format.name().to_owned())
     }
 
     /// The addresses that this node listens on (`host:port`), with the ports that were bound.

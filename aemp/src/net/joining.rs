@@ -4,13 +4,13 @@ use std::pin::pin;
 
 use tokio::time::Instant;
 
-use super::{Net, lock};
+use super::Net;
 use crate::{JoinError, Node};
 use aemp_proto::mesh::Joining;
 
 impl Net {
     fn joining(&self) -> Joining {
-        lock(&self.0.mesh).joining()
+        self.0.mesh.lock().joining()
     }
 }
 

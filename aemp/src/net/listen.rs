@@ -9,11 +9,8 @@ use std::{io, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{
-    Acceptor, Net, Stream,
-    connection::{self, Made},
-};
-use crate::{exec::slice::give_way, node::log::Line};
+use super::{Acceptor, Net};
+use crate::{exec::slice::give_way, node::log::LogLine};
 use aemp_proto::mesh::Level;
 
 /// The pause when the system cannot accept more connections.
@@ -31,7 +28,7 @@ pub(super) async fn accept(net: Net, listener: Acceptor) {
         match listener.accept(&net.0.config).await {
             Ok((stream, address)) => {
                 trouble.over(&net);
-                accepted(&net, stream, &address);
+                net.accepted(stream, &address);
             }
             // Only this connection has failed.
             Err(error) if is_over(&error) => {}
@@ -75,29 +72,14 @@ impl Trouble {
             self.logged = Some(Instant::now());
             self.open = true;
             let text = format!("cannot accept connections: {error}");
-            net.node().say(Line::new(Level::Warn, text));
+            net.node().say(LogLine::new(Level::Warn, text));
         }
     }
 
     fn over(&mut self, net: &Net) {
         if std::mem::take(&mut self.open) {
             let text = "connections are accepted again";
-            net.node().say(Line::new(Level::Info, text.into()));
+            net.node().say(LogLine::new(Level::Info, text.into()));
         }
-    }
-}
-
-fn accepted(net: &Net, stream: Stream, address: &str) {
-    let mut orders = None;
-    net.ask(|mesh, now| {
-        let conn = mesh.accepted(now, address);
-        // The receiver must exist before the mesh's orders are sent.
-        orders = Some((conn, net.open(conn)));
-    });
-    if let Some((conn, orders)) = orders {
-        let (net, made) = (net.clone(), Made::Accepted(address.into()));
-        net.clone().spawn_connection(conn, async move {
-            connection::run(&net, conn, stream, orders, made).await;
-        });
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::sleep;
 
-use super::{Net, socket};
+use super::{Net, connection::error};
 use crate::node::task::{Ending, owned};
 use aemp_proto::mesh::LookUpId;
 
@@ -32,7 +32,7 @@ impl Net {
 
     async fn resolve(&self, name: &str) -> Result<Vec<String>, String> {
         let found = self.node().place().look_up(name).await;
-        found.map_err(|error| socket::text(&error))
+        found.map_err(|error| error::text(&error))
     }
 
     /// Looks up the addresses of a seed, on a task of its own. The mesh hears of the end in any case.

@@ -2,25 +2,20 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
-
 #[cfg(feature = "tls")]
 use aemp_proto::handshake::Binding;
 
+#[cfg(feature = "net")]
+use super::connection::order::StreamReady;
 use super::{
-    LockedPeers, Net, Order, Task,
-    connection::{self, Orders},
+    LockedPeers, Net,
+    connection::order::{Established, Order, Orders, Received},
     events::Event,
-    link::Start,
-    lock,
 };
-use crate::node::{
-    log::Line,
-    task::{Ending, owned},
-};
+use crate::node::log::LogLine;
 use aemp_proto::{
     Time,
-    mesh::{Level, LookUpId, Mesh, Output},
+    mesh::{LookUpId, Mesh, Output},
     peer::{ConnId, Loss},
 };
 
@@ -28,23 +23,16 @@ use aemp_proto::{
 #[derive(Default)]
 struct Later {
     /// Log lines: a subscriber may wait for a disk, or for this node.
-    lines: Vec<Line>,
+    lines: Vec<LogLine>,
     /// Connections to dial. A task that is started on a runtime that is gone ends at once, and reports that to the
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
+    /// Data connections that have failed.
+    #[cfg(feature = "net")]
+    failed: Vec<(String, String)>,
     /// True if tasks that wait until the node has joined must be woken.
     seeds_changed: bool,
-}
-
-/// The result of passing a handshake's bytes to the mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    Taken,
-    /// The bytes are taken. Nothing more should be read before the connection is established.
-    Enough,
-    /// The handshake has ended: the bytes belong to the part after it.
-    Late,
 }
 
 impl Net {
@@ -54,7 +42,7 @@ impl Net {
     /// foreign code.
     pub(crate) fn ask<R>(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>, Time) -> R) -> R {
         let mut later = Later::default();
-        let mut mesh = lock(&self.0.mesh);
+        let mut mesh = self.0.mesh.lock();
         let result = tell(&mut mesh, self.now());
         while let Some(output) = mesh.poll() {
             self.perform(output, &mut later);
@@ -79,8 +67,12 @@ impl Net {
         if later.seeds_changed {
             self.0.seeds_changed.notify_waiters();
         }
-        for remote in shrunk {
-            remote.queue_shrunk();
+        for peer in shrunk {
+            peer.queue_shrunk();
+        }
+        #[cfg(feature = "net")]
+        for (stream, text) in later.failed {
+            self.node().stream_failed(&stream, text);
         }
         for line in later.lines {
             self.node().say(line);
@@ -90,13 +82,13 @@ impl Net {
 
     /// Calls `tell` with the mesh to stage changes of the database. They are sent soon, many at a time.
     pub(crate) fn stage(&self, tell: impl FnOnce(&mut Mesh<LockedPeers>)) {
-        tell(&mut lock(&self.0.mesh));
+        tell(&mut self.0.mesh.lock());
         self.0.staged.notify_one();
     }
 
     /// Sets the alarm to the mesh's next deadline, and returns it. The caller sleeps until then.
     pub(super) fn set_alarm(&self) -> Option<Time> {
-        let mesh = lock(&self.0.mesh);
+        let mesh = self.0.mesh.lock();
         let deadline = mesh.deadline();
         self.0.alarm.store(alarm(deadline), Ordering::Relaxed);
         deadline
@@ -121,7 +113,7 @@ impl Net {
                 ours,
                 credit,
             } => {
-                let start = Start {
+                let start = Established {
                     node,
                     recv,
                     leftover,
@@ -133,9 +125,30 @@ impl Net {
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }
+            #[cfg(feature = "net")]
+            Output::Stream {
+                conn,
+                node,
+                start,
+                leftover,
+            } => {
+                let ready = StreamReady {
+                    node,
+                    start,
+                    leftover,
+                };
+                self.order(conn, Order::Stream(Box::new(ready)));
+            }
+            #[cfg(feature = "net")]
+            Output::StreamFailed { id, text } => later.failed.push((id, text)),
+            // Nothing is expected of data connections.
+            #[cfg(not(feature = "net"))]
+            Output::Stream { conn, .. } => self.order(conn, Order::Close),
+            #[cfg(not(feature = "net"))]
+            Output::StreamFailed { .. } => {}
             Output::WakeWriter { node } => {
-                if let Some(remote) = self.node().remotes().get(node.as_str()) {
-                    remote.writer.wake();
+                if let Some(peer) = self.node().peers().get(node.as_str()) {
+                    peer.writer.wake();
                 }
             }
             Output::Fire {
@@ -148,9 +161,9 @@ impl Net {
                 self.event(Event::Fire(node, loss, text));
             }
             Output::TellWritten { node } => {
-                let remote = self.node().remotes().of(self.node(), node.as_str());
-                remote.tell_written.store(true, Ordering::Release);
-                remote.writer.wake();
+                let peer = self.node().peers().of(self.node(), node.as_str());
+                peer.tell_written.store(true, Ordering::Release);
+                peer.writer.wake();
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
@@ -160,7 +173,7 @@ impl Net {
             }
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
-            Output::Log { level, text } => later.lines.push(Line::new(level, text)),
+            Output::Log { level, text } => later.lines.push(LogLine::new(level, text)),
         }
     }
 
@@ -170,8 +183,8 @@ impl Net {
     }
 
     fn order(&self, conn: ConnId, order: Order) {
-        if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
-            task.detached |= matches!(order, Order::Established(_) | Order::StartTls(_));
+        if let Some(task) = self.0.connections.lock().get_mut(&conn) {
+            task.detached |= order.detaches();
             let _ = task.orders.send(order);
         }
     }
@@ -179,7 +192,7 @@ impl Net {
     /// Passes bytes that have arrived during a handshake to the mesh.
     pub(super) fn received(&self, conn: ConnId, bytes: &[u8]) -> Received {
         self.ask(|mesh, now| {
-            let connections = lock(&self.0.connections);
+            let connections = self.0.connections.lock();
             let detached = connections.get(&conn).is_some_and(|task| task.detached);
             drop(connections);
             if detached {
@@ -198,7 +211,7 @@ impl Net {
     #[cfg(feature = "tls")]
     pub(super) fn secured(&self, conn: ConnId, binding: Option<Binding>) {
         self.ask(|mesh, now| {
-            if let Some(task) = lock(&self.0.connections).get_mut(&conn) {
+            if let Some(task) = self.0.connections.lock().get_mut(&conn) {
                 task.detached = false;
             }
             match binding {
@@ -206,65 +219,6 @@ impl Net {
                 None => mesh.secured(now, conn),
             }
         });
-    }
-
-    fn dial(&self, conn: ConnId, addr: String, orders: Orders) {
-        let net = self.clone();
-        self.spawn_connection(conn, async move {
-            connection::dial(&net, conn, addr, orders).await;
-        });
-    }
-
-    /// Starts the task of a connection. The mesh hears of its end in any case.
-    pub(super) fn spawn_connection(
-        &self,
-        conn: ConnId,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
-        let net = self.clone();
-        let task = owned(task, move |ending| {
-            if ending != Ending::Returned && !net.node().life().is_over() {
-                net.broken(conn, &ending);
-            }
-            net.close(conn);
-        });
-        self.node().scheduler().spawn(task);
-    }
-
-    /// Handles the task of a connection that has ended by a panic, or was dropped.
-    #[cold]
-    fn broken(&self, conn: ConnId, ending: &Ending) {
-        let text = match ending {
-            Ending::Panicked(reason) => format!("the connection has failed here: {reason}"),
-            Ending::Returned | Ending::Dropped => "the connection's task is gone".into(),
-        };
-        if let Ending::Panicked(_) = ending {
-            let text = format!("connection {}: {text}", conn.0);
-            self.node().say(Line::new(Level::Error, text));
-        }
-        // The task's own clean-up, which comes before the mesh hears of the end.
-        for remote in self.node().remotes().all() {
-            remote.forget_watched(conn);
-            remote.end_line(conn);
-        }
-        self.ask(|mesh, now| mesh.closed(now, conn, &text));
-    }
-
-    /// Registers a connection, and returns the receiver of its task's orders.
-    pub(super) fn open(&self, conn: ConnId) -> Orders {
-        let (sender, orders) = mpsc::unbounded_channel();
-        let task = Task {
-            orders: sender,
-            detached: false,
-            _open: self.0.open.count(),
-        };
-        lock(&self.0.connections).insert(conn, task);
-        orders
-    }
-
-    fn close(&self, conn: ConnId) {
-        let task = lock(&self.0.connections).remove(&conn);
-        drop(task);
     }
 }
 

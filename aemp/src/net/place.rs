@@ -9,8 +9,9 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Listener, NetConfig, Stream, Wire,
+    Listener, NetConfig,
     machine::{self, TcpListener},
+    stream::{Stream, wire::Wire},
 };
 #[cfg(feature = "sim")]
 use crate::sim::{SimListener, host::Host};

@@ -3,11 +3,19 @@
 //! Bytes count as written when their ciphertext has been written. A caller that is told to wait comes again with the
 //! same bytes. So nothing needs to be flushed later, and the link's clock runs by what the socket takes.
 
+#[cfg(feature = "tls")]
+pub(super) mod secured;
+pub(super) mod wire;
+
 use std::io;
+#[cfg(feature = "net")]
+use std::task::{Context, Poll};
 
 #[cfg(feature = "tls")]
-use super::secured::Secured;
-use super::wire::Wire;
+use self::secured::Secured;
+use self::wire::Wire;
+#[cfg(feature = "tls")]
+use crate::tls::Session;
 
 /// A stream of bytes in both directions.
 pub(crate) enum Stream {
@@ -89,12 +97,52 @@ impl Stream {
         }
     }
 
+    /// Begins TLS. `early` is its ciphertext that has arrived already. Run [`Secured::handshake`] first.
+    #[cfg(feature = "tls")]
+    pub(super) fn into_tls(self, session: Session, early: &[u8]) -> Result<Box<Secured>, Self> {
+        match self {
+            Self::Plain(wire) => Ok(Box::new(Secured::new(wire, session, early))),
+            Self::Tls(_) => Err(self),
+        }
+    }
+
     /// The version and cipher suite of TLS, as text.
     pub(crate) fn tls(&self) -> Option<String> {
         match self {
             Self::Plain(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(secured) => secured.describe(),
+        }
+    }
+}
+
+/// For one reader and one writer that poll.
+#[cfg(feature = "net")]
+impl Stream {
+    /// As [`readable`](Self::readable).
+    pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_readable(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_readable(task),
+        }
+    }
+
+    /// As [`writable`](Self::writable).
+    pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_writable(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_writable(task),
+        }
+    }
+
+    /// Ends writing, after everything has been written.
+    pub(crate) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_shutdown(task),
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.poll_shutdown(task),
         }
     }
 }

@@ -19,8 +19,8 @@ use super::{
     Inner, Node,
     inspect::Inspection,
     names::Names,
+    peer::Peers,
     registry::{InitFunction, Registry},
-    remote::Remotes,
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
 };
@@ -146,6 +146,46 @@ impl NodeBuilder {
         self
     }
 
+    /// Registers a function that gets its end of the streams that other nodes open to it, with
+    /// [`Node::open_stream`](crate::Node::open_stream). Each stream has a task of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aemp::{Args, Node, Origin, args, stream::ByteStream};
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn shout(_: Origin, args: Args, mut stream: ByteStream) {
+    ///     let mut text = String::new();
+    ///     if stream.read_to_string(&mut text).await.is_ok() {
+    ///         let _ = stream.write_all(text.to_uppercase().as_bytes()).await;
+    ///         let _ = stream.shutdown().await;
+    ///     }
+    /// }
+    ///
+    /// let node = Node::builder().node_id("a").secret("s").stream_function("My::shout", shout).start().await?;
+    /// let mut stream = node.open_stream("a", "My::shout", args![]).await?;
+    /// stream.write_all(b"hello").await?;
+    /// stream.shutdown().await?;
+    /// let mut answer = String::new();
+    /// stream.read_to_string(&mut answer).await?;
+    /// assert_eq!(answer, "HELLO");
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "net")]
+    pub fn stream_function<F>(
+        mut self,
+        name: impl AsRef<str>,
+        run: impl Fn(Origin, Args, crate::stream::ByteStream) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let run: crate::node::registry::StreamFunction =
+            Arc::new(move |origin, args, stream| Box::pin(run(origin, args, stream)));
+        self.registry.add_stream_function(name.as_ref(), run);
+        self
+    }
+
     /// Starts a node without a name and without a network. Of the settings, only [`secure`](Self::secure) and the
     /// [services](Self::service) have an effect. No file is read.
     ///
@@ -226,7 +266,9 @@ impl NodeBuilder {
             registry,
             secure: settings.secure,
             allow: settings.allow.clone(),
-            remotes: Arc::new(Remotes::new(settings.limits.peer())),
+            #[cfg(feature = "net")]
+            streams: crate::node::streams::Streams::default(),
+            peers: Arc::new(Peers::new(settings.limits.peer())),
             inspection: Inspection::new(),
             net: OnceLock::new(),
             place: self.place,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use tokio::time::Instant;
 
-use super::{Node, log::Line};
+use super::{Node, log::LogLine};
 use crate::lock::Lock;
 use aemp_proto::{Measure, Time, mesh::Level};
 
@@ -37,15 +37,15 @@ impl Node {
             // The deaths of all its ports are logged as one.
             return;
         }
-        let (level, more) = self.remotes().complaints.weigh();
+        let (level, more) = self.peers().complaints.weigh();
         if let Some(more) = more {
-            self.say(Line::new(Level::Warn, more));
+            self.say(LogLine::new(Level::Warn, more));
         }
         let level = match level {
             Level::Debug => Level::Debug,
             Level::Error | Level::Warn | Level::Info => Level::Warn,
         };
-        self.say(Line::new(level, text.to_string()).of(of.to_string()));
+        self.say(LogLine::new(level, text.to_string()).of(of.to_string()));
     }
 }
 

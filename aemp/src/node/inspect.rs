@@ -201,7 +201,9 @@ impl Inspect {
         if !self.knows(&port).await? {
             return Err(InspectError::Unknown {
                 node: self.of.clone(),
-                provider: self.line().and_then(|line| line.provider.clone()),
+                provider: self
+                    .connection()
+                    .and_then(|connection| connection.provider.clone()),
             });
         }
         let message = vec![INSPECT.into(), answer::question(what, self.most)];
@@ -223,7 +225,9 @@ impl Inspect {
 
     /// True if the node knows the request. It is asked once for each connection.
     async fn knows(&self, port: &PortId) -> Result<bool, InspectError> {
-        let known = self.line().and_then(|line| line.inspects.get().copied());
+        let known = self
+            .connection()
+            .and_then(|connection| connection.inspects.get().copied());
         if let Some(known) = known {
             return Ok(known);
         }
@@ -232,9 +236,9 @@ impl Inspect {
         let known = answer.into_iter().next().unwrap_or_default();
         // Perl's form of true and false.
         let known = from_value(known).unwrap_or(false);
-        if let Some(line) = self.line() {
+        if let Some(connection) = self.connection() {
             // Two questions at once get the same answer, so the first one may win.
-            let _ = line.inspects.set(known);
+            let _ = connection.inspects.set(known);
         }
         Ok(known)
     }
@@ -247,8 +251,8 @@ impl Inspect {
         })
     }
 
-    fn line(&self) -> Option<std::sync::Arc<super::remote::line::Line>> {
-        self.node.remotes().get(&self.of)?.line()
+    fn connection(&self) -> Option<std::sync::Arc<super::peer::connection::Connection>> {
+        self.node.peers().get(&self.of)?.connection()
     }
 }
 

@@ -15,8 +15,8 @@
 //! - **The runtime goes away.** An idle task (`Node::watch_runtime`) is dropped with the runtime. `Node::runtime_gone`
 //!   then ends everything on that thread: ports perish, monitors of far ports fire, waits end. Any code that notices
 //!   may call it, any number of times.
-//! - **Ownership.** Handles, ports and tasks hold the node. Everything that the node holds (`net::Shared`, `Remote`,
-//!   the mesh's peers, the watch over the runtime) knows it by a `WeakNode`. The table is emptied when the node ends,
+//! - **Ownership.** Handles, ports and tasks hold the node. Everything that the node holds (`net::Shared`, `Peer`,
+//!   the mesh's peers, the watchdog of the runtime) knows it by a `WeakNode`. The table is emptied when the node ends,
 //!   and so are actions of monitors, watches and queries. So an ended node is freed with its last handle. A node
 //!   without a network that has no ports is freed without being stopped.
 
@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 pub(crate) use self::count::{Count, Counted};
 use super::{
     Node,
-    log::Line,
+    log::LogLine,
     task::{Ending, owned},
 };
 use crate::{Reason, guard, port::monitor};
@@ -250,7 +250,7 @@ impl Node {
     /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
-        self.say(Line::new(
+        self.say(LogLine::new(
             Level::Error,
             format!("node {}: {text}: it is stopped", self.id()),
         ));
@@ -292,7 +292,7 @@ impl Node {
             net.stop().await;
         }
         self.stop_database();
-        self.remotes().close(NODE_STOPPED);
+        self.peers().close(NODE_STOPPED);
         in_time(self.life().jobs.until_zero()).await;
     }
 
@@ -317,7 +317,7 @@ impl Node {
             net.abandon();
         }
         self.stop_database();
-        self.remotes().close(text);
+        self.peers().close(text);
         let level = match &how {
             Ended::Failed(_) => Level::Error,
             // Most programs end in this way.
@@ -325,7 +325,7 @@ impl Node {
         };
         let text = format!("node {}: {text}", self.id());
         self.life().end(how);
-        self.say(Line::new(level, text));
+        self.say(LogLine::new(level, text));
     }
 
     /// True if the node has ended without being stopped.

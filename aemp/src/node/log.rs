@@ -15,14 +15,14 @@ const MOST: usize = 1024;
 
 /// One line of the log.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     level: Level,
     /// The node or port in question, for the field of the line.
     of: Option<String>,
     text: String,
 }
 
-impl Line {
+impl LogLine {
     pub(crate) fn new(level: Level, text: String) -> Self {
         let of = None;
         Self { level, of, text }
@@ -61,7 +61,7 @@ impl Line {
 
 impl Node {
     /// Logs a line. Lines of a subscriber's own use of the node are dropped, because they would never end.
-    pub(crate) fn say(&self, line: Line) {
+    pub(crate) fn say(&self, line: LogLine) {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }

@@ -1,11 +1,15 @@
 //! Functions that other nodes may run here: init functions found at link time, and those registered by the program.
 
+#[cfg(feature = "net")]
+use std::pin::Pin;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use aemp_codec::Value;
 use serde::{Deserialize, Serialize};
 
 use super::spawn::Spawning;
+#[cfg(feature = "net")]
+use crate::stream::ByteStream;
 use crate::{
     StartError,
     message::{Args, Origin, Undecoded},
@@ -57,6 +61,9 @@ pub struct InitFunction {
 
 pub(crate) type StartFn = Arc<dyn Fn(Spawning<'_>) -> Result<(), Undecoded> + Send + Sync>;
 pub(crate) type Function = Arc<dyn Fn(Origin, Args) + Send + Sync>;
+#[cfg(feature = "net")]
+pub(crate) type StreamFunction =
+    Arc<dyn Fn(Origin, Args, ByteStream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 #[derive(Clone)]
 struct Entry {
@@ -69,6 +76,8 @@ struct Entry {
 pub(crate) struct Registry {
     init: BTreeMap<String, Entry>,
     functions: BTreeMap<String, Function>,
+    #[cfg(feature = "net")]
+    streams: BTreeMap<String, StreamFunction>,
     faults: Vec<String>,
 }
 
@@ -120,12 +129,31 @@ impl Registry {
         }
     }
 
+    #[cfg(feature = "net")]
+    pub(crate) fn add_stream_function(&mut self, name: &str, function: StreamFunction) {
+        if !name.contains("::") {
+            self.faults.push(format!(
+                "stream function {name:?}: a name that others call must contain `::`"
+            ));
+        } else if self.streams.insert(name.into(), function).is_some() {
+            self.faults
+                .push(format!("two stream functions are named {name:?}"));
+        }
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn stream_function(&self, name: &str) -> Option<&StreamFunction> {
+        self.streams.get(name)
+    }
+
     /// Adds the functions that were registered by hand.
     pub(crate) fn merge(&mut self, other: Self) {
         for (_, entry) in other.init {
             self.add(entry.function, entry.start);
         }
         self.functions.extend(other.functions);
+        #[cfg(feature = "net")]
+        self.streams.extend(other.streams);
         self.faults.extend(other.faults);
     }
 

@@ -10,20 +10,18 @@ use std::{
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
+#[cfg(feature = "net")]
+use super::streams;
 use super::{
-    Given, Node, names,
+    Given, Node,
+    delivery::{Brought, validate},
+    names,
+    peer::{Peer, credit::Ask},
     registry::perl_bool,
-    remote::{Remote, credit::Ask},
     short,
 };
-use crate::{
-    Reason,
-    exec::scheduler,
-    message::Origin,
-    port::{any::AnyPort, monitor, queue::Pushed},
-};
+use crate::{Reason, message::Origin, port::monitor};
 use aemp_proto::{
-    mesh::RawRequest,
     peer::ConnId,
     request::{Request, RequestError},
 };
@@ -37,116 +35,11 @@ const MOST_CALLS: usize = 1024;
 /// The longest port name that another node may choose, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The results of delivering a connection's packets, other than messages to ports.
-pub(crate) struct Brought {
-    /// The connection.
-    conn: ConnId,
-    /// Requests for the mesh.
-    pub(crate) for_mesh: Vec<RawRequest>,
-    /// The cost of the requests, for `max_requests_per_second`.
-    pub(crate) cost: u64,
-    /// True if one of the ports has a crowd of messages in its queue.
-    pub(crate) is_crowded: bool,
-    /// The port of the last message, if its name is a number. The next message is often for the same port. If that
-    /// has died meanwhile, the message vanishes whether the port is found or not.
-    receiver: Receiver,
-}
-
-#[derive(Default)]
-struct Receiver {
-    name: String,
-    port: Option<Arc<dyn AnyPort>>,
-}
-
-impl Brought {
-    /// The port of the last message, if it has this name.
-    #[inline]
-    fn last_receiver(&self, name: &str) -> Option<&Arc<dyn AnyPort>> {
-        let port = self.receiver.port.as_ref();
-        port.filter(|_| self.receiver.name == name)
-    }
-
-    fn note_receiver(&mut self, name: &str, port: Arc<dyn AnyPort>) {
-        self.receiver.name.clear();
-        self.receiver.name.push_str(name);
-        self.receiver.port = Some(port);
-    }
-
-    /// Forgets the port of the last message.
-    pub(crate) fn forget_receiver(&mut self) {
-        self.receiver.port = None;
-    }
-
-    /// The empty result for a connection.
-    pub(crate) fn over(conn: ConnId) -> Self {
-        Self {
-            conn,
-            for_mesh: Vec::new(),
-            cost: 0,
-            is_crowded: false,
-            receiver: Receiver::default(),
-        }
-    }
-}
-
 impl Node {
-    /// Delivers one packet from another node, to a port or to the node port. Requests for the mesh are added to
-    /// `brought`.
-    ///
-    /// # Errors
-    ///
-    /// A syntax error, which ends the connection. All other errors concern the port, or are logged.
-    pub(crate) fn deliver(
+    /// Handles a request of another node to the node port.
+    pub(super) fn deliver_request(
         &self,
-        from: &Arc<Remote>,
-        packet: &mut PacketReader<'_>,
-        brought: &mut Brought,
-    ) -> Result<(), DecodeError> {
-        let name = match packet.text() {
-            Ok(Some(name)) => name,
-            Ok(None) => return Ok(()),
-            Err(error) if error.is_malformed() => return Err(error),
-            // The destination is a list or a map and names no port. The packet is dropped, as by the reference.
-            Err(_) => return validate(packet),
-        };
-        if name.is_empty() {
-            return self.deliver_request(from, packet, brought);
-        }
-        if let Some(port) = brought.last_receiver(&name) {
-            let is_crowded = self.deliver_to(port, from, packet, &name)?;
-            brought.is_crowded |= is_crowded;
-            return Ok(());
-        }
-        let Some(port) = self.receiver(&name, packet) else {
-            return validate(packet);
-        };
-        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
-        if self.names().is_ours(&name) && names::of_list(&name).is_none() {
-            brought.note_receiver(&name, port);
-        }
-        Ok(())
-    }
-
-    /// Delivers a message to a port of this node. Returns whether the port has a crowd of messages in its queue.
-    #[inline]
-    fn deliver_to(
-        &self,
-        port: &Arc<dyn AnyPort>,
-        from: &Arc<Remote>,
-        packet: &mut PacketReader<'_>,
-        name: &str,
-    ) -> Result<bool, DecodeError> {
-        match port.deliver(Some(from.id()), packet)? {
-            Pushed::Wake => scheduler::schedule(Arc::clone(port)),
-            Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
-            Pushed::Queued | Pushed::Dead => {}
-        }
-        Ok(false)
-    }
-
-    fn deliver_request(
-        &self,
-        from: &Arc<Remote>,
+        from: &Arc<Peer>,
         packet: &mut PacketReader<'_>,
         brought: &mut Brought,
     ) -> Result<(), DecodeError> {
@@ -160,7 +53,7 @@ impl Node {
                 validate(packet)?;
                 brought.cost += self.cost(from, &request);
                 match request {
-                    Request::Mon1(port) => self.watch(from, &port, brought.conn),
+                    Request::Mon1(port) => self.monitor_for(from, &port, brought.conn),
                     Request::Room { port, token, left } => {
                         let conn = brought.conn;
                         from.grant(self, &port, Ask { conn, token }, left);
@@ -200,7 +93,7 @@ impl Node {
         }
     }
 
-    fn request(&self, from: Option<&Arc<Remote>>, request: Request) {
+    fn request(&self, from: Option<&Arc<Peer>>, request: Request) {
         if self.is_for_node_port(from, &request) {
             return;
         }
@@ -213,7 +106,7 @@ impl Node {
             | Request::Credit { .. } => {}
             Request::Mon0(port) => {
                 if let Some(from) = from {
-                    from.unwatch(&port);
+                    from.unmonitor_port(&port);
                 }
             }
             Request::Kil0 { port, reason } => {
@@ -253,7 +146,7 @@ impl Node {
 
     fn answer(
         &self,
-        from: Option<&Arc<Remote>>,
+        from: Option<&Arc<Peer>>,
         to: &PortId,
         mut message: Vec<Value>,
         answer: Vec<Value>,
@@ -264,7 +157,7 @@ impl Node {
         }
     }
 
-    fn inspect_for(&self, from: Option<&Arc<Remote>>, what: &Value, to: PortId, msg: Vec<Value>) {
+    fn inspect_for(&self, from: Option<&Arc<Peer>>, what: &Value, to: PortId, msg: Vec<Value>) {
         if !from.is_none_or(|from| self.passes_on(from, &to, &msg)) {
             return;
         }
@@ -275,12 +168,12 @@ impl Node {
     }
 
     /// Sets a monitor of another node on a port of this node, over this connection.
-    fn watch(&self, from: &Arc<Remote>, name: &str, conn: ConnId) {
+    fn monitor_for(&self, from: &Arc<Peer>, name: &str, conn: ConnId) {
         if name.is_empty() {
             return;
         }
         if let Some(port) = self.find(name)
-            && (self.has_enough_monitors(from, name, conn) || from.watch(&port, name, conn))
+            && (self.has_enough_monitors(from, name, conn) || from.monitor_port(&port, name, conn))
         {
             return;
         }
@@ -290,7 +183,7 @@ impl Node {
         from.report_dead(name, conn, &reason);
     }
 
-    fn kill_for(&self, from: Option<&Arc<Remote>>, name: &str, reason: Vec<Value>) {
+    fn kill_for(&self, from: Option<&Arc<Peer>>, name: &str, reason: Vec<Value>) {
         if name.is_empty() {
             if from.is_none_or(|from| from.account().may_complain()) {
                 let from = name_of(from);
@@ -302,7 +195,7 @@ impl Node {
     }
 
     /// Answers that code is never executed. In secure mode there is no answer, as in the reference.
-    fn eval(&self, from: Option<&Arc<Remote>>, code: &str, to: Option<PortId>, msg: Vec<Value>) {
+    fn eval(&self, from: Option<&Arc<Peer>>, code: &str, to: Option<PortId>, msg: Vec<Value>) {
         if self.refuses(from, "eval", "eval") {
             return;
         }
@@ -316,7 +209,7 @@ impl Node {
         self.answer(from, &to, msg, vec![text.into()]);
     }
 
-    fn spawn_for(&self, from: Option<&Arc<Remote>>, name: &str, function: &str, args: Vec<Value>) {
+    fn spawn_for(&self, from: Option<&Arc<Peer>>, name: &str, function: &str, args: Vec<Value>) {
         if self.refuses(from, "spawn", function) {
             return;
         }
@@ -340,7 +233,14 @@ impl Node {
         self.spawn_here(function, Some(given), PacketReader::values(args));
     }
 
-    fn call_function(&self, from: Option<&Arc<Remote>>, function: &str, args: Vec<Value>) {
+    fn call_function(&self, from: Option<&Arc<Peer>>, function: &str, args: Vec<Value>) {
+        #[cfg(feature = "net")]
+        match (from, function) {
+            // The function of the stream counts for the permission.
+            (Some(from), streams::EXPECT) => return self.expect_for(from, args),
+            (Some(from), streams::CONNECT) => return self.connect_for(from, &args),
+            _ => {}
+        }
         if self.refuses(from, "call", function) {
             return;
         }
@@ -373,12 +273,6 @@ impl Node {
 }
 
 /// The node's name for the log.
-fn name_of(from: Option<&Arc<Remote>>) -> &str {
+fn name_of(from: Option<&Arc<Peer>>) -> &str {
     from.map_or("this node", |from| from.id().as_str())
-}
-
-/// Checks the syntax of the rest of a packet.
-fn validate(packet: &mut PacketReader<'_>) -> Result<(), DecodeError> {
-    while packet.skip()? {}
-    Ok(())
 }

@@ -8,15 +8,16 @@ use tokio::sync::Notify;
 
 use super::{Given, Node, short};
 use crate::{
-    Cx, Reason,
+    Cx, Inbox, Reason,
     exec::{
         current,
         held::{Init, spawn_extras},
         scheduler,
     },
     guard,
-    message::{self, Port, Undecoded},
+    message::{self, Outcome, Port, Undecoded},
     port::{Untyped, any::AnyPort, cell::Cell, death},
+    process::Process,
 };
 
 /// The function name that every node knows ([protocol](aemp_proto::protocol::requests#the-fixed-requests)).
@@ -140,6 +141,18 @@ impl<'a> Spawning<'a> {
                 let outcome = init(cx);
                 outcome.finish(cx)
             })
+        }));
+    }
+
+    /// Makes a process. Its body begins at the port's first turn.
+    pub fn start_process<F>(&mut self, body: impl FnOnce(Inbox) -> F + Send + 'static)
+    where
+        F: Future + Send + 'static,
+        F::Output: Outcome,
+    {
+        let by = self.by();
+        self.make::<Process>(Box::new(move |cx| {
+            cx.on_behalf_of(by.as_ref(), |cx| Ok(Process::spawned(cx, body)))
         }));
     }
 

@@ -41,7 +41,7 @@ impl Node {
             node if node == self.id().as_str() => Way::Here,
             // The port belongs to a node without a network. No other node can reach it.
             "" => Way::Nowhere,
-            node => Way::There(self.0.remotes.of(self, node)),
+            node => Way::There(self.0.peers.of(self, node)),
         };
         Destination::new(self, id, way)
     }

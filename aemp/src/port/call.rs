@@ -42,7 +42,7 @@ use super::{
     slot::{Outcome, Slot},
 };
 use crate::{
-    CallError, Sent,
+    CallError, Node, Sent,
     exec::{drainer, scheduler},
     message::Message,
 };
@@ -97,6 +97,11 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             message: Some(message),
             waiting: Waiting::new(slot),
         }
+    }
+
+    /// The node that calls.
+    pub(super) fn caller(&self) -> &Node {
+        self.handle.node()
     }
 
     /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
@@ -161,7 +166,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 self.waiting.far = Some(Far {
                     reply: encoding.reply,
                     monitor,
-                    remote: to.remote().cloned(),
+                    peer: to.peer().cloned(),
                 });
                 sent.check()?;
             }

@@ -117,6 +117,10 @@ impl<'a> Cx<'a> {
         self.port.port()
     }
 
+    pub(crate) fn arc(&self) -> Arc<dyn AnyPort> {
+        self.port.arc()
+    }
+
     /// The node that the port lives on.
     #[must_use]
     pub fn node(&self) -> &Node {

@@ -2,7 +2,7 @@
 //!
 //! A bound promises its free room, less what other nodes were promised, and never more than a share of it, so that the
 //! next node that asks finds some. Promises are forgotten by age. If there is nothing to promise, the answer waits, in
-//! a task that the port's room wakes (`node/remote/grants.rs`). No question overtakes those that wait.
+//! a task that the port's room wakes (`node/peer/grants.rs`). No question overtakes those that wait.
 //!
 //! If the port's queue is empty, one message is granted whatever was promised, because the other nodes may never use
 //! their promises. So the bound can be exceeded by one message for each further node that sends, by the plain and local

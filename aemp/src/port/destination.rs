@@ -17,7 +17,7 @@ use crate::{
     Node, Reason, SendError, Sent,
     exec::scheduler,
     message::{Encoding, Message},
-    node::remote::{Remote, credit::Told, written},
+    node::peer::{Peer, credit::Told, written},
 };
 
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub(crate) struct Destination {
 pub(crate) enum Way {
     /// The port belongs to this node.
     Here,
-    There(Arc<Remote>),
+    There(Arc<Peer>),
     /// There is no way: the port belongs to another node that has no network.
     Nowhere,
 }
@@ -81,9 +81,9 @@ impl Destination {
     }
 
     /// The other node, if the port belongs to one.
-    pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
+    pub(crate) fn peer(&self) -> Option<&Arc<Peer>> {
         match &self.way {
-            Way::There(remote) => Some(remote),
+            Way::There(peer) => Some(peer),
             Way::Here | Way::Nowhere => None,
         }
     }
@@ -121,7 +121,7 @@ impl Destination {
     ) -> Sent {
         match &self.way {
             Way::Here => {}
-            Way::There(remote) => return Sent::from(remote.send(self.name(), write)),
+            Way::There(peer) => return Sent::from(peer.send(self.name(), write)),
             Way::Nowhere => return self.nowhere(),
         }
         match written::values(self.node.limits(), write) {
@@ -149,7 +149,7 @@ impl Destination {
     /// The context for encoding a message to this port.
     pub(crate) fn encoding(&self) -> Encoding<'_> {
         // A port of this node counts as one of this project.
-        let is_ours = self.remote().is_none_or(|remote| remote.is_ours());
+        let is_ours = self.peer().is_none_or(|peer| peer.is_ours());
         Encoding::new(&self.node, is_ours)
     }
 
@@ -170,8 +170,8 @@ impl Destination {
     }
 
     pub(crate) fn kill(&self, reason: Reason) {
-        if let Some(remote) = self.remote() {
-            remote.kill(self.name(), &reason);
+        if let Some(peer) = self.peer() {
+            peer.kill(self.name(), &reason);
         } else if let Some(port) = self.local() {
             super::monitor::kill(&port, reason);
         }
@@ -180,7 +180,7 @@ impl Destination {
     pub(crate) fn monitor(&self, action: Action) -> Monitor {
         match &self.way {
             Way::Here => {}
-            Way::There(remote) => return Monitor::remote(remote, self.name(), action),
+            Way::There(peer) => return Monitor::peer(peer, self.name(), action),
             Way::Nowhere => {
                 let text = "a node without a name cannot be reached";
                 action.fire(&Reason::transport_error(self.id.node(), text));

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{credit::Bound, monitor::Action, slot::Caller};
-use crate::{Cx, Reason, guard};
+use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
@@ -31,7 +31,10 @@ pub(crate) struct Extras {
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
-    pub(crate) bound: Option<Bound>,
+    /// Boxed, because it is large and rare among ports with extras.
+    pub(crate) bound: Option<Box<Bound>>,
+    /// The mailbox of the process that is attached to the port.
+    pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
     pub(crate) next_id: u64,
 }
@@ -71,6 +74,11 @@ impl Extras {
         let bound = self.bound.as_mut()?;
         bound.in_hand = messages;
         Some(Arc::clone(&bound.room))
+    }
+
+    /// The number of messages in the mailbox of the port's process.
+    pub(crate) fn parked(&self) -> usize {
+        self.mailbox.as_ref().map_or(0, |mailbox| mailbox.len())
     }
 
     /// A number for a monitor, guard, task or timer of this port. It is greater than all earlier numbers.

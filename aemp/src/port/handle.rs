@@ -82,6 +82,12 @@ impl Drop for DecodingScope {
     }
 }
 
+/// The node whose message this thread is decoding.
+#[cfg(feature = "net")]
+pub(crate) fn decoding_node() -> Option<Node> {
+    DECODING.with_borrow(Clone::clone)
+}
+
 impl<M: Message> Handle<M> {
     pub(crate) fn local(port: Arc<dyn LocalPort<M>>) -> Self {
         Self {
@@ -337,7 +343,8 @@ impl<M: Message> Handle<M> {
     /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other
     /// nodes of this project. Returns `false` if the port is dead or belongs to another node.
     ///
-    /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
+    /// Messages in the queue count, those of the batch that the port is handling, and those in the mailbox of a
+    /// [process](crate::handbook::processes). The bound can be exceeded:
     /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
     /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
     #[doc(alias = "mailbox")]
@@ -348,15 +355,21 @@ impl<M: Message> Handle<M> {
         let limit = messages.max(1);
         let room = port.extras(|extras| {
             let in_hand = usize::from(extras.waiting.is_some());
-            let bound = extras.bound.get_or_insert_with(|| Bound {
-                limit,
-                in_hand,
-                room: Arc::default(),
-                promises: Promises::default(),
-                waiting: 0,
+            let bound = extras.bound.get_or_insert_with(|| {
+                Box::new(Bound {
+                    limit,
+                    in_hand,
+                    room: Arc::default(),
+                    promises: Promises::default(),
+                    waiting: 0,
+                })
             });
             bound.limit = limit;
-            Arc::clone(&bound.room)
+            let room = Arc::clone(&bound.room);
+            if let Some(mailbox) = &extras.mailbox {
+                mailbox.is_bounded(&room);
+            }
+            room
         });
         if let Some(room) = &room {
             guard::shielded(|| room.notify_waiters());
@@ -364,8 +377,8 @@ impl<M: Message> Handle<M> {
         room.is_some()
     }
 
-    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
-    /// node.
+    /// The number of messages in the queue of a port of this node, and in the mailbox of its
+    /// [process](crate::handbook::processes); `None` if the port is dead or belongs to another node.
     #[doc(alias = "mailbox")]
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {
@@ -376,8 +389,8 @@ impl<M: Message> Handle<M> {
 
 /// Waits for permission to send a message to a port of another node.
 async fn leave_to_send(to: &Destination) -> Option<OwnedSemaphorePermit> {
-    match to.remote() {
-        Some(remote) => remote.leave_to_send(to.name(), &to.told).await,
+    match to.peer() {
+        Some(peer) => peer.leave_to_send(to.name(), &to.told).await,
         None => None,
     }
 }
@@ -389,8 +402,8 @@ fn send_far<M: Message>(
 ) -> Result<(), SendError> {
     let sent = to.send_message(message);
     // Even if the send failed: the next message may need a new permission.
-    if let (Some(leave), Some(remote)) = (leave, to.remote()) {
-        remote.has_sent(to.name(), leave);
+    if let (Some(leave), Some(peer)) = (leave, to.peer()) {
+        peer.has_sent(to.name(), leave);
     }
     sent.check()
 }

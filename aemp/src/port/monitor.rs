@@ -8,7 +8,7 @@ use std::{
 use aemp_codec::{PortId, Value};
 
 use super::{any::AnyPort, bound, destination::Destination};
-use crate::{Node, Reason, exec::scheduler, guard, node::remote::Remote};
+use crate::{Node, Reason, exec::scheduler, guard, node::peer::Peer};
 
 /// The action of a monitor when it fires.
 pub(crate) enum Action {
@@ -19,8 +19,8 @@ pub(crate) enum Action {
     LinkFar(Arc<Destination>),
     /// Send a message with the elements of the reason appended.
     Send(Node, PortId, Vec<Value>),
-    /// Report the death to the node that monitors the port, with the number of its watch.
-    Tell(Arc<Remote>, Box<str>, u64),
+    /// Report the death to the node that monitors the port, with the number of its monitor there.
+    Tell(Arc<Peer>, Box<str>, u64),
 }
 
 impl Action {
@@ -48,7 +48,7 @@ impl Action {
                 message.extend_from_slice(reason);
                 node.relay(&to, message);
             }
-            Self::Tell(remote, port, watch) => remote.report_watched_death(&port, watch, reason),
+            Self::Tell(peer, port, number) => peer.report_monitored_death(&port, number, reason),
         }
     }
 }
@@ -98,7 +98,7 @@ enum Target {
     /// The monitor has fired, or is detached.
     Gone,
     Local(Weak<dyn AnyPort>, u64),
-    Remote(Arc<Remote>, Box<str>, u64),
+    Far(Arc<Peer>, Box<str>, u64),
     /// Values that a port of this node keeps, by their number.
     Kept(Weak<dyn AnyPort>, u64),
 }
@@ -112,10 +112,10 @@ impl Monitor {
         Self { target }
     }
 
-    pub(crate) fn remote(remote: &Arc<Remote>, port: &str, action: Action) -> Self {
-        let id = remote.monitor(port, action);
+    pub(crate) fn peer(peer: &Arc<Peer>, port: &str, action: Action) -> Self {
+        let id = peer.monitor(port, action);
         Self {
-            target: Target::Remote(Arc::clone(remote), port.into(), id),
+            target: Target::Far(Arc::clone(peer), port.into(), id),
         }
     }
 
@@ -128,8 +128,8 @@ impl Monitor {
 
     /// Ends the monitor of a call. The other node is not told at once, because calls come in series.
     pub(crate) fn release(mut self) {
-        if let Target::Remote(remote, port, id) = &self.target {
-            remote.release(port, *id);
+        if let Target::Far(peer, port, id) = &self.target {
+            peer.release(port, *id);
             self.target = Target::Gone;
         }
     }
@@ -155,7 +155,7 @@ impl Drop for Monitor {
                     port.unmonitor(id);
                 }
             }
-            Target::Remote(remote, port, id) => remote.unmonitor(&port, id),
+            Target::Far(peer, port, id) => peer.unmonitor(&port, id),
             Target::Kept(port, id) => {
                 if let Some(port) = port.upgrade() {
                     bound::forget(&*port, id);

@@ -82,8 +82,13 @@ fn config(kind: u8) -> HandshakeConfig {
     config
 }
 
+/// The greeting of a listener, or of a node that opens a stream.
 fn greeting(config: &HandshakeConfig) -> Greeting {
-    config.greeting(Role::Accepted, "192.0.2.1:4040")
+    let peer = "192.0.2.1:4040";
+    if config.formats.len() == 1 && config.auth_offer.len() == 1 {
+        return config.data_greeting(peer, "s1@us");
+    }
+    config.greeting(Role::Accepted, peer)
 }
 
 /// What the peer sends, and whether it has been given the proof.
@@ -204,6 +209,7 @@ impl Outcome {
             provider,
             ours,
             credit,
+            stream,
         } = established;
         assert!(
             trusted || self.secured == Some(Keys::Certificates),
@@ -212,7 +218,7 @@ impl Outcome {
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {stream:?}"
         ));
     }
 }

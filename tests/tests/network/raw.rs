@@ -133,6 +133,12 @@ impl Raw {
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
 
+    /// Writes no more. The other end reads what was sent, then the end.
+    pub(crate) async fn end(&mut self) {
+        let ended = soon(self.stream.shutdown()).await;
+        ended.expect("the socket is open");
+    }
+
     /// Closes so that the other end gets a reset.
     pub(crate) fn reset(self) {
         let socket = self.stream.into_std().expect("a socket");

@@ -18,6 +18,8 @@ mod monitors;
 mod nodes;
 mod order;
 mod origin;
+mod processes;
+mod receive;
 mod replies;
 mod self_kill;
 mod spawn;

@@ -4,6 +4,7 @@ mod crashes;
 mod database;
 mod limits;
 mod partitions;
+mod processes;
 mod repeats;
 
 use std::{

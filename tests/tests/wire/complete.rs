@@ -11,11 +11,11 @@ use crate::{handshakes, nodes, ports, replay};
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
         "dataconn",
-        "there are no data connections yet: what is asked about them is replayed, as packets",
+        "raw bytes need a socket: it is played against a running node (`network/streams.rs`)",
     ),
     (
         "dataconn_broken",
-        "there are no data connections yet: what is asked about them is replayed, as packets",
+        "it waits for a time limit: it is played against a running node (`network/streams.rs`)",
     ),
     (
         "snd_unencodable",

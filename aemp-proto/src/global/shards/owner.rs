@@ -6,8 +6,8 @@ use aemp_codec::NodeId;
 use indexmap::IndexSet;
 
 use super::super::{
-    known::{Keys, note},
     names::is_own_key,
+    peer::{Keys, note},
     size::{Held, size_of_family},
 };
 

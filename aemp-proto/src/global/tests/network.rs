@@ -243,6 +243,8 @@ impl Network {
             Output::WakeWriter { .. }
             | Output::NodeUp(_)
             | Output::NodeDown(..)
+            | Output::Stream { .. }
+            | Output::StreamFailed { .. }
             | Output::SeedsChanged => {}
         }
     }

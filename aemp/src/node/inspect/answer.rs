@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Node,
-    node::remote::{Remote, account::Question, line::Line},
+    node::peer::{Peer, account::Question, connection::Connection},
 };
 use aemp_proto::{
     global,
@@ -54,7 +54,7 @@ impl Node {
     /// Answers a question. An answer that takes long is made by another task.
     pub(in crate::node) fn inspected(
         &self,
-        from: Option<&Arc<Remote>>,
+        from: Option<&Arc<Peer>>,
         what: &Value,
         to: PortId,
         msg: Vec<Value>,
@@ -179,8 +179,8 @@ impl Node {
     }
 
     pub(super) fn connections(&self, most: usize) -> Connections {
-        let remotes = self.remotes().all();
-        let mut connections: Vec<_> = remotes.iter().filter_map(connection).collect();
+        let peers = self.peers().all();
+        let mut connections: Vec<_> = peers.iter().filter_map(connection).collect();
         let total = connections.len() as u64;
         if connections.len() > most {
             connections.sort_by_key(|connection| Reverse(connection.queued));
@@ -192,43 +192,45 @@ impl Node {
 }
 
 /// The connection to a node, if there is one.
-fn connection(remote: &Arc<Remote>) -> Option<ConnectionInfo> {
+fn connection(peer: &Arc<Peer>) -> Option<ConnectionInfo> {
     let (mut info, conn) = {
-        let peer = remote.peer();
+        let state = peer.state();
         let info = ConnectionInfo {
-            node: remote.id().as_str().into(),
-            format_out: peer.format().map(|format| format.name().into()),
-            sent: traffic(peer.sent()?),
-            queued: peer.pending_bytes() as u64,
-            monitors: peer.monitors() as u64,
+            node: peer.id().as_str().into(),
+            format_out: state.format().map(|format| format.name().into()),
+            sent: traffic(state.sent()?),
+            queued: state.pending_bytes() as u64,
+            monitors: state.monitors() as u64,
             ..ConnectionInfo::default()
         };
-        (info, peer.conn())
+        (info, state.conn())
     };
-    info.monitored = remote.watching() as u64;
+    info.monitored = peer.monitored_ports() as u64;
     // A new connection has none yet.
-    let line = remote.line().filter(|line| Some(line.conn) == conn);
-    if let Some(line) = line {
-        add_line(&mut info, &line);
+    let connection = peer
+        .connection()
+        .filter(|connection| Some(connection.conn) == conn);
+    if let Some(connection) = connection {
+        add_connection(&mut info, &connection);
     }
     Some(info)
 }
 
-fn add_line(info: &mut ConnectionInfo, line: &Line) {
-    let waiting = line.waiting() as u64;
+fn add_connection(info: &mut ConnectionInfo, connection: &Connection) {
+    let waiting = connection.waiting() as u64;
     info.sent.bytes = info.sent.bytes.saturating_sub(waiting);
     info.queued += waiting;
-    info.provider.clone_from(&line.provider);
-    info.address = Some(line.address.clone());
-    info.direction = Some(if line.dialed {
+    info.provider.clone_from(&connection.provider);
+    info.address = Some(connection.address.clone());
+    info.direction = Some(if connection.dialed {
         Direction::Out
     } else {
         Direction::In
     });
-    info.up = line.since.elapsed().as_secs_f64();
-    info.format_in = Some(line.format.clone());
-    info.tls.clone_from(&line.tls);
-    info.received = traffic(line.traffic());
+    info.up = connection.since.elapsed().as_secs_f64();
+    info.format_in = Some(connection.format.clone());
+    info.tls.clone_from(&connection.tls);
+    info.received = traffic(connection.traffic());
 }
 
 fn traffic(traffic: peer::Traffic) -> Traffic {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aemp_codec::{PortId, Value};
 
-use crate::{Node, node::remote::Remote};
+use crate::{Node, node::peer::Peer};
 use aemp_proto::{mesh::Level, request::Request, weight};
 
 /// The cost of an inspection: an answer may list thousands of ports or connections.
@@ -16,7 +16,7 @@ const BYTES: usize = 64;
 
 impl Node {
     /// The cost of a request, in ordinary requests. Zero for consequences of this node's own requests.
-    pub(super) fn cost(&self, from: &Remote, request: &Request) -> u64 {
+    pub(super) fn cost(&self, from: &Peer, request: &Request) -> u64 {
         match request {
             Request::Keepalive
             | Request::Devnull
@@ -34,7 +34,7 @@ impl Node {
     }
 
     /// The cost of passing a message on, in addition to the request.
-    fn cost_of_way(&self, from: &Remote, to: &PortId, message: &[Value]) -> u64 {
+    fn cost_of_way(&self, from: &Peer, to: &PortId, message: &[Value]) -> u64 {
         let Some(queued) = self.way(from, to) else {
             return 0;
         };
@@ -51,20 +51,20 @@ impl Node {
 
     /// The number of bytes that are queued for the destination of a message to be passed on, if that is a third
     /// node; `Some(None)` if it is not connected.
-    fn way(&self, from: &Remote, to: &PortId) -> Option<Option<usize>> {
+    fn way(&self, from: &Peer, to: &PortId) -> Option<Option<usize>> {
         if self.port_is_local(to) || to.node() == from.id().as_str() {
             return None;
         }
-        let queued = self.remotes().get(to.node()).and_then(|there| {
-            let peer = there.peer();
-            peer.is_up().then(|| peer.pending_bytes())
+        let queued = self.peers().get(to.node()).and_then(|there| {
+            let state = there.state();
+            state.is_up().then(|| state.pending_bytes())
         });
         Some(queued)
     }
 
     /// True if a message is passed on. It is not if it could make the queue of a third node overflow: that would end
     /// the third node's connection, and fire all monitors on it.
-    pub(super) fn passes_on(&self, from: &Arc<Remote>, to: &PortId, message: &[Value]) -> bool {
+    pub(super) fn passes_on(&self, from: &Arc<Peer>, to: &PortId, message: &[Value]) -> bool {
         let Some(Some(queued)) = self.way(from, to) else {
             return true;
         };

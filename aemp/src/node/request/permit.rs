@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::name_of;
 use crate::{
     Node, Reason,
-    node::{remote::Remote, short},
+    node::{peer::Peer, short},
     port::any::AnyPort,
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
@@ -16,14 +16,17 @@ const CROWD: usize = 32_768;
 impl Node {
     /// True if a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
     /// method of the peer. A forbidden request is logged and not answered, as in the reference.
-    pub(super) fn refuses(
+    pub(in crate::node) fn refuses(
         &self,
-        from: Option<&Arc<Remote>>,
+        from: Option<&Arc<Peer>>,
         what: &'static str,
         function: &str,
     ) -> bool {
         let Some(from) = from else { return false };
-        let why = if from.line().is_some_and(|line| !line.trusted) {
+        let why = if from
+            .connection()
+            .is_some_and(|connection| !connection.trusted)
+        {
             "not allowed to a peer that authenticated with tls_anon"
         } else if !self.permits(from, function) {
             "remote execution not allowed"
@@ -44,7 +47,7 @@ impl Node {
 
     /// True if the answer of a request, or the message that it passes on, would go to a node port. There it would be
     /// served as a request of this node. So such a request is logged and not served.
-    pub(super) fn is_for_node_port(&self, from: Option<&Arc<Remote>>, request: &Request) -> bool {
+    pub(super) fn is_for_node_port(&self, from: Option<&Arc<Peer>>, request: &Request) -> bool {
         let (Request::Snd { to, .. }
         | Request::Can { to, .. }
         | Request::Time { to, .. }
@@ -65,7 +68,7 @@ impl Node {
         true
     }
 
-    fn permits(&self, from: &Remote, function: &str) -> bool {
+    fn permits(&self, from: &Peer, function: &str) -> bool {
         match &self.0.allow {
             Some(permits) => permits
                 .iter()
@@ -75,15 +78,15 @@ impl Node {
     }
 
     /// True if another node is not allowed to inspect this one. Secure mode alone does not forbid it.
-    pub(super) fn may_not_inspect(&self, from: Option<&Arc<Remote>>) -> bool {
+    pub(super) fn may_not_inspect(&self, from: Option<&Arc<Peer>>) -> bool {
         self.0.allow.is_some() && self.refuses(from, "inspect", "inspect")
     }
 
     /// True if a node already monitors as many ports as it may, without this one. Then the new monitor fires at once,
     /// because it must not wait for a death that will not be reported.
-    pub(super) fn has_enough_monitors(&self, from: &Remote, port: &str, conn: ConnId) -> bool {
+    pub(super) fn has_enough_monitors(&self, from: &Peer, port: &str, conn: ConnId) -> bool {
         let most = self.costs().max_monitors;
-        if from.watching() < most || from.watches(port) {
+        if from.monitored_ports() < most || from.monitors(port) {
             return false;
         }
         let text = reached(
@@ -102,7 +105,12 @@ impl Node {
     /// connection ends the port.
     ///
     /// Returns whether the queue is below the limit, but has a crowd of messages.
-    pub(super) fn end_if_full(&self, from: &Remote, port: &Arc<dyn AnyPort>, name: &str) -> bool {
+    pub(in crate::node) fn end_if_full(
+        &self,
+        from: &Peer,
+        port: &Arc<dyn AnyPort>,
+        name: &str,
+    ) -> bool {
         let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
         if waiting < most {
             return waiting >= CROWD;
@@ -115,7 +123,7 @@ impl Node {
     }
 
     /// True if a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.
-    pub(super) fn has_enough_ports(&self, from: &Arc<Remote>, port: &str) -> bool {
+    pub(super) fn has_enough_ports(&self, from: &Arc<Peer>, port: &str) -> bool {
         let most = self.costs().max_spawned_ports;
         if from.account().spawned() < most {
             return false;
@@ -133,7 +141,7 @@ impl Node {
 }
 
 /// Logs, at a limited rate, that a node has reached a limit. Returns the text without the node.
-pub(super) fn reached(from: &Remote, limit: &'static str, setting: usize, so: &str) -> String {
+pub(super) fn reached(from: &Peer, limit: &'static str, setting: usize, so: &str) -> String {
     let text = format!("{limit} ({setting}) reached: {so}");
     if from.account().is_news(limit) {
         from.say(Level::Warn, format!("{}: {text}", from.id()));

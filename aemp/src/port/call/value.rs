@@ -83,7 +83,7 @@ impl ValueCall {
         self.waiting.far = Some(Far {
             reply: Some(reply),
             monitor,
-            remote: self.to.remote().cloned(),
+            peer: self.to.peer().cloned(),
         });
         sent.check()
     }

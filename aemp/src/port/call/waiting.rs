@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 use crate::{
     CallError, Node, guard,
-    node::remote::Remote,
+    node::peer::Peer,
     port::{
         destination::Destination,
         monitor::{Action, Monitor},
@@ -87,13 +87,13 @@ pub(super) struct Far {
     pub(super) reply: Option<LocalReply>,
     pub(super) monitor: CallMonitor,
     /// The called node, if it is another node.
-    pub(super) remote: Option<Arc<Remote>>,
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 impl Far {
     /// Cleans up after the call has its outcome.
     pub(super) fn end(mut self) {
-        self.remote = None;
+        self.peer = None;
     }
 }
 
@@ -102,9 +102,9 @@ impl Drop for Far {
         self.monitor.release();
         if let Some(reply) = &self.reply
             && reply.close()
-            && let Some(remote) = &self.remote
+            && let Some(peer) = &self.peer
         {
-            remote.report_caller_gone(reply.id().name());
+            peer.report_caller_gone(reply.id().name());
         }
     }
 }

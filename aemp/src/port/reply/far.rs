@@ -14,7 +14,7 @@ use crate::{
     exec::scheduler,
     guard,
     message::Decoding,
-    node::{names, remote::Remote},
+    node::{names, peer::Peer},
     port::{
         monitor::{Action, Monitor},
         queue::Pushed,
@@ -27,7 +27,7 @@ pub(crate) struct FarReply {
     to: PortId,
     /// The number of the called port.
     called: u64,
-    watch: OnceLock<Watch>,
+    watch: OnceLock<CallerWatch>,
 }
 
 impl FarReply {
@@ -60,9 +60,9 @@ impl FarReply {
         }
     }
 
-    fn watch(&self) -> &Watch {
+    fn watch(&self) -> &CallerWatch {
         self.watch
-            .get_or_init(|| Watch::begin(&self.node, &self.to))
+            .get_or_init(|| CallerWatch::begin(&self.node, &self.to))
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -91,7 +91,7 @@ impl FarReply {
     /// values does, and is the reference's sign of a failure. Any other port gets the reason by the kill.
     pub(super) fn fail(&self, reason: Reason) {
         let to = self.node.destination(&self.to);
-        if !self.is_reply_port() && to.remote().is_some() {
+        if !self.is_reply_port() && to.peer().is_some() {
             to.send_with(|_| Ok(())).log("the end of a call", &self.to);
         }
         to.kill(reason);
@@ -129,28 +129,28 @@ impl std::fmt::Debug for FarReply {
 }
 
 /// A subscription to news of a caller.
-struct Watch {
+struct CallerWatch {
     caller: Arc<FarCaller>,
     source: Source,
 }
 
 enum Source {
     /// The caller's node reports without being asked.
-    Told(Arc<Remote>, Box<str>),
+    Told(Arc<Peer>, Box<str>),
     Monitor {
         _monitor: Monitor,
     },
 }
 
-impl Watch {
+impl CallerWatch {
     fn begin(node: &Node, to: &PortId) -> Self {
         let caller = FarCaller::new();
         let destination = node.destination(to);
-        if let Some(remote) = destination.remote()
+        if let Some(peer) = destination.peer()
             && names::is_reply_port(to)
         {
-            remote.hold_caller(to.name(), &caller);
-            let source = Source::Told(Arc::clone(remote), to.name().into());
+            peer.hold_caller(to.name(), &caller);
+            let source = Source::Told(Arc::clone(peer), to.name().into());
             return Self { caller, source };
         }
         let leaving = Arc::clone(&caller);
@@ -160,10 +160,10 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for CallerWatch {
     fn drop(&mut self) {
-        if let Source::Told(remote, name) = &self.source {
-            remote.release_caller(name);
+        if let Source::Told(peer, name) = &self.source {
+            peer.release_caller(name);
         }
     }
 }

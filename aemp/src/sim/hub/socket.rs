@@ -1,6 +1,11 @@
 //! The simulation's stand-in for TCP sockets.
 
 use std::{io, sync::Arc};
+#[cfg(feature = "net")]
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use tokio::sync::Notify;
 
@@ -12,11 +17,27 @@ pub(crate) struct SimStream {
     hub: Hub,
     end: End,
     wake: Arc<Wake>,
+    #[cfg(feature = "net")]
+    reading: Option<Notice>,
+    #[cfg(feature = "net")]
+    writing: Option<Notice>,
 }
+
+/// The next notice of a change. A poll that is not ready must leave its waker behind.
+#[cfg(feature = "net")]
+type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl SimStream {
     pub(super) fn new(hub: Hub, end: End, wake: Arc<Wake>) -> Self {
-        Self { hub, end, wake }
+        Self {
+            hub,
+            end,
+            wake,
+            #[cfg(feature = "net")]
+            reading: None,
+            #[cfg(feature = "net")]
+            writing: None,
+        }
     }
 
     /// The name of the host at the other end, which stands for the address that the connection comes from.
@@ -114,6 +135,40 @@ impl SimStream {
     /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) fn shutdown(&self) {
         self.hub.with(|network| network.close(self.end));
+    }
+}
+
+/// For one reader and one writer that poll.
+#[cfg(feature = "net")]
+impl SimStream {
+    /// As [`readable`](Self::readable), for the one task that reads.
+    pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        while !self.is_readable() {
+            let wake = Arc::clone(&self.wake);
+            let notice = || -> Notice { Box::pin(async move { wake.read.notified().await }) };
+            ready!(self.reading.get_or_insert_with(notice).as_mut().poll(task));
+            self.reading = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// As [`writable`](Self::writable), for the one task that writes.
+    pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        while !self.is_writable() {
+            let wake = Arc::clone(&self.wake);
+            let notice = || -> Notice { Box::pin(async move { wake.write.notified().await }) };
+            ready!(self.writing.get_or_insert_with(notice).as_mut().poll(task));
+            self.writing = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads available bytes. Zero bytes mean the end.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = Vec::with_capacity(buffer.len());
+        let read = self.try_read_buf(&mut bytes)?;
+        buffer[..read].copy_from_slice(&bytes);
+        Ok(read)
     }
 }
 

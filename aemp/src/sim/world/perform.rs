@@ -31,8 +31,11 @@ impl Machine {
                     self.write(core, conn);
                 }
             }
-            // The simulated connection carries only bytes, so its nodes must not be configured for TLS.
-            Output::StartTls { conn, .. } | Output::Close { conn } => {
+            // The simulated connection carries only bytes, so its nodes must not be configured for TLS. Nothing is expected
+            // of data connections here.
+            Output::StartTls { conn, .. }
+            | Output::Stream { conn, .. }
+            | Output::Close { conn } => {
                 self.drop_connection(core, conn);
             }
             Output::Established {
@@ -54,7 +57,7 @@ impl Machine {
                 self.fire_later(core, node, loss, text);
             }
             // All seeds are addresses.
-            Output::LookUp { .. } | Output::SeedsChanged => {}
+            Output::LookUp { .. } | Output::SeedsChanged | Output::StreamFailed { .. } => {}
             Output::NodeUp(node) => core.observations.push_back(Observation::Up { at, node }),
             Output::NodeDown(node, text) => {
                 core.observations

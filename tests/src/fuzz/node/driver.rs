@@ -60,7 +60,8 @@ impl Machine {
                 self.dirty.insert(node);
                 self.read(conn);
             }
-            Output::SeedsChanged => {}
+            Output::SeedsChanged | Output::StreamFailed { .. } => {}
+            Output::Stream { conn, .. } => drop(self.conns.remove(&conn)),
             Output::WakeWriter { node } => drop(self.dirty.insert(node)),
             Output::Fire { node, monitors, .. } => self.firing.push_back((node, monitors)),
             Output::NodeUp(node) => self.model.up(node),

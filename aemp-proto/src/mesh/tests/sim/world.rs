@@ -366,6 +366,8 @@ impl World {
             Output::WakeWriter { .. }
             | Output::Log { .. }
             | Output::TellWritten { .. }
+            | Output::Stream { .. }
+            | Output::StreamFailed { .. }
             | Output::SeedsChanged => {}
             Output::StartTls { .. } => panic!("nobody wants TLS"),
             Output::Answer { .. } | Output::Watched { .. } => panic!("nobody has asked"),

@@ -1,0 +1,126 @@
+//! Delivering the packets of other nodes to ports and to the node port.
+
+use std::sync::Arc;
+
+use aemp_codec::{DecodeError, PacketReader};
+
+use super::{Node, names, peer::Peer};
+use crate::{
+    exec::scheduler,
+    port::{any::AnyPort, queue::Pushed},
+};
+use aemp_proto::{mesh::RawRequest, peer::ConnId};
+
+/// The results of delivering a connection's packets, other than messages to ports.
+pub(crate) struct Brought {
+    /// The connection.
+    pub(super) conn: ConnId,
+    /// Requests for the mesh.
+    pub(crate) for_mesh: Vec<RawRequest>,
+    /// The cost of the requests, for `max_requests_per_second`.
+    pub(crate) cost: u64,
+    /// True if one of the ports has a crowd of messages in its queue.
+    pub(crate) is_crowded: bool,
+    /// The port of the last message, if its name is a number. The next message is often for the same port. If that
+    /// has died meanwhile, the message vanishes whether the port is found or not.
+    receiver: Receiver,
+}
+
+#[derive(Default)]
+struct Receiver {
+    name: String,
+    port: Option<Arc<dyn AnyPort>>,
+}
+
+impl Brought {
+    /// The port of the last message, if it has this name.
+    #[inline]
+    fn last_receiver(&self, name: &str) -> Option<&Arc<dyn AnyPort>> {
+        let port = self.receiver.port.as_ref();
+        port.filter(|_| self.receiver.name == name)
+    }
+
+    fn note_receiver(&mut self, name: &str, port: Arc<dyn AnyPort>) {
+        self.receiver.name.clear();
+        self.receiver.name.push_str(name);
+        self.receiver.port = Some(port);
+    }
+
+    /// Forgets the port of the last message.
+    pub(crate) fn forget_receiver(&mut self) {
+        self.receiver.port = None;
+    }
+
+    /// The empty result for a connection.
+    pub(crate) fn over(conn: ConnId) -> Self {
+        Self {
+            conn,
+            for_mesh: Vec::new(),
+            cost: 0,
+            is_crowded: false,
+            receiver: Receiver::default(),
+        }
+    }
+}
+
+impl Node {
+    /// Delivers one packet from another node, to a port or to the node port. Requests for the mesh are added to
+    /// `brought`.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error, which ends the connection. All other errors concern the port, or are logged.
+    pub(crate) fn deliver(
+        &self,
+        from: &Arc<Peer>,
+        packet: &mut PacketReader<'_>,
+        brought: &mut Brought,
+    ) -> Result<(), DecodeError> {
+        let name = match packet.text() {
+            Ok(Some(name)) => name,
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_malformed() => return Err(error),
+            // The destination is a list or a map and names no port. The packet is dropped, as by the reference.
+            Err(_) => return validate(packet),
+        };
+        if name.is_empty() {
+            return self.deliver_request(from, packet, brought);
+        }
+        if let Some(port) = brought.last_receiver(&name) {
+            let is_crowded = self.deliver_to(port, from, packet, &name)?;
+            brought.is_crowded |= is_crowded;
+            return Ok(());
+        }
+        let Some(port) = self.receiver(&name, packet) else {
+            return validate(packet);
+        };
+        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
+        if self.names().is_ours(&name) && names::of_list(&name).is_none() {
+            brought.note_receiver(&name, port);
+        }
+        Ok(())
+    }
+
+    /// Delivers a message to a port of this node. Returns whether the port has a crowd of messages in its queue.
+    #[inline]
+    fn deliver_to(
+        &self,
+        port: &Arc<dyn AnyPort>,
+        from: &Arc<Peer>,
+        packet: &mut PacketReader<'_>,
+        name: &str,
+    ) -> Result<bool, DecodeError> {
+        match port.deliver(Some(from.id()), packet)? {
+            Pushed::Wake => scheduler::schedule(Arc::clone(port)),
+            Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
+            Pushed::Queued | Pushed::Dead => {}
+        }
+        Ok(false)
+    }
+}
+
+/// Checks the syntax of the rest of a packet.
+pub(super) fn validate(packet: &mut PacketReader<'_>) -> Result<(), DecodeError> {
+    while packet.skip()? {}
+    Ok(())
+}

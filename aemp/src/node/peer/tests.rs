@@ -1,0 +1,132 @@
+//! Watches of other nodes on our ports, and the connections that they belong to.
+
+use aemp_codec::{Format, PacketReader, PortId};
+
+use super::*;
+use crate::port::any::AnyPort;
+use crate::{Args, Cx, node::delivery::Brought};
+
+/// A node, and another one that seems to be connected to it.
+fn connected(conn: u64) -> (Node, Arc<Peer>) {
+    let node = Node::local().unwrap();
+    let peer = node.peers().of(&node, "other");
+    let _ = peer.state().link_up(ConnId(conn), Format::Json);
+    (node, peer)
+}
+
+fn port(node: &Node) -> (PortId, Arc<dyn AnyPort>) {
+    let port = node.untyped(|_: &mut Cx<'_>, _: Args| ()).id();
+    let found = node.find(port.name()).unwrap();
+    (port, found)
+}
+
+fn written(peer: &Peer, conn: u64) -> String {
+    let mut out = Vec::new();
+    peer.state().swap_output(ConnId(conn), &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+async fn dead(port: &Arc<dyn AnyPort>) {
+    while port.died().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_port_and_is_told() {
+    let (node, peer) = connected(1);
+    let (id, found) = port(&node);
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
+    assert_eq!(peer.monitored_ports(), 1);
+    node.kil(&id, Reason::new(vec!["x".into()]));
+    dead(&found).await;
+    while peer.monitored_ports() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = format!(r#"["","kil0","{}","x"]"#, id.name());
+    assert_eq!(written(&peer, 1), told);
+}
+
+#[tokio::test]
+async fn a_port_that_is_dead_by_now_is_not_entered() {
+    let (node, peer) = connected(1);
+    let (id, found) = port(&node);
+    node.kil(&id, ());
+    dead(&found).await;
+    assert!(!peer.monitor_port(&found, id.name(), ConnId(1)));
+    assert_eq!(peer.monitored_ports(), 0);
+}
+
+#[tokio::test]
+async fn a_watch_belongs_to_the_connection_that_it_came_over() {
+    let (node, peer) = connected(1);
+    let (id, found) = port(&node);
+    // The connection that the mesh has replaced delivers a last request.
+    let _ = peer.state().link_down(ConnId(1));
+    let _ = peer.state().link_up(ConnId(2), Format::Json);
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
+    peer.forget_monitored(ConnId(2));
+    assert_eq!(peer.monitored_ports(), 1);
+    peer.forget_monitored(ConnId(1));
+    assert_eq!(peer.monitored_ports(), 0);
+    // The end of the old connection does not concern the new one.
+    assert!(peer.monitor_port(&found, id.name(), ConnId(1)));
+    node.kil(&id, ());
+    dead(&found).await;
+    assert_eq!((peer.monitored_ports(), &*written(&peer, 2)), (0, ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ports_that_die_while_they_are_watched_leave_nothing() {
+    let (node, peer) = connected(1);
+    for _ in 0..300 {
+        let (id, found) = port(&node);
+        let kill = std::thread::spawn({
+            let (node, id) = (node.clone(), id.clone());
+            move || node.kil(&id, ())
+        });
+        let _ = peer.monitor_port(&found, id.name(), ConnId(1));
+        kill.join().unwrap();
+        dead(&found).await;
+    }
+    while peer.monitored_ports() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A node without a network reaches no other node, and fires all monitors, also after an overflow.
+#[tokio::test]
+async fn without_a_network_everything_fires() {
+    let node = Node::local().unwrap();
+    let peer = node.peers().of(&node, "other");
+    let fired = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let action = || {
+        let fired = Arc::clone(&fired);
+        Action::Call(Box::new(move |reason: &Reason| {
+            fired.lock().unwrap().push(reason.to_string());
+        }))
+    };
+    peer.monitor("p", action());
+    assert_eq!(fired.lock().unwrap().len(), 1);
+    peer.monitor("p", action());
+    assert_eq!(fired.lock().unwrap().len(), 2);
+    assert!(peer.state().is_idle());
+}
+
+/// The port does not run meanwhile, because the only worker is the one that delivers.
+#[tokio::test]
+async fn a_crowd_of_messages_slows_its_sender_down() {
+    let (node, peer) = connected(1);
+    let (id, _) = port(&node);
+    let mut brought = Brought::over(ConnId(1));
+    let mut deliver = |messages: usize| {
+        for _ in 0..messages {
+            let message = vec![id.name().into(), "x".into()];
+            let mut packet = PacketReader::values(message);
+            node.deliver(&peer, &mut packet, &mut brought).unwrap();
+        }
+        brought.is_crowded
+    };
+    assert!(!deliver(32_000));
+    assert!(deliver(2_000));
+}

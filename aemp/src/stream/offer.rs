@@ -1,0 +1,132 @@
+//! Streams in messages.
+//!
+//! An end that is sent to another node is announced in this node's table under a random ID, and the message carries the
+//! node and the ID. The receiver connects when it first uses its end, so a peer cannot make a node connect by messages
+//! alone. The ID is the permission: any member of the network that knows it gets the stream, as the message may have
+//! been passed on.
+
+use std::{fmt::Write as _, mem};
+
+use aemp_codec::NodeId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use tokio::sync::oneshot;
+
+use super::{ByteStream, End, Local, Opened, WAIT};
+use crate::lock::Lock;
+use crate::{Node, node::streams::Expected, port::handle::decoding_node};
+
+/// The end of a pair that can be sent.
+pub(super) struct Offer {
+    node: Node,
+    state: Lock<State>,
+}
+
+enum State {
+    /// The other end waits here.
+    Here(oneshot::Sender<Opened>),
+    /// It was announced under this ID.
+    Sent(String),
+    Gone,
+}
+
+impl Offer {
+    pub(super) fn new(node: &Node) -> (Self, oneshot::Receiver<Opened>) {
+        let (sender, receiver) = oneshot::channel();
+        let offer = Self {
+            node: node.clone(),
+            state: Lock::new(State::Here(sender)),
+        };
+        (offer, receiver)
+    }
+
+    /// Uses the end in this process.
+    pub(super) fn stay(&self) -> End {
+        let before = mem::replace(&mut *self.state.lock(), State::Gone);
+        match before {
+            State::Here(other) => {
+                let (one, two) = Local::pair();
+                match other.send(Opened::Local(two)) {
+                    Ok(()) => End::Local(one),
+                    Err(_) => End::Failed("the other end was dropped".into()),
+                }
+            }
+            State::Sent(_) | State::Gone => End::Failed("this end was sent to another node".into()),
+        }
+    }
+
+    /// The ID under which the end is announced.
+    fn announce(&self) -> Result<String, String> {
+        let mut state = self.state.lock();
+        if let State::Sent(id) = &*state {
+            return Ok(id.clone());
+        }
+        if self.node.net().is_none() {
+            return Err("a node without a network cannot send a stream".into());
+        }
+        let id = random_id(&self.node)?;
+        if let State::Here(waits) = mem::replace(&mut *state, State::Sent(id.clone())) {
+            let expected = Expected::offered(waits);
+            self.node.expect(id.clone(), expected, WAIT)?;
+        }
+        Ok(id)
+    }
+}
+
+/// An ID that cannot be guessed.
+fn random_id(node: &Node) -> Result<String, String> {
+    let mut random = [0; 16];
+    let filled = node.place().fill_random(&mut random);
+    filled.map_err(|error| error.to_string())?;
+    let mut id = String::with_capacity(2 * random.len() + 1 + node.id().as_str().len());
+    for byte in random {
+        let _ = write!(id, "{byte:02x}");
+    }
+    let _ = write!(id, "@{}", node.id());
+    Ok(id)
+}
+
+/// An end that has come in a message.
+pub(super) struct Fetch {
+    node: Node,
+    from: NodeId,
+    id: String,
+}
+
+impl Fetch {
+    /// Begins to connect. The task ends when the result is not wanted any more.
+    pub(super) fn start(&mut self) -> oneshot::Receiver<Opened> {
+        let (sender, receiver) = oneshot::channel();
+        let (node, from, id) = (
+            self.node.clone(),
+            self.from.clone(),
+            mem::take(&mut self.id),
+        );
+        let scheduler = self.node.scheduler().clone();
+        scheduler.spawn(super::open::fetch(node, from, id, sender));
+        receiver
+    }
+}
+
+impl Serialize for ByteStream {
+    /// Announces the stream, and writes the node and the ID of the stream.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let End::Offered(offer) = &self.end else {
+            let text = "only an unused end of `Node::stream` can be sent";
+            return Err(ser::Error::custom(text));
+        };
+        let id = offer.announce().map_err(ser::Error::custom)?;
+        (offer.node.id().as_str(), id).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteStream {
+    /// Works only while a message is being decoded.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (from, id) = <(String, String)>::deserialize(deserializer)?;
+        let from = NodeId::new(&from).map_err(de::Error::custom)?;
+        let node = decoding_node().ok_or_else(|| {
+            de::Error::custom("a stream can be deserialised only while a message is being decoded")
+        })?;
+        Ok(Self::new(End::Fetch(Fetch { node, from, id })))
+    }
+}

@@ -1,0 +1,390 @@
+//! Opening streams to functions of other nodes ([protocol](aemp_proto::protocol::services#data-connections)).
+
+use std::{future::IntoFuture, pin::Pin, time::Duration};
+
+use aemp_codec::{NodeId, PortId, Value};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{ByteStream, Local, WAIT, Wired};
+use crate::{
+    Args, Cx, Node, Reason,
+    node::streams::{CONNECT, EXPECT, Expected},
+};
+use aemp_proto::peer::ConnId;
+
+/// The time after which the next address is tried, while earlier attempts go on.
+const NEXT_ADDRESS: Duration = Duration::from_secs(2);
+
+/// The result of connecting an end.
+pub(crate) enum Opened {
+    Wired(Box<Wired>),
+    Local(Local),
+    Failed(String),
+}
+
+/// The progress of opening.
+pub(crate) enum Step {
+    /// The other node has got the call of `_expect`.
+    Announced,
+    Connected(Box<Wired>),
+    /// One attempt has failed.
+    Failed(String),
+    /// The other node refuses the stream.
+    Refused(Reason),
+}
+
+/// An error of opening a stream.
+///
+/// As a [`Reason`], it is that of the reference: `["AnyEvent::MP::DataConn", TEXT]`.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The stream was not connected in time.
+    #[error("{node}: unable to establish connection within {} seconds", .within.as_secs_f64())]
+    TimedOut {
+        /// The other node.
+        node: String,
+        /// The time limit.
+        within: Duration,
+    },
+    /// Neither node listens.
+    #[error("{0}: no listeners found")]
+    NoListeners(String),
+    /// No address of the node could be connected. The text is that of the last failure.
+    #[error("{node}: {text}")]
+    Unreachable {
+        /// The other node.
+        node: String,
+        /// The text of the failure.
+        text: String,
+    },
+    /// The other node does not want the stream: it has no such function, or has ended.
+    #[error("{node}: refused: {reason}")]
+    Refused {
+        /// The other node.
+        node: String,
+        /// The reason that it gives.
+        reason: Reason,
+    },
+    /// The text that stands for the node is neither a node ID nor a port ID, or this node has no network.
+    #[error("{0}")]
+    NoNode(String),
+}
+
+impl From<StreamError> for Reason {
+    fn from(error: StreamError) -> Self {
+        Self::new(vec![
+            "AnyEvent::MP::DataConn".into(),
+            error.to_string().into(),
+        ])
+    }
+}
+
+impl Node {
+    /// Opens a stream to a function of another node, which gets the other end and these arguments. A port ID stands
+    /// for its node. The function is one of
+    /// [`NodeBuilder::stream_function`](crate::NodeBuilder::stream_function), or any function of a Perl node.
+    ///
+    /// The function runs as soon as the connection is there. It is subject to the other node's `allow` and `secure`.
+    ///
+    /// ```no_run
+    /// # async fn example(node: aemp::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// let mut stream = node.open_stream("archive", "My::Archive::put", aemp::args!["a.txt"]).await?;
+    /// stream.write_all(b"hello").await?;
+    /// stream.shutdown().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is given up. The function may have been called already; its end breaks then.
+    #[doc(alias = "connect_to")]
+    #[must_use = "nothing is opened unless this is awaited"]
+    pub fn open_stream(
+        &self,
+        node: impl AsRef<str>,
+        function: impl Into<String>,
+        args: Args,
+    ) -> OpenStream {
+        OpenStream {
+            node: self.clone(),
+            to: node.as_ref().into(),
+            function: function.into(),
+            args,
+            within: WAIT,
+        }
+    }
+}
+
+/// A stream that is to be opened, by [`Node::open_stream`]. Await it.
+#[derive(Debug)]
+pub struct OpenStream {
+    node: Node,
+    to: String,
+    function: String,
+    args: Args,
+    within: Duration,
+}
+
+impl OpenStream {
+    /// Sets the time limit, which is [`WAIT`](super::WAIT) otherwise.
+    #[must_use]
+    pub fn timeout(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    async fn open(self) -> Result<ByteStream, StreamError> {
+        let to = self.node.node_port(&self.to);
+        let to = to.map_err(|error| StreamError::NoNode(error.to_string()))?;
+        let to = NodeId::new(to.node()).map_err(|error| StreamError::NoNode(error.to_string()))?;
+        if to == *self.node.id() {
+            return self.open_here(to.as_str());
+        }
+        if self.node.net().is_none() {
+            return Err(StreamError::NoNode("this node has no network".into()));
+        }
+        let mut attempt = Attempt::new(&self.node, to, self.within)?;
+        attempt.announce(&self.function, self.args);
+        let wired = attempt.run().await?;
+        Ok(ByteStream::wired(wired))
+    }
+
+    /// Opens a stream to a function of this node.
+    fn open_here(self, node: &str) -> Result<ByteStream, StreamError> {
+        let Some(run) = self.node.registry().stream_function(&self.function) else {
+            return Err(StreamError::Refused {
+                node: node.into(),
+                reason: Reason::die(format!("unable to resolve function '{}'", self.function)),
+            });
+        };
+        let (mine, theirs) = ByteStream::local();
+        let run = std::sync::Arc::clone(run);
+        self.node
+            .run_stream_function(run, crate::Origin::Local, self.args, theirs);
+        Ok(mine)
+    }
+}
+
+impl IntoFuture for OpenStream {
+    type Output = Result<ByteStream, StreamError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+/// An attempt to open a stream. Dropping it gives the attempt up.
+struct Attempt {
+    node: Node,
+    to: NodeId,
+    id: String,
+    /// The port that the other node kills if the stream fails. A stream in a message has none.
+    port: Option<PortId>,
+    within: Duration,
+    deadline: Instant,
+    steps: mpsc::UnboundedReceiver<Step>,
+    dialed: Vec<ConnId>,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.node.forget_stream(&self.id);
+        if let Some(port) = &self.port {
+            self.node.kil(port, ());
+        }
+        if let Some(net) = self.node.net() {
+            self.dialed
+                .iter()
+                .for_each(|conn| net.abandon_stream(*conn));
+        }
+    }
+}
+
+impl Attempt {
+    fn new(node: &Node, to: NodeId, within: Duration) -> Result<Self, StreamError> {
+        let (sender, steps) = mpsc::unbounded_channel();
+        let announced = sender.clone();
+        let port = node.untyped(move |_: &mut Cx<'_>, _: Args| {
+            let _ = announced.send(Step::Announced);
+        });
+        let port = port.id();
+        let killed = sender.clone();
+        node.mon(&port, move |reason| {
+            let _ = killed.send(Step::Refused(reason.clone()));
+        })
+        .detach();
+        let id = node.next_stream_id();
+        let attempt = Self {
+            node: node.clone(),
+            to: to.clone(),
+            id: id.clone(),
+            port: Some(port),
+            within,
+            deadline: Instant::now() + within,
+            steps,
+            dialed: Vec::new(),
+        };
+        let expected = Expected::opening(to, sender);
+        let expects = node.expect(id, expected, within);
+        expects.map_err(|text| attempt.unreachable(text))?;
+        Ok(attempt)
+    }
+
+    fn unreachable(&self, text: String) -> StreamError {
+        let node = self.to.as_str().into();
+        StreamError::Unreachable { node, text }
+    }
+
+    fn announce(&self, function: &str, args: Args) {
+        let (to, Some(port)) = (self.to.as_str(), &self.port) else {
+            return;
+        };
+        let mut call: Vec<Value> = vec![
+            self.id.as_str().into(),
+            port.as_str().into(),
+            self.within.as_secs_f64().into(),
+            function.into(),
+        ];
+        call.extend(args);
+        let _ = self.node.snd_to_func(to, EXPECT, call);
+        // The connection must not overtake the call, which goes another way.
+        let _ = self.node.snd_on(to, port, Vec::new());
+    }
+
+    async fn run(&mut self) -> Result<Wired, StreamError> {
+        loop {
+            match self.step(self.deadline).await? {
+                Some(Step::Announced) => break,
+                Some(Step::Connected(wired)) => return Ok(*wired),
+                Some(Step::Failed(_)) => {}
+                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
+                None => return Err(self.timed_out()),
+            }
+        }
+        self.connect().await
+    }
+
+    /// Connects to the addresses of the node, or has the node connect to this one.
+    async fn connect(&mut self) -> Result<Wired, StreamError> {
+        let looked_up = timeout_at(self.deadline, self.node.addresses_of(&self.to)).await;
+        let addresses = looked_up.map_err(|_| self.timed_out())?;
+        if addresses.is_empty() {
+            if self.node.listeners().is_empty() {
+                return Err(StreamError::NoListeners(self.to.as_str().into()));
+            }
+            let call = vec![self.id.as_str().into(), self.node.id().as_str().into()];
+            let _ = self.node.snd_to_func(self.to.as_str(), CONNECT, call);
+        }
+        let mut failure = None;
+        let mut waiting = 0;
+        for address in addresses {
+            let Some(net) = self.node.net() else { break };
+            self.dialed
+                .push(net.dial_stream(&address, &self.to, &self.id));
+            waiting += 1;
+            let next = (Instant::now() + NEXT_ADDRESS).min(self.deadline);
+            match self.step(next).await? {
+                Some(Step::Connected(wired)) => return Ok(*wired),
+                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
+                Some(Step::Failed(text)) => {
+                    waiting -= 1;
+                    failure = Some(text);
+                }
+                Some(Step::Announced) | None => {}
+            }
+        }
+        loop {
+            if let (0, Some(text)) = (waiting, &failure) {
+                return Err(self.unreachable(text.clone()));
+            }
+            match self.step(self.deadline).await? {
+                Some(Step::Connected(wired)) => return Ok(*wired),
+                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
+                Some(Step::Failed(text)) => {
+                    waiting = usize::saturating_sub(waiting, 1);
+                    failure = Some(text);
+                }
+                Some(Step::Announced) => {}
+                None => return Err(self.timed_out()),
+            }
+        }
+    }
+
+    /// The next step; none at the deadline.
+    async fn step(&mut self, deadline: Instant) -> Result<Option<Step>, StreamError> {
+        match timeout_at(deadline, self.steps.recv()).await {
+            Ok(Some(step)) => Ok(Some(step)),
+            // The port is dead and the table has forgotten the stream: the node has ended.
+            Ok(None) => Err(StreamError::NoNode("this node has ended".into())),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn timed_out(&self) -> StreamError {
+        StreamError::TimedOut {
+            node: self.to.as_str().into(),
+            within: self.within,
+        }
+    }
+
+    fn refused(&self, reason: Reason) -> StreamError {
+        let node = self.to.as_str().into();
+        StreamError::Refused { node, reason }
+    }
+}
+
+/// Connects an end that has come in a message.
+pub(super) async fn fetch(
+    node: Node,
+    from: NodeId,
+    id: String,
+    mut result: oneshot::Sender<Opened>,
+) {
+    let opened = async {
+        let mut attempt = Attempt::of_offer(&node, from, id)?;
+        let connected = attempt.connect().await;
+        connected.map_err(|error| error.to_string())
+    };
+    let opened = tokio::select! {
+        biased;
+        () = result.closed() => return,
+        opened = opened => opened,
+    };
+    let _ = result.send(match opened {
+        Ok(wired) => Opened::Wired(Box::new(wired)),
+        Err(text) => Opened::Failed(text),
+    });
+}
+
+impl Attempt {
+    /// The attempt to fetch a stream that the other node has announced in a message.
+    fn of_offer(node: &Node, from: NodeId, id: String) -> Result<Self, String> {
+        if node.net().is_none() || from == *node.id() {
+            return Err("the stream is of another node's message".into());
+        }
+        let (sender, steps) = mpsc::unbounded_channel();
+        let attempt = Self {
+            node: node.clone(),
+            to: from.clone(),
+            id: id.clone(),
+            port: None,
+            within: WAIT,
+            deadline: Instant::now() + WAIT,
+            steps,
+            dialed: Vec::new(),
+        };
+        node.expect(id, Expected::opening(from, sender), WAIT)?;
+        Ok(attempt)
+    }
+}

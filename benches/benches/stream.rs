@@ -1,0 +1,259 @@
+//! Streams of bytes between two nodes over loopback, beside raw TCP and messages, in one run; the calls beside a
+//! stream; the time to open one; and the memory of a long one.
+//!
+//! `cargo bench -p aemp-benches --bench stream`; `--smoke` shows only that everything runs.
+
+use std::{
+    env, fs,
+    time::{Duration, Instant},
+};
+
+use aemp::{Node, NodeBuilder, Octets, args, config::Encrypt, port, stream::ByteStream};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+};
+
+/// The size of reads and writes, in bytes.
+const PIECE: usize = 64 << 10;
+/// The number of repetitions. The best one counts for a rate.
+const REPETITIONS: usize = 5;
+
+struct Sink {
+    octets: u64,
+}
+
+#[port]
+impl Sink {
+    #[rcv]
+    fn take(&mut self, piece: Octets) {
+        self.octets += piece.len() as u64;
+    }
+
+    #[rcv]
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+}
+
+/// Reads to the end, or to the end of the connection. Returns the number of bytes.
+async fn drain(mut from: impl AsyncRead + Unpin) -> u64 {
+    let (mut buffer, mut total) = (vec![0; PIECE], 0);
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        total += read as u64;
+    }
+    total
+}
+
+/// Writes so many pieces, and the end.
+async fn fill(mut to: impl AsyncWrite + Unpin, pieces: usize) {
+    let piece = vec![7; PIECE];
+    for _ in 0..pieces {
+        to.write_all(&piece).await.expect("the other end reads");
+    }
+    to.shutdown().await.expect("the other end reads");
+}
+
+async fn drained(_: aemp::Origin, _: aemp::Args, mut stream: ByteStream) {
+    let total = drain(&mut stream).await;
+    let _ = stream.write_all(&total.to_le_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+fn builder(id: &str, encrypt: Encrypt) -> NodeBuilder {
+    Node::builder()
+        .node_id(id)
+        .secret("bench")
+        .encrypt(encrypt)
+        .stream_function("Bench::drain", drained)
+}
+
+/// The runtime of one node, with one thread.
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all();
+    builder.build().expect("a runtime")
+}
+
+struct Pair {
+    here: (Runtime, Node),
+    there: (Runtime, Node),
+}
+
+impl Pair {
+    fn new(encrypt: Encrypt) -> Self {
+        let (here, there) = (runtime(), runtime());
+        let far = builder("there", encrypt).bind("127.0.0.1:0");
+        let far = there.block_on(far.start()).expect("it starts");
+        let near = builder("here", encrypt).seed(far.listeners().remove(0));
+        let near = here.block_on(near.start()).expect("it starts");
+        here.block_on(near.until_up("there"));
+        Self {
+            here: (here, near),
+            there: (there, far),
+        }
+    }
+
+    /// The bytes per second of a stream.
+    fn stream(&self, pieces: usize) -> f64 {
+        self.here.0.block_on(async {
+            let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+            let mut stream = stream.await.expect("it opens");
+            let begun = Instant::now();
+            fill(&mut stream, pieces).await;
+            let total = stream.read_u64_le().await.expect("it answers");
+            assert_eq!(total, (pieces * PIECE) as u64);
+            total as f64 / begun.elapsed().as_secs_f64()
+        })
+    }
+
+    /// The bytes per second of messages.
+    fn messages(&self, pieces: usize) -> f64 {
+        let there = async { self.there.1.port(Sink { octets: 0 }) };
+        let sink = self.there.0.block_on(there);
+        self.here.0.block_on(async {
+            let sink: SinkRef = self.here.1.handle(&sink.id());
+            let begun = Instant::now();
+            for piece in 0..pieces {
+                sink.take(Octets::from(vec![7; PIECE]));
+                if piece % 64 == 63 {
+                    let _ = sink.octets().await;
+                }
+            }
+            let total = sink.octets().await.expect("it answers");
+            assert_eq!(total, (pieces * PIECE) as u64);
+            total as f64 / begun.elapsed().as_secs_f64()
+        })
+    }
+
+    /// The median time of calls, alone or beside a stream.
+    fn calls(&self, beside: bool, calls: usize) -> Duration {
+        let there = async { self.there.1.port(Sink { octets: 0 }) };
+        let sink = self.there.0.block_on(there);
+        self.here.0.block_on(async {
+            let sink: SinkRef = self.here.1.handle(&sink.id());
+            let filling = if beside {
+                let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+                let stream = stream.await.expect("it opens");
+                Some(tokio::spawn(fill(stream, usize::MAX)))
+            } else {
+                None
+            };
+            let mut times = Vec::new();
+            for _ in 0..calls {
+                let begun = Instant::now();
+                let _ = sink.octets().await;
+                times.push(begun.elapsed());
+            }
+            filling.inspect(tokio::task::JoinHandle::abort);
+            median(times)
+        })
+    }
+
+    /// The median time to open a stream.
+    fn open(&self, times: usize) -> Duration {
+        self.here.0.block_on(async {
+            let mut taken = Vec::new();
+            for _ in 0..times {
+                let begun = Instant::now();
+                let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+                drop(stream.await.expect("it opens"));
+                taken.push(begun.elapsed());
+            }
+            median(taken)
+        })
+    }
+
+    fn stop(self) {
+        self.here.0.block_on(self.here.1.stop());
+        self.there.0.block_on(self.there.1.stop());
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// The bytes per second of raw TCP between two runtimes.
+fn raw(pieces: usize) -> f64 {
+    let (here, there) = (runtime(), runtime());
+    let listener = there
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let reading = there.spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let total = drain(&mut socket).await;
+        let _ = socket.write_all(&total.to_le_bytes()).await;
+    });
+    let rate = here.block_on(async {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        let begun = Instant::now();
+        fill(&mut socket, pieces).await;
+        let total = socket.read_u64_le().await.expect("it answers");
+        total as f64 / begun.elapsed().as_secs_f64()
+    });
+    let _ = there.block_on(reading);
+    rate
+}
+
+/// The most memory that this process has had, in MiB.
+fn peak() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024)
+}
+
+fn main() {
+    let smoke = !env::args().any(|argument| argument == "--bench")
+        || env::args().any(|argument| argument == "--smoke");
+    let (pieces, repetitions, calls, opens) = if smoke {
+        (16, 1, 10, 3)
+    } else {
+        (16_384, REPETITIONS, 5_000, 101)
+    };
+    let pairs = [Encrypt::Never, Encrypt::Always].map(Pair::new);
+    let before = peak();
+    // The longest stream comes first, because the peak of memory never falls.
+    let long = if smoke { 16 } else { 32_768 };
+    pairs[0].stream(long);
+    let after = peak();
+    if let Some((before, after)) = before.zip(after) {
+        println!(
+            "a stream of {} MiB: the process's memory has grown by {} MiB (both ends are in it)",
+            (long * PIECE) >> 20,
+            after - before
+        );
+    }
+    let mut best = [0.0_f64; 4];
+    for _ in 0..repetitions {
+        let rates = [
+            raw(pieces),
+            pairs[0].stream(pieces),
+            pairs[1].stream(pieces),
+            pairs[0].messages(pieces / 4),
+        ];
+        for (best, rate) in best.iter_mut().zip(rates) {
+            *best = best.max(rate);
+        }
+    }
+    let titles = ["raw TCP", "stream", "stream in TLS", "messages of 64 KiB"];
+    for (title, rate) in titles.into_iter().zip(best) {
+        println!(
+            "{title:<20} {:>7.0} MB/s   {:.2}x of raw TCP",
+            rate / 1e6,
+            rate / best[0]
+        );
+    }
+    let (alone, beside) = (pairs[0].calls(false, calls), pairs[0].calls(true, calls));
+    println!(
+        "a call: {alone:?} alone, {beside:?} beside a stream, {:.2}x (medians of {calls})",
+        beside.as_secs_f64() / alone.as_secs_f64()
+    );
+    let [clear, tls] = [0, 1].map(|pair| pairs[pair].open(opens));
+    println!("opening: {clear:?} in clear text, {tls:?} in TLS (medians of {opens})");
+    pairs.into_iter().for_each(Pair::stop);
+}
