@@ -11,7 +11,7 @@
 //!   some seconds without use. A series of calls therefore costs one `mon1` request. (The reference never takes it
 //!   back.)
 //! - A caller that drops its call kills its reply port. Nodes of this project hear of that by `kil0`, which the
-//!   caller's node sends unasked; `remote::callers` receives it. A kept reply hears of it at once, a call that is still
+//!   caller's node sends unasked; `peer::callers` receives it. A kept reply hears of it at once, a call that is still
 //!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
 //!   `Reply::is_wanted`.
 //! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
