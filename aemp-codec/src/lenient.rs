@@ -141,9 +141,8 @@ impl<'de> Scalar<'de> {
 
     fn boolean(&self) -> Option<bool> {
         match self {
-            Self::Null => Some(false),
+            Self::Null | Self::Int(0) => Some(false),
             Self::Bool(b) => Some(*b),
-            Self::Int(0) => Some(false),
             Self::Int(1) => Some(true),
             Self::Float(x) if *x == 0.0 => Some(false),
             Self::Float(x) if *x == 1.0 => Some(true),

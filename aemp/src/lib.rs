@@ -138,6 +138,7 @@ mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;
 #[cfg(feature = "tls")]

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle};
 
-use super::{credit::Promises, monitor::Action, slot::Caller};
+use super::{credit::Bound, monitor::Action, slot::Caller};
 use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
@@ -37,18 +37,6 @@ pub(crate) struct Extras {
     pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
     pub(crate) next_id: u64,
-}
-
-/// The limit of a port's queue, for senders that wait for room.
-pub(crate) struct Bound {
-    pub(crate) limit: usize,
-    /// The number of messages that were taken from the queue and are not handled yet.
-    pub(crate) in_hand: usize,
-    pub(crate) room: Arc<Notify>,
-    /// The messages that other nodes may still send.
-    pub(crate) promises: Promises,
-    /// The number of other nodes that were told to wait for room.
-    pub(crate) waiting: usize,
 }
 
 /// A value or a task that belongs to the port.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Inbox, Verdict,
     parked::{self, Wanted},
+    verdict::sealed,
 };
 use crate::message::Args;
 
@@ -26,6 +27,8 @@ fn wanted(tags: &'static [&'static str]) -> Wanted<'static> {
 
 /// The answer of the arms for a message, which is kept beside the message.
 struct Taken<T>(Option<T>);
+
+impl<T> sealed::Verdict for Taken<T> {}
 
 impl<T> Verdict for Taken<T> {
     type Output = (T, Args);

@@ -7,11 +7,13 @@ use crate::message::Args;
 ///
 /// - `bool`: `true` takes the message, which is the result of the receive.
 /// - `Option<T>`: `Some` takes the message. The value is the result of the receive, and the message is dropped.
+///
+/// The trait is sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "a predicate does not answer with `{Self}`",
     label = "return a `bool`, or an `Option` of what the receive is to return"
 )]
-pub trait Verdict {
+pub trait Verdict: sealed::Verdict {
     /// The result of the receive.
     type Output;
     /// What is kept until the message has been removed.
@@ -25,6 +27,15 @@ pub trait Verdict {
     /// The result of the receive.
     #[doc(hidden)]
     fn output(kept: Self::Kept, message: Args) -> Self::Output;
+}
+
+pub(super) mod sealed {
+    /// The types that implement [`Verdict`](super::Verdict).
+    #[expect(unnameable_types, reason = "seals the trait")]
+    pub trait Verdict {}
+
+    impl Verdict for bool {}
+    impl<T> Verdict for Option<T> {}
 }
 
 impl Verdict for bool {

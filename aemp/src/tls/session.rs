@@ -14,6 +14,7 @@
 
 mod error;
 mod outgoing;
+mod progress;
 mod unbuffered;
 mod whole;
 
@@ -26,6 +27,7 @@ use rustls::{
 pub(crate) use self::error::TlsError;
 use self::{
     outgoing::{BESIDES, CHUNK, KEEP, Outgoing},
+    progress::Progress,
     unbuffered::{encrypt, farewell, handle},
 };
 use super::verifier::Verifier;
@@ -73,16 +75,6 @@ pub(crate) struct Session {
     /// True if the peer has ended writing.
     ended: bool,
     failed: Option<TlsError>,
-}
-
-/// The result of one step of rustls.
-enum Progress {
-    Made,
-    /// It needs more ciphertext. Plaintext may be sent if the connection is up.
-    Wait {
-        up: bool,
-    },
-    Ended,
 }
 
 impl Session {

@@ -3,9 +3,9 @@
 use rustls::unbuffered::{ConnectionState, EncryptError, UnbufferedStatus};
 
 use super::{
-    Progress, TlsError,
-    error::explain,
+    error::{TlsError, explain},
     outgoing::{BESIDES, Outgoing},
+    progress::Progress,
 };
 
 /// Handles a state of rustls. Returns the number of bytes of ciphertext used, and the next step.

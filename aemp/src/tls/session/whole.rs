@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 
 use rustls::Connection;
 
-use super::{Outgoing, Progress, TlsError, error::explain};
+use super::{
+    error::{TlsError, explain},
+    outgoing::Outgoing,
+    progress::Progress,
+};
 use aemp_proto::handshake::Binding;
 
 /// Lets rustls process some of the ciphertext that has arrived. Returns the number of bytes used, and the next step.
