@@ -124,6 +124,7 @@ mod guard;
 pub mod handbook;
 pub mod limits;
 mod log;
+pub mod logs;
 mod macros;
 mod message;
 mod net;

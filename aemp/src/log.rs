@@ -1,6 +1,11 @@
 //! The macros for all logging: they call subscribers through [`crate::guard`], and format text of peers as
 //! [`Shown`](crate::Shown).
 
+use aemp_codec::NodeId;
+use tracing::{Level, level_filters::LevelFilter};
+
+use crate::{Shown, guard};
+
 /// Logs one line at once, on this thread. The optional destination becomes a field of the line.
 macro_rules! log {
     ($level:ident, to: $to:expr, $($arg:tt)+) => {
@@ -26,6 +31,28 @@ macro_rules! info {
 }
 
 pub(crate) use {error, info, log, warning};
+
+/// Logs a line that another node has logged.
+pub(crate) fn caught(level: Level, node: &NodeId, from: &str, text: &str) {
+    macro_rules! at {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "aemp::caught",
+                node = %Shown(node),
+                from = %Shown(from),
+                "{}",
+                Shown(text)
+            )
+        };
+    }
+    guard::log(|| match LevelFilter::from_level(level) {
+        LevelFilter::ERROR => at!(error),
+        LevelFilter::WARN => at!(warn),
+        LevelFilter::INFO => at!(info),
+        LevelFilter::DEBUG => at!(debug),
+        _ => at!(trace),
+    });
+}
 
 #[cfg(test)]
 mod tests {

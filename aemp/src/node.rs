@@ -41,7 +41,7 @@ use crate::{
     config::Permit,
     db::machine::Database,
     exec::scheduler::Scheduler,
-    guard,
+    guard, logs,
     message::{Port, PortRef},
     net::{Net, Place, Shared},
     port::{
@@ -121,6 +121,8 @@ struct Inner {
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+    /// The service that logs the lines of other nodes.
+    log_service: logs::Service,
 }
 
 impl Drop for Inner {
@@ -273,6 +275,10 @@ impl Node {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn log_service(&self) -> &logs::Service {
+        &self.0.log_service
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

@@ -31,6 +31,7 @@ use crate::{
     config::{Cert, Environment, Settings},
     db::machine::Database,
     exec::scheduler::Scheduler,
+    logs::Service,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
     port::table::Table,
@@ -230,6 +231,7 @@ impl NodeBuilder {
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
+            log_service: Service::default(),
         }));
         if !node.scheduler().is_timeless() {
             node.scheduler().watch_over(&node);

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Reason,
     exec::scheduler,
+    logs,
     message::Origin,
     port::{any::AnyPort, monitor, queue::Pushed},
 };
@@ -345,12 +346,10 @@ impl Node {
             return;
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
-        match self.registry().function(function) {
+        let registered = self.registry().function(function).map(Arc::clone);
+        match registered.or_else(|| logs::built_in(self, function)) {
             Some(run) => {
-                let (run, strand) = (
-                    Arc::clone(run),
-                    from.map_or(&self.0.functions, |from| from.functions()),
-                );
+                let strand = from.map_or(&self.0.functions, |from| from.functions());
                 let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
                 if !taken && from.is_none_or(|from| from.account().is_news("function")) {
                     let (from, function) = (name_of(from), short(function));
