@@ -34,7 +34,9 @@ pub(super) fn start(node: &Node, request: Request) -> Result<(), String> {
         Err(Full(most)) => return Err(format!("{most} ports catch them already")),
     };
     let (tell, died) = oneshot::channel();
-    let monitor = node.mon(&port, move |_| drop(tell.send(())));
+    let monitor = node.mon(&port, move |_| {
+        let _ = tell.send(());
+    });
     let text = format!("{port} catches the lines of this log, from level {level} on");
     node.say(Line::new(Level::Debug, text).of(port.to_string()));
     let passing = Passing {

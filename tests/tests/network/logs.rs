@@ -55,8 +55,16 @@ impl Visit for Message {
 
 impl Logs {
     pub(crate) fn catch() -> Self {
+        Self::catch_with(Registry::default())
+    }
+
+    /// As `catch`, with the layers of this subscriber.
+    pub(crate) fn catch_with<S>(subscriber: S) -> Self
+    where
+        S: Subscriber + SubscriberExt + Send + Sync,
+    {
         let caught = Arc::new(Caught::default());
-        let subscriber = Registry::default().with(Catcher(Arc::clone(&caught)));
+        let subscriber = subscriber.with(Catcher(Arc::clone(&caught)));
         Self {
             caught,
             _guard: tracing::subscriber::set_default(subscriber),

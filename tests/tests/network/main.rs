@@ -3,6 +3,7 @@
 mod again;
 mod blocking;
 mod calls;
+mod catching;
 mod common;
 mod connecting;
 mod credit;
