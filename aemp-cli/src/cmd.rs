@@ -6,6 +6,7 @@ mod db;
 mod eval;
 mod gencert;
 mod keys;
+mod logs;
 mod mon;
 mod nodes;
 mod ports;
@@ -111,6 +112,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
         Entry::new(Section::Network, db::command(), db::run),
+        Entry::new(Section::Network, logs::command(), logs::run),
         Entry::new(Section::Network, top::command(), top::run),
         Entry::new(Section::Network, shell::command(), shell::run),
     ];

@@ -1,11 +1,15 @@
 //! The log of the command.
 
-use std::io;
+use std::{env, io};
 
+use aemp::logs::{LogLevel, layer_with_history};
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
-use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
+use tracing_subscriber::{Layer, Registry, filter::Targets, layer::SubscriberExt};
 
 use crate::session::Session;
+
+/// The number of lines that a node keeps for commands that ask for the lines of the last minutes.
+const HISTORY: usize = 1000;
 
 /// The level for the number of `-v` options.
 fn level(verbose: u8) -> LevelFilter {
@@ -18,18 +22,22 @@ fn level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to standard error.
-fn to_stderr(session: &Session) -> impl Layer<Registry> + use<> {
+fn to_stderr<S>(session: &Session, filter: Targets, target: bool) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(session.output.colors_errors())
-        .with_target(session.options.verbose > 2)
-        .with_filter(level(session.options.verbose))
+        .with_target(target)
+        .with_filter(filter)
 }
 
 /// The subscriber that the options ask for.
 pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
-    Registry::default().with((verbose > 0).then(|| to_stderr(session)))
+    let filter = Targets::new().with_default(level(verbose));
+    Registry::default().with((verbose > 0).then(|| to_stderr(session, filter, verbose > 2)))
 }
 
 /// Installs [`subscriber`] for this thread.
@@ -37,9 +45,81 @@ pub(crate) fn for_client(session: &Session) -> DefaultGuard {
     tracing::subscriber::set_default(subscriber(session))
 }
 
-/// Installs [`subscriber`] for the whole process.
+/// Installs a subscriber for the whole process, which also passes lines on to the nodes that ask for them.
 pub(crate) fn for_node(session: &Session) {
-    let subscriber = Registry::default().with(to_stderr(session));
+    let (filter, target) = filter(session);
+    let subscriber = Registry::default()
+        .with(layer_with_history(LogLevel::Info, HISTORY))
+        .with(to_stderr(session, filter, target));
     // A program of the user that calls `main` may have installed its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// What a node logs to standard error, and whether with targets: as the options `-v` say, else RUST_LOG, else
+/// AE_VERBOSE of the reference.
+fn filter(session: &Session) -> (Targets, bool) {
+    let verbose = session.options.verbose;
+    let variable = |name| {
+        env::var(name)
+            .ok()
+            .filter(|value: &String| !value.is_empty())
+    };
+    let default = Targets::new().with_default(level(verbose));
+    if verbose > 0 {
+        return (default, verbose > 2);
+    }
+    if let Some(directives) = variable("RUST_LOG") {
+        match directives.parse() {
+            Ok(targets) => return (targets, true),
+            Err(error) => session.output.note(&format!("warning: RUST_LOG: {error}")),
+        }
+    } else if let Some(verbose) =
+        variable("AE_VERBOSE").or_else(|| variable("PERL_ANYEVENT_VERBOSE"))
+        && let Some(level) = verbosity(&verbose)
+    {
+        return (Targets::new().with_default(level), false);
+    }
+    (default, false)
+}
+
+/// The level of AE_VERBOSE: a number, or a level's name. Its other forms configure contexts of Perl, and are ignored.
+fn verbosity(text: &str) -> Option<LevelFilter> {
+    let word = text.split(',').next().unwrap_or_default().trim();
+    if word.starts_with('0') {
+        return Some(LevelFilter::OFF);
+    }
+    let level = match word.parse() {
+        Ok(number) => LogLevel::of_number(number),
+        Err(_) => word.parse().ok()?,
+    };
+    Some(match level {
+        LogLevel::Fatal | LogLevel::Alert | LogLevel::Critical | LogLevel::Error => {
+            LevelFilter::ERROR
+        }
+        LogLevel::Warn | LogLevel::Note => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verbosity_of_the_reference() {
+        for (text, level) in [
+            ("9", Some(LevelFilter::TRACE)),
+            ("10", Some(LevelFilter::TRACE)),
+            ("8", Some(LevelFilter::DEBUG)),
+            ("info", Some(LevelFilter::INFO)),
+            ("5,filter=x", Some(LevelFilter::WARN)),
+            ("1", Some(LevelFilter::ERROR)),
+            ("0", Some(LevelFilter::OFF)),
+            ("filter=note", None),
+        ] {
+            assert_eq!(verbosity(text), level, "{text}");
+        }
+    }
 }

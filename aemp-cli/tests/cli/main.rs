@@ -5,6 +5,7 @@ mod changes;
 mod escapes;
 mod foreign;
 mod generated;
+mod logs;
 mod processes;
 mod reference;
 mod secrets;
