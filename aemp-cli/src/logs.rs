@@ -2,7 +2,7 @@
 
 use std::{env, io};
 
-use aemp::logs::{LogLevel, layer_with_history};
+use aemp::logs::{LogLevel, TRACE, layer_with_history};
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, filter::Targets, layer::SubscriberExt};
 
@@ -36,7 +36,7 @@ where
 /// The subscriber that the options ask for.
 pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
-    let filter = Targets::new().with_default(level(verbose));
+    let filter = traced(Targets::new().with_default(level(verbose)));
     Registry::default().with((verbose > 0).then(|| to_stderr(session, filter, verbose > 2)))
 }
 
@@ -55,8 +55,8 @@ pub(crate) fn for_node(session: &Session) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// What a node logs to standard error, and whether with targets: as the options `-v` say, else RUST_LOG, else
-/// AE_VERBOSE of the reference.
+/// The lines that a node logs to standard error, and whether with targets: the options `-v` choose them, else RUST_LOG,
+/// else AE_VERBOSE of the reference.
 fn filter(session: &Session) -> (Targets, bool) {
     let verbose = session.options.verbose;
     let variable = |name| {
@@ -64,7 +64,7 @@ fn filter(session: &Session) -> (Targets, bool) {
             .ok()
             .filter(|value: &String| !value.is_empty())
     };
-    let default = Targets::new().with_default(level(verbose));
+    let default = traced(Targets::new().with_default(level(verbose)));
     if verbose > 0 {
         return (default, verbose > 2);
     }
@@ -77,9 +77,21 @@ fn filter(session: &Session) -> (Targets, bool) {
         variable("AE_VERBOSE").or_else(|| variable("PERL_ANYEVENT_VERBOSE"))
         && let Some(level) = verbosity(&verbose)
     {
-        return (Targets::new().with_default(level), false);
+        return (traced(Targets::new().with_default(level)), false);
     }
     (default, false)
+}
+
+/// Message traces are logged for AE_MP_TRACE, or if RUST_LOG names their target, and not with everything else.
+fn traced(filter: Targets) -> Targets {
+    let is_asked = |name| env::var(name).is_ok_and(|value| !["", "0"].contains(&&*value));
+    let is_asked = is_asked("AE_MP_TRACE") || is_asked("PERL_ANYEVENT_MP_TRACE");
+    let level = if is_asked {
+        LevelFilter::TRACE
+    } else {
+        LevelFilter::OFF
+    };
+    filter.with_target(TRACE, level)
 }
 
 /// The level of AE_VERBOSE: a number, or a level's name. Its other forms configure contexts of Perl, and are ignored.

@@ -116,6 +116,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod bounded;
 pub mod config;
 pub mod db;
 mod error;

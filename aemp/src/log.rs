@@ -4,7 +4,7 @@
 use aemp_codec::NodeId;
 use tracing::{Level, level_filters::LevelFilter};
 
-use crate::{Shown, guard};
+use crate::{Shown, guard, node::trace::Traced};
 
 /// Logs one line at once, on this thread. The optional destination becomes a field of the line.
 macro_rules! log {
@@ -51,6 +51,47 @@ pub(crate) fn caught(level: Level, node: &NodeId, from: &str, text: &str) {
         LevelFilter::INFO => at!(info),
         LevelFilter::DEBUG => at!(debug),
         _ => at!(trace),
+    });
+}
+
+/// True if a subscriber wants message traces. If none wants lines of level TRACE at all, this costs one relaxed load.
+#[inline]
+pub(crate) fn traces() -> bool {
+    LevelFilter::current() == LevelFilter::TRACE && are_traces_wanted()
+}
+
+/// The subscriber is asked unless the callsite knows its answer.
+#[cold]
+fn are_traces_wanted() -> bool {
+    let asked = guard::attempt(|| tracing::enabled!(target: "aemp::trace", Level::TRACE));
+    asked.unwrap_or(false)
+}
+
+/// Logs a packet.
+pub(crate) fn trace(traced: &Traced) {
+    let Traced {
+        direction,
+        node,
+        port,
+        tag,
+        text,
+    } = traced;
+    guard::log(|| {
+        tracing::trace!(
+            target: "aemp::trace",
+            node = %Shown(node),
+            port = %Shown(port),
+            tag = %Shown(tag),
+            "{direction} {}",
+            Shown(text)
+        );
+    });
+}
+
+/// Logs that packets were not logged.
+pub(crate) fn traces_lost(lost: u64) {
+    guard::log(|| {
+        tracing::trace!(target: "aemp::trace", lost, "{lost} packets were left out here");
     });
 }
 

@@ -86,5 +86,9 @@ pub const CATCH: &str = "AnyEvent::MP::LogCatcher::catch";
 /// The target of lines that came from other nodes. They are never passed on.
 pub const CAUGHT: &str = "aemp::caught";
 
+/// The target of message traces: one line at level TRACE for each packet to and from other nodes. They are never passed
+/// on.
+pub const TRACE: &str = "aemp::trace";
+
 /// The target of the lines of this module itself.
 const OWN: &str = module_path!();

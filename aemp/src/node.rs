@@ -14,6 +14,7 @@ mod stillborn;
 pub(crate) mod strand;
 mod target;
 pub(crate) mod task;
+pub(crate) mod trace;
 mod untyped;
 
 use std::{
@@ -35,6 +36,7 @@ use self::{
     remote::{Remote, Remotes},
     stillborn::Stillborn,
     strand::Strand,
+    trace::Traces,
 };
 use crate::{
     Reason, Sent, StartError,
@@ -121,6 +123,7 @@ struct Inner {
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+    traces: Traces,
     /// The service that logs the lines of other nodes.
     log_service: logs::Service,
 }

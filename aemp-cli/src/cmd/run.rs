@@ -37,7 +37,7 @@ pub(crate) fn command() -> Command {
              `[[\"AnyEvent::MP::LogCatcher::catch\",7]]` logs the lines of all nodes here, from that level on. A program of your own that \
              calls `aemp_cli::main` has its own init functions as well.\n\nWarnings are logged to standard error; -v, \
              -vv and -vvv log more. Without -v, RUST_LOG chooses by target (`info,my_crate=debug`), or AE_VERBOSE a \
-             level (9). `aemp logs` shows the log elsewhere, at any level. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
+             level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
              start with --json.",
         )
         .after_help(

@@ -169,3 +169,30 @@ fn variables_choose_the_log_of_a_node() {
         "{odd}"
     );
 }
+
+#[test]
+fn messages_are_traced() {
+    let mut command = aemp(&["--json", "run", "nodeid", "green"]);
+    command.args(["binds", r#"["127.0.0.1:0"]"#, "services", "Aemp::echo"]);
+    command.env("AE_MP_TRACE", "1");
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it starts");
+    let out = process.stdout.as_mut().expect("it is piped");
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).expect("it tells");
+    let told: Value = serde_json::from_str(&line).expect("a document");
+    let address = told["listeners"][0].as_str().expect("an address");
+    let asked = aemp(&["-s", address, "cal", "green", "time"]).output();
+    printed(&asked.expect("the command runs"));
+    let id = process.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(sent.expect("kill is there").success());
+    let output = process.wait_with_output().expect("it ends");
+    let log = String::from_utf8(output.stderr).expect("text");
+    let traced = |way: &str, tag: &str| {
+        log.lines()
+            .any(|line| line.contains(way) && line.contains(tag))
+    };
+    assert!(traced("TRACE RCV [\"time\",", " node=aemp/"), "{log}");
+    assert!(traced("TRACE SND [1", " node=aemp/"), "{log}");
+}

@@ -21,6 +21,7 @@ pub(crate) fn aemp(args: &[&str]) -> Command {
         .env_remove("RUST_LOG")
         .env_remove("AE_VERBOSE")
         .env_remove("PERL_ANYEVENT_VERBOSE")
+        .env_remove("AE_MP_TRACE")
         .env("AEMP_SECRET", SECRET)
         .stdin(Stdio::null());
     command

@@ -19,15 +19,18 @@ use tracing_subscriber::{
 };
 
 use super::{
-    CAUGHT, LogLevel,
+    CAUGHT, LogLevel, TRACE,
     hub::{Hub, Line},
-    line::{MOST_TARGET, MOST_TEXT, beginning, cut, now},
+    line::{MOST_TARGET, MOST_TEXT, now},
 };
-use crate::guard;
+use crate::{
+    bounded::{Bounded, cut},
+    guard,
+};
 
-/// The targets of lines that are never passed on: lines of other nodes, and message traces, each of which would cause a
-/// message.
-const NEVER: [&str; 2] = [CAUGHT, "aemp::trace"];
+/// The targets of lines that are never passed on: lines of other nodes, and message traces, each of which would cause
+/// another one.
+const NEVER: [&str; 2] = [CAUGHT, TRACE];
 
 /// A layer for the program's `tracing` subscriber that passes the program's lines on to the nodes that ask for them.
 ///
@@ -144,13 +147,13 @@ impl<S> Filter<S> for Wanted {
 
 /// The line of an event. `Debug` and `Display` of its fields are foreign code.
 fn line(event: &Event<'_>) -> Line {
-    let mut fields = Fields::default();
+    let mut fields = Fields::new();
     let recorded = guard::attempt(|| event.record(&mut fields));
     let metadata = event.metadata();
     let target = fields.logged_by.as_deref().unwrap_or(metadata.target());
     let target = cut(target, MOST_TARGET);
-    let mut text = std::mem::take(&mut fields.message.0);
-    text.push_str(&fields.others.0);
+    let mut text = fields.message.into_text();
+    text.push_str(&fields.others.into_text());
     if let Err(panic) = recorded {
         let _ = write!(text, " (a field cannot be shown: {panic})");
     }
@@ -163,7 +166,6 @@ fn line(event: &Event<'_>) -> Line {
 }
 
 /// The fields of an event: the message, and ` NAME=VALUE` for each of the others.
-#[derive(Default)]
 struct Fields {
     message: Bounded,
     others: Bounded,
@@ -171,10 +173,20 @@ struct Fields {
     logged_by: Option<String>,
 }
 
+impl Fields {
+    fn new() -> Self {
+        Self {
+            message: Bounded::new(MOST_TEXT),
+            others: Bounded::new(MOST_TEXT),
+            logged_by: None,
+        }
+    }
+}
+
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "message" => self.message.push(value),
+            "message" => drop(self.message.write_str(value)),
             "log.target" => self.logged_by = Some(cut(value, MOST_TARGET)),
             _ => self.record_debug(field, &value),
         }
@@ -187,30 +199,5 @@ impl Visit for Fields {
             name if name.starts_with("log.") => Ok(()),
             name => write!(self.others, " {}={value:?}", name.trim_start_matches("r#")),
         };
-    }
-}
-
-/// A text that takes no more than a line may have: a value with a long text is not formatted to its end.
-#[derive(Default)]
-struct Bounded(String);
-
-impl Bounded {
-    fn push(&mut self, text: &str) {
-        let _ = self.write_str(text);
-    }
-}
-
-impl Write for Bounded {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.len() + text.len() <= MOST_TEXT {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        if self.0.len() <= MOST_TEXT {
-            // One more byte than may be shown, so that the end is marked.
-            let rest = MOST_TEXT + 4 - self.0.len();
-            self.0.push_str(beginning(text, rest));
-        }
-        Err(fmt::Error)
     }
 }

@@ -9,7 +9,7 @@ use aemp_codec::{NodeId, Value};
 use serde::Serialize;
 
 use super::{LogLevel, OWN, queue::Sized};
-use crate::{Shown, log};
+use crate::{Shown, bounded::cut, log};
 
 /// The longest text of a line, in bytes.
 pub(super) const MOST_TEXT: usize = 8 << 10;
@@ -110,26 +110,6 @@ pub(super) fn message(time: f64, target: &str, level: LogLevel, text: &str) -> V
 pub(super) fn now() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0.0, |since| since.as_secs_f64())
-}
-
-/// The text, or its beginning if it is longer than `most` bytes.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    const MORE: &str = "...";
-    if text.len() <= most {
-        return text.into();
-    }
-    let mut text = beginning(text, most - MORE.len()).to_owned();
-    text.push_str(MORE);
-    text
-}
-
-/// As many characters as fit into these bytes.
-pub(super) fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

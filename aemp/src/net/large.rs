@@ -17,7 +17,7 @@ use tokio::{
 use super::Net;
 use crate::{
     exec::slice::LARGE_TURN,
-    node::{remote::Remote, request::Brought},
+    node::{remote::Remote, request::Brought, trace::Direction},
 };
 use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
 
@@ -141,6 +141,9 @@ impl LargePacket {
         {
             let _scope = node.decoding();
             let packet = &self.bytes[self.place.clone()];
+            if node.traces() {
+                node.trace(Direction::Rcv, self.remote.id(), &self.format, packet);
+            }
             let mut reader = self.format.reader(packet, node.limits())?;
             node.deliver(&self.remote, &mut reader, &mut brought)?;
         }

@@ -25,6 +25,7 @@ use crate::{
     node::{
         remote::{Remote, line::Line},
         request::Brought,
+        trace::Direction,
     },
 };
 use aemp_proto::{
@@ -410,7 +411,7 @@ impl Pump<'_> {
     fn packets(&mut self) -> Result<(), String> {
         let node = self.net.node();
         let _scope = node.decoding();
-        let limits = node.limits();
+        let (limits, traces) = (node.limits(), node.traces());
         while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
@@ -423,6 +424,9 @@ impl Pump<'_> {
             if packet.len() >= LARGE && !node.scheduler().is_timeless() {
                 self.large = Large::wait(self.net);
                 return Ok(());
+            }
+            if traces {
+                node.trace(Direction::Rcv, self.remote.id(), &self.recv, packet);
             }
             let before = self.brought.cost;
             // Not moved out of the `Result`, because the reader is large.

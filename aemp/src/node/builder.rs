@@ -23,6 +23,7 @@ use super::{
     remote::Remotes,
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
+    trace::Traces,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
@@ -231,6 +232,7 @@ impl NodeBuilder {
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
+            traces: Traces::default(),
             log_service: Service::default(),
         }));
         if !node.scheduler().is_timeless() {

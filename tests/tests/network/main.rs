@@ -34,4 +34,5 @@ mod seeds;
 mod spawn;
 mod strangers;
 mod switched;
+mod traces;
 mod two_dials;
