@@ -91,6 +91,9 @@
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
+//! | to know what is logged, and at which rates | [`handbook::logs`] |
+//! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to see the messages between nodes | the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
@@ -130,6 +133,7 @@ mod macros;
 mod message;
 mod net;
 mod node;
+mod passing;
 mod port;
 mod reason;
 mod shown;

@@ -120,6 +120,39 @@ mod tests {
         }
     }
 
+    /// The files under `directory` that log, as targets.
+    fn targets(directory: &Path, module: &str, found: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let module = format!("{module}::{name}");
+            if path.is_dir() {
+                targets(&path, &module, found);
+            } else if fs::read_to_string(&path).unwrap().contains("crate::log::") {
+                found.push(module);
+            }
+        }
+    }
+
+    /// The handbook lists every target.
+    #[test]
+    fn the_handbook_knows_all_targets() {
+        let page = include_str!("docs/logs.md");
+        let mut found = vec![
+            "aemp::node::log".to_owned(),
+            crate::logs::CAUGHT.to_owned(),
+            crate::logs::TRACE.to_owned(),
+        ];
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        targets(&source, "aemp", &mut found);
+        // The macros themselves.
+        found.retain(|target| target != "aemp::log");
+        assert!(found.len() > 10, "{found:?}");
+        for target in found {
+            assert!(page.contains(&format!("`{target}`")), "{target}");
+        }
+    }
+
     /// Any other way to log would not escape text of peers.
     #[test]
     fn there_is_no_other_way() {

@@ -26,7 +26,7 @@
 //   subscriber of its thread (`Dispatch::downcast_ref`). So a program adds the layer and nothing else, there is no global
 //   variable, and two tests in one process do not hear each other.
 // - **The layer does not send.** It formats the line, guarded, and pushes it into a short queue for each catcher under
-//   one lock (`hub`). A task for each catcher sends (`pass_on`).
+//   one lock (`hub`). A task for each catcher sends (`passing`).
 // - **No line causes a line without end.** Lines that the sending of a line causes on its own thread are left out by
 //   flags of the thread. Lines that came from other nodes, and message traces, have targets of their own, which the layer
 //   does not take. If sending causes lines in any other way, the pause of the sending task limits them.
@@ -52,7 +52,6 @@ mod hub;
 mod layer;
 mod level;
 mod line;
-mod queue;
 mod service;
 mod stream;
 

@@ -1,27 +1,20 @@
-//! Passing lines on: a task for each port of another node that catches them.
+//! Passing lines on to ports of other nodes that catch them.
 
-use std::{sync::Arc, time::Duration};
-
-use aemp_codec::PortId;
-use tokio::{sync::oneshot, task::coop::consume_budget, time::sleep};
+use aemp_codec::{NodeId, Value};
 
 use super::{
     LogLevel, LogLine,
     functions::Request,
     hub::{Added, Full, Source},
-    layer::{LogLayer, sending},
+    layer::LogLayer,
     line::message,
-    queue::Next,
 };
 use crate::{
-    Monitor, Node, WeakNode,
-    node::{log::Line, remote::Remote},
+    Node,
+    node::log::Line,
+    passing::{self, Supply, queue::Next},
 };
 use aemp_proto::mesh::Level;
-
-/// The time for which lines are gathered after some have been sent. It limits the lines that the sending of lines may
-/// cause by ways that are not known here, such as the log of a driver.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts to send lines to a port, until it dies. The error is the reason why no lines are sent.
 pub(super) fn start(node: &Node, request: Request) -> Result<(), String> {
@@ -33,75 +26,37 @@ pub(super) fn start(node: &Node, request: Request) -> Result<(), String> {
         Ok(Added::Known) => return Ok(()),
         Err(Full(most)) => return Err(format!("{most} ports catch them already")),
     };
-    let (tell, died) = oneshot::channel();
-    let monitor = node.mon(&port, move |_| {
-        let _ = tell.send(());
-    });
     let text = format!("{port} catches the lines of this log, from level {level} on");
     node.say(Line::new(Level::Debug, text).of(port.to_string()));
-    let passing = Passing {
-        node: node.downgrade(),
-        remote: node.remotes().of(node, port.node()),
-        port,
-        source,
-        _monitor: monitor,
-    };
-    node.scheduler().spawn(passing.run(died));
+    let to = port.node_id();
+    passing::start(node, port, Lines { source, to });
     Ok(())
 }
 
-/// The task of one port.
-struct Passing {
-    node: WeakNode,
-    remote: Arc<Remote>,
-    port: PortId,
+/// The lines for a port of this node.
+struct Lines {
     source: Source,
-    /// Reports the death of the port, also when the node is lost.
-    _monitor: Monitor,
+    to: NodeId,
 }
 
-impl Passing {
-    async fn run(self, died: oneshot::Receiver<()>) {
-        tokio::select! {
-            biased;
-            _ = died => {}
-            () = self.send() => {}
-        }
+impl Supply for Lines {
+    async fn ready(&self) {
+        self.source.ready().await;
     }
 
-    /// Sends lines until the node has ended.
-    async fn send(&self) {
-        while self.send_all().await.is_some() {
-            sleep(PAUSE).await;
-            self.source.ready().await;
-        }
-    }
-
-    /// Sends the lines that wait. `None` if the node has ended.
-    async fn send_all(&self) -> Option<()> {
-        loop {
-            // The line is taken when there is room for it, so that the oldest ones are lost and not the newest.
-            self.remote.room().await;
-            let node = self.node.upgrade()?;
-            let message = match self.source.next() {
-                Next::One(line) => message(line.time, &line.target, line.level, &line.text),
-                Next::Lost(lost) => self.lost(&node, lost),
-                Next::Nothing => return Some(()),
-            };
-            sending(|| drop(node.relay(&self.port, message)));
-            drop(node);
-            consume_budget().await;
-        }
-    }
-
-    /// The line in the place of lines that were lost.
-    fn lost(&self, node: &Node, lost: u64) -> Vec<aemp_codec::Value> {
-        let text = format!(
-            "{lost} lines were left out here: {} takes them too slowly",
-            self.remote.id()
-        );
-        let level = self.source.level().min(LogLevel::Warn);
-        let line = LogLine::own(node.id(), level, text);
-        message(line.time, &line.target, line.level, &line.text)
+    fn next(&self, node: &Node) -> Option<Vec<Value>> {
+        Some(match self.source.next() {
+            Next::One(line) => message(line.time, &line.target, line.level, &line.text),
+            Next::Lost(lost) => {
+                let text = format!(
+                    "{lost} lines were left out here: {} takes them too slowly",
+                    self.to
+                );
+                let level = self.source.level().min(LogLevel::Warn);
+                let line = LogLine::own(node.id(), level, text);
+                message(line.time, &line.target, line.level, &line.text)
+            }
+            Next::Nothing => return None,
+        })
     }
 }

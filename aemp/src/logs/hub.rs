@@ -12,16 +12,15 @@ use aemp_codec::{NodeId, PortId};
 use tokio::sync::Notify;
 use tracing::{Level, level_filters::LevelFilter};
 
-use super::{
-    LogLevel,
-    line::now,
-    queue::{Bounds, Next, Queue, Sized},
+use super::{LogLevel, line::now};
+use crate::{
+    guard,
+    passing::queue::{Bounds, Next, Queue, Sized},
 };
-use crate::guard;
 
 /// The bounds of the lines that wait for one catcher.
 const WAITING: Bounds = Bounds {
-    lines: 1024,
+    elements: 1024,
     bytes: 1 << 20,
 };
 /// The bound of the history, besides its number of lines.
@@ -97,7 +96,8 @@ impl Hub {
     pub(super) fn new(history: Option<(LogLevel, usize)>) -> Arc<Self> {
         let history = history.map(|(level, lines)| {
             let bytes = HISTORY_BYTES;
-            let lines = Queue::new(Bounds { lines, bytes });
+            let elements = lines;
+            let lines = Queue::new(Bounds { elements, bytes });
             History { level, lines }
         });
         let lines = Lines {
@@ -343,12 +343,12 @@ mod tests {
     fn a_slow_catcher_loses_the_oldest() {
         let hub = Hub::new(None);
         let source = added(&hub, "a#1", LogLevel::Info, 0.0);
-        for n in 0..WAITING.lines + 7 {
+        for n in 0..WAITING.elements + 7 {
             hub.push(line(LogLevel::Info, &format!("line {n}"), 0.0));
         }
         let texts = texts(&source);
         assert_eq!(texts[..2], ["7", "line 7"]);
-        assert_eq!(texts.len(), WAITING.lines + 1);
+        assert_eq!(texts.len(), WAITING.elements + 1);
     }
 
     #[test]

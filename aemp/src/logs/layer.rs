@@ -1,7 +1,6 @@
 //! The layer of a `tracing` subscriber that takes the lines.
 
 use std::{
-    cell::Cell,
     fmt::{self, Write},
     sync::Arc,
 };
@@ -25,7 +24,7 @@ use super::{
 };
 use crate::{
     bounded::{Bounded, cut},
-    guard,
+    guard, passing,
 };
 
 /// The targets of lines that are never passed on: lines of other nodes, and message traces, each of which would cause
@@ -95,21 +94,9 @@ impl LogLayer {
     }
 }
 
-thread_local! {
-    /// True if this thread is sending a line.
-    static SENDING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `send`, which sends a line. Lines that it causes on this thread are left out.
-pub(super) fn sending(send: impl FnOnce()) {
-    SENDING.set(true);
-    guard::log(send);
-    SENDING.set(false);
-}
-
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if !SENDING.get() {
+        if !passing::is_sending() {
             self.0.push(line(event));
         }
     }
@@ -150,7 +137,8 @@ fn line(event: &Event<'_>) -> Line {
     let mut fields = Fields::new();
     let recorded = guard::attempt(|| event.record(&mut fields));
     let metadata = event.metadata();
-    let target = fields.logged_by.as_deref().unwrap_or(metadata.target());
+    let target = fields.logged_by.as_deref();
+    let target = target.unwrap_or_else(|| metadata.target());
     let target = cut(target, MOST_TARGET);
     let mut text = fields.message.into_text();
     text.push_str(&fields.others.into_text());

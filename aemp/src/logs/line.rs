@@ -8,8 +8,8 @@ use std::{
 use aemp_codec::{NodeId, Value};
 use serde::Serialize;
 
-use super::{LogLevel, OWN, queue::Sized};
-use crate::{Shown, bounded::cut, log};
+use super::{LogLevel, OWN};
+use crate::{Shown, bounded::cut, log, passing::queue::Sized};
 
 /// The longest text of a line, in bytes.
 pub(super) const MOST_TEXT: usize = 8 << 10;

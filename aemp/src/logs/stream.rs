@@ -12,15 +12,15 @@ use aemp_codec::{NodeId, Value};
 use futures_core::Stream;
 use tokio::sync::Notify;
 
-use super::{
-    LogLevel, LogLine,
-    queue::{Bounds, Next, Queue},
+use super::{LogLevel, LogLine};
+use crate::{
+    guard,
+    passing::queue::{Bounds, Next, Queue},
 };
-use crate::guard;
 
 /// The bounds of the lines that wait for the reader.
 const WAITING: Bounds = Bounds {
-    lines: 8192,
+    elements: 8192,
     bytes: 4 << 20,
 };
 
@@ -162,7 +162,7 @@ mod tests {
         let (own, far) = (NodeId::new("own").unwrap(), NodeId::new("far").unwrap());
         let shared = Shared::new();
         let mut lines = LogStream::new(&own, &shared);
-        for n in 0..WAITING.lines + 3 {
+        for n in 0..WAITING.elements + 3 {
             assert!(shared.take(&far, &args![1.5, "main", 5, n as u64]));
         }
         assert!(!shared.take(&far, &args!["nonsense"]));
@@ -179,6 +179,6 @@ mod tests {
         while lines.next().await.is_some() {
             more += 1;
         }
-        assert_eq!(more, WAITING.lines - 1);
+        assert_eq!(more, WAITING.elements - 1);
     }
 }

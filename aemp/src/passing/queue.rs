@@ -1,23 +1,23 @@
-//! A queue of lines that never grows beyond its bounds: it loses its oldest lines, and counts them.
+//! A queue that never grows beyond its bounds: it loses its oldest elements, and counts them.
 
 use std::collections::VecDeque;
 
 /// The bounds of a queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) lines: usize,
-    /// The bytes of all texts together.
-    pub(super) bytes: usize,
+pub(crate) struct Bounds {
+    pub(crate) elements: usize,
+    /// The bytes of all elements together.
+    pub(crate) bytes: usize,
 }
 
 /// An element whose size counts.
-pub(super) trait Sized {
+pub(crate) trait Sized {
     fn bytes(&self) -> usize;
 }
 
 /// The next element of a queue.
 #[derive(Debug, PartialEq)]
-pub(super) enum Next<T> {
+pub(crate) enum Next<T> {
     /// So many elements were lost here.
     Lost(u64),
     One(T),
@@ -25,7 +25,7 @@ pub(super) enum Next<T> {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(crate) struct Queue<T> {
     elements: VecDeque<T>,
     bytes: usize,
     lost: u64,
@@ -33,7 +33,7 @@ pub(super) struct Queue<T> {
 }
 
 impl<T: Sized> Queue<T> {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             elements: VecDeque::new(),
             bytes: 0,
@@ -44,10 +44,10 @@ impl<T: Sized> Queue<T> {
 
     /// Adds an element, and loses as many old ones as are too many. An element that is too large for the queue alone
     /// is lost itself.
-    pub(super) fn push(&mut self, element: T) {
+    pub(crate) fn push(&mut self, element: T) {
         self.bytes += element.bytes();
         self.elements.push_back(element);
-        while self.elements.len() > self.bounds.lines || self.bytes > self.bounds.bytes {
+        while self.elements.len() > self.bounds.elements || self.bytes > self.bounds.bytes {
             self.pop();
             self.lost += 1;
         }
@@ -60,20 +60,20 @@ impl<T: Sized> Queue<T> {
     }
 
     /// Takes the oldest element. The lost ones come first, because they are older.
-    pub(super) fn next(&mut self) -> Next<T> {
+    pub(crate) fn next(&mut self) -> Next<T> {
         match std::mem::take(&mut self.lost) {
             0 => self.pop().map_or(Next::Nothing, Next::One),
             lost => Next::Lost(lost),
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.elements.is_empty() && self.lost == 0
     }
 
     /// The elements, the oldest first.
     #[cfg(feature = "logs")]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.elements.iter()
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     const SMALL: Bounds = Bounds {
-        lines: 3,
+        elements: 3,
         bytes: 10,
     };
 
