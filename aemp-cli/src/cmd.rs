@@ -16,6 +16,7 @@ mod settings;
 mod shell;
 mod snd;
 mod spawn;
+mod tap;
 mod top;
 mod trace;
 
@@ -113,6 +114,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, trace::command(), trace::run),
         Entry::new(Section::Network, db::command(), db::run),
         Entry::new(Section::Network, logs::command(), logs::run),
+        Entry::new(Section::Network, tap::command(), tap::run),
         Entry::new(Section::Network, top::command(), top::run),
         Entry::new(Section::Network, shell::command(), shell::run),
     ];

@@ -93,7 +93,7 @@
 //! | to log or print text of other nodes | [`Shown`] |
 //! | to know what is logged, and at which rates | [`handbook::logs`] |
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
-//! | to see the messages between nodes | the target [`aemp::trace`](logs::TRACE) of `tracing` |
+//! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
@@ -139,6 +139,7 @@ mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod tap;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -82,7 +82,8 @@ pub(crate) fn trace(traced: &Traced) {
             node = %Shown(node),
             port = %Shown(port),
             tag = %Shown(tag),
-            "{direction} {}",
+            "{} {}",
+            direction.name(),
             Shown(text)
         );
     });

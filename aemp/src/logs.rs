@@ -65,6 +65,7 @@ pub use self::{
 };
 pub(crate) use self::{
     functions::{built_in, callable},
+    line::now,
     service::{Service, init},
 };
 

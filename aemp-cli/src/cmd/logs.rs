@@ -2,6 +2,7 @@
 
 mod line;
 mod span;
+pub(super) mod stamp;
 
 use std::time::Duration;
 

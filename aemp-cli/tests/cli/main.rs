@@ -10,6 +10,7 @@ mod processes;
 mod reference;
 mod secrets;
 mod shell;
+mod tap;
 
 use std::{path::Path, time::Duration};
 

@@ -32,6 +32,10 @@ pub(crate) fn callable() -> impl Iterator<Item = &'static str> {
 }
 
 /// A request for the lines of this node's log.
+#[cfg_attr(
+    not(any(feature = "logs", test)),
+    expect(dead_code, reason = "without the feature each request is refused")
+)]
 pub(super) struct Request {
     pub(super) port: PortId,
     pub(super) level: LogLevel,

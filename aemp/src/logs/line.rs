@@ -106,8 +106,8 @@ pub(super) fn message(time: f64, target: &str, level: LogLevel, text: &str) -> V
     crate::args![time, target, u64::from(level.number()), text]
 }
 
-/// The time for lines.
-pub(super) fn now() -> f64 {
+/// The time, in seconds since 1970.
+pub(crate) fn now() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0.0, |since| since.as_secs_f64())
 }

@@ -17,7 +17,8 @@ use tokio::{
 use super::Net;
 use crate::{
     exec::slice::LARGE_TURN,
-    node::{remote::Remote, request::Brought, trace::Direction},
+    node::{remote::Remote, request::Brought},
+    tap::Direction,
 };
 use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
 

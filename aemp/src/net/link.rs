@@ -25,8 +25,8 @@ use crate::{
     node::{
         remote::{Remote, line::Line},
         request::Brought,
-        trace::Direction,
     },
+    tap::Direction,
 };
 use aemp_proto::{
     Time,

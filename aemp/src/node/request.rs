@@ -12,7 +12,7 @@ use aemp_codec::{DecodeError, PacketReader, PortId, Value};
 
 use super::{
     Given, Node, names,
-    registry::perl_bool,
+    registry::{Function, perl_bool},
     remote::{Remote, credit::Ask},
     short,
 };
@@ -22,6 +22,7 @@ use crate::{
     logs,
     message::Origin,
     port::{any::AnyPort, monitor, queue::Pushed},
+    tap,
 };
 use aemp_proto::{
     mesh::RawRequest,
@@ -347,7 +348,7 @@ impl Node {
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
         let registered = self.registry().function(function).map(Arc::clone);
-        match registered.or_else(|| logs::built_in(self, function)) {
+        match registered.or_else(|| built_in(self, function)) {
             Some(run) => {
                 let strand = from.map_or(&self.0.functions, |from| from.functions());
                 let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
@@ -369,6 +370,11 @@ impl Node {
             None => {}
         }
     }
+}
+
+/// The function of this name that every node has, unless its program has one.
+fn built_in(node: &Node, function: &str) -> Option<Function> {
+    logs::built_in(node, function).or_else(|| tap::built_in(node, function))
 }
 
 /// The node's name for the log.

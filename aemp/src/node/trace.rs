@@ -2,8 +2,8 @@
 //! the `AE_MP_TRACE` of the reference.
 //!
 //! Packets are traced where a connection takes them from its buffers, so that every packet is there once and in the order
-//! of the wire, whoever has written it. If no subscriber wants traces, that costs one relaxed load for each read and each
-//! write. A packet that is traced is decoded once more, as values; then a strand of its own calls the subscribers, as for
+//! of the wire, whoever has written it. Taps (`crate::tap`) see packets here as well. If neither a subscriber nor a tap
+//! wants packets, that costs two relaxed loads for each read and each write. A packet that is traced is decoded once more, as values; then a strand of its own calls the subscribers, as for
 //! other lines. So traces neither delay connections nor push out lines of the log. If subscribers are too slow, traces are
 //! lost, and the next line gives their number.
 //!
@@ -21,7 +21,12 @@ use std::{
 use aemp_codec::{Format, NodeId, Value};
 
 use super::{Node, strand::Strand};
-use crate::{bounded::Bounded, guard, log};
+use crate::{
+    bounded::Bounded,
+    guard, log,
+    logs::now,
+    tap::{Direction, TappedPacket, Taps},
+};
 
 /// The number of traces that may wait for subscribers.
 const MOST: usize = 1024;
@@ -30,33 +35,18 @@ const MOST_TEXT: usize = 1000;
 /// A larger packet is traced without its content.
 const LARGE: usize = 64 << 10;
 
-/// The traces of one node that wait for subscribers.
+/// The traces of one node that wait for subscribers, and its taps.
 #[derive(Default)]
 pub(crate) struct Traces {
     strand: Arc<Strand>,
     /// The number of traces that were lost since the last line.
     lost: AtomicU64,
-}
-
-/// The direction of a packet, as the reference calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Snd,
-    Rcv,
-}
-
-impl Direction {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Snd => "SND",
-            Self::Rcv => "RCV",
-        }
-    }
+    taps: Taps,
 }
 
 /// A packet in the form in which it is traced.
 pub(crate) struct Traced {
-    pub(crate) direction: &'static str,
+    pub(crate) direction: Direction,
     /// The other node.
     pub(crate) node: NodeId,
     /// The name of the receiving port; empty for the node port.
@@ -67,10 +57,10 @@ pub(crate) struct Traced {
 }
 
 impl Node {
-    /// True if a subscriber wants traces.
+    /// True if a subscriber or a tap wants packets.
     #[inline]
     pub(crate) fn traces(&self) -> bool {
-        log::traces()
+        log::traces() || self.taps().are_open()
     }
 
     /// Traces the packets in these bytes.
@@ -90,26 +80,45 @@ impl Node {
     /// Traces one packet.
     #[cold]
     pub(crate) fn trace(&self, way: Direction, other: &NodeId, format: &Format, packet: &[u8]) {
-        let decoded = match packet.len() <= LARGE {
-            true => guard::attempt(|| format.reader(packet, self.limits())?.rest()),
-            false => Err("too large to be shown".to_owned()),
-        };
-        let values = match decoded {
-            Ok(Ok(values)) => Ok(values),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(text) => Err(text),
-        };
-        let traced = match values {
-            Ok(values) => Traced::of(way, other, &values),
-            Err(text) => Traced {
-                direction: way.name(),
+        let (port, message) = self.decoded(format, packet);
+        if log::traces() {
+            self.tell_traced(Traced::of(way, other, &port, &message));
+        }
+        if self.taps().are_open() {
+            self.taps().offer(TappedPacket {
+                time: now(),
+                direction: way,
                 node: other.clone(),
-                port: String::new(),
-                tag: String::new(),
-                text: format!("({} bytes: {text})", packet.len()),
-            },
+                port,
+                message,
+            });
+        }
+    }
+
+    /// The port of a packet, and its message. In the place of a message that cannot be shown, a text says so.
+    fn decoded(&self, format: &Format, packet: &[u8]) -> (String, Vec<Value>) {
+        let mut port = String::new();
+        let read = guard::attempt(|| {
+            let mut reader = format.reader(packet, self.limits())?;
+            port = reader.text()?.unwrap_or_default().into_owned();
+            match packet.len() <= LARGE {
+                true => reader.rest().map(Ok),
+                false => Ok(Err("too large to be shown")),
+            }
+        });
+        let problem = match read {
+            Ok(Ok(Ok(message))) => return (port, message),
+            Ok(Ok(Err(text))) => text.to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic,
         };
-        self.tell_traced(traced);
+        let text = format!("({} bytes: {problem})", packet.len());
+        (port, vec![text.into()])
+    }
+
+    /// The taps of this node.
+    pub(crate) fn taps(&self) -> &Taps {
+        &self.0.traces.taps
     }
 
     fn tell_traced(&self, traced: Traced) {
@@ -127,16 +136,12 @@ impl Node {
 }
 
 impl Traced {
-    fn of(way: Direction, other: &NodeId, packet: &[Value]) -> Self {
-        let (port, message) = match packet {
-            [port, message @ ..] => (port.text().unwrap_or_default().into_owned(), message),
-            [] => (String::new(), packet),
-        };
+    fn of(direction: Direction, other: &NodeId, port: &str, message: &[Value]) -> Self {
         let tag = message.first().and_then(Value::text).unwrap_or_default();
         Self {
-            direction: way.name(),
+            direction,
             node: other.clone(),
-            port,
+            port: port.into(),
             tag: tag.into_owned(),
             text: list(message),
         }
@@ -165,14 +170,11 @@ mod tests {
     #[test]
     fn packets_are_shown_as_lists() {
         let other = NodeId::new("b").unwrap();
-        let traced = Traced::of(
-            Direction::Snd,
-            &other,
-            &args!["port", "add", 1, args!["x", ()]],
-        );
+        let message = args!["add", 1, args!["x", ()]];
+        let traced = Traced::of(Direction::Snd, &other, "port", &message);
         assert_eq!((&*traced.port, &*traced.tag), ("port", "add"));
         assert_eq!(traced.text, r#"["add",1,["x",null]]"#);
-        let traced = Traced::of(Direction::Rcv, &other, &[]);
+        let traced = Traced::of(Direction::Rcv, &other, "", &[]);
         assert_eq!((&*traced.port, &*traced.text), ("", "[]"));
     }
 

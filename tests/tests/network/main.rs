@@ -34,5 +34,6 @@ mod seeds;
 mod spawn;
 mod strangers;
 mod switched;
+mod taps;
 mod traces;
 mod two_dials;

@@ -5,7 +5,7 @@ use std::{io, sync::atomic::Ordering, time::Duration};
 use aemp_codec::{Format, Value};
 
 use super::Pump;
-use crate::{guard, net::socket, node::trace::Direction};
+use crate::{guard, net::socket, tap::Direction};
 
 /// The largest capacity of a write buffer that is kept, in bytes.
 const KEEP: usize = 1 << 20;
