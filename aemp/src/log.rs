@@ -1,5 +1,5 @@
 //! The macros for all logging: they call subscribers through [`crate::guard`], and format text of peers as
-//! [`Shown`](crate::Shown).
+//! [`Shown`].
 
 use aemp_codec::NodeId;
 use tracing::{Level, level_filters::LevelFilter};

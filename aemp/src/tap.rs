@@ -1,6 +1,6 @@
 //! Taps: the messages of one port, or of all connections of a node, live.
 //!
-//! [`Node::tap`] asks a node of this project for a copy of the packets that it exchanges with other nodes. Typed arguments
+//! [`Node::tap`](crate::Node::tap) asks a node of this project for a copy of the packets that it exchanges with other nodes. Typed arguments
 //! arrive as values. The command `aemp tap` prints them.
 //!
 //! ```
