@@ -36,8 +36,13 @@ where
 /// The subscriber that the options ask for.
 pub(crate) fn subscriber(session: &Session) -> impl Subscriber + Send + Sync + use<> {
     let verbose = session.options.verbose;
-    let filter = traced(Targets::new().with_default(level(verbose)));
-    Registry::default().with((verbose > 0).then(|| to_stderr(session, filter, verbose > 2)))
+    let level = match verbose {
+        0 => LevelFilter::OFF,
+        _ => level(verbose),
+    };
+    let filter = traced(Targets::new().with_default(level));
+    let is_wanted = verbose > 0 || traces_are_asked_for();
+    Registry::default().with(is_wanted.then(|| to_stderr(session, filter, verbose > 2)))
 }
 
 /// Installs [`subscriber`] for this thread.
@@ -84,14 +89,17 @@ fn filter(session: &Session) -> (Targets, bool) {
 
 /// Message traces are logged for AE_MP_TRACE, or if RUST_LOG names their target, and not with everything else.
 fn traced(filter: Targets) -> Targets {
-    let is_asked = |name| env::var(name).is_ok_and(|value| !["", "0"].contains(&&*value));
-    let is_asked = is_asked("AE_MP_TRACE") || is_asked("PERL_ANYEVENT_MP_TRACE");
-    let level = if is_asked {
-        LevelFilter::TRACE
-    } else {
-        LevelFilter::OFF
+    let level = match traces_are_asked_for() {
+        true => LevelFilter::TRACE,
+        false => LevelFilter::OFF,
     };
     filter.with_target(TRACE, level)
+}
+
+/// True if the reference would trace messages as well.
+fn traces_are_asked_for() -> bool {
+    let is_set = |name| env::var(name).is_ok_and(|value| !["", "0"].contains(&&*value));
+    is_set("AE_MP_TRACE") || is_set("PERL_ANYEVENT_MP_TRACE")
 }
 
 /// The level of AE_VERBOSE: a number, or a level's name. Its other forms configure contexts of Perl, and are ignored.

@@ -182,8 +182,13 @@ fn messages_are_traced() {
     BufReader::new(out).read_line(&mut line).expect("it tells");
     let told: Value = serde_json::from_str(&line).expect("a document");
     let address = told["listeners"][0].as_str().expect("an address");
-    let asked = aemp(&["-s", address, "cal", "green", "time"]).output();
-    printed(&asked.expect("the command runs"));
+    let mut asked = aemp(&["-s", address, "cal", "green", "time"]);
+    let asked = asked.env("AE_MP_TRACE", "1").output();
+    let asked = asked.expect("the command runs");
+    printed(&asked);
+    let own = String::from_utf8_lossy(&asked.stderr);
+    let sends = |line: &str| line.contains("TRACE SND [\"time\"") && line.contains(" node=green");
+    assert!(own.lines().any(sends), "{own}");
     let id = process.id().to_string();
     let sent = Command::new("kill").args(["-TERM", &id]).status();
     assert!(sent.expect("kill is there").success());

@@ -189,3 +189,25 @@ impl Visit for Fields {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aemp_codec::PortId;
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    /// `tracing` skips every callsite above the hint with one comparison.
+    #[test]
+    fn nothing_is_wanted_while_nobody_catches() {
+        let hub = Hub::new(None);
+        let filter = Wanted(Arc::clone(&hub));
+        let hint = || Filter::<Registry>::max_level_hint(&filter);
+        assert_eq!(hint(), Some(LevelFilter::OFF));
+        let port = PortId::parse("far#port").unwrap();
+        let source = hub.add(&port, LogLevel::Debug, 0.0).unwrap();
+        assert_eq!(hint(), Some(LevelFilter::DEBUG));
+        drop(source);
+        assert_eq!(hint(), Some(LevelFilter::OFF));
+    }
+}
