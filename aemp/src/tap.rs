@@ -25,7 +25,8 @@
 //! does not see them. The tap ends when it is dropped, or when the node is lost.
 //!
 //! **Permission.** To tap is to call the function `Aemp::tap`, which [`allow`](crate::NodeBuilder::allow) permits or
-//! refuses like any other, and [`secure`](crate::NodeBuilder::secure) refuses. A refused call is logged there and not
+//! refuses like any other, and [`secure`](crate::NodeBuilder::secure) refuses. A node with neither setting can be tapped by
+//! every node that knows the secret. A refused call is logged there and not
 //! answered, so that no [`TapEvent::Open`] arrives.
 //!
 //! **Limits.** Up to 1024 packets and 1 MiB wait for a slow tap at the tapped node, and 8192 packets and 4 MiB at the

@@ -52,44 +52,49 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
-    let tag = matches.get_one::<String>("tag");
-    let mut count = matches.get_one::<u64>("count").copied();
+    let tag = matches.get_one::<String>("tag").map(String::as_str);
+    let mut left = matches.get_one::<u64>("count").copied();
     client::with(session, async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let mut tap = client.node.tap(&port, tag.map(String::as_str));
+        let mut tap = client.node.tap(&port, tag);
         let silence = format!(
             "{} does not open a tap: it is no Rust node, or does not allow Aemp::tap: no answer",
             port.node()
         );
-        let first = client.within(&silence, tap.next()).await?;
-        let mut next = first;
-        while count != Some(0) {
-            match next {
-                Some(TapEvent::Packet(packet)) => {
-                    print(client.output, &packet)?;
-                    count = count.map(|left| left - 1);
-                }
-                Some(TapEvent::Lost(lost)) => {
-                    let text = format!("({lost} messages were left out)");
-                    client.output.result(&json!({ "lost": lost }), &text)?;
-                }
-                Some(TapEvent::Refused(text)) => return Err(Failure::failed(text)),
-                Some(_) => client.output.waiting("the tap is open"),
-                None => {
-                    let reason = tap.end().unwrap_or_default();
-                    return Err(Failure::failed(reason));
-                }
+        let mut event = client.within(&silence, tap.next()).await?;
+        loop {
+            let Some(news) = event else {
+                return Err(Failure::failed(tap.end().unwrap_or_default()));
+            };
+            if show(client.output, news)? {
+                left = left.map(|left| left - 1);
             }
-            if count == Some(0) {
-                break;
+            if left == Some(0) {
+                return Ok(Exit::Done);
             }
-            next = tokio::select! {
+            event = tokio::select! {
                 event = tap.next() => event,
-                () = signals.next() => break,
+                () = signals.next() => return Ok(Exit::Done),
             };
         }
-        Ok(Exit::Done)
     })
+}
+
+/// Prints an event. Returns true for a message.
+fn show(output: &Output, event: TapEvent) -> Result<bool, Failure> {
+    match event {
+        TapEvent::Packet(packet) => {
+            print(output, &packet)?;
+            return Ok(true);
+        }
+        TapEvent::Lost(lost) => {
+            let text = format!("({lost} messages were left out)");
+            output.result(&json!({ "lost": lost }), &text)?;
+        }
+        TapEvent::Refused(text) => return Err(Failure::failed(text)),
+        _ => output.waiting("the tap is open"),
+    }
+    Ok(false)
 }
 
 fn print(output: &Output, packet: &TappedPacket) -> Result<(), Failure> {

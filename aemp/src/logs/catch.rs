@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::pending,
     sync::Arc,
     time::Duration,
 };
@@ -119,6 +120,14 @@ impl Node {
     }
 }
 
+/// Ready at that time; never, if there is none. A runtime without a clock is not asked for one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
 /// News about another node.
 enum News {
     Up(NodeId),
@@ -188,7 +197,7 @@ impl Catching {
                     Some(event) => self.change(event),
                     None => return,
                 },
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.retry(),
+                () = until(next) => self.retry(),
             }
         }
     }

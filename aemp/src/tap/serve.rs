@@ -59,26 +59,31 @@ fn serve(node: &Node, origin: &Origin, args: &Args) {
             return node.complain(from, format_args!("{TAP} from {from}: {text}"));
         }
     };
-    let Request { to, filter } = request;
-    match node.taps().add(&to, filter.clone()) {
-        Err(text) => drop(node.relay(&to, args!["refused", text])),
-        Ok(id) => {
-            let what = filter.port.as_deref().unwrap_or("all ports");
-            let text = format!("{to} taps the messages of {what}");
-            node.say(Line::new(Level::Info, text).of(to.to_string()));
-            node.relay(&to, args!["open"]);
-            let ready = node.taps().ready(id);
-            let node = node.downgrade();
-            let packets = Packets {
-                node: node.clone(),
-                id,
-                ready,
-            };
-            if let Some(node) = node.upgrade() {
-                passing::start(&node, to, packets);
-            }
-        }
+    let to = request.to.clone();
+    if let Err(text) = open(node, request) {
+        node.relay(&to, args!["refused", text]);
     }
+}
+
+/// Opens a tap until its port dies. The error is the reason why it is not opened.
+fn open(node: &Node, request: Request) -> Result<(), String> {
+    let Request { to, filter } = request;
+    if node.net().is_none() {
+        return Err("the node has no network".into());
+    }
+    let what = filter.port.clone();
+    let id = node.taps().add(&to, filter)?;
+    let what = what.as_deref().unwrap_or("all ports");
+    let text = format!("{to} taps the messages of {what}");
+    node.say(Line::new(Level::Info, text).of(to.to_string()));
+    node.relay(&to, args!["open"]);
+    let packets = Packets {
+        node: node.downgrade(),
+        id,
+        ready: node.taps().ready(id),
+    };
+    passing::start(node, to, packets);
+    Ok(())
 }
 
 /// The packets of one tap. Dropping it closes the tap.
