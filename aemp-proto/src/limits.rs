@@ -48,6 +48,10 @@
 //! | `known.messages` | `g_find`, `g_db_*` | answered at once, into the queue; families cost by their size |
 //! | addresses of a node (`'l`, `g_found`) | owners, the master | the packet; one is dialled at a time and for `connect_interval` |
 //! | `watches.known` | the master (`g_chg1`, `g_chg2`) | the packet only: the master is one of the node's own seeds |
+//! | ports that catch the log, lines for them | calls of the log catcher | 16 of a node, 256 together; 1024 lines and 1 MiB each, the oldest are lost (`logs/hub.rs`) |
+//! | taps, packets for them | calls of `Aemp::tap` | 16 of a node, 64 together; 1024 packets and 1 MiB each, the oldest are lost (`tap/taps.rs`) |
+//! | packets of taps that are read | tapped nodes | 8192 packets and 4 MiB for each tap of ours, the oldest are lost (`tap/stream.rs`) |
+//! | lines that were caught | nodes that pass on lines | 8192 lines and 4 MiB, the oldest are lost (`logs/stream.rs`); one port for each node of the family `'l` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!

@@ -19,6 +19,9 @@
 //! | functions that other nodes call | a strand of the caller's node | logged | its further calls wait, a thousand of them | `network/functions`, `network/life` |
 //! | `Node::after` | a task each | logged | nothing waits | `ports/timers` |
 //! | log subscribers | a strand of the node | the line is lost | lines wait, a thousand of them | `process/logs` |
+//! | log subscribers, when a catcher comes or goes | a strand or task of its own | it is ignored | that catcher waits | `network/catching` |
+//! | `Enabled` of log subscribers for message traces | the connection | there are no traces | the connection waits | `network/traces` |
+//! | `Debug` of fields of log lines | where the line is logged | the line says so | the code that logs waits | `network/catching` |
 //! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
 //! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
 //! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |

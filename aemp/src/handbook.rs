@@ -10,6 +10,11 @@ pub mod processes {
     #![doc = include_str!("docs/processes.md")]
 }
 
+/// The lines that the crates log, the log of the whole network in one place, and message traces.
+pub mod logs {
+    #![doc = include_str!("docs/logs.md")]
+}
+
 /// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
 pub mod words {
     #![doc = include_str!("docs/words.md")]

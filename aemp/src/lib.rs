@@ -94,6 +94,9 @@
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
 //! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
+//! | to know what is logged, and at which rates | [`handbook::logs`] |
+//! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
@@ -119,6 +122,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod bounded;
 pub mod config;
 pub mod db;
 mod error;
@@ -128,10 +132,12 @@ pub mod handbook;
 pub mod limits;
 mod lock;
 mod log;
+pub mod logs;
 mod macros;
 mod message;
 mod net;
 mod node;
+mod passing;
 mod port;
 mod process;
 mod reason;
@@ -141,6 +147,7 @@ pub mod sim;
 mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;
+pub mod tap;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -17,6 +17,7 @@ pub(crate) mod strand;
 pub(crate) mod streams;
 mod target;
 pub(crate) mod task;
+pub(crate) mod trace;
 mod untyped;
 
 use std::{
@@ -38,6 +39,7 @@ use self::{
     registry::{InitFunction, Registry},
     stillborn::Stillborn,
     strand::Strand,
+    trace::Traces,
 };
 use crate::{
     Reason, Sent, StartError,
@@ -46,6 +48,7 @@ use crate::{
     exec::scheduler::Scheduler,
     guard,
     lock::Lock,
+    logs,
     message::{Port, PortRef},
     net::{Net, Place, Shared},
     port::{
@@ -127,6 +130,9 @@ struct Inner {
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+    traces: Traces,
+    /// The service that logs the lines of other nodes.
+    log_service: logs::Service,
 }
 
 impl Drop for Inner {
@@ -304,6 +310,10 @@ impl Node {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn log_service(&self) -> &logs::Service {
+        &self.0.log_service
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

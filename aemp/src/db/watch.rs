@@ -145,7 +145,7 @@ impl Sink for StreamSink {
 }
 
 impl<V: DeserializeOwned> Watch<V> {
-    pub(super) fn new(node: &Node, family: &str) -> Self {
+    pub(crate) fn new(node: &Node, family: &str) -> Self {
         let sink = Arc::<StreamSink>::default();
         let watching = node.start_watch(family, &sink);
         Self {

@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 pub(crate) use self::count::{Count, Counted};
 use super::{
     Node,
-    log::LogLine,
+    log::Remark,
     task::{Ending, owned},
 };
 use crate::{Reason, guard, port::monitor};
@@ -250,7 +250,7 @@ impl Node {
     /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
-        self.say(LogLine::new(
+        self.say(Remark::new(
             Level::Error,
             format!("node {}: {text}: it is stopped", self.id()),
         ));
@@ -325,7 +325,7 @@ impl Node {
         };
         let text = format!("node {}: {text}", self.id());
         self.life().end(how);
-        self.say(LogLine::new(level, text));
+        self.say(Remark::new(level, text));
     }
 
     /// True if the node has ended without being stopped.

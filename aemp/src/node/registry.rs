@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spawn::Spawning;
 use crate::{
-    StartError,
+    StartError, logs,
     message::{Args, Origin, Undecoded},
 };
 #[cfg(feature = "net")]
@@ -96,6 +96,8 @@ impl Registry {
             };
             registry.add(function, Arc::new(init.start));
         }
+        let (function, start) = logs::init();
+        registry.add(function, start);
         registry
     }
 

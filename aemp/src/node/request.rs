@@ -17,10 +17,10 @@ use super::{
     delivery::{Brought, validate},
     names,
     peer::{Peer, credit::Ask},
-    registry::perl_bool,
+    registry::{Function, perl_bool},
     short,
 };
-use crate::{Reason, message::Origin, port::monitor};
+use crate::{Reason, logs, message::Origin, port::monitor, tap};
 use aemp_proto::{
     peer::ConnId,
     request::{Request, RequestError},
@@ -245,12 +245,10 @@ impl Node {
             return;
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
-        match self.registry().function(function) {
+        let registered = self.registry().function(function).map(Arc::clone);
+        match registered.or_else(|| built_in(self, function)) {
             Some(run) => {
-                let (run, strand) = (
-                    Arc::clone(run),
-                    from.map_or(&self.0.functions, |from| from.functions()),
-                );
+                let strand = from.map_or(&self.0.functions, |from| from.functions());
                 let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
                 if !taken && from.is_none_or(|from| from.account().is_news("function")) {
                     let (from, function) = (name_of(from), short(function));
@@ -270,6 +268,11 @@ impl Node {
             None => {}
         }
     }
+}
+
+/// The function of this name that every node has, unless its program has one.
+fn built_in(node: &Node, function: &str) -> Option<Function> {
+    logs::built_in(node, function).or_else(|| tap::built_in(node, function))
 }
 
 /// The node's name for the log.

@@ -3,6 +3,7 @@
 mod again;
 mod blocking;
 mod calls;
+mod catching;
 mod common;
 mod connecting;
 mod credit;
@@ -35,4 +36,6 @@ mod spawn;
 mod strangers;
 mod streams;
 mod switched;
+mod taps;
+mod traces;
 mod two_dials;
