@@ -109,8 +109,8 @@ fn the_end_of_the_function_is_that_of_the_port() {
         let node = node();
         let failed: fn() -> Result<(), Reason> = || Err(Reason::new(msg!["a", 1]));
         let normal = node.process(|inbox| async move { drop(inbox.recv().await) });
-        snd!(node, normal, "go");
-        assert_eq!(death(&normal).await, "");
+        let go = || drop(snd!(node, normal, "go"));
+        assert_eq!(death_by(&normal, go).await, "");
         let text = node.process(|inbox| async move {
             inbox.recv().await;
             Err::<(), _>("out of tea")
@@ -467,8 +467,9 @@ fn a_future_of_the_process_dies_with_it_and_kills_it() {
         let journal = Journal::default();
         let notes = journal.clone();
         let process = node.process(move |inbox| async move {
+            let note = Note(notes, "dropped");
             inbox.spawn(async move {
-                let _note = Note(notes, "dropped");
+                let _note = note;
                 pending::<()>().await;
             });
             inbox.get("fail").await;
@@ -542,7 +543,7 @@ fn handlers_take_their_tags_and_the_process_the_rest() {
         noted.sort_unstable();
         assert_eq!(noted, [r#"[Int(1)]"#, r#"[Str("other"), Int(2)]"#]);
         assert_eq!(death_by(&port, || drop(snd!(node, port, "end"))).await, "");
-        assert!(node.rcv_async(&port.id(), |_inbox| async {}).is_err());
+        until(|| node.rcv_async(&port.id(), |_inbox| async {}).is_err()).await;
     });
 }
 
@@ -775,6 +776,26 @@ fn tokios_budget_is_respected() {
             sum
         });
         assert_eq!(sum.await, 49_995_000);
+    });
+}
+
+#[test]
+fn whatever_tokio_offers_can_be_awaited() {
+    on_both(|| async {
+        let sum = result_of(node(), vec![], |inbox| async move {
+            for _ in 0..300 {
+                tokio::task::yield_now().await;
+            }
+            let blocking = tokio::task::spawn_blocking(|| 1);
+            let mut tasks = tokio::task::JoinSet::new();
+            (0..10).for_each(|n| drop(tasks.spawn(async move { n })));
+            snd!(inbox, inbox.id(), "n", 2);
+            let message = async { inbox.get("n").await[0].as_i64().unwrap() };
+            let timer = sleep(Duration::from_millis(1));
+            let (one, two, (), all) = tokio::join!(blocking, message, timer, tasks.join_all());
+            one.unwrap() + two + all.into_iter().sum::<i64>()
+        });
+        assert_eq!(sum.await, 48);
     });
 }
 
