@@ -210,7 +210,7 @@ impl Inbox {
     }
 
     /// The origin of the message that was received last; before the first one, the node that has started the process.
-    /// `None` if it is not known, as for messages of a [`Feed`].
+    /// `None` if it is not known, as for messages of a [`Feed`](crate::Feed).
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.mailbox.origin()
