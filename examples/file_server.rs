@@ -1,4 +1,4 @@
-//! The file server of Coro::MP's tutorial, and what becomes of a client that falls silent.
+//! The file server of Coro::MP's tutorial, with clients that fall silent.
 //!
 //! The server is a process: one async function that receives the messages that it wants next. It writes one file at a
 //! time. Messages of other clients, which come in between, wait in its mailbox. A client that sends nothing for a while
@@ -195,5 +195,5 @@ async fn files_are_written_one_at_a_time() {
         (read("alice.txt"), read("bob.txt")),
         ("one\ntwo\n".into(), "drei\nvier\n".into())
     );
-    fs::remove_dir_all(dir).expect("nobody else uses it");
+    fs::remove_dir_all(dir).expect("it is this test's own");
 }

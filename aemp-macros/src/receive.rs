@@ -3,7 +3,7 @@
 //! It is a procedural macro because its patterns are no Rust patterns (`by: i64` has a type, `"add"` is compared as Perl
 //! compares), and because mistakes in them are told at their place. The patterns are tested in a closure, which returns
 //! the arguments as a variant of a local enum, one for each arm. The bodies stand in a `match` behind the `.await`, so that
-//! `return`, `break`, `?` and `.await` work in them, and what the guards borrow is free again.
+//! `return`, `break`, `?` and `.await` work in them, and the borrows of the guards have ended.
 
 mod expand;
 mod parse;

@@ -9,7 +9,7 @@ use syn::{Type, spanned::Spanned};
 use super::{Arm, Binding, Element, Pattern, Receive};
 use crate::expand::has_ident;
 
-/// The names of what is generated. Locals cannot collide with those of the user, because of their span.
+/// The names in generated code. Locals cannot collide with those of the user, because of their span.
 struct Names {
     /// The module of the crate that generated code may name.
     p: TokenStream,

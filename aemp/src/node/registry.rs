@@ -8,12 +8,13 @@ use aemp_codec::Value;
 use serde::{Deserialize, Serialize};
 
 use super::spawn::Spawning;
+#[cfg(feature = "net")]
+use crate::stream::ByteStream;
 use crate::{
     StartError, logs,
     message::{Args, Origin, Undecoded},
+    spelling,
 };
-#[cfg(feature = "net")]
-use crate::{spelling, stream::ByteStream};
 
 /// An init function that [`spawnable`](crate::spawnable) has registered.
 #[derive(Clone, Copy)]

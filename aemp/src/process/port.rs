@@ -179,7 +179,7 @@ impl Cx<'_> {
         self.rcv_default(move |cx, message| mailbox.deliver(cx, message));
     }
 
-    /// Attaches a process to this port, whatever its type. Its mailbox is filled by the returned [`Feed`], and by the
+    /// Attaches a process to this port, which may have any type. Its mailbox is filled by the returned [`Feed`], and by the
     /// deaths that it monitors. When its function returns, the port ends.
     ///
     /// A typed port gives it the messages that no handler takes:

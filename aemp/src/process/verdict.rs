@@ -2,8 +2,7 @@
 
 use crate::message::Args;
 
-/// The answer of a predicate of [`Inbox::get_cond`](crate::Inbox::get_cond): whether it takes the message that it was
-/// shown.
+/// The answer of a predicate of [`Inbox::get_cond`](crate::Inbox::get_cond) for a message.
 ///
 /// - `bool`: `true` takes the message, which is the result of the receive.
 /// - `Option<T>`: `Some` takes the message. The value is the result of the receive, and the message is dropped.

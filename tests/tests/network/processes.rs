@@ -11,7 +11,7 @@ use crate::{
     raw::Raw,
 };
 
-/// Collects what it is sent, and tells it when it is asked. Reports the death of the port that it is told of.
+/// Collects numbers, and answers with them. Dies when the port that it monitors dies.
 #[spawnable(name = "Net::collector")]
 async fn collector(inbox: Inbox, limit: u64, reports: Option<PortId>) -> Result<(), Reason> {
     let _guard = reports.as_ref().map(|port| inbox.monitor(port));

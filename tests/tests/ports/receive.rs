@@ -229,7 +229,7 @@ fn guards_are_tried_once_for_each_message() {
     });
 }
 
-/// Guards borrow, and what they borrow is free in the arms.
+/// The borrows of guards have ended in the arms.
 #[test]
 fn bodies_may_change_what_guards_use() {
     on_both(|| async {
