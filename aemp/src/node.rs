@@ -161,6 +161,26 @@ impl Node {
         Self::builder().start_local()
     }
 
+    /// Starts a node as `configure` without arguments does in Perl: with the configuration file and the environment
+    /// that the machine has for it. The profile is `$AEMP_PROFILE`, or else the host's name, as in `uname -n`.
+    ///
+    /// It is short for [`NodeBuilder::configured`] and [`NodeBuilder::start`].
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::configured().await?;
+    /// node.joined().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NodeBuilder::start`].
+    #[doc(alias = "configure")]
+    pub async fn configured() -> Result<Self, StartError> {
+        Self::builder().configured().start().await
+    }
+
     /// A builder for the configuration of a node.
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()

@@ -6,9 +6,9 @@ use std::{
 };
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::net::{TcpListener, TcpSocket};
 
-use super::interfaces::local_addresses;
+use super::{interfaces::local_addresses, names};
 use crate::{
     StartError,
     config::{Address, Host},
@@ -60,7 +60,7 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
         }
         return Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect());
     };
-    let found = lookup_host(socket).await;
+    let found = names::look_up(&socket).await;
     let found = found.map_err(|error| failed(bind, None, error))?;
     let mut targets: Vec<SocketAddr> = Vec::new();
     for target in found {
