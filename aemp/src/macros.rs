@@ -143,7 +143,7 @@ macro_rules! cal {
 /// | `pattern if guard` | a message for which the guard is true as well |
 /// | `after duration` | stands last: run when no message has come for this time. A duration of zero does not wait |
 ///
-/// Types are read as the arguments of [`#[port]`](macro@port) are: they implement `serde::Deserialize` and own their
+/// Types are read as the arguments of [`#[port]`](macro@crate::port) are: they implement `serde::Deserialize` and own their
 /// content, and digits are a number. A message whose arguments do not fit is not taken and stays in the mailbox; an arm
 /// `other => ...` at the end takes all that is left. Guards borrow what they use, and are tried once for each message.
 /// `return`, `break`, `continue`, `?` and `.await` work in the arms.
