@@ -137,6 +137,7 @@ mod shown;
 pub mod sim;
 #[cfg(feature = "net")]
 pub mod stream;
+pub mod supervisor;
 #[cfg(feature = "tls")]
 mod tls;
 

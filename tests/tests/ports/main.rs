@@ -22,6 +22,7 @@ mod replies;
 mod self_kill;
 mod spawn;
 mod stop;
+mod supervisor;
 mod timers;
 mod waiting;
 

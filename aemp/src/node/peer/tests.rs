@@ -1,5 +1,7 @@
 //! Watches of other nodes on our ports, and the connections that they belong to.
 
+use std::sync::Mutex;
+
 use aemp_codec::{Format, PacketReader, PortId};
 
 use super::*;
