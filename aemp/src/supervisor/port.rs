@@ -362,6 +362,7 @@ impl Supervisor {
             return;
         };
         match &member.life {
+            Life::Lives(living) if living.run != run => {}
             Life::Lives(living) => match &living.subtree {
                 Some((sup, _)) => drop(sup.tell(What::Shutdown)),
                 None => self.node.destination(&living.port).kill(stopped()),

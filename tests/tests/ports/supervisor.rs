@@ -39,7 +39,7 @@ impl Worker {
     }
 
     #[rcv]
-    async fn hang(&mut self) {
+    async fn hang(&mut self) -> u32 {
         std::future::pending().await
     }
 }
