@@ -159,6 +159,7 @@ impl<R> Follow<R> {
             supervisor: node.handle(supervisor),
             name: name.into(),
             follower: Arc::downgrade(&follower),
+            over: Watched::new(node, supervisor.clone()),
             told: None,
             watched: None,
         };
@@ -299,16 +300,32 @@ struct Task {
     supervisor: SupervisorRef,
     name: String,
     follower: std::sync::Weak<Follower>,
+    /// The supervisor, for the reason of its death: a question that comes too late hears only that it is gone.
+    over: Watched,
     /// The last answer of the supervisor.
     told: Option<Incarnation>,
     watched: Option<Watched>,
 }
 
-/// The incarnation that is shown.
+/// A port that is monitored.
 struct Watched {
     port: PortId,
     died: oneshot::Receiver<Reason>,
     _monitor: Monitor,
+}
+
+impl Watched {
+    fn new(node: &Node, port: PortId) -> Self {
+        let (tell, died) = oneshot::channel();
+        let monitor = node.mon(&port, move |reason| {
+            let _ = tell.send(reason.clone());
+        });
+        Self {
+            port,
+            died,
+            _monitor: monitor,
+        }
+    }
 }
 
 impl Task {
@@ -328,10 +345,15 @@ impl Task {
                     match told {
                         Ok(Some(told)) => self.told = Some(told),
                         Ok(None) => return self.show(Shown::Ended(no_child(&self.name))),
-                        Err(CallError::Died(reason)) if is_loss(&reason) => {
+                        Err(CallError::Died(reason)) => {
+                            let reason = self.over.died.try_recv().unwrap_or(reason);
+                            if !is_loss(&reason) {
+                                return self.show(Shown::Ended(reason));
+                            }
                             tokio::time::sleep(RETRY).await;
+                            let supervisor = self.over.port.clone();
+                            self.over = Watched::new(&self.node, supervisor);
                         }
-                        Err(CallError::Died(reason)) => return self.show(Shown::Ended(reason)),
                         // A supervisor that does not understand the question will not do so later.
                         Err(error) => return self.show(Shown::Ended(Reason::die(error))),
                     }
@@ -369,16 +391,9 @@ impl Task {
         let Some(port) = self.told.as_ref().and_then(|told| told.port.clone()) else {
             return;
         };
-        let (tell, died) = oneshot::channel();
-        let monitor = self
-            .node
-            .mon(&port, move |reason| drop(tell.send(reason.clone())));
-        self.show(Shown::Child(port.clone()));
-        self.watched = Some(Watched {
-            port,
-            died,
-            _monitor: monitor,
-        });
+        let watched = Watched::new(&self.node, port.clone());
+        self.watched = Some(watched);
+        self.show(Shown::Child(port));
     }
 
     fn show(&self, shown: Shown) {

@@ -33,5 +33,6 @@ mod seeds;
 mod spawn;
 mod strangers;
 mod streams;
+mod supervisor;
 mod switched;
 mod two_dials;

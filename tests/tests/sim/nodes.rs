@@ -5,6 +5,7 @@ mod database;
 mod limits;
 mod partitions;
 mod repeats;
+mod supervisor;
 
 use std::{
     sync::{Arc, Mutex},
