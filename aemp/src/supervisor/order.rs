@@ -23,6 +23,10 @@ pub(super) enum What {
         run: Run,
         made: Result<Born, Reason>,
     },
+    Served {
+        key: Key,
+        run: Run,
+    },
     Died {
         key: Key,
         run: Run,

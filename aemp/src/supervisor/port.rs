@@ -85,6 +85,9 @@ enum Life {
 struct Living {
     run: Run,
     port: PortId,
+    /// False until the other node has made it, as far as this node knows. Until then it is not shown, because a monitor
+    /// of a third node could arrive there before it.
+    arrived: bool,
     /// For a supervisor of this node: its handle, and how far its end has come.
     subtree: Option<(SupervisorRef, Subtree)>,
 }
@@ -221,7 +224,19 @@ impl Supervisor {
         };
         let made = match &mut member.make {
             Some(Make::Here(make)) => guard::run(|| make(&node)).and_then(|made| made),
-            Some(Make::There(there)) => Ok(spawn(&node, there, &me)),
+            Some(Make::There(there)) => {
+                let port = spawn(&node, there, &me);
+                if !node.port_is_local(&port) {
+                    let other = there.node().to_owned();
+                    self.adopt(cx, key, run, port);
+                    cx.spawn(async move {
+                        super::remote::until_served(&node, &other).await;
+                        me.tell(What::Served { key, run });
+                    });
+                    return;
+                }
+                Ok(port)
+            }
             Some(Make::Later(make)) => match guard::run(|| make(node)) {
                 Ok(future) => {
                     let (cancel, cancelled) = oneshot::channel();
@@ -246,14 +261,21 @@ impl Supervisor {
         self.made(cx, key, run, made);
     }
 
-    /// An incarnation has been made, or could not be made.
+    /// An incarnation has been made on this node, or could not be made.
     fn made(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Result<PortId, Reason>) {
-        let now = self.now();
-        let port = match made {
-            Ok(port) => port,
-            Err(reason) => return self.ended(key, run, reason),
-        };
-        let Some(me) = cx.me::<SupervisorRef>() else {
+        match made {
+            Ok(port) => {
+                self.adopt(cx, key, run, port);
+                self.served(key, run);
+            }
+            Err(reason) => self.ended(key, run, reason),
+        }
+    }
+
+    /// Watches a new incarnation.
+    fn adopt(&mut self, cx: &Cx<'_>, key: Key, run: Run, port: PortId) {
+        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
+        else {
             return;
         };
         let to = self.node.destination(&port);
@@ -266,21 +288,15 @@ impl Supervisor {
         if subtree.is_some() {
             self.machine.takes_its_time(key);
         }
-        if let Some(member) = self.members.get_mut(&key) {
-            let living = Living {
-                run,
-                port: port.clone(),
-                subtree,
-            };
-            member.life = Life::Lives(living);
-            if member.restart == super::Restart::Temporary {
-                guard::discard(member.make.take());
-            }
-            if let Some(added) = member.added.take() {
-                added.send(Ok(port));
-            }
+        member.life = Life::Lives(Living {
+            run,
+            port,
+            arrived: false,
+            subtree,
+        });
+        if member.restart == super::Restart::Temporary {
+            guard::discard(member.make.take());
         }
-        self.publish(key);
         let tree = Arc::clone(&self.tree);
         let died = Action::Call(Box::new(move |reason| {
             let reason = reason.clone();
@@ -288,6 +304,24 @@ impl Supervisor {
             drop(tree);
         }));
         to.monitor(died).detach();
+    }
+
+    /// The node of a new incarnation has made it.
+    fn served(&mut self, key: Key, run: Run) {
+        let now = self.now();
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        match &mut member.life {
+            Life::Lives(living) if living.run == run => {
+                living.arrived = true;
+                if let Some(added) = member.added.take() {
+                    added.send(Ok(living.port.clone()));
+                }
+            }
+            _ => return,
+        }
+        self.publish(key);
         self.machine.started(now, key, run);
     }
 
@@ -421,8 +455,8 @@ impl Supervisor {
 impl Member {
     fn incarnation(&self) -> Incarnation {
         let port = match &self.life {
-            Life::Lives(living) => Some(living.port.clone()),
-            Life::None | Life::Making { .. } => None,
+            Life::Lives(living) if living.arrived => Some(living.port.clone()),
+            Life::None | Life::Making { .. } | Life::Lives(_) => None,
         };
         let number = self.news;
         Incarnation { number, port }
@@ -563,6 +597,7 @@ impl Supervisor {
                     self.made(cx, key, run, made.map(Born::keep));
                 }
             }
+            What::Served { key, run } => self.served(key, run),
             What::Died { key, run, reason } => self.died(key, run, reason),
             What::Gone { key, run } => self.gone(key, run),
             What::Arrived { key, run } => self.machine.arrived(now, key, run),

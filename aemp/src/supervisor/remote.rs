@@ -50,6 +50,13 @@ pub(super) fn spawn(
     node.spawn(there, SUPERVISED, all)
 }
 
+/// Waits until a node has served all requests that were sent to it before, or is lost.
+pub(super) async fn until_served(node: &Node, other: &str) {
+    if let Ok(time) = node.cal_to_func(other, "time", Vec::new()) {
+        let _ = time.await;
+    }
+}
+
 /// Waits until a node is connected, and lets this node try to connect it.
 pub(super) async fn until_connected(node: &Node, other: &str) {
     let Ok(port) = node.node_port(other) else {

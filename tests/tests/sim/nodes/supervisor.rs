@@ -22,7 +22,7 @@ use aemp::{
 
 use super::{SECOND, Told, builder, mourn};
 
-const STEP: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(250);
 /// `monitor_timeout` of all nodes (`builder`), a round of keepalives, and two steps.
 const BOUND: Duration = Duration::from_millis(9_000 + 1_000);
 const NAMES: [&str; 3] = ["waits", "moves", "stays"];
@@ -241,7 +241,7 @@ impl World {
             }
             _ => {}
         }
-        let time = STEP * self.below(150) as u32;
+        let time = STEP * self.below(60) as u32;
         self.run(time);
     }
 
@@ -252,7 +252,7 @@ impl World {
         for node in NODES {
             self.restart(node);
         }
-        self.run(90 * SECOND);
+        self.run(60 * SECOND);
         let sup = self.sup.clone().unwrap();
         let children = self.sim.block_on(sup.children()).unwrap();
         assert_eq!(children.len(), 3);
@@ -295,7 +295,7 @@ fn supervised_children_live_once_in_random_schedules() {
     for seed in first..first + count {
         let run = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
-            for _ in 0..25 {
+            for _ in 0..20 {
                 world.step();
             }
             world.finish();
