@@ -35,7 +35,7 @@
 //! | `Peer` output and queue | senders to a node | `max_queue_bytes`; relays stop at three quarters |
 //! | `Remotes`, and their `Account`s | IDs in messages and relays | idle ones are forgotten every 5 s, and whenever there are twice as many as were left; those being looked for: their cost of 100 requests |
 //! | `mesh` dials, `pending` `g_find`s | relays to nodes that are not connected | the same, for `connect_interval` each |
-//! | `node.spawned`, ports | spawns | `max_spawned_ports`; names at most 255 bytes |
+//! | `node.spawned`, ports | spawns | `max_spawned_ports`; names at most 255 bytes; a supervised one (`Aemp::supervised`) keeps a monitor of its spawner |
 //! | `Stillborn` | spawns that fail | 256 a node, 4 KiB each, replaced by later ones (spawns of the node itself: 65,536, 16 MiB together) |
 //! | `Remote.watched`, `Extras.monitors` | `mon1` | `max_monitors` |
 //! | tasks that wait for room in ports | `Aemp::room` | 1000 a node, one for each port; they outlive connections |

@@ -68,6 +68,8 @@
 //! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
+//! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
+//! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
@@ -147,6 +149,7 @@ pub mod sim;
 mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;
+pub mod supervisor;
 pub mod tap;
 #[cfg(feature = "tls")]
 mod tls;

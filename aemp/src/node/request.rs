@@ -20,7 +20,7 @@ use super::{
     registry::{Function, perl_bool},
     short,
 };
-use crate::{Reason, logs, message::Origin, port::monitor, tap};
+use crate::{Reason, logs, message::Origin, port::monitor, supervisor::remote, tap};
 use aemp_proto::{
     peer::ConnId,
     request::{Request, RequestError},
@@ -210,7 +210,12 @@ impl Node {
     }
 
     fn spawn_for(&self, from: Option<&Arc<Peer>>, name: &str, function: &str, args: Vec<Value>) {
-        if self.refuses(from, "spawn", function) {
+        let by = from.map(|from| from.id().as_str());
+        // The function of a supervised child counts for the permission.
+        let Some(asked) = remote::asked(by, function, args) else {
+            return;
+        };
+        if self.refuses(from, "spawn", &asked.function) {
             return;
         }
         let taken = name.is_empty()
@@ -230,7 +235,11 @@ impl Node {
             return;
         }
         let given = Given { name, by: from };
-        self.spawn_here(function, Some(given), PacketReader::values(args));
+        let args = PacketReader::values(asked.args);
+        let port = self.spawn_here(&asked.function, Some(given), args);
+        if let Some(supervisor) = &asked.supervisor {
+            remote::tie(self, &port, supervisor);
+        }
     }
 
     fn call_function(&self, from: Option<&Arc<Peer>>, function: &str, args: Vec<Value>) {

@@ -51,6 +51,8 @@ mod sealed {
     #[expect(unnameable_types, reason = "seals the trait")]
     pub trait InitOutcome {}
 
+    impl InitOutcome for crate::supervisor::Builder {}
+
     impl<P: Port> InitOutcome for P {}
     impl<P: Port, E: std::fmt::Display + 'static> InitOutcome for Result<P, E> {}
     impl InitOutcome for () {}

@@ -35,6 +35,7 @@ mod seeds;
 mod spawn;
 mod strangers;
 mod streams;
+mod supervisor;
 mod switched;
 mod taps;
 mod traces;

@@ -24,6 +24,7 @@ mod replies;
 mod self_kill;
 mod spawn;
 mod stop;
+mod supervisor;
 mod timers;
 mod waiting;
 
