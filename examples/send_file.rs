@@ -160,7 +160,9 @@ fn bar(size: u64) -> ProgressBar {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     let style = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec}";
-    bar.with_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()))
+    bar.with_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
 }
 
 async fn demonstrate() -> Outcome {

@@ -6,6 +6,7 @@ mod db;
 mod eval;
 mod gencert;
 mod keys;
+mod logs;
 mod mon;
 mod nodes;
 mod ports;
@@ -15,6 +16,7 @@ mod settings;
 mod shell;
 mod snd;
 mod spawn;
+mod tap;
 mod top;
 mod trace;
 
@@ -34,6 +36,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),
         Entry::new(Section::Network, db::command(), db::run),
+        Entry::new(Section::Network, logs::command(), logs::run),
+        Entry::new(Section::Network, tap::command(), tap::run),
         Entry::new(Section::Network, top::command(), top::run),
         Entry::new(Section::Network, shell::command(), |session, matches| {
             shell::run(session, matches, entries())

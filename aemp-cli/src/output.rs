@@ -48,16 +48,24 @@ impl Color {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Paint {
     Bold,
-    Green,
     Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
 }
 
 impl Paint {
     fn code(self) -> &'static str {
         match self {
             Self::Bold => "1",
-            Self::Green => "32",
             Self::Red => "31",
+            Self::Green => "32",
+            Self::Yellow => "33",
+            Self::Blue => "34",
+            Self::Magenta => "35",
+            Self::Cyan => "36",
         }
     }
 }

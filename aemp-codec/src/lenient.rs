@@ -9,6 +9,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::error::DecodeError;
 use crate::text;
+use crate::value::Value;
 
 /// A value that is neither a list nor a map, before the requested type is known.
 ///
@@ -91,18 +92,33 @@ impl<'de> Scalar<'de> {
         }
     }
 
-    /// The number in a string. Other scalars stay as they are.
+    /// The number in a string; zero for null. Other numbers stay as they are.
     fn read_number<R>(&self, then: impl FnOnce(Option<Scalar<'_>>) -> R) -> R {
         match self {
             Self::Str(s) => then(Scalar::number(s)),
             Self::Bytes(b) => then(std::str::from_utf8(b).ok().and_then(Scalar::number)),
-            Self::Null | Self::Bool(_) => then(None),
+            Self::Null => then(Some(Scalar::Int(0))),
+            Self::Bool(_) => then(None),
             other => then(Some(other.clone())),
         }
     }
 
+    /// The scalar of a value that is neither a list nor a map.
+    pub(crate) fn of_value(value: &'de Value) -> Option<Self> {
+        Some(match value {
+            Value::Null => Self::Null,
+            Value::Bool(b) => Self::Bool(*b),
+            Value::Int(n) => Self::Int(*n),
+            Value::UInt(n) => Self::UInt(*n),
+            Value::Float(x) => Self::Float(*x),
+            Value::Str(s) => Self::Str(Cow::Borrowed(s)),
+            Value::Bytes(b) => Self::Bytes(Cow::Borrowed(b)),
+            Value::Array(_) | Value::Map(_) => return None,
+        })
+    }
+
     /// The integer that it is equal to.
-    fn integer(&self) -> Option<i128> {
+    pub(crate) fn integer(&self) -> Option<i128> {
         self.read_number(|number| match number? {
             Scalar::Int(n) => Some(n.into()),
             Scalar::UInt(n) => Some(n.into()),
@@ -112,7 +128,7 @@ impl<'de> Scalar<'de> {
         })
     }
 
-    fn float(&self) -> Option<f64> {
+    pub(crate) fn float(&self) -> Option<f64> {
         let float = self.read_number(|number| match number? {
             Scalar::Int(n) => Some(n as f64),
             Scalar::UInt(n) => Some(n as f64),
@@ -125,8 +141,8 @@ impl<'de> Scalar<'de> {
 
     fn boolean(&self) -> Option<bool> {
         match self {
+            Self::Null | Self::Int(0) => Some(false),
             Self::Bool(b) => Some(*b),
-            Self::Int(0) => Some(false),
             Self::Int(1) => Some(true),
             Self::Float(x) if *x == 0.0 => Some(false),
             Self::Float(x) if *x == 1.0 => Some(true),
@@ -285,7 +301,7 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self {
-            Self::Null | Self::Bool(_) => Err(self.mismatch(&visitor)),
+            Self::Bool(_) => Err(self.mismatch(&visitor)),
             Self::Int(n) => visitor.visit_str(itoa::Buffer::new().format(n)),
             Self::UInt(n) => visitor.visit_str(itoa::Buffer::new().format(n)),
             other => visit_text(other.into_text(), visitor),
@@ -307,7 +323,7 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let text = match self {
             Self::Bytes(b) => return visit_octets(b, visitor),
-            Self::Null | Self::Bool(_) => return Err(self.mismatch(&visitor)),
+            Self::Bool(_) => return Err(self.mismatch(&visitor)),
             other => other.into_text(),
         };
         let octets = match &text {

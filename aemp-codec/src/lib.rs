@@ -50,6 +50,7 @@ mod id;
 #[cfg(feature = "json")]
 mod json;
 mod lenient;
+mod limits;
 mod octets;
 mod packet;
 #[cfg(feature = "postcard")]
@@ -63,9 +64,10 @@ mod writer;
 pub use decoding::{Cursor, Decoding};
 pub use encoding::{Encoding, ListKind, Opened};
 pub use error::{DecodeError, EncodeError, FrameError, FrameErrorKind, IdError};
-pub use format::{Codec, Format, Framer, Framing, Limits};
+pub use format::{Codec, Format, Framer, Framing};
 pub use id::{NodeId, PortId};
 pub use lenient::Scalar;
+pub use limits::Limits;
 pub use octets::Octets;
 pub use packet::{KeptPacket, PacketReader, PacketWriter};
 pub use source::{Contents, Item};

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Error};
 
 use crate::error::DecodeError;
-use crate::format::Limits;
+use crate::limits::Limits;
 use crate::source::{Depth, Item, List, Source};
 
 /// Reads the elements of a packet, in order.

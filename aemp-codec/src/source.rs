@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::Unexpected;
 
 use crate::error::DecodeError;
-use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::limits::Limits;
 
 /// The greatest number of elements that is announced to code that allocates for them. A number of elements is a
 /// claim, and in nested lists each list could claim the whole rest.

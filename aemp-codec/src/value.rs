@@ -13,9 +13,10 @@ pub(crate) use self::de::{Held, Values};
 pub use self::map::{Entries, IntoEntries, Map};
 pub use self::ser::to_value;
 pub(crate) use self::ser::{KeySerializer, value_of, value_of_ref};
+use crate::lenient::Scalar;
 use crate::text;
 
-/// A value of any type that a message can carry.
+/// A value of any type that a message can carry. The enum is closed: the network has no other types.
 ///
 /// ```
 /// use aemp_codec::Value;
@@ -98,6 +99,33 @@ impl Value {
         } else {
             None
         }
+    }
+
+    /// The integer, as leniently as Perl reads one: `3000`, `"3000"` and `3000.0` are the same, and null is zero.
+    ///
+    /// ```
+    /// use aemp_codec::Value;
+    ///
+    /// assert_eq!(Value::from("3000").integer(), Some(3000));
+    /// assert_eq!(Value::Null.integer(), Some(0));
+    /// assert_eq!(Value::from("3000.5").integer(), None);
+    /// ```
+    #[must_use]
+    pub fn integer(&self) -> Option<i64> {
+        Scalar::of_value(self)?.integer()?.try_into().ok()
+    }
+
+    /// The number, as leniently as Perl reads one: `1.5` and `"1.5"` are the same, and null is zero.
+    ///
+    /// ```
+    /// use aemp_codec::Value;
+    ///
+    /// assert_eq!(Value::from("1.5").number(), Some(1.5));
+    /// assert_eq!(Value::from("one").number(), None);
+    /// ```
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        Scalar::of_value(self)?.float()
     }
 
     /// The text, if it is text. Numbers do not count, see [`text`](Self::text).

@@ -4,7 +4,7 @@ use serde::ser::{self, Serialize, Serializer};
 
 use crate::encoding::{Encoding, ListKind, Opened};
 use crate::error::EncodeError;
-use crate::format::Limits;
+use crate::limits::Limits;
 use crate::value::KeySerializer;
 
 /// Writes one packet behind the contents of the buffer.

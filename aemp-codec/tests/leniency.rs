@@ -77,7 +77,6 @@ fn integers() {
             "\"007\"",
             "\"0x10\"",
             "\"1.5\"",
-            "null",
             "true",
             "[1]",
             "{}",
@@ -122,7 +121,7 @@ fn floats() {
             ("100000000000000000000", 1e20),
             ("\"1e-7\"", 1e-7),
         ],
-        &["\"\"", "\"nan\"", "\"inf\"", "null", "false", "[]"],
+        &["\"\"", "\"nan\"", "\"inf\"", "false", "[]"],
     );
     assert!(read::<f64>("-0").expect("a number").is_sign_negative());
 }
@@ -140,7 +139,7 @@ fn truth_values() {
             ("\"\"", false),
             ("1.0", true),
         ],
-        &["2", "-1", "\"true\"", "\"00\"", "null", "[]", "0.5"],
+        &["2", "-1", "\"true\"", "\"00\"", "[]", "0.5"],
     );
 }
 
@@ -155,7 +154,7 @@ fn text() {
             ("18446744073709551615", s("18446744073709551615")),
             ("1.5", s("1.5")),
         ],
-        &["null", "true", "false", "[]", "{}"],
+        &["true", "false", "[]", "{}"],
     );
     #[cfg(feature = "json")]
     {
@@ -216,7 +215,7 @@ fn octets() {
             ("12", Octets(b"12".to_vec())),
             ("[1,\"2\"]", Octets(vec![1, 2])),
         ],
-        &["\"\u{100}\"", "null", "true", "[256]", "{}"],
+        &["\"\u{100}\"", "true", "[256]", "{}"],
     );
     assert_eq!(
         from_value::<Octets>(Value::bytes([0x80, 1])),
@@ -298,6 +297,23 @@ fn compounds() {
     );
 }
 
+/// Perl programs send `undef` for the empty value of any type.
+#[test]
+fn null_is_the_empty_value_of_a_type_without_null() {
+    assert_eq!(read::<String>("null").as_deref(), Ok(""));
+    assert_eq!(read::<i64>("null"), Ok(0));
+    assert_eq!(read::<u128>("null"), Ok(0));
+    assert_eq!(read::<f64>("null"), Ok(0.0));
+    assert_eq!(read::<bool>("null"), Ok(false));
+    assert_eq!(read::<Vec<u8>>("null"), Ok(Vec::new()));
+    assert_eq!(read::<Vec<String>>("[null]"), Ok(vec![String::new()]));
+    assert_eq!(read::<Option<String>>("null"), Ok(None));
+    assert_eq!(read::<Value>("null"), Ok(Value::Null));
+    // The same by way of a value.
+    assert_eq!(from_value::<String>(Value::Null).as_deref(), Ok(""));
+    assert_eq!(from_value::<Vec<i64>>(Value::Null), Ok(Vec::new()));
+}
+
 #[test]
 fn error_texts() {
     for (error, expected) in [
@@ -322,8 +338,8 @@ fn error_texts() {
             "argument 1: invalid type: sequence, expected a string",
         ),
         (
-            read::<String>("null").err(),
-            "argument 1: invalid type: unit value, expected a string",
+            read::<Point>("null").err(),
+            "argument 1: invalid type: unit value, expected struct Point",
         ),
         (read::<Point>("{}").err(), "argument 1: missing field `x`"),
         (

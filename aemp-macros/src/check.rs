@@ -123,6 +123,10 @@ pub(crate) fn init(model: &Init, errors: &mut Errors) {
     if let Some(name) = &model.name {
         check_name(name, errors);
     }
+    if model.is_process() && !model.is_async {
+        let message = "a function with an `Inbox` is the body of a process, which waits for messages: make it an `async fn`";
+        errors.at(&model.ident, message);
+    }
 }
 
 fn check_name(name: &LitStr, errors: &mut Errors) {

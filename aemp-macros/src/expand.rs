@@ -284,7 +284,8 @@ fn mentions(ty: &Type, params: &[&Ident]) -> bool {
     has_ident(ty.to_token_stream(), params)
 }
 
-fn has_ident(tokens: TokenStream, wanted: &[&Ident]) -> bool {
+/// True if one of the identifiers is among the tokens.
+pub(crate) fn has_ident(tokens: TokenStream, wanted: &[&Ident]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => wanted.contains(&&ident),
         TokenTree::Group(group) => has_ident(group.stream(), wanted),

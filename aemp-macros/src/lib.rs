@@ -17,6 +17,7 @@ mod model;
 mod names;
 mod parse;
 mod paths;
+mod receive;
 mod reserved;
 #[cfg(test)]
 mod tests;
@@ -386,6 +387,20 @@ pub fn protocol(
 /// error kills the port, or nothing. In the last case the port is untyped, and the function sets its handlers with
 /// `cx.rcv`.
 ///
+/// An `async fn` whose first parameter is `inbox: Inbox` is the body of a process: a port that receives from its mailbox until the
+/// function returns. It returns nothing or a `Result<(), E>`, whose error kills the port. See `aemp::Node::process`.
+///
+/// ```ignore
+/// #[spawnable(name = "My::echo")]
+/// async fn echo(inbox: Inbox, times: u32) -> Result<(), Reason> {
+///     for _ in 0..times {
+///         let message = inbox.recv().await;
+///         // ...
+///     }
+///     Ok(())
+/// }
+/// ```
+///
 /// It stays an ordinary function. The macro adds a type with the same name. It has `NAME`, and the function `on`,
 /// whose arguments are a node (or the context of a handler), the ID of the node to spawn on, and the arguments.
 ///
@@ -452,6 +467,13 @@ pub fn rcv(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand_rcv(item.into()).into()
+}
+
+/// The expansion of the macro `receive!` of the `aemp` crate, which adds the path of the crate.
+#[doc(hidden)]
+#[proc_macro]
+pub fn receive(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    receive::expand(input.into()).into()
 }
 
 /// `file` is the source file of the block, if it is known.

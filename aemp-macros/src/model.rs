@@ -109,6 +109,8 @@ pub(crate) enum Param {
     Cx,
     /// The origin of the message.
     Origin,
+    /// The mailbox of the process that an init function is.
+    Inbox,
     /// An argument of the message.
     Arg(Field),
     /// All further arguments of the message.
@@ -178,7 +180,7 @@ impl Param {
     /// The parameter's field in the message enum.
     pub(crate) fn field(&self) -> Option<&Field> {
         match self {
-            Self::Cx | Self::Origin => None,
+            Self::Cx | Self::Origin | Self::Inbox => None,
             Self::Arg(field) | Self::Rest(field) | Self::Reply(field) | Self::Tag(field) => {
                 Some(field)
             }
@@ -189,6 +191,15 @@ impl Param {
 impl Hooks {
     pub(crate) fn count(&self) -> usize {
         usize::from(self.start.is_some()) + usize::from(self.stop.is_some())
+    }
+}
+
+impl Init {
+    /// True if the function is the body of a process.
+    pub(crate) fn is_process(&self) -> bool {
+        self.params
+            .iter()
+            .any(|param| matches!(param, Param::Inbox))
     }
 }
 

@@ -112,6 +112,40 @@ fn spawnable_that_waits() {
 }
 
 #[test]
+fn spawnable_that_is_a_process() {
+    let item = quote! {
+        async fn serve(inbox: Inbox, n: i64, name: Option<String>) -> Result<(), Reason> {
+            Ok(())
+        }
+    };
+    assert_snapshot!(pretty(&expand_spawnable(TokenStream::new(), item)));
+}
+
+#[test]
+fn receive_of_certain_messages() {
+    let tokens = crate::receive::expand(quote! {
+        [$crate] self.inbox,
+        ("add", by: i64, mut note: Option<String>) if by > n => n += by,
+        ("log", 5, -1, _, rest @ ..) => println!("{rest:?}"),
+        after limit => return,
+    });
+    let text = tokens.to_string().replace("$ crate", "aemp");
+    let tokens: TokenStream = text.parse().expect("the expansion consists of tokens");
+    assert_snapshot!(pretty(&quote!(fn process() { #tokens })));
+}
+
+#[test]
+fn receive_of_any_message() {
+    let tokens = crate::receive::expand(quote! {
+        [aemp] inbox,
+        (tag: String, n: u8) if tag == "a" => f(n).await?,
+        whole if whole.len() > 3 => drop(whole),
+        _ => {}
+    });
+    assert_snapshot!(pretty(&quote!(fn process() { #tokens })));
+}
+
+#[test]
 fn protocol() {
     let item = quote! {
         /// Somewhere.

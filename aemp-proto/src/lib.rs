@@ -15,6 +15,9 @@
 //! - [`limits`]: the limits of strangers and peers.
 //! - [`protocol`]: the specification that all of this follows.
 //!
+//! Enums without `#[non_exhaustive]` are closed, so that a caller that does not handle a case does not compile. `aemp`
+//! depends on an exact version of this crate.
+//!
 //! # Locks
 //!
 //! In the runtime the mesh has one lock and each peer its own, so that senders to different nodes share nothing. The

@@ -35,7 +35,7 @@
 //! | `Peer` output and queue | senders to a node | `max_queue_bytes`; relays stop at three quarters |
 //! | `Remotes`, and their `Account`s | IDs in messages and relays | idle ones are forgotten every 5 s, and whenever there are twice as many as were left; those being looked for: their cost of 100 requests |
 //! | `mesh` dials, `pending` `g_find`s | relays to nodes that are not connected | the same, for `connect_interval` each |
-//! | `node.spawned`, ports | spawns | `max_spawned_ports`; names at most 255 bytes |
+//! | `node.spawned`, ports | spawns | `max_spawned_ports`; names at most 255 bytes; a supervised one (`Aemp::supervised`) keeps a monitor of its spawner |
 //! | `Stillborn` | spawns that fail | 256 a node, 4 KiB each, replaced by later ones (spawns of the node itself: 65,536, 16 MiB together) |
 //! | `Remote.watched`, `Extras.monitors` | `mon1` | `max_monitors` |
 //! | tasks that wait for room in ports | `Aemp::room` | 1000 a node, one for each port; they outlive connections |
@@ -48,7 +48,12 @@
 //! | `known.messages` | `g_find`, `g_db_*` | answered at once, into the queue; families cost by their size |
 //! | addresses of a node (`'l`, `g_found`) | owners, the master | the packet; one is dialled at a time and for `connect_interval` |
 //! | `watches.known` | the master (`g_chg1`, `g_chg2`) | the packet only: the master is one of the node's own seeds |
+//! | ports that catch the log, lines for them | calls of the log catcher | 16 of a node, 256 together; 1024 lines and 1 MiB each, the oldest are lost (`logs/hub.rs`) |
+//! | taps, packets for them | calls of `Aemp::tap` | 16 of a node, 64 together; 1024 packets and 1 MiB each, the oldest are lost (`tap/taps.rs`) |
+//! | packets of taps that are read | tapped nodes | 8192 packets and 4 MiB for each tap of ours, the oldest are lost (`tap/stream.rs`) |
+//! | lines that were caught | nodes that pass on lines | 8192 lines and 4 MiB, the oldest are lost (`logs/stream.rs`); one port for each node of the family `'l` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
+//! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third
 //! nodes their connections. If one global node leaves out an entry and another keeps it, their views differ: the global

@@ -382,10 +382,10 @@ impl Arguments<'_, '_> {
 
     fn port_id(&mut self, argument: &'static str) -> Result<PortId, RequestError> {
         let text = self.text(argument)?;
-        PortId::parse(&text).map_err(|source| RequestError::PortId {
+        PortId::parse(&text).map_err(|error| RequestError::PortId {
             request: self.name.to_string(),
             argument,
-            source,
+            error,
         })
     }
 
@@ -397,10 +397,10 @@ impl Arguments<'_, '_> {
         else {
             return Ok(None);
         };
-        let id = PortId::parse(&text).map_err(|source| RequestError::PortId {
+        let id = PortId::parse(&text).map_err(|error| RequestError::PortId {
             request: self.name.to_string(),
             argument,
-            source,
+            error,
         })?;
         Ok(Some(id))
     }
@@ -408,7 +408,7 @@ impl Arguments<'_, '_> {
     fn value(&mut self, argument: &'static str) -> Result<Value, RequestError> {
         let value = self.packet.value();
         value
-            .map_err(|source| self.no_value(source))?
+            .map_err(|error| self.no_value(error))?
             .ok_or_else(|| self.missing(argument))
     }
 
@@ -420,7 +420,7 @@ impl Arguments<'_, '_> {
     /// Reads a number, or nothing. Anything else is an error.
     fn optional_number(&mut self, argument: &'static str) -> Result<Option<u64>, RequestError> {
         let value = self.packet.value();
-        let value = value.map_err(|source| self.no_value(source))?;
+        let value = value.map_err(|error| self.no_value(error))?;
         let number = value.map(|value| value.as_u64().ok_or_else(|| self.missing(argument)));
         number.transpose()
     }
@@ -434,7 +434,7 @@ impl Arguments<'_, '_> {
 
     fn rest(&mut self) -> Result<Vec<Value>, RequestError> {
         let rest = self.packet.rest();
-        rest.map_err(|source| self.no_value(source))
+        rest.map_err(|error| self.no_value(error))
     }
 
     /// Reads the reason of a death. If no value can hold the reason, another takes its place, because monitors must
@@ -449,13 +449,13 @@ impl Arguments<'_, '_> {
         }
     }
 
-    fn no_value(&self, source: DecodeError) -> RequestError {
-        if source.is_malformed() {
-            return RequestError::Malformed(source);
+    fn no_value(&self, error: DecodeError) -> RequestError {
+        if error.is_malformed() {
+            return RequestError::Malformed(error);
         }
         RequestError::Value {
             request: self.name.to_string(),
-            source,
+            error,
         }
     }
 }

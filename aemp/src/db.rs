@@ -129,10 +129,10 @@ impl Node {
         let set = self.ask_database(|machine, now| machine.set_for(now, &by, family, key, value));
         match set {
             Ok(()) => Ok(DbEntry::new(self, family, key)),
-            Err(source) => Err(DbError::Lend {
+            Err(error) => Err(DbError::Lend {
                 family: family.into(),
                 key: key.into(),
-                source,
+                error,
             }),
         }
     }
@@ -150,10 +150,10 @@ impl Node {
             }
             Ok(value)
         });
-        encoded.map_err(|source| DbError::Value {
+        encoded.map_err(|error| DbError::Value {
             family: family.into(),
             key: key.into(),
-            source,
+            error,
         })
     }
 

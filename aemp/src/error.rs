@@ -1,4 +1,7 @@
 //! Errors, one small enum for each operation.
+//!
+//! An error prints its cause as part of its text, and [`source`](std::error::Error::source) does not return this cause.
+//! So a report of a whole chain of causes has each text once.
 
 use std::fmt;
 
@@ -142,17 +145,17 @@ pub enum StartError {
     NoRuntime,
     /// The node ID is invalid.
     #[error("node ID: {0}")]
-    NodeId(#[from] IdError),
+    NodeId(IdError),
     /// Init functions cannot be registered. The text lists every fault; a duplicate has both places.
     #[error("{0}")]
     Registry(String),
     /// The node cannot listen on an address.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {error}")]
     Bind {
         /// The address as configured, followed by the resolved address if it is another.
         address: String,
         /// The error of the operating system.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The configuration is invalid: the file, or a setting in the file, the environment or the program.
     #[error(transparent)]
@@ -176,6 +179,12 @@ pub enum StartError {
     /// The operating system has no randomness for nonces.
     #[error("no entropy: {0}")]
     Entropy(String),
+}
+
+impl From<IdError> for StartError {
+    fn from(error: IdError) -> Self {
+        Self::NodeId(error)
+    }
 }
 
 impl StartError {
@@ -245,5 +254,65 @@ impl Sent {
 impl<E: Into<SendError>> From<Result<(), E>> for Sent {
     fn from(result: Result<(), E>) -> Self {
         Self(result.err().map(Into::into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use aemp_proto::global::NameError;
+
+    use super::*;
+    use crate::{DbError, NodeId, inspect::InspectError};
+
+    /// The number of texts in a chain of causes that contain `cause`.
+    fn times(error: &dyn Error, cause: &str) -> usize {
+        let (mut next, mut times) = (Some(error), 0);
+        while let Some(error) = next {
+            times += usize::from(error.to_string().contains(cause));
+            next = error.source();
+        }
+        times
+    }
+
+    #[test]
+    fn a_chain_of_causes_has_each_text_once() {
+        let id = NodeId::new("").unwrap_err();
+        let no_answer = CallError::Send(SendError::Encode(EncodeError::NotFinite));
+        let answer = || InspectError::Call {
+            node: "a".into(),
+            error: no_answer.clone(),
+        };
+        let not_finite = EncodeError::NotFinite.to_string();
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let denied_text = denied.to_string();
+        let errors: [(Box<dyn Error>, &str); 8] = [
+            (Box::new(StartError::from(id.clone())), &id.to_string()),
+            (Box::new(HandleError::from(id.clone())), &id.to_string()),
+            (Box::new(no_answer.clone()), &not_finite),
+            (
+                Box::new(TrySendError::<()>::from(SendError::Encode(
+                    EncodeError::NotFinite,
+                ))),
+                &not_finite,
+            ),
+            (Box::new(answer()), &not_finite),
+            (Box::new(DbError::from(NameError::NoFamily)), "family"),
+            (
+                Box::new(StartError::Bind {
+                    address: "*:1".into(),
+                    error: denied,
+                }),
+                &denied_text,
+            ),
+            (
+                Box::new(StartError::Config(ConfigError::NoPath)),
+                "configuration file",
+            ),
+        ];
+        for (error, cause) in &errors {
+            assert_eq!(times(&**error, cause), 1, "{error}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! | foreign code | where it runs | it panics | it is slow | shown by (`tests/tests`) |
 //! | --- | --- | --- | --- | --- |
 //! | handlers, timers and tasks of ports, init functions | a worker of the runtime | the port dies | its port waits, and one worker | `ports/failures`, `ports/executor` |
+//! | bodies and predicates of processes | a worker of the runtime | the port dies | its port waits, and one worker | `ports/processes` |
 //! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |
 //! | `Serialize` of arguments | the sender | an error of that send | the sender waits | `network/replies` |
 //! | `Deserialize` of answers | the caller | the call ends with an error | the caller waits | `network/replies` |
@@ -18,6 +19,9 @@
 //! | functions that other nodes call | a strand of the caller's node | logged | its further calls wait, a thousand of them | `network/functions`, `network/life` |
 //! | `Node::after` | a task each | logged | nothing waits | `ports/timers` |
 //! | log subscribers | a strand of the node | the line is lost | lines wait, a thousand of them | `process/logs` |
+//! | log subscribers, when a catcher comes or goes | a strand or task of its own | it is ignored | that catcher waits | `network/catching` |
+//! | `Enabled` of log subscribers for message traces | the connection | there are no traces | the connection waits | `network/traces` |
+//! | `Debug` of fields of log lines | where the line is logged | the line says so | the code that logs waits | `network/catching` |
 //! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
 //! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
 //! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |

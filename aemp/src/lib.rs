@@ -71,6 +71,8 @@
 //! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
 //! | ports that end when they are idle | [`Cx::idle_after`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
+//! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
+//! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
@@ -79,6 +81,8 @@
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
+//! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
+//! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
@@ -98,6 +102,9 @@
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
 //! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
+//! | to know what is logged, and at which rates | [`handbook::logs`] |
+//! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
 //! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
@@ -123,6 +130,7 @@ compile_error!(
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod bounded;
 pub mod config;
 pub mod db;
 mod error;
@@ -132,17 +140,23 @@ pub mod handbook;
 pub mod limits;
 mod lock;
 mod log;
+pub mod logs;
 mod macros;
 mod message;
 mod net;
 mod node;
+mod passing;
 mod port;
+mod process;
 mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;
+pub mod supervisor;
+pub mod tap;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -174,6 +188,7 @@ pub use port::{
     Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg,
     ValueCall,
 };
+pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;
 pub use shown::Shown;
 

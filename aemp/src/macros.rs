@@ -88,3 +88,78 @@ macro_rules! cal {
             .cal(&$port.to_port_id(), $crate::msg![$($value),*])
     }};
 }
+
+/// Receives one of several messages from the mailbox of a [process](crate::handbook::processes), with arguments of
+/// given types. Used in async code; its value is that of the arm that is run.
+///
+/// ```
+/// use std::time::Duration;
+/// use aemp::{Args, Node, PortId, Reason, receive, snd};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::local()?;
+/// let shop = node.process(|inbox| async move {
+///     let mut stock = 10u32;
+///     loop {
+///         receive! { inbox,
+///             ("order", n: u32, reply: PortId) if n <= stock => {
+///                 stock -= n;
+///                 snd!(inbox, reply, "sold", n);
+///             }
+///             ("deliver", n: u32, note: Option<String>) => {
+///                 stock += n;
+///                 println!("{}", note.unwrap_or_default());
+///             }
+///             ("log", rest @ ..) => println!("{rest:?}"),
+///             ("DOWN", port: PortId, reason: Reason) => println!("{port} has died: {reason}"),
+///             ("close") => return,
+///             after Duration::from_secs(3600) => println!("nothing to do"),
+///         }
+///     }
+/// });
+/// # let (tell, told) = tokio::sync::oneshot::channel();
+/// # let mut tell = Some(tell);
+/// # let customer = node.untyped(move |_: &mut aemp::Cx<'_>, m: Args| drop(tell.take().map(|t| t.send(m))));
+/// snd!(node, shop, "order", 15, customer.id().to_string()); // waits for a delivery
+/// snd!(node, shop, "deliver", 7);
+/// # assert_eq!(told.await?, aemp::msg!["sold", 15]);
+/// # Ok(()) }
+/// ```
+///
+/// # Patterns
+///
+/// The messages in the mailbox are tried in the order in which they came, each with the arms from top to bottom. The
+/// first message that fits an arm is taken, and the others stay in their order. If none fits, the macro waits for more.
+///
+/// | pattern | takes |
+/// | --- | --- |
+/// | `("tag")` | a message of the tag alone |
+/// | `("tag", name: Type)` | a message with this tag and one argument that can be read as `Type` |
+/// | `("tag", name: Option<Type>)` | the same; an optional argument at the end may be missing or null |
+/// | `("tag", 5, "text", _)` | a message whose arguments equal these values (`5` and `"5"` are equal); `_` is any argument |
+/// | `("tag", ..)`, `("tag", rest @ ..)` | a message with any further arguments, which are `Args` |
+/// | `(tag: String, ..)` | a message with any tag |
+/// | `name`, `_` | any message; `name` is the whole one, tag first |
+/// | `pattern if guard` | a message for which the guard is true as well |
+/// | `after duration` | stands last: run when no message has come for this time. A duration of zero does not wait |
+///
+/// Types are read as the arguments of [`#[port]`](macro@crate::port) are: they implement `serde::Deserialize` and own their
+/// content, and digits are a number. A message whose arguments do not fit is not taken and stays in the mailbox; an arm
+/// `other => ...` at the end takes all that is left. Guards borrow what they use, and are tried once for each message.
+/// `return`, `break`, `continue`, `?` and `.await` work in the arms.
+///
+/// If all patterns begin with a tag, only messages with these tags are looked at: among `n` messages each costs
+/// `O(log n)`.
+///
+/// # Cancel safety
+///
+/// If the future that contains it is dropped while it waits, it has taken nothing.
+#[doc(alias = "mailbox")]
+#[doc(alias = "selective receive")]
+#[doc(alias = "get_cond")]
+#[macro_export]
+macro_rules! receive {
+    ($($tokens:tt)*) => {
+        $crate::__private::receive_arms! { [$crate] $($tokens)* }
+    };
+}

@@ -24,7 +24,7 @@ use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply}
 
 /// The messages of a port: an enum with one variant for each handler, made by `#[port]` or `#[protocol]`.
 ///
-/// It can be implemented by hand. Nothing needs that.
+/// A hand-written implementation is possible. Items that are added later have defaults.
 pub trait Message: Sized + Send + 'static {
     /// True if a handler asks for the origin of its message.
     const USES_ORIGIN: bool = false;
@@ -277,13 +277,25 @@ pub type Args = Vec<Value>;
 /// The return type of untyped handlers and closures: `()`, or a `Result` whose error kills the port.
 ///
 /// The reason is `die, TEXT`, or the error itself if it is a [`Reason`].
-pub trait Outcome {
+///
+/// The trait is sealed: other crates cannot implement it.
+pub trait Outcome: sealed::Outcome {
     /// The reason to die with, if any.
     ///
     /// # Errors
     ///
     /// The reason, if the handler failed.
     fn outcome(self) -> Result<(), Reason>;
+}
+
+mod sealed {
+    /// The types that implement [`Outcome`](super::Outcome).
+    #[expect(unnameable_types, reason = "seals the trait")]
+    pub trait Outcome {}
+
+    impl Outcome for () {}
+    impl Outcome for super::Never {}
+    impl<E: std::fmt::Display + 'static> Outcome for Result<(), E> {}
 }
 
 impl Outcome for () {
@@ -331,6 +343,9 @@ pub(crate) fn failure<E: fmt::Display + 'static>(error: E) -> Reason {
 /// A state that can be a port: made by `#[port]` on its `impl` block.
 ///
 /// A port lives until it is killed, it fails, or its node stops.
+///
+/// A hand-written implementation is possible, such as one that wraps another port. Items that are added later have
+/// defaults.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a port",
     label = "no handlers are known for this type",
@@ -404,6 +419,7 @@ pub trait Port: Sized + Send + 'static {
 }
 
 /// A typed handle, generated beside the message enum: a [`Handle`](crate::Handle) with a method for each handler.
+/// [`Handle`](crate::Handle) itself is one as well.
 pub trait PortRef: Clone + From<crate::Handle<Self::Msg>> + Send + Sync + 'static {
     /// The messages of the port.
     type Msg: Message;
@@ -458,7 +474,7 @@ impl<'de, T> serde::Deserialize<'de> for Local<T> {
     }
 }
 
-/// The origin of a message.
+/// The origin of a message. The enum is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A port or program of this node.

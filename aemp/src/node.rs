@@ -17,6 +17,7 @@ pub(crate) mod strand;
 pub(crate) mod streams;
 mod target;
 pub(crate) mod task;
+pub(crate) mod trace;
 mod untyped;
 
 use std::{
@@ -38,6 +39,7 @@ use self::{
     registry::{InitFunction, Registry},
     stillborn::Stillborn,
     strand::Strand,
+    trace::Traces,
 };
 use crate::{
     Reason, Sent, StartError,
@@ -49,6 +51,7 @@ use crate::{
     },
     guard,
     lock::Lock,
+    logs,
     message::{Port, PortRef},
     net::{Net, Place, Shared},
     port::{
@@ -130,6 +133,9 @@ struct Inner {
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+    traces: Traces,
+    /// The service that logs the lines of other nodes.
+    log_service: logs::Service,
 }
 
 impl Drop for Inner {
@@ -162,6 +168,26 @@ impl Node {
     /// [`StartError::NoRuntime`] outside of a tokio runtime; [`StartError::Registry`].
     pub fn local() -> Result<Self, StartError> {
         Self::builder().start_local()
+    }
+
+    /// Starts a node as `configure` without arguments does in Perl: with the configuration file and the environment
+    /// that the machine has for it. The profile is `$AEMP_PROFILE`, or else the host's name, as in `uname -n`.
+    ///
+    /// It is short for [`NodeBuilder::configured`] and [`NodeBuilder::start`].
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::configured().await?;
+    /// node.joined().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NodeBuilder::start`].
+    #[doc(alias = "configure")]
+    pub async fn configured() -> Result<Self, StartError> {
+        Self::builder().configured().start().await
     }
 
     /// A builder for the configuration of a node.
@@ -298,6 +324,10 @@ impl Node {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn log_service(&self) -> &logs::Service {
+        &self.0.log_service
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

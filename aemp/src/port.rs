@@ -20,6 +20,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod any;
+mod blocking;
 pub(crate) mod bound;
 mod call;
 pub(crate) mod cell;
@@ -34,6 +35,7 @@ pub(crate) mod monitor;
 mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
+mod room;
 mod slot;
 pub(crate) mod stop;
 pub(crate) mod table;

@@ -20,7 +20,13 @@ pub use crate::{
 pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
+    port::UntypedMsg,
+    process::{
+        Inbox,
+        pattern::{Element, Fields, inbox, receive, receive_within},
+    },
 };
+pub use aemp_macros::receive as receive_arms;
 
 /// Checks that a message has no arguments besides the `expected` ones, which have been read. Nulls do not count,
 /// because they are optional arguments that were not given.

@@ -14,6 +14,7 @@
 //! repetition measures each contender once before the next repetition begins.
 
 pub mod appended;
+mod bench;
 pub mod database;
 pub mod local;
 mod options;

@@ -5,9 +5,9 @@ mod framework;
 mod memory;
 mod workloads;
 
-use std::env;
 use std::process::ExitCode;
 
+use crate::bench;
 use crate::local::contenders::{CONTENDERS, Contender};
 use crate::local::workloads::{Sizes, Workload};
 use crate::options::Options;
@@ -16,18 +16,7 @@ use crate::schedule::{self, Entrant};
 
 /// The local bench: reads the command line, measures, prints.
 pub fn main() -> ExitCode {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let done = match memory::child(&arguments) {
-        Some(child) => child,
-        None => parent(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::run(memory::child, parent)
 }
 
 fn parent(arguments: &[String]) -> Result<(), String> {

@@ -6,9 +6,9 @@ mod contenders;
 mod processes;
 mod workloads;
 
-use std::env;
 use std::process::ExitCode;
 
+use crate::bench;
 use crate::options::Options;
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
@@ -18,18 +18,7 @@ use crate::schedule::{self, Entrant};
 
 /// The remote bench: reads the command line, measures, prints.
 pub fn main() -> ExitCode {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let done = match processes::child(&arguments) {
-        Some(child) => child,
-        None => parent(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::run(processes::child, parent)
 }
 
 fn parent(arguments: &[String]) -> Result<(), String> {

@@ -37,9 +37,11 @@ pub(crate) fn command() -> Command {
              first ARG. The keys are those of the `setKEY` commands. The default profile, without PROFILE and without \
              the pair `profile NAME`, is the host's name.\n\nWhen the node has started, it runs its `services`: init \
              functions of this program. `Aemp::echo` makes a port that answers with its message. \
-             `AnyEvent::MP::Global` makes the node global, which is enough for a seed. A program of your own that \
+             `AnyEvent::MP::Global` makes the node global, which is enough for a seed. \
+             `[[\"AnyEvent::MP::LogCatcher::catch\",7]]` logs the lines of all nodes here, from that level on. A program of your own that \
              calls `aemp_cli::main` has its own init functions as well.\n\nWarnings are logged to standard error; -v, \
-             -vv and -vvv log more. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
+             -vv and -vvv log more. Without -v, RUST_LOG chooses by target (`info,my_crate=debug`), or AE_VERBOSE a \
+             level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
              start with --json.",
         )
         .after_help(

@@ -5,10 +5,12 @@ mod changes;
 mod escapes;
 mod foreign;
 mod generated;
+mod logs;
 mod processes;
 mod reference;
 mod secrets;
 mod shell;
+mod tap;
 
 use std::{path::Path, time::Duration};
 

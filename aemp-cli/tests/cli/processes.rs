@@ -18,6 +18,10 @@ pub(crate) fn aemp(args: &[&str]) -> Command {
         .args(args)
         .env("PERL_ANYEVENT_MP_RC", "/nowhere/rc")
         .env_remove("AEMP_SEEDS")
+        .env_remove("RUST_LOG")
+        .env_remove("AE_VERBOSE")
+        .env_remove("PERL_ANYEVENT_VERBOSE")
+        .env_remove("AE_MP_TRACE")
         .env("AEMP_SECRET", SECRET)
         .stdin(Stdio::null());
     command
@@ -314,7 +318,7 @@ fn echo_ports_are_registered() {
 }
 
 /// Asks again and again until the answer is yes.
-fn until(mut done: impl FnMut() -> bool) {
+pub(crate) fn until(mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !done() {
         assert!(Instant::now() < deadline, "it has not come in time");

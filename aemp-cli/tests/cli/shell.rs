@@ -144,6 +144,8 @@ fn a_signal_ends_it_in_order() {
         .status()
         .expect("kill is there");
     assert!(sent.success());
+    // Otherwise `wait` would close it, and the shell would also see the end of its input.
+    let _input = process.stdin.take();
     assert_eq!(process.wait().expect("it ends").code(), Some(128 + 15));
     nodes(1);
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::item::Head;
 use super::{BREAK, major};
 use crate::error::{FrameError, FrameErrorKind};
-use crate::format::Limits;
+use crate::limits::Limits;
 
 /// Counts items and passes over strings. It remembers its place when the bytes run out.
 ///

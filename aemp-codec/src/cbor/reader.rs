@@ -9,8 +9,8 @@ use super::item::{Contents, Head, Left};
 use super::references::References;
 use super::{BREAK, major, number, tag};
 use crate::error::DecodeError;
-use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::limits::Limits;
 use crate::source::{Depth, Item, Source};
 
 /// The number of bytes that references may add to any packet.

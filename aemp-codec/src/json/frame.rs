@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::{FrameError, FrameErrorKind};
-use crate::format::Limits;
+use crate::limits::Limits;
 use crate::text::plain_prefix;
 
 /// Counts brackets and passes over strings. It remembers its place when the bytes run out.

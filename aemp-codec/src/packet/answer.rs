@@ -10,32 +10,51 @@ use super::{PacketReader, PacketWriter};
 use crate::error::{DecodeError, EncodeError};
 use crate::value::{Held, Value};
 
-/// Appends the values of an answer.
-pub(super) fn write<T: Serialize + ?Sized>(
-    packet: &mut PacketWriter<'_>,
-    answer: &T,
-) -> Result<(), EncodeError> {
-    match answer.serialize(Spread(&mut *packet)) {
-        Ok(()) => Ok(()),
-        Err(Stop::Single) => packet.arg(answer),
-        Err(Stop::Failed(error)) => Err(error),
+impl PacketWriter<'_> {
+    /// Appends an answer, which is a list of values: the elements of a tuple, array or vector; no values for `()`;
+    /// one value for any other type.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be encoded. The packet is then given up.
+    pub fn answer<T: Serialize + ?Sized>(&mut self, answer: &T) -> Result<(), EncodeError> {
+        self.check_open()?;
+        let result = match answer.serialize(Spread(&mut *self)) {
+            Ok(()) => Ok(()),
+            Err(Stop::Single) => self.arg(answer),
+            Err(Stop::Failed(error)) => Err(error),
+        };
+        self.or_give_up(result)
+    }
+
+    /// True if an answer is a list with at most one element. Written as an answer, a reader that takes any type would
+    /// read it as that element, or as null; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the
+    /// reader.
+    #[must_use]
+    pub fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
+        let mut elements = None;
+        let counted = answer.serialize(Spread(&mut elements));
+        counted.is_ok() && matches!(elements, Some(0 | 1))
     }
 }
 
-/// True if an answer is a list with at most one element. A reader that takes any type would read it as that element,
-/// or as null.
-pub(super) fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
-    let mut elements = None;
-    let counted = answer.serialize(Spread(&mut elements));
-    counted.is_ok() && matches!(elements, Some(0 | 1))
-}
-
-/// Reads the rest of a packet as an answer.
-pub(super) fn read<T: DeserializeOwned>(packet: &mut PacketReader<'_>) -> Result<T, DecodeError> {
-    match T::deserialize(Gather(packet)) {
-        Ok(answer) => Ok(answer),
-        Err(Stop::Single) => packet.required(),
-        Err(Stop::Failed(error)) => Err(error),
+impl PacketReader<'_> {
+    /// The rest of the packet as an answer, in the form that [`PacketWriter::answer`] writes.
+    ///
+    /// A tuple, array or vector takes its elements from the list of values. `()` accepts any list, and all other
+    /// types take the first value. A [`Value`] takes everything: null, one value, or an array of several.
+    ///
+    /// [`PacketWriter::answer`]: super::PacketWriter::answer
+    ///
+    /// # Errors
+    ///
+    /// If the values do not fit `T`, or are malformed.
+    pub fn answer<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
+        match T::deserialize(Gather(self)) {
+            Ok(answer) => Ok(answer),
+            Err(Stop::Single) => self.required(),
+            Err(Stop::Failed(error)) => Err(error),
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::PacketReader;
 use crate::error::DecodeError;
-use crate::format::{Format, Limits};
+use crate::format::Format;
+use crate::limits::Limits;
 use crate::value::Value;
 
 /// The rest of a packet that was [kept](PacketReader::keep): its bytes as they arrived, for another reader.
@@ -34,6 +35,23 @@ enum Content {
         resume: [usize; 2],
     },
     Values(Vec<Value>),
+}
+
+impl PacketReader<'_> {
+    /// Keeps the rest, to be read later and elsewhere. Its syntax is checked now.
+    ///
+    /// # Errors
+    ///
+    /// If the rest of the packet is malformed.
+    pub fn keep(&mut self, limits: Limits) -> Result<KeptPacket, DecodeError> {
+        let (resume, list) = self.place();
+        let Some((format, packet)) = self.bytes() else {
+            return self.rest().map(|rest| KeptPacket::values(rest, list));
+        };
+        let kept = KeptPacket::bytes(format, packet, limits, resume, list);
+        while self.skip()? {}
+        Ok(kept)
+    }
 }
 
 impl KeptPacket {

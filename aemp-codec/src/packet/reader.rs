@@ -4,18 +4,17 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeSeed;
 
-use super::answer;
-use super::kept::KeptPacket;
 #[cfg(feature = "cbor")]
 use crate::cbor::{CborContents, CborReader};
 use crate::decoding::{Decoding, Foreign};
 use crate::error::DecodeError;
-use crate::format::{Format, Limits};
+use crate::format::Format;
 #[cfg(feature = "json")]
 use crate::json::{Brackets, JsonReader};
 use crate::lenient::Missing;
+use crate::limits::Limits;
 #[cfg(feature = "postcard")]
 use crate::postcard::PostcardReader;
 use crate::reader::Elements;
@@ -167,21 +166,6 @@ impl<'a> PacketReader<'a> {
         self.list
     }
 
-    /// Keeps the rest, to be read later and elsewhere. Its syntax is checked now.
-    ///
-    /// # Errors
-    ///
-    /// If the rest of the packet is malformed.
-    pub fn keep(&mut self, limits: Limits) -> Result<KeptPacket, DecodeError> {
-        let (resume, list) = ([self.position, self.arguments], self.list);
-        let Some((format, packet)) = self.bytes() else {
-            return self.rest().map(|rest| KeptPacket::values(rest, list));
-        };
-        let kept = KeptPacket::bytes(format, packet, limits, resume, list);
-        while self.skip()? {}
-        Ok(kept)
-    }
-
     /// The size of the whole packet in bytes; 0 if it did not arrive as bytes.
     #[must_use]
     #[inline]
@@ -191,7 +175,7 @@ impl<'a> PacketReader<'a> {
 
     /// The bytes of the packet, if it arrived as bytes.
     #[inline]
-    fn bytes(&self) -> Option<(Format, &'a [u8])> {
+    pub(super) fn bytes(&self) -> Option<(Format, &'a [u8])> {
         match &self.origin {
             #[cfg(feature = "postcard")]
             Origin::Postcard(packet) => Some((Format::Postcard, packet.source().packet())),
@@ -202,6 +186,11 @@ impl<'a> PacketReader<'a> {
             Origin::Foreign(packet, format) => Some(((*format)?.clone(), packet.source().packet())),
             Origin::Values(_) => None,
         }
+    }
+
+    /// The place in the packet, and whether the rest is a list: for [`resume`](Self::resume).
+    pub(super) fn place(&self) -> ([usize; 2], bool) {
+        ([self.position, self.arguments], self.list)
     }
 
     /// Passes over the elements that had been read when the packet was kept.
@@ -255,20 +244,6 @@ impl<'a> PacketReader<'a> {
             Some(argument) => Ok(argument),
             None => T::deserialize(self.missing()),
         }
-    }
-
-    /// The rest of the packet as an answer, in the form that [`PacketWriter::answer`] writes.
-    ///
-    /// A tuple, array or vector takes its elements from the list of values. `()` accepts any list, and all other
-    /// types take the first value. A [`Value`] takes everything: null, one value, or an array of several.
-    ///
-    /// [`PacketWriter::answer`]: super::PacketWriter::answer
-    ///
-    /// # Errors
-    ///
-    /// If the values do not fit `T`, or are malformed.
-    pub fn answer<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
-        answer::read(self)
     }
 
     /// The next element, of any type; `None` at the packet's end.

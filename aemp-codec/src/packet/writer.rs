@@ -7,14 +7,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::answer;
 #[cfg(feature = "cbor")]
 use crate::cbor::Cbor;
 use crate::encoding::Encoding;
 use crate::error::EncodeError;
-use crate::format::Limits;
 #[cfg(feature = "json")]
 use crate::json::Json;
+use crate::limits::Limits;
 #[cfg(feature = "postcard")]
 use crate::postcard::Postcard;
 use crate::value::{Value, value_of, value_of_ref};
@@ -198,28 +197,6 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
-    /// Appends an answer, which is a list of values: the elements of a tuple, array or vector; no values for `()`;
-    /// one value for any other type.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be encoded. The packet is then given up.
-    pub fn answer<T: Serialize + ?Sized>(&mut self, answer: &T) -> Result<(), EncodeError> {
-        if matches!(self.sink, Sink::Closed) {
-            return Err(EncodeError::GivenUp);
-        }
-        let result = answer::write(self, answer);
-        self.or_give_up(result)
-    }
-
-    /// True if an answer is a list with at most one element. Written as an answer, a reader that takes any type would
-    /// read it as that element, or as null; [`PacketReader::mark_list`](super::PacketReader::mark_list) tells the
-    /// reader.
-    #[must_use]
-    pub fn is_short_list<T: Serialize + ?Sized>(answer: &T) -> bool {
-        answer::is_short_list(answer)
-    }
-
     /// Ends the packet, which stays in the buffer from now on.
     ///
     /// # Errors
@@ -255,8 +232,20 @@ impl<'a> PacketWriter<'a> {
         Ok(())
     }
 
+    /// An error if the packet is finished, or was given up.
     #[inline]
-    fn or_give_up(&mut self, result: Result<(), EncodeError>) -> Result<(), EncodeError> {
+    pub(super) fn check_open(&self) -> Result<(), EncodeError> {
+        match self.sink {
+            Sink::Closed => Err(EncodeError::GivenUp),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn or_give_up(
+        &mut self,
+        result: Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
         if result.is_err() {
             self.give_up();
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::PREFIX;
 use crate::error::{FrameError, FrameErrorKind};
-use crate::format::Limits;
+use crate::limits::Limits;
 
 /// Reads the length, and waits for that number of bytes.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::de::value::SeqDeserializer;
 use serde::de::{
     DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
@@ -74,6 +75,22 @@ impl<'de, S: Source<'de>> Reader<'de, S> {
     fn text_for<V: Visitor<'de>>(&mut self, visitor: &V) -> Result<Scalar<'de>, DecodeError> {
         scalar(self.source.item_as_text()?, visitor)
     }
+
+    /// A scalar where any type is accepted.
+    fn any_scalar<V: Visitor<'de>>(
+        &mut self,
+        scalar: Scalar<'de>,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.count()?;
+        match scalar {
+            Scalar::Float(x) if self.source.has_infinity() => visitor.visit_f64(x),
+            Scalar::Bytes(octets) if self.source.has_text_as_octets() && octets.is_ascii() => {
+                Scalar::Str(text::from_octets(octets)).deserialize_any(visitor)
+            }
+            other => other.deserialize_any(visitor),
+        }
+    }
 }
 
 fn scalar<'de, L, V: Visitor<'de>>(
@@ -134,13 +151,20 @@ impl<'de, S: Source<'de>> Deserializer<'de> for &mut Reader<'de, S> {
             Item::Array(list) => return self.visit_list(list, visitor),
             Item::Map(list) => return self.visit_entries(list, visitor),
         };
-        self.count()?;
-        match scalar {
-            Scalar::Float(x) if self.source.has_infinity() => visitor.visit_f64(x),
-            Scalar::Bytes(octets) if self.source.has_text_as_octets() && octets.is_ascii() => {
-                Scalar::Str(text::from_octets(octets)).deserialize_any(visitor)
+        self.any_scalar(scalar, visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.source.item()? {
+            Item::Array(list) => self.visit_list(list, visitor),
+            Item::Map(list) => self.visit_entries(list, visitor),
+            Item::Scalar(Scalar::Null) => {
+                self.count()?;
+                visitor.visit_seq(SeqDeserializer::<_, DecodeError>::new(
+                    std::iter::empty::<()>(),
+                ))
             }
-            other => other.deserialize_any(visitor),
+            Item::Scalar(scalar) => self.any_scalar(scalar, visitor),
         }
     }
 
@@ -231,7 +255,7 @@ impl<'de, S: Source<'de>> Deserializer<'de> for &mut Reader<'de, S> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! { unit unit_struct seq tuple tuple_struct map struct }
+    forward_to_deserialize_any! { unit unit_struct tuple tuple_struct map struct }
 }
 
 /// A list or a map that is being read.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Entries, Map, Value};
 use crate::error::DecodeError;
-use crate::format::Limits;
 use crate::lenient::Scalar;
+use crate::limits::Limits;
 use crate::reader::Reader;
 use crate::source::{Depth, Item, List, Source};
 

@@ -4,7 +4,7 @@ use serde::ser::{self, Impossible, Serialize, Serializer};
 
 use super::{Map, Value};
 use crate::error::EncodeError;
-use crate::format::Limits;
+use crate::limits::Limits;
 use crate::text;
 
 /// Turns anything that can be serialised into a value.

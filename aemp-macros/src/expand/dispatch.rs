@@ -223,6 +223,8 @@ fn call(handler: &Handler) -> TokenStream {
     let arguments = handler.params.iter().map(|param| match param {
         Param::Cx => quote!(__cx),
         Param::Origin => quote!(__origin),
+        // Init functions alone have one.
+        Param::Inbox => quote!(__inbox),
         Param::Reply(_) => quote!(__reply),
         Param::Arg(_) | Param::Rest(_) | Param::Tag(_) => {
             let index = handler.sent().position(|(sent, _)| ptr::eq(sent, param));

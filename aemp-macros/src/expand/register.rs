@@ -28,8 +28,11 @@ fn spawner(model: &Init) -> TokenStream {
     let name = name(model);
     let doc = format!("Spawns [`{ident}()`] on a node.");
     let output = output(model);
-    let handle =
-        quote_spanned!(output.span()=> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref);
+    let handle = if model.is_process() {
+        quote!(#p::Handle<#p::UntypedMsg>)
+    } else {
+        quote_spanned!(output.span()=> <<#output as #p::InitOutcome>::Port as #p::Port>::Ref)
+    };
     let spawned = quote_spanned!(output.span()=> #p::spawned);
     let params = fields(model).map(|(_, field)| {
         let (name, ty) = (&field.name, &field.ty);
@@ -168,7 +171,10 @@ fn start(model: &Init) -> TokenStream {
     let end = (!has_rest).then(|| quote!(__spawning.end(#arity)?;));
     let call = quote!(#ident(#cx #(#locals),*));
     let output = output(model);
-    let make = if model.is_async {
+    let make = if model.is_process() {
+        let start = quote_spanned!(output.span()=> #p::Spawning::start_process);
+        quote!(#start(&mut __spawning, move |__inbox| #ident(__inbox, #(#locals),*));)
+    } else if model.is_async {
         quote!(#p::Spawning::start_async::<#output, _>(&mut __spawning, move |__cx| ::std::boxed::Box::pin(#call));)
     } else {
         quote!(#p::Spawning::start::<#output>(&mut __spawning, move |__cx| #call);)

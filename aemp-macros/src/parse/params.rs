@@ -89,6 +89,12 @@ fn special(place: Place, ty: &Type, errors: &mut Errors) -> Option<Param> {
             }
             Param::Cx
         }
+        "Inbox" if place == Place::Init => {
+            if matches!(ty, Type::Reference(_)) {
+                errors.at(ty, "the process owns its mailbox: write `inbox: Inbox`");
+            }
+            Param::Inbox
+        }
         "Origin" if place != Place::Init => {
             if matches!(ty, Type::Reference(_)) {
                 errors.at(
@@ -180,6 +186,14 @@ fn check_order(place: Place, inputs: &[&PatType], params: &[Param], errors: &mut
             .any(|other| is_same_kind(other, param));
         if repeated && !matches!(param, Param::Arg(_)) {
             errors.at(input, "there is one of it: remove the second");
+        } else if matches!(param, Param::Inbox) && index > 0 {
+            let message = match params.first() {
+                Some(Param::Cx) => {
+                    "a process has its inbox instead of a context: remove the `Cx`, the inbox has the port's ID and its node"
+                }
+                _ => "the inbox comes first: `async fn name(inbox: Inbox, ...)`",
+            };
+            errors.at(input, message);
         } else if place == Place::Init && matches!(param, Param::Cx) && index > 0 {
             errors.at(
                 input,

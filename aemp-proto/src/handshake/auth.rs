@@ -33,6 +33,7 @@ impl fmt::Debug for Secret {
 
 /// A method by which one end proves itself to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Method {
     /// A keyed hash over both greetings. This is the usual method.
     HmacSha3_512,

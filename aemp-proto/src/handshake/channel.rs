@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Which connections are encrypted without certificates, because one of the ends has none (setting `encrypt`).
+/// The connections that are encrypted without certificates (setting `encrypt`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encrypt {
     /// Connections where one end sees the other at an address that is not a loopback address, if both ends are able to.
     #[default]

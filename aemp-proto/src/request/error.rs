@@ -42,22 +42,22 @@ pub enum RequestError {
         length: usize,
     },
     /// An argument cannot be held by any [`Value`](aemp_codec::Value).
-    #[error("{request}: {source}")]
+    #[error("{request}: {error}")]
     Value {
         /// The name of the request.
         request: String,
         /// The cause.
-        source: DecodeError,
+        error: DecodeError,
     },
     /// An argument is not a valid port ID.
-    #[error("{request}: the {argument}: {source}")]
+    #[error("{request}: the {argument}: {error}")]
     PortId {
         /// The name of the request.
         request: String,
         /// The name of the argument.
         argument: &'static str,
         /// The cause.
-        source: IdError,
+        error: IdError,
     },
 }
 

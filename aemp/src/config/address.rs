@@ -14,7 +14,8 @@ use super::host_name;
 /// | `*`, `*:*` | every local address that is not loopback | a free one |
 /// | `PORT` | the host's own name | that one |
 ///
-/// IPv6 addresses are written in brackets; without a port the brackets may be left out. Seeds need a port.
+/// IPv6 addresses are written in brackets; without a port the brackets may be left out. A zone may follow the address,
+/// by the number or the name of an interface: `[fe80::1%eth0]:4040`. Seeds need a port.
 /// See the [protocol](aemp_proto::protocol::configuration#addresses).
 ///
 /// ```
@@ -36,6 +37,7 @@ pub struct Address {
 
 /// The host of an [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Host {
     /// `*`: every local address that is not loopback.
     Any,
@@ -130,8 +132,11 @@ fn port(text: &str) -> Result<Option<u16>, &'static str> {
 }
 
 fn ipv6(text: &str) -> Result<Host, &'static str> {
-    let (address, scope) = text.split_once('%').unwrap_or((text, "0"));
-    let known = address.parse::<Ipv6Addr>().is_ok() && scope.parse::<u32>().is_ok();
+    // The zone is the number or the name of an interface.
+    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
+    let is_zone = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let known =
+        address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty() && zone.chars().all(is_zone);
     known
         .then(|| Host::Named(text.into()))
         .ok_or("not an IPv6 address")
@@ -190,6 +195,12 @@ mod tests {
             ("10.0.0.1:5", named("10.0.0.1"), Some(5), "10.0.0.1:5"),
             ("[::1]:5", named("::1"), Some(5), "[::1]:5"),
             ("[::1]:*", named("::1"), None, "[::1]:*"),
+            (
+                "[fe80::1%eth0.7]:5",
+                named("fe80::1%eth0.7"),
+                Some(5),
+                "[fe80::1%eth0.7]:5",
+            ),
             (
                 "[fe80::1%2]:5",
                 named("fe80::1%2"),

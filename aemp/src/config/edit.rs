@@ -3,7 +3,7 @@
 use aemp_codec::{Map, Value};
 
 use super::{Address, ConfigError, ConfigFile, Key, Kind, Place, read};
-use crate::node::registry::nearest;
+use crate::spelling::nearest;
 
 /// Reading and changing. In these methods, the profile `None` is the top level, which has the defaults of all profiles.
 impl ConfigFile {

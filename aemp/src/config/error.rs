@@ -12,20 +12,20 @@ pub enum ConfigError {
     #[error("no configuration file: neither PERL_ANYEVENT_MP_RC nor HOME is set")]
     NoPath,
     /// The file exists, but cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file cannot be written. Its old content is still there.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {error}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file is not valid JSON.
     #[error("{}:{position}: {problem}", path.display())]

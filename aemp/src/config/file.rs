@@ -106,7 +106,7 @@ impl ConfigFile {
         let octets = match std::fs::read(&path) {
             Ok(octets) => Some(octets),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(ConfigError::Read { path, source }),
+            Err(error) => return Err(ConfigError::Read { path, error }),
         };
         let parsed = parse::document(octets.as_deref().unwrap_or_default());
         match parsed {
@@ -186,12 +186,12 @@ impl ConfigFile {
             Hold::None => Hold::take(&self.path, lock::PATIENCE)?,
             held => held,
         };
-        let failed = |source| ConfigError::Write {
+        let failed = |error| ConfigError::Write {
             path: self.path.clone(),
-            source,
+            error,
         };
-        if let Hold::Impossible(source) = held {
-            return Err(failed(source));
+        if let Hold::Impossible(error) = held {
+            return Err(failed(error));
         }
         let invalid = |problem| failed(io::Error::new(io::ErrorKind::InvalidData, problem));
         let text = write::document(&self.map).map_err(invalid)?;

@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt};
 use aemp_codec::{Map, Value};
 
 use super::{ConfigError, ConfigFile, Environment, Key, Method, Place, edit::no_key, read};
-use crate::node::registry::nearest;
+use crate::spelling::nearest;
 
 /// The sources of a node's settings, and their order.
 ///

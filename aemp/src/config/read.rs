@@ -214,7 +214,13 @@ fn element(i: usize, problem: &str) -> String {
     format!("element {}: {problem}", i + 1)
 }
 
+/// Reads a list of addresses. An empty text is an empty list, but an empty element of a list is a mistake.
 pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
+    for (i, item) in value.as_array().unwrap_or_default().iter().enumerate() {
+        if item.as_str().is_some_and(|text| text.trim().is_empty()) {
+            return Err(element(i, "an address is missing: the text is empty"));
+        }
+    }
     let names = names(value)?;
     let parsed = names.iter().map(|name| name.parse::<Address>());
     parsed

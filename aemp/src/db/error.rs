@@ -13,14 +13,14 @@ pub enum DbError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A value cannot be put on the wire, such as a float that is not a number, or is too large for a packet.
-    #[error("database family {family:?}: the value of {key:?} cannot be encoded: {source}")]
+    #[error("database family {family:?}: the value of {key:?} cannot be encoded: {error}")]
     Value {
         /// The family.
         family: String,
         /// The key.
         key: String,
         /// The cause.
-        source: EncodeError,
+        error: EncodeError,
     },
     /// No answer arrived in time: there is no master, or the master does not answer.
     #[error("database family {0:?}: no answer in time")]
@@ -34,24 +34,24 @@ pub enum DbError {
         text: String,
     },
     /// The value of an entry does not have the type of the family.
-    #[error("database family {family:?}: the value of {key:?} cannot be understood: {source}")]
+    #[error("database family {family:?}: the value of {key:?} cannot be understood: {error}")]
     Entry {
         /// The family.
         family: String,
         /// The key.
         key: String,
         /// The cause.
-        source: DecodeError,
+        error: DecodeError,
     },
     /// An entry cannot be set for another node ([`Node::db_set_for`](crate::Node::db_set_for)).
-    #[error("database family {family:?}: {key:?} is not set: {source}")]
+    #[error("database family {family:?}: {key:?} is not set: {error}")]
     Lend {
         /// The family.
         family: String,
         /// The key.
         key: String,
         /// The cause.
-        source: LendError,
+        error: LendError,
     },
     /// The origin of the request is unknown, as for a message type that does not record its origin
     /// ([`Message::USES_ORIGIN`](crate::Message::USES_ORIGIN)).

@@ -165,10 +165,10 @@ impl<V: DeserializeOwned> Family<V> {
 }
 
 fn decode<V: DeserializeOwned>(family: &str, key: &str, value: Value) -> Result<V, DbError> {
-    from_value(value).map_err(|source| DbError::Entry {
+    from_value(value).map_err(|error| DbError::Entry {
         family: family.into(),
         key: key.into(),
-        source,
+        error,
     })
 }
 

@@ -11,7 +11,7 @@ use std::{
 use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{Monitor, Node, guard, lock::Lock, node::log::LogLine};
+use crate::{Monitor, Node, guard, lock::Lock, node::log::Remark};
 use aemp_proto::{
     Random, Time,
     global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
@@ -170,7 +170,7 @@ impl Database {
             match output {
                 Output::Watched { watch, told: what } => told.extend(self.told(watch, what)),
                 Output::Answer { query, answer } => answers.push((query, answer)),
-                Output::Log { level, text } => lines.push(LogLine::new(level, text)),
+                Output::Log { level, text } => lines.push(Remark::new(level, text)),
                 _ => {}
             }
         }

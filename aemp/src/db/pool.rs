@@ -20,8 +20,9 @@ use super::{
 use crate::{Node, PortRef, guard::shielded, lock::Lock};
 use aemp_proto::global::Watched;
 
-/// How a pool chooses a port.
+/// The way in which a pool chooses a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pick<'a> {
     /// Each port in turn.
     RoundRobin,

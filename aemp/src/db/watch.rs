@@ -21,7 +21,7 @@ use super::{
 use crate::{Node, lock::Lock};
 use aemp_proto::global::{Change, Watched};
 
-/// An event of a [`Watch`].
+/// An event of a [`Watch`]. The enum is closed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FamilyEvent<V> {
     /// The contents of the family: always the first event.
@@ -145,7 +145,7 @@ impl Sink for StreamSink {
 }
 
 impl<V: DeserializeOwned> Watch<V> {
-    pub(super) fn new(node: &Node, family: &str) -> Self {
+    pub(crate) fn new(node: &Node, family: &str) -> Self {
         let sink = Arc::<StreamSink>::default();
         let watching = node.start_watch(family, &sink);
         Self {

@@ -60,7 +60,7 @@ pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError>
         None => Ok(Vec::new()),
         Some(first) => Err(StartError::Bind {
             address: first.to_string(),
-            source: absent(),
+            error: absent(),
         }),
     }
 }

@@ -24,7 +24,7 @@ use self::{
 use super::{Net, stream::Stream};
 use crate::node::{
     life::Counted,
-    log::LogLine,
+    log::Remark,
     task::{Ending, owned},
 };
 use aemp_proto::{mesh::Level, peer::ConnId};
@@ -119,7 +119,7 @@ impl Net {
         };
         if let Ending::Panicked(_) = ending {
             let text = format!("connection {}: {text}", conn.0);
-            self.node().say(LogLine::new(Level::Error, text));
+            self.node().say(Remark::new(Level::Error, text));
         }
         // The task's own clean-up, which comes before the mesh hears of the end.
         for peer in self.node().peers().all() {

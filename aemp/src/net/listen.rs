@@ -10,7 +10,7 @@ use std::{io, time::Duration};
 use tokio::time::Instant;
 
 use super::{Acceptor, Net};
-use crate::{exec::slice::give_way, node::log::LogLine};
+use crate::{exec::slice::give_way, node::log::Remark};
 use aemp_proto::mesh::Level;
 
 /// The pause when the system cannot accept more connections.
@@ -72,14 +72,14 @@ impl Trouble {
             self.logged = Some(Instant::now());
             self.open = true;
             let text = format!("cannot accept connections: {error}");
-            net.node().say(LogLine::new(Level::Warn, text));
+            net.node().say(Remark::new(Level::Warn, text));
         }
     }
 
     fn over(&mut self, net: &Net) {
         if std::mem::take(&mut self.open) {
             let text = "connections are accepted again";
-            net.node().say(LogLine::new(Level::Info, text.into()));
+            net.node().say(Remark::new(Level::Info, text.into()));
         }
     }
 }

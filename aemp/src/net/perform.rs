@@ -12,7 +12,7 @@ use super::{
     connection::order::{Established, Order, Orders, Received},
     events::Event,
 };
-use crate::node::log::LogLine;
+use crate::node::log::Remark;
 use aemp_proto::{
     Time,
     mesh::{LookUpId, Mesh, Output},
@@ -23,7 +23,7 @@ use aemp_proto::{
 #[derive(Default)]
 struct Later {
     /// Log lines: a subscriber may wait for a disk, or for this node.
-    lines: Vec<LogLine>,
+    lines: Vec<Remark>,
     /// Connections to dial. A task that is started on a runtime that is gone ends at once, and reports that to the
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
@@ -173,7 +173,7 @@ impl Net {
             }
             Output::NodeUp(node) => self.event(Event::Up(node)),
             Output::NodeDown(node, text) => self.event(Event::Down(node, text)),
-            Output::Log { level, text } => later.lines.push(LogLine::new(level, text)),
+            Output::Log { level, text } => later.lines.push(Remark::new(level, text)),
         }
     }
 

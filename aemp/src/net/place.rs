@@ -139,9 +139,9 @@ impl Place {
 
 #[cfg(feature = "sim")]
 fn simulated(host: &Host, bind: &Address) -> Result<Listener, StartError> {
-    let listener = host.bind(bind).map_err(|source| StartError::Bind {
+    let listener = host.bind(bind).map_err(|error| StartError::Bind {
         address: bind.to_string(),
-        source,
+        error,
     })?;
     Ok(Listener {
         address: listener.address(),

@@ -23,6 +23,7 @@ use super::{
     registry::{InitFunction, Registry},
     spawn::{InitOutcome, Spawning},
     stillborn::Stillborn,
+    trace::Traces,
 };
 #[cfg(feature = "sim")]
 use crate::sim::host::Host;
@@ -32,6 +33,7 @@ use crate::{
     db::machine::Database,
     exec::scheduler::Scheduler,
     lock::Lock,
+    logs::Service,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
     port::table::Table,
@@ -273,6 +275,8 @@ impl NodeBuilder {
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
+            traces: Traces::default(),
+            log_service: Service::default(),
         }));
         if !node.scheduler().is_timeless() {
             node.scheduler().watch_over(&node);

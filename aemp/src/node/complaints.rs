@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use tokio::time::Instant;
 
-use super::{Node, log::LogLine};
+use super::{Node, log::Remark};
 use crate::lock::Lock;
 use aemp_proto::{Measure, Time, mesh::Level};
 
@@ -39,13 +39,13 @@ impl Node {
         }
         let (level, more) = self.peers().complaints.weigh();
         if let Some(more) = more {
-            self.say(LogLine::new(Level::Warn, more));
+            self.say(Remark::new(Level::Warn, more));
         }
         let level = match level {
             Level::Debug => Level::Debug,
             Level::Error | Level::Warn | Level::Info => Level::Warn,
         };
-        self.say(LogLine::new(level, text.to_string()).of(of.to_string()));
+        self.say(Remark::new(level, text.to_string()).of(of.to_string()));
     }
 }
 

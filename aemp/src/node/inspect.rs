@@ -193,9 +193,9 @@ impl Inspect {
     }
 
     async fn ask<T: DeserializeOwned>(&self, what: &str) -> Result<T, InspectError> {
-        let id = NodeId::new(&self.of).map_err(|source| InspectError::NodeId {
+        let id = NodeId::new(&self.of).map_err(|error| InspectError::NodeId {
             node: self.of.clone(),
-            source,
+            error,
         })?;
         let port = PortId::from(id);
         if !self.knows(&port).await? {
@@ -217,9 +217,9 @@ impl Inspect {
                 text: error.into_owned(),
             });
         }
-        from_value(answer.next().unwrap_or_default()).map_err(|source| InspectError::Answer {
+        from_value(answer.next().unwrap_or_default()).map_err(|error| InspectError::Answer {
             node: self.of.clone(),
-            source,
+            error,
         })
     }
 
@@ -245,9 +245,9 @@ impl Inspect {
 
     async fn call(&self, port: &PortId, message: Vec<Value>) -> Result<Vec<Value>, InspectError> {
         let answer = self.node.cal(port, message).await;
-        answer.map_err(|source: CallError| InspectError::Call {
+        answer.map_err(|error: CallError| InspectError::Call {
             node: self.of.clone(),
-            source,
+            error,
         })
     }
 

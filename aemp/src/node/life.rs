@@ -41,7 +41,7 @@ pub(crate) use self::count::{Count, Counted};
 pub use self::drain::Readiness;
 use super::{
     Node,
-    log::LogLine,
+    log::Remark,
     task::{Ending, owned},
 };
 use crate::{Reason, guard, port::monitor};
@@ -278,7 +278,7 @@ impl Node {
     /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
-        self.say(LogLine::new(
+        self.say(Remark::new(
             Level::Error,
             format!("node {}: {text}: it is stopped", self.id()),
         ));
@@ -357,7 +357,7 @@ impl Node {
         };
         let text = format!("node {}: {text}", self.id());
         self.life().end(how);
-        self.say(LogLine::new(level, text));
+        self.say(Remark::new(level, text));
     }
 
     /// True if the node has ended without being stopped.

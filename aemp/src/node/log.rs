@@ -13,16 +13,16 @@ use aemp_proto::mesh::Level;
 /// The number of lines that may wait for a subscriber. Further lines are lost.
 const MOST: usize = 1024;
 
-/// One line of the log.
+/// A line of this node's own log.
 #[derive(Debug)]
-pub(crate) struct LogLine {
+pub(crate) struct Remark {
     level: Level,
     /// The node or port in question, for the field of the line.
     of: Option<String>,
     text: String,
 }
 
-impl LogLine {
+impl Remark {
     pub(crate) fn new(level: Level, text: String) -> Self {
         let of = None;
         Self { level, of, text }
@@ -61,7 +61,7 @@ impl LogLine {
 
 impl Node {
     /// Logs a line. Lines of a subscriber's own use of the node are dropped, because they would never end.
-    pub(crate) fn say(&self, line: LogLine) {
+    pub(crate) fn say(&self, line: Remark) {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }

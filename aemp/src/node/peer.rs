@@ -215,7 +215,7 @@ impl Peer {
     /// Logs a connection about the node.
     pub(crate) fn say(&self, level: Level, text: String) {
         if let Some(node) = self.node.upgrade() {
-            node.say(log::LogLine::new(level, text).of(self.id.to_string()));
+            node.say(log::Remark::new(level, text).of(self.id.to_string()));
         }
     }
 

@@ -11,8 +11,9 @@ use super::spawn::Spawning;
 #[cfg(feature = "net")]
 use crate::stream::ByteStream;
 use crate::{
-    StartError,
+    StartError, logs,
     message::{Args, Origin, Undecoded},
+    spelling,
 };
 
 /// An init function that [`spawnable`](crate::spawnable) has registered.
@@ -96,6 +97,8 @@ impl Registry {
             };
             registry.add(function, Arc::new(init.start));
         }
+        let (function, start) = logs::init();
+        registry.add(function, start);
         registry
     }
 
@@ -191,32 +194,8 @@ impl Registry {
         if name.len() > LONGEST {
             return None;
         }
-        nearest(self.init.keys().map(String::as_str), name)
+        spelling::nearest(self.init.keys().map(String::as_str), name)
     }
-}
-
-/// The name that is most similar to an unknown one, if it is similar enough for a hint.
-pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
-    let best = names.min_by_key(|known| distance(known, name))?;
-    // A name without a common character is no hint.
-    let most = name.len().div_ceil(3).min(name.len().saturating_sub(1));
-    (distance(best, name) <= most).then_some(best)
-}
-
-/// The edit distance of two names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 impl fmt::Debug for Registry {
@@ -269,6 +248,5 @@ mod tests {
             Some("My::Counter::start")
         );
         assert_eq!(registry.nearest("Other::thing"), None);
-        assert_eq!(nearest(["a"].into_iter(), "3"), None);
     }
 }

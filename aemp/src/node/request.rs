@@ -17,13 +17,15 @@ use super::{
     delivery::{Brought, validate},
     names,
     peer::{Peer, credit::Ask},
-    registry::perl_bool,
+    registry::{Function, perl_bool},
     short,
 };
 use crate::{
-    Reason,
+    Reason, logs,
     message::Origin,
     port::{any::AnyPort, monitor, stop},
+    supervisor::remote,
+    tap,
 };
 use aemp_proto::{
     peer::ConnId,
@@ -230,7 +232,12 @@ impl Node {
     }
 
     fn spawn_for(&self, from: Option<&Arc<Peer>>, name: &str, function: &str, args: Vec<Value>) {
-        if self.refuses(from, "spawn", function) {
+        let by = from.map(|from| from.id().as_str());
+        // The function of a supervised child counts for the permission.
+        let Some(asked) = remote::asked(by, function, args) else {
+            return;
+        };
+        if self.refuses(from, "spawn", &asked.function) {
             return;
         }
         let taken = name.is_empty()
@@ -252,7 +259,11 @@ impl Node {
             return;
         }
         let given = Given { name, by: from };
-        self.spawn_here(function, Some(given), PacketReader::values(args));
+        let args = PacketReader::values(asked.args);
+        let port = self.spawn_here(&asked.function, Some(given), args);
+        if let Some(supervisor) = &asked.supervisor {
+            remote::tie(self, &port, supervisor);
+        }
     }
 
     fn call_function(&self, from: Option<&Arc<Peer>>, function: &str, args: Vec<Value>) {
@@ -267,12 +278,10 @@ impl Node {
             return;
         }
         let origin = from.map_or(Origin::Local, |from| Origin::Node(from.id().clone()));
-        match self.registry().function(function) {
+        let registered = self.registry().function(function).map(Arc::clone);
+        match registered.or_else(|| built_in(self, function)) {
             Some(run) => {
-                let (run, strand) = (
-                    Arc::clone(run),
-                    from.map_or(&self.0.functions, |from| from.functions()),
-                );
+                let strand = from.map_or(&self.0.functions, |from| from.functions());
                 let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
                 if !taken && from.is_none_or(|from| from.account().is_news("function")) {
                     let (from, function) = (name_of(from), short(function));
@@ -292,6 +301,11 @@ impl Node {
             None => {}
         }
     }
+}
+
+/// The function of this name that every node has, unless its program has one.
+fn built_in(node: &Node, function: &str) -> Option<Function> {
+    logs::built_in(node, function).or_else(|| tap::built_in(node, function))
 }
 
 /// The node's name for the log.

@@ -8,15 +8,16 @@ use tokio::sync::Notify;
 
 use super::{Given, Node, short};
 use crate::{
-    Cx, Reason,
+    Cx, Inbox, Reason,
     exec::{
         current,
         held::{Init, spawn_extras},
         scheduler,
     },
     guard,
-    message::{self, Port, Undecoded},
+    message::{self, Outcome, Port, Undecoded},
     port::{Untyped, any::AnyPort, cell::Cell, death},
+    process::Process,
 };
 
 /// The function name that every node knows ([protocol](aemp_proto::protocol::requests#the-fixed-requests)).
@@ -24,12 +25,14 @@ pub(crate) const SPAWN: &str = "AnyEvent::MP::_spawn";
 
 /// The return type of an init function: a port's state, a `Result` of one, or `()` for an untyped port whose handlers
 /// the function has set with [`Cx::rcv`].
+///
+/// The trait is sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "an init function returns a port, and `{Self}` is not a port",
     label = "no handlers are known for this type",
     note = "return a type that has an `#[aemp::port]` block, a `Result` of one, or `()` for an untyped port"
 )]
-pub trait InitOutcome {
+pub trait InitOutcome: sealed::InitOutcome {
     /// The type of the port's state.
     type Port: Port;
 
@@ -39,6 +42,20 @@ pub trait InitOutcome {
     ///
     /// Converts the return value. An error is the reason of the port's death.
     fn finish(self, cx: &mut Cx<'_>) -> Result<Self::Port, Reason>;
+}
+
+mod sealed {
+    use crate::message::Port;
+
+    /// The types that implement [`InitOutcome`](super::InitOutcome).
+    #[expect(unnameable_types, reason = "seals the trait")]
+    pub trait InitOutcome {}
+
+    impl InitOutcome for crate::supervisor::Builder {}
+
+    impl<P: Port> InitOutcome for P {}
+    impl<P: Port, E: std::fmt::Display + 'static> InitOutcome for Result<P, E> {}
+    impl InitOutcome for () {}
 }
 
 impl<P: Port> InitOutcome for P {
@@ -126,6 +143,18 @@ impl<'a> Spawning<'a> {
                 let outcome = init(cx);
                 outcome.finish(cx)
             })
+        }));
+    }
+
+    /// Makes a process. Its body begins at the port's first turn.
+    pub fn start_process<F>(&mut self, body: impl FnOnce(Inbox) -> F + Send + 'static)
+    where
+        F: Future + Send + 'static,
+        F::Output: Outcome,
+    {
+        let by = self.by();
+        self.make::<Process>(Box::new(move |cx| {
+            cx.on_behalf_of(by.as_ref(), |cx| Ok(Process::spawned(cx, body)))
         }));
     }
 

@@ -17,7 +17,7 @@ pub use self::timer::Timer;
 pub(crate) use self::timer::{LONGEST, SHORTEST, after, due, every, free};
 use super::{
     any::AnyPort,
-    extras::{Content, Job, Kept},
+    extras::{Content, Extras, Job, Kept},
     monitor::{self, Monitor},
     queue::Pushed,
 };
@@ -56,7 +56,36 @@ pub(crate) fn guard(port: &Arc<dyn AnyPort>, values: impl Any + Send) -> Monitor
     }
 }
 
-fn run_in(port: Arc<dyn AnyPort>, job: Job) {
+/// Lets the port keep the closure that `make` makes from its number. If the port is dead, the closure is dropped and
+/// there is no number.
+pub(crate) fn keep_closure(
+    port: &dyn AnyPort,
+    make: impl FnOnce(u64) -> Closure<()>,
+) -> Option<u64> {
+    let id = port.extras(Extras::next_id)?;
+    let mut content = Some(Content::Value(Box::new(make(id))));
+    port.extras(|extras| {
+        if let Some(content) = content.take() {
+            extras.kept.insert(
+                id,
+                Kept {
+                    content,
+                    task: None,
+                },
+            );
+        }
+    });
+    let kept = content.is_none();
+    guard::discard(content);
+    kept.then_some(id)
+}
+
+/// Queues a run of a kept closure.
+pub(crate) fn call_kept(port: Arc<dyn AnyPort>, id: u64) {
+    run_in(port, Box::new(move |cx| run_kept(cx, id, ())));
+}
+
+pub(crate) fn run_in(port: Arc<dyn AnyPort>, job: Job) {
     if port.job(job) == Pushed::Wake {
         scheduler::schedule(port);
     }
@@ -82,11 +111,11 @@ pub(super) fn start(
 }
 
 /// A closure that the port keeps and runs repeatedly.
-type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
+pub(crate) type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
 /// Runs a kept closure, unless it was cancelled. The closure is taken out of the port meanwhile, because user code
 /// must not run under a lock.
-fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
+pub(crate) fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
     let lent = cx.port().extras(|extras| {
         let kept = extras.kept.get_mut(id)?;
         match std::mem::replace(&mut kept.content, Content::Lent) {

@@ -11,7 +11,7 @@
 //!   some seconds without use. A series of calls therefore costs one `mon1` request. (The reference never takes it
 //!   back.)
 //! - A caller that drops its call kills its reply port. Nodes of this project hear of that by `kil0`, which the
-//!   caller's node sends unasked; `remote::callers` receives it. A kept reply hears of it at once, a call that is still
+//!   caller's node sends unasked; `peer::callers` receives it. A kept reply hears of it at once, a call that is still
 //!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
 //!   `Reply::is_wanted`.
 //! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
@@ -20,33 +20,31 @@
 //! A port that cannot decode a call refuses it (`Undecoded::Refused`) while there is a caller. An unknown message is no
 //! reason to die for all other clients of the port; `#[port(strict)]` chooses the other rule.
 
+mod value;
+mod waiting;
+
 use std::{
     fmt,
-    future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use aemp_codec::{EncodeError, PacketWriter, PortId, Value};
-use tokio::{task::coop::consume_budget, time::Sleep};
+use tokio::task::coop::consume_budget;
 
+pub use self::value::ValueCall;
+use self::waiting::{CallMonitor, Far, Limit, Waiting};
 use super::{
     any::{AnyPort, LocalPort},
-    destination::Destination,
     handle::{Handle, To},
-    monitor::{Action, Monitor},
     queue::Pushed,
-    reply::LocalReply,
     slot::{Outcome, Slot},
 };
 use crate::{
-    CallError, Node, SendError, Sent,
-    exec::{current, drainer, scheduler},
-    guard,
+    CallError, Node, Sent,
+    exec::{drainer, scheduler},
     message::Message,
-    node::peer::Peer,
 };
 
 /// A call of a port: a future of its answer. The message is sent at the first poll.
@@ -92,129 +90,6 @@ pub struct Call<M: Message, T> {
     waiting: Waiting<T>,
 }
 
-/// The waiting part of a call. Dropping it removes everything that the call has set up.
-struct Waiting<T> {
-    slot: Arc<Slot<T>>,
-    limit: Limit,
-    far: Option<Far>,
-    /// True if the slot's outcome has been taken, so that the port need not be told that the caller is gone.
-    taken: bool,
-}
-
-impl<T> Waiting<T> {
-    fn new(slot: Arc<Slot<T>>) -> Self {
-        Self {
-            slot,
-            limit: Limit::None,
-            far: None,
-            taken: false,
-        }
-    }
-
-    /// Waits for the outcome or for the time limit. `None` means that the reply was dropped.
-    fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<Option<Result<T, CallError>>> {
-        match self.slot.poll(task) {
-            Poll::Ready(outcome) => Poll::Ready(outcome.into_result()),
-            Poll::Pending => self.limit.poll(node, task).map(|error| Some(Err(error))),
-        }
-    }
-
-    /// Cleans up after the answer has been taken.
-    #[inline]
-    fn answered(&mut self) {
-        self.taken = true;
-        if let Some(far) = self.far.take() {
-            far.end();
-        }
-    }
-
-    /// Ends the call with a result, and cleans up.
-    fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
-        // After these two errors the callee may still be working for this call, and must hear that the caller is gone.
-        self.taken = !matches!(answer, Err(CallError::Timeout | CallError::Send(_)));
-        if let Some(far) = self.far.take()
-            && self.taken
-        {
-            far.end();
-        }
-        Poll::Ready(answer)
-    }
-}
-
-impl<T> Drop for Waiting<T> {
-    fn drop(&mut self) {
-        self.far = None;
-        if !self.taken {
-            self.slot.leave();
-        }
-    }
-}
-
-/// The parts of an encoded call: its reply port and its monitor.
-struct Far {
-    reply: Option<LocalReply>,
-    monitor: CallMonitor,
-    /// The called node, if it is another node.
-    peer: Option<Arc<Peer>>,
-}
-
-impl Far {
-    /// Cleans up after the call has its outcome.
-    fn end(mut self) {
-        self.peer = None;
-    }
-}
-
-impl Drop for Far {
-    fn drop(&mut self) {
-        self.monitor.release();
-        if let Some(reply) = &self.reply
-            && reply.close()
-            && let Some(peer) = &self.peer
-        {
-            peer.report_caller_gone(reply.id().name());
-        }
-    }
-}
-
-/// The time limit of a call.
-enum Limit {
-    None,
-    After(Duration),
-    Running(Pin<Box<Sleep>>),
-}
-
-impl Limit {
-    fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
-    /// Ready when the time is over, or its runtime is gone. The caller may have no runtime, so the timer runs on the
-    /// node's.
-    fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
-        let over = match self {
-            Self::None => return Poll::Pending,
-            Self::After(limit) => {
-                let limit = *limit;
-                let begun = guard::run(|| {
-                    let _runtime = node.scheduler().enter();
-                    Box::pin(tokio::time::sleep(limit))
-                });
-                match begun {
-                    Ok(sleep) => {
-                        *self = Self::Running(sleep);
-                        return self.poll(node, task);
-                    }
-                    Err(reason) => Err(reason),
-                }
-            }
-            // tokio panics here if the runtime is being shut down.
-            Self::Running(sleep) => ready!(guard::poll(|| sleep.as_mut().poll(task))),
-        };
-        Poll::Ready(over.map_or_else(CallError::Died, |()| CallError::Timeout))
-    }
-}
-
 impl<M: Message, T: Send + 'static> Call<M, T> {
     pub(crate) fn new(handle: Handle<M>, message: M, slot: Arc<Slot<T>>) -> Self {
         Self {
@@ -222,6 +97,11 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             message: Some(message),
             waiting: Waiting::new(slot),
         }
+    }
+
+    /// The node that calls.
+    pub(super) fn caller(&self) -> &Node {
+        self.handle.node()
     }
 
     /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
@@ -364,169 +244,5 @@ impl<M: Message, T> fmt::Debug for Call<M, T> {
             .field("port", &self.handle.id())
             .field("sent", &self.message.is_none())
             .finish_non_exhaustive()
-    }
-}
-
-/// The monitor of the called port, for as long as the call waits.
-pub(crate) struct CallMonitor(Option<Monitor>);
-
-impl CallMonitor {
-    fn new<T: Send + 'static>(to: &Destination, slot: &Arc<Slot<T>>) -> Self {
-        let slot = Arc::clone(slot);
-        Self(Some(to.monitor(Action::Call(Box::new(move |reason| {
-            slot.fail(CallError::Died(reason.clone()));
-        })))))
-    }
-
-    fn release(&mut self) {
-        // Calls come in series, so the other node is not told of the end of each monitor at once.
-        if let Some(monitor) = self.0.take() {
-            monitor.release();
-        }
-    }
-}
-
-/// A call of a port by its ID: a future of the values of the answer. Made by [`Node::cal`].
-#[must_use = "a call is sent when it is awaited; `.forget()` sends it and waits for no answer"]
-pub struct ValueCall {
-    to: Destination,
-    /// True if this call may address a node's own port.
-    of_node: bool,
-    message: Option<Vec<Value>>,
-    waiting: Waiting<Vec<Value>>,
-}
-
-impl ValueCall {
-    pub(crate) fn new(to: Destination, message: Vec<Value>) -> Self {
-        Self {
-            to,
-            of_node: false,
-            message: Some(message),
-            waiting: Waiting::new(Slot::new()),
-        }
-    }
-
-    /// A call of a node's own port.
-    pub(crate) fn of_node(to: Destination, message: Vec<Value>) -> Self {
-        Self {
-            of_node: true,
-            ..Self::new(to, message)
-        }
-    }
-
-    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`].
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.waiting.limit = Limit::After(limit);
-        self
-    }
-
-    /// Sends the message now, without a reply port.
-    pub fn forget(mut self) -> Sent {
-        match self.message.take() {
-            Some(_) if self.is_refused() => self.to.no_port(),
-            Some(message) => self.to.send_values(message),
-            None => Sent::ok(),
-        }
-    }
-
-    /// True if the call is one of a port to a node's own port, which is not allowed.
-    fn is_refused(&self) -> bool {
-        self.to.is_node_port() && !self.of_node && current::runs_port()
-    }
-
-    fn send(&mut self, message: &[Value]) -> Result<(), SendError> {
-        if self.is_refused() {
-            return self.to.no_port().check();
-        }
-        let slot = &self.waiting.slot;
-        let monitor = CallMonitor::new(&self.to, slot);
-        let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());
-        let id = reply.id();
-        let sent = self.to.send_with(|out| write_call(out, message, &id));
-        self.waiting.far = Some(Far {
-            reply: Some(reply),
-            monitor,
-            peer: self.to.peer().cloned(),
-        });
-        sent.check()
-    }
-}
-
-fn write_call(
-    out: &mut PacketWriter<'_>,
-    message: &[Value],
-    reply: &PortId,
-) -> Result<(), EncodeError> {
-    for value in message {
-        out.value(value)?;
-    }
-    out.str(reply.as_str())
-}
-
-impl Future for ValueCall {
-    type Output = Result<Vec<Value>, CallError>;
-
-    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if let Some(message) = this.message.take()
-            && let Err(error) = this.send(&message)
-        {
-            return this.waiting.end(Err(error.into()));
-        }
-        let answer = ready!(this.waiting.poll(&this.to.node, task));
-        this.waiting.end(answer.unwrap_or(Err(CallError::NoReply)))
-    }
-}
-
-impl fmt::Debug for ValueCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ValueCall")
-            .field("port", &self.to.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Sends a message to a port with a bounded queue, after waiting for room.
-pub(crate) async fn send_bounded<M: Message>(
-    port: &Arc<dyn LocalPort<M>>,
-    message: M,
-) -> Result<(), SendError> {
-    let mut message = Some(message);
-    loop {
-        let Some(next) = message.take() else {
-            return Ok(());
-        };
-        let room = match port.try_push(next) {
-            Ok(Pushed::Wake) => {
-                scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port));
-                return Ok(());
-            }
-            Ok(Pushed::Queued | Pushed::Backlog) => return Ok(()),
-            Ok(Pushed::Dead) => return Err(SendError::Dead),
-            Err((back, room)) => {
-                message = Some(back);
-                room
-            }
-        };
-        wait_for_room(port, &room).await;
-    }
-}
-
-/// Ready when there may be room. The queue is checked again after the waiter is registered, so that no notification
-/// is missed.
-async fn wait_for_room<M>(port: &Arc<dyn LocalPort<M>>, room: &tokio::sync::Notify) {
-    let mut notified = pin!(room.notified());
-    if notified.as_mut().enable() || port.has_room() {
-        return;
-    }
-    poll_fn(|task| notified.as_mut().poll(task)).await;
-}
-
-/// For callers that have only the call and no node.
-impl ValueCall {
-    /// The node that calls.
-    #[must_use]
-    pub fn node(&self) -> &Node {
-        &self.to.node
     }
 }

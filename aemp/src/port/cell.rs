@@ -108,16 +108,21 @@ impl<P: Port> Inner<P> {
         })
     }
 
+    /// The number of messages that wait: in the queue, and in the mailbox of the port's process.
+    fn waiting(&self) -> usize {
+        self.queue.len() + self.extras.as_ref().map_or(0, |extras| extras.parked())
+    }
+
     /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        let full = !self.queue.is_dead() && self.queue.len() + bound.in_hand >= bound.limit;
+        let full = !self.queue.is_dead() && self.waiting() + bound.in_hand >= bound.limit;
         full.then_some(&bound.room)
     }
 
     /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).
     fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
-        let queued = self.queue.len();
+        let queued = self.waiting();
         let alive = !self.queue.is_dead();
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {

@@ -13,8 +13,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aemp_codec::NodeId;
 use tokio::{sync::Notify, time::Instant};
 
-use super::extras::Bound;
-
 /// The greatest number of messages that one promise is for: enough for a steady stream, which asks again in time.
 const MOST: usize = 1000;
 /// The time in which senders may use a promise.
@@ -51,6 +49,18 @@ pub(crate) struct Promises {
     older: Promised,
     /// The time at which `recent` began.
     since: Option<Instant>,
+}
+
+/// The limit of a port's queue, for senders that wait for room.
+pub(crate) struct Bound {
+    pub(crate) limit: usize,
+    /// The number of messages that were taken from the queue and are not handled yet.
+    pub(crate) in_hand: usize,
+    pub(crate) room: Arc<Notify>,
+    /// The messages that other nodes may still send.
+    pub(crate) promises: Promises,
+    /// The number of other nodes that were told to wait for room.
+    pub(crate) waiting: usize,
 }
 
 impl Bound {

@@ -8,8 +8,8 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{credit::Promises, idle::Idle, monitor::Action, slot::Caller};
-use crate::{Cx, Reason, guard};
+use super::{credit::Bound, idle::Idle, monitor::Action, slot::Caller};
+use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
@@ -41,24 +41,15 @@ pub(crate) struct Extras {
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
-    pub(crate) bound: Option<Bound>,
+    /// Boxed, because it is large and rare among ports with extras.
+    pub(crate) bound: Option<Box<Bound>>,
+    /// The mailbox of the process that is attached to the port.
+    pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
     pub(crate) idle: Option<Box<Idle>>,
     /// The numbers of the named timers.
     pub(crate) named: BTreeMap<Box<str>, u64>,
     pub(crate) next_id: u64,
-}
-
-/// The limit of a port's queue, for senders that wait for room.
-pub(crate) struct Bound {
-    pub(crate) limit: usize,
-    /// The number of messages that were taken from the queue and are not handled yet.
-    pub(crate) in_hand: usize,
-    pub(crate) room: Arc<Notify>,
-    /// The messages that other nodes may still send.
-    pub(crate) promises: Promises,
-    /// The number of other nodes that were told to wait for room.
-    pub(crate) waiting: usize,
 }
 
 /// A value or a task that belongs to the port.
@@ -101,6 +92,11 @@ impl Extras {
         let bound = self.bound.as_mut()?;
         bound.in_hand = messages;
         Some(Arc::clone(&bound.room))
+    }
+
+    /// The number of messages in the mailbox of the port's process.
+    pub(crate) fn parked(&self) -> usize {
+        self.mailbox.as_ref().map_or(0, |mailbox| mailbox.len())
     }
 
     /// A number for a monitor, guard, task or timer of this port. It is greater than all earlier numbers.

@@ -18,14 +18,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     any::{AnyPort, LocalPort, typed},
     bound,
-    call::{self, Call},
-    credit::Promises,
+    call::Call,
+    credit::{Bound, Promises},
     destination::{Destination, Way},
-    extras::Bound,
     monitor::{self, Action, Monitor},
     peval::Peval,
     queue::Pushed,
     reply::Reply,
+    room,
     slot::Slot,
 };
 use crate::{
@@ -39,6 +39,10 @@ use crate::{
 ///
 /// The handles that `#[port]` generates wrap a `Handle` and dereference to it. A handle is cheap to clone, `Send` and
 /// `Sync`. It serialises as the port's ID, so handles travel in messages.
+///
+/// Handles are compared, ordered and hashed by the IDs of their ports, so they can be keys of maps. The lint
+/// `clippy::mutable_key_type` cannot know that an ID never changes. A line in `clippy.toml` tells it, for generated
+/// handles as well: `ignore-interior-mutability = ["bytes::Bytes", "aemp::Handle"]`.
 #[doc(alias = "Recipient")]
 #[doc(alias = "ActorRef")]
 #[doc(alias = "Addr")]
@@ -174,7 +178,7 @@ impl<M: Message> Handle<M> {
     /// If it is dropped before it is ready, the message has not been sent.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
         match &self.to {
-            To::Local(port) => call::send_bounded(port, message).await,
+            To::Local(port) => room::send_bounded(port, message).await,
             To::Far(to) => {
                 let leave = leave_to_send(to).await;
                 send_far(to, message, leave)
@@ -341,7 +345,8 @@ impl<M: Message> Handle<M> {
     /// Sets a bound of the port's queue, for senders that wait by [`send`](Self::send), on this node and on other
     /// nodes of this project. Returns `false` if the port is dead or belongs to another node.
     ///
-    /// Messages in the queue count, and those of the batch that the port is handling. The bound can be exceeded:
+    /// Messages in the queue count, those of the batch that the port is handling, and those in the mailbox of a
+    /// [process](crate::handbook::processes). The bound can be exceeded:
     /// [`post`](Self::post) ignores it, and if several other nodes send, each node but the first may add one message.
     /// A bound that is set, or made smaller, while other nodes send takes effect within a second.
     #[doc(alias = "mailbox")]
@@ -352,15 +357,21 @@ impl<M: Message> Handle<M> {
         let limit = messages.max(1);
         let room = port.extras(|extras| {
             let in_hand = usize::from(extras.waiting.is_some());
-            let bound = extras.bound.get_or_insert_with(|| Bound {
-                limit,
-                in_hand,
-                room: Arc::default(),
-                promises: Promises::default(),
-                waiting: 0,
+            let bound = extras.bound.get_or_insert_with(|| {
+                Box::new(Bound {
+                    limit,
+                    in_hand,
+                    room: Arc::default(),
+                    promises: Promises::default(),
+                    waiting: 0,
+                })
             });
             bound.limit = limit;
-            Arc::clone(&bound.room)
+            let room = Arc::clone(&bound.room);
+            if let Some(mailbox) = &extras.mailbox {
+                mailbox.is_bounded(&room);
+            }
+            room
         });
         if let Some(room) = &room {
             guard::shielded(|| room.notify_waiters());
@@ -368,8 +379,8 @@ impl<M: Message> Handle<M> {
         room.is_some()
     }
 
-    /// The number of messages in the queue of a port of this node; `None` if the port is dead or belongs to another
-    /// node.
+    /// The number of messages in the queue of a port of this node, and in the mailbox of its
+    /// [process](crate::handbook::processes); `None` if the port is dead or belongs to another node.
     #[doc(alias = "mailbox")]
     #[must_use]
     pub fn queue_len(&self) -> Option<usize> {

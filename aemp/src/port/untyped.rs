@@ -30,7 +30,8 @@ pub struct Untyped {
     lenient: bool,
 }
 
-/// A message of an untyped port.
+/// A message of an untyped port. It is made from a list of values, tag first, for [`Handle::send`] and
+/// [`Handle::try_send`].
 pub struct UntypedMsg(pub(crate) Kind);
 
 pub(crate) enum Kind {
@@ -176,6 +177,12 @@ impl Port for Untyped {
 
     fn changed(&mut self, cx: &mut Cx<'_>) {
         self.take_changes(cx);
+    }
+}
+
+impl From<Vec<Value>> for UntypedMsg {
+    fn from(message: Vec<Value>) -> Self {
+        Self(Kind::Message(message))
     }
 }
 

@@ -136,7 +136,7 @@ pub struct OpenStream {
 }
 
 impl OpenStream {
-    /// Sets the time limit, which is [`WAIT`](super::WAIT) otherwise.
+    /// Sets the time limit, which is [`WAIT`] otherwise.
     #[must_use]
     pub fn timeout(mut self, within: Duration) -> Self {
         self.within = within;

@@ -107,6 +107,9 @@ pub(super) struct Sections {
 
 impl Sections {
     pub(super) fn read(cert: &Cert) -> Result<Self, String> {
+        if cert.pem().starts_with('\u{feff}') {
+            return Err("it begins with a byte order mark (U+FEFF): save it without one".into());
+        }
         let (mut certificates, mut keys) = (Vec::new(), Vec::new());
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(cert.pem().as_bytes()) {
             // The error is not shown, because it may contain part of the key.

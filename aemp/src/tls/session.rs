@@ -1,50 +1,41 @@
 //! One TLS connection without its I/O: ciphertext in, plaintext out, and back.
 //!
-//! Each connection has its own verifier, which knows the claimed node ID and keeps its findings as text. Only rustls'
-//! buffered connections give out an exporter (the unbuffered ones of 0.23 keep it), so a TLS connection by a secret is
-//! of a third kind, `Whole`, behind the same interface. It copies once more.
+//! A connection with certificates uses the unbuffered connections of rustls (`unbuffered`). They decrypt in the buffer
+//! that the socket was read into, and encrypt into the buffer that is written. Each connection has its own verifier,
+//! which knows the claimed node ID and keeps its findings as text. A connection by a secret needs an exporter, which
+//! only rustls' buffered connections give out (the unbuffered ones of 0.23 keep it). So it is of another kind (`whole`),
+//! behind the same interface.
+//!
+//! With buffered connections only, `unbuffered` (100 lines) would go, and the three kinds of connections would be one. But
+//! they cost more. A buffered connection copies arriving ciphertext into a buffer of its own, 4 KiB at a time, then the
+//! plaintext of each record into a vector of its own, and from there to the caller. It encrypts each record into a
+//! vector of its own, which is copied into the buffer of the socket. For each record, that is two copies more when it
+//! is read, one when it is written, and an allocation in both directions.
 
+mod error;
+mod outgoing;
+mod progress;
+mod unbuffered;
 mod whole;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use rustls::{
-    Connection, NamedGroup,
-    client::UnbufferedClientConnection,
-    server::UnbufferedServerConnection,
-    unbuffered::{ConnectionState, EncryptError, UnbufferedStatus},
+    Connection, NamedGroup, client::UnbufferedClientConnection, server::UnbufferedServerConnection,
 };
 
+pub(crate) use self::error::TlsError;
+use self::{
+    outgoing::{BESIDES, CHUNK, KEEP, Outgoing},
+    progress::Progress,
+    unbuffered::{encrypt, farewell, handle},
+};
 use super::verifier::Verifier;
 use aemp_proto::handshake::Binding;
 
-/// The bytes of plaintext that are encrypted at a time: four records.
-const CHUNK: usize = 64 << 10;
 /// The longest plaintext of a record, with its overhead.
 const RECORD: usize = 16 << 10;
 const OVERHEAD: usize = 64;
-/// Room for messages of rustls itself.
-const BESIDES: usize = 256;
-/// The largest capacity of an idle buffer that is kept.
-const KEEP: usize = 8 << 10;
-
-/// The reason why a TLS connection fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsError(String);
-
-impl TlsError {
-    pub(crate) fn new(error: impl fmt::Display) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for TlsError {}
 
 pub(super) enum Conn {
     Client(UnbufferedClientConnection),
@@ -84,16 +75,6 @@ pub(crate) struct Session {
     /// True if the peer has ended writing.
     ended: bool,
     failed: Option<TlsError>,
-}
-
-/// The result of one step of rustls.
-enum Progress {
-    Made,
-    /// It needs more ciphertext. Plaintext may be sent if the connection is up.
-    Wait {
-        up: bool,
-    },
-    Ended,
 }
 
 impl Session {
@@ -350,7 +331,7 @@ impl Session {
             .verifier
             .as_ref()
             .and_then(|verifier| verifier.refusal())
-            .map(|text| TlsError(text.into()));
+            .map(TlsError::new);
         let error = self
             .failed
             .get_or_insert_with(|| text.unwrap_or(error))
@@ -394,143 +375,4 @@ impl fmt::Debug for Session {
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
-}
-
-/// The buffer for ciphertext to send.
-struct Outgoing<'a> {
-    buffer: &'a mut Vec<u8>,
-    filled: &'a mut usize,
-}
-
-impl Outgoing<'_> {
-    fn room(&mut self, needed: usize) {
-        let needed = *self.filled + needed;
-        if *self.filled == 0 && needed <= KEEP && self.buffer.len() > CHUNK / 2 {
-            *self.buffer = Vec::new();
-        }
-        if self.buffer.len() < needed {
-            self.buffer.resize(needed, 0);
-        }
-    }
-}
-
-/// Handles a state of rustls. Returns the number of bytes of ciphertext used, and the next step.
-fn handle<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    plain: &mut Vec<u8>,
-    out: &mut Outgoing<'_>,
-) -> (usize, Result<Progress, TlsError>) {
-    let UnbufferedStatus {
-        mut discard, state, ..
-    } = status;
-    let did = match state {
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            let mut result = Ok(Progress::Made);
-            while let Some(record) = traffic.next_record() {
-                match record {
-                    Ok(record) => {
-                        discard += record.discard;
-                        plain.extend_from_slice(record.payload);
-                    }
-                    Err(error) => result = Err(explain(&error)),
-                }
-            }
-            result
-        }
-        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(out, |out| match data.encode(out) {
-            Ok(written) => Ok(written),
-            Err(rustls::unbuffered::EncodeError::InsufficientSize(size)) => {
-                Err(Some(size.required_size))
-            }
-            Err(_) => Err(None),
-        }),
-        // The data is in our buffer already, before everything that comes next.
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            data.done();
-            Ok(Progress::Made)
-        }
-        Ok(ConnectionState::WriteTraffic(_)) => Ok(Progress::Wait { up: true }),
-        Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
-            Ok(Progress::Wait { up: false })
-        }
-        Ok(ConnectionState::PeerClosed) => Ok(Progress::Ended),
-        Ok(_) => Err(TlsError::new("an unknown state")),
-        Err(error) => Err(explain(&error)),
-    };
-    (discard, did)
-}
-
-/// Encodes into a buffer that is grown as needed.
-fn encode(
-    out: &mut Outgoing<'_>,
-    mut encode: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-) -> Result<Progress, TlsError> {
-    out.room(BESIDES);
-    for _ in 0..2 {
-        let start = *out.filled;
-        match encode(&mut out.buffer[start..]) {
-            Ok(written) => {
-                *out.filled += written;
-                return Ok(Progress::Made);
-            }
-            Err(Some(needed)) => out.room(needed),
-            Err(None) => break,
-        }
-    }
-    Err(TlsError::new("the data to send cannot be encoded"))
-}
-
-fn encrypt<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    plain: &[u8],
-    out: &mut [u8],
-) -> Result<usize, TlsError> {
-    match status.state {
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-            traffic.encrypt(plain, out).map_err(|error| match error {
-                EncryptError::EncryptExhausted => TlsError::new("the keys are used up"),
-                error => TlsError::new(error),
-            })
-        }
-        Ok(_) => Err(TlsError::new("nothing can be sent any more")),
-        Err(error) => Err(explain(&error)),
-    }
-}
-
-fn farewell<Data>(status: UnbufferedStatus<'_, '_, Data>, out: &mut [u8]) -> usize {
-    match status.state {
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-            traffic.queue_close_notify(out).unwrap_or_default()
-        }
-        _ => 0,
-    }
-}
-
-/// Turns an error of rustls into a text for people.
-fn explain(error: &rustls::Error) -> TlsError {
-    use rustls::{AlertDescription as Alert, Error};
-    TlsError::new(match error {
-        Error::NoCertificatesPresented => "the peer presents no certificate".into(),
-        Error::AlertReceived(alert) => match alert {
-            Alert::CertificateExpired => {
-                "the peer refuses our certificate: not valid at this time".into()
-            }
-            Alert::UnknownCA => {
-                "the peer refuses our certificate: it does not trust its issuer".into()
-            }
-            Alert::AccessDenied => {
-                "the peer refuses our certificate: it is not made for our node ID".into()
-            }
-            Alert::BadCertificate
-            | Alert::CertificateUnknown
-            | Alert::UnsupportedCertificate
-            | Alert::DecryptError
-            | Alert::CertificateRequired => {
-                format!("the peer refuses our certificate ({alert:?})")
-            }
-            other => format!("the peer has given up ({other:?})"),
-        },
-        Error::InvalidMessage(_) => format!("the peer does not speak TLS ({error})"),
-        error => error.to_string(),
-    })
 }

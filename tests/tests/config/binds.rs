@@ -20,6 +20,35 @@ async fn bound(binds: &str) -> Result<Node, StartError> {
     node("a").setting("binds", binds).start().await
 }
 
+#[tokio::test]
+async fn an_address_that_is_empty_is_a_mistake() {
+    let error = node("a")
+        .bind("127.0.0.1:*")
+        .bind("")
+        .start()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "binds: element 2: an address is missing: the text is empty"
+    );
+    // An empty list is one way to say that a node does not listen.
+    let private = bound("").await.unwrap();
+    assert!(private.listeners().is_empty());
+}
+
+/// A zone may be the name of an interface, which the system looks up.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_zone_is_a_number_or_a_name() {
+    let error = bound("[fe80::1%no-such-0]:0").await.unwrap_err();
+    assert!(error.to_string().contains("[fe80::1%no-such-0]"), "{error}");
+    let local = bound("[::1%lo]:*").await;
+    if let Ok(node) = local {
+        assert!(sockets(&node)[0].ip().is_loopback());
+    }
+}
+
 fn sockets(node: &Node) -> Vec<SocketAddr> {
     let listeners = node.listeners();
     listeners

@@ -36,6 +36,15 @@ async fn a_file_is_read_only_when_it_is_asked_for() {
             .starts_with("worker/")
     );
     assert_eq!(id(at(&home).profile("other")).await, "top");
+    // The profile of the environment, and the host's name otherwise.
+    assert_eq!(id(at(&home).configured()).await, "top");
+    let path = home.path().display().to_string();
+    let variables = [
+        ("PERL_ANYEVENT_MP_RC", path),
+        ("AEMP_PROFILE", "worker".into()),
+    ];
+    let environment = Node::builder().environment(Environment::of(variables));
+    assert!(id(environment.configured()).await.starts_with("worker/"));
     assert_eq!(id(Node::builder().config_file(home.path())).await, "top");
     let worker = id(at(&home).profile("worker")).await;
     let start = format!("worker/{}/", host_name());

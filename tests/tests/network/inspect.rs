@@ -330,7 +330,7 @@ async fn nodes_that_are_not_there_are_errors() {
     let a = start(listening("a")).await;
     let error = soon(a.inspect("nobody").node()).await.unwrap_err();
     let InspectError::Call {
-        source: CallError::Died(_),
+        error: CallError::Died(_),
         ..
     } = &error
     else {

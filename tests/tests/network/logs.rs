@@ -13,7 +13,9 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer, Registry,
+    filter::filter_fn,
     layer::{Context, SubscriberExt},
+    registry::LookupSpan,
 };
 
 use crate::common::soon;
@@ -55,8 +57,19 @@ impl Visit for Message {
 
 impl Logs {
     pub(crate) fn catch() -> Self {
+        Self::catch_with(Registry::default())
+    }
+
+    /// As `catch`, with the layers of this subscriber.
+    pub(crate) fn catch_with<S>(subscriber: S) -> Self
+    where
+        S: Subscriber + Send + Sync + for<'span> LookupSpan<'span>,
+    {
         let caught = Arc::new(Caught::default());
-        let subscriber = Registry::default().with(Catcher(Arc::clone(&caught)));
+        // Traces of packets contain the texts of lines.
+        let plain = filter_fn(|metadata| metadata.target() != aemp::logs::TRACE);
+        let catcher = Catcher(Arc::clone(&caught)).with_filter(plain);
+        let subscriber = subscriber.with(catcher);
         Self {
             caught,
             _guard: tracing::subscriber::set_default(subscriber),

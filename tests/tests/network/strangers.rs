@@ -67,8 +67,8 @@ async fn garbage() {
     scene.refused(b"\x16\x03\x01\x02\0\x01\n", expected).await;
     scene
         .refused(
-            "aemp-dataconn;1;raw;x;json\nn\n",
-            &format!("{expected} 'aemp-dataconn'"),
+            "aemp-other;1;raw;x;json\nn\n",
+            &format!("{expected} 'aemp-other'"),
         )
         .await;
     scene

@@ -18,10 +18,6 @@ fn ear(node: &aemp::Node) -> (PortId, UnboundedReceiver<Args>) {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::mutable_key_type,
-    reason = "what can change in a handle is no part of the port's ID, which is all that is compared"
-)]
 async fn handles_of_one_port_are_equal_however_they_were_made() {
     let node = node();
     let (one, other) = (

@@ -19,10 +19,13 @@ mod monitors;
 mod nodes;
 mod order;
 mod origin;
+mod processes;
+mod receive;
 mod replies;
 mod self_kill;
 mod spawn;
 mod stop;
+mod supervisor;
 mod timers;
 mod waiting;
 

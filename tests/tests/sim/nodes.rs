@@ -4,7 +4,9 @@ mod crashes;
 mod database;
 mod limits;
 mod partitions;
+mod processes;
 mod repeats;
+mod supervisor;
 
 use std::{
     sync::{Arc, Mutex},

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use aemp_tests::transcript;
 
-use crate::{handshakes, nodes, ports, replay};
+use crate::{handshakes, logs, nodes, ports, replay};
 
 /// What is not played by whole nodes.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -32,6 +32,7 @@ fn every_recording_is_replayed_or_excused() {
     let recorded: BTreeSet<_> = transcript::all().into_iter().map(|it| it.name).collect();
     let played = [
         handshakes::SCENARIOS,
+        logs::SCENARIOS,
         nodes::SCENARIOS,
         ports::SCENARIOS,
         replay::SCENARIOS,

@@ -3,7 +3,7 @@
 //! The nodes are driven with the bytes that were recorded: stories of the database by the sans-IO mesh (`replay`,
 //! compared as states, because order and merging of changes are free), conversations of ports by whole nodes (`ports`,
 //! compared packet by packet; a deviation of the contract from the reference is listed there with its reason),
-//! handshakes by the handshake alone. `complete` lists the folder and fails for a recording that is neither replayed
+//! the log catcher by whole nodes with its service and its layer (`logs`), handshakes by the handshake alone. `complete` lists the folder and fails for a recording that is neither replayed
 //! nor excused. An action between two recorded steps is found by the packet that it caused and not by its time, so one
 //! script serves for all formats.
 
@@ -11,6 +11,7 @@ mod auth;
 mod complete;
 mod documents;
 mod handshakes;
+mod logs;
 mod negotiation;
 mod nodes;
 mod packets;

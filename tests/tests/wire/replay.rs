@@ -10,7 +10,7 @@ mod script;
 pub(crate) mod story;
 mod subject;
 mod told;
-mod view;
+pub(crate) mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -332,7 +332,6 @@ scenarios! {
     db_two_globals_conflict db_two_globals_conflict_cbor
     find_node find_node_cbor
     global_down global_down_cbor
-    log_catcher log_catcher_cbor
     master_failover master_failover_cbor
     mon_unreachable mon_unreachable_cbor
     mutual_seeds mutual_seeds_cbor

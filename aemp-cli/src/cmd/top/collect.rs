@@ -153,9 +153,9 @@ async fn ask_node(from: &Node, node: &str) -> Result<Sight, String> {
                 part,
             })
         }
-        Err(InspectError::Call { source, .. }) => Err(match source.reason() {
+        Err(InspectError::Call { error, .. }) => Err(match error.reason() {
             Some(reason) => lost(reason),
-            None => source.to_string(),
+            None => error.to_string(),
         }),
         Err(error) => Err(error.to_string()),
     }

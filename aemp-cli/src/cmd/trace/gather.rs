@@ -137,7 +137,7 @@ pub(crate) async fn up_nodes(from: &Node, node: &NodeId) -> Result<Vec<NodeId>, 
 pub(crate) fn failed(error: &InspectError) -> String {
     match error {
         InspectError::Call {
-            source: CallError::Died(reason),
+            error: CallError::Died(reason),
             ..
         } => lost(reason),
         error => error.to_string(),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     net::{Net, stream::Stream},
-    node::log::LogLine,
+    node::log::Remark,
 };
 use aemp_proto::{handshake::StartTls, mesh::Level, peer::ConnId};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(
             );
             let text = secured.describe().unwrap_or_default();
             let text = format!("{text} as {role} with {node}");
-            net.node().say(LogLine::new(Level::Debug, text));
+            net.node().say(Remark::new(Level::Debug, text));
             net.secured(conn, binding);
             Some(Stream::Tls(secured))
         }

@@ -18,6 +18,7 @@ use crate::{
     exec::slice::LARGE_TURN,
     net::Net,
     node::{delivery::Brought, peer::Peer},
+    tap::Direction,
 };
 use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
 
@@ -141,6 +142,9 @@ impl LargePacket {
         {
             let _scope = node.decoding();
             let packet = &self.bytes[self.place.clone()];
+            if node.traces() {
+                node.trace(Direction::Rcv, self.peer.id(), &self.format, packet);
+            }
             let mut reader = self.format.reader(packet, node.limits())?;
             node.deliver(&self.peer, &mut reader, &mut brought)?;
         }

@@ -26,6 +26,7 @@ use crate::{
         delivery::Brought,
         peer::{Peer, connection::Connection},
     },
+    tap::Direction,
 };
 use aemp_proto::{
     Time,
@@ -394,7 +395,7 @@ impl LinkTask<'_> {
     fn packets(&mut self) -> Result<(), String> {
         let node = self.net.node();
         let _scope = node.decoding();
-        let limits = node.limits();
+        let (limits, traces) = (node.limits(), node.traces());
         while !self.turn.is_over() {
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
@@ -407,6 +408,9 @@ impl LinkTask<'_> {
             if packet.len() >= LARGE && !node.scheduler().is_timeless() {
                 self.large = Large::wait(self.net);
                 return Ok(());
+            }
+            if traces {
+                node.trace(Direction::Rcv, self.peer.id(), &self.recv, packet);
             }
             let before = self.brought.cost;
             // Not moved out of the `Result`, because the reader is large.

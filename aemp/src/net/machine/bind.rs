@@ -6,9 +6,9 @@ use std::{
 };
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::net::{TcpListener, TcpSocket};
 
-use super::interfaces::local_addresses;
+use super::{interfaces::local_addresses, names};
 use crate::{
     StartError,
     config::{Address, Host},
@@ -41,7 +41,7 @@ pub(in crate::net) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, Sta
                         "not listening on {target}, which {bind} stands for: {error}"
                     );
                 }
-                Err(source) => return Err(failed(bind, Some(target), source)),
+                Err(error) => return Err(failed(bind, Some(target), error)),
             }
         }
     }
@@ -52,7 +52,7 @@ pub(in crate::net) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, Sta
 async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
     let port = bind.port.unwrap_or(0);
     let Some(socket) = bind.socket() else {
-        let addresses = local_addresses().map_err(|source| failed(bind, None, source))?;
+        let addresses = local_addresses().map_err(|error| failed(bind, None, error))?;
         if addresses.is_empty() {
             crate::log::warning!(
                 "{bind} stands for every address that is not loopback, and this machine has none: not listening there"
@@ -60,8 +60,8 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
         }
         return Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect());
     };
-    let found = lookup_host(socket).await;
-    let found = found.map_err(|source| failed(bind, None, source))?;
+    let found = names::look_up(&socket).await;
+    let found = found.map_err(|error| failed(bind, None, error))?;
     let mut targets: Vec<SocketAddr> = Vec::new();
     for target in found {
         if !targets.contains(&target) {
@@ -75,7 +75,7 @@ async fn targets(bind: &Address) -> Result<Vec<SocketAddr>, StartError> {
     Ok(targets)
 }
 
-fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> StartError {
+fn failed(bind: &Address, target: Option<SocketAddr>, error: io::Error) -> StartError {
     let mut address = match (&bind.host, bind.socket()) {
         // A bare number would not show that it is a port.
         (Host::Own, Some(socket)) => socket,
@@ -86,7 +86,7 @@ fn failed(bind: &Address, target: Option<SocketAddr>, source: io::Error) -> Star
     {
         address = format!("{address} ({target})");
     }
-    StartError::Bind { address, source }
+    StartError::Bind { address, error }
 }
 
 /// Listens on a socket. Returns a listener for each address at which it can be reached.

@@ -22,12 +22,25 @@ pub(in crate::net) async fn addresses(name: &str) -> io::Result<Vec<String>> {
 
 async fn sockets(name: &str) -> io::Result<Vec<SocketAddr>> {
     let mut sockets = Vec::new();
-    for socket in lookup_host(name).await? {
+    for socket in look_up(name).await? {
         if !sockets.contains(&socket) {
             sockets.push(socket);
         }
     }
     Ok(sockets)
+}
+
+/// Looks up `host:port`. The system's resolver knows an IPv6 address with the name of its interface without brackets.
+pub(super) async fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let zoned = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("]:"))
+        .filter(|(host, _)| host.contains('%'));
+    let numbered = zoned.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match numbered {
+        Some(host_and_port) => Ok(lookup_host(host_and_port).await?.collect()),
+        None => Ok(lookup_host(name).await?.collect()),
+    }
 }
 
 /// Connects to an address of `host:port`. Later addresses are tried in parallel, so one that never answers delays them

@@ -7,7 +7,7 @@ use aemp_codec::Value;
 use super::NodeBuilder;
 use crate::{
     Args,
-    config::{Cert, Encrypt, Environment, Method, Permit, Secret},
+    config::{Cert, Encrypt, Environment, Method, Permit, Secret, host_name},
 };
 
 /// The keys of the configuration file ([protocol](aemp_proto::protocol::configuration#the-file)). Errors in their values are reported when the node
@@ -29,6 +29,12 @@ impl NodeBuilder {
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
+    }
+
+    /// As [`profile`](Self::profile), with `$AEMP_PROFILE`, or else the host's name, as in `uname -n`.
+    pub fn configured(self) -> Self {
+        let profile = self.environment.variable("AEMP_PROFILE");
+        self.profile(profile.unwrap_or_else(host_name))
     }
 
     /// Starts the node with this configuration file; see [`profile`](Self::profile). Without a profile,

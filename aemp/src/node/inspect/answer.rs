@@ -10,7 +10,7 @@ use super::{
     SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports,
 };
 use crate::{
-    Node,
+    Node, logs,
     node::peer::{Peer, account::Question, connection::Connection},
 };
 use aemp_proto::{
@@ -174,8 +174,18 @@ impl Node {
     pub(super) fn functions(&self) -> Functions {
         Functions {
             init: self.init_functions(),
-            callable: self.registry().function_names().map(Into::into).collect(),
+            callable: self.callable(),
         }
+    }
+
+    /// The functions that other nodes may call, in order.
+    fn callable(&self) -> Vec<String> {
+        let registered = self.registry().function_names();
+        let mut callable: Vec<String> = registered.map(Into::into).collect();
+        callable.extend(logs::callable().map(Into::into));
+        callable.sort();
+        callable.dedup();
+        callable
     }
 
     pub(super) fn connections(&self, most: usize) -> Connections {

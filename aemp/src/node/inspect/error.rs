@@ -10,12 +10,12 @@ use crate::CallError;
 #[non_exhaustive]
 pub enum InspectError {
     /// The text is not a node ID.
-    #[error("{node:?} is not a node ID: {source}")]
+    #[error("{node:?} is not a node ID: {error}")]
     NodeId {
         /// The text.
         node: String,
         /// The cause.
-        source: IdError,
+        error: IdError,
     },
     /// The node is a Perl node, or has a version without inspection.
     #[error("{node} does not know this request (provider {})", provider.as_deref().unwrap_or("unknown"))]
@@ -34,19 +34,19 @@ pub enum InspectError {
         text: String,
     },
     /// The node cannot be reached, or was lost before it answered.
-    #[error("{node}: {source}")]
+    #[error("{node}: {error}")]
     Call {
         /// The node.
         node: String,
         /// The error of the call of its node port.
-        source: CallError,
+        error: CallError,
     },
     /// The answer is invalid.
-    #[error("{node}: the answer cannot be understood: {source}")]
+    #[error("{node}: the answer cannot be understood: {error}")]
     Answer {
         /// The node.
         node: String,
         /// The cause.
-        source: DecodeError,
+        error: DecodeError,
     },
 }

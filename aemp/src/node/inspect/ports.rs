@@ -9,6 +9,7 @@ use crate::{
         any::{AnyPort, Counts},
         table::Place,
     },
+    process::Process,
 };
 
 /// The longest name of a type, in bytes.
@@ -104,6 +105,9 @@ impl Found {
 fn shown(name: &'static str) -> String {
     if name == std::any::type_name::<Untyped>() {
         return "untyped".into();
+    }
+    if name == std::any::type_name::<Process>() {
+        return "process".into();
     }
     if name.len() <= LONGEST_NAME {
         return name.into();

@@ -99,7 +99,7 @@ async fn ports_that_die_while_they_are_watched_leave_nothing() {
 async fn without_a_network_everything_fires() {
     let node = Node::local().unwrap();
     let peer = node.peers().of(&node, "other");
-    let fired = Arc::new(Mutex::new(Vec::new()));
+    let fired = Arc::new(std::sync::Mutex::new(Vec::new()));
     let action = || {
         let fired = Arc::clone(&fired);
         Action::Call(Box::new(move |reason: &Reason| {

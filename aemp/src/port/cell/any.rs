@@ -220,7 +220,7 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn queue_len(&self) -> usize {
-        self.lock().queue.len()
+        self.lock().waiting()
     }
 
     fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
@@ -235,7 +235,7 @@ impl<P: Port> AnyPort for Cell<P> {
         let inner = self.lock();
         let extras = inner.extras.as_ref();
         (!inner.queue.is_dead()).then(|| Counts {
-            queued: inner.queue.len(),
+            queued: inner.waiting(),
             monitors: extras.map_or(0, |extras| extras.monitors.len()),
         })
     }

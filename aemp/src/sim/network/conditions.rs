@@ -49,6 +49,7 @@ impl Default for Conditions {
 
 /// The way in which a host ends without warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Crash {
     /// The process is killed. Its machine ends the connections: bytes that were written arrive, or some of them are
     /// lost with a reset, at random.
@@ -59,6 +60,7 @@ pub enum Crash {
 
 /// The reason why a connection ended or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Fault {
     /// The other end has closed it.
     EndOfFile,

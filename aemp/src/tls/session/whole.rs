@@ -1,10 +1,14 @@
 //! Sessions over rustls connections with buffers of their own: only these give out an exporter.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
 use rustls::Connection;
 
-use super::{Outgoing, Progress, TlsError, explain};
+use super::{
+    error::{TlsError, explain},
+    outgoing::Outgoing,
+    progress::Progress,
+};
 use aemp_proto::handshake::Binding;
 
 /// Lets rustls process some of the ciphertext that has arrived. Returns the number of bytes used, and the next step.
@@ -81,17 +85,4 @@ fn flush(conn: &mut Connection, out: &mut Outgoing<'_>) -> Result<(), TlsError> 
         conn.write_tls(out).map_err(TlsError::new)?;
     }
     Ok(())
-}
-
-impl Write for Outgoing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.room(bytes.len());
-        self.buffer[*self.filled..][..bytes.len()].copy_from_slice(bytes);
-        *self.filled += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

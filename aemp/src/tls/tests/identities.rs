@@ -58,6 +58,10 @@ fn errors_of_pem_texts_do_not_contain_the_text() {
         (String::new(), "cert: there is no private key in it"),
         (certificate.clone(), "cert: there is no private key in it"),
         (
+            format!("\u{feff}{certificate}"),
+            "cert: it begins with a byte order mark (U+FEFF): save it without one",
+        ),
+        (
             only("-----BEGIN PRIVATE"),
             "cert: there is no certificate in it",
         ),

@@ -18,7 +18,7 @@
 
 /// An actor that nobody uses.
 mod counter {
-    use aemp::{Args, Cx, port, protocol, spawnable};
+    use aemp::{Args, Cx, Inbox, port, protocol, receive, spawnable};
 
     /// Hidden in here.
     #[derive(Debug)]
@@ -59,6 +59,26 @@ mod counter {
         fn other(&mut self, tag: &str, args: Args) {
             let _ = (tag, args);
         }
+    }
+
+    #[spawnable]
+    async fn process(inbox: Inbox, n: i64) -> Result<(), String> {
+        let mut last = None;
+        loop {
+            receive! { inbox,
+                ("n", m: i64, mut text: String) if m > n => {
+                    text.push('!');
+                    last = Some(text);
+                }
+                ("last", _, ..) => return Err(last.unwrap_or_default()),
+                (_, many: Vec<u8>, rest @ ..) if many.len() > rest.len() => (),
+                whole if whole.is_empty() => drop(whole),
+                _ => break,
+            }
+        }
+        let one = receive!(inbox, ("one", one: u8) => one, after std::time::Duration::ZERO => 1);
+        assert_eq!(one, 1);
+        Ok(())
     }
 
     #[spawnable]

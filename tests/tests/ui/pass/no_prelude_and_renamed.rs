@@ -10,7 +10,7 @@ extern crate std as standard;
 mod aemp {}
 
 mod ports {
-    use ::renamed::{Args, Cx, Reply, port, protocol, spawnable};
+    use ::renamed::{Args, Cx, Inbox, Reply, port, protocol, receive, spawnable};
     use ::standard::string::String;
 
     pub(crate) struct Store<K, V> {
@@ -70,6 +70,20 @@ mod ports {
         }
     }
 
+    #[spawnable(crate = ::renamed)]
+    pub(crate) async fn process(inbox: Inbox, first: u8) {
+        let mut sum = first;
+        while sum < 100 {
+            sum += receive! { inbox,
+                ("add", n: u8) if n > first => n,
+                ("add", 7, rest @ ..) => rest.len() as u8,
+                (tag: String, ..) if tag == "end" => return,
+                other => other.len() as u8,
+                after ::standard::time::Duration::ZERO => 1,
+            };
+        }
+    }
+
     #[protocol(crate = ::renamed)]
     pub(crate) trait Far {
         fn get(&self, key: String) -> u8;
@@ -78,6 +92,7 @@ mod ports {
 
 fn main() {
     let _ = ports::store::NAME;
+    let _ = |node: &::renamed::Node| ports::process::on(node, "", 1);
     let _ = |node: &::renamed::Node| ports::idle::on(node, "", ::renamed::args![1]);
     let _: fn(&ports::StoreRef<u8, u8>, u8, u8) -> _ = ports::StoreRef::put;
     let _: fn(&ports::FarRef, ::standard::string::String) -> _ = ports::FarRef::get;

@@ -71,7 +71,6 @@ pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
         "find_node" => find_node(&monitored(transcript)),
         "global_down" => global_down(),
         "master_failover" => master_failover(),
-        "log_catcher" => log_catcher(transcript),
         "mon_unreachable" => unreachable(),
         _ => Vec::new(),
     }
@@ -320,30 +319,4 @@ fn unreachable() -> Vec<Line> {
         line(unknown, "a", monitor_port("unknown", "port")),
         line(dead, "a", monitor_port("dead", "port")),
     ]
-}
-
-/// What the services send each other, which are not there.
-fn log_catcher(transcript: &Transcript) -> Vec<Line> {
-    let mut lines = vec![line(before(r#"["","g_mon1""#), "c", Watch("", "'l"))];
-    for happening in story::of(transcript) {
-        let What::Packet {
-            from, to, packet, ..
-        } = happening.what
-        else {
-            continue;
-        };
-        let text = |place: usize| packet[place].as_str().unwrap_or_default();
-        let act = match (text(0), text(1)) {
-            ("", request) if request.starts_with("g_") => continue,
-            ("", "mon1") => monitor_port(&to, text(2)),
-            (port, _) => send(&to, port, packet.as_array().unwrap()[1..].to_vec().into()),
-        };
-        // Where they are not connected yet, the address is asked for first.
-        let when = match (&*from, &*to) {
-            ("c", "s") => before(r#"["","g_find","s""#),
-            _ => When::Before(packet.to_string()),
-        };
-        lines.push(line(when, &from, act));
-    }
-    lines
 }

@@ -5,7 +5,7 @@ use std::{io, sync::atomic::Ordering, time::Duration};
 use aemp_codec::{Format, Value};
 
 use super::LinkTask;
-use crate::{guard, net::connection::error};
+use crate::{guard, net::connection::error, tap::Direction};
 
 /// The largest capacity of a write buffer that is kept, in bytes.
 const KEEP: usize = 1 << 20;
@@ -68,16 +68,21 @@ impl LinkTask<'_> {
             state.swap_output(self.conn, &mut self.out);
         }
         let is_all = state.pending_bytes() == 0;
+        let traced = self.net.node().traces().then(|| state.format().cloned());
         drop(state);
         match is_all {
             true => self.asked |= asked,
             false if asked => self.peer.tell_written.store(true, Ordering::Release),
             false => {}
         }
-        match unwritten {
-            Some((format, packets)) => self.write_values(&format, &packets),
-            None => Ok(()),
+        if let Some((format, packets)) = unwritten {
+            self.write_values(&format, &packets)?;
         }
+        if let Some(Some(format)) = traced {
+            let (node, other) = (self.net.node(), self.peer.id());
+            node.trace_all(Direction::Snd, other, &format, &self.out);
+        }
+        Ok(())
     }
 
     /// Writes packets by the codec of another crate.

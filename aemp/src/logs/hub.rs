@@ -1,0 +1,392 @@
+//! The lines of one layer, on their way to catchers: a queue for each of them, and the history, under one lock.
+
+use std::{
+    cmp,
+    sync::{
+        Arc, MutexGuard,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use aemp_codec::{NodeId, PortId};
+use tokio::sync::Notify;
+use tracing::{Level, level_filters::LevelFilter};
+
+use super::{LogLevel, line::now};
+use crate::lock::Lock;
+use crate::{
+    guard,
+    passing::queue::{Bounds, Next, Queue, Sized},
+};
+
+/// The bounds of the lines that wait for one catcher.
+const WAITING: Bounds = Bounds {
+    elements: 1024,
+    bytes: 1 << 20,
+};
+/// The bound of the history, besides its number of lines.
+const HISTORY_BYTES: usize = 1 << 20;
+/// The number of ports of one node that may catch lines.
+pub(super) const MOST_OF_NODE: usize = 16;
+/// The number of ports of all nodes together.
+pub(super) const MOST: usize = 256;
+
+/// A line that is formatted, and has not been sent.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) time: f64,
+    pub(super) level: LogLevel,
+    pub(super) target: String,
+    pub(super) text: String,
+}
+
+impl Sized for Arc<Line> {
+    fn bytes(&self) -> usize {
+        self.target.len() + self.text.len()
+    }
+}
+
+/// The lines of one layer.
+#[derive(Debug)]
+pub(super) struct Hub {
+    /// The most detailed level that is wanted, for the filter, which is asked for each callsite: a number of
+    /// [`number`].
+    wanted: AtomicU8,
+    lines: Lock<Lines>,
+}
+
+#[derive(Debug)]
+struct Lines {
+    catchers: Vec<Catcher>,
+    last_id: u64,
+    history: Option<History>,
+}
+
+#[derive(Debug)]
+struct History {
+    level: LogLevel,
+    lines: Queue<Arc<Line>>,
+}
+
+/// A port of another node, and the lines for it.
+#[derive(Debug)]
+struct Catcher {
+    id: u64,
+    port: PortId,
+    level: LogLevel,
+    lines: Queue<Arc<Line>>,
+    /// Notified when the first line comes.
+    ready: Arc<Notify>,
+}
+
+/// The reason why no more ports are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full(pub(super) usize);
+
+/// The answer to a request for lines.
+#[derive(Debug)]
+pub(super) enum Added {
+    /// The lines of a port that is new.
+    New(Source),
+    /// The port gets lines already. It has another level now.
+    Known,
+}
+
+impl Hub {
+    /// A hub that keeps the last lines of a level, if `history` says so.
+    pub(super) fn new(history: Option<(LogLevel, usize)>) -> Arc<Self> {
+        let history = history.map(|(level, lines)| {
+            let bytes = HISTORY_BYTES;
+            let elements = lines;
+            let lines = Queue::new(Bounds { elements, bytes });
+            History { level, lines }
+        });
+        let lines = Lines {
+            catchers: Vec::new(),
+            last_id: 0,
+            history,
+        };
+        let wanted = AtomicU8::new(number(lines.wanted()));
+        let lines = Lock::new(lines);
+        Arc::new(Self { wanted, lines })
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock()
+    }
+
+    /// The most detailed level that a catcher or the history wants.
+    pub(super) fn wanted(&self) -> LevelFilter {
+        match self.wanted.load(Ordering::Relaxed) {
+            0 => LevelFilter::OFF,
+            1 => LevelFilter::ERROR,
+            2 => LevelFilter::WARN,
+            3 => LevelFilter::INFO,
+            4 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        }
+    }
+
+    /// Adds a line for everyone who wants it. No foreign code runs under the lock.
+    pub(super) fn push(&self, line: Line) {
+        let line = Arc::new(line);
+        let mut woken = Vec::new();
+        let mut lines = self.lines();
+        for catcher in &mut lines.catchers {
+            if line.level > catcher.level {
+                continue;
+            }
+            if catcher.lines.is_empty() {
+                woken.push(Arc::clone(&catcher.ready));
+            }
+            catcher.lines.push(Arc::clone(&line));
+        }
+        if let Some(history) = &mut lines.history
+            && line.level <= history.level
+        {
+            history.lines.push(line);
+        }
+        drop(lines);
+        for ready in woken {
+            guard::shielded(|| ready.notify_one());
+        }
+    }
+
+    /// Adds a port that gets lines from now on, and those of the last `since` seconds that the history has.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        port: &PortId,
+        level: LogLevel,
+        since: f64,
+    ) -> Result<Added, Full> {
+        let mut lines = self.lines();
+        if let Some(catcher) = lines.catchers.iter_mut().find(|it| it.port == *port) {
+            catcher.level = level;
+            drop(lines);
+            self.tell_wanted();
+            return Ok(Added::Known);
+        }
+        lines.check(&port.node_id())?;
+        lines.last_id += 1;
+        let (id, ready) = (lines.last_id, Arc::new(Notify::new()));
+        let mut catcher = Catcher {
+            id,
+            port: port.clone(),
+            level,
+            lines: Queue::new(WAITING),
+            ready: Arc::clone(&ready),
+        };
+        let from = now() - since;
+        let history = lines
+            .history
+            .iter()
+            .flat_map(|history| history.lines.iter());
+        for line in history.filter(|line| line.time >= from && line.level <= level) {
+            catcher.lines.push(Arc::clone(line));
+        }
+        lines.catchers.push(catcher);
+        drop(lines);
+        self.tell_wanted();
+        let hub = Arc::clone(self);
+        Ok(Added::New(Source { hub, id, ready }))
+    }
+
+    /// Makes the filter of the layer up to date. The caller holds no lock, because subscribers are asked again for each
+    /// callsite.
+    fn tell_wanted(&self) {
+        let wanted = {
+            // Under the lock, so that the last change is what is stored last.
+            let lines = self.lines();
+            let wanted = number(lines.wanted());
+            self.wanted.swap(wanted, Ordering::Relaxed) != wanted
+        };
+        if wanted {
+            guard::shielded(tracing::callsite::rebuild_interest_cache);
+        }
+    }
+}
+
+impl Lines {
+    fn wanted(&self) -> LevelFilter {
+        let catchers = self.catchers.iter().map(|catcher| catcher.level.filter());
+        let history = self.history.iter().map(|history| history.level.filter());
+        catchers.chain(history).fold(LevelFilter::OFF, cmp::max)
+    }
+
+    fn check(&self, node: &NodeId) -> Result<(), Full> {
+        let of_node = |catcher: &&Catcher| catcher.port.node() == node.as_str();
+        let full = if self.catchers.len() >= MOST {
+            MOST
+        } else if self.catchers.iter().filter(of_node).count() >= MOST_OF_NODE {
+            MOST_OF_NODE
+        } else {
+            return Ok(());
+        };
+        Err(Full(full))
+    }
+}
+
+/// The lines for one port. Dropping it ends them.
+#[derive(Debug)]
+pub(super) struct Source {
+    hub: Arc<Hub>,
+    id: u64,
+    ready: Arc<Notify>,
+}
+
+impl Source {
+    /// The next line, or the number of lines that were lost before it.
+    pub(super) fn next(&self) -> Next<Arc<Line>> {
+        let mut lines = self.hub.lines();
+        let catcher = lines.catchers.iter_mut().find(|it| it.id == self.id);
+        catcher.map_or(Next::Nothing, |catcher| catcher.lines.next())
+    }
+
+    /// Ready when there may be a line.
+    pub(super) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    /// The level that the port has asked for.
+    pub(super) fn level(&self) -> LogLevel {
+        let lines = self.hub.lines();
+        let catcher = lines.catchers.iter().find(|it| it.id == self.id);
+        catcher.map_or(LogLevel::Fatal, |catcher| catcher.level)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let mut lines = self.hub.lines();
+        let place = lines.catchers.iter().position(|it| it.id == self.id);
+        let _catcher = place.map(|place| lines.catchers.swap_remove(place));
+        drop(lines);
+        self.hub.tell_wanted();
+    }
+}
+
+/// A level as a number, for an atomic.
+fn number(filter: LevelFilter) -> u8 {
+    match filter.into_level() {
+        None => 0,
+        Some(Level::ERROR) => 1,
+        Some(Level::WARN) => 2,
+        Some(Level::INFO) => 3,
+        Some(Level::DEBUG) => 4,
+        Some(Level::TRACE) => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(id: &str) -> PortId {
+        PortId::parse(id).unwrap()
+    }
+
+    fn line(level: LogLevel, text: &str, age: f64) -> Line {
+        Line {
+            time: now() - age,
+            level,
+            target: "t".into(),
+            text: text.into(),
+        }
+    }
+
+    fn added(hub: &Arc<Hub>, id: &str, level: LogLevel, since: f64) -> Source {
+        match hub.add(&port(id), level, since) {
+            Ok(Added::New(source)) => source,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn texts(source: &Source) -> Vec<String> {
+        let next = || match source.next() {
+            Next::One(line) => Some(line.text.clone()),
+            Next::Lost(lost) => Some(lost.to_string()),
+            Next::Nothing => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn each_catcher_gets_what_it_wants() {
+        let hub = Hub::new(None);
+        assert_eq!(hub.wanted(), LevelFilter::OFF);
+        let (errors, all) = (
+            added(&hub, "a#1", LogLevel::Error, 0.0),
+            added(&hub, "a#2", LogLevel::Trace, 0.0),
+        );
+        assert_eq!(hub.wanted(), LevelFilter::TRACE);
+        for (level, text) in [(LogLevel::Error, "e"), (LogLevel::Debug, "d")] {
+            hub.push(line(level, text, 0.0));
+        }
+        assert_eq!(
+            (texts(&errors), texts(&all)),
+            (vec!["e".into()], vec!["e".into(), "d".into()])
+        );
+        drop(all);
+        assert_eq!(hub.wanted(), LevelFilter::ERROR);
+        assert!(matches!(
+            hub.add(&port("a#1"), LogLevel::Info, 0.0),
+            Ok(Added::Known)
+        ));
+        assert_eq!(
+            (hub.wanted(), errors.level()),
+            (LevelFilter::INFO, LogLevel::Info)
+        );
+        drop(errors);
+        assert_eq!(hub.wanted(), LevelFilter::OFF);
+    }
+
+    #[test]
+    fn a_slow_catcher_loses_the_oldest() {
+        let hub = Hub::new(None);
+        let source = added(&hub, "a#1", LogLevel::Info, 0.0);
+        for n in 0..WAITING.elements + 7 {
+            hub.push(line(LogLevel::Info, &format!("line {n}"), 0.0));
+        }
+        let texts = texts(&source);
+        assert_eq!(texts[..2], ["7", "line 7"]);
+        assert_eq!(texts.len(), WAITING.elements + 1);
+    }
+
+    #[test]
+    fn the_history_is_for_those_who_ask() {
+        let hub = Hub::new(Some((LogLevel::Info, 3)));
+        assert_eq!(hub.wanted(), LevelFilter::INFO);
+        for (level, text, age) in [
+            (LogLevel::Info, "lost", 50.0),
+            (LogLevel::Warn, "old", 40.0),
+            (LogLevel::Debug, "too detailed", 30.0),
+            (LogLevel::Info, "info", 20.0),
+            (LogLevel::Warn, "warning", 10.0),
+        ] {
+            hub.push(line(level, text, age));
+        }
+        let of = |id, level, since| texts(&added(&hub, id, level, since));
+        assert_eq!(of("a#1", LogLevel::Trace, 0.0), Vec::<String>::new());
+        assert_eq!(of("a#2", LogLevel::Trace, 25.0), ["info", "warning"]);
+        assert_eq!(of("a#3", LogLevel::Warn, f64::INFINITY), ["old", "warning"]);
+        assert_eq!(of("a#4", LogLevel::Warn, f64::NAN), Vec::<String>::new());
+    }
+
+    #[test]
+    fn there_are_not_too_many_catchers() {
+        let hub = Hub::new(None);
+        let mut sources = Vec::new();
+        for n in 0..MOST_OF_NODE {
+            sources.push(added(&hub, &format!("a#{n}"), LogLevel::Info, 0.0));
+        }
+        let more = hub.add(&port("a#more"), LogLevel::Info, 0.0);
+        assert_eq!(more.unwrap_err(), Full(MOST_OF_NODE));
+        for n in MOST_OF_NODE..MOST {
+            sources.push(added(&hub, &format!("n{n}#port"), LogLevel::Info, 0.0));
+        }
+        let more = hub.add(&port("b#more"), LogLevel::Info, 0.0);
+        assert_eq!(more.unwrap_err(), Full(MOST));
+        sources.pop();
+        assert!(hub.add(&port("b#more"), LogLevel::Info, 0.0).is_ok());
+    }
+}

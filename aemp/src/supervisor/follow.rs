@@ -1,0 +1,454 @@
+//! Handles that follow a child through its incarnations.
+//!
+//! A task asks the supervisor for the child's incarnation, again and again: the answer to the number that it knows
+//! already comes when there is another. The task also monitors the incarnation itself, and shows the next one only when
+//! that monitor has fired. So all that a user of this node has sent to the old incarnation was handled, or its loss is
+//! known, before the next one can be seen.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use aemp_codec::PortId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeTuple};
+use tokio::sync::{Notify, oneshot};
+
+use super::{ChildError, Incarnation, SupervisorMsg, SupervisorRef};
+use crate::{Call, CallError, Handle, Monitor, Node, PortRef, Reason, guard, lock::Lock};
+
+/// The pause before a node is asked again after it was lost.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A handle that follows a child of a supervisor through its incarnations, from any node. Made by
+/// [`SupervisorRef::follow`]. Cheap to clone; it serialises as the supervisor's ID and the child's name.
+///
+/// *Semantics.* At any time it shows one incarnation or none. It shows another one only after the monitor of the old one
+/// has fired on this node, so the [guarantee](crate#guarantees) holds for each incarnation, and calls in flight end with
+/// the reason of the old one. Nothing is repeated, unless [`retry`](FollowCall::retry) says that it may be.
+///
+/// *Limits.* It follows one supervisor. If that is restarted by its own supervisor, it has another port, and this handle
+/// [ends](Self::wait). While this node cannot reach the supervisor, it shows the incarnation that it knows, until its
+/// monitor fires.
+///
+/// ```
+/// use aemp::{Node, port, supervisor::{Restart, Supervisor}};
+///
+/// struct Worker;
+///
+/// #[port]
+/// impl Worker {
+///     #[rcv] fn double(&self, n: i64) -> i64 { 2 * n }
+///     #[rcv(try, send)] fn fail(&self) -> Result<(), String> { Err("out of tea".into()) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::local()?;
+/// let sup = Supervisor::builder()
+///     .child("worker", Restart::Permanent, |node| node.port(Worker))
+///     .start(&node);
+/// let worker = sup.follow::<WorkerRef>("worker").await?;
+/// worker.wait().await?.fail();
+/// // It may be called twice, so it is no matter that the first worker dies.
+/// assert_eq!(worker.call(|worker| worker.double(21)).retry(3).await?, 42);
+/// # Ok(()) }
+/// ```
+pub struct Follow<R> {
+    follower: Arc<Follower>,
+    _handle: PhantomData<fn() -> R>,
+}
+
+struct Follower {
+    node: Node,
+    supervisor: PortId,
+    name: String,
+    shown: Lock<Shown>,
+    changed: Notify,
+    /// Ends the task.
+    _stop: oneshot::Sender<()>,
+}
+
+#[derive(Clone)]
+enum Shown {
+    Nothing,
+    Child(PortId),
+    /// The supervisor has died, or has forgotten the child.
+    Ended(Reason),
+}
+
+impl SupervisorRef {
+    /// A handle that follows the child of this name, of the type `R`, through its incarnations. The type is not checked;
+    /// errors appear when the handle is used.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Died`] if the supervisor is dead, or has no child of this name.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it has no effect.
+    pub async fn follow<R: PortRef>(&self, name: &str) -> Result<Follow<R>, CallError> {
+        match self.incarnation(name.into(), None).await? {
+            Some(_) => Ok(Follow::new(self.node(), &self.id(), name)),
+            None => Err(CallError::Died(no_child(name))),
+        }
+    }
+
+    /// Adds a child to the running supervisor and starts it. The answer comes when it has been made.
+    ///
+    /// If it cannot be made, it is not tried again, and the answer has the reason. Dynamic children restart alone,
+    /// whatever the strategy, and with the children of the builder when these restart together. They end all at once,
+    /// before the children of the builder. A closure cannot leave the process: the supervisor must be of this node.
+    ///
+    /// # Errors
+    ///
+    /// The answer is a [`ChildError`] if the name is taken, the child could not be made, or the supervisor is ending.
+    ///
+    /// ```
+    /// use aemp::{Node, port, supervisor::{Child, Restart, Supervisor}};
+    ///
+    /// struct Session;
+    ///
+    /// #[port]
+    /// impl Session {
+    ///     #[rcv] fn name(&self) -> String { "mine".into() }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = Node::local()?;
+    /// let sup = Supervisor::builder().start(&node);
+    /// let session = Child::new("", |node| node.port(Session)).restart(Restart::Temporary);
+    /// let session: SessionRef = node.handle(&sup.start_child(session).await??);
+    /// assert_eq!(session.name().await?, "mine");
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "simple_one_for_one")]
+    #[doc(alias = "DynamicSupervisor")]
+    pub fn start_child(
+        &self,
+        child: super::Child,
+    ) -> Call<SupervisorMsg, Result<PortId, ChildError>> {
+        self.add_child(crate::Local(child))
+    }
+}
+
+fn no_child(name: &str) -> Reason {
+    Reason::new(vec![
+        "no_child".into(),
+        format!("the supervisor has no child {name:?}").into(),
+    ])
+}
+
+impl<R> Follow<R> {
+    fn new(node: &Node, supervisor: &PortId, name: &str) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let follower = Arc::new(Follower {
+            node: node.clone(),
+            supervisor: supervisor.clone(),
+            name: name.into(),
+            shown: Lock::new(Shown::Nothing),
+            changed: Notify::new(),
+            _stop: stop,
+        });
+        let task = Task {
+            node: node.clone(),
+            supervisor: node.handle(supervisor),
+            name: name.into(),
+            follower: Arc::downgrade(&follower),
+            over: Watched::new(node, supervisor.clone()),
+            told: None,
+            watched: None,
+        };
+        node.scheduler().spawn(async move {
+            tokio::select! {
+                biased;
+                _ = stopped => {}
+                () = task.run() => {}
+            }
+        });
+        Self {
+            follower,
+            _handle: PhantomData,
+        }
+    }
+
+    /// The name of the child.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.follower.name
+    }
+}
+
+impl<R: PortRef> Follow<R> {
+    /// The present incarnation; `None` while there is none.
+    #[must_use]
+    pub fn get(&self) -> Option<R> {
+        match &*self.follower.shown.lock() {
+            Shown::Child(port) => Some(self.follower.node.handle(port)),
+            Shown::Nothing | Shown::Ended(_) => None,
+        }
+    }
+
+    /// The present incarnation, or the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Died`] with the supervisor's reason if the supervisor has died, and with `no_child` if it has
+    /// forgotten the child.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it has no effect.
+    pub async fn wait(&self) -> Result<R, CallError> {
+        loop {
+            let mut changed = std::pin::pin!(self.follower.changed.notified());
+            changed.as_mut().enable();
+            let shown = self.follower.shown.lock().clone();
+            match shown {
+                Shown::Child(port) => return Ok(self.follower.node.handle(&port)),
+                Shown::Ended(reason) => return Err(CallError::Died(reason)),
+                Shown::Nothing => changed.await,
+            }
+        }
+    }
+
+    /// A call of the present incarnation, or of the next one if there is none. It is made when it is awaited, and ends
+    /// with the reason of the incarnation that it was made for, if that dies.
+    pub fn call<C, F, T>(&self, call: F) -> FollowCall<R, F>
+    where
+        F: Fn(&R) -> C,
+        C: Future<Output = Result<T, CallError>>,
+    {
+        FollowCall {
+            follow: self.clone(),
+            call,
+            retries: 0,
+        }
+    }
+}
+
+/// A call through a [`Follow`]. It is made when it is awaited.
+///
+/// # Cancel safety
+///
+/// As that of a [`Call`].
+#[must_use = "a call is made when it is awaited"]
+pub struct FollowCall<R, F> {
+    follow: Follow<R>,
+    call: F,
+    retries: u32,
+}
+
+impl<R, F> FollowCall<R, F> {
+    /// Repeats the call, at most `times` times, with the next incarnation if one dies meanwhile. The dead one may have
+    /// handled the call, so use it only where a call may be handled twice.
+    pub fn retry(mut self, times: u32) -> Self {
+        self.retries = times;
+        self
+    }
+}
+
+impl<R, F, C, T> IntoFuture for FollowCall<R, F>
+where
+    R: PortRef,
+    F: Fn(&R) -> C + Send + Sync + 'static,
+    C: Future<Output = Result<T, CallError>> + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = Result<T, CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut retries = self.retries;
+            loop {
+                let incarnation = self.follow.wait().await?;
+                match (self.call)(&incarnation).await {
+                    Err(CallError::Died(_)) if retries > 0 => {
+                        retries -= 1;
+                        self.follow.until_past(&incarnation.handle().id()).await;
+                    }
+                    answer => return answer,
+                }
+            }
+        })
+    }
+}
+
+impl<R> Follow<R> {
+    /// Waits until this incarnation is no longer shown.
+    async fn until_past(&self, port: &PortId) {
+        loop {
+            let mut changed = std::pin::pin!(self.follower.changed.notified());
+            changed.as_mut().enable();
+            match &*self.follower.shown.lock() {
+                Shown::Child(shown) if shown == port => {}
+                _ => return,
+            }
+            changed.await;
+        }
+    }
+}
+
+/// The task behind all clones of a [`Follow`].
+struct Task {
+    node: Node,
+    supervisor: SupervisorRef,
+    name: String,
+    follower: std::sync::Weak<Follower>,
+    /// The supervisor, for the reason of its death: a question that comes too late hears only that it is gone.
+    over: Watched,
+    /// The last answer of the supervisor.
+    told: Option<Incarnation>,
+    watched: Option<Watched>,
+}
+
+/// A port that is monitored.
+struct Watched {
+    port: PortId,
+    died: oneshot::Receiver<Reason>,
+    _monitor: Monitor,
+}
+
+impl Watched {
+    fn new(node: &Node, port: PortId) -> Self {
+        let (tell, died) = oneshot::channel();
+        let monitor = node.mon(&port, move |reason| {
+            let _ = tell.send(reason.clone());
+        });
+        Self {
+            port,
+            died,
+            _monitor: monitor,
+        }
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut asking = Box::pin(self.ask());
+        loop {
+            let died = async {
+                match &mut self.watched {
+                    Some(watched) => (&mut watched.died).await.unwrap_or_default(),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                reason = died => self.has_died(&reason).await,
+                told = &mut asking => {
+                    match told {
+                        Ok(Some(told)) => self.told = Some(told),
+                        Ok(None) => return self.show(Shown::Ended(no_child(&self.name))),
+                        Err(CallError::Died(reason)) => {
+                            let reason = self.over.died.try_recv().unwrap_or(reason);
+                            if !is_loss(&reason) {
+                                return self.show(Shown::Ended(reason));
+                            }
+                            tokio::time::sleep(RETRY).await;
+                            let supervisor = self.over.port.clone();
+                            self.over = Watched::new(&self.node, supervisor);
+                        }
+                        // A supervisor that does not understand the question will not do so later.
+                        Err(error) => return self.show(Shown::Ended(Reason::die(error))),
+                    }
+                    asking = Box::pin(self.ask());
+                }
+            }
+            self.adopt();
+        }
+    }
+
+    /// The supervisor's next news of the child.
+    fn ask(&self) -> impl Future<Output = Result<Option<Incarnation>, CallError>> + Send + use<> {
+        let seen = self.told.as_ref().map(|told| told.number);
+        self.supervisor.incarnation(self.name.clone(), seen)
+    }
+
+    async fn has_died(&mut self, reason: &Reason) {
+        let dead = self.watched.take();
+        self.show(Shown::Nothing);
+        if is_loss(reason) {
+            // This node has lost it. The supervisor may still have it, and then it is watched again.
+            tokio::time::sleep(RETRY).await;
+        } else if let (Some(told), Some(dead)) = (&mut self.told, dead)
+            && told.port.as_ref() == Some(&dead.port)
+        {
+            told.port = None;
+        }
+    }
+
+    /// Shows the incarnation that the supervisor has told of, if the one before has died.
+    fn adopt(&mut self) {
+        if self.watched.is_some() {
+            return;
+        }
+        let Some(port) = self.told.as_ref().and_then(|told| told.port.clone()) else {
+            return;
+        };
+        let watched = Watched::new(&self.node, port.clone());
+        self.watched = Some(watched);
+        self.show(Shown::Child(port));
+    }
+
+    fn show(&self, shown: Shown) {
+        if let Some(follower) = self.follower.upgrade() {
+            *follower.shown.lock() = shown;
+            guard::shielded(|| follower.changed.notify_waiters());
+        }
+    }
+}
+
+/// True if a node or a connection was lost, so that the port may live.
+fn is_loss(reason: &Reason) -> bool {
+    reason.kind() == "transport_error"
+}
+
+impl<R> Clone for Follow<R> {
+    fn clone(&self) -> Self {
+        Self {
+            follower: Arc::clone(&self.follower),
+            _handle: PhantomData,
+        }
+    }
+}
+
+impl<R> Serialize for Follow<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut pair = serializer.serialize_tuple(2)?;
+        pair.serialize_element(&self.follower.supervisor)?;
+        pair.serialize_element(&self.follower.name)?;
+        pair.end()
+    }
+}
+
+impl<'de, R> Deserialize<'de> for Follow<R> {
+    /// Works only while a message is being decoded, as for handles.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (supervisor, name) = <(Handle<SupervisorMsg>, String)>::deserialize(deserializer)?;
+        Ok(Self::new(supervisor.node(), &supervisor.id(), &name))
+    }
+}
+
+impl<R> fmt::Debug for Follow<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follow")
+            .field("supervisor", &self.follower.supervisor)
+            .field("name", &self.follower.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R, F> fmt::Debug for FollowCall<R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FollowCall")
+            .field("follow", &self.follow)
+            .field("retries", &self.retries)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! The messages that a supervisor sends to itself, and its parent to it. They cannot leave the process.
+
+use std::fmt;
+
+use aemp_codec::PortId;
+
+use super::{
+    SupervisorRef,
+    machine::{Key, Run},
+    port::stopped,
+};
+use crate::{Local, Node, Reason, Sent};
+
+/// A message within supervisors. Nothing outside can make one.
+#[doc(hidden)]
+pub struct Order(pub(super) What);
+
+pub(super) enum What {
+    Begin,
+    Tick,
+    Made {
+        key: Key,
+        run: Run,
+        made: Result<Born, Reason>,
+    },
+    Served {
+        key: Key,
+        run: Run,
+    },
+    Died {
+        key: Key,
+        run: Run,
+        reason: Reason,
+    },
+    Gone {
+        key: Key,
+        run: Run,
+    },
+    Arrived {
+        key: Key,
+        run: Run,
+    },
+    Shutdown,
+    Hold(Lifeline),
+}
+
+impl SupervisorRef {
+    pub(super) fn tell(&self, what: What) -> Sent {
+        self.order(Local(Order(what)))
+    }
+
+    pub(super) fn begin(&self) {
+        self.tell(What::Begin);
+    }
+}
+
+/// A new incarnation on its way to its supervisor. If it does not arrive, it is killed, so that none is left alone.
+pub(super) struct Born {
+    node: Node,
+    port: Option<PortId>,
+}
+
+impl Born {
+    pub(super) fn new(node: &Node, port: PortId) -> Self {
+        Self {
+            node: node.clone(),
+            port: Some(port),
+        }
+    }
+
+    pub(super) fn keep(mut self) -> PortId {
+        self.port
+            .take()
+            .unwrap_or_else(|| self.node.id().clone().into())
+    }
+}
+
+impl Drop for Born {
+    fn drop(&mut self) {
+        if let Some(port) = self.port.take() {
+            self.node.destination(&port).kill(stopped());
+        }
+    }
+}
+
+/// Tells a supervisor, when it is dropped, that a subtree has ended.
+pub(super) struct Lifeline {
+    parent: SupervisorRef,
+    key: Key,
+    run: Run,
+}
+
+impl Lifeline {
+    pub(super) fn new(parent: SupervisorRef, key: Key, run: Run) -> Self {
+        Self { parent, key, run }
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        let (key, run) = (self.key, self.run);
+        self.parent.tell(What::Gone { key, run });
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Order")
+    }
+}

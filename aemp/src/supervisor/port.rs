@@ -1,0 +1,639 @@
+//! The port of a supervisor: it carries out the commands of the machine.
+//!
+//! Everything that happens elsewhere (a monitor, a timer, a closure that has to wait) comes back as an `Order`, a message
+//! that cannot leave the process.
+//!
+//! A child that is a supervisor of this node has ended when its own children have ended as well. Each of its monitors
+//! holds its `Tree`, and its parent puts a `Lifeline` there. When the last monitor has fired, the lifeline is dropped and
+//! tells the parent. So the rule "a new incarnation starts after the old one has ended" holds for whole subtrees, even if
+//! a supervisor was killed.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use aemp_codec::PortId;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
+    machine::{Command, Ended, Key, Machine, Run},
+    order::{Born, Lifeline, Order, What},
+    spec::{Make, There},
+};
+use crate::{
+    Cx, Local, Node, Reason, Reply, Timer,
+    guard::{self, Foreign},
+    lock::Lock,
+    port,
+    port::{any::typed, monitor::Action},
+};
+
+/// A port that starts, watches, restarts and ends other ports. See the [module](super).
+#[doc(alias = "gen_server")]
+pub struct Supervisor {
+    node: Node,
+    origin: Option<Instant>,
+    machine: Machine,
+    members: BTreeMap<Key, Member>,
+    names: HashMap<Arc<str>, Key>,
+    /// The callers that wait for another incarnation, by the child's name.
+    waiting: HashMap<Arc<str>, Vec<Reply<Option<Incarnation>>>>,
+    /// The number of the last incarnation that was begun or ended.
+    news: u64,
+    tree: Arc<Tree>,
+    timer: Option<(Duration, Timer)>,
+    ready: Readiness,
+    ending: Vec<Reply<()>>,
+}
+
+/// Told to parents when everything of a supervisor has ended.
+#[derive(Default)]
+struct Tree(Lock<Vec<Lifeline>>);
+
+enum Readiness {
+    Awaited(Vec<Reply<()>>),
+    Ready,
+}
+
+/// A child, and its present incarnation.
+struct Member {
+    name: Arc<str>,
+    restart: super::Restart,
+    /// `None` if it will not be made again.
+    make: Option<Make>,
+    life: Life,
+    /// The number of the last news of it.
+    news: u64,
+    reason: Option<Reason>,
+    added: Option<Reply<Result<PortId, ChildError>>>,
+    removed: Vec<Reply<Result<(), ChildError>>>,
+}
+
+enum Life {
+    None,
+    /// Its closure waits. It is dropped with the sender.
+    Making {
+        run: Run,
+        _cancel: oneshot::Sender<()>,
+    },
+    Lives(Living),
+}
+
+struct Living {
+    run: Run,
+    port: PortId,
+    /// False until the other node has made it, as far as this node knows. Until then it is not shown, because a monitor
+    /// of a third node could arrive there before it.
+    arrived: bool,
+    /// For a supervisor of this node: its handle, and how far its end has come.
+    subtree: Option<(SupervisorRef, Subtree)>,
+}
+
+enum Subtree {
+    Lives,
+    /// The port has died with this reason, and some of its children have not.
+    Dying(Reason),
+    Gone,
+}
+
+impl Supervisor {
+    /// A supervisor without children, for which the same defaults hold as in OTP where nothing else is said.
+    pub fn builder() -> super::Builder {
+        super::Builder::new()
+    }
+
+    pub(super) fn new(
+        node: &Node,
+        strategy: Strategy,
+        (most, period): (u32, Duration),
+        children: Vec<Child>,
+    ) -> Self {
+        let mut seed = [0; 8];
+        // Without randomness all pauses are those of one seed, which is no harm.
+        let _ = node.place().fill_random(&mut seed);
+        let seed = u64::from_le_bytes(seed);
+        let mut supervisor = Self {
+            node: node.clone(),
+            origin: None,
+            machine: Machine::new(strategy, most, period, seed),
+            members: BTreeMap::new(),
+            names: HashMap::new(),
+            waiting: HashMap::new(),
+            news: 0,
+            tree: Arc::default(),
+            timer: None,
+            ready: Readiness::Awaited(Vec::new()),
+            ending: Vec::new(),
+        };
+        for child in children {
+            supervisor.add(child, None);
+        }
+        supervisor
+    }
+
+    /// False if the machine accepts no children any more.
+    fn add(&mut self, child: Child, added: Option<Reply<Result<PortId, ChildError>>>) -> bool {
+        let Child { spec, make } = child;
+        let (name, restart) = (Arc::clone(&spec.name), spec.restart);
+        let Some(key) = self.machine.add(spec) else {
+            if let Some(added) = added {
+                added.send(Err(ChildError::Ending));
+            }
+            return false;
+        };
+        if !name.is_empty() {
+            self.names.insert(Arc::clone(&name), key);
+        }
+        let member = Member {
+            name,
+            restart,
+            make: Some(make),
+            life: Life::None,
+            news: 0,
+            reason: None,
+            added,
+            removed: Vec::new(),
+        };
+        self.members.insert(key, member);
+        true
+    }
+
+    fn now(&mut self) -> Duration {
+        let _runtime = self.node.scheduler().enter();
+        let origin = *self.origin.get_or_insert_with(Instant::now);
+        self.node.place().since(origin)
+    }
+
+    /// Carries out the commands of the machine, and those that come of it.
+    fn act(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let commands = self.machine.commands();
+            if commands.is_empty() {
+                break;
+            }
+            for command in commands {
+                self.obey(cx, command);
+            }
+        }
+        self.set_timer(cx);
+    }
+
+    fn set_timer(&mut self, cx: &Cx<'_>) {
+        let deadline = self.machine.deadline();
+        if self.timer.as_ref().map(|(due, _)| *due) == deadline {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            timer.cancel();
+        }
+        if let (Some(due), Some(me)) = (deadline, cx.me::<SupervisorRef>()) {
+            let pause = due.saturating_sub(self.now());
+            let timer = cx.after(pause, move |_| drop(me.tell(What::Tick)));
+            self.timer = Some((due, timer));
+        }
+    }
+
+    fn obey(&mut self, cx: &mut Cx<'_>, command: Command) {
+        match command {
+            Command::Start(key, run) => self.make(cx, key, run),
+            Command::Await(key, run) => self.await_node(cx, key, run),
+            Command::Stop(key, run) => self.stop(key, run),
+            Command::Kill(key, run) => self.kill(key, run),
+            Command::Forget(key) => self.forget(key),
+            Command::Ready => {
+                let ready = std::mem::replace(&mut self.ready, Readiness::Ready);
+                if let Readiness::Awaited(callers) = ready {
+                    callers.into_iter().for_each(|caller| caller.send(()));
+                }
+            }
+            Command::End(reason) => {
+                self.ending.drain(..).for_each(|caller| caller.send(()));
+                cx.kill(reason);
+            }
+        }
+    }
+
+    fn make(&mut self, cx: &Cx<'_>, key: Key, run: Run) {
+        let node = self.node.clone();
+        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
+        else {
+            return;
+        };
+        let made = match &mut member.make {
+            Some(Make::Here(make)) => guard::run(|| make(&node)).and_then(|made| made),
+            Some(Make::There(there)) => {
+                let port = spawn(&node, there, &me);
+                if !node.port_is_local(&port) {
+                    let other = there.node().to_owned();
+                    self.adopt(cx, key, run, port);
+                    cx.spawn(async move {
+                        super::remote::until_served(&node, &other).await;
+                        me.tell(What::Served { key, run });
+                    });
+                    return;
+                }
+                Ok(port)
+            }
+            Some(Make::Later(make)) => match guard::run(|| make(node)) {
+                Ok(future) => {
+                    let (cancel, cancelled) = oneshot::channel();
+                    let _cancel = cancel;
+                    member.life = Life::Making { run, _cancel };
+                    let (future, node) = (Foreign::new(future), self.node.clone());
+                    cx.spawn(async move {
+                        let made = tokio::select! {
+                            biased;
+                            _ = cancelled => return,
+                            made = future => made.and_then(|made| made),
+                        };
+                        let made = made.map(|port| Born::new(&node, port));
+                        me.tell(What::Made { key, run, made });
+                    });
+                    return;
+                }
+                Err(reason) => Err(reason),
+            },
+            None => Err(Reason::die("it is made only once")),
+        };
+        self.made(cx, key, run, made);
+    }
+
+    /// An incarnation has been made on this node, or could not be made.
+    fn made(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Result<PortId, Reason>) {
+        match made {
+            Ok(port) => {
+                self.adopt(cx, key, run, port);
+                self.served(key, run);
+            }
+            Err(reason) => self.ended(key, run, reason),
+        }
+    }
+
+    /// Watches a new incarnation.
+    fn adopt(&mut self, cx: &Cx<'_>, key: Key, run: Run, port: PortId) {
+        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
+        else {
+            return;
+        };
+        let to = self.node.destination(&port);
+        let subtree = to.local().and_then(typed::<SupervisorMsg>).map(|port| {
+            let sup = SupervisorRef::from(crate::Handle::local(port));
+            let lifeline = Lifeline::new(me.clone(), key, run);
+            sup.tell(What::Hold(lifeline));
+            (sup, Subtree::Lives)
+        });
+        if subtree.is_some() {
+            self.machine.takes_its_time(key);
+        }
+        member.life = Life::Lives(Living {
+            run,
+            port,
+            arrived: false,
+            subtree,
+        });
+        if member.restart == super::Restart::Temporary {
+            guard::discard(member.make.take());
+        }
+        let tree = Arc::clone(&self.tree);
+        let died = Action::Call(Box::new(move |reason| {
+            let reason = reason.clone();
+            me.tell(What::Died { key, run, reason });
+            drop(tree);
+        }));
+        to.monitor(died).detach();
+    }
+
+    /// The node of a new incarnation has made it.
+    fn served(&mut self, key: Key, run: Run) {
+        let now = self.now();
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        match &mut member.life {
+            Life::Lives(living) if living.run == run => {
+                living.arrived = true;
+                if let Some(added) = member.added.take() {
+                    added.send(Ok(living.port.clone()));
+                }
+            }
+            _ => return,
+        }
+        self.publish(key);
+        self.machine.started(now, key, run);
+    }
+
+    /// The monitor of an incarnation has fired.
+    fn died(&mut self, key: Key, run: Run, reason: Reason) {
+        if let Some(Life::Lives(living)) = self.members.get_mut(&key).map(|member| &mut member.life)
+            && living.run == run
+            && let Some((_, subtree @ Subtree::Lives)) = &mut living.subtree
+        {
+            *subtree = Subtree::Dying(reason);
+            return;
+        }
+        self.ended(key, run, reason);
+    }
+
+    /// All children of a supervisor that is a child have ended.
+    fn gone(&mut self, key: Key, run: Run) {
+        if let Some(Life::Lives(living)) = self.members.get_mut(&key).map(|member| &mut member.life)
+            && living.run == run
+            && let Some((_, subtree)) = &mut living.subtree
+            && let Subtree::Dying(reason) = std::mem::replace(subtree, Subtree::Gone)
+        {
+            self.ended(key, run, reason);
+        }
+    }
+
+    /// An incarnation has ended, or could not be made.
+    fn ended(&mut self, key: Key, run: Run, reason: Reason) {
+        let now = self.now();
+        let node = self.node.clone();
+        let mut lost = false;
+        if let Some(member) = self.members.get_mut(&key) {
+            let present = match &member.life {
+                Life::Making { run, .. } => Some(*run),
+                Life::Lives(living) => Some(living.run),
+                Life::None => Some(run),
+            };
+            if present != Some(run) {
+                return;
+            }
+            if let Some(Make::There(there)) = &mut member.make {
+                lost = is_loss(&reason, there.node());
+                if lost {
+                    there.next(&node);
+                }
+            }
+            member.life = Life::None;
+            member.reason = Some(reason.clone());
+            if let Some(added) = member.added.take() {
+                added.send(Err(ChildError::Failed(reason.clone())));
+            }
+        }
+        self.publish(key);
+        self.machine.ended(now, key, run, &Ended { reason, lost });
+    }
+
+    fn await_node(&mut self, cx: &Cx<'_>, key: Key, run: Run) {
+        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get(&key)) else {
+            return;
+        };
+        if let Some(Make::There(there)) = &member.make {
+            let (node, other) = (self.node.clone(), there.node().to_owned());
+            cx.spawn(async move {
+                super::remote::until_connected(&node, &other).await;
+                me.tell(What::Arrived { key, run });
+            });
+        }
+    }
+
+    fn stop(&mut self, key: Key, run: Run) {
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        match &member.life {
+            Life::Lives(living) if living.run != run => {}
+            Life::Lives(living) => match &living.subtree {
+                Some((sup, _)) => drop(sup.tell(What::Shutdown)),
+                None => self.node.destination(&living.port).kill(stopped()),
+            },
+            Life::Making { .. } => self.ended(key, run, stopped()),
+            Life::None => {}
+        }
+    }
+
+    fn kill(&mut self, key: Key, run: Run) {
+        let Some(Life::Lives(living)) = self.members.get(&key).map(|member| &member.life) else {
+            return;
+        };
+        if living.run != run || living.subtree.is_some() {
+            return;
+        }
+        let to = self.node.destination(&living.port);
+        match to.local() {
+            Some(port) => port.perish(&stopped()),
+            None => to.kill(stopped()),
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        let Some(mut member) = self.members.remove(&key) else {
+            return;
+        };
+        if self.names.get(&member.name) == Some(&key) {
+            self.names.remove(&member.name);
+        }
+        self.answer(&member.name, None);
+        for caller in member.removed.drain(..) {
+            caller.send(Ok(()));
+        }
+        guard::discard(member);
+    }
+
+    /// Tells the callers that wait for it that a child has begun or ended an incarnation.
+    fn publish(&mut self, key: Key) {
+        self.news += 1;
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        member.news = self.news;
+        let (name, news) = (Arc::clone(&member.name), member.incarnation());
+        self.answer(&name, Some(&news));
+    }
+
+    fn answer(&mut self, name: &str, news: Option<&Incarnation>) {
+        for caller in self.waiting.remove(name).into_iter().flatten() {
+            caller.send(news.cloned());
+        }
+    }
+}
+
+impl Member {
+    fn incarnation(&self) -> Incarnation {
+        let port = match &self.life {
+            Life::Lives(living) if living.arrived => Some(living.port.clone()),
+            Life::None | Life::Making { .. } | Life::Lives(_) => None,
+        };
+        let number = self.news;
+        Incarnation { number, port }
+    }
+}
+
+/// The reason of a child that its supervisor has ended.
+pub(super) fn stopped() -> Reason {
+    Reason::new(vec![SHUTDOWN.into(), "ended by its supervisor".into()])
+}
+
+/// True if this is the loss of a node.
+fn is_loss(reason: &Reason, node: &str) -> bool {
+    let of = reason.get(1).and_then(aemp_codec::Value::as_str);
+    reason.kind() == "transport_error" && of == Some(node)
+}
+
+fn spawn(node: &Node, there: &There, me: &SupervisorRef) -> PortId {
+    super::remote::spawn(node, there.node(), &there.function, &there.args, &me.id())
+}
+
+#[port(crate = crate)]
+impl Supervisor {
+    /// Its children, in the order in which they start.
+    ///
+    /// The answer grows with the number of children. Ask a supervisor with a hundred thousand of them on its own node.
+    #[doc(alias = "which_children")]
+    #[rcv]
+    pub fn children(&self) -> Vec<ChildInfo> {
+        let info = |(key, member): (&Key, &Member)| {
+            let shown = self.machine.shown(*key)?;
+            Some(ChildInfo {
+                name: member.name.as_ref().into(),
+                port: member.incarnation().port,
+                state: shown.state,
+                restart: member.restart,
+                restarts: shown.restarts,
+                reason: member.reason.clone(),
+            })
+        };
+        self.members.iter().filter_map(info).collect()
+    }
+
+    /// Waits until all children of the builder have been started. If the supervisor gives up before, the call ends with
+    /// its death.
+    #[rcv]
+    pub fn ready(&mut self, reply: Reply<()>) {
+        match &mut self.ready {
+            Readiness::Ready => reply.send(()),
+            Readiness::Awaited(callers) => callers.push(reply),
+        }
+    }
+
+    /// Ends all children, the last first, and then the supervisor, with a normal reason. The answer comes when all
+    /// children have ended.
+    #[rcv]
+    pub fn shutdown(&mut self, cx: &mut Cx<'_>, reply: Reply<()>) {
+        self.ending.push(reply);
+        self.end(cx);
+    }
+
+    /// Ends a child and forgets it. The answer comes when it has ended.
+    #[doc(alias = "terminate_child")]
+    #[doc(alias = "delete_child")]
+    #[rcv]
+    pub fn stop_child(
+        &mut self,
+        cx: &mut Cx<'_>,
+        name: String,
+        reply: Reply<Result<(), ChildError>>,
+    ) {
+        let key = self.names.get(name.as_str()).copied();
+        let Some((key, member)) = key.and_then(|key| Some((key, self.members.get_mut(&key)?)))
+        else {
+            return reply.send(Err(ChildError::NoChild(name)));
+        };
+        member.removed.push(reply);
+        let now = self.now();
+        self.machine.remove(now, key);
+        self.act(cx);
+    }
+
+    /// The incarnation of a child. With the number of the last one that is known, the answer comes when there is
+    /// another. [`Follow`](super::Follow) uses it.
+    #[doc(hidden)]
+    #[rcv]
+    pub fn incarnation(
+        &mut self,
+        name: String,
+        seen: Option<u64>,
+        reply: Reply<Option<Incarnation>>,
+    ) {
+        let key = self.names.get(name.as_str());
+        let Some(member) = key.and_then(|key| self.members.get(key)) else {
+            return reply.send(None);
+        };
+        if seen != Some(member.news) {
+            return reply.send(Some(member.incarnation()));
+        }
+        let waiting = self.waiting.entry(Arc::clone(&member.name)).or_default();
+        if waiting.len().is_power_of_two() {
+            waiting.retain(Reply::is_wanted);
+        }
+        waiting.push(reply);
+    }
+
+    #[rcv]
+    fn add_child(
+        &mut self,
+        cx: &mut Cx<'_>,
+        child: Local<Child>,
+        reply: Reply<Result<PortId, ChildError>>,
+    ) {
+        let mut child = child.0;
+        if self.names.contains_key(&child.spec.name) {
+            let name = child.spec.name.as_ref().into();
+            return reply.send(Err(ChildError::Taken(name)));
+        }
+        child.spec.dynamic = true;
+        self.add(child, Some(reply));
+        self.act(cx);
+    }
+
+    #[rcv("aemp order")]
+    fn order(&mut self, cx: &mut Cx<'_>, order: Local<Order>) {
+        let now = self.now();
+        match order.0.0 {
+            What::Begin => self.machine.begin(now),
+            What::Tick => {
+                self.timer = None;
+                self.machine.timeout(now);
+            }
+            What::Made { key, run, made } => {
+                let making = self.members.get(&key).map(|member| &member.life);
+                let expected = matches!(making, Some(Life::Making { run: at, .. }) if *at == run);
+                // An incarnation that is no longer expected is killed when it is dropped.
+                if expected {
+                    self.made(cx, key, run, made.map(Born::keep));
+                }
+            }
+            What::Served { key, run } => self.served(key, run),
+            What::Died { key, run, reason } => self.died(key, run, reason),
+            What::Gone { key, run } => self.gone(key, run),
+            What::Arrived { key, run } => self.machine.arrived(now, key, run),
+            What::Shutdown => return self.end(cx),
+            What::Hold(lifeline) => self.tree.0.lock().push(lifeline),
+        }
+        self.act(cx);
+    }
+}
+
+impl Supervisor {
+    fn end(&mut self, cx: &mut Cx<'_>) {
+        let now = self.now();
+        self.machine.shutdown(now, Reason::normal());
+        self.act(cx);
+    }
+}
+
+impl Drop for Supervisor {
+    /// Kills what is left of the children, the last first.
+    fn drop(&mut self) {
+        if self.node.life().has_vanished() {
+            return;
+        }
+        for member in self.members.values().rev() {
+            if let Life::Lives(living) = &member.life {
+                self.node.destination(&living.port).kill(stopped());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("children", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,448 @@
+//! Supervisors of one node, in paused time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use aemp::{
+    CallError, Node, Reason, port,
+    supervisor::{
+        Backoff, Child, ChildError, ChildState, Follow, Restart, Strategy, Supervisor,
+        SupervisorRef,
+    },
+};
+
+use crate::{Journal, death, node, within};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Says when it begins and ends.
+struct Worker {
+    name: &'static str,
+    journal: Journal,
+}
+
+#[port]
+impl Worker {
+    #[rcv]
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    #[rcv(try, send)]
+    fn fail(&self, text: String) -> Result<(), String> {
+        Err(text)
+    }
+
+    #[rcv]
+    async fn hang(&mut self) -> u32 {
+        std::future::pending().await
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.journal.note(format_args!("-{}", self.name));
+    }
+}
+
+fn worker(name: &'static str, journal: &Journal) -> impl FnMut(&Node) -> WorkerRef + use<> {
+    let journal = journal.clone();
+    move |node| {
+        journal.note(format_args!("+{name}"));
+        let journal = journal.clone();
+        node.port(Worker { name, journal })
+    }
+}
+
+/// A supervisor of `a`, `b` and `c`.
+async fn three(strategy: Strategy, journal: &Journal) -> (Node, SupervisorRef) {
+    let node = node();
+    let mut builder = Supervisor::builder().strategy(strategy);
+    for name in ["a", "b", "c"] {
+        builder = builder.child(name, Restart::Permanent, worker(name, journal));
+    }
+    let sup = builder.start(&node);
+    within(sup.ready()).await.unwrap();
+    assert_eq!(journal.take(), ["+a", "+b", "+c"]);
+    (node, sup)
+}
+
+async fn child(sup: &SupervisorRef, name: &str) -> Follow<WorkerRef> {
+    within(sup.follow(name)).await.unwrap()
+}
+
+/// Waits longer than any back-off of these tests.
+async fn pass() {
+    tokio::time::sleep(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_strategy_restarts_its_group() {
+    let table: [(Strategy, &[&str]); 3] = [
+        (Strategy::OneForOne, &["-b", "+b"]),
+        (Strategy::OneForAll, &["-b", "-c", "-a", "+a", "+b", "+c"]),
+        (Strategy::RestForOne, &["-b", "-c", "+b", "+c"]),
+    ];
+    for (strategy, expected) in table {
+        let journal = Journal::default();
+        let (_node, sup) = three(strategy, &journal).await;
+        child(&sup, "b")
+            .await
+            .wait()
+            .await
+            .unwrap()
+            .fail("x".into());
+        pass().await;
+        assert_eq!(journal.take(), expected, "{strategy:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_end_in_reverse_order_with_their_supervisor() {
+    let journal = Journal::default();
+    let (_node, sup) = three(Strategy::OneForOne, &journal).await;
+    sup.shutdown().await.unwrap();
+    assert_eq!(journal.take(), ["-c", "-b", "-a"]);
+    assert_eq!(death(&sup).await.split(' ').next(), Some("no_such_port"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_supervisor_takes_its_children_along() {
+    let journal = Journal::default();
+    let (node, sup) = three(Strategy::OneForOne, &journal).await;
+    sup.kill("tea");
+    assert_eq!(death(&sup).await, "tea");
+    pass().await;
+    assert_eq!(journal.take(), ["-c", "-b", "-a"]);
+    assert_eq!(node.port_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_are_shown_with_restarts_and_reasons() {
+    let journal = Journal::default();
+    let (_node, sup) = three(Strategy::OneForOne, &journal).await;
+    let b = child(&sup, "b").await;
+    let first = b.wait().await.unwrap();
+    first.fail("out of tea".into());
+    pass().await;
+    let children = sup.children().await.unwrap();
+    let names: Vec<&str> = children.iter().map(|child| child.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!((children[0].restarts, children[1].restarts), (0, 1));
+    assert_eq!(children[1].reason, Some(Reason::die("out of tea")));
+    assert_eq!(children[1].state, ChildState::Running);
+    assert_eq!(children[1].port, Some(b.wait().await.unwrap().id()));
+    assert_ne!(children[1].port, Some(first.id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_restarts_reach_the_parent_which_restarts_the_subtree() {
+    let node = node();
+    let journal = Journal::default();
+    let inner = journal.clone();
+    let top = Supervisor::builder()
+        .child("inner", Restart::Permanent, move |node| {
+            Supervisor::builder()
+                .intensity(2, 10 * SECOND)
+                .child("calm", Restart::Permanent, worker("calm", &inner))
+                .child("wild", Restart::Permanent, worker("wild", &inner))
+                .start(node)
+        })
+        .start(&node);
+    let inner = top.follow::<SupervisorRef>("inner").await.unwrap();
+    let first = inner.wait().await.unwrap();
+    first.ready().await.unwrap();
+    journal.take();
+    let wild = child(&first, "wild").await;
+    for _ in 0..3 {
+        wild.wait().await.unwrap().fail("x".into());
+        pass().await;
+    }
+    assert_eq!(
+        journal.take(),
+        [
+            "-wild", "+wild", "-wild", "+wild", "-wild", "-calm", "+calm", "+wild"
+        ]
+    );
+    let children = top.children().await.unwrap();
+    assert_eq!(children[0].restarts, 1);
+    let reason = children[0].reason.clone().unwrap();
+    assert_eq!(reason.kind(), "restart_limit");
+    // The old subtree is not followed any further.
+    let ended = wild.wait().await.unwrap_err();
+    assert_eq!(ended.reason(), Some(&reason));
+    assert!(inner.wait().await.unwrap() != first);
+}
+
+/// The state of an async handler is dropped late, and the new subtree waits for that.
+#[tokio::test(start_paused = true)]
+async fn a_killed_subtree_starts_again_when_all_of_it_has_ended() {
+    let node = node();
+    let journal = Journal::default();
+    let inner = journal.clone();
+    let top = Supervisor::builder()
+        .child("inner", Restart::Permanent, move |node| {
+            let inner = inner.clone();
+            Supervisor::builder()
+                .child("a", Restart::Permanent, worker("a", &inner))
+                .child("b", Restart::Permanent, worker("b", &inner))
+                .start(node)
+        })
+        .start(&node);
+    let inner = top.follow::<SupervisorRef>("inner").await.unwrap();
+    for _ in 0..3 {
+        let sup = inner.wait().await.unwrap();
+        sup.ready().await.unwrap();
+        child(&sup, "a").await.wait().await.unwrap().hang().forget();
+        sup.kill("tea");
+        pass().await;
+    }
+    let notes = journal.take();
+    let alive = notes.iter().scan(0, |alive, note| {
+        *alive += if note.starts_with('+') { 1 } else { -1 };
+        Some(*alive)
+    });
+    assert!(alive.clone().all(|alive| alive <= 2), "{notes:?}");
+    assert_eq!(notes.len(), 3 * 4 + 2, "{notes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_are_made_by_fallible_and_async_closures() {
+    let node = node();
+    let journal = Journal::default();
+    let tries = Arc::new(AtomicU32::new(0));
+    let (count, notes, later) = (Arc::clone(&tries), journal.clone(), journal.clone());
+    let sup = Supervisor::builder()
+        .child("fallible", Restart::Permanent, move |node| {
+            match count.fetch_add(1, Ordering::Relaxed) {
+                0 => Err("not yet"),
+                1 => panic!("never"),
+                _ => Ok(worker("fallible", &notes)(node)),
+            }
+        })
+        .child_async("async", Restart::Permanent, move |node| {
+            let journal = later.clone();
+            async move {
+                tokio::time::sleep(SECOND).await;
+                Ok::<_, Reason>(worker("async", &journal)(&node))
+            }
+        })
+        .child("last", Restart::Permanent, worker("last", &journal))
+        .start(&node);
+    pass().await;
+    let state = sup.children().await.unwrap()[1].state;
+    assert_eq!(
+        state,
+        ChildState::Starting,
+        "the supervisor answers meanwhile"
+    );
+    within(sup.ready()).await.unwrap();
+    assert_eq!(journal.take(), ["+fallible", "+async", "+last"]);
+    let reason = sup.children().await.unwrap()[0].reason.clone();
+    assert_eq!(reason, Some(Reason::die("never")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_being_made_ends_with_its_supervisor() {
+    for kill in [true, false] {
+        let node = node();
+        let dropped = Arc::new(());
+        let probe = Arc::clone(&dropped);
+        let sup = Supervisor::builder()
+            .child_async("slow", Restart::Permanent, move |node| {
+                let probe = Arc::clone(&probe);
+                async move {
+                    std::future::pending::<()>().await;
+                    drop(probe);
+                    node.empty_port()
+                }
+            })
+            .start(&node);
+        pass().await;
+        match kill {
+            true => sup.kill("tea"),
+            false => sup.shutdown().await.unwrap(),
+        }
+        pass().await;
+        assert_eq!(Arc::strong_count(&dropped), 1);
+        assert_eq!(node.port_count(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_come_by_the_thousand_and_leave_no_trace() {
+    let node = node();
+    let journal = Journal::default();
+    let sup = Supervisor::builder().start(&node);
+    let mut ports = Vec::new();
+    for _ in 0..3000 {
+        let child = Child::new("", worker("w", &journal)).restart(Restart::Temporary);
+        ports.push(within(sup.start_child(child)).await.unwrap().unwrap());
+    }
+    assert_eq!(sup.children().await.unwrap().len(), 3000);
+    for port in &ports[..2000] {
+        node.kil(port, ());
+    }
+    pass().await;
+    assert_eq!(sup.children().await.unwrap().len(), 1000);
+    assert_eq!(node.port_count(), 1001);
+    sup.shutdown().await.unwrap();
+    pass().await;
+    assert_eq!(node.port_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dynamic_child_has_a_name_of_its_own_or_none() {
+    let node = node();
+    let journal = Journal::default();
+    let sup = Supervisor::builder().start(&node);
+    let make = |name| Child::new(name, worker("w", &journal));
+    let port = sup.start_child(make("one")).await.unwrap().unwrap();
+    let taken = sup.start_child(make("one")).await.unwrap();
+    assert_eq!(taken, Err(ChildError::Taken("one".into())));
+    let failing = Child::new("two", |_| Err::<WorkerRef, _>("no"));
+    let failed = sup.start_child(failing).await.unwrap();
+    assert_eq!(failed, Err(ChildError::Failed(Reason::die("no"))));
+    assert_eq!(child(&sup, "one").await.wait().await.unwrap().id(), port);
+    let one = child(&sup, "one").await;
+    assert_eq!(sup.stop_child("one".into()).await.unwrap(), Ok(()));
+    let gone = Err(ChildError::NoChild("one".into()));
+    assert_eq!(sup.stop_child("one".into()).await.unwrap(), gone);
+    assert!(sup.children().await.unwrap().is_empty());
+    let ended = one.wait().await.unwrap_err();
+    assert_eq!(ended.reason().map(Reason::kind), Some("no_child"));
+    assert!(sup.follow::<WorkerRef>("one").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_significant_child_ends_its_supervisor() {
+    let node = node();
+    let journal = Journal::default();
+    let main = Child::new("main", worker("main", &journal))
+        .restart(Restart::Transient)
+        .significant();
+    let sup = Supervisor::builder()
+        .add(main)
+        .child("other", Restart::Permanent, worker("other", &journal))
+        .start(&node);
+    let main = child(&sup, "main").await;
+    main.wait().await.unwrap().fail("x".into());
+    pass().await;
+    main.wait().await.unwrap().kill(());
+    assert_eq!(death(&sup).await.split(' ').next(), Some("shutdown"));
+    assert_eq!(node.port_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_does_not_end_in_time_is_ended() {
+    let node = node();
+    let journal = Journal::default();
+    let quick = Child::new("hangs", worker("hangs", &journal)).shutdown(SECOND);
+    let sup = Supervisor::builder().add(quick).start(&node);
+    let hangs = child(&sup, "hangs").await.wait().await.unwrap();
+    hangs.hang().forget();
+    pass().await;
+    within(sup.shutdown()).await.unwrap();
+    pass().await;
+    assert_eq!(journal.take(), ["+hangs", "-hangs"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_fails_with_the_old_reason_and_switches() {
+    let journal = Journal::default();
+    let (_node, sup) = three(Strategy::OneForOne, &journal).await;
+    let a = child(&sup, "a").await;
+    let first = a.wait().await.unwrap();
+    let hanging = tokio::spawn(a.call(|a| a.hang()).into_future());
+    tokio::task::yield_now().await;
+    tokio::time::sleep(SECOND / 100).await;
+    first.kill("tea");
+    let error = hanging.await.unwrap().unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::from("tea")));
+    let second = a.wait().await.unwrap();
+    assert!(first != second && a.get() == Some(second.clone()));
+    assert_eq!(a.call(|a| a.name()).await.unwrap(), "a");
+    // What may be repeated is repeated.
+    let failed = AtomicBool::new(false);
+    let name = a
+        .call(move |a| {
+            if !failed.swap(true, Ordering::Relaxed) {
+                a.fail("x".into());
+            }
+            a.name()
+        })
+        .retry(1);
+    assert_eq!(name.await.unwrap(), "a");
+    let failing = a.call(|a| {
+        a.fail("y".into());
+        a.name()
+    });
+    let error = failing.await.unwrap_err();
+    assert!(matches!(error, CallError::Died(reason) if reason == Reason::die("y")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_shows_the_end_of_the_supervisor() {
+    let journal = Journal::default();
+    let (_node, sup) = three(Strategy::OneForOne, &journal).await;
+    let a = child(&sup, "a").await;
+    a.wait().await.unwrap();
+    sup.kill("tea");
+    pass().await;
+    assert!(a.get().is_none());
+    let error = a.wait().await.unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::from("tea")));
+}
+
+/// Passes on what it is given.
+struct Desk;
+
+#[port]
+impl Desk {
+    #[rcv]
+    async fn ask(&mut self, whom: Follow<WorkerRef>) -> String {
+        let answer = whom.call(|worker| worker.name()).await;
+        answer.unwrap_or_else(|error| error.to_string())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_travels() {
+    let journal = Journal::default();
+    let (node, sup) = three(Strategy::OneForOne, &journal).await;
+    let desk = node.port(Desk);
+    assert_eq!(desk.ask(child(&sup, "a").await).await.unwrap(), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_back_off_of_a_child_is_its_own() {
+    let node = node();
+    let journal = Journal::default();
+    let backoff = Backoff {
+        first: 60 * SECOND,
+        most: 60 * SECOND,
+        ..Backoff::default()
+    };
+    let slow = Child::new("slow", worker("slow", &journal)).backoff(backoff);
+    let sup = Supervisor::builder().add(slow).start(&node);
+    child(&sup, "slow").await.wait().await.unwrap().kill("x");
+    tokio::time::sleep(29 * SECOND).await;
+    assert_eq!(journal.take(), ["+slow", "-slow"]);
+    assert_eq!(sup.children().await.unwrap()[0].state, ChildState::Waiting);
+    tokio::time::sleep(32 * SECOND).await;
+    assert_eq!(journal.take(), ["+slow"]);
+}
+
+#[tokio::test]
+#[should_panic(expected = "two children are named \"a\"")]
+async fn two_children_of_one_name_are_a_mistake() {
+    let journal = Journal::default();
+    let _ = Supervisor::builder()
+        .child("a", Restart::Permanent, worker("a", &journal))
+        .child("a", Restart::Permanent, worker("a", &journal));
+}
