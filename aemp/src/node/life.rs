@@ -1,5 +1,5 @@
-//! A node's life: it runs, it is *draining* (`drain`), it is *ending*, it is *over*. It may skip phases, and never goes back. `Node::ended` tells how it has ended:
-//! stopped, its runtime gone, or failed.
+//! A node's life: it runs, it is *draining* (`drain`), it is *ending*, it is *over*. It may skip phases, and never goes
+//! back. `Node::ended` tells how it has ended: stopped, its runtime gone, or failed.
 //!
 //! - **Tasks.** Every task of a node is `owned` (`node/task.rs`), so its starter hears of its end in any case. The end
 //!   of a connection in any way is the mesh's `closed`. The end of a *vital* task (events, clock, flush, sweep,
@@ -190,10 +190,11 @@ impl Node {
         Arc::clone(&self.0.life)
     }
 
-    /// Stops the node at once; [`stop_within`](Self::stop_within) lets its ports finish first. It kills every port normally and waits until they have ended. Then it deletes the node's
-    /// entries of the database and closes its connections. It waits at most some seconds for handlers and callbacks
-    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same. It waits for
-    /// `#[stop]` methods as long as each of them may take, and at most half a minute.
+    /// Stops the node at once; [`stop_within`](Self::stop_within) lets its ports finish first. It kills every port
+    /// normally and waits until they have ended. Then it deletes the node's entries of the database and closes its
+    /// connections. It waits at most some seconds for handlers and callbacks that do not return and for peers that do
+    /// not read. The ports of such handlers are dead all the same. It waits for `#[stop]` methods as long as each of
+    /// them may take, and at most half a minute.
     ///
     /// Ports that are made meanwhile, or later, are dead from the start. Everything that waits for this node ends:
     /// calls, sends that wait for room, queries, watches, and pools. Messages to other nodes vanish. Monitors of

@@ -3,6 +3,7 @@
 //! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
 //! code that is removed under the port's lock never starts.
 
+mod later;
 mod state;
 mod timer;
 

@@ -91,7 +91,7 @@ impl<P: Port> Inner<P> {
     /// Puts messages that were taken and not handled back. If the port ends without handling them, they are returned;
     /// the caller drops them when the port's lock is free.
     pub(crate) fn put_back(&mut self, rest: Queued<P>) -> Queued<P> {
-        if self.extras.as_ref().is_some_and(|extras| extras.cut) {
+        if self.extras.as_ref().is_some_and(|extras| extras.is_cut()) {
             return rest;
         }
         self.queue.put_back(rest);
@@ -246,7 +246,8 @@ pub(crate) fn take_queue<P: Port>(
     taken
 }
 
-/// Marks the port as dying, and takes its parts except its name and its monitors. `None` if it is dying or dead already.
+/// Marks the port as dying, and takes its parts except its name and its monitors. `None` if it is dying or dead
+/// already.
 pub(crate) fn begin_to_die<P: Port>(
     cell: &Cell<P>,
     reason: &Reason,

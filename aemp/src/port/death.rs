@@ -2,10 +2,11 @@
 //!
 //! A port is alive, dying, or dead, as variants of its queue. It is *dying* from the decision of its end: messages to
 //! it vanish, it is no longer counted or listed, and its state, its queue and everything bound to it are dropped, which
-//! may take as long as the user's code likes. A `#[stop]` method runs before that (`exec/ending.rs`). Then its monitors fire, one by one. Each stays in the port until its
-//! turn, and is taken under the port's lock and run outside. So a monitor whose guard is dropped in the meantime does
-//! not fire, and a monitor that is set in the meantime gets the reason as well. The port is *dead* as soon as the last
-//! of its monitors is about to fire. Code that has heard of the death, and then asks again, gets `no_such_port`.
+//! may take as long as the user's code likes. A `#[stop]` method runs before that (`exec/ending.rs`). Then its monitors
+//! fire, one by one. Each stays in the port until its turn, and is taken under the port's lock and run outside. So a
+//! monitor whose guard is dropped in the meantime does not fire, and a monitor that is set in the meantime gets the
+//! reason as well. The port is *dead* as soon as the last of its monitors is about to fire. Code that has heard of the
+//! death, and then asks again, gets `no_such_port`.
 
 use std::sync::Arc;
 

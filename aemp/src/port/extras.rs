@@ -31,12 +31,6 @@ pub(crate) struct Extras {
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
-    /// True if a stop was queued while the port was at work.
-    pub(crate) stops: bool,
-    /// The task that ends the port when the time of its stop is over, and that time.
-    pub(crate) limit: Option<(u64, Instant)>,
-    /// True if the port ends without handling its queue.
-    pub(crate) cut: bool,
     /// Present while an async handler waits. A notification cancels the handler.
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
@@ -46,10 +40,23 @@ pub(crate) struct Extras {
     /// The mailbox of the process that is attached to the port.
     pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
-    pub(crate) idle: Option<Box<Idle>>,
-    /// The numbers of the named timers.
-    pub(crate) named: BTreeMap<Box<str>, u64>,
+    /// Boxed, because most ports with extras have none of these.
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) next_id: u64,
+}
+
+/// The parts of a port that is about to end, and of one with an idle time or named timers.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// True if a stop was queued while the port was at work.
+    pub(crate) stops: bool,
+    /// The task that ends the port when the time of its stop is over, and that time.
+    pub(crate) limit: Option<(u64, Instant)>,
+    /// True if the port ends without handling its queue.
+    pub(crate) cut: bool,
+    pub(crate) idle: Option<Idle>,
+    /// The numbers of the named timers.
+    named: BTreeMap<Box<str>, u64>,
 }
 
 /// A value or a task that belongs to the port.
@@ -86,7 +93,9 @@ impl Kept {
 impl Extras {
     /// As [`Inner::has_in_hand`](super::cell::Inner::has_in_hand).
     pub(super) fn has_in_hand(&mut self, messages: usize) -> Option<Arc<Notify>> {
-        if let Some(idle) = &mut self.idle {
+        if let Some(rare) = &mut self.rare
+            && let Some(idle) = &mut rare.idle
+        {
             idle.last = Instant::now();
         }
         let bound = self.bound.as_mut()?;
@@ -121,12 +130,21 @@ impl Extras {
 
     /// Gives a timer a name.
     pub(crate) fn name(&mut self, name: &str, id: u64) {
-        self.named.insert(name.into(), id);
+        self.rare().named.insert(name.into(), id);
     }
 
     /// Forgets the name of a timer, and returns the timer's number.
     pub(crate) fn take_name(&mut self, name: &str) -> Option<u64> {
-        self.named.remove(name)
+        self.rare.as_mut()?.named.remove(name)
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// True if the port ends without handling its queue.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.cut)
     }
 
     /// Remembers a caller until its call has been answered.

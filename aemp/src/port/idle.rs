@@ -1,13 +1,13 @@
 //! Ports that end when they have handled nothing for a while (passivation).
 //!
-//! The end of each run of a port is noted in its extras, if it has an idle time. A task sleeps until the port could be due,
-//! and then decides under the port's lock: an idle port whose last run is long enough ago gets a stop in the same step, so
-//! no message comes between the decision and the stop. A port without an idle time pays nothing: the note is made where
-//! ports with extras look for a bound anyway.
+//! The end of each run of a port is noted in its extras, if it has an idle time. A task sleeps until the port could be
+//! due, and then decides under the port's lock: an idle port whose last run is long enough ago gets a stop in the same
+//! step, so no message comes between the decision and the stop. A port without an idle time pays nothing: the note is
+//! made where ports with extras look for a bound anyway.
 //!
-//! What could break it: a message that comes after the stop vanishes, as with every stop. A sender that must not lose it
-//! calls, and makes the port again when the call fails. Left out: timers and closures of the port count as work, so a port with
-//! an interval shorter than its idle time never ends in this way.
+//! What could break it: a message that comes after the stop vanishes, as with every stop. A sender that must not lose
+//! it calls, and makes the port again when the call fails. Left out: timers and closures of the port count as work, so
+//! a port with an interval shorter than its idle time never ends in this way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ fn set(port: &Arc<dyn AnyPort>, limit: Duration) {
             task: id,
             last: now,
         };
-        let before = extras.idle.replace(Box::new(idle));
+        let before = extras.rare().idle.replace(idle);
         let before = before.and_then(|before| extras.kept.remove(before.task));
         (id, before)
     });
@@ -112,7 +112,8 @@ impl Cx<'_> {
     /// ```
     ///
     /// *Semantics.* The time counts from the end of the last message, timer, or closure of the port. A port whose async
-    /// handler waits is not idle. The decision and the stop are one step, so every message that was queued before is handled.
+    /// handler waits is not idle. The decision and the stop are one step, so every message that was queued before is
+    /// handled.
     ///
     /// *Limits.* A message that comes after the stop vanishes, and a call fails with
     /// [`CallError::Died`](crate::CallError::Died). A timer of the port counts as work. The port's idle time costs a

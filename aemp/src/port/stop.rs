@@ -1,16 +1,16 @@
 //! The orderly end of a port, and waiting for the end of one.
 //!
-//! - A *stop* is an envelope with a normal reason in the port's queue, like a kill. A kill is also noted beside the queue,
-//!   where async handlers see it; a stop is not. So everything before it is handled as if there were no stop, and nothing
-//!   behind it.
-//! - The limit of `stop_within` is a task that the port keeps, so it ends with the port. When the time is over, the port
-//!   is *cut*: the queue is replaced by a kill, also the part that a worker holds (at the end of its turn).
+//! - A *stop* is an envelope with a normal reason in the port's queue, like a kill. A kill is also noted beside the
+//!   queue, where async handlers see it; a stop is not. So everything before it is handled as if there were no stop,
+//!   and nothing behind it.
+//! - The limit of `stop_within` is a task that the port keeps, so it ends with the port. When the time is over, the
+//!   port is *cut*: the queue is replaced by a kill, also the part that a worker holds (at the end of its turn).
 //! - [`Closed`] is a monitor with a guard. Dropping it takes the monitor out of the port's register, or of the peer's.
 //!
-//! What could break it: a handler that never returns is not ended by anything in this process, so a port that is cut lives as
-//! long as its running handler blocks the thread. Left out: a stop of a port that the node does not know yet, such as one whose
-//! node is not connected, is sent when the connection is up, because another implementation gets a kill instead. So it may
-//! come behind messages that were sent after it.
+//! What could break it: a handler that never returns is not ended by anything in this process, so a port that is cut
+//! lives as long as its running handler blocks the thread. Left out: a stop of a port that the node does not know yet,
+//! such as one whose node is not connected, is sent when the connection is up, because another implementation gets a
+//! kill instead. So it may come behind messages that were sent after it.
 
 use std::{
     fmt,
@@ -48,11 +48,15 @@ pub(crate) fn stop(port: &Arc<dyn AnyPort>, within: Option<Duration>) {
 fn cut_after(port: &Arc<dyn AnyPort>, within: Duration) {
     let due = bound::due(port.node(), within);
     let set = port.extras(|extras| {
-        if extras.limit.is_some_and(|(_, earlier)| earlier <= due) {
+        if extras
+            .rare()
+            .limit
+            .is_some_and(|(_, earlier)| earlier <= due)
+        {
             return None;
         }
         let id = extras.keep(Content::Task);
-        let later = extras.limit.replace((id, due));
+        let later = extras.rare().limit.replace((id, due));
         Some((id, later.and_then(|(later, _)| extras.kept.remove(later))))
     });
     let Some((id, later)) = set.flatten() else {
@@ -155,8 +159,8 @@ impl<M: Message> Handle<M> {
     /// ```
     ///
     /// A port that stops itself also handles its queue first; [`Cx::kill`] ends it at once. A port of another node of
-    /// this project is stopped in the same way. A Perl node gets a kill with a normal reason, which is in order with the
-    /// caller's messages as well. If the node is not connected yet, the request is sent when it is.
+    /// this project is stopped in the same way. A Perl node gets a kill with a normal reason, which is in order with
+    /// the caller's messages as well. If the node is not connected yet, the request is sent when it is.
     #[doc(alias = "shutdown")]
     #[doc(alias = "drain")]
     #[doc(alias = "PoisonPill")]

@@ -1,14 +1,15 @@
 //! The end of a node in phases, and the question whether it takes work.
 //!
-//! 1. *Leave*: the node is not ready any more. It deletes its entries of the database, so that families and pools of other
-//!    nodes leave it out, and refuses spawns of other nodes.
-//! 2. *Drain*: every port is stopped (`port/stop.rs`). Ports that are made meanwhile are stopped soon. The phase ends when
-//!    there are no ports, or with the time.
+//! 1. *Leave*: the node is not ready any more. It deletes its entries of the database, so that families and pools of
+//!    other nodes leave it out, and refuses spawns of other nodes.
+//! 2. *Drain*: every port is stopped (`port/stop.rs`). Ports that are made meanwhile are stopped soon. The phase ends
+//!    when there are no ports, or with the time.
 //! 3. *Close*: as `Node::stop`.
 //!
 //! What could break it: a message that another node has sent before it heard of the first phase may come to a port that
-//! has ended; it is lost as every message to a dead port, and a call fails. A supervisor that starts its children again is
-//! itself stopped in the same pass. Left out: an order among ports. A supervisor stops its children in its `#[stop]` method.
+//! has ended; it is lost as every message to a dead port, and a call fails. A supervisor that starts its children again
+//! is itself stopped in the same pass. Left out: an order among ports. A supervisor stops its children in its `#[stop]`
+//! method.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -44,8 +45,8 @@ pub enum Readiness {
 
 impl Node {
     /// Stops the node in phases. It leaves the database and takes no more work from others. Then it
-    /// [stops](crate::Handle::stop) every port, which handles what is queued, for at most `limit` in all. Then it ends as
-    /// by [`stop`](Self::stop). Ports that have not ended by then are killed as by
+    /// [stops](crate::Handle::stop) every port, which handles what is queued, for at most `limit` in all. Then it ends
+    /// as by [`stop`](Self::stop). Ports that have not ended by then are killed as by
     /// [`Handle::stop_within`](crate::Handle::stop_within).
     ///
     /// ```
@@ -71,9 +72,9 @@ impl Node {
     /// # Ok(()) }
     /// ```
     ///
-    /// A port that is made meanwhile is stopped within a second. [`stop`](Self::stop) ends the drain at once. Only the first
-    /// call sets the limit. The handbook has a [table](crate::handbook::lifecycle#ends) of what happens to messages, handlers
-    /// and calls.
+    /// A port that is made meanwhile is stopped within a second. [`stop`](Self::stop) ends the drain at once. Only the
+    /// first call sets the limit. The handbook has a [table](crate::handbook::lifecycle#ends) of what happens to
+    /// messages, handlers and calls.
     ///
     /// # Cancel safety
     ///

@@ -1,29 +1,23 @@
 //! Bound code that has the port's state: timers, continuations of futures, and streams.
 //!
-//! Such code is a job of the port's queue like other bound code, and gets the state from the worker that runs the port. So
-//! it comes between two messages, and waits while an async handler has the state. The closure says the type of the state.
-//! It is compared with the port's when the code is bound, so a wrong type is a panic at the place of the mistake.
+//! Such code is a job of the port's queue like other bound code, and gets the state from the worker that runs the port.
+//! So it comes between two messages, and waits while an async handler has the state. The closure says the type of the
+//! state. It is compared with the port's when the code is bound, so a wrong type is a panic at the place of the
+//! mistake.
 //!
-//! A closure that runs repeatedly is taken out of the port while it runs, as that of an interval. The task of a stream
-//! polls for the next item when the job of the last one has run: that is its back-pressure, and at most one item of a
-//! stream is in the queue.
+//! A closure that runs repeatedly is taken out of the port while it runs, as that of an interval.
 //!
 //! What could break it: a panic in a closure may leave the state half changed. It is not caught here, so it counts as a
 //! panic of a handler. Left out: closures that are async; a handler that a closure sends to may be.
 
 use std::{
     any::Any,
-    future::poll_fn,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-
-use futures_core::Stream;
-use tokio::sync::Notify;
 
 use super::{
     forget, keep, start, take_kept,
@@ -32,27 +26,27 @@ use super::{
 use crate::{
     Cx, Reason,
     exec::scheduler,
-    guard::{self, Foreign, Held},
+    guard::{self, Held},
     message::{Outcome, Port},
     port::{
         any::AnyPort,
         extras::{Act, Content},
-        monitor,
         queue::Pushed,
     },
 };
 
 /// A closure with the port's state that runs repeatedly.
-type Often<A> = Box<dyn FnMut(&mut dyn Any, &mut Cx<'_>, A) -> Result<(), Reason> + Send>;
+pub(super) type Often<A> =
+    Box<dyn FnMut(&mut dyn Any, &mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
-fn act_in(port: Arc<dyn AnyPort>, act: Act) {
+pub(super) fn act_in(port: Arc<dyn AnyPort>, act: Act) {
     if port.act(act) == Pushed::Wake {
         scheduler::schedule(port);
     }
 }
 
 /// Runs user code with the state, which is of this type.
-fn with<P: Port, O: Outcome>(
+pub(super) fn with<P: Port, O: Outcome>(
     state: &mut dyn Any,
     cx: &mut Cx<'_>,
     run: impl FnOnce(&mut P, &mut Cx<'_>) -> O,
@@ -71,9 +65,9 @@ fn run_once(state: &mut dyn Any, cx: &mut Cx<'_>, id: u64) -> Result<(), Reason>
     }
 }
 
-/// Runs the closure with this number, unless it was cancelled. A panic unwinds to the worker, and the closure is dropped on
-/// the way.
-fn run_often<A: 'static>(
+/// Runs the closure with this number, unless it was cancelled. A panic unwinds to the worker, and the closure is
+/// dropped on the way.
+pub(super) fn run_often<A: 'static>(
     state: &mut dyn Any,
     cx: &mut Cx<'_>,
     id: u64,
@@ -108,7 +102,7 @@ fn run_often<A: 'static>(
 
 /// Panics if `P` is not the type of the port's state.
 #[track_caller]
-fn check<P: Port>(cx: &Cx<'_>) {
+pub(super) fn check<P: Port>(cx: &Cx<'_>) {
     let port = cx.port();
     assert!(
         port.is_of::<P>(),
@@ -220,8 +214,8 @@ impl Cx<'_> {
         Timer::of_port(&port, Some(id))
     }
 
-    /// Sets the timer of this name: `run` gets the port's state after a delay. A timer of the same name that has not run
-    /// yet is replaced. See [`after_with`](Self::after_with).
+    /// Sets the timer of this name: `run` gets the port's state after a delay. A timer of the same name that has not
+    /// run yet is replaced. See [`after_with`](Self::after_with).
     ///
     /// ```
     /// use std::time::Duration;
@@ -275,206 +269,5 @@ impl Cx<'_> {
             forget(self.port(), id);
         }
         id.is_some()
-    }
-
-    /// Runs a future, such as a call, as a task of this port, and then `run` with the port's state and the output. The
-    /// port goes on handling messages meanwhile.
-    ///
-    /// ```
-    /// use aemp::{CallError, Cx, Node, Reply, port};
-    ///
-    /// struct Price { cents: i64 }
-    ///
-    /// #[port]
-    /// impl Price {
-    ///     #[rcv]
-    ///     fn get(&self) -> i64 { self.cents }
-    /// }
-    ///
-    /// struct Shop { price: PriceRef, sold: i64 }
-    ///
-    /// #[port]
-    /// impl Shop {
-    ///     #[rcv]
-    ///     fn buy(&mut self, cx: &mut Cx<'_>, reply: Reply<i64>) {
-    ///         cx.then(self.price.get(), |me: &mut Self, _, price: Result<i64, CallError>| {
-    ///             me.sold += 1;
-    ///             reply.send(price?);
-    ///             Ok::<_, CallError>(())
-    ///         });
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let node = Node::local()?;
-    /// let price = node.port(Price { cents: 250 });
-    /// let shop = node.port(Shop { price, sold: 0 });
-    /// assert_eq!(shop.buy().await?, 250);
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// *Semantics.* The continuation is queued when the future is ready, behind the messages that are queued by then.
-    /// Several futures run at the same time, and their continuations come in the order in which they are ready. If the
-    /// future or `run` panics, or `run` returns an error, the port dies. When the port dies, the future is cancelled, and
-    /// both are dropped. A call in it is cancelled as any dropped call.
-    ///
-    /// *Limits.* The future is a task of the runtime. The number of such tasks has no limit here. A port that drains
-    /// ([`Handle::stop`](crate::Handle::stop)) does not wait for futures that are not ready.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `P` is not the type of this port's state.
-    #[doc(alias = "pipe_to_self")]
-    #[doc(alias = "wait")]
-    #[track_caller]
-    pub fn then<P: Port, F, O: Outcome>(
-        &self,
-        future: F,
-        run: impl FnOnce(&mut P, &mut Cx<'_>, F::Output) -> O + Send + 'static,
-    ) -> Timer
-    where
-        F: IntoFuture,
-        F::IntoFuture: Send + 'static,
-        F::Output: Send + 'static,
-    {
-        check::<P>(self);
-        let port = self.arc();
-        let future = Foreign::new(future.into_future());
-        let mut run = Held::new(run);
-        let Some(id) = keep(&*port, Content::Task) else {
-            return Timer::of_port(&port, None);
-        };
-        let weak = Arc::downgrade(&port);
-        start(&port, id, async move {
-            let output = future.await;
-            let (Some(port), Some(run)) = (weak.upgrade(), run.take()) else {
-                return;
-            };
-            match output {
-                Ok(output) => {
-                    let act: Act = Box::new(move |state, cx| {
-                        if take_kept(cx.port(), id).is_none() {
-                            // It was cancelled after it had been queued.
-                            guard::discard((run, output));
-                            return Ok(());
-                        }
-                        with(state, cx, |state, cx| run(state, cx, output))
-                    });
-                    act_in(port, act);
-                }
-                Err(reason) => {
-                    guard::discard(run);
-                    monitor::kill(&port, reason);
-                }
-            }
-        });
-        Timer::of_port(&port, Some(id))
-    }
-
-    /// Runs `run` with the port's state for each item of a stream, and at its end with `None`.
-    ///
-    /// ```
-    /// use std::{pin::Pin, task::{Context, Poll}};
-    /// use aemp::{Cx, Node, port};
-    /// use futures_core::Stream;
-    ///
-    /// struct Countdown(u32);
-    ///
-    /// impl Stream for Countdown {
-    ///     type Item = u32;
-    ///
-    ///     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u32>> {
-    ///         self.0 = self.0.saturating_sub(1);
-    ///         Poll::Ready((self.0 > 0).then_some(self.0))
-    ///     }
-    /// }
-    ///
-    /// #[derive(Default)]
-    /// struct Sum(u32);
-    ///
-    /// #[port]
-    /// impl Sum {
-    ///     #[start]
-    ///     fn start(&mut self, cx: &mut Cx<'_>) {
-    ///         cx.stream(Countdown(4), |me: &mut Self, cx, item| match item {
-    ///             Some(n) => me.0 += n,
-    ///             None => cx.kill(format!("{}", me.0)),
-    ///         });
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let sum = Node::local()?.port(Sum::default());
-    /// assert_eq!(sum.closed().await.to_string(), "6");
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// *Semantics.* The next item is polled when `run` has returned for the last one. So a slow port slows its streams
-    /// down, and at most one item of each is in the queue. If the stream or `run` panics, or `run` returns an error,
-    /// the port dies. The stream is dropped at its end, when it is cancelled, and with the port.
-    ///
-    /// *Limits.* An item costs one wake-up of a task and one job. Messages of other senders come in between.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `P` is not the type of this port's state.
-    #[doc(alias = "attach_stream")]
-    #[track_caller]
-    pub fn stream<P: Port, S, O: Outcome>(
-        &self,
-        stream: S,
-        mut run: impl FnMut(&mut P, &mut Cx<'_>, Option<S::Item>) -> O + Send + 'static,
-    ) -> Timer
-    where
-        S: Stream + Send + 'static,
-        S::Item: Send + 'static,
-    {
-        check::<P>(self);
-        let often: Often<Option<S::Item>> = Box::new(move |state, cx, item| {
-            with(state, cx, |state: &mut P, cx| run(state, cx, item))
-        });
-        let (port, stream) = (self.arc(), Held::new(Box::pin(stream)));
-        let Some(id) = keep(&*port, Content::Value(Box::new(often))) else {
-            return Timer::of_port(&port, None);
-        };
-        start(&port, id, feed(Arc::downgrade(&port), id, stream));
-        Timer::of_port(&port, Some(id))
-    }
-}
-
-/// Feeds a stream to the closure with this number.
-async fn feed<S>(port: std::sync::Weak<dyn AnyPort>, id: u64, mut stream: Held<Pin<Box<S>>>)
-where
-    S: Stream + Send + 'static,
-    S::Item: Send + 'static,
-{
-    let handled = Arc::new(Notify::new());
-    loop {
-        let item = poll_fn(|task| {
-            guard::poll(|| match stream.get_mut() {
-                Some(stream) => stream.as_mut().poll_next(task),
-                None => std::task::Poll::Ready(None),
-            })
-        })
-        .await;
-        let Some(port) = port.upgrade() else { return };
-        let item = match item {
-            Ok(item) => item,
-            Err(reason) => return monitor::kill(&port, reason),
-        };
-        let (is_last, done) = (item.is_none(), Arc::clone(&handled));
-        let act: Act = Box::new(move |state, cx| {
-            let outcome = run_often(state, cx, id, item);
-            if is_last {
-                forget(cx.port(), id);
-            }
-            done.notify_one();
-            outcome
-        });
-        act_in(port, act);
-        if is_last {
-            return;
-        }
-        handled.notified().await;
     }
 }

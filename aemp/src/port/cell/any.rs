@@ -101,7 +101,9 @@ impl<P: Port> AnyPort for Cell<P> {
             return Pushed::Dead;
         }
         // One stop is enough, however often other nodes ask for it.
-        if !matches!(inner.queue, Queue::Idle) && mem::replace(&mut inner.extras().stops, true) {
+        if !matches!(inner.queue, Queue::Idle)
+            && mem::replace(&mut inner.extras().rare().stops, true)
+        {
             return Pushed::Queued;
         }
         inner.queue.push(Envelope::Kill(Reason::normal()))
@@ -110,7 +112,8 @@ impl<P: Port> AnyPort for Cell<P> {
     fn end_if_idle(&self, task: u64, now: Instant) -> Passive {
         let mut inner = self.lock();
         let Inner { queue, extras, .. } = &mut *inner;
-        let idle = extras.as_mut().and_then(|extras| extras.idle.as_mut());
+        let rare = extras.as_mut().and_then(|extras| extras.rare.as_mut());
+        let idle = rare.and_then(|rare| rare.idle.as_mut());
         let Some(idle) = idle.filter(|idle| idle.is_watched_by(task) && !queue.is_dead()) else {
             return Passive::Never;
         };
@@ -138,7 +141,7 @@ impl<P: Port> AnyPort for Cell<P> {
         let extras = inner.extras();
         // The reason of an earlier kill counts.
         let reason = extras.killed.get_or_insert(reason).clone();
-        extras.cut = true;
+        extras.rare().cut = true;
         if let Some(waiting) = &extras.waiting {
             waiting.notify_one();
         }
