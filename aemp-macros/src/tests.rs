@@ -79,6 +79,23 @@ fn port_of_generic_type() {
 }
 
 #[test]
+fn port_with_a_life() {
+    let item = quote! {
+        impl Session {
+            #[start]
+            async fn load(&mut self, cx: &mut Cx<'_>) -> Result<(), LoadError> {
+                self.load_from(cx.node()).await
+            }
+
+            #[cfg(feature = "save")]
+            #[stop(within = 2.5)]
+            fn save(&mut self, reason: &Reason) {}
+        }
+    };
+    assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));
+}
+
+#[test]
 fn port_without_handlers() {
     let item = quote! {
         #[derive(Debug)]

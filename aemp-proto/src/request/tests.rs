@@ -36,6 +36,20 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
+            r#"["","Aemp::stop","p"]"#,
+            Request::Stop {
+                port: "p".into(),
+                within: None,
+            },
+        ),
+        (
+            r#"["","Aemp::stop","p",2500]"#,
+            Request::Stop {
+                port: "p".into(),
+                within: Some(2500),
+            },
+        ),
+        (
             r#"["","snd","a#x","hello",1]"#,
             Request::Snd {
                 to: port("a#x"),
