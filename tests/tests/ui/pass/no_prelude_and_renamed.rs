@@ -10,7 +10,7 @@ extern crate std as standard;
 mod aemp {}
 
 mod ports {
-    use ::renamed::{Args, Cx, Inbox, Reply, port, protocol, receive, spawnable};
+    use ::renamed::{Args, Cx, Inbox, Reason, Reply, port, protocol, receive, spawnable};
     use ::standard::string::String;
 
     pub(crate) struct Store<K, V> {
@@ -22,6 +22,17 @@ mod ports {
     where
         V: ::standard::clone::Clone,
     {
+        #[start]
+        async fn begin(&mut self, cx: &mut Cx<'_>) -> ::standard::result::Result<(), String> {
+            let _ = cx;
+            ::standard::result::Result::Ok(())
+        }
+
+        #[stop(within = 1)]
+        fn end(&mut self, reason: &Reason) {
+            let _ = reason;
+        }
+
         #[rcv]
         fn put(&mut self, key: K, value: V) {
             self.last = ::standard::option::Option::Some((key, value));
