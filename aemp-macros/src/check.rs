@@ -35,7 +35,7 @@ fn reject_default(model: &Interface, errors: &mut Errors) {
 
 /// Reports an `impl` block without handlers, unless other mistakes are the reason for that.
 pub(crate) fn has_handlers(model: &Interface, item: Span, errors: &mut Errors) {
-    if model.handlers.is_empty() && errors.is_empty() {
+    if model.handlers.is_empty() && model.hooks.count() == 0 && errors.is_empty() {
         let message = "no handlers: put `#[rcv]` on the methods that handle messages; \
              for a port that takes none, put `#[port]` on the struct instead";
         errors.push(syn::Error::new(item, message));

@@ -90,7 +90,7 @@ use crate::errors::Errors;
 /// | `reply: Reply<Type>` | the reply, for a later answer; the last parameter |
 /// | `tag: &str, args: Args` | the whole message, of a default handler |
 ///
-/// `Cx`, `Origin`, `Reply` and `Args` are recognised by these names, after any path.
+/// `Cx`, `Origin`, `Reply`, `Args` and `Reason` are recognised by these names, after any path.
 ///
 /// Return types:
 ///
@@ -163,6 +163,31 @@ use crate::errors::Errors;
 /// future.
 ///
 /// A `#[cfg]` on a handler applies to its message as well.
+///
+/// # The life of a port
+///
+/// ```ignore
+/// #[port]
+/// impl Session {
+///     #[start]
+///     async fn load(&mut self, cx: &mut Cx<'_>) -> Result<(), LoadError> {
+///         self.cart = self.store.load(self.user).await?;
+///         cx.idle_after(Duration::from_secs(600));
+///         Ok(())
+///     }
+///
+///     #[stop(within = 10)]
+///     async fn save(&mut self, reason: &Reason) {
+///         self.store.save(self.user, &self.cart).await;
+///     }
+/// }
+/// ```
+///
+/// The method under `#[start]` runs before the first message. The one under `#[stop]` runs when the port ends, before
+/// its monitors fire, for at most five seconds, or the seconds of `within`. Both may be `async`, may take the context,
+/// and may return a `Result<(), E>`. An error of the start is the port's death; an error of the stop is logged. A port
+/// has at most one of each. A port without them pays nothing for the possibility. The handbook
+/// (`aemp::handbook::lifecycle`) says when they run.
 ///
 /// # Options
 ///

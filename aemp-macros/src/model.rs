@@ -28,7 +28,35 @@ pub(crate) struct Interface {
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
+    pub(crate) hooks: Hooks,
     pub(crate) reach: Reach,
+}
+
+/// The methods of the port's life.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Option<Hook>,
+    /// With its time limit in milliseconds.
+    pub(crate) stop: Option<(Hook, u64)>,
+}
+
+/// A method that the runtime calls at the start or the end of a port.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    pub(crate) ident: Ident,
+    pub(crate) is_async: bool,
+    /// The parameters in the order of the declaration, without `self`.
+    pub(crate) params: Vec<HookParam>,
+    pub(crate) ending: Ending,
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+/// A parameter of a method of the port's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookParam {
+    Cx,
+    /// The reason of the port's end.
+    Reason,
 }
 
 /// The senders of messages.
@@ -157,6 +185,12 @@ impl Param {
                 Some(field)
             }
         }
+    }
+}
+
+impl Hooks {
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.start.is_some()) + usize::from(self.stop.is_some())
     }
 }
 

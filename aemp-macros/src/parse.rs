@@ -3,6 +3,7 @@
 
 mod attrs;
 mod handler;
+mod hook;
 mod init;
 mod later;
 mod params;
@@ -26,7 +27,7 @@ use self::{
 use crate::{
     args::PortArgs,
     errors::Errors,
-    model::{Bare, Interface, Reach},
+    model::{Bare, Hooks, Interface, Reach},
     names,
 };
 
@@ -129,7 +130,9 @@ fn port_impl(args: PortArgs, item: &ItemImpl, errors: &mut Errors) -> Option<Int
                     let message = "an `async` handler waits without blocking its thread: remove `async`, or `blocking` from `#[port(blocking)]`";
                     errors.at(word, message);
                 }
-                if found.is_some() {
+                let before = model.hooks.count();
+                hook::hook(method, blocking.is_some(), &mut model.hooks, errors);
+                if found.is_some() || model.hooks.count() > before {
                     later::reject_self(&method.sig, &method.block, &model.handle, errors);
                 }
                 attrs::reject_spawnable(&method.attrs, errors);
@@ -226,6 +229,7 @@ fn interface(
         blocking: args.blocking.is_some(),
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
+        hooks: Hooks::default(),
         reach,
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{Handler, Tag};
 const METHODS: &[&str] = &[
     "bound",
     "call",
+    "closed",
     "id",
     "is_local",
     "kil",
@@ -26,6 +27,8 @@ const METHODS: &[&str] = &[
     "post",
     "queue_len",
     "send",
+    "stop",
+    "stop_within",
     "try_send",
 ];
 

@@ -22,10 +22,14 @@ pub const ROOM: &str = "Aemp::room";
 /// Answers [`ROOM`].
 pub const CREDIT: &str = "Aemp::credit";
 
+/// The request that stops a port after what is queued. It belongs to this project and is sent only to its nodes; others
+/// get a kill.
+pub const STOP: &str = "Aemp::stop";
+
 /// The requests with a meaning of their own. Any other request is the name of a function, or begins with `g_`.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 14] = [
     "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT, ROOM,
-    CREDIT,
+    CREDIT, STOP,
 ];
 
 /// A request to a node port: everything behind the empty port name of a packet.
@@ -54,6 +58,13 @@ pub enum Request {
         port: String,
         /// The reason to kill it with.
         reason: Vec<Value>,
+    },
+    /// End a port when it has handled the messages before this request.
+    Stop {
+        /// The port's name.
+        port: String,
+        /// The time in milliseconds after which the port is killed. `None` if there is no limit.
+        within: Option<u64>,
     },
     /// Pass on a message.
     Snd {
@@ -178,6 +189,7 @@ impl Request {
             Self::Mon1(_) => "mon1",
             Self::Kil0 { .. } => "kil0",
             Self::Kil1 { .. } => "kil1",
+            Self::Stop { .. } => STOP,
             Self::Snd { .. } => "snd",
             Self::Can { .. } => "can",
             Self::Time { .. } => "time",
@@ -204,6 +216,10 @@ impl Request {
             Self::Kil0 { port, reason: rest } | Self::Kil1 { port, reason: rest } => {
                 packet.str(port)?;
                 write_all(rest, packet)
+            }
+            Self::Stop { port, within } => {
+                packet.str(port)?;
+                within.iter().try_for_each(|within| packet.arg(within))
             }
             Self::Snd { to, msg } | Self::Time { to, msg } => {
                 packet.str(to.as_str())?;
@@ -279,6 +295,10 @@ impl Arguments<'_, '_> {
             "kil1" => Request::Kil1 {
                 port: self.name("port")?,
                 reason: self.reason()?,
+            },
+            STOP => Request::Stop {
+                port: self.name("port")?,
+                within: self.optional_number("within")?,
             },
             "snd" => Request::Snd {
                 to: self.port_id("receiver")?,

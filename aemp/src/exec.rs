@@ -22,6 +22,7 @@
 
 pub(crate) mod current;
 pub(crate) mod drainer;
+mod ending;
 pub(crate) mod held;
 #[cfg(feature = "sim")]
 mod mortal;

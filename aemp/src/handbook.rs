@@ -8,6 +8,11 @@ pub mod execution {
     #![doc = include_str!("docs/execution.md")]
 }
 
+/// The life of a port and of a node: start, orderly ends, idle ports, and what happens to messages, handlers and calls.
+pub mod lifecycle {
+    #![doc = include_str!("docs/lifecycle.md")]
+}
+
 /// Ports whose body is one async function with a mailbox: selective receive, deaths as messages, limits.
 pub mod processes {
     #![doc = include_str!("docs/processes.md")]

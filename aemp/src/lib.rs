@@ -67,12 +67,17 @@
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
 //! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
+//! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
+//! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
+//! | ports that end when they are idle | [`Cx::idle_after`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
 //! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
+//! | the same, with the port's state | [`Cx::after_with`], [`Cx::every_with`], [`Cx::timer`] |
+//! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
@@ -87,6 +92,7 @@
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
 //! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
+//! | to stop a node in phases, by SIGTERM too; readiness probes | [`Node::stop_within`], [`Node::stop_on_signal`], [`Node::readiness`] |
 //! | to inspect a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | a key exchange that resists quantum computers as well | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. If both are enabled, AWS-LC is used |
@@ -174,12 +180,13 @@ pub use message::{
 pub use net::{NodesMonitor, SeedSource};
 pub(crate) use node::WeakNode;
 pub use node::{
-    Ended, Node, NodeBuilder, inspect,
+    Ended, Node, NodeBuilder, Readiness, inspect,
     registry::{InitFn, InitFunction},
     spawn::{InitOutcome, Spawning},
 };
 pub use port::{
-    Call, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg, ValueCall,
+    Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg,
+    ValueCall,
 };
 pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;

@@ -10,7 +10,13 @@
 //!   the peer's;
 //! - untyped (`snd!`, relays): `Message::decode` reads a `Vec<Value>`.
 
-use std::{any::Any, borrow::Cow, fmt};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    future::{Future, ready},
+    time::Duration,
+};
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 
@@ -352,6 +358,12 @@ pub trait Port: Sized + Send + 'static {
     type Ref: PortRef<Msg = Self::Msg>;
     /// True if its handlers block their thread, so it runs on threads for blocking code: `#[port(blocking)]`.
     const BLOCKING: bool = false;
+    /// True if it has a `#[start]` method.
+    #[doc(hidden)]
+    const STARTS: bool = false;
+    /// The time limit of its `#[stop]` method, if it has one.
+    #[doc(hidden)]
+    const STOPS: Option<Duration> = None;
 
     /// The measurements of its handlers.
     #[doc(hidden)]
@@ -367,6 +379,25 @@ pub trait Port: Sized + Send + 'static {
     ///
     /// The reason of the port's death.
     fn handle(&mut self, cx: &mut Cx<'_>, message: Self::Msg) -> Result<(), Reason>;
+
+    /// Runs before the first message, if [`STARTS`](Self::STARTS).
+    #[doc(hidden)]
+    fn starting<'a>(
+        &'a mut self,
+        _cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
+        ready(Ok(()))
+    }
+
+    /// Runs when the port ends, if [`STOPS`](Self::STOPS).
+    #[doc(hidden)]
+    fn stopping<'a>(
+        &'a mut self,
+        _cx: &'a mut Cx<'_>,
+        _reason: &'a Reason,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
+        ready(Ok(()))
+    }
 
     /// Takes over handlers that a closure in the port's context has set.
     #[doc(hidden)]

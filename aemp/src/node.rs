@@ -29,7 +29,7 @@ use std::{
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
 
 pub use builder::NodeBuilder;
-pub use life::Ended;
+pub use life::{Ended, Readiness};
 
 use self::{
     inspect::Inspection,
@@ -45,7 +45,10 @@ use crate::{
     Reason, Sent, StartError,
     config::Permit,
     db::machine::Database,
-    exec::scheduler::Scheduler,
+    exec::{
+        held::spawn_extras,
+        scheduler::{self, Scheduler},
+    },
     guard,
     lock::Lock,
     logs,
@@ -203,8 +206,19 @@ impl Node {
     #[doc(alias = "spawn")]
     #[doc(alias = "start")]
     pub fn port<P: Port>(&self, state: P) -> P::Ref {
-        let port = self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)));
+        let port = if P::STARTS {
+            self.port_that_starts(state)
+        } else {
+            self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)))
+        };
         Handle::local(port as Arc<dyn LocalPort<P::Msg>>).into()
+    }
+
+    fn port_that_starts<P: Port>(&self, state: P) -> Arc<Cell<P>> {
+        let extras = spawn_extras::<P>(None, Box::new(|_| Ok(state)));
+        let port = self.insert(|number| Arc::new(Cell::spawning(self.clone(), number, extras)));
+        scheduler::schedule(Arc::<Cell<P>>::clone(&port));
+        port
     }
 
     /// Makes a typed handle from the ID of a port. The existence of the port and the types of its messages are not

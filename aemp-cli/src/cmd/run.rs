@@ -1,6 +1,6 @@
 //! `aemp run`: a node.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, path::Path, time::Duration};
 
 use aemp::{
     Map, Node, NodeBuilder, Shown, Value,
@@ -21,12 +21,16 @@ use crate::{
     signals::Signals,
 };
 
+/// The time that the ports of a node have to handle their queues when the process is to end.
+const DRAIN: Duration = Duration::from_secs(10);
+
 pub(crate) fn command() -> Command {
     Command::new("run")
         .about("Run a node")
         .long_about(
-            "Runs a node until it gets SIGTERM or SIGINT. Then the node ends its ports, deletes its entries of the \
-             database, closes its connections, and exits with status 0. A second signal ends it at once. On SIGUSR1 \
+            "Runs a node until it gets SIGTERM or SIGINT. Then the node deletes its entries of the database, lets its \
+             ports handle what is queued, for at most ten seconds, closes its connections, and exits with status 0. A \
+             second signal ends it at once. On SIGUSR1 \
              the node reads its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe \
              configuration is the profile, the settings that it inherits, and the KEY VALUE pairs. The configuration \
              file overrides the pairs; the options -s and --secret override the file. All options stand before the \
@@ -154,7 +158,7 @@ async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
     }
     tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
-        () = node.stop() => Ok(Exit::Done),
+        () = node.stop_within(DRAIN) => Ok(Exit::Done),
         () = signals.next() => Err(Failure::failed("a second signal ended the node before it had stopped")),
     }
 }

@@ -8,7 +8,7 @@ use syn::{Type, spanned::Spanned};
 
 use super::{Shape, answered, messages, pattern};
 use crate::{
-    model::{Answer, Ending, Handler, Param, Returned},
+    model::{Answer, Ending, Handler, Hook, HookParam, Param, Returned},
     names,
     paths::Crate,
 };
@@ -26,7 +26,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
         }
     });
     let never = messages::never(shape, &quote!(#msg));
-    let waiting = waiting(shape);
+    let (waiting, hooks) = (waiting(shape), hooks(shape));
     let blocking = model.blocking.then(|| {
         quote!(
             const BLOCKING: bool = true;
@@ -53,8 +53,62 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             }
 
             #waiting
+            #hooks
         }
     }
+}
+
+/// The methods and constants of `Port` for the port's life, if there are any.
+fn hooks(shape: &Shape<'_>) -> TokenStream {
+    let (p, hooks) = (&shape.model.krate, &shape.model.hooks);
+    let future = quote! {
+        impl ::core::future::Future<Output = ::core::result::Result<(), #p::Reason>>
+            + ::core::marker::Send + '__a
+    };
+    let start = hooks.start.as_ref().map(|hook| {
+        let (cfgs, body) = (&hook.cfgs, hooked(p, hook));
+        quote! {
+            #(#cfgs)*
+            const STARTS: bool = true;
+
+            #(#cfgs)*
+            fn starting<'__a>(&'__a mut self, __cx: &'__a mut #p::Cx<'_>) -> #future {
+                async move { #body }
+            }
+        }
+    });
+    let stop = hooks.stop.as_ref().map(|(hook, limit)| {
+        let (cfgs, body) = (&hook.cfgs, hooked(p, hook));
+        quote! {
+            #(#cfgs)*
+            const STOPS: ::core::option::Option<::core::time::Duration> =
+                ::core::option::Option::Some(::core::time::Duration::from_millis(#limit));
+
+            #(#cfgs)*
+            fn stopping<'__a>(
+                &'__a mut self,
+                __cx: &'__a mut #p::Cx<'_>,
+                __reason: &'__a #p::Reason,
+            ) -> #future {
+                async move { #body }
+            }
+        }
+    });
+    quote!(#start #stop)
+}
+
+fn hooked(p: &Crate, hook: &Hook) -> TokenStream {
+    let method = &hook.ident;
+    let arguments = hook.params.iter().map(|param| match param {
+        HookParam::Cx => quote!(__cx),
+        HookParam::Reason => quote!(__reason),
+    });
+    let wait = hook.is_async.then(|| quote!(.await));
+    ended(
+        p,
+        &hook.ending,
+        &quote!(Self::#method(self, #(#arguments),*) #wait),
+    )
 }
 
 /// The methods of `Port` for `async` handlers, if there are any.

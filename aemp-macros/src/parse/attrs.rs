@@ -78,7 +78,7 @@ impl VisitMut for Strip {
             ImplItem::Fn(item) => {
                 let count = item.attrs.len();
                 item.attrs
-                    .retain(|attr| !marks(attr) && !is(attr, "spawnable"));
+                    .retain(|attr| !marks(attr) && !is_hook(attr) && !is(attr, "spawnable"));
                 if item.attrs.len() < count {
                     item.attrs.push(expand::dictated());
                 }
@@ -124,6 +124,11 @@ pub(super) fn reject_conditional(attrs: &[Attribute], errors: &mut Errors) {
             errors.at(attr, "a handler cannot be one under a condition: put `#[cfg(...)]` beside a plain `#[rcv]`");
         }
     }
+}
+
+/// True if an attribute marks a method of the port's life.
+fn is_hook(attr: &Attribute) -> bool {
+    attr.path().is_ident("start") || attr.path().is_ident("stop")
 }
 
 /// True if an attribute is a `#[rcv]`, or would be one under a condition.

@@ -11,7 +11,19 @@ use super::types;
 use crate::errors::Errors;
 
 /// The methods of a context whose closures run later.
-const LATER: [&str; 6] = ["after", "every", "psub", "rcv", "rcv_default", "spawn"];
+const LATER: [&str; 11] = [
+    "after",
+    "after_with",
+    "every",
+    "every_with",
+    "psub",
+    "rcv",
+    "rcv_default",
+    "spawn",
+    "stream",
+    "then",
+    "timer",
+];
 
 /// Explains the alternative to a closure that borrows `self`, because the compiler only reports the borrow. `handle`
 /// is the port's handle.
@@ -46,24 +58,35 @@ impl VisitMut for Search<'_> {
         let is_of_context =
             matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident(self.cx));
         if is_of_context && LATER.iter().any(|later| call.method == later) {
-            call.args.iter().for_each(|argument| self.check(argument));
+            call.args
+                .iter()
+                .for_each(|argument| self.check(&call.method, argument));
         }
         visit_mut::visit_expr_method_call_mut(self, call);
     }
 }
 
 impl Search<'_> {
-    fn check(&mut self, argument: &Expr) {
+    fn check(&mut self, method: &Ident, argument: &Expr) {
         if !matches!(argument, Expr::Closure(_) | Expr::Async(_)) {
             return;
         }
         if let Some(word) = find_self(argument.to_token_stream()) {
-            let handle = self.handle;
-            let message = format_args!(
-                "this runs later, when `self` is not borrowed any more: take the port's handle before, with `{}.me::<{handle}>()`, \
-                 and send the port a message from here",
-                self.cx
-            );
+            let (cx, handle) = (self.cx, self.handle);
+            let instead = match method.to_string().as_str() {
+                "after" | "every" => {
+                    format!("write `{cx}.{method}_with(.., |me: &mut Self, cx| ..)`")
+                }
+                "spawn" => format!(
+                    "write `{cx}.then(future, |me: &mut Self, cx, output| ..)`, whose closure has the state when the future is ready"
+                ),
+                "psub" | "rcv" | "rcv_default" => format!(
+                    "take the port's handle before, with `{cx}.me::<{handle}>()`, and send the port a message from here"
+                ),
+                _ => "use the state that the closure gets as its first argument".into(),
+            };
+            let message =
+                format_args!("this runs later, when `self` is not borrowed any more: {instead}");
             self.errors.at(word, message);
         }
     }

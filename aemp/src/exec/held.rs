@@ -28,20 +28,36 @@ pub(crate) fn spawn_extras<P: Port>(name: Option<&str>, init: Init<P>) -> Extras
     }
 }
 
-/// Takes state and queue out of the cell. `None` if the port had to be initialised, and that failed.
-pub(super) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
+/// The port that is about to run.
+pub(super) enum Begun<P: Port> {
+    Ready(P, Queued<P>),
+    /// Its init function has just run, and its `#[start]` method has not.
+    New(P),
+    /// It has ended.
+    Over,
+}
+
+/// Takes state and queue out of the cell.
+pub(super) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Begun<P> {
     let mut inner = cell.lock();
     if inner.queue.is_dead() {
-        return None;
+        return Begun::Over;
     }
     if let Some(state) = inner.state.take() {
-        return Some((state, take_queue(inner, None)));
+        return Begun::Ready(state, take_queue(inner, None));
     }
     let init = inner.extras.as_mut().and_then(|extras| extras.init.take());
     drop(inner);
     // A port without state and init function would be run by another thread. That cannot happen, because the caller
     // owns its work.
-    let init = init?.downcast::<Init<P>>().ok()?;
+    let Some(Ok(init)) = init.map(|init| init.downcast::<Init<P>>()) else {
+        return Begun::Over;
+    };
+    initialise(cell, *init)
+}
+
+#[cold]
+fn initialise<P: Port>(cell: &Arc<Cell<P>>, init: Init<P>) -> Begun<P> {
     let made = guard::run(|| {
         let mut cx = Cx::new(cell, None);
         let state = init(&mut cx);
@@ -54,13 +70,16 @@ pub(super) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Option<(P, Queued<P>)> {
             if inner.queue.is_dead() {
                 drop(inner);
                 guard::discard(state);
-                return None;
+                return Begun::Over;
             }
-            Some((state, take_queue(inner, None)))
+            if P::STARTS {
+                return Begun::New(state);
+            }
+            Begun::Ready(state, take_queue(inner, None))
         }
         Err(reason) => {
             die_unborn(cell, &reason);
-            None
+            Begun::Over
         }
     }
 }
@@ -104,8 +123,9 @@ pub(super) fn pause<P: Port>(cell: &Cell<P>, state: P, rest: Queued<P>) {
         return drop_queue(rest);
     }
     inner.state = Some(state);
-    inner.queue.put_back(rest);
+    let dropped = inner.put_back(rest);
     let room = inner.has_in_hand(0);
     drop(inner);
     room.wake();
+    drop_queue(dropped);
 }

@@ -11,7 +11,14 @@ use std::{
 use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
-use super::{current, drainer::Occupied, held, pace, scheduler};
+use super::{
+    current,
+    drainer::Occupied,
+    ending,
+    held::{self, Begun},
+    pace::{self, CLOSURE},
+    scheduler,
+};
 use crate::{
     Cx, Reason, guard,
     message::{Message, Port},
@@ -29,38 +36,93 @@ enum Ended {
     /// It was cancelled, because a kill was queued while it waited.
     Cancelled,
     Failed(Reason),
+    Panicked(Reason),
 }
 
-/// Starts the handler of `message`. If it finishes without waiting, returns state and queue. Otherwise a task
-/// continues with the port.
-pub(crate) fn start<P: Port>(
+/// The async code that a port runs next.
+pub(crate) trait Code<P: Port>: Send + 'static {
+    /// True for the `#[start]` method.
+    const IS_FIRST: bool;
+
+    /// The number of the handler.
+    fn handler(&self) -> u32;
+
+    fn run<'a>(
+        self,
+        state: &'a mut P,
+        cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a;
+}
+
+/// The handler of this message.
+pub(crate) struct Next<M>(pub(crate) M);
+
+impl<P: Port> Code<P> for Next<P::Msg> {
+    const IS_FIRST: bool = false;
+
+    fn handler(&self) -> u32 {
+        self.0.handler()
+    }
+
+    fn run<'a>(
+        self,
+        state: &'a mut P,
+        cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
+        state.handle_async(cx, self.0)
+    }
+}
+
+/// The `#[start]` method.
+pub(crate) struct First;
+
+impl<P: Port> Code<P> for First {
+    const IS_FIRST: bool = true;
+
+    fn handler(&self) -> u32 {
+        CLOSURE
+    }
+
+    fn run<'a>(
+        self,
+        state: &'a mut P,
+        cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
+        state.starting(cx)
+    }
+}
+
+/// Starts async code. If it finishes without waiting, returns state and queue. Otherwise a task continues with the
+/// port.
+pub(crate) fn start<P: Port, C: Code<P>>(
     cell: &Arc<Cell<P>>,
     state: P,
     rest: Queued<P>,
     origin: Option<NodeId>,
-    message: P::Msg,
+    code: C,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let room = {
+    let (room, dropped) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
             // The port has perished meanwhile.
             drop(inner);
             guard::discard(state);
-            guard::discard(message);
+            guard::discard(code);
             death::drop_queue(rest);
             return None;
         }
-        inner.queue.put_back(rest);
+        let dropped = inner.put_back(rest);
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
-        inner.has_in_hand(1)
+        (inner.has_in_hand(1), dropped)
     };
     room.wake();
-    let handler = message.handler();
+    death::drop_queue(dropped);
+    let handler = code.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
     let began = unknown.then(Instant::now);
@@ -68,8 +130,8 @@ pub(crate) fn start<P: Port>(
     let mut handling = Box::pin(async move {
         let mut port = port;
         let mut state = state;
-        let ended = drive(port.cell(), &mut state, origin, message, &cancel).await;
-        port.resume(state, ended)
+        let ended = drive(port.cell(), &mut state, origin, code, &cancel).await;
+        port.resume(state, ended, C::IS_FIRST)
     });
     let polled = handling
         .as_mut()
@@ -78,7 +140,10 @@ pub(crate) fn start<P: Port>(
         pace::learn(cell.pace(), P::record(), handler, began.elapsed());
     }
     match polled {
-        Poll::Ready(true) => held::begin(cell),
+        Poll::Ready(true) => match held::begin(cell) {
+            Begun::Ready(state, queue) => Some((state, queue)),
+            Begun::New(_) | Begun::Over => None,
+        },
         Poll::Ready(false) => None,
         Poll::Pending => {
             let port: Arc<dyn AnyPort> = Arc::<Cell<P>>::clone(cell);
@@ -105,11 +170,25 @@ impl<P: Port> Orphan<P> {
     }
 
     /// Puts the state back, or ends the port. Returns whether the port lives.
-    fn resume(&mut self, state: P, ended: Ended) -> bool {
+    fn resume(&mut self, state: P, ended: Ended, is_first: bool) -> bool {
         let Some(cell) = self.0.take() else {
             return false;
         };
-        if let Ended::Failed(reason) = ended {
+        let end = match ended {
+            // Without its start, the port must not handle the messages before the kill.
+            Ended::Cancelled if is_first => Some(cell.queued_kill().unwrap_or_default()),
+            Ended::Returned | Ended::Cancelled => None,
+            Ended::Failed(reason) if !is_first => {
+                ending::end(&cell, state, Queue::Empty, reason);
+                return false;
+            }
+            Ended::Failed(reason) | Ended::Panicked(reason) => Some(reason),
+        };
+        if let Some(reason) = end {
+            if is_first {
+                // Recorded before the port is seen to die, so that a monitor that is set too late finds the reason.
+                cell.node().remember_stillborn(&*cell, &reason);
+            }
             death::die(&cell, Some(state), Queue::Empty, &reason);
             return false;
         }
@@ -140,18 +219,18 @@ impl<P: Port> Drop for Orphan<P> {
     }
 }
 
-async fn drive<P: Port>(
+async fn drive<P: Port, C: Code<P>>(
     cell: &Arc<Cell<P>>,
     state: &mut P,
     origin: Option<NodeId>,
-    message: P::Msg,
+    code: C,
     cancel: &Notify,
 ) -> Ended {
     let mut cx = Cx::new(cell, origin.as_ref());
     let mut killed = None;
-    let number = message.handler();
+    let number = code.handler();
     let ended = {
-        let mut handler = pin!(Some(state.handle_async(&mut cx, message)));
+        let mut handler = pin!(Some(code.run(state, &mut cx)));
         let mut cancelled = pin!(cancel.notified());
         let ended = poll_fn(|task| {
             let _occupied = Occupied::enter(&**cell, number);
@@ -166,7 +245,8 @@ async fn drive<P: Port>(
             match polled.map(|polled| polled.unwrap_or(Poll::Ready(Ok(())))) {
                 Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ended::Returned),
                 Ok(Poll::Pending) => cancelled.as_mut().poll(task).map(|()| Ended::Cancelled),
-                Ok(Poll::Ready(Err(reason))) | Err(reason) => Poll::Ready(Ended::Failed(reason)),
+                Ok(Poll::Ready(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
+                Err(reason) => Poll::Ready(Ended::Panicked(reason)),
             }
         })
         .await;
@@ -174,8 +254,9 @@ async fn drive<P: Port>(
         guard::shielded(|| handler.set(None));
         ended
     };
-    match cx.take_ended().or(killed) {
-        Some(reason) => Ended::Failed(reason),
-        None => ended,
+    match (ended, cx.take_ended().or(killed)) {
+        (Ended::Panicked(_), Some(reason)) => Ended::Panicked(reason),
+        (_, Some(reason)) => Ended::Failed(reason),
+        (ended, None) => ended,
     }
 }

@@ -7,11 +7,12 @@ use aemp_codec::NodeId;
 use super::{
     current,
     drainer::{self, Turn},
-    held::{begin, go_idle, pause},
+    ending,
+    held::{Begun, begin, go_idle, pause},
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
-    waiting,
+    waiting::{self, First, Next},
 };
 use crate::{
     Cx, Reason, guard,
@@ -33,6 +34,8 @@ pub(crate) enum Batch<M> {
     /// The next message is too large for a worker.
     Large,
     Died(Reason),
+    /// A handler has panicked, so the state is not to be trusted.
+    Panicked(Reason),
     /// The handler of this message is async.
     Waits(Option<NodeId>, M),
 }
@@ -41,12 +44,17 @@ pub(crate) enum Batch<M> {
 pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     let _scope = current::Scope::enter(&*cell);
     let _seated = turn.begin(cell.number());
-    let Some((mut state, mut queue)) = begin(&cell) else {
+    let begun = match begin(&cell) {
+        Begun::Ready(state, queue) => Some((state, queue)),
+        Begun::New(state) => waiting::start(&cell, state, Queue::Empty, None, First),
+        Begun::Over => None,
+    };
+    let Some((mut state, mut queue)) = begun else {
         return;
     };
     loop {
         let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
-        match batch.unwrap_or_else(Batch::Died) {
+        match batch.unwrap_or_else(Batch::Panicked) {
             Batch::Finished => match go_idle(&cell, state, queue) {
                 Some(more) => (state, queue) = more,
                 None => break,
@@ -62,12 +70,16 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
                 break;
             }
             Batch::Died(reason) => {
+                ending::end(&cell, state, queue, reason);
+                break;
+            }
+            Batch::Panicked(reason) => {
                 die(&cell, Some(state), queue, &reason);
                 break;
             }
             Batch::Waits(origin, message) => {
                 let over = turn.did_one();
-                match waiting::start(&cell, state, queue, origin, message) {
+                match waiting::start(&cell, state, queue, origin, Next(message)) {
                     Some((state, queue)) if over => {
                         pause(&cell, state, queue);
                         scheduler::schedule(cell);
@@ -125,6 +137,11 @@ fn handle_batch<P: Port>(
             }
             Envelope::Job(job) => {
                 let done = job(&mut cx);
+                state.changed(&mut cx);
+                done
+            }
+            Envelope::Act(act) => {
+                let done = act(&mut *state, &mut cx);
                 state.changed(&mut cx);
                 done
             }

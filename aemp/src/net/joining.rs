@@ -9,7 +9,7 @@ use crate::{JoinError, Node};
 use aemp_proto::mesh::Joining;
 
 impl Net {
-    fn joining(&self) -> Joining {
+    pub(crate) fn joining(&self) -> Joining {
         self.0.mesh.lock().joining()
     }
 }

@@ -1,4 +1,4 @@
-//! A node's life: it runs, it is *ending*, it is *over*. It never goes back. `Node::ended` tells how it has ended:
+//! A node's life: it runs, it is *draining* (`drain`), it is *ending*, it is *over*. It may skip phases, and never goes back. `Node::ended` tells how it has ended:
 //! stopped, its runtime gone, or failed.
 //!
 //! - **Tasks.** Every task of a node is `owned` (`node/task.rs`), so its starter hears of its end in any case. The end
@@ -21,6 +21,9 @@
 //!   without a network that has no ports is freed without being stopped.
 
 mod count;
+mod drain;
+#[cfg(feature = "net")]
+mod signal;
 
 use std::{
     pin::pin,
@@ -35,6 +38,7 @@ use std::{
 use tokio::sync::Notify;
 
 pub(crate) use self::count::{Count, Counted};
+pub use self::drain::Readiness;
 use super::{
     Node,
     log::Remark,
@@ -45,6 +49,8 @@ use aemp_proto::mesh::Level;
 
 /// The time that a stopping node waits for its ports, and then for its callbacks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time that a stopping node waits for `#[stop]` methods, each of which has a limit of its own.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 /// The reason of ports and the text of the log, when the runtime has gone.
 const RUNTIME_GONE: &str = "the node's runtime is gone";
 /// The reason of calls and monitors that are made when their own node has ended or is ending.
@@ -66,8 +72,10 @@ pub enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Phase {
+    /// The node takes no more work from others, and its ports handle what they have.
+    Draining = 1,
     /// The node is being stopped, and makes no ports.
-    Ending = 1,
+    Ending,
     Over,
     /// The node has crashed in a simulation. Nothing may happen any more, and no waiter is woken.
     #[cfg(feature = "sim")]
@@ -84,6 +92,8 @@ pub(crate) struct Life {
     over: Notify,
     /// Counts down with each port that is forgotten while the node is ending.
     pub(super) ports: Count,
+    /// The `#[stop]` methods that are running.
+    pub(crate) stops: Count,
     /// The tasks that run callbacks.
     pub(super) jobs: Count,
 }
@@ -91,6 +101,11 @@ pub(crate) struct Life {
 impl Life {
     fn is_at_least(&self, phase: Phase) -> bool {
         self.phase.load(Ordering::Acquire) >= phase as u8
+    }
+
+    /// True if the node takes no more work from others.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_at_least(Phase::Draining)
     }
 
     /// True if no ports are made any more.
@@ -116,6 +131,18 @@ impl Life {
     /// Starts the end: no ports are made from now on. Returns whether this call was the first.
     fn begin_to_end(&self) -> bool {
         self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
+    }
+
+    /// Starts to drain the node. Returns whether this call was the first.
+    fn begin_to_drain(&self) -> bool {
+        self.phase
+            .compare_exchange(
+                0,
+                Phase::Draining as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
     }
 
     /// Records the way in which the node has ended. The first one counts.
@@ -163,9 +190,10 @@ impl Node {
         Arc::clone(&self.0.life)
     }
 
-    /// Stops the node. It kills every port normally and waits until they have ended. Then it deletes the node's
+    /// Stops the node at once; [`stop_within`](Self::stop_within) lets its ports finish first. It kills every port normally and waits until they have ended. Then it deletes the node's
     /// entries of the database and closes its connections. It waits at most some seconds for handlers and callbacks
-    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same.
+    /// that do not return and for peers that do not read. The ports of such handlers are dead all the same. It waits for
+    /// `#[stop]` methods as long as each of them may take, and at most half a minute.
     ///
     /// Ports that are made meanwhile, or later, are dead from the start. Everything that waits for this node ends:
     /// calls, sends that wait for room, queries, watches, and pools. Messages to other nodes vanish. Monitors of
@@ -263,6 +291,8 @@ impl Node {
         if !self.life().begin_to_end() {
             return;
         }
+        // The drain is over.
+        self.life().ports.notify();
         let (node, owner) = (self.clone(), self.clone());
         let task = async move { node.shut_down(&reason).await };
         self.scheduler()
@@ -281,19 +311,21 @@ impl Node {
             monitor::kill(&port, reason.clone());
         }
         let is_empty = || self.0.table.is_empty();
-        in_time(self.life().ports.until(is_empty)).await;
+        in_time(STOP_TIMEOUT, self.life().ports.until(is_empty)).await;
         // A handler that never returns must not delay the end of the node, nor leave its callers waiting.
         for port in self.0.table.all() {
             let reason = reason.clone();
             self.aside(move || port.perish(&reason));
         }
+        let stops = self.life().stops.until_zero();
+        in_time(LONGEST_STOP, stops).await;
         self.ask_database(|machine, now| machine.clear(now));
         if let Some(net) = self.net() {
             net.stop().await;
         }
         self.stop_database();
         self.peers().close(NODE_STOPPED);
-        in_time(self.life().jobs.until_zero()).await;
+        in_time(STOP_TIMEOUT, self.life().jobs.until_zero()).await;
     }
 
     /// Ends the node after its runtime has gone away. Waits end and monitors fire on this thread. Any code that
@@ -336,19 +368,19 @@ impl Node {
     /// Counts a port that was forgotten.
     #[inline]
     pub(super) fn port_is_gone(&self) {
-        if self.life().is_ending() {
+        if self.life().is_draining() {
             self.life().ports.notify();
         }
     }
 }
 
 /// Waits for the future, with a time limit.
-async fn in_time(end: impl Future<Output = ()>) {
+async fn in_time(limit: Duration, end: impl Future<Output = ()>) {
     let mut end = pin!(end);
     // Polled once without a timer: a runtime without a clock must be able to stop a node that has nothing to wait for.
     let at_once = std::future::poll_fn(|task| Poll::Ready(end.as_mut().poll(task))).await;
     if at_once.is_pending() {
-        let _ = tokio::time::timeout(STOP_TIMEOUT, end).await;
+        let _ = tokio::time::timeout(limit, end).await;
     }
 }
 

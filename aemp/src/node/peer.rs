@@ -45,6 +45,7 @@ use crate::{
 use aemp_proto::{
     mesh::Level,
     peer::{ConnId, Fired, GivenUp, Loss, Lost, MonitorId, Peer as PeerState, Urge},
+    request::STOP,
 };
 
 /// The time after which a node without a network fails sends and monitors again.
@@ -297,6 +298,37 @@ impl Peer {
             return;
         }
         self.report_death("kil1", port, reason);
+    }
+
+    /// Stops a port of the node. A node of another implementation kills it instead.
+    pub(crate) fn stop_port(self: &Arc<Self>, node: &Node, port: &str, within: Option<Duration>) {
+        if port.is_empty() {
+            crate::log::warning!("the node port of {} cannot be stopped", self.id);
+            return;
+        }
+        if self.is_ours() || self.state().is_up() {
+            return self.ask_to_stop(port, within);
+        }
+        // The node's implementation is known as soon as it is connected.
+        if let Err(error) = self.send("", |out| out.str("devnull")) {
+            self.say(Level::Error, format!("a stop of a port {error}"));
+        }
+        let (peer, port) = (Arc::clone(self), Box::<str>::from(port));
+        node.scheduler().spawn(async move {
+            peer.credit_known().await;
+            peer.ask_to_stop(&port, within);
+        });
+    }
+
+    fn ask_to_stop(&self, port: &str, within: Option<Duration>) {
+        if !self.is_ours() {
+            return self.kill(port, &Reason::normal());
+        }
+        let millis = within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+        let args = Vec::from_iter(millis.map(Value::from));
+        if let Err(error) = self.request(STOP, port, &args) {
+            self.say(Level::Error, format!("{STOP} to {} {error}", self.id));
+        }
     }
 
     /// Sets a monitor on a port of the node.

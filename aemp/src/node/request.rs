@@ -5,7 +5,7 @@ mod permit;
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aemp_codec::{DecodeError, PacketReader, PortId, Value};
@@ -20,7 +20,13 @@ use super::{
     registry::{Function, perl_bool},
     short,
 };
-use crate::{Reason, logs, message::Origin, port::monitor, supervisor::remote, tap};
+use crate::{
+    Reason, logs,
+    message::Origin,
+    port::{any::AnyPort, monitor, stop},
+    supervisor::remote,
+    tap,
+};
 use aemp_proto::{
     peer::ConnId,
     request::{Request, RequestError},
@@ -118,6 +124,9 @@ impl Node {
                 }
             }
             Request::Kil1 { port, reason } => self.kill_for(from, &port, reason),
+            Request::Stop { port, within } => {
+                self.stop_for(from, &port, within.map(Duration::from_millis));
+            }
             Request::Snd { to, msg } => self.answer(from, &to, msg, Vec::new()),
             Request::Can { request, to, msg } => {
                 let known = Request::is_fixed(&request);
@@ -184,14 +193,27 @@ impl Node {
     }
 
     fn kill_for(&self, from: Option<&Arc<Peer>>, name: &str, reason: Vec<Value>) {
-        if name.is_empty() {
-            if from.is_none_or(|from| from.account().may_complain()) {
-                let from = name_of(from);
-                self.complain(from, format!("node port: {from} tried to kill it: refused"));
-            }
-        } else if let Some(port) = self.find(name) {
+        if let Some(port) = self.mortal(from, name) {
             monitor::kill(&port, Reason::new(reason));
         }
+    }
+
+    fn stop_for(&self, from: Option<&Arc<Peer>>, name: &str, within: Option<Duration>) {
+        if let Some(port) = self.mortal(from, name) {
+            stop::stop(&port, within);
+        }
+    }
+
+    /// The port of this name, for its end. The node port has none.
+    fn mortal(&self, from: Option<&Arc<Peer>>, name: &str) -> Option<Arc<dyn AnyPort>> {
+        if !name.is_empty() {
+            return self.find(name);
+        }
+        if from.is_none_or(|from| from.account().may_complain()) {
+            let from = name_of(from);
+            self.complain(from, format!("node port: {from} tried to kill it: refused"));
+        }
+        None
     }
 
     /// Answers that code is never executed. In secure mode there is no answer, as in the reference.
@@ -231,7 +253,9 @@ impl Node {
             }
             return;
         }
-        if from.is_some_and(|from| self.has_enough_ports(from, name)) {
+        if from.is_some_and(|from| {
+            self.spawns_no_more(from, name) || self.has_enough_ports(from, name)
+        }) {
             return;
         }
         let given = Given { name, by: from };

@@ -253,7 +253,12 @@ where
                     return guard::discard(state);
                 }
                 inner.extras().waiting = None;
-                inner.state = Some(state);
+                if O::Port::STARTS {
+                    let init: Init<O::Port> = Box::new(|_| Ok(state));
+                    inner.extras().init = Some(Box::new(init));
+                } else {
+                    inner.state = Some(state);
+                }
             }
             scheduler::schedule(port);
         }

@@ -1,13 +1,17 @@
 //! A port without its type, for the table, the scheduler, monitors and links.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    sync::Arc,
+};
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::time::Instant;
 
 use super::{
     credit::{Asking, Room},
-    extras::{Extras, Job},
+    extras::{Act, Extras, Job},
+    idle::Passive,
     monitor::Action,
     queue::Pushed,
 };
@@ -53,8 +57,34 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Queues a kill, in order with the caller's messages.
     fn kill(&self, reason: Reason) -> Pushed;
 
+    /// Queues a normal end. Unlike a kill, it cancels no handler.
+    fn stop(&self) -> Pushed {
+        self.kill(Reason::normal())
+    }
+
+    /// Ends the port as soon as the running handler waits or returns. The queue is dropped.
+    fn cut(&self, reason: Reason) -> Pushed {
+        self.kill(reason)
+    }
+
+    /// Queues a normal end if the port has been idle for its idle time, which this task of it watches.
+    fn end_if_idle(&self, _task: u64, _now: Instant) -> Passive {
+        Passive::Never
+    }
+
     /// Queues code to run in the port's context.
     fn job(&self, job: Job) -> Pushed;
+
+    /// Queues code to run in the port's context with its state.
+    fn act(&self, act: Act) -> Pushed {
+        guard::discard(act);
+        Pushed::Dead
+    }
+
+    /// The type of its state.
+    fn state_type(&self) -> Option<TypeId> {
+        None
+    }
 
     /// Decodes a message and queues it. An error is one of syntax, and therefore the fault of the connection. A
     /// message that the port does not understand kills the port.
@@ -127,6 +157,11 @@ impl dyn AnyPort + '_ {
             }
         });
         result
+    }
+
+    /// True if its state is of this type.
+    pub(crate) fn is_of<P: 'static>(&self) -> bool {
+        self.state_type() == Some(TypeId::of::<P>())
     }
 
     /// Adds a monitor. If the port is dead, the monitor fires at once.

@@ -3,6 +3,7 @@
 //! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
 //! code that is removed under the port's lock never starts.
 
+mod state;
 mod timer;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 pub use self::timer::Timer;
-pub(crate) use self::timer::{after, every, free};
+pub(crate) use self::timer::{LONGEST, SHORTEST, after, due, every, free};
 use super::{
     any::AnyPort,
     extras::{Content, Extras, Job, Kept},
@@ -91,7 +92,7 @@ pub(crate) fn run_in(port: Arc<dyn AnyPort>, job: Job) {
 }
 
 /// Starts the task of a kept value. It is aborted when the value is removed.
-fn start(
+pub(super) fn start(
     port: &Arc<dyn AnyPort>,
     id: u64,
     future: impl Future<Output = ()> + Send + 'static,

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     credit::{self, Asking},
-    extras::{Extras, Job},
+    extras::{Act, Extras, Job},
     monitor::Action,
     queue::{Envelopes, Pushed, Queue},
 };
@@ -37,6 +37,8 @@ pub(crate) enum Envelope<M> {
     /// Decoding runs user code, which must not delay the connection.
     Unread(Box<(NodeId, KeptPacket)>),
     Job(Box<Job>),
+    /// Code of the port that has its state.
+    Act(Box<Act>),
     Kill(Reason),
 }
 
@@ -86,6 +88,16 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
+    /// Puts messages that were taken and not handled back. If the port ends without handling them, they are returned;
+    /// the caller drops them when the port's lock is free.
+    pub(crate) fn put_back(&mut self, rest: Queued<P>) -> Queued<P> {
+        if self.extras.as_ref().is_some_and(|extras| extras.cut) {
+            return rest;
+        }
+        self.queue.put_back(rest);
+        Queue::Empty
+    }
+
     /// Sets the number of messages that were taken from the queue and are not handled yet. If that makes room, the
     /// caller must wake the returned waiters when the port's lock is free.
     #[inline]
@@ -127,7 +139,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
+            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
         }
     }
 }
@@ -234,15 +246,18 @@ pub(crate) fn take_queue<P: Port>(
     taken
 }
 
-/// Marks the port as dying, and takes its parts except its name and its monitors.
+/// Marks the port as dying, and takes its parts except its name and its monitors. `None` if it is dying or dead already.
 pub(crate) fn begin_to_die<P: Port>(
     cell: &Cell<P>,
     reason: &Reason,
-) -> (Queued<P>, Option<P>, Option<Extras>) {
+) -> Option<(Queued<P>, Option<P>, Option<Extras>)> {
     let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        return None;
+    }
     let queue = mem::replace(&mut inner.queue, Queue::Dying(reason.clone()));
     let extras = inner.extras.as_mut().map(|extras| extras.part());
-    (queue, inner.state.take(), extras)
+    Some((queue, inner.state.take(), extras))
 }
 
 impl<P: Port> Cell<P> {

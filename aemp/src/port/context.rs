@@ -9,7 +9,7 @@ use aemp_codec::{NodeId, PortId, Value};
 
 use super::{
     any::{AnyPort, PortArc, typed},
-    bound::{self, Psub, Timer},
+    bound::{self, Psub, SHORTEST, Timer},
     cell::Cell,
     handle::Handle,
     monitor::{Action, Monitor},
@@ -20,9 +20,6 @@ use crate::{
     Node, Reason,
     message::{Args, Message, Origin, Outcome, Port, PortRef},
 };
-
-/// The shortest interval, which is the resolution of tokio's timers.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The context of a running handler: its port, its node, and the origin of the message.
 ///
@@ -153,9 +150,9 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// Ends this port when the running handler returns, and drops its queue. The first reason counts.
+    /// Ends this port when the running handler returns, and drops its queue. The first reason counts. See
+    /// [`stop`](Self::stop) for an end after what is queued.
     #[doc(alias = "kil")]
-    #[doc(alias = "stop")]
     pub fn kill(&mut self, reason: impl Into<Reason>) {
         let asked = self.asked.get_or_insert_default();
         asked.ended.get_or_insert_with(|| reason.into());

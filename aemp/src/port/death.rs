@@ -2,7 +2,7 @@
 //!
 //! A port is alive, dying, or dead, as variants of its queue. It is *dying* from the decision of its end: messages to
 //! it vanish, it is no longer counted or listed, and its state, its queue and everything bound to it are dropped, which
-//! may take as long as the user's code likes. Then its monitors fire, one by one. Each stays in the port until its
+//! may take as long as the user's code likes. A `#[stop]` method runs before that (`exec/ending.rs`). Then its monitors fire, one by one. Each stays in the port until its
 //! turn, and is taken under the port's lock and run outside. So a monitor whose guard is dropped in the meantime does
 //! not fire, and a monitor that is set in the meantime gets the reason as well. The port is *dead* as soon as the last
 //! of its monitors is about to fire. Code that has heard of the death, and then asks again, gets `no_such_port`.
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::{
     any::AnyPort,
     cell::{Cell, Queued, begin_to_die},
+    extras::Extras,
     queue::Queue,
 };
 use crate::{Node, Reason, exec::current, guard, message::Port};
@@ -31,16 +32,48 @@ pub(crate) fn die<P: Port>(
     taken: Queued<P>,
     reason: &Reason,
 ) {
+    if let Some(parts) = begin(cell, taken, reason) {
+        finish(cell, state, parts, reason);
+    } else {
+        guard::discard(state);
+    }
+}
+
+/// The parts of a dying port that end with it.
+pub(crate) struct Parts<P> {
+    idle: Option<P>,
+    extras: Option<Extras>,
+}
+
+/// Marks the port as dying, and drops its queue. `None` if it has been dying already.
+pub(crate) fn begin<P: Port>(
+    cell: &Cell<P>,
+    taken: Queued<P>,
+    reason: &Reason,
+) -> Option<Parts<P>> {
     current::take_killed();
-    let node = cell.node();
-    let (queue, idle, extras) = begin_to_die(cell, reason);
+    let begun = begin_to_die(cell, reason);
     // The port is uncounted before its messages are dropped, so that their senders find it uncounted.
-    node.retire(cell.number());
-    guard::discard(state);
-    guard::discard(idle);
+    if begun.is_some() {
+        cell.node().retire(cell.number());
+    }
     drop_queue(taken);
+    let (queue, idle, extras) = begun?;
     drop_queue(queue);
-    if let Some(extras) = extras {
+    Some(Parts { idle, extras })
+}
+
+/// Drops the parts of a dying port, and fires its monitors.
+pub(crate) fn finish<P: Port>(
+    cell: &Arc<Cell<P>>,
+    state: Option<P>,
+    parts: Parts<P>,
+    reason: &Reason,
+) {
+    let node = cell.node();
+    guard::discard(state);
+    guard::discard(parts.idle);
+    if let Some(extras) = parts.extras {
         extras.end(reason);
     }
     let bare = cell.is_dead_if_bare();

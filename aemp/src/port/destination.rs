@@ -4,7 +4,7 @@
 //! or an error. The empty ID is the ID of a node without a network. It means that node to itself, and no node to every
 //! other node (`Way::Nowhere`).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aemp_codec::{EncodeError, IdError, PacketReader, PacketWriter, PortId, Value};
 
@@ -174,6 +174,14 @@ impl Destination {
             peer.kill(self.name(), &reason);
         } else if let Some(port) = self.local() {
             super::monitor::kill(&port, reason);
+        }
+    }
+
+    pub(crate) fn stop(&self, within: Option<Duration>) {
+        if let Some(peer) = self.peer() {
+            peer.stop_port(&self.node, self.name(), within);
+        } else if let Some(port) = self.local() {
+            super::stop::stop(&port, within);
         }
     }
 

@@ -2,17 +2,21 @@
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     sync::{Arc, Weak},
 };
 
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{credit::Bound, monitor::Action, slot::Caller};
+use super::{credit::Bound, idle::Idle, monitor::Action, slot::Caller};
 use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
 pub(crate) type Job = Box<dyn FnOnce(&mut Cx<'_>) -> Result<(), Reason> + Send>;
+
+/// Code to run in a port's context with the port's state.
+pub(crate) type Act = Box<dyn FnOnce(&mut dyn Any, &mut Cx<'_>) -> Result<(), Reason> + Send>;
 
 /// The number of callers below which the list is not searched for callers to forget.
 const FEW: usize = 4;
@@ -27,6 +31,12 @@ pub(crate) struct Extras {
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
+    /// True if a stop was queued while the port was at work.
+    pub(crate) stops: bool,
+    /// The task that ends the port when the time of its stop is over, and that time.
+    pub(crate) limit: Option<(u64, Instant)>,
+    /// True if the port ends without handling its queue.
+    pub(crate) cut: bool,
     /// Present while an async handler waits. A notification cancels the handler.
     pub(crate) waiting: Option<Arc<Notify>>,
     /// The init function of a port that is being spawned.
@@ -36,6 +46,9 @@ pub(crate) struct Extras {
     /// The mailbox of the process that is attached to the port.
     pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) callers: Callers,
+    pub(crate) idle: Option<Box<Idle>>,
+    /// The numbers of the named timers.
+    pub(crate) named: BTreeMap<Box<str>, u64>,
     pub(crate) next_id: u64,
 }
 
@@ -53,6 +66,8 @@ pub(crate) enum Content {
     Value(Box<dyn Any + Send>),
     /// The closure of a timer, which runs once.
     Job(Job),
+    /// As `Job`, with the port's state.
+    Act(Act),
     /// A closure that is running now. It is put back after the run, unless it was cancelled meanwhile.
     Lent,
 }
@@ -71,6 +86,9 @@ impl Kept {
 impl Extras {
     /// As [`Inner::has_in_hand`](super::cell::Inner::has_in_hand).
     pub(super) fn has_in_hand(&mut self, messages: usize) -> Option<Arc<Notify>> {
+        if let Some(idle) = &mut self.idle {
+            idle.last = Instant::now();
+        }
         let bound = self.bound.as_mut()?;
         bound.in_hand = messages;
         Some(Arc::clone(&bound.room))
@@ -99,6 +117,16 @@ impl Extras {
         let task = None;
         self.kept.insert(id, Kept { content, task });
         id
+    }
+
+    /// Gives a timer a name.
+    pub(crate) fn name(&mut self, name: &str, id: u64) {
+        self.named.insert(name.into(), id);
+    }
+
+    /// Forgets the name of a timer, and returns the timer's number.
+    pub(crate) fn take_name(&mut self, name: &str) -> Option<u64> {
+        self.named.remove(name)
     }
 
     /// Remembers a caller until its call has been answered.

@@ -251,8 +251,10 @@ impl<M: Message> Handle<M> {
     ///
     /// The kill is in order with the caller's messages: earlier ones are handled, later ones vanish. A port that
     /// kills itself ends when its running handler returns, and drops its queue.
+    ///
+    /// A kill cancels async handlers: a running one at its next `await`, and each one that is queued before the kill at
+    /// its first `await`. [`stop`](Self::stop) lets them run to their end.
     #[doc(alias = "kil")]
-    #[doc(alias = "stop")]
     pub fn kill(&self, reason: impl Into<Reason>) {
         match &self.to {
             To::Local(port) => monitor::kill(&upcast(port), reason.into()),
@@ -408,7 +410,7 @@ fn send_far<M: Message>(
     sent.check()
 }
 
-fn upcast<M>(port: &Arc<dyn LocalPort<M>>) -> Arc<dyn AnyPort> {
+pub(super) fn upcast<M>(port: &Arc<dyn LocalPort<M>>) -> Arc<dyn AnyPort> {
     Arc::<dyn LocalPort<M>>::clone(port)
 }
 

@@ -12,6 +12,7 @@ mod functions;
 mod inspect;
 mod joining;
 mod life;
+mod lifecycle;
 mod limits;
 mod logs;
 mod malformed;

@@ -13,6 +13,7 @@ mod executor;
 mod failures;
 mod handles;
 mod kill;
+mod lifecycle;
 mod model;
 mod monitors;
 mod nodes;

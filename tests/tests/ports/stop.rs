@@ -27,7 +27,7 @@ impl Busy {
     }
 
     #[rcv]
-    fn stop(&self, cx: &mut Cx<'_>) {
+    fn stop_node(&self, cx: &mut Cx<'_>) {
         let node = cx.node().clone();
         cx.spawn(async move { node.stop().await });
     }
@@ -95,7 +95,7 @@ fn a_port_can_stop_its_own_node() {
             _probe: Arc::clone(&probe),
         });
         let told = watch(&port);
-        port.stop();
+        port.stop_node();
         assert!(within(told).await.unwrap().is_normal());
         assert_eq!(within(node.ended()).await, Ended::Stopped);
         until(|| node.port_count() == 0 && Arc::strong_count(&probe) == 1).await;
@@ -198,7 +198,7 @@ fn senders_that_wait_for_room_get_an_error() {
         let senders: Vec<_> = (0..3)
             .map(|_| {
                 let port = port.clone();
-                tokio::spawn(async move { port.send(BusyMsg::Stop).await })
+                tokio::spawn(async move { port.send(BusyMsg::StopNode).await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -213,7 +213,7 @@ fn senders_that_wait_for_room_get_an_error() {
         }
         assert!(refused > 0);
         assert!(matches!(
-            port.send(BusyMsg::Stop).await,
+            port.send(BusyMsg::StopNode).await,
             Err(SendError::Dead)
         ));
     });

@@ -221,7 +221,7 @@ impl Peer {
     }
 
     /// Ready when it is known whether the node gives credit, or there will be no connection.
-    async fn credit_known(&self) {
+    pub(super) async fn credit_known(&self) {
         loop {
             let changed = self.taken.notified();
             if self.credits.lock().is_known() || !self.is_credit_pending() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::name_of;
 use crate::{
     Node, Reason,
-    node::{peer::Peer, short},
+    node::{life::NODE_STOPPED, peer::Peer, short},
     port::any::AnyPort,
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
@@ -120,6 +120,16 @@ impl Node {
         let port = Arc::clone(port);
         self.aside(move || port.perish(&reason));
         false
+    }
+
+    /// True if this node is draining. A monitor right after the spawn gets that as its reason.
+    pub(super) fn spawns_no_more(&self, from: &Peer, port: &str) -> bool {
+        let is_draining = self.life().is_draining();
+        if is_draining {
+            let stillborn = &from.account().stillborn;
+            stillborn.remember(port, &Reason::die(NODE_STOPPED));
+        }
+        is_draining
     }
 
     /// True if a node has spawned as many ports as it may. A monitor right after the spawn gets this as its reason.

@@ -24,9 +24,12 @@ use crate::{
 };
 
 /// Thirty years. A longer delay makes no difference, and this one can be added to any instant without overflow.
-const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// A timer that has been set. Dropping it does not stop it; [`cancel`](Self::cancel) does.
+/// The shortest interval, which is the resolution of tokio's timers.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A timer that has been set, a continuation ([`Cx::then`]), or a stream of a port ([`Cx::stream`]). Dropping it does not stop it; [`cancel`](Self::cancel) does.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {
@@ -50,6 +53,10 @@ enum Set {
 type Free = Lock<Held<Box<dyn FnOnce() + Send>>>;
 
 impl Timer {
+    pub(super) fn of_port(port: &Arc<dyn AnyPort>, id: Option<u64>) -> Self {
+        Self(id.map_or(Set::Nowhere, |id| Set::Port(Arc::downgrade(port), id)))
+    }
+
     /// Stops the timer and drops its closure. If the timer has run already, nothing happens.
     ///
     /// After this call the closure does not start, even if its time has come and the port is busy. A run that has
@@ -81,7 +88,7 @@ fn take_free(run: &Free) -> Option<Box<dyn FnOnce() + Send>> {
 }
 
 /// The instant after `delay`, by the clock of the node's runtime, which may differ from that of the thread's runtime.
-fn due(node: &Node, delay: Duration) -> Instant {
+pub(crate) fn due(node: &Node, delay: Duration) -> Instant {
     let _runtime = node.scheduler().enter();
     Instant::now() + delay.min(LONGEST)
 }

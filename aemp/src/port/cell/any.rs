@@ -1,11 +1,15 @@
 //! The port without its type.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    mem,
+    sync::Arc,
+};
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Cell, Envelope};
+use super::{Cell, Envelope, Inner};
 use crate::{
     Node, Reason,
     exec::{
@@ -18,8 +22,9 @@ use crate::{
     port::{
         any::{AnyPort, Counts, LocalPort},
         credit::{self, Asking},
-        death::die,
-        extras::{Extras, Job},
+        death::{die, drop_queue},
+        extras::{Act, Extras, Job},
+        idle::Passive,
         monitor::Action,
         queue::{Pushed, Queue},
     },
@@ -90,8 +95,73 @@ impl<P: Port> AnyPort for Cell<P> {
         inner.queue.push(Envelope::Kill(reason))
     }
 
+    fn stop(&self) -> Pushed {
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            return Pushed::Dead;
+        }
+        // One stop is enough, however often other nodes ask for it.
+        if !matches!(inner.queue, Queue::Idle) && mem::replace(&mut inner.extras().stops, true) {
+            return Pushed::Queued;
+        }
+        inner.queue.push(Envelope::Kill(Reason::normal()))
+    }
+
+    fn end_if_idle(&self, task: u64, now: Instant) -> Passive {
+        let mut inner = self.lock();
+        let Inner { queue, extras, .. } = &mut *inner;
+        let idle = extras.as_mut().and_then(|extras| extras.idle.as_mut());
+        let Some(idle) = idle.filter(|idle| idle.is_watched_by(task) && !queue.is_dead()) else {
+            return Passive::Never;
+        };
+        let is_idle = matches!(queue, Queue::Idle);
+        if !is_idle {
+            idle.last = now;
+        }
+        let due = idle.due();
+        if !is_idle || due > now {
+            return Passive::Until(due);
+        }
+        // The port is idle, so nothing comes before the end.
+        queue.push(Envelope::Kill(Reason::normal()));
+        Passive::Stopped
+    }
+
+    fn cut(&self, reason: Reason) -> Pushed {
+        let mut inner = self.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            drop(reason);
+            return Pushed::Dead;
+        }
+        let is_idle = matches!(inner.queue, Queue::Idle);
+        let extras = inner.extras();
+        // The reason of an earlier kill counts.
+        let reason = extras.killed.get_or_insert(reason).clone();
+        extras.cut = true;
+        if let Some(waiting) = &extras.waiting {
+            waiting.notify_one();
+        }
+        let dropped = mem::replace(&mut inner.queue, Queue::One(Envelope::Kill(reason)));
+        drop(inner);
+        drop_queue(dropped);
+        if is_idle {
+            Pushed::Wake
+        } else {
+            Pushed::Queued
+        }
+    }
+
     fn job(&self, job: Job) -> Pushed {
         self.enqueue(Envelope::Job(Box::new(job)))
+    }
+
+    fn act(&self, act: Act) -> Pushed {
+        self.enqueue(Envelope::Act(Box::new(act)))
+    }
+
+    fn state_type(&self) -> Option<TypeId> {
+        Some(TypeId::of::<P>())
     }
 
     fn deliver(
