@@ -171,8 +171,8 @@ impl<'a> Cx<'a> {
         self.node().destination(other).monitor(link)
     }
 
-    /// Runs `run` in the context of this port after a delay. If the port dies first, `run` is dropped. It reaches the
-    /// state of a typed port by a message to this port ([`Cx::me`]).
+    /// Runs `run` in the context of this port after a delay. If the port dies first, `run` is dropped.
+    /// [`after_with`](Self::after_with) gives it the state of a typed port as well.
     #[doc(alias = "notify_later")]
     #[doc(alias = "send_after")]
     pub fn after<O: Outcome>(
@@ -220,8 +220,8 @@ impl<'a> Cx<'a> {
     /// Runs a future as a separate task that belongs to this port. If the future fails or panics, the port dies. When
     /// the port dies, the task is cancelled.
     ///
-    /// A handler that makes a call and does not wait for it spawns a future that awaits the call and sends the answer
-    /// to this port ([`Cx::me`]). This takes the place of the callback that `cal` has in Perl.
+    /// A future whose result the port needs, such as a call that the handler does not wait for, is for
+    /// [`then`](Self::then).
     pub fn spawn<F>(&self, future: F)
     where
         F: Future + Send + 'static,
