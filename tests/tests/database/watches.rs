@@ -92,7 +92,7 @@ async fn a_callback_gets_the_contents_and_which_keys_have_changed() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let monitor = node
         .db_mon("f", move |change| {
-            let keys = |keys: &[std::sync::Arc<str>]| keys.join(",");
+            let keys = |keys: &[Arc<str>]| keys.join(",");
             let _ = tell.send(format!(
                 "{} +{} ~{} -{}",
                 change.contents.len(),
