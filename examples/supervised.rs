@@ -89,7 +89,7 @@ async fn supervise() -> Outcome {
         .on_loss(OnLoss::Elsewhere(vec!["bee".into()]));
     let sup = Supervisor::builder()
         .child("near", Restart::Permanent, |node| node.port(till()))
-        .add(moves)
+        .with_child(moves)
         .child_on("shop", "bee", "Supervised::shop", args![])
         .start(&node);
     sup.ready().await?;

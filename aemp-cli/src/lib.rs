@@ -28,6 +28,10 @@
 //! My::Counter::start 5` makes a port on it from anywhere in the network. `mine help` lists all commands, and `mine
 //! help run` explains one.
 //!
+//! A node of `mine run` that crashes is not started again, unlike one of the reference, which runs under a watchdog of
+//! its own: the service manager of the machine does that (`Restart=on-failure` of systemd, or the restart policy of a
+//! container).
+//!
 //! Results go to standard output, everything else to standard error; [`Exit`] lists the exit statuses. With `--json`
 //! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -385,7 +385,7 @@ pub fn protocol(
 /// The function is free, sync or `async`. Its parameters are the context of the new port, if it wants it, then
 /// arguments as those of handlers, and `#[rest] rest: Args` at the end. It returns a port, a `Result` of one, whose
 /// error kills the port, or nothing. In the last case the port is untyped, and the function sets its handlers with
-/// `cx.rcv`.
+/// `cx.rcv`. The port ignores messages for which there is no handler, and lives even if the function sets none.
 ///
 /// An `async fn` whose first parameter is `inbox: Inbox` is the body of a process: a port that receives from its mailbox until the
 /// function returns. It returns nothing or a `Result<(), E>`, whose error kills the port. See `aemp::Node::process`.

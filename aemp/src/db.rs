@@ -29,6 +29,9 @@
 //!
 //! [protocol](aemp_proto::protocol::global#the-database) A family's name is `[A-Za-z][A-Za-z0-9_:]*` of at most 255 bytes. A key is any text that
 //! is not empty. A value is anything that can be serialised.
+//!
+//! A group of ports is a family with the IDs of the ports as keys. The process groups of AEMP 1 (`grp_reg`, `grp_get`,
+//! `grp_mon`), which AEMP 2 deprecates, are not there.
 
 mod callback;
 mod entry;

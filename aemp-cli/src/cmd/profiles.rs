@@ -94,9 +94,9 @@ pub(crate) fn config_command() -> Command {
         .about("Show the effective configuration")
         .long_about(
             "Prints the effective configuration of a node with that profile as JSON: the profile's settings, inherited \
-             settings, and built-in defaults. KEY VALUE pairs are the arguments that a program gives its node. The \
-             default PROFILE is the host's name, as for a node that is started without a profile. Secrets and private \
-             keys are shown with --reveal only.",
+             settings, and built-in defaults, except those that depend on the program. KEY VALUE pairs are the \
+             arguments that a program gives its node. The default PROFILE is the host's name, as for a node that is \
+             started without a profile. Secrets and private keys are shown with --reveal only.",
         )
         .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
         .arg(reveal())

@@ -62,7 +62,7 @@ pub enum ConfigError {
         /// The expected and the actual contents.
         problem: String,
     },
-    /// A profile has a parent that does not exist.
+    /// A profile has a parent that does not exist. AEMP takes such a parent for an empty profile.
     #[error("{place}: there is no profile {parent:?}{}", hint(near.as_deref()))]
     NoParent {
         /// The place of the key `parent`.
@@ -72,7 +72,7 @@ pub enum ConfigError {
         /// An existing name that is similar.
         near: Option<String>,
     },
-    /// The parents of a profile form a circle.
+    /// The parents of a profile form a circle, which AEMP allows.
     #[error("{}: the parents of profiles form a circle: {circle}", path.display())]
     Circle {
         /// The file.

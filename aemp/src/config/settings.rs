@@ -223,7 +223,8 @@ fn profile_of(sources: &Sources<'_>) -> String {
 }
 
 /// The output of `aemp showconfig`: every value in effect as it is written, with the built-in defaults and unknown
-/// keys.
+/// keys. Left out are the defaults of `framing_format`, which depends on the features of the program, of `nodeid` and
+/// `binds`, which depend on how the node is started, and of switches such as `nodelay`.
 ///
 /// # Errors
 ///

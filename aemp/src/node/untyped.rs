@@ -160,7 +160,7 @@ impl Node {
     }
 
     /// Kills any port with a reason. `()` is the reason of a normal end. The kill is in order with the caller's
-    /// messages.
+    /// messages. A kill of a node port is ignored.
     pub fn kil(&self, port: &PortId, reason: impl Into<Reason>) {
         self.destination(port).kill(reason.into());
     }

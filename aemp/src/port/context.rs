@@ -172,6 +172,7 @@ impl<'a> Cx<'a> {
     }
 
     /// Runs `run` in the context of this port after a delay. If the port dies first, `run` is dropped.
+    /// [`after_with`](Self::after_with) gives it the state of a typed port as well.
     #[doc(alias = "notify_later")]
     #[doc(alias = "send_after")]
     pub fn after<O: Outcome>(
@@ -206,6 +207,9 @@ impl<'a> Cx<'a> {
     /// Binds a closure to this port. The returned [`Psub`] can be called from anywhere, and runs the closure in the
     /// port's context, in order with its messages. If the closure fails, the port dies. When the port dies, the
     /// closure is dropped.
+    ///
+    /// The state of a typed port belongs to its handlers. The closure reaches it by a message to its own port
+    /// ([`Cx::me`]).
     pub fn psub<A: Send + 'static, O: Outcome>(
         &self,
         run: impl FnMut(&mut Cx<'_>, A) -> O + Send + 'static,
@@ -215,6 +219,9 @@ impl<'a> Cx<'a> {
 
     /// Runs a future as a separate task that belongs to this port. If the future fails or panics, the port dies. When
     /// the port dies, the task is cancelled.
+    ///
+    /// A future whose result the port needs, such as a call that the handler does not wait for, is for
+    /// [`then`](Self::then).
     pub fn spawn<F>(&self, future: F)
     where
         F: Future + Send + 'static,

@@ -1,6 +1,6 @@
 //! The builder of a supervisor.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, future::Future, sync::Arc, time::Duration};
 
 use super::{Child, IntoChild, Restart, Strategy, Supervisor, SupervisorRef};
 use crate::{Cx, InitOutcome, Node, Reason};
@@ -13,6 +13,7 @@ pub struct Builder {
     most: u32,
     period: Duration,
     children: Vec<Child>,
+    names: HashSet<Arc<str>>,
 }
 
 impl Builder {
@@ -22,6 +23,7 @@ impl Builder {
             most: 5,
             period: Duration::from_secs(10),
             children: Vec::new(),
+            names: HashSet::new(),
         }
     }
 
@@ -45,10 +47,10 @@ impl Builder {
     /// # Panics
     ///
     /// Panics if there is a child with this name.
-    pub fn add(mut self, child: Child) -> Self {
+    pub fn with_child(mut self, child: Child) -> Self {
         let name = &child.spec.name;
-        let taken = self.children.iter().any(|other| other.spec.name == *name);
-        assert!(name.is_empty() || !taken, "two children are named {name:?}");
+        let new = name.is_empty() || self.names.insert(Arc::clone(name));
+        assert!(new, "two children are named {name:?}");
         self.children.push(child);
         self
     }
@@ -57,21 +59,21 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// As [`add`](Self::add).
+    /// As [`with_child`](Self::with_child).
     pub fn child<C: IntoChild>(
         self,
         name: impl Into<Arc<str>>,
         restart: Restart,
         make: impl FnMut(&Node) -> C + Send + 'static,
     ) -> Self {
-        self.add(Child::new(name, make).restart(restart))
+        self.with_child(Child::new(name, make).restart(restart))
     }
 
     /// Adds a child that an async closure makes; see [`Child::with_async`].
     ///
     /// # Panics
     ///
-    /// As [`add`](Self::add).
+    /// As [`with_child`](Self::with_child).
     pub fn child_async<C, F>(
         self,
         name: impl Into<Arc<str>>,
@@ -82,14 +84,14 @@ impl Builder {
         C: IntoChild,
         F: Future<Output = C> + Send + 'static,
     {
-        self.add(Child::with_async(name, make).restart(restart))
+        self.with_child(Child::with_async(name, make).restart(restart))
     }
 
     /// Adds a permanent child on another node, which waits for that node when it is lost; see [`Child::on`].
     ///
     /// # Panics
     ///
-    /// As [`add`](Self::add).
+    /// As [`with_child`](Self::with_child).
     pub fn child_on(
         self,
         name: impl Into<Arc<str>>,
@@ -97,7 +99,7 @@ impl Builder {
         function: &str,
         args: crate::Args,
     ) -> Self {
-        self.add(Child::on(name, node, function, args))
+        self.with_child(Child::on(name, node, function, args))
     }
 
     /// Makes the supervisor's port and starts the children in order. [`SupervisorRef::ready`] waits for them.

@@ -354,6 +354,8 @@ impl Task {
                             let supervisor = self.over.port.clone();
                             self.over = Watched::new(&self.node, supervisor);
                         }
+                        // Too many others wait.
+                        Err(CallError::NoReply) => tokio::time::sleep(RETRY).await,
                         // A supervisor that does not understand the question will not do so later.
                         Err(error) => return self.show(Shown::Ended(Reason::die(error))),
                     }

@@ -65,6 +65,8 @@ pub enum ChildError {
 #[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incarnation {
-    pub(super) number: u64,
-    pub(super) port: Option<PortId>,
+    /// Its number.
+    pub number: u64,
+    /// Its port.
+    pub port: Option<PortId>,
 }

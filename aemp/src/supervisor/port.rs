@@ -31,6 +31,9 @@ use crate::{
     port::{any::typed, monitor::Action},
 };
 
+/// The number of callers that may wait for the same thing. Other nodes decide how many there are.
+const MOST_WAITING: usize = 16_384;
+
 /// A port that starts, watches, restarts and ends other ports. See the [module](super).
 #[doc(alias = "gen_server")]
 pub struct Supervisor {
@@ -468,6 +471,16 @@ pub(super) fn stopped() -> Reason {
     Reason::new(vec![SHUTDOWN.into(), "ended by its supervisor".into()])
 }
 
+/// Keeps the reply to a caller that waits. Callers that are gone are forgotten. Of too many, the last gets no answer.
+fn keep<T>(callers: &mut Vec<Reply<T>>, reply: Reply<T>) {
+    if callers.len().is_power_of_two() {
+        callers.retain(Reply::is_wanted);
+    }
+    if callers.len() < MOST_WAITING {
+        callers.push(reply);
+    }
+}
+
 /// True if this is the loss of a node.
 fn is_loss(reason: &Reason, node: &str) -> bool {
     let of = reason.get(1).and_then(aemp_codec::Value::as_str);
@@ -506,7 +519,7 @@ impl Supervisor {
     pub fn ready(&mut self, reply: Reply<()>) {
         match &mut self.ready {
             Readiness::Ready => reply.send(()),
-            Readiness::Awaited(callers) => callers.push(reply),
+            Readiness::Awaited(callers) => keep(callers, reply),
         }
     }
 
@@ -514,7 +527,7 @@ impl Supervisor {
     /// children have ended.
     #[rcv]
     pub fn shutdown(&mut self, cx: &mut Cx<'_>, reply: Reply<()>) {
-        self.ending.push(reply);
+        keep(&mut self.ending, reply);
         self.end(cx);
     }
 
@@ -533,7 +546,7 @@ impl Supervisor {
         else {
             return reply.send(Err(ChildError::NoChild(name)));
         };
-        member.removed.push(reply);
+        keep(&mut member.removed, reply);
         let now = self.now();
         self.machine.remove(now, key);
         self.act(cx);
@@ -556,11 +569,10 @@ impl Supervisor {
         if seen != Some(member.news) {
             return reply.send(Some(member.incarnation()));
         }
-        let waiting = self.waiting.entry(Arc::clone(&member.name)).or_default();
-        if waiting.len().is_power_of_two() {
-            waiting.retain(Reply::is_wanted);
-        }
-        waiting.push(reply);
+        keep(
+            self.waiting.entry(Arc::clone(&member.name)).or_default(),
+            reply,
+        );
     }
 
     #[rcv]

@@ -155,7 +155,7 @@ pub(super) struct There {
 /// let worker = Child::new("worker", |node| node.port(Worker))
 ///     .restart(Restart::Transient)
 ///     .shutdown(Duration::from_secs(1));
-/// let sup = Supervisor::builder().add(worker).start(&node);
+/// let sup = Supervisor::builder().with_child(worker).start(&node);
 /// sup.ready().await?;
 /// assert_eq!(sup.children().await?[0].name, "worker");
 /// # Ok(()) }

@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, future::poll_fn, pin::Pin};
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use aemp::{
     Node,
@@ -87,7 +92,7 @@ async fn a_callback_gets_the_contents_and_which_keys_have_changed() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let monitor = node
         .db_mon("f", move |change| {
-            let keys = |keys: &[std::sync::Arc<str>]| keys.join(",");
+            let keys = |keys: &[Arc<str>]| keys.join(",");
             let _ = tell.send(format!(
                 "{} +{} ~{} -{}",
                 change.contents.len(),
@@ -138,6 +143,27 @@ async fn a_callback_is_not_called_after_its_guard_is_dropped() {
     });
     drop(monitor.unwrap());
     assert_eq!(soon(told.recv()).await, None, "nothing was told yet");
+}
+
+#[tokio::test]
+async fn a_callback_may_end_its_own_monitor() {
+    let node = Node::local().unwrap();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let own = Arc::new(Mutex::new(None));
+    let held = Arc::clone(&own);
+    let monitor = node.db_mon("f", move |change| {
+        let _ = tell.send(change.contents.len());
+        if !change.contents.is_empty() {
+            let ended = held.lock().unwrap().take();
+            drop(ended);
+        }
+    });
+    *own.lock().unwrap() = Some(monitor.unwrap());
+    assert_eq!(soon(told.recv()).await, Some(0));
+    node.db_set("f", "k", 1).unwrap();
+    assert_eq!(soon(told.recv()).await, Some(1));
+    node.db_set("f", "k", 2).unwrap();
+    assert_eq!(soon(told.recv()).await, None, "the callback is dropped");
 }
 
 #[tokio::test]

@@ -93,6 +93,20 @@ async fn up_nodes_are_listed_and_observed() {
 }
 
 #[tokio::test]
+async fn nodes_that_come_and_go_are_logged() {
+    let logs = Logs::catch();
+    let (_a, b) = pair().await;
+    let (level, line) = logs.expect("b (aemp-rs-").await;
+    assert!(
+        level == tracing::Level::INFO && line.ends_with(" is up"),
+        "{level} {line}"
+    );
+    b.stop().await;
+    let (level, _) = logs.expect("b is down (transport_error b ").await;
+    assert_eq!(level, tracing::Level::INFO);
+}
+
+#[tokio::test]
 async fn an_observer_that_is_dropped_hears_no_more() {
     let (a, b) = pair().await;
     let (stays, goes) = (Heard::of(&a, "b"), Heard::of(&a, "b"));

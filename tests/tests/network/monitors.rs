@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     common::{Inbox, PATIENCE, soon, until, watch},
+    logs::Logs,
     nodes::{CounterMsg, CounterRef, address, counter, listening, node_port, pair, start},
     proxy::Proxy,
     raw::Raw,
@@ -21,6 +22,20 @@ async fn a_callback_hears_the_reason() {
     let [because, normal] = deaths;
     assert_eq!(because.await.into_values(), msg!["because", 7, true, ()]);
     assert!(normal.await.is_normal());
+}
+
+#[tokio::test]
+async fn a_death_without_a_monitor_is_logged() {
+    let logs = Logs::catch();
+    let a = start(listening("a")).await;
+    let (alone, quiet) = (Inbox::new(&a).id, Inbox::new(&a).id);
+    a.kil(&quiet, ());
+    a.kil(&alone, msg!["unheard", 1]);
+    logs.warned(&format!(
+        "unmonitored local port {alone} died with reason: unheard 1"
+    ))
+    .await;
+    assert_eq!(logs.count(quiet.as_str()), 0, "a normal end is no news");
 }
 
 #[tokio::test]

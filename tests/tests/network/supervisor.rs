@@ -68,7 +68,7 @@ async fn place(worker: &Follow<WorkerRef>) -> String {
 #[tokio::test]
 async fn a_child_on_another_node_is_restarted_there() {
     let (a, b) = pair().await;
-    let sup = Supervisor::builder().add(on("b")).start(&a);
+    let sup = Supervisor::builder().with_child(on("b")).start(&a);
     let worker = follow(&sup).await;
     let first = soon(worker.wait()).await.unwrap();
     assert_eq!(soon(first.name()).await.unwrap(), "w");
@@ -92,7 +92,7 @@ async fn a_child_waits_for_its_lost_node() {
     let a = start(listening("a").seed(&at)).await;
     let first = start(b()).await;
     soon(a.until_up("b")).await;
-    let sup = Supervisor::builder().add(on("b")).start(&a);
+    let sup = Supervisor::builder().with_child(on("b")).start(&a);
     let worker = follow(&sup).await;
     assert_eq!(place(&worker).await, "b");
     first.stop().await;
@@ -116,9 +116,9 @@ async fn a_child_goes_elsewhere_or_ends_its_supervisor() {
     soon(a.until_up("b")).await;
     soon(a.until_up("c")).await;
     let elsewhere = on("b").on_loss(OnLoss::Elsewhere(vec!["c".into()]));
-    let sup = Supervisor::builder().add(elsewhere).start(&a);
+    let sup = Supervisor::builder().with_child(elsewhere).start(&a);
     let stop = Supervisor::builder()
-        .add(on("b").on_loss(OnLoss::Stop))
+        .with_child(on("b").on_loss(OnLoss::Stop))
         .start(&a);
     let worker = follow(&sup).await;
     assert_eq!(place(&worker).await, "b");
@@ -133,7 +133,7 @@ async fn a_child_goes_elsewhere_or_ends_its_supervisor() {
 async fn a_child_ends_with_its_supervisor_and_with_its_node() {
     let (a, b) = pair().await;
     for stop in [false, true] {
-        let sup = Supervisor::builder().add(on("b")).start(&a);
+        let sup = Supervisor::builder().with_child(on("b")).start(&a);
         let worker = soon(follow(&sup).await.wait()).await.unwrap();
         soon(worker.name()).await.unwrap();
         let dead = watch(&b, &worker.id());
@@ -150,7 +150,7 @@ async fn a_child_ends_with_its_supervisor_and_with_its_node() {
 #[tokio::test]
 async fn a_follower_works_from_another_node() {
     let (a, b) = pair().await;
-    let sup = Supervisor::builder().add(on("b")).start(&a);
+    let sup = Supervisor::builder().with_child(on("b")).start(&a);
     let far: SupervisorRef = b.handle(&sup.id());
     let worker = follow(&far).await;
     let first = soon(worker.wait()).await.unwrap();
@@ -205,7 +205,7 @@ async fn the_permit_of_the_function_counts() {
         .child_on("tree", "b", "Sup::tree", args![])
         .start(&a);
     assert_eq!(watch(&a, &sup.id()).await.kind(), "restart_limit");
-    let sup = Supervisor::builder().add(on("b")).start(&a);
+    let sup = Supervisor::builder().with_child(on("b")).start(&a);
     assert_eq!(place(&follow(&sup).await).await, "b");
     assert_eq!(b.port_count(), 1);
 }

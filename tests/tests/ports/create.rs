@@ -187,6 +187,25 @@ impl Narcissus {
     }
 }
 
+/// As Perl programs receive an answer: the ID of the reply port is a tag, whose handler removes itself.
+#[tokio::test]
+async fn a_tag_may_be_the_id_of_a_port() {
+    let node = node();
+    let journal = Journal::default();
+    let port = node.untyped(noting(&journal, "rest"));
+    let (notes, tag) = (journal.clone(), node.empty_port().id());
+    let own = tag.to_string();
+    let once = move |cx: &mut Cx<'_>, args: Args| {
+        cx.rcv_remove(&own);
+        notes.note(format!("answer {}", args.len()));
+    };
+    node.rcv(&port.id(), tag.as_str(), once).unwrap();
+    snd!(node, port, &tag, 1);
+    snd!(node, port, &tag);
+    settle(&port).await;
+    assert_eq!(journal.take().join(" "), format!("answer 1 rest({tag})"));
+}
+
 #[test]
 fn a_port_knows_itself() {
     on_both(|| async {

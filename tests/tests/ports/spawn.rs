@@ -363,6 +363,15 @@ async fn spawned_closures_ignore_other_messages() {
     assert_eq!(journal.take(), ["more"]);
 }
 
+/// In Perl, such a function is one of the main program.
+#[tokio::test]
+async fn a_name_may_begin_with_colons() {
+    let init = |_: &mut Cx<'_>, _: Args| Recorder::default();
+    let node = Node::builder().init("::here", init).start_local().unwrap();
+    let port: RecorderRef = node.handle(&node.spawn("", "::here", args![]));
+    assert_eq!(within(port.count()).await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn faults_of_the_registry_are_reported_at_the_start() {
     let init = |_: &mut Cx<'_>, _: Args| Recorder::default();

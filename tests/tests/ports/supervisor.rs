@@ -327,7 +327,7 @@ async fn a_significant_child_ends_its_supervisor() {
         .restart(Restart::Transient)
         .significant();
     let sup = Supervisor::builder()
-        .add(main)
+        .with_child(main)
         .child("other", Restart::Permanent, worker("other", &journal))
         .start(&node);
     let main = child(&sup, "main").await;
@@ -343,7 +343,7 @@ async fn a_child_that_does_not_end_in_time_is_ended() {
     let node = node();
     let journal = Journal::default();
     let quick = Child::new("hangs", worker("hangs", &journal)).shutdown(SECOND);
-    let sup = Supervisor::builder().add(quick).start(&node);
+    let sup = Supervisor::builder().with_child(quick).start(&node);
     let hangs = child(&sup, "hangs").await.wait().await.unwrap();
     hangs.hang().forget();
     pass().await;
@@ -429,7 +429,7 @@ async fn the_back_off_of_a_child_is_its_own() {
         ..Backoff::default()
     };
     let slow = Child::new("slow", worker("slow", &journal)).backoff(backoff);
-    let sup = Supervisor::builder().add(slow).start(&node);
+    let sup = Supervisor::builder().with_child(slow).start(&node);
     child(&sup, "slow").await.wait().await.unwrap().kill("x");
     tokio::time::sleep(29 * SECOND).await;
     assert_eq!(journal.take(), ["+slow", "-slow"]);
@@ -445,4 +445,104 @@ async fn two_children_of_one_name_are_a_mistake() {
     let _ = Supervisor::builder()
         .child("a", Restart::Permanent, worker("a", &journal))
         .child("a", Restart::Permanent, worker("a", &journal));
+}
+
+/// A dozen tasks kill what they can reach, on several threads. No child ever lives twice, and all live in the end.
+#[test]
+fn no_child_lives_twice_on_many_threads() {
+    const CHILDREN: usize = 8;
+
+    struct Once(Arc<AtomicU32>);
+
+    #[port(msg = OnceMsg, handle = OnceRef)]
+    impl Once {
+        #[rcv]
+        fn ping(&self) -> u32 {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Drop for Once {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    crate::many_threads().block_on(async {
+        let node = node();
+        let backoff = Backoff {
+            first: SECOND / 1000,
+            most: SECOND / 500,
+            ..Backoff::default()
+        };
+        let alive: Vec<_> = (0..CHILDREN).map(|_| Arc::new(AtomicU32::new(0))).collect();
+        let twice = Arc::new(AtomicBool::new(false));
+        let mut builder = Supervisor::builder()
+            .strategy(Strategy::RestForOne)
+            .intensity(u32::MAX, SECOND);
+        for (n, alive) in alive.iter().enumerate() {
+            let (alive, twice) = (Arc::clone(alive), Arc::clone(&twice));
+            let child = Child::new(n.to_string(), move |node: &Node| {
+                if alive.fetch_add(1, Ordering::SeqCst) != 0 {
+                    twice.store(true, Ordering::SeqCst);
+                }
+                node.port(Once(Arc::clone(&alive)))
+            });
+            builder = builder.with_child(child.backoff(backoff));
+        }
+        let sup = builder.start(&node);
+        within(sup.ready()).await.unwrap();
+        let mut killers = tokio::task::JoinSet::new();
+        for n in 0..12 {
+            let child = sup
+                .follow::<OnceRef>(&(n % CHILDREN).to_string())
+                .await
+                .unwrap();
+            killers.spawn(async move {
+                for _ in 0..20 {
+                    child.wait().await.unwrap().kill("tea");
+                    tokio::task::yield_now().await;
+                }
+                child.call(|child| child.ping()).retry(100).await.unwrap()
+            });
+        }
+        while let Some(pinged) = within(killers.join_next()).await {
+            assert_eq!(pinged.unwrap(), 1);
+        }
+        let settled = async {
+            while alive.iter().any(|alive| alive.load(Ordering::SeqCst) != 1) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(settled).await;
+        assert!(!twice.load(Ordering::SeqCst));
+        within(sup.shutdown()).await.unwrap();
+        within(async {
+            while node.port_count() != 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    });
+}
+
+/// Other nodes decide how many callers wait, so there is a limit.
+#[tokio::test(start_paused = true)]
+async fn not_too_many_callers_wait_for_news() {
+    let journal = Journal::default();
+    let (_node, sup) = three(Strategy::OneForOne, &journal).await;
+    let known = sup.incarnation("a".into(), None).await.unwrap().unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..16_384 {
+        waiting.spawn(sup.incarnation("a".into(), Some(known.number)));
+    }
+    pass().await;
+    let error = sup.incarnation("a".into(), Some(known.number)).await;
+    assert!(matches!(error, Err(CallError::NoReply)), "{error:?}");
+    // Those that are gone make room, once their number is looked at.
+    waiting.shutdown().await;
+    let a = child(&sup, "a").await;
+    a.wait().await.unwrap().kill("tea");
+    pass().await;
+    assert!(a.wait().await.is_ok());
 }

@@ -9,6 +9,7 @@
 
 mod auth;
 mod complete;
+mod conformance;
 mod documents;
 mod handshakes;
 mod logs;

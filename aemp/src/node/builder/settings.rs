@@ -45,6 +45,9 @@ impl NodeBuilder {
     }
 
     /// Leaves out the configuration file and the environment.
+    ///
+    /// This and [`force`](Self::force) are not keys, so `aemp run` and `aemp showconfig` refuse them. For the command,
+    /// `PERL_ANYEVENT_MP_RC` names another file.
     pub fn norc(mut self, norc: bool) -> Self {
         self.norc = norc;
         self
@@ -187,7 +190,8 @@ impl NodeBuilder {
     /// Adds a service: an init function, by its fully-qualified name, that is spawned on the node after its start. It
     /// may be called several times; services are spawned in order.
     ///
-    /// The service `AnyEvent::MP::Global` of the reference makes the node [global](Self::global).
+    /// The service `AnyEvent::MP::Global` of the reference makes the node [global](Self::global). Any other name that
+    /// ends in `::` is a Perl module to load, and an error of the start.
     pub fn service(self, name: impl Into<String>, args: Args) -> Self {
         let mut service = vec![Value::from(name.into())];
         service.extend(args);
@@ -210,7 +214,8 @@ impl NodeBuilder {
         self.setting("connect_interval", interval.as_secs_f64())
     }
 
-    /// Refuses every spawn, function call and eval of other nodes.
+    /// Refuses every spawn, function call and eval of other nodes. A message that another node asks this node to pass
+    /// on ([`Node::snd_on`](crate::Node::snd_on)) is passed on, as by AEMP 2.01, whose manual says otherwise.
     pub fn secure(self, secure: bool) -> Self {
         self.setting("secure", secure)
     }
@@ -231,6 +236,9 @@ impl NodeBuilder {
     /// The names of the wire formats, in order of preference: `json`, `cbor` and `postcard/1`, as far as they are
     /// compiled in. Unknown names are left out. Default: all formats, those of [`codec`](Self::codec) first, then
     /// from the fastest to `json`.
+    ///
+    /// The format `storable` of AEMP is neither offered nor accepted, because it can hold code. A Perl node that is
+    /// configured for it alone cannot connect.
     ///
     /// A node sends in the first format of the other's list that it has, so the two directions may differ
     /// ([protocol](aemp_proto::protocol::handshake#authentication-line)).

@@ -83,9 +83,9 @@ fn supervise(node: &Node) -> SupervisorRef {
     let elsewhere = OnLoss::Elsewhere(vec!["w2".into(), "w3".into()]);
     Supervisor::builder()
         .intensity(u32::MAX, SECOND)
-        .add(on("waits"))
-        .add(on("moves").on_loss(elsewhere))
-        .add(Child::new("stays", |node| {
+        .with_child(on("waits"))
+        .with_child(on("moves").on_loss(elsewhere))
+        .with_child(Child::new("stays", |node| {
             node.port(worker("stays".into()))
         }))
         .start(node)
