@@ -14,7 +14,7 @@ use crate::{
 /// The pause before a node is asked again after it was lost.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// The task behind all clones of a [`Follow`].
+/// The task behind all clones of a [`Follow`](super::Follow).
 pub(super) struct Task {
     pub(super) node: Node,
     pub(super) supervisor: SupervisorRef,
