@@ -13,6 +13,7 @@
 //! begins only after the end of the run before, so two of them never overlap as far as this node can know.
 
 mod child;
+mod decide;
 mod limit;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use self::{
     child::{Child, Fate, Phase},
     limit::{Chance, Limit},
 };
-use super::spec::{Loss, Restart, Strategy};
+use super::spec::Strategy;
 use crate::Reason;
 
 /// The number of a child. Children start in the order of their numbers.
@@ -327,156 +328,6 @@ impl Machine {
         }
     }
 
-    /// An incarnation has ended by itself.
-    fn died(&mut self, now: Duration, key: Key, ended: &Ended) {
-        let Some(child) = self.children.get_mut(&key) else {
-            return;
-        };
-        let spec = &child.spec;
-        let stays_lost = ended.lost && spec.loss == Loss::Stop;
-        let again = match spec.restart {
-            // The caller of `start_child` hears of the failure.
-            _ if spec.dynamic && !child.born => false,
-            Restart::Permanent => true,
-            Restart::Transient => !is_normal(&ended.reason) && !stays_lost,
-            Restart::Temporary => false,
-        };
-        if again && stays_lost {
-            let reason = escalated("a child's node was lost", &spec.name, &ended.reason);
-            self.finish(key, Fate::Keep);
-            return self.end_with(now, reason);
-        }
-        if again {
-            return self.again(now, key, ended);
-        }
-        let significant = spec.significant && child.born;
-        let reason = escalated("a significant child has ended", &spec.name, &ended.reason);
-        self.order.remove(&key);
-        let stays = spec.restart == Restart::Transient && !spec.dynamic;
-        self.finish(key, if stays { Fate::Keep } else { Fate::Remove });
-        if significant {
-            self.end_with(now, reason);
-        }
-    }
-
-    /// A child has to be restarted.
-    fn again(&mut self, now: Duration, key: Key, ended: &Ended) {
-        let Some(child) = self.children.get_mut(&key) else {
-            return;
-        };
-        if !ended.lost && !self.limit.allows(now) {
-            let what = self.limit.describe();
-            let reason = Reason::new(vec![
-                "restart_limit".into(),
-                format!(
-                    "{what}, the last of `{}`: {}",
-                    child.spec.name, ended.reason
-                )
-                .into(),
-            ]);
-            self.finish(key, Fate::Keep);
-            return self.end_with(now, reason);
-        }
-        child.restarts += 1;
-        let mut pause = child.back_off(&mut self.chance);
-        if ended.lost {
-            pause = pause.max(child.spec.grace);
-        }
-        child.due = now + pause;
-        let due = child.due;
-        let absent = ended.lost && child.spec.loss == Loss::Wait;
-        let alone = child.spec.dynamic || self.strategy == Strategy::OneForOne;
-        if absent {
-            child.phase = Phase::Absent;
-            self.commands.push(Command::Await(key, child.run));
-        } else {
-            child.phase = Phase::Idle;
-        }
-        if alone {
-            if !absent {
-                self.wait(key, due);
-            }
-            return;
-        }
-        self.order_from = self.order_from.max(due);
-        self.order.insert(key);
-        self.restart_group(now, key);
-    }
-
-    /// Ends the other children of a group, and lets all of it start again in order.
-    fn restart_group(&mut self, now: Duration, failed: Key) {
-        let from = match self.strategy {
-            Strategy::RestForOne => failed,
-            Strategy::OneForAll | Strategy::OneForOne => 0,
-        };
-        let others: Vec<Key> = self.children.range(from..).map(|(key, _)| *key).collect();
-        for key in others.into_iter().filter(|key| *key != failed) {
-            self.renew(now, key);
-        }
-    }
-
-    /// Lets a child end, if it runs, and start again in order.
-    fn renew(&mut self, now: Duration, key: Key) {
-        let Some(child) = self.children.get_mut(&key) else {
-            return;
-        };
-        if child.fate == Fate::Remove {
-            self.halt.insert(key);
-            return;
-        }
-        let again = child.spec.restart != Restart::Temporary;
-        child.fate = if again { Fate::Keep } else { Fate::Remove };
-        if again {
-            self.order.insert(key);
-        }
-        match child.phase {
-            Phase::Starting | Phase::Running { .. } => {
-                self.halt.insert(key);
-                if self.children[&key].spec.dynamic {
-                    self.stop(now, key);
-                }
-            }
-            Phase::Stopping { .. } => {
-                self.halt.insert(key);
-            }
-            // Its back-off counts for the group.
-            Phase::Waiting { due } => {
-                self.order_from = self.order_from.max(due);
-                self.finish(key, Fate::Keep);
-            }
-            Phase::Idle | Phase::Absent => {}
-        }
-    }
-
-    /// Begins to end everything. The first reason counts.
-    fn end_with(&mut self, now: Duration, reason: Reason) {
-        if matches!(self.state, State::Halting(_) | State::Over) {
-            return;
-        }
-        self.state = State::Halting(reason);
-        self.order.clear();
-        let keys: Vec<Key> = self.children.keys().copied().collect();
-        for key in keys {
-            let child = &self.children[&key];
-            let (phase, dynamic) = (child.phase, child.spec.dynamic);
-            match phase {
-                Phase::Starting | Phase::Running { .. } => {
-                    self.halt.insert(key);
-                    if dynamic {
-                        self.stop(now, key);
-                    }
-                }
-                Phase::Stopping { killed, .. } if !killed => {
-                    self.halt.insert(key);
-                }
-                Phase::Stopping { .. } => {
-                    self.halt.remove(&key);
-                }
-                Phase::Idle | Phase::Waiting { .. } | Phase::Absent => self.finish(key, Fate::Keep),
-            }
-        }
-    }
-
     /// Takes the next steps of a round.
     fn pump(&mut self, now: Duration) {
         if let Some(&last) = self.halt.last() {
@@ -517,21 +368,4 @@ impl Machine {
             self.commands.push(Command::Ready);
         }
     }
-}
-
-/// True for a reason after which a transient child is not restarted.
-fn is_normal(reason: &Reason) -> bool {
-    reason.is_normal() || reason.kind() == super::SHUTDOWN
-}
-
-fn escalated(what: &str, name: &str, reason: &Reason) -> Reason {
-    let kind = if is_normal(reason) {
-        super::SHUTDOWN
-    } else {
-        "child_ended"
-    };
-    Reason::new(vec![
-        kind.into(),
-        format!("{what}: `{name}`: {reason}").into(),
-    ])
 }

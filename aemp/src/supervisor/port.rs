@@ -8,6 +8,8 @@
 //! tells the parent. So the rule "a new incarnation starts after the old one has ended" holds for whole subtrees, even if
 //! a supervisor was killed.
 
+mod incarnations;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -19,17 +21,11 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
-    machine::{Command, Ended, Key, Machine, Run},
+    machine::{Command, Key, Machine, Run},
     order::{Born, Lifeline, Order, What},
-    spec::{Make, There},
+    spec::Make,
 };
-use crate::{
-    Cx, Local, Node, Reason, Reply, Timer,
-    guard::{self, Foreign},
-    lock::Lock,
-    port,
-    port::{any::typed, monitor::Action},
-};
+use crate::{Cx, Local, Node, Reason, Reply, Timer, guard, lock::Lock, port};
 
 /// The number of callers that may wait for the same thing. Other nodes decide how many there are.
 const MOST_WAITING: usize = 16_384;
@@ -103,7 +99,7 @@ enum Subtree {
 }
 
 impl Supervisor {
-    /// A supervisor without children, for which the same defaults hold as in OTP where nothing else is said.
+    /// A builder of a supervisor. Without further choices, its children restart alone, at most 5 times in 10 s.
     pub fn builder() -> super::Builder {
         super::Builder::new()
     }
@@ -219,210 +215,6 @@ impl Supervisor {
         }
     }
 
-    fn make(&mut self, cx: &Cx<'_>, key: Key, run: Run) {
-        let node = self.node.clone();
-        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
-        else {
-            return;
-        };
-        let made = match &mut member.make {
-            Some(Make::Here(make)) => guard::run(|| make(&node)).and_then(|made| made),
-            Some(Make::There(there)) => {
-                let port = spawn(&node, there, &me);
-                if !node.port_is_local(&port) {
-                    let other = there.node().to_owned();
-                    self.adopt(cx, key, run, port);
-                    cx.spawn(async move {
-                        super::remote::until_served(&node, &other).await;
-                        me.tell(What::Served { key, run });
-                    });
-                    return;
-                }
-                Ok(port)
-            }
-            Some(Make::Later(make)) => match guard::run(|| make(node)) {
-                Ok(future) => {
-                    let (cancel, cancelled) = oneshot::channel();
-                    let _cancel = cancel;
-                    member.life = Life::Making { run, _cancel };
-                    let (future, node) = (Foreign::new(future), self.node.clone());
-                    cx.spawn(async move {
-                        let made = tokio::select! {
-                            biased;
-                            _ = cancelled => return,
-                            made = future => made.and_then(|made| made),
-                        };
-                        let made = made.map(|port| Born::new(&node, port));
-                        me.tell(What::Made { key, run, made });
-                    });
-                    return;
-                }
-                Err(reason) => Err(reason),
-            },
-            None => Err(Reason::die("it is made only once")),
-        };
-        self.made(cx, key, run, made);
-    }
-
-    /// An incarnation has been made on this node, or could not be made.
-    fn made(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Result<PortId, Reason>) {
-        match made {
-            Ok(port) => {
-                self.adopt(cx, key, run, port);
-                self.served(key, run);
-            }
-            Err(reason) => self.ended(key, run, reason),
-        }
-    }
-
-    /// Watches a new incarnation.
-    fn adopt(&mut self, cx: &Cx<'_>, key: Key, run: Run, port: PortId) {
-        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
-        else {
-            return;
-        };
-        let to = self.node.destination(&port);
-        let subtree = to.local().and_then(typed::<SupervisorMsg>).map(|port| {
-            let sup = SupervisorRef::from(crate::Handle::local(port));
-            let lifeline = Lifeline::new(me.clone(), key, run);
-            sup.tell(What::Hold(lifeline));
-            (sup, Subtree::Lives)
-        });
-        if subtree.is_some() {
-            self.machine.takes_its_time(key);
-        }
-        member.life = Life::Lives(Living {
-            run,
-            port,
-            arrived: false,
-            subtree,
-        });
-        if member.restart == super::Restart::Temporary {
-            guard::discard(member.make.take());
-        }
-        let tree = Arc::clone(&self.tree);
-        let died = Action::Call(Box::new(move |reason| {
-            let reason = reason.clone();
-            me.tell(What::Died { key, run, reason });
-            drop(tree);
-        }));
-        to.monitor(died).detach();
-    }
-
-    /// The node of a new incarnation has made it.
-    fn served(&mut self, key: Key, run: Run) {
-        let now = self.now();
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        match &mut member.life {
-            Life::Lives(living) if living.run == run => {
-                living.arrived = true;
-                if let Some(added) = member.added.take() {
-                    added.send(Ok(living.port.clone()));
-                }
-            }
-            _ => return,
-        }
-        self.publish(key);
-        self.machine.started(now, key, run);
-    }
-
-    /// The monitor of an incarnation has fired.
-    fn died(&mut self, key: Key, run: Run, reason: Reason) {
-        if let Some(Life::Lives(living)) = self.members.get_mut(&key).map(|member| &mut member.life)
-            && living.run == run
-            && let Some((_, subtree @ Subtree::Lives)) = &mut living.subtree
-        {
-            *subtree = Subtree::Dying(reason);
-            return;
-        }
-        self.ended(key, run, reason);
-    }
-
-    /// All children of a supervisor that is a child have ended.
-    fn gone(&mut self, key: Key, run: Run) {
-        if let Some(Life::Lives(living)) = self.members.get_mut(&key).map(|member| &mut member.life)
-            && living.run == run
-            && let Some((_, subtree)) = &mut living.subtree
-            && let Subtree::Dying(reason) = std::mem::replace(subtree, Subtree::Gone)
-        {
-            self.ended(key, run, reason);
-        }
-    }
-
-    /// An incarnation has ended, or could not be made.
-    fn ended(&mut self, key: Key, run: Run, reason: Reason) {
-        let now = self.now();
-        let node = self.node.clone();
-        let mut lost = false;
-        if let Some(member) = self.members.get_mut(&key) {
-            let present = match &member.life {
-                Life::Making { run, .. } => Some(*run),
-                Life::Lives(living) => Some(living.run),
-                Life::None => Some(run),
-            };
-            if present != Some(run) {
-                return;
-            }
-            if let Some(Make::There(there)) = &mut member.make {
-                lost = is_loss(&reason, there.node());
-                if lost {
-                    there.next(&node);
-                }
-            }
-            member.life = Life::None;
-            member.reason = Some(reason.clone());
-            if let Some(added) = member.added.take() {
-                added.send(Err(ChildError::Failed(reason.clone())));
-            }
-        }
-        self.publish(key);
-        self.machine.ended(now, key, run, &Ended { reason, lost });
-    }
-
-    fn await_node(&mut self, cx: &Cx<'_>, key: Key, run: Run) {
-        let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get(&key)) else {
-            return;
-        };
-        if let Some(Make::There(there)) = &member.make {
-            let (node, other) = (self.node.clone(), there.node().to_owned());
-            cx.spawn(async move {
-                super::remote::until_connected(&node, &other).await;
-                me.tell(What::Arrived { key, run });
-            });
-        }
-    }
-
-    fn stop(&mut self, key: Key, run: Run) {
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        match &member.life {
-            Life::Lives(living) if living.run != run => {}
-            Life::Lives(living) => match &living.subtree {
-                Some((sup, _)) => drop(sup.tell(What::Shutdown)),
-                None => self.node.destination(&living.port).kill(stopped()),
-            },
-            Life::Making { .. } => self.ended(key, run, stopped()),
-            Life::None => {}
-        }
-    }
-
-    fn kill(&mut self, key: Key, run: Run) {
-        let Some(Life::Lives(living)) = self.members.get(&key).map(|member| &member.life) else {
-            return;
-        };
-        if living.run != run || living.subtree.is_some() {
-            return;
-        }
-        let to = self.node.destination(&living.port);
-        match to.local() {
-            Some(port) => port.perish(&stopped()),
-            None => to.kill(stopped()),
-        }
-    }
-
     fn forget(&mut self, key: Key) {
         let Some(mut member) = self.members.remove(&key) else {
             return;
@@ -455,10 +247,17 @@ impl Supervisor {
     }
 }
 
+impl Living {
+    /// True between its arrival and its death.
+    fn is_shown(&self) -> bool {
+        self.arrived && !matches!(self.subtree, Some((_, Subtree::Dying(_))))
+    }
+}
+
 impl Member {
     fn incarnation(&self) -> Incarnation {
         let port = match &self.life {
-            Life::Lives(living) if living.arrived => Some(living.port.clone()),
+            Life::Lives(living) if living.is_shown() => Some(living.port.clone()),
             Life::None | Life::Making { .. } | Life::Lives(_) => None,
         };
         let number = self.news;
@@ -479,16 +278,6 @@ fn keep<T>(callers: &mut Vec<Reply<T>>, reply: Reply<T>) {
     if callers.len() < MOST_WAITING {
         callers.push(reply);
     }
-}
-
-/// True if this is the loss of a node.
-fn is_loss(reason: &Reason, node: &str) -> bool {
-    let of = reason.get(1).and_then(aemp_codec::Value::as_str);
-    reason.kind() == "transport_error" && of == Some(node)
-}
-
-fn spawn(node: &Node, there: &There, me: &SupervisorRef) -> PortId {
-    super::remote::spawn(node, there.node(), &there.function, &there.args, &me.id())
 }
 
 #[port(crate = crate)]

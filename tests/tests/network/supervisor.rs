@@ -173,6 +173,33 @@ async fn a_follower_works_from_another_node() {
     ended.await;
 }
 
+/// Calls whom it is told to, until there is an answer.
+struct Desk;
+
+#[port]
+impl Desk {
+    #[rcv]
+    async fn ask(&mut self, whom: Follow<WorkerRef>) -> String {
+        let answer = whom.call(|worker| worker.name()).retry(5).await;
+        answer.unwrap_or_else(|error| error.to_string())
+    }
+}
+
+#[tokio::test]
+async fn a_follower_travels_to_another_node() {
+    let (a, b) = pair().await;
+    let sup = Supervisor::builder().with_child(on("a")).start(&a);
+    let desk: DeskRef = a.handle(&b.port(Desk).id());
+    let worker = follow(&sup).await;
+    assert_eq!(soon(desk.ask(worker.clone())).await.unwrap(), "w");
+    // Outside of a message there is no node that it could belong to.
+    let text = serde_json::to_string(&worker).unwrap();
+    assert!(serde_json::from_str::<Follow<WorkerRef>>(&text).is_err());
+    soon(sup.shutdown()).await.unwrap();
+    let answer = soon(desk.ask(worker)).await.unwrap();
+    assert!(answer.contains("no_such_port"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_tree_is_spawned_by_name() {
     let (a, b) = pair().await;

@@ -1,6 +1,7 @@
 //! The machine without a runtime: each strategy, each kind of child, the limits, and random schedules.
 
 use super::*;
+use crate::supervisor::spec::{Loss, Restart};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,0 +1,132 @@
+//! The task that follows one child.
+
+use std::{sync::Weak, time::Duration};
+
+use aemp_codec::PortId;
+use tokio::sync::oneshot;
+
+use super::{Follower, Shown, no_child};
+use crate::{
+    CallError, Monitor, Node, Reason, guard,
+    supervisor::{Incarnation, SupervisorRef},
+};
+
+/// The pause before a node is asked again after it was lost.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The task behind all clones of a [`Follow`](super::Follow).
+pub(super) struct Task {
+    pub(super) node: Node,
+    pub(super) supervisor: SupervisorRef,
+    pub(super) name: String,
+    pub(super) follower: Weak<Follower>,
+    /// The supervisor, for the reason of its death: a question that comes too late hears only that it is gone.
+    pub(super) over: Watched,
+    /// The last answer of the supervisor.
+    pub(super) told: Option<Incarnation>,
+    pub(super) watched: Option<Watched>,
+}
+
+/// A port that is monitored.
+pub(super) struct Watched {
+    port: PortId,
+    died: oneshot::Receiver<Reason>,
+    _monitor: Monitor,
+}
+
+impl Watched {
+    pub(super) fn new(node: &Node, port: PortId) -> Self {
+        let (tell, died) = oneshot::channel();
+        let monitor = node.mon(&port, move |reason| {
+            let _ = tell.send(reason.clone());
+        });
+        Self {
+            port,
+            died,
+            _monitor: monitor,
+        }
+    }
+}
+
+impl Task {
+    pub(super) async fn run(mut self) {
+        let mut asking = Box::pin(self.ask());
+        loop {
+            let died = async {
+                match &mut self.watched {
+                    Some(watched) => (&mut watched.died).await.unwrap_or_default(),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                reason = died => self.has_died(&reason).await,
+                told = &mut asking => {
+                    match told {
+                        Ok(Some(told)) => self.told = Some(told),
+                        Ok(None) => return self.show(Shown::Ended(no_child(&self.name))),
+                        Err(CallError::Died(reason)) => {
+                            let reason = self.over.died.try_recv().unwrap_or(reason);
+                            if !is_loss(&reason) {
+                                return self.show(Shown::Ended(reason));
+                            }
+                            tokio::time::sleep(RETRY).await;
+                            let supervisor = self.over.port.clone();
+                            self.over = Watched::new(&self.node, supervisor);
+                        }
+                        // Too many others wait.
+                        Err(CallError::NoReply) => tokio::time::sleep(RETRY).await,
+                        // A supervisor that does not understand the question will not do so later.
+                        Err(error) => return self.show(Shown::Ended(Reason::die(error))),
+                    }
+                    asking = Box::pin(self.ask());
+                }
+            }
+            self.adopt();
+        }
+    }
+
+    /// The supervisor's next news of the child.
+    fn ask(&self) -> impl Future<Output = Result<Option<Incarnation>, CallError>> + Send + use<> {
+        let seen = self.told.as_ref().map(|told| told.number);
+        self.supervisor.incarnation(self.name.clone(), seen)
+    }
+
+    async fn has_died(&mut self, reason: &Reason) {
+        let dead = self.watched.take();
+        self.show(Shown::Nothing);
+        if is_loss(reason) {
+            // This node has lost it. The supervisor may still have it, and then it is watched again.
+            tokio::time::sleep(RETRY).await;
+        } else if let (Some(told), Some(dead)) = (&mut self.told, dead)
+            && told.port.as_ref() == Some(&dead.port)
+        {
+            told.port = None;
+        }
+    }
+
+    /// Shows the incarnation that the supervisor has told of, if the one before has died.
+    fn adopt(&mut self) {
+        if self.watched.is_some() {
+            return;
+        }
+        let Some(port) = self.told.as_ref().and_then(|told| told.port.clone()) else {
+            return;
+        };
+        let watched = Watched::new(&self.node, port.clone());
+        self.watched = Some(watched);
+        self.show(Shown::Child(port));
+    }
+
+    fn show(&self, shown: Shown) {
+        if let Some(follower) = self.follower.upgrade() {
+            *follower.shown.lock() = shown;
+            guard::shielded(|| follower.changed.notify_waiters());
+        }
+    }
+}
+
+/// True if a node or a connection was lost, so that the port may live.
+fn is_loss(reason: &Reason) -> bool {
+    reason.kind() == "transport_error"
+}
