@@ -299,7 +299,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 #[test]
 fn supervised_children_live_once_whatever_happens() {
-    let (first, count) = (setting("AEMP_SCHEDULE", 0), setting("AEMP_SCHEDULES", 200));
+    let (first, count) = (setting("AEMP_SCHEDULE", 0), setting("AEMP_SCHEDULES", 40));
     for seed in first..first + count {
         let run = std::panic::catch_unwind(|| {
             let mut world = World::new(seed, Duration::ZERO);
