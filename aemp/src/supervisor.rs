@@ -100,7 +100,8 @@
 //! - A supervisor on another node that is a child is killed, and so its children end all at once. Its new incarnation
 //!   does not wait for them.
 //! - A node that is stopped in order ends its ports normally. So a transient child there counts as done.
-//! - A closure may return a port of another node. Only [`Child::on`] makes it end when the supervisor's node is lost.
+//! - A closure may return a port of another node. Only [`Child::on`] makes it end when the supervisor's node is lost, and lets every
+//!   [`Follow`] find it at once.
 //! - Children on Perl nodes cannot be supervised, because those nodes do not watch the supervisor.
 //! - Nothing is stored. A new supervisor does not know the children of its predecessor, which end by themselves.
 //! - At most 16,384 callers may wait for news of one child. Further ones ask again after a moment.

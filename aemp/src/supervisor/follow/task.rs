@@ -59,8 +59,8 @@ impl Task {
                 }
             };
             tokio::select! {
+                // The news first: a monitor that fires at once, again and again, must not hide them.
                 biased;
-                reason = died => self.has_died(&reason).await,
                 told = &mut asking => {
                     match told {
                         Ok(Some(told)) => self.told = Some(told),
@@ -81,6 +81,7 @@ impl Task {
                     }
                     asking = Box::pin(self.ask());
                 }
+                reason = died => self.has_died(&reason).await,
             }
             self.adopt();
         }
