@@ -37,7 +37,7 @@ impl Till {
 
 #[spawnable(name = "Supervised::till")]
 fn till() -> Till {
-    let place = env::args().nth(1).unwrap_or("here".into());
+    let place = env::args().nth(1).unwrap_or_else(|| "here".into());
     Till { place, cents: 0 }
 }
 
@@ -141,7 +141,7 @@ async fn show(when: &str, sup: &SupervisorRef) -> Outcome {
     println!("boss: the tree {when}:");
     for child in sup.children().await? {
         let node = child.port.map(|port| port.node().to_owned());
-        let (name, node) = (child.name, node.unwrap_or("no node".into()));
+        let (name, node) = (child.name, node.unwrap_or_else(|| "no node".into()));
         let reason = child.reason.map(|reason| reason.kind().to_owned());
         let reason = reason.map_or(String::new(), |reason| format!(", the last after {reason}"));
         println!("  {name} on {node}, {} restarts{reason}", child.restarts);

@@ -147,7 +147,7 @@ async fn the_stop_comes_before_the_monitors_and_answers_kept_calls() {
     let node = node();
     let (port, journal) = told(&node);
     let kept = port.keep();
-    let call = tokio::spawn(async move { kept.await });
+    let call = tokio::spawn(kept);
     sleep(SECOND).await;
     port.wait();
     let notes = journal.clone();
