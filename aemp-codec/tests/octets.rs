@@ -64,7 +64,7 @@ fn every_form_of_octets_is_read() {
             assert_eq!(reader.required(), Ok(Octets::from(b"ab\x7f")), "{format}");
         }
     }
-    for no in [Value::from("\u{20ac}"), vec![256].into(), Value::Null] {
+    for no in [Value::from("\u{20ac}"), vec![256].into()] {
         assert!(from_value::<Octets>(no).is_err());
     }
 }
