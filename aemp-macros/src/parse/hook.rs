@@ -45,7 +45,7 @@ pub(super) fn hook(method: &ImplItemFn, blocking: bool, hooks: &mut Hooks, error
         Kind::Stop => hooks.stop.is_some(),
     };
     if taken {
-        let message = format_args!("a port has one `#[{}]` method", kind.name());
+        let message = format!("a port has one `#[{}]` method", kind.name());
         found.at(&method.sig.ident, message);
     }
     let hook = signature(kind, method, blocking, &mut found);
@@ -148,7 +148,7 @@ fn signature(kind: Kind, method: &ImplItemFn, blocking: bool, errors: &mut Error
             }
             Some(param) => params.push(param),
             None => {
-                let message = format_args!(
+                let message = format!(
                     "the runtime calls this method, without arguments: write {}",
                     kind.form()
                 );
@@ -159,8 +159,7 @@ fn signature(kind: Kind, method: &ImplItemFn, blocking: bool, errors: &mut Error
     let ending = match &sig.output {
         ReturnType::Type(_, ty) if !types::is_unit(ty) && !matches!(**ty, Type::Never(_)) => {
             if types::is_no_result(ty) {
-                let message =
-                    format_args!("`#[{}]` returns nothing, or a `Result<(), E>`", kind.name());
+                let message = format!("`#[{}]` returns nothing, or a `Result<(), E>`", kind.name());
                 errors.at(ty, message);
             }
             Ending::Tried(ty.clone())
@@ -183,11 +182,11 @@ fn receiver(kind: Kind, method: &ImplItemFn, errors: &mut Errors) {
             ..
         }) => {}
         Some(receiver) => {
-            let message = format_args!("the runtime keeps the port: write {}", kind.form());
+            let message = format!("the runtime keeps the port: write {}", kind.form());
             errors.at(receiver, message);
         }
         None => {
-            let message = format_args!("a port exists by then: write {}", kind.form());
+            let message = format!("a port exists by then: write {}", kind.form());
             errors.at(&method.sig.ident, message);
         }
     }
