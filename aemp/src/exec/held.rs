@@ -38,6 +38,7 @@ pub(super) enum Begun<P: Port> {
 }
 
 /// Takes state and queue out of the cell.
+#[inline]
 pub(super) fn begin<P: Port>(cell: &Arc<Cell<P>>) -> Begun<P> {
     let mut inner = cell.lock();
     if inner.queue.is_dead() {

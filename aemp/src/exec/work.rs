@@ -46,7 +46,7 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
     let _seated = turn.begin(cell.number());
     let begun = match begin(&cell) {
         Begun::Ready(state, queue) => Some((state, queue)),
-        Begun::New(state) => waiting::start(&cell, state, Queue::Empty, None, First),
+        Begun::New(state) => begin_life(&cell, state),
         Begun::Over => None,
     };
     let Some((mut state, mut queue)) = begun else {
@@ -169,4 +169,11 @@ fn handle_batch<P: Port>(
         }
     }
     Batch::Finished
+}
+
+/// Runs the `#[start]` method of a new port. Apart from `run`, so that ports without one do not pay for its size.
+#[cold]
+#[inline(never)]
+fn begin_life<P: Port>(cell: &Arc<Cell<P>>, state: P) -> Option<(P, Queued<P>)> {
+    waiting::start(cell, state, Queue::Empty, None, First)
 }

@@ -85,6 +85,7 @@ impl<E> Queue<E> {
     }
 
     /// Takes the first envelope.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<E> {
         match self {
             Self::Many(envelopes) => envelopes.pop_front(),
