@@ -9,10 +9,10 @@ use std::{
 };
 
 use aemp::{Node, NodeBuilder, Octets, args, config::Encrypt, port, stream::ByteStream};
+use aemp_benches::pair::{Pair, runtime};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::{Builder, Runtime},
 };
 
 /// The size of reads and writes, in bytes.
@@ -69,36 +69,18 @@ fn builder(id: &str, encrypt: Encrypt) -> NodeBuilder {
         .stream_function("Bench::drain", drained)
 }
 
-/// The runtime of one node, with one thread.
-fn runtime() -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all();
-    builder.build().expect("a runtime")
-}
+/// The two nodes, and the workloads over them.
+struct Workloads(Pair);
 
-struct Pair {
-    here: (Runtime, Node),
-    there: (Runtime, Node),
-}
-
-impl Pair {
+impl Workloads {
     fn new(encrypt: Encrypt) -> Self {
-        let (here, there) = (runtime(), runtime());
-        let far = builder("there", encrypt).bind("127.0.0.1:0");
-        let far = there.block_on(far.start()).expect("it starts");
-        let near = builder("here", encrypt).seed(far.listeners().remove(0));
-        let near = here.block_on(near.start()).expect("it starts");
-        here.block_on(near.until_up("there"));
-        Self {
-            here: (here, near),
-            there: (there, far),
-        }
+        Self(Pair::new(|id| builder(id, encrypt)))
     }
 
     /// The bytes per second of a stream.
     fn stream(&self, pieces: usize) -> f64 {
-        self.here.0.block_on(async {
-            let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+        self.0.here.0.block_on(async {
+            let stream = self.0.here.1.open_stream("there", "Bench::drain", args![]);
             let mut stream = stream.await.expect("it opens");
             let begun = Instant::now();
             fill(&mut stream, pieces).await;
@@ -110,10 +92,10 @@ impl Pair {
 
     /// The bytes per second of messages.
     fn messages(&self, pieces: usize) -> f64 {
-        let there = async { self.there.1.port(Sink { octets: 0 }) };
-        let sink = self.there.0.block_on(there);
-        self.here.0.block_on(async {
-            let sink: SinkRef = self.here.1.handle(&sink.id());
+        let there = async { self.0.there.1.port(Sink { octets: 0 }) };
+        let sink = self.0.there.0.block_on(there);
+        self.0.here.0.block_on(async {
+            let sink: SinkRef = self.0.here.1.handle(&sink.id());
             let begun = Instant::now();
             for piece in 0..pieces {
                 sink.take(Octets::from(vec![7; PIECE]));
@@ -129,12 +111,12 @@ impl Pair {
 
     /// The median time of calls, alone or beside a stream.
     fn calls(&self, beside: bool, calls: usize) -> Duration {
-        let there = async { self.there.1.port(Sink { octets: 0 }) };
-        let sink = self.there.0.block_on(there);
-        self.here.0.block_on(async {
-            let sink: SinkRef = self.here.1.handle(&sink.id());
+        let there = async { self.0.there.1.port(Sink { octets: 0 }) };
+        let sink = self.0.there.0.block_on(there);
+        self.0.here.0.block_on(async {
+            let sink: SinkRef = self.0.here.1.handle(&sink.id());
             let filling = if beside {
-                let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+                let stream = self.0.here.1.open_stream("there", "Bench::drain", args![]);
                 let stream = stream.await.expect("it opens");
                 Some(tokio::spawn(fill(stream, usize::MAX)))
             } else {
@@ -153,21 +135,16 @@ impl Pair {
 
     /// The median time to open a stream.
     fn open(&self, times: usize) -> Duration {
-        self.here.0.block_on(async {
+        self.0.here.0.block_on(async {
             let mut taken = Vec::new();
             for _ in 0..times {
                 let begun = Instant::now();
-                let stream = self.here.1.open_stream("there", "Bench::drain", args![]);
+                let stream = self.0.here.1.open_stream("there", "Bench::drain", args![]);
                 drop(stream.await.expect("it opens"));
                 taken.push(begun.elapsed());
             }
             median(taken)
         })
-    }
-
-    fn stop(self) {
-        self.here.0.block_on(self.here.1.stop());
-        self.there.0.block_on(self.there.1.stop());
     }
 }
 
@@ -215,7 +192,7 @@ fn main() {
     } else {
         (16_384, REPETITIONS, 5_000, 101)
     };
-    let pairs = [Encrypt::Never, Encrypt::Always].map(Pair::new);
+    let pairs = [Encrypt::Never, Encrypt::Always].map(Workloads::new);
     let before = peak();
     // The longest stream comes first, because the peak of memory never falls.
     let long = if smoke { 16 } else { 32_768 };
@@ -255,5 +232,5 @@ fn main() {
     );
     let [clear, tls] = [0, 1].map(|pair| pairs[pair].open(opens));
     println!("opening: {clear:?} in clear text, {tls:?} in TLS (medians of {opens})");
-    pairs.into_iter().for_each(Pair::stop);
+    pairs.into_iter().for_each(|pair| pair.0.stop());
 }

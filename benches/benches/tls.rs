@@ -9,8 +9,8 @@ use std::{
 };
 
 use aemp::{Node, NodeBuilder, config::Encrypt, port};
+use aemp_benches::pair::{Pair, runtime};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::runtime::{Builder, Runtime};
 
 /// The number of repetitions. The best one counts.
 const REPETITIONS: usize = 5;
@@ -89,41 +89,24 @@ fn builder(id: &str, by: By<'_>) -> NodeBuilder {
     }
 }
 
-/// The runtime of one node, with one thread.
-fn runtime() -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all();
-    builder.build().expect("a runtime")
-}
+/// The two nodes, and the workloads over them.
+struct Workloads(Pair);
 
-struct Pair {
-    here: (Runtime, Node),
-    there: (Runtime, Node),
-}
-
-impl Pair {
+impl Workloads {
     fn new(by: By<'_>) -> Self {
-        let (here, there) = (runtime(), runtime());
-        let far = builder("there", by).bind("127.0.0.1:0");
-        let far = there.block_on(far.start()).expect("it starts");
-        let near = builder("here", by).seed(far.listeners().remove(0));
-        let near = here.block_on(near.start()).expect("it starts");
-        here.block_on(near.until_up("there"));
-        Self {
-            here: (here, near),
-            there: (there, far),
-        }
+        Self(Pair::new(|id| builder(id, by)))
     }
 
     /// Sends messages. Returns the number per second.
     fn send(&self, workload: &Workload, count: usize) -> f64 {
         let sink = self
+            .0
             .there
             .0
-            .block_on(async { self.there.1.port(Sink { octets: 0 }) });
+            .block_on(async { self.0.there.1.port(Sink { octets: 0 }) });
         let text = "x".repeat(workload.length);
-        self.here.0.block_on(async {
-            let sink: SinkRef = self.here.1.handle(&sink.id());
+        self.0.here.0.block_on(async {
+            let sink: SinkRef = self.0.here.1.handle(&sink.id());
             let begun = Instant::now();
             for first in (0..count).step_by(workload.ahead) {
                 for number in first..count.min(first + workload.ahead) {
@@ -133,11 +116,6 @@ impl Pair {
             }
             count as f64 / begun.elapsed().as_secs_f64()
         })
-    }
-
-    fn stop(self) {
-        self.here.0.block_on(self.here.1.stop());
-        self.there.0.block_on(self.there.1.stop());
     }
 }
 
@@ -167,7 +145,7 @@ fn main() {
         || env::args().any(|argument| argument == "--smoke");
     let cert = certificate();
     let kinds = [By::Nothing, By::Secret, By::Certificate(&cert)];
-    let pairs = kinds.map(Pair::new);
+    let pairs = kinds.map(Workloads::new);
     for workload in &WORKLOADS {
         let (count, repetitions) = match smoke {
             true => (workload.ahead.min(100), 1),
@@ -191,7 +169,7 @@ fn main() {
             tls / plain,
         );
     }
-    pairs.into_iter().for_each(Pair::stop);
+    pairs.into_iter().for_each(|pair| pair.0.stop());
     let times = if smoke { 3 } else { 101 };
     let [plain, secret, tls] = kinds.map(|by| connecting(by, times));
     println!(

@@ -7,6 +7,7 @@
 //! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
 //!   beside the figures that the project has set itself.
 //! - `cargo bench -p aemp-benches --bench codec`: single packets in each format, beside other crates.
+//! - `cargo bench -p aemp-benches --bench stream`: streams of bytes beside raw TCP and messages.
 //! - `cargo bench -p aemp-benches --bench tls`: two nodes in clear and in TLS.
 //!
 //! Options follow `--`; `--help` lists them. Figures of different runs do not compare: the
@@ -18,6 +19,7 @@ mod bench;
 pub mod database;
 pub mod local;
 mod options;
+pub mod pair;
 pub mod remote;
 
 mod report;
