@@ -5,7 +5,7 @@
 //! to the port is dropped, and its monitors fire. The first poll is made in place, where a blocking port may block; a
 //! method that waits continues in a task.
 //!
-//! What could break it: a method that blocks its thread cannot be ended. Its monitors wait for it, as for a `Drop` of
+//! Dangers: a method that blocks its thread cannot be ended. Its monitors wait for it, as for a `Drop` of
 //! the state. If the runtime goes away, the method is dropped, and the monitors fire on the thread that drops it. Left
 //! out: a port that perishes (its node has waited long enough, its queue has reached its limit) does not run the
 //! method, because its state may be in a handler that never returns.

@@ -197,8 +197,7 @@ impl Scheduler {
     #[inline]
     pub(super) fn seat(&self) -> Option<Mine> {
         seat::own(self.address(), |new| {
-            let seats = self.0.seats.write();
-            let mut seats = seats;
+            let mut seats = self.0.seats.write();
             // Threads come and go, above all those of pools for blocking code.
             seats.retain(|seat| Arc::strong_count(seat) > 1);
             seats.push(Arc::clone(new));
@@ -206,8 +205,7 @@ impl Scheduler {
     }
 
     pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
-        let seats = self.0.seats.read();
-        seats.clone()
+        self.0.seats.read().clone()
     }
 
     /// Offers a port to the drainers, and starts one if necessary.

@@ -135,16 +135,8 @@ fn handle_batch<P: Port>(
                 let done = state.handle(&mut cx, message);
                 cx.take_ended().map_or(done, Err)
             }
-            Envelope::Job(job) => {
-                let done = job(&mut cx);
-                state.changed(&mut cx);
-                done
-            }
-            Envelope::Act(act) => {
-                let done = act(&mut *state, &mut cx);
-                state.changed(&mut cx);
-                done
-            }
+            Envelope::Job(job) => run_closure(state, &mut cx, |_, cx| job(cx)),
+            Envelope::Act(act) => run_closure(state, &mut cx, |state, cx| act(state, cx)),
             Envelope::Kill(reason) => return Batch::Died(reason),
             Envelope::Unread(_) => unreachable!("it has just been read"),
         };
@@ -169,6 +161,18 @@ fn handle_batch<P: Port>(
         }
     }
     Batch::Finished
+}
+
+/// Runs a closure in the context of the port. Apart from `handle_batch`, whose loop is for messages.
+#[inline(never)]
+fn run_closure<P: Port>(
+    state: &mut P,
+    cx: &mut Cx<'_>,
+    closure: impl FnOnce(&mut P, &mut Cx<'_>) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let done = closure(state, cx);
+    state.changed(cx);
+    done
 }
 
 /// Runs the `#[start]` method of a new port. Apart from `run`, so that ports without one do not pay for its size.
