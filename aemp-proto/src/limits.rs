@@ -25,7 +25,7 @@
 //! | --- | --- | --- |
 //! | `mesh.conns`, `mesh.strangers`, tasks and sockets of connections in handshake | strangers | `max_strangers`, `max_strangers_per_address`, `handshake_timeout` |
 //! | `LineBuffer` of a handshake | strangers | a line of 4096 octets; with a proof, but held back: `max_handshake_bytes`, then no reading |
-//! | `Streams.expected`, with its timers and arguments | nodes that announce streams (`_expect`) | `stream::MOST_EXPECTED` for each node, an hour each |
+//! | `Streams.expected`, with its timers and arguments | nodes that open streams (`_expect`) | `stream::MOST_STREAMS` for each node, until the function returns; an announcement ends after an hour |
 //! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |

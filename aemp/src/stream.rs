@@ -57,7 +57,8 @@
 //!
 //! - One of the two nodes must listen. Two nodes without listeners cannot connect.
 //! - A stream can be sent once, before it is used. To send it again is an error of that message.
-//! - A node keeps at most [`MOST_EXPECTED`] announced streams of each other node.
+//! - Each other node has at most [`MOST_STREAMS`] streams to functions of this one, from the announcement until the function
+//!   returns. Streams in messages have no such limit: a port that takes them decides.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
 mod local;
@@ -87,7 +88,7 @@ use self::{
     offer::{Fetch, Offer},
 };
 pub(crate) use self::{
-    open::{Opened, Step},
+    open::{NEXT_ADDRESS, Opened, Step},
     wired::Wired,
 };
 use crate::Node;
@@ -95,8 +96,9 @@ use crate::Node;
 /// The time within which the other end of a stream must connect.
 pub const WAIT: Duration = Duration::from_secs(30);
 
-/// The number of streams that each other node may have announced without connecting.
-pub const MOST_EXPECTED: usize = 256;
+/// The number of streams that each other node may have to functions of this one: announced, or open until the function
+/// returns.
+pub const MOST_STREAMS: usize = 1024;
 
 /// One end of a stream of bytes. The [module](self) describes it.
 ///

@@ -1,25 +1,30 @@
 //! The streams that are expected here, and the functions of AnyEvent::MP::DataConn that other nodes call
 //! ([protocol](aemp_proto::protocol::services#data-connections)).
 //!
-//! A data connection names a stream. The table says who may connect for it and what becomes of it. Entries end with
-//! their time limit, and each other node has a limited number of them.
+//! A data connection names a stream. The table has the node that may connect for it, and the use of the stream. Entries
+//! end with their time limit. Each other node has a limited number of streams to functions here, from the announcement
+//! until the function returns, so that it can make neither the table nor the number of sockets grow.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use aemp_codec::{NodeId, PortId, Value};
-use tokio::sync::{mpsc, oneshot};
+use aemp_proto::global::LISTENERS;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
 
 use super::{Node, WeakNode, peer::Peer, registry::StreamFunction, short};
-use crate::lock::Lock;
 use crate::{
     Args, Origin, Reason,
     guard::Foreign,
+    lock::Lock,
     net::{Stream, StreamReady},
-    stream::{ByteStream, MOST_EXPECTED, Opened, Step, WAIT, Wired},
+    stream::{ByteStream, MOST_STREAMS, NEXT_ADDRESS, Opened, Step, WAIT, Wired},
 };
 
 /// The function that announces a stream.
@@ -27,7 +32,7 @@ pub(crate) const EXPECT: &str = "AnyEvent::MP::DataConn::_expect";
 /// The function that asks for a connection in the other direction.
 pub(crate) const CONNECT: &str = "AnyEvent::MP::DataConn::_connect";
 /// The first element of the reason with which a failed stream kills its port.
-const DATA_CONN: &str = "AnyEvent::MP::DataConn";
+pub(crate) const DATA_CONN: &str = "AnyEvent::MP::DataConn";
 
 /// The longest time for which another node may announce a stream.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -52,6 +57,7 @@ enum Then {
         function: StreamFunction,
         args: Args,
         port: PortId,
+        counted: Counted,
     },
 }
 
@@ -77,30 +83,52 @@ pub(crate) struct Streams(Lock<Table>);
 
 #[derive(Default)]
 struct Table {
-    expected: HashMap<String, Entry>,
-    /// The number of streams that each other node has announced.
-    announced: HashMap<NodeId, usize>,
+    expected: HashMap<String, Announcement>,
+    /// The number of streams of each other node to functions of this one.
+    calls: HashMap<NodeId, usize>,
     last: u64,
 }
 
-struct Entry {
-    /// Distinguishes the entry from an earlier one with the same ID.
-    number: u64,
+struct Announcement {
     expected: Expected,
+    /// True if the other node has asked for a connection in the other direction.
+    is_dialed: bool,
+    /// Ends the task that waits for the time limit, when the entry is removed.
+    _alive: oneshot::Sender<()>,
+}
+
+impl Announcement {
+    /// True if this node may connect for the stream.
+    fn is_from(&self, node: &NodeId) -> bool {
+        let from = self.expected.from.as_ref();
+        from.is_none_or(|from| from == node)
+    }
 }
 
 impl Table {
     fn remove(&mut self, id: &str) -> Option<Expected> {
-        let expected = self.expected.remove(id)?.expected;
-        if let (Then::Call { .. }, Some(from)) = (&expected.then, &expected.from)
-            && let Some(count) = self.announced.get_mut(from)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.announced.remove(from);
+        Some(self.expected.remove(id)?.expected)
+    }
+}
+
+/// A stream to a function of this node, which counts towards the limit of the node that has opened it.
+struct Counted {
+    node: WeakNode,
+    from: NodeId,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let mut table = node.streams().lock();
+        if let Entry::Occupied(mut count) = table.calls.entry(self.from.clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
-        Some(expected)
     }
 }
 
@@ -129,21 +157,31 @@ impl Node {
         if table.expected.contains_key(&id) {
             return Err("its ID is in use".into());
         }
-        if let (Then::Call { .. }, Some(from)) = (&expected.then, &expected.from) {
-            let count = table.announced.entry(from.clone()).or_default();
-            if *count >= MOST_EXPECTED {
-                return Err(format!("{MOST_EXPECTED} streams are announced already"));
-            }
-            *count += 1;
-        }
-        table.last += 1;
-        let number = table.last;
-        let (timed, entry) = (id.clone(), Entry { number, expected });
-        table.expected.insert(id, entry);
+        let (alive, removed) = oneshot::channel();
+        let entry = Announcement {
+            expected,
+            is_dialed: false,
+            _alive: alive,
+        };
+        table.expected.insert(id.clone(), entry);
         drop(table);
-        let node = self.downgrade();
-        self.scheduler().spawn(expire(node, timed, number, within));
+        let expire = expire(self.downgrade(), id, within, removed);
+        self.scheduler().spawn(expire);
         Ok(())
+    }
+
+    /// Counts a stream of another node to a function of this one. `None` if the node has as many as it may have.
+    fn count_stream(&self, from: &NodeId) -> Option<Counted> {
+        let mut table = self.streams().lock();
+        let count = table.calls.entry(from.clone()).or_default();
+        if *count >= MOST_STREAMS {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            node: self.downgrade(),
+            from: from.clone(),
+        })
     }
 
     pub(crate) fn forget_stream(&self, id: &str) {
@@ -167,7 +205,7 @@ impl Node {
             let _ = wired.begin().await;
             return self.use_stream(expected, from, wired);
         }
-        let begun = tokio::time::timeout(WAIT, wired.begin()).await;
+        let begun = timeout(WAIT, wired.begin()).await;
         match begun.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             Ok(()) => match self.expected(&start.id, &from) {
                 Some(expected) => self.use_stream(expected, from, wired),
@@ -180,8 +218,11 @@ impl Node {
     /// Takes the entry of a stream for which a node has connected.
     fn expected(&self, id: &str, from: &NodeId) -> Option<Expected> {
         let mut table = self.streams().lock();
-        let fits = |entry: &Entry| entry.expected.from.as_ref().is_none_or(|one| one == from);
-        if table.expected.get(id).is_some_and(fits) {
+        if table
+            .expected
+            .get(id)
+            .is_some_and(|entry| entry.is_from(from))
+        {
             table.remove(id)
         } else {
             None
@@ -202,35 +243,40 @@ impl Node {
             Then::Offer(waits) => {
                 let _ = waits.send(Opened::Wired(Box::new(wired)));
             }
-            Then::Call { function, args, .. } => {
-                let origin = Origin::Node(from);
-                self.run_stream_function(function, origin, args, ByteStream::wired(wired));
+            Then::Call {
+                function,
+                args,
+                counted,
+                ..
+            } => {
+                let (origin, stream) = (Origin::Node(from), ByteStream::wired(wired));
+                self.run_stream_function(async move {
+                    function(origin, args, stream).await;
+                    drop(counted);
+                });
             }
         }
     }
 
-    /// Handles the end of a data connection that this node has dialled.
+    /// Handles the end of a data connection that this node has dialled. Only the node that opens a stream needs to know:
+    /// a node that connects back has other addresses, and the time limit.
     pub(crate) fn stream_failed(&self, id: &str, text: String) {
-        let mut table = self.streams().lock();
-        let Some(entry) = table.expected.get(id) else {
-            return;
-        };
-        match &entry.expected.then {
-            Then::Open(steps) => {
-                let steps = steps.clone();
-                drop(table);
-                let _ = steps.send(Step::Failed(text));
-            }
-            // The node has asked for the connection. It may have other addresses, and its time limit.
-            Then::Offer(_) => {}
-            Then::Call { .. } => {
-                let failed = table.remove(id);
-                drop(table);
-                failed
-                    .into_iter()
-                    .for_each(|failed| self.stream_lost(failed, text.as_str().into()));
-            }
+        let table = self.streams().lock();
+        let opening = table
+            .expected
+            .get(id)
+            .and_then(|entry| match &entry.expected.then {
+                Then::Open(steps) => Some(steps.clone()),
+                Then::Offer(_) | Then::Call { .. } => None,
+            });
+        drop(table);
+        if let Some(steps) = opening {
+            let _ = steps.send(Step::Failed(text));
         }
+    }
+
+    fn is_expected(&self, id: &str) -> bool {
+        self.streams().lock().expected.contains_key(id)
     }
 
     /// Reports to the other side that a stream has failed.
@@ -249,14 +295,7 @@ impl Node {
     }
 
     /// Runs a function with its end of a stream, on a task of its own.
-    pub(crate) fn run_stream_function(
-        &self,
-        function: StreamFunction,
-        origin: Origin,
-        args: Args,
-        stream: ByteStream,
-    ) {
-        let run = async move { function(origin, args, stream).await };
+    pub(crate) fn run_stream_function(&self, run: impl Future<Output = ()> + Send + 'static) {
         self.scheduler().spawn(async move {
             if let Err(reason) = Foreign::new(run).await {
                 crate::log::error!("a stream function panicked: {reason}");
@@ -264,32 +303,21 @@ impl Node {
         });
     }
 
-    /// The addresses of another node: those that it has published, or the one at which it was dialled.
+    /// The addresses of another node: the one at which it was dialled, or those that it has published.
     pub(crate) async fn addresses_of(&self, node: &NodeId) -> Vec<String> {
-        let published = match self.family::<Value>("'l") {
-            Ok(family) => family.get(node.as_str()).await.ok().flatten(),
-            Err(_) => None,
-        };
-        let listed: Vec<String> = match &published {
-            Some(Value::Array(listed)) => listed
-                .iter()
-                .filter_map(Value::text)
-                .map(Into::into)
-                .collect(),
-            _ => Vec::new(),
-        };
-        if !listed.is_empty() {
-            return listed;
-        }
         let connection = self
             .peers()
             .get(node.as_str())
             .and_then(|peer| peer.connection());
-        let dialed = connection.filter(|connection| connection.dialed);
-        dialed
-            .into_iter()
-            .map(|dialed| dialed.address.clone())
-            .collect()
+        if let Some(connection) = connection.filter(|connection| connection.dialed) {
+            return vec![connection.address.clone()];
+        }
+        let mut listed = self.db_family(LISTENERS).await.unwrap_or_default();
+        let Some(Value::Array(listed)) = listed.remove(node.as_str()) else {
+            return Vec::new();
+        };
+        let texts = listed.iter().filter_map(Value::text);
+        texts.map(Into::into).collect()
     }
 
     /// Serves `_expect`: (ID, port, seconds, function, arguments...).
@@ -319,10 +347,16 @@ impl Node {
         let Some(function) = self.registry().stream_function(&name).cloned() else {
             return fail(format!("unable to resolve function '{}'", short(&name)));
         };
+        let Some(counted) = self.count_stream(from.id()) else {
+            return fail(format!(
+                "{MOST_STREAMS} streams are announced or open already"
+            ));
+        };
         let then = Then::Call {
             function,
             args,
             port: port.clone(),
+            counted,
         };
         let from = Some(from.id().clone());
         if let Err(text) = self.expect(id, Expected { from, then }, within) {
@@ -339,28 +373,40 @@ impl Node {
                 format!("{CONNECT} from {}: wrong arguments", from.id()),
             );
         };
-        let table = self.streams().lock();
-        let wanted = |entry: &Entry| {
-            entry
-                .expected
-                .from
-                .as_ref()
-                .is_none_or(|one| one == from.id())
-        };
-        let is_expected = table.expected.get(&id).is_some_and(wanted);
-        drop(table);
-        if !is_expected {
-            return;
+        if self.begins_to_dial(&id, from.id()) {
+            let node = self.clone();
+            let dialing = connect_back(node, id, from.id().clone());
+            self.scheduler().spawn(dialing);
         }
-        let (node, to) = (self.clone(), from.id().clone());
-        self.scheduler().spawn(async move {
-            let addresses = node.addresses_of(&to).await;
-            let (Some(address), Some(net)) = (addresses.first(), node.net()) else {
-                let text = format!("{to}: no listeners found");
-                return node.stream_failed(&id, text);
-            };
-            let _ = net.dial_stream(address, &to, &id);
-        });
+    }
+
+    /// True if a node asks for the first time for a connection for a stream that is expected from it.
+    fn begins_to_dial(&self, id: &str, from: &NodeId) -> bool {
+        let mut table = self.streams().lock();
+        let entry = table
+            .expected
+            .get_mut(id)
+            .filter(|entry| entry.is_from(from));
+        entry.is_some_and(|entry| !std::mem::replace(&mut entry.is_dialed, true))
+    }
+}
+
+/// Dials the addresses of a node in turn, while the stream is expected.
+async fn connect_back(node: Node, id: String, to: NodeId) {
+    let addresses = node.addresses_of(&to).await;
+    if addresses.is_empty() {
+        let failed = node.streams().lock().remove(&id);
+        let text = format!("{to}: no listeners found");
+        failed
+            .into_iter()
+            .for_each(|failed| node.stream_lost(failed, text.as_str().into()));
+    }
+    for address in addresses {
+        let Some(net) = node.net().filter(|_| node.is_expected(&id)) else {
+            return;
+        };
+        let _ = net.dial_stream(&address, &to, &id);
+        sleep(NEXT_ADDRESS).await;
     }
 }
 
@@ -391,17 +437,13 @@ impl Announced {
     }
 }
 
-/// Ends an entry after its time.
-async fn expire(node: WeakNode, id: String, number: u64, within: Duration) {
-    tokio::time::sleep(within).await;
+/// Ends an entry after its time, unless it is removed before.
+async fn expire(node: WeakNode, id: String, within: Duration, removed: oneshot::Receiver<()>) {
+    if timeout(within, removed).await.is_ok() {
+        return;
+    }
     let Some(node) = node.upgrade() else { return };
-    let mut table = node.streams().lock();
-    let is_it = table
-        .expected
-        .get(&id)
-        .is_some_and(|entry| entry.number == number);
-    let expired = if is_it { table.remove(&id) } else { None };
-    drop(table);
+    let expired = node.streams().lock().remove(&id);
     if let Some(expired) = expired {
         node.stream_lost(expired, Value::Null);
     }

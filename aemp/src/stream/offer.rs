@@ -12,8 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use tokio::sync::oneshot;
 
 use super::{ByteStream, End, Local, Opened, WAIT};
-use crate::lock::Lock;
-use crate::{Node, node::streams::Expected, port::handle::decoding_node};
+use crate::{Node, lock::Lock, node::streams::Expected, port::handle::decoding_node};
 
 /// The end of a pair that can be sent.
 pub(super) struct Offer {

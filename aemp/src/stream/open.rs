@@ -1,6 +1,6 @@
 //! Opening streams to functions of other nodes ([protocol](aemp_proto::protocol::services#data-connections)).
 
-use std::{future::IntoFuture, pin::Pin, time::Duration};
+use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 
 use aemp_codec::{NodeId, PortId, Value};
 use tokio::{
@@ -10,13 +10,13 @@ use tokio::{
 
 use super::{ByteStream, Local, WAIT, Wired};
 use crate::{
-    Args, Cx, Node, Reason,
-    node::streams::{CONNECT, EXPECT, Expected},
+    Args, Cx, Node, Origin, Reason,
+    node::streams::{CONNECT, DATA_CONN, EXPECT, Expected},
 };
 use aemp_proto::peer::ConnId;
 
 /// The time after which the next address is tried, while earlier attempts go on.
-const NEXT_ADDRESS: Duration = Duration::from_secs(2);
+pub(crate) const NEXT_ADDRESS: Duration = Duration::from_secs(2);
 
 /// The result of connecting an end.
 pub(crate) enum Opened {
@@ -76,10 +76,7 @@ pub enum StreamError {
 
 impl From<StreamError> for Reason {
     fn from(error: StreamError) -> Self {
-        Self::new(vec![
-            "AnyEvent::MP::DataConn".into(),
-            error.to_string().into(),
-        ])
+        Self::new(vec![DATA_CONN.into(), error.to_string().into()])
     }
 }
 
@@ -168,9 +165,9 @@ impl OpenStream {
             });
         };
         let (mine, theirs) = ByteStream::local();
-        let run = std::sync::Arc::clone(run);
+        let (run, args) = (Arc::clone(run), self.args);
         self.node
-            .run_stream_function(run, crate::Origin::Local, self.args, theirs);
+            .run_stream_function(async move { run(Origin::Local, args, theirs).await });
         Ok(mine)
     }
 }
@@ -265,18 +262,46 @@ impl Attempt {
     async fn run(&mut self) -> Result<Wired, StreamError> {
         loop {
             match self.step(self.deadline).await? {
-                Some(Step::Announced) => break,
+                Some(Step::Announced) => return self.connect().await,
                 Some(Step::Connected(wired)) => return Ok(*wired),
                 Some(Step::Failed(_)) => {}
                 Some(Step::Refused(reason)) => return Err(self.refused(reason)),
                 None => return Err(self.timed_out()),
             }
         }
-        self.connect().await
     }
 
-    /// Connects to the addresses of the node, or has the node connect to this one.
+    /// Connects to the addresses of the node in turn, or has the node connect to this one.
     async fn connect(&mut self) -> Result<Wired, StreamError> {
+        let mut addresses = self.addresses().await?.into_iter();
+        let mut dialing = 0_usize;
+        let mut failure = None;
+        loop {
+            let mut until = self.deadline;
+            if let Some(address) = addresses.next() {
+                self.dial(&address);
+                dialing += 1;
+                until = until.min(Instant::now() + NEXT_ADDRESS);
+            } else if dialing == 0
+                && let Some(text) = failure
+            {
+                return Err(self.unreachable(text));
+            }
+            match self.step(until).await? {
+                Some(Step::Connected(wired)) => return Ok(*wired),
+                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
+                Some(Step::Failed(text)) => {
+                    dialing = dialing.saturating_sub(1);
+                    failure = Some(text);
+                }
+                None if until == self.deadline => return Err(self.timed_out()),
+                Some(Step::Announced) | None => {}
+            }
+        }
+    }
+
+    /// The addresses of the node. A node without any is asked to connect to this one.
+    async fn addresses(&self) -> Result<Vec<String>, StreamError> {
         let looked_up = timeout_at(self.deadline, self.node.addresses_of(&self.to)).await;
         let addresses = looked_up.map_err(|_| self.timed_out())?;
         if addresses.is_empty() {
@@ -286,38 +311,13 @@ impl Attempt {
             let call = vec![self.id.as_str().into(), self.node.id().as_str().into()];
             let _ = self.node.snd_to_func(self.to.as_str(), CONNECT, call);
         }
-        let mut failure = None;
-        let mut waiting = 0;
-        for address in addresses {
-            let Some(net) = self.node.net() else { break };
-            self.dialed
-                .push(net.dial_stream(&address, &self.to, &self.id));
-            waiting += 1;
-            let next = (Instant::now() + NEXT_ADDRESS).min(self.deadline);
-            match self.step(next).await? {
-                Some(Step::Connected(wired)) => return Ok(*wired),
-                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
-                Some(Step::Failed(text)) => {
-                    waiting -= 1;
-                    failure = Some(text);
-                }
-                Some(Step::Announced) | None => {}
-            }
-        }
-        loop {
-            if let (0, Some(text)) = (waiting, &failure) {
-                return Err(self.unreachable(text.clone()));
-            }
-            match self.step(self.deadline).await? {
-                Some(Step::Connected(wired)) => return Ok(*wired),
-                Some(Step::Refused(reason)) => return Err(self.refused(reason)),
-                Some(Step::Failed(text)) => {
-                    waiting = usize::saturating_sub(waiting, 1);
-                    failure = Some(text);
-                }
-                Some(Step::Announced) => {}
-                None => return Err(self.timed_out()),
-            }
+        Ok(addresses)
+    }
+
+    fn dial(&mut self, address: &str) {
+        if let Some(net) = self.node.net() {
+            let conn = net.dial_stream(address, &self.to, &self.id);
+            self.dialed.push(conn);
         }
     }
 

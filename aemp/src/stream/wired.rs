@@ -5,16 +5,21 @@
 //! accepted the connection begins with the length `TAKEN`, for which the other end waits: the handshake alone does not
 //! tell that the stream is expected. Towards other implementations the bytes are raw, and the end of the connection is
 //! the end of the stream.
+//!
+//! Bytes that count as written and that the socket has not taken are held. Both sides send them: a program that writes a
+//! question and then reads the answer need not flush in between. So the socket wakes both sides when it takes more.
 
 use std::{
     future::poll_fn,
     io::{self, ErrorKind},
-    task::{Context, Poll, ready},
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 use tokio::io::ReadBuf;
 
-use crate::net::Stream;
+use crate::{guard, lock::Lock, net::Stream};
 use aemp_proto::handshake::StreamStart;
 
 /// The largest frame that is written, in bytes. Only the part that the socket does not take at once is copied.
@@ -37,7 +42,35 @@ pub(crate) struct Wired {
     /// Bytes that count as written, and that the socket has not taken.
     held: Vec<u8>,
     sent: usize,
+    /// The tasks to wake when the socket takes more, and the waker that wakes both.
+    sides: Arc<Sides>,
+    both: Waker,
     writing: Writing,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Reader,
+    Writer,
+}
+
+/// The wakers of the tasks that wait until the socket takes more. A socket keeps one waker.
+#[derive(Default)]
+struct Sides(Lock<[Option<Waker>; 2]>);
+
+impl Wake for Sides {
+    fn wake(self: Arc<Self>) {
+        let wakers = mem::take(&mut *self.0.lock());
+        wakers.into_iter().flatten().for_each(guard::wake);
+    }
+}
+
+impl Sides {
+    fn wait(&self, side: Side, task: &Context<'_>) {
+        let waker = task.waker().clone();
+        let before = self.0.lock()[side as usize].replace(waker);
+        guard::discard(before);
+    }
 }
 
 /// The state of the side that is read.
@@ -69,7 +102,10 @@ impl Wired {
             (true, true) => (Reading::Taking(none, 0), Writing::Frames, Vec::new()),
             (true, false) => (Reading::Header(none, 0), Writing::Frames, TAKEN.to_vec()),
         };
+        let sides = Arc::<Sides>::default();
         Self {
+            both: Arc::clone(&sides).into(),
+            sides,
             stream,
             ends: start.ends,
             arrived,
@@ -89,7 +125,7 @@ impl Wired {
     /// Completes the beginning: one end says that it has taken the stream, and the other end waits for that.
     pub(crate) async fn begin(&mut self) -> io::Result<()> {
         poll_fn(|task| {
-            ready!(self.poll_held(task))?;
+            ready!(self.poll_held(Side::Writer, task))?;
             let Reading::Taking(mut header, mut got) = self.reading else {
                 return Poll::Ready(Ok(()));
             };
@@ -118,6 +154,9 @@ impl Wired {
     ) -> Poll<io::Result<usize>> {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(0));
+        }
+        if let Poll::Ready(sent) = self.poll_held(Side::Reader, task) {
+            sent?;
         }
         loop {
             let room = match &self.reading {
@@ -230,7 +269,7 @@ impl Wired {
         if self.writing == Writing::Ended {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
-        ready!(self.poll_held(task))?;
+        ready!(self.poll_held(Side::Writer, task))?;
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -252,9 +291,9 @@ impl Wired {
         self.held
             .extend_from_slice(&header[sent.min(header.len())..]);
         self.held.extend_from_slice(&bytes[in_bytes..]);
-        // The rest is sent with the next call, at the latest with a flush.
-        if let Poll::Ready(Err(error)) = self.poll_held(task) {
-            return Poll::Ready(Err(error));
+        // The rest is sent by the next call of either side.
+        if let Poll::Ready(sent) = self.poll_held(Side::Writer, task) {
+            sent?;
         }
         Poll::Ready(Ok(bytes.len()))
     }
@@ -268,7 +307,8 @@ impl Wired {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Plain(wire) => loop {
-                ready!(wire.poll_writable(task))?;
+                self.sides.wait(Side::Writer, task);
+                ready!(wire.poll_writable(&mut Context::from_waker(&self.both)))?;
                 match wire.try_write_both(header, bytes) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     sent => return Poll::Ready(sent),
@@ -280,9 +320,11 @@ impl Wired {
     }
 
     /// Writes the bytes that are held.
-    fn poll_held(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_held(&mut self, side: Side, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.held.len() {
-            ready!(self.stream.poll_writable(task))?;
+            self.sides.wait(side, task);
+            let both = &mut Context::from_waker(&self.both);
+            ready!(self.stream.poll_writable(both))?;
             match self.stream.try_write(&self.held[self.sent..]) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -293,17 +335,17 @@ impl Wired {
     }
 
     pub(super) fn poll_flush(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_held(task)
+        self.poll_held(Side::Writer, task)
     }
 
     /// Ends the side that is written.
     pub(super) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_held(task))?;
+        ready!(self.poll_held(Side::Writer, task))?;
         if self.writing == Writing::Frames {
             self.held = vec![0; HEADER];
             self.sent = 0;
             self.writing = Writing::Ended;
-            ready!(self.poll_held(task))?;
+            ready!(self.poll_held(Side::Writer, task))?;
         }
         self.writing = Writing::Ended;
         self.stream.poll_shutdown(task)

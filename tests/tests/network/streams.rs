@@ -4,8 +4,10 @@
 use std::{io, time::Duration};
 
 use aemp::{
-    Args, CallError, Node, NodeBuilder, Origin, PortId, args, port,
-    stream::{ByteStream, MOST_EXPECTED, StreamError},
+    Args, CallError, Node, NodeBuilder, Origin, PortId, args,
+    config::Encrypt,
+    port,
+    stream::{ByteStream, MOST_STREAMS, StreamError},
 };
 use aemp_tests::transcript::{self, Transcript};
 use serde_json::json;
@@ -102,7 +104,7 @@ async fn a_node_without_listeners_connects_back() {
 
 #[tokio::test]
 async fn streams_are_as_encrypted_as_their_node() {
-    let encrypted = |id| listening(id).encrypt(aemp::config::Encrypt::Always);
+    let encrypted = |id| listening(id).encrypt(Encrypt::Always);
     let (b, mut reads) = reading(encrypted("b"));
     let b = start(b).await;
     let a = start(encrypted("a").seed(address(&b))).await;
@@ -171,6 +173,87 @@ async fn a_stream_to_this_node_stays_here() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     let error = a.open_stream("a", "My::other", args![]).await.unwrap_err();
     assert!(matches!(error, StreamError::Refused { .. }), "{error}");
+}
+
+/// A program need not flush a question before it waits for the answer, also if it has given a write up.
+#[tokio::test]
+async fn an_answer_comes_without_a_flush() {
+    for encrypt in [Encrypt::Never, Encrypt::Always] {
+        let (ask, asked) = tokio::sync::watch::channel(0_usize);
+        let b = listening("b").encrypt(encrypt);
+        let b = b.stream_function("My::answer", move |_, _, mut stream| {
+            let mut asked = asked.clone();
+            async move {
+                let size = *asked.wait_for(|size| *size > 0).await.unwrap();
+                stream.read_exact(&mut vec![0; size]).await.unwrap();
+                stream.write_all(b"42").await.unwrap();
+                let _ = stream.shutdown().await;
+            }
+        });
+        let b = start(b).await;
+        let a = start(listening("a").encrypt(encrypt).seed(address(&b))).await;
+        connected(&a, &b).await;
+        let mut stream = a.open_stream("b", "My::answer", args![]).await.unwrap();
+        // More than the socket takes: the last write that counts is held in part, and the next one has to wait.
+        let chunk = vec![7; 300_000];
+        while tokio::time::timeout(Duration::from_millis(50), stream.write(&chunk))
+            .await
+            .is_ok()
+        {}
+        ask.send(usize::try_from(stream.progress().written()).unwrap())
+            .unwrap();
+        assert_eq!(rest(&mut stream).await, "42");
+    }
+}
+
+/// A node may ask for a connection back once for each stream. It opens no other sockets here.
+#[tokio::test]
+async fn a_connection_back_is_made_once() {
+    let (b, _reads) = reading(listening("b").global(true));
+    let b = start(b).await;
+    let mut client = Raw::login_saying(&b, "perl", ";gproto=1;mproto=1").await;
+    let counted = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    counted.set_nonblocking(true).unwrap();
+    let here = counted.local_addr().unwrap().to_string();
+    client
+        .send(json!(["", "g_slave", {"'l": {"perl": [here]}}]).to_string())
+        .await;
+    let expect = json!([
+        "",
+        "AnyEvent::MP::DataConn::_expect",
+        "x@perl",
+        "perl#p",
+        60,
+        "My::read"
+    ]);
+    client.send(expect.to_string()).await;
+    let listed = async {
+        while b.db_keys("'l").await.unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(listed).await;
+    for _ in 0..20 {
+        let connect = json!(["", "AnyEvent::MP::DataConn::_connect", "x@perl", "perl"]);
+        client.send(connect.to_string()).await;
+    }
+    let mut accepted = Vec::new();
+    let counting = async {
+        while accepted.is_empty() {
+            tokio::task::yield_now().await;
+            accepted.extend(counted.accept());
+        }
+    };
+    soon(counting).await;
+    client
+        .send(json!(["", "snd", "perl#q", "done"]).to_string())
+        .await;
+    assert_eq!(client.packet().await, json!(["q", "done"]));
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    accepted.extend(counted.accept());
+    assert_eq!(accepted.len(), 1);
 }
 
 /// Keeps what it is sent, by stream.
@@ -358,7 +441,7 @@ async fn announced_streams_have_a_limit() {
     let (b, _reads) = reading(listening("b"));
     let b = start(b).await;
     let mut client = Raw::login(&b, "perl").await;
-    for n in 0..=MOST_EXPECTED {
+    for n in 0..=MOST_STREAMS {
         let expect = json!([
             "",
             "AnyEvent::MP::DataConn::_expect",
@@ -369,7 +452,7 @@ async fn announced_streams_have_a_limit() {
         ]);
         client.send(expect.to_string()).await;
     }
-    let text = format!("{MOST_EXPECTED} streams are announced already");
+    let text = format!("{MOST_STREAMS} streams are announced or open already");
     assert_eq!(
         client.packet().await,
         json!(["", "kil1", "p", "AnyEvent::MP::DataConn", text])
