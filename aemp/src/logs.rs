@@ -35,7 +35,7 @@
 // - **The layer costs nothing while nobody catches.** Its filter wants no line then, and the callsites of `tracing` cache
 //   that. A change of the most detailed level that is wanted rebuilds these caches.
 //
-// What could break it: a subscriber that hides its layers from `downcast_ref`, such as `reload::Layer`, hides this one as
+// Danger: a subscriber that hides its layers from `downcast_ref`, such as `reload::Layer`, hides this one as
 // well. A filter of the whole subscriber filters for catchers, too.
 //
 // Left out: spans (only events are passed on), and delivery of lines after a lost connection, as in the reference.

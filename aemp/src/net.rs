@@ -56,10 +56,10 @@ use self::{
     events::{Event, Observers},
     place::Acceptor,
 };
-use crate::lock::Lock;
 use crate::{
     Node, StartError,
     config::Address,
+    lock::Lock,
     node::{
         WeakNode,
         life::Count,

@@ -6,6 +6,7 @@
 //! sending itself may cause by ways that are not known here, such as the log of a driver.
 
 pub(crate) mod queue;
+pub(crate) mod reading;
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 

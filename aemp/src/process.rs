@@ -15,7 +15,7 @@
 //! A wake-up from elsewhere (a timer, a socket, another task) queues one job, however often it comes. The wakers hold
 //! the port weakly, because the future, and so the port, holds timers that hold wakers.
 //!
-//! What could break it:
+//! Dangers:
 //!
 //! - *tokio's budget of a task.* The future is polled in the task of a drainer. When the budget of this task is spent,
 //!   everything of tokio is pending, and wakes at once. So the future is not polled then; a task that does nothing else

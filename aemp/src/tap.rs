@@ -93,7 +93,7 @@ impl FromStr for Direction {
 pub struct TappedPacket {
     /// The time at which it was seen, in seconds since 1970, by the clock of the tapped node.
     pub time: f64,
-    /// Whether the tapped node has sent or received it.
+    /// The direction from the point of view of the tapped node.
     pub direction: Direction,
     /// The other node.
     pub node: NodeId,

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use tracing::{Level, level_filters::LevelFilter};
 
 use super::{LogLevel, line::now};
-use crate::lock::Lock;
 use crate::{
     guard,
-    passing::queue::{Bounds, Next, Queue, Sized},
+    lock::Lock,
+    passing::queue::{Bounds, Element, Next, Queue},
 };
 
 /// The bounds of the lines that wait for one catcher.
@@ -40,7 +40,7 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-impl Sized for Arc<Line> {
+impl Element for Arc<Line> {
     fn bytes(&self) -> usize {
         self.target.len() + self.text.len()
     }

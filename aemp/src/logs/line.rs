@@ -9,7 +9,7 @@ use aemp_codec::{NodeId, Value};
 use serde::Serialize;
 
 use super::{LogLevel, OWN};
-use crate::{Shown, bounded::cut, log, passing::queue::Sized};
+use crate::{Shown, bounded::cut, log, passing::queue::Element};
 
 /// The longest text of a line, in bytes.
 pub(super) const MOST_TEXT: usize = 8 << 10;
@@ -95,7 +95,7 @@ impl fmt::Display for LogLine {
     }
 }
 
-impl Sized for LogLine {
+impl Element for LogLine {
     fn bytes(&self) -> usize {
         self.target.len() + self.text.len()
     }

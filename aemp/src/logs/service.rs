@@ -5,8 +5,7 @@ use std::sync::Arc;
 use aemp_codec::{PortId, Value};
 
 use super::{CATCH, LogLevel};
-use crate::lock::Lock;
-use crate::{Args, Cx, InitFunction, Spawning, Undecoded, node::registry::StartFn};
+use crate::{Args, Cx, InitFunction, Spawning, Undecoded, lock::Lock, node::registry::StartFn};
 
 /// The port of the service. A node has at most one: a later service takes its place, as in the reference.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, MutexGuard},
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use aemp_codec::{NodeId, Value};
@@ -13,10 +13,9 @@ use futures_core::Stream;
 use tokio::sync::Notify;
 
 use super::{LogLevel, LogLine};
-use crate::lock::Lock;
-use crate::{
-    guard,
-    passing::queue::{Bounds, Next, Queue},
+use crate::passing::{
+    queue::{Bounds, Next},
+    reading::Reading,
 };
 
 /// The bounds of the lines that wait for the reader.
@@ -36,55 +35,28 @@ pub struct LogStream {
 
 /// The lines on their way from the ports to the reader.
 pub(super) struct Shared {
-    waiting: Lock<Waiting>,
+    lines: Reading<LogLine, ()>,
     /// Notified when the reader is gone.
     left: Notify,
 }
 
-struct Waiting {
-    lines: Queue<LogLine>,
-    waker: Option<Waker>,
-    /// True if no more lines will come.
-    closed: bool,
-}
-
 impl Shared {
     pub(super) fn new() -> Arc<Self> {
-        let waiting = Lock::new(Waiting {
-            lines: Queue::new(WAITING),
-            waker: None,
-            closed: false,
-        });
-        let left = Notify::new();
-        Arc::new(Self { waiting, left })
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock()
+        let (lines, left) = (Reading::new(WAITING), Notify::new());
+        Arc::new(Self { lines, left })
     }
 
     /// Adds the line of a message. Returns false if the message is none.
     pub(super) fn take(&self, node: &NodeId, message: &[Value]) -> bool {
-        let Some(line) = LogLine::read(node, message) else {
-            return false;
-        };
-        self.change(|waiting| waiting.lines.push(line));
-        true
+        let line = LogLine::read(node, message);
+        let is_line = line.is_some();
+        line.into_iter().for_each(|line| self.lines.push(line));
+        is_line
     }
 
     /// Ends the stream.
     pub(super) fn close(&self) {
-        self.change(|waiting| waiting.closed = true);
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        let mut waiting = self.waiting();
-        change(&mut waiting);
-        let waker = waiting.waker.take();
-        drop(waiting);
-        if let Some(waker) = waker {
-            guard::wake(waker);
-        }
+        self.lines.end(());
     }
 
     /// Ready when the reader is gone.
@@ -111,16 +83,7 @@ impl LogStream {
     }
 
     fn poll_line(&self, task: &mut Context<'_>) -> Poll<Option<LogLine>> {
-        let mut waiting = self.shared.waiting();
-        let next = waiting.lines.next();
-        if matches!(next, Next::Nothing) && !waiting.closed {
-            let waker = Some(task.waker().clone());
-            let _last = std::mem::replace(&mut waiting.waker, waker);
-            drop(waiting);
-            return Poll::Pending;
-        }
-        drop(waiting);
-        Poll::Ready(match next {
+        self.shared.lines.poll(task).map(|next| match next {
             Next::One(line) => Some(line),
             Next::Lost(lost) => Some(self.lost(lost)),
             Next::Nothing => None,

@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Net, NetConfig};
-use crate::lock::Lock;
 use crate::{
     NodeBuilder, StartError,
     config::Cert,
+    lock::Lock,
     tls::{Context, Ephemeral, Session, TlsError},
 };
 use aemp_proto::handshake::{Keys, StartTls};

@@ -10,8 +10,7 @@ use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
 use super::Net;
-use crate::lock::Lock;
-use crate::{Node, db::machine::Sink, exec::slice::give_way, node::strand::Strand};
+use crate::{Node, db::machine::Sink, exec::slice::give_way, lock::Lock, node::strand::Strand};
 use aemp_proto::{
     global::{Answer, QueryId},
     peer::Loss,

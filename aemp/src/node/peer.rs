@@ -35,11 +35,11 @@ use self::{
     monitored::MonitoredPorts, written::Manner,
 };
 use super::{Node, WeakNode, log, strand::Strand};
-use crate::lock::Lock;
 use crate::{
     Reason, SendError,
     exec::{seat, writer::Writer},
     guard,
+    lock::Lock,
     port::{absent, monitor::Action},
 };
 use aemp_proto::{

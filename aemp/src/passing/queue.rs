@@ -11,7 +11,7 @@ pub(crate) struct Bounds {
 }
 
 /// An element whose size counts.
-pub(crate) trait Sized {
+pub(crate) trait Element {
     fn bytes(&self) -> usize;
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Queue<T> {
     bounds: Bounds,
 }
 
-impl<T: Sized> Queue<T> {
+impl<T: Element> Queue<T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             elements: VecDeque::new(),
@@ -82,7 +82,7 @@ impl<T: Sized> Queue<T> {
 mod tests {
     use super::*;
 
-    impl Sized for &str {
+    impl Element for &str {
         fn bytes(&self) -> usize {
             self.len()
         }

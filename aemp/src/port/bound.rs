@@ -25,7 +25,7 @@ use super::{
 use crate::{
     Cx, Reason,
     exec::scheduler,
-    guard::{self, Foreign},
+    guard::{self, Foreign, Held},
     message::Outcome,
 };
 
@@ -114,32 +114,40 @@ pub(super) fn start(
 /// A closure that the port keeps and runs repeatedly.
 pub(crate) type Closure<A> = Box<dyn FnMut(&mut Cx<'_>, A) -> Result<(), Reason> + Send>;
 
-/// Runs a kept closure, unless it was cancelled. The closure is taken out of the port meanwhile, because user code
-/// must not run under a lock.
-pub(crate) fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
-    let lent = cx.port().extras(|extras| {
+/// Takes a kept closure out of the port to run it, because user code must not run under a lock. `None` if it was
+/// cancelled.
+fn lend<C: 'static>(port: &dyn AnyPort, id: u64) -> Option<Box<C>> {
+    let lent = port.extras(|extras| {
         let kept = extras.kept.get_mut(id)?;
         match std::mem::replace(&mut kept.content, Content::Lent) {
             Content::Value(closure) => Some(closure),
             _ => None,
         }
     });
-    let closure = lent.flatten().and_then(|lent| lent.downcast().ok());
-    let Some(mut closure): Option<Box<Closure<A>>> = closure else {
-        guard::discard(argument);
-        return Ok(());
-    };
-    // The panic is caught here, so that the closure is not dropped during unwinding.
-    let done = cx.of_this_node(|cx| guard::run(|| closure(cx, argument)));
-    let mut closure = Some(closure);
-    cx.port().extras(|extras| {
+    lent.flatten()?.downcast().ok()
+}
+
+/// Puts a closure that was lent back, unless it was cancelled meanwhile.
+fn take_back<C: Send + 'static>(port: &dyn AnyPort, id: u64, closure: Box<C>) {
+    let mut closure = Held::new(closure);
+    port.extras(|extras| {
         if let Some(kept) = extras.kept.get_mut(id)
             && let Some(closure) = closure.take()
         {
             kept.content = Content::Value(closure);
         }
     });
-    guard::discard(closure);
+}
+
+/// Runs a kept closure, unless it was cancelled.
+pub(crate) fn run_kept<A: 'static>(cx: &mut Cx<'_>, id: u64, argument: A) -> Result<(), Reason> {
+    let Some(mut closure) = lend::<Closure<A>>(cx.port(), id) else {
+        guard::discard(argument);
+        return Ok(());
+    };
+    // The panic is caught here, so that the closure is not dropped during unwinding.
+    let done = cx.of_this_node(|cx| guard::run(|| closure(cx, argument)));
+    take_back(cx.port(), id, closure);
     done?
 }
 

@@ -5,7 +5,7 @@
 //! step, so no message comes between the decision and the stop. A port without an idle time pays nothing: the note is
 //! made where ports with extras look for a bound anyway.
 //!
-//! What could break it: a message that comes after the stop vanishes, as with every stop. A sender that must not lose
+//! Dangers: a message that comes after the stop vanishes, as with every stop. A sender that must not lose
 //! it calls, and makes the port again when the call fails. Left out: timers and closures of the port count as work, so
 //! a port with an interval shorter than its idle time never ends in this way.
 

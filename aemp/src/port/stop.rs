@@ -7,7 +7,7 @@
 //!   port is *cut*: the queue is replaced by a kill, also the part that a worker holds (at the end of its turn).
 //! - [`Closed`] is a monitor with a guard. Dropping it takes the monitor out of the port's register, or of the peer's.
 //!
-//! What could break it: a handler that never returns is not ended by anything in this process, so a port that is cut
+//! Dangers: a handler that never returns is not ended by anything in this process, so a port that is cut
 //! lives as long as its running handler blocks the thread. Left out: a stop of a port that the node does not know yet,
 //! such as one whose node is not connected, is sent when the connection is up, because another implementation gets a
 //! kill instead. So it may come behind messages that were sent after it.

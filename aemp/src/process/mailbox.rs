@@ -2,7 +2,7 @@
 //!
 //! Its lock is held for bookkeeping only. Predicates of the user run on messages that are *lent* to the receive: all of
 //! them are taken out of the mailbox, and put back when the receive has looked at them, also if a predicate panics.
-//! What comes meanwhile is kept beside. Another receive that comes meanwhile, from another task, waits until they are
+//! Messages that come meanwhile are kept beside. Another receive that comes meanwhile, from another task, waits until they are
 //! back.
 //!
 //! A message is removed in the same step in which a receive becomes ready. So a receive that is dropped has taken
@@ -61,12 +61,12 @@ enum Place {
     Here(Parked),
     /// A receive has the messages.
     Lent {
-        /// What has come since.
+        /// The messages that have come since.
         late: Vec<Letter>,
         /// True if another receive has looked for a message since.
         missed: bool,
     },
-    /// There is no receiver any more. What comes is dropped.
+    /// There is no receiver any more. Messages are dropped.
     Closed,
 }
 

@@ -15,7 +15,7 @@ use crate::message::Args;
 pub trait Verdict: sealed::Verdict {
     /// The result of the receive.
     type Output;
-    /// What is kept until the message has been removed.
+    /// The value that is kept until the message has been removed.
     #[doc(hidden)]
     type Kept;
 

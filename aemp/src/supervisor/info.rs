@@ -1,4 +1,4 @@
-//! What a supervisor tells of its children.
+//! The reports of a supervisor about its children.
 
 use aemp_codec::PortId;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct ChildInfo {
     pub name: String,
     /// The port of its present incarnation.
     pub port: Option<PortId>,
-    /// What it is doing.
+    /// Its present state.
     pub state: ChildState,
     /// The ends after which it is restarted.
     pub restart: Restart,

@@ -236,7 +236,7 @@ impl Machine {
         std::mem::take(&mut self.commands)
     }
 
-    /// What can be shown of a child.
+    /// The state of a child for reports.
     pub(super) fn shown(&self, key: Key) -> Option<Shown> {
         self.children.get(&key).map(Child::shown)
     }

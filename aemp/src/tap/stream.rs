@@ -4,18 +4,20 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, MutexGuard},
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use aemp_codec::{NodeId, PortId, Value};
 use futures_core::Stream;
 
 use super::{TAP, TapEvent, TappedPacket};
-use crate::lock::Lock;
 use crate::{
-    Args, Cx, Monitor, Node, Reason, args, guard,
-    passing::queue::{Bounds, Next, Queue},
+    Args, Cx, Monitor, Node, Reason, args,
+    passing::{
+        queue::{Bounds, Next},
+        reading::Reading,
+    },
 };
 
 /// The bounds of the packets that wait for the reader.
@@ -26,29 +28,34 @@ const WAITING: Bounds = Bounds {
 
 impl Node {
     /// Taps a port of any node of this project, or a whole node (the ID of its node port, `PortId::from(node)`): a copy of
-    /// its packets arrives at the returned [`Tap`], those with this tag only if one is given. See [`tap`](crate::tap) for
-    /// what a tap sees, who may open one, and its limits.
+    /// its packets arrives at the returned [`Tap`], those with this tag only if one is given. [`tap`](crate::tap) describes
+    /// the packets that a tap sees, the permission to open one, and the limits.
     pub fn tap(&self, what: &PortId, tag: Option<&str>) -> Tap {
-        let shared = Arc::new(Shared::default());
-        let taken = Arc::clone(&shared);
-        let port = self.untyped(move |_: &mut Cx<'_>, message: Args| taken.take(&message));
+        let events = Arc::new(Events::new(WAITING));
+        let taken = Arc::clone(&events);
+        let port = self.untyped(move |_: &mut Cx<'_>, message: Args| {
+            event(&message)
+                .into_iter()
+                .for_each(|event| taken.push(event));
+        });
         let port = port.id();
         self.taps().read_at(port.name(), true);
         let args = args![0, port.as_str(), what.name(), tag.unwrap_or_default()];
-        let lost = Arc::clone(&shared);
+        let lost = Arc::clone(&events);
         let told = PortId::from(what.node_id());
-        let monitor = self.mon(&told, move |reason| lost.end(reason));
+        let monitor = self.mon(&told, move |reason| lost.end(reason.clone()));
         let sent = self.snd_to_func(what.node(), TAP, args);
         if let Err(error) = sent.check() {
-            shared.end(&Reason::die(error));
+            events.end(Reason::die(error));
         }
-        let own = Arc::clone(&shared);
+        let own = Arc::clone(&events);
         // The end of the own node kills the port.
-        self.mon(&port, move |reason| own.end(reason)).detach();
+        self.mon(&port, move |reason| own.end(reason.clone()))
+            .detach();
         Tap {
             node: self.clone(),
             port,
-            shared,
+            events,
             _monitor: monitor,
         }
     }
@@ -58,69 +65,25 @@ impl Node {
 pub struct Tap {
     node: Node,
     port: PortId,
-    shared: Arc<Shared>,
+    events: Arc<Events>,
     /// Reports the loss of the tapped node.
     _monitor: Monitor,
 }
 
-#[derive(Default)]
-struct Shared(Lock<Waiting>);
+/// The events on their way to the reader.
+type Events = Reading<TapEvent, Reason>;
 
-struct Waiting {
-    events: Queue<TapEvent>,
-    waker: Option<Waker>,
-    end: Option<Reason>,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self {
-            events: Queue::new(WAITING),
-            waker: None,
-            end: None,
+/// The event of a message of the tapped node. Messages of other forms are ignored.
+fn event(message: &[Value]) -> Option<TapEvent> {
+    Some(match message {
+        [kind] if kind.as_str() == Some("open") => TapEvent::Open,
+        [kind, text] if kind.as_str() == Some("refused") => {
+            TapEvent::Refused(text.text().unwrap_or_default().into_owned())
         }
-    }
-}
-
-impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        let mut waiting = self.waiting();
-        change(&mut waiting);
-        let waker = waiting.waker.take();
-        drop(waiting);
-        if let Some(waker) = waker {
-            guard::wake(waker);
-        }
-    }
-
-    fn end(&self, reason: &Reason) {
-        self.change(|waiting| {
-            waiting.end.get_or_insert_with(|| reason.clone());
-        });
-    }
-
-    /// Takes a message of the tapped node. Messages of other forms are ignored.
-    fn take(&self, message: &[Value]) {
-        let event = match message {
-            [kind] if kind.as_str() == Some("open") => TapEvent::Open,
-            [kind, text] if kind.as_str() == Some("refused") => {
-                TapEvent::Refused(text.text().unwrap_or_default().into_owned())
-            }
-            [kind, lost] if kind.as_str() == Some("lost") => {
-                TapEvent::Lost(lost.as_u64().unwrap_or(0))
-            }
-            [kind, rest @ ..] if kind.as_str() == Some("packet") => match packet(rest) {
-                Some(packet) => TapEvent::Packet(packet),
-                None => return,
-            },
-            _ => return,
-        };
-        self.change(|waiting| waiting.events.push(event));
-    }
+        [kind, lost] if kind.as_str() == Some("lost") => TapEvent::Lost(lost.as_u64().unwrap_or(0)),
+        [kind, rest @ ..] if kind.as_str() == Some("packet") => TapEvent::Packet(packet(rest)?),
+        _ => return None,
+    })
 }
 
 fn packet(rest: &[Value]) -> Option<TappedPacket> {
@@ -149,23 +112,15 @@ impl Tap {
     /// The reason of the end, when the tap has ended.
     #[must_use]
     pub fn end(&self) -> Option<Reason> {
-        self.shared.waiting().end.clone()
+        self.events.ended()
     }
 
     fn poll_event(&self, task: &mut Context<'_>) -> Poll<Option<TapEvent>> {
-        let mut waiting = self.shared.waiting();
-        let next = match waiting.events.next() {
+        self.events.poll(task).map(|next| match next {
             Next::One(event) => Some(event),
             Next::Lost(lost) => Some(TapEvent::Lost(lost)),
             Next::Nothing => None,
-        };
-        if next.is_some() || waiting.end.is_some() {
-            return Poll::Ready(next);
-        }
-        let waker = Some(task.waker().clone());
-        let _last = std::mem::replace(&mut waiting.waker, waker);
-        drop(waiting);
-        Poll::Pending
+        })
     }
 }
 

@@ -12,10 +12,10 @@ use aemp_codec::{PortId, Value};
 use tokio::sync::Notify;
 
 use super::{Direction, TapEvent, TappedPacket};
-use crate::lock::Lock;
 use crate::{
     guard,
-    passing::queue::{Bounds, Next, Queue, Sized},
+    lock::Lock,
+    passing::queue::{Bounds, Element, Next, Queue},
 };
 use aemp_proto::weight;
 
@@ -29,19 +29,19 @@ const MOST_OF_NODE: usize = 16;
 /// The number of taps of all nodes together.
 const MOST: usize = 64;
 
-impl Sized for Arc<TappedPacket> {
+impl Element for Arc<TappedPacket> {
     fn bytes(&self) -> usize {
         (**self).bytes()
     }
 }
 
-impl Sized for TappedPacket {
+impl Element for TappedPacket {
     fn bytes(&self) -> usize {
         self.port.len() + self.message.iter().map(weight).sum::<usize>()
     }
 }
 
-impl Sized for TapEvent {
+impl Element for TapEvent {
     fn bytes(&self) -> usize {
         match self {
             Self::Packet(packet) => packet.bytes(),

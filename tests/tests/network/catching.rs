@@ -123,7 +123,7 @@ async fn no_line_causes_another_one() {
     let (a, _b) = pair().await;
     let mut lines = a.catch_logs(LogLevel::Trace);
     caught(&mut lines).await;
-    // What the beginning has caused.
+    // The lines of the beginning.
     tracing::trace!(target: "test", "start");
     next(&mut lines).await;
     for n in 0..100 {

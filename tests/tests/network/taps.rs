@@ -111,7 +111,7 @@ async fn taps_are_not_tapped() {
     let mut inbox = Inbox::new(&b);
     a.snd(&inbox.id, msg!["mark", 0]);
     inbox.next().await;
-    // What the taps have begun with, up to the mark.
+    // The packets before the mark.
     for tap in &mut taps {
         while next(tap).await.message != msg!["mark", 0] {}
     }

@@ -213,7 +213,7 @@ async fn a_node_that_drains_handles_what_is_queued() {
     let stop = tokio::spawn(async move { draining.stop_within(SECOND * 60).await });
     sleep(SECOND / 2).await;
     assert_eq!(node.readiness(), Readiness::Stopping);
-    // What is made meanwhile is stopped soon.
+    // A port that is made meanwhile is stopped soon.
     let (late, lates) = slow(&node);
     late.work(1);
     stop.await.unwrap();

@@ -367,7 +367,7 @@ async fn a_follower_fails_with_the_old_reason_and_switches() {
     let second = a.wait().await.unwrap();
     assert!(first != second && a.get() == Some(second.clone()));
     assert_eq!(a.call(|a| a.name()).await.unwrap(), "a");
-    // What may be repeated is repeated.
+    // A call that may be repeated is repeated.
     let failed = AtomicBool::new(false);
     let name = a
         .call(move |a| {

@@ -77,7 +77,7 @@ fn has_test(source: &str, name: &str) -> bool {
     })
 }
 
-/// What a row names: `` `name` (file) ``, `` `name` (file, transcript) ``, or `` example `name` (file) ``.
+/// A reference of a row: `` `name` (file) ``, `` `name` (file, transcript) ``, or `` example `name` (file) ``.
 struct Reference<'a> {
     example: bool,
     name: &'a str,
@@ -102,7 +102,7 @@ impl<'a> Reference<'a> {
         })
     }
 
-    /// What of it does not exist.
+    /// The part of it that does not exist.
     fn missing(&self) -> Option<String> {
         let Self { name, file, .. } = self;
         let Some(source) = text(file) else {
@@ -123,7 +123,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// What is wrong with a row.
+/// The faults of a row.
 fn faults(row: &Row) -> Vec<String> {
     let references = row.shown_by.split("<br>").filter(|text| !text.is_empty());
     let mut faults: Vec<String> = references

@@ -82,11 +82,11 @@ struct Replay<'a> {
 /// Another node.
 struct Other {
     actor: Actor,
-    /// What our node has told it.
+    /// The messages of our node to it.
     ours: View,
-    /// What the recorded node had told it.
+    /// The messages of the recorded node to it.
     theirs: View,
-    /// What it has told our node.
+    /// Its messages to our node.
     heard: View,
     /// The port to which it sends its lines, as recorded and as our node has named it.
     ports: [String; 2],

@@ -6,7 +6,7 @@
 //!    when there are no ports, or with the time.
 //! 3. *Close*: as `Node::stop`.
 //!
-//! What could break it: a message that another node has sent before it heard of the first phase may come to a port that
+//! Dangers: a message that another node has sent before it heard of the first phase may come to a port that
 //! has ended; it is lost as every message to a dead port, and a call fails. A supervisor that starts its children again
 //! is itself stopped in the same pass. Left out: an order among ports. A supervisor stops its children in its `#[stop]`
 //! method.

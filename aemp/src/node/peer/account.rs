@@ -12,8 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::Peer;
-use crate::lock::Lock;
-use crate::node::stillborn::Stillborn;
+use crate::{lock::Lock, node::stillborn::Stillborn};
 use aemp_proto::{Time, limits::Budget};
 
 /// The number of questions of one node about our ports that may wait.

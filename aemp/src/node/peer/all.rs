@@ -12,9 +12,9 @@ use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
 use super::{Account, Actions, Callers, Credits, Grants, Manner, Peer};
-use crate::lock::{Lock, SharedLock};
 use crate::{
     Node,
+    lock::{Lock, SharedLock},
     node::{WeakNode, complaints::Complaints, strand::Strand},
 };
 use aemp_proto::peer::{Peer as PeerState, PeerLimits};

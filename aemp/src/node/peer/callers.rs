@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::Peer;
-use crate::lock::Lock;
-use crate::port::reply::FarCaller;
+use crate::{lock::Lock, port::reply::FarCaller};
 
 /// The number of remembered callers that have left before their call was handled.
 const REMEMBERED: usize = 1024;

@@ -43,8 +43,7 @@ use tokio::{
 pub(crate) use self::table::Ask;
 use self::table::{Balance, Granted, Table};
 use super::Peer;
-use crate::lock::Lock;
-use crate::{SendError, guard, port::credit::GOOD_FOR};
+use crate::{SendError, guard, lock::Lock, port::credit::GOOD_FOR};
 use aemp_proto::{mesh::Level, peer::ConnId, request::ROOM};
 
 /// The credit for the ports of one node.

@@ -12,9 +12,9 @@ use aemp_codec::NodeId;
 use tokio::time::Instant;
 
 use super::{Peer, credit::Ask};
-use crate::lock::Lock;
 use crate::{
     Node, guard,
+    lock::Lock,
     node::task::{Ending, owned},
     port::{
         any::AnyPort,

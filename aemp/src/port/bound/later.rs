@@ -4,7 +4,7 @@
 //! the next item when the job of the last one has run: that is its back-pressure, and at most one item of a stream is
 //! queued.
 //!
-//! What could break it: a stream that is always ready costs its port one job after another; messages come in between,
+//! Dangers: a stream that is always ready costs its port one job after another; messages come in between,
 //! because each job is queued behind them. Left out: a limit of the number of continuations of a port.
 
 use std::{

@@ -7,7 +7,7 @@
 //!
 //! A closure that runs repeatedly is taken out of the port while it runs, as that of an interval.
 //!
-//! What could break it: a panic in a closure may leave the state half changed. It is not caught here, so it counts as a
+//! Dangers: a panic in a closure may leave the state half changed. It is not caught here, so it counts as a
 //! panic of a handler. Left out: closures that are async; a handler that a closure sends to may be.
 
 use std::{
@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::{
-    forget, keep, start, take_kept,
+    forget, keep, lend, start, take_back, take_kept,
     timer::{LONGEST, SHORTEST, Timer, due},
 };
 use crate::{
@@ -73,15 +73,7 @@ pub(super) fn run_often<A: 'static>(
     id: u64,
     argument: A,
 ) -> Result<(), Reason> {
-    let lent = cx.port().extras(|extras| {
-        let kept = extras.kept.get_mut(id)?;
-        match std::mem::replace(&mut kept.content, Content::Lent) {
-            Content::Value(closure) => Some(closure),
-            _ => None,
-        }
-    });
-    let closure = lent.flatten().and_then(|lent| lent.downcast().ok());
-    let Some(closure): Option<Box<Often<A>>> = closure else {
+    let Some(closure) = lend::<Often<A>>(cx.port(), id) else {
         guard::discard(argument);
         return Ok(());
     };
@@ -90,13 +82,9 @@ pub(super) fn run_often<A: 'static>(
         Some(closure) => closure(state, cx, argument),
         None => Ok(()),
     };
-    cx.port().extras(|extras| {
-        if let Some(kept) = extras.kept.get_mut(id)
-            && let Some(closure) = closure.take()
-        {
-            kept.content = Content::Value(closure);
-        }
-    });
+    if let Some(closure) = closure.take() {
+        take_back(cx.port(), id, closure);
+    }
     done
 }
 

@@ -43,7 +43,7 @@ pub(super) enum Phase {
     },
 }
 
-/// What becomes of a child when its incarnation, which is stopped, has ended.
+/// The fate of a child when its incarnation, which is stopped, has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fate {
     Keep,
@@ -65,7 +65,7 @@ pub(super) struct Child {
     pub(super) due: Duration,
 }
 
-/// What can be shown of a child.
+/// The state of a child for reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::supervisor) struct Shown {
     pub(in crate::supervisor) state: super::super::ChildState,

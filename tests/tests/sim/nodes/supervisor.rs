@@ -92,7 +92,7 @@ fn supervise(node: &Node, grace: Duration) -> SupervisorRef {
         .start(node)
 }
 
-/// What a follower has shown.
+/// The incarnations that a follower has shown.
 struct Seen {
     follow: Follow<WorkerRef>,
     shown: Option<PortId>,

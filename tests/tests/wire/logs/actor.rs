@@ -57,7 +57,7 @@ impl Actor {
         self.write.write_all(&bytes).await.unwrap();
     }
 
-    /// What has been received since the last time.
+    /// The packets since the last time.
     pub(super) fn take(&self) -> Vec<Json> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
