@@ -13,6 +13,14 @@ pub const TIMED_OUT: &str = "Connection timed out";
 const LEAST_ROOM: usize = 16 << 10;
 /// The largest room for a read, in bytes, unless a packet needs more.
 const MOST_ROOM: usize = 256 << 10;
+/// The size in bytes from which a packet is bulk.
+///
+/// A program that sends such packets sends large strings. They are decoded into memory of their own, and several of them
+/// fill the processor's caches, and more than the allocator keeps when they are freed. So they are read and handled a
+/// few at a time.
+pub const BULK: usize = 16 << 10;
+/// The largest room for a read while packets are bulk, in bytes.
+const BULK_ROOM: usize = 32 << 10;
 
 /// The size from which the rest of a packet is not moved on a task for which other tasks wait, in bytes.
 const LARGE: usize = 1 << 20;
@@ -32,6 +40,8 @@ pub struct Link {
     last: Range<usize>,
     /// The room for the next read, in bytes.
     room: usize,
+    /// True if the packet that was returned last is [`BULK`].
+    is_bulk: bool,
     /// The length of the buffer before the current read.
     offered: usize,
     timeout: Duration,
@@ -73,6 +83,7 @@ impl Link {
             start: 0,
             last: 0..0,
             room: LEAST_ROOM,
+            is_bulk: false,
             offered: 0,
             timeout,
             // A peer with a longer timeout than ours also sends keepalives less often. One missed keepalive proves
@@ -145,7 +156,8 @@ impl Link {
         self.heard = now;
         let read = self.buffer.len() - self.offered;
         if read >= self.room {
-            self.room = (2 * self.room).min(MOST_ROOM);
+            let most = if self.is_bulk { BULK_ROOM } else { MOST_ROOM };
+            self.room = (2 * self.room).min(most);
         } else if read < self.room / 4 {
             self.room = (self.room / 2).max(LEAST_ROOM);
         }
@@ -172,6 +184,7 @@ impl Link {
         let packet = self.start + range.start..self.start + range.end;
         self.start = packet.end;
         self.last = packet.clone();
+        self.is_bulk = packet.len() >= BULK;
         Ok(Some(&self.buffer[packet]))
     }
 

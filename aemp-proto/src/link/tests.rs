@@ -94,6 +94,30 @@ fn a_busy_reader_gets_more_room() {
     assert_eq!(link.room, LEAST_ROOM);
 }
 
+/// A socket that always fills the room. Returns the room behind some packets with elements of this size.
+fn room_behind(link: &mut Link, element: usize) -> usize {
+    let stream = format!("[\"{}\"]", "x".repeat(element)).repeat(100);
+    let mut rest = stream.as_bytes();
+    while let Some((read, later)) = rest.split_at_checked(link.room) {
+        link.received(at(0), read);
+        let _ = packets(link);
+        rest = later;
+    }
+    let room = link.room;
+    link.space().extend_from_slice(rest);
+    let _ = packets(link);
+    room
+}
+
+#[test]
+fn bulk_is_read_in_small_pieces() {
+    let mut link = link(None);
+    link.received(at(0), b"]");
+    assert_eq!(room_behind(&mut link, BULK / 2), MOST_ROOM);
+    assert_eq!(room_behind(&mut link, 2 * BULK), BULK_ROOM);
+    assert_eq!(room_behind(&mut link, BULK / 2), MOST_ROOM);
+}
+
 #[test]
 fn a_quiet_link_sends_keepalives() {
     let mut link = link(None);

@@ -12,15 +12,17 @@ use crate::report::{self, Unit};
 pub(crate) enum Workload {
     OneWay,
     Call,
+    CallOnAnyCore,
     CallsInFlight,
     Kibibyte,
     Kibibytes64,
     Start,
 }
 
-pub(crate) const WORKLOADS: [Workload; 6] = [
+pub(crate) const WORKLOADS: [Workload; 7] = [
     Workload::OneWay,
     Workload::Call,
+    Workload::CallOnAnyCore,
     Workload::CallsInFlight,
     Workload::Kibibyte,
     Workload::Kibibytes64,
@@ -33,6 +35,7 @@ impl Workload {
         match self {
             Self::OneWay => "one-way",
             Self::Call => "call",
+            Self::CallOnAnyCore => "call-any-core",
             Self::CallsInFlight => "calls-64",
             Self::Kibibyte => "payload-1k",
             Self::Kibibytes64 => "payload-64k",
@@ -44,6 +47,7 @@ impl Workload {
         match self {
             Self::OneWay => "one-way messages",
             Self::Call => "call, sequential, median, both on one core",
+            Self::CallOnAnyCore => "call, sequential, median, on any core",
             Self::CallsInFlight => "calls, 64 in flight",
             Self::Kibibyte => "1 KiB payload",
             Self::Kibibytes64 => "64 KiB payload",
@@ -54,7 +58,7 @@ impl Workload {
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::OneWay => Unit::rate("M/s"),
-            Self::Call => Unit::cost("us"),
+            Self::Call | Self::CallOnAnyCore => Unit::cost("us"),
             Self::CallsInFlight => Unit::rate("k/s"),
             Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
             Self::Start => Unit::cost("ms"),
@@ -62,7 +66,7 @@ impl Workload {
     }
 
     /// True if both processes share a core. On two cores, a call measures mostly the time that the system takes to
-    /// wake an idle core.
+    /// wake an idle core, and the workers that are woken beside the one that is needed.
     pub(crate) fn on_one_core(self) -> bool {
         self == Self::Call
     }
@@ -114,7 +118,7 @@ pub(crate) async fn measure<R: Remote>(
     assert_eq!(remote.call(0, TEXT).await, 0);
     match workload {
         Workload::OneWay => put_all(&remote, sizes.messages, TEXT).await / 1e6,
-        Workload::Call => call(&remote, sizes.calls).await,
+        Workload::Call | Workload::CallOnAnyCore => call(&remote, sizes.calls).await,
         Workload::CallsInFlight => calls_in_flight(&remote, sizes.calls_in_flight).await,
         Workload::Kibibyte => payload(&remote, codec, 1 << 10, sizes.payload_bytes).await,
         Workload::Kibibytes64 => payload(&remote, codec, 1 << 16, sizes.payload_bytes).await,

@@ -30,13 +30,15 @@ use crate::{
 };
 use aemp_proto::{
     Time,
-    link::{Link, LinkAction, TIMED_OUT},
+    link::{BULK, Link, LinkAction, TIMED_OUT},
     mesh::Level,
     peer::{ConnId, Traffic, Urge},
 };
 
 /// The number of bytes that are read before other tasks run.
 const TURN_BYTES: usize = 256 << 10;
+/// The number of bytes in bulk packets that are delivered before the ports run that got them.
+const TURN_BULK: usize = 32 << 10;
 /// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
 const CATCH_UP: Duration = Duration::from_millis(5);
 /// The number of messages that cost about as much as a request to the node port.
@@ -70,11 +72,15 @@ struct LinkTask<'a> {
     /// The bytes that are being written, and the number of those that have been.
     out: Vec<u8>,
     written: usize,
+    /// The number of packets that had been queued when bytes were taken last, and those since the time before.
+    taken: u64,
+    carried: u64,
 }
 
 struct Turn {
     slice: Slice,
     bytes: usize,
+    bulk: usize,
 }
 
 impl Turn {
@@ -82,11 +88,12 @@ impl Turn {
         Self {
             slice: Slice::begin(timeless),
             bytes: 0,
+            bulk: 0,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.slice.is_over() || self.bytes >= TURN_BYTES
+        self.slice.is_over() || self.bytes >= TURN_BYTES || self.bulk >= TURN_BULK
     }
 }
 
@@ -135,6 +142,8 @@ pub(super) async fn run(
         stream,
         out: Vec::new(),
         written: 0,
+        taken: 0,
+        carried: 0,
     };
     let ended = task.run(&mut orders).await;
     task.large.end().await;
@@ -215,7 +224,7 @@ impl LinkTask<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.peer.writer.told(), if !writing => self.peer.writer.gather().await,
+                () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
                     if large {
                         // The peer is not silent: this end does not read.
@@ -249,7 +258,7 @@ impl LinkTask<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.peer.writer.told(), if !writing => self.peer.writer.gather().await,
+                () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
                     // The peer is not silent: this end does not read.
                     self.link.heard(self.net.now());
@@ -405,7 +414,8 @@ impl LinkTask<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.malformed(&error, limit_of(&error))),
             };
-            if packet.len() >= LARGE && !node.scheduler().is_timeless() {
+            let size = packet.len();
+            if size >= LARGE && !node.scheduler().is_timeless() {
                 self.large = Large::wait(self.net);
                 return Ok(());
             }
@@ -425,6 +435,9 @@ impl LinkTask<'_> {
             let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
             let cost = requests.saturating_mul(REQUEST).saturating_add(1);
             self.turn.slice.did(cost);
+            if size >= BULK {
+                self.turn.bulk += size;
+            }
         }
         Ok(())
     }

@@ -67,6 +67,11 @@ impl LinkTask<'_> {
         if unwritten.is_none() {
             state.swap_output(self.conn, &mut self.out);
         }
+        if !self.out.is_empty() {
+            let given = state.sent().map_or(self.taken, |given| given.packets);
+            self.carried = given.saturating_sub(self.taken);
+            self.taken = given;
+        }
         let is_all = state.pending_bytes() == 0;
         let traced = self.net.node().traces().then(|| state.format().cloned());
         drop(state);
