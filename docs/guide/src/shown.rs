@@ -21,18 +21,31 @@ pub fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Compares a file with new content, or writes it if that is asked for.
+/// Compares a file with the output of a program, or writes it if that is asked for.
 ///
 /// # Panics
 ///
 /// If they are different.
 pub fn check(name: &str, new: &str) {
+    compare(name, &with_fixed_addresses(new), masked);
+}
+
+/// As [`check`], for content that is always the same.
+///
+/// # Panics
+///
+/// If they are different.
+pub fn check_exactly(name: &str, new: &str) {
+    compare(name, new, str::to_owned);
+}
+
+fn compare(name: &str, new: &str, form: impl Fn(&str) -> String) {
     let old = fs::read_to_string(path(name)).unwrap_or_default();
-    if masked(&old) == masked(new) {
+    if form(&old) == form(new) {
         return;
     }
     if std::env::var_os("GUIDE").is_some_and(|how| how == "overwrite") {
-        fs::write(path(name), with_fixed_addresses(new)).expect("the file can be written");
+        fs::write(path(name), new).expect("the file can be written");
         return;
     }
     panic!("`{name}` is\n{old}\nand should be\n{new}\n`GUIDE=overwrite` writes it");
