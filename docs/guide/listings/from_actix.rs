@@ -8,7 +8,6 @@ use aemp::{CallError, Cx, Node, Reason, port, supervisor::*};
 #[derive(Default)]
 struct Counter {
     n: i64,
-    ticks: u32,
 }
 
 #[port]
@@ -32,15 +31,24 @@ impl Counter {
     fn stopped(&mut self, reason: &Reason) {
         println!("stopped, normally: {}", reason.is_normal());
     }
-    // ANCHOR_END: actor
+}
+// ANCHOR_END: actor
 
+#[derive(Default)]
+struct Clock {
+    n: i64,
+    ticks: u32,
+}
+
+#[port]
+impl Clock {
     // ANCHOR: interval
     #[rcv]
     fn tick(&mut self, cx: &mut Cx<'_>) {
         let period = Duration::from_millis(5);
-        cx.every_with(period, |counter: &mut Self, cx| {
-            counter.ticks += 1;
-            if counter.ticks == 3 {
+        cx.every_with(period, |clock: &mut Self, cx| {
+            clock.ticks += 1;
+            if clock.ticks == 3 {
                 cx.stop();
             }
         });
@@ -97,7 +105,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // ANCHOR_END: bound
 
     // ANCHOR: timeout
-    let slow = counter.slow(60_000);
+    let clock = node.port(Clock::default());
+    let slow = clock.slow(60_000);
     match slow.timeout(Duration::from_millis(20)).await {
         Err(CallError::Timeout) => println!("too slow"),
         other => println!("{other:?}"),
@@ -109,9 +118,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", counter.closed().await);
     // ANCHOR_END: kill
 
-    let counter = node.port(Counter::default());
-    counter.tick();
-    counter.closed().await;
+    let clock = node.port(Clock::default());
+    println!("{:?}", clock.divide(1).await);
+    clock.tick();
+    clock.closed().await;
     println!("{}", node.port(Hasher).digest("a".into()).await?);
 
     // ANCHOR: supervise

@@ -49,7 +49,7 @@ pub(super) fn draw<'a>(lines: impl Iterator<Item = &'a str>) -> Result<String, S
     for (from, stroke, to, text) in &edges {
         let find = |name: &str| {
             let area = areas.get(name).copied();
-            area.ok_or(format!("there is no box `{name}`"))
+            area.ok_or_else(|| format!("there is no box `{name}`"))
         };
         let back = |other: &&(&str, Stroke, &str, &str)| (other.0, other.2) == (*to, *from);
         let aside = if edges.iter().any(|other| back(&other)) {
