@@ -1,4 +1,4 @@
-//! The chapters of the guide: what they include, and where they lead.
+//! The chapters of the guide: their inclusions, links and headings.
 
 /// The inclusions of a chapter: file, from the chapter's directory, and anchor, or the numbers of lines.
 #[must_use]

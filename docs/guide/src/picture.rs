@@ -7,7 +7,7 @@
 //! The first line of a text is the kind of its picture:
 //!
 //! - `graph`: boxes on a grid, and lines between them ([`graph`]).
-//! - `sequence`: what several participants send each other, from top to bottom ([`sequence`]).
+//! - `sequence`: participants, and the messages between them from top to bottom ([`sequence`]).
 //!
 //! Left out is any layout by itself: the text says where its boxes are. Widths of words are estimated, because the font of the
 //! reader is not known.
@@ -30,7 +30,7 @@ pub fn draw(text: &str) -> Result<String, String> {
     }
 }
 
-/// How a line ends, and whether it is broken.
+/// The look of a line: its arrows, and true for `dashed` if it is broken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Stroke {
     from: bool,

@@ -1,4 +1,4 @@
-//! Each program of the guide prints what its chapter shows.
+//! Each program of the guide prints the output that its chapter shows.
 
 use std::{error::Error, path::Path};
 
@@ -171,7 +171,7 @@ fn services_and_profiles() {
     check(name, &replay(&read(name), programs, home.path(), &address));
 }
 
-/// The node "perl" is a Rust node here, which sends what the Perl program of the chapter sends.
+/// The node "perl" is a Rust node here. It sends the messages of the chapter's Perl program.
 #[tokio::test]
 async fn mixed() -> Result<(), Box<dyn Error>> {
     let address = free_address();
