@@ -6,8 +6,8 @@
 //!
 //! The first line of a text is the kind of its picture:
 //!
-//! - `graph`: boxes on a grid, and lines between them ([`graph`]).
-//! - `sequence`: participants, and the messages between them from top to bottom ([`sequence`]).
+//! - `graph`: boxes on a grid, and lines between them (`picture/graph.rs`).
+//! - `sequence`: participants, and the messages between them from top to bottom (`picture/sequence.rs`).
 //!
 //! Left out is any layout by itself: the text says where its boxes are. Widths of words are estimated, because the font of the
 //! reader is not known.

@@ -210,3 +210,9 @@ fn shelf(cx: &mut Cx<'_>, _args: Args) {
         Ok(())
     });
 }
+
+#[test]
+fn trouble() {
+    let output = run(env!("CARGO_BIN_EXE_trouble"), &[&free_address()]);
+    check("listings/trouble.out", &output);
+}
