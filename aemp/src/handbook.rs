@@ -1,5 +1,8 @@
 //! The handbook: the guarantees of the crate's parts, and its words, a page each.
 //!
+//! The guide is the place to begin: a tutorial in short chapters, whose programs are run by tests, and a page each for users of
+//! AnyEvent::MP, Erlang, Akka, and actix, ractor or kameo. It is in the directory `docs/guide` of the repository.
+//!
 //! Further pages are those of the modules: [`supervisor`](crate::supervisor), [`db`](crate::db),
 //! [`limits`](crate::limits), [`config`](crate::config).
 

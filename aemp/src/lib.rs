@@ -63,6 +63,7 @@
 //!
 //! | you want | use |
 //! | --- | --- |
+//! | a tutorial, step by step | the guide, in `docs/guide` of the repository ([`handbook`]) |
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
 //! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
