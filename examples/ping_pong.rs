@@ -15,13 +15,10 @@ struct Player {
 impl Player {
     #[rcv]
     fn ball(&mut self, cx: &mut Cx<'_>, from: PlayerRef, left: u32) {
-        match (left.checked_sub(1), cx.me()) {
-            (Some(left), Some(me)) => drop(from.ball(me, left)),
-            _ => {
-                if let Some(done) = self.done.take() {
-                    let _ = done.send(());
-                }
-            }
+        if let Some(left) = left.checked_sub(1) {
+            from.ball(cx.handle_of(self), left);
+        } else if let Some(done) = self.done.take() {
+            let _ = done.send(());
         }
     }
 }

@@ -137,6 +137,40 @@ impl<'a> Cx<'a> {
         typed(self.port.arc()).map(|port| Handle::local(port).into())
     }
 
+    /// The typed handle of the port itself, by the state that a handler has.
+    ///
+    /// ```
+    /// # use aemp::{Cx, Node, port};
+    /// # #[derive(Default)]
+    /// # struct Clock { ticks: u32 }
+    /// #[port]
+    /// impl Clock {
+    ///     #[rcv]
+    ///     fn tick(&mut self, cx: &mut Cx<'_>) {
+    ///         self.ticks += 1;
+    ///         if self.ticks < 3 {
+    ///             cx.handle_of(self).tick();
+    ///         }
+    ///     }
+    ///     # #[rcv] fn ticks(&self) -> u32 { self.ticks }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let clock = Node::local().unwrap().port(Clock::default());
+    /// # clock.tick();
+    /// # while clock.ticks().await.unwrap() < 3 {}
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the value is not the state of this port but of another type. [`me`](Self::me) is the form that returns
+    /// `None`.
+    #[must_use]
+    pub fn handle_of<P: Port>(&self, _state: &P) -> P::Ref {
+        let me = self.me();
+        me.unwrap_or_else(|| panic!("the port is not a {}", std::any::type_name::<P>()))
+    }
+
     /// The origin of the message. In an init function, the node that spawns the port.
     ///
     /// `None` for a message type that does not record its origin ([`Message::USES_ORIGIN`]). The message type of a

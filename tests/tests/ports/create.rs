@@ -182,6 +182,7 @@ impl Narcissus {
     #[rcv]
     fn who(&self, cx: &mut Cx<'_>) -> (PortId, NarcissusRef) {
         assert!(cx.me::<RecorderRef>().is_none(), "that is another type");
+        assert_eq!(cx.handle_of(self).id(), cx.id());
         assert!(cx.node().port_is_local(&cx.id()));
         (cx.id(), cx.me().expect("its own type"))
     }
