@@ -156,11 +156,20 @@ impl Global {
                 packet.str("g_mon0")?;
                 packet.str(family)
             }),
-            Message::Found(wanted) => way.send(|packet| {
-                packet.str("g_found")?;
-                packet.str(wanted.as_str())?;
-                packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))
-            }),
+            Message::Found(wanted) => {
+                let relay = self.relay_of(wanted).filter(|relay| {
+                    let reaches = *relay != self.node || way.relays(wanted);
+                    reaches && way.relays(way.node)
+                });
+                way.send(|packet| {
+                    packet.str("g_found")?;
+                    packet.str(wanted.as_str())?;
+                    packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))?;
+                    relay
+                        .iter()
+                        .try_for_each(|relay| packet.str(relay.as_str()))
+                })
+            }
             Message::Reply { what, family, id } => {
                 let mut answer = what.reply(self.shards.family(family));
                 let (size, values) = (weight(&answer), kept(&answer).values);
