@@ -148,6 +148,15 @@ impl Global {
         full
     }
 
+    /// The relay for a node without listeners: this node if both are connected to it, or else the wanted node's master.
+    fn relay_for(&self, way: &Way<'_, impl Outgoing>, wanted: &NodeId) -> Option<NodeId> {
+        let master = self.relay_of(wanted).filter(|_| way.relays(way.node))?;
+        if way.relays(wanted) {
+            return Some(self.node.clone());
+        }
+        Some(master).filter(|master| *master != self.node)
+    }
+
     fn send_message(&self, way: &mut Way<'_, impl Outgoing>, message: &Message) {
         let sent = match message {
             Message::Global => way.send(|packet| packet.str("g_global")),
@@ -157,10 +166,7 @@ impl Global {
                 packet.str(family)
             }),
             Message::Found(wanted) => {
-                let relay = self.relay_of(wanted).filter(|relay| {
-                    let reaches = *relay != self.node || way.relays(wanted);
-                    reaches && way.relays(way.node)
-                });
+                let relay = self.relay_for(way, wanted);
                 way.send(|packet| {
                     packet.str("g_found")?;
                     packet.str(wanted.as_str())?;

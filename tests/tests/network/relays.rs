@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     common::{Inbox, SECRET, soon, watch},
-    nodes::{CounterRef, address, counter, listening, start},
+    nodes::{CounterRef, address, counter, listening, node_port, start},
 };
 
 /// A builder of a node that does not listen.
@@ -25,7 +25,11 @@ fn private(id: &str, global: &Node) -> NodeBuilder {
 async fn known(nodes: &[&Node], count: usize) {
     for node in nodes {
         let all = async {
-            while node.db_keys("'l").await.is_ok_and(|keys| keys.len() < count) {
+            while node
+                .db_keys("'l")
+                .await
+                .is_ok_and(|keys| keys.len() < count)
+            {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -92,7 +96,7 @@ async fn the_loss_of_the_far_node_fires_monitors() {
     let (_g, a, b) = three().await;
     let far: CounterRef = counter::on(&a, "b", 1);
     soon(far.get()).await.unwrap();
-    let died = watch(&a, &far.id());
+    let died = watch(&a, &node_port(&b));
     soon(b.stop()).await;
     let reason = died.await.to_string();
     assert!(reason.starts_with("transport_error b"), "{reason}");
@@ -129,10 +133,7 @@ async fn large_and_many_messages_pass_in_both_directions() {
         let mut inbox = Inbox::new(node);
         let content = Value::bytes(vec![7; 300_000]);
         for number in 0..20 {
-            node.snd(
-                echo,
-                args![inbox.id.as_str(), number, content.clone()],
-            );
+            node.snd(echo, args![inbox.id.as_str(), number, content.clone()]);
         }
         for number in 0..20 {
             let message = inbox.next().await;

@@ -49,9 +49,7 @@ fn check(seed: u64, plans: impl Strategy<Value = Plan>) -> Result<(), String> {
     };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &octets);
     let mut runner = TestRunner::new_with_rng(config, random);
-    let tree = plans
-        .new_tree(&mut runner)
-        .map_err(|why| why.to_string())?;
+    let tree = plans.new_tree(&mut runner).map_err(|why| why.to_string())?;
     let whole = tree.current().steps.len();
     match runner.run_one(tree, |plan| run(&plan, false).map_err(TestCaseError::fail)) {
         Ok(_) => Ok(()),

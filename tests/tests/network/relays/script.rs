@@ -9,6 +9,17 @@ use crate::{
     raw::{Raw, hex_secret},
 };
 
+/// The next request of a relay of that kind. What else it has sent is of no interest.
+async fn next(raw: &mut Raw, kind: &str) -> Json {
+    loop {
+        let packet = raw.packet().await;
+        assert_eq!(packet[1], "Aemp::relayed", "{packet}");
+        if packet[2] == kind {
+            return packet;
+        }
+    }
+}
+
 /// The octets that a relay passes on from the other end, as lines and packets.
 struct Tunnel {
     session: Json,
@@ -18,8 +29,7 @@ struct Tunnel {
 impl Tunnel {
     /// Waits for a session.
     async fn accept(raw: &mut Raw) -> Self {
-        let open = raw.packet().await;
-        assert_eq!((&open[1], &open[2]), (&json!("Aemp::relayed"), &json!("open")));
+        let open = next(raw, "open").await;
         let (session, text) = (open[3].clone(), String::new());
         Self { session, text }
     }
@@ -32,7 +42,11 @@ impl Tunnel {
     async fn more(&mut self, raw: &mut Raw) {
         let packet = raw.packet().await;
         assert_eq!(packet[1], "Aemp::relayed", "{packet}");
-        assert_eq!((&packet[2], &packet[3]), (&json!("data"), &self.session), "{packet}");
+        assert_eq!(
+            (&packet[2], &packet[3]),
+            (&json!("data"), &self.session),
+            "{packet}"
+        );
         self.text += packet[4].as_str().unwrap();
     }
 
@@ -73,19 +87,23 @@ async fn a_script_is_reached_and_answers() {
     b.snd(&port, aemp::args!["hello"]);
     let mut tunnel = Tunnel::accept(&mut raw).await;
     let secret = hex_secret();
-    let lines =
-        format!("aemp;1;script;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
+    let lines = format!("aemp;1;script;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
     tunnel.send(&mut raw, &lines).await;
     let greeting = tunnel.line(&mut raw).await;
     assert!(greeting.starts_with("aemp;1;b;"), "{greeting}");
     tunnel.line(&mut raw).await;
     let proof = tunnel.line(&mut raw).await;
-    assert!(proof.starts_with("hmac_sha3_512;") && !proof.contains(SECRET), "{proof}");
+    assert!(
+        proof.starts_with("hmac_sha3_512;") && !proof.contains(SECRET),
+        "{proof}"
+    );
     assert_eq!(tunnel.packet(&mut raw).await, json!(["", "mon1", "port"]));
     assert_eq!(tunnel.packet(&mut raw).await, json!(["port", "hello"]));
 
     let name = inbox.id.name().to_owned();
-    tunnel.send(&mut raw, &json!([name, "answer"]).to_string()).await;
+    tunnel
+        .send(&mut raw, &json!([name, "answer"]).to_string())
+        .await;
     assert_eq!(inbox.next().await, aemp::args!["answer"]);
     tunnel
         .send(&mut raw, &json!(["", "kil0", "port", "done"]).to_string())
@@ -113,14 +131,10 @@ async fn nonsense_of_an_end_costs_its_session_only() {
             .await;
         let reason = died.await.to_string();
         assert!(reason.starts_with("transport_error script"), "{reason}");
-        assert_eq!((b.node_is_up("g"), g.node_is_up("script")), (Some(true), Some(true)));
-        // What the node has sent for this session is of no interest.
-        loop {
-            let packet = raw.packet().await;
-            if packet[2] == "end" && packet[3] == tunnel.session {
-                break;
-            }
-        }
+        assert_eq!(
+            (b.node_is_up("g"), g.node_is_up("script")),
+            (Some(true), Some(true))
+        );
     }
     for nonsense in [
         r#"["","Aemp::relay"]"#,
@@ -132,12 +146,7 @@ async fn nonsense_of_an_end_costs_its_session_only() {
         raw.send(nonsense).await;
     }
     raw.send(r#"["","Aemp::relay","open",5,"nobody"]"#).await;
-    let refused = loop {
-        let packet = raw.packet().await;
-        if packet[2] == "refused" {
-            break packet;
-        }
-    };
+    let refused = next(&mut raw, "refused").await;
     assert_eq!(refused[3], 5);
     soon(g.until_up("script")).await;
 }

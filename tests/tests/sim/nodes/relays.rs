@@ -95,7 +95,11 @@ fn no_cut_on_either_hop_causes_an_unreported_loss() {
         arrived += kept.len();
         for pair in kept.windows(2) {
             let same = pair[0] / 1000 == pair[1] / 1000;
-            let fits = if same { pair[0] + 1 == pair[1] } else { pair[1] % 1000 == 0 };
+            let fits = if same {
+                pair[0] + 1 == pair[1]
+            } else {
+                pair[1] % 1000 == 0
+            };
             assert!(fits && pair[0] < pair[1], "seed {seed}: {kept:?}");
         }
     }
