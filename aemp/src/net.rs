@@ -234,6 +234,12 @@ impl Net {
         self.ask(|mesh, now| mesh.dial_stream(now, address, node, id))
     }
 
+    /// Stands for an address of a node that is connected through a relay.
+    #[cfg(feature = "net")]
+    pub(crate) fn relayed_address(&self, node: &NodeId) -> Option<String> {
+        self.look(|mesh| mesh.relayed_address(node))
+    }
+
     /// Gives up a data connection.
     #[cfg(feature = "net")]
     pub(crate) fn abandon_stream(&self, conn: ConnId) {

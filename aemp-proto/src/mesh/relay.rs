@@ -78,7 +78,7 @@ impl<P: Peers> Mesh<P> {
         self.tunnels.is_writable(conn)
     }
 
-    /// Ends a tunnel in order. The other end reads everything that was written, then the end.
+    /// Ends writing on a tunnel. The other end reads everything that was written, then the end.
     pub fn close_tunnel(&mut self, now: Time, conn: ConnId) {
         if let Some(session) = self.tunnels.close(conn) {
             self.act(now, session, Act::End(String::new()));
@@ -88,7 +88,7 @@ impl<P: Peers> Mesh<P> {
     /// Forgets a tunnel, and ends it if it has not ended. The caller's task for it is gone.
     pub fn drop_tunnel(&mut self, now: Time, conn: ConnId) {
         if let Some(session) = self.tunnels.remove(conn) {
-            self.act(now, session, Act::End(String::new()));
+            self.act(now, session, Act::End("the other end has closed".into()));
         }
     }
 
@@ -96,6 +96,14 @@ impl<P: Peers> Mesh<P> {
     #[must_use]
     pub fn relay_of(&self, conn: ConnId) -> Option<&NodeId> {
         self.tunnels.relay(conn)
+    }
+
+    /// Stands for an address of a node that is connected through a relay: [`dial_stream`](Self::dial_stream) takes the
+    /// same way.
+    #[must_use]
+    pub fn relayed_address(&self, node: &NodeId) -> Option<String> {
+        let (conn, _) = self.nodes.get(node)?.up()?;
+        self.tunnels.relay(conn).map(address)
     }
 
     /// The number of sessions that this node passes on for others.

@@ -20,6 +20,8 @@ struct Session {
     ends: [NodeId; 2],
     /// The octets that each end has sent, and the other has not read yet.
     in_flight: [usize; 2],
+    /// True for an end that sends no more octets.
+    closed: [bool; 2],
 }
 
 /// The consequence of an act.
@@ -44,8 +46,12 @@ impl Exchange {
         for end in &ends {
             self.of.entry(end.clone()).or_default().insert(self.last);
         }
-        let in_flight = [0; 2];
-        self.sessions.insert(self.last, Session { ends, in_flight });
+        let session = Session {
+            ends,
+            in_flight: [0; 2],
+            closed: [false; 2],
+        };
+        self.sessions.insert(self.last, session);
         Some(self.last)
     }
 
@@ -61,7 +67,7 @@ impl Exchange {
         match act {
             Act::Data(_) => {
                 session.in_flight[side] += act.octets();
-                if session.in_flight[side] > WINDOW {
+                if session.in_flight[side] > WINDOW || session.closed[side] {
                     return self.end(number).map_or(Passed::Not, Passed::Broken);
                 }
             }
@@ -72,7 +78,12 @@ impl Exchange {
                 }
                 *sent -= count;
             }
-            Act::End(_) => drop(self.end(number)),
+            Act::End(ref text) => {
+                session.closed[side] = true;
+                if !text.is_empty() || session.closed[1 - side] {
+                    self.end(number);
+                }
+            }
         }
         Passed::To(to, act)
     }
@@ -144,6 +155,18 @@ mod tests {
             Passed::To(a.clone(), end())
         );
         assert_eq!(exchange.pass(&a, session, data(3)), Passed::Not);
+        assert_eq!((exchange.len(), exchange.of.len()), (0, 0));
+        let session = exchange.open(&a, &b).unwrap();
+        let close = || Act::End(String::new());
+        assert_eq!(
+            exchange.pass(&a, session, close()),
+            Passed::To(b.clone(), close())
+        );
+        assert_eq!(
+            exchange.pass(&b, session, data(4)),
+            Passed::To(a.clone(), data(4))
+        );
+        exchange.pass(&b, session, close());
         assert_eq!((exchange.len(), exchange.of.len()), (0, 0));
         assert_eq!(
             exchange.open(&a, &b),

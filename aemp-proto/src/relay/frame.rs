@@ -34,7 +34,7 @@ pub(crate) enum Act {
     Data(Vec<u8>),
     /// So many octets have been read: as many more may be sent.
     Room(usize),
-    /// The session has ended. The text is empty if the end has closed the tunnel in order.
+    /// Without a text: this end sends no more octets. With a text: the session is over, for this reason.
     End(String),
 }
 

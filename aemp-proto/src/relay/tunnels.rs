@@ -30,16 +30,12 @@ struct Tunnel {
     read: usize,
     /// The number of octets that may be sent.
     room: usize,
-    ended: Option<Ended>,
-}
-
-/// The end of a session.
-#[derive(Debug)]
-struct Ended {
-    /// The reason. It is empty if an end has closed the tunnel in order.
-    text: String,
-    /// True if the relay knows of the end.
-    is_known: bool,
+    /// The end of what can be read, with the reason. It is empty if the other end has closed its side in order.
+    ended: Option<String>,
+    /// True if this end has closed its side.
+    closed: bool,
+    /// True if the session is over, and the relay knows.
+    over: bool,
 }
 
 /// The session of a tunnel, for an act of this end.
@@ -69,6 +65,8 @@ impl Tunnels {
             read: 0,
             room: WINDOW,
             ended: None,
+            closed: false,
+            over: false,
         };
         self.all.insert(conn, tunnel);
     }
@@ -121,28 +119,38 @@ impl Tunnels {
                 let unread = tunnel.inbox.len() + tunnel.read + octets.len();
                 if unread > WINDOW {
                     let text = format!("relay {relay}: it has sent too much");
-                    return self.break_off(conn, text, false);
+                    return self.break_off(conn, text);
                 }
                 tunnel.inbox.extend(octets);
             }
             Act::Room(count) => tunnel.room = tunnel.room.saturating_add(count).min(WINDOW),
+            Act::End(text) if text.is_empty() => {
+                tunnel.ended.get_or_insert_default();
+                if tunnel.closed {
+                    return self.finish(conn);
+                }
+            }
             Act::End(text) => {
-                let text = match text.as_str() {
-                    "" => String::new(),
-                    text => format!("relay {relay}: {text}"),
-                };
-                return self.break_off(conn, text, true);
+                tunnel.ended.get_or_insert(format!("relay {relay}: {text}"));
+                return self.finish(conn);
             }
         }
         Some(conn)
     }
 
-    /// Ends the session of a tunnel. What has arrived can still be read.
-    fn break_off(&mut self, conn: ConnId, text: String, is_known: bool) -> Option<ConnId> {
+    /// Takes note that the session of a tunnel is over. What has arrived can still be read.
+    fn finish(&mut self, conn: ConnId) -> Option<ConnId> {
+        self.all.get_mut(&conn)?.over = true;
+        self.break_off(conn, "the tunnel is closed".into())
+    }
+
+    /// Takes no more acts of the other end of a tunnel.
+    fn break_off(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
         let tunnel = self.all.get_mut(&conn)?;
-        self.sessions
-            .remove(&(tunnel.relay.clone(), tunnel.session));
-        tunnel.ended.get_or_insert(Ended { text, is_known });
+        let session = (tunnel.relay.clone(), tunnel.session);
+        tunnel.ended.get_or_insert(text);
+        tunnel.closed = true;
+        self.sessions.remove(&session);
         Some(conn)
     }
 
@@ -153,7 +161,8 @@ impl Tunnels {
         let theirs = theirs.take_while(|((via, _), _)| via == relay);
         let theirs: Vec<_> = theirs.map(|(_, conn)| *conn).collect();
         for conn in &theirs {
-            self.break_off(*conn, format!("relay {relay} is lost ({text})"), true);
+            self.break_off(*conn, format!("relay {relay} is lost ({text})"));
+            self.finish(*conn);
         }
         theirs
     }
@@ -163,19 +172,19 @@ impl Tunnels {
         let tunnel = self.all.remove(&conn)?;
         let session = (tunnel.relay, tunnel.session);
         self.sessions.remove(&session);
-        let is_known = tunnel.ended.is_some_and(|ended| ended.is_known);
-        (!is_known).then_some(session)
+        (!tunnel.over).then_some(session)
     }
 
-    /// Ends a tunnel in order, from this end. Returns its session, if the other end has to be told.
+    /// Closes this end's side of a tunnel. Returns its session, if the other end has to be told.
     pub(crate) fn close(&mut self, conn: ConnId) -> Option<Session> {
         let tunnel = self.all.get_mut(&conn)?;
-        tunnel.inbox.clear();
-        if tunnel.ended.is_some() {
+        if std::mem::replace(&mut tunnel.closed, true) {
             return None;
         }
         let session = (tunnel.relay.clone(), tunnel.session);
-        self.break_off(conn, String::new(), true);
+        if tunnel.ended.is_some() {
+            self.finish(conn);
+        }
         Some(session)
     }
 
@@ -188,7 +197,7 @@ impl Tunnels {
     /// True if writing would take octets, or fail.
     pub(crate) fn is_writable(&self, conn: ConnId) -> bool {
         let tunnel = self.all.get(&conn);
-        tunnel.is_none_or(|tunnel| tunnel.room > 0 || tunnel.ended.is_some())
+        tunnel.is_none_or(|tunnel| tunnel.room > 0 || tunnel.closed)
     }
 
     /// Appends octets to a buffer, as far as it has room. Returns the credit that the other end gets, if it gets any.
@@ -203,8 +212,8 @@ impl Tunnels {
         if tunnel.inbox.is_empty() {
             let read = match &tunnel.ended {
                 None => TunnelRead::Nothing,
-                Some(ended) if ended.text.is_empty() => TunnelRead::End,
-                Some(ended) => TunnelRead::Lost(ended.text.clone()),
+                Some(text) if text.is_empty() => TunnelRead::End,
+                Some(text) => TunnelRead::Lost(text.clone()),
             };
             return (read, None);
         }
@@ -232,10 +241,9 @@ impl Tunnels {
         let Some(tunnel) = self.all.get_mut(&conn) else {
             return Err("the tunnel is closed".into());
         };
-        match &tunnel.ended {
-            Some(ended) if ended.text.is_empty() => return Err("the tunnel is closed".into()),
-            Some(ended) => return Err(ended.text.clone()),
-            None => {}
+        if tunnel.closed {
+            let text = tunnel.ended.as_deref().filter(|text| !text.is_empty());
+            return Err(text.unwrap_or("the tunnel is closed").into());
         }
         let count = octets.min(tunnel.room).min(FRAME);
         if count == 0 {
@@ -247,7 +255,7 @@ impl Tunnels {
 
     /// Breaks a tunnel off, because a frame could not be sent.
     pub(crate) fn fail(&mut self, conn: ConnId, text: &str) {
-        self.break_off(conn, text.into(), false);
+        self.break_off(conn, text.into());
     }
 
     /// True if nothing is kept.
@@ -317,24 +325,41 @@ mod tests {
 
     #[test]
     fn what_has_arrived_is_read_before_the_end() {
-        for (text, end) in [
-            ("", TunnelRead::End),
-            ("it is lost", TunnelRead::Lost("relay m: it is lost".into())),
-        ] {
-            let mut tunnels = tunnels();
-            tunnels.came(&relay(), 7, Act::Data(vec![1; 3]));
-            tunnels.came(&relay(), 7, Act::End(text.into()));
-            assert!(tunnels.write(CONN, 1).is_err() && tunnels.is_writable(CONN));
-            assert_eq!(
-                tunnels.came(&relay(), 7, Act::Data(vec![1])),
-                None,
-                "it is late"
-            );
-            assert_eq!(read(&mut tunnels, 10).0, TunnelRead::Octets(3));
-            assert_eq!(read(&mut tunnels, 10).0, end);
-            assert_eq!(tunnels.remove(CONN), None, "the other end knows");
-            assert!(tunnels.is_empty());
-        }
+        let mut tunnels = tunnels();
+        tunnels.came(&relay(), 7, Act::Data(vec![1; 3]));
+        tunnels.came(&relay(), 7, Act::End("it is lost".into()));
+        assert!(tunnels.write(CONN, 1).is_err() && tunnels.is_writable(CONN));
+        let late = tunnels.came(&relay(), 7, Act::Data(vec![1]));
+        assert_eq!(late, None);
+        assert_eq!(read(&mut tunnels, 10).0, TunnelRead::Octets(3));
+        let lost = TunnelRead::Lost("relay m: it is lost".into());
+        assert_eq!(read(&mut tunnels, 10).0, lost);
+        assert_eq!(tunnels.remove(CONN), None, "the other end knows");
+        assert!(tunnels.is_empty());
+    }
+
+    #[test]
+    fn each_side_is_closed_by_itself() {
+        let mut tunnels = tunnels();
+        tunnels.came(&relay(), 7, Act::Data(vec![1; 3]));
+        tunnels.came(&relay(), 7, Act::End(String::new()));
+        assert!(tunnels.write(CONN, 1).unwrap().is_some());
+        assert_eq!(read(&mut tunnels, 10).0, TunnelRead::Octets(3));
+        assert_eq!(read(&mut tunnels, 10).0, TunnelRead::End);
+        assert_eq!(tunnels.close(CONN), Some((relay(), 7)));
+        assert_eq!(tunnels.close(CONN), None);
+        assert!(tunnels.write(CONN, 1).is_err());
+        assert_eq!(tunnels.remove(CONN), None, "both sides are closed");
+
+        tunnels.begin(CONN, &relay(), 8);
+        tunnels.close(CONN);
+        tunnels.came(&relay(), 8, Act::Data(vec![1; 3]));
+        assert_eq!(read(&mut tunnels, 10).0, TunnelRead::Octets(3));
+        assert_eq!(
+            tunnels.remove(CONN),
+            Some((relay(), 8)),
+            "the other end may write"
+        );
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Tunnel {
         }
     }
 
-    /// Ends the tunnel. The other end reads everything that was written, then the end.
+    /// Ends writing. The other end reads everything that was written, then the end.
     pub(super) fn shutdown(&self) {
         self.net.ask(|mesh, now| mesh.close_tunnel(now, self.conn));
     }

@@ -13,8 +13,7 @@ use crate::{
 async fn next(raw: &mut Raw, kind: &str) -> Json {
     loop {
         let packet = raw.packet().await;
-        assert_eq!(packet[1], "Aemp::relayed", "{packet}");
-        if packet[2] == kind {
+        if packet[1] == "Aemp::relayed" && packet[2] == kind {
             return packet;
         }
     }
