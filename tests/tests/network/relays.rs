@@ -2,10 +2,13 @@
 
 mod script;
 
-use std::time::Duration;
+use std::{future::IntoFuture, time::Duration};
 
 use aemp::{Args, Cx, Node, NodeBuilder, PortId, Value, args, inspect::Direction, msg};
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+};
 
 use crate::{
     common::{Inbox, SECRET, soon, watch},
@@ -143,6 +146,29 @@ async fn large_and_many_messages_pass_in_both_directions() {
     });
     let [one, other] = both;
     tokio::join!(one, other);
+}
+
+#[tokio::test]
+async fn streams_take_the_same_way() {
+    let g = start(listening("g").global(true)).await;
+    let a = start(private("a", &g)).await;
+    let b = private("b", &g).stream_function("My::count", |_, _, mut stream| async move {
+        let mut bytes = Vec::new();
+        let read = stream.read_to_end(&mut bytes).await;
+        let answer = read.map_or_else(|error| error.to_string(), |count| count.to_string());
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    });
+    let b = start(b).await;
+    known(&[&a, &b], 3).await;
+    let opened = a.open_stream("b", "My::count", args![]);
+    let mut stream = soon(opened.into_future()).await.unwrap();
+    let bytes = vec![7; 2_000_000];
+    soon(stream.write_all(&bytes)).await.unwrap();
+    soon(stream.shutdown()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer, "2000000");
 }
 
 #[tokio::test]
