@@ -205,7 +205,7 @@ impl<P: Peers> Mesh<P> {
         match ask.flatten() {
             None => self.not_understood(now, from, RELAY),
             Some(Ask::Open { token, node }) => {
-                self.open_session(now, from, token, node);
+                self.open_session(now, from, token, &node);
                 return OPEN;
             }
             Some(Ask::Act { session, act }) => {
@@ -222,9 +222,9 @@ impl<P: Peers> Mesh<P> {
         self.complain(now, Level::Warn, text);
     }
 
-    fn open_session(&mut self, now: Time, from: &NodeId, token: u64, node: NodeId) {
-        let opened = if self.relays.contains(&node) && node != *from {
-            let session = self.exchange.open(from, &node);
+    fn open_session(&mut self, now: Time, from: &NodeId, token: u64, node: &NodeId) {
+        let opened = if self.relays.contains(node) && node != from {
+            let session = self.exchange.open(from, node);
             session.ok_or("too many relayed connections")
         } else {
             Err("no such node can be reached through the relay")
@@ -243,7 +243,7 @@ impl<P: Peers> Mesh<P> {
                 session,
                 node: from,
             };
-            self.tell(now, &node, 0, |packet| told.write(packet));
+            self.tell(now, node, 0, |packet| told.write(packet));
         }
     }
 

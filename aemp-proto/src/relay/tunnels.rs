@@ -131,7 +131,8 @@ impl Tunnels {
                 }
             }
             Act::End(text) => {
-                tunnel.ended.get_or_insert(format!("relay {relay}: {text}"));
+                let text = format!("relay {relay}: {text}");
+                tunnel.ended.get_or_insert(text);
                 return self.finish(conn);
             }
         }

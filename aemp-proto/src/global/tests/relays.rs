@@ -1,6 +1,12 @@
 //! Nodes without listeners find each other by way of their masters.
 
-use super::network::Network;
+use aemp_codec::Value;
+
+use super::{
+    network::{Network, id},
+    strangers::say,
+};
+use crate::mesh::Peers;
 
 /// Starts a node without listeners.
 fn start_private(network: &mut Network, node: &str, seed: &str) {
@@ -116,4 +122,66 @@ fn a_relay_that_is_switched_off_passes_nothing_on() {
     let packets = network.packets().join("\n");
     assert!(packets.contains(r#"g>a "g_found","b",[]"#), "{packets}");
     assert!(!packets.contains("Aemp::relay"), "{packets}");
+}
+
+#[test]
+fn there_is_one_hop_only() {
+    let mut network = of_one_master();
+    network.start("h", &["g"]);
+    network.pass(1.0);
+    network.send_to("a", "h", "hello");
+    network.send_to("a", "b", "hello");
+    network.packets();
+    say(
+        &mut network,
+        "h",
+        "a",
+        "Aemp::relay",
+        &["open".into(), 9.into(), "b".into()],
+    );
+    let packets = network.packets().join("\n");
+    assert!(
+        packets.contains(r#"a>h "Aemp::relayed","refused",9,"#),
+        "{packets}"
+    );
+    assert_eq!(network.mesh("a").relayed_sessions(), 0);
+}
+
+#[test]
+fn a_session_and_its_octets_cost_their_sender() {
+    let mut network = of_one_master();
+    let now = network.now;
+    let conn = network
+        .mesh("g")
+        .peers()
+        .with(&id("a"), |peer| peer.conn())
+        .unwrap();
+    let mut cost = |args: Vec<Value>| {
+        let request = ("Aemp::relay".to_owned(), args);
+        network.mesh("g").global_requests(now, conn, [request])
+    };
+    assert_eq!(cost(vec!["open".into(), 1.into(), "b".into()]), 100);
+    let octets = Value::bytes(vec![0; 16 << 10]);
+    assert_eq!(cost(vec!["data".into(), 1.into(), octets]), 4);
+    assert_eq!(cost(vec!["room".into(), 1.into(), 5.into()]), 0);
+}
+
+#[test]
+fn a_late_answer_to_a_dial_that_was_given_up_ends_the_session() {
+    let mut network = of_one_master();
+    network.packets();
+    // The token is that of no dial.
+    say(
+        &mut network,
+        "a",
+        "g",
+        "Aemp::relay",
+        &["open".into(), 99.into(), "b".into()],
+    );
+    let packets = network.packets().join("\n");
+    assert!(
+        packets.contains(r#"a>g "Aemp::relay","end",1,"#),
+        "{packets}"
+    );
+    assert!(network.mesh("g").has_no_tunnels());
 }
