@@ -100,8 +100,9 @@ pub use quota::values_in_entry;
 /// A command of the machine to the mesh.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Report the addresses of a node that was searched for; `None` if it is unknown.
-    Found(NodeId, Option<Vec<String>>),
+    /// Report the addresses of a node that was searched for; `None` if it is unknown. If it has none, the node may be
+    /// reached by way of another.
+    Found(NodeId, Option<Vec<String>>, Option<NodeId>),
     /// Report the answer to a query, or that the answer could not be understood.
     Answer(QueryId, Result<Answer, String>),
     /// Report an event of a watch.

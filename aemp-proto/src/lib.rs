@@ -47,6 +47,7 @@ pub mod protocol;
 mod queue;
 mod random;
 pub mod register;
+mod relay;
 pub mod request;
 mod time;
 mod weigh;

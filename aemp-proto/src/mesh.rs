@@ -19,13 +19,14 @@ mod losses;
 mod output;
 mod peer;
 mod peers;
+mod relay;
 mod seeds;
 mod strangers;
 mod streams;
 mod timed;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -51,8 +52,9 @@ use super::{
     handshake::{Binding, Handshake, HandshakeConfig},
     limits::{NodeLimits, Notices},
     peer::{ConnId, LossId},
+    relay::{exchange::Exchange, tunnels::Tunnels},
 };
-pub use crate::Level;
+pub use crate::{Level, relay::tunnels::TunnelRead};
 
 /// The configuration of a [`Mesh`].
 #[derive(Clone, Debug)]
@@ -118,6 +120,10 @@ pub struct Mesh<P> {
     addresses: BTreeMap<NodeId, Vec<String>>,
     seeds: Seeds,
     global: Global,
+    /// The connected nodes that know relayed connections, and that are not connected by one.
+    relays: BTreeSet<NodeId>,
+    tunnels: Tunnels,
+    exchange: Exchange,
     /// The connections whose handshakes can continue.
     runnable: VecDeque<ConnId>,
     /// The time of the last error line about another node with our ID.
@@ -151,6 +157,9 @@ impl<P: Peers> Mesh<P> {
             nodes: Timed::default(),
             addresses: BTreeMap::new(),
             seeds: Seeds::new(config.handshake.timeout, config.connect_interval),
+            relays: BTreeSet::new(),
+            tunnels: Tunnels::default(),
+            exchange: Exchange::default(),
             runnable: VecDeque::new(),
             namesake: None,
             notices: Notices::default(),

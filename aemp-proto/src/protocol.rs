@@ -12,6 +12,7 @@
 //! [configuration]: self::configuration
 //! [extensions]: self::extensions
 //! [behaviour]: self::behaviour
+//! [relays]: self::relays
 //!
 #![doc = include_str!("../docs/protocol/README.md")]
 
@@ -33,6 +34,7 @@ macro_rules! pages {
         /// [configuration]: crate::protocol::configuration
         /// [extensions]: crate::protocol::extensions
         /// [behaviour]: crate::protocol::behaviour
+        /// [relays]: crate::protocol::relays
         ///
         #[doc = include_str!(concat!("../docs/protocol/", $file))]
         pub mod $page {}
@@ -62,6 +64,8 @@ pages! {
     configuration: "configuration.md",
     /// The extensions of nodes of this project.
     extensions: "extensions.md",
+    /// Connections through a third node, between nodes that cannot dial each other.
+    relays: "relays.md",
     /// How real nodes of the reference behave, their faults included.
     behaviour: "behaviour.md",
 }

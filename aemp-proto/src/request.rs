@@ -26,10 +26,17 @@ pub const CREDIT: &str = "Aemp::credit";
 /// get a kill.
 pub const STOP: &str = "Aemp::stop";
 
+/// The request of an end of a relayed connection to its relay. It belongs to this project and is sent only to nodes
+/// whose greeting has the key `relay`.
+pub const RELAY: &str = "Aemp::relay";
+
+/// The request of a relay to an end.
+pub const RELAYED: &str = "Aemp::relayed";
+
 /// The requests with a meaning of their own. Any other request is the name of a function, or begins with `g_`.
-const FIXED: [&str; 14] = [
+const FIXED: [&str; 16] = [
     "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT, ROOM,
-    CREDIT, STOP,
+    CREDIT, STOP, RELAY, RELAYED,
 ];
 
 /// A request to a node port: everything behind the empty port name of a packet.
@@ -148,6 +155,13 @@ pub enum Request {
         /// The arguments of the request.
         args: Vec<Value>,
     },
+    /// A request between an end of a relayed connection and its relay ([protocol](crate::protocol::relays)).
+    Relay {
+        /// The name of the request, [`RELAY`] or [`RELAYED`].
+        request: String,
+        /// The arguments of the request.
+        args: Vec<Value>,
+    },
 }
 
 impl Request {
@@ -199,7 +213,7 @@ impl Request {
             Self::Credit { .. } => CREDIT,
             Self::Spawn { .. } => SPAWN,
             Self::Call { function, .. } => function,
-            Self::Global { request, .. } => request,
+            Self::Global { request, .. } | Self::Relay { request, .. } => request,
         }
     }
 
@@ -265,7 +279,9 @@ impl Request {
                 packet.str(function)?;
                 write_all(args, packet)
             }
-            Self::Call { args, .. } | Self::Global { args, .. } => write_all(args, packet),
+            Self::Call { args, .. } | Self::Global { args, .. } | Self::Relay { args, .. } => {
+                write_all(args, packet)
+            }
         }
     }
 }
@@ -339,6 +355,10 @@ impl Arguments<'_, '_> {
                 port: self.text("port")?,
                 function: self.text("function")?,
                 args: self.rest()?,
+            },
+            RELAY | RELAYED => Request::Relay {
+                args: self.rest()?,
+                request: self.name.into_owned(),
             },
             name if name.starts_with("g_") => Request::Global {
                 args: self.rest()?,

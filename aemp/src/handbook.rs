@@ -26,6 +26,11 @@ pub mod logs {
     #![doc = include_str!("docs/logs.md")]
 }
 
+/// Nodes that do not listen: how they reach each other through a third node.
+pub mod relays {
+    #![doc = include_str!("docs/relays.md")]
+}
+
 /// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
 pub mod words {
     #![doc = include_str!("docs/words.md")]

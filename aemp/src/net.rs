@@ -55,6 +55,7 @@ use self::{
     connection::ConnectionTask,
     events::{Event, Observers},
     place::Acceptor,
+    stream::tunnel::Stir,
 };
 use crate::{
     Node, StartError,
@@ -89,6 +90,8 @@ pub(crate) struct Shared {
     mesh: Lock<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
     connections: Lock<HashMap<ConnId, ConnectionTask>>,
+    /// The tunnels, with what wakes their readers and writers.
+    tunnels: Lock<HashMap<ConnId, Arc<Stir>>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,
     /// Notified when the state of a seed has changed.
@@ -166,6 +169,7 @@ impl Net {
             origin: Instant::now(),
             mesh: Lock::new(mesh),
             connections: Lock::default(),
+            tunnels: Lock::default(),
             staged: Notify::new(),
             seeds_changed: Notify::new(),
             deadline: Notify::new(),
@@ -228,6 +232,12 @@ impl Net {
     #[cfg(feature = "net")]
     pub(crate) fn dial_stream(&self, address: &str, node: &NodeId, id: &str) -> ConnId {
         self.ask(|mesh, now| mesh.dial_stream(now, address, node, id))
+    }
+
+    /// Stands for an address of a node that is connected through a relay.
+    #[cfg(feature = "net")]
+    pub(crate) fn relayed_address(&self, node: &NodeId) -> Option<String> {
+        self.look(|mesh| mesh.relayed_address(node))
     }
 
     /// Gives up a data connection.

@@ -119,6 +119,7 @@ fn set_command(key: &'static Key) -> Command {
         Kind::Seconds => "setmonitor_timeout 10",
         Kind::Flag if key.name == "require_tls" => "setrequire_tls 1",
         Kind::Flag if key.name == "verify_nodeid" => "setverify_nodeid 1",
+        Kind::Flag if key.name == "relay" => "setrelay 0",
         Kind::Flag => "setsecure 1",
         Kind::Encrypt => "setencrypt always",
         Kind::Permits => "setallow 'worker/*=My::Worker::*,admin=*'",

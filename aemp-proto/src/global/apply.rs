@@ -34,7 +34,9 @@ impl Global {
                 }
                 self.remove_monitor(&family, from);
             }
-            GlobalRequest::Found(node, addresses) => self.found(from, node, addresses),
+            GlobalRequest::Found(node, addresses, relay) => {
+                self.found(from, node, addresses, relay);
+            }
             GlobalRequest::Answer { id, answer } => self.replied(from, QueryId(id), answer),
             GlobalRequest::All(family, entries) => self.take_all(from, &family, entries),
             GlobalRequest::Changes(update) => self.take_changes(from, update),
@@ -247,10 +249,16 @@ impl Global {
         self.due.insert(from.clone());
     }
 
-    fn found(&mut self, from: &NodeId, node: NodeId, addresses: Option<Vec<String>>) {
+    fn found(
+        &mut self,
+        from: &NodeId,
+        node: NodeId,
+        addresses: Option<Vec<String>>,
+        relay: Option<NodeId>,
+    ) {
         let asked = self.is_master(from) && self.pending.remove(&Ask::Find(node.clone())).is_some();
         if asked {
-            self.effects.push(Effect::Found(node, addresses));
+            self.effects.push(Effect::Found(node, addresses, relay));
         }
     }
 

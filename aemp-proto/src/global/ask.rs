@@ -84,7 +84,23 @@ impl Global {
             return self.pending.find(node);
         }
         let found = self.shards.listeners(node).and_then(request::addresses);
-        self.effects.push(Effect::Found(node.clone(), found));
+        let relay = self.relay_of(node).filter(|relay| *relay != self.node);
+        self.effects.push(Effect::Found(node.clone(), found, relay));
+    }
+
+    /// The global node that a node without listeners is connected to: the one that answers for its entry. This is this
+    /// node itself for its own slaves.
+    pub(super) fn relay_of(&self, node: &NodeId) -> Option<NodeId> {
+        let listeners = self.shards.listeners(node)?.as_array()?;
+        let master = self
+            .shards
+            .master_of(node)
+            .filter(|_| listeners.is_empty())?;
+        Some(if master == node {
+            self.node.clone()
+        } else {
+            master.clone()
+        })
     }
 
     /// Cancels the search for a node.

@@ -148,6 +148,15 @@ impl Global {
         full
     }
 
+    /// The relay for a node without listeners: this node if both are connected to it, or else the wanted node's master.
+    fn relay_for(&self, way: &Way<'_, impl Outgoing>, wanted: &NodeId) -> Option<NodeId> {
+        let master = self.relay_of(wanted).filter(|_| way.relays(way.node))?;
+        if way.relays(wanted) {
+            return Some(self.node.clone());
+        }
+        Some(master).filter(|master| *master != self.node)
+    }
+
     fn send_message(&self, way: &mut Way<'_, impl Outgoing>, message: &Message) {
         let sent = match message {
             Message::Global => way.send(|packet| packet.str("g_global")),
@@ -156,11 +165,17 @@ impl Global {
                 packet.str("g_mon0")?;
                 packet.str(family)
             }),
-            Message::Found(wanted) => way.send(|packet| {
-                packet.str("g_found")?;
-                packet.str(wanted.as_str())?;
-                packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))
-            }),
+            Message::Found(wanted) => {
+                let relay = self.relay_for(way, wanted);
+                way.send(|packet| {
+                    packet.str("g_found")?;
+                    packet.str(wanted.as_str())?;
+                    packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))?;
+                    relay
+                        .iter()
+                        .try_for_each(|relay| packet.str(relay.as_str()))
+                })
+            }
             Message::Reply { what, family, id } => {
                 let mut answer = what.reply(self.shards.family(family));
                 let (size, values) = (weight(&answer), kept(&answer).values);

@@ -26,6 +26,9 @@ pub(crate) trait Outgoing {
     /// The largest number of bytes of a packet to the node and of its queue, and the largest number of values of a
     /// packet.
     fn limit(&mut self, node: &NodeId) -> (usize, usize);
+
+    /// True if the node is connected and can use relays.
+    fn relays(&self, node: &NodeId) -> bool;
 }
 
 /// The connection to one node.
@@ -51,6 +54,11 @@ impl<'a, O: Outgoing> Way<'a, O> {
             queued,
             odd: Vec::new(),
         }
+    }
+
+    /// True if a node is connected and can use relays.
+    pub(super) fn relays(&self, node: &NodeId) -> bool {
+        self.out.relays(node)
     }
 
     /// True if changes must wait. Only the bytes of the database count, so that it gets its share of a connection that

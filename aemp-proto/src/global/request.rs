@@ -23,8 +23,9 @@ pub enum GlobalRequest {
     Update(Update),
     /// `g_find`: a request for the addresses of a node.
     Find(NodeId),
-    /// `g_found`: the addresses of a node; `None` if it is unknown.
-    Found(NodeId, Option<Vec<String>>),
+    /// `g_found`: the addresses of a node; `None` if it is unknown. Nodes of this project add the relay of a node
+    /// without addresses.
+    Found(NodeId, Option<Vec<String>>, Option<NodeId>),
     /// `g_db_family`, `g_db_keys`, `g_db_values`: a request for the content of a family.
     Query {
         /// The part of the family.
@@ -248,7 +249,7 @@ impl Arguments<'_> {
             "g_set" => GlobalRequest::Set(self.optional_database()?.unwrap_or_default()),
             "g_upd" => GlobalRequest::Update(self.update()?),
             "g_find" => GlobalRequest::Find(self.node()?),
-            "g_found" => GlobalRequest::Found(self.node()?, self.addresses()?),
+            "g_found" => GlobalRequest::Found(self.node()?, self.addresses()?, self.relay()),
             "g_db_family" => self.query(Query::Family)?,
             "g_db_keys" => self.query(Query::Keys)?,
             "g_db_values" => self.query(Query::Values)?,
@@ -322,6 +323,11 @@ impl Arguments<'_> {
         let found = addresses(&value);
         let found = found.ok_or_else(|| self.wrong("addresses", "a list of texts", &value))?;
         Ok(Some(found))
+    }
+
+    /// Reads the relay of a node, if there is one.
+    fn relay(&mut self) -> Option<NodeId> {
+        NodeId::new(self.next().text()?).ok()
     }
 
     fn update(&mut self) -> Result<Update, GlobalRequestError> {

@@ -335,6 +335,15 @@ impl Shards {
         })
     }
 
+    /// The owner of the addresses of a node: the node itself, or the global node that answers for it.
+    pub(super) fn master_of(&self, node: &NodeId) -> Option<&NodeId> {
+        let entry = self.families.get(LISTENERS)?.get(node.as_str())?;
+        let mut owners = entry
+            .holdings()
+            .filter_map(|holding| self.owners[holding.owner() as usize].as_ref());
+        owners.find(|owner| !owner.gone).map(|owner| &owner.id)
+    }
+
     /// The value that this node answers for, without the value of `but`.
     pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;

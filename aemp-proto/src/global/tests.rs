@@ -6,6 +6,7 @@ mod memory;
 mod network;
 mod quotas;
 mod receivers;
+mod relays;
 mod roles;
 mod strangers;
 mod watching;

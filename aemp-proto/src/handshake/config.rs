@@ -37,6 +37,8 @@ pub struct HandshakeConfig {
     /// Which connections without certificates are encrypted. Any value but `Never` requires that the caller can set up
     /// TLS with [`Keys::Ephemeral`](super::Keys::Ephemeral).
     pub encrypt: Encrypt,
+    /// True if the node passes on connections of other nodes, and is reached by such connections.
+    pub relay: bool,
     /// The longest silence on a connection (`monitor_timeout`).
     pub timeout: Duration,
     /// The longest time of a handshake. `None` means `timeout`.
@@ -60,6 +62,7 @@ impl HandshakeConfig {
             tls: false,
             require_tls: false,
             encrypt: Encrypt::Never,
+            relay: true,
             timeout: Duration::from_secs(30),
             handshake_timeout: None,
             max_handshake_bytes: NodeLimits::default().max_handshake_bytes,
@@ -71,6 +74,7 @@ impl HandshakeConfig {
     #[must_use]
     pub fn greeting(&self, role: Role, peeraddr: &str) -> Greeting {
         let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
+        let relay = self.relay.then(|| ("relay", "1".into()));
         let tls = self.tls.then(|| ("tls", "1.0".into()));
         let wish = self.wish(peeraddr);
         let encrypt = wish.map(|wish| ("encrypt", wish.name().into()));
@@ -100,6 +104,7 @@ impl HandshakeConfig {
                 .collect(),
             keys: keys
                 .into_iter()
+                .chain(relay)
                 .chain(encrypt)
                 .chain(tls)
                 .map(|(key, value)| (key.into(), Some(value)))

@@ -126,6 +126,12 @@ impl Greeting {
     pub fn gives_credit(&self) -> bool {
         self.key("credit") == Some("1")
     }
+
+    /// True if the node knows relayed connections (key `relay`).
+    #[must_use]
+    pub fn relays(&self) -> bool {
+        self.key("relay") == Some("1")
+    }
 }
 
 /// Writes the line, without its end.

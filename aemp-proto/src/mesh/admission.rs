@@ -26,6 +26,13 @@ impl<P: Peers> Mesh<P> {
             self.outputs.push_back(Output::Close { conn });
             return conn;
         }
+        self.admit(now, conn, addr);
+        self.advance(now);
+        conn
+    }
+
+    /// Begins the handshake of a stranger.
+    pub(super) fn admit(&mut self, now: Time, conn: ConnId, addr: &str) {
         let source = Source::of(addr);
         self.make_room_for(now, &source);
         self.strangers.came(conn, source);
@@ -33,8 +40,6 @@ impl<P: Peers> Mesh<P> {
         let stranger = Connection::new(addr, Purpose::Accepted, phase);
         self.conns.insert(conn, stranger);
         self.runnable.push_back(conn);
-        self.advance(now);
-        conn
     }
 
     /// Closes the oldest strangers until there is room for one more. Nodes prove themselves quickly, so an old stranger
@@ -81,7 +86,7 @@ impl<P: Peers> Mesh<P> {
                 let node = self.nodes.get(node);
                 node.is_none_or(|node| node.early_bytes(conn) < most)
             }
-            Some(Phase::Dialing { .. } | Phase::Up(_)) | None => true,
+            Some(Phase::Dialing { .. } | Phase::Asking { .. } | Phase::Up(_)) | None => true,
         }
     }
 

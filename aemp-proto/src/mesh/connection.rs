@@ -32,6 +32,12 @@ pub(super) enum Phase {
     Dialing {
         deadline: Time,
     },
+    /// Waits until the relay is connected, or has opened a session to the node.
+    Asking {
+        deadline: Time,
+        relay: NodeId,
+        node: NodeId,
+    },
     Handshake(Box<Handshaking>),
     /// Authenticated, but the monitors of the node's last loss are still firing.
     Pending(NodeId),
@@ -129,7 +135,7 @@ impl Phase {
 
     pub(super) fn deadline(&self) -> Option<Time> {
         match self {
-            Self::Dialing { deadline } => Some(*deadline),
+            Self::Dialing { deadline } | Self::Asking { deadline, .. } => Some(*deadline),
             Self::Handshake(handshaking) => Some(handshaking.handshake.deadline()),
             Self::Pending(_) | Self::Up(_) => None,
         }

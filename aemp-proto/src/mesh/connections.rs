@@ -54,7 +54,7 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn is_dialing(&self, conn: ConnId) -> bool {
         let conn = self.conns.get(&conn);
-        conn.is_some_and(|conn| matches!(conn.phase, Phase::Dialing { .. }))
+        conn.is_some_and(|conn| matches!(conn.phase, Phase::Dialing { .. } | Phase::Asking { .. }))
     }
 
     pub(super) fn receive(&mut self, id: ConnId, bytes: &[u8]) {
@@ -71,7 +71,7 @@ impl<P: Peers> Mesh<P> {
                     node.receive_early(id, bytes);
                 }
             }
-            Phase::Dialing { .. } | Phase::Up(_) => {}
+            Phase::Dialing { .. } | Phase::Asking { .. } | Phase::Up(_) => {}
         }
     }
 
@@ -266,8 +266,11 @@ impl<P: Peers> Mesh<P> {
         let claimed = match &conn.phase {
             Phase::Handshake(_) => conn.claim().map(|claim| &claim.node),
             Phase::Pending(node) => Some(node),
-            Phase::Dialing { .. } | Phase::Up(_) => None,
+            Phase::Dialing { .. } | Phase::Asking { .. } | Phase::Up(_) => None,
         };
+        if let Phase::Asking { relay, .. } = &conn.phase {
+            self.tunnels.stop_waiting(relay, id);
+        }
         if let Some(claimed) = claimed
             && let Some(node) = self.nodes.get_mut(claimed)
         {

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use aemp_codec::NodeId;
+
 use crate::{Random, Time, peer::ConnId};
 
 /// The shortest time between attempts at two addresses of a node.
@@ -13,15 +15,24 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 /// The largest number of addresses of a node that are tried. More could not be tried within `monitor_timeout`.
 const MOST_ADDRESSES: usize = 70;
 
+/// A way to reach a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// The address (`host:port`) of a listener.
+    Address(String),
+    /// A node that passes on a connection.
+    Relay(NodeId),
+}
+
 /// An attempt to reach a node.
 ///
 /// It fails at its deadline, even if all addresses have failed earlier. So a node that is sent to again and again is
 /// attempted only every few seconds, as in the reference.
 #[derive(Debug)]
 pub(super) struct Dial {
-    addresses: VecDeque<String>,
-    /// All addresses so far.
-    known: BTreeSet<String>,
+    ways: VecDeque<Way>,
+    /// All ways so far.
+    known: BTreeSet<Way>,
     trying: BTreeSet<ConnId>,
     interval: Duration,
     next: Time,
@@ -33,7 +44,7 @@ impl Dial {
     /// Creates an attempt, which waits for addresses for `connect_interval`.
     pub(super) fn new(now: Time, connect_interval: Duration) -> Self {
         Self {
-            addresses: VecDeque::new(),
+            ways: VecDeque::new(),
             known: BTreeSet::new(),
             trying: BTreeSet::new(),
             interval: connect_interval,
@@ -43,16 +54,20 @@ impl Dial {
         }
     }
 
-    /// Adds the new ones of these addresses behind the others. All of them are tried within `monitor_timeout`, if
-    /// possible.
-    pub(super) fn learn(&mut self, now: Time, addresses: Vec<String>, monitor_timeout: Duration) {
+    /// Adds the new ones of these ways behind the others. All of them are tried within `monitor_timeout`, if possible.
+    pub(super) fn learn(
+        &mut self,
+        now: Time,
+        ways: impl IntoIterator<Item = Way>,
+        monitor_timeout: Duration,
+    ) {
         let first = self.known.is_empty();
-        for address in addresses {
-            if self.known.len() < MOST_ADDRESSES && self.known.insert(address.clone()) {
-                self.addresses.push_back(address);
+        for way in ways {
+            if self.known.len() < MOST_ADDRESSES && self.known.insert(way.clone()) {
+                self.ways.push_back(way);
             }
         }
-        let count = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.ways.len()).unwrap_or(u32::MAX);
         if count == 0 {
             return;
         }
@@ -63,20 +78,20 @@ impl Dial {
         }
     }
 
-    /// True if the attempt has no addresses.
+    /// True if the attempt knows no way.
     pub(super) fn is_lost(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// Returns the next address if it is due: when the interval is over, or all earlier attempts have failed.
-    pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Option<String> {
+    /// Returns the next way if it is due: when the interval is over, or all earlier attempts have failed.
+    pub(super) fn due(&mut self, now: Time, random: &mut Random) -> Option<Way> {
         if self.next > now && !self.trying.is_empty() {
             return None;
         }
-        let address = self.addresses.pop_front()?;
+        let way = self.ways.pop_front()?;
         self.next = now + random.between(self.interval.mul_f64(0.9), self.interval);
         self.deadline = self.deadline.max(now + self.patience);
-        Some(address)
+        Some(way)
     }
 
     pub(super) fn trying(&mut self, conn: ConnId) {
@@ -89,11 +104,11 @@ impl Dial {
 
     /// True if the attempt has failed.
     pub(super) fn is_over(&self, now: Time) -> bool {
-        self.addresses.is_empty() && self.deadline <= now
+        self.ways.is_empty() && self.deadline <= now
     }
 
     pub(super) fn deadline(&self) -> Time {
-        if self.addresses.is_empty() {
+        if self.ways.is_empty() {
             self.deadline
         } else {
             self.next
@@ -117,8 +132,12 @@ mod tests {
         Time::from(Duration::from_millis(millis))
     }
 
-    fn addresses(count: usize) -> Vec<String> {
-        (0..count).map(|i| format!("host:{i}")).collect()
+    fn addresses(count: usize) -> impl Iterator<Item = Way> {
+        (0..count).map(|i| Way::Address(format!("host:{i}")))
+    }
+
+    fn host(number: usize) -> Option<Way> {
+        addresses(number + 1).last()
     }
 
     #[test]
@@ -134,12 +153,12 @@ mod tests {
         let mut random = Random::predictable(1);
         let mut dial = Dial::new(at(0), INTERVAL);
         dial.learn(at(100), addresses(2), MONITOR);
-        assert_eq!(dial.due(at(100), &mut random).as_deref(), Some("host:0"));
+        assert_eq!(dial.due(at(100), &mut random), host(0));
         dial.trying(ConnId(1));
         assert_eq!(dial.due(at(100), &mut random), None);
         let next = dial.deadline();
         assert!(at(1900) <= next && next <= at(2100), "{next:?}");
-        assert_eq!(dial.due(next, &mut random).as_deref(), Some("host:1"));
+        assert_eq!(dial.due(next, &mut random), host(1));
         assert_eq!(dial.deadline(), next + INTERVAL);
         assert!(!dial.is_over(at(2100)) && dial.is_over(next + INTERVAL));
     }
@@ -152,7 +171,7 @@ mod tests {
         dial.due(at(0), &mut random);
         dial.trying(ConnId(1));
         dial.failed(ConnId(1));
-        assert_eq!(dial.due(at(1), &mut random).as_deref(), Some("host:1"));
+        assert_eq!(dial.due(at(1), &mut random), host(1));
         dial.trying(ConnId(2));
         dial.failed(ConnId(2));
         assert!(!dial.is_over(at(1999)) && dial.is_over(at(2001)));
@@ -170,7 +189,7 @@ mod tests {
         dial.learn(at(10), addresses(2), MONITOR);
         assert_eq!(dial.due(at(10), &mut random), None);
         dial.failed(ConnId(1));
-        assert_eq!(dial.due(at(11), &mut random).as_deref(), Some("host:1"));
+        assert_eq!(dial.due(at(11), &mut random), host(1));
         assert_eq!(dial.due(at(11), &mut random), None);
     }
 
@@ -186,6 +205,6 @@ mod tests {
         assert_eq!(interval(1000), SHORTEST_INTERVAL);
         let mut dial = Dial::new(at(0), INTERVAL);
         dial.learn(at(0), addresses(1000), MONITOR);
-        assert_eq!(dial.addresses.len(), MOST_ADDRESSES);
+        assert_eq!(dial.ways.len(), MOST_ADDRESSES);
     }
 }

@@ -253,7 +253,9 @@ impl<P: Peers> Mesh<P> {
         let claim = self.claim(id).map(|claim| claim.node);
         if conn.purpose == Purpose::Seed {
             let (kind, text) = match (&conn.phase, &claim) {
-                (Phase::Dialing { .. }, _) => (SeedFailureKind::Unreachable, text.into()),
+                (Phase::Dialing { .. } | Phase::Asking { .. }, _) => {
+                    (SeedFailureKind::Unreachable, text.into())
+                }
                 (_, None) => (SeedFailureKind::Closed, text.into()),
                 (_, Some(node)) => (SeedFailureKind::TurnedAway, self.turned_away(node, text)),
             };
@@ -261,7 +263,7 @@ impl<P: Peers> Mesh<P> {
         }
         let (severity, text) = match (&conn.phase, claim) {
             _ if conn.purpose != Purpose::Seed => (Severity::Always(Level::Debug), text.into()),
-            (Phase::Dialing { .. }, _) => {
+            (Phase::Dialing { .. } | Phase::Asking { .. }, _) => {
                 (Severity::News(Level::Warn, "seed not reached"), text.into())
             }
             (Phase::Handshake(_), None) => (

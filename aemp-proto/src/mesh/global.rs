@@ -15,13 +15,15 @@ use crate::{
         Role, WatchId,
     },
     peer::{ConnId, Urge},
+    request::{RELAY, RELAYED},
 };
 
-/// A request between slaves and global nodes, as in [`Request::Global`](crate::request::Request::Global).
+/// A request for the mesh, as in [`Request::Global`](crate::request::Request::Global) and
+/// [`Request::Relay`](crate::request::Request::Relay).
 pub type RawRequest = (String, Vec<Value>);
 
 impl<P: Peers> Mesh<P> {
-    /// Handles requests whose names begin with `g_`, in the order in which they have arrived on a connection.
+    /// Handles requests whose names begin with `g_`, and those about relayed connections, in the order in which they have arrived on a connection.
     ///
     /// Returns their cost beyond the requests themselves, counted in ordinary requests: see
     /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
@@ -35,7 +37,10 @@ impl<P: Peers> Mesh<P> {
     ) -> u64 {
         let mut cost = 0;
         for (name, args) in requests {
-            cost += self.take_request(now, conn, &name, GlobalRequest::parse(&name, args));
+            cost += match name.as_str() {
+                RELAY | RELAYED => self.take_relay_request(now, conn, &name, args),
+                _ => self.take_request(now, conn, &name, GlobalRequest::parse(&name, args)),
+            };
         }
         self.advance(now);
         cost
@@ -53,6 +58,18 @@ impl<P: Peers> Mesh<P> {
         let cost = self.take_request(now, conn, name, request);
         self.advance(now);
         cost
+    }
+
+    fn take_relay_request(&mut self, now: Time, conn: ConnId, name: &str, args: Vec<Value>) -> u64 {
+        let Some(Phase::Up(from)) = self.conns.get(&conn).map(|conn| &conn.phase) else {
+            return 0;
+        };
+        let from = from.clone();
+        if name == RELAY {
+            self.take_ask(now, &from, args)
+        } else {
+            self.take_told(now, &from, args)
+        }
     }
 
     fn take_request(
@@ -268,6 +285,7 @@ impl<P: Peers> Mesh<P> {
         }
         let mut out = ToPeers {
             peers: &mut self.peers,
+            relays: &self.relays,
             outputs: &mut self.outputs,
             overflowed: Vec::new(),
         };
@@ -296,7 +314,9 @@ impl<P: Peers> Mesh<P> {
 
     fn effect(&mut self, now: Time, effect: Effect) {
         match effect {
-            Effect::Found(node, addresses) => self.found_addresses(now, &node, addresses),
+            Effect::Found(node, addresses, relay) => {
+                self.found_addresses(now, &node, addresses, relay);
+            }
             Effect::Answer(query, answer) => {
                 self.outputs.push_back(Output::Answer { query, answer });
             }
@@ -312,6 +332,8 @@ impl<P: Peers> Mesh<P> {
 /// The connections of nodes, as channels for requests.
 struct ToPeers<'a, P> {
     peers: &'a mut P,
+    /// The connected nodes that know relayed connections.
+    relays: &'a BTreeSet<NodeId>,
     outputs: &'a mut VecDeque<Output>,
     overflowed: Vec<NodeId>,
 }
@@ -348,5 +370,9 @@ impl<P: Peers> Outgoing for ToPeers<'_, P> {
             let bytes = limits.packet.max_packet.min(limits.max_queue_bytes);
             (bytes, limits.packet.max_values)
         })
+    }
+
+    fn relays(&self, node: &NodeId) -> bool {
+        self.relays.contains(node)
     }
 }

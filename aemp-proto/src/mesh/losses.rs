@@ -39,6 +39,7 @@ impl<P: Peers> Mesh<P> {
         next: Option<Pending>,
     ) {
         self.conns.remove(&conn);
+        self.relay_down(now, id, text);
         self.seeds.node_down(now, id, now - since, &mut self.random);
         let then = self.hand_out(id, lost, text, next);
         self.log(

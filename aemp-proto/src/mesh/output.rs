@@ -76,6 +76,25 @@ pub enum Output {
         /// True if the peer answers requests for room.
         credit: bool,
     },
+    /// A connection through a relay begins. Run its handshake and what follows over [`tunnel_read`] and
+    /// [`tunnel_write`], and call [`drop_tunnel`] at its end.
+    ///
+    /// [`tunnel_read`]: super::Mesh::tunnel_read
+    /// [`tunnel_write`]: super::Mesh::tunnel_write
+    /// [`drop_tunnel`]: super::Mesh::drop_tunnel
+    Tunnel {
+        /// The number of the new connection.
+        conn: ConnId,
+        /// Stands for the socket address of the other end: `via RELAY`.
+        addr: String,
+        /// True if this node has opened the connection.
+        dialed: bool,
+    },
+    /// Octets, credit or the end have arrived for a tunnel.
+    TunnelStirred {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The connection carries a stream from now on. The mesh has forgotten it.
     Stream {
         /// The connection.
@@ -159,6 +178,8 @@ impl fmt::Debug for Output {
                 write!(f, "StartTls({conn:?}, {:?})", start.node)
             }
             Self::Established { conn, node, .. } => write!(f, "Established({conn:?}, {node:?})"),
+            Self::Tunnel { conn, addr, .. } => write!(f, "Tunnel({conn:?}, {addr:?})"),
+            Self::TunnelStirred { conn } => write!(f, "TunnelStirred({conn:?})"),
             Self::Stream {
                 conn, node, start, ..
             } => write!(f, "Stream({conn:?}, {node:?}, {:?})", start.id),

@@ -8,7 +8,7 @@ use super::{
     Level, Mesh, Output, Peers,
     arbiter::Arbiter,
     connection::{Phase, Purpose},
-    dial::Dial,
+    dial::{Dial, Way},
     failures::Doubles,
 };
 use crate::{
@@ -159,25 +159,30 @@ impl<P: Peers> Mesh<P> {
         if self.node(node).dial.is_none() {
             let (interval, timeout) = (self.config.connect_interval, self.handshake.timeout);
             let mut dial = Dial::new(now, interval);
-            dial.learn(now, self.addresses_of(node), timeout);
+            let known = self.addresses_of(node).into_iter();
+            dial.learn(now, known.map(Way::Address), timeout);
             self.node(node).dial = Some(dial);
             self.global.find(node);
         }
         self.dial_node(now, node);
     }
 
-    /// Takes addresses of a node that another node has told. They are used for this attempt only.
+    /// Takes addresses of a node that another node has told, or the relay of a node without addresses. They are used
+    /// for this attempt only.
     pub(super) fn found_addresses(
         &mut self,
         now: Time,
         node: &NodeId,
         addresses: Option<Vec<String>>,
+        relay: Option<NodeId>,
     ) {
         let timeout = self.handshake.timeout;
         let Some(dial) = self.nodes.get_mut(node).and_then(|node| node.dial.as_mut()) else {
             return;
         };
-        dial.learn(now, addresses.unwrap_or_default(), timeout);
+        let ways = addresses.into_iter().flatten().map(Way::Address);
+        let relay = relay.filter(|_| self.handshake.relay);
+        dial.learn(now, ways.chain(relay.map(Way::Relay)), timeout);
         if dial.is_lost() {
             return self.unreachable(now, node, "no known address");
         }
@@ -207,18 +212,23 @@ impl<P: Peers> Mesh<P> {
         if known.is_empty() {
             return self.unreachable(now, node, "no known address");
         }
-        dial.learn(now, known, timeout);
+        dial.learn(now, known.into_iter().map(Way::Address), timeout);
         self.dial_node(now, node);
     }
 
     /// Dials the next address of a node if it is due.
     pub(super) fn dial_node(&mut self, now: Time, node: &NodeId) {
-        let Some(dial) = self.nodes.get_mut(node).and_then(|node| node.dial.as_mut()) else {
-            return;
-        };
-        if let Some(address) = dial.due(now, &mut self.random) {
-            let conn = self.dial(now, &address, Purpose::Node(node.clone()));
-            if let Some(dial) = &mut self.node(node).dial {
+        while let Some(dial) = self.nodes.get_mut(node).and_then(|node| node.dial.as_mut())
+            && let Some(way) = dial.due(now, &mut self.random)
+        {
+            let purpose = Purpose::Node(node.clone());
+            let conn = match way {
+                Way::Address(address) => Some(self.dial(now, &address, purpose)),
+                Way::Relay(relay) => self.dial_through(now, &relay, node, purpose),
+            };
+            if let Some(conn) = conn
+                && let Some(dial) = &mut self.node(node).dial
+            {
                 dial.trying(conn);
             }
         }
@@ -252,6 +262,7 @@ impl<P: Peers> Mesh<P> {
 
     pub(super) fn end_attempts(&mut self, now: Time, node: &NodeId, text: &str) {
         self.global.cancel_find(node);
+        self.relay_unreachable(now, node);
         if let Some(dial) = self.node(node).dial.take() {
             for conn in dial.into_trying() {
                 self.abandon(now, conn);
@@ -329,6 +340,7 @@ impl<P: Peers> Mesh<P> {
             ours,
             credit: established.credit,
         });
+        self.relay_up(now, id, conn, established.relay);
         if urge == Urge::Write {
             self.outputs
                 .push_back(Output::WakeWriter { node: id.clone() });

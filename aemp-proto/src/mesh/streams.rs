@@ -23,13 +23,29 @@ impl<P: Peers> Mesh<P> {
     /// [`Output::StreamFailed`].
     pub fn dial_stream(&mut self, now: Time, address: &str, node: &NodeId, id: &str) -> ConnId {
         let (node, id) = (node.clone(), id.to_owned());
-        let conn = self.dial(now, address, Purpose::Stream { node, id });
+        let purpose = Purpose::Stream {
+            node: node.clone(),
+            id,
+        };
+        let relay = self.relay_to(&node, address);
+        let through = relay.and_then(|relay| {
+            let purpose = purpose.clone();
+            self.dial_through(now, &relay, &node, purpose)
+        });
+        let conn = through.unwrap_or_else(|| self.dial(now, address, purpose));
         if self.stopped {
             self.fail_stream(conn, "this node has stopped");
             self.abandon(now, conn);
         }
         self.advance(now);
         conn
+    }
+
+    /// The relay through which a node is connected, if that is the meaning of the address.
+    fn relay_to(&self, node: &NodeId, address: &str) -> Option<NodeId> {
+        let (conn, _) = self.nodes.get(node)?.up()?;
+        let is_meant = self.relayed_address(node).as_deref() == Some(address);
+        self.relay_of(conn).filter(|_| is_meant).cloned()
     }
 
     /// Gives up a data connection that is not established yet.

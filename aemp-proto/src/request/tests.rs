@@ -112,6 +112,13 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
+            r#"["","Aemp::relay","data",7,"x"]"#,
+            Request::Relay {
+                request: "Aemp::relay".into(),
+                args: vec!["data".into(), 7.into(), "x".into()],
+            },
+        ),
+        (
             r#"["","inspect",["ports",{"most":5}],"a#x","first"]"#,
             Request::Inspect {
                 what: vec![

@@ -51,7 +51,7 @@ pub enum Kind {
 }
 
 /// All keys, in the order of the documentation.
-pub const KEYS: [Key; 36] = [
+pub const KEYS: [Key; 37] = [
     key("nodeid", Kind::NodeId, "the node's ID"),
     key("secret", Kind::Secret, "the secret that all nodes share"),
     key(
@@ -169,6 +169,11 @@ pub const KEYS: [Key; 36] = [
         "allow",
         Kind::Permits,
         "functions that other nodes may run here; everything else is refused",
+    ),
+    key(
+        "relay",
+        Kind::Flag,
+        "pass on connections of other nodes, and be reached by such (on by default)",
     ),
     key("max_packet_bytes", Kind::Bytes, "the largest packet"),
     key(

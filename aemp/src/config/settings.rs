@@ -55,6 +55,8 @@ pub struct Settings {
     pub encrypt: Encrypt,
     /// `verify_nodeid`.
     pub verify_node_id: bool,
+    /// `relay`: true.
+    pub relay: bool,
     /// `seeds`.
     pub seeds: Vec<Seed>,
     /// `binds`; `None` if no source sets it, which means `*` to a node that uses the file.
@@ -135,6 +137,7 @@ impl Settings {
             require_tls: layers.read("require_tls", flag)?.unwrap_or(false),
             encrypt: layers.read("encrypt", read::encrypt)?.unwrap_or_default(),
             verify_node_id: layers.read("verify_nodeid", flag)?.unwrap_or(false),
+            relay: layers.read("relay", flag)?.unwrap_or(true),
             seeds: layers.read("seeds", read::seeds)?.unwrap_or_default(),
             binds: layers.read("binds", addresses)?,
             advertise: layers

@@ -39,6 +39,8 @@ pub(crate) struct NetConfig {
     pub(crate) limits: NodeLimits,
     pub(crate) require_tls: bool,
     pub(crate) encrypt: Encrypt,
+    /// True if the node passes on connections of other nodes, and is reached by such connections.
+    pub(crate) relay: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: super::TlsConfig,
     /// True if the node is global from the start.
@@ -86,6 +88,7 @@ impl NetConfig {
         handshake.auth_accept.clone_from(&self.auth_accept);
         handshake.require_tls = self.require_tls;
         handshake.encrypt = self.encrypt_at(node);
+        handshake.relay = self.relay;
         #[cfg(feature = "tls")]
         if let Some(context) = &self.tls.context {
             context.remark(node.id());

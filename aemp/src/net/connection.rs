@@ -21,7 +21,10 @@ use self::{
     handshake::Next,
     order::{Made, Order, Orders},
 };
-use super::{Net, stream::Stream};
+use super::{
+    Net,
+    stream::{Stream, tunnel::Tunnel, wire::Wire},
+};
 use crate::node::{
     life::Counted,
     log::Remark,
@@ -95,6 +98,25 @@ impl Net {
                 run(&net, conn, stream, orders, made).await;
             });
         }
+    }
+
+    /// Runs a connection through a relay.
+    pub(super) fn run_tunnel(&self, conn: ConnId, made: Made, orders: Orders) {
+        let Some(stir) = self.0.tunnels.lock().get(&conn).cloned() else {
+            return;
+        };
+        let tunnel = Tunnel::new(self.clone(), conn, stir);
+        let (net, stream) = (self.clone(), Stream::Plain(Wire::Tunnel(Box::new(tunnel))));
+        self.spawn_connection(conn, async move {
+            run(&net, conn, stream, orders, made).await;
+        });
+    }
+
+    /// Forgets a tunnel, and ends it.
+    pub(super) fn end_tunnel(&self, conn: ConnId) {
+        let stir = self.0.tunnels.lock().remove(&conn);
+        drop(stir);
+        self.ask(|mesh, now| mesh.drop_tunnel(now, conn));
     }
 
     /// Starts the task of a connection. The mesh hears of its end in any case.

@@ -1,6 +1,6 @@
 //! Reporting events to the mesh, and performing its outputs.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 #[cfg(feature = "tls")]
 use aemp_proto::handshake::Binding;
@@ -9,8 +9,9 @@ use aemp_proto::handshake::Binding;
 use super::connection::order::StreamReady;
 use super::{
     LockedPeers, Net,
-    connection::order::{Established, Order, Orders, Received},
+    connection::order::{Established, Made, Order, Orders, Received},
     events::Event,
+    stream::tunnel::Stir,
 };
 use crate::node::log::Remark;
 use aemp_proto::{
@@ -28,6 +29,10 @@ struct Later {
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
+    /// Tunnels that begin: their connections, the addresses that stand for the other ends, and who has opened them.
+    tunnels: Vec<(ConnId, Made, Orders)>,
+    /// Tunnels whose readers and writers are to be woken, which may be foreign code.
+    stirred: Vec<Arc<Stir>>,
     /// Data connections that have failed.
     #[cfg(feature = "net")]
     failed: Vec<(String, String)>,
@@ -64,6 +69,12 @@ impl Net {
         for (look_up, seed) in later.look_ups {
             self.look_up(look_up, seed);
         }
+        for (conn, made, orders) in later.tunnels {
+            self.run_tunnel(conn, made, orders);
+        }
+        for stir in later.stirred {
+            stir.wake();
+        }
         if later.seeds_changed {
             self.0.seeds_changed.notify_waiters();
         }
@@ -78,6 +89,11 @@ impl Net {
             self.node().say(line);
         }
         result
+    }
+
+    /// Calls `look` with the mesh, which it does not change.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Mesh<LockedPeers>) -> R) -> R {
+        look(&self.0.mesh.lock())
     }
 
     /// Calls `tell` with the mesh to stage changes of the database. They are sent soon, many at a time.
@@ -98,6 +114,16 @@ impl Net {
         match output {
             Output::Dial { conn, addr } => later.dials.push((conn, addr, self.open(conn))),
             Output::LookUp { look_up, seed } => later.look_ups.push((look_up, seed)),
+            Output::Tunnel { conn, addr, dialed } => {
+                let made = if dialed { Made::Dialed } else { Made::Accepted };
+                self.0.tunnels.lock().insert(conn, Arc::default());
+                later.tunnels.push((conn, made(addr), self.open(conn)));
+            }
+            Output::TunnelStirred { conn } => {
+                later
+                    .stirred
+                    .extend(self.0.tunnels.lock().get(&conn).cloned());
+            }
             Output::SeedsChanged => later.seeds_changed = true,
             Output::Transmit { conn, bytes } => self.order(conn, Order::Transmit(bytes)),
             Output::StartTls { conn, start } => self.order(conn, Order::StartTls(Box::new(start))),

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "tls")]
 pub(super) mod secured;
+pub(super) mod tunnel;
 pub(super) mod wire;
 
 use std::io;

@@ -50,7 +50,7 @@ impl Node {
         brought: &mut Brought,
     ) -> Result<(), DecodeError> {
         match Request::read(packet) {
-            Ok(Request::Global { request, args }) => {
+            Ok(Request::Global { request, args } | Request::Relay { request, args }) => {
                 brought.cost += 1;
                 brought.for_mesh.push((request, args));
             }
@@ -145,7 +145,7 @@ impl Node {
                 args,
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
-            Request::Global { request, .. } => {
+            Request::Global { request, .. } | Request::Relay { request, .. } => {
                 crate::log::warning!(
                     "node port: {request}: a node cannot send this request to itself"
                 );

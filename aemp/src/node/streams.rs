@@ -305,6 +305,10 @@ impl Node {
 
     /// The addresses of another node: the one at which it was dialled, or those that it has published.
     pub(crate) async fn addresses_of(&self, node: &NodeId) -> Vec<String> {
+        let relayed = self.net().and_then(|net| net.relayed_address(node));
+        if let Some(address) = relayed {
+            return vec![address];
+        }
         let connection = self
             .peers()
             .get(node.as_str())

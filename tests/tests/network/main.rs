@@ -29,6 +29,7 @@ mod plugged;
 mod processes;
 mod proxy;
 mod raw;
+mod relays;
 mod replies;
 mod restart;
 mod seed_names;

@@ -5,6 +5,7 @@ mod database;
 mod limits;
 mod partitions;
 mod processes;
+mod relays;
 mod repeats;
 mod supervisor;
 

@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     /// How many of them are seeds of all.
     pub(crate) seeds: usize,
+    /// How many of the others accept no connections: the last ones.
+    pub(crate) private: usize,
     /// The longest latency in milliseconds.
     pub(crate) latency: u64,
     /// How often a write cuts its connection, in thousandths.
@@ -31,6 +33,7 @@ impl fmt::Debug for Plan {
             seed,
             nodes,
             seeds,
+            private,
             latency,
             cuts,
             lost_dials,
@@ -40,7 +43,7 @@ impl fmt::Debug for Plan {
         } = self;
         writeln!(
             f,
-            "seed {seed}, {nodes} nodes of which {seeds} are seeds, latency {latency} ms, cuts {cuts}/1000"
+            "seed {seed}, {nodes} nodes of which {seeds} are seeds and {private} private, latency {latency} ms, cuts {cuts}/1000"
         )?;
         writeln!(
             f,
@@ -197,12 +200,25 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
             seed,
             nodes,
             seeds,
+            private: 0,
             latency,
             cuts,
             lost_dials,
             window,
             queue,
             steps,
+        }
+    })
+}
+
+/// The same schedules, for networks in which some nodes, or all that are not seeds, are reached by way of relays only.
+pub(crate) fn private_plan() -> impl Strategy<Value = Plan> {
+    plan().prop_map(|plan| {
+        let others = plan.nodes.saturating_sub(plan.seeds);
+        let private = (plan.seed % (others as u64 + 1)) as usize;
+        Plan {
+            private: private.max(2).min(others),
+            ..plan
         }
     })
 }

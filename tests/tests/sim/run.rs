@@ -319,6 +319,11 @@ fn setup(plan: &Plan, index: usize) -> Setup {
     let setup = Setup::new(&format!("n{index}"))
         .monitor_timeout(MONITOR_TIMEOUT)
         .max_queue_bytes(plan.queue);
+    let setup = if index >= plan.nodes - plan.private {
+        setup.silent()
+    } else {
+        setup
+    };
     (0..plan.seeds).fold(setup, |setup, seed| setup.seed(&format!("n{seed}")))
 }
 

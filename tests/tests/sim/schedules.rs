@@ -14,7 +14,10 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
 };
 
-use crate::{plan::plan, run::run};
+use crate::{
+    plan::{Plan, plan, private_plan},
+    run::run,
+};
 
 /// Schedules that once failed, or do when what they are for is taken out.
 const REGRESSIONS: &[u64] = &[
@@ -36,19 +39,17 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// Runs the schedule of that number; if it fails, the smallest one found that fails as well.
-fn check(seed: u64) -> Result<(), String> {
+fn check(seed: u64, plans: impl Strategy<Value = Plan>) -> Result<(), String> {
     let mut octets = [0; 32];
     octets[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         failure_persistence: None,
-        max_shrink_iters: 2000,
+        max_shrink_iters: number("AEMP_SHRINK", 2000) as u32,
         ..Config::default()
     };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &octets);
     let mut runner = TestRunner::new_with_rng(config, random);
-    let tree = plan()
-        .new_tree(&mut runner)
-        .map_err(|why| why.to_string())?;
+    let tree = plans.new_tree(&mut runner).map_err(|why| why.to_string())?;
     let whole = tree.current().steps.len();
     match runner.run_one(tree, |plan| run(&plan, false).map_err(TestCaseError::fail)) {
         Ok(_) => Ok(()),
@@ -67,15 +68,25 @@ fn check(seed: u64) -> Result<(), String> {
 #[test]
 fn schedules_that_once_failed() {
     for seed in REGRESSIONS {
-        check(*seed).unwrap_or_else(|why| panic!("{why}"));
+        check(*seed, plan()).unwrap_or_else(|why| panic!("{why}"));
     }
 }
 
-/// `AEMP_SCHEDULES` says how many, `AEMP_SCHEDULE` which is the first; with `AEMP_TRACE=1` all that happens in the one that
+/// `AEMP_SCHEDULES` says how many, `AEMP_SCHEDULE` which is the first; `AEMP_SHRINK=0` leaves a failing one as it is; with `AEMP_TRACE=1` all that happens in the one that
 /// fails is printed.
 #[test]
 fn random_schedules() {
-    let count = number("AEMP_SCHEDULES", 1000);
+    check_many(1000, |seed| check(seed, plan()));
+}
+
+/// The same, with nodes that are reached by way of relays.
+#[test]
+fn random_schedules_with_private_nodes() {
+    check_many(300, |seed| check(seed, private_plan()));
+}
+
+fn check_many(count: u64, check: impl Fn(u64) -> Result<(), String> + Sync) {
+    let count = number("AEMP_SCHEDULES", count);
     let first = number("AEMP_SCHEDULE", 0);
     let next = AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());

@@ -25,7 +25,7 @@ fn names_may_be_numbers_and_nothing_may_be_missing() {
     let found = parse("g_found", &["n".into(), vec!["h:1"].into()]).unwrap();
     let addresses = Some(vec!["h:1".to_owned()]);
     let node = NodeId::new("n").unwrap();
-    assert_eq!(found.0, GlobalRequest::Found(node, addresses));
+    assert_eq!(found.0, GlobalRequest::Found(node, addresses, None));
     let reply = parse("g_reply", &["12".into(), 1.into()]).unwrap();
     let answer = 1.into();
     assert_eq!(reply.0, GlobalRequest::Answer { id: 12, answer });

@@ -46,6 +46,7 @@ fn a_node_without_listeners_cannot_be_found_but_finds() {
     network.start_with("client", |config| {
         config.seeds = vec!["g:1".into()];
         config.listeners = vec![];
+        config.handshake.relay = false;
     });
     network.pass(1.0);
     network.send_to("s", "client", "hello");

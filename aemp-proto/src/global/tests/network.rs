@@ -13,7 +13,7 @@ use crate::{
     global::{Answer, GLOBALS, LISTENERS, Query, QueryId, Role, WatchId, Watched},
     handshake::HandshakeConfig,
     link::Link,
-    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
+    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers, TunnelRead},
     peer::{ConnId, MonitorId, PeerLimits, Urge},
     request::Request,
 };
@@ -245,7 +245,11 @@ impl Network {
             | Output::NodeDown(..)
             | Output::Stream { .. }
             | Output::StreamFailed { .. }
+            | Output::Tunnel { .. }
             | Output::SeedsChanged => {}
+            Output::TunnelStirred { conn } => {
+                self.wire.push_back(((name.into(), conn), Some(Vec::new())));
+            }
         }
     }
 
@@ -275,13 +279,21 @@ impl Network {
     }
 
     fn send(&mut self, from: &End, bytes: Vec<u8>) {
+        let now = self.now;
+        if self.mesh(&from.0).relay_of(from.1).is_some() {
+            let written = self.mesh(&from.0).tunnel_write(now, from.1, &bytes);
+            assert_ne!(written, Ok(0), "the tests send little");
+            return;
+        }
         if let Some(other) = self.other(from) {
             self.wire.push_back((other, Some(bytes)));
         }
     }
 
     fn close(&mut self, end: &End) {
+        let now = self.now;
         self.node(&end.0).links.remove(&end.1);
+        self.mesh(&end.0).drop_tunnel(now, end.1);
         if let Some(other) = self.other(end) {
             self.conns.retain(|ends| !ends.contains(end));
             self.wire.push_back((other, None));
@@ -304,8 +316,13 @@ impl Network {
             }
         }
         let full = std::mem::take(&mut node.full);
+        let through = |(conn, _): &(ConnId, _)| self.nodes[name].mesh.relay_of(*conn).is_some();
+        let is_relayed = written.iter().any(through);
         for (conn, bytes) in written {
             self.send(&(name.into(), conn), bytes);
+        }
+        if is_relayed {
+            self.perform(name);
         }
         if !full.is_empty() {
             for node in full {
@@ -319,6 +336,24 @@ impl Network {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(&name) else {
             return;
+        };
+        let bytes = match node.mesh.relay_of(conn) {
+            None => bytes,
+            Some(_) => {
+                let mut read = Vec::with_capacity(1 << 16);
+                match node.mesh.tunnel_read(now, conn, &mut read) {
+                    TunnelRead::Octets(_) => {
+                        self.wire
+                            .push_front(((name.clone(), conn), Some(Vec::new())));
+                        Some(read)
+                    }
+                    TunnelRead::Nothing => return,
+                    TunnelRead::End | TunnelRead::Lost(_) => {
+                        node.mesh.drop_tunnel(now, conn);
+                        None
+                    }
+                }
+            }
         };
         let Some(bytes) = bytes else {
             node.links.remove(&conn);
@@ -349,7 +384,9 @@ impl Network {
                 node.arrived.push(line);
                 continue;
             }
-            if let Request::Global { request, args } = Request::read(&mut packet).unwrap() {
+            if let Request::Global { request, args } | Request::Relay { request, args } =
+                Request::read(&mut packet).unwrap()
+            {
                 lines.push(format!("{from}>{name} {}", &line[4..line.len() - 1]));
                 requests.push((request, args));
             }

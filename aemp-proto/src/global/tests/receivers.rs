@@ -17,6 +17,10 @@ struct Out {
 }
 
 impl Outgoing for Out {
+    fn relays(&self, _: &NodeId) -> bool {
+        false
+    }
+
     fn send(
         &mut self,
         _: &NodeId,

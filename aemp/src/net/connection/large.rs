@@ -20,7 +20,12 @@ use crate::{
     node::{delivery::Brought, peer::Peer},
     tap::Direction,
 };
-use aemp_proto::{global::GlobalRequest, link::Link, peer::ConnId};
+use aemp_proto::{
+    global::GlobalRequest,
+    link::Link,
+    peer::ConnId,
+    request::{RELAY, RELAYED},
+};
 
 /// So many entries of the database are taken at a time, and then others may work with the mesh.
 const ENTRIES: usize = 2048;
@@ -157,6 +162,10 @@ impl LargePacket {
         let (net, conn) = (&self.net, self.conn);
         let mut cost = 0;
         for (name, args) in requests {
+            if matches!(name.as_str(), RELAY | RELAYED) {
+                cost += net.ask(|mesh, now| mesh.global_requests(now, conn, [(name, args)]));
+                continue;
+            }
             let (request, mut odd) = match GlobalRequest::parse(&name, args) {
                 Ok(parsed) => parsed,
                 Err(error) => {

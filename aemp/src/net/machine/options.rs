@@ -47,6 +47,7 @@ mod tests {
                 limits: NodeLimits::default(),
                 global: false,
                 require_tls: false,
+                relay: true,
                 encrypt: crate::config::Encrypt::default(),
                 #[cfg(feature = "tls")]
                 tls: crate::net::TlsConfig::default(),

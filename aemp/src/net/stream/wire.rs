@@ -1,4 +1,4 @@
-//! The carrier of a connection's bytes: TCP, or the simulation's stand-in for it.
+//! The carrier of a connection's bytes: TCP, the simulation's stand-in for it, or another connection (`tunnel`).
 
 use std::io;
 #[cfg(feature = "net")]
@@ -11,6 +11,7 @@ use std::{
 #[cfg(feature = "net")]
 use tokio::io::AsyncWrite;
 
+use super::tunnel::Tunnel;
 use crate::net::machine::{self, TcpStream};
 #[cfg(feature = "sim")]
 use crate::sim::SimStream;
@@ -18,6 +19,8 @@ use crate::sim::SimStream;
 /// A stream of bytes in both directions.
 pub(crate) enum Wire {
     Tcp(TcpStream),
+    /// Boxed, because tunnels are rare.
+    Tunnel(Box<Tunnel>),
     #[cfg(feature = "sim")]
     Sim(SimStream),
 }
@@ -31,6 +34,10 @@ impl Wire {
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.readable().await,
+            Self::Tunnel(tunnel) => {
+                tunnel.readable().await;
+                Ok(())
+            }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => {
                 stream.readable().await;
@@ -47,6 +54,10 @@ impl Wire {
     pub(crate) async fn writable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.writable().await,
+            Self::Tunnel(tunnel) => {
+                tunnel.writable().await;
+                Ok(())
+            }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => {
                 stream.writable().await;
@@ -60,6 +71,7 @@ impl Wire {
     pub(crate) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
+            Self::Tunnel(tunnel) => tunnel.try_read_buf(buffer),
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.try_read_buf(buffer),
         }
@@ -70,6 +82,7 @@ impl Wire {
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Tunnel(tunnel) => tunnel.try_write(bytes),
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.try_write(bytes),
         }
@@ -79,6 +92,10 @@ impl Wire {
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => machine::shutdown(stream).await,
+            Self::Tunnel(tunnel) => {
+                tunnel.shutdown();
+                Ok(())
+            }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => {
                 stream.shutdown();
@@ -95,6 +112,7 @@ impl Wire {
     pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(task),
+            Self::Tunnel(tunnel) => tunnel.poll_readable(task).map(Ok),
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.poll_readable(task).map(Ok),
         }
@@ -104,6 +122,7 @@ impl Wire {
     pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(task),
+            Self::Tunnel(tunnel) => tunnel.poll_writable(task).map(Ok),
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.poll_writable(task).map(Ok),
         }
@@ -114,6 +133,7 @@ impl Wire {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Tunnel(tunnel) => tunnel.try_read(buffer),
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.try_read(buffer),
         }
@@ -126,6 +146,14 @@ impl Wire {
             Self::Tcp(stream) => {
                 stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
             }
+            Self::Tunnel(tunnel) => {
+                let written = tunnel.try_write(first)?;
+                if written < first.len() {
+                    return Ok(written);
+                }
+                // The rest is offered again.
+                Ok(written + tunnel.try_write(second).unwrap_or(0))
+            }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.try_write(&[first, second].concat()),
         }
@@ -135,6 +163,10 @@ impl Wire {
     pub(crate) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Tunnel(tunnel) => {
+                tunnel.shutdown();
+                Poll::Ready(Ok(()))
+            }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => {
                 stream.shutdown();

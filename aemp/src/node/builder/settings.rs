@@ -187,6 +187,13 @@ impl NodeBuilder {
         self.item("seeds", address.into().into())
     }
 
+    /// Sets whether this node takes part in [relayed connections](crate::handbook::relays): whether it passes on
+    /// connections between other nodes that cannot reach each other, and is reached by such connections itself.
+    /// Default: yes. Only nodes of this project take part.
+    pub fn relay(self, relay: bool) -> Self {
+        self.setting("relay", relay)
+    }
+
     /// Adds a service: an init function, by its fully-qualified name, that is spawned on the node after its start. It
     /// may be called several times; services are spawned in order.
     ///

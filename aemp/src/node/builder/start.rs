@@ -130,6 +130,7 @@ impl NodeBuilder {
             nodelay: settings.nodelay,
             limits: settings.limits.clone(),
             require_tls: settings.require_tls,
+            relay: settings.relay,
             encrypt: settings.encrypt,
             #[cfg(feature = "tls")]
             tls: crate::net::TlsConfig {

@@ -8,10 +8,18 @@ use aemp_proto::{Time, link::Link};
 /// One connection of a machine.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) end: End,
+    pub(super) way: Way,
     /// Bytes that the network has not taken yet.
     pub(super) out: Vec<u8>,
     pub(super) line: Option<Line>,
+}
+
+/// The carrier of a connection's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    Socket(End),
+    /// Another connection, to a relay.
+    Tunnel,
 }
 
 /// The state of a connection after its handshake.
@@ -25,9 +33,9 @@ pub(super) struct Line {
 }
 
 impl Connection {
-    pub(super) fn new(end: End) -> Self {
+    pub(super) fn new(way: Way) -> Self {
         Self {
-            end,
+            way,
             out: Vec::new(),
             line: None,
         }

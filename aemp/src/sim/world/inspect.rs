@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aemp_codec::{NodeId, PortId};
 
-use super::{Member, World};
+use super::{Member, World, connection::Way};
 use crate::sim::End;
 use aemp_proto::mesh::{Mesh, PeerMap};
 
@@ -53,15 +53,19 @@ impl World {
         Some(&machine.mesh)
     }
 
-    /// The connections that a node considers established, by the other node. Empty if the node is not running.
+    /// The connections that a node considers established, by the other node: their sockets, or `None` for those through
+    /// a relay. Empty if the node is not running.
     #[must_use]
-    pub fn established(&self, member: Member) -> BTreeMap<NodeId, Vec<End>> {
-        let mut established: BTreeMap<_, Vec<End>> = BTreeMap::new();
+    pub fn established(&self, member: Member) -> BTreeMap<NodeId, Vec<Option<End>>> {
+        let mut established: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let machine = self.slots[member.0].machine.iter();
         for connection in machine.flat_map(|machine| machine.connections.values()) {
             if let Some(line) = &connection.line {
                 let ends = established.entry(line.node.clone()).or_default();
-                ends.push(connection.end);
+                ends.push(match connection.way {
+                    Way::Socket(end) => Some(end),
+                    Way::Tunnel => None,
+                });
             }
         }
         established

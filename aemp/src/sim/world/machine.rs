@@ -9,7 +9,7 @@ use aemp_codec::{Limits, NodeId};
 
 use super::{
     PORT, Setup,
-    connection::Connection,
+    connection::{Connection, Way},
     core::{Core, Due, Life},
     ports::Ports,
     speakers::Speakers,
@@ -19,12 +19,15 @@ use aemp_proto::{
     Random, Time,
     handshake::{HandshakeConfig, auth::Secret},
     link::LinkAction,
-    mesh::{Mesh, MeshConfig, PeerMap, Peers},
+    mesh::{Mesh, MeshConfig, PeerMap, Peers, TunnelRead},
     peer::{ConnId, Loss, PeerLimits, Urge},
 };
 
 /// The secret of all nodes of a world.
 const SECRET: &str = "the secret of the simulated world";
+
+/// The number of bytes that are read from a tunnel at a time.
+const READ: usize = 4096;
 
 pub(super) struct Machine {
     pub(super) life: Life,
@@ -37,6 +40,8 @@ pub(super) struct Machine {
     pub(super) speakers: Speakers,
     /// Nodes for which there may be bytes to write.
     pub(super) dirty: BTreeSet<NodeId>,
+    /// Tunnels that may have something to read, or room to write.
+    pub(super) stirred: BTreeSet<ConnId>,
     /// Nodes of which the mesh has asked to hear when everything is written.
     pub(super) tell_written: BTreeSet<NodeId>,
     /// The time at which the mesh is called next.
@@ -51,6 +56,7 @@ impl Machine {
     pub(super) fn new(now: Time, life: Life, host: HostId, setup: &Setup, random: Random) -> Self {
         let mut config = HandshakeConfig::new(setup.id.clone(), Some(Secret::new(SECRET)));
         config.timeout = setup.monitor_timeout;
+        config.relay = setup.relay;
         let mut mesh = MeshConfig::new(config.clone());
         mesh.seeds.clone_from(&setup.seeds);
         mesh.global = setup.global;
@@ -76,6 +82,7 @@ impl Machine {
             ports: Ports::new(life.1),
             speakers,
             dirty: BTreeSet::new(),
+            stirred: BTreeSet::new(),
             tell_written: BTreeSet::new(),
             due: None,
             firing: VecDeque::new(),
@@ -93,6 +100,10 @@ impl Machine {
             }
             while let Some(output) = self.mesh.poll() {
                 self.perform(core, output);
+            }
+            if let Some(conn) = self.stirred.pop_first() {
+                self.stir(core, conn);
+                continue;
             }
             match self.dirty.pop_first() {
                 Some(node) => self.write_to(core, &node),
@@ -147,13 +158,18 @@ impl Machine {
         let peer = core.network.name(end.peer()).to_owned();
         let conn = self.mesh.accepted(core.now, &peer);
         self.ends.insert(end, conn);
-        self.connections.insert(conn, Connection::new(end));
+        self.connections
+            .insert(conn, Connection::new(Way::Socket(end)));
     }
 
     fn arrived(&mut self, core: &mut Core, end: End, bytes: &[u8]) {
-        let Some(conn) = self.ends.get(&end).copied() else {
-            return;
-        };
+        if let Some(conn) = self.ends.get(&end).copied() {
+            self.take(core, conn, bytes);
+        }
+    }
+
+    /// Takes bytes that have arrived on a connection.
+    fn take(&mut self, core: &mut Core, conn: ConnId, bytes: &[u8]) {
         let line = self.connections.get_mut(&conn);
         match line.and_then(|connection| connection.line.as_mut()) {
             None => self.mesh.received(core.now, conn, bytes),
@@ -162,6 +178,26 @@ impl Machine {
                 self.read(core, conn);
             }
         }
+    }
+
+    /// Reads a tunnel once, and writes as much as it takes.
+    fn stir(&mut self, core: &mut Core, conn: ConnId) {
+        if !self.connections.contains_key(&conn) {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(READ);
+        let end = match self.mesh.tunnel_read(core.now, conn, &mut bytes) {
+            TunnelRead::Octets(_) => {
+                // The mesh's outputs come before the next read: the connection may be established by now.
+                self.stirred.insert(conn);
+                return self.take(core, conn, &bytes);
+            }
+            TunnelRead::Nothing => return self.write(core, conn),
+            TunnelRead::End => Fault::EndOfFile.text().into(),
+            TunnelRead::Lost(text) => text,
+        };
+        self.drop_connection(core, conn);
+        self.mesh.closed(core.now, conn, &end);
     }
 
     fn ended(&mut self, core: &mut Core, end: End, fault: Fault) {
@@ -182,8 +218,13 @@ impl Machine {
         let Some(connection) = self.connections.remove(&conn) else {
             return false;
         };
-        self.ends.remove(&connection.end);
-        core.network.close(connection.end);
+        match connection.way {
+            Way::Socket(end) => {
+                self.ends.remove(&end);
+                core.network.close(end);
+            }
+            Way::Tunnel => self.mesh.drop_tunnel(core.now, conn),
+        }
         match connection.line {
             None => true,
             Some(line) => {

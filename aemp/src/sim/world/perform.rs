@@ -6,7 +6,7 @@ use aemp_codec::{Format, Limits, NodeId, Value};
 
 use super::{
     Observation,
-    connection::{Connection, Line},
+    connection::{Connection, Line, Way},
     core::{Core, Due},
     machine::Machine,
 };
@@ -23,8 +23,13 @@ impl Machine {
             Output::Dial { conn, addr } => {
                 let end = core.network.dial(self.host, &addr);
                 self.ends.insert(end, conn);
-                self.connections.insert(conn, Connection::new(end));
+                self.connections
+                    .insert(conn, Connection::new(Way::Socket(end)));
             }
+            Output::Tunnel { conn, .. } => {
+                self.connections.insert(conn, Connection::new(Way::Tunnel));
+            }
+            Output::TunnelStirred { conn } => drop(self.stirred.insert(conn)),
             Output::Transmit { conn, bytes } => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
                     connection.out.extend_from_slice(&bytes);
@@ -174,7 +179,20 @@ impl Machine {
             if let Some(line) = &mut connection.line {
                 line.link.writing(core.now);
             }
-            let written = core.network.write(connection.end, &connection.out);
+            let written = match connection.way {
+                Way::Socket(end) => core.network.write(end, &connection.out),
+                Way::Tunnel => {
+                    let (mut written, out) = (0, &connection.out);
+                    // An error is also read, as the end.
+                    while written < out.len()
+                        && let Ok(more @ 1..) =
+                            self.mesh.tunnel_write(core.now, conn, &out[written..])
+                    {
+                        written += more;
+                    }
+                    written
+                }
+            };
             connection.out.drain(..written);
             let (rest, line) = (connection.out.len(), connection.line.as_mut());
             match line {

@@ -132,7 +132,9 @@ impl Machine {
         let port = packet.text()?.unwrap_or_default().into_owned();
         if port.is_empty() {
             match Request::read(packet) {
-                Ok(Request::Global { request, args }) => for_mesh.push((request, args)),
+                Ok(Request::Global { request, args } | Request::Relay { request, args }) => {
+                    for_mesh.push((request, args));
+                }
                 Ok(request) => self.handle(core, conn, from, request),
                 Err(RequestError::Malformed(error)) => return Err(error),
                 Err(_) => {}

@@ -26,6 +26,7 @@ pub struct Setup {
     pub(super) seeds: Vec<String>,
     pub(super) listens: bool,
     pub(super) global: bool,
+    pub(super) relay: bool,
     pub(super) monitor_timeout: Duration,
     pub(super) connect_interval: Duration,
     pub(super) max_queue_bytes: usize,
@@ -44,6 +45,7 @@ impl Setup {
             seeds: Vec::new(),
             listens: true,
             global: false,
+            relay: true,
             monitor_timeout: Duration::from_secs(30),
             connect_interval: Duration::from_secs(2),
             max_queue_bytes: 1 << 20,
@@ -73,6 +75,12 @@ impl Setup {
             global: true,
             ..self
         }
+    }
+
+    /// Sets whether the node takes part in relayed connections. It does by default.
+    #[must_use]
+    pub fn relay(self, relay: bool) -> Self {
+        Self { relay, ..self }
     }
 
     /// Sets the time within which a dead peer must be detected.

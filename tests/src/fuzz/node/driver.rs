@@ -3,7 +3,7 @@
 use aemp_codec::{DecodeError, Format, NodeId, PacketReader, PortId};
 use aemp_proto::{
     link::Link,
-    mesh::{Output, Peers, RawRequest},
+    mesh::{Output, Peers, RawRequest, TunnelRead},
     peer::ConnId,
     request::{Request, RequestError},
 };
@@ -36,8 +36,11 @@ impl Machine {
             }
             // Nobody here wants TLS.
             Output::StartTls { conn, .. } | Output::Close { conn } => {
-                drop(self.conns.remove(&conn))
+                drop(self.conns.remove(&conn));
+                self.mesh.drop_tunnel(self.now, conn);
             }
+            Output::Tunnel { conn, .. } => drop(self.conns.insert(conn, Conn::new(false))),
+            Output::TunnelStirred { conn } => self.read_tunnel(conn),
             Output::Established {
                 conn,
                 node,
@@ -76,6 +79,24 @@ impl Machine {
                 assert!(text.len() < MOST_LOGGED, "{} bytes in a log", text.len());
             }
             other => panic!("nobody knows what to do with {other:?}"),
+        }
+    }
+
+    /// Takes what has arrived through a tunnel.
+    fn read_tunnel(&mut self, id: ConnId) {
+        let mut bytes = Vec::with_capacity(4096);
+        loop {
+            bytes.clear();
+            match self.mesh.tunnel_read(self.now, id, &mut bytes) {
+                TunnelRead::Octets(_) if !self.conns.contains_key(&id) => {}
+                TunnelRead::Octets(_) => self.mesh.received(self.now, id, &bytes),
+                TunnelRead::Nothing => return,
+                TunnelRead::End | TunnelRead::Lost(_) => {
+                    self.conns.remove(&id);
+                    self.mesh.drop_tunnel(self.now, id);
+                    return self.mesh.closed(self.now, id, "the tunnel has ended");
+                }
+            }
         }
     }
 
@@ -178,7 +199,9 @@ impl Machine {
             });
         }
         match Request::read(packet) {
-            Ok(Request::Global { request, args }) => requests.push((request, args)),
+            Ok(Request::Global { request, args } | Request::Relay { request, args }) => {
+                requests.push((request, args));
+            }
             Ok(request) => self.handle(from, request),
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => assert!(!error.to_string().is_empty()),

@@ -368,7 +368,9 @@ impl World {
             | Output::TellWritten { .. }
             | Output::Stream { .. }
             | Output::StreamFailed { .. }
+            | Output::TunnelStirred { .. }
             | Output::SeedsChanged => {}
+            Output::Tunnel { .. } => panic!("nobody relays"),
             Output::StartTls { .. } => panic!("nobody wants TLS"),
             Output::Answer { .. } | Output::Watched { .. } => panic!("nobody has asked"),
         }

@@ -1,0 +1,156 @@
+//! A connection through a relay: a stream of bytes that the mesh carries in packets of another connection.
+
+use std::{io, sync::Arc};
+#[cfg(feature = "net")]
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::sync::Notify;
+
+use crate::net::Net;
+use aemp_proto::{mesh::TunnelRead, peer::ConnId};
+
+/// The room for a read into a buffer without room, in bytes.
+const ROOM: usize = 16 << 10;
+
+/// Wakes the reader and the writer of a tunnel. Each of them is one task.
+#[derive(Default)]
+pub(in crate::net) struct Stir {
+    read: Notify,
+    write: Notify,
+}
+
+impl Stir {
+    pub(in crate::net) fn wake(&self) {
+        self.read.notify_one();
+        self.write.notify_one();
+    }
+}
+
+/// One end of a tunnel. Dropping it ends the tunnel.
+pub(crate) struct Tunnel {
+    net: Net,
+    conn: ConnId,
+    stir: Arc<Stir>,
+    #[cfg(feature = "net")]
+    reading: Option<Notice>,
+    #[cfg(feature = "net")]
+    writing: Option<Notice>,
+}
+
+/// The next notice of a change. A poll that is not ready must leave its waker behind.
+#[cfg(feature = "net")]
+type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+impl Tunnel {
+    pub(in crate::net) fn new(net: Net, conn: ConnId, stir: Arc<Stir>) -> Self {
+        Self {
+            net,
+            conn,
+            stir,
+            #[cfg(feature = "net")]
+            reading: None,
+            #[cfg(feature = "net")]
+            writing: None,
+        }
+    }
+
+    fn is_readable(&self) -> bool {
+        self.net.look(|mesh| mesh.tunnel_is_readable(self.conn))
+    }
+
+    fn is_writable(&self) -> bool {
+        self.net.look(|mesh| mesh.tunnel_is_writable(self.conn))
+    }
+
+    /// Waits until there may be something to read.
+    pub(super) async fn readable(&self) {
+        while !self.is_readable() {
+            self.stir.read.notified().await;
+        }
+    }
+
+    /// Waits until something may be written.
+    pub(super) async fn writable(&self) {
+        while !self.is_writable() {
+            self.stir.write.notified().await;
+        }
+    }
+
+    /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
+    pub(super) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(ROOM);
+        }
+        let conn = self.conn;
+        match self
+            .net
+            .ask(|mesh, now| mesh.tunnel_read(now, conn, buffer))
+        {
+            TunnelRead::Octets(count) => Ok(count),
+            TunnelRead::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+            TunnelRead::End => Ok(0),
+            TunnelRead::Lost(text) => Err(io::Error::other(text)),
+        }
+    }
+
+    /// Writes as many bytes as are taken at once.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let conn = self.conn;
+        let written = self
+            .net
+            .ask(|mesh, now| mesh.tunnel_write(now, conn, bytes));
+        match written {
+            Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(written) => Ok(written),
+            Err(text) => Err(io::Error::other(text)),
+        }
+    }
+
+    /// Ends writing. The other end reads everything that was written, then the end.
+    pub(super) fn shutdown(&self) {
+        self.net.ask(|mesh, now| mesh.close_tunnel(now, self.conn));
+    }
+}
+
+/// For one reader and one writer that poll.
+#[cfg(feature = "net")]
+impl Tunnel {
+    /// As [`readable`](Self::readable), for the one task that reads.
+    pub(super) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        while !self.is_readable() {
+            let stir = Arc::clone(&self.stir);
+            let notice = || -> Notice { Box::pin(async move { stir.read.notified().await }) };
+            ready!(self.reading.get_or_insert_with(notice).as_mut().poll(task));
+            self.reading = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// As [`writable`](Self::writable), for the one task that writes.
+    pub(super) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        while !self.is_writable() {
+            let stir = Arc::clone(&self.stir);
+            let notice = || -> Notice { Box::pin(async move { stir.write.notified().await }) };
+            ready!(self.writing.get_or_insert_with(notice).as_mut().poll(task));
+            self.writing = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads available bytes. Zero bytes mean the end.
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = Vec::with_capacity(buffer.len());
+        let read = self.try_read_buf(&mut bytes)?;
+        buffer[..read].copy_from_slice(&bytes);
+        Ok(read)
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.net.end_tunnel(self.conn);
+    }
+}
