@@ -1,7 +1,8 @@
 //! The handbook: the guarantees of the crate's parts, and its words, a page each.
 //!
 //! Further pages are those of the modules: [`supervisor`](crate::supervisor), [`db`](crate::db),
-//! [`limits`](crate::limits), [`config`](crate::config).
+//! [`limits`](crate::limits), [`config`](crate::config). The crate `aemp-cli` has a page about nodes as services: restarts
+//! by a watchdog, systemd, containers ([`aemp_cli::service`](https://docs.rs/aemp-cli/latest/aemp_cli/service/)).
 
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
 pub mod execution {
