@@ -130,8 +130,8 @@ fn each_value_has_an_origin() {
     for (key, expected) in [
         ("secret", "environment: AEMP_SECRET".to_owned()),
         ("binds", "arguments".into()),
-        ("monitor_timeout", format!("{path}:2:73: profile \"q\"")),
-        ("secure", format!("{path}:2:48: profile \"p\"")),
+        ("monitor_timeout", format!("{path}:2:85: profile \"q\"")),
+        ("secure", format!("{path}:2:56: profile \"p\"")),
         ("connect_interval", "default".into()),
     ] {
         let origin = found.iter().find(|(name, _)| name == key);

@@ -194,9 +194,9 @@ async fn methods_of_others_are_passed_over() {
     builder("none").start().await.unwrap().stop().await;
     let failed = builder("none").strict(true).start().await.unwrap_err();
     let text = failed.to_string();
-    assert!(
-        text.contains("auth_accept: the authentication method \"md5\" is unknown"),
-        "{text}"
+    assert!(text.contains("the authentication method"), "{text}");
+    assert!(text.ends_with(" is unknown"), "{text}");
+}"
     );
 }
 

@@ -148,8 +148,9 @@ impl Collector {
     ///
     /// No answer is lost.
     pub(super) async fn next(&mut self) -> News {
+        let logs = &mut self.logs;
         let line = async {
-            match &mut self.logs {
+            match logs {
                 Some(logs) => logs.next().await,
                 None => None,
             }
