@@ -196,8 +196,6 @@ async fn methods_of_others_are_passed_over() {
     let text = failed.to_string();
     assert!(text.contains("the authentication method"), "{text}");
     assert!(text.ends_with(" is unknown"), "{text}");
-}"
-    );
 }
 
 #[tokio::test]

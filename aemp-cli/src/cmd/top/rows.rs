@@ -313,7 +313,7 @@ fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row>
 /// The lines of the log, the last ones first.
 fn logs(network: &Network, scope: Option<&str>) -> Vec<Row> {
     let lines = network.logs.lines.iter().rev();
-    let lines = lines.filter(|(_, line)| scope.is_none_or(|node| line.node == *node));
+    let lines = lines.filter(|(_, line)| scope.is_none_or(|node| line.node.as_str() == node));
     let row = |(number, line): &(u64, LogLine)| {
         let stamp = time(line.time);
         let stamp = stamp.get(11..23).unwrap_or(&stamp).to_owned();
