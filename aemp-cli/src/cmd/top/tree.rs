@@ -144,6 +144,7 @@ fn restart(restart: Restart) -> &'static str {
         Restart::Permanent => "permanent",
         Restart::Transient => "transient",
         Restart::Temporary => "temporary",
+        _ => "-",
     }
 }
 
