@@ -3,7 +3,9 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::net::UnixDatagram,
     process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -147,6 +149,59 @@ fn a_node_without_a_watchdog_refuses_to_restart() {
     assert_eq!(asked.status.code(), Some(1));
     let error = String::from_utf8_lossy(&asked.stderr);
     assert!(error.contains("this node would not come back"), "{error}");
+}
+
+#[test]
+fn a_service_manager_is_told_by_the_status() {
+    let mut command = aemp(&[
+        "--json",
+        "run",
+        "nodeid",
+        "green",
+        "binds",
+        r#"["127.0.0.1:0"]"#,
+    ]);
+    let mut node = Watched::of(command.env("AEMP_WATCHDOG", "service"));
+    let asked = aemp(&["-s", &node.address, "restart", "green"]).output();
+    assert_eq!(printed(&asked.expect("it runs")), "green restarts");
+    assert_eq!(node.watchdog.wait().expect("it ends").code(), Some(75));
+}
+
+#[test]
+fn systemd_hears_of_the_start_the_heart_and_the_end() {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("notify");
+    let ear = UnixDatagram::bind(&path).expect("a socket");
+    ear.set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("it can be set");
+    let hears = |expected: &str| {
+        let mut text = [0; 64];
+        loop {
+            let length = ear.recv(&mut text).expect("a message");
+            match std::str::from_utf8(&text[..length]).expect("a text") {
+                "WATCHDOG=1" if expected != "WATCHDOG=1" => {}
+                text => return assert_eq!(text, expected),
+            }
+        }
+    };
+    let mut command = aemp(&[
+        "--json",
+        "run",
+        "nodeid",
+        "green",
+        "binds",
+        r#"["127.0.0.1:0"]"#,
+    ]);
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "20000");
+    let node = Watched::of(&mut command);
+    hears("READY=1");
+    hears("WATCHDOG=1");
+    hears("WATCHDOG=1");
+    signal(node.watchdog.id(), "-TERM");
+    hears("STOPPING=1");
+    assert_eq!(node.end().0, Some(0));
 }
 
 #[test]

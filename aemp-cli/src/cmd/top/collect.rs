@@ -278,3 +278,71 @@ fn lost(reason: &aemp::Reason) -> String {
         _ => reason.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aemp::{Cx, port, supervisor::Restart};
+
+    use super::*;
+
+    struct Worker;
+
+    #[port]
+    impl Worker {
+        #[rcv]
+        fn fail(&self, cx: &mut Cx<'_>) {
+            cx.kill(vec![Value::from("die"), "no money".into()]);
+        }
+    }
+
+    async fn next(collector: &mut Collector) -> News {
+        let next = timeout(Duration::from_secs(20), collector.next()).await;
+        next.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn supervisors_are_found_among_other_ports() {
+        let green = Node::builder()
+            .node_id("green")
+            .secret("s")
+            .bind("127.0.0.1:0");
+        let green = green.start().await.unwrap();
+        let _others: Vec<_> = (0..10).map(|_| green.port(Worker)).collect();
+        let supervisor =
+            Supervisor::builder().child("worker", Restart::Permanent, |node| node.port(Worker));
+        let supervisor = supervisor.start(&green);
+        supervisor.ready().await.unwrap();
+        let worker = supervisor.follow::<WorkerRef>("worker").await.unwrap();
+        worker.wait().await.unwrap().fail();
+        let blue = Node::builder()
+            .node_id("blue")
+            .secret("s")
+            .seed(green.listeners().remove(0));
+        let blue = blue.start().await.unwrap();
+        blue.until_up("green").await;
+        let mut collector = Collector::new(&blue);
+        loop {
+            collector.ask_for_trees(["green"]);
+            // A second request while the first is under way is none.
+            collector.ask_for_trees(["green"]);
+            let News::Trees(trees) = next(&mut collector).await else {
+                panic!("nothing else was asked");
+            };
+            assert_eq!((&*trees.node, trees.supervisors.len()), ("green", 1));
+            let Supervised {
+                id,
+                total,
+                children,
+            } = &trees.supervisors[0];
+            assert_eq!((&**id, *total), (supervisor.id().as_str(), 1));
+            assert_eq!(children[0].name, "worker");
+            if children[0].restarts == 1 {
+                let reason = children[0].reason.as_ref().map(ToString::to_string);
+                assert_eq!(reason.as_deref(), Some("die no money"));
+                break;
+            }
+        }
+        green.stop().await;
+        blue.stop().await;
+    }
+}

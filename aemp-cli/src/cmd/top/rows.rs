@@ -72,8 +72,8 @@ const LOGS: &[Column] = &[
     number("TIME (UTC)", 12),
     text("LEVEL", Width::Fixed(8)),
     text("NODE", Width::Rest(10)),
-    text("TARGET", Width::Rest(10)).spare(1),
-    text("TEXT", Width::Rest(40)),
+    text("TARGET", Width::Fixed(16)).spare(1),
+    text("TEXT", Width::Rest(45)),
 ];
 
 const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
