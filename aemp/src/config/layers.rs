@@ -72,7 +72,7 @@ impl fmt::Display for Origin {
             Self::File(place) => {
                 let profile = place.profile.as_ref();
                 let section =
-                    profile.map_or("top level".into(), |name| format!("profile {name:?}"));
+                    profile.map_or_else(|| "top level".into(), |name| format!("profile {name:?}"));
                 let Some((path, position)) = &place.file else {
                     return f.write_str(&section);
                 };

@@ -164,15 +164,11 @@ impl App {
                 Some((_, other)) => Place::new(Tab::Connections, Some(other.into())),
                 None => return,
             },
-            Tab::Ports => match key.split_once('#') {
+            Tab::Ports | Tab::Tree => match key.split_once('#') {
                 Some((node, _)) => Place::new(Tab::Ports, Some(node.into())),
                 None => return,
             },
             Tab::Families => Place::new(Tab::Keys, Some(key)),
-            Tab::Tree => match key.split_once('#') {
-                Some((node, _)) => Place::new(Tab::Ports, Some(node.into())),
-                None => return,
-            },
             Tab::Logs => match key.split_once(' ') {
                 Some((_, node)) => Place::new(Tab::Logs, Some(node.into())),
                 None => return,
