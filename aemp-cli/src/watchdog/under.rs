@@ -1,10 +1,11 @@
 //! The node's side: what its process knows of its watchdog.
 
-use std::{env, sync::OnceLock, time::Duration};
+use std::{env, fs, path::PathBuf, sync::OnceLock, time::Duration};
 
 use tokio::sync::Notify;
 
 use super::VARIABLE;
+use crate::notify::SOCKET;
 
 /// Requests for a restart. It is set in a process that somebody starts again.
 static REQUESTS: OnceLock<Notify> = OnceLock::new();
@@ -78,6 +79,18 @@ impl Watched {
         while parent() == Some(id) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        remove_socket();
+    }
+}
+
+/// Removes the socket of a watchdog that could not do so itself, and its directory if that is empty.
+fn remove_socket() {
+    let Some(socket) = env::var_os(SOCKET).map(PathBuf::from) else {
+        return;
+    };
+    let _ = fs::remove_file(&socket);
+    if let Some(directory) = socket.parent() {
+        let _ = fs::remove_dir(directory);
     }
 }
 
