@@ -118,6 +118,7 @@ fn perform(entries: &[Entry], steps: &[Step], session: &mut Session) -> Outcome 
     for step in steps {
         session.input.extend(input::of(&step.matches)?);
     }
+    session.is_chain = steps.len() > 1;
     let mut exit = Exit::Done;
     for step in steps {
         exit = (entries[step.entry].run)(session, &step.matches)?;

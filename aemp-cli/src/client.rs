@@ -8,7 +8,7 @@ mod seeds;
 
 use std::{future::Future, time::Duration};
 
-use aemp::{Node, PortId, Reason};
+use aemp::{Node, NodeId, PortId, Reason, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use self::limit::Limit;
@@ -50,6 +50,22 @@ impl Client<'_> {
     /// The time limit of the command, for display.
     pub(crate) fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// Spawns one of our init functions on a node. Its port ends after its work.
+    pub(crate) async fn run_on(
+        &self,
+        node: &NodeId,
+        function: &str,
+        args: Vec<Value>,
+    ) -> Result<(), Failure> {
+        let port = self.node.spawn(node.as_str(), function, args);
+        let death = self.death(&port);
+        let reason = self.within(&format!("no answer of {node}"), death).await?;
+        if !reason.is_normal() {
+            return Err(Failure::failed(format_args!("{node}: {reason}")));
+        }
+        Ok(())
     }
 
     /// Sets a monitor on a port at once. The future returns the reason of the port's death.

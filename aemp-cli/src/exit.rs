@@ -22,6 +22,8 @@ pub enum Exit {
     Config,
     /// 4: the network cannot be joined: no seed is reachable, or all seeds refuse the connection.
     Network,
+    /// 75: a node was asked to restart (`aemp restart`). The process that watches it starts it again.
+    Restart,
     /// 255: the other node evaluated the code, and the code failed (as in the reference).
     Eval,
 }
@@ -36,6 +38,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Config => 3,
             Self::Network => 4,
+            Self::Restart => 75,
             Self::Eval => 255,
         }
     }

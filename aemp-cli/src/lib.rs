@@ -28,9 +28,8 @@
 //! My::Counter::start 5` makes a port on it from anywhere in the network. `mine help` lists all commands, and `mine
 //! help run` explains one.
 //!
-//! A node of `mine run` that crashes is not started again, unlike one of the reference, which runs under a watchdog of
-//! its own: the service manager of the machine does that (`Restart=on-failure` of systemd, or the restart policy of a
-//! container).
+//! A node of `mine run --restart on-failure` is started again when it has crashed or hangs. [`service`] is about that,
+//! and about nodes under systemd and in containers.
 //!
 //! Results go to standard output, everything else to standard error; [`Exit`] lists the exit statuses. With `--json`
 //! results are JSON documents, one a line, and errors are `{"error":TEXT,"status":N}`.
@@ -46,6 +45,7 @@ mod failure;
 mod input;
 mod logs;
 mod network;
+mod notify;
 mod options;
 mod output;
 mod reference;
@@ -54,7 +54,13 @@ mod session;
 mod signals;
 mod table;
 mod terminal;
+mod watchdog;
 mod words;
+
+/// Nodes as services: the watchdog of `aemp run --restart`, systemd, containers, restarts from afar.
+pub mod service {
+    #![doc = include_str!("docs/service.md")]
+}
 
 use std::ffi::OsString;
 

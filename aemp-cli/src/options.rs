@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::{failure::Failure, input::Input, output::Color};
+use crate::{
+    failure::Failure,
+    input::{Input, STANDARD},
+    output::Color,
+};
 
 /// The default time limit of a command that waits for other nodes.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,12 +22,19 @@ pub(crate) struct Options {
     pub(crate) profile: Option<String>,
     pub(crate) seeds: Vec<String>,
     pub(crate) secret: Option<Input>,
+    reads_secret: bool,
     pub(crate) verbose: u8,
 }
 
 impl Options {
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// The secret, if it was read from standard input, where no other process can read it again.
+    #[cfg(unix)]
+    pub(crate) fn secret_of_input(&self) -> Option<&Input> {
+        self.secret.as_ref().filter(|_| self.reads_secret)
     }
 
     /// Adds the options of one command.
@@ -38,6 +49,7 @@ impl Options {
         self.profile = set("as-profile").cloned().or_else(|| self.profile.take());
         if let Some(word) = set("with-secret") {
             self.secret = Some(Input::of_option(word)?);
+            self.reads_secret = word == STANDARD;
         }
         let seeds = matches.get_many::<String>("seed").into_iter().flatten();
         self.seeds.extend(seeds.cloned());

@@ -8,6 +8,9 @@ pub(crate) const DB_SET: &str = "Aemp::db_set";
 /// Deletes entries of the database for `aemp db del --on`.
 pub(crate) const DB_DEL: &str = "Aemp::db_del";
 
+/// Starts the process of a node again for `aemp restart`.
+pub(crate) const RESTART: &str = "Aemp::restart";
+
 /// The family in which echo ports are registered.
 const ECHO_FAMILY: &str = "aemp_echo";
 
@@ -31,6 +34,14 @@ impl Echo {
 #[spawnable(name = "Aemp::echo")]
 fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
     cx.node().db_reg(ECHO_FAMILY, &cx.id(), ())?;
+    Ok(Echo)
+}
+
+/// Ends this process in order, if another one starts it again.
+#[spawnable(name = "Aemp::restart")]
+fn restart(cx: &mut Cx<'_>) -> Result<Echo, &'static str> {
+    crate::watchdog::ask()?;
+    cx.kill(());
     Ok(Echo)
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     touched: BTreeSet<String>,
     /// The texts of standard input for commands with a `-`, in their order.
     pub(crate) input: VecDeque<Input>,
+    /// True if the command line has several commands.
+    pub(crate) is_chain: bool,
     /// A client that has joined the network already.
     pub(crate) kept: Option<Kept>,
 }
@@ -40,6 +42,7 @@ impl Session {
             file: None,
             profile,
             input: VecDeque::new(),
+            is_chain: false,
             kept: None,
         }
     }

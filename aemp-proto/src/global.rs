@@ -76,7 +76,7 @@ use aemp_codec::{NodeId, Value};
 
 pub(super) use self::outgoing::Outgoing;
 use self::{
-    dirty::{Dirty, DirtyFamilies, Noted, changed},
+    dirty::{Dirty, DirtyFamilies, Note, Noted, changed},
     keep::Keep,
     lent::Lent,
     local::Local,
@@ -232,7 +232,7 @@ impl Global {
         match self.role {
             Role::Global => {
                 let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
-                self.changed(&changed, &family, &key);
+                self.changed(&changed, &family, &key, Some(self.own));
             }
             Role::Slave(_) => self.set_upstream(&family, &key, was, true),
             Role::Searching(_) | Role::Alone => {
@@ -251,7 +251,7 @@ impl Global {
         match self.role {
             Role::Global => {
                 if let Some((changed, family, key)) = self.shards.del(self.own, &family, &key) {
-                    self.changed(&changed, &family, &key);
+                    self.changed(&changed, &family, &key, Some(self.own));
                 }
             }
             Role::Slave(_) => self.set_upstream(&family, &key, true, false),
@@ -274,18 +274,27 @@ impl Global {
         }
     }
 
-    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>) {
+    /// Notes the effects of a change. `by` is the place of the only owner whose value has changed.
+    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
         if what.shown {
-            changed(&mut self.shown, family, key, what.was);
+            let was = what.was;
+            changed(&mut self.shown, family, key, Note { was, by });
         }
         if what.ours {
-            changed(&mut self.ours, family, key, what.was_ours);
+            let was = what.was_ours;
+            changed(&mut self.ours, family, key, Note { was, by });
         }
+    }
+
+    /// Notes that this node has begun or ceased to answer for a key.
+    fn ours_changed(&mut self, family: &Arc<str>, key: &Arc<str>) {
+        let (was, by) = (true, None);
+        changed(&mut self.ours, family, key, Note { was, by });
     }
 
     fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
         for (what, family, key) in changes {
-            self.changed(&what, &family, &key);
+            self.changed(&what, &family, &key, None);
         }
     }
 
@@ -343,7 +352,7 @@ impl Global {
             self.forget_stale(now, &node);
             let place = self.shards.owner(&node);
             for (family, key) in self.shards.set_ours(place, false) {
-                changed(&mut self.ours, &family, &key, true);
+                self.ours_changed(&family, &key);
             }
         }
     }

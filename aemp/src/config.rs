@@ -50,13 +50,13 @@ pub use self::{
     error::{ConfigError, Place},
     file::ConfigFile,
     key::{KEYS, Key, Kind},
-    layers::Sources,
+    layers::{Origin, Sources},
     node_id::{expand_node_id, host_name},
     permit::Permit,
     places::Position,
     seed::{Seed, SeedError},
     service::Service,
-    settings::{Cert, Settings, effective},
+    settings::{Cert, Settings, effective, origins},
 };
 pub use aemp_proto::handshake::{
     Encrypt,

@@ -10,9 +10,13 @@ use crate::{
     args::{many, one, rest, word},
     client::Client,
     failure::{Failure, Outcome},
+    services,
     session::Session,
     words,
 };
+
+/// The answer of nodes that evaluate no code.
+const NO_PERL: &str = "not written in Perl";
 
 /// Perl code that restarts the process after the answer has been sent.
 const RESTART: &str = "require AnyEvent::Watchdog::Util; \
@@ -48,10 +52,13 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
 
 pub(crate) fn restart_command() -> Command {
     Command::new("restart")
-        .about("Restart a Perl node that runs under AnyEvent::Watchdog")
+        .about("Restart a node that runs under a watchdog")
         .long_about(
-            "Restarts a Perl node that runs under AnyEvent::Watchdog. The Perl command `aemp run` starts such nodes. \
-             Fails for all other nodes.",
+            "Restarts the process of a node. It stops in order, and its watchdog starts it again, with the present file of \
+             the program. A Rust node must have been started with `aemp run --restart`, or by a service manager that sets \
+             AEMP_WATCHDOG=service and starts it again after status 75. A Perl node must run under AnyEvent::Watchdog, as \
+             those of the Perl command `aemp run` do. Fails for all other nodes, and where the node's `secure` or `allow` \
+             refuses it.",
         )
         .after_help("Example:\n  aemp restart green/1")
         .arg(one("NODE", "The node"))
@@ -60,7 +67,12 @@ pub(crate) fn restart_command() -> Command {
 pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node(word(matches, "NODE"))?;
     session.with_client(async |client| {
-        evaluate(client, node.as_str(), RESTART).await?;
+        match evaluate(client, node.as_str(), RESTART).await {
+            Err(failure) if failure.text.contains(NO_PERL) => {
+                client.run_on(&node, services::RESTART, Vec::new()).await?;
+            }
+            other => drop(other?),
+        }
         client.output.result(
             &json!({ "restarts": node.as_str() }),
             &format!("{node} restarts"),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use aemp::{
     Map, Value,
-    config::{Environment, Key, Kind, Sources, effective},
+    codec::Format,
+    config::{Environment, Key, Kind, Origin, Settings, Sources, effective, origins},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::{
     failure::{Failure, Outcome},
     output::{self, Output, Text},
     session::Session,
+    table::Table,
     words,
 };
 
@@ -94,12 +96,20 @@ pub(crate) fn config_command() -> Command {
         .about("Show the effective configuration")
         .long_about(
             "Prints the effective configuration of a node with that profile as JSON: the profile's settings, inherited \
-             settings, and built-in defaults, except those that depend on the program. KEY VALUE pairs are the \
-             arguments that a program gives its node. The default PROFILE is the host's name, as for a node that is \
-             started without a profile. Secrets and private keys are shown with --reveal only.",
+             settings, and built-in defaults. KEY VALUE pairs are the arguments that a program gives its node; `norc 1` \
+             and `force 1` among them work as for `aemp run`. The default PROFILE is the host's name, as for a node that is \
+             started without a profile. Secrets and private keys are shown with --reveal only.\n\nWith --origin: a line \
+             for each key, with its value and its source: the position in the file and the profile, the environment \
+             variable, the arguments, or the default.",
         )
-        .after_help("Example:\n  aemp showconfig seed binds '*:4041'")
+        .after_help("Examples:\n  aemp showconfig seed binds '*:4041'\n  aemp showconfig --origin seed")
         .arg(reveal())
+        .arg(
+            Arg::new("origin")
+                .long("origin")
+                .action(ArgAction::SetTrue)
+                .help("Show the source of each value"),
+        )
         .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
 }
 
@@ -108,23 +118,119 @@ pub(crate) fn config(session: &mut Session, matches: &ArgMatches) -> Outcome {
     // As the last word, it can only be the option.
     let last = words.pop_if(|word| *word == "--reveal").is_some();
     let reveal = last || matches.get_flag(REVEAL);
-    let (profile, arguments) = profile_and_pairs(&words)?;
-    let profile = profile.or_else(|| session.profile());
-    let environment = Environment::process();
+    let words = Configure::parse(&words)?;
+    let profile = words.profile.or_else(|| session.profile());
     let file = session.file()?;
-    let map = effective(&Sources {
-        file: Some(file),
+    let sources = Sources {
+        file: (!words.norc).then_some(file),
         profile: profile.as_deref(),
-        arguments: Cow::Owned(arguments),
-        force: false,
-        environment,
-    });
-    print(&session.output, &map?, reveal)?;
+        arguments: Cow::Owned(words.arguments),
+        force: words.force,
+        environment: Environment::process(),
+    };
+    let map = of_a_node(&sources)?;
+    if matches.get_flag("origin") {
+        let origins = origins(&sources)?;
+        print_origins(&session.output, &map, &origins, reveal)?;
+    } else {
+        print(&session.output, &map, reveal)?;
+    }
     Ok(Exit::Done)
 }
 
+/// The effective configuration, with the defaults of a node that this program runs.
+fn of_a_node(sources: &Sources<'_>) -> Result<Map, Failure> {
+    let mut map = effective(sources)?;
+    let formats = Format::built_in();
+    let formats = formats.iter().map(|format| Value::from(format.name()));
+    let defaults: [(&str, Value); 4] = [
+        ("nodeid", Settings::resolve(sources)?.node_id.into()),
+        ("binds", vec![Value::from("*")].into()),
+        ("framing_format", formats.collect()),
+        ("nodelay", 1.into()),
+    ];
+    for (key, value) in defaults {
+        if map.get(key).is_none() {
+            map.insert(key, value);
+        }
+    }
+    Ok(map)
+}
+
+fn print_origins(
+    output: &Output,
+    map: &Map,
+    origins: &[(String, Origin)],
+    reveal: bool,
+) -> Result<(), Failure> {
+    let origin = |key: &str| {
+        let found = origins.iter().find(|(name, _)| name == key);
+        found.map_or(&Origin::Default, |(_, origin)| origin)
+    };
+    let mut document = Map::new();
+    let mut table = Table::new(&["KEY", "VALUE", "ORIGIN"]);
+    for (key, value) in map {
+        let value = if reveal {
+            value.clone()
+        } else {
+            shown(key, value)
+        };
+        let origin = origin(key).to_string();
+        table.row(vec![key.into(), value.to_string(), origin.clone()]);
+        let entry: Map = [("value", value), ("origin", origin.into())]
+            .into_iter()
+            .collect();
+        document.insert(key, entry);
+    }
+    match output.is_json() {
+        true => output::document(&document),
+        false => table.print(output),
+    }
+}
+
+/// The words that `configure` of the reference takes.
+#[derive(Debug, Default)]
+pub(super) struct Configure {
+    pub(super) profile: Option<String>,
+    pub(super) arguments: Map,
+    /// True if the file and the environment do not count.
+    pub(super) norc: bool,
+    /// True if the arguments win over the file and the environment.
+    pub(super) force: bool,
+}
+
+impl Configure {
+    /// Parses a profile, if the number of words is odd, and keys with values. Among them may be `profile NAME`, `norc
+    /// FLAG` and `force FLAG`.
+    pub(super) fn parse(words: &[&String]) -> Result<Self, Failure> {
+        let (profile, mut arguments) = profile_and_pairs(words)?;
+        let named = arguments.remove("profile");
+        let named = named.and_then(|name| Some(name.text()?.into_owned()));
+        Ok(Self {
+            profile: profile.or(named),
+            norc: flag(&mut arguments, "norc")?,
+            force: flag(&mut arguments, "force")?,
+            arguments,
+        })
+    }
+}
+
+/// Takes a flag that is an argument of `configure`, and not a key of the file.
+fn flag(arguments: &mut Map, name: &str) -> Result<bool, Failure> {
+    let Some(value) = arguments.remove(name) else {
+        return Ok(false);
+    };
+    match value.text().as_deref() {
+        Some("1" | "true") => Ok(true),
+        Some("0" | "" | "false") => Ok(false),
+        _ => Err(Failure::usage(format_args!(
+            "{name}: expected 1 or 0, found {value}"
+        ))),
+    }
+}
+
 /// Parses a profile, if the number of words is odd, and keys with values.
-pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
+fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure> {
     let mut words = words.iter().copied();
     if let Some(option) = words.clone().take(2).find(|word| word.starts_with('-')) {
         return Err(Failure::usage(format_args!(
@@ -137,7 +243,7 @@ pub(super) fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Ma
     };
     if let (None, Some(first)) = (profile, words.clone().next())
         && Key::named(first).is_none()
-        && first.as_str() != "profile"
+        && !["profile", "norc", "force"].contains(&first.as_str())
     {
         return Err(Failure::usage(format_args!(
             "{first:?} is not a key, and not a profile followed by KEY VALUE pairs: the last key has no value"

@@ -1,28 +1,30 @@
-//! `aemp run`: a node.
+//! `aemp run`: a node, perhaps under a [watchdog](crate::watchdog).
+
+mod node;
 
 use std::{borrow::Cow, path::Path, time::Duration};
 
 use aemp::{
-    Map, Node, NodeBuilder, Shown, Value,
-    config::{ConfigFile, Environment, Settings, Sources},
+    Map, Node, NodeBuilder, Value,
+    config::{Environment, Origin, Settings, Sources, effective, origins},
 };
-use clap::{ArgMatches, Command};
-use serde_json::json;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::profiles::profile_and_pairs;
+use super::profiles::Configure;
 use crate::{
-    Exit,
     args::{many, rest},
     failure::{Failure, Outcome},
     logs,
     network::no_secret,
-    output::{self, Output},
+    options,
     session::Session,
-    signals::Signals,
+    watchdog::{Watched, When},
 };
 
-/// The time that the ports of a node have to handle their queues when the process is to end.
-const DRAIN: Duration = Duration::from_secs(10);
+/// The time without a heartbeat after which a node is killed, as in the reference.
+const HEARTBEAT: Duration = Duration::from_secs(300);
+
+const RESTART: &str = "restart";
 
 pub(crate) fn command() -> Command {
     Command::new("run")
@@ -33,53 +35,128 @@ pub(crate) fn command() -> Command {
              second signal ends it at once. On SIGUSR1 \
              the node reads its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe \
              configuration is the profile, the settings that it inherits, and the KEY VALUE pairs. The configuration \
-             file overrides the pairs; the options -s and --secret override the file. All options stand before the \
+             file overrides the pairs, with a warning; after `force 1` among the pairs, the pairs override the file; after \
+             `norc 1`, the file and the environment do not count. The options -s and --secret override everything. All \
+             options stand before the \
              first ARG. The keys are those of the `setKEY` commands. The default profile, without PROFILE and without \
              the pair `profile NAME`, is the host's name.\n\nWhen the node has started, it runs its `services`: init \
              functions of this program. `Aemp::echo` makes a port that answers with its message. \
              `AnyEvent::MP::Global` makes the node global, which is enough for a seed. \
              `[[\"AnyEvent::MP::LogCatcher::catch\",7]]` logs the lines of all nodes here, from that level on. A program of your own that \
-             calls `aemp_cli::main` has its own init functions as well.\n\nWarnings are logged to standard error; -v, \
+             calls `aemp_cli::main` has its own init functions as well. Services, formats and methods in the file that \
+             this program does not have are left out with a warning, because the file may be shared with Perl; with --strict \
+             they are errors.\n\nWith --restart, a watchdog runs the node in a process of its own. It starts the node again \
+             after a crash, and after an end with another status than 0 (on-failure), or after every end (always). The pause \
+             before that doubles from half a second to a minute, and begins anew for a node that has run for a minute. It \
+             kills a node that has given no heartbeat for 300 seconds (--heartbeat). It passes SIGTERM, SIGINT and SIGUSR1 on, \
+             and ends with the node. A node whose first start fails because of the configuration is not started \
+             again. `aemp restart` works for such nodes.\n\nWarnings are logged to standard error; -v, \
              -vv and -vvv log more. Without -v, RUST_LOG chooses by target (`info,my_crate=debug`), or AE_VERBOSE a \
-             level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. Nothing is printed, except {\"node\":ID,\"listeners\":[ADDRESS,..]} after the \
-             start with --json.",
+             level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. \
+             A line on standard error says where the node listens; with --json, it is {\"node\":ID,\"listeners\":[ADDRESS,..]} on \
+             standard output.",
         )
         .after_help(
             "Examples:\n  aemp run worker\n  aemp run nodeid seed binds '*:4040' services AnyEvent::MP::Global\n  \
+             aemp run --restart on-failure worker\n  \
              aemp run -v worker nodeid green/%n services '[[\"My::Counter::start\", 5]]'",
+        )
+        .arg(
+            Arg::new(RESTART)
+                .long(RESTART)
+                .value_name("WHEN")
+                .value_parser(["never", "on-failure", "always"])
+                .default_value("never")
+                .help("Start the node again when it has ended"),
+        )
+        .arg(
+            Arg::new("heartbeat")
+                .long("heartbeat")
+                .value_name("SECONDS")
+                .value_parser(options::seconds)
+                .help("With --restart: kill a node without a heartbeat for this time [default: 300]"),
+        )
+        .arg(
+            Arg::new("strict")
+                .long("strict")
+                .action(ArgAction::SetTrue)
+                .help("Do not start if this program cannot use something in the file"),
         )
         .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    session.save()?;
-    let (profile, mut arguments) = profile_and_pairs(&rest(matches, "ARG"))?;
-    let named = arguments.remove("profile");
-    let named = named.and_then(|name| Some(name.text()?.into_owned()));
-    let profile = profile.or(named).or_else(|| session.profile());
-    let environment = environment(session);
-    let file = session.file()?;
-    check(file, profile.as_deref(), &arguments, &environment)?;
-    let path = file.path().to_owned();
-    let missing = match &profile {
-        Some(name) => file.profile(name)?.is_none().then_some(name),
-        None => None,
-    };
-    if let Some(name) = missing {
-        // An unknown profile is not an error, as in the reference: its name becomes the node's ID.
-        session.output.note(&format!(
-            "warning: {} has no profile {name:?}",
-            path.display()
-        ));
+    let watched = Watched::now();
+    if let Some(when) = when(matches).filter(|_| !watched.is_by_watchdog()) {
+        return keep(session, when, matches);
     }
+    session.save()?;
+    let mut words = Configure::parse(&rest(matches, "ARG"))?;
+    let profile = words.profile.take().or_else(|| session.profile());
+    let environment = environment(session);
+    if words.norc || words.force {
+        override_all(session, &mut words.arguments);
+    }
+    let file = session.file()?;
+    let path = file.path().to_owned();
+    let sources = Sources {
+        file: (!words.norc).then_some(file),
+        profile: profile.as_deref(),
+        arguments: Cow::Borrowed(&words.arguments),
+        force: words.force,
+        environment: environment.clone(),
+    };
+    check(&sources, &path)?;
+    let notes = notes(&sources)?;
+    notes.iter().for_each(|note| session.output.note(note));
     logs::for_node(&session.options, &session.output);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
-    let builder = builder(&path, profile, &arguments).environment(environment);
-    let outcome = runtime.block_on(run_node(&session.output, builder));
+    let builder = builder(&path, profile, &words)
+        .environment(environment)
+        .strict(matches.get_flag("strict"));
+    // The log has the same line if it shows more than warnings.
+    let tells = session.options.verbose == 0;
+    let outcome = runtime.block_on(node::run(&session.output, builder, watched, tells));
     // Handlers that do not return do not get more time.
     runtime.shutdown_background();
     outcome
+}
+
+/// The ends after which the node is to be started again.
+fn when(matches: &ArgMatches) -> Option<When> {
+    match matches.get_one::<String>(RESTART).map(String::as_str) {
+        Some("on-failure") => Some(When::OnFailure),
+        Some("always") => Some(When::Always),
+        _ => None,
+    }
+}
+
+#[cfg(unix)]
+fn keep(session: &mut Session, when: When, matches: &ArgMatches) -> Outcome {
+    if session.is_chain {
+        // They would be repeated at each start.
+        let text = "run --restart: no other commands may stand before it";
+        return Err(Failure::usage(text));
+    }
+    let heartbeat = matches.get_one("heartbeat").copied();
+    logs::for_node(&session.options, &session.output);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
+    let secret = session.options.secret_of_input();
+    runtime.block_on(crate::watchdog::keep(
+        when,
+        heartbeat.unwrap_or(HEARTBEAT),
+        secret,
+    ))
+}
+
+#[cfg(not(unix))]
+fn keep(_session: &mut Session, _when: When, _matches: &ArgMatches) -> Outcome {
+    Err(Failure::usage("run --restart: only on Unix"))
 }
 
 /// The environment variables of the process, and those that the options set. They have precedence over the file.
@@ -97,68 +174,64 @@ fn environment(session: &Session) -> Environment {
     Environment::of(process.chain(named))
 }
 
-/// Checks for settings that the library accepts, and that are useless here: a node that refuses every connection.
-fn check(
-    file: &ConfigFile,
-    profile: Option<&str>,
-    arguments: &Map,
-    environment: &Environment,
-) -> Result<(), Failure> {
-    let settings = Settings::resolve(&Sources {
-        file: Some(file),
-        profile,
-        arguments: Cow::Borrowed(arguments),
-        environment: environment.clone(),
-        ..Sources::default()
-    });
-    let settings = settings?;
-    match settings.secret.is_some() || settings.cert.is_some() {
-        true => Ok(()),
-        false => Err(no_secret(file.path())),
+/// Makes the options win where the environment does not count, or not enough.
+fn override_all(session: &Session, arguments: &mut Map) {
+    let options = &session.options;
+    if !options.seeds.is_empty() {
+        let seeds = options.seeds.iter().map(|seed| Value::from(seed.as_str()));
+        arguments.insert("seeds", seeds.collect::<Value>());
+    }
+    if let Some(secret) = &options.secret {
+        arguments.insert("secret", secret.text());
     }
 }
 
-fn builder(file: &Path, profile: Option<String>, arguments: &Map) -> NodeBuilder {
-    let mut builder = Node::builder().config_file(file);
+/// Checks for settings that the library accepts, and that are useless here: a node that refuses every connection.
+fn check(sources: &Sources<'_>, path: &Path) -> Result<(), Failure> {
+    let settings = Settings::resolve(sources)?;
+    match settings.secret.is_some() || settings.cert.is_some() {
+        true => Ok(()),
+        false => Err(no_secret(path)),
+    }
+}
+
+/// Warnings about what the user may not expect.
+fn notes(sources: &Sources<'_>) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    if let (Some(file), Some(name)) = (sources.file, sources.profile)
+        && file.profile(name)?.is_none()
+    {
+        // An unknown profile is not an error, as in the reference: its name becomes the node's ID.
+        let path = file.path().display();
+        notes.push(format!("warning: {path} has no profile {name:?}"));
+    }
+    let effective = effective(sources)?;
+    for (key, origin) in origins(sources)? {
+        let Some(given) = sources.arguments.get(&key) else {
+            continue;
+        };
+        let is_same = effective
+            .get(&key)
+            .is_some_and(|value| value.loose_eq(given));
+        if matches!(origin, Origin::File(_) | Origin::Environment(_)) && !is_same {
+            notes.push(format!(
+                "warning: {key}: the value of the command line is not used, but that of {origin} (`force 1` reverses this)"
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+fn builder(file: &Path, profile: Option<String>, words: &Configure) -> NodeBuilder {
+    let mut builder = Node::builder()
+        .config_file(file)
+        .norc(words.norc)
+        .force(words.force);
     if let Some(profile) = profile {
         builder = builder.profile(profile);
     }
-    let arguments = arguments.iter();
+    let arguments = words.arguments.iter();
     arguments.fold(builder, |builder, (key, value)| {
         builder.setting(key, Value::clone(value))
     })
-}
-
-async fn run_node(output: &Output, builder: NodeBuilder) -> Outcome {
-    // Caught from the start, so that an early signal is not lost.
-    let mut signals = Signals::new().map_err(Failure::failed)?;
-    let node = tokio::select! {
-        started = builder.start() => started.map_err(Failure::config)?,
-        () = signals.next() => return Ok(Exit::Done),
-    };
-    let listeners = node.listeners().join(", ");
-    tracing::info!(
-        "{}",
-        Shown(format_args!("{} listens on {listeners}", node.id()))
-    );
-    if output.is_json() {
-        let document = json!({ "node": node.id(), "listeners": node.listeners() });
-        output::document(&document)?;
-    }
-    while signals.reload_or_end().await {
-        match node.reload_tls() {
-            Ok(()) => {
-                tracing::info!("new connections use the certificates of the present configuration")
-            }
-            Err(error) => {
-                let error = Shown(error);
-                tracing::warn!("the certificates stay as they are: {error}");
-            }
-        }
-    }
-    tracing::info!("{} stops", Shown(node.id()));
-    tokio::select! {
-        () = node.stop_within(DRAIN) => Ok(Exit::Done),
-        () = signals.next() => Err(Failure::failed("a second signal ended the node before it had stopped")),
-    }
 }

@@ -88,7 +88,11 @@ fn value_of(key: &Key) -> (&'static str, &'static str) {
             "FUNCTIONS",
             "Some::function,... or a JSON array; an array in it is a function and its arguments",
         ),
-        Kind::Formats | Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
+        Kind::Formats => (
+            "NAMES",
+            "Names separated by commas, or a JSON array; `storable` of Perl nodes is not among the formats here",
+        ),
+        Kind::Methods => ("NAMES", "Names separated by commas, or a JSON array"),
         Kind::Seconds => ("SECONDS", "More than 0; fractions are allowed"),
         Kind::Flag => ("FLAG", "1 or 0"),
         Kind::Encrypt => (

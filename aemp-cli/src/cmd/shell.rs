@@ -47,7 +47,8 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Joins the network once, then reads commands, one a line, without the word `aemp`, until `quit` or the end \
              of the input. An error does not end the shell.\n\nOn a terminal, it has line editing, a history and \
-             completion (Tab) of commands, nodes, ports, init functions and families. Without a terminal, the exit \
+             completion (Tab) of commands, nodes, ports, init functions and families. Pasted lines, and lines that are typed \
+             while a command runs, are run one after the other. Without a terminal, the exit \
              status is that of the first command that failed.\n\nWith NODE, the first argument of a command may be `.` \
              for that node, or `#NAME` for a port of it.\n\nThe history is kept in $AEMP_HISTORY, or in aemp/history \
              in $XDG_STATE_HOME or ~/.local/state. Lines with secrets are not kept.",

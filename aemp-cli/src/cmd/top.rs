@@ -9,6 +9,7 @@ mod screen;
 mod tab;
 mod table;
 mod text;
+mod tree;
 mod view;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use self::{
     app::{App, Then},
     collect::{Collector, News},
     screen::Screen,
+    tab::Tab,
 };
 
 use crate::{
@@ -48,7 +50,8 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Shows the whole network on the terminal, updated once a second. It has tables of nodes (role, memory, \
              ports), connections (rates of messages and bytes, queued bytes), ports with the longest queues, types of \
-             ports, and families of the database. Enter shows the connections of a node, Esc goes back, Tab changes \
+             ports, families of the database, supervisors with their children (state, restarts, reason of the last end), \
+             and the log of the network. Enter shows the connections of a node, Esc goes back, Tab changes \
              the table, and `?` lists all keys.\n\nFor Perl nodes, it shows the reports of their neighbours. The \
              command's own node is left out.",
         )
@@ -84,7 +87,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     Some(_) => {}
                     None => return Err(Failure::failed("the terminal is gone")),
                 }
-                app.family().into_iter().for_each(|family| collector.open(family));
+                follow(&mut collector, &app);
                 draw(&mut screen, &mut app, client)?;
             }
             _ = frames.tick(), if stale => {
@@ -99,6 +102,8 @@ async fn watch(client: &Client<'_>) -> Outcome {
                 match news {
                     News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
+                    News::Trees(trees) => app.add_trees(trees),
+                    News::Log(line) => app.log(line),
                 }
                 stale = true;
             }
@@ -124,7 +129,17 @@ fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
         app.network.forget(now);
     }
     collector.ask(app.network.names());
-    app.family()
-        .into_iter()
-        .for_each(|family| collector.open(family));
+    follow(collector, app);
+}
+
+/// Asks for what only the present table shows.
+fn follow(collector: &mut Collector, app: &App) {
+    match app.place.tab {
+        Tab::Tree => collector.ask_for_trees(app.network.names()),
+        Tab::Logs => collector.follow_logs(),
+        _ => app
+            .family()
+            .into_iter()
+            .for_each(|family| collector.open(family)),
+    }
 }

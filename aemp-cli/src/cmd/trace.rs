@@ -1,5 +1,6 @@
 //! `aemp trace`: all connections of the network.
 
+mod dot;
 mod gather;
 mod graph;
 mod layout;
@@ -9,7 +10,7 @@ mod tests;
 
 use std::{fs, path::Path};
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 pub(crate) use self::gather::{failed, up_nodes};
 use self::graph::Graph;
@@ -35,7 +36,7 @@ pub(crate) fn command() -> Command {
              {\"nodes\":[{\"node\":ID,\"global\":BOOL,\"master\":ID,\"failure\":TEXT}],\"connections\":[[ID,ID],..]}, \
              where null stands for unknown values.",
         )
-        .after_help("Examples:\n  aemp trace\n  aemp trace green/1 --svg network.svg")
+        .after_help("Examples:\n  aemp trace\n  aemp trace green/1 --svg network.svg\n  aemp trace --dot | dot -Tpdf > network.pdf")
         .arg(Arg::new("NODE").help("The node to begin with"))
         .arg(
             Arg::new("svg")
@@ -43,6 +44,13 @@ pub(crate) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(std::path::PathBuf))
                 .help("Write a picture of the network into this file, as SVG, instead"),
+        )
+        .arg(
+            Arg::new("dot")
+                .long("dot")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("svg")
+                .help("Print the network in the language of Graphviz instead"),
         )
 }
 
@@ -54,6 +62,9 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let graph = gather::gather(client, begin).await?;
         match svg {
             Some(file) => write(client.output, file, &graph)?,
+            None if matches.get_flag("dot") => {
+                output::line(&Text::lines(dot::write(&graph).trim_end()))?;
+            }
             None if client.output.is_json() => output::document(&graph.document())?,
             None => print(client.output, &graph)?,
         }

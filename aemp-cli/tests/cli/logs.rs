@@ -155,7 +155,8 @@ fn variables_choose_the_log_of_a_node() {
     let stops = "green stops";
     assert!(!log(&[], &[]).contains(stops));
     assert!(
-        log(&[("RUST_LOG", "aemp_cli=info")], &[]).contains("INFO aemp_cli::cmd::run: green stops")
+        log(&[("RUST_LOG", "aemp_cli=info")], &[])
+            .contains("INFO aemp_cli::cmd::run::node: green stops")
     );
     assert!(!log(&[("RUST_LOG", "aemp_cli=warn,other=trace")], &[]).contains(stops));
     assert!(log(&[("AE_VERBOSE", "7")], &[]).contains(stops));

@@ -11,6 +11,7 @@ mod reference;
 mod secrets;
 mod shell;
 mod tap;
+mod watchdog;
 
 use std::{path::Path, time::Duration};
 
@@ -39,7 +40,7 @@ fn alone() {
 #[test]
 fn configuration() {
     // However they were checked out: transcripts would begin with a warning of files that others can read.
-    for name in ["broken", "profiles", "wrong"] {
+    for name in ["broken", "origins", "profiles", "wrong"] {
         let rc = format!("tests/cli/config/{name}.in/rc");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(rc, mode).expect("it is ours");

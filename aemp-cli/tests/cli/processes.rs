@@ -22,6 +22,8 @@ pub(crate) fn aemp(args: &[&str]) -> Command {
         .env_remove("AE_VERBOSE")
         .env_remove("PERL_ANYEVENT_VERBOSE")
         .env_remove("AE_MP_TRACE")
+        .env_remove("AEMP_WATCHDOG")
+        .env_remove("NOTIFY_SOCKET")
         .env("AEMP_SECRET", SECRET)
         .stdin(Stdio::null());
     command
@@ -209,6 +211,41 @@ fn options_come_before_the_file_and_pairs_after_it() {
     process.wait().expect("it ends");
     assert_eq!(told["node"], "file");
     printed(&asked.expect("the command runs"));
+}
+
+#[test]
+fn a_node_says_where_it_listens_and_which_value_wins() {
+    let dir = TempDir::new().expect("a directory");
+    let rc = dir.path().join("rc");
+    let file = r#"{"binds":["127.0.0.1:0"],"services":["My::Perl::run"]}"#;
+    std::fs::write(&rc, file).expect("it is written");
+    let mut command = aemp(&["run", "nodeid", "green", "binds", "127.0.0.1:1"]);
+    command.env("PERL_ANYEVENT_MP_RC", &rc);
+    let mut process = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut log = BufReader::new(process.stderr.take().expect("it is piped"));
+    let (mut text, mut line) = (String::new(), String::new());
+    while !line.contains("green listens on 127.0.0.1:") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).expect("a line"), 0, "{text}");
+        text.push_str(&line);
+    }
+    process.kill().expect("it runs");
+    process.wait().expect("it ends");
+    let rc = rc.display();
+    let warning = format!(
+        "warning: binds: the value of the command line is not used, but that of {rc}:1:10: top level"
+    );
+    assert!(text.starts_with(&warning), "{text}");
+    assert!(
+        text.contains(r#"the service "My::Perl::run" is left out"#),
+        "{text}"
+    );
+    let mut strict = aemp(&["run", "--strict", "nodeid", "green"]);
+    let output = strict.env("PERL_ANYEVENT_MP_RC", format!("{rc}")).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("there is no such init function"), "{error}");
 }
 
 /// A command that has had an entry set, here or at another node, and keeps it.

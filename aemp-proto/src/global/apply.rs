@@ -5,8 +5,7 @@ use std::sync::Arc;
 use aemp_codec::{NodeId, Value};
 
 use super::{
-    Answer, Effect, Global, GlobalRequest, LISTENERS, QueryId, Role,
-    dirty::changed,
+    Answer, Effect, GLOBALS, Global, GlobalRequest, LISTENERS, QueryId, Role,
     peer::{Keys, Message, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
@@ -98,7 +97,7 @@ impl Global {
         self.released.set(slave, None);
         let place = self.shards.owner(slave);
         for (family, key) in self.shards.set_ours(place, true) {
-            changed(&mut self.ours, &family, &key, true);
+            self.ours_changed(&family, &key);
         }
     }
 
@@ -126,11 +125,11 @@ impl Global {
                 continue;
             }
             let (changed, family, key) = self.shards.set(place, &family, &key, value);
-            self.changed(&changed, &family, &key);
+            self.changed(&changed, &family, &key, Some(place));
         }
         for key in del {
             if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
-                self.changed(&changed, &family, &key);
+                self.changed(&changed, &family, &key, Some(place));
             }
         }
     }
@@ -239,6 +238,14 @@ impl Global {
         }
         if !self.may_watch(now, from, &family) {
             return;
+        }
+        let Some(known) = self.known.get(from) else {
+            return;
+        };
+        // A reference node that was global before it was configured takes another global node for its master. A node that
+        // is its own master watches nothing here, and every global node watches the list of global nodes.
+        if known.global && !known.slave && *family != *GLOBALS {
+            self.answer_for(from);
         }
         let Some(known) = self.known.get_mut(from) else {
             return;

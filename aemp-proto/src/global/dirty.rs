@@ -56,29 +56,41 @@ impl Dirty {
     }
 }
 
-/// The changes of one family in order: keys, and whether they existed before.
-pub(super) type Notes = Vec<(Arc<str>, bool)>;
+/// A change of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    /// True if the key existed before.
+    pub(super) was: bool,
+    /// The place of the owner whose value has changed; `None` if there may be several.
+    pub(super) by: Option<u32>,
+}
+
+/// The changes of one family in order.
+pub(super) type Notes = Vec<(Arc<str>, Note)>;
 
 /// Changes by family.
 pub(super) type Noted = BTreeMap<Arc<str>, Notes>;
 
 /// Notes that a key has changed.
-pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>, was: bool) {
-    let note = (Arc::clone(key), was);
+pub(super) fn changed(noted: &mut Noted, family: &Arc<str>, key: &Arc<str>, note: Note) {
+    let note = (Arc::clone(key), note);
     match noted.get_mut(&**family) {
         Some(notes) => notes.push(note),
         None => drop(noted.insert(Arc::clone(family), vec![note])),
     }
 }
 
-/// Each key once, and whether it existed before the first of its changes.
-pub(super) fn merged(notes: Notes) -> impl Iterator<Item = (Arc<str>, bool)> {
+/// Each key once: whether it existed before the first of its changes, and the owner if it is the same for all.
+pub(super) fn merged(notes: Notes) -> impl Iterator<Item = (Arc<str>, Note)> {
     let (one, several) = if notes.len() == 1 {
         (notes, IndexMap::new())
     } else {
-        let mut first = IndexMap::with_capacity(notes.len());
-        for (key, was) in notes {
-            first.entry(key).or_insert(was);
+        let mut first: IndexMap<Arc<str>, Note> = IndexMap::with_capacity(notes.len());
+        for (key, note) in notes {
+            let known = first.entry(key).or_insert(note);
+            if known.by != note.by {
+                known.by = None;
+            }
         }
         (Vec::new(), first)
     };
@@ -108,9 +120,14 @@ mod tests {
 
     #[test]
     fn the_first_of_several_changes_of_a_key_counts() {
-        let note = |key: &str, was| (Arc::from(key), was);
-        let notes = vec![note("a", false), note("b", true), note("a", true)];
+        let note = |key: &str, was, by| (Arc::from(key), Note { was, by });
+        let notes = vec![
+            note("a", false, Some(1)),
+            note("b", true, Some(1)),
+            note("a", true, Some(2)),
+            note("b", true, Some(1)),
+        ];
         let merged: Vec<_> = merged(notes).collect();
-        assert_eq!(merged, [note("a", false), note("b", true)]);
+        assert_eq!(merged, [note("a", false, None), note("b", true, Some(1))]);
     }
 }

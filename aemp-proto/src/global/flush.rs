@@ -6,7 +6,7 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     GLOBALS, Global, LISTENERS, Role,
-    dirty::merged,
+    dirty::{Note, merged},
     outgoing::{Outgoing, Set, Style, Way, keys_of},
     peer::{GlobalPeer, Message, Monitor},
     pending::Ask,
@@ -54,7 +54,7 @@ impl Global {
     pub(super) fn publish(&mut self) {
         for (family, notes) in &self.shown {
             if self.watches.contains(family) {
-                let shown = |(key, _): &(Arc<str>, bool)| {
+                let shown = |(key, _): &(Arc<str>, Note)| {
                     let value = self.shards.shown(family, key).cloned();
                     (Arc::clone(key), value)
                 };
@@ -87,7 +87,7 @@ impl Global {
             let Some(nodes) = self.monitors.get(&family) else {
                 continue;
             };
-            for (key, was) in merged(notes) {
+            for (key, Note { was, .. }) in merged(notes) {
                 let is = self.shards.shown(&family, &key).is_some();
                 for node in nodes {
                     let known = self.known.get_mut(node);
@@ -102,11 +102,13 @@ impl Global {
             if self.globals.is_empty() {
                 continue;
             }
-            for (key, was) in merged(notes) {
+            for (key, Note { was, by }) in merged(notes) {
                 let is = self.shards.is_ours_set(&family, &key);
+                let by = by.and_then(|place| self.shards.owner_at(place));
                 for node in &self.globals {
                     if let Some(known) = self.known.get_mut(node)
                         && !known.set_due
+                        && (by != Some(node) || known.slave)
                     {
                         known
                             .ours
@@ -272,9 +274,9 @@ impl GlobalPeer {
             self.ours.clear();
             self.send_set(way, own, shards);
         }
-        let node = way.node;
+        let but = self.left_out(way);
         for (family, keys) in &mut self.ours {
-            let value = |key: &str| shards.ours(family, key, node);
+            let value = |key: &str| shards.ours(family, key, but);
             way.changes(Style::Broadcast, family, keys, value);
         }
         self.ours.retain(|_, keys| !keys.is_empty());
@@ -282,18 +284,25 @@ impl GlobalPeer {
             .send_due(|monitor, family| monitor.send_due(way, family, shards));
     }
 
+    /// The owner whose entries the node is not sent: itself, unless it is also a slave. A global node that uses this one
+    /// as its master takes its own entries from the answers, because it sends them nowhere else.
+    fn left_out<'a>(&self, way: &Way<'a, impl Outgoing>) -> Option<&'a NodeId> {
+        (!self.slave).then_some(way.node)
+    }
+
     /// Sends another global node all entries that this one answers for.
     fn send_set(&mut self, way: &mut Way<'_, impl Outgoing>, own: &NodeId, shards: &Shards) {
-        let (ours, node) = (shards.all_ours(way.node), way.node);
+        let but = self.left_out(way);
+        let ours = shards.all_ours(but);
         let all: Vec<(&str, Vec<Set<'_>>)> = ours
             .iter()
             .map(|(family, keys)| {
-                let entry = |key: &'_ Arc<str>| shards.ours_entry(family, key, node);
+                let entry = |key: &'_ Arc<str>| shards.ours_entry(family, key, but);
                 (&**family, keys.iter().filter_map(entry).collect())
             })
             .collect();
         // The reference takes our addresses from this packet, and takes us for unreachable without them.
-        let listeners = shards.ours(LISTENERS, own.as_str(), node);
+        let listeners = shards.ours(LISTENERS, own.as_str(), but);
         let listeners = listeners.map(|listeners| vec![(own.as_str(), listeners)]);
         let first: Vec<_> = listeners.into_iter().map(|own| (LISTENERS, own)).collect();
         if !way.database("g_set", &first, &all) {

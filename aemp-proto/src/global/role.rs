@@ -10,7 +10,7 @@ use aemp_codec::{NodeId, Value};
 
 use super::{
     GLOBALS, Global, LISTENERS,
-    dirty::changed,
+    dirty::{Note, changed},
     heir,
     peer::{GlobalPeer, Message},
     pending::Ask,
@@ -225,8 +225,9 @@ impl Global {
         for (family, entries) in self.local.iter() {
             for (key, value) in entries {
                 let (_, family, key) = self.shards.set(self.own, family, key, value.clone());
-                changed(&mut self.shown, &family, &key, true);
-                changed(&mut self.ours, &family, &key, true);
+                let (was, by) = (true, Some(self.own));
+                changed(&mut self.shown, &family, &key, Note { was, by });
+                changed(&mut self.ours, &family, &key, Note { was, by });
             }
         }
     }

@@ -344,8 +344,14 @@ impl Shards {
         owners.find(|owner| !owner.gone).map(|owner| &owner.id)
     }
 
+    /// The node ID of an owner.
+    pub(super) fn owner_at(&self, place: u32) -> Option<&NodeId> {
+        let owner = self.owners.get(place as usize)?.as_ref();
+        owner.map(|owner| &owner.id)
+    }
+
     /// The value that this node answers for, without the value of `but`.
-    pub(super) fn ours(&self, family: &str, key: &str, but: &NodeId) -> Option<&Value> {
+    pub(super) fn ours(&self, family: &str, key: &str, but: Option<&NodeId>) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         entry.last(|place| self.answers_for(place, but))
     }
@@ -355,7 +361,7 @@ impl Shards {
         &'a self,
         family: &str,
         key: &str,
-        but: &NodeId,
+        but: Option<&NodeId>,
     ) -> Option<(&'a str, &'a Value)> {
         let (key, entry) = self.families.get(family)?.get_key_value(key)?;
         let value = entry.last(|place| self.answers_for(place, but))?;
@@ -371,9 +377,9 @@ impl Shards {
         entry.is_some_and(|entry| entry.last(|place| self.is_ours(place)).is_some())
     }
 
-    fn answers_for(&self, place: u32, but: &NodeId) -> bool {
+    fn answers_for(&self, place: u32, but: Option<&NodeId>) -> bool {
         let owner = self.owners[place as usize].as_ref();
-        owner.is_some_and(|owner| owner.ours && owner.id != *but)
+        owner.is_some_and(|owner| owner.ours && but != Some(&owner.id))
     }
 
     /// The visible entries of a family.
@@ -383,10 +389,10 @@ impl Shards {
     }
 
     /// All keys that this node answers for, by family, without those of `but`.
-    pub(super) fn all_ours(&self, but: &NodeId) -> Keys {
+    pub(super) fn all_ours(&self, but: Option<&NodeId>) -> Keys {
         let mut all = Keys::new();
         for owner in self.owners.iter().flatten() {
-            if owner.ours && owner.id != *but {
+            if owner.ours && but != Some(&owner.id) {
                 owner.add_keys(&mut all);
             }
         }

@@ -49,14 +49,51 @@ impl fmt::Debug for Sources<'_> {
     }
 }
 
-pub(super) enum Origin {
+/// The source of a value in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// No source sets the key: the built-in default.
+    Default,
+    /// The program's arguments, or those of the command line.
+    Arguments,
+    /// The configuration file, with the position, and the profile that has the key.
+    File(Place),
+    /// This environment variable.
+    Environment(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Arguments => f.write_str("arguments"),
+            Self::Environment(variable) => write!(f, "environment: {variable}"),
+            Self::File(place) => {
+                let profile = place.profile.as_ref();
+                let section =
+                    profile.map_or_else(|| "top level".into(), |name| format!("profile {name:?}"));
+                let Some((path, position)) = &place.file else {
+                    return f.write_str(&section);
+                };
+                write!(f, "{}:", path.display())?;
+                if let Some(position) = position {
+                    write!(f, "{position}:")?;
+                }
+                write!(f, " {section}")
+            }
+        }
+    }
+}
+
+enum Section {
     Arguments,
     File { profile: Option<String> },
     Environment,
 }
 
 struct Layer<'a> {
-    origin: Origin,
+    section: Section,
     map: Cow<'a, Map>,
 }
 
@@ -72,7 +109,7 @@ impl<'a> Layers<'a> {
             Key::named(key).ok_or_else(|| no_key(key))?;
         }
         let arguments = || Layer {
-            origin: Origin::Arguments,
+            section: Section::Arguments,
             map: Cow::Borrowed(&*sources.arguments),
         };
         let mut layers = Vec::new();
@@ -81,12 +118,12 @@ impl<'a> Layers<'a> {
         }
         if let Some(file) = sources.file {
             layers.push(Layer {
-                origin: Origin::File { profile: None },
+                section: Section::File { profile: None },
                 map: Cow::Borrowed(file.document()),
             });
             layers.extend(chain(file, profile)?.into_iter().rev());
             layers.push(Layer {
-                origin: Origin::Environment,
+                section: Section::Environment,
                 map: Cow::Owned(sources.environment.keys()),
             });
         }
@@ -114,43 +151,64 @@ impl<'a> Layers<'a> {
             return Ok(None);
         };
         read(value).map(Some).map_err(|problem| ConfigError::Value {
-            place: self.place(&layer.origin, key).into(),
+            place: self.place(&layer.section, key).into(),
             problem,
         })
     }
 
     /// Reads a key whose value is a list of methods.
     ///
-    /// Unknown methods in a file are skipped, like unknown formats, because other programs use the file as well.
-    /// Elsewhere they are errors.
+    /// Unknown methods in a file are skipped, like unknown formats, because other programs use the file as well. If all
+    /// are unknown, the built-in default counts. Elsewhere they are errors.
     pub(super) fn methods(
         &self,
         key: &str,
         passed_over: &mut Vec<(Place, String)>,
     ) -> Result<Option<Vec<Method>>, ConfigError> {
-        let origin = self.find(key).map(|(layer, _)| &layer.origin);
-        let Some(origin @ Origin::File { .. }) = origin else {
+        let Some(place) = self.place_in_file(key) else {
             return self.read(key, read::methods);
         };
-        let names = self.read(key, read::names)?;
-        Ok(names.map(|names| {
-            let known = names.iter().filter_map(|name| Method::from_name(name));
-            let known = known.collect();
-            let unknown = names
-                .into_iter()
-                .filter(|name| Method::from_name(name).is_none());
-            passed_over.extend(unknown.map(|name| (self.place(origin, key), name)));
-            known
-        }))
+        let Some(names) = self.read(key, read::names)? else {
+            return Ok(None);
+        };
+        let known = names.iter().filter_map(|name| Method::from_name(name));
+        let known: Vec<Method> = known.collect();
+        // A list of methods that only other implementations have is no choice for this one.
+        let known = (!known.is_empty() || names.is_empty()).then_some(known);
+        let unknown = names
+            .into_iter()
+            .filter(|name| Method::from_name(name).is_none());
+        passed_over.extend(unknown.map(|name| (place.clone(), name)));
+        Ok(known)
     }
 
-    fn place(&self, origin: &Origin, key: &str) -> Place {
-        match (origin, self.file) {
-            (Origin::File { profile }, Some(file)) => match profile {
+    /// The source of the value of a key. A null is the built-in default.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        match self.find(key).filter(|(_, value)| !value.is_null()) {
+            None => Origin::Default,
+            Some((layer, _)) => match &layer.section {
+                Section::Arguments => Origin::Arguments,
+                Section::Environment => Origin::Environment(Environment::name_of(key)),
+                file @ Section::File { .. } => Origin::File(self.place(file, key)),
+            },
+        }
+    }
+
+    /// The place of the value of a key, if it is from the file.
+    pub(super) fn place_in_file(&self, key: &str) -> Option<Place> {
+        match self.origin(key) {
+            Origin::File(place) => Some(place),
+            _ => None,
+        }
+    }
+
+    fn place(&self, section: &Section, key: &str) -> Place {
+        match (section, self.file) {
+            (Section::File { profile }, Some(file)) => match profile {
                 None => file.place(&[key]),
                 Some(profile) => file.place(&["profile", profile, key]),
             },
-            (Origin::Environment, _) => lone(Environment::name_of(key)),
+            (Section::Environment, _) => lone(Environment::name_of(key)),
             _ => lone(key),
         }
     }
@@ -174,7 +232,7 @@ impl<'a> Layers<'a> {
                 Key::named(key).is_none() && !matches!(*key, "profile" | "version" | "dirty")
             };
             let keys = layer.map.keys().filter(meaningless);
-            unknown.extend(keys.map(|key| self.place(&layer.origin, key)));
+            unknown.extend(keys.map(|key| self.place(&layer.section, key)));
         }
         unknown
     }
@@ -197,7 +255,7 @@ fn chain<'a>(file: &'a ConfigFile, profile: &str) -> Result<Vec<Layer<'a>>, Conf
         let name = names.last().cloned().unwrap_or_default();
         let parent = parent(file, &name, map)?;
         layers.push(Layer {
-            origin: Origin::File {
+            section: Section::File {
                 profile: Some(name.clone()),
             },
             map: Cow::Borrowed(map),

@@ -6,7 +6,7 @@ use aemp_codec::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, ConfigError, Permit, Place, Seed, Service, Sources, expand_node_id, host_name,
+    Address, ConfigError, Origin, Permit, Place, Seed, Service, Sources, expand_node_id, host_name,
     layers::Layers,
     read::{self, addresses, flag, names, seconds, services, timeout},
 };
@@ -92,6 +92,10 @@ pub struct Settings {
     pub unknown: Vec<Place>,
     /// Unknown authentication methods in the file, which are ignored: their places and names.
     pub unknown_methods: Vec<(Place, String)>,
+    /// The place of `framing_format` in the file, if it is from there.
+    pub(crate) formats_in_file: Option<Place>,
+    /// The place of `services` in the file, if they are from there.
+    pub(crate) services_in_file: Option<Place>,
 }
 
 /// Certificates as PEM, usually with a private key. They are wiped from memory when dropped, and never printed.
@@ -165,6 +169,8 @@ impl Settings {
             limits: limits(&layers)?,
             unknown: layers.unknown(),
             unknown_methods,
+            formats_in_file: layers.place_in_file("framing_format"),
+            services_in_file: layers.place_in_file("services"),
         })
     }
 
@@ -251,6 +257,34 @@ pub fn effective(sources: &Sources<'_>) -> Result<Map, ConfigError> {
     map.remove("profile");
     map.remove("parent");
     Ok(map)
+}
+
+/// The sources of the values that [`effective`] returns, in the same order.
+///
+/// # Errors
+///
+/// Like [`Settings::resolve`].
+///
+/// ```
+/// use aemp::config::{ConfigFile, Environment, Origin, Sources, origins};
+///
+/// # let path = std::env::temp_dir().join(format!("aemp-origins-{}", std::process::id()));
+/// std::fs::write(&path, r#"{ "seeds": ["10.0.0.1:4040"] }"#)?;
+/// let file = ConfigFile::load(&path)?;
+/// let environment = Environment::of([("AEMP_NODEID", "green")]);
+/// let found = origins(&Sources { file: Some(&file), environment, ..Sources::default() })?;
+/// let of = |key: &str| found.iter().find(|(name, _)| name == key).map(|(_, origin)| origin.to_string());
+/// assert_eq!(of("monitor_timeout").unwrap(), "default");
+/// assert_eq!(of("nodeid").unwrap(), "environment: AEMP_NODEID");
+/// assert!(of("seeds").unwrap().ends_with(":1:12: top level"));
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn origins(sources: &Sources<'_>) -> Result<Vec<(String, Origin)>, ConfigError> {
+    let map = effective(sources)?;
+    let layers = Layers::new(sources, &profile_of(sources))?;
+    let origins = map.keys().map(|key| (key.to_owned(), layers.origin(key)));
+    Ok(origins.collect())
 }
 
 impl fmt::Debug for Settings {

@@ -33,15 +33,25 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// A line about the lines themselves.
-    pub(super) fn own(node: &NodeId, level: LogLevel, text: String) -> Self {
+    /// A line that is logged now, for tests of programs that handle lines.
+    pub fn new(
+        node: NodeId,
+        level: LogLevel,
+        target: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Self {
         Self {
-            node: node.clone(),
+            node,
             time: now(),
             level,
-            target: OWN.into(),
-            text,
+            target: target.into(),
+            text: text.into(),
         }
+    }
+
+    /// A line about the lines themselves.
+    pub(super) fn own(node: &NodeId, level: LogLevel, text: String) -> Self {
+        Self::new(node.clone(), level, OWN, text)
     }
 
     /// Reads `[TIME, TARGET, LEVEL, TEXT]`. `None` if the message is nothing like that.

@@ -57,6 +57,7 @@ pub struct NodeBuilder {
     config_file: Option<PathBuf>,
     norc: bool,
     force: bool,
+    strict: bool,
     environment: Environment,
     global: bool,
     accept_cleartext: bool,
@@ -79,6 +80,7 @@ impl Default for NodeBuilder {
             config_file: None,
             norc: false,
             force: false,
+            strict: false,
             environment: Environment::process(),
             global: false,
             accept_cleartext: true,
@@ -197,9 +199,10 @@ impl NodeBuilder {
     /// [`StartError::Service`].
     pub fn start_local(mut self) -> Result<Node, StartError> {
         self.norc = true;
-        let settings = self.settings()?;
+        let mut settings = self.settings()?;
+        let strict = self.strict;
         let node = self.make(NodeId::unnamed(), &settings)?;
-        node.check_services(&settings.services)?;
+        node.check_services(&mut settings, strict)?;
         node.run_services(settings.services);
         Ok(node)
     }
@@ -211,11 +214,12 @@ impl NodeBuilder {
     ///
     /// [`StartError`], which names the faulty setting or init function.
     pub async fn start(self) -> Result<Node, StartError> {
-        let settings = self.settings()?;
+        let mut settings = self.settings()?;
         let config = self.net_config(&settings)?;
         let id = start::node_id(&settings, &self.place)?;
+        let strict = self.strict;
         let node = self.make(id, &settings)?;
-        node.check_services(&settings.services)?;
+        node.check_services(&mut settings, strict)?;
         let binds = settings.binds.unwrap_or_default();
         let net = Net::start(&node, config, &binds).await?;
         node.attach(&net);

@@ -22,8 +22,8 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
-//! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there is
-//! one: `{"most": N}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there are
+//! two: `{"most": N, "kind": TYPE}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
 //! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
@@ -97,6 +97,7 @@ impl Node {
             node: self.clone(),
             of: node.as_ref().into(),
             most: None,
+            kind: None,
         }
     }
 }
@@ -114,6 +115,7 @@ pub struct Inspect {
     node: Node,
     of: String,
     most: Option<usize>,
+    kind: Option<String>,
 }
 
 impl Inspect {
@@ -122,6 +124,13 @@ impl Inspect {
     pub fn at_most(self, most: usize) -> Self {
         let most = Some(most);
         Self { most, ..self }
+    }
+
+    /// Lists only ports of this type, by the name in [`PortInfo::kind`]. A node of an older version lists all.
+    #[must_use]
+    pub fn of_kind(self, kind: impl Into<String>) -> Self {
+        let kind = Some(kind.into());
+        Self { kind, ..self }
     }
 
     /// The node's details.
@@ -155,7 +164,7 @@ impl Inspect {
     /// [`InspectError`].
     pub async fn ports(&self) -> Result<Ports, InspectError> {
         if self.is_own() {
-            return Ok(ports::count(&self.node, self.limit()).await);
+            return Ok(ports::count(&self.node, self.limit(), self.kind.as_deref()).await);
         }
         self.ask("ports").await
     }
@@ -206,7 +215,10 @@ impl Inspect {
                     .and_then(|connection| connection.provider.clone()),
             });
         }
-        let message = vec![INSPECT.into(), answer::question(what, self.most)];
+        let message = vec![
+            INSPECT.into(),
+            answer::question(what, self.most, self.kind.as_deref()),
+        ];
         let answer = self.call(&port, message).await?;
         let mut answer = answer.into_iter();
         let error = answer.next().unwrap_or_default();

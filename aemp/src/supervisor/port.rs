@@ -280,14 +280,8 @@ fn keep<T>(callers: &mut Vec<Reply<T>>, reply: Reply<T>) {
     }
 }
 
-#[port(crate = crate)]
 impl Supervisor {
-    /// Its children, in the order in which they start.
-    ///
-    /// The answer grows with the number of children. Ask a supervisor with a hundred thousand of them on its own node.
-    #[doc(alias = "which_children")]
-    #[rcv]
-    pub fn children(&self) -> Vec<ChildInfo> {
+    fn infos(&self) -> impl Iterator<Item = ChildInfo> {
         let info = |(key, member): (&Key, &Member)| {
             let shown = self.machine.shown(*key)?;
             Some(ChildInfo {
@@ -299,7 +293,27 @@ impl Supervisor {
                 reason: member.reason.clone(),
             })
         };
-        self.members.iter().filter_map(info).collect()
+        self.members.iter().filter_map(info)
+    }
+}
+
+#[port(crate = crate)]
+impl Supervisor {
+    /// Its children, in the order in which they start.
+    ///
+    /// The answer grows with the number of children. Ask a supervisor with a hundred thousand of them on its own node, or for
+    /// its [`first_children`](SupervisorRef::first_children).
+    #[doc(alias = "which_children")]
+    #[rcv]
+    pub fn children(&self) -> Vec<ChildInfo> {
+        self.infos().collect()
+    }
+
+    /// The number of its children, and the first `most` of them, in the order in which they start.
+    #[rcv]
+    pub fn first_children(&self, most: u32) -> (u64, Vec<ChildInfo>) {
+        let first = self.infos().take(most as usize).collect();
+        (self.members.len() as u64, first)
     }
 
     /// Waits until all children of the builder have been started. If the supervisor gives up before, the call ends with

@@ -52,6 +52,25 @@ pub struct Backoff {
     pub reset: Duration,
 }
 
+impl Backoff {
+    /// The pause before a restart after so many restarts in a row. `fraction` is a random number from 0 to 1.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let backoff = aemp::supervisor::Backoff::default();
+    /// assert_eq!(backoff.pause(0, 1.0), Duration::from_millis(50));
+    /// assert_eq!(backoff.pause(3, 0.0), Duration::from_millis(200));
+    /// assert_eq!(backoff.pause(99, 1.0), Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub fn pause(&self, restarts: u32, fraction: f64) -> Duration {
+        let factor = 2_u32.saturating_pow(restarts.min(31));
+        let longest = self.most.max(self.first);
+        let pause = self.first.saturating_mul(factor).min(longest);
+        pause / 2 + (pause / 2).mul_f64(fraction.clamp(0.0, 1.0))
+    }
+}
+
 impl Default for Backoff {
     /// From 50 ms to 10 s, reset after 10 s.
     fn default() -> Self {

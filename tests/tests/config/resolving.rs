@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use aemp::{
     Map, Value,
     config::{
-        ConfigError, ConfigFile, Encrypt, Environment, Method, Secret, Service, Settings, Sources,
-        effective, host_name,
+        ConfigError, ConfigFile, Encrypt, Environment, Method, Origin, Secret, Service, Settings,
+        Sources, effective, host_name, origins,
     },
 };
 
@@ -108,6 +108,38 @@ fn the_priorities() {
             "{profile} {program:?} {force}"
         );
     }
+}
+
+#[test]
+fn each_value_has_an_origin() {
+    let home = Home::with(
+        r#"{"secret": "x", "seeds": ["a:1"],
+            "profile": {"p": {"parent": "q", "secure": 1}, "q": {"monitor_timeout": 5, "secure": 0, "seeds": null}}}"#,
+    );
+    let file = home.load().unwrap();
+    let arguments = arguments(&[("binds", "\"b:2\""), ("monitor_timeout", "7")]);
+    let found = origins(&Sources {
+        file: Some(&file),
+        profile: Some("p"),
+        arguments: Cow::Owned(arguments),
+        environment: Environment::of([("AEMP_SECRET", "y")]),
+        force: false,
+    });
+    let found = found.unwrap();
+    let path = home.path().display().to_string();
+    for (key, expected) in [
+        ("secret", "environment: AEMP_SECRET".to_owned()),
+        ("binds", "arguments".into()),
+        ("monitor_timeout", format!("{path}:2:85: profile \"q\"")),
+        ("secure", format!("{path}:2:56: profile \"p\"")),
+        ("connect_interval", "default".into()),
+    ] {
+        let origin = found.iter().find(|(name, _)| name == key);
+        assert_eq!(origin.unwrap().1.to_string(), expected, "{key}");
+    }
+    // A null hides the value of a lower source, and stands for the default.
+    let seeds = found.iter().find(|(name, _)| name == "seeds");
+    assert!(seeds.is_none_or(|(_, origin)| *origin == Origin::Default));
 }
 
 #[test]

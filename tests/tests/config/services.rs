@@ -132,6 +132,54 @@ async fn an_unknown_one_fails_the_start() {
     }
 }
 
+/// The file may be shared with Perl programs.
+#[tokio::test]
+async fn what_only_others_can_use_is_left_out_with_a_warning() {
+    let home = Home::with(
+        r#"{"binds": [], "framing_format": ["storable"], "auth_offer": ["md5"], "spelling": 1,
+            "services": ["My::Perl::", ["Config::note", 7], "My::Perl::run"]}"#,
+    );
+    let logs = Logs::catch();
+    let (notes, builder) = Notes::new();
+    let node = builder.config_file(home.path()).start().await.unwrap();
+    assert_eq!(notes.wait(1).await, ["[7]"]);
+    assert_eq!(node.port_count(), 1);
+    for text in [
+        r#"services: the service "My::Perl::" is left out: a name that ends in `::` is a Perl module"#,
+        r#"services: the service "My::Perl::run" is left out: there is no such init function"#,
+        r#"framing_format: the format "storable" is unknown and ignored"#,
+        r#"auth_offer: the authentication method "md5" is unknown and ignored"#,
+        "spelling: the key is unknown and ignored",
+    ] {
+        logs.warned(text).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_others_can_use_is_an_error_if_the_program_is_strict() {
+    for (text, problem) in [
+        (
+            r#""services": ["My::Perl::run"]"#,
+            "there is no such init function",
+        ),
+        (
+            r#""framing_format": ["cbor", "storable"]"#,
+            r#"the format "storable" is unknown"#,
+        ),
+        (
+            r#""auth_offer": ["md5"]"#,
+            r#"the authentication method "md5" is unknown"#,
+        ),
+        (r#""spelling": 1"#, "the key is unknown"),
+    ] {
+        let home = Home::with(&format!(r#"{{"binds": [], {text}}}"#));
+        let builder = Node::builder().config_file(home.path()).strict(true);
+        let error = builder.start().await.unwrap_err().to_string();
+        assert!(error.ends_with(problem), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn one_that_fails_is_a_port_that_dies() {
     let logs = Logs::catch();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::{NodeId, Value, db::DbEntry};
+use aemp::{Value, db::DbEntry};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
@@ -10,7 +10,6 @@ use super::query::failed;
 use crate::{
     Exit,
     args::{many, one, rest, text},
-    client::Client,
     failure::{Failure, Outcome},
     options,
     services::{DB_DEL, DB_SET},
@@ -77,7 +76,7 @@ pub(super) fn set(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let (node, entry) = match &on {
             Some(node) => {
                 let args = vec![family.as_str().into(), key.as_str().into(), value];
-                run_there(client, node, DB_SET, args).await?;
+                client.run_on(node, DB_SET, args).await?;
                 (node, None)
             }
             None => {
@@ -109,28 +108,10 @@ pub(super) fn delete(session: &mut Session, matches: &ArgMatches) -> Outcome {
         args.push(words::text("KEY", key)?.into());
     }
     session.with_client(async |client| {
-        run_there(client, &node, DB_DEL, args).await?;
+        client.run_on(&node, DB_DEL, args).await?;
         client
             .output
             .result(&json!({ "node": node, "done": true }), "")?;
         Ok(Exit::Done)
     })
-}
-
-/// Spawns one of our init functions on a node. Its port ends after its work.
-async fn run_there(
-    client: &Client<'_>,
-    node: &NodeId,
-    function: &str,
-    args: Vec<Value>,
-) -> Result<(), Failure> {
-    let port = client.node.spawn(node.as_str(), function, args);
-    let death = client.death(&port);
-    let reason = client
-        .within(&format!("no answer of {node}"), death)
-        .await?;
-    if !reason.is_normal() {
-        return Err(Failure::failed(format_args!("{node}: {reason}")));
-    }
-    Ok(())
 }

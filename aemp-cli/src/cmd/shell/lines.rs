@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     rc::Rc,
@@ -14,7 +15,10 @@ use rustyline::{
 };
 
 use super::{complete::complete, names::Names};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    output::{self, Text},
+};
 
 /// The environment variable that names the file of the history.
 const HISTORY: &str = "AEMP_HISTORY";
@@ -33,6 +37,8 @@ pub(super) enum Lines {
 pub(super) struct Edited {
     editor: Editor<Completing, DefaultHistory>,
     history: Option<PathBuf>,
+    /// The further lines of a pasted text.
+    pasted: VecDeque<String>,
 }
 
 impl Lines {
@@ -59,7 +65,12 @@ impl Lines {
             // The first time there is no file.
             let _ = editor.load_history(history);
         }
-        Ok(Self::Editor(Box::new(Edited { editor, history })))
+        let pasted = VecDeque::new();
+        Ok(Self::Editor(Box::new(Edited {
+            editor,
+            history,
+            pasted,
+        })))
     }
 
     /// The next line; `None` at the end.
@@ -80,9 +91,19 @@ impl Lines {
 
 impl Edited {
     fn next(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
+        if let Some(line) = self.pasted.pop_front() {
+            // It belongs to the output of its command.
+            output::line(&Text::of(format_args!("{prompt}{line}")))?;
+            self.remember(&line);
+            return Ok(Some(line));
+        }
         loop {
             match self.editor.readline(prompt) {
-                Ok(line) => {
+                Ok(text) => {
+                    // The editor takes a text that a terminal marks as pasted as one line.
+                    let mut lines = text.split('\n').map(str::to_owned);
+                    let line = lines.next().unwrap_or_default();
+                    self.pasted = lines.filter(|line| !line.trim().is_empty()).collect();
                     self.remember(&line);
                     return Ok(Some(line));
                 }

@@ -1,9 +1,10 @@
 //! The actions of the keys.
 
+use aemp::logs::LogLine;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    model::{Network, Opened, Report},
+    model::{Network, Opened, Report, Trees},
     place::Place,
     tab::Tab,
     table::Table,
@@ -48,6 +49,20 @@ impl App {
     pub(super) fn open(&mut self, opened: Opened) {
         if !self.paused {
             self.network.opened = Some(opened);
+        }
+    }
+
+    /// Takes the supervisors of a node, unless the display is paused.
+    pub(super) fn add_trees(&mut self, trees: Trees) {
+        if !self.paused {
+            self.network.add_trees(trees);
+        }
+    }
+
+    /// Takes a line of the log. While the display is paused, lines are dropped.
+    pub(super) fn log(&mut self, line: LogLine) {
+        if !self.paused {
+            self.network.logs.add(line);
         }
     }
 
@@ -149,11 +164,15 @@ impl App {
                 Some((_, other)) => Place::new(Tab::Connections, Some(other.into())),
                 None => return,
             },
-            Tab::Ports => match key.split_once('#') {
+            Tab::Ports | Tab::Tree => match key.split_once('#') {
                 Some((node, _)) => Place::new(Tab::Ports, Some(node.into())),
                 None => return,
             },
             Tab::Families => Place::new(Tab::Keys, Some(key)),
+            Tab::Logs => match key.split_once(' ') {
+                Some((_, node)) => Place::new(Tab::Logs, Some(node.into())),
+                None => return,
+            },
             Tab::Keys => return,
             Tab::Types => {
                 let mut place = Place::new(Tab::Ports, self.place.scope.clone());

@@ -6,15 +6,18 @@ use std::{
 };
 
 use aemp::{
-    Map, Node, NodeId, Value,
+    Map, Node, NodeId, PortId, Value,
     inspect::{FamilyInfo, Inspect, InspectError},
+    logs::{CatchLogs, LogLevel, LogLine, LogStream},
+    supervisor::{Supervisor, SupervisorRef},
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
     time::{Instant, timeout},
 };
 
-use super::model::{Opened, Report, Sight};
+use super::model::{Opened, Report, Sight, Supervised, Trees};
 use crate::reference;
 
 /// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
@@ -28,6 +31,11 @@ const PORTS: usize = 200;
 /// The number of keys that are listed for a family, and the shown length of each value.
 const KEYS: usize = 10_000;
 const LONGEST_VALUE: usize = 200;
+/// The number of supervisors that are listed for each node, and of children for each supervisor.
+const SUPERVISORS: usize = 500;
+const CHILDREN: u32 = 100;
+/// The time before the beginning from which lines of the log are shown.
+const PAST: Duration = Duration::from_secs(600);
 
 /// Sends requests, and returns the answers as they arrive.
 pub(super) struct Collector {
@@ -41,12 +49,18 @@ pub(super) struct Collector {
     news: UnboundedReceiver<News>,
     /// True if the contents of a family have been requested and have not arrived yet.
     opening: bool,
+    /// The nodes that have been asked for their supervisors and have not answered yet.
+    trees: HashSet<String>,
+    /// The log of the network, after somebody has looked at it.
+    logs: Option<LogStream>,
 }
 
 /// An answer.
 pub(super) enum News {
     Node(Report),
     Family(Opened),
+    Trees(Trees),
+    Log(LogLine),
 }
 
 impl Collector {
@@ -60,6 +74,8 @@ impl Collector {
             sender,
             news,
             opening: false,
+            trees: HashSet::new(),
+            logs: None,
         }
     }
 
@@ -103,30 +119,91 @@ impl Collector {
         });
     }
 
-    /// The next answer.
+    /// Asks nodes for their supervisors.
+    pub(super) fn ask_for_trees<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+        for node in nodes {
+            let lacks_them = self.later.contains_key(node);
+            if lacks_them || !self.trees.insert(node.into()) {
+                continue;
+            }
+            let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
+            tokio::spawn(async move {
+                let found = timeout(PATIENCE, supervisors(&from, &node)).await;
+                let supervisors = found.unwrap_or_default();
+                let _ = sender.send(News::Trees(Trees { node, supervisors }));
+            });
+        }
+    }
+
+    /// Begins to follow the log of the network.
+    pub(super) fn follow_logs(&mut self) {
+        let what = || CatchLogs::from(LogLevel::Info).since(PAST);
+        self.logs
+            .get_or_insert_with(|| self.node.catch_logs(what()));
+    }
+
+    /// The next answer, or the next line of the log.
     ///
     /// # Cancel safety
     ///
     /// No answer is lost.
     pub(super) async fn next(&mut self) -> News {
-        loop {
+        let logs = &mut self.logs;
+        let line = async {
+            match logs {
+                Some(logs) => logs.next().await,
+                None => None,
+            }
+        };
+        let news = tokio::select! {
+            Some(news) = self.news.recv() => news,
+            Some(line) = line => return News::Log(line),
             // The collector keeps a sender, so the channel is never closed.
-            let Some(news) = self.news.recv().await else {
-                continue;
-            };
-            if let News::Node(report) = &news {
+            else => return std::future::pending().await,
+        };
+        match &news {
+            News::Node(report) => {
                 self.asked.remove(&report.node);
                 if matches!(report.result, Ok(Sight::Full { .. })) {
                     self.later.remove(&report.node);
                 } else {
                     self.later.insert(report.node.clone(), report.at + PAUSE);
                 }
-            } else {
-                self.opening = false;
             }
-            return news;
+            News::Family(_) => self.opening = false,
+            News::Trees(trees) => drop(self.trees.remove(&trees.node)),
+            News::Log(_) => {}
         }
+        news
     }
+}
+
+/// The supervisors of a node, with the first of their children.
+async fn supervisors(from: &Node, node: &str) -> Vec<Supervised> {
+    let of = from.inspect(node).at_most(SUPERVISORS);
+    let kind = std::any::type_name::<Supervisor>();
+    let Ok(found) = of.of_kind(kind).ports().await else {
+        return Vec::new();
+    };
+    let mut asking = JoinSet::new();
+    // An older node lists ports of all types.
+    for port in found.ports.into_iter().filter(|port| port.kind == kind) {
+        let Ok(id) = PortId::parse(&port.id) else {
+            continue;
+        };
+        let supervisor: SupervisorRef = from.handle(&id);
+        asking.spawn(async move {
+            // It may have ended meanwhile.
+            let (total, children) = supervisor.first_children(CHILDREN).await.ok()?;
+            let id = port.id;
+            Some(Supervised {
+                id,
+                total,
+                children,
+            })
+        });
+    }
+    asking.join_all().await.into_iter().flatten().collect()
 }
 
 /// Asks one node.
@@ -199,5 +276,73 @@ fn lost(reason: &aemp::Reason) -> String {
     match (reason.kind(), &reason[..]) {
         ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
         _ => reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aemp::{Cx, port, supervisor::Restart};
+
+    use super::*;
+
+    struct Worker;
+
+    #[port]
+    impl Worker {
+        #[rcv]
+        fn fail(&self, cx: &mut Cx<'_>) {
+            cx.kill(vec![Value::from("die"), "no money".into()]);
+        }
+    }
+
+    async fn next(collector: &mut Collector) -> News {
+        let next = timeout(Duration::from_secs(20), collector.next()).await;
+        next.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn supervisors_are_found_among_other_ports() {
+        let green = Node::builder()
+            .node_id("green")
+            .secret("s")
+            .bind("127.0.0.1:0");
+        let green = green.start().await.unwrap();
+        let _others: Vec<_> = (0..10).map(|_| green.port(Worker)).collect();
+        let supervisor =
+            Supervisor::builder().child("worker", Restart::Permanent, |node| node.port(Worker));
+        let supervisor = supervisor.start(&green);
+        supervisor.ready().await.unwrap();
+        let worker = supervisor.follow::<WorkerRef>("worker").await.unwrap();
+        worker.wait().await.unwrap().fail();
+        let blue = Node::builder()
+            .node_id("blue")
+            .secret("s")
+            .seed(green.listeners().remove(0));
+        let blue = blue.start().await.unwrap();
+        blue.until_up("green").await;
+        let mut collector = Collector::new(&blue);
+        loop {
+            collector.ask_for_trees(["green"]);
+            // A second request while the first is under way is none.
+            collector.ask_for_trees(["green"]);
+            let News::Trees(trees) = next(&mut collector).await else {
+                panic!("nothing else was asked");
+            };
+            assert_eq!((&*trees.node, trees.supervisors.len()), ("green", 1));
+            let Supervised {
+                id,
+                total,
+                children,
+            } = &trees.supervisors[0];
+            assert_eq!((&**id, *total), (supervisor.id().as_str(), 1));
+            assert_eq!(children[0].name, "worker");
+            if children[0].restarts == 1 {
+                let reason = children[0].reason.as_ref().map(ToString::to_string);
+                assert_eq!(reason.as_deref(), Some("die no money"));
+                break;
+            }
+        }
+        green.stop().await;
+        blue.stop().await;
     }
 }

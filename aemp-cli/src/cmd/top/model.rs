@@ -1,13 +1,20 @@
 //! The known state of the network: pure data, fed with reports and read by the tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use aemp::inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic};
+use aemp::{
+    inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic},
+    logs::LogLine,
+    supervisor::ChildInfo,
+};
 
 use crate::reference::Part;
 
 /// The time in seconds for which a node is shown after no other node knows it any more.
 const REMEMBERED: f64 = 10.0;
+
+/// The number of lines of the log that are kept.
+const LINES: usize = 1000;
 
 /// The answer of one node, or its failure.
 #[derive(Clone, Debug)]
@@ -37,6 +44,22 @@ pub(super) enum Sight {
     },
 }
 
+/// The supervisors of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Trees {
+    pub(super) node: String,
+    pub(super) supervisors: Vec<Supervised>,
+}
+
+/// A supervisor, with the first of its children.
+#[derive(Clone, Debug)]
+pub(super) struct Supervised {
+    pub(super) id: String,
+    /// The number of all its children.
+    pub(super) total: u64,
+    pub(super) children: Vec<ChildInfo>,
+}
+
 /// The known state of one node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
@@ -47,6 +70,7 @@ pub(super) struct Seen {
     pub(super) connections: Vec<Link>,
     pub(super) ports: Option<Ports>,
     pub(super) families: Vec<FamilyInfo>,
+    pub(super) supervisors: Vec<Supervised>,
     /// The reason why it does not answer.
     pub(super) failure: Option<String>,
     /// The time of its last answer.
@@ -141,6 +165,25 @@ pub(super) struct Network {
     pub(super) nodes: BTreeMap<String, Seen>,
     /// The contents of the open family.
     pub(super) opened: Option<Opened>,
+    pub(super) logs: Logs,
+}
+
+/// The lines of the log, the last of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Logs {
+    /// The lines with their numbers.
+    pub(super) lines: VecDeque<(u64, LogLine)>,
+    next: u64,
+}
+
+impl Logs {
+    pub(super) fn add(&mut self, line: LogLine) {
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back((self.next, line));
+        self.next += 1;
+    }
 }
 
 /// An open family.
@@ -157,6 +200,7 @@ impl Network {
             own: own.into(),
             nodes: BTreeMap::new(),
             opened: None,
+            logs: Logs::default(),
         }
     }
 
@@ -172,6 +216,13 @@ impl Network {
         }
         let seen = self.nodes.entry(node.into()).or_default();
         seen.known = seen.known.max(at);
+    }
+
+    /// Takes the supervisors of a node.
+    pub(super) fn add_trees(&mut self, trees: Trees) {
+        if let Some(seen) = self.nodes.get_mut(&trees.node) {
+            seen.supervisors = trees.supervisors;
+        }
     }
 
     /// Takes an answer.

@@ -36,7 +36,10 @@ impl Place {
     pub(super) fn table(&self, network: &Network) -> Table {
         let mut table = rows::table(network, self.tab, self.scope.as_deref());
         table.filter(&self.filter);
-        table.sort(self.order);
+        // The order of a tree shows what is below what.
+        if self.tab != Tab::Tree || self.order.column > 0 {
+            table.sort(self.order);
+        }
         table
     }
 

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use aemp::inspect::{ConnectionInfo, Direction, PortInfo, Role};
+use aemp::{
+    inspect::{ConnectionInfo, Direction, PortInfo, Role},
+    logs::{LogLevel, LogLine},
+};
 
 use super::{
     model::{Link, Network, Rate, Seen},
     tab::Tab,
     table::{Cell, Column, Mark, Row, Table, Width, number, text},
     text::{count, short, since},
+    tree::{self, TREE},
 };
+use crate::cmd::logs::stamp::time;
 
 const NODES: &[Column] = &[
     text("NODE", Width::Rest(12)),
@@ -63,6 +68,14 @@ const FAMILIES: &[Column] = &[
     number("NODES", 7),
 ];
 
+const LOGS: &[Column] = &[
+    number("TIME (UTC)", 12),
+    text("LEVEL", Width::Fixed(8)),
+    text("NODE", Width::Rest(10)),
+    text("TARGET", Width::Fixed(16)).spare(1),
+    text("TEXT", Width::Rest(45)),
+];
+
 const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
 
 /// The columns of a table.
@@ -73,6 +86,8 @@ pub(super) fn columns(tab: Tab) -> &'static [Column] {
         Tab::Ports => PORTS,
         Tab::Types => TYPES,
         Tab::Families => FAMILIES,
+        Tab::Tree => TREE,
+        Tab::Logs => LOGS,
         Tab::Keys => KEYS,
     }
 }
@@ -98,6 +113,8 @@ pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
             .collect(),
         Tab::Types => types(nodes),
         Tab::Families => families(nodes),
+        Tab::Tree => tree::rows(nodes),
+        Tab::Logs => logs(network, scope),
         Tab::Keys => keys(network, scope),
     };
     Table {
@@ -291,6 +308,33 @@ fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row>
         mark: Mark::None,
     };
     families.into_iter().map(row).collect()
+}
+
+/// The lines of the log, the last ones first.
+fn logs(network: &Network, scope: Option<&str>) -> Vec<Row> {
+    let lines = network.logs.lines.iter().rev();
+    let lines = lines.filter(|(_, line)| scope.is_none_or(|node| line.node.as_str() == node));
+    let row = |(number, line): &(u64, LogLine)| {
+        let stamp = time(line.time);
+        let stamp = stamp.get(11..23).unwrap_or(&stamp).to_owned();
+        Row {
+            key: format!("{:020} {}", u64::MAX - number, line.node),
+            cells: vec![
+                Cell::number(line.time, stamp),
+                Cell::text(line.level),
+                Cell::text(&line.node),
+                Cell::text(&line.target),
+                Cell::text(&line.text),
+            ],
+            mark: match line.level {
+                LogLevel::Warn => Mark::Busy,
+                LogLevel::Note | LogLevel::Info => Mark::None,
+                LogLevel::Debug | LogLevel::Trace => Mark::Dim,
+                _ => Mark::Bad,
+            },
+        }
+    };
+    lines.map(row).collect()
 }
 
 fn keys(network: &Network, family: Option<&str>) -> Vec<Row> {

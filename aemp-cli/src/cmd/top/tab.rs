@@ -10,18 +10,23 @@ pub(super) enum Tab {
     Ports,
     Types,
     Families,
+    /// Supervisors and their children, as a tree.
+    Tree,
+    Logs,
     /// The contents of one family.
     Keys,
 }
 
 impl Tab {
     /// The tables that are always there.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Nodes,
         Self::Connections,
         Self::Ports,
         Self::Types,
         Self::Families,
+        Self::Tree,
+        Self::Logs,
     ];
 
     pub(super) fn title(self) -> &'static str {
@@ -31,6 +36,8 @@ impl Tab {
             Self::Ports => "ports",
             Self::Types => "types",
             Self::Families => "families",
+            Self::Tree => "tree",
+            Self::Logs => "logs",
             Self::Keys => "keys",
         }
     }
@@ -38,7 +45,12 @@ impl Tab {
     /// The initial sorting of a table.
     pub(super) fn order(self) -> Order {
         let column = match self {
-            Self::Nodes | Self::Connections | Self::Families | Self::Keys => 0,
+            Self::Nodes
+            | Self::Connections
+            | Self::Families
+            | Self::Tree
+            | Self::Logs
+            | Self::Keys => 0,
             Self::Ports => 2,
             Self::Types => 1,
         };

@@ -1,7 +1,12 @@
 //! The keys and the picture, without a terminal and without a network.
 
-use aemp::inspect::{
-    ConnectionInfo, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role, Traffic,
+use aemp::{
+    inspect::{
+        ConnectionInfo, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role,
+        Traffic,
+    },
+    logs::{LogLevel, LogLine},
+    supervisor::ChildInfo,
 };
 use ratatui::{
     Terminal,
@@ -11,7 +16,7 @@ use ratatui::{
 
 use super::{
     app::{App, Then},
-    model::{Opened, Report, Sight},
+    model::{Opened, Report, Sight, Supervised, Trees},
     tab::Tab,
     view,
 };
@@ -217,7 +222,7 @@ fn help_and_a_filter() {
 fn any_size_will_do() {
     let mut app = network();
     for (width, height) in [(1, 1), (2, 2), (10, 3), (3, 10), (40, 5), (300, 80)] {
-        for keys in ["1", "2", "3", "4", "5", "?", "x"] {
+        for keys in ["1", "2", "3", "4", "5", "6", "7", "?", "x"] {
             press(&mut app, keys);
             picture(&mut app, width, height);
         }
@@ -357,6 +362,119 @@ fn a_family_leads_to_its_keys() {
     assert!(picture(&mut app, 80, 6).contains("no answer in time"));
     press(&mut app, "3");
     assert_eq!((app.place.scope.as_deref(), app.family()), (None, None));
+}
+
+fn child(name: &str, port: &str, state: &str, restarts: u64, reason: &[&str]) -> ChildInfo {
+    let reason = (restarts > 0).then_some(reason);
+    let info = serde_json::json!({
+        "name": name, "port": port, "state": state, "restart": "Permanent", "restarts": restarts, "reason": reason,
+    });
+    serde_json::from_value(info).expect("a child")
+}
+
+fn supervised(id: &str, total: u64, children: Vec<ChildInfo>) -> Supervised {
+    let id = id.into();
+    Supervised {
+        id,
+        total,
+        children,
+    }
+}
+
+#[test]
+fn supervisors_are_a_tree() {
+    let mut app = network();
+    let tree = vec![
+        // A supervisor that is the child of another one is below it.
+        supervised(
+            "green#a",
+            2,
+            vec![
+                child("", "green#w1", "Running", 0, &[]),
+                child(
+                    "",
+                    "blue#w2",
+                    "Absent",
+                    1,
+                    &["transport_error", "blue", "gone"],
+                ),
+            ],
+        ),
+        supervised(
+            "green#top",
+            112,
+            vec![
+                child("till", "green#t", "Waiting", 1234, &["die", "no money"]),
+                child("guests", "green#a", "Running", 2, &[]),
+            ],
+        ),
+    ];
+    app.add_trees(Trees {
+        node: "green".into(),
+        supervisors: tree,
+    });
+    // What a node claims may be a circle.
+    let circle = vec![supervised(
+        "blue#x",
+        1,
+        vec![child("me", "blue#x", "Running", 0, &[])],
+    )];
+    app.add_trees(Trees {
+        node: "blue".into(),
+        supervisors: circle,
+    });
+    press(&mut app, "6");
+    insta::assert_snapshot!(picture(&mut app, 110, 12));
+    press(&mut app, "/money\n");
+    assert_eq!(keys(&app), ["green#top 0"]);
+    press(&mut app, "\n");
+    assert_eq!(
+        (app.place.tab, app.place.scope.as_deref()),
+        (Tab::Ports, Some("green"))
+    );
+    // A node that does not answer has no supervisors.
+    app.add_report(Report {
+        node: "green".into(),
+        at: 5.0,
+        result: Err("no answer".into()),
+    });
+    press(&mut app, "16");
+    assert_eq!(keys(&app), ["blue#x", "blue#x 0"]);
+}
+
+#[test]
+fn lines_of_the_log_come_with_the_last_one_first() {
+    let mut app = network();
+    for n in 0..1500_u32 {
+        let node = if n % 2 == 0 { "green" } else { "blue" };
+        let level = if n == 1499 {
+            LogLevel::Error
+        } else {
+            LogLevel::Info
+        };
+        let time = 1_795_466_410.0 + f64::from(n);
+        let mut line = LogLine::new(
+            node.parse().expect("a node"),
+            level,
+            "my::part",
+            format!("line {n}\u{1b}"),
+        );
+        line.time = time;
+        app.log(line);
+    }
+    press(&mut app, "7");
+    assert_eq!(keys(&app).len(), 1000, "the oldest are forgotten");
+    insta::assert_snapshot!(picture(&mut app, 110, 6));
+    press(&mut app, "\n");
+    assert_eq!(
+        (app.place.tab, app.place.scope.as_deref()),
+        (Tab::Logs, Some("blue"))
+    );
+    assert_eq!(keys(&app).len(), 500);
+    press(&mut app, "p");
+    let last = app.network.logs.lines[0].1.clone();
+    app.log(last);
+    assert_eq!(keys(&app).len(), 500, "it stands still");
 }
 
 #[test]

@@ -20,8 +20,8 @@ const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  Enter                        a node's connections, the other end
                               of a connection, a type's ports, a family's keys
  Esc                          back, or the whole network again
- Tab, 1 2 3 4 5               nodes, connections, ports, types,
-                              families
+ Tab, 1 2 3 4 5 6 7           nodes, connections, ports, types,
+                              families, supervisors, logs
  < >  (or Left Right)         sort by another column
  r                            sort the other way round
  /                            show only rows with these words
@@ -31,7 +31,8 @@ const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  Rates are of the last second. WAITING counts messages in ports'
  queues, QUEUED bytes on their way to other nodes. Of a node
  that is not made with this program's library, only the reports
- of its neighbours are shown.";
+ of its neighbours are shown. Logs begin ten minutes before
+ their table is first opened.";
 
 const KEYS: &str =
     " ?:help q:quit Tab:table Enter:into Esc:back <>:sort r:reverse /:filter p:pause";
@@ -126,7 +127,6 @@ fn titles(app: &App, paint: Paint) -> Line<'static> {
         } else {
             Style::new()
         };
-        spans.push(Span::raw(" "));
         spans.push(Span::styled(format!(" {} {} ", at + 1, tab.title()), style));
     }
     if let Some(node) = &app.place.scope {

@@ -1,6 +1,7 @@
 //! Pictures of networks.
 
 use super::{
+    dot,
     graph::Graph,
     layout::{Layout, box_width},
     svg::draw,
@@ -48,6 +49,27 @@ fn every_node_and_connection_is_drawn() {
     assert!(svg.contains("<title>lost: no answer within 5 s</title>"));
     assert!(svg.contains("<title>worker-01.example/1, slave of global/1</title>"));
     assert!(svg.contains(">21 nodes, 3 global, "), "{svg}");
+}
+
+#[test]
+fn graphviz_gets_every_node_and_connection() {
+    let mut graph = network(2, 2);
+    graph.node("lost").failure = Some("no \"answer\"".into());
+    graph.node(r#"a"b\n"#);
+    let expected = r#"digraph aemp {
+  edge [dir=none];
+  "a\"b\\n" [shape=ellipse];
+  "global/0" [shape=box];
+  "global/1" [shape=box];
+  "lost" [shape=ellipse, style=dashed, tooltip="no \"answer\""];
+  "worker-00.example/0" [shape=ellipse];
+  "worker-01.example/1" [shape=ellipse];
+  "global/0" -> "global/1";
+  "worker-00.example/0" -> "global/0" [dir=forward];
+  "worker-01.example/1" -> "global/1" [dir=forward];
+}
+"#;
+    assert_eq!(dot::write(&graph), expected);
 }
 
 #[test]

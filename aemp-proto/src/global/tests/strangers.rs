@@ -184,14 +184,96 @@ fn late_packets_of_a_lost_connection_have_no_effect() {
     network.assert_no_trace_of("s");
 }
 
-/// A reference node that has not noticed the loss of its master sends no database, only changes.
-#[test]
-fn a_plain_node_that_sends_changes_is_a_slave() {
-    let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+/// Connects a node without a role to `a`, for tests that send what they like.
+fn stranger(network: &mut Network) {
     network.start_with("x", |config| config.listeners = vec![]);
     let now = network.now;
     network.mesh("x").learn(now, &id("a"), vec!["a:1".into()]);
     network.send_to("x", "a", "hello");
+}
+
+/// What `a` has sent `x` about the family `f`.
+fn told(network: &mut Network) -> Vec<String> {
+    let packets = network.packets();
+    let about = |packet: &String| packet.starts_with("a>x") && packet.contains(r#""f""#);
+    packets.into_iter().filter(about).collect()
+}
+
+/// A reference node that is global before it is configured uses another global node as its master, and tells nobody else
+/// of its entries. So its own slaves see them only if they come back as sets.
+#[test]
+fn a_global_node_with_a_master_gets_its_own_entries_back() {
+    for first in ["g_slave", "g_mon1"] {
+        let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+        stranger(&mut network);
+        say(&mut network, "x", "a", "g_global", &[]);
+        let argument = match first {
+            "g_slave" => map(&[("f", map(&[("early", 1.into())]))]),
+            _ => "f".into(),
+        };
+        say(&mut network, "x", "a", first, &[argument]);
+        network.pass(10.0);
+        told(&mut network);
+        let update = ["f".into(), map(&[("k", 1.into())])];
+        say(&mut network, "x", "a", "g_upd", &update);
+        let news = told(&mut network);
+        assert!(
+            news.contains(&r#"a>x "g_upd","f",{"k":1},[]"#.into()),
+            "{news:?}"
+        );
+        // As the reference does, the master also reports them to the other global nodes.
+        let seen = network.mesh("b").db_view("f");
+        assert!(seen.iter().any(|(key, _)| &**key == "k"), "{first}");
+        let delete = ["f".into(), Value::Null, vec![Value::from("k")].into()];
+        say(&mut network, "x", "a", "g_upd", &delete);
+        let news = told(&mut network);
+        assert!(
+            news.contains(&r#"a>x "g_upd","f",{},["k"]"#.into()),
+            "{news:?}"
+        );
+    }
+}
+
+/// The list of global nodes is watched by those that have no master, too.
+#[test]
+fn a_global_node_gets_none_of_its_own_entries_back() {
+    for first in [
+        &["g_global"][..],
+        &["g_slave", "g_global"],
+        &["g_global", "g_mon1"],
+    ] {
+        let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+        stranger(&mut network);
+        for request in first {
+            let args = match *request {
+                "g_slave" => vec![map(&[("f", map(&[("k", 0.into())]))])],
+                "g_mon1" => vec!["'g".into()],
+                _ => vec![],
+            };
+            say(&mut network, "x", "a", request, &args);
+        }
+        told(&mut network);
+        for value in [1, 2] {
+            let update = [
+                "f".into(),
+                map(&[("k", value.into())]),
+                Value::Array(vec![]),
+            ];
+            say(&mut network, "x", "a", "g_upd", &update);
+        }
+        let delete = ["f".into(), map(&[]), vec![Value::from("k")].into()];
+        say(&mut network, "x", "a", "g_upd", &delete);
+        assert_eq!(told(&mut network), [""; 0], "{first:?}");
+        network.pass(10.0);
+        assert_eq!(told(&mut network), [""; 0], "{first:?}");
+    }
+}
+
+/// A reference node that has not noticed the loss of its master sends no database, only changes.
+#[test]
+fn a_plain_node_that_sends_changes_is_a_slave() {
+    let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
+    stranger(&mut network);
     let update = ["f".into(), map(&[("k", 1.into())])];
     say(&mut network, "x", "a", "g_upd", &update);
     // The node's master reports the change to the other node.
@@ -209,10 +291,7 @@ fn a_peer_may_be_slave_and_global_in_any_order() {
         ["g_global", "g_set", "g_slave"],
     ] {
         let mut network = Network::of(&[("a", &["a"]), ("b", &["a", "b"])]);
-        network.start_with("x", |config| config.listeners = vec![]);
-        let now = network.now;
-        network.mesh("x").learn(now, &id("a"), vec!["a:1".into()]);
-        network.send_to("x", "a", "hello");
+        stranger(&mut network);
         for request in order {
             let args = match request {
                 "g_slave" => vec![database("slave")],

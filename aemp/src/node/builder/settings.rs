@@ -44,18 +44,26 @@ impl NodeBuilder {
         self
     }
 
-    /// Leaves out the configuration file and the environment.
-    ///
-    /// This and [`force`](Self::force) are not keys, so `aemp run` and `aemp showconfig` refuse them. For the command,
-    /// `PERL_ANYEVENT_MP_RC` names another file.
+    /// Leaves out the configuration file and the environment. `aemp run norc 1` does the same.
     pub fn norc(mut self, norc: bool) -> Self {
         self.norc = norc;
         self
     }
 
-    /// Makes the program's settings override the configuration file and the environment.
+    /// Makes the program's settings override the configuration file and the environment. `aemp run force 1` does the
+    /// same.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Makes the start fail for what this program cannot use in a file that it shares with others.
+    ///
+    /// Without it, these are left out with a warning: unknown keys, services that are no init functions of this program,
+    /// and formats and authentication methods that it does not have. A list without any format or method that it has
+    /// stands for the default. What the program itself sets must be right in any case.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 

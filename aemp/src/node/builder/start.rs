@@ -54,7 +54,7 @@ impl NodeBuilder {
                 port: None,
             }]);
         }
-        remark(&settings);
+        remark(&settings, self.strict)?;
         if let Some(file) = &file {
             self.remark_file(file);
             if let Some(exposure) = file.exposure() {
@@ -126,7 +126,7 @@ impl NodeBuilder {
             connect_interval: settings.connect_interval,
             auth_offer: some_method("auth_offer", settings.auth_offer.clone())?,
             auth_accept: some_method("auth_accept", self.accepted(settings))?,
-            formats: self.formats(settings.framing_format.as_deref())?,
+            formats: self.formats(settings)?,
             nodelay: settings.nodelay,
             limits: settings.limits.clone(),
             require_tls: settings.require_tls,
@@ -150,15 +150,25 @@ impl NodeBuilder {
         methods
     }
 
-    /// The formats with these names, in their order.
-    fn formats(&self, names: Option<&[String]>) -> Result<Vec<Format>, StartError> {
+    /// The formats of the settings, in their order.
+    fn formats(&self, settings: &Settings) -> Result<Vec<Format>, StartError> {
         let mut known = self.codecs.clone();
         known.extend(Format::built_in());
-        let Some(names) = names else {
+        let Some(names) = &settings.framing_format else {
             return Ok(known);
         };
         let named = |name: &String| known.iter().find(|format| format.name() == name);
         let formats: Vec<Format> = names.iter().filter_map(named).cloned().collect();
+        if let Some(place) = &settings.formats_in_file {
+            for name in names.iter().filter(|name| named(name).is_none()) {
+                let problem = format!("the format {name:?} is unknown");
+                pass_over(place, problem, self.strict)?;
+            }
+            if formats.is_empty() && !names.is_empty() {
+                crate::log::warning!("{place}: no known format is left: the default counts");
+                return Ok(known);
+            }
+        }
         if formats.is_empty() {
             let known: Vec<&str> = known.iter().map(Format::name).collect();
             let problem = format!(
@@ -193,16 +203,28 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 }
 
 /// Logs settings that have no effect.
-fn remark(settings: &Settings) {
+fn remark(settings: &Settings, strict: bool) -> Result<(), StartError> {
     for place in &settings.unknown {
-        crate::log::warning!("{place}: the key is unknown");
+        pass_over(place, "the key is unknown".into(), strict)?;
     }
     for (place, name) in &settings.unknown_methods {
-        crate::log::warning!("{place}: the authentication method {name:?} is unknown and ignored");
+        let problem = format!("the authentication method {name:?} is unknown");
+        pass_over(place, problem, strict)?;
     }
     if settings.eval.is_some() {
         crate::log::warning!("eval: Perl code is not run by this implementation");
     }
+    Ok(())
+}
+
+/// Handles a part of a shared file that is of no use for this program: an error if `strict`, otherwise a warning.
+fn pass_over(place: &config::Place, problem: String, strict: bool) -> Result<(), StartError> {
+    if strict {
+        let place = place.clone().into();
+        return Err(config::ConfigError::Value { place, problem }.into());
+    }
+    crate::log::warning!("{place}: {problem} and ignored");
+    Ok(())
 }
 
 /// The node ID with its variable parts replaced.
@@ -269,25 +291,46 @@ fn is_global(service: &Service) -> bool {
 }
 
 impl Node {
-    /// Checks that all services exist.
-    pub(super) fn check_services(&self, services: &[Service]) -> Result<(), StartError> {
-        for service in services.iter().filter(|service| !is_global(service)) {
-            let name = &service.name;
-            if self.registry().init(name).is_some() {
+    /// Checks that all services exist. Those of the file that do not are for other programs, and left out, unless
+    /// `strict` is set.
+    pub(super) fn check_services(
+        &self,
+        settings: &mut Settings,
+        strict: bool,
+    ) -> Result<(), StartError> {
+        let place = settings.services_in_file.take();
+        for service in std::mem::take(&mut settings.services) {
+            let Some(problem) = self.service_problem(&service) else {
+                settings.services.push(service);
                 continue;
-            }
-            let problem = if name.ends_with("::") {
-                "a name that ends in `::` is a Perl module to load, which cannot be done here"
-                    .into()
-            } else {
-                let near = self.registry().nearest(name);
-                let hint = near.map(|near| format!("; did you mean {near:?}?"));
-                format!("there is no such init function{}", hint.unwrap_or_default())
             };
-            let name = name.clone();
-            return Err(StartError::Service { name, problem });
+            let name = service.name;
+            match &place {
+                Some(place) if !strict => {
+                    crate::log::warning!("{place}: the service {name:?} is left out: {problem}");
+                }
+                _ => return Err(StartError::Service { name, problem }),
+            }
         }
         Ok(())
+    }
+
+    fn service_problem(&self, service: &Service) -> Option<String> {
+        let name = &service.name;
+        if is_global(service) || self.registry().init(name).is_some() {
+            return None;
+        }
+        if name.ends_with("::") {
+            let text =
+                "a name that ends in `::` is a Perl module to load, which cannot be done here";
+            return Some(text.into());
+        }
+        let near = self.registry().nearest(name);
+        let hint = near.map(|near| format!("; did you mean {near:?}?"));
+        Some(format!(
+            "there is no such init function{}",
+            hint.unwrap_or_default()
+        ))
     }
 
     /// Spawns the services on this node, in order. A service that fails is a port that dies.

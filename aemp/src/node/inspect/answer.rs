@@ -31,14 +31,22 @@ pub(super) fn limit(most: Option<usize>) -> usize {
 }
 
 /// The WHAT of a request.
-pub(super) fn question(what: &str, most: Option<usize>) -> Value {
-    let Some(most) = most else { return what.into() };
-    let options: Map = [("most", most.min(AT_MOST) as u64)].into_iter().collect();
+pub(super) fn question(what: &str, most: Option<usize>, kind: Option<&str>) -> Value {
+    let mut options = Map::new();
+    if let Some(most) = most {
+        options.insert("most", most.min(AT_MOST) as u64);
+    }
+    if let Some(kind) = kind {
+        options.insert("kind", kind);
+    }
+    if options.is_empty() {
+        return what.into();
+    }
     vec![Value::from(what), options.into()].into()
 }
 
-/// Reads WHAT: the subject, and the number of entries to list. Unknown options are ignored.
-fn read(what: &Value) -> (String, usize) {
+/// Reads WHAT: the subject, the number of entries to list, and their type. Unknown options are ignored.
+fn read(what: &Value) -> (String, usize, Option<String>) {
     let (subject, options) = match what.as_array() {
         Some([subject, options, ..]) => (subject, options.as_map()),
         Some([subject]) => (subject, None),
@@ -46,8 +54,9 @@ fn read(what: &Value) -> (String, usize) {
     };
     let most = options.and_then(|options| options.get("most")?.as_u64());
     let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let kind = options.and_then(|options| Some(options.get("kind")?.text()?.into_owned()));
     let subject = subject.text().unwrap_or_default().into_owned();
-    (subject, limit(most))
+    (subject, limit(most), kind)
 }
 
 impl Node {
@@ -59,7 +68,7 @@ impl Node {
         to: PortId,
         msg: Vec<Value>,
     ) {
-        let (subject, most) = read(what);
+        let (subject, most, kind) = read(what);
         match &*subject {
             "node" => self.send_answer(&to, msg, &self.info()),
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
@@ -73,7 +82,7 @@ impl Node {
                 }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
-                    let ports = ports::count(&node, most).await;
+                    let ports = ports::count(&node, most, kind.as_deref()).await;
                     node.send_answer(&to, msg, &ports);
                     drop(question);
                 });
@@ -285,20 +294,23 @@ mod tests {
     #[test]
     fn questions_are_read_as_they_are_written() {
         for most in [None, Some(0), Some(7)] {
-            let read = read(&question("ports", most));
-            assert_eq!(read, ("ports".into(), most.unwrap_or(MOST)));
+            for kind in [None, Some("my::Counter")] {
+                let read = read(&question("ports", most, kind));
+                let kind = kind.map(str::to_owned);
+                assert_eq!(read, ("ports".into(), most.unwrap_or(MOST), kind));
+            }
         }
-        let read = read(&question("ports", Some(usize::MAX)));
-        assert_eq!(read, ("ports".into(), AT_MOST));
+        let read = read(&question("ports", Some(usize::MAX), None));
+        assert_eq!(read, ("ports".into(), AT_MOST, None));
     }
 
     #[test]
     fn nonsense_asks_for_nothing() {
         for what in [Value::Null, Value::Array(vec![]), vec![Value::Null].into()] {
-            assert_eq!(read(&what), (String::new(), MOST), "{what}");
+            assert_eq!(read(&what), (String::new(), MOST, None), "{what}");
         }
         let odd = vec![Value::from("ports"), "most".into(), 5.into()];
-        assert_eq!(read(&odd.into()), ("ports".into(), MOST));
+        assert_eq!(read(&odd.into()), ("ports".into(), MOST, None));
     }
 
     #[test]

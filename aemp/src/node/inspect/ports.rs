@@ -15,10 +15,11 @@ use crate::{
 /// The longest name of a type, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them.
-pub(super) async fn count(node: &Node, most: usize) -> Ports {
+/// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them, of this type if one
+/// is named.
+pub(super) async fn count(node: &Node, most: usize, kind: Option<&str>) -> Ports {
     let _turn = node.0.inspection.turn.lock().await;
-    let mut found = Found::new(most);
+    let mut found = Found::new(most, kind);
     let (mut place, mut some) = (Place::default(), Vec::new());
     while node.0.table.some(&mut place, &mut some) {
         if !some.is_empty() {
@@ -29,19 +30,30 @@ pub(super) async fn count(node: &Node, most: usize) -> Ports {
     found.finish()
 }
 
-struct Found {
+struct Found<'a> {
     most: usize,
+    /// The type of the ports to list.
+    kind: Option<&'a str>,
     total: u64,
     queued: u64,
-    types: HashMap<&'static str, (u64, u64)>,
+    types: HashMap<&'static str, Type>,
     /// The ports with the longest queues, and further ones that have not been sorted yet.
     longest: Vec<(Counts, Arc<dyn AnyPort>)>,
 }
 
-impl Found {
-    fn new(most: usize) -> Self {
+/// The ports of one type.
+struct Type {
+    count: u64,
+    queued: u64,
+    /// True if they may be listed.
+    listed: bool,
+}
+
+impl<'a> Found<'a> {
+    fn new(most: usize, kind: Option<&'a str>) -> Self {
         Self {
             most,
+            kind,
             total: 0,
             queued: 0,
             types: HashMap::new(),
@@ -55,9 +67,17 @@ impl Found {
         };
         self.total += 1;
         self.queued += counts.queued as u64;
-        let (count, queued) = self.types.entry(port.type_name()).or_default();
-        *count += 1;
-        *queued += counts.queued as u64;
+        let name = port.type_name();
+        let of_type = self.types.entry(name).or_insert_with(|| Type {
+            count: 0,
+            queued: 0,
+            listed: self.kind.is_none_or(|kind| kind == shown(name)),
+        });
+        of_type.count += 1;
+        of_type.queued += counts.queued as u64;
+        if !of_type.listed {
+            return;
+        }
         self.longest.push((counts, port));
         if self.longest.len() >= 2 * self.most.max(512) {
             self.sort_out();
@@ -84,10 +104,10 @@ impl Found {
             queued: counts.queued as u64,
             monitors: counts.monitors as u64,
         };
-        let kind = |(name, (count, queued))| PortTypeInfo {
+        let kind = |(name, of_type): (_, Type)| PortTypeInfo {
             kind: shown(name),
-            count,
-            queued,
+            count: of_type.count,
+            queued: of_type.queued,
         };
         let mut types: Vec<PortTypeInfo> = self.types.into_iter().map(kind).collect();
         types.sort_by(|a, b| (b.count, &a.kind).cmp(&(a.count, &b.kind)));
@@ -138,13 +158,20 @@ mod tests {
                 port.monitor(|_| ()).detach();
             }
         }
-        let looked = count(&node, 2).await;
+        let looked = count(&node, 2, None).await;
         let (id, monitors) = (ports[2007].id(), looked.ports[0].monitors);
         assert_eq!((looked.total, looked.ports.len()), (3000, 2));
         assert_eq!((looked.ports[0].id.as_str(), monitors), (id.as_str(), 2007));
         assert_eq!(looked.ports[1].monitors, 1007);
         assert_eq!(looked.types.len(), 1);
         assert_eq!((looked.types[0].count, looked.queued), (3000, 0));
-        assert!(count(&node, 0).await.ports.is_empty());
+        assert!(count(&node, 0, None).await.ports.is_empty());
+        let other = node.untyped(|_: &mut crate::Cx<'_>, _: crate::Args| ());
+        let looked = count(&node, 1, Some("untyped")).await;
+        assert_eq!(looked.total, 3001);
+        assert!(looked.ports.iter().all(|port| port.kind == "untyped"));
+        assert_eq!(looked.ports.len(), 1);
+        assert!(count(&node, 9, Some("none")).await.ports.is_empty());
+        drop(other);
     }
 }

@@ -93,13 +93,11 @@ impl Child {
         }
     }
 
-    /// The pause before the next start: it doubles with each failure, and between half of it and all of it is taken.
+    /// The pause before the next start.
     pub(super) fn back_off(&mut self, chance: &mut Chance) -> Duration {
-        let Backoff { first, most, .. } = self.spec.backoff;
-        let factor = 2_u32.saturating_pow(self.failures.min(31));
+        let pause = self.spec.backoff.pause(self.failures, chance.fraction());
         self.failures = self.failures.saturating_add(1);
-        let pause = first.saturating_mul(factor).min(most.max(first));
-        pause / 2 + (pause / 2).mul_f64(chance.fraction())
+        pause
     }
 
     pub(super) fn shown(&self) -> Shown {
