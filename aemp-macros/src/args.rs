@@ -39,6 +39,8 @@ pub(crate) struct RcvArgs {
     pub(crate) tries: Option<Ident>,
     /// The word `send`, if it is there: the message has no answer.
     pub(crate) sends: Option<Ident>,
+    /// The word `concurrent` and its value, if it is there: the handler runs beside the port.
+    pub(crate) concurrent: Option<(Ident, Expr)>,
 }
 
 /// The tags that the handler of a `#[rcv]` accepts.
@@ -109,13 +111,17 @@ impl RcvArgs {
             let tag = tag(input)?;
             return self.set_tag(tag.span(), RcvTag::Text(tag));
         }
-        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try` and `send`";
+        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send` and `concurrent = 8`";
         option(input, known, &mut |key, value| {
             match &*key.to_string() {
                 "tag" => self.set_tag(key.span(), RcvTag::Text(assigned(key, value, tag)?))?,
                 "default" => self.set_tag(key.span(), RcvTag::Default)?,
                 "try" => self.tries = Some(key.clone()),
                 "send" => self.sends = Some(key.clone()),
+                "concurrent" => {
+                    let limit = assigned(key, value, |input| input.parse())?;
+                    self.concurrent = Some((key.clone(), limit));
+                }
                 _ => return Ok(false),
             }
             Ok(true)

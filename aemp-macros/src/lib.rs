@@ -162,6 +162,32 @@ use crate::errors::Errors;
 /// it. With `&self`, the state must be `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no
 /// future.
 ///
+/// # Many at once
+///
+/// A handler under `#[rcv(concurrent = 8)]` runs beside its port. Up to eight of it run at the same time, the port goes on
+/// handling other messages, and each answer goes to its caller:
+///
+/// ```ignore
+/// #[derive(Clone)]
+/// struct Crawler {
+///     client: Client,
+///     seen: Arc<Mutex<HashSet<String>>>,
+/// }
+///
+/// #[port]
+/// impl Crawler {
+///     #[rcv(concurrent = 8)]
+///     async fn fetch(&self, url: String) -> String {
+///         self.client.get(&url).await
+///     }
+/// }
+/// ```
+///
+/// It is an `async fn`, and runs on a copy of the state, which is made when the port comes to its message. So the state is
+/// `Clone`, and contains in an `Arc` what is large or shared. A handler that needs no state takes no `self`, and no
+/// copy is made. To change the state, the handler sends its port a message (`cx.me()`). The number is any expression, also
+/// of the state: `concurrent = self.most`. The handbook (`aemp::handbook::lifecycle`) has semantics and limits.
+///
 /// A `#[cfg]` on a handler applies to its message as well.
 ///
 /// # The life of a port

@@ -78,6 +78,8 @@
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | the same, with the port's state | [`Cx::after_with`], [`Cx::every_with`], [`Cx::timer`] |
 //! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
+//! | many jobs at once in one port | [`#[rcv(concurrent = 8)]`](macro@port#many-at-once) on an `async fn` |
+//! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
@@ -185,8 +187,8 @@ pub use node::{
     spawn::{InitOutcome, Spawning},
 };
 pub use port::{
-    Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg,
-    ValueCall,
+    Blocking, Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped,
+    UntypedMsg, ValueCall,
 };
 pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;

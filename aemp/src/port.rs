@@ -41,7 +41,7 @@ pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
 
-pub use bound::{Psub, Timer};
+pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};
 pub use context::Cx;
 pub use handle::Handle;

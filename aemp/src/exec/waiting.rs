@@ -24,6 +24,7 @@ use crate::{
     message::{Message, Port},
     port::{
         any::AnyPort,
+        bound::concurrent,
         cell::{Cell, Queued},
         death,
         queue::Queue,
@@ -39,10 +40,20 @@ enum Ended {
     Panicked(Reason),
 }
 
+/// The place of async code in the life of its port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Before the first message.
+    First,
+    /// Among the messages.
+    Between,
+    /// The port has been stopped, and ends when the code has ended.
+    Last,
+}
+
 /// The async code that a port runs next.
 pub(crate) trait Code<P: Port>: Send + 'static {
-    /// True for the `#[start]` method.
-    const IS_FIRST: bool;
+    const PLACE: Place;
 
     /// The number of the handler.
     fn handler(&self) -> u32;
@@ -58,7 +69,7 @@ pub(crate) trait Code<P: Port>: Send + 'static {
 pub(crate) struct Next<M>(pub(crate) M);
 
 impl<P: Port> Code<P> for Next<P::Msg> {
-    const IS_FIRST: bool = false;
+    const PLACE: Place = Place::Between;
 
     fn handler(&self) -> u32 {
         self.0.handler()
@@ -77,7 +88,7 @@ impl<P: Port> Code<P> for Next<P::Msg> {
 pub(crate) struct First;
 
 impl<P: Port> Code<P> for First {
-    const IS_FIRST: bool = true;
+    const PLACE: Place = Place::First;
 
     fn handler(&self) -> u32 {
         CLOSURE
@@ -89,6 +100,22 @@ impl<P: Port> Code<P> for First {
         cx: &'a mut Cx<'_>,
     ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
         state.starting(cx)
+    }
+}
+
+/// The wait for the handlers that run beside a port, before it is stopped.
+pub(crate) struct Last;
+
+impl<P: Port> Code<P> for Last {
+    const PLACE: Place = Place::Last;
+
+    fn handler(&self) -> u32 {
+        CLOSURE
+    }
+
+    async fn run(self, _: &mut P, cx: &mut Cx<'_>) -> Result<(), Reason> {
+        concurrent::drained(cx.port()).await;
+        Ok(())
     }
 }
 
@@ -131,7 +158,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
         let mut port = port;
         let mut state = state;
         let ended = drive(port.cell(), &mut state, origin, code, &cancel).await;
-        port.resume(state, ended, C::IS_FIRST)
+        port.resume(state, ended, C::PLACE)
     });
     let polled = handling
         .as_mut()
@@ -170,13 +197,19 @@ impl<P: Port> Orphan<P> {
     }
 
     /// Puts the state back, or ends the port. Returns whether the port lives.
-    fn resume(&mut self, state: P, ended: Ended, is_first: bool) -> bool {
+    fn resume(&mut self, state: P, ended: Ended, place: Place) -> bool {
         let Some(cell) = self.0.take() else {
             return false;
         };
+        let is_first = place == Place::First;
         let end = match ended {
             // Without its start, the port must not handle the messages before the kill.
             Ended::Cancelled if is_first => Some(cell.queued_kill().unwrap_or_default()),
+            Ended::Returned | Ended::Cancelled if place == Place::Last => {
+                let reason = cell.queued_kill().unwrap_or_default();
+                ending::end(&cell, state, Queue::Empty, reason);
+                return false;
+            }
             Ended::Returned | Ended::Cancelled => None,
             Ended::Failed(reason) if !is_first => {
                 ending::end(&cell, state, Queue::Empty, reason);

@@ -40,6 +40,8 @@ pub(crate) enum Envelope<M> {
     /// Code of the port that has its state.
     Act(Box<Act>),
     Kill(Reason),
+    /// A normal end, after the handlers that run beside the port.
+    Stop,
 }
 
 pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
@@ -139,7 +141,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
+            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Stop | Self::Unread(_) => CLOSURE,
         }
     }
 }

@@ -7,6 +7,7 @@ mod blocked;
 mod bound;
 mod cal;
 mod calls;
+mod concurrent;
 mod create;
 mod dying;
 mod executor;
