@@ -98,6 +98,7 @@
 //! | to inspect a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | a key exchange that resists quantum computers as well | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. If both are enabled, AWS-LC is used |
+//! | to test one's own actors: probes, mocks, virtual time, faults in a line | feature `test`: `aemp::test`, `aemp::handbook::testing` |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
@@ -159,6 +160,8 @@ mod spelling;
 pub mod stream;
 pub mod supervisor;
 pub mod tap;
+#[cfg(feature = "test")]
+pub mod test;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -27,6 +27,7 @@ mod self_kill;
 mod spawn;
 mod stop;
 mod supervisor;
+mod testing;
 mod timers;
 mod waiting;
 
