@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -129,7 +130,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
     code: C,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let (room, dropped) = {
+    let (room, dropped, behind) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
@@ -145,10 +146,13 @@ pub(crate) fn start<P: Port, C: Code<P>>(
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
-        (inner.has_in_hand(1), dropped)
+        let stops = C::PLACE == Place::Last && inner.queued_kill().is_none();
+        let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
+        (inner.has_in_hand(1), dropped, behind)
     };
     room.wake();
     death::drop_queue(dropped);
+    behind.into_iter().for_each(death::drop_queue);
     let handler = code.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);

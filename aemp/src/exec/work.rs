@@ -186,8 +186,12 @@ fn run_closure<P: Port>(
 /// Ends the port normally, when no handler runs beside it any more.
 #[cold]
 fn stop<P: Port>(cell: &Arc<Cell<P>>, state: P, rest: Queued<P>) {
-    let is_busy = |extras: &Box<Extras>| extras.is_busy_beside();
-    if cell.lock().extras.as_ref().is_some_and(is_busy) {
+    let is_busy = cell
+        .lock()
+        .extras
+        .as_deref()
+        .is_some_and(Extras::is_busy_beside);
+    if is_busy {
         let none = waiting::start(cell, state, rest, None, Last);
         debug_assert!(none.is_none(), "the port ends when the wait has ended");
     } else {

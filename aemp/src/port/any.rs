@@ -103,7 +103,7 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Removes a monitor that has not fired, so that it will not fire.
     fn take_monitor(&self, id: u64) -> Option<Action>;
 
-    /// The reason, if the port is dying or dead.
+    /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
     /// The reason, while the port is dying.

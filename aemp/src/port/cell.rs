@@ -118,14 +118,14 @@ impl<P: Port> Inner<P> {
     /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        let full = !self.queue.is_dead() && self.waiting() + bound.in_hand >= bound.limit;
+        let full = !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit;
         full.then_some(&bound.room)
     }
 
     /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).
     fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         let queued = self.waiting();
-        let alive = !self.queue.is_dead();
+        let alive = !self.queue.is_closed();
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {
             Some(bound) => bound.room_for(node, queued, asking, now),
@@ -221,7 +221,7 @@ impl<P: Port> Cell<P> {
     #[inline(always)]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
         let mut inner = self.lock_politely();
-        if inner.queue.is_dead() {
+        if inner.queue.is_closed() {
             drop(inner);
             return vanish(envelope);
         }

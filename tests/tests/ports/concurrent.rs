@@ -126,6 +126,15 @@ impl Crawler {
     }
 
     #[rcv(concurrent = 8)]
+    async fn ask_yourself(&self, cx: &mut Cx<'_>) -> Result<i64, bool> {
+        self.gate.pass().await;
+        let me: CrawlerRef = cx.me().unwrap();
+        me.base()
+            .await
+            .map_err(|error| matches!(error, CallError::Died(_)))
+    }
+
+    #[rcv(concurrent = 8)]
     async fn whence(&self, origin: Origin) -> bool {
         matches!(origin, Origin::Local)
     }
@@ -236,17 +245,33 @@ fn a_stop_waits_for_all_of_them() {
         let calls: Vec<_> = (0..5).map(|n| tokio::spawn(crawler.fetch(n))).collect();
         until(|| gate.inside() == 3 && crawler.queue_len() == Some(2)).await;
         crawler.stop();
-        let late = tokio::spawn(crawler.base());
         let mut closed = crawler.closed();
+        // What comes behind the stop fails at once.
+        let late = within(crawler.base()).await;
+        assert!(matches!(late, Err(CallError::Died(reason)) if reason.is_normal()));
         assert!(timeout(Duration::ZERO, &mut closed).await.is_err());
+        assert_eq!(gate.inside(), 3);
         gate.open(5);
         assert!(within(closed).await.is_normal());
         for (n, call) in calls.into_iter().enumerate() {
             assert_eq!(within(call).await.unwrap().unwrap(), n as i64);
         }
-        assert!(
-            matches!(within(late).await.unwrap(), Err(CallError::Died(reason)) if reason.is_normal())
-        );
+    });
+}
+
+#[test]
+fn one_that_calls_its_port_does_not_keep_it_from_stopping() {
+    on_both(|| async {
+        let (crawler, gate, _) = crawler(&node());
+        gate.open(1);
+        assert_eq!(within(crawler.ask_yourself()).await.unwrap(), Ok(0));
+        let call = tokio::spawn(crawler.ask_yourself());
+        until(|| gate.inside() == 1).await;
+        crawler.stop();
+        assert!(within(crawler.base()).await.is_err());
+        gate.open(1);
+        assert_eq!(within(call).await.unwrap().unwrap(), Err(true));
+        assert!(within(crawler.closed()).await.is_normal());
     });
 }
 

@@ -213,6 +213,7 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn died(&self) -> Option<Reason> {
         match &self.lock().queue {
+            Queue::Stopped => Some(Reason::normal()),
             Queue::Dying(reason) | Queue::Dead(reason) => Some(reason.clone()),
             _ => None,
         }
