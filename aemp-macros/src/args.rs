@@ -20,6 +20,8 @@ pub(crate) struct PortArgs {
     pub(crate) strict: Option<Ident>,
     /// The word `blocking`, if it is there.
     pub(crate) blocking: Option<Ident>,
+    /// The word `owned`, if it is there: the port ends with its handles.
+    pub(crate) owned: Option<Ident>,
     /// The word `local`, if it is there: only this process sends to the port.
     pub(crate) local: Option<Ident>,
 }
@@ -57,7 +59,7 @@ pub(crate) enum RcvTag {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known = "`blocking`, `local`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known = "`blocking`, `local`, `owned`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
@@ -67,6 +69,7 @@ impl PortArgs {
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 "blocking" => args.blocking = Some(key.clone()),
                 "local" => args.local = Some(key.clone()),
+                "owned" => args.owned = Some(key.clone()),
                 _ => return Ok(false),
             }
             Ok(true)

@@ -224,6 +224,8 @@ use crate::errors::Errors;
 /// - `blocking`: the handlers block their thread, or compute for long. They run on tokio's threads for blocking code
 ///   from the start, and never on a worker of the runtime. None of them may be `async`. See the handbook,
 ///   `aemp::handbook::execution`.
+/// - `owned`: the port ends when there is no handle of it in this process any more, as by `stop`. Without it, a port lives
+///   until it is stopped or killed. See the handbook, `aemp::handbook::lifecycle`.
 /// - `local`: only this process sends to the port. See [below](#local-ports).
 ///
 /// # Local ports
@@ -378,7 +380,7 @@ pub fn port(
 /// only for a tag that is not the method's name. The trait itself stays as a description, and nothing needs to
 /// implement it.
 ///
-/// The options are those of [`macro@port`] without `strict`, `local` and `blocking`. The default visibility is the
+/// The options are those of [`macro@port`] without `strict`, `local`, `owned` and `blocking`. The default visibility is the
 /// trait's.
 ///
 /// <details><summary>The expansion</summary>

@@ -25,6 +25,8 @@ pub(crate) struct Interface {
     pub(crate) bare: Option<Bare>,
     /// True if the handlers block their thread.
     pub(crate) blocking: bool,
+    /// True if the port ends with its handles.
+    pub(crate) owned: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,

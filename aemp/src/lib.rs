@@ -70,6 +70,7 @@
 //! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
 //! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
 //! | ports that end when they are idle | [`Cx::idle_after`] |
+//! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
 //! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
@@ -190,8 +191,8 @@ pub use node::{
     spawn::{InitOutcome, Spawning},
 };
 pub use port::{
-    Blocking, Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped,
-    UntypedMsg, ValueCall,
+    Blocking, Call, Closed, Cx, Handle, Handlers, Monitor, Owned, Peval, Psub, Reply, Timer,
+    Untyped, UntypedMsg, ValueCall, WeakHandle,
 };
 pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;

@@ -30,12 +30,18 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             const BLOCKING: bool = true;
         )
     });
+    let owned = model.owned.then(|| {
+        quote!(
+            const OWNED: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl #generics #p::Port for #port #clause {
             type Msg = #msg #arguments;
             type Ref = #handle #arguments;
             #blocking
+            #owned
 
             fn record() -> &'static #p::Record {
                 static __RECORD: #p::Record = #p::Record::new();

@@ -12,9 +12,11 @@ use aemp_codec::{KeptPacket, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    any::LocalPort,
     credit::{self, Asking},
     extras::{Act, Extras, Job},
     monitor::Action,
+    owned,
     queue::{Envelopes, Pushed, Queue},
 };
 use crate::{
@@ -184,6 +186,12 @@ impl<P: Port> Cell<P> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<P>> {
         self.inner.lock()
+    }
+
+    /// The holder of a `#[port(owned)]` with handles.
+    fn holder(&self) -> Option<Arc<dyn LocalPort<P::Msg>>> {
+        let holder = owned::holder(self.lock().extras.as_deref()?)?;
+        Some(holder)
     }
 
     /// The reason of the first kill in the queue.

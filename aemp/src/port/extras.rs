@@ -59,6 +59,8 @@ pub(crate) struct Rare {
     pub(crate) idle: Option<Idle>,
     /// The handlers that run beside the port.
     pub(crate) concurrent: Option<Box<Concurrent>>,
+    /// The common part of the handles of a `#[port(owned)]`; see `owned`.
+    pub(crate) holder: Option<Box<dyn Any + Send>>,
     /// The numbers of the named timers.
     named: BTreeMap<Box<str>, u64>,
 }

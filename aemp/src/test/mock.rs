@@ -36,7 +36,7 @@ use crate::{
 ///     });
 ///     let shelf: ShelfRef = mock.handle();
 ///     shelf.put("apples".into(), 5.into());
-///     assert_eq!(shelf.count().await, Ok(3));
+///     assert_eq!(shelf.count().await.unwrap(), 3);
 ///     let puts: Vec<(String, Value)> = mock.calls_of("put");
 ///     assert_eq!(puts, [("apples".into(), 5.into())]);
 ///     assert_eq!(mock.calls().len(), 2);

@@ -43,7 +43,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// impl Door {
 ///     #[rcv]
 ///     async fn knock(&mut self) {
-///         if self.bell.is_free().await == Ok(true) {
+///         if matches!(self.bell.is_free().await, Ok(true)) {
 ///             self.bell.ring(2);
 ///         }
 ///     }

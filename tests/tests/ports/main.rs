@@ -20,6 +20,7 @@ mod monitors;
 mod nodes;
 mod order;
 mod origin;
+mod owned;
 mod processes;
 mod receive;
 mod replies;

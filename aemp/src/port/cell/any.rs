@@ -39,6 +39,10 @@ impl<P: Port> AnyPort for Cell<P> {
         self.pace.number()
     }
 
+    fn core(self: Arc<Self>) -> Arc<dyn AnyPort> {
+        self
+    }
+
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         work::run(self, turn);
     }
@@ -253,7 +257,8 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn typed(self: Arc<Self>, into: &mut dyn Any) {
         if let Some(into) = into.downcast_mut::<Option<Arc<dyn LocalPort<P::Msg>>>>() {
-            *into = Some(self);
+            let holder = if P::OWNED { self.holder() } else { None };
+            *into = Some(holder.map_or(self, |holder| holder));
         }
     }
 }
