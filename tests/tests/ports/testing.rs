@@ -150,7 +150,7 @@ fn an_untyped_probe_reads_arguments() {
         snd!(node, probe.id(), "one", "text");
         probe.expect_tag::<i64>("one").await;
     });
-    assert!(text.contains("`one` with [String(\"text\")]"), "{text}");
+    assert!(text.contains("`one` with [Str(\"text\")]"), "{text}");
 }
 
 #[test]
