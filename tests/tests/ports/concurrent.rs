@@ -4,6 +4,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -427,12 +428,23 @@ fn they_are_cancelled_before_the_stop_method_runs() {
     });
 }
 
-/// Works on threads for blocking code.
-#[derive(Default)]
+/// Works on threads for blocking code, each time until the other end of the gate is dropped.
 struct Computer {
     done: usize,
-    gate: Arc<Mutex<()>>,
+    gate: Arc<Mutex<mpsc::Receiver<()>>>,
     dropped: Arc<AtomicUsize>,
+}
+
+impl Computer {
+    fn new() -> (Self, mpsc::Sender<()>) {
+        let (open, gate) = mpsc::channel();
+        let computer = Self {
+            done: 0,
+            gate: Arc::new(Mutex::new(gate)),
+            dropped: Arc::default(),
+        };
+        (computer, open)
+    }
 }
 
 struct Answer(Arc<AtomicUsize>);
@@ -449,7 +461,7 @@ impl Computer {
     fn block(&mut self, cx: &mut Cx<'_>, reply: Reply<usize>) {
         let (gate, dropped) = (self.gate.clone(), self.dropped.clone());
         let work = cx.blocking(move || {
-            drop(gate.lock());
+            let _ = gate.lock().unwrap().recv();
             Answer(dropped)
         });
         cx.then(work, |me: &mut Self, _, _answer| {
@@ -477,10 +489,8 @@ impl Computer {
 #[test]
 fn blocking_work_comes_back_to_the_port() {
     on_both(|| async {
-        let state = Computer::default();
-        let gate = state.gate.clone();
+        let (state, held) = Computer::new();
         let computer = node().port(state);
-        let held = gate.lock().unwrap();
         let calls: Vec<_> = (0..2).map(|_| tokio::spawn(computer.block())).collect();
         // The port goes on meanwhile.
         assert_eq!(within(computer.done()).await.unwrap(), 0);
@@ -500,10 +510,9 @@ fn blocking_work_comes_back_to_the_port() {
 #[test]
 fn blocking_work_is_forgotten_with_the_port() {
     on_both(|| async {
-        let state = Computer::default();
-        let (gate, dropped) = (state.gate.clone(), state.dropped.clone());
+        let (state, held) = Computer::new();
+        let dropped = state.dropped.clone();
         let computer = node().port(state);
-        let held = gate.lock().unwrap();
         let call = tokio::spawn(computer.block());
         // The work has begun, or will not begin.
         within(computer.wait_for_it(1)).await.unwrap();
