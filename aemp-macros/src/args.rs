@@ -20,6 +20,8 @@ pub(crate) struct PortArgs {
     pub(crate) strict: Option<Ident>,
     /// The word `blocking`, if it is there.
     pub(crate) blocking: Option<Ident>,
+    /// The word `owned`, if it is there: the port ends with its handles.
+    pub(crate) owned: Option<Ident>,
     /// The word `local`, if it is there: only this process sends to the port.
     pub(crate) local: Option<Ident>,
 }
@@ -39,6 +41,8 @@ pub(crate) struct RcvArgs {
     pub(crate) tries: Option<Ident>,
     /// The word `send`, if it is there: the message has no answer.
     pub(crate) sends: Option<Ident>,
+    /// The word `concurrent` and its value, if it is there: the handler runs beside the port.
+    pub(crate) concurrent: Option<(Ident, Expr)>,
 }
 
 /// The tags that the handler of a `#[rcv]` accepts.
@@ -55,7 +59,7 @@ pub(crate) enum RcvTag {
 impl PortArgs {
     pub(crate) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        let known = "`blocking`, `local`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
+        let known = "`blocking`, `local`, `owned`, `strict`, `msg = Name`, `handle = Name`, `vis = pub(crate)` and `crate = path`";
         options(attr, known, errors, |key, value| {
             match &*key.to_string() {
                 "msg" => args.msg = Some(assigned(key, value, Ident::parse_any)?),
@@ -65,6 +69,7 @@ impl PortArgs {
                 "crate" => args.krate = assigned(key, value, |input| input.parse())?,
                 "blocking" => args.blocking = Some(key.clone()),
                 "local" => args.local = Some(key.clone()),
+                "owned" => args.owned = Some(key.clone()),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -109,13 +114,17 @@ impl RcvArgs {
             let tag = tag(input)?;
             return self.set_tag(tag.span(), RcvTag::Text(tag));
         }
-        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try` and `send`";
+        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send` and `concurrent = 8`";
         option(input, known, &mut |key, value| {
             match &*key.to_string() {
                 "tag" => self.set_tag(key.span(), RcvTag::Text(assigned(key, value, tag)?))?,
                 "default" => self.set_tag(key.span(), RcvTag::Default)?,
                 "try" => self.tries = Some(key.clone()),
                 "send" => self.sends = Some(key.clone()),
+                "concurrent" => {
+                    let limit = assigned(key, value, |input| input.parse())?;
+                    self.concurrent = Some((key.clone(), limit));
+                }
                 _ => return Ok(false),
             }
             Ok(true)

@@ -162,6 +162,32 @@ use crate::errors::Errors;
 /// it. With `&self`, the state must be `Sync`; with `&mut self` it need not be. Handlers that are not `async` cost no
 /// future.
 ///
+/// # Many at once
+///
+/// A handler under `#[rcv(concurrent = 8)]` runs beside its port. Up to eight of it run at the same time, the port goes on
+/// handling other messages, and each answer goes to its caller:
+///
+/// ```ignore
+/// #[derive(Clone)]
+/// struct Crawler {
+///     client: Client,
+///     seen: Arc<Mutex<HashSet<String>>>,
+/// }
+///
+/// #[port]
+/// impl Crawler {
+///     #[rcv(concurrent = 8)]
+///     async fn fetch(&self, url: String) -> String {
+///         self.client.get(&url).await
+///     }
+/// }
+/// ```
+///
+/// It is an `async fn`, and runs on a copy of the state, which is made when the port comes to its message. So the state is
+/// `Clone`, and contains in an `Arc` what is large or shared. A handler that needs no state takes no `self`, and no
+/// copy is made. To change the state, the handler sends its port a message (`cx.me()`). The number is any expression, also
+/// of the state: `concurrent = self.most`. The handbook (`aemp::handbook::lifecycle`) has semantics and limits.
+///
 /// A `#[cfg]` on a handler applies to its message as well.
 ///
 /// # The life of a port
@@ -198,6 +224,8 @@ use crate::errors::Errors;
 /// - `blocking`: the handlers block their thread, or compute for long. They run on tokio's threads for blocking code
 ///   from the start, and never on a worker of the runtime. None of them may be `async`. See the handbook,
 ///   `aemp::handbook::execution`.
+/// - `owned`: the port ends when there is no handle of it in this process any more, as by `stop`. Without it, a port lives
+///   until it is stopped or killed. See the handbook, `aemp::handbook::lifecycle`.
 /// - `local`: only this process sends to the port. See [below](#local-ports).
 ///
 /// # Local ports
@@ -352,7 +380,7 @@ pub fn port(
 /// only for a tag that is not the method's name. The trait itself stays as a description, and nothing needs to
 /// implement it.
 ///
-/// The options are those of [`macro@port`] without `strict`, `local` and `blocking`. The default visibility is the
+/// The options are those of [`macro@port`] without `strict`, `local`, `owned` and `blocking`. The default visibility is the
 /// trait's.
 ///
 /// <details><summary>The expansion</summary>

@@ -1,7 +1,7 @@
 //! The model of a parsed item: the input of `expand`.
 
 use proc_macro2::Ident;
-use syn::{Attribute, Generics, LitStr, Type, Visibility};
+use syn::{Attribute, Expr, Generics, LitStr, Receiver, Type, Visibility};
 
 use crate::paths::Crate;
 
@@ -25,6 +25,8 @@ pub(crate) struct Interface {
     pub(crate) bare: Option<Bare>,
     /// True if the handlers block their thread.
     pub(crate) blocking: bool,
+    /// True if the port ends with its handles.
+    pub(crate) owned: bool,
     /// The `#[cfg]`s of the whole item.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
@@ -87,10 +89,30 @@ pub(crate) struct Handler {
     pub(crate) cfgs: Vec<Attribute>,
     /// Documentation and `deprecated`, for the handle's method.
     pub(crate) docs: Vec<Attribute>,
-    pub(crate) is_async: bool,
+    pub(crate) way: Way,
     /// The parameters in the order of the declaration, without `self`.
     pub(crate) params: Vec<Param>,
     pub(crate) answer: Answer,
+}
+
+/// The way in which a handler runs.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// It returns without waiting.
+    Sync,
+    /// It is an `async fn`, and the port waits for it.
+    Async,
+    /// It is an `async fn`, and the port does not wait for it.
+    Concurrent(Box<Concurrent>),
+}
+
+/// A handler that runs beside its port.
+#[derive(Debug)]
+pub(crate) struct Concurrent {
+    /// The number of those that run at the same time.
+    pub(crate) limit: Expr,
+    /// The receiver as written, of a handler that takes the state.
+    pub(crate) receiver: Option<Receiver>,
 }
 
 /// The messages of a handler.
@@ -240,6 +262,11 @@ impl Handler {
             .iter()
             .filter(|param| matches!(param, Param::Arg(_)));
         args.count()
+    }
+
+    /// True if the port waits for it.
+    pub(crate) fn is_async(&self) -> bool {
+        matches!(self.way, Way::Async)
     }
 
     pub(crate) fn takes_cx(&self) -> bool {

@@ -164,6 +164,10 @@ pub(crate) fn protocol(attr: TokenStream, item: &Item, errors: &mut Errors) -> O
         let message = "the service is elsewhere: `blocking` belongs into its `#[port(..)]`";
         errors.at(word, message);
     }
+    if let Some(word) = &args.owned {
+        let message = "the service is elsewhere, and handles here do not hold it: `owned` belongs into its `#[port(..)]`";
+        errors.at(word, message);
+    }
     let usable = is_plain(item, errors);
     let vis = args.vis.clone().unwrap_or_else(|| item.vis.clone());
     let name = item.ident.clone();
@@ -227,6 +231,7 @@ fn interface(
         port,
         bare: None,
         blocking: args.blocking.is_some(),
+        owned: args.owned.is_some(),
         cfgs: attrs::cfgs(attrs),
         handlers: Vec::new(),
         hooks: Hooks::default(),

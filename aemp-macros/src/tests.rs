@@ -96,6 +96,24 @@ fn port_with_a_life() {
 }
 
 #[test]
+fn port_with_concurrent_handlers() {
+    let item = quote! {
+        impl Crawler {
+            #[rcv(concurrent = self.most)]
+            async fn fetch(&self, cx: &mut Cx<'_>, url: String) -> Page {
+                self.client.get(url).await
+            }
+
+            #[rcv(concurrent = 2, try, send)]
+            async fn store(page: Page, origin: Origin) -> Result<(), Refused> {
+                put(page).await
+            }
+        }
+    };
+    assert_snapshot!(pretty(&port_block(quote!(owned), item)));
+}
+
+#[test]
 fn port_without_handlers() {
     let item = quote! {
         #[derive(Debug)]

@@ -9,6 +9,8 @@
 //! | handlers, timers and tasks of ports, init functions | a worker of the runtime | the port dies | its port waits, and one worker | `ports/failures`, `ports/executor` |
 //! | bodies and predicates of processes | a worker of the runtime | the port dies | its port waits, and one worker | `ports/processes` |
 //! | `#[start]` methods, closures and streams of ports | as handlers | the port dies | its port waits | `ports/lifecycle` |
+//! | concurrent handlers | a task each | the port dies | one place of their handler, and one worker | `ports/concurrent` |
+//! | work of `Cx::blocking` | a thread for blocking code | the code that awaits it panics | that thread | `ports/concurrent` |
 //! | `#[stop]` methods | where the port ends, then a task each | logged | the monitors of its port wait, for its limit | `ports/lifecycle` |
 //! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |
 //! | `Serialize` of arguments | the sender | an error of that send | the sender waits | `network/replies` |

@@ -22,6 +22,12 @@ pub mod processes {
     #![doc = include_str!("docs/processes.md")]
 }
 
+/// Tests of one's own actors: probes, mocks, virtual time, faults.
+#[cfg(feature = "test")]
+pub mod testing {
+    #![doc = include_str!("docs/testing.md")]
+}
+
 /// The lines that the crates log, the log of the whole network in one place, and message traces.
 pub mod logs {
     #![doc = include_str!("docs/logs.md")]

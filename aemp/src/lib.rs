@@ -71,6 +71,7 @@
 //! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
 //! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
 //! | ports that end when they are idle | [`Cx::idle_after`] |
+//! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
 //! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
@@ -79,6 +80,8 @@
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | the same, with the port's state | [`Cx::after_with`], [`Cx::every_with`], [`Cx::timer`] |
 //! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
+//! | many jobs at once in one port | [`#[rcv(concurrent = 8)]`](macro@port#many-at-once) on an `async fn` |
+//! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
@@ -97,6 +100,7 @@
 //! | to inspect a node, here or elsewhere | [`Node::inspect`] |
 //! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
 //! | a key exchange that resists quantum computers as well | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. If both are enabled, AWS-LC is used |
+//! | to test one's own actors: probes, mocks, virtual time, faults in a line | feature `test`: `aemp::test`, `aemp::handbook::testing` |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
@@ -159,6 +163,8 @@ mod spelling;
 pub mod stream;
 pub mod supervisor;
 pub mod tap;
+#[cfg(feature = "test")]
+pub mod test;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -187,8 +193,8 @@ pub use node::{
     spawn::{InitOutcome, Spawning},
 };
 pub use port::{
-    Call, Closed, Cx, Handle, Handlers, Monitor, Peval, Psub, Reply, Timer, Untyped, UntypedMsg,
-    ValueCall,
+    Blocking, Call, Closed, Cx, Handle, Handlers, Monitor, Owned, Peval, Psub, Reply, Timer,
+    Untyped, UntypedMsg, ValueCall, WeakHandle,
 };
 pub use process::{Feed, Inbox, Verdict};
 pub use reason::Reason;

@@ -358,6 +358,9 @@ pub trait Port: Sized + Send + 'static {
     type Ref: PortRef<Msg = Self::Msg>;
     /// True if its handlers block their thread, so it runs on threads for blocking code: `#[port(blocking)]`.
     const BLOCKING: bool = false;
+    /// True if it ends when there is no handle of it in this process: `#[port(owned)]`.
+    #[doc(hidden)]
+    const OWNED: bool = false;
     /// True if it has a `#[start]` method.
     #[doc(hidden)]
     const STARTS: bool = false;

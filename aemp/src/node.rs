@@ -59,6 +59,7 @@ use crate::{
         any::{AnyPort, LocalPort},
         cell::Cell,
         handle::DecodingScope,
+        owned,
         table::Table,
     },
 };
@@ -206,19 +207,24 @@ impl Node {
     #[doc(alias = "spawn")]
     #[doc(alias = "start")]
     pub fn port<P: Port>(&self, state: P) -> P::Ref {
-        let port = if P::STARTS {
+        let cell = if P::STARTS {
             self.port_that_starts(state)
         } else {
             self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)))
         };
-        Handle::local(port as Arc<dyn LocalPort<P::Msg>>).into()
+        let mut port: Arc<dyn LocalPort<P::Msg>> = Arc::<Cell<P>>::clone(&cell);
+        if P::OWNED {
+            port = owned::hold(port);
+        }
+        if P::STARTS {
+            scheduler::schedule(cell);
+        }
+        Handle::local(port).into()
     }
 
     fn port_that_starts<P: Port>(&self, state: P) -> Arc<Cell<P>> {
         let extras = spawn_extras::<P>(None, Box::new(|_| Ok(state)));
-        let port = self.insert(|number| Arc::new(Cell::spawning(self.clone(), number, extras)));
-        scheduler::schedule(Arc::<Cell<P>>::clone(&port));
-        port
+        self.insert(|number| Arc::new(Cell::spawning(self.clone(), number, extras)))
     }
 
     /// Makes a typed handle from the ID of a port. The existence of the port and the types of its messages are not

@@ -12,7 +12,7 @@
 //!   back when the queue is empty. Ownership of the state is the mutual exclusion, so no `unsafe` is needed.
 //! - `Extras` (monitors, guards, timers, name, bound) is allocated by the first feature that needs it.
 //! - The table keeps every live port alive. A port lives until it is killed or its node stops, as in AEMP, however many
-//!   handles there are.
+//!   handles there are. The handles of a `#[port(owned)]` are counted, and stop it (`owned`).
 //!
 //! A kill is an envelope in the queue, so it is in order with its sender's messages. Once a kill is queued, a waiting
 //! handler is cancelled at its next await. The messages before the kill still reach their handlers; async handlers run
@@ -32,6 +32,7 @@ pub(crate) mod extras;
 pub(crate) mod handle;
 pub(crate) mod idle;
 pub(crate) mod monitor;
+pub(crate) mod owned;
 mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
@@ -41,11 +42,12 @@ pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
 
-pub use bound::{Psub, Timer};
+pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};
 pub use context::Cx;
 pub use handle::Handle;
 pub use monitor::Monitor;
+pub use owned::{Owned, WeakHandle};
 pub use peval::Peval;
 pub(crate) use reply::LocalReply;
 pub use reply::Reply;

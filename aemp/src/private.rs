@@ -9,7 +9,8 @@ pub use serde;
 use serde::Serialize;
 
 pub use self::bounds::{
-    Answer, Argument, Failure, Fallible, NoAnswer, Travels, ended, spawned, stays_here, tried,
+    Answer, Argument, Copied, Failure, Fallible, NoAnswer, Travels, ended, spawned, stays_here,
+    tried,
 };
 use crate::node::names;
 pub use crate::{
@@ -20,7 +21,10 @@ pub use crate::{
 pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
-    port::UntypedMsg,
+    port::{
+        UntypedMsg,
+        bound::concurrent::{Beside, Done, beside, concurrent},
+    },
     process::{
         Inbox,
         pattern::{Element, Fields, inbox, receive, receive_within},

@@ -8,7 +8,7 @@ use syn::{Type, spanned::Spanned};
 
 use super::{Shape, answered, messages, pattern};
 use crate::{
-    model::{Answer, Ending, Handler, Hook, HookParam, Param, Returned},
+    model::{Answer, Concurrent, Ending, Handler, Hook, HookParam, Param, Returned, Way},
     names,
     paths::Crate,
 };
@@ -18,12 +18,10 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     let model = shape.model;
     let (p, msg, handle) = (&model.krate, &model.msg, &model.handle);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let arms = model.handlers.iter().map(|handler| {
-        if handler.is_async {
-            refused(shape, handler)
-        } else {
-            arm(shape, handler)
-        }
+    let arms = model.handlers.iter().map(|handler| match &handler.way {
+        Way::Sync => arm(shape, handler),
+        Way::Async => refused(shape, handler),
+        Way::Concurrent(way) => concurrent(shape, handler, way),
     });
     let never = messages::never(shape, &quote!(#msg));
     let (waiting, hooks) = (waiting(shape), hooks(shape));
@@ -32,12 +30,18 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             const BLOCKING: bool = true;
         )
     });
+    let owned = model.owned.then(|| {
+        quote!(
+            const OWNED: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl #generics #p::Port for #port #clause {
             type Msg = #msg #arguments;
             type Ref = #handle #arguments;
             #blocking
+            #owned
 
             fn record() -> &'static #p::Record {
                 static __RECORD: #p::Record = #p::Record::new();
@@ -119,7 +123,7 @@ fn waiting(shape: &Shape<'_>) -> Option<TokenStream> {
     let waiting: Vec<&Handler> = model
         .handlers
         .iter()
-        .filter(|handler| handler.is_async)
+        .filter(|handler| handler.is_async())
         .collect();
     if waiting.is_empty() {
         return None;
@@ -157,6 +161,64 @@ fn refused(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let (cfgs, variant) = (&handler.cfgs, &handler.variant);
     let name = handler.ident.to_string();
     quote!(#(#cfgs)* #msg::#variant { .. } => ::core::result::Result::Err(#p::not_async(#name)),)
+}
+
+/// The arm of a handler that runs beside the port: a future with a copy of the state. The answer is sent by the
+/// runtime, which first kills the port if the handler has failed.
+fn concurrent(shape: &Shape<'_>, handler: &Handler, way: &Concurrent) -> TokenStream {
+    let (p, msg) = (&shape.model.krate, &shape.model.msg);
+    let (cfgs, pattern, limit) = (&handler.cfgs, pattern(msg, handler), &way.limit);
+    let number = number(shape, handler);
+    let origin = handler
+        .takes_origin()
+        .then(|| quote!(let __origin = #p::origin(__cx)?;));
+    let hold = handler
+        .is_answered()
+        .then(|| quote!(#p::hold(__cx, &__reply);));
+    let copy = way.receiver.as_ref().map(|receiver| {
+        let copied = quote_spanned!(receiver.span()=> <Self as #p::Copied>::copied);
+        quote!(let __copy = { let __copied = #copied; __copied(self) };)
+    });
+    let call = call(handler);
+    let plain = || (quote!(|()| ()), quote!(()));
+    let ((answer, ty), body) = match &handler.answer {
+        Answer::Nothing(ending) | Answer::Deferred(ending) => (plain(), ended(p, ending, &call)),
+        Answer::Returned(returned) => {
+            let answered = answered(p, handler);
+            let answer = quote!(|__answer| #p::Reply::<#answered>::send(__reply, __answer));
+            let body = match returned {
+                Returned::Whole(_) => quote!(::core::result::Result::Ok(#call)),
+                Returned::Tried(ty) => with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>)),
+            };
+            ((quote!(move #answer), quote!(#answered)), body)
+        }
+    };
+    quote! {
+        #(#cfgs)*
+        #pattern => {
+            #origin
+            #hold
+            #copy
+            let __limit: usize = #limit;
+            let __beside = #p::beside(__cx);
+            #p::concurrent::<#ty>(__cx, #number, __limit, #answer, async move {
+                let mut __here = #p::Beside::cx(&__beside);
+                let __done: ::core::result::Result<#ty, #p::Reason> = {
+                    let __cx = &mut __here;
+                    async move { #body }.await
+                };
+                #p::Done::new(__here, __done)
+            });
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+/// The number of a handler, as in the list of the names.
+fn number(shape: &Shape<'_>, handler: &Handler) -> u32 {
+    let mut numbers = (0u32..).zip(&shape.model.handlers);
+    let number = numbers.find(|(_, other)| ptr::eq(*other, handler));
+    number.map_or(0, |(number, _)| number)
 }
 
 /// The arm that calls a handler.
@@ -239,6 +301,13 @@ fn call(handler: &Handler) -> TokenStream {
         }
     });
     let method = &handler.ident;
-    let wait = handler.is_async.then(|| quote!(.await));
-    quote!(Self::#method(self, #(#arguments),*) #wait)
+    let (state, wait) = match &handler.way {
+        Way::Sync => (Some(quote!(self,)), None),
+        Way::Async => (Some(quote!(self,)), Some(quote!(.await))),
+        Way::Concurrent(way) => {
+            let copy = way.receiver.is_some().then(|| quote!(&__copy,));
+            (copy, Some(quote!(.await)))
+        }
+    };
+    quote!(Self::#method(#state #(#arguments),*) #wait)
 }

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
-    ext::IdentExt,
+    Attribute, Expr, FnArg, Lit, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature,
+    Type, ext::IdentExt,
 };
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     args::{RcvArgs, RcvTag},
     errors::Errors,
-    model::{Answer, Ending, Handler, Param, Returned, Tag},
+    model::{Answer, Concurrent, Ending, Handler, Param, Returned, Tag, Way},
     names,
 };
 
@@ -80,8 +80,22 @@ fn signature(
     errors: &mut Errors,
 ) -> Handler {
     reject_unusual(sig, errors);
-    receiver(context, sig, errors);
-    let RcvArgs { tag, tries, sends } = said;
+    let RcvArgs {
+        tag,
+        tries,
+        sends,
+        concurrent,
+    } = said;
+    let way = match concurrent {
+        Some((word, limit)) => concurrency(context, &word, limit, sig, errors),
+        None => {
+            receiver(context, sig, errors);
+            match sig.asyncness {
+                Some(_) => Way::Async,
+                None => Way::Sync,
+            }
+        }
+    };
     let tag = match tag {
         RcvTag::Name => {
             let name = sig.ident.unraw();
@@ -127,11 +141,59 @@ fn signature(
         tag,
         cfgs: attrs::cfgs(attributes),
         docs: attrs::docs(attributes),
-        is_async: sig.asyncness.is_some(),
+        way,
         params,
         answer,
     }
 }
+
+/// The way of a handler with the word `concurrent`.
+fn concurrency(
+    context: &Context<'_>,
+    word: &Ident,
+    limit: Expr,
+    sig: &Signature,
+    errors: &mut Errors,
+) -> Way {
+    if let Context::Protocol = context {
+        errors.at(
+            word,
+            "the service is elsewhere: `concurrent` belongs into its `#[port]`",
+        );
+    } else if sig.asyncness.is_none() {
+        errors.at(word, CONCURRENT_NOT_ASYNC);
+    }
+    if let Expr::Lit(literal) = &limit
+        && let Lit::Int(number) = &literal.lit
+        && number
+            .base10_parse::<usize>()
+            .is_ok_and(|number| number == 0)
+    {
+        errors.at(
+            number,
+            "with no place, no message is ever handled: write `concurrent = 1` or more",
+        );
+    }
+    let receiver = sig.receiver();
+    match receiver {
+        Some(Receiver {
+            kind: ReceiverKind::Reference(_, _, None),
+            ..
+        })
+        | None => {}
+        Some(receiver) => errors.at(receiver, CONCURRENT_RECEIVER),
+    }
+    Way::Concurrent(Box::new(Concurrent {
+        limit,
+        receiver: receiver.cloned(),
+    }))
+}
+
+const CONCURRENT_NOT_ASYNC: &str = "`concurrent` is for handlers that wait, beside the port: make it an `async fn`, or remove \
+     `concurrent`, since a handler that returns at once holds nothing up";
+
+const CONCURRENT_RECEIVER: &str = "it runs beside the port's other handlers, on a copy of the state: write `&self`, \
+     share what it changes by an `Arc`, or send the port a message with the result";
 
 fn reject_words<'a>(words: impl Iterator<Item = &'a Ident>, errors: &mut Errors) {
     for word in words {

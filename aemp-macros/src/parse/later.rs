@@ -11,9 +11,10 @@ use super::types;
 use crate::errors::Errors;
 
 /// The methods of a context whose closures run later.
-const LATER: [&str; 11] = [
+const LATER: [&str; 12] = [
     "after",
     "after_with",
+    "blocking",
     "every",
     "every_with",
     "psub",
@@ -77,6 +78,9 @@ impl Search<'_> {
                 "after" | "every" => {
                     format!("write `{cx}.{method}_with(.., |me: &mut Self, cx| ..)`")
                 }
+                "blocking" => format!(
+                    "give the closure values of its own, and use the result in `{cx}.then(.., |me: &mut Self, cx, result| ..)`"
+                ),
                 "spawn" => format!(
                     "write `{cx}.then(future, |me: &mut Self, cx, output| ..)`, whose closure has the state when the future is ready"
                 ),

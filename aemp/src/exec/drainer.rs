@@ -364,10 +364,10 @@ impl Drop for Blocking {
 }
 
 /// A task polls an async handler. The watchdog treats it like any other handler.
-pub(super) struct Occupied(Option<(Mine, Before, Doing)>);
+pub(crate) struct Occupied(Option<(Mine, Before, Doing)>);
 
 impl Occupied {
-    pub(super) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
+    pub(crate) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
         if seat::active() != 0 {
             // The first poll is part of a run, which the watchdog sees already.
             return Self(None);

@@ -37,10 +37,11 @@ pub(super) fn end<P: Port>(cell: &Arc<Cell<P>>, state: P, taken: Queued<P>, reas
         return death::die(cell, Some(state), taken, &reason);
     };
     let counted = cell.node().life().stops.count();
-    let Some(parts) = death::begin(cell, taken, &reason) else {
+    let Some(mut parts) = death::begin(cell, taken, &reason) else {
         // It has perished meanwhile.
         return guard::discard(state);
     };
+    parts.end_concurrent();
     let ending = Ending {
         cell: Arc::clone(cell),
         rest: Some((state, parts)),

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -24,6 +25,7 @@ use crate::{
     message::{Message, Port},
     port::{
         any::AnyPort,
+        bound::concurrent,
         cell::{Cell, Queued},
         death,
         queue::Queue,
@@ -39,10 +41,20 @@ enum Ended {
     Panicked(Reason),
 }
 
+/// The place of async code in the life of its port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Before the first message.
+    First,
+    /// Among the messages.
+    Between,
+    /// The port has been stopped, and ends when the code has ended.
+    Last,
+}
+
 /// The async code that a port runs next.
 pub(crate) trait Code<P: Port>: Send + 'static {
-    /// True for the `#[start]` method.
-    const IS_FIRST: bool;
+    const PLACE: Place;
 
     /// The number of the handler.
     fn handler(&self) -> u32;
@@ -58,7 +70,7 @@ pub(crate) trait Code<P: Port>: Send + 'static {
 pub(crate) struct Next<M>(pub(crate) M);
 
 impl<P: Port> Code<P> for Next<P::Msg> {
-    const IS_FIRST: bool = false;
+    const PLACE: Place = Place::Between;
 
     fn handler(&self) -> u32 {
         self.0.handler()
@@ -77,7 +89,7 @@ impl<P: Port> Code<P> for Next<P::Msg> {
 pub(crate) struct First;
 
 impl<P: Port> Code<P> for First {
-    const IS_FIRST: bool = true;
+    const PLACE: Place = Place::First;
 
     fn handler(&self) -> u32 {
         CLOSURE
@@ -92,6 +104,22 @@ impl<P: Port> Code<P> for First {
     }
 }
 
+/// The wait for the handlers that run beside a port, before it is stopped.
+pub(crate) struct Last;
+
+impl<P: Port> Code<P> for Last {
+    const PLACE: Place = Place::Last;
+
+    fn handler(&self) -> u32 {
+        CLOSURE
+    }
+
+    async fn run(self, _: &mut P, cx: &mut Cx<'_>) -> Result<(), Reason> {
+        concurrent::drained(cx.port()).await;
+        Ok(())
+    }
+}
+
 /// Starts async code. If it finishes without waiting, returns state and queue. Otherwise a task continues with the
 /// port.
 pub(crate) fn start<P: Port, C: Code<P>>(
@@ -102,7 +130,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
     code: C,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let (room, dropped) = {
+    let (room, dropped, behind) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
@@ -118,10 +146,13 @@ pub(crate) fn start<P: Port, C: Code<P>>(
             cancel.notify_one();
         }
         inner.extras().waiting = Some(Arc::clone(&cancel));
-        (inner.has_in_hand(1), dropped)
+        let stops = C::PLACE == Place::Last && inner.queued_kill().is_none();
+        let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
+        (inner.has_in_hand(1), dropped, behind)
     };
     room.wake();
     death::drop_queue(dropped);
+    behind.into_iter().for_each(death::drop_queue);
     let handler = code.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
@@ -131,7 +162,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
         let mut port = port;
         let mut state = state;
         let ended = drive(port.cell(), &mut state, origin, code, &cancel).await;
-        port.resume(state, ended, C::IS_FIRST)
+        port.resume(state, ended, C::PLACE)
     });
     let polled = handling
         .as_mut()
@@ -170,13 +201,19 @@ impl<P: Port> Orphan<P> {
     }
 
     /// Puts the state back, or ends the port. Returns whether the port lives.
-    fn resume(&mut self, state: P, ended: Ended, is_first: bool) -> bool {
+    fn resume(&mut self, state: P, ended: Ended, place: Place) -> bool {
         let Some(cell) = self.0.take() else {
             return false;
         };
+        let is_first = place == Place::First;
         let end = match ended {
             // Without its start, the port must not handle the messages before the kill.
             Ended::Cancelled if is_first => Some(cell.queued_kill().unwrap_or_default()),
+            Ended::Returned | Ended::Cancelled if place == Place::Last => {
+                let reason = cell.queued_kill().unwrap_or_default();
+                ending::end(&cell, state, Queue::Empty, reason);
+                return false;
+            }
             Ended::Returned | Ended::Cancelled => None,
             Ended::Failed(reason) if !is_first => {
                 ending::end(&cell, state, Queue::Empty, reason);

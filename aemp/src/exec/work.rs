@@ -12,7 +12,7 @@ use super::{
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
-    waiting::{self, First, Next},
+    waiting::{self, First, Last, Next},
 };
 use crate::{
     Cx, Reason, guard,
@@ -21,6 +21,7 @@ use crate::{
         any::AnyPort,
         cell::{Cell, Envelope, Queued},
         death::die,
+        extras::Extras,
         queue::Queue,
     },
 };
@@ -34,6 +35,8 @@ pub(crate) enum Batch<M> {
     /// The next message is too large for a worker.
     Large,
     Died(Reason),
+    /// The port was stopped.
+    Stopped,
     /// A handler has panicked, so the state is not to be trusted.
     Panicked(Reason),
     /// The handler of this message is async.
@@ -71,6 +74,10 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
             }
             Batch::Died(reason) => {
                 ending::end(&cell, state, queue, reason);
+                break;
+            }
+            Batch::Stopped => {
+                stop(&cell, state, queue);
                 break;
             }
             Batch::Panicked(reason) => {
@@ -138,6 +145,7 @@ fn handle_batch<P: Port>(
             Envelope::Job(job) => run_closure(state, &mut cx, |_, cx| job(cx)),
             Envelope::Act(act) => run_closure(state, &mut cx, |state, cx| act(state, cx)),
             Envelope::Kill(reason) => return Batch::Died(reason),
+            Envelope::Stop => return Batch::Stopped,
             Envelope::Unread(_) => unreachable!("it has just been read"),
         };
         if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
@@ -173,6 +181,22 @@ fn run_closure<P: Port>(
     let done = closure(state, cx);
     state.changed(cx);
     done
+}
+
+/// Ends the port normally, when no handler runs beside it any more.
+#[cold]
+fn stop<P: Port>(cell: &Arc<Cell<P>>, state: P, rest: Queued<P>) {
+    let is_busy = cell
+        .lock()
+        .extras
+        .as_deref()
+        .is_some_and(Extras::is_busy_beside);
+    if is_busy {
+        let none = waiting::start(cell, state, rest, None, Last);
+        debug_assert!(none.is_none(), "the port ends when the wait has ended");
+    } else {
+        ending::end(cell, state, rest, Reason::normal());
+    }
 }
 
 /// Runs the `#[start]` method of a new port. Apart from `run`, so that ports without one do not pay for its size.

@@ -28,6 +28,9 @@ pub(crate) trait AnyPort: Send + Sync {
     fn node(&self) -> &Node;
     fn number(&self) -> u64;
 
+    /// The port itself, where this is only a holder of it. Code that keeps a port without holding it takes this.
+    fn core(self: Arc<Self>) -> Arc<dyn AnyPort>;
+
     /// Handles the queued messages. Only the owner of the work may call it (see `scheduler`).
     fn run(self: Arc<Self>, turn: &mut Turn<'_>);
 
@@ -103,7 +106,7 @@ pub(crate) trait AnyPort: Send + Sync {
     /// Removes a monitor that has not fired, so that it will not fire.
     fn take_monitor(&self, id: u64) -> Option<Action>;
 
-    /// The reason, if the port is dying or dead.
+    /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
     /// The reason, while the port is dying.

@@ -3,6 +3,8 @@
 //! The port keeps the code until it runs. A task, or a job in the port's queue, has only the number of the code. So
 //! code that is removed under the port's lock never starts.
 
+mod blocking;
+pub(crate) mod concurrent;
 mod later;
 mod state;
 mod timer;
@@ -14,8 +16,8 @@ use std::{
     sync::{Arc, Weak},
 };
 
-pub use self::timer::Timer;
 pub(crate) use self::timer::{LONGEST, SHORTEST, after, due, every, free};
+pub use self::{blocking::Blocking, timer::Timer};
 use super::{
     any::AnyPort,
     extras::{Content, Extras, Job, Kept},

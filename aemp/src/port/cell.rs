@@ -12,9 +12,11 @@ use aemp_codec::{KeptPacket, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    any::LocalPort,
     credit::{self, Asking},
     extras::{Act, Extras, Job},
     monitor::Action,
+    owned,
     queue::{Envelopes, Pushed, Queue},
 };
 use crate::{
@@ -40,6 +42,8 @@ pub(crate) enum Envelope<M> {
     /// Code of the port that has its state.
     Act(Box<Act>),
     Kill(Reason),
+    /// A normal end, after the handlers that run beside the port.
+    Stop,
 }
 
 pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
@@ -116,14 +120,14 @@ impl<P: Port> Inner<P> {
     /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        let full = !self.queue.is_dead() && self.waiting() + bound.in_hand >= bound.limit;
+        let full = !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit;
         full.then_some(&bound.room)
     }
 
     /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).
     fn room_for(&mut self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         let queued = self.waiting();
-        let alive = !self.queue.is_dead();
+        let alive = !self.queue.is_closed();
         let extras = self.extras.as_mut().filter(|_| alive);
         match extras.and_then(|extras| extras.bound.as_mut()) {
             Some(bound) => bound.room_for(node, queued, asking, now),
@@ -139,7 +143,7 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
-            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Unread(_) => CLOSURE,
+            Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Stop | Self::Unread(_) => CLOSURE,
         }
     }
 }
@@ -184,6 +188,12 @@ impl<P: Port> Cell<P> {
         self.inner.lock()
     }
 
+    /// The holder of a `#[port(owned)]` with handles.
+    fn holder(&self) -> Option<Arc<dyn LocalPort<P::Msg>>> {
+        let holder = owned::holder(self.lock().extras.as_deref()?)?;
+        Some(holder)
+    }
+
     /// The reason of the first kill in the queue.
     pub(crate) fn queued_kill(&self) -> Option<Reason> {
         self.lock().queued_kill().cloned()
@@ -219,7 +229,7 @@ impl<P: Port> Cell<P> {
     #[inline(always)]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
         let mut inner = self.lock_politely();
-        if inner.queue.is_dead() {
+        if inner.queue.is_closed() {
             drop(inner);
             return vanish(envelope);
         }

@@ -45,6 +45,45 @@ pub struct Cx<'a> {
     asked: Option<Box<Asked>>,
 }
 
+/// A port, for the contexts of code that outlives a run of the port.
+pub(crate) struct OwnPort(Arc<dyn AnyPort>);
+
+impl OwnPort {
+    pub(crate) fn new(port: Arc<dyn AnyPort>) -> Self {
+        Self(port)
+    }
+
+    /// A context with this origin; with `None`, without a recorded origin.
+    pub(crate) fn cx<'a>(&'a self, origin: Option<&'a Origin>) -> Cx<'a> {
+        let origin = match origin {
+            Some(Origin::Local) => Whence::Here,
+            Some(Origin::Node(node)) => Whence::There(node),
+            None => Whence::Unasked,
+        };
+        Cx {
+            port: self,
+            origin,
+            asked: None,
+        }
+    }
+}
+
+impl PortArc for OwnPort {
+    fn arc(&self) -> Arc<dyn AnyPort> {
+        Arc::clone(&self.0)
+    }
+
+    fn port(&self) -> &dyn AnyPort {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for OwnPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OwnPort({})", self.0.port_id())
+    }
+}
+
 /// The origin of a message, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 enum Whence<'a> {
@@ -110,7 +149,7 @@ impl<'a> Cx<'a> {
         result
     }
 
-    pub(super) fn port(&self) -> &dyn AnyPort {
+    pub(crate) fn port(&self) -> &dyn AnyPort {
         self.port.port()
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::{
     any::AnyPort,
     cell::{Cell, Queued, begin_to_die},
-    extras::Extras,
+    extras::{Extras, Kept},
     queue::Queue,
 };
 use crate::{Node, Reason, exec::current, guard, message::Port};
@@ -44,6 +44,16 @@ pub(crate) fn die<P: Port>(
 pub(crate) struct Parts<P> {
     idle: Option<P>,
     extras: Option<Extras>,
+}
+
+impl<P> Parts<P> {
+    /// Cancels the handlers that run beside the port.
+    pub(crate) fn end_concurrent(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            let (_waiting, running) = extras.take_concurrent();
+            running.into_iter().for_each(Kept::end);
+        }
+    }
 }
 
 /// Marks the port as dying, and drops its queue. `None` if it has been dying already.

@@ -8,7 +8,9 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{credit::Bound, idle::Idle, monitor::Action, slot::Caller};
+use super::{
+    bound::concurrent::Concurrent, credit::Bound, idle::Idle, monitor::Action, slot::Caller,
+};
 use crate::{Cx, Reason, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
@@ -45,7 +47,7 @@ pub(crate) struct Extras {
     pub(crate) next_id: u64,
 }
 
-/// The parts of a port that is about to end, and of one with an idle time or named timers.
+/// The parts of a port that is about to end, and of one with an idle time, named timers or concurrent handlers.
 #[derive(Default)]
 pub(crate) struct Rare {
     /// True if a stop was queued while the port was at work.
@@ -55,6 +57,10 @@ pub(crate) struct Rare {
     /// True if the port ends without handling its queue.
     pub(crate) cut: bool,
     pub(crate) idle: Option<Idle>,
+    /// The handlers that run beside the port.
+    pub(crate) concurrent: Option<Box<Concurrent>>,
+    /// The common part of the handles of a `#[port(owned)]`; see `owned`.
+    pub(crate) holder: Option<Box<dyn Any + Send>>,
     /// The numbers of the named timers.
     named: BTreeMap<Box<str>, u64>,
 }
@@ -103,9 +109,12 @@ impl Extras {
         Some(Arc::clone(&bound.room))
     }
 
-    /// The number of messages in the mailbox of the port's process.
+    /// The number of messages that wait elsewhere than in the queue: in the mailbox of the port's process, and for a
+    /// place among concurrent handlers.
     pub(crate) fn parked(&self) -> usize {
+        let concurrent = self.rare.as_ref().and_then(|rare| rare.concurrent.as_ref());
         self.mailbox.as_ref().map_or(0, |mailbox| mailbox.len())
+            + concurrent.map_or(0, |concurrent| concurrent.waiting())
     }
 
     /// A number for a monitor, guard, task or timer of this port. It is greater than all earlier numbers.

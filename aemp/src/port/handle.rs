@@ -257,7 +257,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "kil")]
     pub fn kill(&self, reason: impl Into<Reason>) {
         match &self.to {
-            To::Local(port) => monitor::kill(&upcast(port), reason.into()),
+            To::Local(port) => monitor::kill(&core(port), reason.into()),
             To::Far(to) => to.kill(reason.into()),
         }
     }
@@ -276,7 +276,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "mon_kil")]
     pub fn link<N: Message>(&self, other: &Handle<N>) -> Monitor {
         self.add_monitor(match &other.to {
-            To::Local(port) => Action::Link(Arc::downgrade(&upcast(port))),
+            To::Local(port) => Action::Link(Arc::downgrade(&core(port))),
             To::Far(to) => Action::LinkFar(Arc::clone(to)),
         })
     }
@@ -305,7 +305,7 @@ impl<M: Message> Handle<M> {
 
     pub(crate) fn add_monitor(&self, action: Action) -> Monitor {
         match &self.to {
-            To::Local(port) => Monitor::local(&upcast(port), action),
+            To::Local(port) => Monitor::local(&core(port), action),
             To::Far(to) => to.monitor(action),
         }
     }
@@ -313,7 +313,7 @@ impl<M: Message> Handle<M> {
     /// The port itself, if it belongs to this node and is alive.
     pub(crate) fn to_local(&self) -> Option<Arc<dyn AnyPort>> {
         match &self.to {
-            To::Local(port) => Some(upcast(port)),
+            To::Local(port) => Some(core(port)),
             To::Far(to) => to.local(),
         }
     }
@@ -412,6 +412,11 @@ fn send_far<M: Message>(
 
 pub(super) fn upcast<M>(port: &Arc<dyn LocalPort<M>>) -> Arc<dyn AnyPort> {
     Arc::<dyn LocalPort<M>>::clone(port)
+}
+
+/// The port of a handle, which the result does not hold.
+pub(super) fn core<M>(port: &Arc<dyn LocalPort<M>>) -> Arc<dyn AnyPort> {
+    Arc::clone(port).core()
 }
 
 impl<M: Message> Clone for Handle<M> {

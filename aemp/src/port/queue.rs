@@ -1,7 +1,7 @@
 //! The queue of a port. It has the size of one envelope and does not allocate for one message at a time.
 //!
 //! `Queue` is an enum: `Idle` (empty, no worker), `Empty` (a worker runs the port), `One(envelope)`,
-//! `Many(Box<VecDeque<..>>)`, and the states of dying and dead ports. The way from idle to busy and back allocates
+//! `Many(Box<VecDeque<..>>)`, and the states of stopped, dying and dead ports. The way from idle to busy and back allocates
 //! nothing.
 
 use std::{collections::VecDeque, mem};
@@ -22,6 +22,9 @@ pub(crate) enum Queue<E> {
     Empty,
     One(E),
     Many(Envelopes<E>),
+    /// The port has been stopped, and waits for the handlers that run beside it. Nothing is accepted any more but a
+    /// kill.
+    Stopped,
     /// The port has ended. Nothing is accepted any more, but some monitors have not fired yet.
     Dying(Reason),
     /// The port is dead. Holders of the port can still read the reason.
@@ -46,7 +49,8 @@ pub(crate) enum Pushed {
 }
 
 impl<E> Queue<E> {
-    /// Appends an envelope. Must not be called for a dead port: the message would be dropped under the port's lock.
+    /// Appends an envelope. Must not be called for a dead port: the message would be dropped under the port's lock. In
+    /// a stopped one, it is a kill, which ends the wait.
     #[inline]
     pub(crate) fn push(&mut self, envelope: E) -> Pushed {
         match self {
@@ -61,7 +65,9 @@ impl<E> Queue<E> {
                 return Pushed::Wake;
             }
             Self::One(_) => self.second(envelope),
-            Self::Empty | Self::Dying(_) | Self::Dead(_) => *self = Self::One(envelope),
+            Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => {
+                *self = Self::One(envelope);
+            }
         }
         Pushed::Queued
     }
@@ -78,7 +84,7 @@ impl<E> Queue<E> {
 
     /// Takes all queued envelopes. The queue becomes `Empty` (at work), or keeps the capacity of `spare`.
     pub(crate) fn take(&mut self, spare: Option<Envelopes<E>>) -> Self {
-        if self.is_dead() {
+        if self.is_closed() {
             return Self::Empty;
         }
         mem::replace(self, spare.map_or(Self::Empty, Self::Many))
@@ -93,7 +99,7 @@ impl<E> Queue<E> {
                 Self::One(envelope) => Some(envelope),
                 _ => None,
             },
-            Self::Idle | Self::Empty | Self::Dying(_) | Self::Dead(_) => None,
+            Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => None,
         }
     }
 
@@ -108,7 +114,7 @@ impl<E> Queue<E> {
             Self::Idle | Self::Empty => {}
             Self::One(envelope) => rest.push_back(envelope),
             Self::Many(mut queue) => rest.append(&mut queue),
-            dead @ (Self::Dying(_) | Self::Dead(_)) => {
+            dead @ (Self::Stopped | Self::Dying(_) | Self::Dead(_)) => {
                 *self = dead;
                 return;
             }
@@ -118,13 +124,18 @@ impl<E> Queue<E> {
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Idle | Self::Empty | Self::Dying(_) | Self::Dead(_) => 0,
+            Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => 0,
             Self::One(_) => 1,
             Self::Many(queue) => queue.len(),
         }
     }
 
-    /// True if the port is dying or dead, and accepts nothing.
+    /// True if the port accepts no messages: it is dying or dead, or has been stopped and waits.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Dying(_) | Self::Dead(_))
+    }
+
+    /// True if the port is dying or dead.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self, Self::Dying(_) | Self::Dead(_))
     }

@@ -27,7 +27,7 @@ use super::{
     any::AnyPort,
     bound,
     extras::{Content, Kept},
-    handle::{Handle, To, upcast},
+    handle::{Handle, To, core},
     monitor::{Action, Monitor},
     queue::Pushed,
 };
@@ -166,7 +166,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "PoisonPill")]
     pub fn stop(&self) {
         match &self.to {
-            To::Local(port) => stop(&upcast(port), None),
+            To::Local(port) => stop(&core(port), None),
             To::Far(to) => to.stop(None),
         }
     }
@@ -179,7 +179,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "shutdown")]
     pub fn stop_within(&self, limit: Duration) {
         match &self.to {
-            To::Local(port) => stop(&upcast(port), Some(limit)),
+            To::Local(port) => stop(&core(port), Some(limit)),
             To::Far(to) => to.stop(Some(limit)),
         }
     }
@@ -206,7 +206,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "join")]
     pub fn closed(&self) -> Closed {
         match &self.to {
-            To::Local(port) => Closed::of_local(&upcast(port)),
+            To::Local(port) => Closed::of_local(&core(port)),
             To::Far(to) => Closed::new(|action| to.monitor(action)),
         }
     }

@@ -10,7 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{reply, rest_and_reply};
 use crate::{
-    Args, Decoding, Encoding, Message, Node, PortRef, Reason, Reply, Spawning, Undecoded, message,
+    Args, Decoding, Encoding, Message, Node, Port, PortRef, Reason, Reply, Spawning, Undecoded,
+    message,
 };
 
 /// An argument of a message.
@@ -105,6 +106,24 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Answer for T {
     #[inline]
     fn reply_port(reply: Reply<Self>, cx: &mut Encoding<'_>) -> Option<PortId> {
         reply.into_port(cx)
+    }
+}
+
+/// A state with a concurrent handler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has a concurrent handler, and is not `Clone`",
+    label = "a concurrent handler runs on a copy of the state",
+    note = "derive `Clone` for `{Self}`, and keep in an `Arc` what is large or shared; a handler that needs no state takes no `self`"
+)]
+pub trait Copied: Sized {
+    /// A copy of the state.
+    fn copied(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Port + Clone> Copied for T {
+    fn copied(&self) -> Self {
+        self.clone()
     }
 }
 

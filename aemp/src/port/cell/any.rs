@@ -39,6 +39,10 @@ impl<P: Port> AnyPort for Cell<P> {
         self.pace.number()
     }
 
+    fn core(self: Arc<Self>) -> Arc<dyn AnyPort> {
+        self
+    }
+
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         work::run(self, turn);
     }
@@ -106,18 +110,21 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return Pushed::Queued;
         }
-        inner.queue.push(Envelope::Kill(Reason::normal()))
+        inner.queue.push(Envelope::Stop)
     }
 
     fn end_if_idle(&self, task: u64, now: Instant) -> Passive {
         let mut inner = self.lock();
         let Inner { queue, extras, .. } = &mut *inner;
+        let is_busy = extras
+            .as_ref()
+            .is_some_and(|extras| extras.is_busy_beside());
         let rare = extras.as_mut().and_then(|extras| extras.rare.as_mut());
         let idle = rare.and_then(|rare| rare.idle.as_mut());
         let Some(idle) = idle.filter(|idle| idle.is_watched_by(task) && !queue.is_dead()) else {
             return Passive::Never;
         };
-        let is_idle = matches!(queue, Queue::Idle);
+        let is_idle = matches!(queue, Queue::Idle) && !is_busy;
         if !is_idle {
             idle.last = now;
         }
@@ -126,7 +133,7 @@ impl<P: Port> AnyPort for Cell<P> {
             return Passive::Until(due);
         }
         // The port is idle, so nothing comes before the end.
-        queue.push(Envelope::Kill(Reason::normal()));
+        queue.push(Envelope::Stop);
         Passive::Stopped
     }
 
@@ -210,6 +217,7 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn died(&self) -> Option<Reason> {
         match &self.lock().queue {
+            Queue::Stopped => Some(Reason::normal()),
             Queue::Dying(reason) | Queue::Dead(reason) => Some(reason.clone()),
             _ => None,
         }
@@ -249,7 +257,8 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn typed(self: Arc<Self>, into: &mut dyn Any) {
         if let Some(into) = into.downcast_mut::<Option<Arc<dyn LocalPort<P::Msg>>>>() {
-            *into = Some(self);
+            let holder = if P::OWNED { self.holder() } else { None };
+            *into = Some(holder.map_or(self, |holder| holder));
         }
     }
 }

@@ -120,6 +120,10 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         self.number
     }
 
+    fn core(self: Arc<Self>) -> Arc<dyn AnyPort> {
+        self
+    }
+
     fn run(self: Arc<Self>, _turn: &mut Turn<'_>) {}
 
     fn pace(&self) -> &Pace {

@@ -1,0 +1,332 @@
+//! Handlers that run beside their port: `#[rcv(concurrent = n)]`.
+//!
+//! Such a handler is an `async fn` with `&self`, or without `self`. When the port comes to its message, generated code
+//! copies the state (`Clone`), makes the handler's future from the copy, and hands it over here. So there is no
+//! borrow of the state, and no lock of it: a handler that changes the state never waits for one that runs. The copy is
+//! made at the message's place in the queue, so a handler sees what its sender has sent before, and nothing of what
+//! came behind.
+//!
+//! Each handler of a port has a number of *places*. A future that gets one is a task that the port keeps, like other
+//! bound code. A future that gets none waits in the port's extras, and counts as a queued message.
+//!
+//! - *The end of the port* drops the futures that rest, and those that wait, before its `#[stop]` method runs and
+//!   before its monitors fire. A future is in a stage of its own for that (`Stage`), because the abort of a task takes
+//!   effect later.
+//! - *A stop* is carried out when the last future has ended. The port waits like one whose async handler waits
+//!   (`exec/waiting.rs`), so a kill, or the end of the stop's time, cancels that wait and the futures.
+//! - *A failure* queues the kill of the port first, and drops the caller's reply then. So the caller hears of the
+//!   death.
+//!
+//! Alternatives: a shared state (`Arc<P>`), with `&mut self` handlers that wait for the others, would be a lock around
+//! the state, and each slow handler would stop the port. Dangers: a state that is expensive to copy makes each message
+//! expensive; a future that another thread polls just when the port dies is dropped at the end of that poll. Left
+//! out: an order among futures that run at the same time, and a limit for all handlers of a port together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    future::poll_fn,
+    mem,
+    pin::{Pin, pin},
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::start;
+use crate::{
+    Cx, Reason,
+    exec::drainer::Occupied,
+    guard::{self, Held},
+    lock::Lock,
+    message::Origin,
+    port::{
+        any::AnyPort,
+        context::OwnPort,
+        extras::{Content, Extras, Kept},
+        monitor,
+    },
+};
+
+/// The future of a handler, which ends with nothing: it answers and kills by itself.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The handlers of a port that run beside it, by the numbers of their handlers. Handlers without any are not in it.
+#[derive(Default)]
+pub(crate) struct Concurrent {
+    places: BTreeMap<u32, Places>,
+    /// The number of futures that wait for a place.
+    waiting: usize,
+    /// Told when there are no futures left. Present if a stop waits for that.
+    over: Option<Arc<Notify>>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// By the numbers under which the port keeps them.
+    running: BTreeSet<u64>,
+    waiting: VecDeque<Arc<Running>>,
+}
+
+/// The future of one handler.
+struct Running(Lock<Stage>);
+
+enum Stage {
+    /// It is not being polled.
+    Rests(Held<Work>),
+    /// A task is polling it.
+    Polled,
+    /// It has ended, or its port has.
+    Over,
+}
+
+/// Drops a future that rests when the port forgets it.
+struct Forget(Arc<Running>);
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let stage = mem::replace(&mut *self.0.0.lock(), Stage::Over);
+        drop(stage);
+    }
+}
+
+impl Running {
+    /// Polls the future once. The lock is free meanwhile.
+    fn poll(&self, port: &dyn AnyPort, handler: u32, task: &mut Context<'_>) -> Poll<()> {
+        let stage = mem::replace(&mut *self.0.lock(), Stage::Polled);
+        let Stage::Rests(mut work) = stage else {
+            *self.0.lock() = Stage::Over;
+            return Poll::Ready(());
+        };
+        let polled = {
+            let _occupied = Occupied::enter(port, handler);
+            let polled = guard::poll(|| match work.get_mut() {
+                Some(work) => work.as_mut().poll(task),
+                None => Poll::Ready(()),
+            });
+            // Panics of the user's code are caught within.
+            polled.map(|_| ())
+        };
+        if polled.is_pending() {
+            let mut stage = self.0.lock();
+            if let Stage::Polled = *stage {
+                *stage = Stage::Rests(work);
+                return Poll::Pending;
+            }
+        } else {
+            *self.0.lock() = Stage::Over;
+        }
+        drop(work);
+        Poll::Ready(())
+    }
+}
+
+impl Concurrent {
+    /// The number of futures that wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// True if there are futures that have not ended.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.places.is_empty()
+    }
+}
+
+/// Gives a future a place of its handler, or lets it wait for one. Returns its number if it has a place.
+fn place(extras: &mut Extras, handler: u32, limit: usize, work: &Arc<Running>) -> Option<u64> {
+    let concurrent = extras.rare().concurrent.get_or_insert_default();
+    let places = concurrent.places.entry(handler).or_default();
+    if places.running.len() >= limit.max(1) {
+        places.waiting.push_back(Arc::clone(work));
+        concurrent.waiting += 1;
+        return None;
+    }
+    Some(occupy(extras, handler, work))
+}
+
+/// Lets the port keep a future that runs.
+fn occupy(extras: &mut Extras, handler: u32, work: &Arc<Running>) -> u64 {
+    let id = extras.keep(Content::Value(Box::new(Forget(Arc::clone(work)))));
+    if let Some(concurrent) = &mut extras.rare().concurrent {
+        let places = concurrent.places.entry(handler).or_default();
+        places.running.insert(id);
+    }
+    id
+}
+
+/// The consequences of the end of a future, which are carried out when the port's lock is free.
+struct Freed {
+    _kept: Kept,
+    /// The future that has the place now.
+    next: Option<(u64, Arc<Running>)>,
+    /// The senders that wait for room in the port's queue.
+    room: Option<Arc<Notify>>,
+    /// A stop that waits for the end of all.
+    over: Option<Arc<Notify>>,
+}
+
+/// Frees the place of a future that has ended. `None` if the port has forgotten it.
+fn free(extras: &mut Extras, handler: u32, id: u64) -> Option<Freed> {
+    let kept = extras.kept.remove(id)?;
+    let concurrent = extras.rare().concurrent.as_mut()?;
+    let places = concurrent.places.get_mut(&handler)?;
+    places.running.remove(&id);
+    let next = places.waiting.pop_front();
+    if next.is_some() {
+        concurrent.waiting -= 1;
+    } else if places.running.is_empty() {
+        concurrent.places.remove(&handler);
+    }
+    let over = concurrent.over.clone().filter(|_| !concurrent.is_busy());
+    let next = next.map(|next| (occupy(extras, handler, &next), next));
+    if let Some(idle) = &mut extras.rare().idle {
+        idle.last = Instant::now();
+    }
+    let room = extras.bound.as_ref().filter(|_| next.is_some());
+    Some(Freed {
+        _kept: kept,
+        room: room.map(|bound| Arc::clone(&bound.room)),
+        next,
+        over,
+    })
+}
+
+/// Starts the task of a future that has a place.
+fn run(port: &Arc<dyn AnyPort>, handler: u32, id: u64, work: Arc<Running>) {
+    let weak = Arc::downgrade(port);
+    start(port, id, async move {
+        poll_fn(|task| match weak.upgrade() {
+            Some(port) => work.poll(&*port, handler, task),
+            None => Poll::Ready(()),
+        })
+        .await;
+        ended(&weak, handler, id);
+    });
+}
+
+fn ended(port: &Weak<dyn AnyPort>, handler: u32, id: u64) {
+    let Some(port) = port.upgrade() else { return };
+    let freed = port.extras(|extras| free(extras, handler, id));
+    let Some(freed) = freed.flatten() else { return };
+    if let Some((id, next)) = freed.next {
+        run(&port, handler, id, next);
+    }
+    if let Some(room) = freed.room {
+        guard::shielded(|| room.notify_waiters());
+    }
+    if let Some(over) = freed.over {
+        over.notify_one();
+    }
+}
+
+impl Extras {
+    /// Takes all futures of concurrent handlers out of the port. The caller drops them.
+    #[must_use]
+    pub(crate) fn take_concurrent(&mut self) -> (Option<Concurrent>, Vec<Kept>) {
+        let concurrent = self
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.concurrent.take())
+            .map(|concurrent| *concurrent);
+        let places = concurrent.iter().flat_map(|all| all.places.values());
+        let running = places.flat_map(|places| &places.running);
+        let running = running.filter_map(|id| self.kept.remove(*id)).collect();
+        (concurrent, running)
+    }
+
+    /// True if handlers run beside the port.
+    pub(crate) fn is_busy_beside(&self) -> bool {
+        let rare = self.rare.as_ref();
+        let concurrent = rare.and_then(|rare| rare.concurrent.as_ref());
+        concurrent.is_some_and(|concurrent| concurrent.is_busy())
+    }
+}
+
+/// Waits until no handler runs beside the port.
+pub(crate) async fn drained(port: &dyn AnyPort) {
+    let over = port.extras(|extras| {
+        let concurrent = extras.rare().concurrent.get_or_insert_default();
+        Arc::clone(concurrent.over.get_or_insert_default())
+    });
+    let Some(over) = over else { return };
+    while port.extras(|extras| extras.is_busy_beside()) == Some(true) {
+        over.notified().await;
+    }
+}
+
+/// The context of a handler that runs beside its port.
+#[derive(Debug)]
+pub struct Beside {
+    port: OwnPort,
+    origin: Option<Origin>,
+}
+
+impl Beside {
+    /// The same context as that of the handler.
+    #[must_use]
+    pub fn cx(&self) -> Cx<'_> {
+        self.port.cx(self.origin.as_ref())
+    }
+}
+
+/// The result of a handler that runs beside its port: its own one, and the reason if it has killed its port.
+#[derive(Debug)]
+pub struct Done<T>(Result<T, Reason>, Option<Reason>);
+
+impl<T> Done<T> {
+    /// The result of a handler, and what it has asked its context for.
+    #[must_use]
+    pub fn new(mut cx: Cx<'_>, result: Result<T, Reason>) -> Self {
+        Self(result, cx.take_ended())
+    }
+}
+
+/// Makes the context of a handler that runs beside its port.
+#[must_use]
+pub fn beside(cx: &Cx<'_>) -> Beside {
+    Beside {
+        port: OwnPort::new(cx.arc()),
+        origin: cx.origin(),
+    }
+}
+
+/// Runs the future of the handler with this number beside its port, together with at most `limit - 1` others. Its
+/// result goes to `answer`.
+pub fn concurrent<T: Send + 'static>(
+    cx: &Cx<'_>,
+    handler: u32,
+    limit: usize,
+    answer: impl FnOnce(T) + Send + 'static,
+    future: impl Future<Output = Done<T>> + Send + 'static,
+) {
+    let port = cx.arc();
+    let work = finish(Arc::downgrade(&port), answer, future);
+    let work: Held<Work> = Held::new(Box::pin(work));
+    let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
+    let id = port.extras(|extras| place(extras, handler, limit, &work));
+    if let Some(id) = id.flatten() {
+        run(&port, handler, id, work);
+    }
+}
+
+/// Runs the future, and carries out its result.
+async fn finish<T>(
+    port: Weak<dyn AnyPort>,
+    answer: impl FnOnce(T),
+    future: impl Future<Output = Done<T>>,
+) {
+    let mut future = pin!(future);
+    let done = poll_fn(|task| guard::poll(|| future.as_mut().poll(task))).await;
+    let Done(result, killed) = done.unwrap_or_else(|panic| Done(Err(panic), None));
+    let reason = match result {
+        Ok(value) => {
+            guard::shielded(|| answer(value));
+            killed
+        }
+        Err(reason) => Some(killed.unwrap_or(reason)),
+    };
+    if let (Some(reason), Some(port)) = (reason, port.upgrade()) {
+        monitor::kill(&port, reason);
+    }
+}
