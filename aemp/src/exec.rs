@@ -20,6 +20,7 @@
 //! them. A plain task of the program that blocks keeps the task that it has woken last. In a simulation nothing here
 //! depends on real time: every port is trusted, and there is no watch.
 
+pub(crate) mod circle;
 pub(crate) mod current;
 pub(crate) mod drainer;
 mod ending;

@@ -3,6 +3,11 @@
 //! Further pages are those of the modules: [`supervisor`](crate::supervisor), [`db`](crate::db),
 //! [`limits`](crate::limits), [`config`](crate::config).
 
+/// Calls: time limits and deadlines, callers that leave, and ports that wait for each other.
+pub mod calls {
+    #![doc = include_str!("docs/calls.md")]
+}
+
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
 pub mod execution {
     #![doc = include_str!("docs/execution.md")]

@@ -408,6 +408,13 @@ pub trait Port: Sized + Send + 'static {
         false
     }
 
+    /// True if a call of this handler is answered by what the handler returns, and by nothing else. No other message is
+    /// handled before it returns.
+    #[doc(hidden)]
+    fn returns(_handler: u32) -> bool {
+        false
+    }
+
     /// Handles one message with an async handler.
     fn handle_async<'a>(
         &'a mut self,

@@ -36,7 +36,7 @@ mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
 mod room;
-mod slot;
+pub(crate) mod slot;
 pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;

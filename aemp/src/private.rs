@@ -28,6 +28,14 @@ pub use crate::{
 };
 pub use aemp_macros::receive as receive_arms;
 
+/// Calls a port. `message` puts the reply into the message, and nowhere else.
+pub fn ask<M: Message, T: Send + 'static>(
+    port: &Handle<M>,
+    message: impl FnOnce(Reply<T>) -> M,
+) -> Call<M, T> {
+    port.call(message).whole()
+}
+
 /// Checks that a message has no arguments besides the `expected` ones, which have been read. Nulls do not count,
 /// because they are optional arguments that were not given.
 pub fn end<M: Message>(

@@ -26,7 +26,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
         }
     });
     let never = messages::never(shape, &quote!(#msg));
-    let (waiting, hooks) = (waiting(shape), hooks(shape));
+    let (waiting, hooks, returns) = (waiting(shape), hooks(shape), returns(shape));
     let blocking = model.blocking.then(|| {
         quote!(
             const BLOCKING: bool = true;
@@ -53,9 +53,28 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             }
 
             #waiting
+            #returns
             #hooks
         }
     }
+}
+
+/// The method that tells which calls are answered by what their handler returns. The numbers are those of
+/// `Message::handler`.
+fn returns(shape: &Shape<'_>) -> Option<TokenStream> {
+    let numbers: Vec<u32> = (0u32..)
+        .zip(&shape.model.handlers)
+        .filter(|(_, handler)| matches!(handler.answer, Answer::Returned(_)))
+        .map(|(number, _)| number)
+        .collect();
+    if numbers.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        fn returns(__handler: u32) -> bool {
+            match __handler { #(#numbers)|* => true, _ => false }
+        }
+    })
 }
 
 /// The methods and constants of `Port` for the port's life, if there are any.

@@ -49,6 +49,7 @@ struct Shared {
     /// injector's lock.
     wanted: AtomicBool,
     large: Arc<Semaphore>,
+    searches: Arc<tokio::sync::Mutex<()>>,
     seats: SharedLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -84,6 +85,7 @@ impl Scheduler {
             injector,
             wanted: AtomicBool::new(true),
             large: Arc::new(Semaphore::new((max / 2).max(1))),
+            searches: Arc::default(),
             seats: SharedLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -234,6 +236,11 @@ impl Scheduler {
     /// so few that some processors are left to the workers.
     pub(crate) fn large(&self) -> Arc<Semaphore> {
         Arc::clone(&self.0.large)
+    }
+
+    /// Held by the search for a circle of calls (`circle`).
+    pub(super) fn searches(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.0.searches)
     }
 
     /// Records that a drainer yields. The ports left at its seat go to the injector, where other drainers or it

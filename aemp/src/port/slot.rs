@@ -205,11 +205,31 @@ impl<T> Slot<T> {
 /// A call that waits for an answer of any type.
 pub(crate) trait Caller: Send + Sync {
     fn port_died(&self, reason: &Reason);
+
+    /// Ends the call with an error.
+    fn refuse(&self, error: CallError);
+
+    /// True if the call has no outcome yet, and its outcome will wake the waker with this data.
+    fn is_awaited_by(&self, waker: *const ()) -> bool;
 }
 
 impl<T: Send> Caller for Slot<T> {
     fn port_died(&self, reason: &Reason) {
         self.fail(CallError::Died(reason.clone()));
+    }
+
+    fn refuse(&self, error: CallError) {
+        self.fail(error);
+    }
+
+    fn is_awaited_by(&self, waker: *const ()) -> bool {
+        let state = self.0.lock();
+        let caller = match &*state {
+            State::Waiting(caller) => Some(caller),
+            State::Watched(watched) => watched.caller.as_ref(),
+            State::Empty | State::Done(_) | State::Gone => None,
+        };
+        caller.is_some_and(|caller| std::ptr::eq(caller.data(), waker))
     }
 }
 

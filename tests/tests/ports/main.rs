@@ -7,6 +7,7 @@ mod blocked;
 mod bound;
 mod cal;
 mod calls;
+mod circles;
 mod create;
 mod dying;
 mod executor;

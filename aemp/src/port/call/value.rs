@@ -51,9 +51,10 @@ impl ValueCall {
         &self.to.node
     }
 
-    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`].
+    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`]. See
+    /// [`Call::timeout`](super::Call::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.waiting.limit = Limit::After(limit);
+        self.waiting.limit = Limit::set(limit);
         self
     }
 
@@ -75,6 +76,7 @@ impl ValueCall {
         if self.is_refused() {
             return self.to.no_port().check();
         }
+        self.waiting.limit.settle(&self.to.node);
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
         let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());

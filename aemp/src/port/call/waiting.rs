@@ -33,7 +33,7 @@ impl<T> Waiting<T> {
     pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
         Self {
             slot,
-            limit: Limit::None,
+            limit: Limit::Default,
             far: None,
             taken: false,
         }
@@ -62,8 +62,11 @@ impl<T> Waiting<T> {
 
     /// Ends the call with a result, and cleans up.
     pub(super) fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
-        // After these two errors the callee may still be working for this call, and must hear that the caller is gone.
-        self.taken = !matches!(answer, Err(CallError::Timeout | CallError::Send(_)));
+        // After these errors the callee may still be working for this call, and must hear that the caller is gone.
+        self.taken = !matches!(
+            answer,
+            Err(CallError::Timeout | CallError::Circle(_) | CallError::Send(_))
+        );
         if let Some(far) = self.far.take()
             && self.taken
         {
@@ -111,12 +114,29 @@ impl Drop for Far {
 
 /// The time limit of a call.
 pub(super) enum Limit {
+    /// None was set: that of the node counts.
+    Default,
     None,
     After(Duration),
     Running(Pin<Box<Sleep>>),
 }
 
 impl Limit {
+    /// The limit that the program has set. The longest duration means none.
+    pub(super) fn set(limit: Duration) -> Self {
+        if limit == Duration::MAX {
+            return Self::None;
+        }
+        Self::After(limit)
+    }
+
+    /// Takes over the node's limit, if no other was set.
+    pub(super) fn settle(&mut self, node: &Node) {
+        if let Self::Default = self {
+            *self = node.call_timeout().map_or(Self::None, Self::After);
+        }
+    }
+
     pub(super) fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
@@ -125,7 +145,7 @@ impl Limit {
     /// node's.
     pub(super) fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
         let over = match self {
-            Self::None => return Poll::Pending,
+            Self::Default | Self::None => return Poll::Pending,
             Self::After(limit) => {
                 let limit = *limit;
                 let begun = guard::run(|| {
