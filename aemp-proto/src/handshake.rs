@@ -451,6 +451,7 @@ impl Handshake {
             provider: peer.greeting.key("provider").map(Into::into),
             ours: peer.greeting.arbitrates(),
             credit: peer.greeting.gives_credit(),
+            deadlines: peer.greeting.reads_deadlines(),
             stream,
         })
     }

@@ -78,6 +78,8 @@
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | the same, with the port's state | [`Cx::after_with`], [`Cx::every_with`], [`Cx::timer`] |
 //! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
+//! | time limits of calls, for one call or for all of a node | [`Call::timeout`], [`NodeBuilder::call_timeout`], [`handbook::calls`] |
+//! | to see how long a caller still waits, or that it has left | [`Cx::deadline`], [`Cx::cancelled`]; [`Reply::deadline`], [`Reply::closed`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |

@@ -43,7 +43,7 @@ pub(crate) mod untyped;
 
 pub use bound::{Psub, Timer};
 pub use call::{Call, ValueCall};
-pub use context::Cx;
+pub use context::{Answering, Cx};
 pub use handle::Handle;
 pub use monitor::Monitor;
 pub use peval::Peval;

@@ -20,7 +20,7 @@ pub use crate::{
 pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
-    port::UntypedMsg,
+    port::{Answering, UntypedMsg},
     process::{
         Inbox,
         pattern::{Element, Fields, inbox, receive, receive_within},
@@ -34,6 +34,11 @@ pub fn ask<M: Message, T: Send + 'static>(
     message: impl FnOnce(Reply<T>) -> M,
 ) -> Call<M, T> {
     port.call(message).whole()
+}
+
+/// The context for a handler that answers by what it returns, and can see its caller.
+pub fn answering<'c, 'a, T: Send>(cx: &'c mut Cx<'a>, reply: &'c Reply<T>) -> Answering<'c, 'a> {
+    Answering::new(cx, reply)
 }
 
 /// Checks that a message has no arguments besides the `expected` ones, which have been read. Nulls do not count,

@@ -205,13 +205,17 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
                 #ended
             }
         }
-        Answer::Returned(Returned::Whole(_)) => quote! {
-            let __answer = #call;
-            #p::Reply::<#answered>::send(__reply, __answer);
-            ::core::result::Result::Ok(())
-        },
+        Answer::Returned(Returned::Whole(_)) => {
+            let value = answering(p, handler, &call);
+            quote! {
+                let __answer = #value;
+                #p::Reply::<#answered>::send(__reply, __answer);
+                ::core::result::Result::Ok(())
+            }
+        }
         Answer::Returned(Returned::Tried(ty)) => {
             let tried = with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>));
+            let tried = answering(p, handler, &tried);
             quote! {
                 let __answer = #tried?;
                 #p::Reply::<#answered>::send(__reply, __answer);
@@ -219,6 +223,23 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             }
         }
     }
+}
+
+/// A handler whose return value is the answer sees its caller in its context, if it takes one.
+fn answering(p: &Crate, handler: &Handler, value: &TokenStream) -> TokenStream {
+    if !handler
+        .params
+        .iter()
+        .any(|param| matches!(param, Param::Cx))
+    {
+        return value.clone();
+    }
+    quote!({
+        let mut __answering = #p::answering(__cx, &__reply);
+        let __cx = #p::Answering::cx(&mut __answering);
+        let __value = #value;
+        __value
+    })
 }
 
 /// The outcome of a handler whose return value is not the answer.

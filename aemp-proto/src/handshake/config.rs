@@ -82,6 +82,7 @@ impl HandshakeConfig {
             ("arbiter", "1".into()),
             ("keepalive", keepalive.to_string()),
             ("credit", "1".into()),
+            ("deadline", "1".into()),
             ("role", role.name().into()),
         ];
         Greeting {

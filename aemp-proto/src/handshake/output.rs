@@ -82,6 +82,8 @@ pub struct Established {
     pub ours: bool,
     /// True if the peer answers requests for room.
     pub credit: bool,
+    /// True if the peer reads the time limits of calls.
+    pub deadlines: bool,
     /// The stream that the connection carries from now on, if it is a data connection.
     pub stream: Option<StreamStart>,
 }

@@ -75,6 +75,8 @@ pub enum Output {
         ours: bool,
         /// True if the peer answers requests for room.
         credit: bool,
+        /// True if the peer reads the time limits of calls.
+        deadlines: bool,
     },
     /// The connection carries a stream from now on. The mesh has forgotten it.
     Stream {

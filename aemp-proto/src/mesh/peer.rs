@@ -328,6 +328,7 @@ impl<P: Peers> Mesh<P> {
             provider,
             ours,
             credit: established.credit,
+            deadlines: established.deadlines,
         });
         if urge == Urge::Write {
             self.outputs

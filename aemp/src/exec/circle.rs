@@ -286,11 +286,7 @@ impl Watch {
     #[cold]
     fn check_timer(&mut self, port: &dyn Fn() -> Arc<dyn AnyPort>, task: &mut Context<'_>) {
         if let Timer::None = self.timer {
-            let port = port();
-            let sleep = guard::run(|| {
-                let _runtime = port.node().scheduler().enter();
-                Box::pin(tokio::time::sleep(FIRST))
-            });
+            let sleep = port().node().scheduler().search_timer(FIRST);
             self.timer = sleep.map_or(Timer::Never, |sleep| {
                 Timer::Set(Box::new(Set {
                     sleep,

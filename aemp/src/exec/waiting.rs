@@ -254,16 +254,17 @@ async fn drive<P: Port, C: Code<P>>(
             let _occupied = Occupied::enter(&**cell, number);
             let _scope = current::Scope::enter(&**cell);
             let mut handle = |task: &mut Context<'_>| {
-                guard::poll(|| match handler.as_mut().as_pin_mut() {
+                let polled = guard::poll(|| match handler.as_mut().as_pin_mut() {
                     Some(handler) => handler.poll(task),
                     None => Poll::Ready(Ok(())),
-                })
+                });
+                killed = killed.take().or_else(current::take_killed);
+                polled
             };
             let mut polled = watch.poll(task, &mut handle);
             while polled.is_pending() && cancelled.as_mut().poll(task).is_ready() {
                 let (is_killed, asked) = notified(cell);
                 if is_killed {
-                    killed = killed.take().or_else(current::take_killed);
                     return Poll::Ready(Ended::Cancelled);
                 }
                 cancelled.set(cancel.notified());
@@ -271,7 +272,6 @@ async fn drive<P: Port, C: Code<P>>(
                     polled = watch.poll_asked(asked, task, &mut handle);
                 }
             }
-            killed = killed.take().or_else(current::take_killed);
             match polled {
                 Poll::Ready(Ok(Ok(()))) => Poll::Ready(Ended::Returned),
                 Poll::Ready(Ok(Err(reason))) => Poll::Ready(Ended::Failed(reason)),

@@ -112,6 +112,7 @@ impl Net {
                 provider,
                 ours,
                 credit,
+                deadlines,
             } => {
                 let start = Established {
                     node,
@@ -122,6 +123,7 @@ impl Net {
                     provider,
                     ours,
                     credit,
+                    deadlines,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

@@ -14,6 +14,8 @@
 //!   caller's node sends unasked; `peer::callers` receives it. A kept reply hears of it at once, a call that is still
 //!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
 //!   `Reply::is_wanted`.
+//! - A time limit, the call's own or the node's, begins with the first poll. The slot keeps the time at which it is over,
+//!   for a handler of this node. For another node of this project it is in the name of the reply port (`node::names`).
 //! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
 //!   values and a kill behind it. The reference's `cal` reports its failures in the same way.
 //!
@@ -160,7 +162,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     /// ```
     #[doc(alias = "detach")]
     pub fn forget(mut self) -> Sent {
-        self.waiting.slot.leave();
+        self.waiting.forget();
         match self.message.take() {
             Some(message) => self.handle.post(message),
             // The call has been polled, so the message has been sent.
@@ -169,7 +171,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     }
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
-        self.waiting.limit.settle(self.handle.node());
+        self.waiting.begin(self.handle.node())?;
         match &self.handle.to {
             To::Local(port) => {
                 let handler = message.handler();

@@ -209,6 +209,7 @@ impl Outcome {
             provider,
             ours,
             credit,
+            deadlines,
             stream,
         } = established;
         assert!(
@@ -218,7 +219,7 @@ impl Outcome {
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {stream:?}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {deadlines} {stream:?}"
         ));
     }
 }

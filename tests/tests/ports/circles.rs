@@ -182,13 +182,14 @@ fn text(error: CallError) -> String {
     }
 }
 
-/// Ports in a ring.
-fn ring<const N: usize>() -> [LinkRef; N] {
+/// Ports in a ring, all of them idle.
+async fn ring<const N: usize>() -> [LinkRef; N] {
     let node = node();
     let ports = std::array::from_fn(|_| node.port(Link::default()));
     for (nth, port) in ports.iter().enumerate() {
         let next: &LinkRef = &ports[(nth + 1) % N];
         port.set_next(next.clone());
+        assert_eq!(port.value().await.unwrap(), 7);
     }
     ports
 }
@@ -201,7 +202,7 @@ async fn in_time<F: Future>(future: F) -> F::Output {
 
 #[tokio::test(start_paused = true)]
 async fn a_port_that_calls_itself() {
-    let [port] = ring::<1>();
+    let [port] = ring::<1>().await;
     let (began, id) = (Instant::now(), port.id());
     let name = std::any::type_name::<Link>();
     let expected = format!("circle: `ask` of {id} ({name}) -> {id}");
@@ -214,7 +215,7 @@ async fn a_port_that_calls_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a_circle_of_ports_is_broken_once() {
-    let ports = ring::<2>();
+    let ports = ring::<2>().await;
     let answer = in_time(ports[0].around(1)).await.unwrap();
     let [a, b] = [&ports[0], &ports[1]].map(|port| port.id());
     // The second port has asked the first one, which waits.
@@ -227,7 +228,7 @@ async fn a_circle_of_ports_is_broken_once() {
         "{answer}"
     );
     assert!(answer.ends_with(&format!("-> {b}")), "{answer}");
-    let ports = ring::<5>();
+    let ports = ring::<5>().await;
     let answer = in_time(ports[0].around(4)).await.unwrap();
     assert_eq!(answer.matches("`around` of ").count(), 5, "{answer}");
     for port in &ports {
@@ -238,7 +239,7 @@ async fn a_circle_of_ports_is_broken_once() {
 #[tokio::test(start_paused = true)]
 async fn a_port_that_waits_for_a_circle_gets_its_answer() {
     let node = node();
-    let [a, b] = ring::<2>();
+    let [a, b] = ring::<2>().await;
     let outside = node.port(Link::default());
     outside.set_next(a.clone());
     let around = tokio::spawn(a.around(1).into_future());
@@ -269,7 +270,7 @@ async fn a_way_out_is_waited_for() {
         (Out::Task, "true"),
     ];
     for (out, expected) in outs {
-        let [a, b] = ring::<2>();
+        let [a, b] = ring::<2>().await;
         // The first port asks the second, which asks the first: in vain, until the first gives up.
         assert_eq!(
             in_time(a.with_a_way_out(Local(out))).await.unwrap(),
@@ -281,9 +282,9 @@ async fn a_way_out_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn replies_that_were_given_away_are_waited_for() {
-    let [a, _b] = ring::<2>();
+    let [a, _b] = ring::<2>().await;
     assert_eq!(in_time(a.ask_to_give_away(100_000)).await.unwrap(), "given");
-    let [port] = ring::<1>();
+    let [port] = ring::<1>().await;
     // The port's own call is answered from outside.
     port.keep(100_000);
     assert_eq!(in_time(port.value()).await.unwrap(), 7);
@@ -293,7 +294,7 @@ async fn replies_that_were_given_away_are_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn one_of_several_calls_is_enough_to_go_on() {
-    let [port] = ring::<1>();
+    let [port] = ring::<1>().await;
     let healthy = node().port(Link::default());
     let began = Instant::now();
     // The call of itself is refused when nothing else is left to wait for.
@@ -307,7 +308,7 @@ async fn one_of_several_calls_is_enough_to_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_ports_are_waited_for() {
-    let ports = ring::<3>();
+    let ports = ring::<3>().await;
     let [a, b, _] = &ports;
     let (open, gate) = oneshot::channel();
     let waiting = tokio::spawn(a.ask_held(Local(gate)).into_future());
@@ -355,7 +356,7 @@ async fn a_start_that_calls_its_own_port() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_ends_a_circle_as_ever() {
-    let [a, b] = ring::<2>();
+    let [a, b] = ring::<2>().await;
     let around = tokio::spawn(a.around(1).into_future());
     sleep(Duration::from_millis(500)).await;
     b.kill("enough");

@@ -9,6 +9,7 @@ mod cal;
 mod calls;
 mod circles;
 mod create;
+mod deadlines;
 mod dying;
 mod executor;
 mod failures;

@@ -193,7 +193,7 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return self.deliver_unread(node, message);
         }
-        match self.read(origin, message) {
+        match self.read(origin, message, None) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is only checked for syntax, because a syntax error ends the connection.

@@ -20,11 +20,11 @@ const PORTS: usize = 4;
 enum Step {
     Sleep(u64),
     /// Calls a port, and waits for it alone.
-    Call(usize, Vec<Step>),
+    Call(usize, Vec<Self>),
     /// The same with a time limit.
-    Limited(usize, u64, Vec<Step>),
+    Limited(usize, u64, Vec<Self>),
     /// Calls a port, and waits for it or for a timer.
-    Race(usize, u64, Vec<Step>),
+    Race(usize, u64, Vec<Self>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
