@@ -452,6 +452,7 @@ impl Handshake {
             ours: peer.greeting.arbitrates(),
             credit: peer.greeting.gives_credit(),
             relay: peer.greeting.relays(),
+            deadlines: peer.greeting.reads_deadlines(),
             stream,
         })
     }

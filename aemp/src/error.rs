@@ -87,6 +87,10 @@ pub enum CallError {
     /// [strict](macro@crate::port#options), untyped ports and ports of Perl nodes die in this case.
     #[error("the call was not understood: {0}")]
     Refused(String),
+    /// Some ports of this node wait for each other's answers, so that none of them would ever come. The text names the
+    /// ports and their handlers. See the [handbook](crate::handbook::calls#circles).
+    #[error("the ports wait for each other: {0}")]
+    Circle(String),
     /// An argument cannot be put on the wire.
     #[error(transparent)]
     Send(#[from] SendError),

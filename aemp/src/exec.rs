@@ -7,6 +7,7 @@
 //!   read has woken in one step, and runs no handler.
 //! - The *plan* (`plan`) decides how many drainers there are, and when another one starts.
 //! - *Trust* (`pace`) decides where a port may run: in place, in a caller's `poll`, or in a drainer only.
+//! - A *circle* (`circle`) of handlers that wait for each other's answers is found, and broken.
 //! - The *watch* (`watchdog`) is a thread that notices handlers that do not return.
 //!
 //! Three designs were considered and left out:
@@ -20,6 +21,7 @@
 //! them. A plain task of the program that blocks keeps the task that it has woken last. In a simulation nothing here
 //! depends on real time: every port is trusted, and there is no watch.
 
+pub(crate) mod circle;
 pub(crate) mod current;
 pub(crate) mod drainer;
 mod ending;

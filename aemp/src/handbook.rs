@@ -7,6 +7,11 @@
 //! [`limits`](crate::limits), [`config`](crate::config). The crate `aemp-cli` has a page about nodes as services: restarts
 //! by a watchdog, systemd, containers ([`aemp_cli::service`](https://docs.rs/aemp-cli/latest/aemp_cli/service/)).
 
+/// Calls: time limits and deadlines, callers that leave, and ports that wait for each other.
+pub mod calls {
+    #![doc = include_str!("docs/calls.md")]
+}
+
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
 pub mod execution {
     #![doc = include_str!("docs/execution.md")]

@@ -19,6 +19,7 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
+use tokio::time::Instant;
 
 use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
 
@@ -242,6 +243,8 @@ pub struct Decoding<'a> {
     pub(crate) node: &'a Node,
     /// The number of the receiving port.
     pub(crate) port: u64,
+    /// The time at which the message has come, if it was not now.
+    pub(crate) heard: Option<Instant>,
 }
 
 impl Decoding<'_> {
@@ -259,14 +262,17 @@ pub struct Encoding<'a> {
     pub(crate) reply: Option<LocalReply>,
     /// True if the receiver is a node of this project, which finds the reply port even if arguments were left out.
     pub(crate) is_ours: bool,
+    /// True if the receiver reads the time limits of calls.
+    pub(crate) deadlines: bool,
 }
 
 impl<'a> Encoding<'a> {
-    pub(crate) fn new(node: &'a Node, is_ours: bool) -> Self {
+    pub(crate) fn new(node: &'a Node, is_ours: bool, deadlines: bool) -> Self {
         Self {
             node,
             reply: None,
             is_ours,
+            deadlines,
         }
     }
 }
@@ -408,6 +414,13 @@ pub trait Port: Sized + Send + 'static {
 
     /// True if the message's handler is an `async fn`.
     fn waits(_message: &Self::Msg) -> bool {
+        false
+    }
+
+    /// True if a call of this handler is answered by what the handler returns, and by nothing else. No other message is
+    /// handled before it returns.
+    #[doc(hidden)]
+    fn returns(_handler: u32) -> bool {
         false
     }
 

@@ -24,6 +24,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicBool},
+    time::Duration,
 };
 
 use aemp_codec::{EncodeError, Limits, NodeId, PacketReader, PacketWriter, PortId};
@@ -121,6 +122,8 @@ struct Inner {
     /// The reasons of ports of this node whose spawning has failed.
     stillborn: Stillborn,
     scheduler: Scheduler,
+    /// The time limit of calls that have none of their own.
+    call_timeout: Option<Duration>,
     limits: Limits,
     /// The limits for strangers and other nodes.
     costs: NodeLimits,
@@ -440,6 +443,11 @@ impl Node {
         }
         self.port_is_gone();
         port
+    }
+
+    /// The time limit of calls that have none of their own.
+    pub(crate) fn call_timeout(&self) -> Option<Duration> {
+        self.0.call_timeout
     }
 
     /// The ID of a reply port of this node.

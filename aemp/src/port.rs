@@ -37,14 +37,14 @@ mod peval;
 pub(crate) mod queue;
 pub(crate) mod reply;
 mod room;
-mod slot;
+pub(crate) mod slot;
 pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
 
 pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};
-pub use context::Cx;
+pub use context::{Answering, Cx};
 pub use handle::Handle;
 pub use monitor::Monitor;
 pub use owned::{Owned, WeakHandle};

@@ -22,7 +22,7 @@ pub use crate::{
     exec::pace::Record,
     message::{Returns, Unread},
     port::{
-        UntypedMsg,
+        Answering, UntypedMsg,
         bound::concurrent::{Beside, Done, beside, concurrent},
     },
     process::{
@@ -31,6 +31,19 @@ pub use crate::{
     },
 };
 pub use aemp_macros::receive as receive_arms;
+
+/// Calls a port. `message` puts the reply into the message, and nowhere else.
+pub fn ask<M: Message, T: Send + 'static>(
+    port: &Handle<M>,
+    message: impl FnOnce(Reply<T>) -> M,
+) -> Call<M, T> {
+    port.call(message).whole()
+}
+
+/// The context for a handler that answers by what it returns, and can see its caller.
+pub fn answering<'c, 'a, T: Send>(cx: &'c mut Cx<'a>, reply: &'c Reply<T>) -> Answering<'c, 'a> {
+    Answering::new(cx, reply)
+}
 
 /// Checks that a message has no arguments besides the `expected` ones, which have been read. Nulls do not count,
 /// because they are optional arguments that were not given.

@@ -24,7 +24,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
         Way::Concurrent(way) => concurrent(shape, handler, way),
     });
     let never = messages::never(shape, &quote!(#msg));
-    let (waiting, hooks) = (waiting(shape), hooks(shape));
+    let (waiting, hooks, returns) = (waiting(shape), hooks(shape), returns(shape));
     let blocking = model.blocking.then(|| {
         quote!(
             const BLOCKING: bool = true;
@@ -57,9 +57,29 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
             }
 
             #waiting
+            #returns
             #hooks
         }
     }
+}
+
+/// The method that tells which calls are answered by what their handler returns while it holds its port. The numbers
+/// are those of `Message::handler`. A concurrent handler does not hold its port, which may answer meanwhile.
+fn returns(shape: &Shape<'_>) -> Option<TokenStream> {
+    let numbers: Vec<u32> = (0u32..)
+        .zip(&shape.model.handlers)
+        .filter(|(_, handler)| matches!(handler.answer, Answer::Returned(_)))
+        .filter(|(_, handler)| !matches!(handler.way, Way::Concurrent(_)))
+        .map(|(number, _)| number)
+        .collect();
+    if numbers.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        fn returns(__handler: u32) -> bool {
+            match __handler { #(#numbers)|* => true, _ => false }
+        }
+    })
 }
 
 /// The methods and constants of `Port` for the port's life, if there are any.
@@ -248,13 +268,17 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
                 #ended
             }
         }
-        Answer::Returned(Returned::Whole(_)) => quote! {
-            let __answer = #call;
-            #p::Reply::<#answered>::send(__reply, __answer);
-            ::core::result::Result::Ok(())
-        },
+        Answer::Returned(Returned::Whole(_)) => {
+            let value = answering(p, handler, &call);
+            quote! {
+                let __answer = #value;
+                #p::Reply::<#answered>::send(__reply, __answer);
+                ::core::result::Result::Ok(())
+            }
+        }
         Answer::Returned(Returned::Tried(ty)) => {
             let tried = with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>));
+            let tried = answering(p, handler, &tried);
             quote! {
                 let __answer = #tried?;
                 #p::Reply::<#answered>::send(__reply, __answer);
@@ -262,6 +286,23 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             }
         }
     }
+}
+
+/// A handler whose return value is the answer sees its caller in its context, if it takes one.
+fn answering(p: &Crate, handler: &Handler, value: &TokenStream) -> TokenStream {
+    if !handler
+        .params
+        .iter()
+        .any(|param| matches!(param, Param::Cx))
+    {
+        return value.clone();
+    }
+    quote!({
+        let mut __answering = #p::answering(__cx, &__reply);
+        let __cx = #p::Answering::cx(&mut __answering);
+        let __value = #value;
+        __value
+    })
 }
 
 /// The outcome of a handler whose return value is not the answer.

@@ -74,7 +74,7 @@ fn method(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
             let message = quote!(#msg::#variant(#(#fields),*));
             (
                 quote!(#p::Call<#msg #arguments, #answer>),
-                quote!(#p::Handle::call(&self.0, |__reply| #message)),
+                quote!(#p::ask(&self.0, |__reply| #message)),
             )
         }
         None => {

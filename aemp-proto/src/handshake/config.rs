@@ -86,6 +86,7 @@ impl HandshakeConfig {
             ("arbiter", "1".into()),
             ("keepalive", keepalive.to_string()),
             ("credit", "1".into()),
+            ("deadline", "1".into()),
             ("role", role.name().into()),
         ];
         Greeting {

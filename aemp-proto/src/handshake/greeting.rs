@@ -121,6 +121,11 @@ impl Greeting {
         }
     }
 
+    /// True if the node reads the time limits of calls in the names of their reply ports (key `deadline`).
+    pub fn reads_deadlines(&self) -> bool {
+        self.key("deadline") == Some("1")
+    }
+
     /// True if the node answers requests for the room of its ports (key `credit`).
     #[must_use]
     pub fn gives_credit(&self) -> bool {

@@ -84,6 +84,8 @@ pub struct Established {
     pub credit: bool,
     /// True if the peer knows relayed connections.
     pub relay: bool,
+    /// True if the peer reads the time limits of calls.
+    pub deadlines: bool,
     /// The stream that the connection carries from now on, if it is a data connection.
     pub stream: Option<StreamStart>,
 }

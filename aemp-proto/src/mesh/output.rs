@@ -75,6 +75,8 @@ pub enum Output {
         ours: bool,
         /// True if the peer answers requests for room.
         credit: bool,
+        /// True if the peer reads the time limits of calls.
+        deadlines: bool,
     },
     /// A connection through a relay begins. Run its handshake and what follows over [`tunnel_read`] and
     /// [`tunnel_write`], and call [`drop_tunnel`] at its end.

@@ -339,6 +339,7 @@ impl<P: Peers> Mesh<P> {
             provider,
             ours,
             credit: established.credit,
+            deadlines: established.deadlines,
         });
         self.relay_up(now, id, conn, established.relay);
         if urge == Urge::Write {

@@ -6,16 +6,19 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
     sync::Semaphore,
     task::JoinHandle,
+    time::Sleep,
 };
 
 #[cfg(feature = "sim")]
@@ -29,7 +32,7 @@ use super::{
     watchdog,
 };
 use crate::{
-    Node,
+    Node, guard,
     lock::{Lock, SharedLock},
 };
 
@@ -49,6 +52,9 @@ struct Shared {
     /// injector's lock.
     wanted: AtomicBool,
     large: Arc<Semaphore>,
+    searches: Arc<tokio::sync::Mutex<()>>,
+    /// True if the runtime has been found to have no clock.
+    clockless: AtomicBool,
     seats: SharedLock<Vec<Arc<Seat>>>,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -84,6 +90,8 @@ impl Scheduler {
             injector,
             wanted: AtomicBool::new(true),
             large: Arc::new(Semaphore::new((max / 2).max(1))),
+            searches: Arc::default(),
+            clockless: AtomicBool::new(false),
             seats: SharedLock::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -234,6 +242,27 @@ impl Scheduler {
     /// so few that some processors are left to the workers.
     pub(crate) fn large(&self) -> Arc<Semaphore> {
         Arc::clone(&self.0.large)
+    }
+
+    /// Held by the search for a circle of calls (`circle`).
+    pub(super) fn searches(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.0.searches)
+    }
+
+    /// A timer for the search for a circle of calls. `None` if the runtime has no clock, which is tried once, because
+    /// tokio panics then.
+    pub(super) fn search_timer(&self, delay: Duration) -> Option<Pin<Box<Sleep>>> {
+        if self.0.clockless.load(Ordering::Relaxed) {
+            return None;
+        }
+        let timer = guard::run(|| {
+            let _runtime = self.enter();
+            Box::pin(tokio::time::sleep(delay))
+        });
+        if timer.is_err() {
+            self.0.clockless.store(true, Ordering::Relaxed);
+        }
+        timer.ok()
     }
 
     /// Records that a drainer yields. The ports left at its seat go to the injector, where other drainers or it

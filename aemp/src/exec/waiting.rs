@@ -13,6 +13,7 @@ use aemp_codec::NodeId;
 use tokio::sync::Notify;
 
 use super::{
+    circle::{Asker, Watch},
     current,
     drainer::Occupied,
     ending,
@@ -130,7 +131,8 @@ pub(crate) fn start<P: Port, C: Code<P>>(
     code: C,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let (room, dropped, behind) = {
+    let handler = code.handler();
+    let (room, dropped, behind, run) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
         if inner.queue.is_dead() {
@@ -145,15 +147,17 @@ pub(crate) fn start<P: Port, C: Code<P>>(
         if inner.queued_kill().is_some() {
             cancel.notify_one();
         }
-        inner.extras().waiting = Some(Arc::clone(&cancel));
+        let extras = inner.extras();
+        extras.waiting = Some(Arc::clone(&cancel));
+        extras.handling = Some(handler);
+        let run = extras.next_id();
         let stops = C::PLACE == Place::Last && inner.queued_kill().is_none();
         let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
-        (inner.has_in_hand(1), dropped, behind)
+        (inner.has_in_hand(1), dropped, behind, run)
     };
     room.wake();
     death::drop_queue(dropped);
     behind.into_iter().for_each(death::drop_queue);
-    let handler = code.handler();
     let unknown = !cell.node().scheduler().is_timeless()
         && pace::is_unknown(cell.pace(), P::record(), handler);
     let began = unknown.then(Instant::now);
@@ -161,7 +165,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
     let mut handling = Box::pin(async move {
         let mut port = port;
         let mut state = state;
-        let ended = drive(port.cell(), &mut state, origin, code, &cancel).await;
+        let ended = drive(port.cell(), &mut state, origin, code, &cancel, run).await;
         port.resume(state, ended, C::PLACE)
     });
     let polled = handling
@@ -235,11 +239,14 @@ impl<P: Port> Orphan<P> {
             guard::discard(state);
             return false;
         }
-        inner.extras().waiting = None;
+        let extras = inner.extras();
+        (extras.waiting, extras.handling) = (None, None);
+        let asked = extras.take_asked();
         inner.state = Some(state);
         let room = inner.has_in_hand(0);
         drop(inner);
         room.wake();
+        drop(asked);
         true
     }
 }
@@ -256,34 +263,60 @@ impl<P: Port> Drop for Orphan<P> {
     }
 }
 
+/// The reason of a notification: true if a kill is queued, and the searches that have asked what the handler waits for.
+#[cold]
+fn notified<P: Port>(cell: &Cell<P>) -> (bool, Vec<Asker>) {
+    let mut inner = cell.lock();
+    let is_killed = inner.queued_kill().is_some();
+    let asked = inner.extras.as_mut().map(|extras| extras.take_asked());
+    (is_killed, asked.unwrap_or_default())
+}
+
 async fn drive<P: Port, C: Code<P>>(
     cell: &Arc<Cell<P>>,
     state: &mut P,
     origin: Option<NodeId>,
     code: C,
     cancel: &Notify,
+    run: u64,
 ) -> Ended {
     let mut cx = Cx::new(cell, origin.as_ref());
     let mut killed = None;
     let number = code.handler();
+    let mut watch = Watch::new(&**cell, run);
     let ended = {
         let mut handler = pin!(Some(code.run(state, &mut cx)));
         let mut cancelled = pin!(cancel.notified());
         let ended = poll_fn(|task| {
             let _occupied = Occupied::enter(&**cell, number);
             let _scope = current::Scope::enter(&**cell);
-            let polled = guard::run(|| {
-                handler
-                    .as_mut()
-                    .as_pin_mut()
-                    .map(|handler| handler.poll(task))
-            });
-            killed = killed.take().or_else(current::take_killed);
-            match polled.map(|polled| polled.unwrap_or(Poll::Ready(Ok(())))) {
-                Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ended::Returned),
-                Ok(Poll::Pending) => cancelled.as_mut().poll(task).map(|()| Ended::Cancelled),
-                Ok(Poll::Ready(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
-                Err(reason) => Poll::Ready(Ended::Panicked(reason)),
+            let mut handle = |task: &mut Context<'_>| {
+                let polled = guard::poll(|| match handler.as_mut().as_pin_mut() {
+                    Some(handler) => handler.poll(task),
+                    None => Poll::Ready(Ok(())),
+                });
+                killed = killed.take().or_else(current::take_killed);
+                polled
+            };
+            let mut polled = watch.poll(task, &mut handle);
+            while polled.is_pending() && cancelled.as_mut().poll(task).is_ready() {
+                let (is_killed, asked) = notified(cell);
+                if is_killed {
+                    return Poll::Ready(Ended::Cancelled);
+                }
+                cancelled.set(cancel.notified());
+                if !asked.is_empty() {
+                    polled = watch.poll_asked(asked, task, &mut handle);
+                }
+            }
+            match polled {
+                Poll::Ready(Ok(Ok(()))) => Poll::Ready(Ended::Returned),
+                Poll::Ready(Ok(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
+                Poll::Ready(Err(reason)) => Poll::Ready(Ended::Panicked(reason)),
+                Poll::Pending => {
+                    watch.check(cell, task);
+                    Poll::Pending
+                }
             }
         })
         .await;

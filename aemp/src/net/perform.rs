@@ -138,6 +138,7 @@ impl Net {
                 provider,
                 ours,
                 credit,
+                deadlines,
             } => {
                 let start = Established {
                     node,
@@ -148,6 +149,7 @@ impl Net {
                     provider,
                     ours,
                     credit,
+                    deadlines,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

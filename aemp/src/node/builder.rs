@@ -10,6 +10,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
 };
 
 use aemp_codec::{Codec, Format, Map, NodeId};
@@ -61,6 +62,7 @@ pub struct NodeBuilder {
     environment: Environment,
     global: bool,
     accept_cleartext: bool,
+    call_timeout: Option<Duration>,
     codecs: Vec<Format>,
     /// Node IDs and their addresses.
     addresses: Vec<(String, String)>,
@@ -84,6 +86,7 @@ impl Default for NodeBuilder {
             environment: Environment::process(),
             global: false,
             accept_cleartext: true,
+            call_timeout: None,
             codecs: Vec::new(),
             addresses: Vec::new(),
             seed_sources: Vec::new(),
@@ -111,6 +114,35 @@ impl NodeBuilder {
     /// built-in ones.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs.push(Format::Custom(Arc::new(codec)));
+        self
+    }
+
+    /// Sets a time limit for all calls that this node's code makes and that have no limit of their own: calls of typed
+    /// handles, and [`cal`](crate::Node::cal). Default: none.
+    ///
+    /// [`Call::timeout`](crate::Call::timeout) wins, and `timeout(Duration::MAX)` means no limit. Calls with a limit do
+    /// not run in place ([handbook](crate::handbook::calls#time-limits)).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aemp::{CallError, Node, port};
+    ///
+    /// struct Lazy;
+    ///
+    /// #[port]
+    /// impl Lazy {
+    ///     #[rcv]
+    ///     async fn ponder(&mut self) -> i64 { std::future::pending().await }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = Node::builder().call_timeout(Duration::from_millis(20)).start_local()?;
+    /// let lazy = node.port(Lazy);
+    /// assert!(matches!(lazy.ponder().await, Err(CallError::Timeout)));
+    /// # Ok(()) }
+    /// ```
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = (limit < Duration::MAX).then_some(limit);
         self
     }
 
@@ -267,6 +299,7 @@ impl NodeBuilder {
             functions: Arc::default(),
             stillborn: Stillborn::own(),
             scheduler,
+            call_timeout: self.call_timeout,
             limits: settings.limits.packet(),
             costs: settings.limits.clone(),
             registry,

@@ -1,8 +1,9 @@
 //! Delivering the packets of other nodes to ports and to the node port.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use aemp_codec::{DecodeError, PacketReader};
+use tokio::time::Instant;
 
 use super::{Node, names, peer::Peer};
 use crate::{
@@ -61,6 +62,30 @@ impl Brought {
             receiver: Receiver::default(),
         }
     }
+}
+
+thread_local! {
+    static HEARD: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// While this value lives, the thread delivers packets that have arrived at this time.
+pub(crate) struct Heard(Option<Instant>);
+
+impl Heard {
+    pub(crate) fn at(time: Instant) -> Self {
+        Self(HEARD.replace(Some(time)))
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        HEARD.set(self.0);
+    }
+}
+
+/// The time at which the packet that this thread delivers has arrived.
+pub(crate) fn heard() -> Instant {
+    HEARD.get().unwrap_or_else(Instant::now)
 }
 
 impl Node {

@@ -11,8 +11,14 @@
 //! element or none is sent to the name with `[]` behind it, because on the wire such a list is the same as its element,
 //! or as nothing. To other nodes the mark is part of a name, and the kill is an ordinary kill. A name with the mark
 //! finds reply ports only.
+//!
+//! Digits behind the mark are the milliseconds for which the call still waits, as its node knew it when it wrote the
+//! message. They are added for nodes that read them (greeting key `deadline`), and do not count when a port is looked up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use aemp_codec::PortId;
 
@@ -23,6 +29,28 @@ const REPLY: char = '?';
 /// The text after the name of a reply port if the answer is a list with less than two elements.
 const LIST: &str = "[]";
 
+/// The name of a reply port up to its mark, and the time limit behind the mark.
+fn parts(name: &str) -> Option<(&str, &str)> {
+    let marked = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let limit = &name[marked.len()..];
+    marked.ends_with(REPLY).then_some((marked, limit))
+}
+
+/// The ID of a reply port, with the time for which its call still waits.
+pub(crate) fn with_limit(id: &PortId, limit: Duration) -> PortId {
+    let name = format!("{}{}", id.name(), limit.as_millis());
+    PortId::new(&id.node_id(), &name)
+}
+
+/// Separates the time limit from the ID of a reply port.
+pub(crate) fn without_limit(id: PortId) -> (PortId, Option<Duration>) {
+    let Some((name, limit)) = parts(id.name()).filter(|(_, limit)| !limit.is_empty()) else {
+        return (id, None);
+    };
+    let limit = limit.parse().ok().map(Duration::from_millis);
+    (PortId::new(&id.node_id(), name), limit)
+}
+
 /// True if a call of a node of this project waits at the port.
 pub(crate) fn is_reply_port(id: &PortId) -> bool {
     is_reply_name(id.name())
@@ -30,7 +58,7 @@ pub(crate) fn is_reply_port(id: &PortId) -> bool {
 
 /// As [`is_reply_port`], for a port's name.
 pub(crate) fn is_reply_name(name: &str) -> bool {
-    name.ends_with(REPLY)
+    parts(name).is_some()
 }
 
 /// The ID of the reply port for an answer that is a list.
@@ -96,6 +124,7 @@ impl Names {
 
     /// The number in the name of a reply port, if this node has made the name.
     pub(crate) fn reply_number(&self, name: &str) -> Option<u64> {
+        let (name, _) = parts(name)?;
         self.number(name.strip_suffix(REPLY)?)
     }
 
@@ -173,6 +202,25 @@ mod tests {
         assert!(is_reply_port(&id) && !is_reply_port(&PortId::parse("a#b").unwrap()));
         assert_eq!(of_list(for_list(&id).name()), Some(name.as_str()));
         assert_eq!((of_list(&name), of_list("b[]")), (None, None));
+    }
+
+    #[test]
+    fn a_time_limit_is_no_part_of_the_name() {
+        let names = Names::new([7; 19]);
+        let id = PortId::parse(&format!("a#{}", names.reply_name(1 << 32))).unwrap();
+        let limited = with_limit(&id, Duration::from_micros(5300));
+        assert_eq!(limited.name(), format!("{}5", id.name()));
+        assert!(is_reply_port(&limited));
+        assert_eq!(names.reply_number(limited.name()), Some(1 << 32));
+        let limit = Some(Duration::from_millis(5));
+        assert_eq!(without_limit(limited), (id.clone(), limit));
+        assert_eq!(without_limit(id.clone()), (id.clone(), None));
+        let too_long = PortId::parse(&format!("{id}{}", "9".repeat(99))).unwrap();
+        assert_eq!(without_limit(too_long), (id, None));
+        for other in ["a#b", "a#b5", "a#5"] {
+            let other = PortId::parse(other).unwrap();
+            assert_eq!(without_limit(other.clone()), (other, None));
+        }
     }
 
     #[test]

@@ -138,14 +138,20 @@ impl Peer {
 
     pub(crate) fn set_connection(&self, connection: &Arc<Connection>) {
         self.set_ours(connection.is_ours);
+        self.set_deadlines(connection.deadlines);
         *self.connections() = Some(Arc::clone(connection));
         self.begin_credit(connection.conn, connection.credit);
     }
 
     /// Forgets a connection that has ended, unless the node has another one by now.
     pub(crate) fn end_connection(&self, conn: ConnId) {
-        self.connections()
+        let ended = self
+            .connections()
             .take_if(|connection| connection.conn == conn);
+        if ended.is_some() {
+            // The next connection may be to another implementation.
+            self.set_deadlines(false);
+        }
         self.lose_callers();
         self.end_credit(conn);
     }

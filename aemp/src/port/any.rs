@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Node, Reason,
     exec::{
+        circle::Asker,
         drainer::Turn,
         pace::{Manner, Pace, Record},
     },
@@ -48,6 +49,16 @@ pub(crate) trait AnyPort: Send + Sync {
     /// True if this handler may run on another task, such as that of a caller.
     fn trusts(&self, _handler: u32) -> bool {
         false
+    }
+
+    /// True if a call of this handler is answered by what the handler returns, and by nothing else.
+    fn returns(&self, _handler: u32) -> bool {
+        false
+    }
+
+    /// Asks the handler that waits what it waits for. Returns its number, or nothing if there is none to be asked.
+    fn ask(&self, _asker: Asker) -> Option<u32> {
+        None
     }
 
     /// The name of a handler, for display.

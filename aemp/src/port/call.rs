@@ -14,6 +14,8 @@
 //!   caller's node sends unasked; `peer::callers` receives it. A kept reply hears of it at once, a call that is still
 //!   queued will hear of it. For callers on Perl nodes, the reply port is monitored as soon as the program asks
 //!   `Reply::is_wanted`.
+//! - A time limit, the call's own or the node's, begins with the first poll. The slot keeps the time at which it is over,
+//!   for a handler of this node. For another node of this project it is in the name of the reply port (`node::names`).
 //! - A Perl caller hears of an answer that cannot be sent, and of a call that is not understood, by an answer without
 //!   values and a kill behind it. The reference's `cal` reports its failures in the same way.
 //!
@@ -43,7 +45,10 @@ use super::{
 };
 use crate::{
     CallError, Node, Sent,
-    exec::{drainer, scheduler},
+    exec::{
+        circle::{self, Edge},
+        drainer, scheduler,
+    },
     message::Message,
 };
 
@@ -87,7 +92,19 @@ use crate::{
 pub struct Call<M: Message, T> {
     handle: Handle<M>,
     message: Option<M>,
+    sending: Sending,
     waiting: Waiting<T>,
+}
+
+/// The facts about a sent message that a search for circles needs (`exec::circle`).
+struct Sending {
+    /// True if the reply is in the message, because a generated method has made both.
+    whole: bool,
+    handler: u32,
+    /// True if the port was at work when the message came.
+    busy: bool,
+    /// The number of the port's own run that has sent the message, if one has.
+    run: u64,
 }
 
 impl<M: Message, T: Send + 'static> Call<M, T> {
@@ -95,8 +112,20 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         Self {
             handle,
             message: Some(message),
+            sending: Sending {
+                whole: false,
+                handler: 0,
+                busy: false,
+                run: 0,
+            },
             waiting: Waiting::new(slot),
         }
+    }
+
+    /// The call of a generated method, whose message has the reply in it.
+    pub(crate) fn whole(mut self) -> Self {
+        self.sending.whole = true;
+        self
     }
 
     /// The node that calls.
@@ -105,9 +134,10 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     }
 
     /// Sets a time limit, counted from the first poll. When it is over, the call ends with [`CallError::Timeout`].
-    /// The limit has no other effect.
+    /// The limit has no other effect. Without it, the limit of the [node](crate::NodeBuilder::call_timeout) counts, if
+    /// there is one; [`Duration::MAX`] is no limit.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.waiting.limit = Limit::After(limit);
+        self.waiting.limit = Limit::set(limit);
         self
     }
 
@@ -132,7 +162,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     /// ```
     #[doc(alias = "detach")]
     pub fn forget(mut self) -> Sent {
-        self.waiting.slot.leave();
+        self.waiting.forget();
         match self.message.take() {
             Some(message) => self.handle.post(message),
             // The call has been polled, so the message has been sent.
@@ -141,9 +171,11 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     }
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
+        self.waiting.begin(self.handle.node())?;
         match &self.handle.to {
             To::Local(port) => {
                 let handler = message.handler();
+                self.sending.handler = handler;
                 match port.push(message) {
                     // With a time limit the handler must not run in place, because it could run past the limit.
                     Pushed::Wake if self.waiting.limit.is_none() => {
@@ -151,7 +183,10 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                         drainer::help(port.node().scheduler(), work, handler);
                     }
                     Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
-                    Pushed::Queued | Pushed::Backlog => {}
+                    Pushed::Queued | Pushed::Backlog => {
+                        self.sending.busy = true;
+                        self.sending.run = circle::run_of(address(port));
+                    }
                     Pushed::Dead => {
                         let port: Arc<dyn AnyPort> = Arc::<dyn LocalPort<M>>::clone(port);
                         return Err(CallError::Died(port.epitaph()));
@@ -174,6 +209,29 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         Ok(())
     }
 
+    /// Notes that the call waits, for the handler that is being polled.
+    fn note(&self) {
+        let To::Local(port) = &self.handle.to else {
+            return;
+        };
+        // A time limit ends the wait.
+        if !self.waiting.limit.is_none() {
+            return;
+        }
+        let Sending {
+            whole,
+            handler,
+            busy,
+            run,
+        } = self.sending;
+        circle::note(busy, || Edge {
+            port: Arc::<dyn LocalPort<M>>::clone(port),
+            call: Arc::<Slot<T>>::downgrade(&self.waiting.slot),
+            certain: whole
+                && (port.returns(handler) || run != 0 && run == circle::run_of(address(port))),
+        });
+    }
+
     /// Handles a reply that was dropped without an answer: the port has died, is dying, or chose not to answer.
     fn abandoned(&self) -> Result<(), CallError> {
         let To::Local(port) = &self.handle.to else {
@@ -194,6 +252,10 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         }
         Ok(())
     }
+}
+
+fn address<M>(port: &Arc<dyn LocalPort<M>>) -> usize {
+    Arc::as_ptr(port).addr()
 }
 
 struct Probe<T>(Arc<Slot<T>>);
@@ -229,7 +291,10 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
                         Err(error) => Err(error),
                     },
                 },
-                Poll::Pending => Err(ready!(this.waiting.limit.poll(this.handle.node(), task))),
+                Poll::Pending => {
+                    this.note();
+                    Err(ready!(this.waiting.limit.poll(this.handle.node(), task)))
+                }
             };
             return this.waiting.end(answer);
         }

@@ -36,8 +36,8 @@ pub(crate) enum Envelope<M> {
     /// A message from another node, for a message type that uses its origin.
     From(Box<(NodeId, M)>),
     /// A message from another node that has not been decoded yet, for a port whose decoding is not known to be quick.
-    /// Decoding runs user code, which must not delay the connection.
-    Unread(Box<(NodeId, KeptPacket)>),
+    /// Decoding runs user code, which must not delay the connection. With the time at which it has come.
+    Unread(Box<(NodeId, KeptPacket, Instant)>),
     Job(Box<Job>),
     /// Code of the port that has its state.
     Act(Box<Act>),

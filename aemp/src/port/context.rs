@@ -3,9 +3,10 @@
 //! An envelope carries its origin only if its message type asks for the origin. For all other messages the origin is
 //! `Unknown`, unless code of this node runs in the context (`Cx::of_this_node`).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use aemp_codec::{NodeId, PortId, Value};
+use tokio::time::Instant;
 
 use super::{
     any::{AnyPort, PortArc, typed},
@@ -13,7 +14,7 @@ use super::{
     cell::Cell,
     handle::Handle,
     monitor::{Action, Monitor},
-    reply::Reply,
+    reply::{Answered, Reply},
     untyped::{self, Change},
 };
 use crate::{
@@ -43,6 +44,8 @@ pub struct Cx<'a> {
     origin: Whence<'a>,
     /// Requests of the handler. Boxed because they are rare, and a context is made for every batch of messages.
     asked: Option<Box<Asked>>,
+    /// The call that the handler answers by what it returns.
+    call: Option<&'a dyn Answered>,
 }
 
 /// A port, for the contexts of code that outlives a run of the port.
@@ -64,6 +67,7 @@ impl OwnPort {
             port: self,
             origin,
             asked: None,
+            call: None,
         }
     }
 }
@@ -113,6 +117,7 @@ impl<'a> Cx<'a> {
             port,
             origin,
             asked: None,
+            call: None,
         }
     }
 
@@ -122,6 +127,7 @@ impl<'a> Cx<'a> {
             port,
             origin: node.map_or(Whence::Here, Whence::There),
             asked: None,
+            call: None,
         }
     }
 
@@ -143,10 +149,88 @@ impl<'a> Cx<'a> {
             port: self.port,
             origin: node.map_or(Whence::Here, Whence::There),
             asked: self.asked.take(),
+            call: None,
         };
         let result = run(&mut cx);
         self.asked = cx.asked;
         result
+    }
+
+    /// The time at which the caller of the message gives up, if its call has a time limit. It may lie in the past.
+    ///
+    /// `None` for messages that were not called, and for callers that do not tell: see
+    /// [`Reply::deadline`], which a handler with a `Reply` uses in place of this.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aemp::{Cx, Node, port};
+    /// use tokio::time::timeout_at;
+    ///
+    /// struct Search;
+    ///
+    /// #[port]
+    /// impl Search {
+    ///     /// As good an answer as the caller's time allows.
+    ///     #[rcv]
+    ///     async fn find(&mut self, cx: &mut Cx<'_>) -> String {
+    ///         let Some(deadline) = cx.deadline() else { return best().await };
+    ///         let deadline = deadline - Duration::from_millis(20);
+    ///         timeout_at(deadline, best()).await.unwrap_or_else(|_| "something".into())
+    ///     }
+    /// }
+    ///
+    /// async fn best() -> String { std::future::pending().await }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let search = Node::local()?.port(Search);
+    /// assert_eq!(search.find().timeout(Duration::from_millis(500)).await?, "something");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call?.deadline()
+    }
+
+    /// True if the message was called, and its caller no longer waits: it has dropped the call, its time is over, or
+    /// its node is lost. A long handler can ask this from time to time.
+    ///
+    /// False for messages that were not called, for [`Call::forget`](crate::Call::forget), and in handlers with a
+    /// `Reply`, which have [`Reply::is_wanted`]. What is said there of callers on other nodes holds here as well.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.call.is_some_and(|call| call.is_left())
+    }
+
+    /// Ready when [`is_cancelled`](Self::is_cancelled) is true; never for messages that were not called.
+    ///
+    /// ```
+    /// use aemp::{Cx, port};
+    ///
+    /// struct Miner;
+    ///
+    /// #[port]
+    /// impl Miner {
+    ///     #[rcv]
+    ///     async fn dig(&mut self, cx: &mut Cx<'_>, depth: u64) -> u64 {
+    ///         tokio::select! {
+    ///             found = dig(depth) => found,
+    ///             () = cx.cancelled() => 0,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// async fn dig(depth: u64) -> u64 { depth }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<'a> {
+        let call = self.call;
+        poll_fn(move |task| match call {
+            Some(call) => call.poll_left(task),
+            None => Poll::Pending,
+        })
     }
 
     pub(crate) fn port(&self) -> &dyn AnyPort {
@@ -360,6 +444,37 @@ impl<'a> Cx<'a> {
             .as_mut()
             .map(|asked| std::mem::take(&mut asked.changes))
             .unwrap_or_default()
+    }
+}
+
+/// The context of a handler that answers a call by what it returns. What the handler asks for is given back to the
+/// context that it was made of.
+#[derive(Debug)]
+pub struct Answering<'c, 'a> {
+    outer: &'c mut Cx<'a>,
+    inner: Cx<'c>,
+}
+
+impl<'c, 'a> Answering<'c, 'a> {
+    pub(crate) fn new<T: Send>(outer: &'c mut Cx<'a>, reply: &'c Reply<T>) -> Self {
+        let inner = Cx {
+            port: outer.port,
+            origin: outer.origin,
+            asked: outer.asked.take(),
+            call: Some(reply),
+        };
+        Self { outer, inner }
+    }
+
+    /// The context for the handler.
+    pub fn cx(&mut self) -> &mut Cx<'c> {
+        &mut self.inner
+    }
+}
+
+impl Drop for Answering<'_, '_> {
+    fn drop(&mut self) {
+        self.outer.asked = self.inner.asked.take();
     }
 }
 

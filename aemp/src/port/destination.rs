@@ -146,11 +146,16 @@ impl Destination {
         })
     }
 
+    /// True if the port's node reads the time limits of calls.
+    pub(crate) fn reads_deadlines(&self) -> bool {
+        self.peer().is_none_or(|peer| peer.reads_deadlines())
+    }
+
     /// The context for encoding a message to this port.
     pub(crate) fn encoding(&self) -> Encoding<'_> {
         // A port of this node counts as one of this project.
         let is_ours = self.peer().is_none_or(|peer| peer.is_ours());
-        Encoding::new(&self.node, is_ours)
+        Encoding::new(&self.node, is_ours, self.reads_deadlines())
     }
 
     /// Delivers a message to a port of this node.

@@ -11,7 +11,7 @@ use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 use super::{
     bound::concurrent::Concurrent, credit::Bound, idle::Idle, monitor::Action, slot::Caller,
 };
-use crate::{Cx, Reason, guard, process::Mailbox};
+use crate::{Cx, Reason, exec::circle::Asker, guard, process::Mailbox};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
@@ -35,6 +35,8 @@ pub(crate) struct Extras {
     pub(crate) killed: Option<Reason>,
     /// Present while an async handler waits. A notification cancels the handler.
     pub(crate) waiting: Option<Arc<Notify>>,
+    /// The number of the handler that waits, if it can be asked what it waits for (`exec::circle`).
+    pub(crate) handling: Option<u32>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
     /// Boxed, because it is large and rare among ports with extras.
@@ -61,6 +63,8 @@ pub(crate) struct Rare {
     pub(crate) concurrent: Option<Box<Concurrent>>,
     /// The common part of the handles of a `#[port(owned)]`; see `owned`.
     pub(crate) holder: Option<Box<dyn Any + Send>>,
+    /// The searches that have asked what the handler waits for.
+    pub(crate) asked: Vec<Asker>,
     /// The numbers of the named timers.
     named: BTreeMap<Box<str>, u64>,
 }
@@ -149,6 +153,13 @@ impl Extras {
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// Takes the searches that have asked what the handler waits for.
+    pub(crate) fn take_asked(&mut self) -> Vec<Asker> {
+        let rare = self.rare.as_mut();
+        rare.map(|rare| std::mem::take(&mut rare.asked))
+            .unwrap_or_default()
     }
 
     /// True if the port ends without handling its queue.

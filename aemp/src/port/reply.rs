@@ -13,10 +13,12 @@ use std::{
     future::poll_fn,
     mem,
     sync::{Arc, Weak},
+    task::{Context, Poll},
 };
 
 use aemp_codec::PortId;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 
 pub(crate) use self::{caller::FarCaller, far::FarReply, port::LocalReply};
 use super::slot::{Caller, Outcome, Slot};
@@ -172,6 +174,41 @@ impl<T> Reply<T> {
         }
     }
 
+    /// The time at which the caller gives up, if its call has a time limit. It may lie in the past.
+    ///
+    /// `None` without a limit, and for callers that do not tell: Perl nodes, and nodes that were not connected when the
+    /// call was sent. See the [handbook](crate::handbook::calls#deadlines).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aemp::{Node, Reply, port};
+    /// use tokio::time::Instant;
+    ///
+    /// struct Search;
+    ///
+    /// #[port]
+    /// impl Search {
+    ///     #[rcv]
+    ///     fn find(&self, reply: Reply<bool>) {
+    ///         let left = reply.deadline().map(|deadline| deadline - Instant::now());
+    ///         reply.send(left.is_some_and(|left| left <= Duration::from_secs(5)));
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let search = Node::local()?.port(Search);
+    /// assert!(search.find().timeout(Duration::from_secs(5)).await?);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.0 {
+            To::Nobody => None,
+            To::Slot(slot) => slot.deadline(),
+            To::Far(far) => far.reply.deadline(),
+        }
+    }
+
     /// Converts the reply for a message that leaves the node: the ID of the port that receives the answer, if one is
     /// wanted.
     pub fn into_port(mut self, cx: &mut Encoding<'_>) -> Option<PortId>
@@ -182,8 +219,8 @@ impl<T> Reply<T> {
             To::Nobody => None,
             To::Slot(slot) if !slot.is_wanted() => None,
             To::Slot(slot) => {
-                let reply = LocalReply::open(cx.node, slot, |answer| answer.answer());
-                let id = reply.id();
+                let reply = LocalReply::open(cx.node, Arc::clone(&slot), |answer| answer.answer());
+                let id = reply.id_for(&slot, cx.deadlines);
                 cx.reply = Some(reply);
                 Some(id)
             }
@@ -201,6 +238,40 @@ impl<T> Reply<T> {
             To::Nobody => {}
             To::Slot(slot) => slot.set(Outcome::Answer(answer)),
             To::Far(far) => (far.answer)(&far.reply, &answer),
+        }
+    }
+}
+
+/// The call that a handler answers by what it returns, without its type.
+pub(crate) trait Answered: Sync {
+    /// The time at which the caller gives up.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// True if the caller has left.
+    fn is_left(&self) -> bool;
+
+    /// Ready when the caller has left.
+    fn poll_left(&self, task: &Context<'_>) -> Poll<()>;
+}
+
+impl<T: Send> Answered for Reply<T> {
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline()
+    }
+
+    fn is_left(&self) -> bool {
+        match &self.0 {
+            To::Nobody => false,
+            To::Slot(slot) => slot.is_left(),
+            To::Far(far) => !far.reply.is_wanted(),
+        }
+    }
+
+    fn poll_left(&self, task: &Context<'_>) -> Poll<()> {
+        match &self.0 {
+            To::Nobody => Poll::Pending,
+            To::Slot(slot) => slot.poll_left(task),
+            To::Far(far) => far.reply.poll_unwanted(task),
         }
     }
 }

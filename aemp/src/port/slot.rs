@@ -2,18 +2,23 @@
 
 use std::{
     mem,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
 };
 
 use aemp_codec::{DecodeError, KeptPacket, PacketReader};
+use tokio::time::Instant;
 
 use crate::{CallError, Node, Reason, exec::seat, guard, lock::Lock};
 
 /// Holds one answer until the caller takes it, and shows the answering port whether the caller still waits.
 ///
 /// Wakers and answers are foreign code. They are cloned, woken and dropped outside of the lock.
-pub(crate) struct Slot<T>(Lock<State<T>>);
+pub(crate) struct Slot<T> {
+    state: Lock<State<T>>,
+    /// The time at which the caller gives up, if it has said so.
+    deadline: OnceLock<Instant>,
+}
 
 enum State<T> {
     Empty,
@@ -89,12 +94,25 @@ impl<T> State<T> {
 
 impl<T> Slot<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Lock::new(State::Empty)))
+        Arc::new(Self {
+            state: Lock::new(State::Empty),
+            deadline: OnceLock::new(),
+        })
+    }
+
+    /// The time at which the caller gives up.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get().copied()
+    }
+
+    /// Records when the caller gives up.
+    pub(crate) fn set_deadline(&self, deadline: Instant) {
+        let _ = self.deadline.set(deadline);
     }
 
     /// Sets the outcome. Only the first one counts.
     pub(crate) fn set(&self, outcome: Outcome<T>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if matches!(*state, State::Done(_) | State::Gone) {
             drop(state);
             guard::discard(outcome);
@@ -112,7 +130,7 @@ impl<T> Slot<T> {
     /// Takes the outcome. Afterwards the slot is empty again.
     #[inline]
     pub(crate) fn poll(&self, task: &Context<'_>) -> Poll<Outcome<T>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if let State::Done(_) = *state
             && let State::Done(outcome) = mem::replace(&mut *state, State::Empty)
         {
@@ -135,7 +153,7 @@ impl<T> Slot<T> {
 
     /// Registers the waker, unless the outcome has come meanwhile.
     fn wait(&self, waker: Waker) -> Poll<Outcome<T>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let unused = match mem::replace(&mut *state, State::Empty) {
             State::Done(outcome) => {
                 drop(state);
@@ -163,7 +181,7 @@ impl<T> Slot<T> {
 
     /// Records that the caller no longer waits.
     pub(crate) fn leave(&self) {
-        let before = mem::replace(&mut *self.0.lock(), State::Gone);
+        let before = mem::replace(&mut *self.state.lock(), State::Gone);
         match before {
             State::Watched(watched) => {
                 guard::discard(watched.caller);
@@ -175,16 +193,32 @@ impl<T> Slot<T> {
 
     /// True if an answer would still be accepted.
     pub(crate) fn is_wanted(&self) -> bool {
-        match *self.0.lock() {
+        match *self.state.lock() {
             State::Empty | State::Waiting(_) | State::Watched(_) => true,
             State::Done(_) | State::Gone => false,
         }
     }
 
+    /// True if the caller has left. A caller that never wanted an answer has not.
+    pub(crate) fn is_left(&self) -> bool {
+        matches!(
+            *self.state.lock(),
+            State::Gone | State::Done(Outcome::Failed(_))
+        )
+    }
+
+    /// Ready when the caller has left.
+    pub(crate) fn poll_left(&self, task: &Context<'_>) -> Poll<()> {
+        if let State::Done(Outcome::Abandoned) = *self.state.lock() {
+            return Poll::Pending;
+        }
+        self.poll_unwanted(task)
+    }
+
     /// Ready when an answer would not be accepted any more.
     pub(crate) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
         let replier = task.waker().clone();
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if let State::Done(_) | State::Gone = *state {
             drop(state);
             guard::discard(replier);
@@ -205,11 +239,31 @@ impl<T> Slot<T> {
 /// A call that waits for an answer of any type.
 pub(crate) trait Caller: Send + Sync {
     fn port_died(&self, reason: &Reason);
+
+    /// Ends the call with an error.
+    fn refuse(&self, error: CallError);
+
+    /// True if the call has no outcome yet, and its outcome will wake the waker with this data.
+    fn is_awaited_by(&self, waker: *const ()) -> bool;
 }
 
 impl<T: Send> Caller for Slot<T> {
     fn port_died(&self, reason: &Reason) {
         self.fail(CallError::Died(reason.clone()));
+    }
+
+    fn refuse(&self, error: CallError) {
+        self.fail(error);
+    }
+
+    fn is_awaited_by(&self, waker: *const ()) -> bool {
+        let state = self.state.lock();
+        let caller = match &*state {
+            State::Waiting(caller) => Some(caller),
+            State::Watched(watched) => watched.caller.as_ref(),
+            State::Empty | State::Done(_) | State::Gone => None,
+        };
+        caller.is_some_and(|caller| std::ptr::eq(caller.data(), waker))
     }
 }
 

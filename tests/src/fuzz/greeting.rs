@@ -210,6 +210,7 @@ impl Outcome {
             ours,
             credit,
             relay,
+            deadlines,
             stream,
         } = established;
         assert!(
@@ -219,7 +220,7 @@ impl Outcome {
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {relay} {stream:?}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {relay} {deadlines} {stream:?}"
         ));
     }
 }

@@ -7,6 +7,7 @@ mod catching;
 mod common;
 mod connecting;
 mod credit;
+mod deadlines;
 mod deputies;
 mod functions;
 mod inspect;

@@ -23,7 +23,7 @@ use crate::{
     },
     net::{Net, stream::Stream},
     node::{
-        delivery::Brought,
+        delivery::{Brought, Heard},
         peer::{Peer, connection::Connection},
     },
     tap::Direction,
@@ -53,6 +53,8 @@ struct LinkTask<'a> {
     /// The data about the connection for reports, shared with the peer. `received` is copied there.
     connection: Arc<Connection>,
     received: Traffic,
+    /// The time of the last read.
+    heard: Time,
     link: Link,
     recv: Format,
     stream: Stream,
@@ -123,6 +125,7 @@ pub(super) async fn run(
     let mut connection = connection(conn, &start.recv, start.provider, made);
     (connection.tls, connection.trusted) = (stream.tls(), start.trusted);
     (connection.is_ours, connection.credit) = (start.ours, start.credit);
+    connection.deadlines = start.deadlines;
     let connection = Arc::new(connection);
     peer.set_connection(&connection);
     let mut task = LinkTask {
@@ -131,6 +134,7 @@ pub(super) async fn run(
         peer,
         connection,
         received,
+        heard: net.now(),
         link,
         turn: Turn::begin(node.scheduler().is_timeless()),
         recv: start.recv,
@@ -278,7 +282,8 @@ impl LinkTask<'_> {
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
-                self.link.heard(self.net.now());
+                self.heard = self.net.now();
+                self.link.heard(self.heard);
                 self.received.bytes += read as u64;
                 self.turn.bytes += read;
                 self.deliver()
@@ -298,6 +303,7 @@ impl LinkTask<'_> {
         let net = self.net;
         let _gathered =
             Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
+        let _heard = Heard::at(net.instant(self.heard));
         let delivered = self.packets();
         self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {

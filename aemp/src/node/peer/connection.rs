@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) is_ours: bool,
     /// True if the other end answers requests for room.
     pub(crate) credit: bool,
+    /// True if the other end reads the time limits of calls.
+    pub(crate) deadlines: bool,
     /// The version and the cipher suite of TLS, if it is used.
     pub(crate) tls: Option<String>,
     /// True if the other end has proved that its greeting is its own.
@@ -58,6 +60,7 @@ impl Connection {
             provider,
             is_ours: false,
             credit: false,
+            deadlines: false,
             tls: None,
             trusted: true,
             since: Instant::now(),

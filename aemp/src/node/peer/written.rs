@@ -34,6 +34,7 @@ pub(super) struct Manner {
     limits: Limits,
     format: AtomicU8,
     is_ours: AtomicBool,
+    deadlines: AtomicBool,
     /// True if so much is queued that waiting senders have to wait. It is set under the lock.
     crowded: AtomicBool,
 }
@@ -44,6 +45,7 @@ impl Manner {
             limits,
             format: AtomicU8::new(VALUES),
             is_ours: AtomicBool::new(false),
+            deadlines: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
         }
     }
@@ -89,6 +91,15 @@ impl Peer {
     /// True if it is a node of this project, as far as is known.
     pub(crate) fn is_ours(&self) -> bool {
         self.manner.is_ours.load(Ordering::Relaxed)
+    }
+
+    /// True if it reads the time limits of calls. Nothing is known of a node that is not connected.
+    pub(crate) fn reads_deadlines(&self) -> bool {
+        self.manner.deadlines.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_deadlines(&self, deadlines: bool) {
+        self.manner.deadlines.store(deadlines, Ordering::Relaxed);
     }
 
     /// True if the queue for the node is full, as far as is known without the lock.

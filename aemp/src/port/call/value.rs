@@ -12,7 +12,7 @@ use aemp_codec::{EncodeError, PacketWriter, PortId, Value};
 
 use super::waiting::{CallMonitor, Far, Limit, Waiting};
 use crate::{
-    CallError, Node, SendError, Sent,
+    CallError, Node, Sent,
     exec::current,
     port::{destination::Destination, reply::LocalReply, slot::Slot},
 };
@@ -51,9 +51,10 @@ impl ValueCall {
         &self.to.node
     }
 
-    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`].
+    /// Waits at most this long, counted from the first poll; then the call ends with [`CallError::Timeout`]. See
+    /// [`Call::timeout`](super::Call::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.waiting.limit = Limit::After(limit);
+        self.waiting.limit = Limit::set(limit);
         self
     }
 
@@ -71,21 +72,22 @@ impl ValueCall {
         self.to.is_node_port() && !self.of_node && current::runs_port()
     }
 
-    fn send(&mut self, message: &[Value]) -> Result<(), SendError> {
+    fn send(&mut self, message: &[Value]) -> Result<(), CallError> {
         if self.is_refused() {
-            return self.to.no_port().check();
+            return Ok(self.to.no_port().check()?);
         }
+        self.waiting.begin(&self.to.node)?;
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
         let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());
-        let id = reply.id();
+        let id = reply.id_for(slot, self.to.reads_deadlines());
         let sent = self.to.send_with(|out| write_call(out, message, &id));
         self.waiting.far = Some(Far {
             reply: Some(reply),
             monitor,
             peer: self.to.peer().cloned(),
         });
-        sent.check()
+        Ok(sent.check()?)
     }
 }
 
@@ -108,7 +110,7 @@ impl Future for ValueCall {
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(&message)
         {
-            return this.waiting.end(Err(error.into()));
+            return this.waiting.end(Err(error));
         }
         let answer = ready!(this.waiting.poll(&this.to.node, task));
         this.waiting.end(answer.unwrap_or(Err(CallError::NoReply)))

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::{
     CallError, Node, guard,
@@ -16,7 +16,7 @@ use crate::{
         destination::Destination,
         monitor::{Action, Monitor},
         reply::LocalReply,
-        slot::Slot,
+        slot::{Outcome, Slot},
     },
 };
 
@@ -33,7 +33,7 @@ impl<T> Waiting<T> {
     pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
         Self {
             slot,
-            limit: Limit::None,
+            limit: Limit::Default,
             far: None,
             taken: false,
         }
@@ -51,6 +51,20 @@ impl<T> Waiting<T> {
         }
     }
 
+    /// Begins the time limit. The called port can see it.
+    pub(super) fn begin(&mut self, node: &Node) -> Result<(), CallError> {
+        if let Some(deadline) = self.limit.begin(node)? {
+            self.slot.set_deadline(deadline);
+        }
+        Ok(())
+    }
+
+    /// Wants no answer. A handler does not take that for a caller who has left.
+    pub(super) fn forget(&mut self) {
+        self.taken = true;
+        self.slot.set(Outcome::Abandoned);
+    }
+
     /// Cleans up after the answer has been taken.
     #[inline]
     pub(super) fn answered(&mut self) {
@@ -62,8 +76,11 @@ impl<T> Waiting<T> {
 
     /// Ends the call with a result, and cleans up.
     pub(super) fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
-        // After these two errors the callee may still be working for this call, and must hear that the caller is gone.
-        self.taken = !matches!(answer, Err(CallError::Timeout | CallError::Send(_)));
+        // After these errors the callee may still be working for this call, and must hear that the caller is gone.
+        self.taken = !matches!(
+            answer,
+            Err(CallError::Timeout | CallError::Circle(_) | CallError::Send(_))
+        );
         if let Some(far) = self.far.take()
             && self.taken
         {
@@ -111,38 +128,62 @@ impl Drop for Far {
 
 /// The time limit of a call.
 pub(super) enum Limit {
+    /// None was set: that of the node counts.
+    Default,
     None,
     After(Duration),
     Running(Pin<Box<Sleep>>),
 }
 
 impl Limit {
+    /// The limit that the program has set. The longest duration means none.
+    pub(super) fn set(limit: Duration) -> Self {
+        if limit == Duration::MAX {
+            return Self::None;
+        }
+        Self::After(limit)
+    }
+
+    /// Begins the time limit, that of the node if no other was set, and returns when it is over. The caller may have no
+    /// runtime, so the timer runs on the node's.
+    pub(super) fn begin(&mut self, node: &Node) -> Result<Option<Instant>, CallError> {
+        let limit = match self {
+            Self::None => return Ok(None),
+            Self::Default => node.call_timeout(),
+            Self::After(limit) => Some(*limit),
+            Self::Running(sleep) => return Ok(Some(sleep.deadline())),
+        };
+        let Some(limit) = limit else {
+            *self = Self::None;
+            return Ok(None);
+        };
+        let sleep = guard::run(|| {
+            let _runtime = node.scheduler().enter();
+            Box::pin(tokio::time::sleep(limit))
+        });
+        let sleep = sleep.map_err(CallError::Died)?;
+        let deadline = sleep.deadline();
+        *self = Self::Running(sleep);
+        Ok(Some(deadline))
+    }
+
     pub(super) fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
 
-    /// Ready when the time is over, or its runtime is gone. The caller may have no runtime, so the timer runs on the
-    /// node's.
+    /// Ready when the time is over, or its runtime is gone.
     pub(super) fn poll(&mut self, node: &Node, task: &mut Context<'_>) -> Poll<CallError> {
-        let over = match self {
-            Self::None => return Poll::Pending,
-            Self::After(limit) => {
-                let limit = *limit;
-                let begun = guard::run(|| {
-                    let _runtime = node.scheduler().enter();
-                    Box::pin(tokio::time::sleep(limit))
-                });
-                match begun {
-                    Ok(sleep) => {
-                        *self = Self::Running(sleep);
-                        return self.poll(node, task);
-                    }
-                    Err(reason) => Err(reason),
-                }
-            }
-            // tokio panics here if the runtime is being shut down.
-            Self::Running(sleep) => ready!(guard::poll(|| sleep.as_mut().poll(task))),
+        // The limit may have been set after the first poll.
+        if let Self::After(_) = self
+            && let Err(error) = self.begin(node)
+        {
+            return Poll::Ready(error);
+        }
+        let Self::Running(sleep) = self else {
+            return Poll::Pending;
         };
+        // tokio panics here if the runtime is being shut down.
+        let over = ready!(guard::poll(|| sleep.as_mut().poll(task)));
         Poll::Ready(over.map_or_else(CallError::Died, |()| CallError::Timeout))
     }
 }

@@ -13,6 +13,7 @@ use super::{Cell, Envelope, Inner};
 use crate::{
     Node, Reason,
     exec::{
+        circle::Asker,
         current,
         drainer::Turn,
         pace::{self, Manner, Pace, Record},
@@ -65,6 +66,21 @@ impl<P: Port> AnyPort for Cell<P> {
     fn trusts(&self, handler: u32) -> bool {
         self.pace.is_trusted() && P::record().is_quick(handler)
             || self.node.scheduler().is_timeless()
+    }
+
+    fn returns(&self, handler: u32) -> bool {
+        P::returns(handler)
+    }
+
+    fn ask(&self, asker: Asker) -> Option<u32> {
+        let mut inner = self.lock();
+        let alive = !inner.queue.is_dead();
+        let extras = inner.extras.as_mut().filter(|_| alive)?;
+        let (handler, waiting) = (extras.handling?, extras.waiting.clone()?);
+        extras.rare().asked.push(asker);
+        drop(inner);
+        waiting.notify_one();
+        Some(handler)
     }
 
     fn handler_name(&self, handler: u32) -> &'static str {
@@ -184,7 +200,7 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return self.deliver_unread(node, message);
         }
-        match self.read(origin, message) {
+        match self.read(origin, message, None) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is only checked for syntax, because a syntax error ends the connection.

@@ -1,6 +1,7 @@
 //! Decoding of messages from other nodes: at once, or when the port runs.
 
 use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
+use tokio::time::Instant;
 
 use super::{Cell, Envelope};
 use crate::{
@@ -8,6 +9,7 @@ use crate::{
     exec::slice::LARGE,
     guard,
     message::{Decoding, Message, Port, Unread},
+    node::delivery::heard,
     port::{any::AnyPort, queue::Pushed, reply::FarReply},
 };
 
@@ -31,16 +33,21 @@ impl<P: Port> Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
         match message.keep(self.node.limits()) {
-            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((origin.clone(), packet))))),
+            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((
+                origin.clone(),
+                packet,
+                heard(),
+            ))))),
             Err(error) if error.is_malformed() => Err(error),
             Err(error) => Ok(self.kill(Reason::die(error))),
         }
     }
 
-    fn decoding(&self) -> Decoding<'_> {
+    fn decoding(&self, heard: Option<Instant>) -> Decoding<'_> {
         Decoding {
             node: &self.node,
             port: self.pace.number(),
+            heard,
         }
     }
 
@@ -50,8 +57,9 @@ impl<P: Port> Cell<P> {
         &self,
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
+        heard: Option<Instant>,
     ) -> Result<Envelope<P::Msg>, Box<Unread>> {
-        let cx = self.decoding();
+        let cx = self.decoding(heard);
         // Decoding runs user code, whose panics must not reach the sender or the connection.
         match guard::run(|| P::Msg::read(message, &cx)) {
             Ok(Ok(message)) => Ok(match origin {
@@ -72,12 +80,12 @@ impl<P: Port> Cell<P> {
     /// The reason that the port dies with.
     pub(crate) fn read_late(
         &self,
-        (origin, packet): (NodeId, KeptPacket),
+        (origin, packet, heard): (NodeId, KeptPacket, Instant),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
         // A format of another crate opens the packet by code of its own.
         let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
-        match self.read(Some(&origin), &mut message) {
+        match self.read(Some(&origin), &mut message, Some(heard)) {
             Ok(envelope) => Ok(Some(envelope)),
             Err(unread) => match *unread {
                 Unread::Dies(reason) => Err(reason),
@@ -104,7 +112,7 @@ impl<P: Port> Cell<P> {
             }
             // The answer's port is a node port, so no caller is waiting.
             Unread::Refused { to, .. } if to.is_node_port() => {}
-            Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
+            Unread::Refused { to, text } => FarReply::new(&self.decoding(None), to).refuse(&text),
         }
         Ok(Pushed::Queued)
     }

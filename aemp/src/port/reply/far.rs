@@ -7,6 +7,7 @@ use std::{
 
 use aemp_codec::{PacketWriter, PortId};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::FarCaller;
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     exec::scheduler,
     guard,
     message::Decoding,
-    node::{names, peer::Peer},
+    node::{delivery::heard, names, peer::Peer},
     port::{
         monitor::{Action, Monitor},
         queue::Pushed,
@@ -27,17 +28,27 @@ pub(crate) struct FarReply {
     to: PortId,
     /// The number of the called port.
     called: u64,
+    /// The time at which the caller gives up, if it has said so.
+    deadline: Option<Instant>,
     watch: OnceLock<CallerWatch>,
 }
 
 impl FarReply {
     pub(crate) fn new(cx: &Decoding<'_>, to: PortId) -> Self {
+        let (to, limit) = names::without_limit(to);
+        // The limit is the word of a peer, and may be out of range.
+        let deadline = limit.and_then(|limit| cx.heard.unwrap_or_else(heard).checked_add(limit));
         Self {
             node: cx.node.clone(),
             to,
             called: cx.port,
+            deadline,
             watch: OnceLock::new(),
         }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     pub(crate) fn to(&self) -> &PortId {

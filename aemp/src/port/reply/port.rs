@@ -7,6 +7,7 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader, PortId};
+use tokio::time::Instant;
 
 use crate::{
     CallError, Node, Reason,
@@ -15,7 +16,7 @@ use crate::{
         pace::{Pace, Record},
     },
     lock::Lock,
-    node::life::NODE_STOPPED,
+    node::{life::NODE_STOPPED, names},
     port::{
         any::{AnyPort, Counts},
         extras::{Extras, Job},
@@ -87,6 +88,14 @@ impl LocalReply {
 
     pub(crate) fn id(&self) -> PortId {
         self.node.reply_port_id(self.number)
+    }
+
+    /// The ID for the called port. With `limited`, it says how long the call still waits, if that is limited.
+    pub(crate) fn id_for<T>(&self, slot: &Slot<T>, limited: bool) -> PortId {
+        match slot.deadline().filter(|_| limited) {
+            Some(deadline) => names::with_limit(&self.id(), deadline - Instant::now()),
+            None => self.id(),
+        }
     }
 
     /// Closes the port. Returns whether no answer had come yet.
