@@ -32,6 +32,8 @@ mod network;
 mod nodes;
 mod world;
 
+#[cfg(test)]
+pub(crate) use self::hub::Hub;
 pub(crate) use self::hub::{SimListener, SimStream};
 pub use self::{
     chance::Chance,

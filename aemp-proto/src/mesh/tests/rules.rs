@@ -103,7 +103,9 @@ impl Net {
                 Output::StartTls { conn, .. } => Some(format!("tls {conn:?}")),
                 Output::LookUp { look_up, seed } => Some(format!("look up {} {seed}", look_up.0)),
                 Output::Stream { conn, start, .. } => Some(format!("stream {} {conn:?}", start.id)),
-                Output::StreamFailed { id, text } => Some(format!("stream {id} failed: {text}")),
+                Output::StreamFailed { id, text, .. } => {
+                    Some(format!("stream {id} failed: {text}"))
+                }
                 Output::Log { .. } | Output::SeedsChanged => None,
             })
             .collect()
