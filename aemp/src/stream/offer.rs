@@ -133,13 +133,17 @@ impl<'de> Deserialize<'de> for ByteStream {
     /// Works only while a message is being decoded.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (from, id) = <(String, String)>::deserialize(deserializer)?;
-        let from = NodeId::new(&from).map_err(de::Error::custom)?;
         if !is_id(&id) {
             return Err(de::Error::custom("not the ID of a stream"));
         }
         let node = decoding_node().ok_or_else(|| {
             de::Error::custom("a stream can be deserialised only while a message is being decoded")
         })?;
+        // A node without a network has no valid ID.
+        let from = match from == node.id().as_str() {
+            true => node.id().clone(),
+            false => NodeId::new(&from).map_err(de::Error::custom)?,
+        };
         Ok(Self::new(End::Fetch(Fetch { node, from, id })))
     }
 }

@@ -6,6 +6,7 @@ mod limits;
 mod partitions;
 mod processes;
 mod repeats;
+mod streams;
 mod supervisor;
 
 use std::{
