@@ -16,7 +16,7 @@ use std::{
 };
 
 use aemp_codec::{NodeId, PortId, Value};
-use aemp_proto::{global::LISTENERS, peer::ConnId};
+use aemp_proto::{global::LISTENERS, peer::ConnId, weight};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
@@ -44,6 +44,8 @@ pub(crate) const DATA_CONN: &str = "AnyEvent::MP::DataConn";
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 /// The number of addresses of a node that are tried for one stream.
 const MOST_ADDRESSES: usize = 8;
+/// The size of the largest arguments of a stream that another node announces, in bytes.
+const MOST_ARGS: usize = 64 << 10;
 /// The text of a stream in a message for which no node has come.
 const NOT_FETCHED: &str = "the other node has not fetched it in time";
 
@@ -320,6 +322,9 @@ impl Node {
         let Some(function) = self.registry().stream_function(&name).cloned() else {
             return fail(format!("unable to resolve function '{}'", short(&name)));
         };
+        if args.iter().map(weight).sum::<usize>() > MOST_ARGS {
+            return fail(format!("its arguments have more than {MOST_ARGS} bytes"));
+        }
         let Some(counted) = self.count_stream(from.id()) else {
             return fail(format!(
                 "{MOST_STREAMS} streams are announced or open already"

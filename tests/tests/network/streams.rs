@@ -459,6 +459,27 @@ async fn announced_streams_have_a_limit() {
     );
 }
 
+/// The arguments wait as long as the stream is announced.
+#[tokio::test]
+async fn arguments_of_announced_streams_have_a_limit() {
+    let (b, _reads) = reading(listening("b"));
+    let b = start(b).await;
+    let mut client = Raw::login(&b, "perl").await;
+    client
+        .send(expecting(&"x".repeat(500), "perl#p", 60.0))
+        .await;
+    let function = "AnyEvent::MP::DataConn::_expect";
+    let large = "x".repeat(70_000);
+    let expect = json!(["", function, "y", "perl#p", 60, "My::read", large]);
+    client.send(expect.to_string()).await;
+    let text = "its arguments have more than 65536 bytes";
+    assert_eq!(
+        client.packet().await,
+        json!(["", "kil1", "p", "AnyEvent::MP::DataConn", text])
+    );
+    assert_eq!(b.stream_counts(), (1, 1));
+}
+
 #[tokio::test]
 async fn a_stream_to_a_node_that_is_not_there_times_out() {
     let a = start(listening("a")).await;

@@ -143,6 +143,7 @@ impl<T> Table<T> {
     }
 
     /// The number of entries, and the number of streams that are counted.
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn sizes(&self) -> (usize, usize) {
         (self.expected.len(), self.calls.values().sum())
     }

@@ -295,9 +295,12 @@ impl World {
             assert_eq!(node.stream_counts(), (0, 0), "{node:?}");
             assert_eq!(node.port_count(), 1, "{driver:?}");
         }
-        // Those of packets.
-        let connections = self.sim.connections();
-        assert!(connections <= 3, "{connections} connections");
+        // Each pair of nodes has one connection for packets. One that is being made may be a second one.
+        let is_tidy = (0..10).any(|_| {
+            self.sim.run_for(SECOND);
+            self.sim.connections() <= 3
+        });
+        assert!(is_tidy, "{} connections", self.sim.connections());
     }
 
     fn check(&self, number: u64, seen: &[Vec<Event>; 2], text: &str) {
@@ -332,7 +335,8 @@ fn member(id: &str) -> NodeBuilder {
             .monitor_timeout(9 * SECOND),
         _ => builder(id).global(true),
     };
-    node.seed("a:4040").seed("b:4040")
+    let seeds = ["a", "b"].into_iter().filter(|seed| *seed != id);
+    seeds.fold(node, |node, seed| node.seed(format!("{seed}:4040")))
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -365,7 +369,11 @@ fn streams_are_whole_or_an_error_whatever_happens() {
 fn the_port_of_a_stream_that_does_not_come_is_killed() {
     let mut sim = Sim::new(1);
     let a = sim
-        .start(member("a").stream_function("Sim::end", |_, _, _| async {}))
+        .start(
+            builder("a")
+                .global(true)
+                .stream_function("Sim::end", |_, _, _| async {}),
+        )
         .unwrap();
     let c = sim.start(member("c")).unwrap();
     wait_up(&mut sim, &c, "a");
