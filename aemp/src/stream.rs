@@ -51,7 +51,11 @@
 //! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes.
 //! - [`ByteStream::progress`] counts the bytes of both directions, and can be asked by another task.
 //! - The other end of a stream in a message connects when it is first used, within [`WAIT`].
-//! - A stream outlives its node, and the connection over which the nodes talk.
+//! - Two tasks may use the two directions, each with a half of [`tokio::io::split`], also before the ends are connected.
+//! - If a question cannot be sent completely, because the other end has answered and gone, its answer is read all the
+//!   same. The next write returns the error.
+//! - A stream that is connected outlives its node, and the connection over which the nodes talk. The end of the node is
+//!   an error of streams that are not connected yet.
 //!
 //! # Limits
 //!
@@ -59,6 +63,11 @@
 //! - A stream can be sent once, before it is used. To send it again is an error of that message.
 //! - Each other node has at most [`MOST_STREAMS`] streams to functions of this one, from the announcement until the function
 //!   returns. Streams in messages have no such limit: a port that takes them decides.
+//! - An end that is dropped while the other end still writes may break the connection before its own last bytes have
+//!   arrived. That is an error at the other end. A program that does not want it reads to the end before it drops its end.
+//! - The arguments of [`Node::open_stream`] have at most 64 KiB, and 8 addresses of a node are tried.
+//! - Each stream between nodes has a connection of its own, however small it is. A few kilobytes are better an argument of
+//!   the message.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
 mod local;

@@ -56,14 +56,14 @@ fn each_failure_is_reported_once_and_leaves_nothing() {
         ("Unexpected end-of-file", |net, conn| {
             net.mesh.closed(net.now, conn, "Unexpected end-of-file");
         }),
-        ("another node", |net, conn| net.receive(conn, &hello("c"))),
+        ("found c", |net, conn| net.receive(conn, &hello("c"))),
         ("authentication failure", |net, conn| {
             net.receive(conn, &(hello("b") + "cleartext;00;json\n"));
         }),
         ("unparsable greeting", |net, conn| {
             net.receive(conn, "HTTP/1.1\n")
         }),
-        ("timeout", |net, _| drop(net.wait())),
+        ("timed out", |net, _| drop(net.wait())),
         ("", |net, conn| net.mesh.abandon_stream(net.now, conn)),
     ];
     for (text, fail) in failures {
