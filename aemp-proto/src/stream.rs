@@ -137,7 +137,7 @@ impl Incoming {
 
     /// Takes note of an error of the connection, after which its end is not the end of the stream.
     pub fn broken(&mut self) {
-        if !matches!(self.0, State::Ended) {
+        if !matches!(self.0, State::Ended | State::Broken(_)) {
             self.0 = State::Broken(FrameError::CutOff);
         }
     }
@@ -244,6 +244,7 @@ mod tests {
             read(&mut long, &header(LONGEST + 1), 9),
             (Vec::new(), Err(error))
         );
+        long.broken();
         assert_eq!(long.read(1), Err(error));
         let mut longest = incoming(true, false);
         assert_eq!(read(&mut longest, &header(LONGEST), 9).1, Ok(false));

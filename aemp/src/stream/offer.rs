@@ -4,6 +4,13 @@
 //! node and the ID. The receiver connects when it first uses its end, so a peer cannot make a node connect by messages
 //! alone. The ID is the permission: any member of the network that knows it gets the stream, as the message may have
 //! been passed on.
+//!
+//! Left out: small streams over the connection of the nodes. The first 16 KiB of each direction would travel as requests
+//! of the node port, which name the stream. A side that has more to write would ask for a connection, which begins behind
+//! these bytes; a side that ends within the window would send its end instead. The loss of the nodes' connection would
+//! be an error of the stream, by the identity of the loss. The window of each stream that is not read yet would count
+//! in the account of its sender, and both nodes would have to offer it in their greetings. Two ways that bytes can take,
+//! and the change between them, need schedules of their own; until then a few kilobytes are better a plain argument.
 
 use std::{fmt::Write as _, mem};
 
