@@ -40,9 +40,9 @@ pub enum FrameError {
     NotTaken,
 }
 
-/// The octets that come next.
+/// The place of the octets that come next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next<'a> {
+pub enum Place<'a> {
     /// Octets of a header, for this place.
     Header(&'a mut [u8]),
     /// At most so many octets of the content.
@@ -53,7 +53,7 @@ pub enum Next<'a> {
 
 /// The direction that is read.
 ///
-/// Ask [`next`](Self::next) for the place of the next octets, read some of them, and report their number to
+/// Ask [`place`](Self::place) for the place of the next octets, read some of them, and report their number to
 /// [`read`](Self::read).
 #[derive(Debug)]
 pub struct Incoming(State);
@@ -88,31 +88,31 @@ impl Incoming {
         !matches!(self.0, State::Taking(..))
     }
 
-    /// The octets that come next.
+    /// The place of the octets that come next.
     ///
     /// # Errors
     ///
     /// The error after which the direction cannot go on.
-    pub fn next(&mut self) -> Result<Next<'_>, FrameError> {
+    pub fn place(&mut self) -> Result<Place<'_>, FrameError> {
         Ok(match &mut self.0 {
-            State::Raw => Next::Content(usize::MAX),
+            State::Raw => Place::Content(usize::MAX),
             State::Taking(header, got) | State::Header(header, got) => {
-                Next::Header(&mut header[*got..])
+                Place::Header(&mut header[*got..])
             }
-            State::Frame(left) => Next::Content(usize::try_from(*left).unwrap_or(usize::MAX)),
-            State::Ended => Next::End,
+            State::Frame(left) => Place::Content(usize::try_from(*left).unwrap_or(usize::MAX)),
+            State::Ended => Place::End,
             State::Broken(error) => return Err(*error),
         })
     }
 
-    /// Takes note of octets that were read into the place that [`next`](Self::next) has returned. None means the end of
+    /// Takes note of octets that were read into the place that [`place`](Self::place) has returned. None means the end of
     /// the connection.
     ///
     /// # Errors
     ///
     /// The octets are no frames, or the connection has ended before the direction.
     pub fn read(&mut self, octets: usize) -> Result<(), FrameError> {
-        let next = match self.0 {
+        let after = match self.0 {
             State::Raw if octets == 0 => Ok(State::Ended),
             State::Raw | State::Ended => return Ok(()),
             State::Broken(error) => Err(error),
@@ -128,7 +128,7 @@ impl Incoming {
             State::Header(header, _) => State::frame(u32::from_be_bytes(header)),
             State::Frame(left) => Ok(State::rest(left, octets)),
         };
-        self.0 = next.unwrap_or_else(State::Broken);
+        self.0 = after.unwrap_or_else(State::Broken);
         match self.0 {
             State::Broken(error) => Err(error),
             _ => Ok(()),
@@ -184,16 +184,16 @@ mod tests {
     ) -> (Vec<u8>, Result<bool, FrameError>) {
         let mut content = Vec::new();
         loop {
-            let room = match incoming.next() {
+            let room = match incoming.place() {
                 Err(error) => return (content, Err(error)),
-                Ok(Next::End) => return (content, Ok(true)),
+                Ok(Place::End) => return (content, Ok(true)),
                 Ok(_) if octets.is_empty() => return (content, Ok(false)),
-                Ok(Next::Header(place)) => {
+                Ok(Place::Header(place)) => {
                     let count = place.len().min(most).min(octets.len());
                     place[..count].copy_from_slice(&octets[..count]);
                     count
                 }
-                Ok(Next::Content(left)) => {
+                Ok(Place::Content(left)) => {
                     let count = left.min(most).min(octets.len());
                     content.extend_from_slice(&octets[..count]);
                     count
@@ -219,7 +219,7 @@ mod tests {
             // An end is an end, whatever becomes of the connection.
             assert_eq!(incoming.read(0), Ok(()));
             incoming.broken();
-            assert_eq!(incoming.next(), Ok(Next::End));
+            assert_eq!(incoming.place(), Ok(Place::End));
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(read(&mut incoming, &octets[..cut], 2).1, Ok(false));
             for _ in 0..2 {
                 assert_eq!(incoming.read(0), Err(FrameError::CutOff), "{cut}");
-                assert_eq!(incoming.next(), Err(FrameError::CutOff), "{cut}");
+                assert_eq!(incoming.place(), Err(FrameError::CutOff), "{cut}");
             }
         }
     }
@@ -263,10 +263,10 @@ mod tests {
         let mut raw = incoming(false, true);
         assert_eq!(read(&mut raw, &TAKEN, 3), (TAKEN.into(), Ok(false)));
         assert_eq!(raw.read(0), Ok(()));
-        assert_eq!(raw.next(), Ok(Next::End));
+        assert_eq!(raw.place(), Ok(Place::End));
         let mut reset = incoming(false, false);
         reset.broken();
         assert_eq!(reset.read(0), Err(FrameError::CutOff));
-        assert_eq!(reset.next(), Err(FrameError::CutOff));
+        assert_eq!(reset.place(), Err(FrameError::CutOff));
     }
 }

@@ -22,7 +22,7 @@ use super::sides::{Side, Sides};
 use crate::net::Stream;
 use aemp_proto::{
     handshake::StreamStart,
-    stream::{END, FrameError, HEADER, Incoming, Next, TAKEN, header},
+    stream::{END, FrameError, HEADER, Incoming, Place, TAKEN, header},
 };
 
 /// The largest frame that is written, in bytes. Only the part that the socket does not take at once is copied.
@@ -108,10 +108,10 @@ impl Wired {
         // The next write returns an error.
         let _ = self.poll_held(Side::Reader, task);
         loop {
-            let room = match self.reading.next().map_err(error)? {
-                Next::End => return Poll::Ready(Ok(0)),
-                Next::Content(left) => buffer.remaining().min(left),
-                Next::Header(_) => {
+            let room = match self.reading.place().map_err(error)? {
+                Place::End => return Poll::Ready(Ok(0)),
+                Place::Content(left) => buffer.remaining().min(left),
+                Place::Header(_) => {
                     ready!(self.poll_header(task))?;
                     continue;
                 }
@@ -127,12 +127,12 @@ impl Wired {
     /// Reads bytes of a header, if they come next.
     fn poll_header(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [0; HEADER];
-        let Next::Header(place) = self.reading.next().map_err(error)? else {
+        let Place::Header(place) = self.reading.place().map_err(error)? else {
             return Poll::Ready(Ok(()));
         };
         let room = place.len();
         let read = ready!(self.poll_bytes(task, &mut bytes[..room]))?;
-        if let Ok(Next::Header(place)) = self.reading.next() {
+        if let Ok(Place::Header(place)) = self.reading.place() {
             place[..read].copy_from_slice(&bytes[..read]);
         }
         Poll::Ready(self.reading.read(read).map_err(error))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aemp_proto::{
     handshake::{Role, StreamStart},
-    stream::{END, FrameError, Incoming, Next, TAKEN, header},
+    stream::{END, FrameError, Incoming, Place, TAKEN, header},
 };
 
 use super::{Input, greeting};
@@ -61,16 +61,16 @@ fn taken_apart<'a>(
     let (mut incoming, mut content) = (Incoming::new(start), Vec::new());
     for mut piece in pieces {
         while !piece.is_empty() {
-            let count = match incoming.next() {
-                Ok(Next::End) => return ended(incoming, content, Ok(true)),
+            let count = match incoming.place() {
+                Ok(Place::End) => return ended(incoming, content, Ok(true)),
                 Err(error) => return ended(incoming, content, Err(error)),
-                Ok(Next::Header(place)) => {
+                Ok(Place::Header(place)) => {
                     let count = place.len().min(piece.len());
                     assert!(count > 0);
                     place[..count].copy_from_slice(&piece[..count]);
                     count
                 }
-                Ok(Next::Content(most)) => {
+                Ok(Place::Content(most)) => {
                     let count = most.min(piece.len());
                     assert!(count > 0);
                     content.extend_from_slice(&piece[..count]);
@@ -81,8 +81,8 @@ fn taken_apart<'a>(
             let _ = incoming.read(count);
         }
     }
-    let end = match incoming.next() {
-        Ok(next) => Ok(next == Next::End),
+    let end = match incoming.place() {
+        Ok(next) => Ok(next == Place::End),
         Err(error) => Err(error),
     };
     ended(incoming, content, end)
@@ -103,7 +103,7 @@ fn ended(
     incoming.broken();
     for _ in 0..2 {
         assert_eq!(
-            incoming.next().map(|next| next == Next::End),
+            incoming.place().map(|next| next == Place::End),
             last.map(|()| true)
         );
         assert_eq!(incoming.read(0), last);

@@ -8,6 +8,9 @@ fn opening(node: &str, stream: &str) -> String {
     format!("aemp-dataconn;1;{node};hmac_sha3_512;json;dataconn_id={stream}\n\n")
 }
 
+/// The cause of a failure.
+type Failure = fn(&mut Net, ConnId);
+
 impl Net {
     fn dial_stream(&mut self) -> ConnId {
         let conn = self.mesh.dial_stream(self.now, "b:1", &id("b"), "s1@m");
@@ -52,7 +55,7 @@ fn a_stream_is_no_second_connection_of_its_node() {
 
 #[test]
 fn each_failure_is_reported_once_and_leaves_nothing() {
-    let failures: [(&str, fn(&mut Net, ConnId)); 6] = [
+    let failures: [(&str, Failure); 6] = [
         ("Unexpected end-of-file", |net, conn| {
             net.mesh.closed(net.now, conn, "Unexpected end-of-file");
         }),
@@ -63,7 +66,9 @@ fn each_failure_is_reported_once_and_leaves_nothing() {
         ("unparsable greeting", |net, conn| {
             net.receive(conn, "HTTP/1.1\n")
         }),
-        ("timed out", |net, _| drop(net.wait())),
+        ("timed out", |net, _| {
+            net.wait();
+        }),
         ("", |net, conn| net.mesh.abandon_stream(net.now, conn)),
     ];
     for (text, fail) in failures {
