@@ -32,7 +32,7 @@ mod network;
 mod nodes;
 mod world;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "net"))]
 pub(crate) use self::hub::Hub;
 pub(crate) use self::hub::{SimListener, SimStream};
 pub use self::{

@@ -107,7 +107,7 @@ impl Stream {
     }
 
     /// A connection of a simulated network.
-    #[cfg(all(test, feature = "sim"))]
+    #[cfg(all(test, feature = "sim", feature = "net"))]
     pub(crate) fn simulated(stream: crate::sim::SimStream) -> Self {
         Self::Plain(Wire::Sim(stream))
     }
