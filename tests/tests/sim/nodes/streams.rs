@@ -402,3 +402,48 @@ fn the_port_of_a_stream_that_does_not_come_is_killed() {
         assert_eq!(a.stream_counts(), (0, 0));
     }
 }
+
+/// A node publishes addresses without end that never answer. Few of them are dialled, and only while the stream is
+/// expected.
+#[test]
+fn a_stream_has_a_limit_of_addresses() {
+    let mut sim = Sim::new(1);
+    let patient = |id: &str| member(id).monitor_timeout(3600 * SECOND);
+    let a = patient("a").stream_function("Sim::end", |_, _, _| async {});
+    let a = sim.start(a).unwrap();
+    let b = sim.start(patient("b").global(false)).unwrap();
+    let c = sim.start(patient("c")).unwrap();
+    for (one, other) in [(&a, "b"), (&a, "c"), (&b, "c")] {
+        wait_up(&mut sim, one, other);
+    }
+    let lost = Conditions {
+        lose: 1.0,
+        ..Conditions::default()
+    };
+    sim.set_link("a", "b", lost);
+    sim.set_user_timeout(3600 * SECOND);
+    sim.run_for(30 * SECOND);
+    let addresses = vec!["b:4040"; 50];
+    let listed = serde_json::json!({"'l": {"c": addresses}});
+    let listed = aemp_codec::to_value(&listed).unwrap();
+    let master = aemp::PortId::new(a.id(), "");
+    c.snd(&master, vec!["g_slave".into(), listed]);
+    sim.run_for(SECOND);
+    let listed = sim.block_on(a.db_family("'l")).unwrap();
+    assert!(listed.contains_key("c"), "{listed:?}");
+    let before = sim.connections();
+    let port = c.untyped(|_: &mut Cx<'_>, _: aemp::Args| ()).id();
+    let deaths = mourn(&c, &port);
+    let expect = args!["x@c", port.as_str(), 120, "Sim::end"];
+    c.snd_to_func("a", "AnyEvent::MP::DataConn::_expect", expect);
+    for _ in 0..5 {
+        let connect = args!["x@c", "c"];
+        c.snd_to_func("a", "AnyEvent::MP::DataConn::_connect", connect);
+    }
+    sim.run_for(100 * SECOND);
+    assert_eq!(a.stream_counts(), (1, 1), "{deaths:?}");
+    assert_eq!(sim.connections() - before, 8);
+    sim.run_for(30 * SECOND);
+    assert_eq!(a.stream_counts(), (0, 0));
+    assert_eq!(sim.connections(), before);
+}
