@@ -1,7 +1,7 @@
 //! The handbook: the guarantees of the crate's parts, and its words, a page each.
 //!
 //! Further pages are those of the modules: [`supervisor`](crate::supervisor), [`db`](crate::db),
-//! [`limits`](crate::limits), [`config`](crate::config).
+//! [`limits`](crate::limits), [`config`](crate::config), [`stream`](crate::stream).
 
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
 pub mod execution {
