@@ -12,6 +12,7 @@
 //!   node up and down.
 //! - [`global`]: masters, global nodes, and the distributed database. A part of the mesh.
 //! - [`request`]: the requests of node ports, parsed.
+//! - [`stream`]: the octets of a data connection, once its handshake is over.
 //! - [`limits`]: the limits of strangers and peers.
 //! - [`protocol`]: the specification that all of this follows.
 //!
@@ -49,6 +50,7 @@ mod random;
 pub mod register;
 mod relay;
 pub mod request;
+pub mod stream;
 mod time;
 mod weigh;
 

@@ -25,8 +25,9 @@
 //! | --- | --- | --- |
 //! | `mesh.conns`, `mesh.strangers`, tasks and sockets of connections in handshake | strangers | `max_strangers`, `max_strangers_per_address`, `handshake_timeout` |
 //! | `LineBuffer` of a handshake | strangers | a line of 4096 octets; with a proof, but held back: `max_handshake_bytes`, then no reading |
-//! | `Streams.expected`, with its timers and arguments | nodes that open streams (`_expect`) | `stream::MOST_STREAMS` for each node, until the function returns; an announcement ends after an hour |
-//! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each |
+//! | `Streams.expected`, with its timers and arguments | nodes that open streams (`_expect`) | `stream::MOST_STREAMS` for each node, until the function returns; 64 KiB of arguments each; an announcement ends after an hour |
+//! | connections back that are dialled, and their tasks | nodes that announce streams and ask for them (`_connect`) | 8 addresses of each stream that is expected, each once; they end with the announcement |
+//! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each; those that this node has dialled end with the announcement |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
 //! | `mesh.notices`, `global.notices` | anybody | 1000 entries |

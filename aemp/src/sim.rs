@@ -32,6 +32,8 @@ mod network;
 mod nodes;
 mod world;
 
+#[cfg(all(test, feature = "net"))]
+pub(crate) use self::hub::Hub;
 pub(crate) use self::hub::{SimListener, SimStream};
 pub use self::{
     chance::Chance,

@@ -51,7 +51,11 @@
 //! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes.
 //! - [`ByteStream::progress`] counts the bytes of both directions, and can be asked by another task.
 //! - The other end of a stream in a message connects when it is first used, within [`WAIT`].
-//! - A stream outlives its node, and the connection over which the nodes talk.
+//! - Two tasks may use the two directions, each with a half of [`tokio::io::split`], also before the ends are connected.
+//! - If a question cannot be sent completely, because the other end has answered and gone, its answer is read all the
+//!   same. The next write returns the error.
+//! - A stream that is connected outlives its node, and the connection over which the nodes talk. The end of the node is
+//!   an error of streams that are not connected yet.
 //!
 //! # Limits
 //!
@@ -59,11 +63,17 @@
 //! - A stream can be sent once, before it is used. To send it again is an error of that message.
 //! - Each other node has at most [`MOST_STREAMS`] streams to functions of this one, from the announcement until the function
 //!   returns. Streams in messages have no such limit: a port that takes them decides.
+//! - An end that is dropped while the other end still writes may break the connection before its own last bytes have
+//!   arrived. That is an error at the other end. A program that does not want it reads to the end before it drops its end.
+//! - The arguments of [`Node::open_stream`] have at most 64 KiB, and 8 addresses of a node are tried.
+//! - Each stream between nodes has a connection of its own, however small it is. A few kilobytes are better an argument of
+//!   the message.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
 mod local;
 mod offer;
 mod open;
+mod sides;
 mod wired;
 
 use std::{
@@ -86,6 +96,7 @@ pub use self::open::{OpenStream, StreamError};
 use self::{
     local::Local,
     offer::{Fetch, Offer},
+    sides::{Side, Sides},
 };
 pub(crate) use self::{
     open::{NEXT_ADDRESS, Opened, Step},
@@ -135,13 +146,26 @@ enum End {
     Wired(Box<Wired>),
     Local(Local),
     /// The connection is being made.
-    Waits(oneshot::Receiver<Opened>),
+    Waits(Waits),
     /// It can be sent or used.
     Offered(Offer),
     /// It has come in a message, and connects when it is used.
     Fetch(Fetch),
     /// It could not be connected.
     Failed(String),
+}
+
+/// The wait for the connection, of both tasks that may use the stream.
+struct Waits {
+    opened: oneshot::Receiver<Opened>,
+    sides: Sides,
+}
+
+impl From<oneshot::Receiver<Opened>> for Waits {
+    fn from(opened: oneshot::Receiver<Opened>) -> Self {
+        let sides = Sides::default();
+        Self { opened, sides }
+    }
 }
 
 /// The number of bytes of a stream so far. Cheap to clone.
@@ -176,7 +200,7 @@ impl Node {
     pub fn stream(&self) -> (ByteStream, ByteStream) {
         let (offer, waits) = Offer::new(self);
         (
-            ByteStream::new(End::Waits(waits)),
+            ByteStream::new(End::Waits(waits.into())),
             ByteStream::new(End::Offered(offer)),
         )
     }
@@ -218,7 +242,7 @@ impl ByteStream {
     ///
     /// Nothing is lost.
     pub async fn connected(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|task| self.poll_connected(task)).await
+        std::future::poll_fn(|task| self.poll_connected(Side::Writer, task)).await
     }
 
     /// True if the other end marks the end of its side, so that a broken connection is told from it. `None` if the
@@ -241,7 +265,7 @@ impl ByteStream {
         }
     }
 
-    fn poll_connected(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_connected(&mut self, side: Side, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.end = match &mut self.end {
                 End::Wired(_) | End::Local(_) => return Poll::Ready(Ok(())),
@@ -249,14 +273,16 @@ impl ByteStream {
                     let text = text.clone();
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, text)));
                 }
-                End::Waits(opened) => match ready!(Pin::new(opened).poll(task)) {
-                    Ok(Opened::Wired(wired)) => End::Wired(wired),
-                    Ok(Opened::Local(local)) => End::Local(local),
-                    Ok(Opened::Failed(text)) => End::Failed(text),
-                    Err(_) => End::Failed("the other end was dropped".into()),
-                },
+                End::Waits(Waits { opened, sides }) => {
+                    match ready!(Pin::new(opened).poll(&mut sides.wait(side, task))) {
+                        Ok(Opened::Wired(wired)) => End::Wired(wired),
+                        Ok(Opened::Local(local)) => End::Local(local),
+                        Ok(Opened::Failed(text)) => End::Failed(text),
+                        Err(_) => End::Failed("the other end was dropped".into()),
+                    }
+                }
                 End::Offered(offer) => offer.stay(),
-                End::Fetch(fetch) => End::Waits(fetch.start()),
+                End::Fetch(fetch) => fetch.start(),
             };
         }
     }
@@ -268,7 +294,7 @@ impl AsyncRead for ByteStream {
         task: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_connected(task))?;
+        ready!(self.poll_connected(Side::Reader, task))?;
         ready!(self.reading.poll(task));
         let read = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_read(task, buffer))?,
@@ -288,7 +314,7 @@ impl AsyncWrite for ByteStream {
         task: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_connected(task))?;
+        ready!(self.poll_connected(Side::Writer, task))?;
         ready!(self.writing.poll(task));
         let written = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_write(task, bytes))?,
@@ -310,7 +336,7 @@ impl AsyncWrite for ByteStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_connected(task))?;
+        ready!(self.poll_connected(Side::Writer, task))?;
         match &mut self.end {
             End::Wired(wired) => wired.poll_shutdown(task),
             End::Local(local) => local.poll_shutdown(task),

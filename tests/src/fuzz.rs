@@ -18,6 +18,7 @@
 //! and inputs that are slow in themselves (limits are narrow).
 
 mod config;
+mod dataconn;
 mod framing;
 mod greeting;
 mod input;
@@ -39,10 +40,14 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "config",
         run: config::run,
+    },
+    Target {
+        name: "dataconn",
+        run: dataconn::run,
     },
     Target {
         name: "framing",

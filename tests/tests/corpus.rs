@@ -29,6 +29,7 @@ fn run(target: &str, name: &str, input: &[u8]) -> usize {
 fn seeds_of_the_fuzzers_reach_their_targets() {
     for (target, least, most_idle) in [
         ("config", 20, 0),
+        ("dataconn", 30, 0),
         ("framing", 300, 0),
         ("greeting", 100, 5),
         ("node", 150, 0),

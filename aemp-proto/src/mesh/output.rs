@@ -110,6 +110,8 @@ pub enum Output {
     },
     /// A connection that was opened for a stream has ended before it was established.
     StreamFailed {
+        /// The node that it was for.
+        node: NodeId,
         /// The ID of the stream.
         id: String,
         /// The reason.
@@ -185,7 +187,9 @@ impl fmt::Debug for Output {
             Self::Stream {
                 conn, node, start, ..
             } => write!(f, "Stream({conn:?}, {node:?}, {:?})", start.id),
-            Self::StreamFailed { id, text } => write!(f, "StreamFailed({id:?}, {text:?})"),
+            Self::StreamFailed { node, id, text } => {
+                write!(f, "StreamFailed({node:?}, {id:?}, {text:?})")
+            }
             Self::WakeWriter { node } => write!(f, "WakeWriter({node:?})"),
             Self::Fire {
                 node,

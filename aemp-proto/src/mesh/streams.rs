@@ -105,9 +105,10 @@ impl<P: Peers> Mesh<P> {
     /// Reports the end of a data connection that this node has opened.
     pub(super) fn fail_stream(&mut self, conn: ConnId, text: &str) {
         let purpose = self.conns.get(&conn).map(|conn| &conn.purpose);
-        if let Some(Purpose::Stream { id, .. }) = purpose {
-            let (id, text) = (id.clone(), text.into());
-            self.outputs.push_back(Output::StreamFailed { id, text });
+        if let Some(Purpose::Stream { node, id }) = purpose {
+            let (node, id, text) = (node.clone(), id.clone(), text.into());
+            self.outputs
+                .push_back(Output::StreamFailed { node, id, text });
         }
     }
 }

@@ -5,6 +5,7 @@ mod rules;
 mod seeds;
 mod sim;
 mod strangers;
+mod streams;
 
 use super::{Mesh, Peers, Time};
 

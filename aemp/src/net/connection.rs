@@ -72,9 +72,24 @@ async fn run(net: &Net, conn: ConnId, mut stream: Stream, mut orders: Orders, ma
             Next::Link(start) => return link::run(net, conn, stream, orders, start, made).await,
             #[cfg(feature = "net")]
             Next::Stream(ready) => return net.node().stream_ready(*ready, stream).await,
-            Next::End => return,
+            Next::End => return undelivered(net, orders),
         }
     }
+}
+
+/// Reports a stream that the mesh has handed over to a connection that had broken by then.
+fn undelivered(net: &Net, mut orders: Orders) {
+    #[cfg(feature = "net")]
+    while let Ok(order) = orders.try_recv() {
+        if let Order::Stream(ready) = order
+            && ready.start.dialed
+        {
+            let text = error::END_OF_FILE.into();
+            net.node().stream_failed(&ready.node, &ready.start.id, text);
+        }
+    }
+    #[cfg(not(feature = "net"))]
+    let _ = (net, orders.close());
 }
 
 impl Net {

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+#[cfg(feature = "net")]
+use aemp_codec::NodeId;
 #[cfg(feature = "tls")]
 use aemp_proto::handshake::Binding;
 
@@ -35,7 +37,7 @@ struct Later {
     stirred: Vec<Arc<Stir>>,
     /// Data connections that have failed.
     #[cfg(feature = "net")]
-    failed: Vec<(String, String)>,
+    failed: Vec<(NodeId, String, String)>,
     /// True if tasks that wait until the node has joined must be woken.
     seeds_changed: bool,
 }
@@ -82,8 +84,8 @@ impl Net {
             peer.queue_shrunk();
         }
         #[cfg(feature = "net")]
-        for (stream, text) in later.failed {
-            self.node().stream_failed(&stream, text);
+        for (node, stream, text) in later.failed {
+            self.node().stream_failed(&node, &stream, text);
         }
         for line in later.lines {
             self.node().say(line);
@@ -168,7 +170,7 @@ impl Net {
                 self.order(conn, Order::Stream(Box::new(ready)));
             }
             #[cfg(feature = "net")]
-            Output::StreamFailed { id, text } => later.failed.push((id, text)),
+            Output::StreamFailed { node, id, text } => later.failed.push((node, id, text)),
             // Nothing is expected of data connections.
             #[cfg(not(feature = "net"))]
             Output::Stream { conn, .. } => self.order(conn, Order::Close),

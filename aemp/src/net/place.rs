@@ -130,8 +130,7 @@ impl Place {
             #[cfg(feature = "sim")]
             Self::Sim(host) => {
                 let stream = host.connect(addr).await?;
-                let peer = stream.peer();
-                Ok((Stream::Plain(Wire::Sim(stream)), peer))
+                Ok((Stream::Plain(Wire::Sim(stream)), addr.to_owned()))
             }
         }
     }

@@ -107,6 +107,12 @@ impl Stream {
         }
     }
 
+    /// A connection of a simulated network.
+    #[cfg(all(test, feature = "sim", feature = "net"))]
+    pub(crate) fn simulated(stream: crate::sim::SimStream) -> Self {
+        Self::Plain(Wire::Sim(stream))
+    }
+
     /// The version and cipher suite of TLS, as text.
     pub(crate) fn tls(&self) -> Option<String> {
         match self {

@@ -321,6 +321,8 @@ impl Node {
         let stops = self.life().stops.until_zero();
         in_time(LONGEST_STOP, stops).await;
         self.ask_database(|machine, now| machine.clear(now));
+        #[cfg(feature = "net")]
+        self.close_streams();
         if let Some(net) = self.net() {
             net.stop().await;
         }
@@ -346,6 +348,8 @@ impl Node {
         for port in self.0.table.all() {
             guard::shielded(|| port.perish(&reason));
         }
+        #[cfg(feature = "net")]
+        guard::shielded(|| self.close_streams());
         if let Some(net) = self.net() {
             net.abandon();
         }

@@ -2,22 +2,28 @@
 //! ([protocol](aemp_proto::protocol::services#data-connections)).
 //!
 //! A data connection names a stream. The table has the node that may connect for it, and the use of the stream. Entries
-//! end with their time limit. Each other node has a limited number of streams to functions here, from the announcement
-//! until the function returns, so that it can make neither the table nor the number of sockets grow.
+//! end with their time limit, and with the node. Each other node has a limited number of streams to functions here, from
+//! the announcement until the function returns, so that it can make neither the table nor the number of sockets grow.
+//! All tasks of a stream that is not connected yet (its clock, the connection back, the wait for the other end) end with
+//! its entry, and give up the connections that they have dialled.
+
+mod table;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    future::pending,
     sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use aemp_codec::{NodeId, PortId, Value};
-use aemp_proto::global::LISTENERS;
+use aemp_proto::{global::LISTENERS, peer::ConnId, weight};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
+pub(crate) use self::table::{Key, is_id};
+use self::table::{Removal, Table};
 use super::{Node, WeakNode, peer::Peer, registry::StreamFunction, short};
 use crate::{
     Args, Origin, Reason,
@@ -34,20 +40,17 @@ pub(crate) const CONNECT: &str = "AnyEvent::MP::DataConn::_connect";
 /// The first element of the reason with which a failed stream kills its port.
 pub(crate) const DATA_CONN: &str = "AnyEvent::MP::DataConn";
 
-/// The longest time for which another node may announce a stream.
-const LONGEST: Duration = Duration::from_secs(3600);
-/// The length of an ID above which a stream is not expected, in bytes.
-const LONGEST_ID: usize = 512;
-
-/// A stream for which a connection is expected.
-pub(crate) struct Expected {
-    /// The node that may connect. Any member of the network may if it is `None`: the ID is secret.
-    from: Option<NodeId>,
-    then: Then,
-}
+/// The longest time for which a stream is expected.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+/// The number of addresses of a node that are tried for one stream.
+const MOST_ADDRESSES: usize = 8;
+/// The size of the largest arguments of a stream that another node announces, in bytes.
+const MOST_ARGS: usize = 64 << 10;
+/// The text of a stream in a message for which no node has come.
+const NOT_FETCHED: &str = "the other node has not fetched it in time";
 
 /// The use of a stream that has been connected.
-enum Then {
+pub(crate) enum Then {
     /// This node opens it.
     Open(mpsc::UnboundedSender<Step>),
     /// It was sent in a message.
@@ -61,132 +64,110 @@ enum Then {
     },
 }
 
-impl Expected {
-    pub(crate) fn opening(from: NodeId, steps: mpsc::UnboundedSender<Step>) -> Self {
-        Self {
-            from: Some(from),
-            then: Then::Open(steps),
-        }
-    }
-
-    pub(crate) fn offered(waits: oneshot::Sender<Opened>) -> Self {
-        Self {
-            from: None,
-            then: Then::Offer(waits),
-        }
-    }
-}
-
-/// The expected streams of a node, by their IDs.
+/// The expected streams of a node.
 #[derive(Default)]
-pub(crate) struct Streams(Lock<Table>);
+pub(crate) struct Streams(Lock<Table<Then>>);
 
-#[derive(Default)]
-struct Table {
-    expected: HashMap<String, Announcement>,
-    /// The number of streams of each other node to functions of this one.
-    calls: HashMap<NodeId, usize>,
-    last: u64,
-}
-
-struct Announcement {
-    expected: Expected,
-    /// True if the other node has asked for a connection in the other direction.
-    is_dialed: bool,
-    /// Ends the task that waits for the time limit, when the entry is removed.
-    _alive: oneshot::Sender<()>,
-}
-
-impl Announcement {
-    /// True if this node may connect for the stream.
-    fn is_from(&self, node: &NodeId) -> bool {
-        let from = self.expected.from.as_ref();
-        from.is_none_or(|from| from == node)
-    }
-}
-
-impl Table {
-    fn remove(&mut self, id: &str) -> Option<Expected> {
-        Some(self.expected.remove(id)?.expected)
+impl Streams {
+    fn lock(&self) -> MutexGuard<'_, Table<Then>> {
+        self.0.lock()
     }
 }
 
 /// A stream to a function of this node, which counts towards the limit of the node that has opened it.
-struct Counted {
+pub(crate) struct Counted {
     node: WeakNode,
     from: NodeId,
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let Some(node) = self.node.upgrade() else {
-            return;
-        };
-        let mut table = node.streams().lock();
-        if let Entry::Occupied(mut count) = table.calls.entry(self.from.clone()) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
+        if let Some(node) = self.node.upgrade() {
+            node.streams().lock().uncount(&self.from);
         }
     }
 }
 
-impl Streams {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock()
+/// The data connections that were dialled for a stream. Those that are not established are given up in the end.
+pub(crate) struct Dials {
+    node: Node,
+    conns: Vec<ConnId>,
+}
+
+impl Dials {
+    pub(crate) fn new(node: &Node) -> Self {
+        let (node, conns) = (node.clone(), Vec::new());
+        Self { node, conns }
+    }
+
+    pub(crate) fn dial(&mut self, address: &str, to: &NodeId, id: &str) {
+        if let Some(net) = self.node.net() {
+            self.conns.push(net.dial_stream(address, to, id));
+        }
+    }
+}
+
+impl Drop for Dials {
+    fn drop(&mut self) {
+        if let Some(net) = self.node.net() {
+            self.conns.iter().for_each(|conn| net.abandon_stream(*conn));
+        }
     }
 }
 
 impl Node {
-    /// An ID for a stream that this node opens.
-    pub(crate) fn next_stream_id(&self) -> String {
-        let mut table = self.streams().lock();
-        table.last += 1;
-        format!("s{}@{}", table.last, self.id())
-    }
-
     /// Expects a connection for a stream, for a time.
     pub(crate) fn expect(
         &self,
-        id: String,
-        expected: Expected,
+        key: Key,
+        then: Then,
         within: Duration,
-    ) -> Result<(), String> {
-        let mut table = self.streams().lock();
-        if table.expected.contains_key(&id) {
-            return Err("its ID is in use".into());
-        }
-        let (alive, removed) = oneshot::channel();
-        let entry = Announcement {
-            expected,
-            is_dialed: false,
-            _alive: alive,
-        };
-        table.expected.insert(id.clone(), entry);
-        drop(table);
-        let expire = expire(self.downgrade(), id, within, removed);
+    ) -> Result<(), &'static str> {
+        let added = self.streams().lock().add(key.clone(), then);
+        let removed = added.map_err(|(text, _then)| text)?;
+        let expire = expire(self.downgrade(), key, within, removed);
         self.scheduler().spawn(expire);
         Ok(())
     }
 
     /// Counts a stream of another node to a function of this one. `None` if the node has as many as it may have.
     fn count_stream(&self, from: &NodeId) -> Option<Counted> {
-        let mut table = self.streams().lock();
-        let count = table.calls.entry(from.clone()).or_default();
-        if *count >= MOST_STREAMS {
-            return None;
-        }
-        *count += 1;
-        Some(Counted {
+        self.streams().lock().count(from).then(|| Counted {
             node: self.downgrade(),
             from: from.clone(),
         })
     }
 
-    pub(crate) fn forget_stream(&self, id: &str) {
-        let forgotten = self.streams().lock().remove(id);
+    pub(crate) fn forget_stream(&self, key: &Key) {
+        let forgotten = self.streams().lock().remove(key);
         drop(forgotten);
+    }
+
+    /// Takes a stream that this node has sent in a message.
+    pub(crate) fn take_offer(&self, id: &str) -> Option<oneshot::Sender<Opened>> {
+        let taken = self.streams().lock().take(self.id(), id);
+        match taken?.then {
+            Then::Offer(waits) => Some(waits),
+            Then::Open(_) | Then::Call { .. } => None,
+        }
+    }
+
+    /// Ends all streams that are expected, because the node ends.
+    pub(super) fn close_streams(&self) {
+        let closed = self.streams().lock().close();
+        for entry in closed {
+            if let Then::Offer(waits) = entry.then {
+                let _ = waits.send(Opened::Failed("its node has ended".into()));
+            }
+        }
+    }
+
+    /// The number of streams that are expected, and of those that other nodes have to functions of this one.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn stream_counts(&self) -> (usize, usize) {
+        self.streams().lock().sizes()
     }
 
     /// Handles a data connection whose handshake is over.
@@ -197,35 +178,35 @@ impl Node {
             leftover,
         } = ready;
         let mut wired = Wired::new(stream, leftover, &start);
-        if !start.dialed {
-            let Some(expected) = self.expected(&start.id, &from) else {
-                return self.unexpected(&start.id, &from);
-            };
-            // If this fails, reading and writing fail as well.
-            let _ = wired.begin().await;
-            return self.use_stream(expected, from, wired);
+        if start.dialed {
+            return self.dialed_stream_ready(&from, &start.id, wired).await;
         }
-        let begun = timeout(WAIT, wired.begin()).await;
-        match begun.unwrap_or_else(|elapsed| Err(elapsed.into())) {
-            Ok(()) => match self.expected(&start.id, &from) {
-                Some(expected) => self.use_stream(expected, from, wired),
-                None => self.unexpected(&start.id, &from),
-            },
-            Err(_) => self.stream_failed(&start.id, "the stream is not expected there".into()),
-        }
+        let expected = self.streams().lock().take(&from, &start.id);
+        let Some(expected) = expected else {
+            return self.unexpected(&start.id, &from);
+        };
+        // If this fails, reading and writing fail as well.
+        let _ = timeout(WAIT, wired.begin()).await;
+        self.use_stream(expected.then, &from, wired);
     }
 
-    /// Takes the entry of a stream for which a node has connected.
-    fn expected(&self, id: &str, from: &NodeId) -> Option<Expected> {
-        let mut table = self.streams().lock();
-        if table
-            .expected
-            .get(id)
-            .is_some_and(|entry| entry.is_from(from))
-        {
-            table.remove(id)
-        } else {
-            None
+    /// Waits until the other end has taken the stream, as long as this node wants it.
+    async fn dialed_stream_ready(&self, from: &NodeId, id: &str, mut wired: Wired) {
+        let removal = self.streams().lock().removal(from, id);
+        let Some(removed) = removal else {
+            return;
+        };
+        let begun = tokio::select! {
+            biased;
+            () = removed.wait() => return,
+            begun = timeout(WAIT, wired.begin()) => begun,
+        };
+        if !matches!(begun, Ok(Ok(()))) {
+            return self.stream_failed(from, id, "the stream is not expected there".into());
+        }
+        let expected = self.streams().lock().take(from, id);
+        if let Some(expected) = expected {
+            self.use_stream(expected.then, from, wired);
         }
     }
 
@@ -235,8 +216,8 @@ impl Node {
         self.complain(from, text);
     }
 
-    fn use_stream(&self, expected: Expected, from: NodeId, wired: Wired) {
-        match expected.then {
+    fn use_stream(&self, then: Then, from: &NodeId, wired: Wired) {
+        match then {
             Then::Open(steps) => {
                 let _ = steps.send(Step::Connected(Box::new(wired)));
             }
@@ -249,7 +230,7 @@ impl Node {
                 counted,
                 ..
             } => {
-                let (origin, stream) = (Origin::Node(from), ByteStream::wired(wired));
+                let (origin, stream) = (Origin::Node(from.clone()), ByteStream::wired(wired));
                 self.run_stream_function(async move {
                     function(origin, args, stream).await;
                     drop(counted);
@@ -260,34 +241,28 @@ impl Node {
 
     /// Handles the end of a data connection that this node has dialled. Only the node that opens a stream needs to know:
     /// a node that connects back has other addresses, and the time limit.
-    pub(crate) fn stream_failed(&self, id: &str, text: String) {
+    pub(crate) fn stream_failed(&self, node: &NodeId, id: &str, text: String) {
         let table = self.streams().lock();
-        let opening = table
-            .expected
-            .get(id)
-            .and_then(|entry| match &entry.expected.then {
-                Then::Open(steps) => Some(steps.clone()),
-                Then::Offer(_) | Then::Call { .. } => None,
-            });
+        let opening = table.get(node, id).and_then(|then| match then {
+            Then::Open(steps) => Some(steps.clone()),
+            Then::Offer(_) | Then::Call { .. } => None,
+        });
         drop(table);
         if let Some(steps) = opening {
             let _ = steps.send(Step::Failed(text));
         }
     }
 
-    fn is_expected(&self, id: &str) -> bool {
-        self.streams().lock().expected.contains_key(id)
-    }
-
-    /// Reports to the other side that a stream has failed.
-    fn stream_lost(&self, failed: Expected, text: Value) {
-        match failed.then {
+    /// Reports to the other side that a stream has failed. Without a text its time is over.
+    fn stream_lost(&self, then: Then, text: Option<String>) {
+        match then {
             Then::Call { port, .. } => {
+                let text = text.map_or(Value::Null, Into::into);
                 self.kil(&port, Reason::new(vec![DATA_CONN.into(), text]));
             }
             Then::Offer(waits) => {
-                let text = "the other node has not fetched it in time";
-                let _ = waits.send(Opened::Failed(text.into()));
+                let text = text.unwrap_or_else(|| NOT_FETCHED.into());
+                let _ = waits.send(Opened::Failed(text));
             }
             // The task that opens the stream has its own time limit.
             Then::Open(_) => {}
@@ -303,7 +278,7 @@ impl Node {
         });
     }
 
-    /// The addresses of another node: the one at which it was dialled, or those that it has published.
+    /// The addresses of another node: the one at which it was dialled, or the first ones that it has published.
     pub(crate) async fn addresses_of(&self, node: &NodeId) -> Vec<String> {
         let relayed = self.net().and_then(|net| net.relayed_address(node));
         if let Some(address) = relayed {
@@ -321,7 +296,7 @@ impl Node {
             return Vec::new();
         };
         let texts = listed.iter().filter_map(Value::text);
-        texts.map(Into::into).collect()
+        texts.map(Into::into).take(MOST_ADDRESSES).collect()
     }
 
     /// Serves `_expect`: (ID, port, seconds, function, arguments...).
@@ -341,7 +316,7 @@ impl Node {
             return;
         }
         // A failed stream kills the port, which must not happen to others' ports in this node's name.
-        if port.node() != from.id().as_str() || port.is_node_port() || id.len() > LONGEST_ID {
+        if port.node() != from.id().as_str() || port.is_node_port() || !is_id(&id) {
             let text = format!("{EXPECT} from {}: not a stream of its own", from.id());
             return self.complain(from.id(), text);
         }
@@ -351,6 +326,9 @@ impl Node {
         let Some(function) = self.registry().stream_function(&name).cloned() else {
             return fail(format!("unable to resolve function '{}'", short(&name)));
         };
+        if args.iter().map(weight).sum::<usize>() > MOST_ARGS {
+            return fail(format!("its arguments have more than {MOST_ARGS} bytes"));
+        }
         let Some(counted) = self.count_stream(from.id()) else {
             return fail(format!(
                 "{MOST_STREAMS} streams are announced or open already"
@@ -363,8 +341,8 @@ impl Node {
             counted,
         };
         let from = Some(from.id().clone());
-        if let Err(text) = self.expect(id, Expected { from, then }, within) {
-            fail(text);
+        if let Err(text) = self.expect(Key { from, id }, then, within) {
+            fail(text.into());
         }
     }
 
@@ -377,41 +355,39 @@ impl Node {
                 format!("{CONNECT} from {}: wrong arguments", from.id()),
             );
         };
-        if self.begins_to_dial(&id, from.id()) {
-            let node = self.clone();
-            let dialing = connect_back(node, id, from.id().clone());
+        let begun = self.streams().lock().begin_to_dial(from.id(), &id);
+        if let Some((key, removed)) = begun {
+            let dialing = connect_back(self.clone(), key, from.id().clone(), removed);
             self.scheduler().spawn(dialing);
         }
     }
+}
 
-    /// True if a node asks for the first time for a connection for a stream that is expected from it.
-    fn begins_to_dial(&self, id: &str, from: &NodeId) -> bool {
-        let mut table = self.streams().lock();
-        let entry = table
-            .expected
-            .get_mut(id)
-            .filter(|entry| entry.is_from(from));
-        entry.is_some_and(|entry| !std::mem::replace(&mut entry.is_dialed, true))
+/// Connects to a node for a stream, as long as the stream is expected.
+async fn connect_back(node: Node, key: Key, to: NodeId, removed: Removal) {
+    tokio::select! {
+        biased;
+        () = removed.wait() => {}
+        () = dial_in_turn(&node, &key, &to) => {}
     }
 }
 
-/// Dials the addresses of a node in turn, while the stream is expected.
-async fn connect_back(node: Node, id: String, to: NodeId) {
-    let addresses = node.addresses_of(&to).await;
+/// Dials the addresses of a node in turn. Waits for ever then, unless there are none.
+async fn dial_in_turn(node: &Node, key: &Key, to: &NodeId) {
+    let addresses = node.addresses_of(to).await;
     if addresses.is_empty() {
-        let failed = node.streams().lock().remove(&id);
-        let text = format!("{to}: no listeners found");
-        failed
-            .into_iter()
-            .for_each(|failed| node.stream_lost(failed, text.as_str().into()));
+        let failed = node.streams().lock().remove(key);
+        if let Some(failed) = failed {
+            node.stream_lost(failed.then, Some(format!("{to}: no listeners found")));
+        }
+        return;
     }
+    let mut dials = Dials::new(node);
     for address in addresses {
-        let Some(net) = node.net().filter(|_| node.is_expected(&id)) else {
-            return;
-        };
-        let _ = net.dial_stream(&address, &to, &id);
+        dials.dial(&address, to, &key.id);
         sleep(NEXT_ADDRESS).await;
     }
+    pending().await
 }
 
 /// The arguments of `_expect`.
@@ -442,13 +418,13 @@ impl Announced {
 }
 
 /// Ends an entry after its time, unless it is removed before.
-async fn expire(node: WeakNode, id: String, within: Duration, removed: oneshot::Receiver<()>) {
-    if timeout(within, removed).await.is_ok() {
+async fn expire(node: WeakNode, key: Key, within: Duration, removed: Removal) {
+    if timeout(within, removed.wait()).await.is_ok() {
         return;
     }
     let Some(node) = node.upgrade() else { return };
-    let expired = node.streams().lock().remove(&id);
+    let expired = node.streams().lock().remove(&key);
     if let Some(expired) = expired {
-        node.stream_lost(expired, Value::Null);
+        node.stream_lost(expired.then, None);
     }
 }

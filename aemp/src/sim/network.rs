@@ -270,8 +270,33 @@ impl Network {
         if stream.phase != Phase::Open {
             self.remove(end.stream);
         } else if was_open {
-            self.send_end(end.other(), Fault::EndOfFile);
+            if !std::mem::replace(&mut stream.side(end.side).finished, true) {
+                self.send_end(end.other(), Fault::EndOfFile);
+            }
             self.tidy(end.stream);
+        }
+    }
+
+    /// Ends writing at an end, which still receives. Bytes that were written still arrive, followed by the end of the
+    /// stream.
+    pub fn finish(&mut self, end: End) {
+        if let Some(stream) = self.streams.get_mut(&end.stream)
+            && stream.phase == Phase::Open
+            && stream.side(end.side).open
+            && !std::mem::replace(&mut stream.side(end.side).finished, true)
+        {
+            self.send_end(end.other(), Fault::EndOfFile);
+        }
+    }
+
+    /// Closes an end as a system does: if there are bytes for it that it has not taken, the other end is reset.
+    pub(super) fn drop_end(&mut self, end: End) {
+        let stream = self.streams.get_mut(&end.stream);
+        let side = stream.map(|stream| stream.side(end.side));
+        let is_unread = side.is_some_and(|side| side.in_flight > side.unreturned);
+        self.close(end);
+        if is_unread {
+            self.send_end(end.other(), Fault::Reset);
         }
     }
 

@@ -282,6 +282,12 @@ impl Sim {
         self.network(|network| network.set_user_timeout(timeout));
     }
 
+    /// The number of connections between the nodes, in any state.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.network(|network| network.connections())
+    }
+
     /// The virtual time since the simulation was created.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

@@ -8,12 +8,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{ByteStream, Local, WAIT, Wired};
+use super::{ByteStream, Local, WAIT, Wired, offer::random_id};
 use crate::{
     Args, Cx, Node, Origin, Reason,
-    node::streams::{CONNECT, DATA_CONN, EXPECT, Expected},
+    node::streams::{CONNECT, DATA_CONN, Dials, EXPECT, Key, LONGEST, Then},
 };
-use aemp_proto::peer::ConnId;
 
 /// The time after which the next address is tried, while earlier attempts go on.
 pub(crate) const NEXT_ADDRESS: Duration = Duration::from_secs(2);
@@ -133,10 +132,10 @@ pub struct OpenStream {
 }
 
 impl OpenStream {
-    /// Sets the time limit, which is [`WAIT`] otherwise.
+    /// Sets the time limit, which is [`WAIT`] otherwise. It is an hour at most.
     #[must_use]
     pub fn timeout(mut self, within: Duration) -> Self {
-        self.within = within;
+        self.within = within.min(LONGEST);
         self
     }
 
@@ -185,25 +184,20 @@ impl IntoFuture for OpenStream {
 struct Attempt {
     node: Node,
     to: NodeId,
-    id: String,
+    key: Key,
     /// The port that the other node kills if the stream fails. A stream in a message has none.
     port: Option<PortId>,
     within: Duration,
     deadline: Instant,
     steps: mpsc::UnboundedReceiver<Step>,
-    dialed: Vec<ConnId>,
+    dials: Dials,
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.node.forget_stream(&self.id);
+        self.node.forget_stream(&self.key);
         if let Some(port) = &self.port {
             self.node.kil(port, ());
-        }
-        if let Some(net) = self.node.net() {
-            self.dialed
-                .iter()
-                .for_each(|conn| net.abandon_stream(*conn));
         }
     }
 }
@@ -221,21 +215,32 @@ impl Attempt {
             let _ = killed.send(Step::Refused(reason.clone()));
         })
         .detach();
-        let id = node.next_stream_id();
-        let attempt = Self {
+        let id = random_id(node).map_err(StreamError::NoNode)?;
+        let attempt = Self::begin(node, to, id, Some(port), within, steps);
+        let expects = node.expect(attempt.key.clone(), Then::Open(sender), within);
+        expects.map_err(|text| StreamError::NoNode(text.into()))?;
+        Ok(attempt)
+    }
+
+    fn begin(
+        node: &Node,
+        to: NodeId,
+        id: String,
+        port: Option<PortId>,
+        within: Duration,
+        steps: mpsc::UnboundedReceiver<Step>,
+    ) -> Self {
+        let from = Some(to.clone());
+        Self {
             node: node.clone(),
-            to: to.clone(),
-            id: id.clone(),
-            port: Some(port),
+            to,
+            key: Key { from, id },
+            port,
             within,
             deadline: Instant::now() + within,
             steps,
-            dialed: Vec::new(),
-        };
-        let expected = Expected::opening(to, sender);
-        let expects = node.expect(id, expected, within);
-        expects.map_err(|text| attempt.unreachable(text))?;
-        Ok(attempt)
+            dials: Dials::new(node),
+        }
     }
 
     fn unreachable(&self, text: String) -> StreamError {
@@ -248,7 +253,7 @@ impl Attempt {
             return;
         };
         let mut call: Vec<Value> = vec![
-            self.id.as_str().into(),
+            self.key.id.as_str().into(),
             port.as_str().into(),
             self.within.as_secs_f64().into(),
             function.into(),
@@ -279,7 +284,7 @@ impl Attempt {
         loop {
             let mut until = self.deadline;
             if let Some(address) = addresses.next() {
-                self.dial(&address);
+                self.dials.dial(&address, &self.to, &self.key.id);
                 dialing += 1;
                 until = until.min(Instant::now() + NEXT_ADDRESS);
             } else if dialing == 0
@@ -308,25 +313,22 @@ impl Attempt {
             if self.node.listeners().is_empty() {
                 return Err(StreamError::NoListeners(self.to.as_str().into()));
             }
-            let call = vec![self.id.as_str().into(), self.node.id().as_str().into()];
+            let id = self.key.id.as_str().into();
+            let call = vec![id, self.node.id().as_str().into()];
             let _ = self.node.snd_to_func(self.to.as_str(), CONNECT, call);
         }
         Ok(addresses)
     }
 
-    fn dial(&mut self, address: &str) {
-        if let Some(net) = self.node.net() {
-            let conn = net.dial_stream(address, &self.to, &self.id);
-            self.dialed.push(conn);
-        }
-    }
-
     /// The next step; none at the deadline.
     async fn step(&mut self, deadline: Instant) -> Result<Option<Step>, StreamError> {
+        let over = || Err(StreamError::NoNode("this node has ended".into()));
         match timeout_at(deadline, self.steps.recv()).await {
+            // The end of the node kills the port.
+            Ok(Some(Step::Refused(_))) if self.node.life().is_ending() => over(),
             Ok(Some(step)) => Ok(Some(step)),
-            // The port is dead and the table has forgotten the stream: the node has ended.
-            Ok(None) => Err(StreamError::NoNode("this node has ended".into())),
+            // The port is dead, and the table has forgotten the stream.
+            Ok(None) => over(),
             Err(_) => Ok(None),
         }
     }
@@ -370,21 +372,12 @@ pub(super) async fn fetch(
 impl Attempt {
     /// The attempt to fetch a stream that the other node has announced in a message.
     fn of_offer(node: &Node, from: NodeId, id: String) -> Result<Self, String> {
-        if node.net().is_none() || from == *node.id() {
-            return Err("the stream is of another node's message".into());
+        if node.net().is_none() {
+            return Err("this node has no network".into());
         }
         let (sender, steps) = mpsc::unbounded_channel();
-        let attempt = Self {
-            node: node.clone(),
-            to: from.clone(),
-            id: id.clone(),
-            port: None,
-            within: WAIT,
-            deadline: Instant::now() + WAIT,
-            steps,
-            dialed: Vec::new(),
-        };
-        node.expect(id, Expected::opening(from, sender), WAIT)?;
+        let attempt = Self::begin(node, from, id, None, WAIT, steps);
+        node.expect(attempt.key.clone(), Then::Open(sender), WAIT)?;
         Ok(attempt)
     }
 }

@@ -1,36 +1,35 @@
 //! The end of a stream that a data connection carries.
 //!
-//! Between nodes of this project, the bytes are divided into frames: a length of four octets, the bytes, and a frame
-//! without bytes at the end. So a connection that breaks is told from a stream that has ended. The end that has
-//! accepted the connection begins with the length `TAKEN`, for which the other end waits: the handshake alone does not
-//! tell that the stream is expected. Towards other implementations the bytes are raw, and the end of the connection is
-//! the end of the stream.
+//! Between nodes of this project, the bytes are divided into frames ([`aemp_proto::stream`]). The end that has accepted
+//! the connection begins with `TAKEN`, for which the other end waits: the handshake alone does not tell that the stream
+//! is expected. Towards other implementations the bytes are raw, and the end of the connection is the end of the
+//! stream.
 //!
 //! Bytes that count as written and that the socket has not taken are held. Both sides send them: a program that writes a
-//! question and then reads the answer need not flush in between. So the socket wakes both sides when it takes more.
+//! question and then reads the answer need not flush in between. So the socket wakes both sides when it takes more. A
+//! failure to send them is an error of the side that writes. The side that reads goes on: the other end may have
+//! answered and ended before it has read everything.
 
 use std::{
     future::poll_fn,
     io::{self, ErrorKind},
-    mem,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::ReadBuf;
 
-use crate::{guard, lock::Lock, net::Stream};
-use aemp_proto::handshake::StreamStart;
+use super::sides::{Side, Sides};
+use crate::net::Stream;
+use aemp_proto::{
+    handshake::StreamStart,
+    stream::{END, FrameError, HEADER, Incoming, Place, TAKEN, header},
+};
 
 /// The largest frame that is written, in bytes. Only the part that the socket does not take at once is copied.
 const MOST: usize = 256 << 10;
 /// The largest frame in TLS, whose bytes are copied in any case.
 #[cfg(feature = "tls")]
 const MOST_TLS: usize = 64 << 10;
-/// The length of a frame's header.
-const HEADER: usize = 4;
-/// The length that stands for no frame, and says that the stream has been taken.
-const TAKEN: [u8; HEADER] = [0xFF; HEADER];
 
 pub(crate) struct Wired {
     stream: Stream,
@@ -38,51 +37,13 @@ pub(crate) struct Wired {
     /// Bytes that have arrived and have not been read.
     arrived: Vec<u8>,
     taken: usize,
-    reading: Reading,
+    reading: Incoming,
     /// Bytes that count as written, and that the socket has not taken.
     held: Vec<u8>,
     sent: usize,
-    /// The tasks to wake when the socket takes more, and the waker that wakes both.
-    sides: Arc<Sides>,
-    both: Waker,
+    /// The tasks to wake when the socket takes more.
+    sides: Sides,
     writing: Writing,
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Reader,
-    Writer,
-}
-
-/// The wakers of the tasks that wait until the socket takes more. A socket keeps one waker.
-#[derive(Default)]
-struct Sides(Lock<[Option<Waker>; 2]>);
-
-impl Wake for Sides {
-    fn wake(self: Arc<Self>) {
-        let wakers = mem::take(&mut *self.0.lock());
-        wakers.into_iter().flatten().for_each(guard::wake);
-    }
-}
-
-impl Sides {
-    fn wait(&self, side: Side, task: &Context<'_>) {
-        let waker = task.waker().clone();
-        let before = self.0.lock()[side as usize].replace(waker);
-        guard::discard(before);
-    }
-}
-
-/// The state of the side that is read.
-enum Reading {
-    Raw,
-    /// The next bytes say that the other end has taken the stream, of which some have been read.
-    Taking([u8; HEADER], usize),
-    /// The next bytes are a header, of which some have been read.
-    Header([u8; HEADER], usize),
-    /// So many bytes of a frame are left.
-    Frame(usize),
-    Ended,
 }
 
 /// The state of the side that is written.
@@ -96,21 +57,18 @@ enum Writing {
 impl Wired {
     /// `arrived` are the bytes behind the handshake.
     pub(crate) fn new(stream: Stream, arrived: Vec<u8>, start: &StreamStart) -> Self {
-        let none = [0; HEADER];
-        let (reading, writing, held) = match (start.ends, start.dialed) {
-            (false, _) => (Reading::Raw, Writing::Raw, Vec::new()),
-            (true, true) => (Reading::Taking(none, 0), Writing::Frames, Vec::new()),
-            (true, false) => (Reading::Header(none, 0), Writing::Frames, TAKEN.to_vec()),
+        let (writing, held) = match (start.ends, start.dialed) {
+            (false, _) => (Writing::Raw, Vec::new()),
+            (true, true) => (Writing::Frames, Vec::new()),
+            (true, false) => (Writing::Frames, TAKEN.to_vec()),
         };
-        let sides = Arc::<Sides>::default();
         Self {
-            both: Arc::clone(&sides).into(),
-            sides,
+            sides: Sides::default(),
             stream,
             ends: start.ends,
             arrived,
             taken: 0,
-            reading,
+            reading: Incoming::new(start),
             held,
             sent: 0,
             writing,
@@ -126,17 +84,9 @@ impl Wired {
     pub(crate) async fn begin(&mut self) -> io::Result<()> {
         poll_fn(|task| {
             ready!(self.poll_held(Side::Writer, task))?;
-            let Reading::Taking(mut header, mut got) = self.reading else {
-                return Poll::Ready(Ok(()));
-            };
-            let read = self.poll_length(task, &mut header, &mut got);
-            self.reading = Reading::Taking(header, got);
-            ready!(read)?;
-            if header != TAKEN {
-                let error = io::Error::new(ErrorKind::InvalidData, "not the beginning of a stream");
-                return Poll::Ready(Err(error));
+            while !self.reading.is_taken() {
+                ready!(self.poll_header(task))?;
             }
-            self.reading = Reading::Header([0; HEADER], 0);
             Poll::Ready(Ok(()))
         })
         .await
@@ -155,74 +105,53 @@ impl Wired {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        if let Poll::Ready(sent) = self.poll_held(Side::Reader, task) {
-            sent?;
-        }
+        // The next write returns an error.
+        let _ = self.poll_held(Side::Reader, task);
         loop {
-            let room = match &self.reading {
-                Reading::Ended => return Poll::Ready(Ok(0)),
-                Reading::Raw => buffer.remaining(),
-                Reading::Frame(left) => buffer.remaining().min(*left),
-                Reading::Header(..) | Reading::Taking(..) => {
+            let room = match self.reading.place().map_err(error)? {
+                Place::End => return Poll::Ready(Ok(0)),
+                Place::Content(left) => buffer.remaining().min(left),
+                Place::Header(_) => {
                     ready!(self.poll_header(task))?;
                     continue;
                 }
             };
             let bytes = buffer.initialize_unfilled_to(room);
             let read = ready!(self.poll_bytes(task, bytes))?;
+            self.reading.read(read).map_err(error)?;
             buffer.advance(read);
-            if read == 0 {
-                if matches!(self.reading, Reading::Raw) {
-                    self.reading = Reading::Ended;
-                    return Poll::Ready(Ok(0));
-                }
-                return Poll::Ready(Err(cut_off()));
-            }
-            if let Reading::Frame(left) = &mut self.reading {
-                *left -= read;
-                if *left == 0 {
-                    self.reading = Reading::Header([0; HEADER], 0);
-                }
-            }
             return Poll::Ready(Ok(read));
         }
     }
 
+    /// Reads bytes of a header, if they come next.
     fn poll_header(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Reading::Header(mut header, mut got) = self.reading else {
+        let mut bytes = [0; HEADER];
+        let Place::Header(place) = self.reading.place().map_err(error)? else {
             return Poll::Ready(Ok(()));
         };
-        let read = self.poll_length(task, &mut header, &mut got);
-        self.reading = Reading::Header(header, got);
-        ready!(read)?;
-        let length = u32::from_be_bytes(header);
-        self.reading = match usize::try_from(length) {
-            Ok(0) => Reading::Ended,
-            Ok(length) => Reading::Frame(length),
-            Err(error) => return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, error))),
-        };
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads a length, of which `got` octets have been read.
-    fn poll_length(
-        &mut self,
-        task: &mut Context<'_>,
-        header: &mut [u8; HEADER],
-        got: &mut usize,
-    ) -> Poll<io::Result<()>> {
-        while *got < HEADER {
-            let read = ready!(self.poll_bytes(task, &mut header[*got..]))?;
-            if read == 0 {
-                return Poll::Ready(Err(cut_off()));
-            }
-            *got += read;
+        let room = place.len();
+        let read = ready!(self.poll_bytes(task, &mut bytes[..room]))?;
+        if let Ok(Place::Header(place)) = self.reading.place() {
+            place[..read].copy_from_slice(&bytes[..read]);
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.reading.read(read).map_err(error))
     }
 
     /// Reads bytes of the connection. Zero bytes mean its end.
     fn poll_bytes(&mut self, task: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = ready!(self.poll_connection(task, out));
+        if read.is_err() {
+            self.reading.broken();
+        }
+        Poll::Ready(read)
+    }
+
+    fn poll_connection(
+        &mut self,
+        task: &mut Context<'_>,
+        out: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             if let Some(read) = self.take_arrived(out) {
                 return Poll::Ready(Ok(read));
@@ -279,7 +208,7 @@ impl Wired {
             Stream::Tls(_) => MOST_TLS,
         };
         let bytes = &bytes[..bytes.len().min(most)];
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let length = header(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         let header: &[u8] = match self.writing {
             Writing::Frames => &length,
             Writing::Raw | Writing::Ended => &[],
@@ -307,8 +236,7 @@ impl Wired {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Plain(wire) => loop {
-                self.sides.wait(Side::Writer, task);
-                ready!(wire.poll_writable(&mut Context::from_waker(&self.both)))?;
+                ready!(wire.poll_writable(&mut self.sides.wait(Side::Writer, task)))?;
                 match wire.try_write_both(header, bytes) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     sent => return Poll::Ready(sent),
@@ -322,8 +250,7 @@ impl Wired {
     /// Writes the bytes that are held.
     fn poll_held(&mut self, side: Side, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.held.len() {
-            self.sides.wait(side, task);
-            let both = &mut Context::from_waker(&self.both);
+            let both = &mut self.sides.wait(side, task);
             ready!(self.stream.poll_writable(both))?;
             match self.stream.try_write(&self.held[self.sent..]) {
                 Ok(sent) => self.sent += sent,
@@ -342,7 +269,7 @@ impl Wired {
     pub(super) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_held(Side::Writer, task))?;
         if self.writing == Writing::Frames {
-            self.held = vec![0; HEADER];
+            self.held = END.to_vec();
             self.sent = 0;
             self.writing = Writing::Ended;
             ready!(self.poll_held(Side::Writer, task))?;
@@ -352,7 +279,13 @@ impl Wired {
     }
 }
 
-fn cut_off() -> io::Error {
-    let text = "the stream was cut off: its other end has not ended it";
-    io::Error::new(ErrorKind::UnexpectedEof, text)
+fn error(error: FrameError) -> io::Error {
+    let kind = match error {
+        FrameError::CutOff => ErrorKind::UnexpectedEof,
+        _ => ErrorKind::InvalidData,
+    };
+    io::Error::new(kind, error)
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests;

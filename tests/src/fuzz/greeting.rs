@@ -12,7 +12,7 @@ use aemp_proto::{
     auth::{Method, Secret},
     handshake::{
         Binding, Encrypt, Established, Greeting, Handshake, HandshakeConfig, HandshakeOutput, Keys,
-        Role,
+        Role, StreamStart,
     },
 };
 
@@ -26,11 +26,13 @@ const EXPORTED: [u8; Binding::LEN] = [0x42; Binding::LEN];
 
 /// What one end made of what the other has sent.
 #[derive(Debug, Default, PartialEq)]
-struct Outcome {
+pub(super) struct Outcome {
     sent: Vec<u8>,
-    told: Vec<String>,
+    pub(super) told: Vec<String>,
     established: Option<String>,
-    leftover: Vec<u8>,
+    /// What the connection carries, if that is a stream.
+    pub(super) stream: Option<StreamStart>,
+    pub(super) leftover: Vec<u8>,
     /// TLS was wanted by both. What follows is taken as if it were within.
     secured: Option<Keys>,
 }
@@ -39,13 +41,14 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     let mut input = Input::new(bytes);
     let (kind, cut) = (input.byte(), input.byte());
     let config = Arc::new(config(kind));
-    let (theirs, honest) = proved(&config, input.rest());
+    let own = greeting(&config);
+    let (theirs, honest) = proved(&own, input.rest());
     greeting_survives(&theirs);
 
-    let whole = handshake(&config, [&*theirs], kind & 1 == 0);
-    let pieces = handshake(&config, Input::pieces(&theirs, cut), kind & 1 == 0);
+    let whole = handshake(&config, &own, [&*theirs], kind & 1 == 0);
+    let pieces = handshake(&config, &own, Input::pieces(&theirs, cut), kind & 1 == 0);
     assert_eq!(whole, pieces, "how bytes arrive must not matter");
-    let later = handshake(&config, [&*theirs], kind & 1 != 0);
+    let later = handshake(&config, &own, [&*theirs], kind & 1 != 0);
     assert_eq!(whole.established, later.established, "nor who goes first");
     assert_eq!(whole.leftover, later.leftover);
     if whole.established.is_some() && whole.secured != Some(Keys::Certificates) {
@@ -57,7 +60,7 @@ pub(super) fn run(bytes: &[u8]) -> usize {
 }
 
 /// Nodes with all methods and formats; with some of them only; without a secret; with a certificate; that want to encrypt.
-fn config(kind: u8) -> HandshakeConfig {
+pub(super) fn config(kind: u8) -> HandshakeConfig {
     let node = NodeId::new("us").expect("a node ID");
     let secret = (kind & 2 == 0).then(|| Secret::new(SECRET));
     let mut config = HandshakeConfig::new(node, secret);
@@ -92,7 +95,7 @@ fn greeting(config: &HandshakeConfig) -> Greeting {
 }
 
 /// What the peer sends, and whether it has been given the proof.
-fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
+pub(super) fn proved(own: &Greeting, theirs: &[u8]) -> (Vec<u8>, bool) {
     let mut lines = theirs.splitn(3, |&byte| byte == b'\n');
     let (Some(first), Some(second), Some(rest)) = (lines.next(), lines.next(), lines.next()) else {
         return (theirs.into(), false);
@@ -101,7 +104,6 @@ fn proved(config: &HandshakeConfig, theirs: &[u8]) -> (Vec<u8>, bool) {
         return (theirs.into(), false);
     };
     let trim = |line: &'_ [u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    let own = greeting(config);
     let ours = own.to_string();
     let encrypted = Greeting::parse(&trim(first)).is_ok_and(|theirs| {
         let certified = own.tls() && theirs.tls();
@@ -139,17 +141,14 @@ fn greeting_survives(theirs: &[u8]) {
     }
 }
 
-fn handshake<'a>(
+pub(super) fn handshake<'a>(
     config: &Arc<HandshakeConfig>,
+    own: &Greeting,
     pieces: impl IntoIterator<Item = &'a [u8]>,
     at_once: bool,
 ) -> Outcome {
-    let mut handshake = Handshake::with_greeting(
-        Time::ZERO,
-        Arc::clone(config),
-        greeting(config),
-        NONCE.into(),
-    );
+    let mut handshake =
+        Handshake::with_greeting(Time::ZERO, Arc::clone(config), own.clone(), NONCE.into());
     if at_once {
         handshake.proceed();
     }
@@ -219,6 +218,7 @@ impl Outcome {
         );
         assert!(self.established.is_none(), "established twice");
         self.leftover = leftover;
+        self.stream = stream.clone();
         self.established = Some(format!(
             "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {relay} {deadlines} {stream:?}"
         ));

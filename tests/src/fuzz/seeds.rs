@@ -1,6 +1,7 @@
 //! The seeds of fuzzing: packets that real nodes have sent, and packets that they might send.
 
 mod config;
+mod dataconn;
 mod node;
 mod relay;
 
@@ -26,6 +27,7 @@ pub fn all() -> BTreeMap<&'static str, Seeds> {
     let transcripts = transcript::all();
     [
         ("config", config::files()),
+        ("dataconn", dataconn::connections()),
         ("greeting", greetings(&transcripts)),
         ("framing", streams(&transcripts)),
         ("node", node::scripts(&transcripts)),

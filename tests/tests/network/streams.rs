@@ -459,6 +459,27 @@ async fn announced_streams_have_a_limit() {
     );
 }
 
+/// The arguments wait as long as the stream is announced.
+#[tokio::test]
+async fn arguments_of_announced_streams_have_a_limit() {
+    let (b, _reads) = reading(listening("b"));
+    let b = start(b).await;
+    let mut client = Raw::login(&b, "perl").await;
+    client
+        .send(expecting(&"x".repeat(500), "perl#p", 60.0))
+        .await;
+    let function = "AnyEvent::MP::DataConn::_expect";
+    let large = "x".repeat(70_000);
+    let expect = json!(["", function, "y", "perl#p", 60, "My::read", large]);
+    client.send(expect.to_string()).await;
+    let text = "its arguments have more than 65536 bytes";
+    assert_eq!(
+        client.packet().await,
+        json!(["", "kil1", "p", "AnyEvent::MP::DataConn", text])
+    );
+    assert_eq!(b.stream_counts(), (1, 1));
+}
+
 #[tokio::test]
 async fn a_stream_to_a_node_that_is_not_there_times_out() {
     let a = start(listening("a")).await;
@@ -477,6 +498,154 @@ async fn a_stream_to_a_node_that_is_not_there_times_out() {
         }
     };
     soon(gone).await;
+}
+
+/// One task reads and another one writes, and both begin before the stream is connected.
+#[tokio::test]
+async fn both_sides_may_wait_for_the_connection() {
+    let a = start(listening("a")).await;
+    let b = start(listening("b").seed(address(&a))).await;
+    connected(&a, &b).await;
+    let there: StoreRef = b.handle(&a.port(Store).id());
+    let (mine, theirs) = b.stream();
+    let (mut read, mut write) = tokio::io::split(mine);
+    let reading = tokio::spawn(async move {
+        let mut bytes = Vec::new();
+        read.read_to_end(&mut bytes).await.map(|_| bytes)
+    });
+    tokio::task::yield_now().await;
+    let writing = tokio::spawn(async move {
+        write.write_all(b"ab").await?;
+        write.shutdown().await
+    });
+    tokio::task::yield_now().await;
+    assert!(soon(there.double(theirs)).await.unwrap());
+    soon(writing).await.unwrap().unwrap();
+    assert_eq!(soon(reading).await.unwrap().unwrap(), b"abab");
+}
+
+/// A message that does not leave the node, or comes back, may have been encoded on its way.
+#[tokio::test]
+async fn a_stream_arrives_in_an_untyped_message_of_its_own_node() {
+    for network in [false, true] {
+        let a = match network {
+            true => start(listening("a")).await,
+            false => Node::local().unwrap(),
+        };
+        let (told, mut sizes) = mpsc::unbounded_channel();
+        let port = a.process(move |inbox| async move {
+            aemp::receive! { inbox,
+                ("put", _, content: ByteStream, _) => {
+                    let mut content = content;
+                    let mut bytes = Vec::new();
+                    let _ = told.send(content.read_to_end(&mut bytes).await);
+                }
+            }
+        });
+        let (mut mine, theirs) = a.stream();
+        // A process has no typed messages.
+        let there: StoreRef = a.handle(&port.id());
+        tokio::spawn(there.put("x".into(), theirs).into_future());
+        write_and_end(&mut mine, b"local").await;
+        assert_eq!(soon(sizes.recv()).await.unwrap().unwrap(), 5);
+    }
+}
+
+fn expecting(id: &str, port: &str, seconds: f64) -> String {
+    let function = "AnyEvent::MP::DataConn::_expect";
+    json!(["", function, id, port, seconds, "My::read", id]).to_string()
+}
+
+/// Nodes choose their IDs. One that has chosen those of others is not in their way.
+#[tokio::test]
+async fn nodes_may_choose_the_same_ids() {
+    let (b, mut reads) = reading(listening("b"));
+    let b = start(b).await;
+    let mut clients = [Raw::login(&b, "perl").await, Raw::login(&b, "ruby").await];
+    for (client, port) in clients.iter_mut().zip(["perl#p", "ruby#p"]) {
+        client.send(expecting("1", port, 60.0)).await;
+        let done = json!(["", "snd", port, "announced"]).to_string();
+        client.send(done).await;
+        assert_eq!(client.packet().await, json!(["p", "announced"]));
+    }
+    for id in ["ruby", "perl"] {
+        let mut raw = data_connection(&b, id, "1").await;
+        raw.send(id).await;
+        raw.end().await;
+        let (origin, _, read) = soon(reads.recv()).await.unwrap();
+        assert_eq!(origin, Origin::Node(aemp::NodeId::new(id).unwrap()));
+        assert_eq!(read.unwrap(), id.as_bytes());
+    }
+}
+
+/// The ID becomes a part of a line of the greeting.
+#[tokio::test]
+async fn an_id_that_breaks_a_line_is_refused() {
+    let logs = Logs::catch();
+    let (b, _reads) = reading(listening("b"));
+    let b = start(b).await;
+    let mut client = Raw::login(&b, "perl").await;
+    client.send(expecting("1\nnonce", "perl#p", 60.0)).await;
+    logs.warned("from perl: not a stream of its own").await;
+}
+
+/// The end of the time ends the connections back that were dialled, which would otherwise live as long as a handshake.
+#[tokio::test]
+async fn a_connection_back_ends_with_the_time_of_its_stream() {
+    let (b, _reads) = reading(listening("b").global(true));
+    let b = start(b).await;
+    let mut client = Raw::login_saying(&b, "perl", ";gproto=1;mproto=1").await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = silent.local_addr().unwrap().to_string();
+    client
+        .send(json!(["", "g_slave", {"'l": {"perl": [here]}}]).to_string())
+        .await;
+    let listed = async {
+        while b.db_keys("'l").await.unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(listed).await;
+    client.send(expecting("x", "perl#p", 0.5)).await;
+    let connect = json!(["", "AnyEvent::MP::DataConn::_connect", "x", "perl"]);
+    client.send(connect.to_string()).await;
+    let (mut dialed, _) = soon(silent.accept()).await.unwrap();
+    let mut greeting = Vec::new();
+    soon(dialed.read_to_end(&mut greeting)).await.unwrap();
+    assert!(greeting.starts_with(b"aemp-dataconn;1;b;"));
+    assert_eq!(
+        client.packet().await,
+        json!(["", "kil1", "p", "AnyEvent::MP::DataConn", null])
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_a_node_ends_streams_that_are_not_connected() {
+    let a = start(listening("a")).await;
+    let client = Raw::login(&a, "perl").await;
+    let opening = a.open_stream("perl", "My::read", args![]);
+    // An hour, and no overflow.
+    let opening = tokio::spawn(opening.timeout(Duration::MAX).into_future());
+    let (mut mine, theirs) = a.stream();
+    let port = PortId::parse("perl#p").unwrap();
+    let there: StoreRef = a.handle(&port);
+    tokio::spawn(there.put("x".into(), theirs).into_future());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let begun = std::time::Instant::now();
+    soon(a.stop()).await;
+    let error = soon(opening).await.unwrap().unwrap_err();
+    assert_eq!(error, StreamError::NoNode("this node has ended".into()));
+    let error = soon(mine.write_all(b"x")).await.unwrap_err();
+    assert_eq!(error.to_string(), "its node has ended");
+    assert_eq!(a.stream_counts(), (0, 0));
+    // Far less than the time limit of the streams.
+    assert!(begun.elapsed() < aemp::stream::WAIT / 2);
+    let late = a.open_stream("perl", "My::read", args![]).await;
+    assert_eq!(
+        late.unwrap_err(),
+        StreamError::NoNode("this node has ended".into())
+    );
+    drop(client);
 }
 
 /// Plays a recording of data connections against a running node. `a` says what was recorded, except for its proofs,

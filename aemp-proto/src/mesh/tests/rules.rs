@@ -103,11 +103,13 @@ impl Net {
                 Output::StartTls { conn, .. } => Some(format!("tls {conn:?}")),
                 Output::LookUp { look_up, seed } => Some(format!("look up {} {seed}", look_up.0)),
                 Output::Stream { conn, start, .. } => Some(format!("stream {} {conn:?}", start.id)),
-                Output::StreamFailed { id, text } => Some(format!("stream {id} failed: {text}")),
                 Output::Tunnel { conn, addr, dialed } => {
                     Some(format!("tunnel {conn:?} {addr} {dialed}"))
                 }
                 Output::TunnelStirred { conn } => Some(format!("stirred {conn:?}")),
+                Output::StreamFailed { id, text, .. } => {
+                    Some(format!("stream {id} failed: {text}"))
+                }
                 Output::Log { .. } | Output::SeedsChanged => None,
             })
             .collect()

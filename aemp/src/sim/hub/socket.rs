@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Hub, Wake};
+use super::{Hub, Socket, Wake};
 use crate::sim::{End, Fault, HostId};
 
 /// A connection of the simulated network. Dropping it closes it.
@@ -90,7 +90,9 @@ impl SimStream {
     fn is_writable(&self) -> bool {
         let state = self.hub.lock();
         let socket = state.sockets.get(&self.end);
-        socket.is_none_or(|socket| !socket.full || socket.ended.is_some())
+        // The other end may have ended its side and still read.
+        let is_broken = |socket: &Socket| socket.ended.is_some_and(|how| how != Fault::EndOfFile);
+        socket.is_none_or(|socket| !socket.full || is_broken(socket))
     }
 
     /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
@@ -134,7 +136,7 @@ impl SimStream {
 
     /// Ends writing. The other end reads everything that was written, then the end.
     pub(crate) fn shutdown(&self) {
-        self.hub.with(|network| network.close(self.end));
+        self.hub.with(|network| network.finish(self.end));
     }
 }
 
@@ -175,7 +177,7 @@ impl SimStream {
 impl Drop for SimStream {
     fn drop(&mut self) {
         self.hub.with_state(|state| {
-            state.network.close(self.end);
+            state.network.drop_end(self.end);
             state.sockets.remove(&self.end);
         });
     }

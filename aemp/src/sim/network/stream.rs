@@ -47,6 +47,8 @@ pub(super) enum Packet {
 pub(super) struct Side {
     /// True if the end is in use.
     pub(super) open: bool,
+    /// True if the end writes no more.
+    pub(super) finished: bool,
     pub(super) coming: VecDeque<(Time, Packet)>,
     /// The earliest time at which new data may arrive, so that data stays in order.
     pub(super) busy: Time,
