@@ -1,9 +1,11 @@
 //! `aemp snd`: a message to a port.
 
+use std::time::Duration;
+
 use aemp::{Args, Cx, Value};
 use clap::{ArgMatches, Command};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     Exit,
@@ -38,7 +40,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let sent = client.node.snd(&port, message);
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
-        let arrived = arrived(client, &port, 1);
+        let arrived = arrived(client, &port, Duration::ZERO);
         let what = format!("no answer of the node of {port}");
         match client.within(&what, arrived).await? {
             Ok(()) => {
@@ -58,16 +60,15 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Waits until everything sent to a port has arrived and the port has survived `rounds` round trips. Otherwise
-/// returns the reason of its death.
+/// Waits until everything sent to a port has arrived and the port has lived for a moment more. Otherwise returns the
+/// reason of its death.
 ///
-/// A node answers in order, so a missing port is reported before the first echo. A port that dies of the message, or
-/// of its init function, does so after the node has read all packets that arrived together. It takes another round
-/// trip to see that.
+/// A node answers in order, so a missing port is reported before the echo. A port whose init function fails dies when a
+/// worker of its node has been free to run it, beside the echo. Only time shows that it has not.
 pub(super) async fn arrived(
     client: &Client<'_>,
     port: &aemp::PortId,
-    rounds: usize,
+    moment: Duration,
 ) -> Result<(), aemp::Reason> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let died = tell.clone();
@@ -76,13 +77,14 @@ pub(super) async fn arrived(
     let echo = client
         .node
         .untyped(move |_: &mut Cx<'_>, _: Args| drop(tell.send(None)));
-    for _ in 0..rounds {
-        let message = vec![Value::from("arrived")];
-        // The request contains only texts, which can always be encoded.
-        drop(client.node.snd_on(port.node(), &echo.id(), message));
-        if let Some(reason) = told.recv().await.flatten() {
-            return Err(reason);
-        }
+    let message = vec![Value::from("arrived")];
+    // The request contains only texts, which can always be encoded.
+    drop(client.node.snd_on(port.node(), &echo.id(), message));
+    if let Some(reason) = told.recv().await.flatten() {
+        return Err(reason);
     }
-    Ok(())
+    match timeout(moment, told.recv()).await {
+        Ok(Some(Some(reason))) => Err(reason),
+        _ => Ok(()),
+    }
 }

@@ -1,5 +1,7 @@
 //! `aemp spawn`: a new port on a node.
 
+use std::time::Duration;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
@@ -12,8 +14,8 @@ use crate::{
     words,
 };
 
-/// The number of round trips after which an init function that fails at once has been reported.
-const ROUNDS: usize = 2;
+/// The time after which an init function that fails at once has been reported, in addition to a round trip.
+const MOMENT: Duration = Duration::from_millis(30);
 
 pub(crate) fn command() -> Command {
     Command::new("spawn")
@@ -48,7 +50,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
         let what = format!("no answer of {node}");
-        let arrived = arrived(client, &port, ROUNDS);
+        let arrived = arrived(client, &port, MOMENT);
         client
             .within(&what, arrived)
             .await?

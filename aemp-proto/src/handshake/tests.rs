@@ -91,7 +91,7 @@ fn two_nodes_agree() {
         "aemp;1;a;tls_sha3_512,hmac_sha3_512,tls_anon,cleartext;json;provider=aemp-rs-"
     ));
     assert!(to_b.contains(
-        ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1;role=dialed;relay=1\n"
+        ";peeraddr=127.0.0.1:4041;mproto=1;gproto=1;arbiter=1;keepalive=10;credit=1;deadline=1;role=dialed;relay=1\n"
     ));
     // The bytes arrive one by one, and no authentication line is sent before the caller allows it.
     for byte in to_b.bytes() {

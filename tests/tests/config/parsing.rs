@@ -38,7 +38,11 @@ fn values_are_those_of_json() {
         ),
         ("1.5", Value::Float(1.5)),
         ("1E-2", Value::Float(0.01)),
-        ("2e+3", Value::Float(2000.0)),
+        // Whole numbers are written without a fraction, so they are read as integers.
+        ("2e+3", Value::Int(2000)),
+        ("0e300", Value::Int(0)),
+        ("-1.0", Value::Int(-1)),
+        ("1e15", Value::Float(1e15)),
         ("true", Value::Bool(true)),
         ("false", Value::Bool(false)),
         ("null", Value::Null),

@@ -155,15 +155,14 @@ fn so_many_run_at_once_and_the_port_goes_on() {
     on_both(|| async {
         let (crawler, gate, _) = crawler(&node());
         let calls: Vec<_> = (0..5).map(|n| tokio::spawn(crawler.fetch(n))).collect();
-        until(|| gate.inside() == 3).await;
+        // Two wait for a place, and count as queued.
+        until(|| gate.inside() == 3 && crawler.queue_len() == Some(2)).await;
         // The port handles what changes its state meanwhile, and other handlers have places of their own.
         crawler.set(100);
         assert_eq!(within(crawler.base()).await.unwrap(), 100);
         assert_eq!(within(crawler.double(4)).await.unwrap(), 8);
         assert!(within(crawler.whence()).await.unwrap());
-        assert_eq!(gate.inside(), 3);
-        // Two wait for a place, and count as queued.
-        until(|| crawler.queue_len() == Some(2)).await;
+        assert_eq!((gate.inside(), crawler.queue_len()), (3, Some(2)));
         gate.open(1);
         until(|| gate.inside() == 3 && crawler.queue_len() == Some(1)).await;
         gate.open(4);
@@ -247,9 +246,9 @@ fn a_stop_waits_for_all_of_them() {
         until(|| gate.inside() == 3 && crawler.queue_len() == Some(2)).await;
         crawler.stop();
         let mut closed = crawler.closed();
-        // What comes behind the stop fails at once.
+        // What comes behind the stop fails at once: with its reason, or as calls of a port that is gone.
         let late = within(crawler.base()).await;
-        assert!(matches!(late, Err(CallError::Died(reason)) if reason.is_normal()));
+        assert!(matches!(late, Err(CallError::Died(_))), "{late:?}");
         assert!(timeout(Duration::ZERO, &mut closed).await.is_err());
         assert_eq!(gate.inside(), 3);
         gate.open(5);
