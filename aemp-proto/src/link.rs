@@ -18,7 +18,7 @@ const MOST_ROOM: usize = 256 << 10;
 /// A program that sends such packets sends large strings. They are decoded into memory of their own, and several of them
 /// fill the processor's caches, and more than the allocator keeps when they are freed. So they are read and handled a
 /// few at a time.
-pub const BULK: usize = 16 << 10;
+const BULK: usize = 16 << 10;
 /// The largest room for a read while packets are bulk, in bytes.
 const BULK_ROOM: usize = 32 << 10;
 
@@ -112,7 +112,7 @@ impl Link {
             self.buffer.truncate(kept);
             self.start = 0;
         }
-        if self.buffer.is_empty() && self.buffer.capacity() > 2 * MOST_ROOM {
+        if self.buffer.is_empty() && self.buffer.capacity() > 2 * self.most_room() {
             self.buffer = Vec::new();
         }
         self.buffer.reserve(self.room);
@@ -156,12 +156,21 @@ impl Link {
         self.heard = now;
         let read = self.buffer.len() - self.offered;
         if read >= self.room {
-            let most = if self.is_bulk { BULK_ROOM } else { MOST_ROOM };
-            self.room = (2 * self.room).min(most);
+            self.room = (2 * self.room).min(self.most_room());
         } else if read < self.room / 4 {
             self.room = (self.room / 2).max(LEAST_ROOM);
         }
         self.offered = self.buffer.len();
+    }
+
+    fn most_room(&self) -> usize {
+        if self.is_bulk { BULK_ROOM } else { MOST_ROOM }
+    }
+
+    /// True if the packet that was returned last is large enough that few of them should be in memory at once.
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        self.is_bulk
     }
 
     /// Takes bytes that have arrived, for callers that do not read into [`space`](Self::space).

@@ -30,14 +30,14 @@ use crate::{
 };
 use aemp_proto::{
     Time,
-    link::{BULK, Link, LinkAction, TIMED_OUT},
+    link::{Link, LinkAction, TIMED_OUT},
     mesh::Level,
     peer::{ConnId, Traffic, Urge},
 };
 
 /// The number of bytes that are read before other tasks run.
 const TURN_BYTES: usize = 256 << 10;
-/// The number of bytes in bulk packets that are delivered before the ports run that got them.
+/// The same while the packets are bulk, so that the ports free the strings that they got before the next ones come.
 const TURN_BULK: usize = 32 << 10;
 /// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
 const CATCH_UP: Duration = Duration::from_millis(5);
@@ -82,7 +82,6 @@ struct LinkTask<'a> {
 struct Turn {
     slice: Slice,
     bytes: usize,
-    bulk: usize,
 }
 
 impl Turn {
@@ -90,12 +89,11 @@ impl Turn {
         Self {
             slice: Slice::begin(timeless),
             bytes: 0,
-            bulk: 0,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.slice.is_over() || self.bytes >= TURN_BYTES || self.bulk >= TURN_BULK
+        self.slice.is_over() || self.bytes >= TURN_BYTES
     }
 }
 
@@ -286,6 +284,9 @@ impl LinkTask<'_> {
                 self.link.heard(self.heard);
                 self.received.bytes += read as u64;
                 self.turn.bytes += read;
+                if self.link.is_bulk() && self.turn.bytes >= TURN_BULK {
+                    self.turn.bytes = TURN_BYTES;
+                }
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -420,8 +421,7 @@ impl LinkTask<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.malformed(&error, limit_of(&error))),
             };
-            let size = packet.len();
-            if size >= LARGE && !node.scheduler().is_timeless() {
+            if packet.len() >= LARGE && !node.scheduler().is_timeless() {
                 self.large = Large::wait(self.net);
                 return Ok(());
             }
@@ -441,9 +441,6 @@ impl LinkTask<'_> {
             let requests = u32::try_from(self.brought.cost - before).unwrap_or(u32::MAX);
             let cost = requests.saturating_mul(REQUEST).saturating_add(1);
             self.turn.slice.did(cost);
-            if size >= BULK {
-                self.turn.bulk += size;
-            }
         }
         Ok(())
     }
