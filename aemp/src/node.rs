@@ -108,28 +108,13 @@ impl WeakNode {
 
 struct Inner {
     id: NodeId,
-    names: Names,
-    table: Table,
-    /// Ports that other nodes have spawned, by the names that those nodes chose.
-    spawned: Lock<HashMap<Box<str>, Spawned>>,
+    ports: Ports,
     life: Arc<Life>,
     /// True if the node has ended without being stopped.
     collapsed: AtomicBool,
-    /// Runs the calls of log subscribers.
-    voice: Arc<Strand>,
-    /// Runs the functions that this node calls on itself.
-    functions: Arc<Strand>,
-    /// The reasons of ports of this node whose spawning has failed.
-    stillborn: Stillborn,
+    strands: Strands,
     scheduler: Scheduler,
-    /// The time limit of calls that have none of their own.
-    call_timeout: Option<Duration>,
-    limits: Limits,
-    /// The limits for strangers and other nodes.
-    costs: NodeLimits,
-    registry: Registry,
-    secure: bool,
-    allow: Option<Vec<Permit>>,
+    rules: Rules,
     peers: Arc<Peers>,
     #[cfg(feature = "net")]
     streams: streams::Streams,
@@ -142,10 +127,54 @@ struct Inner {
     log_service: logs::Service,
 }
 
+/// The ports of a node, and their names.
+struct Ports {
+    names: Names,
+    table: Table,
+    /// Ports that other nodes have spawned, by the names that those nodes chose.
+    spawned: Lock<HashMap<Box<str>, Spawned>>,
+    /// The reasons of ports of this node whose spawning has failed.
+    stillborn: Stillborn,
+}
+
+impl Ports {
+    fn new(random: [u8; 19]) -> Self {
+        Self {
+            names: Names::new(random),
+            table: Table::new(),
+            spawned: Lock::default(),
+            stillborn: Stillborn::own(),
+        }
+    }
+}
+
+/// The tasks that run foreign code in order, beside the ports.
+#[derive(Default)]
+struct Strands {
+    /// Runs the calls of log subscribers.
+    voice: Arc<Strand>,
+    /// Runs the functions that this node calls on itself.
+    functions: Arc<Strand>,
+}
+
+/// What a node permits, and to which extent. It does not change while the node lives.
+struct Rules {
+    /// The functions that other nodes may call.
+    registry: Registry,
+    secure: bool,
+    allow: Option<Vec<Permit>>,
+    /// The limits of a packet.
+    limits: Limits,
+    /// The limits for strangers and other nodes.
+    costs: NodeLimits,
+    /// The time limit of calls that have none of their own.
+    call_timeout: Option<Duration>,
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.life.dropped();
-        guard::discard(std::mem::take(&mut self.registry));
+        guard::discard(std::mem::take(&mut self.rules.registry));
     }
 }
 
@@ -246,18 +275,18 @@ impl Node {
     /// The number of live ports of this node, including reply ports of running calls.
     #[must_use]
     pub fn port_count(&self) -> usize {
-        self.0.table.len()
+        self.0.ports.table.len()
     }
 
     /// The init functions that other nodes may spawn here, by name.
     #[must_use]
     pub fn init_functions(&self) -> Vec<InitFunction> {
-        self.0.registry.list()
+        self.0.rules.registry.list()
     }
 
     /// The live port with this number.
     pub(crate) fn port_by_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
-        self.0.table.get(number)
+        self.0.ports.table.get(number)
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
@@ -273,26 +302,26 @@ impl Node {
     pub(crate) fn vanish(&self) {
         self.life().vanish();
         self.0.scheduler.end();
-        for port in self.0.table.all() {
+        for port in self.0.ports.table.all() {
             self.take_number(port.number());
         }
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.0.limits
+        self.0.rules.limits
     }
 
     pub(crate) fn names(&self) -> &Names {
-        &self.0.names
+        &self.0.ports.names
     }
 
     pub(crate) fn registry(&self) -> &Registry {
-        &self.0.registry
+        &self.0.rules.registry
     }
 
     /// The limits for strangers and other nodes.
     pub(crate) fn costs(&self) -> &NodeLimits {
-        &self.0.costs
+        &self.0.rules.costs
     }
 
     /// Keeps the reason of a port whose init function has failed, so that the spawning node can still ask for it.
@@ -304,7 +333,7 @@ impl Node {
             .get(id.name())
             .and_then(|port| port.by.clone());
         match spawner {
-            None => self.0.stillborn.remember(id.name(), reason),
+            None => self.0.ports.stillborn.remember(id.name(), reason),
             Some(spawner) if port.counts().is_none_or(|counts| counts.monitors == 0) => {
                 spawner.account().stillborn.remember(id.name(), reason);
             }
@@ -314,7 +343,7 @@ impl Node {
 
     /// The reason for the absence of a port of this node.
     pub(crate) fn epitaph(&self, port: &PortId) -> Reason {
-        let stillborn = self.0.stillborn.get(port.name());
+        let stillborn = self.0.ports.stillborn.get(port.name());
         stillborn.unwrap_or_else(|| Reason::no_such_port(port.as_str()))
     }
 
@@ -354,11 +383,11 @@ impl Node {
     }
 
     fn spawned(&self) -> MutexGuard<'_, HashMap<Box<str>, Spawned>> {
-        self.0.spawned.lock()
+        self.0.ports.spawned.lock()
     }
 
     pub(crate) fn insert<T: AnyPort + 'static>(&self, make: impl FnOnce(u64) -> Arc<T>) -> Arc<T> {
-        let port = self.0.table.insert(make);
+        let port = self.0.ports.table.insert(make);
         self.check_ending(&port);
         port
     }
@@ -377,7 +406,7 @@ impl Node {
         given: Given<'_>,
         make: impl FnOnce(u64) -> Arc<T>,
     ) -> Arc<T> {
-        let port = self.0.table.insert(make);
+        let port = self.0.ports.table.insert(make);
         if let Some(by) = given.by {
             by.account().port_made();
         }
@@ -390,18 +419,18 @@ impl Node {
 
     /// The port of this name, if it is live or dying.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
-        if let Some(number) = self.0.names.reply_number(name) {
+        if let Some(number) = self.0.ports.names.reply_number(name) {
             return self.find_number(number).filter(|port| port.takes_answers());
         }
-        let number = match self.0.names.number(name) {
+        let number = match self.0.ports.names.number(name) {
             Some(number) => number,
             None => self.spawned().get(name)?.number,
         };
-        self.0.table.get(number)
+        self.0.ports.table.get(number)
     }
 
     pub(crate) fn find_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
-        self.0.table.get(number)
+        self.0.ports.table.get(number)
     }
 
     /// The live port that a packet is addressed to.
@@ -420,7 +449,7 @@ impl Node {
 
     /// Marks a port as dying. It can be found until it is [forgotten](Self::forget), but no longer counts.
     pub(crate) fn retire(&self, number: u64) {
-        self.0.table.retire(number);
+        self.0.ports.table.retire(number);
     }
 
     /// Removes a dead port. The table's reference is dropped outside of its lock.
@@ -431,13 +460,13 @@ impl Node {
                 by.account().port_died();
             }
         }
-        let _port = self.0.table.remove(port.number());
+        let _port = self.0.ports.table.remove(port.number());
         self.port_is_gone();
     }
 
     /// Removes a port that does not die, and returns it if it was still there.
     pub(crate) fn take_number(&self, number: u64) -> Option<Arc<dyn AnyPort>> {
-        let port = self.0.table.remove(number);
+        let port = self.0.ports.table.remove(number);
         if port.is_some() {
             self.retire(number);
         }
@@ -447,18 +476,18 @@ impl Node {
 
     /// The time limit of calls that have none of their own.
     pub(crate) fn call_timeout(&self) -> Option<Duration> {
-        self.0.call_timeout
+        self.0.rules.call_timeout
     }
 
     /// The ID of a reply port of this node.
     pub(crate) fn reply_port_id(&self, number: u64) -> PortId {
-        PortId::new(self.id(), &self.0.names.reply_name(number))
+        PortId::new(self.id(), &self.0.ports.names.reply_name(number))
     }
 
     pub(crate) fn port_id_of(&self, number: u64, name: Option<&str>) -> PortId {
         match name {
             Some(name) => PortId::new(self.id(), name),
-            None => PortId::new(self.id(), &self.0.names.name(number)),
+            None => PortId::new(self.id(), &self.0.ports.names.name(number)),
         }
     }
 

@@ -6,7 +6,6 @@ mod start;
 mod tls;
 
 use std::{
-    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{Arc, OnceLock, atomic::AtomicBool},
@@ -17,13 +16,11 @@ use aemp_codec::{Codec, Format, Map, NodeId};
 use tokio::runtime::Handle;
 
 use super::{
-    Inner, Node,
+    Inner, Node, Ports, Rules, Strands,
     inspect::Inspection,
-    names::Names,
     peer::Peers,
     registry::{InitFunction, Registry},
     spawn::{InitOutcome, Spawning},
-    stillborn::Stillborn,
     trace::Traces,
 };
 #[cfg(feature = "sim")]
@@ -33,11 +30,9 @@ use crate::{
     config::{Cert, Environment, Settings},
     db::machine::Database,
     exec::scheduler::Scheduler,
-    lock::Lock,
     logs::Service,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
-    port::table::Table,
 };
 use aemp_proto::handshake::auth::Secret;
 
@@ -290,21 +285,19 @@ impl NodeBuilder {
         }
         let node = Node(Arc::new(Inner {
             id,
-            names: Names::new(random),
-            table: Table::new(),
-            spawned: Lock::new(HashMap::new()),
+            ports: Ports::new(random),
             life: Arc::default(),
             collapsed: AtomicBool::new(false),
-            voice: Arc::default(),
-            functions: Arc::default(),
-            stillborn: Stillborn::own(),
+            strands: Strands::default(),
             scheduler,
-            call_timeout: self.call_timeout,
-            limits: settings.limits.packet(),
-            costs: settings.limits.clone(),
-            registry,
-            secure: settings.secure,
-            allow: settings.allow.clone(),
+            rules: Rules {
+                registry,
+                secure: settings.secure,
+                allow: settings.allow.clone(),
+                limits: settings.limits.packet(),
+                costs: settings.limits.clone(),
+                call_timeout: self.call_timeout,
+            },
             #[cfg(feature = "net")]
             streams: crate::node::streams::Streams::default(),
             peers: Arc::new(Peers::new(settings.limits.peer())),

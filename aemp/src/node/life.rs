@@ -308,13 +308,13 @@ impl Node {
     }
 
     async fn shut_down(&self, reason: &Reason) {
-        for port in self.0.table.all() {
+        for port in self.0.ports.table.all() {
             monitor::kill(&port, reason.clone());
         }
-        let is_empty = || self.0.table.is_empty();
+        let is_empty = || self.0.ports.table.is_empty();
         in_time(STOP_TIMEOUT, self.life().ports.until(is_empty)).await;
         // A handler that never returns must not delay the end of the node, nor leave its callers waiting.
-        for port in self.0.table.all() {
+        for port in self.0.ports.table.all() {
             let reason = reason.clone();
             self.aside(move || port.perish(&reason));
         }
@@ -345,7 +345,7 @@ impl Node {
         self.life().begin_to_end();
         let reason = Reason::die(text);
         self.scheduler().abandon();
-        for port in self.0.table.all() {
+        for port in self.0.ports.table.all() {
             guard::shielded(|| port.perish(&reason));
         }
         #[cfg(feature = "net")]

@@ -69,6 +69,6 @@ impl Node {
         if self.life().is_over() {
             return emit();
         }
-        self.0.voice.try_run(self, MOST, emit);
+        self.0.strands.voice.try_run(self, MOST, emit);
     }
 }

@@ -281,7 +281,7 @@ impl Node {
         let registered = self.registry().function(function).map(Arc::clone);
         match registered.or_else(|| built_in(self, function)) {
             Some(run) => {
-                let strand = from.map_or(&self.0.functions, |from| from.functions());
+                let strand = from.map_or(&self.0.strands.functions, |from| from.functions());
                 let taken = strand.try_run(self, MOST_CALLS, move || run(origin, args));
                 if !taken && from.is_none_or(|from| from.account().is_news("function")) {
                     let (from, function) = (name_of(from), short(function));

@@ -125,7 +125,7 @@ impl Node {
             seeds: self.seeds(),
             role: Some(role),
             master,
-            secure: self.0.secure || self.0.allow.is_some(),
+            secure: self.0.rules.secure || self.0.rules.allow.is_some(),
             ports: self.port_count() as u64,
             process: std::process::id(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

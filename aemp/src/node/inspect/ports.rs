@@ -21,7 +21,7 @@ pub(super) async fn count(node: &Node, most: usize, kind: Option<&str>) -> Ports
     let _turn = node.0.inspection.turn.lock().await;
     let mut found = Found::new(most, kind);
     let (mut place, mut some) = (Place::default(), Vec::new());
-    while node.0.table.some(&mut place, &mut some) {
+    while node.0.ports.table.some(&mut place, &mut some) {
         if !some.is_empty() {
             some.drain(..).for_each(|port| found.add(port));
             tokio::task::yield_now().await;

@@ -135,9 +135,9 @@ impl Node {
         self.ask_database(|machine, now| machine.clear(now));
         let (mut stopped, mut pause) = (HashSet::new(), PAUSE);
         let end = Instant::now() + limit;
-        let is_over = || self.life().is_ending() || self.0.table.is_empty();
+        let is_over = || self.life().is_ending() || self.0.ports.table.is_empty();
         while !is_over() && Instant::now() < end {
-            for port in self.0.table.all() {
+            for port in self.0.ports.table.all() {
                 // A reply port ends with its call.
                 if !port.takes_answers() && stopped.insert(port.number()) {
                     stop::stop(&port, None);
@@ -148,7 +148,7 @@ impl Node {
             pause = LONGEST_PAUSE.min(pause * 2);
         }
         if !is_over() {
-            let late = self.0.table.all().into_iter();
+            let late = self.0.ports.table.all().into_iter();
             late.filter(|port| !port.takes_answers())
                 .for_each(|port| stop::cut(port, limit));
         }

@@ -69,17 +69,17 @@ impl Node {
     }
 
     fn permits(&self, from: &Peer, function: &str) -> bool {
-        match &self.0.allow {
+        match &self.0.rules.allow {
             Some(permits) => permits
                 .iter()
                 .any(|permit| permit.permits(from.id().as_str(), function)),
-            None => !self.0.secure,
+            None => !self.0.rules.secure,
         }
     }
 
     /// True if another node is not allowed to inspect this one. Secure mode alone does not forbid it.
     pub(super) fn may_not_inspect(&self, from: Option<&Arc<Peer>>) -> bool {
-        self.0.allow.is_some() && self.refuses(from, "inspect", "inspect")
+        self.0.rules.allow.is_some() && self.refuses(from, "inspect", "inspect")
     }
 
     /// True if a node already monitors as many ports as it may, without this one. Then the new monitor fires at once,
