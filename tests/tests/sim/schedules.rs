@@ -82,7 +82,7 @@ fn random_schedules() {
 /// The same, with nodes that are reached by way of relays.
 #[test]
 fn random_schedules_with_private_nodes() {
-    check_many(300, |seed| check(seed, private_plan()));
+    check_many(120, |seed| check(seed, private_plan()));
 }
 
 fn check_many(count: u64, check: impl Fn(u64) -> Result<(), String> + Sync) {
