@@ -50,12 +50,14 @@ pub(crate) use source::{Custom, Source, Sources};
 pub(crate) use connection::order::StreamReady;
 #[cfg(feature = "net")]
 pub(crate) use stream::Stream;
+#[cfg(feature = "sim")]
+pub(crate) use stream::stir;
 
 use self::{
     connection::ConnectionTask,
     events::{Event, Observers},
     place::Acceptor,
-    stream::tunnel::Stir,
+    stream::stir::Stir,
 };
 use crate::{
     Node, StartError,

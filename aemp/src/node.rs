@@ -157,7 +157,7 @@ struct Strands {
     functions: Arc<Strand>,
 }
 
-/// What a node permits, and to which extent. It does not change while the node lives.
+/// The permissions and limits of a node. They do not change while the node lives.
 struct Rules {
     /// The functions that other nodes may call.
     registry: Registry,

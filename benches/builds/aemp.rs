@@ -20,7 +20,10 @@ impl Counter {
 
 #[tokio::main]
 async fn main() {
+    #[cfg(not(feature = "net"))]
     let node = Node::local().unwrap();
+    #[cfg(feature = "net")]
+    let node = Node::builder().node_id("counter").secret("s").bind("127.0.0.1:0").start().await.unwrap();
     let counter = node.port(Counter::default());
     counter.add(41);
     counter.add(1);

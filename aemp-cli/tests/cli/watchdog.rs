@@ -16,6 +16,9 @@ use crate::{
     processes::{aemp, printed, until},
 };
 
+/// The settings of the node.
+const GREEN: [&str; 4] = ["nodeid", "green", "binds", r#"["127.0.0.1:0"]"#];
+
 /// A watchdog and its node. Both are gone when it is dropped: the node ends without its watchdog.
 struct Watched {
     watchdog: Child,
@@ -26,8 +29,7 @@ struct Watched {
 impl Watched {
     fn start(options: &[&str]) -> Self {
         let mut command = aemp(&["--json", "-v", "run", "--restart"]);
-        command.args(options).args(["nodeid", "green"]);
-        command.args(["binds", r#"["127.0.0.1:0"]"#]);
+        command.args(options).args(GREEN);
         Self::of(&mut command)
     }
 
@@ -52,6 +54,14 @@ impl Watched {
         self.address = told["listeners"][0].as_str().expect("a text").to_owned();
     }
 
+    /// Sends a signal to the node, and waits until another one is ready.
+    fn comes_back_from(&mut self, name: &str) {
+        let first = self.node();
+        signal(first, name);
+        self.comes_up();
+        assert_ne!(self.node(), first);
+    }
+
     /// The process of the node.
     fn node(&self) -> u32 {
         let id = self.watchdog.id();
@@ -59,6 +69,14 @@ impl Watched {
         let children = children.expect("a list");
         let first = children.split_whitespace().next();
         first.expect("a child").parse().expect("a number")
+    }
+
+    /// Sends a signal to the watchdog, which ends in order. Returns its log.
+    fn ends_by(self, name: &str) -> String {
+        signal(self.watchdog.id(), name);
+        let (status, log) = self.end();
+        assert_eq!(status, Some(0), "{log}");
+        log
     }
 
     /// The status and the log of the watchdog.
@@ -87,13 +105,8 @@ fn signal(id: u32, signal: &str) {
 #[test]
 fn a_node_that_crashes_comes_back_and_a_signal_ends_it_in_order() {
     let mut watched = Watched::start(&["on-failure"]);
-    let first = watched.node();
-    signal(first, "-KILL");
-    watched.comes_up();
-    assert_ne!(watched.node(), first);
-    signal(watched.watchdog.id(), "-TERM");
-    let (status, log) = watched.end();
-    assert_eq!(status, Some(0), "{log}");
+    watched.comes_back_from("-KILL");
+    let log = watched.ends_by("-TERM");
     assert!(
         log.contains("the node was ended by signal 9: it starts again in 0."),
         "{log}"
@@ -104,13 +117,8 @@ fn a_node_that_crashes_comes_back_and_a_signal_ends_it_in_order() {
 #[test]
 fn a_node_that_hangs_is_killed_and_comes_back() {
     let mut watched = Watched::start(&["on-failure", "--heartbeat", "1"]);
-    let first = watched.node();
-    signal(first, "-STOP");
-    watched.comes_up();
-    assert_ne!(watched.node(), first);
-    signal(watched.watchdog.id(), "-INT");
-    let (status, log) = watched.end();
-    assert_eq!(status, Some(0), "{log}");
+    watched.comes_back_from("-STOP");
+    let log = watched.ends_by("-INT");
     assert!(
         log.contains("the node gives no heartbeat: it is killed"),
         "{log}"
@@ -123,12 +131,8 @@ fn an_end_in_order_is_the_end_unless_the_node_is_to_run_always() {
     signal(watched.node(), "-TERM");
     assert_eq!(watched.end().0, Some(0));
     let mut watched = Watched::start(&["always"]);
-    let first = watched.node();
-    signal(first, "-TERM");
-    watched.comes_up();
-    assert_ne!(watched.node(), first);
-    signal(watched.watchdog.id(), "-TERM");
-    assert_eq!(watched.end().0, Some(0));
+    watched.comes_back_from("-TERM");
+    watched.ends_by("-TERM");
 }
 
 #[test]
@@ -153,14 +157,8 @@ fn a_node_without_a_watchdog_refuses_to_restart() {
 
 #[test]
 fn a_service_manager_is_told_by_the_status() {
-    let mut command = aemp(&[
-        "--json",
-        "run",
-        "nodeid",
-        "green",
-        "binds",
-        r#"["127.0.0.1:0"]"#,
-    ]);
+    let mut command = aemp(&["--json", "run"]);
+    command.args(GREEN);
     let mut node = Watched::of(command.env("AEMP_WATCHDOG", "service"));
     let asked = aemp(&["-s", &node.address, "restart", "green"]).output();
     assert_eq!(printed(&asked.expect("it runs")), "green restarts");
@@ -184,14 +182,8 @@ fn systemd_hears_of_the_start_the_heart_and_the_end() {
             }
         }
     };
-    let mut command = aemp(&[
-        "--json",
-        "run",
-        "nodeid",
-        "green",
-        "binds",
-        r#"["127.0.0.1:0"]"#,
-    ]);
+    let mut command = aemp(&["--json", "run"]);
+    command.args(GREEN);
     command
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "20000");
@@ -241,8 +233,10 @@ fn each_process_gets_the_secret_of_standard_input() {
         "--restart",
         "on-failure",
     ]);
-    command.args(["nodeid", "green", "binds", r#"["127.0.0.1:0"]"#]);
-    command.env_remove("AEMP_SECRET").stdin(Stdio::piped());
+    command
+        .args(GREEN)
+        .env_remove("AEMP_SECRET")
+        .stdin(Stdio::piped());
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut watchdog = command.spawn().expect("it starts");
     let mut input = watchdog.stdin.take().expect("it is piped");

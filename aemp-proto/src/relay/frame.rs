@@ -107,11 +107,7 @@ impl Ask {
     pub(crate) fn write(&self, packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
         packet.str(RELAY)?;
         match self {
-            Self::Open { token, node } => {
-                packet.str("open")?;
-                packet.arg(token)?;
-                packet.str(node.as_str())
-            }
+            Self::Open { token, node } => open(packet, *token, node),
             Self::Act { session, act } => act.write(*session, packet),
         }
     }
@@ -147,11 +143,7 @@ impl Told {
     pub(crate) fn write(&self, packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
         packet.str(RELAYED)?;
         match self {
-            Self::Open { session, node } => {
-                packet.str("open")?;
-                packet.arg(session)?;
-                packet.str(node.as_str())
-            }
+            Self::Open { session, node } => open(packet, *session, node),
             Self::Opened { token, session } => {
                 packet.str("opened")?;
                 packet.arg(token)?;
@@ -165,6 +157,12 @@ impl Told {
             Self::Act { session, act } => act.write(*session, packet),
         }
     }
+}
+
+fn open(packet: &mut PacketWriter<'_>, number: u64, node: &NodeId) -> Result<(), EncodeError> {
+    packet.str("open")?;
+    packet.arg(&number)?;
+    packet.str(node.as_str())
 }
 
 struct Args(std::vec::IntoIter<Value>);

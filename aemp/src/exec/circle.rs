@@ -68,7 +68,7 @@ pub(crate) struct Edge {
     pub(crate) certain: bool,
 }
 
-/// What is noted of the calls that wait while a handler is polled.
+/// The notes about calls that wait while a handler is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notes {
     /// No handler is being polled.

@@ -13,7 +13,7 @@ use super::{
     LockedPeers, Net,
     connection::order::{Established, Made, Order, Orders, Received},
     events::Event,
-    stream::tunnel::Stir,
+    stream::stir::Stir,
 };
 use crate::node::log::Remark;
 use aemp_proto::{

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "tls")]
 pub(super) mod secured;
+pub(crate) mod stir;
 pub(super) mod tunnel;
 pub(super) mod wire;
 

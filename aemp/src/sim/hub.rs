@@ -12,7 +12,7 @@ use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use self::socket::{SimListener, SimStream};
 use super::{End, Fault, Happening, HostId, Network};
-use crate::lock::Lock;
+use crate::{lock::Lock, net::stir::Stir};
 use aemp_proto::Time;
 
 /// The network that the sockets of all nodes of a simulation share. Cheap to clone.
@@ -40,14 +40,7 @@ struct Socket {
     ended: Option<Fault>,
     /// True if the network did not take all bytes of the last write, and has not reported room since.
     full: bool,
-    wake: Arc<Wake>,
-}
-
-/// The task to wake. Each socket has one task, which reads and writes.
-#[derive(Default)]
-struct Wake {
-    read: Notify,
-    write: Notify,
+    stir: Arc<Stir>,
 }
 
 /// Connections that have not been accepted yet.
@@ -119,15 +112,15 @@ impl Hub {
 
     /// Connects a host to `host:port`.
     pub(crate) async fn connect(&self, from: HostId, address: &str) -> io::Result<SimStream> {
-        let (end, wake) = self.with_state(|state| {
+        let (end, stir) = self.with_state(|state| {
             let end = state.network.dial(from, address);
             let socket = Socket::default();
-            let wake = Arc::clone(&socket.wake);
+            let stir = Arc::clone(&socket.stir);
             state.sockets.insert(end, socket);
-            (end, wake)
+            (end, stir)
         });
         // From here on, dropping the stream closes the connection.
-        let stream = SimStream::new(self.clone(), end, wake);
+        let stream = SimStream::new(self.clone(), end, stir);
         stream.connected().await?;
         Ok(stream)
     }
@@ -186,8 +179,7 @@ impl State {
     fn socket(&mut self, end: End, change: impl FnOnce(&mut Socket)) {
         if let Some(socket) = self.sockets.get_mut(&end) {
             change(socket);
-            socket.wake.read.notify_one();
-            socket.wake.write.notify_one();
+            socket.stir.wake();
         }
     }
 }

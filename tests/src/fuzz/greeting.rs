@@ -30,7 +30,7 @@ pub(super) struct Outcome {
     sent: Vec<u8>,
     pub(super) told: Vec<String>,
     established: Option<String>,
-    /// What the connection carries, if that is a stream.
+    /// The stream that the connection carries, if it is a data connection.
     pub(super) stream: Option<StreamStart>,
     pub(super) leftover: Vec<u8>,
     /// TLS was wanted by both. What follows is taken as if it were within.

@@ -156,7 +156,7 @@ async fn only_nodes_that_read_limits_are_sent_them() {
     assert!((50..=100).contains(&limit), "{limit}");
 }
 
-/// What a peer says may be wrong.
+/// A peer may state a wrong time limit.
 #[tokio::test]
 async fn a_limit_may_be_any_number() {
     let a = start(listening("a")).await;

@@ -246,7 +246,7 @@ fn a_stop_waits_for_all_of_them() {
         until(|| gate.inside() == 3 && crawler.queue_len() == Some(2)).await;
         crawler.stop();
         let mut closed = crawler.closed();
-        // What comes behind the stop fails at once: with its reason, or as calls of a port that is gone.
+        // Calls behind the stop fail at once: with its reason, or as calls of a port that is gone.
         let late = within(crawler.base()).await;
         assert!(matches!(late, Err(CallError::Died(_))), "{late:?}");
         assert!(timeout(Duration::ZERO, &mut closed).await.is_err());

@@ -65,7 +65,7 @@ impl Worker {
             .send(waited.is_ok() || cx.is_cancelled() || cx.deadline().is_some());
     }
 
-    /// What a handler asks of its context reaches the port.
+    /// The requests of a handler to its context reach the port.
     #[rcv]
     async fn end(&mut self, cx: &mut Cx<'_>) -> i64 {
         cx.kill("asked");

@@ -11,11 +11,14 @@ mod streams;
 mod supervisor;
 
 use std::{
+    panic::{RefUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use aemp::{Args, Cx, Node, NodeBuilder, PortId, Reason, StartError, Value, sim::Sim};
+
+use crate::schedules::number;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,17 @@ impl<T: Clone> Told<T> {
 
     pub(crate) fn all(&self) -> Vec<T> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// Runs schedules of these numbers, `AEMP_SCHEDULES` of them from `AEMP_SCHEDULE` on. The number of one that fails is shown.
+pub(crate) fn each_schedule(most: u64, run: impl Fn(u64) + RefUnwindSafe) {
+    let (first, count) = (number("AEMP_SCHEDULE", 0), number("AEMP_SCHEDULES", most));
+    for seed in first..first + count {
+        if let Err(panic) = catch_unwind(|| run(seed)) {
+            eprintln!("schedule {seed} failed: AEMP_SCHEDULE={seed} AEMP_SCHEDULES=1");
+            resume_unwind(panic);
+        }
     }
 }
 

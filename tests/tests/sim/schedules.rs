@@ -30,7 +30,7 @@ const REGRESSIONS: &[u64] = &[
     0,
 ];
 
-fn number(variable: &str, default: u64) -> u64 {
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable);
     text.map_or(default, |text| {
         text.parse()

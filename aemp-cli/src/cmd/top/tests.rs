@@ -413,7 +413,7 @@ fn supervisors_are_a_tree() {
         node: "green".into(),
         supervisors: tree,
     });
-    // What a node claims may be a circle.
+    // The tree that a node reports may be a circle.
     let circle = vec![supervised(
         "blue#x",
         1,

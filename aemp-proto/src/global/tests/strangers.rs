@@ -192,7 +192,7 @@ fn stranger(network: &mut Network) {
     network.send_to("x", "a", "hello");
 }
 
-/// What `a` has sent `x` about the family `f`.
+/// The requests of `a` to `x` about the family `f`.
 fn told(network: &mut Network) -> Vec<String> {
     let packets = network.packets();
     let about = |packet: &String| packet.starts_with("a>x") && packet.contains(r#""f""#);

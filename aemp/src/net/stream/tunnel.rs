@@ -1,33 +1,17 @@
 //! A connection through a relay: a stream of bytes that the mesh carries in packets of another connection.
 
-use std::{io, sync::Arc};
 #[cfg(feature = "net")]
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
+use std::{io, sync::Arc};
 
-use tokio::sync::Notify;
-
+use super::stir::Stir;
+#[cfg(feature = "net")]
+use super::stir::{Notice, poll_until};
 use crate::net::Net;
 use aemp_proto::{mesh::TunnelRead, peer::ConnId};
 
 /// The room for a read into a buffer without room, in bytes.
 const ROOM: usize = 16 << 10;
-
-/// Wakes the reader and the writer of a tunnel. Each of them is one task.
-#[derive(Default)]
-pub(in crate::net) struct Stir {
-    read: Notify,
-    write: Notify,
-}
-
-impl Stir {
-    pub(in crate::net) fn wake(&self) {
-        self.read.notify_one();
-        self.write.notify_one();
-    }
-}
 
 /// One end of a tunnel. Dropping it ends the tunnel.
 pub(crate) struct Tunnel {
@@ -39,10 +23,6 @@ pub(crate) struct Tunnel {
     #[cfg(feature = "net")]
     writing: Option<Notice>,
 }
-
-/// The next notice of a change. A poll that is not ready must leave its waker behind.
-#[cfg(feature = "net")]
-type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Tunnel {
     pub(in crate::net) fn new(net: Net, conn: ConnId, stir: Arc<Stir>) -> Self {
@@ -120,32 +100,20 @@ impl Tunnel {
 impl Tunnel {
     /// As [`readable`](Self::readable), for the one task that reads.
     pub(super) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        while !self.is_readable() {
-            let stir = Arc::clone(&self.stir);
-            let notice = || -> Notice { Box::pin(async move { stir.read.notified().await }) };
-            ready!(self.reading.get_or_insert_with(notice).as_mut().poll(task));
-            self.reading = None;
-        }
-        Poll::Ready(())
+        let mut notice = self.reading.take();
+        let next = || self.stir.reads();
+        let polled = poll_until(|| self.is_readable(), next, &mut notice, task);
+        self.reading = notice;
+        polled
     }
 
     /// As [`writable`](Self::writable), for the one task that writes.
     pub(super) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        while !self.is_writable() {
-            let stir = Arc::clone(&self.stir);
-            let notice = || -> Notice { Box::pin(async move { stir.write.notified().await }) };
-            ready!(self.writing.get_or_insert_with(notice).as_mut().poll(task));
-            self.writing = None;
-        }
-        Poll::Ready(())
-    }
-
-    /// Reads available bytes. Zero bytes mean the end.
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut bytes = Vec::with_capacity(buffer.len());
-        let read = self.try_read_buf(&mut bytes)?;
-        buffer[..read].copy_from_slice(&bytes);
-        Ok(read)
+        let mut notice = self.writing.take();
+        let next = || self.stir.writes();
+        let polled = poll_until(|| self.is_writable(), next, &mut notice, task);
+        self.writing = notice;
+        polled
     }
 }
 

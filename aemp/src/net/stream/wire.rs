@@ -133,9 +133,12 @@ impl Wire {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
-            Self::Tunnel(tunnel) => tunnel.try_read(buffer),
-            #[cfg(feature = "sim")]
-            Self::Sim(stream) => stream.try_read(buffer),
+            appending => {
+                let mut bytes = Vec::with_capacity(buffer.len());
+                let read = appending.try_read_buf(&mut bytes)?;
+                buffer[..read].copy_from_slice(&bytes);
+                Ok(read)
+            }
         }
     }
 

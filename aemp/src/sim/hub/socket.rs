@@ -1,38 +1,36 @@
 //! The simulation's stand-in for TCP sockets.
 
-use std::{io, sync::Arc};
 #[cfg(feature = "net")]
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
+use std::{io, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::{Hub, Socket, Wake};
-use crate::sim::{End, Fault, HostId};
+use super::{Hub, Socket};
+#[cfg(feature = "net")]
+use crate::net::stir::{Notice, poll_until};
+use crate::{
+    net::stir::Stir,
+    sim::{End, Fault, HostId},
+};
 
 /// A connection of the simulated network. Dropping it closes it.
 pub(crate) struct SimStream {
     hub: Hub,
     end: End,
-    wake: Arc<Wake>,
+    stir: Arc<Stir>,
     #[cfg(feature = "net")]
     reading: Option<Notice>,
     #[cfg(feature = "net")]
     writing: Option<Notice>,
 }
 
-/// The next notice of a change. A poll that is not ready must leave its waker behind.
-#[cfg(feature = "net")]
-type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
-
 impl SimStream {
-    pub(super) fn new(hub: Hub, end: End, wake: Arc<Wake>) -> Self {
+    pub(super) fn new(hub: Hub, end: End, stir: Arc<Stir>) -> Self {
         Self {
             hub,
             end,
-            wake,
+            stir,
             #[cfg(feature = "net")]
             reading: None,
             #[cfg(feature = "net")]
@@ -52,7 +50,7 @@ impl SimStream {
             if let Some(result) = self.outcome() {
                 return result;
             }
-            self.wake.write.notified().await;
+            self.stir.write.notified().await;
         }
     }
 
@@ -70,7 +68,7 @@ impl SimStream {
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) {
         while !self.is_readable() {
-            self.wake.read.notified().await;
+            self.stir.read.notified().await;
         }
     }
 
@@ -83,7 +81,7 @@ impl SimStream {
     /// Waits until something may be written.
     pub(crate) async fn writable(&self) {
         while !self.is_writable() {
-            self.wake.write.notified().await;
+            self.stir.write.notified().await;
         }
     }
 
@@ -145,32 +143,20 @@ impl SimStream {
 impl SimStream {
     /// As [`readable`](Self::readable), for the one task that reads.
     pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        while !self.is_readable() {
-            let wake = Arc::clone(&self.wake);
-            let notice = || -> Notice { Box::pin(async move { wake.read.notified().await }) };
-            ready!(self.reading.get_or_insert_with(notice).as_mut().poll(task));
-            self.reading = None;
-        }
-        Poll::Ready(())
+        let mut notice = self.reading.take();
+        let next = || self.stir.reads();
+        let polled = poll_until(|| self.is_readable(), next, &mut notice, task);
+        self.reading = notice;
+        polled
     }
 
     /// As [`writable`](Self::writable), for the one task that writes.
     pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        while !self.is_writable() {
-            let wake = Arc::clone(&self.wake);
-            let notice = || -> Notice { Box::pin(async move { wake.write.notified().await }) };
-            ready!(self.writing.get_or_insert_with(notice).as_mut().poll(task));
-            self.writing = None;
-        }
-        Poll::Ready(())
-    }
-
-    /// Reads available bytes. Zero bytes mean the end.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut bytes = Vec::with_capacity(buffer.len());
-        let read = self.try_read_buf(&mut bytes)?;
-        buffer[..read].copy_from_slice(&bytes);
-        Ok(read)
+        let mut notice = self.writing.take();
+        let next = || self.stir.writes();
+        let polled = poll_until(|| self.is_writable(), next, &mut notice, task);
+        self.writing = notice;
+        polled
     }
 }
 
@@ -218,8 +204,8 @@ impl SimListener {
     fn next(&self) -> Option<SimStream> {
         let mut state = self.hub.lock();
         let end = state.listeners.get_mut(&self.place)?.waiting.pop_front()?;
-        let wake = Arc::clone(&state.sockets.get(&end)?.wake);
-        Some(SimStream::new(self.hub.clone(), end, wake))
+        let stir = Arc::clone(&state.sockets.get(&end)?.stir);
+        Some(SimStream::new(self.hub.clone(), end, stir))
     }
 }
 

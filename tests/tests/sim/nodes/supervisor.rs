@@ -21,7 +21,7 @@ use aemp::{
     supervisor::{Child, ChildState, Follow, OnLoss, Supervisor, SupervisorRef},
 };
 
-use super::{SECOND, Told, builder, mourn};
+use super::{SECOND, Told, builder, each_schedule, mourn};
 
 const STEP: Duration = Duration::from_millis(250);
 /// `monitor_timeout` of all nodes (`builder`), a round of keepalives, and two steps.
@@ -290,29 +290,15 @@ impl World {
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    let value = std::env::var(name).ok();
-    value
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(default)
-}
-
 #[test]
 fn supervised_children_live_once_whatever_happens() {
-    let (first, count) = (setting("AEMP_SCHEDULE", 0), setting("AEMP_SCHEDULES", 40));
-    for seed in first..first + count {
-        let run = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed, Duration::ZERO);
-            for _ in 0..20 {
-                world.step();
-            }
-            world.finish();
-        });
-        if let Err(panic) = run {
-            eprintln!("schedule {seed} failed: AEMP_SCHEDULE={seed} AEMP_SCHEDULES=1");
-            std::panic::resume_unwind(panic);
+    each_schedule(40, |seed| {
+        let mut world = World::new(seed, Duration::ZERO);
+        for _ in 0..20 {
+            world.step();
         }
-    }
+        world.finish();
+    });
 }
 
 /// The worst case: the supervisor's node no longer hears the child's node, which still hears it for a while and notices
