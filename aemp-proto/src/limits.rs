@@ -33,7 +33,7 @@
 //! | `mesh.notices`, `global.notices` | anybody | 1000 entries |
 //! | `Exchange.sessions` of a relay | ends of relayed connections | `relay::MOST_SESSIONS` for each node; octets: `relay::WINDOW` for each direction, and none from half of `max_queue_bytes` on |
 //! | `Tunnel.inbox` | the relay and the other end | `relay::WINDOW`, then the tunnel ends; `relay::MOST_SESSIONS` tunnels that one relay has opened |
-//! | `Tunnels.waiting` | dials of this node | one for each, until the dial's deadline |
+//! | `Tunnels.asking` | dials of this node | one for each, until the dial's deadline |
 //! | `Link.buffer` | a node | `max_packet_bytes`, and 256 KiB for a read |
 //! | values of a packet | a node | `max_packet_values`, counted by the readers of the formats; large packets are read two at a time (`net/large.rs`) |
 //! | `Peer` output and queue | senders to a node | `max_queue_bytes`; relays stop at three quarters |

@@ -156,10 +156,11 @@ impl Link {
         self.heard = now;
         let read = self.buffer.len() - self.offered;
         if read >= self.room {
-            self.room = (2 * self.room).min(self.most_room());
+            self.room *= 2;
         } else if read < self.room / 4 {
             self.room = (self.room / 2).max(LEAST_ROOM);
         }
+        self.room = self.room.min(self.most_room());
         self.offered = self.buffer.len();
     }
 

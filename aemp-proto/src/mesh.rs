@@ -42,6 +42,7 @@ use self::{
     timed::Timed,
 };
 pub use self::{
+    dial::Way,
     output::Output,
     peers::{PeerMap, Peers},
     seeds::{Joining, LookUpId, SeedFailure, SeedFailureKind, SeedState},

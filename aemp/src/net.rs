@@ -232,14 +232,14 @@ impl Net {
 
     /// Opens a data connection for a stream.
     #[cfg(feature = "net")]
-    pub(crate) fn dial_stream(&self, address: &str, node: &NodeId, id: &str) -> ConnId {
-        self.ask(|mesh, now| mesh.dial_stream(now, address, node, id))
+    pub(crate) fn dial_stream(&self, way: &mesh::Way, node: &NodeId, id: &str) -> ConnId {
+        self.ask(|mesh, now| mesh.dial_stream(now, way, node, id))
     }
 
-    /// Stands for an address of a node that is connected through a relay.
+    /// The relay through which a node is connected, if it is.
     #[cfg(feature = "net")]
-    pub(crate) fn relayed_address(&self, node: &NodeId) -> Option<String> {
-        self.look(|mesh| mesh.relayed_address(node))
+    pub(crate) fn relay_to(&self, node: &NodeId) -> Option<NodeId> {
+        self.look(|mesh| mesh.relay_to(node).cloned())
     }
 
     /// Gives up a data connection.

@@ -54,12 +54,13 @@
 //! - Two tasks may use the two directions, each with a half of [`tokio::io::split`], also before the ends are connected.
 //! - If a question cannot be sent completely, because the other end has answered and gone, its answer is read all the
 //!   same. The next write returns the error.
-//! - A stream that is connected outlives its node, and the connection over which the nodes talk. The end of the node is
-//!   an error of streams that are not connected yet.
+//! - A stream that is connected directly outlives its node, and the connection over which the nodes talk. The end of the
+//!   node is an error of streams that are not connected yet.
 //!
 //! # Limits
 //!
-//! - One of the two nodes must listen. Two nodes without listeners cannot connect.
+//! - Two nodes without listeners need a [relay](crate::handbook::relays), and must be connected through it before the
+//!   stream is opened, or first used. Such a stream ends with the connection of either node to the relay.
 //! - A stream can be sent once, before it is used. To send it again is an error of that message.
 //! - Each other node has at most [`MOST_STREAMS`] streams to functions of this one, from the announcement until the function
 //!   returns. Streams in messages have no such limit: a port that takes them decides.

@@ -269,7 +269,7 @@ impl<P: Peers> Mesh<P> {
             Phase::Dialing { .. } | Phase::Asking { .. } | Phase::Up(_) => None,
         };
         if let Phase::Asking { relay, .. } = &conn.phase {
-            self.tunnels.stop_waiting(relay, id);
+            self.tunnels.asks_no_more(relay, id);
         }
         if let Some(claimed) = claimed
             && let Some(node) = self.nodes.get_mut(claimed)

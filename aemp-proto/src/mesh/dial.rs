@@ -17,7 +17,7 @@ const MOST_ADDRESSES: usize = 70;
 
 /// A way to reach a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Way {
+pub enum Way {
     /// The address (`host:port`) of a listener.
     Address(String),
     /// A node that passes on a connection.

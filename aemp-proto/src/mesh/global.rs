@@ -23,13 +23,14 @@ use crate::{
 pub type RawRequest = (String, Vec<Value>);
 
 impl<P: Peers> Mesh<P> {
-    /// Handles requests whose names begin with `g_`, and those about relayed connections, in the order in which they have arrived on a connection.
+    /// Handles requests whose names begin with `g_`, and those about relayed connections, in the order in which they have
+    /// arrived on a connection.
     ///
     /// Returns their cost beyond the requests themselves, counted in ordinary requests: see
     /// [`max_requests_per_second`](crate::limits::NodeLimits::max_requests_per_second).
     ///
     /// Requests that come late, from a connection that is no longer its node's, have no effect.
-    pub fn global_requests(
+    pub fn requests(
         &mut self,
         now: Time,
         conn: ConnId,
@@ -46,7 +47,7 @@ impl<P: Peers> Mesh<P> {
         cost
     }
 
-    /// Like [`global_requests`](Self::global_requests), for one request that is parsed already, or for a
+    /// Like [`requests`](Self::requests), for one request that is parsed already, or for a
     /// [piece](GlobalRequest::pieces) of one. Pieces allow others to use the mesh in between.
     pub fn global_request(
         &mut self,

@@ -62,7 +62,9 @@ impl<P: Peers> Mesh<P> {
             return Ok(count);
         }
         let text = "the queue for the relay is full";
-        self.tunnels.fail(conn, text);
+        self.tunnels.break_off(conn, text.into());
+        // The reader may wait.
+        self.outputs.push_back(Output::TunnelStirred { conn });
         Err(text.into())
     }
 
@@ -98,12 +100,11 @@ impl<P: Peers> Mesh<P> {
         self.tunnels.relay(conn)
     }
 
-    /// Stands for an address of a node that is connected through a relay: [`dial_stream`](Self::dial_stream) takes the
-    /// same way.
+    /// The relay through which a node is connected, if it is.
     #[must_use]
-    pub fn relayed_address(&self, node: &NodeId) -> Option<String> {
+    pub fn relay_to(&self, node: &NodeId) -> Option<&NodeId> {
         let (conn, _) = self.nodes.get(node)?.up()?;
-        self.tunnels.relay(conn).map(address)
+        self.relay_of(conn)
     }
 
     /// The number of sessions that this node passes on for others.
@@ -141,11 +142,11 @@ impl<P: Peers> Mesh<P> {
         };
         self.conns
             .insert(conn, Connection::new(&address(relay), purpose, phase));
+        self.tunnels.ask(relay, conn);
         if is_ready {
             self.ask_to_open(now, conn);
             return Some(conn);
         }
-        self.tunnels.wait(relay, conn);
         let urge = self.peers.with(relay, |peer| peer.want());
         if urge == Urge::Connect {
             self.connect_node(now, relay);
@@ -171,25 +172,26 @@ impl<P: Peers> Mesh<P> {
         if self.handshake.relay && offered && !self.tunnels.contains(conn) {
             self.relays.insert(node.clone());
         }
-        for waiting in self.tunnels.take_waiting(node) {
+        for asking in self.tunnels.asking(node) {
             if self.relays.contains(node) {
-                self.ask_to_open(now, waiting);
+                self.ask_to_open(now, asking);
             } else {
-                self.lost(now, waiting, "that node passes on no connections");
+                self.lost(now, asking, "that node passes on no connections");
             }
         }
     }
 
     /// Takes note that a node cannot be reached. Dials through it fail.
     pub(super) fn relay_unreachable(&mut self, now: Time, node: &NodeId) {
-        for waiting in self.tunnels.take_waiting(node) {
-            self.lost(now, waiting, "the relay cannot be reached");
+        for asking in self.tunnels.asking(node) {
+            self.lost(now, asking, "the relay cannot be reached");
         }
     }
 
-    /// Ends all sessions of a node that is lost, and all tunnels through it.
+    /// Ends all sessions of a node that is lost, and all dials and tunnels through it.
     pub(super) fn relay_down(&mut self, now: Time, node: &NodeId, text: &str) {
         self.relays.remove(node);
+        self.relay_unreachable(now, node);
         for conn in self.tunnels.lost(node, text) {
             self.outputs.push_back(Output::TunnelStirred { conn });
         }
@@ -347,6 +349,7 @@ impl<P: Peers> Mesh<P> {
             self.act(now, (relay.clone(), session), end);
             return;
         }
+        self.tunnels.asks_no_more(relay, conn);
         self.begin_tunnel(conn, relay, session, Role::Dialed);
         let handshake = self.dialed_handshake(now, conn, &address(relay));
         if let Some(dialed) = self.conns.get_mut(&conn) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aemp_codec::NodeId;
 
 use super::{
-    Mesh, Output, Peers,
+    Mesh, Output, Peers, Way,
     connection::{Identity, Purpose},
 };
 use crate::{
@@ -19,33 +19,27 @@ use crate::{
 };
 
 impl<P: Peers> Mesh<P> {
-    /// Opens a data connection to a node at an address, for the stream with this ID. It ends in [`Output::Stream`] or
+    /// Opens a data connection to a node, for the stream with this ID. It ends in [`Output::Stream`] or
     /// [`Output::StreamFailed`].
-    pub fn dial_stream(&mut self, now: Time, address: &str, node: &NodeId, id: &str) -> ConnId {
-        let (node, id) = (node.clone(), id.to_owned());
+    pub fn dial_stream(&mut self, now: Time, way: &Way, node: &NodeId, id: &str) -> ConnId {
         let purpose = Purpose::Stream {
             node: node.clone(),
-            id,
+            id: id.to_owned(),
         };
-        let relay = self.relay_to(&node, address);
-        let through = relay.and_then(|relay| {
-            let purpose = purpose.clone();
-            self.dial_through(now, &relay, &node, purpose)
+        let dialed = match way {
+            Way::Address(address) => Some(self.dial(now, address, purpose)),
+            Way::Relay(relay) => self.dial_through(now, relay, node, purpose),
+        };
+        let conn = dialed.unwrap_or_else(|| {
+            self.stream_failed(node, id, "the relay passes on no connections");
+            self.next_conn()
         });
-        let conn = through.unwrap_or_else(|| self.dial(now, address, purpose));
         if self.stopped {
             self.fail_stream(conn, "this node has stopped");
             self.abandon(now, conn);
         }
         self.advance(now);
         conn
-    }
-
-    /// The relay through which a node is connected, if that is the meaning of the address.
-    fn relay_to(&self, node: &NodeId, address: &str) -> Option<NodeId> {
-        let (conn, _) = self.nodes.get(node)?.up()?;
-        let is_meant = self.relayed_address(node).as_deref() == Some(address);
-        self.relay_of(conn).filter(|_| is_meant).cloned()
     }
 
     /// Gives up a data connection that is not established yet.
@@ -106,9 +100,14 @@ impl<P: Peers> Mesh<P> {
     pub(super) fn fail_stream(&mut self, conn: ConnId, text: &str) {
         let purpose = self.conns.get(&conn).map(|conn| &conn.purpose);
         if let Some(Purpose::Stream { node, id }) = purpose {
-            let (node, id, text) = (node.clone(), id.clone(), text.into());
-            self.outputs
-                .push_back(Output::StreamFailed { node, id, text });
+            let (node, id) = (node.clone(), id.clone());
+            self.stream_failed(&node, &id, text);
         }
+    }
+
+    fn stream_failed(&mut self, node: &NodeId, id: &str, text: &str) {
+        let (node, id, text) = (node.clone(), id.into(), text.into());
+        let failed = Output::StreamFailed { node, id, text };
+        self.outputs.push_back(failed);
     }
 }

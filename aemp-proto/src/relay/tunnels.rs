@@ -15,8 +15,8 @@ const REPORT: usize = WINDOW / 4;
 pub(crate) struct Tunnels {
     all: BTreeMap<ConnId, Tunnel>,
     sessions: BTreeMap<(NodeId, u64), ConnId>,
-    /// Dials that wait until their relay is connected.
-    waiting: BTreeSet<(NodeId, ConnId)>,
+    /// Dials whose relay has not answered, or is not connected yet.
+    asking: BTreeSet<(NodeId, ConnId)>,
 }
 
 /// One end of a session.
@@ -71,26 +71,22 @@ impl Tunnels {
         self.all.insert(conn, tunnel);
     }
 
-    /// Lets a dial wait for its relay.
-    pub(crate) fn wait(&mut self, relay: &NodeId, conn: ConnId) {
-        self.waiting.insert((relay.clone(), conn));
+    /// Adds a dial through a relay.
+    pub(crate) fn ask(&mut self, relay: &NodeId, conn: ConnId) {
+        self.asking.insert((relay.clone(), conn));
     }
 
-    /// Takes the dials that wait for a relay.
-    pub(crate) fn take_waiting(&mut self, relay: &NodeId) -> Vec<ConnId> {
+    /// The dials through a relay that have no answer yet.
+    pub(crate) fn asking(&self, relay: &NodeId) -> Vec<ConnId> {
         let first = (relay.clone(), ConnId(0));
-        let theirs = self.waiting.range(first..);
-        let theirs = theirs.take_while(|(waits_for, _)| waits_for == relay);
-        let theirs: Vec<_> = theirs.map(|(_, conn)| *conn).collect();
-        for conn in &theirs {
-            self.waiting.remove(&(relay.clone(), *conn));
-        }
-        theirs
+        let theirs = self.asking.range(first..);
+        let theirs = theirs.take_while(|(asked, _)| asked == relay);
+        theirs.map(|(_, conn)| *conn).collect()
     }
 
-    /// Forgets a dial that has been given up.
-    pub(crate) fn stop_waiting(&mut self, relay: &NodeId, conn: ConnId) {
-        self.waiting.remove(&(relay.clone(), conn));
+    /// Forgets a dial that has been answered or given up.
+    pub(crate) fn asks_no_more(&mut self, relay: &NodeId, conn: ConnId) {
+        self.asking.remove(&(relay.clone(), conn));
     }
 
     /// True if the connection is a tunnel.
@@ -105,9 +101,14 @@ impl Tunnels {
 
     /// The number of sessions through a relay.
     pub(crate) fn len_of(&self, relay: &NodeId) -> usize {
+        self.through(relay).count()
+    }
+
+    fn through(&self, relay: &NodeId) -> impl Iterator<Item = ConnId> {
         let first = (relay.clone(), 0);
         let theirs = self.sessions.range(first..);
-        theirs.take_while(|((via, _), _)| via == relay).count()
+        let theirs = theirs.take_while(move |((via, _), _)| via == relay);
+        theirs.map(|(_, conn)| *conn)
     }
 
     /// Takes an act of the other end of a session. Returns the tunnel if its reader and writer should look again.
@@ -127,26 +128,22 @@ impl Tunnels {
             Act::End(text) if text.is_empty() => {
                 tunnel.ended.get_or_insert_default();
                 if tunnel.closed {
-                    return self.finish(conn);
+                    return self.finish(conn, String::new());
                 }
             }
-            Act::End(text) => {
-                let text = format!("relay {relay}: {text}");
-                tunnel.ended.get_or_insert(text);
-                return self.finish(conn);
-            }
+            Act::End(text) => return self.finish(conn, format!("relay {relay}: {text}")),
         }
         Some(conn)
     }
 
     /// Takes note that the session of a tunnel is over. What has arrived can still be read.
-    fn finish(&mut self, conn: ConnId) -> Option<ConnId> {
+    fn finish(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
         self.all.get_mut(&conn)?.over = true;
-        self.break_off(conn, "the tunnel is closed".into())
+        self.break_off(conn, text)
     }
 
-    /// Takes no more acts of the other end of a tunnel.
-    fn break_off(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
+    /// Takes no more acts of the other end of a tunnel. The text is the reason, unless it has ended before.
+    pub(crate) fn break_off(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
         let tunnel = self.all.get_mut(&conn)?;
         let session = (tunnel.relay.clone(), tunnel.session);
         tunnel.ended.get_or_insert(text);
@@ -157,13 +154,9 @@ impl Tunnels {
 
     /// Ends all tunnels through a relay that is lost. Returns them.
     pub(crate) fn lost(&mut self, relay: &NodeId, text: &str) -> Vec<ConnId> {
-        let first = (relay.clone(), 0);
-        let theirs = self.sessions.range(first..);
-        let theirs = theirs.take_while(|((via, _), _)| via == relay);
-        let theirs: Vec<_> = theirs.map(|(_, conn)| *conn).collect();
+        let theirs: Vec<_> = self.through(relay).collect();
         for conn in &theirs {
-            self.break_off(*conn, format!("relay {relay} is lost ({text})"));
-            self.finish(*conn);
+            self.finish(*conn, format!("relay {relay} is lost ({text})"));
         }
         theirs
     }
@@ -184,7 +177,7 @@ impl Tunnels {
         }
         let session = (tunnel.relay.clone(), tunnel.session);
         if tunnel.ended.is_some() {
-            self.finish(conn);
+            self.finish(conn, String::new());
         }
         Some(session)
     }
@@ -219,7 +212,12 @@ impl Tunnels {
             return (read, None);
         }
         let count = tunnel.inbox.len().min(buffer.capacity() - buffer.len());
-        buffer.extend(tunnel.inbox.drain(..count));
+        // A queue is drained octet by octet, and the mesh is locked.
+        let (front, back) = tunnel.inbox.as_slices();
+        let in_front = count.min(front.len());
+        buffer.extend_from_slice(&front[..in_front]);
+        buffer.extend_from_slice(&back[..count - in_front]);
+        tunnel.inbox.drain(..count);
         tunnel.read += count;
         let due = tunnel.read >= REPORT && tunnel.ended.is_none();
         let credit = due.then(|| {
@@ -254,14 +252,9 @@ impl Tunnels {
         Ok(Some(((tunnel.relay.clone(), tunnel.session), count)))
     }
 
-    /// Breaks a tunnel off, because a frame could not be sent.
-    pub(crate) fn fail(&mut self, conn: ConnId, text: &str) {
-        self.break_off(conn, text.into());
-    }
-
     /// True if nothing is kept.
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.sessions.is_empty() && self.waiting.is_empty()
+        self.all.is_empty() && self.sessions.is_empty() && self.asking.is_empty()
     }
 }
 
@@ -391,15 +384,14 @@ mod tests {
     }
 
     #[test]
-    fn dials_wait_for_their_relay() {
+    fn dials_ask_their_relay() {
         let mut tunnels = tunnels();
         let other = NodeId::new("n").unwrap();
         for (relay, conn) in [(&other, 1), (&relay(), 9), (&other, 2), (&other, 3)] {
-            tunnels.wait(relay, ConnId(conn));
+            tunnels.ask(relay, ConnId(conn));
         }
-        tunnels.stop_waiting(&other, ConnId(2));
-        assert_eq!(tunnels.take_waiting(&other), [ConnId(1), ConnId(3)]);
-        assert_eq!(tunnels.take_waiting(&other), []);
-        assert_eq!(tunnels.take_waiting(&relay()), [ConnId(9)]);
+        tunnels.asks_no_more(&other, ConnId(2));
+        assert_eq!(tunnels.asking(&other), [ConnId(1), ConnId(3)]);
+        assert_eq!(tunnels.asking(&relay()), [ConnId(9)]);
     }
 }

@@ -15,6 +15,8 @@ mod large;
 mod link;
 pub(super) mod order;
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use self::{
@@ -23,7 +25,7 @@ use self::{
 };
 use super::{
     Net,
-    stream::{Stream, tunnel::Tunnel, wire::Wire},
+    stream::{Stream, stir::Stir, tunnel::Tunnel, wire::Wire},
 };
 use crate::node::{
     life::Counted,
@@ -116,10 +118,7 @@ impl Net {
     }
 
     /// Runs a connection through a relay.
-    pub(super) fn run_tunnel(&self, conn: ConnId, made: Made, orders: Orders) {
-        let Some(stir) = self.0.tunnels.lock().get(&conn).cloned() else {
-            return;
-        };
+    pub(super) fn run_tunnel(&self, conn: ConnId, stir: Arc<Stir>, made: Made, orders: Orders) {
         let tunnel = Tunnel::new(self.clone(), conn, stir);
         let (net, stream) = (self.clone(), Stream::Plain(Wire::Tunnel(Box::new(tunnel))));
         self.spawn_connection(conn, async move {

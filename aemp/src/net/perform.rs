@@ -32,7 +32,7 @@ struct Later {
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
     /// Tunnels that begin: their connections, the addresses that stand for the other ends, and who has opened them.
-    tunnels: Vec<(ConnId, Made, Orders)>,
+    tunnels: Vec<(ConnId, Arc<Stir>, Made, Orders)>,
     /// Tunnels whose readers and writers are to be woken, which may be foreign code.
     stirred: Vec<Arc<Stir>>,
     /// Data connections that have failed.
@@ -71,8 +71,8 @@ impl Net {
         for (look_up, seed) in later.look_ups {
             self.look_up(look_up, seed);
         }
-        for (conn, made, orders) in later.tunnels {
-            self.run_tunnel(conn, made, orders);
+        for (conn, stir, made, orders) in later.tunnels {
+            self.run_tunnel(conn, stir, made, orders);
         }
         for stir in later.stirred {
             stir.wake();
@@ -118,8 +118,10 @@ impl Net {
             Output::LookUp { look_up, seed } => later.look_ups.push((look_up, seed)),
             Output::Tunnel { conn, addr, dialed } => {
                 let made = if dialed { Made::Dialed } else { Made::Accepted };
-                self.0.tunnels.lock().insert(conn, Arc::default());
-                later.tunnels.push((conn, made(addr), self.open(conn)));
+                let stir = Arc::<Stir>::default();
+                self.0.tunnels.lock().insert(conn, Arc::clone(&stir));
+                let tunnel = (conn, stir, made(addr), self.open(conn));
+                later.tunnels.push(tunnel);
             }
             Output::TunnelStirred { conn } => {
                 later

@@ -16,7 +16,7 @@ use std::{
 };
 
 use aemp_codec::{NodeId, PortId, Value};
-use aemp_proto::{global::LISTENERS, peer::ConnId, weight};
+use aemp_proto::{global::LISTENERS, mesh::Way, peer::ConnId, weight};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
@@ -100,9 +100,9 @@ impl Dials {
         Self { node, conns }
     }
 
-    pub(crate) fn dial(&mut self, address: &str, to: &NodeId, id: &str) {
+    pub(crate) fn dial(&mut self, way: &Way, to: &NodeId, id: &str) {
         if let Some(net) = self.node.net() {
-            self.conns.push(net.dial_stream(address, to, id));
+            self.conns.push(net.dial_stream(way, to, id));
         }
     }
 }
@@ -278,25 +278,27 @@ impl Node {
         });
     }
 
-    /// The addresses of another node: the one at which it was dialled, or the first ones that it has published.
-    pub(crate) async fn addresses_of(&self, node: &NodeId) -> Vec<String> {
-        let relayed = self.net().and_then(|net| net.relayed_address(node));
-        if let Some(address) = relayed {
-            return vec![address];
+    /// The ways to another node: the one on which it is connected, if this node has dialled, or the first addresses that it
+    /// has published.
+    pub(crate) async fn ways_to(&self, node: &NodeId) -> Vec<Way> {
+        let relay = self.net().and_then(|net| net.relay_to(node));
+        if let Some(relay) = relay {
+            return vec![Way::Relay(relay)];
         }
         let connection = self
             .peers()
             .get(node.as_str())
             .and_then(|peer| peer.connection());
         if let Some(connection) = connection.filter(|connection| connection.dialed) {
-            return vec![connection.address.clone()];
+            return vec![Way::Address(connection.address.clone())];
         }
         let mut listed = self.db_family(LISTENERS).await.unwrap_or_default();
         let Some(Value::Array(listed)) = listed.remove(node.as_str()) else {
             return Vec::new();
         };
         let texts = listed.iter().filter_map(Value::text);
-        texts.map(Into::into).take(MOST_ADDRESSES).collect()
+        let ways = texts.map(|text| Way::Address(text.into()));
+        ways.take(MOST_ADDRESSES).collect()
     }
 
     /// Serves `_expect`: (ID, port, seconds, function, arguments...).
@@ -372,10 +374,10 @@ async fn connect_back(node: Node, key: Key, to: NodeId, removed: Removal) {
     }
 }
 
-/// Dials the addresses of a node in turn. Waits for ever then, unless there are none.
+/// Tries the ways to a node in turn. Waits for ever then, unless there are none.
 async fn dial_in_turn(node: &Node, key: &Key, to: &NodeId) {
-    let addresses = node.addresses_of(to).await;
-    if addresses.is_empty() {
+    let ways = node.ways_to(to).await;
+    if ways.is_empty() {
         let failed = node.streams().lock().remove(key);
         if let Some(failed) = failed {
             node.stream_lost(failed.then, Some(format!("{to}: no listeners found")));
@@ -383,8 +385,8 @@ async fn dial_in_turn(node: &Node, key: &Key, to: &NodeId) {
         return;
     }
     let mut dials = Dials::new(node);
-    for address in addresses {
-        dials.dial(&address, to, &key.id);
+    for way in ways {
+        dials.dial(&way, to, &key.id);
         sleep(NEXT_ADDRESS).await;
     }
     pending().await

@@ -13,6 +13,7 @@ use crate::{
     Args, Cx, Node, Origin, Reason,
     node::streams::{CONNECT, DATA_CONN, Dials, EXPECT, Key, LONGEST, Then},
 };
+use aemp_proto::mesh::Way;
 
 /// The time after which the next address is tried, while earlier attempts go on.
 pub(crate) const NEXT_ADDRESS: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ pub enum StreamError {
         /// The time limit.
         within: Duration,
     },
-    /// Neither node listens.
+    /// Neither node listens, and they are not connected through a relay.
     #[error("{0}: no listeners found")]
     NoListeners(String),
     /// No address of the node could be connected. The text is that of the last failure.
@@ -276,15 +277,15 @@ impl Attempt {
         }
     }
 
-    /// Connects to the addresses of the node in turn, or has the node connect to this one.
+    /// Tries the ways to the node in turn, or has the node connect to this one.
     async fn connect(&mut self) -> Result<Wired, StreamError> {
-        let mut addresses = self.addresses().await?.into_iter();
+        let mut ways = self.ways().await?.into_iter();
         let mut dialing = 0_usize;
         let mut failure = None;
         loop {
             let mut until = self.deadline;
-            if let Some(address) = addresses.next() {
-                self.dials.dial(&address, &self.to, &self.key.id);
+            if let Some(way) = ways.next() {
+                self.dials.dial(&way, &self.to, &self.key.id);
                 dialing += 1;
                 until = until.min(Instant::now() + NEXT_ADDRESS);
             } else if dialing == 0
@@ -305,11 +306,11 @@ impl Attempt {
         }
     }
 
-    /// The addresses of the node. A node without any is asked to connect to this one.
-    async fn addresses(&self) -> Result<Vec<String>, StreamError> {
-        let looked_up = timeout_at(self.deadline, self.node.addresses_of(&self.to)).await;
-        let addresses = looked_up.map_err(|_| self.timed_out())?;
-        if addresses.is_empty() {
+    /// The ways to the node. A node without any is asked to connect to this one.
+    async fn ways(&self) -> Result<Vec<Way>, StreamError> {
+        let looked_up = timeout_at(self.deadline, self.node.ways_to(&self.to)).await;
+        let ways = looked_up.map_err(|_| self.timed_out())?;
+        if ways.is_empty() {
             if self.node.listeners().is_empty() {
                 return Err(StreamError::NoListeners(self.to.as_str().into()));
             }
@@ -317,7 +318,7 @@ impl Attempt {
             let call = vec![id, self.node.id().as_str().into()];
             let _ = self.node.snd_to_func(self.to.as_str(), CONNECT, call);
         }
-        Ok(addresses)
+        Ok(ways)
     }
 
     /// The next step; none at the deadline.

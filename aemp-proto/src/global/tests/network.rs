@@ -391,7 +391,7 @@ impl Network {
                 requests.push((request, args));
             }
         }
-        node.mesh.global_requests(now, conn, requests);
+        node.mesh.requests(now, conn, requests);
         self.packets.extend(lines);
     }
 

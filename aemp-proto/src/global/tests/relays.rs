@@ -6,7 +6,7 @@ use super::{
     network::{Network, id},
     strangers::say,
 };
-use crate::mesh::Peers;
+use crate::mesh::{Output, Peers, TunnelRead, Way};
 
 /// Starts a node without listeners.
 fn start_private(network: &mut Network, node: &str, seed: &str) {
@@ -158,7 +158,7 @@ fn a_session_and_its_octets_cost_their_sender() {
         .unwrap();
     let mut cost = |args: Vec<Value>| {
         let request = ("Aemp::relay".to_owned(), args);
-        network.mesh("g").global_requests(now, conn, [request])
+        network.mesh("g").requests(now, conn, [request])
     };
     assert_eq!(cost(vec!["open".into(), 1.into(), "b".into()]), 100);
     let octets = Value::bytes(vec![0; 16 << 10]);
@@ -184,4 +184,54 @@ fn a_late_answer_to_a_dial_that_was_given_up_ends_the_session() {
         "{packets}"
     );
     assert!(network.mesh("g").has_no_tunnels());
+}
+
+/// The reader of a tunnel hears of a failed write.
+#[test]
+fn a_full_queue_for_the_relay_ends_the_tunnel() {
+    let mut network = of_one_master();
+    network.send_to("a", "b", "hello");
+    let now = network.now;
+    let mesh = network.mesh("a");
+    let conn = mesh.peers().with(&id("b"), |peer| peer.conn()).unwrap();
+    mesh.peers().with(&id("g"), |peer| {
+        let large = "x".repeat(peer.limits().max_queue_bytes / 2);
+        let _ = peer.send("p", |packet| packet.str(&large));
+    });
+    let text = "the queue for the relay is full".to_owned();
+    assert_eq!(mesh.tunnel_write(now, conn, b"x"), Err(text.clone()));
+    let stirred = std::iter::from_fn(|| mesh.poll());
+    let mut stirred = stirred.filter(
+        |output| matches!(output, Output::TunnelStirred { conn: stirred } if *stirred == conn),
+    );
+    assert!(stirred.next().is_some());
+    let mut buffer = Vec::with_capacity(10);
+    assert_eq!(
+        mesh.tunnel_read(now, conn, &mut buffer),
+        TunnelRead::Lost(text)
+    );
+}
+
+#[test]
+fn a_dial_ends_with_its_relay() {
+    let mut network = of_one_master();
+    let now = network.now;
+    let mesh = network.mesh("a");
+    let relay = mesh.peers().with(&id("g"), |peer| peer.conn()).unwrap();
+    let ways = [Way::Relay(id("g")), Way::Relay(id("a"))];
+    let failures = ways.map(|way| {
+        mesh.dial_stream(now, &way, &id("b"), "s");
+        mesh.closed(now, relay, "cut");
+        let outputs: Vec<_> = std::iter::from_fn(|| mesh.poll()).collect();
+        outputs.into_iter().find_map(|output| match output {
+            Output::StreamFailed { id, text, .. } => Some(format!("{id}: {text}")),
+            _ => None,
+        })
+    });
+    let expected = [
+        "s: the relay cannot be reached",
+        "s: the relay passes on no connections",
+    ];
+    assert_eq!(failures, expected.map(|text| Some(text.to_owned())));
+    assert!(mesh.has_no_tunnels());
 }

@@ -178,7 +178,7 @@ fn late_packets_of_a_lost_connection_have_no_effect() {
     for conn in 1..10 {
         network
             .mesh("g")
-            .global_requests(now, ConnId(conn), requests.clone());
+            .requests(now, ConnId(conn), requests.clone());
     }
     assert_eq!(network.view("f"), [""; 0]);
     network.assert_no_trace_of("s");

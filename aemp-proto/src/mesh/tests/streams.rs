@@ -1,11 +1,15 @@
 //! Data connections: each one that is dialled ends in one way, and leaves nothing behind.
 
 use super::rules::{Net, PROOF, hello, id};
-use crate::peer::ConnId;
+use crate::{mesh::Way, peer::ConnId};
 
 /// The greeting of a node that opens a stream.
 fn opening(node: &str, stream: &str) -> String {
     format!("aemp-dataconn;1;{node};hmac_sha3_512;json;dataconn_id={stream}\n\n")
+}
+
+fn b() -> Way {
+    Way::Address("b:1".into())
 }
 
 /// The cause of a failure.
@@ -13,7 +17,7 @@ type Failure = fn(&mut Net, ConnId);
 
 impl Net {
     fn dial_stream(&mut self) -> ConnId {
-        let conn = self.mesh.dial_stream(self.now, "b:1", &id("b"), "s1@m");
+        let conn = self.mesh.dial_stream(self.now, &b(), &id("b"), "s1@m");
         assert_eq!(self.todo(), [format!("dial {} b:1", conn.0)]);
         conn
     }
@@ -100,7 +104,7 @@ fn an_address_that_is_not_reached_is_a_failure() {
     assert!(todo[1].starts_with("stream s1@m failed: "), "{todo:?}");
     net.assert_idle();
     net.mesh.stop(net.now);
-    net.mesh.dial_stream(net.now, "b:1", &id("b"), "s1@m");
+    net.mesh.dial_stream(net.now, &b(), &id("b"), "s1@m");
     let todo = net.todo();
     assert_eq!(
         todo[1..],

@@ -163,7 +163,7 @@ impl LargePacket {
         let mut cost = 0;
         for (name, args) in requests {
             if matches!(name.as_str(), RELAY | RELAYED) {
-                cost += net.ask(|mesh, now| mesh.global_requests(now, conn, [(name, args)]));
+                cost += net.ask(|mesh, now| mesh.requests(now, conn, [(name, args)]));
                 continue;
             }
             let (request, mut odd) = match GlobalRequest::parse(&name, args) {

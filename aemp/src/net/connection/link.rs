@@ -309,9 +309,7 @@ impl LinkTask<'_> {
         self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {
             let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
-            let cost = self
-                .net
-                .ask(|mesh, now| mesh.global_requests(now, conn, requests));
+            let cost = self.net.ask(|mesh, now| mesh.requests(now, conn, requests));
             self.brought.cost += cost;
         }
         self.charge();

@@ -9,7 +9,9 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Wakes the reader and the writer of a stream. Each of them is one task.
+use crate::guard;
+
+/// Wakes the reader and the writer of a stream. Each of them is one task, whose waker may be foreign code.
 #[derive(Default)]
 pub(crate) struct Stir {
     pub(crate) read: Notify,
@@ -18,8 +20,8 @@ pub(crate) struct Stir {
 
 impl Stir {
     pub(crate) fn wake(&self) {
-        self.read.notify_one();
-        self.write.notify_one();
+        guard::shielded(|| self.read.notify_one());
+        guard::shielded(|| self.write.notify_one());
     }
 }
 

@@ -10,8 +10,8 @@ use super::stir::{Notice, poll_until};
 use crate::net::Net;
 use aemp_proto::{mesh::TunnelRead, peer::ConnId};
 
-/// The room for a read into a buffer without room, in bytes.
-const ROOM: usize = 16 << 10;
+/// The room for a read into a buffer without room, and the largest number of bytes that a tunnel takes at once.
+pub(super) const MOST: usize = 16 << 10;
 
 /// One end of a tunnel. Dropping it ends the tunnel.
 pub(crate) struct Tunnel {
@@ -62,7 +62,7 @@ impl Tunnel {
     /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
     pub(super) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if buffer.len() == buffer.capacity() {
-            buffer.reserve(ROOM);
+            buffer.reserve(MOST);
         }
         let conn = self.conn;
         match self

@@ -149,13 +149,10 @@ impl Wire {
             Self::Tcp(stream) => {
                 stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
             }
+            // One packet carries both. A tunnel takes no more of them at once.
             Self::Tunnel(tunnel) => {
-                let written = tunnel.try_write(first)?;
-                if written < first.len() {
-                    return Ok(written);
-                }
-                // The rest is offered again.
-                Ok(written + tunnel.try_write(second).unwrap_or(0))
+                let second = &second[..second.len().min(super::tunnel::MOST)];
+                tunnel.try_write(&[first, second].concat())
             }
             #[cfg(feature = "sim")]
             Self::Sim(stream) => stream.try_write(&[first, second].concat()),

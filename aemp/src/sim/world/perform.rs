@@ -210,7 +210,7 @@ impl Machine {
     pub(super) fn read(&mut self, core: &mut Core, conn: ConnId) {
         let mut requests = Vec::new();
         let read = self.packets(core, conn, &mut requests);
-        self.mesh.global_requests(core.now, conn, requests);
+        self.mesh.requests(core.now, conn, requests);
         if let Err(text) = read {
             self.drop_connection(core, conn);
             self.mesh.closed(core.now, conn, &text);

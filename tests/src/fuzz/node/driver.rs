@@ -155,7 +155,7 @@ impl Machine {
     pub(super) fn read(&mut self, id: ConnId) {
         let mut requests = Vec::new();
         let read = self.packets(id, &mut requests);
-        self.mesh.global_requests(self.now, id, requests);
+        self.mesh.requests(self.now, id, requests);
         if let Err(text) = read {
             self.conns.remove(&id);
             self.mesh.closed(self.now, id, &text);

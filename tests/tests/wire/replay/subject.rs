@@ -183,7 +183,7 @@ impl Subject {
         }
         for request in requests {
             if let Request::Global { request, args } = request {
-                self.mesh.global_requests(self.now, conn, [(request, args)]);
+                self.mesh.requests(self.now, conn, [(request, args)]);
             }
         }
         self.settle();

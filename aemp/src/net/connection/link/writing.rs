@@ -67,7 +67,7 @@ impl LinkTask<'_> {
         if unwritten.is_none() {
             state.swap_output(self.conn, &mut self.out);
         }
-        if !self.out.is_empty() {
+        if unwritten.is_some() || !self.out.is_empty() {
             let given = state.sent().map_or(self.taken, |given| given.packets);
             self.carried = given.saturating_sub(self.taken);
             self.taken = given;
