@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aemp::{CallError, Cx, Node, Origin, Reason, Reply, port};
+use aemp::{CallError, Cx, Node, Origin, PortId, Reason, Reply, SendError, msg, port};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{Journal, death_by, node, on_both, settle, until, within};
@@ -124,6 +124,28 @@ impl Crawler {
     async fn end(&self, cx: &mut Cx<'_>) -> i64 {
         cx.kill("enough");
         1
+    }
+
+    /// True if a request to a node, sent and called, is refused.
+    #[rcv(concurrent = 8)]
+    async fn request(&self, cx: &mut Cx<'_>, wait: bool) -> bool {
+        if wait {
+            self.gate.pass().await;
+        }
+        let node = PortId::from(cx.node().id().clone());
+        let sent = cx.node().snd(&node, msg!["devnull"]).check();
+        let called = cx.node().cal(&node, msg!["devnull"]).await;
+        matches!(sent, Err(SendError::NodePort(_)))
+            && matches!(called, Err(CallError::Send(SendError::NodePort(_))))
+    }
+
+    /// Kills its port by a handle, and goes on.
+    #[rcv(concurrent = 8)]
+    async fn end_by_handle(&self, cx: &mut Cx<'_>) -> i64 {
+        let me: CrawlerRef = cx.me().unwrap();
+        me.kill("enough");
+        tokio::task::yield_now().await;
+        2
     }
 
     #[rcv(concurrent = 8)]
@@ -336,6 +358,28 @@ fn a_failure_is_the_death_of_the_port() {
         let (third, ..) = crawler(&node());
         assert_eq!(within(third.end()).await.unwrap(), 1);
         assert_eq!(within(third.closed()).await.to_string(), "enough");
+    });
+}
+
+#[test]
+fn one_cannot_send_requests_to_nodes() {
+    on_both(|| async {
+        let (crawler, gate, _) = crawler(&node());
+        assert!(within(crawler.request(false)).await.unwrap());
+        // In a later poll as well.
+        let call = tokio::spawn(crawler.request(true));
+        until(|| gate.inside() == 1).await;
+        gate.open(1);
+        assert!(within(call).await.unwrap().unwrap());
+    });
+}
+
+#[test]
+fn a_kill_by_a_handle_waits_for_the_handler() {
+    on_both(|| async {
+        let (crawler, ..) = crawler(&node());
+        assert_eq!(within(crawler.end_by_handle()).await.unwrap(), 2);
+        assert_eq!(within(crawler.closed()).await.to_string(), "enough");
     });
 }
 

@@ -36,7 +36,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::start;
 use crate::{
     Cx, Reason,
-    exec::drainer::Occupied,
+    exec::{current, drainer::Occupied},
     guard::{self, Held},
     lock::Lock,
     message::Origin,
@@ -310,15 +310,28 @@ pub fn concurrent<T: Send + 'static>(
     }
 }
 
-/// Runs the future, and carries out its result.
+/// Runs the future, and carries out its result. The thread is running the port while the handler is polled, but not
+/// when the result kills the port: that would only be noted for a handler that returns.
 async fn finish<T>(
     port: Weak<dyn AnyPort>,
     answer: impl FnOnce(T),
     future: impl Future<Output = Done<T>>,
 ) {
     let mut future = pin!(future);
-    let done = poll_fn(|task| guard::poll(|| future.as_mut().poll(task))).await;
+    let mut noted = None;
+    let done = poll_fn(|task| {
+        // The task ends with the port.
+        let Some(port) = port.upgrade() else {
+            return Poll::Pending;
+        };
+        let _scope = current::Scope::enter(&*port);
+        let polled = guard::poll(|| future.as_mut().poll(task));
+        noted = noted.take().or_else(current::take_killed);
+        polled
+    })
+    .await;
     let Done(result, killed) = done.unwrap_or_else(|panic| Done(Err(panic), None));
+    let killed = killed.or(noted);
     let reason = match result {
         Ok(value) => {
             guard::shielded(|| answer(value));
