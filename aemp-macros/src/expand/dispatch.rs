@@ -228,8 +228,7 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, way: &Concurrent) -> TokenSt
                     async move { #body }.await
                 };
                 #p::Done::new(__here, __done)
-            });
-            ::core::result::Result::Ok(())
+            })
         }
     }
 }

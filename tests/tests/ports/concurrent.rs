@@ -361,6 +361,26 @@ fn a_failure_is_the_death_of_the_port() {
     });
 }
 
+#[tokio::test(start_paused = true)]
+async fn so_many_wait_for_a_place_at_most() {
+    let node = Node::builder().max_port_queue(10).start_local().unwrap();
+    let (crawler, gate, _) = crawler(&node);
+    for n in 0..12 {
+        crawler.note(n);
+    }
+    settle(&crawler).await;
+    assert_eq!((gate.inside(), crawler.queue_len()), (2, Some(10)));
+    // Those with a place of another handler are not concerned.
+    assert_eq!(within(crawler.double(4)).await.unwrap(), 8);
+    crawler.note(12);
+    let reason = within(crawler.closed()).await.to_string();
+    assert!(
+        reason.starts_with("die max_port_queue (10) reached"),
+        "{reason}"
+    );
+    assert_eq!(gate.inside(), 0);
+}
+
 #[test]
 fn one_cannot_send_requests_to_nodes() {
     on_both(|| async {

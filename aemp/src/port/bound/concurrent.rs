@@ -7,7 +7,8 @@
 //! came behind.
 //!
 //! Each handler of a port has a number of *places*. A future that gets one is a task that the port keeps, like other
-//! bound code. A future that gets none waits in the port's extras, and counts as a queued message.
+//! bound code. A future that gets none waits in the port's extras, and counts as a queued message. The port empties its
+//! queue into the extras at once, so the check of the queue's length never sees a crowd: the limit is checked here.
 //!
 //! - *The end of the port* drops the futures that rest, and those that wait, before its `#[stop]` method runs and
 //!   before its monitors fire. A future is in a stage of its own for that (`Stage`), because the abort of a task takes
@@ -134,15 +135,35 @@ impl Concurrent {
 }
 
 /// Gives a future a place of its handler, or lets it wait for one. Returns its number if it has a place.
-fn place(extras: &mut Extras, handler: u32, limit: usize, work: &Arc<Running>) -> Option<u64> {
+///
+/// # Errors
+///
+/// The reason to die with, if more than `most` futures would wait.
+fn place(
+    extras: &mut Extras,
+    handler: u32,
+    limit: usize,
+    most: usize,
+    work: &Arc<Running>,
+) -> Result<Option<u64>, Reason> {
     let concurrent = extras.rare().concurrent.get_or_insert_default();
     let places = concurrent.places.entry(handler).or_default();
-    if places.running.len() >= limit.max(1) {
-        places.waiting.push_back(Arc::clone(work));
-        concurrent.waiting += 1;
-        return None;
+    if places.running.len() < limit.max(1) {
+        return Ok(Some(occupy(extras, handler, work)));
     }
-    Some(occupy(extras, handler, work))
+    if concurrent.waiting >= most {
+        return Err(full(most));
+    }
+    places.waiting.push_back(Arc::clone(work));
+    concurrent.waiting += 1;
+    Ok(None)
+}
+
+#[cold]
+fn full(most: usize) -> Reason {
+    Reason::die(format_args!(
+        "max_port_queue ({most}) reached: so many messages wait for a place of their handler"
+    ))
 }
 
 /// Lets the port keep a future that runs.
@@ -293,21 +314,27 @@ pub fn beside(cx: &Cx<'_>) -> Beside {
 
 /// Runs the future of the handler with this number beside its port, together with at most `limit - 1` others. Its
 /// result goes to `answer`.
+///
+/// # Errors
+///
+/// The reason to die with, if too many futures wait.
 pub fn concurrent<T: Send + 'static>(
     cx: &Cx<'_>,
     handler: u32,
     limit: usize,
     answer: impl FnOnce(T) + Send + 'static,
     future: impl Future<Output = Done<T>> + Send + 'static,
-) {
+) -> Result<(), Reason> {
     let port = cx.arc();
     let work = finish(Arc::downgrade(&port), answer, future);
     let work: Held<Work> = Held::new(Box::pin(work));
     let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
-    let id = port.extras(|extras| place(extras, handler, limit, &work));
-    if let Some(id) = id.flatten() {
+    let most = cx.node().costs().max_port_queue;
+    let placed = port.extras(|extras| place(extras, handler, limit, most, &work));
+    if let Some(id) = placed.transpose()?.flatten() {
         run(&port, handler, id, work);
     }
+    Ok(())
 }
 
 /// Runs the future, and carries out its result. The thread is running the port while the handler is polled, but not
