@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aemp::{CallError, Cx, Node, Origin, PortId, Reason, Reply, SendError, msg, port};
+use aemp::{CallError, Cx, Node, Origin, PortId, Reason, Reply, SendError, WeakHandle, msg, port};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{Journal, death_by, node, on_both, settle, until, within};
@@ -277,6 +277,33 @@ fn a_stop_waits_for_all_of_them() {
         assert!(within(closed).await.is_normal());
         for (n, call) in calls.into_iter().enumerate() {
             assert_eq!(within(call).await.unwrap().unwrap(), n as i64);
+        }
+    });
+}
+
+#[test]
+fn a_stopped_port_stays_closed() {
+    on_both(|| async {
+        let ends: [fn(&CrawlerRef); 3] = [
+            |crawler| crawler.stop(),
+            |crawler| crawler.stop_within(SECOND * 60),
+            |crawler| crawler.node().stop_port(&crawler.id()),
+        ];
+        for end in ends {
+            let (crawler, gate, _) = crawler(&node());
+            let weak = WeakHandle::new(&crawler);
+            let call = tokio::spawn(crawler.fetch(1));
+            until(|| gate.inside() == 1).await;
+            crawler.stop();
+            // It waits for its handler.
+            until(|| weak.upgrade::<CrawlerRef>().is_none()).await;
+            end(&crawler);
+            assert_eq!(weak.upgrade::<CrawlerRef>(), None);
+            let late = within(crawler.base()).await;
+            assert!(matches!(late, Err(CallError::Died(_))), "{late:?}");
+            gate.open(1);
+            assert_eq!(within(call).await.unwrap().unwrap(), 1);
+            assert!(within(crawler.closed()).await.is_normal());
         }
     });
 }
