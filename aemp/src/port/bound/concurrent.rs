@@ -36,7 +36,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::start;
 use crate::{
-    Cx, Reason,
+    Cx, Reason, Reply,
     exec::{current, drainer::Occupied},
     guard::{self, Held},
     lock::Lock,
@@ -46,6 +46,7 @@ use crate::{
         context::OwnPort,
         extras::{Content, Extras, Kept},
         monitor,
+        reply::Answered,
     },
 };
 
@@ -281,13 +282,15 @@ pub(crate) async fn drained(port: &dyn AnyPort) {
 pub struct Beside {
     port: OwnPort,
     origin: Option<Origin>,
+    /// The call that the handler answers by what it returns.
+    call: Arc<dyn Answered>,
 }
 
 impl Beside {
     /// The same context as that of the handler.
     #[must_use]
     pub fn cx(&self) -> Cx<'_> {
-        self.port.cx(self.origin.as_ref())
+        self.port.cx(self.origin.as_ref(), Some(&*self.call))
     }
 }
 
@@ -303,30 +306,30 @@ impl<T> Done<T> {
     }
 }
 
-/// Makes the context of a handler that runs beside its port.
-#[must_use]
-pub fn beside(cx: &Cx<'_>) -> Beside {
-    Beside {
-        port: OwnPort::new(cx.arc()),
-        origin: cx.origin(),
-    }
-}
-
 /// Runs the future of the handler with this number beside its port, together with at most `limit - 1` others. Its
-/// result goes to `answer`.
+/// result goes to the caller. A handler that answers otherwise or not at all has a reply to nobody here.
 ///
 /// # Errors
 ///
 /// The reason to die with, if too many futures wait.
-pub fn concurrent<T: Send + 'static>(
+pub fn concurrent<T: Send + 'static, F>(
     cx: &Cx<'_>,
     handler: u32,
     limit: usize,
-    answer: impl FnOnce(T) + Send + 'static,
-    future: impl Future<Output = Done<T>> + Send + 'static,
-) -> Result<(), Reason> {
-    let port = cx.arc();
-    let work = finish(Arc::downgrade(&port), answer, future);
+    reply: Reply<T>,
+    make: impl FnOnce(Beside) -> F,
+) -> Result<(), Reason>
+where
+    F: Future<Output = Done<T>> + Send + 'static,
+{
+    let (port, reply) = (cx.arc(), Arc::new(reply));
+    let call: Arc<dyn Answered> = Arc::<Reply<T>>::clone(&reply);
+    let beside = Beside {
+        port: OwnPort::new(Arc::clone(&port)),
+        origin: cx.origin(),
+        call,
+    };
+    let work = finish(Arc::downgrade(&port), reply, make(beside));
     let work: Held<Work> = Held::new(Box::pin(work));
     let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
     let most = cx.node().costs().max_port_queue;
@@ -341,7 +344,7 @@ pub fn concurrent<T: Send + 'static>(
 /// when the result kills the port: that would only be noted for a handler that returns.
 async fn finish<T>(
     port: Weak<dyn AnyPort>,
-    answer: impl FnOnce(T),
+    reply: Arc<Reply<T>>,
     future: impl Future<Output = Done<T>>,
 ) {
     let mut future = pin!(future);
@@ -361,7 +364,10 @@ async fn finish<T>(
     let killed = killed.or(noted);
     let reason = match result {
         Ok(value) => {
-            guard::shielded(|| answer(value));
+            // The handler is over, which alone could borrow the reply.
+            if let Some(reply) = Arc::into_inner(reply) {
+                guard::shielded(|| reply.send(value));
+            }
             killed
         }
         Err(reason) => Some(killed.unwrap_or(reason)),
