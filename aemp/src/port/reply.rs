@@ -224,7 +224,7 @@ impl<T> Reply<T> {
                 cx.reply = Some(reply);
                 Some(id)
             }
-            To::Far(far) => Some(far.reply.into_port()),
+            To::Far(far) => Some(far.reply.into_port(cx.deadlines)),
         }
     }
 

@@ -210,7 +210,7 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return self.deliver_unread(node, message);
         }
-        match self.read(origin, message, None) {
+        match self.read(origin, message) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is only checked for syntax, because a syntax error ends the connection.
