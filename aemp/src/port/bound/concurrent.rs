@@ -43,6 +43,7 @@ use crate::{
     message::Origin,
     port::{
         any::AnyPort,
+        cell::Waiters,
         context::OwnPort,
         extras::{Content, Extras, Kept},
         monitor,
@@ -183,7 +184,7 @@ struct Freed {
     /// The future that has the place now.
     next: Option<(u64, Arc<Running>)>,
     /// The senders that wait for room in the port's queue.
-    room: Option<Arc<Notify>>,
+    room: Waiters,
     /// A stop that waits for the end of all.
     over: Option<Arc<Notify>>,
 }
@@ -208,7 +209,7 @@ fn free(extras: &mut Extras, handler: u32, id: u64) -> Option<Freed> {
     let room = extras.bound.as_ref().filter(|_| next.is_some());
     Some(Freed {
         _kept: kept,
-        room: room.map(|bound| Arc::clone(&bound.room)),
+        room: Waiters(room.map(|bound| Arc::clone(&bound.room))),
         next,
         over,
     })
@@ -234,9 +235,7 @@ fn ended(port: &Weak<dyn AnyPort>, handler: u32, id: u64) {
     if let Some((id, next)) = freed.next {
         run(&port, handler, id, next);
     }
-    if let Some(room) = freed.room {
-        guard::shielded(|| room.notify_waiters());
-    }
+    freed.room.wake();
     if let Some(over) = freed.over {
         over.notify_one();
     }
