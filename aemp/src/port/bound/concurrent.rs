@@ -15,8 +15,10 @@
 //!   effect later.
 //! - *A stop* is carried out when the last future has ended. The port waits like one whose async handler waits
 //!   (`exec/waiting.rs`), so a kill, or the end of the stop's time, cancels that wait and the futures.
-//! - *A failure* queues the kill of the port first, and drops the caller's reply then. So the caller hears of the
-//!   death.
+//! - *A failure* queues the kill of the port first, and drops the reply of a handler that returns its answer then. So
+//!   the caller hears of the death. A `Reply` parameter is dropped within the handler, before the kill, so its caller
+//!   may hear `NoReply`. To report such replies later, each reply would have to know how to drop itself without its
+//!   type.
 //!
 //! Alternatives: a shared state (`Arc<P>`), with `&mut self` handlers that wait for the others, would be a lock around
 //! the state, and each slow handler would stop the port. Dangers: a state that is expensive to copy makes each message
