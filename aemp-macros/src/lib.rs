@@ -186,7 +186,10 @@ use crate::errors::Errors;
 /// It is an `async fn`, and runs on a copy of the state, which is made when the port comes to its message. So the state is
 /// `Clone`, and contains in an `Arc` what is large or shared. A handler that needs no state takes no `self`, and no
 /// copy is made. To change the state, the handler sends its port a message (`cx.me()`). The number is any expression, also
-/// of the state: `concurrent = self.most`. The handbook (`aemp::handbook::lifecycle`) has semantics and limits.
+/// of the state: `concurrent = self.most`.
+///
+/// A failure ends the port, and the handler's call fails with `Died`. If the handler takes a `Reply`, its call may fail
+/// with `NoReply` instead. The handbook (`aemp::handbook::lifecycle`) has semantics and limits.
 ///
 /// A `#[cfg]` on a handler applies to its message as well.
 ///

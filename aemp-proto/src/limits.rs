@@ -57,7 +57,7 @@
 //! | packets of taps that are read | tapped nodes | 8192 packets and 4 MiB for each tap of ours, the oldest are lost (`tap/stream.rs`) |
 //! | lines that were caught | nodes that pass on lines | 8192 lines and 4 MiB, the oldest are lost (`logs/stream.rs`); one port for each node of the family `'l` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
-//! | messages that wait for a place of a concurrent handler | senders | they count as queued: as above |
+//! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third

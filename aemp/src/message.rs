@@ -19,7 +19,6 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
-use tokio::time::Instant;
 
 use crate::{Cx, Node, Reason, exec::pace::Record, node::names, port::LocalReply};
 
@@ -243,8 +242,6 @@ pub struct Decoding<'a> {
     pub(crate) node: &'a Node,
     /// The number of the receiving port.
     pub(crate) port: u64,
-    /// The time at which the message has come, if it was not now.
-    pub(crate) heard: Option<Instant>,
 }
 
 impl Decoding<'_> {

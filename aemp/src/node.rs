@@ -244,11 +244,12 @@ impl Node {
         } else {
             self.insert(|number| Arc::new(Cell::idle(self.clone(), number, state)))
         };
-        let mut port: Arc<dyn LocalPort<P::Msg>> = Arc::<Cell<P>>::clone(&cell);
+        let starting = P::STARTS.then(|| Arc::clone(&cell));
+        let mut port: Arc<dyn LocalPort<P::Msg>> = cell;
         if P::OWNED {
             port = owned::hold(port);
         }
-        if P::STARTS {
+        if let Some(cell) = starting {
             scheduler::schedule(cell);
         }
         Handle::local(port).into()

@@ -23,7 +23,7 @@ pub use crate::{
     message::{Returns, Unread},
     port::{
         Answering, UntypedMsg,
-        bound::concurrent::{Beside, Done, beside, concurrent},
+        bound::concurrent::{Beside, Done, concurrent},
     },
     process::{
         Inbox,

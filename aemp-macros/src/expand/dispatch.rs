@@ -18,10 +18,11 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     let model = shape.model;
     let (p, msg, handle) = (&model.krate, &model.msg, &model.handle);
     let (generics, arguments, clause) = shape.generics.split_for_impl();
-    let arms = model.handlers.iter().map(|handler| match &handler.way {
+    let numbered = (0u32..).zip(&model.handlers);
+    let arms = numbered.map(|(number, handler)| match &handler.way {
         Way::Sync => arm(shape, handler),
         Way::Async => refused(shape, handler),
-        Way::Concurrent(way) => concurrent(shape, handler, way),
+        Way::Concurrent(way) => concurrent(shape, handler, number, way),
     });
     let never = messages::never(shape, &quote!(#msg));
     let (waiting, hooks, returns) = (waiting(shape), hooks(shape), returns(shape));
@@ -185,10 +186,10 @@ fn refused(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 
 /// The arm of a handler that runs beside the port: a future with a copy of the state. The answer is sent by the
 /// runtime, which first kills the port if the handler has failed.
-fn concurrent(shape: &Shape<'_>, handler: &Handler, way: &Concurrent) -> TokenStream {
+/// The number is that of `Message::handler`.
+fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurrent) -> TokenStream {
     let (p, msg) = (&shape.model.krate, &shape.model.msg);
     let (cfgs, pattern, limit) = (&handler.cfgs, pattern(msg, handler), &way.limit);
-    let number = number(shape, handler);
     let origin = handler
         .takes_origin()
         .then(|| quote!(let __origin = #p::origin(__cx)?;));
@@ -200,17 +201,18 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, way: &Concurrent) -> TokenSt
         quote!(let __copy = { let __copied = #copied; __copied(self) };)
     });
     let call = call(handler);
-    let plain = || (quote!(|()| ()), quote!(()));
-    let ((answer, ty), body) = match &handler.answer {
-        Answer::Nothing(ending) | Answer::Deferred(ending) => (plain(), ended(p, ending, &call)),
+    let (reply, ty, body) = match &handler.answer {
+        Answer::Nothing(ending) | Answer::Deferred(ending) => {
+            let nobody = quote!(#p::Reply::<()>::nobody());
+            (nobody, quote!(()), ended(p, ending, &call))
+        }
         Answer::Returned(returned) => {
             let answered = answered(p, handler);
-            let answer = quote!(|__answer| #p::Reply::<#answered>::send(__reply, __answer));
             let body = match returned {
                 Returned::Whole(_) => quote!(::core::result::Result::Ok(#call)),
                 Returned::Tried(ty) => with(&call, &quote_spanned!(ty.span()=> #p::tried::<#ty>)),
             };
-            ((quote!(move #answer), quote!(#answered)), body)
+            (quote!(__reply), quote!(#answered), body)
         }
     };
     quote! {
@@ -220,25 +222,16 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, way: &Concurrent) -> TokenSt
             #hold
             #copy
             let __limit: usize = #limit;
-            let __beside = #p::beside(__cx);
-            #p::concurrent::<#ty>(__cx, #number, __limit, #answer, async move {
+            #p::concurrent(__cx, #number, __limit, #reply, move |__beside| async move {
                 let mut __here = #p::Beside::cx(&__beside);
                 let __done: ::core::result::Result<#ty, #p::Reason> = {
                     let __cx = &mut __here;
-                    async move { #body }.await
+                    #body
                 };
                 #p::Done::new(__here, __done)
-            });
-            ::core::result::Result::Ok(())
+            })
         }
     }
-}
-
-/// The number of a handler, as in the list of the names.
-fn number(shape: &Shape<'_>, handler: &Handler) -> u32 {
-    let mut numbers = (0u32..).zip(&shape.model.handlers);
-    let number = numbers.find(|(_, other)| ptr::eq(*other, handler));
-    number.map_or(0, |(number, _)| number)
 }
 
 /// The arm that calls a handler.
@@ -290,11 +283,7 @@ fn outcome(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
 
 /// A handler whose return value is the answer sees its caller in its context, if it takes one.
 fn answering(p: &Crate, handler: &Handler, value: &TokenStream) -> TokenStream {
-    if !handler
-        .params
-        .iter()
-        .any(|param| matches!(param, Param::Cx))
-    {
+    if !handler.takes_cx() {
         return value.clone();
     }
     quote!({

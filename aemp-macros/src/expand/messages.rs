@@ -26,7 +26,7 @@ pub(super) fn definition(shape: &Shape<'_>) -> TokenStream {
     let (generics, clause) = (&shape.generics, &shape.generics.where_clause);
     let variants = model.handlers.iter().map(|handler| {
         let (cfgs, variant) = (&handler.cfgs, &handler.variant);
-        let doc = format!("What `{}` takes.", handler.ident);
+        let doc = format!("The arguments of `{}`.", handler.ident);
         let types = field_types(model, handler);
         let fields = (!types.is_empty()).then(|| quote!((#(#types),*)));
         quote!(#(#cfgs)* #[doc = #doc] #variant #fields)

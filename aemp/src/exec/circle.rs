@@ -29,6 +29,7 @@
 use std::{
     cell::{Cell, RefCell},
     pin::Pin,
+    ptr,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering, fence},
@@ -62,6 +63,7 @@ pub(crate) type Asker = oneshot::Sender<Arc<Sight>>;
 
 /// A call that a handler waits for.
 pub(crate) struct Edge {
+    /// The port itself, which this does not hold if it is owned.
     pub(crate) port: Arc<dyn AnyPort>,
     pub(crate) call: Weak<dyn Caller>,
     /// True if the call cannot be answered before the port's present handler has ended.
@@ -105,9 +107,14 @@ pub(crate) fn note(busy: bool, edge: impl FnOnce() -> Edge) {
 }
 
 /// The number of the run that this thread is polling, if it is one of this port. Otherwise zero, which no run has.
-pub(crate) fn run_of(port: usize) -> u64 {
+pub(crate) fn run_of(port: &dyn AnyPort) -> u64 {
     let (of, number) = POLLED.get().run;
-    if of == port { number } else { 0 }
+    if of == address(port) { number } else { 0 }
+}
+
+/// The address of a port itself, not of a holder of it.
+fn address(port: &dyn AnyPort) -> usize {
+    ptr::from_ref(port).addr()
 }
 
 /// Polls a handler, and returns what was noted meanwhile.
@@ -217,7 +224,7 @@ impl Watch {
     /// `number` is the number of the run, which no other run of the port has.
     pub(super) fn new(port: &dyn AnyPort, number: u64) -> Self {
         Self {
-            run: (std::ptr::from_ref(port).addr(), number),
+            run: (address(port), number),
             suspect: false,
             timer: Timer::None,
             sight: None,
@@ -343,8 +350,11 @@ async fn search(first: Arc<dyn AnyPort>) {
         if place(&found, &port).is_some() {
             continue;
         }
+        if found.len() == MOST {
+            return;
+        }
         let (asker, answer) = oneshot::channel();
-        let Some(handler) = port.ask(asker).filter(|_| found.len() < MOST) else {
+        let Some(handler) = port.ask(asker) else {
             return;
         };
         let Ok(sight) = answer.await else { return };

@@ -32,7 +32,7 @@ use super::{
     watchdog,
 };
 use crate::{
-    Node, guard,
+    Node, Reason, guard,
     lock::{Lock, SharedLock},
 };
 
@@ -249,16 +249,25 @@ impl Scheduler {
         Arc::clone(&self.0.searches)
     }
 
+    /// A timer of the node's runtime. The code that polls it may have no runtime.
+    ///
+    /// # Errors
+    ///
+    /// The panic of tokio, if the runtime has no clock.
+    pub(crate) fn sleep(&self, delay: Duration) -> Result<Pin<Box<Sleep>>, Reason> {
+        guard::run(|| {
+            let _runtime = self.enter();
+            Box::pin(tokio::time::sleep(delay))
+        })
+    }
+
     /// A timer for the search for a circle of calls. `None` if the runtime has no clock, which is tried once, because
     /// tokio panics then.
     pub(super) fn search_timer(&self, delay: Duration) -> Option<Pin<Box<Sleep>>> {
         if self.0.clockless.load(Ordering::Relaxed) {
             return None;
         }
-        let timer = guard::run(|| {
-            let _runtime = self.enter();
-            Box::pin(tokio::time::sleep(delay))
-        });
+        let timer = self.sleep(delay);
         if timer.is_err() {
             self.0.clockless.store(true, Ordering::Relaxed);
         }

@@ -68,7 +68,7 @@ thread_local! {
     static HEARD: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// While this value lives, the thread delivers packets that have arrived at this time.
+/// While this value lives, the thread delivers or decodes packets that have arrived at this time.
 pub(crate) struct Heard(Option<Instant>);
 
 impl Heard {
@@ -83,7 +83,7 @@ impl Drop for Heard {
     }
 }
 
-/// The time at which the packet that this thread delivers has arrived.
+/// The time at which the packet that this thread delivers or decodes has arrived.
 pub(crate) fn heard() -> Instant {
     HEARD.get().unwrap_or_else(Instant::now)
 }

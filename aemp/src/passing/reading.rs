@@ -1,9 +1,6 @@
 //! The receiving side: elements on their way to one reader, which may be slow.
 
-use std::{
-    mem,
-    task::{Context, Poll, Waker},
-};
+use std::task::{Context, Poll, Waker};
 
 use super::queue::{Bounds, Element, Next, Queue};
 use crate::{guard, lock::Lock};
@@ -53,19 +50,29 @@ impl<T: Element, E: Clone> Reading<T, E> {
 
     /// The next element; [`Next::Nothing`] after the last one of a queue that has ended.
     pub(crate) fn poll(&self, task: &mut Context<'_>) -> Poll<Next<T>> {
-        let mut waker = Some(task.waker().clone());
+        let next = self.0.lock().next();
+        if let Some(next) = next {
+            return Poll::Ready(next);
+        }
+        let waker = task.waker().clone();
         let mut waiting = self.0.lock();
-        let next = waiting.elements.next();
-        let is_over = waiting.end.is_some() || !matches!(next, Next::Nothing);
-        if !is_over {
-            mem::swap(&mut waiting.reader, &mut waker);
-        }
+        // It may have come meanwhile.
+        let next = waiting.next();
+        let unused = match next {
+            Some(_) => Some(waker),
+            None => waiting.reader.replace(waker),
+        };
         drop(waiting);
-        guard::discard(waker);
-        if is_over {
-            Poll::Ready(next)
-        } else {
-            Poll::Pending
-        }
+        guard::discard(unused);
+        next.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<T: Element, E> Waiting<T, E> {
+    /// The result of a poll, if there is one.
+    fn next(&mut self) -> Option<Next<T>> {
+        let next = self.elements.next();
+        let is_ready = self.end.is_some() || !matches!(next, Next::Nothing);
+        is_ready.then_some(next)
     }
 }

@@ -38,8 +38,7 @@ use tokio::task::coop::consume_budget;
 pub use self::value::ValueCall;
 use self::waiting::{CallMonitor, Far, Limit, Waiting};
 use super::{
-    any::{AnyPort, LocalPort},
-    handle::{Handle, To},
+    handle::{Handle, To, core, upcast},
     queue::Pushed,
     slot::{Outcome, Slot},
 };
@@ -179,18 +178,14 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                 match port.push(message) {
                     // With a time limit the handler must not run in place, because it could run past the limit.
                     Pushed::Wake if self.waiting.limit.is_none() => {
-                        let work = Arc::<dyn LocalPort<M>>::clone(port);
-                        drainer::help(port.node().scheduler(), work, handler);
+                        drainer::help(port.node().scheduler(), upcast(port), handler);
                     }
-                    Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
+                    Pushed::Wake => scheduler::schedule(upcast(port)),
                     Pushed::Queued | Pushed::Backlog => {
                         self.sending.busy = true;
-                        self.sending.run = circle::run_of(address(port));
+                        self.sending.run = circle::run_of(&*core(port));
                     }
-                    Pushed::Dead => {
-                        let port: Arc<dyn AnyPort> = Arc::<dyn LocalPort<M>>::clone(port);
-                        return Err(CallError::Died(port.epitaph()));
-                    }
+                    Pushed::Dead => return Err(CallError::Died(upcast(port).epitaph())),
                 }
             }
             To::Far(to) if to.is_node_port() => to.no_port().check()?,
@@ -224,11 +219,14 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             busy,
             run,
         } = self.sending;
-        circle::note(busy, || Edge {
-            port: Arc::<dyn LocalPort<M>>::clone(port),
-            call: Arc::<Slot<T>>::downgrade(&self.waiting.slot),
-            certain: whole
-                && (port.returns(handler) || run != 0 && run == circle::run_of(address(port))),
+        circle::note(busy, || {
+            let port = core(port);
+            let returns = port.returns(handler) || run != 0 && run == circle::run_of(&*port);
+            Edge {
+                port,
+                call: Arc::<Slot<T>>::downgrade(&self.waiting.slot),
+                certain: whole && returns,
+            }
         });
     }
 
@@ -248,14 +246,10 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
             Ok(())
         }));
         if pushed == Pushed::Wake {
-            scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port));
+            scheduler::schedule(upcast(port));
         }
         Ok(())
     }
-}
-
-fn address<M>(port: &Arc<dyn LocalPort<M>>) -> usize {
-    Arc::as_ptr(port).addr()
 }
 
 struct Probe<T>(Arc<Slot<T>>);

@@ -64,7 +64,7 @@ pub(crate) struct Inner<P: Port> {
 
 /// The senders that wait for room in a bounded queue; empty for a queue without a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
-pub(crate) struct Waiters(Option<Arc<Notify>>);
+pub(crate) struct Waiters(pub(crate) Option<Arc<Notify>>);
 
 impl Waiters {
     /// Wakes the waiting senders, which check for room again. Their wakers are foreign code, so the port's lock must

@@ -56,8 +56,13 @@ impl OwnPort {
         Self(port)
     }
 
-    /// A context with this origin; with `None`, without a recorded origin.
-    pub(crate) fn cx<'a>(&'a self, origin: Option<&'a Origin>) -> Cx<'a> {
+    /// A context with this origin; with `None`, without a recorded origin. `call` is the one that the code answers by what
+    /// it returns.
+    pub(crate) fn cx<'a>(
+        &'a self,
+        origin: Option<&'a Origin>,
+        call: Option<&'a dyn Answered>,
+    ) -> Cx<'a> {
         let origin = match origin {
             Some(Origin::Local) => Whence::Here,
             Some(Origin::Node(node)) => Whence::There(node),
@@ -67,7 +72,7 @@ impl OwnPort {
             port: self,
             origin,
             asked: None,
-            call: None,
+            call,
         }
     }
 }

@@ -22,8 +22,8 @@ pub(crate) enum Queue<E> {
     Empty,
     One(E),
     Many(Envelopes<E>),
-    /// The port has been stopped, and waits for the handlers that run beside it. Nothing is accepted any more but a
-    /// kill.
+    /// The port has been stopped, and waits for the handlers that run beside it. Nothing is accepted any more. A kill
+    /// ends the wait.
     Stopped,
     /// The port has ended. Nothing is accepted any more, but some monitors have not fired yet.
     Dying(Reason),
@@ -49,8 +49,8 @@ pub(crate) enum Pushed {
 }
 
 impl<E> Queue<E> {
-    /// Appends an envelope. Must not be called for a dead port: the message would be dropped under the port's lock. In
-    /// a stopped one, it is a kill, which ends the wait.
+    /// Appends an envelope. Must not be called for a closed port: that would open it again, or drop the message under
+    /// the port's lock.
     #[inline]
     pub(crate) fn push(&mut self, envelope: E) -> Pushed {
         match self {

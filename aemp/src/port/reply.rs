@@ -224,7 +224,7 @@ impl<T> Reply<T> {
                 cx.reply = Some(reply);
                 Some(id)
             }
-            To::Far(far) => Some(far.reply.into_port()),
+            To::Far(far) => Some(far.reply.into_port(cx.deadlines)),
         }
     }
 
@@ -243,7 +243,7 @@ impl<T> Reply<T> {
 }
 
 /// The call that a handler answers by what it returns, without its type.
-pub(crate) trait Answered: Sync {
+pub(crate) trait Answered: fmt::Debug + Send + Sync {
     /// The time at which the caller gives up.
     fn deadline(&self) -> Option<Instant>;
 

@@ -285,7 +285,6 @@ pub(super) fn typed<M: Message>(node: &Node, port: &PortId, message: Args) -> Re
     let cx = Decoding {
         node,
         port: port.map_or(0, |port| port.number()),
-        heard: None,
     };
     M::read(&mut PacketReader::values(message), &cx).map_err(|unread| format!("{unread:?}"))
 }

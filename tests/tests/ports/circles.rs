@@ -268,6 +268,73 @@ async fn a_port_that_waits_for_a_circle_gets_its_answer() {
     assert_eq!(in_time(b.value()).await.unwrap(), 7);
 }
 
+/// A port that ends with its handles, and calls another one.
+#[derive(Default)]
+struct Held {
+    next: Option<HeldRef>,
+}
+
+#[port(owned)]
+impl Held {
+    #[rcv]
+    fn set_next(&mut self, next: HeldRef) {
+        self.next = Some(next);
+    }
+
+    #[rcv]
+    fn value(&self) -> i64 {
+        7
+    }
+
+    #[rcv]
+    fn later(&self, reply: Reply<i64>) {
+        reply.send(8);
+    }
+
+    #[rcv]
+    async fn ask(&mut self) -> String {
+        let next = self.next.take().unwrap();
+        next.value().await.map_or_else(text, |n| n.to_string())
+    }
+
+    #[rcv]
+    async fn ask_for_later(&mut self, cx: &mut Cx<'_>) -> String {
+        let me: HeldRef = cx.me().unwrap();
+        me.later().await.map_or_else(text, |n| n.to_string())
+    }
+
+    #[rcv]
+    async fn around(&mut self) -> String {
+        let next = self.next.take().unwrap();
+        next.ask().await.unwrap_or_else(text)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn owned_ports_are_no_exception() {
+    let node = node();
+    let [a, b] = [(); 2].map(|()| node.port(Held::default()));
+    a.set_next(a.clone());
+    let answer = in_time(a.ask()).await.unwrap();
+    assert!(answer.starts_with("circle: `ask` of "), "{answer}");
+    let answer = in_time(a.ask_for_later()).await.unwrap();
+    assert!(
+        answer.starts_with("circle: `ask_for_later` of "),
+        "{answer}"
+    );
+    a.set_next(b.clone());
+    b.set_next(a.clone());
+    let answer = in_time(a.around()).await.unwrap();
+    assert!(answer.starts_with("circle: `"), "{answer}");
+    assert_eq!(answer.matches("` of ").count(), 2, "{answer}");
+    // Nothing that the searches have kept holds the ports.
+    let ends = [a.closed(), b.closed()];
+    drop((a, b));
+    for end in ends {
+        assert!(in_time(end).await.is_normal());
+    }
+}
+
 /// A concurrent handler answers although its port waits for the caller.
 #[tokio::test(start_paused = true)]
 async fn concurrent_handlers_are_waited_for() {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aemp::{CallError, Cx, Node, Origin, Reason, Reply, port};
+use aemp::{CallError, Cx, Node, Origin, PortId, Reason, Reply, SendError, WeakHandle, msg, port};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{Journal, death_by, node, on_both, settle, until, within};
@@ -124,6 +124,28 @@ impl Crawler {
     async fn end(&self, cx: &mut Cx<'_>) -> i64 {
         cx.kill("enough");
         1
+    }
+
+    /// True if a request to a node, sent and called, is refused.
+    #[rcv(concurrent = 8)]
+    async fn request(&self, cx: &mut Cx<'_>, wait: bool) -> bool {
+        if wait {
+            self.gate.pass().await;
+        }
+        let node = PortId::from(cx.node().id().clone());
+        let sent = cx.node().snd(&node, msg!["devnull"]).check();
+        let called = cx.node().cal(&node, msg!["devnull"]).await;
+        matches!(sent, Err(SendError::NodePort(_)))
+            && matches!(called, Err(CallError::Send(SendError::NodePort(_))))
+    }
+
+    /// Kills its port by a handle, and goes on.
+    #[rcv(concurrent = 8)]
+    async fn end_by_handle(&self, cx: &mut Cx<'_>) -> i64 {
+        let me: CrawlerRef = cx.me().unwrap();
+        me.kill("enough");
+        tokio::task::yield_now().await;
+        2
     }
 
     #[rcv(concurrent = 8)]
@@ -260,6 +282,33 @@ fn a_stop_waits_for_all_of_them() {
 }
 
 #[test]
+fn a_stopped_port_stays_closed() {
+    on_both(|| async {
+        let ends: [fn(&CrawlerRef); 3] = [
+            |crawler| crawler.stop(),
+            |crawler| crawler.stop_within(SECOND * 60),
+            |crawler| crawler.node().stop_port(&crawler.id()),
+        ];
+        for end in ends {
+            let (crawler, gate, _) = crawler(&node());
+            let weak = WeakHandle::new(&crawler);
+            let call = tokio::spawn(crawler.fetch(1));
+            until(|| gate.inside() == 1).await;
+            crawler.stop();
+            // It waits for its handler.
+            until(|| weak.upgrade::<CrawlerRef>().is_none()).await;
+            end(&crawler);
+            assert_eq!(weak.upgrade::<CrawlerRef>(), None);
+            let late = within(crawler.base()).await;
+            assert!(matches!(late, Err(CallError::Died(_))), "{late:?}");
+            gate.open(1);
+            assert_eq!(within(call).await.unwrap().unwrap(), 1);
+            assert!(within(crawler.closed()).await.is_normal());
+        }
+    });
+}
+
+#[test]
 fn one_that_calls_its_port_does_not_keep_it_from_stopping() {
     on_both(|| async {
         let (crawler, gate, _) = crawler(&node());
@@ -336,6 +385,48 @@ fn a_failure_is_the_death_of_the_port() {
         let (third, ..) = crawler(&node());
         assert_eq!(within(third.end()).await.unwrap(), 1);
         assert_eq!(within(third.closed()).await.to_string(), "enough");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_wait_for_a_place_at_most() {
+    let node = Node::builder().max_port_queue(10).start_local().unwrap();
+    let (crawler, gate, _) = crawler(&node);
+    for n in 0..12 {
+        crawler.note(n);
+    }
+    settle(&crawler).await;
+    assert_eq!((gate.inside(), crawler.queue_len()), (2, Some(10)));
+    // Those with a place of another handler are not concerned.
+    assert_eq!(within(crawler.double(4)).await.unwrap(), 8);
+    crawler.note(12);
+    let reason = within(crawler.closed()).await.to_string();
+    assert!(
+        reason.starts_with("die max_port_queue (10) reached"),
+        "{reason}"
+    );
+    assert_eq!(gate.inside(), 0);
+}
+
+#[test]
+fn one_cannot_send_requests_to_nodes() {
+    on_both(|| async {
+        let (crawler, gate, _) = crawler(&node());
+        assert!(within(crawler.request(false)).await.unwrap());
+        // In a later poll as well.
+        let call = tokio::spawn(crawler.request(true));
+        until(|| gate.inside() == 1).await;
+        gate.open(1);
+        assert!(within(call).await.unwrap().unwrap());
+    });
+}
+
+#[test]
+fn a_kill_by_a_handle_waits_for_the_handler() {
+    on_both(|| async {
+        let (crawler, ..) = crawler(&node());
+        assert_eq!(within(crawler.end_by_handle()).await.unwrap(), 2);
+        assert_eq!(within(crawler.closed()).await.to_string(), "enough");
     });
 }
 

@@ -13,6 +13,7 @@ use crate::node;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+#[derive(Clone)]
 struct Worker;
 
 #[port]
@@ -63,6 +64,34 @@ impl Worker {
         let _ = told
             .0
             .send(waited.is_ok() || cx.is_cancelled() || cx.deadline().is_some());
+    }
+
+    #[rcv(concurrent = 2)]
+    async fn left_beside(cx: &mut Cx<'_>, nap: u64) -> Option<u64> {
+        sleep(Duration::from_millis(nap)).await;
+        cx.deadline().map(left)
+    }
+
+    #[rcv(concurrent = 2)]
+    async fn left_of_reply_beside(cx: &mut Cx<'_>, reply: Reply<Option<u64>>) {
+        assert_eq!(cx.deadline(), None);
+        let left = reply.deadline().map(left);
+        reply.send(left);
+    }
+
+    #[rcv(concurrent = 2, try)]
+    async fn work_beside(
+        &self,
+        cx: &mut Cx<'_>,
+        told: Local<mpsc::UnboundedSender<&'static str>>,
+    ) -> Result<i64, String> {
+        self.clone().work(cx, told).await;
+        Ok(2)
+    }
+
+    #[rcv(concurrent = 2)]
+    async fn posted_beside(&self, cx: &mut Cx<'_>, told: Local<oneshot::Sender<bool>>) {
+        self.clone().posted(cx, told).await;
     }
 
     /// The requests of a handler to its context reach the port.
@@ -164,6 +193,36 @@ async fn a_handler_sees_that_its_caller_has_left() {
     assert_eq!(told.recv().await, Some("done"));
     assert_eq!(worker.work(Local(tell)).await.unwrap(), 1);
     assert_eq!(told.recv().await, Some("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concurrent_handler_sees_the_same() {
+    let node = node();
+    let worker = node.port(Worker);
+    assert_eq!(worker.left_beside(10).await.unwrap(), None);
+    // The time without a place counts.
+    let busy = [600, 700].map(|nap| tokio::spawn(worker.left_beside(nap).into_future()));
+    tokio::task::yield_now().await;
+    let call = worker.left_beside(300).timeout(SECOND);
+    assert_eq!(call.await.unwrap(), Some(100));
+    for one in busy {
+        assert_eq!(one.await.unwrap().unwrap(), None);
+    }
+    let call = worker.left_of_reply_beside().timeout(SECOND);
+    assert_eq!(call.await.unwrap(), Some(1000));
+    let call = cal!(node, worker, "left_beside", 100).timeout(SECOND);
+    assert_eq!(call.await.unwrap(), msg![900]);
+
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let late = worker.work_beside(Local(tell.clone())).timeout(SECOND);
+    assert!(matches!(late.await, Err(CallError::Timeout)));
+    assert_eq!(told.recv().await, Some("cancelled"));
+    worker.work_beside(Local(tell.clone())).forget();
+    assert_eq!(told.recv().await, Some("done"));
+    assert_eq!(worker.work_beside(Local(tell)).await.unwrap(), 2);
+    let (tell, told) = oneshot::channel();
+    worker.posted_beside(Local(tell));
+    assert!(!told.await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,15 +7,18 @@
 //! came behind.
 //!
 //! Each handler of a port has a number of *places*. A future that gets one is a task that the port keeps, like other
-//! bound code. A future that gets none waits in the port's extras, and counts as a queued message.
+//! bound code. A future that gets none waits in the port's extras, and counts as a queued message. The port empties its
+//! queue into the extras at once, so the check of the queue's length never sees a crowd: the limit is checked here.
 //!
 //! - *The end of the port* drops the futures that rest, and those that wait, before its `#[stop]` method runs and
 //!   before its monitors fire. A future is in a stage of its own for that (`Stage`), because the abort of a task takes
 //!   effect later.
 //! - *A stop* is carried out when the last future has ended. The port waits like one whose async handler waits
 //!   (`exec/waiting.rs`), so a kill, or the end of the stop's time, cancels that wait and the futures.
-//! - *A failure* queues the kill of the port first, and drops the caller's reply then. So the caller hears of the
-//!   death.
+//! - *A failure* queues the kill of the port first, and drops the reply of a handler that returns its answer then. So
+//!   the caller hears of the death. A `Reply` parameter is dropped within the handler, before the kill, so its caller
+//!   may hear `NoReply`. To report such replies later, each reply would have to know how to drop itself without its
+//!   type.
 //!
 //! Alternatives: a shared state (`Arc<P>`), with `&mut self` handlers that wait for the others, would be a lock around
 //! the state, and each slow handler would stop the port. Dangers: a state that is expensive to copy makes each message
@@ -35,16 +38,18 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::start;
 use crate::{
-    Cx, Reason,
-    exec::drainer::Occupied,
+    Cx, Reason, Reply,
+    exec::{current, drainer::Occupied},
     guard::{self, Held},
     lock::Lock,
     message::Origin,
     port::{
         any::AnyPort,
+        cell::Waiters,
         context::OwnPort,
         extras::{Content, Extras, Kept},
         monitor,
+        reply::Answered,
     },
 };
 
@@ -134,15 +139,35 @@ impl Concurrent {
 }
 
 /// Gives a future a place of its handler, or lets it wait for one. Returns its number if it has a place.
-fn place(extras: &mut Extras, handler: u32, limit: usize, work: &Arc<Running>) -> Option<u64> {
+///
+/// # Errors
+///
+/// The reason to die with, if more than `most` futures would wait.
+fn place(
+    extras: &mut Extras,
+    handler: u32,
+    limit: usize,
+    most: usize,
+    work: &Arc<Running>,
+) -> Result<Option<u64>, Reason> {
     let concurrent = extras.rare().concurrent.get_or_insert_default();
     let places = concurrent.places.entry(handler).or_default();
-    if places.running.len() >= limit.max(1) {
-        places.waiting.push_back(Arc::clone(work));
-        concurrent.waiting += 1;
-        return None;
+    if places.running.len() < limit.max(1) {
+        return Ok(Some(occupy(extras, handler, work)));
     }
-    Some(occupy(extras, handler, work))
+    if concurrent.waiting >= most {
+        return Err(full(most));
+    }
+    places.waiting.push_back(Arc::clone(work));
+    concurrent.waiting += 1;
+    Ok(None)
+}
+
+#[cold]
+fn full(most: usize) -> Reason {
+    Reason::die(format_args!(
+        "max_port_queue ({most}) reached: so many messages wait for a place of their handler"
+    ))
 }
 
 /// Lets the port keep a future that runs.
@@ -161,7 +186,7 @@ struct Freed {
     /// The future that has the place now.
     next: Option<(u64, Arc<Running>)>,
     /// The senders that wait for room in the port's queue.
-    room: Option<Arc<Notify>>,
+    room: Waiters,
     /// A stop that waits for the end of all.
     over: Option<Arc<Notify>>,
 }
@@ -186,7 +211,7 @@ fn free(extras: &mut Extras, handler: u32, id: u64) -> Option<Freed> {
     let room = extras.bound.as_ref().filter(|_| next.is_some());
     Some(Freed {
         _kept: kept,
-        room: room.map(|bound| Arc::clone(&bound.room)),
+        room: Waiters(room.map(|bound| Arc::clone(&bound.room))),
         next,
         over,
     })
@@ -212,9 +237,7 @@ fn ended(port: &Weak<dyn AnyPort>, handler: u32, id: u64) {
     if let Some((id, next)) = freed.next {
         run(&port, handler, id, next);
     }
-    if let Some(room) = freed.room {
-        guard::shielded(|| room.notify_waiters());
-    }
+    freed.room.wake();
     if let Some(over) = freed.over {
         over.notify_one();
     }
@@ -260,13 +283,15 @@ pub(crate) async fn drained(port: &dyn AnyPort) {
 pub struct Beside {
     port: OwnPort,
     origin: Option<Origin>,
+    /// The call that the handler answers by what it returns.
+    call: Arc<dyn Answered>,
 }
 
 impl Beside {
     /// The same context as that of the handler.
     #[must_use]
     pub fn cx(&self) -> Cx<'_> {
-        self.port.cx(self.origin.as_ref())
+        self.port.cx(self.origin.as_ref(), Some(&*self.call))
     }
 }
 
@@ -282,46 +307,68 @@ impl<T> Done<T> {
     }
 }
 
-/// Makes the context of a handler that runs beside its port.
-#[must_use]
-pub fn beside(cx: &Cx<'_>) -> Beside {
-    Beside {
-        port: OwnPort::new(cx.arc()),
-        origin: cx.origin(),
-    }
-}
-
 /// Runs the future of the handler with this number beside its port, together with at most `limit - 1` others. Its
-/// result goes to `answer`.
-pub fn concurrent<T: Send + 'static>(
+/// result goes to the caller. A handler that answers otherwise or not at all has a reply to nobody here.
+///
+/// # Errors
+///
+/// The reason to die with, if too many futures wait.
+pub fn concurrent<T: Send + 'static, F>(
     cx: &Cx<'_>,
     handler: u32,
     limit: usize,
-    answer: impl FnOnce(T) + Send + 'static,
-    future: impl Future<Output = Done<T>> + Send + 'static,
-) {
-    let port = cx.arc();
-    let work = finish(Arc::downgrade(&port), answer, future);
+    reply: Reply<T>,
+    make: impl FnOnce(Beside) -> F,
+) -> Result<(), Reason>
+where
+    F: Future<Output = Done<T>> + Send + 'static,
+{
+    let (port, reply) = (cx.arc(), Arc::new(reply));
+    let call: Arc<dyn Answered> = Arc::<Reply<T>>::clone(&reply);
+    let beside = Beside {
+        port: OwnPort::new(Arc::clone(&port)),
+        origin: cx.origin(),
+        call,
+    };
+    let work = finish(Arc::downgrade(&port), reply, make(beside));
     let work: Held<Work> = Held::new(Box::pin(work));
     let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
-    let id = port.extras(|extras| place(extras, handler, limit, &work));
-    if let Some(id) = id.flatten() {
+    let most = cx.node().costs().max_port_queue;
+    let placed = port.extras(|extras| place(extras, handler, limit, most, &work));
+    if let Some(id) = placed.transpose()?.flatten() {
         run(&port, handler, id, work);
     }
+    Ok(())
 }
 
-/// Runs the future, and carries out its result.
+/// Runs the future, and carries out its result. The thread is running the port while the handler is polled, but not
+/// when the result kills the port: that would only be noted for a handler that returns.
 async fn finish<T>(
     port: Weak<dyn AnyPort>,
-    answer: impl FnOnce(T),
+    reply: Arc<Reply<T>>,
     future: impl Future<Output = Done<T>>,
 ) {
     let mut future = pin!(future);
-    let done = poll_fn(|task| guard::poll(|| future.as_mut().poll(task))).await;
+    let mut noted = None;
+    let done = poll_fn(|task| {
+        // The task ends with the port.
+        let Some(port) = port.upgrade() else {
+            return Poll::Pending;
+        };
+        let _scope = current::Scope::enter(&*port);
+        let polled = guard::poll(|| future.as_mut().poll(task));
+        noted = noted.take().or_else(current::take_killed);
+        polled
+    })
+    .await;
     let Done(result, killed) = done.unwrap_or_else(|panic| Done(Err(panic), None));
+    let killed = killed.or(noted);
     let reason = match result {
         Ok(value) => {
-            guard::shielded(|| answer(value));
+            // The handler is over, which alone could borrow the reply.
+            if let Some(reply) = Arc::into_inner(reply) {
+                guard::shielded(|| reply.send(value));
+            }
             killed
         }
         Err(reason) => Some(killed.unwrap_or(reason)),

@@ -157,11 +157,7 @@ impl Limit {
             *self = Self::None;
             return Ok(None);
         };
-        let sleep = guard::run(|| {
-            let _runtime = node.scheduler().enter();
-            Box::pin(tokio::time::sleep(limit))
-        });
-        let sleep = sleep.map_err(CallError::Died)?;
+        let sleep = node.scheduler().sleep(limit).map_err(CallError::Died)?;
         let deadline = sleep.deadline();
         *self = Self::Running(sleep);
         Ok(Some(deadline))

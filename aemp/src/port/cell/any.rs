@@ -112,12 +112,18 @@ impl<P: Port> AnyPort for Cell<P> {
                 waiting.notify_one();
             }
         }
+        // A stopped port waits, has just been woken, and accepts nothing more.
+        if matches!(inner.queue, Queue::Stopped) {
+            drop(inner);
+            drop(reason);
+            return Pushed::Queued;
+        }
         inner.queue.push(Envelope::Kill(reason))
     }
 
     fn stop(&self) -> Pushed {
         let mut inner = self.lock();
-        if inner.queue.is_dead() {
+        if inner.queue.is_closed() {
             return Pushed::Dead;
         }
         // One stop is enough, however often other nodes ask for it.
@@ -168,7 +174,11 @@ impl<P: Port> AnyPort for Cell<P> {
         if let Some(waiting) = &extras.waiting {
             waiting.notify_one();
         }
-        let dropped = mem::replace(&mut inner.queue, Queue::One(Envelope::Kill(reason)));
+        let end = match inner.queue {
+            Queue::Stopped => Queue::Stopped,
+            _ => Queue::One(Envelope::Kill(reason)),
+        };
+        let dropped = mem::replace(&mut inner.queue, end);
         drop(inner);
         drop_queue(dropped);
         if is_idle {
@@ -200,7 +210,7 @@ impl<P: Port> AnyPort for Cell<P> {
         {
             return self.deliver_unread(node, message);
         }
-        match self.read(origin, message, None) {
+        match self.read(origin, message) {
             Ok(envelope) => Ok(self.enqueue(envelope)),
             Err(unread) => {
                 // The rest is only checked for syntax, because a syntax error ends the connection.

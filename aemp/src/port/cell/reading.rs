@@ -9,7 +9,7 @@ use crate::{
     exec::slice::LARGE,
     guard,
     message::{Decoding, Message, Port, Unread},
-    node::delivery::heard,
+    node::delivery::{Heard, heard},
     port::{any::AnyPort, queue::Pushed, reply::FarReply},
 };
 
@@ -43,11 +43,10 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    fn decoding(&self, heard: Option<Instant>) -> Decoding<'_> {
+    fn decoding(&self) -> Decoding<'_> {
         Decoding {
             node: &self.node,
             port: self.pace.number(),
-            heard,
         }
     }
 
@@ -57,9 +56,8 @@ impl<P: Port> Cell<P> {
         &self,
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
-        heard: Option<Instant>,
     ) -> Result<Envelope<P::Msg>, Box<Unread>> {
-        let cx = self.decoding(heard);
+        let cx = self.decoding();
         // Decoding runs user code, whose panics must not reach the sender or the connection.
         match guard::run(|| P::Msg::read(message, &cx)) {
             Ok(Ok(message)) => Ok(match origin {
@@ -83,9 +81,10 @@ impl<P: Port> Cell<P> {
         (origin, packet, heard): (NodeId, KeptPacket, Instant),
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
+        let _heard = Heard::at(heard);
         // A format of another crate opens the packet by code of its own.
         let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
-        match self.read(Some(&origin), &mut message, Some(heard)) {
+        match self.read(Some(&origin), &mut message) {
             Ok(envelope) => Ok(Some(envelope)),
             Err(unread) => match *unread {
                 Unread::Dies(reason) => Err(reason),
@@ -112,7 +111,7 @@ impl<P: Port> Cell<P> {
             }
             // The answer's port is a node port, so no caller is waiting.
             Unread::Refused { to, .. } if to.is_node_port() => {}
-            Unread::Refused { to, text } => FarReply::new(&self.decoding(None), to).refuse(&text),
+            Unread::Refused { to, text } => FarReply::new(&self.decoding(), to).refuse(&text),
         }
         Ok(Pushed::Queued)
     }

@@ -37,7 +37,7 @@ impl FarReply {
     pub(crate) fn new(cx: &Decoding<'_>, to: PortId) -> Self {
         let (to, limit) = names::without_limit(to);
         // The limit is the word of a peer, and may be out of range.
-        let deadline = limit.and_then(|limit| cx.heard.unwrap_or_else(heard).checked_add(limit));
+        let deadline = limit.and_then(|limit| heard().checked_add(limit));
         Self {
             node: cx.node.clone(),
             to,
@@ -55,8 +55,12 @@ impl FarReply {
         &self.to
     }
 
-    pub(crate) fn into_port(self) -> PortId {
-        self.to
+    /// The ID for another port. With `limited`, it says how long the call still waits, if that is limited.
+    pub(crate) fn into_port(self, limited: bool) -> PortId {
+        match self.deadline.filter(|_| limited) {
+            Some(deadline) => names::with_limit(&self.to, deadline - Instant::now()),
+            None => self.to,
+        }
     }
 
     /// True if the destination is a reply port of a node of this project. Nothing but a call waits at such a port.
@@ -176,5 +180,36 @@ impl Drop for CallerWatch {
         if let Source::Told(peer, name) = &self.source {
             peer.release_caller(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Reply, message::Encoding};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_is_passed_on_keeps_its_limit() {
+        let node = Node::local().unwrap();
+        let passed_on = async |to: &str, deadlines| {
+            let to = PortId::parse(to).unwrap();
+            let reply = Reply::<u8>::to_port(
+                &Decoding {
+                    node: &node,
+                    port: 0,
+                },
+                to,
+            );
+            tokio::time::advance(Duration::from_millis(100)).await;
+            let to = reply.into_port(&mut Encoding::new(&node, true, deadlines));
+            to.unwrap().to_string()
+        };
+        assert_eq!(passed_on("other#abc?300", true).await, "other#abc?200");
+        assert_eq!(passed_on("other#abc?50", true).await, "other#abc?0");
+        assert_eq!(passed_on("other#abc?300", false).await, "other#abc?");
+        assert_eq!(passed_on("other#abc?", true).await, "other#abc?");
+        assert_eq!(passed_on("other#abc", true).await, "other#abc");
     }
 }
