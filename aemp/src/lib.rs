@@ -151,6 +151,7 @@ mod log;
 pub mod logs;
 mod macros;
 mod message;
+pub mod names;
 mod net;
 mod node;
 mod passing;
