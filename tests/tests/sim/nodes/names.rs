@@ -29,7 +29,7 @@ fn member(id: &str) -> NodeBuilder {
     let seeds = ["a", "b"].into_iter().filter(|seed| *seed != id);
     let seeds = seeds.map(|seed| format!("{seed}:4040"));
     let node = seeds.fold(builder(id), NodeBuilder::seed);
-    if id < "c" { node.global() } else { node }
+    node.global(id < "c")
 }
 
 fn silent(node: &Node) -> Handle<UntypedMsg> {
@@ -47,11 +47,6 @@ struct Only {
 
 #[port]
 impl Only {
-    #[rcv]
-    fn node(&self) -> String {
-        self.node.clone()
-    }
-
     #[rcv(try, send)]
     fn fail(&self) -> Result<(), String> {
         Err("out of tea".into())
