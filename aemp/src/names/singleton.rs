@@ -70,7 +70,7 @@ impl Node {
     ) -> Result<Singleton<R>, DbError> {
         let follow = self.follow(name)?;
         let made = Arc::new((String::from(name), terms, init));
-        let make = move |node: Node| {
+        let make = move |node: Self| {
             let made = Arc::clone(&made);
             async move {
                 let (name, terms, init) = &*made;
