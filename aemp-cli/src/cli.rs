@@ -23,6 +23,8 @@ Commands that do not take the rest of the line can be chained:
 An argument that begins with `[`, `{` or `\"` is JSON. Any other argument is text. A single argument that begins with `[` is
 the whole command line: aemp '[\"snd\", \"node#port\", \"add\", 5]'
 
+@NAME in the place of a port is the port of the network that has this name, and in the place of a node its node.
+
 The configuration is in ~/.perl-anyevent-mp, or in the file that PERL_ANYEVENT_MP_RC names. AEMP_SEEDS and AEMP_SECRET override it.
 
 Exit status: 0 done, 1 failed or no answer, 2 usage, 3 configuration, 4 the network cannot be joined, 255 evaluated code failed.

@@ -8,12 +8,12 @@ mod seeds;
 
 use std::{future::Future, time::Duration};
 
-use aemp::{Node, NodeId, PortId, Reason, Value};
+use aemp::{DbError, Handle, Node, NodeId, PortId, Reason, UntypedMsg, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use self::limit::Limit;
 pub(crate) use self::{kept::Kept, once::once};
-use crate::{failure::Failure, output::Output};
+use crate::{failure::Failure, output::Output, words::Target};
 
 /// A node of this command that has joined the network.
 pub(crate) struct Client<'a> {
@@ -50,6 +50,32 @@ impl Client<'_> {
     /// The time limit of the command, for display.
     pub(crate) fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// The port that a word of the command line names. If no port of the network has the name, it waits for one until
+    /// the deadline.
+    pub(crate) async fn port(&self, target: &Target<PortId>) -> Result<PortId, Failure> {
+        match target {
+            Target::Id(port) => Ok(port.clone()),
+            Target::Name(name) => {
+                let found = self.node.wait_for::<Handle<UntypedMsg>>(name);
+                let what = format!("no port has the name {name:?}");
+                let port = self.within(&what, found).await?;
+                let port = port.map_err(|error| match error {
+                    DbError::Name(error) => Failure::usage(format_args!("@{name}: {error}")),
+                    error => Failure::failed(error),
+                })?;
+                Ok(port.id())
+            }
+        }
+    }
+
+    /// As [`port`](Self::port), for the node of the port.
+    pub(crate) async fn node_of(&self, target: &Target<NodeId>) -> Result<NodeId, Failure> {
+        match target {
+            Target::Id(node) => Ok(node.clone()),
+            Target::Name(name) => Ok(self.port(&Target::Name(name.clone())).await?.node_id()),
+        }
     }
 
     /// Spawns one of our init functions on a node. Its port ends after its work.

@@ -96,16 +96,33 @@ pub(crate) fn text(what: &str, word: &str) -> Result<String, Failure> {
     text.ok_or_else(|| Failure::usage(format_args!("{what} must be a text, not {value}")))
 }
 
-/// A word that must be a port ID. A bare node ID is the ID of the node port.
-pub(crate) fn port(word: &str) -> Result<PortId, Failure> {
+/// A port, or a node, as a command line gives it. The [client](crate::client::Client::port) finds the port of a name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target<T> {
+    Id(T),
+    /// `@NAME`: the port that has this name in the network.
+    Name(String),
+}
+
+/// The name in a word of the form `@NAME`. A word with a `#` is a port ID, whatever its first character.
+fn name(word: &str) -> Option<String> {
+    let name = word.strip_prefix('@').filter(|_| !word.contains('#'))?;
+    Some(name.into())
+}
+
+/// A word that must be a port ID, or `@NAME`. A bare node ID is the ID of the node port.
+pub(crate) fn port(word: &str) -> Result<Target<PortId>, Failure> {
     let word = text("PORT", word)?;
+    if let Some(name) = name(&word) {
+        return Ok(Target::Name(name));
+    }
     let parsed = PortId::parse(&word);
     let port = parsed.map_err(|error| Failure::usage(format_args!("PORT {word:?}: {error}")))?;
     if port.node().is_empty() {
         let text = format!("PORT {word:?}: names no node: a port ID is NODE#NAME");
         return Err(Failure::usage(text));
     }
-    Ok(port)
+    Ok(Target::Id(port))
 }
 
 /// A word that must be a node ID. A port ID stands for its node.
@@ -113,6 +130,14 @@ pub(crate) fn node(word: &str) -> Result<NodeId, Failure> {
     let word = text("NODE", word)?;
     let node = word.split_once('#').map_or(&*word, |(node, _)| node);
     NodeId::new(node).map_err(|error| Failure::usage(format_args!("NODE {word:?}: {error}")))
+}
+
+/// As [`node`]. `@NAME` stands for the node of the port.
+pub(crate) fn node_or_name(word: &str) -> Result<Target<NodeId>, Failure> {
+    match name(&text("NODE", word)?) {
+        Some(name) => Ok(Target::Name(name)),
+        None => node(word).map(Target::Id),
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +205,11 @@ mod tests {
 
     #[test]
     fn ids_are_checked() {
-        assert_eq!(port("a/b#c").unwrap().as_str(), "a/b#c");
+        let id = |text: &str| Target::Id(PortId::parse(text).unwrap());
+        assert_eq!(port("a/b#c").unwrap(), id("a/b#c"));
+        assert_eq!(port("@a#c").unwrap(), id("@a#c"));
+        assert_eq!(port("@log").unwrap(), Target::Name("log".into()));
+        assert_eq!(node_or_name("@log").unwrap(), Target::Name("log".into()));
         assert!(port("#c").unwrap_err().text.contains("names no node"));
         assert!(port("").is_err());
         assert_eq!(node("a/b#c").unwrap().as_str(), "a/b");

@@ -22,6 +22,11 @@ pub mod lifecycle {
     #![doc = include_str!("docs/lifecycle.md")]
 }
 
+/// Names: of a node's own ports, unique ones in the network, and singletons; what partitions do to them.
+pub mod names {
+    #![doc = include_str!("docs/names.md")]
+}
+
 /// Ports whose body is one async function with a mailbox: selective receive, deaths as messages, limits.
 pub mod processes {
     #![doc = include_str!("docs/processes.md")]

@@ -74,7 +74,7 @@
 //! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
-//! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
+//! | a handle that follows a port through its restarts, or a name from port to port | [`Follow`](supervisor::Follow) |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
@@ -93,6 +93,9 @@
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
+//! | to find a port of this node by a name | [`Node::register`], [`Node::whereis`], [`handbook::names`] |
+//! | a name that one port of the network has; to find that port from any node | [`names`]: [`Node::claim`], [`Node::wait_for`], [`Node::follow`] |
+//! | one instance of a port in the network, made elsewhere when its node is lost | [`Node::singleton`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to know whether a node has joined the network | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
@@ -151,6 +154,7 @@ mod log;
 pub mod logs;
 mod macros;
 mod message;
+pub mod names;
 mod net;
 mod node;
 mod passing;

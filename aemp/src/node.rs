@@ -54,6 +54,7 @@ use crate::{
     lock::Lock,
     logs,
     message::{Port, PortRef},
+    names::Registered,
     net::{Net, Place, Shared},
     port::{
         Handle,
@@ -122,6 +123,7 @@ struct Inner {
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
+    registered: Registered,
     traces: Traces,
     /// The service that logs the lines of other nodes.
     log_service: logs::Service,
@@ -363,6 +365,10 @@ impl Node {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn registered_ports(&self) -> &Registered {
+        &self.0.registered
     }
 
     pub(crate) fn log_service(&self) -> &logs::Service {

@@ -117,6 +117,7 @@ pub(crate) mod remote;
 mod spec;
 
 pub use builder::Builder;
+pub(crate) use follow::Shows;
 pub use follow::{Follow, FollowCall};
 pub use info::{ChildError, ChildInfo, ChildState, Incarnation};
 pub use order::Order;

@@ -22,7 +22,7 @@ pub(crate) fn command() -> Command {
              message.",
         )
         .after_help("Examples:\n  aemp cal 'green/1#counter' get\n  aemp cal green/1 time")
-        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node's own port"))
+        .arg(one("PORT", "The port ID, NODE#NAME, or @NAME; a bare NODE is the node's own port"))
         .arg(many("ARG", "The message: its tag, then its arguments"))
 }
 
@@ -30,6 +30,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
     let message = words::values("ARG", rest(matches, "ARG"))?;
     session.with_client(async |client| {
+        let port = client.port(&port).await?;
         let what = format!("no answer of {port}");
         let call = client.node.cal(&port, message);
         match client.within(&what, call).await? {

@@ -37,13 +37,14 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let node = words::node(word(matches, "NODE"))?;
+    let node = words::node_or_name(word(matches, "NODE"))?;
     let expr: Vec<_> = rest(matches, "EXPR")
         .into_iter()
         .map(String::as_str)
         .collect();
     let expr = expr.join(" ");
     session.with_client(async |client| {
+        let node = client.node_of(&node).await?;
         let results = evaluate(client, node.as_str(), &expr).await?;
         print_values(client.output, &results)?;
         Ok(Exit::Done)
@@ -65,8 +66,9 @@ pub(crate) fn restart_command() -> Command {
 }
 
 pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let node = words::node(word(matches, "NODE"))?;
+    let node = words::node_or_name(word(matches, "NODE"))?;
     session.with_client(async |client| {
+        let node = client.node_of(&node).await?;
         match evaluate(client, node.as_str(), RESTART).await {
             Err(failure) if failure.text.contains(NO_PERL) => {
                 client.run_on(&node, services::RESTART, Vec::new()).await?;

@@ -22,12 +22,13 @@ pub(crate) fn command() -> Command {
              {\"port\":ID,\"reason\":[..]}.",
         )
         .after_help("Example: wait for the end of a node\n  aemp mon green/1")
-        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node itself"))
+        .arg(one("PORT", "The port ID, NODE#NAME, or @NAME; a bare NODE is the node itself"))
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
     session.with_client(async |client| {
+        let port = client.port(&port).await?;
         let reason = client.death(&port).await;
         print_reason(client.output, port.as_str(), &reason)?;
         Ok(Exit::Done)

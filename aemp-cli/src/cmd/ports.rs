@@ -38,9 +38,10 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let node = words::node(word(matches, "NODE"))?;
+    let node = words::node_or_name(word(matches, "NODE"))?;
     let most = matches.get_one::<usize>("most").copied().unwrap_or(MOST);
     session.with_client(async |client| {
+        let node = client.node_of(&node).await?;
         let inspect = client.node.inspect(&node).at_most(most);
         let what = format!("no answer of {node}");
         let ports = client.within(&what, inspect.ports()).await?;

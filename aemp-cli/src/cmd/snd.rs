@@ -29,7 +29,7 @@ pub(crate) fn command() -> Command {
         .after_help(
             "Examples:\n  aemp snd 'green/1#counter' inc 5\n  aemp snd green/1 Some::function '[\"a\", 1]'",
         )
-        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the node's own port"))
+        .arg(one("PORT", "The port ID, NODE#NAME, or @NAME; a bare NODE is the node's own port"))
         .arg(many("ARG", "The message: its tag, then its arguments"))
 }
 
@@ -37,6 +37,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let port = words::port(word(matches, "PORT"))?;
     let message = words::values("ARG", rest(matches, "ARG"))?;
     session.with_client(async |client| {
+        let port = client.port(&port).await?;
         let sent = client.node.snd(&port, message);
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;

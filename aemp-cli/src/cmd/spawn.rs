@@ -42,11 +42,12 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let node = words::node(word(matches, "NODE"))?;
+    let node = words::node_or_name(word(matches, "NODE"))?;
     let function = text(matches, "FUNCTION")?;
     let args = words::values("ARG", rest(matches, "ARG"))?;
     let wait = matches.get_flag("wait");
     session.with_client(async |client| {
+        let node = client.node_of(&node).await?;
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
         let what = format!("no answer of {node}");

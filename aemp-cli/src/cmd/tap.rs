@@ -33,7 +33,7 @@ pub(crate) fn command() -> Command {
              {\"lost\":N}.",
         )
         .after_help("Examples:\n  aemp tap green#counter\n  aemp tap green --tag mon1")
-        .arg(one("PORT", "The port ID, NODE#NAME; a bare NODE is the whole node"))
+        .arg(one("PORT", "The port ID, NODE#NAME, or @NAME; a bare NODE is the whole node"))
         .arg(
             Arg::new("tag")
                 .long("tag")
@@ -54,6 +54,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let tag = matches.get_one::<String>("tag").map(String::as_str);
     let mut left = matches.get_one::<u64>("count").copied();
     session.with_client(async |client| {
+        let port = client.port(&port).await?;
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let mut tap = client.node.tap(&port, tag);
         let silence = format!(

@@ -53,6 +53,8 @@ struct Watch {
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     families: BTreeMap<Arc<str>, Watch>,
+    /// The family of each watch.
+    watched: BTreeMap<WatchId, Arc<str>>,
     /// The times until which deletions are doubted, by family.
     settling: Deadlines<Arc<str>>,
     last: u64,
@@ -68,7 +70,9 @@ impl Watches {
         self.last += 1;
         let id = WatchId(self.last);
         let first = !self.families.contains_key(family);
-        let watch = self.families.entry(family.into()).or_default();
+        let family: Arc<str> = family.into();
+        self.watched.insert(id, Arc::clone(&family));
+        let watch = self.families.entry(family).or_default();
         watch.ids.push(id);
         if watch.delivered {
             news.push((id, Watched::All(watch.all())));
@@ -78,15 +82,12 @@ impl Watches {
 
     /// Removes a watch. Returns its family if that has no other watches.
     pub(super) fn remove(&mut self, id: WatchId) -> Option<Arc<str>> {
-        let (family, watch) = self
-            .families
-            .iter_mut()
-            .find(|(_, watch)| watch.ids.contains(&id))?;
+        let family = self.watched.remove(&id)?;
+        let watch = self.families.get_mut(&family)?;
         watch.ids.retain(|other| *other != id);
         if !watch.ids.is_empty() {
             return None;
         }
-        let family = Arc::clone(family);
         self.families.remove(&family);
         self.settling.set(&family, None);
         Some(family)

@@ -1,6 +1,6 @@
 //! Waiting until a node is part of the network, or has a reason why not.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,11 @@ use aemp_proto::mesh::Joining;
 impl Net {
     pub(crate) fn joining(&self) -> Joining {
         self.0.mesh.lock().joining()
+    }
+
+    /// The setting `connect_interval`.
+    pub(crate) fn connect_interval(&self) -> Duration {
+        self.0.config.connect_interval
     }
 }
 

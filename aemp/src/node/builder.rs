@@ -32,6 +32,7 @@ use crate::{
     exec::scheduler::Scheduler,
     logs::Service,
     message::Origin,
+    names::Registered,
     net::{Custom, Net, Place, SeedSource},
 };
 use aemp_proto::handshake::auth::Secret;
@@ -305,6 +306,7 @@ impl NodeBuilder {
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),
+            registered: Registered::default(),
             traces: Traces::default(),
             log_service: Service::default(),
         }));

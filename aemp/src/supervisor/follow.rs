@@ -1,6 +1,6 @@
-//! Handles that follow a child through its incarnations.
+//! Handles that follow a child of a supervisor through its incarnations, or a name of the network from port to port.
 //!
-//! A task asks the supervisor for the child's incarnation, again and again: the answer to the number that it knows
+//! For a name, the task of `names::look_up` shows the port that has it. For a child, a task asks the supervisor for the child's incarnation, again and again: the answer to the number that it knows
 //! already comes when there is another. The task also monitors the incarnation itself, and shows the next one only when
 //! that monitor has fired. So all that a user of this node has sent to the old incarnation was handled, or its loss is
 //! known, before the next one can be seen.
@@ -12,21 +12,26 @@ use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use aemp_codec::PortId;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeTuple};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeTuple};
 use tokio::sync::{Notify, oneshot};
 
 use self::task::{Task, Watched};
 use super::{ChildError, SupervisorMsg, SupervisorRef};
-use crate::{Call, CallError, Handle, Node, PortRef, Reason, lock::Lock};
+use crate::{
+    Call, CallError, Handle, HandleError, Node, PortRef, Reason, guard, lock::Lock,
+    port::handle::decoding_node,
+};
 
-/// A handle that follows a child of a supervisor through its incarnations, from any node. Made by
-/// [`SupervisorRef::follow`]. Cheap to clone; it serialises as the supervisor's ID and the child's name.
+/// A handle that follows a child of a supervisor through its incarnations, or a name of the network from port to port,
+/// from any node. Made by [`SupervisorRef::follow`] and [`Node::follow`]. Cheap to clone; it serialises as the
+/// supervisor's ID, or nothing, and the name.
 ///
-/// *Semantics.* At any time it shows one incarnation or none. It shows another one only after the monitor of the old one
+/// *Semantics.* At any time it shows one port or none. For a name, it is the port that has the name as far as this node
+/// knows; the one before may be alive, without the name. A child is followed through its incarnations: it shows another one only after the monitor of the old one
 /// has fired on this node, so the [guarantee](crate#guarantees) holds for each incarnation, and calls in flight end with
 /// the reason of the old one. Nothing is repeated, unless [`retry`](FollowCall::retry) says that it may be.
 ///
@@ -63,7 +68,8 @@ pub struct Follow<R> {
 
 struct Follower {
     node: Node,
-    supervisor: PortId,
+    /// The supervisor of the child. `None` for a name of the network.
+    supervisor: Option<PortId>,
     name: String,
     shown: Lock<Shown>,
     changed: Notify,
@@ -75,8 +81,30 @@ struct Follower {
 enum Shown {
     Nothing,
     Child(PortId),
-    /// The supervisor has died, or has forgotten the child.
+    /// The supervisor has died, or has forgotten the child; or the node has stopped.
     Ended(Reason),
+}
+
+/// The follower that a task shows ports to.
+pub(crate) struct Shows(Weak<Follower>);
+
+impl Shows {
+    /// Shows a port, or none.
+    pub(crate) fn port(&self, port: Option<PortId>) {
+        self.show(port.map_or(Shown::Nothing, Shown::Child));
+    }
+
+    /// Shows that no port will come any more.
+    pub(crate) fn end(&self, reason: Reason) {
+        self.show(Shown::Ended(reason));
+    }
+
+    fn show(&self, shown: Shown) {
+        if let Some(follower) = self.0.upgrade() {
+            *follower.shown.lock() = shown;
+            guard::shielded(|| follower.changed.notify_waiters());
+        }
+    }
 }
 
 impl SupervisorRef {
@@ -144,29 +172,53 @@ fn no_child(name: &str) -> Reason {
 
 impl<R> Follow<R> {
     fn new(node: &Node, supervisor: &PortId, name: &str) -> Self {
+        let child = Some(supervisor.clone());
+        Self::start(node, child, name, |shows| {
+            let task = Task {
+                node: node.clone(),
+                supervisor: node.handle(supervisor),
+                name: name.into(),
+                shows,
+                over: Watched::new(node, supervisor.clone()),
+                told: None,
+                watched: None,
+            };
+            task.run()
+        })
+    }
+
+    /// A handle that follows a name of the network. `task` shows the ports, until the handle is dropped.
+    pub(crate) fn of_name<T>(node: &Node, name: &str, task: impl FnOnce(Shows) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        Self::start(node, None, name, task)
+    }
+
+    fn start<T>(
+        node: &Node,
+        supervisor: Option<PortId>,
+        name: &str,
+        task: impl FnOnce(Shows) -> T,
+    ) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
         let (stop, stopped) = oneshot::channel();
         let follower = Arc::new(Follower {
             node: node.clone(),
-            supervisor: supervisor.clone(),
+            supervisor,
             name: name.into(),
             shown: Lock::new(Shown::Nothing),
             changed: Notify::new(),
             _stop: stop,
         });
-        let task = Task {
-            node: node.clone(),
-            supervisor: node.handle(supervisor),
-            name: name.into(),
-            follower: Arc::downgrade(&follower),
-            over: Watched::new(node, supervisor.clone()),
-            told: None,
-            watched: None,
-        };
+        let task = task(Shows(Arc::downgrade(&follower)));
         node.scheduler().spawn(async move {
             tokio::select! {
                 biased;
                 _ = stopped => {}
-                () = task.run() => {}
+                () = task => {}
             }
         });
         Self {
@@ -175,7 +227,7 @@ impl<R> Follow<R> {
         }
     }
 
-    /// The name of the child.
+    /// The name, or that of the child.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.follower.name
@@ -183,7 +235,7 @@ impl<R> Follow<R> {
 }
 
 impl<R: PortRef> Follow<R> {
-    /// The present incarnation; `None` while there is none.
+    /// The present port; `None` while there is none.
     #[must_use]
     pub fn get(&self) -> Option<R> {
         match &*self.follower.shown.lock() {
@@ -192,12 +244,12 @@ impl<R: PortRef> Follow<R> {
         }
     }
 
-    /// The present incarnation, or the next one.
+    /// The present port, or the next one.
     ///
     /// # Errors
     ///
-    /// [`CallError::Died`] with the supervisor's reason if the supervisor has died, and with `no_child` if it has
-    /// forgotten the child.
+    /// [`CallError::Died`] with the supervisor's reason if the supervisor has died, with `no_child` if it has
+    /// forgotten the child, and, for a name, when the node has stopped.
     ///
     /// # Cancel safety
     ///
@@ -314,8 +366,15 @@ impl<R> Serialize for Follow<R> {
 impl<'de, R> Deserialize<'de> for Follow<R> {
     /// Works only while a message is being decoded, as for handles.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (supervisor, name) = <(Handle<SupervisorMsg>, String)>::deserialize(deserializer)?;
-        Ok(Self::new(supervisor.node(), &supervisor.id(), &name))
+        let (supervisor, name) =
+            <(Option<Handle<SupervisorMsg>>, String)>::deserialize(deserializer)?;
+        match supervisor {
+            Some(supervisor) => Ok(Self::new(supervisor.node(), &supervisor.id(), &name)),
+            None => {
+                let node = decoding_node().ok_or_else(|| Error::custom(HandleError::NoNode))?;
+                node.follow(&name).map_err(Error::custom)
+            }
+        }
     }
 }
 

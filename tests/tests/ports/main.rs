@@ -25,6 +25,7 @@ mod origin;
 mod owned;
 mod processes;
 mod receive;
+mod registered;
 mod replies;
 mod self_kill;
 mod spawn;

@@ -3,6 +3,7 @@
 mod crashes;
 mod database;
 mod limits;
+mod names;
 mod partitions;
 mod processes;
 mod relays;

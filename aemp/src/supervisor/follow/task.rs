@@ -1,13 +1,13 @@
 //! The task that follows one child.
 
-use std::{sync::Weak, time::Duration};
+use std::time::Duration;
 
 use aemp_codec::PortId;
 use tokio::sync::oneshot;
 
-use super::{Follower, Shown, no_child};
+use super::{Shows, no_child};
 use crate::{
-    CallError, Monitor, Node, Reason, guard,
+    CallError, Monitor, Node, Reason,
     supervisor::{Incarnation, SupervisorRef},
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Task {
     pub(super) node: Node,
     pub(super) supervisor: SupervisorRef,
     pub(super) name: String,
-    pub(super) follower: Weak<Follower>,
+    pub(super) shows: Shows,
     /// The supervisor, for the reason of its death: a question that comes too late hears only that it is gone.
     pub(super) over: Watched,
     /// The last answer of the supervisor.
@@ -64,11 +64,11 @@ impl Task {
                 told = &mut asking => {
                     match told {
                         Ok(Some(told)) => self.told = Some(told),
-                        Ok(None) => return self.show(Shown::Ended(no_child(&self.name))),
+                        Ok(None) => return self.shows.end(no_child(&self.name)),
                         Err(CallError::Died(reason)) => {
                             let reason = self.over.died.try_recv().unwrap_or(reason);
                             if !is_loss(&reason) {
-                                return self.show(Shown::Ended(reason));
+                                return self.shows.end(reason);
                             }
                             tokio::time::sleep(RETRY).await;
                             let supervisor = self.over.port.clone();
@@ -77,7 +77,7 @@ impl Task {
                         // Too many others wait.
                         Err(CallError::NoReply) => tokio::time::sleep(RETRY).await,
                         // A supervisor that does not understand the question will not do so later.
-                        Err(error) => return self.show(Shown::Ended(Reason::die(error))),
+                        Err(error) => return self.shows.end(Reason::die(error)),
                     }
                     asking = Box::pin(self.ask());
                 }
@@ -95,7 +95,7 @@ impl Task {
 
     async fn has_died(&mut self, reason: &Reason) {
         let dead = self.watched.take();
-        self.show(Shown::Nothing);
+        self.shows.port(None);
         if is_loss(reason) {
             // This node has lost it. The supervisor may still have it, and then it is watched again.
             tokio::time::sleep(RETRY).await;
@@ -116,14 +116,7 @@ impl Task {
         };
         let watched = Watched::new(&self.node, port.clone());
         self.watched = Some(watched);
-        self.show(Shown::Child(port));
-    }
-
-    fn show(&self, shown: Shown) {
-        if let Some(follower) = self.follower.upgrade() {
-            *follower.shown.lock() = shown;
-            guard::shielded(|| follower.changed.notify_waiters());
-        }
+        self.shows.port(Some(port));
     }
 }
 
