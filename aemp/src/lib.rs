@@ -169,6 +169,7 @@ pub mod tap;
 pub mod test;
 #[cfg(feature = "tls")]
 mod tls;
+pub mod topic;
 
 pub use aemp_codec::{
     self as codec, Codec, DecodeError, EncodeError, Format, IdError, Limits, Map, NodeId, Octets,

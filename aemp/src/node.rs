@@ -63,6 +63,7 @@ use crate::{
         owned,
         table::Table,
     },
+    topic::Topics,
 };
 use aemp_proto::limits::NodeLimits;
 
@@ -125,6 +126,7 @@ struct Inner {
     traces: Traces,
     /// The service that logs the lines of other nodes.
     log_service: logs::Service,
+    topics: Topics,
 }
 
 /// The ports of a node, and their names.
@@ -367,6 +369,10 @@ impl Node {
 
     pub(crate) fn log_service(&self) -> &logs::Service {
         &self.0.log_service
+    }
+
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.0.topics
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

@@ -33,6 +33,7 @@ use crate::{
     logs::Service,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
+    topic::Topics,
 };
 use aemp_proto::handshake::auth::Secret;
 
@@ -307,6 +308,7 @@ impl NodeBuilder {
             database: Database::default(),
             traces: Traces::default(),
             log_service: Service::default(),
+            topics: Topics::default(),
         }));
         if !node.scheduler().is_timeless() {
             node.scheduler().watch_over(&node);

@@ -32,6 +32,7 @@ mod stop;
 mod supervisor;
 mod testing;
 mod timers;
+mod topics;
 mod waiting;
 
 use std::{
