@@ -93,6 +93,7 @@
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
 //! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
+//! | publish and subscribe, over all nodes; who is present | [`topic`]: [`Node::topic`], [`Node::presence`], [`handbook::topics`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to know whether a node has joined the network | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |

@@ -63,7 +63,7 @@ use crate::{
         owned,
         table::Table,
     },
-    topic::Topics,
+    topic::{Members, Topics},
 };
 use aemp_proto::limits::NodeLimits;
 
@@ -127,6 +127,7 @@ struct Inner {
     /// The service that logs the lines of other nodes.
     log_service: logs::Service,
     topics: Topics,
+    members: Members,
 }
 
 /// The ports of a node, and their names.
@@ -373,6 +374,10 @@ impl Node {
 
     pub(crate) fn topics(&self) -> &Topics {
         &self.0.topics
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.0.members
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

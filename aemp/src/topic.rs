@@ -23,6 +23,7 @@
 //! | a policy for a slow subscriber | [`Topic::subscribe_with`], [`Slow`] |
 //! | the events as messages of a port | [`Subscription::forward`], [`Cx::stream`](crate::Cx::stream) |
 //! | to know which nodes have subscribers | [`Topic::nodes`] |
+//! | to know who is here, with metadata | [`Node::presence`](crate::Node::presence), [`Presence`] |
 //!
 //! The handbook's page ([`handbook::topics`](crate::handbook::topics)) has the semantics and the limits. Perl nodes take
 //! part ([protocol](aemp_proto::protocol::topics#messages)).
@@ -55,6 +56,7 @@ mod hub;
 mod mailbox;
 mod name;
 mod pending;
+mod presence;
 mod publish;
 mod receive;
 mod route;
@@ -74,7 +76,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
 
-pub(crate) use self::topics::Topics;
 use self::{
     event::Shared,
     hub::{Command, Publication},
@@ -84,9 +85,11 @@ use self::{
 pub use self::{
     event::{Gap, TopicEvent},
     name::TopicNameError,
+    presence::{Membership, Presence, PresenceError, PresenceEvent, PresenceWatch},
     slow::Slow,
     subscription::Subscription,
 };
+pub(crate) use self::{presence::Members, topics::Topics};
 use crate::{EncodeError, Node};
 
 /// News for the task of a topic.

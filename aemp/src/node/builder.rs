@@ -33,7 +33,7 @@ use crate::{
     logs::Service,
     message::Origin,
     net::{Custom, Net, Place, SeedSource},
-    topic::Topics,
+    topic::{Members, Topics},
 };
 use aemp_proto::handshake::auth::Secret;
 
@@ -309,6 +309,7 @@ impl NodeBuilder {
             traces: Traces::default(),
             log_service: Service::default(),
             topics: Topics::default(),
+            members: Members::default(),
         }));
         if !node.scheduler().is_timeless() {
             node.scheduler().watch_over(&node);
