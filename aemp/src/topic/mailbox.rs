@@ -9,10 +9,9 @@ use super::{
     Slow, TopicEvent,
     event::Item,
     pending::{Pending, Pushed},
+    slow::Key,
 };
 use crate::{guard, lock::Lock, passing::queue::Next};
-
-type Key<T> = dyn Fn(&T) -> String + Send + Sync;
 
 /// What waits for one reader. Code of the user (keys, wakers, `Drop` of messages) runs outside of its lock.
 pub(super) struct Mailbox<T> {

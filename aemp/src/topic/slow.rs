@@ -4,6 +4,9 @@ use std::{fmt, sync::Arc};
 
 use super::pending::Full;
 
+/// The function that names the key of a message.
+pub(super) type Key<T> = dyn Fn(&T) -> String + Send + Sync;
+
 /// The policy for a subscriber that is slower than its topic: the number of events that wait for it at most, and what
 /// happens when there are more.
 ///
@@ -17,7 +20,7 @@ use super::pending::Full;
 pub struct Slow<T> {
     pub(super) full: Full,
     pub(super) capacity: usize,
-    pub(super) key: Option<Arc<dyn Fn(&T) -> String + Send + Sync>>,
+    pub(super) key: Option<Arc<Key<T>>>,
 }
 
 impl<T> Slow<T> {

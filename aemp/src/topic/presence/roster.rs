@@ -170,12 +170,14 @@ mod tests {
     }
 
     fn all(entries: &[(&str, Value)]) -> FamilyEvent<Value> {
-        let mut contents = FamilyContents::default();
-        contents.entries = entries
+        let entries = entries
             .iter()
             .map(|(key, value)| ((*key).into(), value.clone()))
             .collect();
-        FamilyEvent::All(contents)
+        FamilyEvent::All(FamilyContents {
+            entries,
+            odd: BTreeMap::new(),
+        })
     }
 
     fn set(key: &str, value: Value) -> FamilyEvent<Value> {
