@@ -56,6 +56,10 @@
 //! | taps, packets for them | calls of `Aemp::tap` | 16 of a node, 64 together; 1024 packets and 1 MiB each, the oldest are lost (`tap/taps.rs`) |
 //! | packets of taps that are read | tapped nodes | 8192 packets and 4 MiB for each tap of ours, the oldest are lost (`tap/stream.rs`) |
 //! | lines that were caught | nodes that pass on lines | 8192 lines and 4 MiB, the oldest are lost (`logs/stream.rs`); one port for each node of the family `'l` |
+//! | messages for a topic | publishing nodes | the queue of a port; 32 more wait for the task (`topic/wire.rs`), and the queues of subscribers have their own bounds |
+//! | sources of a topic's messages | publishing nodes | 8 of each node, with one retained message each; 1024 of lost nodes (`topic/sources.rs`) |
+//! | routes of a publisher, with a task and a queue each | entries in the family of a topic | 8 for each node that the keys name, 10,000 together; at most 4096 messages and 16 MiB wait in each (`topic/route.rs`) |
+//! | members that a watcher keeps | entries in the family of members | `max_db_keys`, `max_db_bytes` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |

@@ -9,6 +9,7 @@
 //! [connections]: self::connections
 //! [global]: self::global
 //! [services]: self::services
+//! [topics]: self::topics
 //! [configuration]: self::configuration
 //! [extensions]: self::extensions
 //! [behaviour]: self::behaviour
@@ -31,6 +32,7 @@ macro_rules! pages {
         /// [connections]: crate::protocol::connections
         /// [global]: crate::protocol::global
         /// [services]: crate::protocol::services
+        /// [topics]: crate::protocol::topics
         /// [configuration]: crate::protocol::configuration
         /// [extensions]: crate::protocol::extensions
         /// [behaviour]: crate::protocol::behaviour
@@ -60,6 +62,8 @@ pages! {
     global: "global.md",
     /// Data connections and the log catcher.
     services: "services.md",
+    /// Publish and subscribe, and presence: conventions of this project.
+    topics: "topics.md",
     /// The configuration file and the command line.
     configuration: "configuration.md",
     /// The extensions of nodes of this project.

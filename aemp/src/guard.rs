@@ -27,6 +27,8 @@
 //! | `Enabled` of log subscribers for message traces | the connection | there are no traces | the connection waits | `network/traces` |
 //! | `Debug` of fields of log lines | where the line is logged | the line says so | the code that logs waits | `network/catching` |
 //! | `Display` of errors | where the error is | the text says so | its port waits | unit tests of `guard` |
+//! | keys, `Deserialize` and `Drop` of messages of topics | the topic's task | logged; a gap | that topic waits, at this node | `ports/topics` |
+//! | closures that make a port's messages of a topic's events | a task each | that subscription ends | it waits | `ports/topics` |
 //! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
 //! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |
 

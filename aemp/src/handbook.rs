@@ -48,6 +48,11 @@ pub mod relays {
     #![doc = include_str!("docs/relays.md")]
 }
 
+/// Topics: publish and subscribe over nodes, slow subscribers, retained messages; and presence.
+pub mod topics {
+    #![doc = include_str!("docs/topics.md")]
+}
+
 /// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
 pub mod words {
     #![doc = include_str!("docs/words.md")]

@@ -64,6 +64,7 @@ use crate::{
         owned,
         table::Table,
     },
+    topic::{Members, Topics},
 };
 use aemp_proto::limits::NodeLimits;
 
@@ -127,6 +128,8 @@ struct Inner {
     traces: Traces,
     /// The service that logs the lines of other nodes.
     log_service: logs::Service,
+    topics: Topics,
+    members: Members,
 }
 
 /// The ports of a node, and their names.
@@ -373,6 +376,14 @@ impl Node {
 
     pub(crate) fn log_service(&self) -> &logs::Service {
         &self.0.log_service
+    }
+
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.0.topics
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.0.members
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

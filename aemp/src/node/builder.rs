@@ -34,6 +34,7 @@ use crate::{
     message::Origin,
     names::Registered,
     net::{Custom, Net, Place, SeedSource},
+    topic::{Members, Topics},
 };
 use aemp_proto::handshake::auth::Secret;
 
@@ -309,6 +310,8 @@ impl NodeBuilder {
             registered: Registered::default(),
             traces: Traces::default(),
             log_service: Service::default(),
+            topics: Topics::default(),
+            members: Members::default(),
         }));
         if !node.scheduler().is_timeless() {
             node.scheduler().watch_over(&node);

@@ -72,7 +72,6 @@ impl<T: Element> Queue<T> {
     }
 
     /// The elements, the oldest first.
-    #[cfg(feature = "logs")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.elements.iter()
     }

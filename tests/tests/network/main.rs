@@ -41,5 +41,6 @@ mod streams;
 mod supervisor;
 mod switched;
 mod taps;
+mod topics;
 mod traces;
 mod two_dials;

@@ -33,6 +33,7 @@ mod stop;
 mod supervisor;
 mod testing;
 mod timers;
+mod topics;
 mod waiting;
 
 use std::{

@@ -10,6 +10,7 @@ mod relays;
 mod repeats;
 mod streams;
 mod supervisor;
+mod topics;
 
 use std::{
     panic::{RefUnwindSafe, catch_unwind, resume_unwind},
