@@ -58,6 +58,8 @@
 //! | lines that were caught | nodes that pass on lines | 8192 lines and 4 MiB, the oldest are lost (`logs/stream.rs`); one port for each node of the family `'l` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
+//! | `Arrived.packets` of a consumer | the sender of a stream of items | the consumer's window, in items of at most a packet; then the stream ends (`streamed/receive.rs`) |
+//! | the credit of a sender | the consumer of a stream of items | one number, which does not wrap; items wait in the sink's window whatever it is, and for room in the queue for the node |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third

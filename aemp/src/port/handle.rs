@@ -83,7 +83,6 @@ impl Drop for DecodingScope {
 }
 
 /// The node whose message this thread is decoding.
-#[cfg(feature = "net")]
 pub(crate) fn decoding_node() -> Option<Node> {
     DECODING.with_borrow(Clone::clone)
 }
