@@ -7,6 +7,7 @@ mod partitions;
 mod processes;
 mod relays;
 mod repeats;
+mod streamed;
 mod streams;
 mod supervisor;
 
