@@ -33,6 +33,11 @@ impl<'a, E: Encoding + Copy> Writer<'a, E> {
         }
     }
 
+    /// The size of what has been written.
+    pub(crate) fn size(&self) -> usize {
+        self.out.len() - self.start
+    }
+
     #[inline]
     fn separate(&mut self) {
         if self.count > 0 {

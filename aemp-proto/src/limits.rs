@@ -62,6 +62,8 @@
 //! | members that a watcher keeps | entries in the family of members | `max_db_keys`, `max_db_bytes` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
+//! | `Arrived.packets` of a consumer | the sender of a stream of items | the consumer's window, in items of at most a packet; then the stream ends (`streamed/receive.rs`) |
+//! | the credit of a sender | the consumer of a stream of items | one number, which does not wrap; items wait in the sink's window whatever it is, and for room in the queue for the node |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |
 //!
 //! A new request that keeps data must be charged or counted here. A relay that bypasses `passes_on` can cost third

@@ -14,6 +14,7 @@
 //! [extensions]: self::extensions
 //! [behaviour]: self::behaviour
 //! [relays]: self::relays
+//! [streamed]: self::streamed
 //!
 #![doc = include_str!("../docs/protocol/README.md")]
 
@@ -37,6 +38,7 @@ macro_rules! pages {
         /// [extensions]: crate::protocol::extensions
         /// [behaviour]: crate::protocol::behaviour
         /// [relays]: crate::protocol::relays
+        /// [streamed]: crate::protocol::streamed
         ///
         #[doc = include_str!(concat!("../docs/protocol/", $file))]
         pub mod $page {}
@@ -70,6 +72,8 @@ pages! {
     extensions: "extensions.md",
     /// Connections through a third node, between nodes that cannot dial each other.
     relays: "relays.md",
+    /// Streams of items between two ports.
+    streamed: "streamed.md",
     /// How real nodes of the reference behave, their faults included.
     behaviour: "behaviour.md",
 }

@@ -4,7 +4,8 @@
 //! AnyEvent::MP, Erlang, Akka, and actix, ractor or kameo. It is in the directory `docs/guide` of the repository.
 //!
 //! Further pages are those of the modules: [`supervisor`](crate::supervisor), [`db`](crate::db),
-//! [`limits`](crate::limits), [`config`](crate::config), [`stream`](crate::stream). The crate `aemp-cli` has a page about nodes as services: restarts
+//! [`limits`](crate::limits), [`config`](crate::config), [`stream`](crate::stream),
+//! [`streamed`](crate::streamed). The crate `aemp-cli` has a page about nodes as services: restarts
 //! by a watchdog, systemd, containers ([`aemp_cli::service`](https://docs.rs/aemp-cli/latest/aemp_cli/service/)).
 
 /// Calls: time limits and deadlines, callers that leave, and ports that wait for each other.

@@ -113,6 +113,7 @@
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
 //! | to log or print text of other nodes | [`Shown`] |
 //! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
+//! | a handler that takes or returns a stream of items | [`streamed`]: [`Streamed<T>`](streamed::Streamed), [`Cx::streamed`], [`Node::streamed`] |
 //! | to know what is logged, and at which rates | [`handbook::logs`] |
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
 //! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
@@ -168,6 +169,7 @@ pub mod sim;
 mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;
+pub mod streamed;
 pub mod supervisor;
 pub mod tap;
 #[cfg(feature = "test")]

@@ -197,6 +197,22 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
+    /// The size of what has been written of the packet, in bytes; 0 for a packet of values, or one that is only encoded at
+    /// its end.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.sink {
+            #[cfg(feature = "postcard")]
+            Sink::Postcard(writer) => writer.size(),
+            #[cfg(feature = "cbor")]
+            Sink::Cbor(writer) => writer.size(),
+            #[cfg(feature = "json")]
+            Sink::Json(writer) => writer.size(),
+            Sink::Foreign(writer) => writer.size(),
+            Sink::Values(_) | Sink::Encoded(_) | Sink::Closed => 0,
+        }
+    }
+
     /// Ends the packet, which stays in the buffer from now on.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ mod seed_names;
 mod seeds;
 mod spawn;
 mod strangers;
+mod streamed;
 mod streams;
 mod supervisor;
 mod switched;

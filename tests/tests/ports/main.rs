@@ -30,6 +30,7 @@ mod replies;
 mod self_kill;
 mod spawn;
 mod stop;
+mod streamed;
 mod supervisor;
 mod testing;
 mod timers;

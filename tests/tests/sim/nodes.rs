@@ -8,6 +8,7 @@ mod partitions;
 mod processes;
 mod relays;
 mod repeats;
+mod streamed;
 mod streams;
 mod supervisor;
 mod topics;

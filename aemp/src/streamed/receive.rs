@@ -1,0 +1,281 @@
+//! The receiving half of a stream that comes from a port: another node's, or one that speaks the protocol by itself.
+//!
+//! The half is a port. It keeps packets as they come, and the consumer decodes them, because the type of the items and
+//! the cost of decoding are the consumer's. The port monitors the sender. The monitor fires by a job of the port, and so
+//! behind all messages of the sender.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use aemp_codec::{DecodeError, KeptPacket, PortId};
+use serde::de::DeserializeOwned;
+
+use super::{
+    error::{Ending, StreamedError},
+    message::{self, ToConsumer},
+    wait::poll_for,
+    window::Credit,
+};
+use crate::{
+    Cx, Handle, Monitor, Node, Port, Reason,
+    exec::seat,
+    guard,
+    lock::Lock,
+    port::{bound, destination::Destination, monitor::Action},
+};
+
+/// Decodes the items of a packet.
+type Read<T> = fn(&KeptPacket, &mut VecDeque<T>) -> Result<(), DecodeError>;
+
+fn read<T: DeserializeOwned>(
+    packet: &KeptPacket,
+    items: &mut VecDeque<T>,
+) -> Result<(), DecodeError> {
+    let mut reader = packet.reader()?;
+    while let Some(item) = reader.arg()? {
+        items.push_back(item);
+    }
+    Ok(())
+}
+
+/// A stream that has come in a message, and is not used yet. If it is dropped, the sender is told.
+pub(super) struct Unused<T> {
+    to: Option<Arc<Destination>>,
+    read: Read<T>,
+}
+
+impl<T: DeserializeOwned> Unused<T> {
+    pub(super) fn new(node: &Node, sender: &PortId) -> Self {
+        Self {
+            to: Some(Arc::new(node.destination(sender))),
+            read: read::<T>,
+        }
+    }
+}
+
+impl<T> Unused<T> {
+    /// The ID of the sender, for a message. It is not told that this half is dropped.
+    pub(super) fn pass_on(mut self) -> Option<PortId> {
+        self.to.take().map(|to| to.id.clone())
+    }
+
+    /// Begins to receive, with so much credit for the sender.
+    pub(super) fn begin(&mut self, credit: u64) -> Option<Incoming<T>> {
+        let to = self.to.take()?;
+        Some(Incoming::begin(to, self.read, credit))
+    }
+}
+
+impl<T> Drop for Unused<T> {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            message::cancel(&to, None);
+        }
+    }
+}
+
+/// The receiving half in use.
+pub(super) struct Incoming<T> {
+    flow: Arc<Inflow>,
+    port: Handle<ToConsumer>,
+    own: PortId,
+    to: Arc<Destination>,
+    read: Read<T>,
+    /// The number of items that have been decoded.
+    received: u64,
+    _monitor: Monitor,
+}
+
+impl<T> Incoming<T> {
+    fn begin(to: Arc<Destination>, read: Read<T>, credit: u64) -> Self {
+        let flow = Arc::new(Inflow::default());
+        let port = to.node.port(Consumer(Arc::clone(&flow)));
+        let own = port.id();
+        let killed = Arc::clone(&flow);
+        // A kill of the port, and the end of this node.
+        port.monitor(move |reason| killed.lost(reason)).detach();
+        let this = Self {
+            _monitor: monitor(&to, &port, &flow),
+            flow,
+            port,
+            own,
+            to,
+            read,
+            received: 0,
+        };
+        this.grant(credit);
+        this
+    }
+
+    /// Lets the sender send so many items more.
+    pub(super) fn grant(&self, items: u64) {
+        self.flow.0.lock().credit.add(items);
+        message::credit(&self.to, &self.own, items);
+    }
+
+    /// Decodes the waiting items into `into`, which must be empty. If there are none, returns the end of the stream. An item
+    /// that cannot be decoded ends the stream as well, behind the items before it.
+    pub(super) fn poll(
+        &mut self,
+        into: &mut VecDeque<T>,
+        task: &Context<'_>,
+    ) -> Poll<Option<Ending>> {
+        self.flow.poll(task).map(|next| match next {
+            Next::Packets(packets) => {
+                let broken = packets
+                    .iter()
+                    .try_for_each(|packet| self.read(packet, into));
+                broken.err().map(Ending::Broken)
+            }
+            Next::End(ending) => Some(ending),
+        })
+    }
+
+    fn read(&mut self, packet: &KeptPacket, into: &mut VecDeque<T>) -> Result<(), StreamedError> {
+        let before = into.len();
+        let _scope = self.to.node.decoding();
+        let read = guard::attempt(|| (self.read)(packet, into));
+        let read = read.unwrap_or_else(|panic| Err(DecodeError::mismatch(panic)));
+        self.received += (into.len() - before) as u64;
+        read.map_err(|error| StreamedError::item(self.received + 1, &error))
+    }
+}
+
+impl<T> Drop for Incoming<T> {
+    fn drop(&mut self) {
+        if !self.flow.is_ended() {
+            message::cancel(&self.to, Some(&self.own));
+        }
+        self.port.kill(());
+    }
+}
+
+/// Tells the flow of the death of the sender, behind all of its messages.
+fn monitor(sender: &Destination, port: &Handle<ToConsumer>, flow: &Arc<Inflow>) -> Monitor {
+    let (port, flow) = (
+        port.to_local().map(|port| Arc::downgrade(&port)),
+        Arc::clone(flow),
+    );
+    let died = move |reason: &Reason| {
+        let reason = reason.clone();
+        match port.and_then(|port| port.upgrade()) {
+            Some(port) => {
+                let job = move |_: &mut Cx<'_>| {
+                    flow.lost(&reason);
+                    Ok(())
+                };
+                bound::run_in(port, Box::new(job));
+            }
+            None => flow.lost(&reason),
+        }
+    };
+    sender.monitor(Action::Call(Box::new(died)))
+}
+
+/// The state of the port of a consumer.
+struct Consumer(Arc<Inflow>);
+
+impl Port for Consumer {
+    type Msg = ToConsumer;
+    type Ref = Handle<ToConsumer>;
+
+    fn handle(&mut self, _: &mut Cx<'_>, message: ToConsumer) -> Result<(), Reason> {
+        let kept = match message {
+            ToConsumer::Data(packet, items) => self.0.data(packet, items),
+            ToConsumer::End(reason) => self.0.end(Reason::new(reason)),
+        };
+        // The sender's monitor fires.
+        kept.map_err(StreamedError::into_reason)
+    }
+}
+
+/// What has arrived for the consumer.
+#[derive(Default)]
+struct Inflow(Lock<Arrived>);
+
+#[derive(Default)]
+struct Arrived {
+    packets: Vec<KeptPacket>,
+    /// The number of items that may still arrive.
+    credit: Credit,
+    ending: Option<Ending>,
+    consumer: Option<Waker>,
+}
+
+enum Next {
+    Packets(Vec<KeptPacket>),
+    End(Ending),
+}
+
+impl Arrived {
+    /// Keeps items, or finds what is wrong with them.
+    fn data(&mut self, packet: KeptPacket, items: u64) -> Result<(), StreamedError> {
+        match &self.ending {
+            None => {}
+            Some(Ending::Whole) => return Err(StreamedError::Rules("an item came after the end")),
+            Some(Ending::Broken(_)) => return Ok(()),
+        }
+        if !self.credit.spend(items) {
+            return Err(StreamedError::Rules("more items came than were asked for"));
+        }
+        self.packets.push(packet);
+        Ok(())
+    }
+
+    fn end(&mut self, reason: Reason) {
+        self.ending.get_or_insert_with(|| match reason.is_normal() {
+            true => Ending::Whole,
+            false => Ending::Broken(StreamedError::Failed(reason)),
+        });
+    }
+}
+
+impl Inflow {
+    /// Changes the state, and wakes the consumer.
+    fn change<R>(&self, change: impl FnOnce(&mut Arrived) -> R) -> R {
+        let mut arrived = self.0.lock();
+        let result = change(&mut arrived);
+        let consumer = arrived.consumer.take();
+        drop(arrived);
+        consumer.into_iter().for_each(seat::wake);
+        result
+    }
+
+    fn data(&self, packet: KeptPacket, items: u64) -> Result<(), StreamedError> {
+        self.change(|arrived| {
+            let kept = arrived.data(packet, items);
+            if let Err(error) = &kept {
+                arrived.ending = Some(Ending::Broken(error.clone()));
+            }
+            kept
+        })
+    }
+
+    fn end(&self, reason: Reason) -> Result<(), StreamedError> {
+        self.change(|arrived| arrived.end(reason));
+        Ok(())
+    }
+
+    fn lost(&self, reason: &Reason) {
+        self.change(|arrived| {
+            let lost = || Ending::Broken(StreamedError::Lost(reason.clone()));
+            arrived.ending.get_or_insert_with(lost);
+        });
+    }
+
+    fn is_ended(&self) -> bool {
+        self.0.lock().ending.is_some()
+    }
+
+    fn poll(&self, task: &Context<'_>) -> Poll<Next> {
+        let next = |arrived: &mut Arrived| match arrived.packets.is_empty() {
+            true => arrived.ending.clone().map(Next::End),
+            false => Some(Next::Packets(mem::take(&mut arrived.packets))),
+        };
+        poll_for(&self.0, task, next, |arrived| &mut arrived.consumer)
+    }
+}

@@ -1,0 +1,132 @@
+//! Streams of items beside one-way messages of the same items, in one run: within a process, and between two nodes over
+//! loopback in each format.
+//!
+//! `cargo bench -p aemp-benches --bench streamed`; `--smoke` shows only that everything runs.
+
+use std::{env, time::Instant};
+
+use aemp::{Cx, Node, port, streamed::Streamed};
+use aemp_benches::pair::{Pair, runtime};
+use tokio::runtime::Runtime;
+
+/// The number of repetitions. The best one counts.
+const REPETITIONS: usize = 7;
+
+#[derive(Default)]
+struct Counter {
+    count: u64,
+}
+
+#[port]
+impl Counter {
+    #[rcv]
+    fn add(&mut self, number: u64) {
+        self.count += number;
+    }
+
+    #[rcv]
+    fn take(&mut self) -> u64 {
+        std::mem::take(&mut self.count)
+    }
+
+    /// The items of a stream are added up by a task.
+    #[rcv]
+    fn sum(&self, cx: &mut Cx<'_>, mut numbers: Streamed<u64>, reply: aemp::Reply<u64>) {
+        cx.spawn(async move {
+            let mut sum = 0;
+            while let Some(Ok(number)) = numbers.next().await {
+                sum += number;
+            }
+            reply.send(sum);
+        });
+    }
+}
+
+/// Items per second of one-way messages.
+fn one_way(runtime: &Runtime, counter: &CounterRef, items: u64) -> f64 {
+    let counter = counter.clone();
+    let run = async move {
+        let begun = Instant::now();
+        for number in 0..items {
+            counter.add(number % 7);
+            if number % 1024 == 1023 {
+                tokio::task::yield_now().await;
+            }
+        }
+        counter.take().await.expect("it answers");
+        items as f64 / begun.elapsed().as_secs_f64()
+    };
+    runtime.block_on(runtime.spawn(run)).expect("no panic")
+}
+
+/// Items per second of a stream with the usual window.
+fn stream(runtime: &Runtime, node: &Node, counter: &CounterRef, items: u64) -> f64 {
+    let (mut sink, numbers) = node.streamed();
+    let sum = counter.sum(numbers);
+    let run = async move {
+        let begun = Instant::now();
+        let sum = tokio::spawn(sum.into_future());
+        for number in 0..items {
+            sink.send(number % 7).await.expect("there is a consumer");
+        }
+        sink.finish();
+        sum.await.expect("no panic").expect("it answers");
+        items as f64 / begun.elapsed().as_secs_f64()
+    };
+    runtime.block_on(runtime.spawn(run)).expect("no panic")
+}
+
+fn compare(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, smoke: bool) {
+    let (items, repetitions) = if smoke {
+        (1000, 1)
+    } else {
+        (400_000, REPETITIONS)
+    };
+    let mut best = [0.0_f64; 2];
+    for _ in 0..repetitions {
+        let rates = [
+            one_way(runtime, counter, items),
+            stream(runtime, node, counter, items),
+        ];
+        for (best, rate) in best.iter_mut().zip(rates) {
+            *best = best.max(rate);
+        }
+    }
+    println!(
+        "{title:<18} one-way {:>6.2} M/s   stream {:>6.2} M/s   {:.2}x",
+        best[0] / 1e6,
+        best[1] / 1e6,
+        best[1] / best[0]
+    );
+}
+
+fn main() {
+    let smoke = !env::args().any(|argument| argument == "--bench")
+        || env::args().any(|argument| argument == "--smoke");
+    for workers in [1, 2] {
+        let runtime = match workers {
+            1 => runtime(),
+            _ => tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(workers)
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+        };
+        let node = runtime.block_on(async { Node::local() }).expect("a node");
+        let counter = runtime.block_on(async { node.port(Counter::default()) });
+        let title = format!("local, {workers} workers");
+        compare(&title, &runtime, &node, &counter, smoke);
+    }
+    for format in ["json", "cbor", "postcard/1"] {
+        let pair = Pair::new(|id| {
+            let builder = Node::builder().node_id(id).secret("bench");
+            builder.framing_format([format])
+        });
+        let there = async { pair.there.1.port(Counter::default()) };
+        let counter = pair.there.0.block_on(there);
+        let (runtime, node) = &pair.here;
+        let counter: CounterRef = node.handle(&counter.id());
+        compare(&format!("remote, {format}"), runtime, node, &counter, smoke);
+        pair.stop();
+    }
+}
