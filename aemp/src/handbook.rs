@@ -43,6 +43,11 @@ pub mod relays {
     #![doc = include_str!("docs/relays.md")]
 }
 
+/// Jobs for workers: at least once, in order by key, with retries; what is lost or repeated when a node is lost. Pools.
+pub mod work {
+    #![doc = include_str!("docs/work.md")]
+}
+
 /// The words of this crate, and those of AnyEvent::MP, Erlang, Akka, actix, ractor and kameo for the same things.
 pub mod words {
     #![doc = include_str!("docs/words.md")]

@@ -119,7 +119,9 @@ mod spec;
 pub use builder::Builder;
 pub use follow::{Follow, FollowCall};
 pub use info::{ChildError, ChildInfo, ChildState, Incarnation};
+pub(crate) use machine::Chance;
 pub use order::Order;
+pub(crate) use port::keep;
 pub use port::{Supervisor, SupervisorMsg, SupervisorRef};
 pub use spec::{Backoff, Child, IntoChild, OnLoss, Restart, Strategy};
 

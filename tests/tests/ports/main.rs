@@ -33,6 +33,7 @@ mod supervisor;
 mod testing;
 mod timers;
 mod waiting;
+mod work;
 
 use std::{
     fmt::Display,
