@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{Cx, DbError, Local, Node, Reason, Reply, db::DbMonitor, port, supervisor};
 
+/// The number of attempts that may wait. Other nodes decide how many there are.
+const MOST_WAITING: usize = 16_384;
+
 /// A port that does jobs. See the [module](super).
 pub struct Worker {
     node: Node,
@@ -291,6 +294,11 @@ impl Worker {
             run,
             assignment,
         };
+        if self.queue.len() >= MOST_WAITING {
+            let text = "the worker was given too many attempts".into();
+            let failed = Outcome::Failed { text, retry: true };
+            return self.report(&from.id(), session, run, failed);
+        }
         self.queue.push_back((session, task));
         self.pump(cx);
     }

@@ -9,6 +9,7 @@ mod relays;
 mod repeats;
 mod streams;
 mod supervisor;
+mod work;
 
 use std::{
     panic::{RefUnwindSafe, catch_unwind, resume_unwind},
