@@ -10,6 +10,7 @@
 //! | bodies and predicates of processes | a worker of the runtime | the port dies | its port waits, and one worker | `ports/processes` |
 //! | `#[start]` methods, closures and streams of ports | as handlers | the port dies | its port waits | `ports/lifecycle` |
 //! | concurrent handlers | a task each | the port dies | one place of their handler, and one worker | `ports/concurrent` |
+//! | functions of workers of jobs | a task each | a failed attempt | a place of the worker | `ports/work` |
 //! | work of `Cx::blocking` | a thread for blocking code | the code that awaits it panics | that thread | `ports/concurrent` |
 //! | `#[stop]` methods | where the port ends, then a task each | logged | the monitors of its port wait, for its limit | `ports/lifecycle` |
 //! | `Deserialize` of arguments | the port; if it is trusted, the connection | the port dies | its port waits | `network/blocking` |

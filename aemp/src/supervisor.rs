@@ -120,7 +120,9 @@ pub use builder::Builder;
 pub(crate) use follow::Shows;
 pub use follow::{Follow, FollowCall};
 pub use info::{ChildError, ChildInfo, ChildState, Incarnation};
+pub(crate) use machine::Chance;
 pub use order::Order;
+pub(crate) use port::keep;
 pub use port::{Supervisor, SupervisorMsg, SupervisorRef};
 pub use spec::{Backoff, Child, IntoChild, OnLoss, Restart, Strategy};
 

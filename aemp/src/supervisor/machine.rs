@@ -24,9 +24,10 @@ use std::{
 };
 
 pub(super) use self::child::{Shown, Spec};
+pub(crate) use self::limit::Chance;
 use self::{
     child::{Child, Fate, Phase},
-    limit::{Chance, Limit},
+    limit::Limit,
 };
 use super::spec::Strategy;
 use crate::Reason;

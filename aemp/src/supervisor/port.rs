@@ -271,7 +271,7 @@ pub(super) fn stopped() -> Reason {
 }
 
 /// Keeps the reply to a caller that waits. Callers that are gone are forgotten. Of too many, the last gets no answer.
-fn keep<T>(callers: &mut Vec<Reply<T>>, reply: Reply<T>) {
+pub(crate) fn keep<T>(callers: &mut Vec<Reply<T>>, reply: Reply<T>) {
     if callers.len().is_power_of_two() {
         callers.retain(Reply::is_wanted);
     }

@@ -36,6 +36,7 @@ mod testing;
 mod timers;
 mod topics;
 mod waiting;
+mod work;
 
 use std::{
     fmt::Display,

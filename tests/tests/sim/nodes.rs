@@ -12,6 +12,7 @@ mod streamed;
 mod streams;
 mod supervisor;
 mod topics;
+mod work;
 
 use std::{
     panic::{RefUnwindSafe, catch_unwind, resume_unwind},

@@ -1,0 +1,140 @@
+//! Attempts: what the function of a worker gets, and how its outcome is told.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use aemp_codec::to_value;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    DispatcherRef, Failure, JobId,
+    jobs::read,
+    wire::{Assignment, Outcome},
+};
+use crate::{Node, SendError, guard::Foreign};
+
+/// One attempt at a job, as the function of a worker gets it.
+#[derive(Debug)]
+pub struct Attempt<J> {
+    /// The job.
+    pub job: J,
+    id: JobId,
+    number: u32,
+    reports: Reports,
+}
+
+impl<J> Attempt<J> {
+    /// The name of the job, which is the same in each attempt.
+    #[must_use]
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// The number of the attempt, from 1 on. It grows with each attempt of the same dispatcher, and when the job is
+    /// submitted again.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// True if the job may have been begun before, and even done.
+    #[must_use]
+    pub fn is_repeat(&self) -> bool {
+        self.number > 1
+    }
+
+    /// Reports to the submitter how far the job has come.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Encode`] if the report cannot be put on the wire.
+    pub fn progress(&self, report: &impl Serialize) -> Result<(), SendError> {
+        self.reports.send(report)
+    }
+
+    /// The sender of reports, for code that takes the job out of the attempt.
+    #[must_use]
+    pub fn reports(&self) -> Reports {
+        self.reports.clone()
+    }
+}
+
+/// Reports how far a job has come: [`Attempt::reports`].
+#[derive(Clone)]
+pub struct Reports {
+    dispatcher: DispatcherRef,
+    run: u64,
+}
+
+impl Reports {
+    /// Sends a report to the submitter. It vanishes if the attempt has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Encode`] if it cannot be put on the wire.
+    pub fn send(&self, report: &impl Serialize) -> Result<(), SendError> {
+        let report = to_value(report).map_err(SendError::Encode)?;
+        self.dispatcher.progressed(self.run, report).check()
+    }
+}
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reports({})", self.run)
+    }
+}
+
+/// An attempt that has not begun.
+pub(super) struct Task {
+    pub(super) node: Node,
+    pub(super) dispatcher: DispatcherRef,
+    pub(super) run: u64,
+    pub(super) assignment: Assignment,
+}
+
+/// The function of a worker, without its types.
+pub(super) type Work = dyn Fn(Task) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync;
+
+/// Makes the function of a worker from that of the user.
+pub(super) fn work<J, R, E, F>(run: impl Fn(Attempt<J>) -> F + Send + Sync + 'static) -> Arc<Work>
+where
+    J: DeserializeOwned + Send + 'static,
+    R: Serialize,
+    E: Into<Failure>,
+    F: Future<Output = Result<R, E>> + Send + 'static,
+{
+    let run = Arc::new(run);
+    Arc::new(move |task: Task| {
+        let run = Arc::clone(&run);
+        let whole = Foreign::new(async move {
+            let attempt = attempt::<J>(task)?;
+            let result = run(attempt).await.map_err(Into::into)?;
+            to_value(&result).map_err(Failure::last)
+        });
+        Box::pin(async move {
+            match whole.await {
+                Ok(Ok(result)) => Outcome::Done(result),
+                Ok(Err(Failure { text, retry })) => Outcome::Failed { text, retry },
+                Err(panic) => Outcome::Failed {
+                    text: panic.to_string(),
+                    retry: true,
+                },
+            }
+        })
+    })
+}
+
+fn attempt<J: DeserializeOwned>(task: Task) -> Result<Attempt<J>, Failure> {
+    let Assignment { id, attempt, job } = task.assignment;
+    let job = read(&task.node, job.into_value())
+        .map_err(|error| Failure::from(format!("the job cannot be read: {error}")))?;
+    let reports = Reports {
+        dispatcher: task.dispatcher,
+        run: task.run,
+    };
+    Ok(Attempt {
+        job,
+        id,
+        number: attempt,
+        reports,
+    })
+}
