@@ -52,6 +52,8 @@ pub mod relays {
 /// Topics: publish and subscribe over nodes, slow subscribers, retained messages; and presence.
 pub mod topics {
     #![doc = include_str!("docs/topics.md")]
+}
+
 /// Jobs for workers: at least once, in order by key, with retries; what is lost or repeated when a node is lost. Pools.
 pub mod work {
     #![doc = include_str!("docs/work.md")]

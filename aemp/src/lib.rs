@@ -75,7 +75,6 @@
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
 //! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
 //! | a handle that follows a port through its restarts, or a name from port to port | [`Follow`](supervisor::Follow) |
-//! | a handle that follows a port through its restarts | [`Follow`](supervisor::Follow) |
 //! | jobs that are not lost, for workers on any node: queue, retries, progress, dead letters | [`work`]: [`Dispatcher`](work::Dispatcher), [`Worker`](work::Worker), [`Jobs`](work::Jobs), [`handbook::work`] |
 //! | ports that die together | [`Handle::link`], [`Cx::link`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
