@@ -121,7 +121,7 @@ pub use follow::{Follow, FollowCall};
 pub use info::{ChildError, ChildInfo, ChildState, Incarnation};
 pub use order::Order;
 pub use port::{Supervisor, SupervisorMsg, SupervisorRef};
-pub use spec::{Backoff, Child, IntoChild, OnLoss, Restart, Strategy};
+pub use spec::{Backoff, Child, Held, IntoChild, OnLoss, Restart, Strategy};
 
 /// The kind of the reason with which a supervisor ends a child. It counts as a normal end.
 const SHUTDOWN: &str = "shutdown";
