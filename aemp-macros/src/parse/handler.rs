@@ -319,9 +319,7 @@ fn answer(
             Ending::Plain
         }
         (None, tries) => {
-            tries
-                .into_iter()
-                .for_each(|word| errors.at(word, TRY_NOTHING));
+            tries.iter().for_each(|word| errors.at(word, TRY_NOTHING));
             Ending::Plain
         }
     };
