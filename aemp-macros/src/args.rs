@@ -37,12 +37,20 @@ pub(crate) struct SpawnableArgs {
 #[derive(Debug, Default)]
 pub(crate) struct RcvArgs {
     pub(crate) tag: RcvTag,
-    /// The word `try`, if it is there: an error kills the port.
-    pub(crate) tries: Option<Ident>,
-    /// The word `send`, if it is there: the message has no answer.
-    pub(crate) sends: Option<Ident>,
+    pub(crate) words: Words,
     /// The word `concurrent` and its value, if it is there: the handler runs beside the port.
     pub(crate) concurrent: Option<(Ident, Expr)>,
+}
+
+/// The words about the answer of a handler, as far as they are there.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    /// The word `try`: an error kills the port.
+    pub(crate) tries: Option<Ident>,
+    /// The word `send`: the message has no answer.
+    pub(crate) sends: Option<Ident>,
+    /// The word `call`: the message has the answer `()`.
+    pub(crate) calls: Option<Ident>,
 }
 
 /// The tags that the handler of a `#[rcv]` accepts.
@@ -114,13 +122,15 @@ impl RcvArgs {
             let tag = tag(input)?;
             return self.set_tag(tag.span(), RcvTag::Text(tag));
         }
-        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send` and `concurrent = 8`";
+        let known =
+            "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send`, `call` and `concurrent = 8`";
         option(input, known, &mut |key, value| {
             match &*key.to_string() {
                 "tag" => self.set_tag(key.span(), RcvTag::Text(assigned(key, value, tag)?))?,
                 "default" => self.set_tag(key.span(), RcvTag::Default)?,
-                "try" => self.tries = Some(key.clone()),
-                "send" => self.sends = Some(key.clone()),
+                "try" => self.words.tries = Some(key.clone()),
+                "send" => self.words.sends = Some(key.clone()),
+                "call" => self.words.calls = Some(key.clone()),
                 "concurrent" => {
                     let limit = assigned(key, value, |input| input.parse())?;
                     self.concurrent = Some((key.clone(), limit));

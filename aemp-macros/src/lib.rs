@@ -96,10 +96,22 @@ use crate::errors::Errors;
 ///
 /// | return type | meaning |
 /// | --- | --- |
-/// | none, `()`, `!` | the message has no answer |
+/// | none, `()`, `!` | the message has no answer (with the word `call`: the answer `()`) |
 /// | `Type` | the message is a call with this answer: any owned type with serde's `Serialize` and `Deserialize` |
 ///
 /// The macro does not know aliases: an alias of `()` is a `Type` like any other.
+///
+/// A handler that returns nothing, and whose caller waits until it has returned, has the word `call`. Its answer is `()`,
+/// and its call fails like any other:
+///
+/// ```ignore
+/// #[rcv(call)]
+/// async fn flush(&mut self) {
+///     self.store.write(self.changes.drain(..)).await;
+/// }
+///
+/// port.flush().await?;
+/// ```
 ///
 /// Callers may leave optional arguments out. The reply port is the last element in any case. So in that case, and in
 /// a handler with `#[rest]`, a text with a `#` in it at the end is taken for the reply port.
@@ -117,6 +129,7 @@ use crate::errors::Errors;
 /// | `#[rcv(try)]`, with a `Reply` parameter | `Result<(), E>` | the message is a call, and the `Reply` gives the answer; an `Err` kills the port |
 /// | `#[rcv(default, try)]` | `Result<(), E>` | an `Err` kills the port |
 ///
+/// So `#[rcv(try)]` with a `Result<(), E>` is a call whose answer is `()`, and needs no `call`.
 /// The words follow the tag, if there is one: `#[rcv("tag", try)]`. The reason is `die, TEXT`, with the `Display`
 /// text of the error. An error of the type `aemp::Reason` is the reason itself. The caller of a port that dies gets
 /// `CallError::Died`.
@@ -380,7 +393,7 @@ pub fn port(
 ///
 /// Methods have the form of handlers of [`macro@port`], but take only `&self`, arguments and `#[rest]`. A method with
 /// a return type is a call with that answer; a `Result` is for ports in Rust that answer with one. `#[rcv]` is needed
-/// only for a tag that is not the method's name. The trait itself stays as a description, and nothing needs to
+/// only for a tag that is not the method's name, and for `#[rcv(call)]`, a call whose answer is `()`. The trait itself stays as a description, and nothing needs to
 /// implement it.
 ///
 /// The options are those of [`macro@port`] without `strict`, `local`, `owned` and `blocking`. The default visibility is the

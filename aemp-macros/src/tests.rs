@@ -31,6 +31,10 @@ fn port() {
             fn get(&self) -> i64 {
                 self.n
             }
+
+            /// Returns when all is written.
+            #[rcv(call)]
+            fn flush(&mut self, cx: &mut Cx<'_>) {}
         }
     };
     assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));

@@ -52,6 +52,7 @@ impl CallError {
 ///
 /// let normal = Reason::normal();
 /// assert!(normal.is_normal());
+/// assert_eq!((normal.len(), normal.to_string().as_str()), (0, "normal"));
 /// let failed = Reason::new(vec!["die".into(), "out of tea".into()]);
 /// assert_eq!(failed.to_string(), "die out of tea");
 /// assert_eq!(failed[0].as_str(), Some("die"));
@@ -162,8 +163,11 @@ impl Deref for Reason {
 }
 
 impl fmt::Display for Reason {
-    /// Writes the elements joined by blanks, as the `aemp` command shows them.
+    /// Writes the elements joined by blanks, and `normal` for a normal end, which has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_normal() {
+            return f.write_str("normal");
+        }
         for (i, element) in self.iter().enumerate() {
             let blank = if i == 0 { "" } else { " " };
             match element.text() {

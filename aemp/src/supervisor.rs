@@ -124,7 +124,7 @@ pub(crate) use machine::Chance;
 pub use order::Order;
 pub(crate) use port::keep;
 pub use port::{Supervisor, SupervisorMsg, SupervisorRef};
-pub use spec::{Backoff, Child, IntoChild, OnLoss, Restart, Strategy};
+pub use spec::{Backoff, Child, Held, IntoChild, OnLoss, Restart, Strategy};
 
 /// The kind of the reason with which a supervisor ends a child. It counts as a normal end.
 const SHUTDOWN: &str = "shutdown";

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, Expr, FnArg, Lit, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature,
-    Type, ext::IdentExt,
+    Type, ext::IdentExt, parse_quote_spanned,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     types,
 };
 use crate::{
-    args::{RcvArgs, RcvTag},
+    args::{RcvArgs, RcvTag, Words},
     errors::Errors,
     model::{Answer, Concurrent, Ending, Handler, Param, Returned, Tag, Way},
     names,
@@ -82,8 +82,7 @@ fn signature(
     reject_unusual(sig, errors);
     let RcvArgs {
         tag,
-        tries,
-        sends,
+        words,
         concurrent,
     } = said;
     let way = match concurrent {
@@ -117,18 +116,11 @@ fn signature(
     }
     let mut params = params::params(place, &sig.inputs, errors);
     let mut answer = match context {
-        Context::Port { local, .. } => answer(
-            *local,
-            &tag,
-            tries.as_ref(),
-            sends.as_ref(),
-            &params,
-            sig,
-            errors,
-        ),
+        Context::Port { local, .. } => answer(*local, &tag, &words, &params, sig, errors),
         Context::Protocol => {
-            reject_words(tries.iter().chain(&sends), errors);
-            let returned = returned(&sig.output, errors).map(Returned::Whole);
+            reject_words(words.tries.iter().chain(&words.sends), errors);
+            let unit = unit(words.calls.as_ref(), sig, errors);
+            let returned = returned(&sig.output, errors).or(unit).map(Returned::Whole);
             returned.map_or(Answer::Nothing(Ending::Plain), Answer::Returned)
         }
     };
@@ -274,20 +266,35 @@ fn is_self_reference(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if types::is_named(&reference.elem, "Self"))
 }
 
-/// The kind of answer: the return value, unless `try` or `send` says otherwise.
+/// The kind of answer: the return value, unless a word says otherwise.
 fn answer(
     local: bool,
     tag: &Tag,
-    tries: Option<&Ident>,
-    sends: Option<&Ident>,
+    words: &Words,
     params: &[Param],
     sig: &Signature,
     errors: &mut Errors,
 ) -> Answer {
+    let Words {
+        tries,
+        sends,
+        calls,
+    } = words;
     let defers = params.iter().any(|param| matches!(param, Param::Reply(_)));
+    match (calls, sends) {
+        (Some(word), _) if defers => errors.at(word, CALL_AND_REPLY),
+        (Some(word), Some(_)) => errors.at(word, CALL_AND_SEND),
+        (Some(_), None) if tries.is_none() => {
+            if let Some(answer) = unit(calls.as_ref(), sig, errors) {
+                return Answer::Returned(Returned::Whole(answer));
+            }
+        }
+        (Some(word), None) => errors.at(word, CALL_RETURNS),
+        (None, _) => {}
+    }
     match (sends, tries) {
         (Some(word), _) if defers => errors.at(word, SEND_AND_REPLY),
-        (Some(word), None) => errors.at(word, SEND_ALONE),
+        (Some(word), None) if calls.is_none() => errors.at(word, SEND_ALONE),
         _ => {}
     }
     let ending = match (returned(&sig.output, errors), tries) {
@@ -312,9 +319,7 @@ fn answer(
             Ending::Plain
         }
         (None, tries) => {
-            tries
-                .into_iter()
-                .for_each(|word| errors.at(word, TRY_NOTHING));
+            tries.iter().for_each(|word| errors.at(word, TRY_NOTHING));
             Ending::Plain
         }
     };
@@ -324,6 +329,25 @@ fn answer(
         Answer::Nothing(ending)
     }
 }
+
+/// The answer `()` of a handler with the word `call`, which returns nothing else.
+fn unit(calls: Option<&Ident>, sig: &Signature, errors: &mut Errors) -> Option<Box<Type>> {
+    let word = calls?;
+    match &sig.output {
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => errors.at(word, CALL_NEVER),
+        ReturnType::Type(_, ty) if !types::is_unit(ty) => errors.at(word, CALL_RETURNS),
+        _ => return Some(parse_quote_spanned!(word.span()=> ())),
+    }
+    None
+}
+
+const CALL_AND_REPLY: &str = "the `Reply` answers: remove `call`, or the parameter";
+
+const CALL_AND_SEND: &str = "a message is sent, or it is a call: remove `call` or `send`";
+
+const CALL_NEVER: &str = "it never returns, so it never answers: remove `call`";
+
+const CALL_RETURNS: &str = "`call` is for a handler that returns nothing: remove it, since what is returned is the answer anyway";
 
 const SEND_AND_REPLY: &str = "the `Reply` answers: remove `send`, or the parameter";
 

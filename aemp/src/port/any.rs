@@ -120,9 +120,6 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
-    /// The reason, while the port is dying.
-    fn dying(&self) -> Option<Reason>;
-
     /// The number of queued messages.
     fn queue_len(&self) -> usize;
 
@@ -195,10 +192,10 @@ impl dyn AnyPort + '_ {
         guard::discard(self.take_monitor(id));
     }
 
-    /// The reason for a monitor that is set too late: the port's own reason while it is dying, or if its spawning has
-    /// just failed; afterwards `no_such_port`, as in the reference.
+    /// The reason for a monitor or a call that comes too late: the port's own reason. The holder of a port keeps its cell,
+    /// and the cell keeps the reason.
     pub(crate) fn epitaph(&self) -> Reason {
-        self.dying()
+        self.died()
             .unwrap_or_else(|| self.node().epitaph(&self.port_id()))
     }
 

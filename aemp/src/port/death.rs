@@ -6,7 +6,8 @@
 //! fire, one by one. Each stays in the port until its turn, and is taken under the port's lock and run outside. So a
 //! monitor whose guard is dropped in the meantime does not fire, and a monitor that is set in the meantime gets the
 //! reason as well. The port is *dead* as soon as the last of its monitors is about to fire. Code that has heard of the
-//! death, and then asks again, gets `no_such_port`.
+//! death, and then asks again by the port's ID, gets `no_such_port`. A holder of the port gets the reason, which stays
+//! in the cell.
 
 use std::sync::Arc;
 

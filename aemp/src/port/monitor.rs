@@ -112,13 +112,6 @@ impl Monitor {
         Self { target }
     }
 
-    /// As `local`. If the port is dead, the action is returned.
-    pub(super) fn alive(port: &Arc<dyn AnyPort>, action: Action) -> Result<Self, Action> {
-        let id = port.add_monitor(action)?;
-        let target = Target::Local(Arc::downgrade(port), id);
-        Ok(Self { target })
-    }
-
     pub(crate) fn peer(peer: &Arc<Peer>, port: &str, action: Action) -> Self {
         let id = peer.monitor(port, action);
         Self {

@@ -295,10 +295,6 @@ impl<M: 'static> AnyPort for Holder<M> {
         self.0.died()
     }
 
-    fn dying(&self) -> Option<Reason> {
-        self.0.dying()
-    }
-
     fn queue_len(&self) -> usize {
         self.0.queue_len()
     }

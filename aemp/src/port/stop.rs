@@ -103,16 +103,6 @@ impl Closed {
             told,
         }
     }
-
-    fn of_local(port: &Arc<dyn AnyPort>) -> Self {
-        Self::new(|action| {
-            Monitor::alive(port, action).unwrap_or_else(|action| {
-                // The port still knows its reason, because there is a handle of it.
-                action.fire(&port.died().unwrap_or_else(|| port.epitaph()));
-                Monitor::gone()
-            })
-        })
-    }
 }
 
 impl Future for Closed {
@@ -184,9 +174,9 @@ impl<M: Message> Handle<M> {
         }
     }
 
-    /// Waits until the port has ended, and returns its reason. For a port of this node that has ended before, that is
-    /// its reason as well, and `no_such_port` for one of another node. If the connection to the other node is lost, it
-    /// is `transport_error`.
+    /// Waits until the port has ended, and returns its reason, also if it has ended before. A handle of a port of this node
+    /// knows the reason for as long as it lives. One of another node, or one that was made from the ID of a port that had
+    /// ended, gets `no_such_port` then. If the connection to the other node is lost, the reason is `transport_error`.
     ///
     /// When it is ready, the port's state is dropped, and its `#[stop]` method has returned.
     ///
@@ -206,7 +196,7 @@ impl<M: Message> Handle<M> {
     #[doc(alias = "join")]
     pub fn closed(&self) -> Closed {
         match &self.to {
-            To::Local(port) => Closed::of_local(&core(port)),
+            To::Local(port) => Closed::new(|action| Monitor::local(&core(port), action)),
             To::Far(to) => Closed::new(|action| to.monitor(action)),
         }
     }

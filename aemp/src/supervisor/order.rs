@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use aemp_codec::PortId;
-
 use super::{
     SupervisorRef,
     machine::{Key, Run},
     port::stopped,
+    spec::Made,
 };
 use crate::{Local, Node, Reason, Sent};
 
@@ -57,28 +56,27 @@ impl SupervisorRef {
 /// A new incarnation on its way to its supervisor. If it does not arrive, it is killed, so that none is left alone.
 pub(super) struct Born {
     node: Node,
-    port: Option<PortId>,
+    made: Option<Made>,
 }
 
 impl Born {
-    pub(super) fn new(node: &Node, port: PortId) -> Self {
+    pub(super) fn new(node: &Node, made: Made) -> Self {
         Self {
             node: node.clone(),
-            port: Some(port),
+            made: Some(made),
         }
     }
 
-    pub(super) fn keep(mut self) -> PortId {
-        self.port
-            .take()
-            .unwrap_or_else(|| self.node.id().clone().into())
+    pub(super) fn keep(mut self) -> Made {
+        let nothing = || Made::at(self.node.id().clone().into());
+        self.made.take().unwrap_or_else(nothing)
     }
 }
 
 impl Drop for Born {
     fn drop(&mut self) {
-        if let Some(port) = self.port.take() {
-            self.node.destination(&port).kill(stopped());
+        if let Some(made) = self.made.take() {
+            self.node.destination(&made.port).kill(stopped());
         }
     }
 }

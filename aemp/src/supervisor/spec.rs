@@ -6,7 +6,7 @@ use aemp_codec::{PortId, Value};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Spec;
-use crate::{Node, PortRef, Reason, message};
+use crate::{Node, PortRef, Reason, message, port::any::AnyPort};
 
 /// The children that restart together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,11 +116,21 @@ pub trait IntoChild {
     ///
     /// Converts the return value. An error counts as the end of the child.
     fn into_child(self) -> Result<PortId, Reason>;
+
+    /// The port itself, if the value holds one of this node.
+    #[doc(hidden)]
+    fn held(&self) -> Held {
+        Held(None)
+    }
 }
 
 impl<R: PortRef> IntoChild for R {
     fn into_child(self) -> Result<PortId, Reason> {
         Ok(self.handle().id())
+    }
+
+    fn held(&self) -> Held {
+        Held(self.handle().to_local())
     }
 }
 
@@ -134,11 +144,40 @@ impl<C: IntoChild, E: fmt::Display + 'static> IntoChild for Result<C, E> {
     fn into_child(self) -> Result<PortId, Reason> {
         self.map_err(message::failure)?.into_child()
     }
+
+    fn held(&self) -> Held {
+        self.as_ref().map_or(Held(None), C::held)
+    }
 }
 
-type Made = Result<PortId, Reason>;
-type MakeHere = Box<dyn FnMut(&Node) -> Made + Send>;
-type MakeLater = Box<dyn FnMut(Node) -> Pin<Box<dyn Future<Output = Made> + Send>> + Send>;
+/// A port of this node. It is held until it is monitored, so that a child that ends before that is known to have ended,
+/// and why.
+#[doc(hidden)]
+pub struct Held(pub(super) Option<Arc<dyn AnyPort>>);
+
+/// A child that has been made, before it is monitored.
+pub(super) struct Made {
+    pub(super) port: PortId,
+    pub(super) held: Held,
+}
+
+impl Made {
+    /// A port that is known by its ID only.
+    pub(super) fn at(port: PortId) -> Self {
+        let held = Held(None);
+        Self { port, held }
+    }
+
+    fn of(child: impl IntoChild) -> Result<Self, Reason> {
+        let held = child.held();
+        let port = child.into_child()?;
+        Ok(Self { port, held })
+    }
+}
+
+type Making = Result<Made, Reason>;
+type MakeHere = Box<dyn FnMut(&Node) -> Making + Send>;
+type MakeLater = Box<dyn FnMut(Node) -> Pin<Box<dyn Future<Output = Making> + Send>> + Send>;
 
 /// The way to make an incarnation.
 pub(super) enum Make {
@@ -193,7 +232,7 @@ impl Child {
         name: impl Into<Arc<str>>,
         mut make: impl FnMut(&Node) -> C + Send + 'static,
     ) -> Self {
-        let make: MakeHere = Box::new(move |node| make(node).into_child());
+        let make: MakeHere = Box::new(move |node| Made::of(make(node)));
         Self::of(name.into(), Make::Here(make))
     }
 
@@ -208,7 +247,7 @@ impl Child {
     {
         let make: MakeLater = Box::new(move |node| {
             let made = make(node);
-            Box::pin(async move { made.await.into_child() })
+            Box::pin(async move { Made::of(made.await) })
         });
         Self::of(name.into(), Make::Later(make))
     }
@@ -335,5 +374,11 @@ impl fmt::Debug for Make {
             Self::Later(_) => "Later",
             Self::There(_) => "There",
         })
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
     }
 }

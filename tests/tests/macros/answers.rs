@@ -41,6 +41,29 @@ impl Clerk {
         self.seen += 1;
     }
 
+    /// Its caller waits.
+    #[rcv(call)]
+    fn done(&mut self, cx: &mut Cx<'_>) {
+        assert!(cx.deadline().is_none());
+        self.seen += 1;
+    }
+
+    #[rcv(call)]
+    async fn waited(&mut self) -> () {
+        tokio::task::yield_now().await;
+        self.seen += 1;
+    }
+
+    #[rcv(call, concurrent = 2)]
+    async fn beside() {
+        tokio::task::yield_now().await;
+    }
+
+    #[rcv(call)]
+    fn fails(&self) {
+        panic!("no answer")
+    }
+
     #[rcv]
     fn seen(&self) -> u32 {
         self.seen
@@ -137,6 +160,25 @@ async fn values_are_answers() {
     assert_eq!(clerk.plain_alias(7).await.unwrap(), 7);
     assert!(clerk.not_by_name().await.unwrap().is_none());
     assert_eq!(Clerk::default().checked(1).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_an_answer_as_well() {
+    let node = node();
+    let clerk = node.port(Clerk::default());
+    let () = clerk.done().await.unwrap();
+    let () = clerk.waited().await.unwrap();
+    let () = clerk.beside().await.unwrap();
+    assert_eq!(clerk.seen().await.unwrap(), 2);
+    clerk.done().forget();
+    assert_eq!(clerk.seen().await.unwrap(), 3);
+    // Untyped callers get an answer without values.
+    let answer = aemp::cal!(node, clerk, "done").await.unwrap();
+    assert!(answer.is_empty());
+    let Err(CallError::Died(reason)) = clerk.fails().await else {
+        panic!("the port should have died");
+    };
+    assert_eq!(reason.to_string(), "die no answer");
 }
 
 #[tokio::test]

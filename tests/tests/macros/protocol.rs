@@ -23,6 +23,10 @@ pub trait Shelf {
 
     /// As it is.
     fn raw(&self) -> Map;
+
+    /// Answers when it is done.
+    #[rcv(call)]
+    fn flush(&self, #[rest] answer: Args);
 }
 
 #[tokio::test]
@@ -53,4 +57,7 @@ async fn messages_are_as_described() {
     assert_eq!(shelf.count().await.unwrap(), 2);
     assert_eq!(shelf.many(1, args![2, 3]).await.unwrap(), [1, 2, 3]);
     assert!(shelf.raw().await.is_err());
+    for answer in [args![], args![Value::Null], args![1]] {
+        let () = shelf.flush(answer).await.unwrap();
+    }
 }

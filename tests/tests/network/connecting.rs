@@ -246,7 +246,7 @@ async fn a_stopped_node_is_gone() {
     snd!(a, there.id, "the last word");
     soon(a.stop()).await;
     assert_eq!(there.next().await, msg!["the last word"]);
-    assert_eq!(death.await.to_string(), "");
+    assert_eq!(death.await.to_string(), "normal");
     assert_eq!(
         node_death.await.to_string(),
         "transport_error a Unexpected end-of-file"

@@ -46,7 +46,11 @@ async fn a_process_is_spawned_monitored_and_killed_from_afar() {
     assert_eq!(answers.next().await, msg![2, 42, origin]);
     a.kil(&handle.id(), "killed");
     assert_eq!(death.await.to_string(), "killed");
-    for (message, reason) in [(msg!["end"], ""), (msg!["fail", "no more"], "die no more")] {
+    let ends = [
+        (msg!["end"], "normal"),
+        (msg!["fail", "no more"], "die no more"),
+    ];
+    for (message, reason) in ends {
         let port = a.spawn("b", "Net::collector", args![1]);
         let death = watch(&a, &port);
         a.snd(&port, message);

@@ -153,5 +153,5 @@ async fn a_strict_port_dies_of_unknown_messages() {
         panic!("it should have died");
     };
     assert_eq!(reason.kind(), "unhandled_message");
-    assert!(death(&port).await.starts_with("no_such_port"));
+    assert!(death(&port).await.starts_with("unhandled_message"));
 }

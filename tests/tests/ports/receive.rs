@@ -116,7 +116,7 @@ fn what_does_not_fit_stays() {
         snd!(node, process, "none");
         assert_eq!(within(told.recv()).await.as_deref(), Some("none"));
         assert_eq!(process.queue_len(), Some(refused.len()));
-        for (end, reason) in [(msg!["break"], ""), (msg!["return"], "returned")] {
+        for (end, reason) in [(msg!["break"], "normal"), (msg!["return"], "returned")] {
             let (process, _told) = teller(&node);
             let ends = || drop(node.snd(&process.id(), end));
             assert_eq!(death_by(&process, ends).await, reason);

@@ -108,7 +108,7 @@ async fn the_children_end_in_reverse_order_with_their_supervisor() {
     let (_node, sup) = three(Strategy::OneForOne, &journal).await;
     sup.shutdown().await.unwrap();
     assert_eq!(journal.take(), ["-c", "-b", "-a"]);
-    assert_eq!(death(&sup).await.split(' ').next(), Some("no_such_port"));
+    assert_eq!(death(&sup).await, "normal");
 }
 
 #[tokio::test(start_paused = true)]
@@ -545,4 +545,33 @@ async fn not_too_many_callers_wait_for_news() {
     a.wait().await.unwrap().kill("tea");
     pass().await;
     assert!(a.wait().await.is_ok());
+}
+
+/// The child has ended before its supervisor can set a monitor.
+#[tokio::test(start_paused = true)]
+async fn a_child_that_ends_at_once_ends_with_its_own_reason() {
+    for (reason, lives) in [(Reason::normal(), 1), (Reason::die("early"), 2)] {
+        let node = node();
+        let made = Arc::new(AtomicU32::new(0));
+        let (count, end) = (Arc::clone(&made), reason.clone());
+        let child = Child::with_async("brief", move |node: Node| {
+            let (first, end) = (count.fetch_add(1, Ordering::Relaxed) == 0, end.clone());
+            async move {
+                let port = node.empty_port();
+                if first {
+                    port.kill(end);
+                    port.closed().await;
+                }
+                port
+            }
+        });
+        let sup = Supervisor::builder()
+            .with_child(child.restart(Restart::Transient))
+            .start(&node);
+        within(sup.ready()).await.unwrap();
+        pass().await;
+        assert_eq!(made.load(Ordering::Relaxed), lives, "{reason}");
+        let brief = &within(sup.children()).await.unwrap()[0];
+        assert_eq!(brief.reason, Some(reason));
+    }
 }

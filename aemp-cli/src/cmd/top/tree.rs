@@ -105,13 +105,7 @@ fn row(key: String, child: &ChildInfo, depth: usize) -> Row {
     } else {
         &child.name
     };
-    let reason = child
-        .reason
-        .as_ref()
-        .map(|reason| match reason.is_normal() {
-            true => Cell::text("normal"),
-            false => Cell::text(reason),
-        });
+    let reason = child.reason.as_ref().map(Cell::text);
     let restarts = Cell::number(child.restarts as f64, count(child.restarts));
     Row {
         key,

@@ -249,13 +249,6 @@ impl<P: Port> AnyPort for Cell<P> {
         }
     }
 
-    fn dying(&self) -> Option<Reason> {
-        match &self.lock().queue {
-            Queue::Dying(reason) => Some(reason.clone()),
-            _ => None,
-        }
-    }
-
     fn queue_len(&self) -> usize {
         self.lock().waiting()
     }

@@ -205,10 +205,6 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
         self.open().as_mut()?.extras.as_mut()?.monitors.remove(id)
     }
 
-    fn dying(&self) -> Option<Reason> {
-        None
-    }
-
     fn died(&self) -> Option<Reason> {
         None
     }

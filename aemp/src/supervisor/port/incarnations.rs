@@ -9,13 +9,16 @@ use super::{Life, Living, Subtree, Supervisor, SupervisorMsg, SupervisorRef, sto
 use crate::{
     Cx, Node, Reason,
     guard::{self, Foreign},
-    port::{any::typed, monitor::Action},
+    port::{
+        any::typed,
+        monitor::{Action, Monitor},
+    },
     supervisor::{
         ChildError, Restart,
         machine::{Ended, Key, Run},
         order::{Born, Lifeline, What},
         remote,
-        spec::{Make, There},
+        spec::{Made, Make, There},
     },
 };
 
@@ -32,14 +35,14 @@ impl Supervisor {
                 let port = spawn(&node, there, &me);
                 if !node.port_is_local(&port) {
                     let other = there.node().to_owned();
-                    self.adopt(cx, key, run, port);
+                    self.adopt(cx, key, run, Made::at(port));
                     cx.spawn(async move {
                         remote::until_served(&node, &other).await;
                         me.tell(What::Served { key, run });
                     });
                     return;
                 }
-                Ok(port)
+                Ok(Made::at(port))
             }
             Some(Make::Later(make)) => match guard::run(|| make(node)) {
                 Ok(future) => {
@@ -53,7 +56,7 @@ impl Supervisor {
                             _ = cancelled => return,
                             made = future => made.and_then(|made| made),
                         };
-                        let made = made.map(|port| Born::new(&node, port));
+                        let made = made.map(|made| Born::new(&node, made));
                         me.tell(What::Made { key, run, made });
                     });
                     return;
@@ -66,10 +69,10 @@ impl Supervisor {
     }
 
     /// An incarnation has been made on this node, or could not be made.
-    pub(super) fn made(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Result<PortId, Reason>) {
+    pub(super) fn made(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Result<Made, Reason>) {
         match made {
-            Ok(port) => {
-                self.adopt(cx, key, run, port);
+            Ok(made) => {
+                self.adopt(cx, key, run, made);
                 self.served(key, run);
             }
             Err(reason) => self.ended(key, run, reason),
@@ -77,13 +80,15 @@ impl Supervisor {
     }
 
     /// Watches a new incarnation.
-    pub(super) fn adopt(&mut self, cx: &Cx<'_>, key: Key, run: Run, port: PortId) {
+    pub(super) fn adopt(&mut self, cx: &Cx<'_>, key: Key, run: Run, made: Made) {
         let (Some(me), Some(member)) = (cx.me::<SupervisorRef>(), self.members.get_mut(&key))
         else {
             return;
         };
+        let Made { port, held } = made;
         let to = self.node.destination(&port);
-        let subtree = to.local().and_then(typed::<SupervisorMsg>).map(|port| {
+        let here = held.0.or_else(|| to.local());
+        let subtree = here.clone().and_then(typed::<SupervisorMsg>).map(|port| {
             let sup = SupervisorRef::from(crate::Handle::local(port));
             let lifeline = Lifeline::new(me.clone(), key, run);
             sup.tell(What::Hold(lifeline));
@@ -107,7 +112,11 @@ impl Supervisor {
             me.tell(What::Died { key, run, reason });
             drop(tree);
         }));
-        to.monitor(died).detach();
+        let monitor = match &here {
+            Some(here) => Monitor::local(here, died),
+            None => to.monitor(died),
+        };
+        monitor.detach();
     }
 
     /// The node of a new incarnation has made it.

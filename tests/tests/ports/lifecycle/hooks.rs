@@ -86,7 +86,7 @@ async fn the_start_comes_before_the_first_message() {
     other.stop();
     port.stop();
     let _ = port.closed().await;
-    assert_eq!(journal.take(), ["start", "1", "stop ", "stopped"]);
+    assert_eq!(journal.take(), ["start", "1", "stop normal", "stopped"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ async fn a_stopping_port_takes_no_messages() {
     port.note(1);
     assert!(matches!(call.await, Err(CallError::Died(_))));
     let _ = port.closed().await;
-    assert_eq!(journal.take(), ["start", "stop ", "stopped"]);
+    assert_eq!(journal.take(), ["start", "stop normal", "stopped"]);
 }
 
 /// Never returns.
@@ -223,7 +223,7 @@ async fn a_stopping_node_waits_for_its_ports() {
     node.port(Stuck);
     sleep(SECOND * 2).await;
     node.stop().await;
-    assert_eq!(journal.take(), ["start", "1", "stop ", "stopped"]);
+    assert_eq!(journal.take(), ["start", "1", "stop normal", "stopped"]);
 }
 
 #[spawnable(name = "Test::told")]

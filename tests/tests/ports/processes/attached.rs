@@ -31,7 +31,10 @@ fn handlers_take_their_tags_and_the_process_the_rest() {
         let mut noted = journal.take();
         noted.sort_unstable();
         assert_eq!(noted, [r#"[Int(1)]"#, r#"[Str("other"), Int(2)]"#]);
-        assert_eq!(death_by(&port, || drop(snd!(node, port, "end"))).await, "");
+        assert_eq!(
+            death_by(&port, || drop(snd!(node, port, "end"))).await,
+            "normal"
+        );
         until(|| node.rcv_async(&port.id(), |_inbox| async {}).is_err()).await;
     });
 }

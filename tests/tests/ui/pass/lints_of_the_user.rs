@@ -41,6 +41,11 @@ mod counter {
             Private(self.n)
         }
 
+        #[rcv(call)]
+        fn flush(&self, cx: &mut Cx<'_>) {
+            let _ = cx;
+        }
+
         #[rcv]
         #[deprecated]
         fn old(&self) {}
