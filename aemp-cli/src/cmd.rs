@@ -11,6 +11,7 @@ mod mon;
 mod nodes;
 mod ports;
 mod profiles;
+mod restart;
 mod run;
 mod settings;
 mod shell;
@@ -31,7 +32,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Messages, mon::command(), mon::run),
         Entry::new(Section::Messages, spawn::command(), spawn::run),
         Entry::new(Section::Messages, eval::command(), eval::run),
-        Entry::new(Section::Messages, eval::restart_command(), eval::restart),
+        Entry::new(Section::Messages, restart::command(), restart::run),
         Entry::new(Section::Network, nodes::command(), nodes::run).chaining(),
         Entry::new(Section::Network, ports::command(), ports::run).chaining(),
         Entry::new(Section::Network, trace::command(), trace::run),

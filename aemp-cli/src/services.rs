@@ -1,6 +1,10 @@
 //! Init functions of every program that is an `aemp` command.
 
-use aemp::{Args, Cx, PortId, Value, port, spawnable};
+use std::time::Duration;
+
+use aemp::{Args, Cx, Origin, PortId, Value, port, spawnable};
+
+use crate::watchdog;
 
 /// Sets an entry of the database for `aemp db set --on`.
 pub(crate) const DB_SET: &str = "Aemp::db_set";
@@ -10,6 +14,9 @@ pub(crate) const DB_DEL: &str = "Aemp::db_del";
 
 /// Starts the process of a node again for `aemp restart`.
 pub(crate) const RESTART: &str = "Aemp::restart";
+
+/// The time that a node has to answer before this one restarts without it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The family in which echo ports are registered.
 const ECHO_FAMILY: &str = "aemp_echo";
@@ -38,9 +45,19 @@ fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
 }
 
 /// Ends this process in order, if another one starts it again.
+///
+/// Its end is the answer to the node that asks. That node sends a monitor right behind the spawn, and answers in order:
+/// with its answer, the monitor is here.
 #[spawnable(name = "Aemp::restart")]
-fn restart(cx: &mut Cx<'_>) -> Result<Echo, &'static str> {
-    crate::watchdog::ask()?;
+async fn restart(cx: &mut Cx<'_>) -> Result<Echo, &'static str> {
+    watchdog::check()?;
+    if let Some(Origin::Node(asker)) = cx.origin()
+        && let Ok(time) = cx.node().cal_to_func(asker.as_str(), "time", Vec::new())
+    {
+        // A node that does not answer hears nothing, but it has asked.
+        let _ = tokio::time::timeout(PATIENCE, time).await;
+    }
+    watchdog::ask()?;
     cx.kill(());
     Ok(Echo)
 }

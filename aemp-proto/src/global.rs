@@ -3,12 +3,18 @@
 //! `Global` is owned by the [mesh](super::mesh) and is under its lock. The mesh reports the nodes that come
 //! and go, and their requests. A flush returns the packets to send.
 //!
-//! - `local`: the entries that this node has set: `family -> key -> value`.
-//! - `shards` (on global nodes): every entry of every owner, in one table for each family. An entry knows its owners in
-//!   the order in which they wrote; the last one shows. The frequent question (the merged view) is one look-up. The
-//!   rare event (an owner goes) walks the owner's own list of keys.
-//! - `watch`: the contents of watched families, and the changes to report.
-//! - `role`: masters and slaves. `pending`: questions that a master has still to answer (`g_find`, queries, `g_mon1`).
+//! `Global` owns the parts, and a part sees only itself:
+//!
+//! - `standing`: the role of this node, and what its next role depends on. `role` changes it.
+//! - `local`: the entries that this node has set: `family -> key -> value`, and the nodes that it has set some for
+//!   (`lent`).
+//! - `merged` (on global nodes): every entry of every owner, in one table for each family (`shards`), and the keys that
+//!   have changed since the last flush. An entry knows its owners in the order in which they wrote; the last one shows.
+//!   The frequent question (the merged view) is one look-up. The rare event (an owner goes) walks the owner's own list
+//!   of keys.
+//! - `upstream` (on slaves): the entries and the questions (`pending`: `g_find`, queries, `g_mon1`) for the master.
+//! - `peers`: the connected nodes, and the lists by which some of them are found.
+//! - `watch`: the contents of watched families, and the changes to report. `keep`: global nodes to stay connected to.
 //! - `flush`: changes for other nodes, `outgoing`: their packets, of limited size, `dirty`: the changed keys.
 //! - `request`: the `g_*` requests, parsed as leniently as everything from the wire.
 //!
@@ -55,35 +61,29 @@ mod inspect;
 mod keep;
 mod lent;
 mod local;
+mod merged;
 mod names;
 mod outgoing;
 mod peer;
+mod peers;
 mod pending;
 mod quota;
 mod request;
 mod role;
 mod shards;
 mod size;
+mod standing;
+mod upstream;
 mod watch;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use aemp_codec::{NodeId, Value};
 
 pub(super) use self::outgoing::Outgoing;
 use self::{
-    dirty::{Dirty, DirtyFamilies, Note, Noted, changed},
-    keep::Keep,
-    lent::Lent,
-    local::Local,
-    peer::{GlobalPeer, Message},
-    pending::Pending,
-    shards::{Changed, Shards},
-    watch::{News, Watches, grace},
+    keep::Keep, local::Local, merged::Merged, peers::Peers, standing::Standing, upstream::Upstream,
+    watch::Watches,
 };
 pub use self::{
     lent::LendError,
@@ -94,7 +94,7 @@ pub use self::{
     role::Role,
     watch::{Change, WatchId, Watched},
 };
-use super::{Level, Random, Time, backoff::longest_pause, deadlines::Deadlines, limits::Notices};
+use super::{Level, Random, Time, limits::Notices};
 pub use quota::values_in_entry;
 
 /// A command of the machine to the mesh.
@@ -115,43 +115,14 @@ pub(super) enum Effect {
 #[derive(Debug)]
 pub(super) struct Global {
     node: NodeId,
-    connect_interval: Duration,
-    monitor_timeout: Duration,
-    role: Role,
-    /// True if there are seeds, one of which may become the master.
-    seeds: bool,
-    /// The last master that was lost.
-    lost: Option<NodeId>,
-    /// The last time at which this node had a master.
-    lost_at: Time,
+    standing: Standing,
     local: Local,
-    /// The entries that other nodes have asked this node to set.
-    lent: Lent,
-    /// True if the master must be sent all entries of this node.
-    upload: bool,
-    /// The changes that the master has not been sent.
-    upstream: DirtyFamilies,
-    pending: Pending,
-    known: BTreeMap<NodeId, GlobalPeer>,
-    /// The connected nodes that are global.
-    globals: BTreeSet<NodeId>,
-    /// The connected nodes for which there may be something to send.
-    due: BTreeSet<NodeId>,
+    upstream: Upstream,
+    peers: Peers,
     /// The whole database, if this node is global.
-    shards: Shards,
-    /// The place of this node in `shards`.
-    own: u32,
-    /// The nodes that watch each family.
-    monitors: BTreeMap<Arc<str>, BTreeSet<NodeId>>,
-    /// The former slaves that became global, and the time until which this node still answers for them.
-    released: Deadlines<NodeId>,
-    /// The keys whose visible value has changed since the last flush.
-    shown: Noted,
-    /// The keys whose value that this node answers for has changed since the last flush.
-    ours: Noted,
+    merged: Merged,
     keep: Keep,
     watches: Watches,
-    news: News,
     effects: Vec<Effect>,
     quota: Quota,
     /// The lately logged notices about limits.
@@ -169,29 +140,13 @@ impl Global {
     ) -> Self {
         let mut global = Self {
             node,
-            connect_interval,
-            monitor_timeout,
-            role: Role::Alone,
-            seeds: false,
-            lost: None,
-            lost_at: Time::ZERO,
+            standing: Standing::new(connect_interval, monitor_timeout),
             local: Local::default(),
-            lent: Lent::default(),
-            upload: false,
-            upstream: DirtyFamilies::new(),
-            pending: Pending::default(),
-            known: BTreeMap::new(),
-            globals: BTreeSet::new(),
-            due: BTreeSet::new(),
-            shards: Shards::default(),
-            own: 0,
-            monitors: BTreeMap::new(),
-            released: Deadlines::default(),
-            shown: Noted::new(),
-            ours: Noted::new(),
+            upstream: Upstream::default(),
+            peers: Peers::default(),
+            merged: Merged::default(),
             keep: Keep::new(monitor_timeout),
             watches: Watches::default(),
-            news: News::new(),
             effects: Vec::new(),
             quota,
             notices: Notices::default(),
@@ -203,99 +158,40 @@ impl Global {
         global
     }
 
-    fn grace(&self) -> Duration {
-        grace(self.connect_interval)
-    }
-
-    /// The time until which a new source of entries may lack some whose owners are alive.
-    ///
-    /// Other nodes have searched for a master as long as this one, at growing intervals. So they may come back within
-    /// one more interval of that length.
-    fn doubtful_until(&self, now: Time) -> Time {
-        let outage = match self.role {
-            Role::Slave(_) | Role::Global => Duration::ZERO,
-            Role::Searching(_) | Role::Alone => now - self.lost_at,
-        };
-        now + longest_pause(outage, self.monitor_timeout) + self.grace()
-    }
-
     fn log(&mut self, level: Level, text: String) {
         self.effects.push(Effect::Log(level, text));
     }
 
     /// Sets a key. An equal value changes nothing.
     pub(super) fn set(&mut self, family: &str, key: &str, value: Value) {
-        self.lent.forget(family, key);
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
             return;
         };
-        match self.role {
-            Role::Global => {
-                let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
-                self.changed(&changed, &family, &key, Some(self.own));
-            }
+        match self.role() {
+            Role::Global => self.merged.set_own(&family, &key, value),
             Role::Slave(_) => self.set_upstream(&family, &key, was, true),
             Role::Searching(_) | Role::Alone => {
-                let entry = [(key, Some(value))];
-                self.watches.update(&family, entry, &mut self.news);
+                self.watches.update(&family, [(key, Some(value))]);
             }
         }
     }
 
     /// Deletes a key, if this node has set it.
     pub(super) fn del(&mut self, family: &str, key: &str) {
-        self.lent.forget(family, key);
         let Some((family, key, old)) = self.local.del(family, key) else {
             return;
         };
-        match self.role {
-            Role::Global => {
-                if let Some((changed, family, key)) = self.shards.del(self.own, &family, &key) {
-                    self.changed(&changed, &family, &key, Some(self.own));
-                }
-            }
+        match self.role() {
+            Role::Global => self.merged.del_own(&family, &key),
             Role::Slave(_) => self.set_upstream(&family, &key, true, false),
-            Role::Searching(_) | Role::Alone => {
-                self.watches.del_own(&family, &key, &old, &mut self.news);
-            }
+            Role::Searching(_) | Role::Alone => self.watches.del_own(&family, &key, &old),
         }
     }
 
     /// Takes note that the master must be sent a key that was set or deleted. Watches hear of it from the master.
     fn set_upstream(&mut self, family: &Arc<str>, key: &Arc<str>, was: bool, is: bool) {
         self.watches.expect(family, key);
-        match self.upstream.get_mut(&**family) {
-            Some(dirty) => dirty.add(key, was, is),
-            None => {
-                let mut dirty = Dirty::default();
-                dirty.add(key, was, is);
-                self.upstream.insert(Arc::clone(family), dirty);
-            }
-        }
-    }
-
-    /// Notes the effects of a change. `by` is the place of the only owner whose value has changed.
-    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
-        if what.shown {
-            let was = what.was;
-            changed(&mut self.shown, family, key, Note { was, by });
-        }
-        if what.ours {
-            let was = what.was_ours;
-            changed(&mut self.ours, family, key, Note { was, by });
-        }
-    }
-
-    /// Notes that this node has begun or ceased to answer for a key.
-    fn ours_changed(&mut self, family: &Arc<str>, key: &Arc<str>) {
-        let (was, by) = (true, None);
-        changed(&mut self.ours, family, key, Note { was, by });
-    }
-
-    fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
-        for (what, family, key) in changes {
-            self.changed(&what, &family, &key, None);
-        }
+        self.upstream.changed(family, key, was, is);
     }
 
     /// The entries of this node in a family.
@@ -308,25 +204,13 @@ impl Global {
         self.local.iter().map(|(family, _)| family)
     }
 
-    /// Sends a message to a connected node at the next flush.
-    fn queue_message(&mut self, node: &NodeId, message: Message) {
-        if let Some(known) = self.known.get_mut(node) {
-            known.messages.push(message);
-            self.due.insert(node.clone());
-        }
-    }
-
     /// The time at which [`timeout`](Self::timeout) must be called.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let searching = match self.role {
-            Role::Searching(until) => Some(until),
-            _ => None,
-        };
         let deadlines = [
-            searching,
-            self.shards.deadline(),
+            self.standing.searches_until(),
+            self.merged.shards().deadline(),
             self.watches.deadline(),
-            self.released.first(),
+            self.peers.deadline(),
             self.keep.deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -334,32 +218,27 @@ impl Global {
 
     /// Handles everything that is due. Returns the global nodes to connect to.
     pub(super) fn timeout(&mut self, now: Time, random: &mut Random) -> Vec<NodeId> {
-        if let Role::Searching(until) = self.role
-            && until <= now
-        {
+        let until = self.standing.searches_until();
+        if until.is_some_and(|until| until <= now) {
             self.stay_alone();
         }
-        let expired = self.shards.expire(now);
-        self.all_changed(expired);
+        self.merged.expire(now);
         self.release(now);
-        self.watches.expire(now, &mut self.news);
+        self.watches.expire(now);
         self.keep.due(now, random)
     }
 
     /// Stops answering for the entries of former slaves that became global.
     fn release(&mut self, now: Time) {
-        for node in self.released.take_due(now) {
+        for node in self.peers.take_released(now) {
             self.forget_stale(now, &node);
-            let place = self.shards.owner(&node);
-            for (family, key) in self.shards.set_ours(place, false) {
-                self.ours_changed(&family, &key);
-            }
+            self.merged.answer_for(&node, false);
         }
     }
 
     /// Takes all commands. Packets are sent by `flush`.
     pub(super) fn effects(&mut self) -> impl Iterator<Item = Effect> {
-        let news = std::mem::take(&mut self.news);
+        let news = self.watches.take_news();
         let news = news
             .into_iter()
             .map(|(watch, told)| Effect::Watched(watch, told));
@@ -367,7 +246,7 @@ impl Global {
     }
 
     pub(super) fn role(&self) -> &Role {
-        &self.role
+        self.standing.role()
     }
 }
 

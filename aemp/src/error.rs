@@ -165,12 +165,12 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A service cannot be started.
-    #[error("service {name:?}: {problem}")]
+    #[error("service {name:?}: {error}")]
     Service {
         /// The name of the service, as configured.
         name: String,
-        /// The problem with the service.
-        problem: String,
+        /// The cause.
+        error: ServiceError,
     },
     /// A setting is out of its range.
     #[error("{setting}: {problem}")]
@@ -183,6 +183,21 @@ pub enum StartError {
     /// The operating system has no randomness for nonces.
     #[error("no entropy: {0}")]
     Entropy(String),
+}
+
+/// The reason why a service cannot be started.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The program has no init function of this name.
+    #[error("there is no such init function{}", near.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    Unknown {
+        /// The init function with the most similar name, if one is similar.
+        near: Option<String>,
+    },
+    /// The name is that of a Perl module to load. It ends in `::`.
+    #[error("a name that ends in `::` is a Perl module to load, which cannot be done here")]
+    Module,
 }
 
 impl From<IdError> for StartError {

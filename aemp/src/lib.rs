@@ -192,7 +192,8 @@ pub use aemp_proto as proto;
 
 pub use db::DbError;
 pub use error::{
-    CallError, HandleError, JoinError, RcvError, SendError, Sent, StartError, TrySendError,
+    CallError, HandleError, JoinError, RcvError, SendError, Sent, ServiceError, StartError,
+    TrySendError,
 };
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,

@@ -1,8 +1,7 @@
-//! `aemp eval` and `aemp restart`: code for nodes that are written in Perl.
+//! `aemp eval`: code for nodes that are written in Perl.
 
 use aemp::{CallError, Value};
 use clap::{ArgMatches, Command};
-use serde_json::json;
 
 use super::cal::print_values;
 use crate::{
@@ -10,17 +9,9 @@ use crate::{
     args::{many, one, rest, word},
     client::Client,
     failure::{Failure, Outcome},
-    services,
     session::Session,
     words,
 };
-
-/// The answer of nodes that evaluate no code.
-const NO_PERL: &str = "not written in Perl";
-
-/// Perl code that restarts the process after the answer has been sent.
-const RESTART: &str = "require AnyEvent::Watchdog::Util; \
-    my $timer; $timer = AnyEvent->timer (after => 0.1, cb => sub { undef $timer; AnyEvent::Watchdog::Util::restart () }); ()";
 
 pub(crate) fn command() -> Command {
     Command::new("eval")
@@ -51,40 +42,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-pub(crate) fn restart_command() -> Command {
-    Command::new("restart")
-        .about("Restart a node that runs under a watchdog")
-        .long_about(
-            "Restarts the process of a node. It stops in order, and its watchdog starts it again, with the present file of \
-             the program. A Rust node must have been started with `aemp run --restart`, or by a service manager that sets \
-             AEMP_WATCHDOG=service and starts it again after status 75. A Perl node must run under AnyEvent::Watchdog, as \
-             those of the Perl command `aemp run` do. Fails for all other nodes, and where the node's `secure` or `allow` \
-             refuses it.",
-        )
-        .after_help("Example:\n  aemp restart green/1")
-        .arg(one("NODE", "The node"))
-}
-
-pub(crate) fn restart(session: &mut Session, matches: &ArgMatches) -> Outcome {
-    let node = words::node_or_name(word(matches, "NODE"))?;
-    session.with_client(async |client| {
-        let node = client.node_of(&node).await?;
-        match evaluate(client, node.as_str(), RESTART).await {
-            Err(failure) if failure.text.contains(NO_PERL) => {
-                client.run_on(&node, services::RESTART, Vec::new()).await?;
-            }
-            other => drop(other?),
-        }
-        client.output.result(
-            &json!({ "restarts": node.as_str() }),
-            &format!("{node} restarts"),
-        )?;
-        Ok(Exit::Done)
-    })
-}
-
 /// The values of an expression on a node.
-async fn evaluate(client: &Client<'_>, node: &str, expr: &str) -> Result<Vec<Value>, Failure> {
+pub(super) async fn evaluate(
+    client: &Client<'_>,
+    node: &str,
+    expr: &str,
+) -> Result<Vec<Value>, Failure> {
     // A call with a time limit does not notice that the node is unreachable, so the node is monitored.
     let death = client.death(&words::node(node)?.into());
     let answer = tokio::select! {

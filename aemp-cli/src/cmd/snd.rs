@@ -64,8 +64,9 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
 /// Waits until everything sent to a port has arrived and the port has lived for a moment more. Otherwise returns the
 /// reason of its death.
 ///
-/// A node answers in order, so a missing port is reported before the echo. A port whose init function fails dies when a
-/// worker of its node has been free to run it, beside the echo. Only time shows that it has not.
+/// A node answers in order, so a missing port is reported before the echo, and so is a spawn that cannot begin. A port
+/// whose init function returns an error dies when a worker of its node has been free to run it, beside the echo. Only
+/// time shows that it has not.
 pub(super) async fn arrived(
     client: &Client<'_>,
     port: &aemp::PortId,

@@ -14,7 +14,8 @@ use crate::{
     words,
 };
 
-/// The time after which an init function that fails at once has been reported, in addition to a round trip.
+/// The time after which the failure of an init function has been reported, in addition to a round trip. A spawn that
+/// cannot begin is reported within the round trip: an unknown function, or arguments of other types.
 const MOMENT: Duration = Duration::from_millis(30);
 
 pub(crate) fn command() -> Command {

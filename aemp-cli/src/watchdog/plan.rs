@@ -24,6 +24,13 @@ pub(super) enum End {
     Missing,
 }
 
+impl End {
+    /// True if the process has ended with this status.
+    pub(super) fn is(self, exit: Exit) -> bool {
+        self == Self::Status(exit.code().into())
+    }
+}
+
 /// The reaction to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -66,13 +73,12 @@ impl Plan {
 
     /// Decides after an end. `lived` is the time since the start, `fraction` a random number from 0 to 1.
     pub(super) fn ended(&mut self, end: End, lived: Duration, fraction: f64) -> Next {
-        let status = |exit: Exit| end == End::Status(exit.code().into());
-        if status(Exit::Restart) {
+        if end.is(Exit::Restart) {
             return Next::Again(Duration::ZERO);
         }
         // The same command line and the same file would fail in the same way. A node that has run before may find its
         // address in use for a while.
-        let is_hopeless = status(Exit::Usage) || status(Exit::Config) || end == End::Missing;
+        let is_hopeless = end.is(Exit::Usage) || end.is(Exit::Config) || end == End::Missing;
         if is_hopeless && !self.has_started {
             return Next::Over;
         }

@@ -10,19 +10,25 @@ use crate::notify::SOCKET;
 /// Requests for a restart. It is set in a process that somebody starts again.
 static REQUESTS: OnceLock<Notify> = OnceLock::new();
 
-/// The time between the answer to a request and the end of the node.
-const ANSWER: Duration = Duration::from_millis(100);
-
-/// Asks for a restart of this process.
+/// Checks that this process is started again after its end.
+///
+/// # Errors
 ///
 /// Fails without a watchdog, because the node would not come back.
+pub(crate) fn check() -> Result<(), &'static str> {
+    requests().map(drop)
+}
+
+/// Asks for a restart of this process. Fails as [`check`] does.
 pub(crate) fn ask() -> Result<(), &'static str> {
-    let requests = REQUESTS.get().ok_or(
+    requests().map(Notify::notify_one)
+}
+
+fn requests() -> Result<&'static Notify, &'static str> {
+    REQUESTS.get().ok_or(
         "this node would not come back: it must have been started with `aemp run --restart`, or by a service manager \
          that sets AEMP_WATCHDOG=service",
-    )?;
-    requests.notify_one();
-    Ok(())
+    )
 }
 
 /// The process that starts this one again.
@@ -65,8 +71,6 @@ impl Watched {
             Self::No => std::future::pending().await,
             Self::ByService | Self::By(_) => {
                 REQUESTS.get_or_init(Notify::new).notified().await;
-                // The node that has asked gets its answer first, as from the reference.
-                tokio::time::sleep(ANSWER).await;
             }
         }
     }

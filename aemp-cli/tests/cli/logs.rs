@@ -2,13 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Stdio},
 };
 
 use aemp::Shown;
 use serde_json::Value;
 
-use crate::processes::{Running, aemp, printed, until};
+use crate::processes::{Running, aemp, printed, signal, until};
 
 /// A running `aemp logs`.
 struct Following {
@@ -30,9 +30,7 @@ impl Following {
 
     /// Ends it as a user does.
     fn interrupt(&mut self) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status();
-        assert!(sent.expect("kill is there").success());
+        signal(self.process.id(), "-INT");
         assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
     }
 
@@ -146,9 +144,7 @@ fn variables_choose_the_log_of_a_node() {
         let out = process.stdout.as_mut().expect("it is piped");
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("it tells");
-        let id = process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(sent.expect("kill is there").success());
+        signal(process.id(), "-TERM");
         let output = process.wait_with_output().expect("it ends");
         String::from_utf8(output.stderr).expect("text")
     };
@@ -190,9 +186,7 @@ fn messages_are_traced() {
     let own = String::from_utf8_lossy(&asked.stderr);
     let sends = |line: &str| line.contains("TRACE SND [\"time\"") && line.contains(" node=green");
     assert!(own.lines().any(sends), "{own}");
-    let id = process.id().to_string();
-    let sent = Command::new("kill").args(["-TERM", &id]).status();
-    assert!(sent.expect("kill is there").success());
+    signal(process.id(), "-TERM");
     let output = process.wait_with_output().expect("it ends");
     let log = String::from_utf8(output.stderr).expect("text");
     let traced = |way: &str, tag: &str| {

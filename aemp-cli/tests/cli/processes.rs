@@ -57,10 +57,8 @@ impl Running {
         }
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("kill is there").success());
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.process.id(), name);
     }
 
     /// Waits for a line of the log that contains `text`.
@@ -87,6 +85,14 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &process.to_string()])
+        .status();
+    assert!(sent.expect("kill is there").success());
 }
 
 fn ask(node: &Running, args: &[&str]) -> Output {
@@ -262,9 +268,7 @@ fn setting(node: &Running, args: &[&str]) -> Child {
 
 /// Ends a command by a signal.
 fn interrupt(mut command: Child) {
-    let id = command.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status();
-    assert!(sent.expect("kill is there").success());
+    signal(command.id(), "-INT");
     assert_eq!(command.wait().expect("it ends").code(), Some(0));
 }
 
@@ -331,18 +335,10 @@ fn entries_of_a_running_node_stay() {
 #[test]
 fn an_entry_is_there_until_its_command_ends() {
     let node = Running::start(&["nodeid", "green", "services", "AnyEvent::MP::Global"]);
-    let mut set = aemp(&["-s", &node.address, "db", "set", "lights", "attic", "off"]);
-    let mut set = set.stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut out = BufReader::new(set.stdout.take().expect("it is piped"));
-    let mut line = String::new();
-    out.read_line(&mut line).expect("a line");
-    assert_eq!(line, "lights attic is set\n");
+    let set = setting(&node, &["lights", "attic", "off"]);
     let keys = || printed(&ask(&node, &["db", "keys", "lights"]));
     until(|| keys() == "attic");
-    let id = set.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status();
-    assert!(sent.expect("kill is there").success());
-    assert_eq!(set.wait().expect("it ends").code(), Some(0));
+    interrupt(set);
     until(|| keys().is_empty());
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::runtime::Runtime;
 
-use crate::{SECRET, network};
+use crate::{SECRET, network, processes::signal};
 
 /// Runs the shell on these lines, in a network of `green` and `blue`.
 fn shell(args: &[&str], lines: &str) -> Output {
@@ -138,12 +138,7 @@ fn a_signal_ends_it_in_order() {
         }
     };
     nodes(2);
-    let id = process.id().to_string();
-    let sent = Command::new("kill")
-        .arg(&id)
-        .status()
-        .expect("kill is there");
-    assert!(sent.success());
+    signal(process.id(), "-TERM");
     // Otherwise `wait` would close it, and the shell would also see the end of its input.
     let _input = process.stdin.take();
     assert_eq!(process.wait().expect("it ends").code(), Some(128 + 15));
@@ -196,8 +191,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         assert!(Instant::now() < deadline, "no line is edited");
         thread::sleep(Duration::from_millis(5));
     }
-    let sent = Command::new("kill").arg(process.id().to_string()).status();
-    assert!(sent.expect("kill is there").success());
+    signal(process.id(), "-TERM");
     assert_eq!(process.wait().expect("it ends").code(), Some(128 + 15));
     assert_eq!(modes(), before);
 }

@@ -2,9 +2,13 @@
 #![cfg(target_os = "linux")]
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    fs::File,
+    io::{BufRead, BufReader, Read},
     os::unix::net::UnixDatagram,
+    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -13,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     SECRET,
-    processes::{aemp, printed, until},
+    processes::{aemp, printed, signal, until},
 };
 
 /// The settings of the node.
@@ -95,13 +99,6 @@ impl Drop for Watched {
     }
 }
 
-fn signal(id: u32, signal: &str) {
-    let sent = Command::new("kill")
-        .args([signal, &id.to_string()])
-        .status();
-    assert!(sent.expect("kill is there").success());
-}
-
 #[test]
 fn a_node_that_crashes_comes_back_and_a_signal_ends_it_in_order() {
     let mut watched = Watched::start(&["on-failure"]);
@@ -146,6 +143,35 @@ fn a_node_is_restarted_from_afar() {
 }
 
 #[test]
+fn a_node_that_permits_a_restart_and_nothing_else_is_restarted() {
+    let mut command = aemp(&["--json", "-v", "run", "--restart", "on-failure"]);
+    command.args(GREEN).args(["allow", "*=Aemp::restart"]);
+    let mut watched = Watched::of(&mut command);
+    let asked = aemp(&["-s", &watched.address, "restart", "green"]).output();
+    assert_eq!(printed(&asked.expect("it runs")), "green restarts");
+    watched.comes_up();
+}
+
+/// Neither is the request lost, nor does the signal end the next process before that catches it.
+#[test]
+fn a_restart_and_a_signal_at_once() {
+    let mut watched = Watched::start(&["on-failure"]);
+    let mut asked = aemp(&["-s", &watched.address, "restart", "green"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut times = 0;
+    while asked.try_wait().expect("it runs").is_none() || times < 30 {
+        signal(watched.watchdog.id(), "-USR1");
+        times += 1;
+        thread::sleep(Duration::from_millis(10));
+    }
+    watched.comes_up();
+    let log = watched.ends_by("-TERM");
+    assert_eq!(log.matches("it starts again").count(), 1, "{log}");
+}
+
+#[test]
 fn a_node_without_a_watchdog_refuses_to_restart() {
     let running = crate::processes::Running::start(&["nodeid", "green"]);
     let asked = aemp(&["-s", &running.address, "restart", "green"]).output();
@@ -165,35 +191,86 @@ fn a_service_manager_is_told_by_the_status() {
     assert_eq!(node.watchdog.wait().expect("it ends").code(), Some(75));
 }
 
-#[test]
-fn systemd_hears_of_the_start_the_heart_and_the_end() {
-    let dir = TempDir::new().expect("a directory");
-    let path = dir.path().join("notify");
-    let ear = UnixDatagram::bind(&path).expect("a socket");
-    ear.set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("it can be set");
-    let hears = |expected: &str| {
-        let mut text = [0; 64];
+/// A service manager that hears of a process.
+struct Manager {
+    socket: PathBuf,
+    heard: mpsc::Receiver<String>,
+    _dir: TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let socket = dir.path().join("notify");
+        let ear = UnixDatagram::bind(&socket).expect("a socket");
+        let (tell, heard) = mpsc::channel();
+        // Its queue must not fill up.
+        thread::spawn(move || {
+            let mut text = [0; 64];
+            while let Ok(length) = ear.recv(&mut text) {
+                let text = String::from_utf8_lossy(&text[..length]);
+                if tell.send(text.into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        let _dir = dir;
+        Self {
+            socket,
+            heard,
+            _dir,
+        }
+    }
+
+    /// Starts a process that must give a heartbeat within 20 ms.
+    fn starts(&self, command: &mut Command) -> Watched {
+        command
+            .env("NOTIFY_SOCKET", &self.socket)
+            .env("WATCHDOG_USEC", "20000");
+        Watched::of(command)
+    }
+
+    /// Waits for a message. Only heartbeats come before it.
+    fn hears(&self, expected: &str) {
         loop {
-            let length = ear.recv(&mut text).expect("a message");
-            match std::str::from_utf8(&text[..length]).expect("a text") {
+            let text = self.heard.recv_timeout(Duration::from_secs(20));
+            match text.expect("a message").as_str() {
                 "WATCHDOG=1" if expected != "WATCHDOG=1" => {}
                 text => return assert_eq!(text, expected),
             }
         }
+    }
+}
+
+/// The heartbeats of the watchdog are its own: those of its node come each 150 seconds.
+#[test]
+fn systemd_hears_of_the_start_the_heart_and_the_end() {
+    for options in [&[][..], &["--restart", "on-failure"]] {
+        let manager = Manager::new();
+        let mut command = aemp(&["--json", "run"]);
+        let node = manager.starts(command.args(options).args(GREEN));
+        manager.hears("READY=1");
+        for _ in 0..3 {
+            manager.hears("WATCHDOG=1");
+        }
+        signal(node.watchdog.id(), "-TERM");
+        manager.hears("STOPPING=1");
+        assert_eq!(node.end().0, Some(0));
+    }
+}
+
+#[test]
+fn each_process_is_heard_by_itself() {
+    let mut watched = Watched::start(&["on-failure"]);
+    let socket = |process: u32| {
+        let all = std::fs::read(format!("/proc/{process}/environ")).expect("it is ours");
+        let mut all = all.split(|octet| *octet == 0);
+        let named = all.find(|variable| variable.starts_with(b"NOTIFY_SOCKET="));
+        named.expect("it is set").to_vec()
     };
-    let mut command = aemp(&["--json", "run"]);
-    command.args(GREEN);
-    command
-        .env("NOTIFY_SOCKET", &path)
-        .env("WATCHDOG_USEC", "20000");
-    let node = Watched::of(&mut command);
-    hears("READY=1");
-    hears("WATCHDOG=1");
-    hears("WATCHDOG=1");
-    signal(node.watchdog.id(), "-TERM");
-    hears("STOPPING=1");
-    assert_eq!(node.end().0, Some(0));
+    let first = socket(watched.node());
+    watched.comes_back_from("-KILL");
+    assert_ne!(socket(watched.node()), first);
 }
 
 #[test]
@@ -224,6 +301,9 @@ fn a_node_stops_when_its_watchdog_is_gone() {
 
 #[test]
 fn each_process_gets_the_secret_of_standard_input() {
+    let dir = TempDir::new().expect("a directory");
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, format!("{SECRET}\n")).expect("it is written");
     let mut command = aemp(&[
         "--json",
         "-v",
@@ -236,20 +316,8 @@ fn each_process_gets_the_secret_of_standard_input() {
     command
         .args(GREEN)
         .env_remove("AEMP_SECRET")
-        .stdin(Stdio::piped());
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut watchdog = command.spawn().expect("it starts");
-    let mut input = watchdog.stdin.take().expect("it is piped");
-    writeln!(input, "{SECRET}").expect("it is read");
-    drop(input);
-    let out = BufReader::new(watchdog.stdout.take().expect("it is piped"));
-    let address = String::new();
-    let mut watched = Watched {
-        watchdog,
-        out,
-        address,
-    };
-    watched.comes_up();
+        .stdin(File::open(&secret).expect("it is there"));
+    let mut watched = Watched::of(&mut command);
     signal(watched.node(), "-KILL");
     watched.comes_up();
     let asked = aemp(&["-s", &watched.address, "cal", "green", "time"]).output();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aemp_codec::{NodeId, Value};
 
 use super::{
-    Answer, Effect, GLOBALS, Global, GlobalRequest, LISTENERS, QueryId, Role,
+    Answer, Effect, GLOBALS, Global, GlobalRequest, LISTENERS, QueryId,
     peer::{Keys, Message, note},
     pending::Ask,
     request::{Database, Pairs, Query, Update, addresses, describe},
@@ -28,10 +28,7 @@ impl Global {
             }
             GlobalRequest::Monitor(family) => self.add_monitor(now, from, family),
             GlobalRequest::Unmonitor(family) => {
-                if let Some(known) = self.known.get_mut(from) {
-                    known.unwatch(&family);
-                }
-                self.remove_monitor(&family, from);
+                self.peers.unwatch(from, &family);
             }
             GlobalRequest::Found(node, addresses, relay) => {
                 self.found(from, node, addresses, relay);
@@ -51,19 +48,11 @@ impl Global {
             }
             GlobalRequest::Update(update) => update.set.len() + update.del.len(),
             GlobalRequest::Query { family, .. } | GlobalRequest::Monitor(family) => {
-                self.shards.size(family)
+                self.merged.shards().size(family)
             }
             _ => 0,
         };
         ((entries + odd) / ENTRIES) as u64
-    }
-
-    fn is_global(&self) -> bool {
-        self.role == Role::Global
-    }
-
-    fn is_master(&self, node: &NodeId) -> bool {
-        matches!(&self.role, Role::Slave(master) if master == node)
     }
 
     /// Logs that this node is not global and cannot serve the request. There is no answer, as in the reference.
@@ -73,10 +62,10 @@ impl Global {
     }
 
     fn reply(&mut self, from: &NodeId, request: &str, message: Message) {
-        if !self.is_global() {
+        if !self.standing.is_global() {
             return self.refuse(from, request);
         }
-        self.queue_message(from, message);
+        self.peers.queue(from, message);
     }
 
     /// Handles a request to become global, perhaps with the sender as a slave.
@@ -90,15 +79,8 @@ impl Global {
 
     /// Makes a node a slave of this one.
     fn answer_for(&mut self, slave: &NodeId) {
-        if let Some(known) = self.known.get_mut(slave) {
-            known.slave = true;
-            known.stale.clear();
-        }
-        self.released.set(slave, None);
-        let place = self.shards.owner(slave);
-        for (family, key) in self.shards.set_ours(place, true) {
-            self.ours_changed(&family, &key);
-        }
+        self.peers.is_slave_now(slave);
+        self.merged.answer_for(slave, true);
     }
 
     fn set_all(&mut self, now: Time, owner: &NodeId, database: Database) {
@@ -118,19 +100,16 @@ impl Global {
         if *family == *LISTENERS {
             set.retain(|(node, value)| self.are_addresses(owner, node, value));
         }
-        let place = self.shards.owner(owner);
+        let place = self.merged.owner(owner);
         for (key, value) in set {
             if !self.may_set(now, (owner, place), &family, &key, &value) {
                 del.push(key);
                 continue;
             }
-            let (changed, family, key) = self.shards.set(place, &family, &key, value);
-            self.changed(&changed, &family, &key, Some(place));
+            self.merged.set(place, &family, &key, value);
         }
         for key in del {
-            if let Some((changed, family, key)) = self.shards.del(place, &family, &key) {
-                self.changed(&changed, &family, &key, Some(place));
-            }
+            self.merged.del(place, &family, &key);
         }
     }
 
@@ -149,19 +128,15 @@ impl Global {
 
     /// Takes note that a node is global. If it was a slave of this one, its entries stay until it has sent its own.
     fn greet_global(&mut self, now: Time, from: &NodeId) {
-        let Some(known) = self.known.get_mut(from) else {
+        let Some((again, was_slave)) = self.peers.is_global_now(from) else {
             return;
         };
-        let again = std::mem::replace(&mut known.global, true);
-        let was_slave = std::mem::replace(&mut known.slave, false);
-        self.globals.insert(from.clone());
-        if !self.is_global() {
+        if !self.standing.is_global() {
             return;
         }
         if was_slave {
             self.stale(from);
-            let until = now + self.grace();
-            self.released.set(from, Some(until));
+            self.peers.release(from, now + self.standing.grace());
         }
         if !again || was_slave {
             self.join_global(from);
@@ -170,17 +145,17 @@ impl Global {
 
     fn stale(&mut self, node: &NodeId) {
         let mut stale = Keys::new();
-        for (family, key) in self.shards.keys_of(node) {
+        for (family, key) in self.merged.shards().keys_of(node) {
             note(&mut stale, &family, &key);
         }
-        if let Some(known) = self.known.get_mut(node) {
-            known.stale = stale;
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.stale = stale;
         }
     }
 
     fn not_stale(&mut self, node: &NodeId, update: &Update) {
-        let known = self.known.get_mut(node);
-        let Some(stale) = known.and_then(|known| known.stale.get_mut(&update.family)) else {
+        let peer = self.peers.get_mut(node);
+        let Some(stale) = peer.and_then(|peer| peer.stale.get_mut(&update.family)) else {
             return;
         };
         let set = update.set.iter().map(|(key, _)| key);
@@ -191,10 +166,10 @@ impl Global {
 
     /// Deletes the entries that a node has not set again since it became global.
     pub(super) fn forget_stale(&mut self, now: Time, node: &NodeId) {
-        let Some(known) = self.known.get_mut(node) else {
+        let Some(peer) = self.peers.get_mut(node) else {
             return;
         };
-        for (family, del) in std::mem::take(&mut known.stale) {
+        for (family, del) in std::mem::take(&mut peer.stale) {
             let (set, del) = (Pairs::new(), del.into_iter().collect());
             self.apply(now, node, Update { family, set, del });
         }
@@ -202,7 +177,7 @@ impl Global {
 
     /// Takes all entries that another global node answers for.
     fn take_set(&mut self, now: Time, from: &NodeId, database: Database) {
-        if !self.is_global() {
+        if !self.standing.is_global() {
             return self.refuse(from, "g_set");
         }
         let listeners = database.iter().find(|(family, _)| &**family == LISTENERS);
@@ -220,40 +195,34 @@ impl Global {
     }
 
     fn take_update(&mut self, now: Time, from: &NodeId, update: Update) {
-        if !self.is_global() {
+        if !self.standing.is_global() {
             return self.refuse(from, "g_upd");
         }
         // A reference node does not notice the loss of its second master. When that master is back, it does not get the
         // node's database again, but only later changes.
-        let known = self.known.get(from);
-        if known.is_some_and(|known| !known.global && !known.slave) {
+        let peer = self.peers.get(from);
+        if peer.is_some_and(|peer| !peer.global && !peer.slave) {
             self.answer_for(from);
         }
         self.apply(now, from, update);
     }
 
     fn add_monitor(&mut self, now: Time, from: &NodeId, family: Arc<str>) {
-        if !self.is_global() {
+        if !self.standing.is_global() {
             return self.refuse(from, "g_mon1");
         }
         if !self.may_watch(now, from, &family) {
             return;
         }
-        let Some(known) = self.known.get(from) else {
+        let Some(peer) = self.peers.get(from) else {
             return;
         };
         // A reference node that was global before it was configured takes another global node for its master. A node that
         // is its own master watches nothing here, and every global node watches the list of global nodes.
-        if known.global && !known.slave && *family != *GLOBALS {
+        if peer.global && !peer.slave && *family != *GLOBALS {
             self.answer_for(from);
         }
-        let Some(known) = self.known.get_mut(from) else {
-            return;
-        };
-        let nodes = self.monitors.entry(Arc::clone(&family)).or_default();
-        nodes.insert(from.clone());
-        known.watch(family);
-        self.due.insert(from.clone());
+        self.peers.watch(from, family);
     }
 
     fn found(
@@ -263,17 +232,22 @@ impl Global {
         addresses: Option<Vec<String>>,
         relay: Option<NodeId>,
     ) {
-        let asked = self.is_master(from) && self.pending.remove(&Ask::Find(node.clone())).is_some();
+        let asked = self.standing.is_master(from)
+            && self
+                .upstream
+                .questions
+                .remove(&Ask::Find(node.clone()))
+                .is_some();
         if asked {
             self.effects.push(Effect::Found(node, addresses, relay));
         }
     }
 
     fn replied(&mut self, from: &NodeId, id: QueryId, answer: Value) {
-        if !self.is_master(from) {
+        if !self.standing.is_master(from) {
             return self.unasked(from, "g_reply", "it is not the master");
         }
-        let Some((what, family)) = self.pending.remove_query(id) else {
+        let Some((what, family)) = self.upstream.questions.remove_query(id) else {
             // The query was cancelled.
             return;
         };
@@ -292,7 +266,7 @@ impl Global {
 
     /// True if this node wants changes of a family from that node.
     fn wants(&mut self, from: &NodeId, request: &str, family: &str) -> bool {
-        if !self.is_master(from) {
+        if !self.standing.is_master(from) {
             self.unasked(from, request, "it is not the master");
         } else if !self.watches.contains(family) {
             let why = format!("family {family:?} is not watched");
@@ -305,7 +279,7 @@ impl Global {
 
     fn take_all(&mut self, from: &NodeId, family: &str, entries: Pairs) {
         if self.wants(from, "g_chg1", family) {
-            self.watches.replace(family, entries, &mut self.news);
+            self.watches.replace(family, entries);
         }
     }
 
@@ -316,7 +290,7 @@ impl Global {
         }
         let set = set.into_iter().map(|(key, value)| (key, Some(value)));
         let del = del.into_iter().map(|key| (key, None));
-        self.watches.update(&family, set.chain(del), &mut self.news);
+        self.watches.update(&family, set.chain(del));
     }
 }
 

@@ -13,12 +13,14 @@ impl Global {
     pub(crate) fn watch(&mut self, family: &str) -> WatchId {
         // The new watch does not get changes that happened before it.
         self.publish();
-        let (id, first) = self.watches.add(family, &mut self.news);
+        let (id, first) = self.watches.add(family);
         if first {
-            match self.role {
+            match self.role() {
                 Role::Global => self.refill_watches(family),
                 Role::Alone => self.refill_locally(family),
-                Role::Slave(_) | Role::Searching(_) => self.pending.monitor(&family.into()),
+                Role::Slave(_) | Role::Searching(_) => {
+                    self.upstream.questions.monitor(&family.into())
+                }
             }
         }
         id
@@ -29,43 +31,45 @@ impl Global {
         let Some(family) = self.watches.remove(id) else {
             return;
         };
-        let sent = self.pending.remove(&Ask::Monitor(Arc::clone(&family)));
-        if let Role::Slave(master) = &self.role
+        let sent = self
+            .upstream
+            .questions
+            .remove(&Ask::Monitor(Arc::clone(&family)));
+        if let Some(master) = self.standing.master()
             && sent == Some(true)
         {
-            let master = master.clone();
-            self.queue_message(&master, Message::Unmonitor(family));
+            self.peers.queue(master, Message::Unmonitor(family));
         }
     }
 
     /// Gives watches the content of a family, with the entries of all nodes.
     pub(super) fn refill_watches(&mut self, family: &str) {
-        let entries = self.shards.family(family);
+        let entries = self.merged.shards().family(family);
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches.replace(family, entries, &mut self.news);
+        self.watches.replace(family, entries);
     }
 
     /// Gives watches the entries of this node in a family.
     pub(super) fn refill_locally(&mut self, family: &str) {
         let entries = self.local.family(family).into_iter().flatten();
         let entries = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
-        self.watches.replace(family, entries, &mut self.news);
+        self.watches.replace(family, entries);
     }
 
     /// Asks for the content of a family.
     pub(crate) fn query(&mut self, what: Query, family: &str) -> QueryId {
-        let id = self.pending.next_query();
-        match self.role {
+        let id = self.upstream.questions.next_query();
+        match self.role() {
             Role::Global | Role::Alone => self.answer(id, what, family),
-            Role::Slave(_) | Role::Searching(_) => self.pending.query(id, what, family),
+            Role::Slave(_) | Role::Searching(_) => self.upstream.questions.query(id, what, family),
         }
         id
     }
 
     /// Answers a query from this node's own knowledge.
     pub(super) fn answer(&mut self, id: QueryId, what: Query, family: &str) {
-        let answer = match (&self.role, self.watches.known(family)) {
-            (Role::Global, _) => Answer::of(what, self.shards.family(family)),
+        let answer = match (self.role(), self.watches.known(family)) {
+            (Role::Global, _) => Answer::of(what, self.merged.shards().family(family)),
             // The last master's reports are the best knowledge.
             (_, Some(known)) => Answer::of(what, known.iter()),
             (_, None) => Answer::of(what, self.local(family)),
@@ -75,15 +79,19 @@ impl Global {
 
     /// Cancels a query.
     pub(crate) fn cancel(&mut self, id: QueryId) {
-        self.pending.remove_query(id);
+        self.upstream.questions.remove_query(id);
     }
 
     /// Searches for the addresses of a node. [`Effect::Found`] reports them, but not as long as there is no master.
     pub(crate) fn find(&mut self, node: &NodeId) {
-        if self.role != Role::Global {
-            return self.pending.find(node);
+        if !self.standing.is_global() {
+            return self.upstream.questions.find(node);
         }
-        let found = self.shards.listeners(node).and_then(request::addresses);
+        let found = self
+            .merged
+            .shards()
+            .listeners(node)
+            .and_then(request::addresses);
         let relay = self.relay_of(node).filter(|relay| *relay != self.node);
         self.effects.push(Effect::Found(node.clone(), found, relay));
     }
@@ -91,11 +99,9 @@ impl Global {
     /// The global node that a node without listeners is connected to: the one that answers for its entry. This is this
     /// node itself for its own slaves.
     pub(super) fn relay_of(&self, node: &NodeId) -> Option<NodeId> {
-        let listeners = self.shards.listeners(node)?.as_array()?;
-        let master = self
-            .shards
-            .master_of(node)
-            .filter(|_| listeners.is_empty())?;
+        let listeners = self.merged.shards().listeners(node)?.as_array()?;
+        let shards = self.merged.shards();
+        let master = shards.master_of(node).filter(|_| listeners.is_empty())?;
         Some(if master == node {
             self.node.clone()
         } else {
@@ -105,6 +111,6 @@ impl Global {
 
     /// Cancels the search for a node.
     pub(crate) fn cancel_find(&mut self, node: &NodeId) {
-        self.pending.remove(&Ask::Find(node.clone()));
+        self.upstream.questions.remove(&Ask::Find(node.clone()));
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use aemp_codec::{NodeId, Value};
 
 use super::{
-    GLOBALS, Global, LISTENERS, Role,
+    GLOBALS, Global, LISTENERS,
     dirty::{Note, merged},
     outgoing::{Outgoing, Set, Style, Way, keys_of},
     peer::{GlobalPeer, Message, Monitor},
-    pending::Ask,
     shards::Shards,
 };
 use crate::{Level, Time, queue::weight, weigh::kept};
@@ -24,12 +23,12 @@ impl Global {
         self.update_globals(now);
         self.spread();
         let mut full = Vec::new();
-        if let Role::Slave(master) = &self.role
-            && self.has_upstream()
+        if let Some(master) = self.standing.master()
+            && self.upstream.is_due()
         {
-            self.due.insert(master.clone());
+            self.peers.is_due_now(master);
         }
-        for node in std::mem::take(&mut self.due) {
+        for node in self.peers.take_due() {
             if self.send_due(&node, out) {
                 full.push(node);
             }
@@ -39,27 +38,23 @@ impl Global {
 
     /// Continues to send to a node whose queue has been written.
     pub(crate) fn caught_up(&mut self, node: &NodeId) {
-        if let Some(known) = self.known.get_mut(node) {
-            known.held = false;
-            known.queued = 0;
-            self.due.insert(node.clone());
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.held = false;
+            peer.queued = 0;
+            self.peers.is_due_now(node);
         }
-    }
-
-    fn has_upstream(&self) -> bool {
-        self.upload || !self.upstream.is_empty() || self.pending.has_unsent()
     }
 
     /// Gives this node's own watches the new visible values.
     pub(super) fn publish(&mut self) {
-        for (family, notes) in &self.shown {
+        for (family, notes) in self.merged.shown() {
             if self.watches.contains(family) {
                 let shown = |(key, _): &(Arc<str>, Note)| {
-                    let value = self.shards.shown(family, key).cloned();
+                    let value = self.merged.shards().shown(family, key).cloned();
                     (Arc::clone(key), value)
                 };
                 let entries: Vec<_> = notes.iter().map(shown).collect();
-                self.watches.update(family, entries, &mut self.news);
+                self.watches.update(family, entries);
             }
         }
         // The noted changes are kept: `spread` needs them for other nodes.
@@ -67,15 +62,15 @@ impl Global {
 
     /// Updates the list of global nodes to stay connected to.
     fn update_globals(&mut self, now: Time) {
-        let Some(nodes) = self.shown.get(GLOBALS) else {
+        let Some(nodes) = self.merged.shown().get(GLOBALS) else {
             return;
         };
         for (key, _) in nodes {
             let Ok(node) = NodeId::new(key) else { continue };
-            if self.shards.shown(GLOBALS, key).is_none() {
+            if self.merged.shards().shown(GLOBALS, key).is_none() {
                 self.keep.remove(key);
             } else if node != self.node {
-                let connected = self.known.contains_key(&node);
+                let connected = self.peers.contains(&node);
                 self.keep.add(now, &node, connected);
             }
         }
@@ -83,68 +78,58 @@ impl Global {
 
     /// Adds the changes to the dirty keys of all nodes that must get them.
     fn spread(&mut self) {
-        for (family, notes) in std::mem::take(&mut self.shown) {
-            let Some(nodes) = self.monitors.get(&family) else {
+        for (family, notes) in self.merged.take_shown() {
+            if !self.peers.is_watched(&family) {
                 continue;
-            };
-            for (key, Note { was, .. }) in merged(notes) {
-                let is = self.shards.shown(&family, &key).is_some();
-                for node in nodes {
-                    let known = self.known.get_mut(node);
-                    if let Some(known) = known {
-                        known.monitors.changed(&family, &key, was, is);
-                    }
-                }
             }
-            self.due.extend(nodes.iter().cloned());
+            let shards = self.merged.shards();
+            let changes = merged(notes).map(|(key, Note { was, .. })| {
+                let is = shards.shown(&family, &key).is_some();
+                (key, was, is)
+            });
+            self.peers.shown(&family, changes);
         }
-        for (family, notes) in std::mem::take(&mut self.ours) {
-            if self.globals.is_empty() {
+        for (family, notes) in self.merged.take_ours() {
+            if !self.peers.has_globals() {
                 continue;
             }
-            for (key, Note { was, by }) in merged(notes) {
-                let is = self.shards.is_ours_set(&family, &key);
-                let by = by.and_then(|place| self.shards.owner_at(place));
-                for node in &self.globals {
-                    if let Some(known) = self.known.get_mut(node)
-                        && !known.set_due
-                        && (by != Some(node) || known.slave)
-                    {
-                        known
-                            .ours
-                            .entry(Arc::clone(&family))
-                            .or_default()
-                            .add(&key, was, is);
-                    }
-                }
-            }
-            self.due.extend(self.globals.iter().cloned());
+            let shards = self.merged.shards();
+            let changes = merged(notes).map(|(key, Note { was, by })| {
+                let is = shards.is_ours_set(&family, &key);
+                let by = by.and_then(|place| shards.owner_at(place));
+                (key, was, is, by)
+            });
+            self.peers.ours(&family, changes);
         }
     }
 
     /// Sends one node everything that is due. Returns true if its queue has become full enough.
     fn send_due(&mut self, node: &NodeId, out: &mut impl Outgoing) -> bool {
-        let Some(mut known) = self.known.remove(node) else {
+        let Some(peer) = self.peers.get_mut(node) else {
             return false;
         };
-        let mut way = Way::new(out, node, known.queued);
-        for message in std::mem::take(&mut known.messages) {
+        let messages = std::mem::take(&mut peer.messages);
+        let (was_held, queued) = (peer.held, peer.queued);
+        let mut way = Way::new(out, node, queued);
+        for message in messages {
             self.send_message(&mut way, &message);
         }
-        let is_master = matches!(&self.role, Role::Slave(master) if master == node);
-        if !known.held {
-            if is_master {
-                self.send_master(&mut way);
-            }
-            known.send_due(&mut way, &self.node, &self.shards);
+        let is_master = self.standing.is_master(node);
+        if !was_held && is_master {
+            self.upstream.send(&self.local, &mut way);
         }
-        let waits = known.is_due() || is_master && self.has_upstream();
+        let Some(peer) = self.peers.get_mut(node) else {
+            return false;
+        };
+        if !was_held {
+            peer.send_due(&mut way, &self.node, self.merged.shards());
+        }
+        let waits = peer.is_due() || is_master && self.upstream.is_due();
         // If the node was held already, the mesh has been asked to report before.
-        let full = !known.held && way.is_full() && waits;
-        known.held |= full;
-        known.queued = way.queued;
+        let full = !was_held && way.is_full() && waits;
+        peer.held |= full;
+        peer.queued = way.queued;
         let odd = way.odd;
-        self.known.insert(node.clone(), known);
         odd.into_iter()
             .for_each(|text| self.log(Level::Error, text));
         full
@@ -172,14 +157,19 @@ impl Global {
                 way.send(|packet| {
                     packet.str("g_found")?;
                     packet.str(wanted.as_str())?;
-                    packet.value(self.shards.listeners(wanted).unwrap_or(&Value::Null))?;
+                    packet.value(
+                        self.merged
+                            .shards()
+                            .listeners(wanted)
+                            .unwrap_or(&Value::Null),
+                    )?;
                     relay
                         .iter()
                         .try_for_each(|relay| packet.str(relay.as_str()))
                 })
             }
             Message::Reply { what, family, id } => {
-                let mut answer = what.reply(self.shards.family(family));
+                let mut answer = what.reply(self.merged.shards().family(family));
                 let (size, values) = (weight(&answer), kept(&answer).values);
                 if size > way.most() || values > way.most_values() {
                     // Answers with an error, so that the query does not wait for an answer that cannot come.
@@ -201,63 +191,6 @@ impl Global {
             let node = way.node;
             way.odd
                 .push(format!("{message:?} cannot be sent to {node}: {error}"));
-        }
-    }
-
-    /// Sends the master the whole local database first, then changes, then questions. So an answer covers everything
-    /// that was set before the question.
-    fn send_master(&mut self, way: &mut Way<'_, impl Outgoing>) {
-        if std::mem::take(&mut self.upload) {
-            self.upload(way);
-        }
-        for (family, keys) in &mut self.upstream {
-            let value = |key: &str| {
-                self.local
-                    .family(family)
-                    .and_then(|entries| entries.get(key))
-            };
-            way.changes(Style::Upstream, family, keys, value);
-        }
-        self.upstream.retain(|_, keys| !keys.is_empty());
-        if !self.upstream.is_empty() {
-            return;
-        }
-        while let Some((ask, query)) = self.pending.next_unsent() {
-            // Every format can express names and numbers.
-            let _ = way.send(|packet| match (&ask, &query) {
-                (Ask::Find(node), _) => {
-                    packet.str("g_find")?;
-                    packet.str(node.as_str())
-                }
-                (Ask::Query(id), Some((what, family))) => {
-                    packet.str(what.request())?;
-                    packet.str(family)?;
-                    packet.arg(&id.0)
-                }
-                (Ask::Monitor(family), _) => {
-                    packet.str("g_mon1")?;
-                    packet.str(family)
-                }
-                (Ask::Query(_), None) => Ok(()),
-            });
-        }
-    }
-
-    fn upload(&mut self, way: &mut Way<'_, impl Outgoing>) {
-        let families: Vec<_> = self.local.iter().collect();
-        let all: Vec<(&str, Vec<Set<'_>>)> = families
-            .iter()
-            .map(|(family, entries)| {
-                let entries = entries.iter().map(|(key, value)| (&**key, value));
-                (&***family, entries.collect())
-            })
-            .collect();
-        self.upstream.clear();
-        if !way.database("g_slave", &[], &all) {
-            for (family, entries) in families {
-                let dirty = self.upstream.entry(Arc::clone(family)).or_default();
-                dirty.add_new(keys_of(entries));
-            }
         }
     }
 }

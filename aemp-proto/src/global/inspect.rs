@@ -10,8 +10,8 @@ impl Global {
     /// The entries of a family: all if this node is global, otherwise its own.
     pub(crate) fn view(&self, family: &str) -> Vec<(Arc<str>, Value)> {
         let copy = |(key, value): (&Arc<str>, &Value)| (Arc::clone(key), value.clone());
-        match self.role {
-            Role::Global => self.shards.family(family).map(copy).collect(),
+        match self.role() {
+            Role::Global => self.merged.shards().family(family).map(copy).collect(),
             _ => self.local(family).map(copy).collect(),
         }
     }
@@ -19,8 +19,8 @@ impl Global {
     /// The families of [`view`](Self::view), with their numbers of entries.
     pub(crate) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
         let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);
-        match self.role {
-            Role::Global => self.shards.sizes().map(copy).collect(),
+        match self.role() {
+            Role::Global => self.merged.shards().sizes().map(copy).collect(),
             _ => {
                 let local = self.local.iter();
                 local
@@ -33,19 +33,19 @@ impl Global {
     /// All nodes of which data is kept, beyond their connections.
     pub(crate) fn traces(&self) -> BTreeSet<NodeId> {
         let keyed = |family: &str| {
-            self.shards
+            self.merged
+                .shards()
                 .family(family)
                 .filter_map(|(key, _)| NodeId::new(key).ok())
                 .collect::<Vec<_>>()
         };
         let lists = [keyed(LISTENERS), keyed(GLOBALS)];
-        self.shards
+        self.merged
+            .shards()
             .owners()
-            .chain(self.known.keys())
+            .chain(self.peers.traces())
             .chain(self.keep.nodes())
-            .chain(self.released.keys())
-            .chain(self.monitors.values().flatten())
-            .chain(self.lent.borrowers())
+            .chain(self.local.lent().borrowers())
             .chain(lists.iter().flatten())
             .filter(|node| **node != self.node)
             .cloned()

@@ -74,7 +74,7 @@ impl Lent {
         self.loans.get(family)?.get(key)
     }
 
-    fn add(&mut self, by: &NodeId, family: &Arc<str>, key: &Arc<str>, bytes: usize) {
+    pub(super) fn add(&mut self, by: &NodeId, family: &Arc<str>, key: &Arc<str>, bytes: usize) {
         let account = self.accounts.entry(by.clone()).or_default();
         note(&mut account.keys, family, key);
         account.held.keys += 1;
@@ -144,13 +144,7 @@ impl Global {
                 }
             })?;
         self.set(family, key, value);
-        let entry = self
-            .local
-            .entry(family, key)
-            .map(|(family, key)| (Arc::clone(family), Arc::clone(key)));
-        if let Some((family, key)) = entry {
-            self.lent.add(by, &family, &key, bytes);
-        }
+        self.local.lend(by, family, key, bytes);
         Ok(())
     }
 
@@ -162,11 +156,11 @@ impl Global {
         key: &str,
         value: &Value,
     ) -> Result<usize, LendError> {
-        if !self.known.contains_key(by) {
+        if !self.peers.contains(by) {
             return Err(LendError::NotConnected(by.clone()));
         }
-        let loan = self.lent.loan(family, key);
-        if loan.is_none() && self.local.entry(family, key).is_some() {
+        let loan = self.local.lent().loan(family, key);
+        if loan.is_none() && self.local.contains(family, key) {
             return Err(LendError::Taken);
         }
         let quota = self.quota;
@@ -195,8 +189,9 @@ impl Global {
 
     /// The usage of a node in the database here: its entries, the entries set on its behalf, and its watches.
     pub(super) fn held_by(&self, node: &NodeId) -> Held {
-        let (set, lent) = (self.shards.held_by(node), self.lent.held(node));
-        let watched = self.known.get(node).map_or(0, |known| known.watched_bytes);
+        let set = self.merged.shards().held_by(node);
+        let lent = self.local.lent().held(node);
+        let watched = self.peers.get(node).map_or(0, |peer| peer.watched_bytes);
         Held {
             keys: set.keys + lent.keys,
             bytes: set.bytes + lent.bytes + watched,
@@ -205,7 +200,7 @@ impl Global {
 
     /// Deletes the entries of a node that is lost.
     pub(super) fn take_back(&mut self, node: &NodeId) {
-        for (family, key) in self.lent.keys_of(node) {
+        for (family, key) in self.local.lent().keys_of(node) {
             self.del(&family, &key);
         }
     }

@@ -87,7 +87,7 @@ impl Global {
                 quota.max_values,
             ));
         }
-        let family_bytes = match self.shards.held_in(place, family) {
+        let family_bytes = match self.merged.shards().held_in(place, family) {
             0 => size_of_family(family),
             _ => 0,
         };
@@ -96,7 +96,7 @@ impl Global {
         if fits && *family != *GLOBALS {
             return Ok(());
         }
-        let old = self.shards.value_of(place, family, key);
+        let old = self.merged.shards().value_of(place, family, key);
         let keys = held.keys + usize::from(old.is_none());
         let bytes = bytes.saturating_sub(old.map_or(0, |old| size(key, old).bytes));
         let globals = |shards: &Shards| shards.held_in(place, GLOBALS);
@@ -104,7 +104,10 @@ impl Global {
             Err(("max_db_keys", quota.max_keys))
         } else if bytes > quota.max_bytes {
             Err(("max_db_bytes", quota.max_bytes))
-        } else if *family == *GLOBALS && old.is_none() && globals(&self.shards) >= MOST_GLOBALS {
+        } else if *family == *GLOBALS
+            && old.is_none()
+            && globals(self.merged.shards()) >= MOST_GLOBALS
+        {
             Err(("the number of global nodes", MOST_GLOBALS))
         } else {
             Ok(())
@@ -114,13 +117,13 @@ impl Global {
     /// True if a node may watch one more family. Otherwise logs a notice from time to time.
     pub(super) fn may_watch(&mut self, now: Time, from: &NodeId, family: &str) -> bool {
         let (most, most_bytes) = (self.quota.max_watches, self.quota.max_bytes);
-        let Some(known) = self.known.get(from) else {
+        let Some(peer) = self.peers.get(from) else {
             return true;
         };
-        if known.monitors.contains(family) {
+        if peer.monitors.contains(family) {
             return true;
         }
-        let (limit, setting) = if known.monitors.len() >= most {
+        let (limit, setting) = if peer.monitors.len() >= most {
             ("max_monitors", most)
         } else if self.held_by(from).bytes + size_of_watch(family) > most_bytes {
             ("max_db_bytes", most_bytes)

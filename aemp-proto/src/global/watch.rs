@@ -58,15 +58,22 @@ pub(super) struct Watches {
     /// The times until which deletions are doubted, by family.
     settling: Deadlines<Arc<str>>,
     last: u64,
+    /// The events that have not been taken.
+    news: News,
 }
 
 /// Events, with the watches that get them.
-pub(super) type News = Vec<(WatchId, Watched)>;
+type News = Vec<(WatchId, Watched)>;
 
 impl Watches {
+    /// Takes the events, with the watches that get them.
+    pub(super) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
     /// Adds a watch. Returns true if it is the first of its family. If other watches have got the content, it gets it
     /// at once.
-    pub(super) fn add(&mut self, family: &str, news: &mut News) -> (WatchId, bool) {
+    pub(super) fn add(&mut self, family: &str) -> (WatchId, bool) {
         self.last += 1;
         let id = WatchId(self.last);
         let first = !self.families.contains_key(family);
@@ -75,7 +82,7 @@ impl Watches {
         let watch = self.families.entry(family).or_default();
         watch.ids.push(id);
         if watch.delivered {
-            news.push((id, Watched::All(watch.all())));
+            self.news.push((id, Watched::All(watch.all())));
         }
         (id, first)
     }
@@ -109,7 +116,7 @@ impl Watches {
     }
 
     /// Deletes the keys that belong to a lost node by their names.
-    pub(super) fn forget(&mut self, lost: &NodeId, news: &mut News) {
+    pub(super) fn forget(&mut self, lost: &NodeId) {
         for watch in self.families.values_mut() {
             let own = watch
                 .known
@@ -117,18 +124,18 @@ impl Watches {
                 .filter(|key| is_own_key(lost.as_str(), key));
             let own: Vec<_> = own.cloned().collect();
             let changes = own.iter().filter_map(|key| watch.del(key, true)).collect();
-            watch.deliver(changes, news);
+            watch.deliver(changes, &mut self.news);
         }
     }
 
     /// Deletes this node's value of a key. The value of another node stays visible.
-    pub(super) fn del_own(&mut self, family: &str, key: &Arc<str>, old: &Value, news: &mut News) {
+    pub(super) fn del_own(&mut self, family: &str, key: &Arc<str>, old: &Value) {
         let Some(watch) = self.families.get_mut(family) else {
             return;
         };
         if watch.known.get(key) == Some(old) {
             let changes = watch.del(key, true).into_iter().collect();
-            watch.deliver(changes, news);
+            watch.deliver(changes, &mut self.news);
         }
     }
 
@@ -163,14 +170,13 @@ impl Watches {
         &mut self,
         family: &str,
         entries: impl IntoIterator<Item = (Arc<str>, Value)>,
-        news: &mut News,
     ) {
         let Some(watch) = self.families.get_mut(family) else {
             return;
         };
         if !watch.delivered {
             watch.known = entries.into_iter().collect();
-            watch.deliver_all(news);
+            watch.deliver_all(&mut self.news);
             return;
         }
         let mut missing: IndexSet<Arc<str>> = watch.known.keys().cloned().collect();
@@ -182,7 +188,7 @@ impl Watches {
         for key in missing {
             changes.extend(watch.del(&key, false));
         }
-        watch.deliver(changes, news);
+        watch.deliver(changes, &mut self.news);
     }
 
     /// Sets keys, or deletes keys without a value.
@@ -190,7 +196,6 @@ impl Watches {
         &mut self,
         family: &str,
         entries: impl IntoIterator<Item = (Arc<str>, Option<Value>)>,
-        news: &mut News,
     ) {
         // Watches without the content get everything later.
         let Some(watch) = self
@@ -207,7 +212,7 @@ impl Watches {
                 None => watch.del(&key, false),
             });
         }
-        watch.deliver(changes, news);
+        watch.deliver(changes, &mut self.news);
     }
 
     /// True if a family's watches wait for its content.
@@ -223,7 +228,7 @@ impl Watches {
     }
 
     /// Deletes the keys that were doubted until now.
-    pub(super) fn expire(&mut self, now: Time, news: &mut News) {
+    pub(super) fn expire(&mut self, now: Time) {
         for family in self.settling.take_due(now) {
             if let Some(watch) = self.families.get_mut(&family) {
                 watch.settling = None;
@@ -232,7 +237,7 @@ impl Watches {
                     .iter()
                     .filter_map(|key| watch.del(key, true))
                     .collect();
-                watch.deliver(changes, news);
+                watch.deliver(changes, &mut self.news);
             }
         }
     }
@@ -309,7 +314,7 @@ mod tests {
         entries.iter().map(entry).collect()
     }
 
-    fn told(news: &mut News) -> Vec<String> {
+    fn told(watches: &mut Watches) -> Vec<String> {
         let text = |(id, watched): (WatchId, Watched)| match watched {
             Watched::All(all) => format!("{}: all {}", id.0, all.len()),
             Watched::Changes(changes) => {
@@ -323,43 +328,46 @@ mod tests {
                 })
             }
         };
-        news.drain(..).map(text).collect()
+        watches.take_news().into_iter().map(text).collect()
     }
 
     #[test]
     fn all_first_then_changes_and_nothing_twice() {
-        let (mut watches, mut news) = (Watches::default(), News::new());
-        assert!(watches.add("f", &mut news).1);
-        assert!(news.is_empty() && watches.is_waiting("f"));
-        watches.replace("f", entries(&[("a", 1)]), &mut news);
-        assert_eq!(told(&mut news), ["1: all 1"]);
-        assert!(!watches.add("f", &mut news).1);
-        assert_eq!(told(&mut news), ["2: all 1"]);
+        let mut watches = Watches::default();
+        assert!(watches.add("f").1);
+        assert!(watches.news.is_empty() && watches.is_waiting("f"));
+        watches.replace("f", entries(&[("a", 1)]));
+        assert_eq!(told(&mut watches), ["1: all 1"]);
+        assert!(!watches.add("f").1);
+        assert_eq!(told(&mut watches), ["2: all 1"]);
         let update = |key: &str, value: Option<i64>| [(key.into(), value.map(Value::from))];
-        watches.update("f", update("b", Some(2)), &mut news);
-        assert_eq!(told(&mut news), ["1: +b=Some(\"2\")", "2: +b=Some(\"2\")"]);
-        watches.update("f", update("b", Some(2)), &mut news);
-        watches.update("f", update("x", None), &mut news);
-        assert!(news.is_empty());
+        watches.update("f", update("b", Some(2)));
+        assert_eq!(
+            told(&mut watches),
+            ["1: +b=Some(\"2\")", "2: +b=Some(\"2\")"]
+        );
+        watches.update("f", update("b", Some(2)));
+        watches.update("f", update("x", None));
+        assert!(watches.news.is_empty());
         assert_eq!(watches.remove(WatchId(1)), None);
-        watches.update("f", update("a", None), &mut news);
-        assert_eq!(told(&mut news), ["2: a=None"]);
+        watches.update("f", update("a", None));
+        assert_eq!(told(&mut watches), ["2: a=None"]);
         assert_eq!(watches.remove(WatchId(2)).as_deref(), Some("f"));
         assert!(!watches.contains("f"));
     }
 
     #[test]
     fn an_empty_family_is_reported_too() {
-        let (mut watches, mut news) = (Watches::default(), News::new());
-        watches.add("f", &mut news);
-        watches.replace("f", [], &mut news);
-        assert_eq!(told(&mut news), ["1: all 0"]);
+        let mut watches = Watches::default();
+        watches.add("f");
+        watches.replace("f", []);
+        assert_eq!(told(&mut watches), ["1: all 0"]);
     }
 
     #[test]
     fn a_new_source_is_given_time() {
-        let (mut watches, mut news) = (Watches::default(), News::new());
-        watches.add("f", &mut news);
+        let mut watches = Watches::default();
+        watches.add("f");
         let before = [
             ("kept", 1),
             ("changed", 1),
@@ -367,25 +375,29 @@ mod tests {
             ("m#1", 1),
             ("m#2", 1),
         ];
-        watches.replace("f", entries(&before), &mut news);
-        told(&mut news);
+        watches.replace("f", entries(&before));
+        told(&mut watches);
         watches.doubt_until(at(4), Some(&NodeId::new("m").unwrap()));
-        watches.replace("f", entries(&[("new", 1), ("m#2", 1)]), &mut news);
-        assert_eq!(told(&mut news), ["1: +new=Some(\"1\") m#1=None"]);
-        watches.update("f", [("m#2".into(), None)], &mut news);
-        assert_eq!(told(&mut news), ["1: m#2=None"], "it is the lost one's own");
-        watches.update("f", [("kept".into(), Some(1.into()))], &mut news);
-        assert!(news.is_empty(), "it was never gone");
-        watches.update("f", [("changed".into(), Some(2.into()))], &mut news);
-        assert_eq!(told(&mut news), ["1: changed=Some(\"2\")"]);
-        watches.update("f", [("kept".into(), None)], &mut news);
-        watches.update("f", [("kept".into(), Some(1.into()))], &mut news);
-        watches.expire(at(3), &mut news);
-        assert!(news.is_empty());
+        watches.replace("f", entries(&[("new", 1), ("m#2", 1)]));
+        assert_eq!(told(&mut watches), ["1: +new=Some(\"1\") m#1=None"]);
+        watches.update("f", [("m#2".into(), None)]);
+        assert_eq!(
+            told(&mut watches),
+            ["1: m#2=None"],
+            "it is the lost one's own"
+        );
+        watches.update("f", [("kept".into(), Some(1.into()))]);
+        assert!(watches.news.is_empty(), "it was never gone");
+        watches.update("f", [("changed".into(), Some(2.into()))]);
+        assert_eq!(told(&mut watches), ["1: changed=Some(\"2\")"]);
+        watches.update("f", [("kept".into(), None)]);
+        watches.update("f", [("kept".into(), Some(1.into()))]);
+        watches.expire(at(3));
+        assert!(watches.news.is_empty());
         assert_eq!(watches.deadline(), Some(at(4)));
-        watches.expire(at(4), &mut news);
-        assert_eq!(told(&mut news), ["1: gone=None"]);
-        watches.update("f", [("kept".into(), None)], &mut news);
-        assert_eq!(told(&mut news), ["1: kept=None"]);
+        watches.expire(at(4));
+        assert_eq!(told(&mut watches), ["1: gone=None"]);
+        watches.update("f", [("kept".into(), None)]);
+        assert_eq!(told(&mut watches), ["1: kept=None"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     guard,
     message::{self, Outcome, Port, Undecoded},
-    port::{Untyped, any::AnyPort, cell::Cell, death},
+    port::{Untyped, any::AnyPort, cell::Cell, death, extras::Extras},
     process::Process,
 };
 
@@ -386,8 +386,21 @@ impl Node {
         }
     }
 
-    /// Makes a port that dies at its first turn, so that a monitor right after the spawn gets the reason.
+    /// Makes a port that dies of `reason`.
+    ///
+    /// A port of this node dies at its first turn, so that a monitor right after the spawn hears the reason. For another
+    /// node it dies at once: the reason is kept for its monitor, and is on its way before the answer to a later request.
     fn spawn_failing(&self, given: Option<Given<'_>>, reason: Reason) -> Arc<dyn AnyPort> {
+        if let Some(given) = given.filter(|given| given.by.is_some()) {
+            let extras = Extras {
+                name: Some(given.name.into()),
+                ..Extras::default()
+            };
+            let make = |number| Arc::new(Cell::<Untyped>::spawning(self.clone(), number, extras));
+            let port = self.insert_named(given, make);
+            death::die_unborn(&port, &reason);
+            return port;
+        }
         let init: Init<Untyped> = Box::new(move |_| Err(reason));
         let extras = spawn_extras(given.map(|given| given.name), init);
         let make = |number| Arc::new(Cell::spawning(self.clone(), number, extras));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aemp::{Cx, Node, NodeBuilder, StartError, args, db::Role, port, spawnable};
+use aemp::{Cx, Node, NodeBuilder, ServiceError, StartError, args, db::Role, port, spawnable};
 
 use crate::{
     common::{Home, soon},
@@ -107,18 +107,24 @@ async fn a_local_node_runs_them_too() {
 
 #[tokio::test]
 async fn an_unknown_one_fails_the_start() {
-    for (name, problem) in [
+    let unknown = |near: Option<&str>| ServiceError::Unknown {
+        near: near.map(Into::into),
+    };
+    for (name, kind, problem) in [
         (
             "Config::pikcy",
+            unknown(Some("Config::picky")),
             r#"there is no such init function; did you mean "Config::picky"?"#,
         ),
         (
             "Something::else::entirely",
+            unknown(None),
             "there is no such init function",
         ),
-        ("picky", "there is no such init function"),
+        ("picky", unknown(None), "there is no such init function"),
         (
             "Config::",
+            ServiceError::Module,
             "a name that ends in `::` is a Perl module to load, which cannot be done here",
         ),
     ] {
@@ -126,7 +132,9 @@ async fn an_unknown_one_fails_the_start() {
         let builder = builder.secret("s").bind("127.0.0.1:0");
         let builder = builder.service("Config::note", args![]);
         let error = builder.service(name, args![]).start().await.unwrap_err();
-        assert!(matches!(&error, StartError::Service { name: culprit, .. } if culprit == name));
+        assert!(
+            matches!(&error, StartError::Service { name: culprit, error } if culprit == name && *error == kind)
+        );
         assert_eq!(error.to_string(), format!("service {name:?}: {problem}"));
         assert!(notes.notes.lock().unwrap().is_empty(), "nothing was run");
     }

@@ -209,6 +209,25 @@ async fn a_monitor_right_behind_learns_it_on_two_threads() {
     }
 }
 
+/// A client that sees the answer to a later request knows that the function exists and takes these arguments.
+#[tokio::test]
+async fn a_spawn_that_cannot_begin_fails_before_the_next_answer() {
+    let a = start(listening("a")).await;
+    let mut raw = Raw::login(&a, "raw").await;
+    for (name, function, argument) in [
+        ("p", "Net::unknown", json!(1)),
+        ("q", "Net::counter", json!("many")),
+    ] {
+        let spawn = json!(["", "AnyEvent::MP::_spawn", name, function, argument]);
+        let monitor = json!(["", "mon1", name]);
+        let ask = json!(["", "snd", "raw#r", name]);
+        raw.send(format!("{spawn}{monitor}{ask}")).await;
+        let died = raw.packet().await;
+        assert_eq!(died.as_array().unwrap()[1..4], ["kil0", name, "die"]);
+        assert_eq!(raw.packet().await, json!(["r", name]));
+    }
+}
+
 #[spawnable(name = "Net::optional")]
 fn optional(_a: u8, _b: Option<u8>, _c: Option<u8>) -> Counter {
     Counter::default()

@@ -1,6 +1,6 @@
 //! The node of `aemp run`, from its start to the end of the process.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use aemp::{Node, NodeBuilder, Shown};
 use serde_json::json;
@@ -72,17 +72,20 @@ fn tell(output: &Output, node: &Node, tells: bool) -> Result<(), Failure> {
 
 /// Waits until the node is to stop. Returns the exit status for that case.
 async fn until_end(node: &Node, watched: Watched, signals: &mut Signals) -> Exit {
+    // Made once: a request that has come to a future which is dropped would be lost.
+    let mut requested = pin!(watched.requested());
+    let mut deserted = pin!(watched.deserted());
     loop {
         tokio::select! {
             reload = signals.reload_or_end() => match reload {
                 true => reload_tls(node),
                 false => return Exit::Done,
             },
-            () = watched.requested() => {
+            () = &mut requested => {
                 tracing::info!("{} was asked to restart", Shown(node.id()));
                 return Exit::Restart;
             }
-            () = watched.deserted() => {
+            () = &mut deserted => {
                 tracing::warn!("the watchdog has ended");
                 return Exit::Failed;
             }

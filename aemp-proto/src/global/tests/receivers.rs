@@ -69,11 +69,17 @@ fn a_slow_receiver_costs_at_most_the_database() {
         global.flush(Time::ZERO, &mut out);
     }
     assert_eq!(out.sent, sent, "both are held");
-    let watcher = global.known[&id("s")]
+    let watcher = global
+        .peers
+        .get(&id("s"))
+        .unwrap()
         .monitors
         .get("f")
         .map(|monitor| monitor.dirty.len());
-    let other: usize = global.known[&id("h")]
+    let other: usize = global
+        .peers
+        .get(&id("h"))
+        .unwrap()
         .ours
         .values()
         .map(|keys| keys.len())
@@ -139,5 +145,5 @@ fn a_node_alone_keeps_no_list_of_searched_nodes() {
         alone.find(&id("b"));
         alone.cancel_find(&id("b"));
     }
-    assert!(!alone.pending.has_unsent());
+    assert!(!alone.upstream.questions.has_unsent());
 }

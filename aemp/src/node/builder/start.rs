@@ -6,7 +6,7 @@ use aemp_codec::{Format, NodeId, PacketReader};
 
 use super::{NodeBuilder, tls};
 use crate::{
-    Node, StartError,
+    Node, ServiceError, StartError,
     config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings},
     net::{NetConfig, Place, Source, Sources, local_addresses},
     node::names::Names,
@@ -300,37 +300,31 @@ impl Node {
     ) -> Result<(), StartError> {
         let place = settings.services_in_file.take();
         for service in std::mem::take(&mut settings.services) {
-            let Some(problem) = self.service_problem(&service) else {
+            let Err(error) = self.check_service(&service) else {
                 settings.services.push(service);
                 continue;
             };
             let name = service.name;
             match &place {
                 Some(place) if !strict => {
-                    crate::log::warning!("{place}: the service {name:?} is left out: {problem}");
+                    crate::log::warning!("{place}: the service {name:?} is left out: {error}");
                 }
-                _ => return Err(StartError::Service { name, problem }),
+                _ => return Err(StartError::Service { name, error }),
             }
         }
         Ok(())
     }
 
-    fn service_problem(&self, service: &Service) -> Option<String> {
+    fn check_service(&self, service: &Service) -> Result<(), ServiceError> {
         let name = &service.name;
         if is_global(service) || self.registry().init(name).is_some() {
-            return None;
+            return Ok(());
         }
         if name.ends_with("::") {
-            let text =
-                "a name that ends in `::` is a Perl module to load, which cannot be done here";
-            return Some(text.into());
+            return Err(ServiceError::Module);
         }
-        let near = self.registry().nearest(name);
-        let hint = near.map(|near| format!("; did you mean {near:?}?"));
-        Some(format!(
-            "there is no such init function{}",
-            hint.unwrap_or_default()
-        ))
+        let near = self.registry().nearest(name).map(Into::into);
+        Err(ServiceError::Unknown { near })
     }
 
     /// Spawns the services on this node, in order. A service that fails is a port that dies.
