@@ -156,6 +156,8 @@ pub(super) struct Global {
     quota: Quota,
     /// The lately logged notices about limits.
     notices: Notices,
+    /// The number of changes of entries.
+    changes: u64,
 }
 
 impl Global {
@@ -195,6 +197,7 @@ impl Global {
             effects: Vec::new(),
             quota,
             notices: Notices::default(),
+            changes: 0,
         };
         let node = global.node.clone();
         if !node.is_unnamed() {
@@ -229,6 +232,7 @@ impl Global {
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
             return;
         };
+        self.own_changed();
         match self.role {
             Role::Global => {
                 let (changed, family, key) = self.shards.set(self.own, &family, &key, value);
@@ -248,6 +252,7 @@ impl Global {
         let Some((family, key, old)) = self.local.del(family, key) else {
             return;
         };
+        self.own_changed();
         match self.role {
             Role::Global => {
                 if let Some((changed, family, key)) = self.shards.del(self.own, &family, &key) {
@@ -277,12 +282,20 @@ impl Global {
     /// Notes the effects of a change. `by` is the place of the only owner whose value has changed.
     fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
         if what.shown {
+            self.changes += 1;
             let was = what.was;
             changed(&mut self.shown, family, key, Note { was, by });
         }
         if what.ours {
             let was = what.was_ours;
             changed(&mut self.ours, family, key, Note { was, by });
+        }
+    }
+
+    /// Counts a change of an entry of this node. A global node counts it with all others.
+    fn own_changed(&mut self) {
+        if self.role != Role::Global {
+            self.changes += 1;
         }
     }
 
