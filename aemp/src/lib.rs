@@ -111,6 +111,7 @@
 //! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
 //! | to know what is logged, and at which rates | [`handbook::logs`] |
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
 //! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
@@ -151,6 +152,8 @@ mod log;
 pub mod logs;
 mod macros;
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod net;
 mod node;
 mod passing;

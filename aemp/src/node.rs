@@ -42,6 +42,8 @@ use self::{
     strand::Strand,
     trace::Traces,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics::Collector;
 use crate::{
     Reason, Sent, StartError,
     config::Permit,
@@ -119,6 +121,8 @@ struct Inner {
     #[cfg(feature = "net")]
     streams: streams::Streams,
     inspection: Inspection,
+    #[cfg(feature = "metrics")]
+    collector: tokio::sync::Mutex<Collector>,
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
@@ -367,6 +371,17 @@ impl Node {
 
     pub(crate) fn log_service(&self) -> &logs::Service {
         &self.0.log_service
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn collector(&self) -> &tokio::sync::Mutex<Collector> {
+        &self.0.collector
+    }
+
+    /// The number of ports that were made, without reply ports.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn spawned_ports(&self) -> u64 {
+        self.0.ports.table.spawned()
     }
 
     pub(crate) fn net(&self) -> Option<Net> {
