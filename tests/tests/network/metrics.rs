@@ -23,7 +23,7 @@ async fn peers_have_traffic_and_connections() {
     let b = start(listening("b")).await;
     let a = start(listening("a").seed(address(&b))).await;
     soon(a.until_up("b")).await;
-    let far: CounterRef = a.handle(&b.port(Counter::default()).handle().id());
+    let far: CounterRef = a.handle(&b.port(Counter::default()).id());
     for _ in 0..10 {
         soon(far.get()).await.unwrap();
     }
