@@ -6,6 +6,7 @@ mod escapes;
 mod foreign;
 mod generated;
 mod logs;
+mod metrics;
 mod processes;
 mod reference;
 mod secrets;
