@@ -46,7 +46,7 @@ use crate::CallError;
 pub(crate) const MOST_TYPES: usize = 256;
 /// One of this many messages of a quick handler is timed, and one of this many calls within the node.
 #[cfg(feature = "metrics")]
-const SAMPLE: u64 = 64;
+const SAMPLE: u64 = 128;
 
 /// The bounds of the classes of times, in nanoseconds. A further class has everything above.
 #[cfg(feature = "metrics")]

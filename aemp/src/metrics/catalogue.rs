@@ -38,12 +38,12 @@ catalogue! {
     DIED = Counter "aemp_ports_died_total" ["reason"] "Ports that have died, by the kind of the reason";
     RESTARTS = Counter "aemp_restarts_total" [] "Restarts of children by the node's supervisors";
     MESSAGES = Counter "aemp_messages_total" ["type", "handler"] "Messages that handlers have begun to handle";
-    HANDLER = Histogram "aemp_handler_seconds" ["type", "handler"] "The times of handlers; those of quick ones are estimated from each 64th message";
+    HANDLER = Histogram "aemp_handler_seconds" ["type", "handler"] "The times of handlers; those of quick ones are estimated from each 128th message";
     QUEUED = Gauge "aemp_queued_messages" ["type"] "Messages in the queues of ports";
     LONGEST_QUEUE = Gauge "aemp_longest_queue_messages" ["type"] "The length of the longest queue";
     QUEUES = Histogram "aemp_queue_messages" ["type"] "The lengths of queues; each collection adds one observation for each port";
     CALLS = Counter "aemp_calls_total" ["target", "outcome"] "Calls that have ended, to ports of this node (local) and of others (remote)";
-    CALL = Histogram "aemp_call_seconds" ["target", "outcome"] "The times of calls; those of local ones are estimated from each 64th call";
+    CALL = Histogram "aemp_call_seconds" ["target", "outcome"] "The times of calls; those of local ones are estimated from each 128th call";
     WORKERS = Gauge "aemp_workers" [] "Worker threads of the node's runtime";
     BUSY = Gauge "aemp_busy_threads" ["kind"] "Threads that run a handler: workers, and threads for blocking ports";
     WAITING = Gauge "aemp_ready_ports" [] "Ports with messages that wait for a worker";

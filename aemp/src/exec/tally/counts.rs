@@ -174,10 +174,10 @@ impl Tally<'_> {
         let counts = self.handler(handler);
         let handled = counts.handled.get() + 1;
         counts.handled.set(handled);
-        let since = handled - counts.weighed.get();
-        if !timed && since < SAMPLE {
+        if !timed && !handled.is_multiple_of(SAMPLE) {
             return Weight(0);
         }
+        let since = handled - counts.weighed.get();
         counts.weighed.set(handled);
         Weight(since)
     }
