@@ -98,7 +98,8 @@ fn parse_line(line: &str) -> (&str, BTreeMap<String, String>, f64) {
             }
         };
         assert!(labels.insert(key.to_owned(), value).is_none());
-        rest = quoted[end..].strip_prefix('}').unwrap_or(&quoted[end..]);
+        rest = &quoted[end..];
+        rest = rest.strip_prefix('}').unwrap_or(rest);
     }
     let value = rest.strip_prefix(' ').unwrap();
     (name, labels, value.parse().unwrap())

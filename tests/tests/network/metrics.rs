@@ -91,7 +91,7 @@ async fn the_database_is_counted() {
     );
     assert!(bytes > 100.0 && changes >= 1.0);
     drop(entry);
-    node.db_del("f", ["k"]);
+    node.db_del("f", ["k"]).unwrap();
     soon(async {
         while count("aemp_database_changes_total").await != changes + 1.0 {
             sleep(Duration::from_millis(5)).await;

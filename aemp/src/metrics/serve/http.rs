@@ -59,19 +59,19 @@ pub(super) fn parse(head: &[u8]) -> Parsed {
         Err(status) => return Parsed::Wrong(status),
     };
     // An empty line ends the head.
-    let ends = |window: &[u8]| window == b"\n\n" || window.starts_with(b"\n\r\n");
-    match head[end..].windows(3).any(ends) || head.ends_with(b"\n\n") {
-        true => wish,
-        false => Parsed::More,
-    }
+    let rest = &head[end..];
+    let is_whole = rest.windows(2).any(|window| window == b"\n\n")
+        || rest.windows(3).any(|window| window == b"\n\r\n");
+    if is_whole { wish } else { Parsed::More }
 }
 
 fn parse_line(line: &[u8]) -> Result<Wish, Status> {
     let line = str::from_utf8(line).map_err(|_| Status::Malformed)?;
     let mut words = line.trim_end_matches('\r').split(' ');
-    let (method, target, version) = match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(method), Some(target), Some(version), None) => (method, target, version),
-        _ => return Err(Status::Malformed),
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Status::Malformed);
     };
     if !version.starts_with("HTTP/1.") {
         return Err(Status::Malformed);
