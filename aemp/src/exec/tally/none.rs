@@ -9,11 +9,15 @@ use super::CallEnd;
 use crate::{Node, Reason, message::Port};
 
 #[derive(Default)]
-pub(crate) struct Tallies;
+pub(crate) struct Tallies {}
 
 impl Tallies {
     #[inline]
-    #[expect(clippy::unused_self, reason = "nothing is counted")]
+    #[expect(
+        clippy::extra_unused_type_parameters,
+        clippy::unused_self,
+        reason = "nothing is counted"
+    )]
     pub(crate) fn of<P: Port>(&self) -> Tally<'_> {
         Tally(PhantomData)
     }
@@ -59,7 +63,7 @@ impl Timer {
 }
 
 #[derive(Default)]
-pub(crate) struct Past;
+pub(crate) struct Past {}
 
 #[expect(clippy::unused_self, reason = "nothing is counted")]
 impl Past {
@@ -75,7 +79,7 @@ impl Past {
 }
 
 #[derive(Default)]
-pub(crate) struct CallMeter;
+pub(crate) struct CallMeter {}
 
 #[expect(clippy::unused_self, reason = "nothing is counted")]
 impl CallMeter {
