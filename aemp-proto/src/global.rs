@@ -127,6 +127,8 @@ pub(super) struct Global {
     quota: Quota,
     /// The lately logged notices about limits.
     notices: Notices,
+    /// The number of changes of own entries while this node was not global.
+    changes: u64,
 }
 
 impl Global {
@@ -150,6 +152,7 @@ impl Global {
             effects: Vec::new(),
             quota,
             notices: Notices::default(),
+            changes: 0,
         };
         let node = global.node.clone();
         if !node.is_unnamed() {
@@ -167,6 +170,7 @@ impl Global {
         let Some((family, key, was)) = self.local.set(family, key, value.clone()) else {
             return;
         };
+        self.own_changed();
         match self.role() {
             Role::Global => self.merged.set_own(&family, &key, value),
             Role::Slave(_) => self.set_upstream(&family, &key, was, true),
@@ -181,10 +185,18 @@ impl Global {
         let Some((family, key, old)) = self.local.del(family, key) else {
             return;
         };
+        self.own_changed();
         match self.role() {
             Role::Global => self.merged.del_own(&family, &key),
             Role::Slave(_) => self.set_upstream(&family, &key, true, false),
             Role::Searching(_) | Role::Alone => self.watches.del_own(&family, &key, &old),
+        }
+    }
+
+    /// Counts a change of an entry of this node. The table of a global node counts all changes.
+    fn own_changed(&mut self) {
+        if !matches!(self.role(), Role::Global) {
+            self.changes += 1;
         }
     }
 

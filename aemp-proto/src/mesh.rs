@@ -11,6 +11,7 @@ mod admission;
 mod arbiter;
 mod connection;
 mod connections;
+mod counts;
 mod dial;
 mod failures;
 mod global;
@@ -42,6 +43,7 @@ use self::{
     timed::Timed,
 };
 pub use self::{
+    counts::Counts,
     dial::Way,
     output::Output,
     peers::{PeerMap, Peers},
@@ -131,6 +133,9 @@ pub struct Mesh<P> {
     namesake: Option<Time>,
     /// The lately logged notices about limits.
     notices: Notices,
+    /// The number of nodes that have come up, and of those that were lost.
+    ups: u64,
+    losses: u64,
     outputs: VecDeque<Output>,
     stopped: bool,
 }
@@ -164,6 +169,8 @@ impl<P: Peers> Mesh<P> {
             runnable: VecDeque::new(),
             namesake: None,
             notices: Notices::default(),
+            ups: 0,
+            losses: 0,
             outputs: VecDeque::new(),
             stopped: false,
             config,

@@ -9,6 +9,7 @@
 //! - *Trust* (`pace`) decides where a port may run: in place, in a caller's `poll`, or in a drainer only.
 //! - A *circle* (`circle`) of handlers that wait for each other's answers is found, and broken.
 //! - The *watch* (`watchdog`) is a thread that notices handlers that do not return.
+//! - The *tallies* (`tally`) count messages and calls for the metrics.
 //!
 //! Three designs were considered and left out:
 //!
@@ -28,12 +29,15 @@ mod ending;
 pub(crate) mod held;
 #[cfg(feature = "sim")]
 mod mortal;
+#[cfg(feature = "metrics")]
+mod occupancy;
 pub(crate) mod pace;
 mod plan;
 pub(crate) mod ready;
 pub(crate) mod scheduler;
 pub(crate) mod seat;
 pub(crate) mod slice;
+pub(crate) mod tally;
 pub(crate) mod waiting;
 mod watchdog;
 pub(crate) mod work;

@@ -44,6 +44,12 @@ pub mod logs {
     #![doc = include_str!("docs/logs.md")]
 }
 
+/// Metrics for Prometheus and others: the list of all of them, their costs and limits.
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    #![doc = include_str!("docs/metrics.md")]
+}
+
 /// Nodes that do not listen: how they reach each other through a third node.
 pub mod relays {
     #![doc = include_str!("docs/relays.md")]

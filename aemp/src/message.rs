@@ -375,7 +375,7 @@ pub trait Port: Sized + Send + 'static {
     #[doc(hidden)]
     fn record() -> &'static Record {
         // Ports that are written by hand share one.
-        static RECORD: Record = Record::new();
+        static RECORD: Record = Record::shared();
         &RECORD
     }
 

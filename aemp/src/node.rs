@@ -42,6 +42,8 @@ use self::{
     strand::Strand,
     trace::Traces,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics::Collector;
 use crate::{
     Reason, Sent, StartError,
     config::Permit,
@@ -121,6 +123,8 @@ struct Inner {
     #[cfg(feature = "net")]
     streams: streams::Streams,
     inspection: Inspection,
+    #[cfg(feature = "metrics")]
+    collector: tokio::sync::Mutex<Collector>,
     net: OnceLock<Arc<Shared>>,
     place: Place,
     database: Database,
@@ -384,6 +388,17 @@ impl Node {
 
     pub(crate) fn members(&self) -> &Members {
         &self.0.members
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn collector(&self) -> &tokio::sync::Mutex<Collector> {
+        &self.0.collector
+    }
+
+    /// The number of ports that were made, without reply ports.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn spawned_ports(&self) -> u64 {
+        self.0.ports.table.spawned()
     }
 
     pub(crate) fn net(&self) -> Option<Net> {

@@ -50,7 +50,9 @@ pub(crate) fn command() -> Command {
              before that doubles from half a second to a minute, and begins anew for a node that has run for a minute. It \
              kills a node that has given no heartbeat for 300 seconds (--heartbeat). It passes SIGTERM, SIGINT and SIGUSR1 on, \
              and ends with the node. A node whose first start fails because of the configuration is not started \
-             again. `aemp restart` works for such nodes.\n\nWarnings are logged to standard error; -v, \
+             again. `aemp restart` works for such nodes.\n\nWith --metrics, the node serves /metrics for Prometheus, \
+             /healthz (200 while it lives) and /readyz (200 while it takes work) by HTTP on that address. Everybody who can \
+             connect may ask.\n\nWarnings are logged to standard error; -v, \
              -vv and -vvv log more. Without -v, RUST_LOG chooses by target (`info,my_crate=debug`), or AE_VERBOSE a \
              level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. \
              A line on standard error says where the node listens; with --json, it is {\"node\":ID,\"listeners\":[ADDRESS,..]} on \
@@ -81,6 +83,12 @@ pub(crate) fn command() -> Command {
                 .long("strict")
                 .action(ArgAction::SetTrue)
                 .help("Do not start if this program cannot use something in the file"),
+        )
+        .arg(
+            Arg::new("metrics")
+                .long("metrics")
+                .value_name("ADDRESS")
+                .help("Serve metrics for Prometheus, /healthz and /readyz on HOST:PORT"),
         )
         .arg(many("ARG", "PROFILE, then KEY VALUE pairs"))
 }
@@ -116,8 +124,12 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         .environment(environment)
         .strict(matches.get_flag("strict"));
     // The log has the same line if it shows more than warnings.
-    let tells = session.options.verbose == 0;
-    let outcome = runtime.block_on(node::run(&session.output, builder, watched, tells));
+    let ways = node::Ways {
+        watched,
+        tells: session.options.verbose == 0,
+        metrics: matches.get_one::<String>("metrics").cloned(),
+    };
+    let outcome = runtime.block_on(node::run(&session.output, builder, ways));
     // Handlers that do not return do not get more time.
     runtime.shutdown_background();
     outcome

@@ -6,6 +6,7 @@ mod escapes;
 mod foreign;
 mod generated;
 mod logs;
+mod metrics;
 mod named;
 mod processes;
 mod reference;

@@ -30,6 +30,21 @@ impl Global {
         }
     }
 
+    /// The number of changes of the entries of [`view`](Self::view).
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes + self.merged.changes()
+    }
+
+    /// The memory of all entries in bytes, if this node is global.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.merged.shards().bytes() as u64
+    }
+
+    /// The numbers of times that limits of the database were reached.
+    pub(crate) fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.notices.reached()
+    }
+
     /// All nodes of which data is kept, beyond their connections.
     pub(crate) fn traces(&self) -> BTreeSet<NodeId> {
         let keyed = |family: &str| {

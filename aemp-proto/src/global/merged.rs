@@ -22,9 +22,16 @@ pub(super) struct Merged {
     shown: Noted,
     /// The keys whose value that this node answers for has changed since the last flush.
     ours: Noted,
+    /// The number of changes of visible values.
+    changes: u64,
 }
 
 impl Merged {
+    /// The number of changes of visible values since the start.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub(super) fn shards(&self) -> &Shards {
         &self.shards
     }
@@ -109,6 +116,7 @@ impl Merged {
     /// Notes the effects of a change. `by` is the place of the only owner whose value has changed.
     fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
         if what.shown {
+            self.changes += 1;
             let was = what.was;
             changed(&mut self.shown, family, key, Note { was, by });
         }

@@ -411,6 +411,12 @@ impl Shards {
             .map(|(family, entries)| (family, entries.len()))
     }
 
+    /// The memory of all entries, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let owners = self.owners.iter().flatten();
+        owners.map(|owner| owner.held.bytes).sum()
+    }
+
     /// The number of entries of a family.
     pub(super) fn size(&self, family: &str) -> usize {
         self.families.get(family).map_or(0, IndexMap::len)

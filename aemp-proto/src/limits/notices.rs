@@ -1,4 +1,4 @@
-//! Log lines that need not be repeated yet.
+//! Log lines that need not be repeated yet, and how often each limit was reached.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,23 +11,38 @@ const MOST: usize = 1000;
 
 /// The notices that were logged lately, by limit and by subject, so that no peer can fill the log.
 #[derive(Debug, Default)]
-pub struct Notices(BTreeMap<(&'static str, String), Time>);
+pub struct Notices {
+    logged: BTreeMap<(&'static str, String), Time>,
+    reached: BTreeMap<&'static str, u64>,
+}
 
 impl Notices {
     /// True if a notice about `who` reaching `limit` should be logged now.
     pub fn is_due(&mut self, now: Time, limit: &'static str, who: &str) -> bool {
+        self.count(limit);
         let key = (limit, who.to_owned());
-        if self.0.get(&key).is_some_and(|last| now - *last < PAUSE) {
+        let logged = &mut self.logged;
+        if logged.get(&key).is_some_and(|last| now - *last < PAUSE) {
             return false;
         }
-        if self.0.len() >= MOST {
-            self.0.retain(|_, last| now - *last < PAUSE);
+        if logged.len() >= MOST {
+            logged.retain(|_, last| now - *last < PAUSE);
         }
-        if self.0.len() >= MOST {
+        if logged.len() >= MOST {
             return false;
         }
-        self.0.insert(key, now);
+        logged.insert(key, now);
         true
+    }
+
+    /// Counts that a limit was reached.
+    pub fn count(&mut self, limit: &'static str) {
+        *self.reached.entry(limit).or_default() += 1;
+    }
+
+    /// The numbers of times that limits were reached.
+    pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.reached.iter().map(|(limit, times)| (*limit, *times))
     }
 }
 
@@ -47,6 +62,7 @@ mod tests {
         assert!(notices.is_due(at(9), "l", "b") && notices.is_due(at(9), "m", "a"));
         assert!(notices.is_due(at(10), "l", "a"));
         assert!(!notices.is_due(at(11), "l", "a"));
+        assert!(notices.reached().eq([("l", 5), ("m", 1)]));
     }
 
     #[test]
@@ -55,6 +71,6 @@ mod tests {
         let told = (0..5000).filter(|n| notices.is_due(at(0), "l", &n.to_string()));
         assert_eq!(told.count(), MOST);
         assert!(notices.is_due(at(10), "l", "x"));
-        assert_eq!(notices.0.len(), 1);
+        assert_eq!(notices.logged.len(), 1);
     }
 }

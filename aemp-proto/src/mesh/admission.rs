@@ -48,11 +48,13 @@ impl<P: Peers> Mesh<P> {
         let each = self.config.max_strangers_per_address.max(1);
         while self.strangers.len_of(source) >= each {
             let oldest = self.strangers.oldest_of(source);
+            self.notices.count(PER_ADDRESS);
             self.close_stranger(now, oldest, format!("{PER_ADDRESS} ({each}) reached"));
         }
         let all = self.config.max_strangers.max(1);
         while self.strangers.len() >= all {
             let oldest = self.strangers.oldest_of_most();
+            self.notices.count(TOTAL);
             self.close_stranger(now, oldest, format!("{TOTAL} ({all}) reached"));
         }
     }

@@ -38,6 +38,7 @@ impl<P: Peers> Mesh<P> {
         text: &str,
         next: Option<Pending>,
     ) {
+        self.losses += 1;
         self.conns.remove(&conn);
         self.relay_down(now, id, text);
         self.seeds.node_down(now, id, now - since, &mut self.random);

@@ -318,6 +318,7 @@ impl<P: Peers> Mesh<P> {
 
     fn is_up_now(&mut self, now: Time, id: &NodeId, next: Pending, urge: Urge) {
         let Pending { conn, established } = next;
+        self.ups += 1;
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.phase = Phase::Up(id.clone());
         }

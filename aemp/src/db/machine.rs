@@ -12,6 +12,8 @@ use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Monitor, Node, guard, lock::Lock, node::log::Remark};
+#[cfg(feature = "metrics")]
+use aemp_proto::mesh::Counts;
 use aemp_proto::{
     Random, Time,
     global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
@@ -43,6 +45,8 @@ pub(crate) trait Machine {
     fn role(&self) -> Role;
     /// The families with the numbers of their entries. Only a node that holds the whole database knows them all.
     fn sizes(&self) -> Vec<(Arc<str>, usize)>;
+    #[cfg(feature = "metrics")]
+    fn counts(&self) -> Counts;
 }
 
 impl<P: Peers> Machine for Mesh<P> {
@@ -106,6 +110,11 @@ impl<P: Peers> Machine for Mesh<P> {
 
     fn sizes(&self) -> Vec<(Arc<str>, usize)> {
         self.db_sizes()
+    }
+
+    #[cfg(feature = "metrics")]
+    fn counts(&self) -> Counts {
+        Self::counts(self)
     }
 }
 

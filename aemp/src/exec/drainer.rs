@@ -12,9 +12,10 @@ use super::{
     scheduler::{Scheduler, When, schedule},
     seat::{self, Before, Doing, Mine, Seat},
     slice::{LARGE_TURN, Slice},
+    tally::Tally,
     watchdog,
 };
-use crate::port::any::AnyPort;
+use crate::{message::Port, port::any::AnyPort};
 
 /// The number of messages after which a drainer lets other tasks of the runtime run.
 const BUDGET: usize = 1024;
@@ -45,6 +46,12 @@ impl<'a> Turn<'a> {
     #[inline]
     pub(crate) fn next_message(&mut self, handler: u32) {
         self.seat.next_message(handler);
+    }
+
+    /// The counts of the port's type at this seat.
+    #[inline]
+    pub(crate) fn tally<P: Port>(&self) -> Tally<'a> {
+        self.seat.tallies.of::<P>()
     }
 
     /// Counts a handled message. Returns whether the turn is over.

@@ -10,6 +10,9 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "metrics")]
+use super::tally::Number;
+
 /// The number of quick runs in a row after which a handler counts as quick, and a port may run on its callers' tasks.
 const PROBATION: u8 = 16;
 /// A longer run is not quick: other tasks of the same worker begin to notice the delay.
@@ -102,6 +105,9 @@ pub struct Record {
     slow: AtomicU32,
     /// The quick runs of the handlers that are not known yet.
     runs: [AtomicU8; HANDLERS + 1],
+    /// The number of the type, for its counts.
+    #[cfg(feature = "metrics")]
+    number: Number,
 }
 
 impl Record {
@@ -113,7 +119,24 @@ impl Record {
             quick: AtomicU32::new(0),
             slow: AtomicU32::new(0),
             runs: [const { AtomicU8::new(0) }; HANDLERS + 1],
+            #[cfg(feature = "metrics")]
+            number: Number::new(),
         }
+    }
+
+    /// A record for several types.
+    pub(crate) const fn shared() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            number: Number::shared(),
+            ..Self::new()
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    #[inline]
+    pub(crate) fn number(&self) -> &Number {
+        &self.number
     }
 
     /// True if this handler has always been quick.

@@ -23,12 +23,15 @@ use tokio::{
 
 #[cfg(feature = "sim")]
 use super::mortal::Mortal;
+#[cfg(feature = "metrics")]
+use super::tally::Sum;
 use super::{
     drainer,
     pace::Manner,
     plan::{By, Plan, Ticket},
     ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
+    tally::Past,
     watchdog,
 };
 use crate::{
@@ -56,6 +59,7 @@ struct Shared {
     /// True if the runtime has been found to have no clock.
     clockless: AtomicBool,
     seats: SharedLock<Vec<Arc<Seat>>>,
+    past: Past,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
@@ -93,6 +97,7 @@ impl Scheduler {
             searches: Arc::default(),
             clockless: AtomicBool::new(false),
             seats: SharedLock::default(),
+            past: Past::default(),
             #[cfg(feature = "sim")]
             mortal: None,
         }))
@@ -207,9 +212,34 @@ impl Scheduler {
         seat::own(self.address(), |new| {
             let mut seats = self.0.seats.write();
             // Threads come and go, above all those of pools for blocking code.
-            seats.retain(|seat| Arc::strong_count(seat) > 1);
+            seats.retain(|seat| {
+                let ended = Arc::strong_count(seat) == 1;
+                if ended {
+                    self.0.past.add(&seat.tallies);
+                }
+                !ended
+            });
             seats.push(Arc::clone(new));
         })
+    }
+
+    /// The counts that belong to no seat.
+    pub(crate) fn past(&self) -> &Past {
+        &self.0.past
+    }
+
+    /// The counts of all seats, also of those that are gone.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn sum(&self) -> Sum {
+        // A seat is added to the past under the write lock.
+        let seats = self.0.seats.read();
+        self.0.past.sum(seats.iter().map(|seat| &seat.tallies))
+    }
+
+    /// The number of ports in the injector.
+    #[cfg(feature = "metrics")]
+    pub(super) fn ready(&self) -> usize {
+        self.injector().ready.len()
     }
 
     pub(super) fn seats(&self) -> Vec<Arc<Seat>> {

@@ -21,7 +21,7 @@ use std::{
 use crossbeam_deque::{Stealer, Worker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{ready::Work, writer::Writer};
+use super::{ready::Work, tally::Tallies, writer::Writer};
 use crate::{guard, lock::Lock};
 
 /// The greatest number of nodes at which a thread has seats. The least recently used seat is given up first.
@@ -49,6 +49,8 @@ pub(crate) struct Seat {
     pub(super) thread: Option<PathBuf>,
     /// The observations of the watchdog. Only the watchdog uses them.
     pub(super) seen: Lock<Seen>,
+    /// The counts of messages and calls. Only the thread writes them.
+    pub(super) tallies: Tallies,
 }
 
 /// The watchdog's observations of a seat.
@@ -272,6 +274,18 @@ pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Min
     .ok()
 }
 
+/// Calls a function with this thread's seat at a scheduler, if that is the one it has used last.
+#[cfg(feature = "metrics")]
+#[inline]
+pub(super) fn with<R>(scheduler: usize, call: impl FnOnce(&Seat) -> R) -> Option<R> {
+    let with = OWN.try_with(|own| {
+        let own = own.try_borrow().ok()?;
+        let seat = own.first().filter(|seat| seat.scheduler == scheduler)?;
+        Some(call(seat))
+    });
+    with.ok().flatten()
+}
+
 #[cold]
 fn find(own: &mut Vec<Mine>, scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Mine {
     match own.iter().position(|own| own.scheduler == scheduler) {
@@ -299,6 +313,7 @@ impl Mine {
             later: Lock::default(),
             thread: fs::read_link("/proc/thread-self").ok(),
             seen: Lock::default(),
+            tallies: Tallies::default(),
         });
         Self(Rc::new(Own { deque, seat }))
     }

@@ -20,6 +20,7 @@ use super::{
     held::{self, Begun},
     pace::{self, CLOSURE},
     scheduler,
+    tally::Timer,
 };
 use crate::{
     Cx, Reason, guard,
@@ -60,6 +61,11 @@ pub(crate) trait Code<P: Port>: Send + 'static {
     /// The number of the handler.
     fn handler(&self) -> u32;
 
+    /// The measurement of the handler's time.
+    fn timer(&self) -> Timer {
+        Timer::NONE
+    }
+
     fn run<'a>(
         self,
         state: &'a mut P,
@@ -68,13 +74,17 @@ pub(crate) trait Code<P: Port>: Send + 'static {
 }
 
 /// The handler of this message.
-pub(crate) struct Next<M>(pub(crate) M);
+pub(crate) struct Next<M>(pub(crate) M, pub(crate) Timer);
 
 impl<P: Port> Code<P> for Next<P::Msg> {
     const PLACE: Place = Place::Between;
 
     fn handler(&self) -> u32 {
         self.0.handler()
+    }
+
+    fn timer(&self) -> Timer {
+        self.1
     }
 
     fn run<'a>(
@@ -131,7 +141,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
     code: C,
 ) -> Option<(P, Queued<P>)> {
     let cancel = Arc::new(Notify::new());
-    let handler = code.handler();
+    let (handler, timer) = (code.handler(), code.timer());
     let (room, dropped, behind, run) = {
         // A kill can only see what is in the cell.
         let mut inner = cell.lock();
@@ -166,6 +176,7 @@ pub(crate) fn start<P: Port, C: Code<P>>(
         let mut port = port;
         let mut state = state;
         let ended = drive(port.cell(), &mut state, origin, code, &cancel, run).await;
+        timer.end::<P>(port.cell().node(), handler);
         port.resume(state, ended, C::PLACE)
     });
     let polled = handling

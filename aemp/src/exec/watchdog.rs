@@ -197,6 +197,7 @@ impl Watched {
         };
         let port = node.port_by_number(running.port);
         if let Some(port) = &port {
+            self.scheduler.past().was_slow();
             port.pace().slow();
             port.record().slow(running.handler);
         }

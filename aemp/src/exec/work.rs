@@ -12,6 +12,7 @@ use super::{
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
+    tally::Timer,
     waiting::{self, First, Last, Next},
 };
 use crate::{
@@ -40,7 +41,7 @@ pub(crate) enum Batch<M> {
     /// A handler has panicked, so the state is not to be trusted.
     Panicked(Reason),
     /// The handler of this message is async.
-    Waits(Option<NodeId>, M),
+    Waits(Option<NodeId>, M, Timer),
 }
 
 /// Handles queued messages for at most a turn. If some are left, the port is scheduled again.
@@ -84,9 +85,9 @@ pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
                 die(&cell, Some(state), queue, &reason);
                 break;
             }
-            Batch::Waits(origin, message) => {
+            Batch::Waits(origin, message, timer) => {
                 let over = turn.did_one();
-                match waiting::start(&cell, state, queue, origin, Next(message)) {
+                match waiting::start(&cell, state, queue, origin, Next(message, timer)) {
                     Some((state, queue)) if over => {
                         pause(&cell, state, queue);
                         scheduler::schedule(cell);
@@ -108,6 +109,7 @@ fn handle_batch<P: Port>(
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
+    let tally = turn.tally::<P>();
     while let Some(mut envelope) = queue.pop() {
         let (mut began, mut large) = (None, false);
         if let Envelope::Unread(kept) = envelope {
@@ -127,16 +129,21 @@ fn handle_batch<P: Port>(
         }
         let handler = envelope.handler();
         turn.next_message(handler);
-        if !timeless && pace::is_unknown(cell.pace(), P::record(), handler) {
+        let learns =
+            began.is_some() || !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
+        let weight = tally.begin(handler, learns);
+        if learns || !timeless && weight.is_timed() {
             began.get_or_insert_with(Instant::now);
         }
         let done = match envelope {
-            Envelope::User(message) if P::waits(&message) => return Batch::Waits(None, message),
+            Envelope::User(message) if P::waits(&message) => {
+                return Batch::Waits(None, message, Timer::start(weight, began));
+            }
             Envelope::User(message) => state.handle(&mut cx, message),
             Envelope::From(from) => {
                 let (node, message) = *from;
                 if P::waits(&message) {
-                    return Batch::Waits(Some(node), message);
+                    return Batch::Waits(Some(node), message, Timer::start(weight, began));
                 }
                 let mut cx = Cx::new(cell, Some(&node));
                 let done = state.handle(&mut cx, message);
@@ -154,14 +161,15 @@ fn handle_batch<P: Port>(
         if let Err(reason) = done {
             return Batch::Died(reason);
         }
-        // The duration of a large message says nothing about other messages.
-        if let Some(began) = began
-            && !large
-        {
+        if let Some(began) = began {
             let took = began.elapsed();
-            pace::learn(cell.pace(), P::record(), handler, took);
-            if pace::is_doubtful(took) {
-                turn.end();
+            tally.took(handler, weight, took);
+            // The duration of a large message says nothing about other messages.
+            if learns && !large {
+                pace::learn(cell.pace(), P::record(), handler, took);
+                if pace::is_doubtful(took) {
+                    turn.end();
+                }
             }
         }
         if turn.did_one() {

@@ -304,6 +304,8 @@ impl NodeBuilder {
             streams: crate::node::streams::Streams::default(),
             peers: Arc::new(Peers::new(settings.limits.peer())),
             inspection: Inspection::new(),
+            #[cfg(feature = "metrics")]
+            collector: tokio::sync::Mutex::default(),
             net: OnceLock::new(),
             place: self.place,
             database: Database::default(),

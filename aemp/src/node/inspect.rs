@@ -47,6 +47,8 @@ use aemp_codec::{NodeId, PortId, Value, from_value};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::{answer::link, ports::visit};
 pub use self::{
     error::InspectError,
     info::{

@@ -86,6 +86,8 @@ pub(crate) struct Peer {
     state: Lock<PeerState>,
     /// Details of its connection, if that is up.
     connection: Lock<Option<Arc<Connection>>>,
+    /// The number of connections that there have been.
+    connected: AtomicU64,
     /// Notified when there is something to write.
     pub(crate) writer: Arc<Writer>,
     /// Notified when the writer has taken the queued bytes.
@@ -136,9 +138,16 @@ impl Peer {
         self.connections().clone()
     }
 
+    /// The number of connections that there have been.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn connected(&self) -> u64 {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_connection(&self, connection: &Arc<Connection>) {
         self.set_ours(connection.is_ours);
         self.set_deadlines(connection.deadlines);
+        self.connected.fetch_add(1, Ordering::Relaxed);
         *self.connections() = Some(Arc::clone(connection));
         self.begin_credit(connection.conn, connection.credit);
     }
@@ -222,6 +231,13 @@ impl Peer {
     pub(crate) fn say(&self, level: Level, text: String) {
         if let Some(node) = self.node.upgrade() {
             node.say(log::Remark::new(level, text).of(self.id.to_string()));
+        }
+    }
+
+    /// Counts that the node has reached a limit.
+    pub(crate) fn count_limit(&self, limit: &'static str) {
+        if let Some(node) = self.node.upgrade() {
+            node.scheduler().past().reached(limit);
         }
     }
 

@@ -42,6 +42,8 @@ use super::{
     queue::Pushed,
     slot::{Outcome, Slot},
 };
+#[cfg(feature = "metrics")]
+use crate::exec::tally::CallEnd;
 use crate::{
     CallError, Node, Sent,
     exec::{
@@ -170,6 +172,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     }
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
+        let is_far = matches!(self.handle.to, To::Far(_));
+        self.waiting.meter.begin(is_far);
         self.waiting.begin(self.handle.node())?;
         match &self.handle.to {
             To::Local(port) => {
@@ -270,12 +274,12 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(message)
         {
-            return this.waiting.end(Err(error));
+            return this.waiting.end(this.handle.node(), Err(error));
         }
         loop {
             let answer = match this.waiting.slot.poll(task) {
                 Poll::Ready(Outcome::Answer(answer)) => {
-                    this.waiting.answered();
+                    this.waiting.answered(this.handle.node());
                     return Poll::Ready(Ok(answer));
                 }
                 Poll::Ready(outcome) => match outcome.into_result() {
@@ -290,12 +294,19 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
                     Err(ready!(this.waiting.limit.poll(this.handle.node(), task)))
                 }
             };
-            return this.waiting.end(answer);
+            return this.waiting.end(this.handle.node(), answer);
         }
     }
 }
 
 impl<M: Message, T> Unpin for Call<M, T> {}
+
+#[cfg(feature = "metrics")]
+impl<M: Message, T> Drop for Call<M, T> {
+    fn drop(&mut self) {
+        self.waiting.meter.end(self.handle.node(), CallEnd::Dropped);
+    }
+}
 
 impl<M: Message, T> fmt::Debug for Call<M, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

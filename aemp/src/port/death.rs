@@ -68,6 +68,7 @@ pub(crate) fn begin<P: Port>(
     // The port is uncounted before its messages are dropped, so that their senders find it uncounted.
     if begun.is_some() {
         cell.node().retire(cell.number());
+        cell.node().scheduler().past().died(reason);
     }
     drop_queue(taken);
     let (queue, idle, extras) = begun?;

@@ -40,6 +40,9 @@ struct Shard {
     /// ones among them are still in their slots.
     made: AtomicU64,
     retired: AtomicU64,
+    /// The number of reply ports among those that were made.
+    #[cfg(feature = "metrics")]
+    replies: AtomicU64,
 }
 
 #[derive(Default)]
@@ -105,6 +108,11 @@ impl Table {
         // It is written under the lock only.
         let made = shard.made.load(Ordering::Relaxed) + 1;
         shard.made.store(made, Ordering::Release);
+        #[cfg(feature = "metrics")]
+        if port.takes_answers() {
+            let replies = shard.replies.load(Ordering::Relaxed) + 1;
+            shard.replies.store(replies, Ordering::Relaxed);
+        }
         port
     }
 
@@ -136,6 +144,16 @@ impl Table {
             shard.made.load(Ordering::Acquire).saturating_sub(retired)
         });
         usize::try_from(live.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    /// The number of ports that were ever made, without reply ports.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn spawned(&self) -> u64 {
+        let spawned = self.shards.iter().map(|shard| {
+            let replies = shard.replies.load(Ordering::Relaxed);
+            shard.made.load(Ordering::Acquire).saturating_sub(replies)
+        });
+        spawned.sum()
     }
 
     /// True if there are neither live nor dying ports.

@@ -7,6 +7,7 @@ use aemp_codec::{EncodeError, PacketReader, PacketWriter, Value};
 use super::handle::Handle;
 use crate::{
     Cx, Reason,
+    exec::pace::Record,
     message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded, Unread},
 };
 
@@ -164,6 +165,11 @@ impl Untyped {
 impl Port for Untyped {
     type Msg = UntypedMsg;
     type Ref = Handle<UntypedMsg>;
+
+    fn record() -> &'static Record {
+        static RECORD: Record = Record::new();
+        &RECORD
+    }
 
     fn handle(&mut self, cx: &mut Cx<'_>, message: UntypedMsg) -> Result<(), Reason> {
         match message.0 {

@@ -139,7 +139,9 @@ impl Mailbox {
     /// Adds a message in the context of the port, and polls the process there if it waits for such a message.
     pub(crate) fn deliver(&self, cx: &mut Cx<'_>, message: Vec<Value>) -> Result<(), Reason> {
         let origin = cx.origin();
-        match (self.put(Letter { origin, message })?, self.ticket.get()) {
+        let put = self.put(Letter { origin, message });
+        let put = put.inspect_err(|_| cx.node().scheduler().past().reached("max_port_queue"))?;
+        match (put, self.ticket.get()) {
             (true, Some(ticket)) => ticket.run(cx),
             _ => Ok(()),
         }

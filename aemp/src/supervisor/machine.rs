@@ -79,6 +79,8 @@ pub(super) struct Machine {
     timers: BTreeSet<(Duration, Key)>,
     state: State,
     commands: Vec<Command>,
+    /// The restarts since they were last taken.
+    restarts: u64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -106,6 +108,7 @@ impl Machine {
             timers: BTreeSet::new(),
             state: State::Beginning,
             commands: Vec::new(),
+            restarts: 0,
         }
     }
 
@@ -235,6 +238,11 @@ impl Machine {
     /// The next command.
     pub(super) fn commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
+    }
+
+    /// Takes the number of restarts since the last call.
+    pub(super) fn take_restarts(&mut self) -> u64 {
+        std::mem::take(&mut self.restarts)
     }
 
     /// The state of a child for reports.

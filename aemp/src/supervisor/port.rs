@@ -177,6 +177,10 @@ impl Supervisor {
                 self.obey(cx, command);
             }
         }
+        cx.node()
+            .scheduler()
+            .past()
+            .restarted(self.machine.take_restarts());
         self.set_timer(cx);
     }
 

@@ -18,6 +18,7 @@ mod limits;
 mod logs;
 mod malformed;
 mod messages;
+mod metrics;
 mod minimal;
 mod monitors;
 #[path = "../../../examples/plug_in_codec/msgpack.rs"]

@@ -17,6 +17,7 @@ mod failures;
 mod handles;
 mod kill;
 mod lifecycle;
+mod metrics;
 mod model;
 mod monitors;
 mod nodes;

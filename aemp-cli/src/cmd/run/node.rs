@@ -1,8 +1,8 @@
 //! The node of `aemp run`, from its start to the end of the process.
 
-use std::{pin::pin, time::Duration};
+use std::{fmt::Write as _, pin::pin, time::Duration};
 
-use aemp::{Node, NodeBuilder, Shown};
+use aemp::{Node, NodeBuilder, Shown, metrics::MetricsServer};
 use serde_json::json;
 
 use crate::{
@@ -17,14 +17,18 @@ use crate::{
 /// The time that the ports of a node have to handle their queues when the process is to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs a node. `watched` is the state at the start of the process: the watchdog may have ended since. `tells` is true if
-/// the addresses are to be printed for a user.
-pub(super) async fn run(
-    output: &Output,
-    builder: NodeBuilder,
-    watched: Watched,
-    tells: bool,
-) -> Outcome {
+/// The way in which a node is run.
+pub(super) struct Ways {
+    /// The state at the start of the process: the watchdog may have ended since.
+    pub(super) watched: Watched,
+    /// True if the addresses are to be printed for a user.
+    pub(super) tells: bool,
+    /// The address for metrics.
+    pub(super) metrics: Option<String>,
+}
+
+/// Runs a node.
+pub(super) async fn run(output: &Output, builder: NodeBuilder, ways: Ways) -> Outcome {
     // Caught from the start, so that an early signal is not lost.
     let mut signals = Signals::new().map_err(Failure::failed)?;
     let notify = Notify::of_process();
@@ -35,15 +39,25 @@ pub(super) async fn run(
         started = builder.start() => started.map_err(Failure::config)?,
         () = signals.next() => return Ok(Exit::Done),
     };
-    tell(output, &node, tells)?;
+    let server = match &ways.metrics {
+        Some(address) => Some(serve(&node, address).await?),
+        None => None,
+    };
+    tell(output, &node, ways.tells, server.as_ref())?;
     say(notify.as_ref(), notify::READY);
-    let exit = until_end(&node, watched, &mut signals).await;
+    let exit = until_end(&node, ways.watched, &mut signals).await;
     say(notify.as_ref(), notify::STOPPING);
     tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
         () = node.stop_within(DRAIN) => Ok(exit),
         () = signals.next() => Err(Failure::failed("a second signal ended the node before it had stopped")),
     }
+}
+
+/// Serves metrics until the result is dropped.
+async fn serve(node: &Node, address: &str) -> Result<MetricsServer, Failure> {
+    let server = node.serve_metrics(address).await;
+    server.map_err(|error| Failure::config(format_args!("--metrics {address}: {error}")))
 }
 
 fn say(notify: Option<&Notify>, text: &str) {
@@ -53,16 +67,28 @@ fn say(notify: Option<&Notify>, text: &str) {
 }
 
 /// Prints or logs where the node listens.
-fn tell(output: &Output, node: &Node, tells: bool) -> Result<(), Failure> {
+fn tell(
+    output: &Output,
+    node: &Node,
+    tells: bool,
+    server: Option<&MetricsServer>,
+) -> Result<(), Failure> {
     let listeners = node.listeners();
+    let metrics = server.map(|server| server.local_addr().to_string());
     if output.is_json() {
-        let document = json!({ "node": node.id(), "listeners": listeners });
+        let mut document = json!({ "node": node.id(), "listeners": listeners });
+        if let Some(address) = &metrics {
+            document["metrics"] = address.as_str().into();
+        }
         output::document(&document)?;
     }
-    let line = match listeners.as_slice() {
+    let mut line = match listeners.as_slice() {
         [] => format!("{} listens nowhere", node.id()),
         all => format!("{} listens on {}", node.id(), all.join(", ")),
     };
+    if let Some(address) = metrics {
+        let _ = write!(line, ", metrics: http://{address}/metrics");
+    }
     if tells {
         output.note(&line);
     }

@@ -345,6 +345,7 @@ impl LinkTask<'_> {
         let Some(mut wait) = account.charge(now, cost, most) else {
             return;
         };
+        self.peer.count_limit(LIMIT);
         // The pause begins with a read and is short, so neither end takes the other for dead.
         let longest = self.net.0.config.monitor_timeout / 4;
         if wait > longest {

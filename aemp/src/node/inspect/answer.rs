@@ -9,6 +9,8 @@ use super::{
     ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
     SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics::Link;
 use crate::{
     Node, logs,
     node::peer::{Peer, account::Question, connection::Connection},
@@ -114,7 +116,7 @@ impl Node {
         self.relay(to, msg);
     }
 
-    pub(super) fn info(&self) -> NodeInfo {
+    pub(crate) fn info(&self) -> NodeInfo {
         let (role, master) = self.part();
         NodeInfo {
             id: self.id().as_str().into(),
@@ -233,6 +235,24 @@ fn connection(peer: &Arc<Peer>) -> Option<ConnectionInfo> {
         add_connection(&mut info, &connection);
     }
     Some(info)
+}
+
+/// The connection to a node, for metrics.
+#[cfg(feature = "metrics")]
+pub(crate) fn link(peer: &Arc<Peer>) -> Option<Link> {
+    let info = connection(peer)?;
+    Some(Link {
+        peer: crate::Shown(&info.node).to_string(),
+        connection: peer.connection()?.conn.0,
+        connected: peer.connected(),
+        traffic: [
+            info.received.packets,
+            info.received.bytes,
+            info.sent.packets,
+            info.sent.bytes,
+        ],
+        queued: info.queued,
+    })
 }
 
 fn add_connection(info: &mut ConnectionInfo, connection: &Connection) {

@@ -1,6 +1,6 @@
 //! Counting of ports without delaying others: in chunks under the table's locks, in a separate task.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, vec::Drain};
 
 use super::{MOST, PortInfo, PortTypeInfo, Ports};
 use crate::{
@@ -20,14 +20,19 @@ const LONGEST_NAME: usize = 200;
 pub(super) async fn count(node: &Node, most: usize, kind: Option<&str>) -> Ports {
     let _turn = node.0.inspection.turn.lock().await;
     let mut found = Found::new(most, kind);
+    visit(node, |some| some.for_each(|port| found.add(port))).await;
+    found.finish()
+}
+
+/// Visits all ports in small steps, between which other tasks run.
+pub(crate) async fn visit(node: &Node, mut each: impl FnMut(Drain<'_, Arc<dyn AnyPort>>)) {
     let (mut place, mut some) = (Place::default(), Vec::new());
     while node.0.ports.table.some(&mut place, &mut some) {
         if !some.is_empty() {
-            some.drain(..).for_each(|port| found.add(port));
+            each(some.drain(..));
             tokio::task::yield_now().await;
         }
     }
-    found.finish()
 }
 
 struct Found<'a> {

@@ -111,6 +111,7 @@ impl Peers {
                 node: node.clone(),
                 state: Lock::new(PeerState::new(id.clone(), self.limits)),
                 connection: Lock::default(),
+                connected: AtomicU64::new(0),
                 id,
                 writer: Arc::default(),
                 taken: Notify::new(),

@@ -153,6 +153,7 @@ impl Node {
 /// Logs, at a limited rate, that a node has reached a limit. Returns the text without the node.
 pub(super) fn reached(from: &Peer, limit: &'static str, setting: usize, so: &str) -> String {
     let text = format!("{limit} ({setting}) reached: {so}");
+    from.count_limit(limit);
     if from.account().is_news(limit) {
         from.say(Level::Warn, format!("{}: {text}", from.id()));
     }

@@ -335,7 +335,9 @@ where
     let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
     let most = cx.node().costs().max_port_queue;
     let placed = port.extras(|extras| place(extras, handler, limit, most, &work));
-    if let Some(id) = placed.transpose()?.flatten() {
+    let placed = placed.transpose();
+    let placed = placed.inspect_err(|_| cx.node().scheduler().past().reached("max_port_queue"))?;
+    if let Some(id) = placed.flatten() {
         run(&port, handler, id, work);
     }
     Ok(())

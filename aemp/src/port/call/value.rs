@@ -11,6 +11,8 @@ use std::{
 use aemp_codec::{EncodeError, PacketWriter, PortId, Value};
 
 use super::waiting::{CallMonitor, Far, Limit, Waiting};
+#[cfg(feature = "metrics")]
+use crate::exec::tally::CallEnd;
 use crate::{
     CallError, Node, Sent,
     exec::current,
@@ -39,10 +41,9 @@ impl ValueCall {
 
     /// A call of a node's own port.
     pub(crate) fn of_node(to: Destination, message: Vec<Value>) -> Self {
-        Self {
-            of_node: true,
-            ..Self::new(to, message)
-        }
+        let mut call = Self::new(to, message);
+        call.of_node = true;
+        call
     }
 
     /// The node that calls.
@@ -76,6 +77,7 @@ impl ValueCall {
         if self.is_refused() {
             return Ok(self.to.no_port().check()?);
         }
+        self.waiting.meter.begin(self.to.peer().is_some());
         self.waiting.begin(&self.to.node)?;
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
@@ -110,10 +112,18 @@ impl Future for ValueCall {
         if let Some(message) = this.message.take()
             && let Err(error) = this.send(&message)
         {
-            return this.waiting.end(Err(error));
+            return this.waiting.end(&this.to.node, Err(error));
         }
         let answer = ready!(this.waiting.poll(&this.to.node, task));
-        this.waiting.end(answer.unwrap_or(Err(CallError::NoReply)))
+        let answer = answer.unwrap_or(Err(CallError::NoReply));
+        this.waiting.end(&this.to.node, answer)
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Drop for ValueCall {
+    fn drop(&mut self) {
+        self.waiting.meter.end(&self.to.node, CallEnd::Dropped);
     }
 }
 

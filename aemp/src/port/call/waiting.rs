@@ -10,7 +10,9 @@ use std::{
 use tokio::time::{Instant, Sleep};
 
 use crate::{
-    CallError, Node, guard,
+    CallError, Node,
+    exec::tally::{CallEnd, CallMeter},
+    guard,
     node::peer::Peer,
     port::{
         destination::Destination,
@@ -25,6 +27,7 @@ pub(super) struct Waiting<T> {
     pub(super) slot: Arc<Slot<T>>,
     pub(super) limit: Limit,
     pub(super) far: Option<Far>,
+    pub(super) meter: CallMeter,
     /// True if the slot's outcome has been taken, so that the port need not be told that the caller is gone.
     taken: bool,
 }
@@ -35,6 +38,7 @@ impl<T> Waiting<T> {
             slot,
             limit: Limit::Default,
             far: None,
+            meter: CallMeter::default(),
             taken: false,
         }
     }
@@ -67,7 +71,8 @@ impl<T> Waiting<T> {
 
     /// Cleans up after the answer has been taken.
     #[inline]
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&mut self, node: &Node) {
+        self.meter.end(node, CallEnd::Answered);
         self.taken = true;
         if let Some(far) = self.far.take() {
             far.end();
@@ -75,7 +80,12 @@ impl<T> Waiting<T> {
     }
 
     /// Ends the call with a result, and cleans up.
-    pub(super) fn end(&mut self, answer: Result<T, CallError>) -> Poll<Result<T, CallError>> {
+    pub(super) fn end(
+        &mut self,
+        node: &Node,
+        answer: Result<T, CallError>,
+    ) -> Poll<Result<T, CallError>> {
+        self.meter.end(node, CallEnd::from(&answer));
         // After these errors the callee may still be working for this call, and must hear that the caller is gone.
         self.taken = !matches!(
             answer,

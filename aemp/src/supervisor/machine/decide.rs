@@ -66,6 +66,7 @@ impl Machine {
             return self.end_with(now, reason);
         }
         child.restarts += 1;
+        self.restarts += 1;
         let mut pause = child.back_off(&mut self.chance);
         if ended.lost {
             pause = pause.max(child.spec.grace);

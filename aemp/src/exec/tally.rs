@@ -1,0 +1,127 @@
+//! The counts behind the metrics: messages by handler, calls by outcome, deaths, restarts, limits.
+//!
+//! Handlers count at all times, and a collector (`metrics/collect.rs`) adds up on demand. So the cost of a message must
+//! be a few instructions, without a clock and without an instruction that locks a cache line:
+//!
+//! - Each *seat* (a thread at a node) has counts of its own. Only its thread writes them, with plain loads and stores;
+//!   the collector reads them at any time. A seat whose thread has ended is added to the *past* of its node.
+//! - A count is found by the number of the port's type, which is in its `Record`, and the number of the handler. Types
+//!   get their numbers at their first message. The first [`MOST_TYPES`] have counts of their own, and all others share
+//!   one. So no peer and no message can make a count.
+//! - Times come from the clock readings of `pace`, which times every handler that is not known to be quick, and from
+//!   every [`SAMPLE`]th message of the quick ones. A time *weighs* as much as the messages of its handler since the last
+//!   time at this seat. The sum of all weights is therefore the number of messages, and handlers that are slow at all are
+//!   measured exactly.
+//! - A call counts at the seat of the thread that takes its outcome, or in the past, if that thread has no seat.
+//!
+//! Alternatives: a clock for each message would double the cost of a message. Counters that threads share would pass a
+//! cache line from core to core with each message. A `metrics` recorder in the handler's way would be foreign code there.
+//!
+//! Dangers: one quick handler whose sampled message was interrupted by the system weighs [`SAMPLE`] messages. Left out:
+//! the times of concurrent handlers, of which only the start is seen here.
+//!
+//! Without the feature `metrics` everything here is empty (`tally/none.rs`), and the compiler removes it.
+
+#[cfg(feature = "metrics")]
+mod counts;
+#[cfg(feature = "metrics")]
+mod sum;
+#[cfg(feature = "metrics")]
+mod types;
+
+#[cfg(not(feature = "metrics"))]
+#[path = "tally/none.rs"]
+mod counts;
+
+pub(crate) use counts::{CallMeter, Past, Tallies, Tally, Timer};
+#[cfg(feature = "metrics")]
+pub(crate) use sum::{HandlerSum, Sum, Times};
+#[cfg(feature = "metrics")]
+pub(crate) use types::{Number, OTHER, label, named};
+
+use crate::CallError;
+
+/// The number of port types with counts of their own.
+#[cfg(feature = "metrics")]
+pub(crate) const MOST_TYPES: usize = 256;
+/// One of this many messages of a quick handler is timed, and one of this many calls within the node.
+#[cfg(feature = "metrics")]
+const SAMPLE: u64 = 128;
+
+/// The bounds of the classes of times, in nanoseconds. A further class has everything above.
+#[cfg(feature = "metrics")]
+pub(crate) const BOUNDS: [u64; 13] = {
+    let mut bounds = [1_000; 13];
+    let mut at = 1;
+    while at < bounds.len() {
+        bounds[at] = bounds[at - 1] * 4;
+        at += 1;
+    }
+    bounds
+};
+#[cfg(feature = "metrics")]
+const CLASSES: usize = BOUNDS.len() + 1;
+
+/// The way in which a call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "metrics"),
+    expect(dead_code, reason = "nothing is counted")
+)]
+pub(crate) enum CallEnd {
+    Answered,
+    Died,
+    TimedOut,
+    Unanswered,
+    Refused,
+    Circle,
+    NotSent,
+    BadAnswer,
+    /// The caller has dropped it.
+    Dropped,
+}
+
+#[cfg(feature = "metrics")]
+impl CallEnd {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Answered,
+        Self::Died,
+        Self::TimedOut,
+        Self::Unanswered,
+        Self::Refused,
+        Self::Circle,
+        Self::NotSent,
+        Self::BadAnswer,
+        Self::Dropped,
+    ];
+
+    /// The text of the label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Died => "died",
+            Self::TimedOut => "timeout",
+            Self::Unanswered => "no_reply",
+            Self::Refused => "refused",
+            Self::Circle => "circle",
+            Self::NotSent => "not_sent",
+            Self::BadAnswer => "bad_answer",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl<T> From<&Result<T, CallError>> for CallEnd {
+    fn from(answer: &Result<T, CallError>) -> Self {
+        match answer {
+            Ok(_) => Self::Answered,
+            Err(CallError::Died(_)) => Self::Died,
+            Err(CallError::Timeout) => Self::TimedOut,
+            Err(CallError::NoReply) => Self::Unanswered,
+            Err(CallError::Refused(_)) => Self::Refused,
+            Err(CallError::Circle(_)) => Self::Circle,
+            Err(CallError::Send(_)) => Self::NotSent,
+            Err(CallError::Answer(_)) => Self::BadAnswer,
+        }
+    }
+}
