@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod mon;
 mod nodes;
+mod observe;
 mod ports;
 mod profiles;
 mod restart;
@@ -40,6 +41,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(Section::Network, logs::command(), logs::run),
         Entry::new(Section::Network, tap::command(), tap::run),
         Entry::new(Section::Network, top::command(), top::run),
+        Entry::new(Section::Network, observe::command(), observe::run),
         Entry::new(Section::Network, shell::command(), |session, matches| {
             shell::run(session, matches, entries())
         }),

@@ -48,7 +48,6 @@ mod network;
 mod notify;
 mod options;
 mod output;
-mod reference;
 mod services;
 mod session;
 mod signals;

@@ -2,7 +2,6 @@
 
 mod line;
 mod span;
-pub(super) mod stamp;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use aemp::{
     Node,
     inspect::{InspectError, NodeInfo, Role},
 };
+use aemp_web::reference;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 use tokio::{task::JoinSet, time::timeout_at};
@@ -18,7 +19,6 @@ use crate::{
     client::Client,
     failure::{Failure, Outcome},
     output::{self, Output},
-    reference,
     session::Session,
     table::{Table, bytes, duration},
 };

@@ -7,7 +7,6 @@ use aemp::{
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 
-use super::logs::stamp::time;
 use crate::{
     Exit,
     args::{one, word},
@@ -17,6 +16,7 @@ use crate::{
     signals::Signals,
     words,
 };
+use aemp_web::stamp::time;
 
 pub(crate) fn command() -> Command {
     Command::new("tap")

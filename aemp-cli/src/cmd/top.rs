@@ -1,15 +1,8 @@
 //! `aemp top`: a live view of the network.
 
 mod app;
-mod collect;
-mod model;
 mod place;
-mod rows;
 mod screen;
-mod tab;
-mod table;
-mod text;
-mod tree;
 mod view;
 
 #[cfg(test)]
@@ -20,13 +13,16 @@ use std::{
     time::Duration,
 };
 
+use aemp_web::{
+    collect::{Collector, News},
+    network, rows, tab, table, text,
+};
 use clap::{ArgMatches, Command};
 use ratatui::crossterm::event::Event;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::{
     app::{App, Then},
-    collect::{Collector, News},
     screen::Screen,
     tab::Tab,
 };

@@ -2,18 +2,19 @@
 
 mod dot;
 mod gather;
-mod graph;
-mod layout;
 mod svg;
 #[cfg(test)]
 mod tests;
 
 use std::{fs, path::Path};
 
+use aemp_web::topology::{
+    graph::{self, Graph},
+    layout,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 pub(crate) use self::gather::{failed, up_nodes};
-use self::graph::Graph;
 use crate::{
     Exit,
     failure::{Failure, Outcome},

@@ -4,11 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aemp::logs::{LogLevel, LogLine};
 
-use super::stamp::time;
 use crate::{
     failure::Failure,
     output::{self, Output, Paint, Text},
 };
+use aemp_web::stamp::time;
 
 /// The colours of nodes.
 const NODES: [Paint; 5] = [

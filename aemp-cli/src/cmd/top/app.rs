@@ -4,7 +4,7 @@ use aemp::logs::LogLine;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    model::{Network, Opened, Report, Trees},
+    network::{Network, Opened, Report, Trees},
     place::Place,
     tab::Tab,
     table::Table,
@@ -48,7 +48,7 @@ impl App {
     /// Takes the contents of a family, unless the display is paused.
     pub(super) fn open(&mut self, opened: Opened) {
         if !self.paused {
-            self.network.opened = Some(opened);
+            self.network.open(opened);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The user's place: the table and its node, sorting, filter, and the selected row.
 
 use super::{
-    model::Network,
+    network::Network,
     rows,
     tab::Tab,
     table::{Order, Table},

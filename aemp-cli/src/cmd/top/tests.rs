@@ -16,11 +16,11 @@ use ratatui::{
 
 use super::{
     app::{App, Then},
-    model::{Opened, Report, Sight, Supervised, Trees},
+    network::{Opened, Report, Sight, Supervised, Trees},
     tab::Tab,
     view,
 };
-use crate::reference::Part;
+use aemp_web::reference::Part;
 
 fn traffic(packets: u64, bytes: u64) -> Traffic {
     let mut traffic = Traffic::default();

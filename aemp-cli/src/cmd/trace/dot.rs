@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use aemp::Shown;
 
-use super::graph::Graph;
+use super::graph::{End, Graph, Tie};
 
 /// The network as a graph: global nodes are boxes, nodes without an answer are dashed, and an arrow leads from a slave to
 /// its master. The same network gives the same text.
@@ -23,15 +23,10 @@ pub(super) fn write(graph: &Graph) -> String {
         let _ = writeln!(text, "  {} [shape={shape}{style}];", quoted(id));
     }
     for (a, b) in &graph.connections {
-        let is_master = |slave: &str, master: &str| {
-            let slave = graph.nodes.get(slave);
-            slave.is_some_and(|slave| slave.master.as_deref() == Some(master))
-        };
-        let (from, to) = if is_master(b, a) { (b, a) } else { (a, b) };
-        let arrow = if is_master(from, to) {
-            " [dir=forward]"
-        } else {
-            ""
+        let (from, to, arrow) = match graph.tie(a, b) {
+            Tie::Master(End::First) => (b, a, " [dir=forward]"),
+            Tie::Master(End::Second) => (a, b, " [dir=forward]"),
+            Tie::Mesh | Tie::Other => (a, b, ""),
         };
         let _ = writeln!(text, "  {} -> {}{arrow};", quoted(from), quoted(to));
     }

@@ -6,13 +6,14 @@ use aemp::{
     CallError, Node, NodeId, Reason, Value,
     inspect::{InspectError, Role},
 };
+use aemp_web::reference;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
 
 use super::graph::{Graph, Vertex};
-use crate::{client::Client, failure::Failure, reference};
+use crate::{client::Client, failure::Failure};
 
 /// The request that reference nodes answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";

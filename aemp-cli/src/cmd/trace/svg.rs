@@ -5,8 +5,8 @@ use std::fmt::Write;
 use aemp::Shown;
 
 use super::{
-    graph::{Graph, Vertex},
-    layout::{Layout, Spot, box_width, text_width},
+    graph::{End, Graph, Tie, Vertex},
+    layout::{BOX, DOT, Layout, Spot, box_width},
 };
 use crate::table::count;
 
@@ -15,10 +15,6 @@ const MARGIN: f64 = 24.0;
 /// The height of the title and of the legend.
 const TITLE: f64 = 44.0;
 const LEGEND: f64 = 56.0;
-/// The radius of a node that is not global.
-const DOT: f64 = 6.0;
-/// Half the height of a global node's box.
-const BOX: f64 = 13.0;
 /// The least width of the picture, which the legend needs.
 const LEAST_WIDTH: f64 = 740.0;
 
@@ -38,10 +34,10 @@ text{font-family:Verdana,'DejaVu Sans',sans-serif;font-size:12px;fill:#1f2937}\
 /// The network as an SVG document. The same network gives the same picture.
 pub(super) fn draw(graph: &Graph) -> String {
     let layout = Layout::of(graph);
-    let reach = Reach::of(graph, &layout);
-    let width = (2.0 * reach.x + 2.0 * MARGIN).max(LEAST_WIDTH);
-    let height = 2.0 * reach.y + 2.0 * MARGIN + TITLE + LEGEND;
-    let (left, top) = (-width / 2.0, -reach.y - MARGIN - TITLE);
+    let (x, y) = layout.reach(graph);
+    let width = (2.0 * x + 2.0 * MARGIN).max(LEAST_WIDTH);
+    let height = 2.0 * y + 2.0 * MARGIN + TITLE + LEGEND;
+    let (left, top) = (-width / 2.0, -y - MARGIN - TITLE);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"{left:.1} {top:.1} {width:.1} {height:.1}\">\n<style>{STYLE}</style>\n\
@@ -67,34 +63,6 @@ pub(super) fn draw(graph: &Graph) -> String {
     svg
 }
 
-/// The extent of the drawn elements around the centre.
-struct Reach {
-    x: f64,
-    y: f64,
-}
-
-impl Reach {
-    fn of(graph: &Graph, layout: &Layout<'_>) -> Self {
-        let mut reach = Self { x: 0.0, y: 0.0 };
-        for (id, spot) in &layout.spots {
-            let (x, y) = if graph.is_global(id) {
-                (box_width(id) / 2.0, BOX)
-            } else if layout.spokes {
-                let length = text_width(id) + 2.0 * DOT;
-                (
-                    length * spot.angle.cos().abs() + DOT,
-                    length * spot.angle.sin().abs() + DOT,
-                )
-            } else {
-                (text_width(id) + 3.0 * DOT, 4.0 * DOT)
-            };
-            reach.x = reach.x.max(spot.x.abs() + x);
-            reach.y = reach.y.max(spot.y.abs() + y);
-        }
-        reach
-    }
-}
-
 fn title(svg: &mut String, graph: &Graph, x: f64, y: f64) {
     let globals = graph.nodes.keys().filter(|id| graph.is_global(id)).count();
     let lost = graph.nodes.values().filter(|node| node.failure.is_some());
@@ -117,18 +85,11 @@ fn connection(svg: &mut String, graph: &Graph, layout: &Layout<'_>, a: &str, b: 
     let (Some(from), Some(to)) = (layout.spots.get(a), layout.spots.get(b)) else {
         return;
     };
-    let is_master = |slave: &str, master: &str| {
-        let node = graph.nodes.get(slave);
-        node.and_then(|node| node.master.as_deref()) == Some(master)
-    };
-    if is_master(a, b) {
-        slave(svg, *from, *to, b);
-    } else if is_master(b, a) {
-        slave(svg, *to, *from, a);
-    } else if graph.is_global(a) && graph.is_global(b) {
-        line(svg, "mesh", *from, *to, "");
-    } else {
-        bow(svg, *from, *to);
+    match graph.tie(a, b) {
+        Tie::Master(End::Second) => slave(svg, *from, *to, b),
+        Tie::Master(End::First) => slave(svg, *to, *from, a),
+        Tie::Mesh => line(svg, "mesh", *from, *to, ""),
+        Tie::Other => bow(svg, *from, *to),
     }
 }
 
@@ -158,10 +119,7 @@ fn line(svg: &mut String, class: &str, from: Spot, to: Spot, more: &str) {
 /// A connection that is neither within the mesh nor to a master. It is bent towards the centre, to avoid the nodes of
 /// its ring.
 fn bow(svg: &mut String, from: Spot, to: Spot) {
-    let (dx, dy) = (to.x - from.x, to.y - from.y);
-    // Turned a little, so that it does not cover the lines to a node in the centre.
-    let x = 0.3 * (from.x + to.x) - 0.15 * dy;
-    let y = 0.3 * (from.y + to.y) + 0.15 * dx;
+    let (x, y) = from.bow(to);
     put(
         svg,
         format_args!(
@@ -232,34 +190,14 @@ fn hint(id: &str, node: &Vertex) -> String {
 
 /// A name outside of the ring, horizontal.
 fn beside(spot: Spot) -> String {
-    let (cos, sin) = (spot.angle.cos(), spot.angle.sin());
-    let gap = DOT + 6.0;
-    let anchor = match cos {
-        c if c > 0.2 => "start",
-        c if c < -0.2 => "end",
-        _ => "middle",
-    };
-    // Above and below the ring, a line of text fits between the node and its name.
-    let (x, y) = (spot.x + gap * cos, spot.y + (gap + 4.0) * sin + 4.0);
+    let (x, y, anchor) = spot.beside();
     format!("x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"")
 }
 
-/// A name outside of the ring, along the ray from the centre, never upside down.
+/// A name outside of the ring, along the ray from the centre.
 fn spoke(spot: Spot) -> String {
-    let degrees = spot.angle.to_degrees();
-    let gap = DOT + 6.0;
-    let (x, y) = (
-        spot.x + gap * spot.angle.cos(),
-        spot.y + gap * spot.angle.sin(),
-    );
-    let (turn, anchor) = if spot.angle.cos() < -1e-9 {
-        (degrees + 180.0, "end")
-    } else {
-        (degrees, "start")
-    };
-    format!(
-        "transform=\"translate({x:.1} {y:.1}) rotate({turn:.1})\" dy=\"4\" text-anchor=\"{anchor}\""
-    )
+    let (transform, anchor) = spot.spoke();
+    format!("transform=\"{transform}\" dy=\"4\" text-anchor=\"{anchor}\"")
 }
 
 fn legend(svg: &mut String, x: f64, y: f64) {

@@ -35,7 +35,7 @@ async fn square(attempt: Attempt<u64>) -> Result<u64, Failure> {
     let begun = (attempt.id().clone(), attempt.number(), attempt.job);
     BEGUN.with_borrow_mut(|all| all.push(begun));
     tokio::time::sleep(Duration::from_millis(attempt.job % 7 * 300)).await;
-    if attempt.job % 5 == 0 && attempt.number() == 1 {
+    if attempt.job.is_multiple_of(5) && attempt.number() == 1 {
         return Err("the first attempt of each fifth job fails".into());
     }
     Ok(attempt.job * attempt.job)

@@ -8,13 +8,13 @@ use aemp::{
 };
 
 use super::{
-    model::{Link, Network, Rate, Seen},
+    network::{Link, Network, Rate, Seen},
     tab::Tab,
     table::{Cell, Column, Mark, Row, Table, Width, number, text},
     text::{count, short, since},
     tree::{self, TREE},
 };
-use crate::cmd::logs::stamp::time;
+use crate::stamp::time;
 
 const NODES: &[Column] = &[
     text("NODE", Width::Rest(12)),
@@ -79,7 +79,7 @@ const LOGS: &[Column] = &[
 const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
 
 /// The columns of a table.
-pub(super) fn columns(tab: Tab) -> &'static [Column] {
+pub fn columns(tab: Tab) -> &'static [Column] {
     match tab {
         Tab::Nodes => NODES,
         Tab::Connections => CONNECTIONS,
@@ -93,7 +93,7 @@ pub(super) fn columns(tab: Tab) -> &'static [Column] {
 }
 
 /// The rows of a table, for one node or for all.
-pub(super) fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
+pub fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
     let nodes = network.nodes.iter().filter(|(node, _)| match scope {
         Some(scope) => *node == scope,
         None => true,
@@ -338,14 +338,13 @@ fn logs(network: &Network, scope: Option<&str>) -> Vec<Row> {
 }
 
 fn keys(network: &Network, family: Option<&str>) -> Vec<Row> {
-    let opened = network.opened.as_ref();
-    let opened = opened.filter(|opened| Some(&*opened.family) == family);
+    let opened = family.and_then(|family| network.opened.get(family));
     let row = |key: &str, value: &str, mark| Row {
         key: key.into(),
         cells: vec![Cell::text(key), Cell::text(value)],
         mark,
     };
-    match opened.map(|opened| &opened.entries) {
+    match opened {
         None => Vec::new(),
         Some(Ok(entries)) => {
             let rows = entries.iter();

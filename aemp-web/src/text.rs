@@ -1,7 +1,7 @@
 //! Numbers in the width of a column.
 
 /// A count, with groups of three digits.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A rate or a number of bytes, in four or five characters.
-pub(super) fn short(n: f64) -> String {
+pub fn short(n: f64) -> String {
     const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let (mut n, mut unit) = (n.max(0.0), 0);
     while n >= 999.5 && unit + 1 < UNITS.len() {
@@ -32,7 +32,7 @@ pub(super) fn short(n: f64) -> String {
 }
 
 /// A duration, in its two largest units.
-pub(super) fn since(seconds: f64) -> String {
+pub fn since(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     if days > 0 {

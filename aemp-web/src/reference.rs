@@ -12,21 +12,21 @@ const MASTER: &str = "$AnyEvent::MP::Kernel::MASTER";
 
 /// A node's role in the network, as far as other nodes can find it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     /// True if it is global; `None` if the database does not answer.
-    pub(crate) global: Option<bool>,
+    pub global: Option<bool>,
     /// Its master, if it is a slave.
-    pub(crate) master: Option<String>,
+    pub master: Option<String>,
 }
 
 /// The IDs of all global nodes; `None` without an answer, or if there are none, as in a network without a database.
-pub(crate) async fn globals(from: &Node, time: Duration) -> Option<Vec<String>> {
+pub async fn globals(from: &Node, time: Duration) -> Option<Vec<String>> {
     let globals = from.db_keys(GLOBAL).timeout(time).await.ok()?;
     (!globals.is_empty()).then_some(globals)
 }
 
 /// The master of a reference node, if the node evaluates the request.
-pub(crate) async fn master(from: &Node, node: &str, time: Duration) -> Option<String> {
+pub async fn master(from: &Node, node: &str, time: Duration) -> Option<String> {
     let answer = from.eval_on(node, MASTER, time).await.ok()?;
     let [error, master] = &*answer else {
         return None;
@@ -37,7 +37,7 @@ pub(crate) async fn master(from: &Node, node: &str, time: Duration) -> Option<St
 }
 
 /// The role of a reference node, which answers unless it is in secure mode.
-pub(crate) async fn part(from: &Node, node: &str, time: Duration) -> Part {
+pub async fn part(from: &Node, node: &str, time: Duration) -> Part {
     let (globals, master) = tokio::join!(globals(from, time), master(from, node, time));
     let global = globals.map(|globals| globals.iter().any(|global| global == node));
     Part {

@@ -4,14 +4,20 @@ use super::table::Order;
 
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tab {
+pub enum Tab {
+    /// Nodes.
     Nodes,
+    /// Connections, by their ends.
     Connections,
+    /// Ports with the longest queues.
     Ports,
+    /// Types of ports.
     Types,
+    /// Families of the database.
     Families,
     /// Supervisors and their children, as a tree.
     Tree,
+    /// The log of the network.
     Logs,
     /// The contents of one family.
     Keys,
@@ -19,7 +25,7 @@ pub(super) enum Tab {
 
 impl Tab {
     /// The tables that are always there.
-    pub(super) const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Nodes,
         Self::Connections,
         Self::Ports,
@@ -29,7 +35,8 @@ impl Tab {
         Self::Logs,
     ];
 
-    pub(super) fn title(self) -> &'static str {
+    /// The name of the table.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
             Self::Connections => "connections",
@@ -43,7 +50,7 @@ impl Tab {
     }
 
     /// The initial sorting of a table.
-    pub(super) fn order(self) -> Order {
+    pub fn order(self) -> Order {
         let column = match self {
             Self::Nodes
             | Self::Connections
@@ -60,7 +67,8 @@ impl Tab {
         }
     }
 
-    pub(super) fn next(self, forward: bool) -> Self {
+    /// The next table, or the previous one.
+    pub fn next(self, forward: bool) -> Self {
         let at = Self::ALL.iter().position(|tab| *tab == self);
         let step = if forward { 1 } else { Self::ALL.len() - 1 };
         Self::ALL[(at.unwrap_or_default() + step) % Self::ALL.len()]

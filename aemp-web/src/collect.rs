@@ -1,4 +1,4 @@
-//! Collecting reports of all nodes, once a second.
+//! Asking nodes for reports.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::model::{Opened, Report, Sight, Supervised, Trees};
+use super::network::{Opened, Report, Sight, Supervised, Trees};
 use crate::reference;
 
 /// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
@@ -26,8 +26,9 @@ const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause, in seconds, before a node is asked again that did not answer, or that has no inspection.
 const PAUSE: f64 = 5.0;
-/// The number of ports that are listed for each node.
+/// The number of ports that are listed for each node, and for all nodes of a large network together.
 const PORTS: usize = 200;
+const ALL_PORTS: usize = 40_000;
 /// The number of keys that are listed for a family, and the shown length of each value.
 const KEYS: usize = 10_000;
 const LONGEST_VALUE: usize = 200;
@@ -38,7 +39,8 @@ const CHILDREN: u32 = 100;
 const PAST: Duration = Duration::from_secs(600);
 
 /// Sends requests, and returns the answers as they arrive.
-pub(super) struct Collector {
+#[derive(Debug)]
+pub struct Collector {
     node: Node,
     begun: Instant,
     /// The nodes that have not answered yet.
@@ -47,8 +49,8 @@ pub(super) struct Collector {
     later: HashMap<String, f64>,
     sender: UnboundedSender<News>,
     news: UnboundedReceiver<News>,
-    /// True if the contents of a family have been requested and have not arrived yet.
-    opening: bool,
+    /// The families whose contents have been requested and have not arrived yet.
+    opening: HashSet<String>,
     /// The nodes that have been asked for their supervisors and have not answered yet.
     trees: HashSet<String>,
     /// The log of the network, after somebody has looked at it.
@@ -56,15 +58,21 @@ pub(super) struct Collector {
 }
 
 /// An answer.
-pub(super) enum News {
+#[derive(Debug)]
+pub enum News {
+    /// One node has answered, or has failed to.
     Node(Report),
+    /// The contents of a family have come.
     Family(Opened),
+    /// The supervisors of one node have come.
     Trees(Trees),
+    /// A line of the log of the network.
     Log(LogLine),
 }
 
 impl Collector {
-    pub(super) fn new(node: &Node) -> Self {
+    /// A collector that asks from this node. It asks nothing by itself.
+    pub fn new(node: &Node) -> Self {
         let (sender, news) = unbounded_channel();
         Self {
             node: node.clone(),
@@ -73,20 +81,22 @@ impl Collector {
             later: HashMap::new(),
             sender,
             news,
-            opening: false,
+            opening: HashSet::new(),
             trees: HashSet::new(),
             logs: None,
         }
     }
 
     /// The time in seconds.
-    pub(super) fn now(&self) -> f64 {
+    pub fn now(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
     }
 
     /// Asks the nodes that have no request outstanding.
-    pub(super) fn ask<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+    pub fn ask<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
         let now = self.now();
+        let nodes: Vec<&str> = nodes.into_iter().collect();
+        let ports = (ALL_PORTS / nodes.len().max(1)).clamp(1, PORTS);
         for node in nodes {
             let early = self.later.get(node).is_some_and(|later| now < *later);
             if early || !self.asked.insert(node.into()) {
@@ -95,7 +105,7 @@ impl Collector {
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             let begun = self.begun;
             tokio::spawn(async move {
-                let result = ask_node(&from, &node).await;
+                let result = ask_node(&from, &node, ports).await;
                 let at = begun.elapsed().as_secs_f64();
                 // The receiver may be gone.
                 let _ = sender.send(News::Node(Report { node, at, result }));
@@ -103,9 +113,14 @@ impl Collector {
         }
     }
 
+    /// True if no node has a request outstanding.
+    pub fn is_settled(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     /// Requests the contents of a family.
-    pub(super) fn open(&mut self, family: &str) {
-        if std::mem::replace(&mut self.opening, true) {
+    pub fn open(&mut self, family: &str) {
+        if !self.opening.insert(family.into()) {
             return;
         }
         let query = self.node.db_family(family).timeout(PATIENCE);
@@ -120,7 +135,7 @@ impl Collector {
     }
 
     /// Asks nodes for their supervisors.
-    pub(super) fn ask_for_trees<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+    pub fn ask_for_trees<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
         for node in nodes {
             let lacks_them = self.later.contains_key(node);
             if lacks_them || !self.trees.insert(node.into()) {
@@ -136,10 +151,15 @@ impl Collector {
     }
 
     /// Begins to follow the log of the network.
-    pub(super) fn follow_logs(&mut self) {
+    pub fn follow_logs(&mut self) {
         let what = || CatchLogs::from(LogLevel::Info).since(PAST);
         self.logs
             .get_or_insert_with(|| self.node.catch_logs(what()));
+    }
+
+    /// Ends to follow the log of the network.
+    pub fn leave_logs(&mut self) {
+        self.logs = None;
     }
 
     /// The next answer, or the next line of the log.
@@ -147,7 +167,7 @@ impl Collector {
     /// # Cancel safety
     ///
     /// No answer is lost.
-    pub(super) async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> News {
         let logs = &mut self.logs;
         let line = async {
             match logs {
@@ -170,7 +190,7 @@ impl Collector {
                     self.later.insert(report.node.clone(), report.at + PAUSE);
                 }
             }
-            News::Family(_) => self.opening = false,
+            News::Family(opened) => drop(self.opening.remove(&opened.family)),
             News::Trees(trees) => drop(self.trees.remove(&trees.node)),
             News::Log(_) => {}
         }
@@ -207,8 +227,8 @@ async fn supervisors(from: &Node, node: &str) -> Vec<Supervised> {
 }
 
 /// Asks one node.
-async fn ask_node(from: &Node, node: &str) -> Result<Sight, String> {
-    let of = from.inspect(node).at_most(PORTS);
+async fn ask_node(from: &Node, node: &str, ports: usize) -> Result<Sight, String> {
+    let of = from.inspect(node).at_most(ports);
     let asked = async { tokio::try_join!(of.node(), of.connections(), of.ports(), families(&of)) };
     let Ok(answer) = timeout(PATIENCE, asked).await else {
         return Err("no answer".into());

@@ -16,23 +16,30 @@ const RING_GAP: f64 = 110.0;
 /// The least radius of the outer ring.
 const LEAST_RADIUS: f64 = 150.0;
 
+/// The radius of a node that is not global.
+pub const DOT: f64 = 6.0;
+/// Half the height of a global node's box.
+pub const BOX: f64 = 13.0;
+
 /// An upper bound for the width of a name in the picture's font.
-pub(super) fn text_width(text: &str) -> f64 {
+pub fn text_width(text: &str) -> f64 {
     7.3 * text.chars().count() as f64
 }
 
 /// The width of the box of a global node.
-pub(super) fn box_width(text: &str) -> f64 {
+pub fn box_width(text: &str) -> f64 {
     text_width(text) + 20.0
 }
 
 /// The position of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spot {
-    pub(super) x: f64,
-    pub(super) y: f64,
+pub struct Spot {
+    /// To the right.
+    pub x: f64,
+    /// Downwards.
+    pub y: f64,
     /// The angle at the centre; 0 is to the right, and it grows clockwise.
-    pub(super) angle: f64,
+    pub angle: f64,
 }
 
 impl Spot {
@@ -40,14 +47,58 @@ impl Spot {
         let (x, y) = (radius * angle.cos(), radius * angle.sin());
         Self { x, y, angle }
     }
+
+    /// The place of a name outside of the ring, horizontal, and the part of the text that is there (`text-anchor`).
+    pub fn beside(self) -> (f64, f64, &'static str) {
+        let (cos, sin) = (self.angle.cos(), self.angle.sin());
+        let gap = DOT + 6.0;
+        let anchor = match cos {
+            c if c > 0.2 => "start",
+            c if c < -0.2 => "end",
+            _ => "middle",
+        };
+        // Above and below the ring, a line of text fits between the node and its name.
+        (self.x + gap * cos, self.y + (gap + 4.0) * sin + 4.0, anchor)
+    }
+
+    /// The place of a name outside of the ring, along the ray from the centre, never upside down: a `transform` and a
+    /// `text-anchor`.
+    pub fn spoke(self) -> (String, &'static str) {
+        let degrees = self.angle.to_degrees();
+        let gap = DOT + 6.0;
+        let (x, y) = (
+            self.x + gap * self.angle.cos(),
+            self.y + gap * self.angle.sin(),
+        );
+        let (turn, anchor) = if self.angle.cos() < -1e-9 {
+            (degrees + 180.0, "end")
+        } else {
+            (degrees, "start")
+        };
+        (
+            format!("translate({x:.1} {y:.1}) rotate({turn:.1})"),
+            anchor,
+        )
+    }
+
+    /// The control point of a line that is bent towards the centre, to avoid the nodes of its ring.
+    pub fn bow(self, to: Self) -> (f64, f64) {
+        let (dx, dy) = (to.x - self.x, to.y - self.y);
+        // Turned a little, so that it does not cover the lines to a node in the centre.
+        (
+            0.3 * (self.x + to.x) - 0.15 * dy,
+            0.3 * (self.y + to.y) + 0.15 * dx,
+        )
+    }
 }
 
 /// All positions, around the point (0, 0).
 #[derive(Debug)]
-pub(super) struct Layout<'a> {
-    pub(super) spots: BTreeMap<&'a str, Spot>,
+pub struct Layout<'a> {
+    /// The positions by node ID.
+    pub spots: BTreeMap<&'a str, Spot>,
     /// True if there are so many nodes that their names must be drawn radially.
-    pub(super) spokes: bool,
+    pub spokes: bool,
 }
 
 /// A global node, if any, and the nodes that are drawn next to it.
@@ -64,7 +115,8 @@ impl Group<'_> {
 }
 
 impl<'a> Layout<'a> {
-    pub(super) fn of(graph: &'a Graph) -> Self {
+    /// The layout of a graph. The same graph gives the same layout.
+    pub fn of(graph: &'a Graph) -> Self {
         let groups = groups(graph);
         let slots: usize = groups.iter().map(Group::slots).sum();
         let others: usize = groups.iter().map(|group| group.others.len()).sum();
@@ -94,6 +146,29 @@ impl<'a> Layout<'a> {
             spots,
             spokes: others > 16,
         }
+    }
+}
+
+impl Layout<'_> {
+    /// Half the width and half the height of all nodes and their names, around the centre.
+    pub fn reach(&self, graph: &Graph) -> (f64, f64) {
+        let mut reach = (0.0_f64, 0.0_f64);
+        for (id, spot) in &self.spots {
+            let (x, y) = if graph.is_global(id) {
+                (box_width(id) / 2.0, BOX)
+            } else if self.spokes {
+                let length = text_width(id) + 2.0 * DOT;
+                (
+                    length * spot.angle.cos().abs() + DOT,
+                    length * spot.angle.sin().abs() + DOT,
+                )
+            } else {
+                (text_width(id) + 3.0 * DOT, 4.0 * DOT)
+            };
+            reach.0 = reach.0.max(spot.x.abs() + x);
+            reach.1 = reach.1.max(spot.y.abs() + y);
+        }
+        reach
     }
 }
 

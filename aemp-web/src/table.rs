@@ -6,18 +6,20 @@ use aemp::Shown;
 
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    pub(super) title: &'static str,
-    pub(super) width: Width,
+pub struct Column {
+    /// The heading.
+    pub title: &'static str,
+    /// The width in a terminal.
+    pub width: Width,
     /// True if the column contains numbers. They are aligned to the right, and sorted in descending order.
-    pub(super) number: bool,
+    pub number: bool,
     /// The order in which columns are left out on a narrow screen, the greatest first. A column with 0 is always shown.
-    pub(super) spare: u8,
+    pub spare: u8,
 }
 
 impl Column {
     /// The same column with this value of `spare`.
-    pub(super) const fn spare(self, spare: u8) -> Self {
+    pub const fn spare(self, spare: u8) -> Self {
         Self { spare, ..self }
     }
 
@@ -29,7 +31,7 @@ impl Column {
 }
 
 /// The indices of the columns that fit.
-pub(super) fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
+pub fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     loop {
         let needed: u16 = shown.iter().map(|at| columns[*at].least() + 1).sum();
@@ -45,14 +47,15 @@ pub(super) fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
 
 /// The width of a column.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Width {
+pub enum Width {
+    /// This number of characters.
     Fixed(u16),
     /// A share of the remaining width, at least this.
     Rest(u16),
 }
 
 /// A column of texts.
-pub(super) const fn text(title: &'static str, width: Width) -> Column {
+pub const fn text(title: &'static str, width: Width) -> Column {
     Column {
         title,
         width,
@@ -62,7 +65,7 @@ pub(super) const fn text(title: &'static str, width: Width) -> Column {
 }
 
 /// A column of numbers.
-pub(super) const fn number(title: &'static str, width: u16) -> Column {
+pub const fn number(title: &'static str, width: u16) -> Column {
     Column {
         title,
         width: Width::Fixed(width),
@@ -73,8 +76,9 @@ pub(super) const fn number(title: &'static str, width: u16) -> Column {
 
 /// The state of a row, which the colour shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mark {
+pub enum Mark {
     #[default]
+    /// Nothing is special.
     None,
     /// Messages or bytes are waiting.
     Busy,
@@ -85,59 +89,70 @@ pub(super) enum Mark {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+/// One row.
+pub struct Row {
     /// The identity of the row, which stays the same when the row moves.
-    pub(super) key: String,
-    pub(super) cells: Vec<Cell>,
-    pub(super) mark: Mark,
+    pub key: String,
+    /// The cells, one for each column. A row may be shorter.
+    pub cells: Vec<Cell>,
+    /// The state of the row.
+    pub mark: Mark,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell {
-    pub(super) text: String,
+/// One cell.
+pub struct Cell {
+    /// The text.
+    pub text: String,
     /// The value to sort by. Unknown values come last.
     number: Option<f64>,
 }
 
 impl Cell {
     /// A foreign text in a form that can be shown.
-    pub(super) fn text(text: impl Display) -> Self {
+    pub fn text(text: impl Display) -> Self {
         let text = Shown(text).to_string();
         Self { text, number: None }
     }
 
-    pub(super) fn number(number: f64, text: String) -> Self {
+    /// A number, and its text.
+    pub fn number(number: f64, text: String) -> Self {
         let number = Some(number);
         Self { text, number }
     }
 
     /// An unknown value.
-    pub(super) fn none() -> Self {
+    pub fn none() -> Self {
         Self::text("-")
     }
 
-    pub(super) fn maybe(cell: Option<Self>) -> Self {
+    /// A cell, or an unknown value.
+    pub fn maybe(cell: Option<Self>) -> Self {
         cell.unwrap_or_else(Self::none)
     }
 }
 
 /// A table to show.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    pub(super) columns: &'static [Column],
-    pub(super) rows: Vec<Row>,
+pub struct Table {
+    /// The columns.
+    pub columns: &'static [Column],
+    /// The rows.
+    pub rows: Vec<Row>,
 }
 
 /// The column to sort by, and whether the order is reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Order {
-    pub(super) column: usize,
-    pub(super) reversed: bool,
+pub struct Order {
+    /// The index of the column.
+    pub column: usize,
+    /// True for the opposite of the column's own order.
+    pub reversed: bool,
 }
 
 impl Table {
     /// Keeps the rows that contain all words of the filter. Case does not matter.
-    pub(super) fn filter(&mut self, filter: &str) {
+    pub fn filter(&mut self, filter: &str) {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
             return;
@@ -151,7 +166,7 @@ impl Table {
     }
 
     /// Sorts the rows. Equal rows are ordered by their keys.
-    pub(super) fn sort(&mut self, order: Order) {
+    pub fn sort(&mut self, order: Order) {
         let Order { column, reversed } = order;
         let is_number = self.columns.get(column).is_some_and(|column| column.number);
         self.rows.sort_by(|a, b| {

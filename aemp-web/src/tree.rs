@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use aemp::supervisor::{ChildInfo, ChildState, Restart};
 
 use super::{
-    model::{Seen, Supervised},
+    network::{Seen, Supervised},
     table::{Cell, Column, Mark, Row, Width, number, text},
     text::count,
 };
 
-pub(super) const TREE: &[Column] = &[
+pub(crate) const TREE: &[Column] = &[
     text("CHILD", Width::Rest(20)),
     text("STATE", Width::Fixed(8)),
     text("RESTART", Width::Fixed(9)).spare(2),
@@ -23,7 +23,7 @@ pub(super) const TREE: &[Column] = &[
 const DEEPEST: usize = 32;
 
 /// The rows, in the order of the tree.
-pub(super) fn rows<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
+pub(crate) fn rows<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
     let all: BTreeMap<&str, &Supervised> = nodes
         .flat_map(|(_, seen)| &seen.supervisors)
         .map(|supervisor| (&*supervisor.id, supervisor))

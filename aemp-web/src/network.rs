@@ -18,61 +18,79 @@ const LINES: usize = 1000;
 
 /// The answer of one node, or its failure.
 #[derive(Clone, Debug)]
-pub(super) struct Report {
-    pub(super) node: String,
+pub struct Report {
+    /// The node's ID.
+    pub node: String,
     /// The time of the answer, in seconds.
-    pub(super) at: f64,
-    pub(super) result: Result<Sight, String>,
+    pub at: f64,
+    /// The data, or the reason why there is none.
+    pub result: Result<Sight, String>,
 }
 
 /// The data about a node.
 #[derive(Clone, Debug)]
-pub(super) enum Sight {
+pub enum Sight {
     /// Everything.
     Full {
+        /// The node's details.
         info: Box<NodeInfo>,
+        /// Its connections.
         connections: Vec<ConnectionInfo>,
+        /// Its ports: all of them in numbers, and those with the longest queues.
         ports: Ports,
+        /// The families of the database that it knows.
         families: Vec<FamilyInfo>,
     },
     /// A node without inspection.
     Foreign {
+        /// Its implementation.
         provider: Option<String>,
         /// The nodes that it is connected to, as far as it reports them.
         neighbours: Vec<String>,
+        /// Its role.
         part: Part,
     },
 }
 
 /// The supervisors of a node.
 #[derive(Clone, Debug)]
-pub(super) struct Trees {
-    pub(super) node: String,
-    pub(super) supervisors: Vec<Supervised>,
+pub struct Trees {
+    /// The node's ID.
+    pub node: String,
+    /// Its supervisors.
+    pub supervisors: Vec<Supervised>,
 }
 
 /// A supervisor, with the first of its children.
 #[derive(Clone, Debug)]
-pub(super) struct Supervised {
-    pub(super) id: String,
+pub struct Supervised {
+    /// The port ID.
+    pub id: String,
     /// The number of all its children.
-    pub(super) total: u64,
-    pub(super) children: Vec<ChildInfo>,
+    pub total: u64,
+    /// The first of its children.
+    pub children: Vec<ChildInfo>,
 }
 
 /// The known state of one node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    pub(super) info: Option<NodeInfo>,
-    pub(super) provider: Option<String>,
+pub struct Seen {
+    /// The node's details, if it reports any.
+    pub info: Option<NodeInfo>,
+    /// Its implementation, by its own word or that of a neighbour.
+    pub provider: Option<String>,
     /// Its role, if it does not report one.
-    pub(super) part: Part,
-    pub(super) connections: Vec<Link>,
-    pub(super) ports: Option<Ports>,
-    pub(super) families: Vec<FamilyInfo>,
-    pub(super) supervisors: Vec<Supervised>,
+    pub part: Part,
+    /// Its connections.
+    pub connections: Vec<Link>,
+    /// Its ports.
+    pub ports: Option<Ports>,
+    /// The families of the database that it knows.
+    pub families: Vec<FamilyInfo>,
+    /// Its supervisors, after they have been requested.
+    pub supervisors: Vec<Supervised>,
     /// The reason why it does not answer.
-    pub(super) failure: Option<String>,
+    pub failure: Option<String>,
     /// The time of its last answer.
     answered: Option<f64>,
     /// The time at which it was last known to exist.
@@ -81,19 +99,24 @@ pub(super) struct Seen {
 
 /// One end of a connection, with its traffic.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Link {
-    pub(super) info: ConnectionInfo,
+pub struct Link {
+    /// The report of this end.
+    pub info: ConnectionInfo,
     /// True if details are known, and not only the existence.
-    pub(super) full: bool,
-    pub(super) received: Rate,
-    pub(super) sent: Rate,
+    pub full: bool,
+    /// The received traffic.
+    pub received: Rate,
+    /// The sent traffic.
+    pub sent: Rate,
 }
 
 /// The traffic per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Rate {
-    pub(super) packets: f64,
-    pub(super) bytes: f64,
+pub struct Rate {
+    /// Packets per second.
+    pub packets: f64,
+    /// Bytes per second.
+    pub bytes: f64,
 }
 
 impl Rate {
@@ -116,15 +139,18 @@ impl std::iter::Sum for Rate {
 }
 
 impl Seen {
-    pub(super) fn received(&self) -> Rate {
+    /// The traffic that the node receives.
+    pub fn received(&self) -> Rate {
         self.connections.iter().map(|link| link.received).sum()
     }
 
-    pub(super) fn sent(&self) -> Rate {
+    /// The traffic that the node sends.
+    pub fn sent(&self) -> Rate {
         self.connections.iter().map(|link| link.sent).sum()
     }
 
-    pub(super) fn queued_bytes(&self) -> u64 {
+    /// The bytes that wait for a connection.
+    pub fn queued_bytes(&self) -> u64 {
         self.connections.iter().map(|link| link.info.queued).sum()
     }
 
@@ -159,25 +185,28 @@ impl Seen {
 
 /// The known state of the network.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Network {
+pub struct Network {
     /// Our own node, which is not shown.
     own: String,
-    pub(super) nodes: BTreeMap<String, Seen>,
-    /// The contents of the open family.
-    pub(super) opened: Option<Opened>,
-    pub(super) logs: Logs,
+    /// The nodes by ID.
+    pub nodes: BTreeMap<String, Seen>,
+    /// The contents of the families that are open, or error texts.
+    pub opened: BTreeMap<String, Result<Vec<(String, String)>, String>>,
+    /// The log of the network.
+    pub logs: Logs,
 }
 
 /// The lines of the log, the last of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Logs {
+pub struct Logs {
     /// The lines with their numbers.
-    pub(super) lines: VecDeque<(u64, LogLine)>,
+    pub lines: VecDeque<(u64, LogLine)>,
     next: u64,
 }
 
 impl Logs {
-    pub(super) fn add(&mut self, line: LogLine) {
+    /// Adds a line. The oldest one goes if there are too many.
+    pub fn add(&mut self, line: LogLine) {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
@@ -188,29 +217,31 @@ impl Logs {
 
 /// An open family.
 #[derive(Clone, Debug)]
-pub(super) struct Opened {
-    pub(super) family: String,
+pub struct Opened {
+    /// The name.
+    pub family: String,
     /// The keys and values, or an error text.
-    pub(super) entries: Result<Vec<(String, String)>, String>,
+    pub entries: Result<Vec<(String, String)>, String>,
 }
 
 impl Network {
-    pub(super) fn new(own: &str) -> Self {
+    /// A network of which nothing is known. `own` is the node that asks, which is not part of it.
+    pub fn new(own: &str) -> Self {
         Self {
             own: own.into(),
             nodes: BTreeMap::new(),
-            opened: None,
+            opened: BTreeMap::new(),
             logs: Logs::default(),
         }
     }
 
     /// All nodes to ask.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.nodes.keys().map(String::as_str)
     }
 
     /// Records that a node exists.
-    pub(super) fn know(&mut self, node: &str, at: f64) {
+    pub fn know(&mut self, node: &str, at: f64) {
         if node == self.own || node.is_empty() {
             return;
         }
@@ -218,15 +249,20 @@ impl Network {
         seen.known = seen.known.max(at);
     }
 
+    /// Takes the contents of a family.
+    pub fn open(&mut self, opened: Opened) {
+        self.opened.insert(opened.family, opened.entries);
+    }
+
     /// Takes the supervisors of a node.
-    pub(super) fn add_trees(&mut self, trees: Trees) {
+    pub fn add_trees(&mut self, trees: Trees) {
         if let Some(seen) = self.nodes.get_mut(&trees.node) {
             seen.supervisors = trees.supervisors;
         }
     }
 
     /// Takes an answer.
-    pub(super) fn add_report(&mut self, report: Report) {
+    pub fn add_report(&mut self, report: Report) {
         let Report { node, at, result } = report;
         if node == self.own {
             return;
@@ -286,7 +322,7 @@ impl Network {
     }
 
     /// Forgets nodes that do not answer and to which no node has been connected for a while.
-    pub(super) fn forget(&mut self, now: f64) {
+    pub fn forget(&mut self, now: f64) {
         let gone = |seen: &Seen| seen.failure.is_some() && seen.known + REMEMBERED < now;
         let gone: BTreeSet<String> = self
             .nodes
@@ -299,7 +335,7 @@ impl Network {
 
     /// The traffic per second that all nodes send. It is counted at the sending end, or at the receiving end if the
     /// sending end reports none.
-    pub(super) fn rate(&self) -> Rate {
+    pub fn rate(&self) -> Rate {
         let tells = |node: &str| self.nodes.get(node).is_some_and(|seen| seen.info.is_some());
         let links = self.nodes.values().flat_map(|seen| &seen.connections);
         let rates = links.flat_map(|link| {
@@ -310,13 +346,13 @@ impl Network {
     }
 
     /// The report of a connection's other end.
-    pub(super) fn other_end(&self, node: &str, link: &Link) -> Option<&ConnectionInfo> {
+    pub fn other_end(&self, node: &str, link: &Link) -> Option<&ConnectionInfo> {
         let there = self.nodes.get(&link.info.node)?.link(node)?;
         there.full.then_some(&there.info)
     }
 
     /// The number of connections, each counted once.
-    pub(super) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         let pairs = self.nodes.iter().flat_map(|(node, seen)| {
             seen.connections.iter().map(move |link| {
                 let (a, b) = (node.as_str(), link.info.node.as_str());

@@ -1,0 +1,151 @@
+//! A network to look at: five nodes in one process, with traffic and faults, for `aemp observe --demo`.
+//!
+//! - `paris` and `oslo` are seeds, so they are global. `lima`, `rome` and `cairo` are their slaves.
+//! - A `Desk` of each node gets `Order`s from the next node, calls its `Kitchen`, and takes its time.
+//! - A supervisor on `rome` has a child that fails every few seconds.
+//! - `cairo` stops for ten seconds in every forty.
+//! - Each node has an entry in the family `menu`.
+
+use std::{convert::Infallible, time::Duration};
+
+use aemp::{
+    Cx, Node, NodeBuilder, StartError, Value, port,
+    supervisor::{Builder, Restart, Supervisor},
+};
+use tokio::{task::JoinSet, time::sleep};
+
+/// The time for which `cairo` is there, and away.
+const THERE: Duration = Duration::from_secs(30);
+const AWAY: Duration = Duration::from_secs(10);
+/// The pause between two orders of a node.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// Takes orders from other nodes.
+struct Desk {
+    kitchen: KitchenRef,
+    taken: u64,
+}
+
+#[port]
+impl Desk {
+    #[rcv]
+    async fn order(&mut self, dish: String) -> u64 {
+        // A kitchen that has ended cooks nothing.
+        let _ = self.kitchen.cook(dish).await;
+        self.taken += 1;
+        self.taken
+    }
+}
+
+/// Works, and is sometimes behind.
+struct Kitchen {
+    cooked: u64,
+}
+
+#[port]
+impl Kitchen {
+    #[rcv]
+    async fn cook(&mut self, dish: String) -> u64 {
+        self.cooked += 1;
+        let is_slow = self.cooked.is_multiple_of(50);
+        sleep(Duration::from_millis(if is_slow { 400 } else { 5 })).await;
+        dish.len() as u64
+    }
+}
+
+/// A child that does not live long.
+struct Waiter {
+    lives: Duration,
+}
+
+#[port]
+impl Waiter {
+    #[start]
+    fn begin(&mut self, cx: &mut Cx<'_>) {
+        cx.after_with(self.lives, |_: &mut Self, cx| {
+            cx.kill(vec![Value::from("die"), "dropped a glass".into()]);
+        });
+    }
+}
+
+/// Runs the network until the future is dropped. `ready` gets the address of a node that knows all others.
+///
+/// # Errors
+///
+/// A node could not be started, for example because there is no loopback interface.
+pub async fn run(ready: impl FnOnce(&str)) -> Result<Infallible, StartError> {
+    let paris = node("paris").start().await?;
+    let address = paris.listeners().first().cloned().unwrap_or_default();
+    let mut nodes = vec![paris];
+    for name in ["oslo", "lima", "rome"] {
+        let node = node(name).seed(&address);
+        let node = match name {
+            "oslo" => node.global(true),
+            _ => node,
+        };
+        nodes.push(node.start().await?);
+    }
+    let mut work = JoinSet::new();
+    for (at, node) in nodes.iter().enumerate() {
+        let next = &nodes[(at + 1) % nodes.len()];
+        offer(node, "soup");
+        work.spawn(order(node.clone(), desk(next)));
+    }
+    let _supervisor = supervisor().start(&nodes[3]);
+    ready(&address);
+    loop {
+        let cairo = node("cairo").seed(&address).start().await?;
+        offer(&cairo, "dates");
+        let desk = desk(&cairo);
+        let orders = tokio::spawn(order(nodes[0].clone(), desk));
+        sleep(THERE).await;
+        orders.abort();
+        cairo.stop().await;
+        sleep(AWAY).await;
+    }
+}
+
+fn node(name: &str) -> NodeBuilder {
+    let node = Node::builder().node_id(name).secret("demo");
+    node.bind("127.0.0.1:0")
+        .connect_interval(Duration::from_millis(500))
+}
+
+fn desk(node: &Node) -> DeskRef {
+    let kitchen = node.port(Kitchen { cooked: 0 });
+    node.port(Desk { kitchen, taken: 0 })
+}
+
+/// Puts a dish on the menu. The entry goes with its node.
+fn offer(node: &Node, dish: &str) {
+    // The names are valid, and there is room for a few entries. It stays without its handle.
+    let _ = node.db_set("menu", node.id().as_str(), dish);
+}
+
+/// Orders again and again, a few at once, by handles of this node.
+async fn order(node: Node, desk: DeskRef) {
+    let desk: DeskRef = node.handle(&desk.id());
+    let dishes = ["soup", "rice", "dates", "fish"];
+    for dish in dishes.iter().cycle() {
+        let call = desk.order((*dish).into()).timeout(Duration::from_secs(2));
+        if call.await.is_err() {
+            // The desk is behind, or gone.
+            sleep(Duration::from_millis(500)).await;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn supervisor() -> Builder {
+    let waiter = |seconds| {
+        move |node: &Node| {
+            node.port(Waiter {
+                lives: Duration::from_secs(seconds),
+            })
+        }
+    };
+    Supervisor::builder()
+        .intensity(100, Duration::from_secs(60))
+        .child("steady", Restart::Permanent, waiter(86_400))
+        .child("clumsy", Restart::Permanent, waiter(7))
+}

@@ -1,0 +1,124 @@
+//! The observer: a page in the browser for a whole network.
+//!
+//! One task collects what the nodes report about themselves (`watch`), for what somebody looks at (`demand`), into one state. Every page
+//! is made of that state on the server (`views`), and sent again after each change by server-sent events; in the browser, htmx
+//! replaces what differs. So a browser holds no state, and needs no program of ours beyond a few lines.
+//!
+//! What could break it:
+//!
+//! - Names of foreign nodes contain anything. maud escapes all text, and [`Shown`](aemp::Shown) shows control characters.
+//! - A node that lies in its reports. It can only lie about itself; limits bound what it lists, and loops in trees end.
+//! - A slow browser. Each has one view in flight; newer ones replace each other. The number of live pages is limited.
+//! - Strangers: see `door`.
+//!
+//! Left out: a library for graphs in the browser (the server draws, with the layout of `aemp trace --svg`), and one for curves.
+
+mod api;
+mod assets;
+mod demand;
+mod door;
+mod history;
+mod html;
+mod page;
+mod picture;
+mod server;
+mod views;
+mod watch;
+
+use std::{future::Future, io};
+
+use aemp::Node;
+use tokio::net::TcpListener;
+
+use self::{door::Door, views::Actions, watch::Watch};
+
+/// An observer, before it is started.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use aemp::Node;
+/// use aemp_web::Observer;
+///
+/// let node = Node::builder().node_id("observer").secret("s3cret").start().await?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// println!("http://{}/", listener.local_addr()?);
+/// let observer = tokio::spawn(Observer::new(&node).serve(listener)?);
+/// # observer.abort();
+/// # node.stop().await;
+/// # Ok(()) }
+/// ```
+///
+/// # Semantics
+///
+/// The observer's node is a member of the network like any other, and asks the others in their own language, so nothing has
+/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Perl nodes are shown by
+/// what they answer and by the reports of their neighbours. The observer's own node is left out.
+///
+/// # Limits
+///
+/// - At most 64 pages are live at the same time.
+/// - Nodes are asked at most 250 in a second: in a larger network, each is asked less often.
+/// - Each node lists 200 ports, those with the longest queues; fewer in a network of more than 200 nodes.
+/// - The history has ten minutes, of the time in which somebody has looked.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    node: Node,
+    token: Option<String>,
+    actions: Actions,
+}
+
+impl Observer {
+    /// An observer of the network of this node.
+    #[must_use]
+    pub fn new(node: &Node) -> Self {
+        Self {
+            node: node.clone(),
+            token: None,
+            actions: Actions::Off,
+        }
+    }
+
+    /// Only browsers that say this token see anything: `http://ADDRESS/?token=TOKEN`, which sets a cookie. It consists of letters
+    /// and digits. Without it, everyone who reaches the address sees everything, so set one unless the address is of the
+    /// loopback interface.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Permits actions: a port can be killed from its page. Default: off.
+    #[must_use]
+    pub fn actions(mut self, permitted: bool) -> Self {
+        self.actions = if permitted { Actions::On } else { Actions::Off };
+        self
+    }
+
+    /// Serves the pages on this listener, until the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// At once: the listener has no address, or the token is empty or contains other characters than letters and digits of
+    /// ASCII. The future ends with an error if the listener fails.
+    pub fn serve(
+        self,
+        listener: TcpListener,
+    ) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<>> {
+        let is_plain = |token: &String| {
+            !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        if self.token.as_ref().is_some_and(|token| !is_plain(token)) {
+            let text = "a token consists of letters and digits of ASCII";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let door = Door::new(listener.local_addr()?, self.token);
+        let watch = Watch::new(&self.node);
+        let router = server::router(watch.clone(), door, self.actions);
+        Ok(async move {
+            tokio::select! {
+                served = axum::serve(listener, router) => served,
+                () = watch.collect() => Ok(()),
+            }
+        })
+    }
+}

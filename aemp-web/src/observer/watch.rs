@@ -1,0 +1,212 @@
+//! The one collector of an observer, however many browsers look.
+//!
+//! A task asks the nodes once a second, or less often in a large network, and only for what somebody looks at. Its answers
+//! go into one state, which all pages are made of. Pages hear of a new state by a tick, at most five times a second.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+use aemp::Node;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
+
+use super::{
+    demand::{Demand, Look, Thing},
+    history::History,
+};
+use crate::{
+    collect::{Collector, News},
+    network::Network,
+};
+
+/// The time between two rounds in a small network.
+const ROUND: Duration = Duration::from_secs(1);
+/// The number of nodes that are asked in a second, at most.
+const NODES_PER_SECOND: usize = 250;
+/// The least time between two ticks.
+const FRAME: Duration = Duration::from_millis(200);
+/// The age up to which a state is shown without waiting for a newer one.
+const FRESH: Duration = Duration::from_secs(5);
+/// The time for which a page waits for a state.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The state that pages are made of.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) network: Network,
+    pub(crate) history: History,
+    /// The time of the last answer, in seconds since the start.
+    pub(crate) now: f64,
+    /// The last time at which every node had answered, or had failed to.
+    settled: Option<Instant>,
+}
+
+/// The state, and the ways to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    node: Node,
+    state: Arc<RwLock<State>>,
+    demand: Demand,
+    ticks: watch::Sender<u64>,
+}
+
+impl Watch {
+    /// Nothing is collected before [`collect`](Self::collect).
+    pub(crate) fn new(node: &Node) -> Self {
+        let state = State {
+            network: Network::new(node.id().as_str()),
+            history: History::default(),
+            now: 0.0,
+            settled: None,
+        };
+        Self {
+            node: node.clone(),
+            state: Arc::new(RwLock::new(state)),
+            demand: Demand::default(),
+            ticks: watch::Sender::new(0),
+        }
+    }
+
+    /// The node that asks.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The state. Only code of this crate runs while it is read.
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A viewer of some things.
+    pub(crate) fn look(&self, things: Vec<Thing>) -> Look {
+        self.demand.look(things)
+    }
+
+    /// The ticks, one for each new state.
+    pub(crate) fn ticks(&self) -> watch::Receiver<u64> {
+        self.ticks.subscribe()
+    }
+
+    /// Waits until the state is not old, and has these things, but not for long.
+    pub(crate) async fn refreshed(&self, things: &[Thing]) {
+        let mut ticks = self.ticks();
+        let is_ready = || {
+            let state = self.state();
+            let is_fresh = state.settled.is_some_and(|at| at.elapsed() < FRESH);
+            let has = |thing: &Thing| match thing {
+                Thing::Family(family) => state.network.opened.contains_key(family),
+                _ => true,
+            };
+            is_fresh && things.iter().all(has)
+        };
+        let ready = async { while !is_ready() && ticks.changed().await.is_ok() {} };
+        // A node that does not answer must not keep a page from being shown.
+        let _ = timeout(PATIENCE, ready).await;
+    }
+
+    /// Collects until it is dropped.
+    pub(crate) async fn collect(self) {
+        let mut work = Work {
+            collector: Collector::new(&self.node),
+            next_round: Instant::now(),
+            dirty: false,
+            watch: self,
+        };
+        let mut frames = interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                news = work.collector.next() => work.take(news),
+                () = sleep_until(work.next_round) => work.round(),
+                _ = frames.tick(), if work.dirty => {
+                    work.dirty = false;
+                    work.watch.ticks.send_modify(|tick| *tick += 1);
+                }
+            }
+        }
+    }
+}
+
+/// The collector's own state.
+struct Work {
+    watch: Watch,
+    collector: Collector,
+    next_round: Instant,
+    /// True if the state has changed since the last tick.
+    dirty: bool,
+}
+
+impl Work {
+    /// Asks for everything that is wanted.
+    fn round(&mut self) {
+        let wanted = self.watch.demand.wanted();
+        self.next_round = Instant::now() + ROUND;
+        if !wanted.contains(&Thing::Logs) {
+            self.collector.leave_logs();
+        }
+        let now = self.collector.now();
+        let mut state = self
+            .watch
+            .state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let State {
+            network, history, ..
+        } = &mut *state;
+        let is_wanted = |family: &String| wanted.contains(&Thing::Family(family.clone()));
+        network.opened.retain(|family, _| is_wanted(family));
+        if wanted.is_empty() {
+            return;
+        }
+        history.sample(now, network);
+        for node in self.watch.node.up_nodes() {
+            network.know(node.as_str(), now);
+        }
+        network.forget(now);
+        let names: Vec<String> = network.names().map(str::to_owned).collect();
+        if names.is_empty() {
+            // There is nothing to wait for.
+            state.settled = Some(Instant::now());
+        }
+        drop(state);
+        self.dirty = true;
+        let seconds = names.len().div_ceil(NODES_PER_SECOND).max(1);
+        self.next_round = Instant::now() + ROUND * u32::try_from(seconds).unwrap_or(u32::MAX);
+        let names = || names.iter().map(String::as_str);
+        self.collector.ask(names());
+        for thing in &wanted {
+            match thing {
+                Thing::Nodes => {}
+                Thing::Trees => self.collector.ask_for_trees(names()),
+                Thing::Logs => self.collector.follow_logs(),
+                Thing::Family(family) => self.collector.open(family),
+            }
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        let is_settled = self.collector.is_settled();
+        let at = self.collector.now();
+        let mut state = self
+            .watch
+            .state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        state.now = at;
+        let network = &mut state.network;
+        match news {
+            News::Node(report) => network.add_report(report),
+            News::Family(opened) => network.open(opened),
+            News::Trees(trees) => network.add_trees(trees),
+            News::Log(line) => network.logs.add(line),
+        }
+        if is_settled {
+            state.settled = Some(Instant::now());
+        }
+        self.dirty = true;
+    }
+}
