@@ -173,13 +173,13 @@ mod tests {
         Door::new(address.parse().unwrap(), token.map(str::to_owned))
     }
 
-    fn asked(door: &Door, method: Method, uri: &str, headers: &[(&str, &str)]) -> u16 {
+    fn asked(door: &Door, method: &Method, uri: &str, headers: &[(&str, &str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = axum::http::HeaderName::try_from(*name).unwrap();
             map.insert(name, value.parse().unwrap());
         }
-        match check(door, &method, &uri.parse().unwrap(), &map) {
+        match check(door, method, &uri.parse().unwrap(), &map) {
             Ok(()) => 200,
             Err(answer) => answer.status().as_u16(),
         }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn names_of_strangers_are_refused() {
         let local = door("127.0.0.1:4041", None);
-        let get = |door: &Door, host: &str| asked(door, Method::GET, "/", &[("host", host)]);
+        let get = |door: &Door, host: &str| asked(door, &Method::GET, "/", &[("host", host)]);
         for host in [
             "127.0.0.1:4041",
             "localhost:4041",
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn actions_come_from_this_server() {
         let local = door("127.0.0.1:4041", None);
-        let post = |headers: &[(&str, &str)]| asked(&local, Method::POST, "/kill", headers);
+        let post = |headers: &[(&str, &str)]| asked(&local, &Method::POST, "/kill", headers);
         let host = ("host", "127.0.0.1:4041");
         assert_eq!(post(&[host, ("origin", "http://127.0.0.1:4041")]), 200);
         assert_eq!(post(&[host, ("origin", "http://localhost:4041")]), 403);
@@ -229,7 +229,7 @@ mod tests {
         let far = door("192.0.2.1:80", Some("sesame"));
         let host = ("host", "192.0.2.1");
         let get =
-            |uri: &str, cookie: &str| asked(&far, Method::GET, uri, &[host, ("cookie", cookie)]);
+            |uri: &str, cookie: &str| asked(&far, &Method::GET, uri, &[host, ("cookie", cookie)]);
         assert_eq!(get("/", ""), 401);
         assert_eq!(get("/?token=wrong", ""), 401);
         assert_eq!(get("/?token=", "token="), 401);

@@ -150,7 +150,7 @@ impl History {
         let at = now - ago;
         let mut newest_first = self.pictures.iter().rev();
         let found = newest_first.find(|(taken, _)| *taken <= at);
-        let (taken, picture) = found.or(self.pictures.front())?;
+        let (taken, picture) = found.or_else(|| self.pictures.front())?;
         Some((now - taken, picture))
     }
 }
