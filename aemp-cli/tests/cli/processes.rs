@@ -138,7 +138,7 @@ fn a_node_stops_in_order_on_a_signal() {
         let mut reason = String::new();
         out.read_to_string(&mut reason).expect("the reason");
         assert_eq!(
-            reason, "\n",
+            reason, "normal\n",
             "the port has ended normally, before the connection"
         );
         assert_eq!(wait.wait().expect("it ends").code(), Some(0));

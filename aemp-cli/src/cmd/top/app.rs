@@ -45,9 +45,10 @@ impl App {
         }
     }
 
-    /// Takes the contents of a family, unless the display is paused.
+    /// Takes the contents of the open family, unless the display is paused.
     pub(super) fn open(&mut self, opened: Opened) {
-        if !self.paused {
+        if !self.paused && self.family() == Some(&opened.family) {
+            self.network.opened.clear();
             self.network.open(opened);
         }
     }
