@@ -98,7 +98,7 @@ impl Kind {
     }
 }
 
-/// The description of a metric. All of them are in the [`catalogue`].
+/// The description of a metric. All of them are in the [`catalogue()`].
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
@@ -151,7 +151,7 @@ pub enum Reading {
     },
 }
 
-/// All metrics of a node at one time, in the order of the [`catalogue`]. Made by [`Node::metrics`]. Cheap to clone.
+/// All metrics of a node at one time, in the order of the [`catalogue()`]. Made by [`Node::metrics`]. Cheap to clone.
 ///
 /// It displays as the text for Prometheus (format 0.0.4).
 #[derive(Debug, Clone)]
