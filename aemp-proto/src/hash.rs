@@ -4,6 +4,7 @@
 mod sha3_512 {
     use hmac::{KeyInit, Mac, SimpleHmac};
     use sha3::{Digest, Sha3_512};
+    use subtle::ConstantTimeEq;
     use zeroize::Zeroizing;
 
     /// SHA3-512 over all pieces.
@@ -22,6 +23,11 @@ mod sha3_512 {
             SimpleHmac::<Sha3_512>::new_from_slice(key).expect("HMAC takes keys of any length");
         pieces.for_each(|piece| hmac.update(piece));
         Some(Zeroizing::new(hmac.finalize().into_bytes().to_vec()))
+    }
+
+    /// True if the proofs are the same. The comparison takes constant time.
+    pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+        a.ct_eq(b).into()
     }
 
     /// The block of that number in a sequence that nobody can foretell without the seed.
@@ -51,6 +57,10 @@ mod absent {
         None
     }
 
+    pub(crate) fn equal(_: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
     /// Good for delays. Nonces protect nothing where nothing can be proved.
     pub(crate) fn block(seed: &[u8; 32], number: u64) -> [u8; 64] {
         let mut block = [0; 64];
@@ -64,6 +74,6 @@ mod absent {
 }
 
 #[cfg(not(feature = "auth"))]
-pub(crate) use absent::{block, hash, hmac};
+pub(crate) use absent::{block, equal, hash, hmac};
 #[cfg(feature = "auth")]
-pub(crate) use sha3_512::{block, hash, hmac};
+pub(crate) use sha3_512::{block, equal, hash, hmac};

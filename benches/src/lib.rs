@@ -2,6 +2,7 @@
 //!
 //! - `cargo bench -p aemp-benches --bench local`: ports within one process, beside a bare tokio
 //!   task and four other actor frameworks.
+//! - `cargo bench -p aemp-benches --bench life`: restarts, supervised children and hooks, beside two other frameworks.
 //! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, in each format, beside the
 //!   same packets without any framework.
 //! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
@@ -17,6 +18,7 @@
 pub mod appended;
 mod bench;
 pub mod database;
+pub mod life;
 pub mod local;
 mod options;
 pub mod pair;

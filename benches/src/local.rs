@@ -1,7 +1,7 @@
 //! Ports within one process.
 
 mod contenders;
-mod framework;
+pub(crate) mod framework;
 mod memory;
 mod workloads;
 

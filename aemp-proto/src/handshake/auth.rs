@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::channel::{Channel, Keys};
@@ -146,7 +145,7 @@ impl Proof {
     /// True if `data` is the same. The comparison takes constant time.
     #[must_use]
     pub fn matches(&self, data: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(data).into()
+        hash::equal(self.0.as_bytes(), data)
     }
 }
 
