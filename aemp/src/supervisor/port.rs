@@ -43,7 +43,7 @@ pub struct Supervisor {
     /// The number of the last incarnation that was begun or ended.
     news: u64,
     tree: Arc<Tree>,
-    timer: Option<(Duration, Timer)>,
+    timer: Option<(Duration, Option<Timer>)>,
     ready: Readiness,
     ending: Vec<Reply<()>>,
 }
@@ -189,12 +189,19 @@ impl Supervisor {
         if self.timer.as_ref().map(|(due, _)| *due) == deadline {
             return;
         }
-        if let Some((_, timer)) = self.timer.take() {
+        if let Some((_, Some(timer))) = self.timer.take() {
             timer.cancel();
         }
         if let (Some(due), Some(me)) = (deadline, cx.me::<SupervisorRef>()) {
             let pause = due.saturating_sub(self.now());
-            let timer = cx.after(pause, move |_| drop(me.tell(What::Tick)));
+            let tick = move || drop(me.tell(What::Tick));
+            // A timer takes a millisecond at least.
+            let timer = if pause.is_zero() {
+                tick();
+                None
+            } else {
+                Some(cx.after(pause, move |_| tick()))
+            };
             self.timer = Some((due, timer));
         }
     }

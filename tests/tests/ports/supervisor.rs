@@ -81,6 +81,27 @@ async fn pass() {
     tokio::time::sleep(SECOND).await;
 }
 
+/// Without a pause there is no timer, which would take a millisecond.
+#[tokio::test(start_paused = true)]
+async fn a_restart_without_a_pause_takes_no_time() {
+    let (node, journal) = (node(), Journal::default());
+    let backoff = Backoff {
+        first: Duration::ZERO,
+        most: Duration::ZERO,
+        ..Backoff::default()
+    };
+    let child = Child::new("quick", worker("quick", &journal)).backoff(backoff);
+    let supervisor = Supervisor::builder().with_child(child).start(&node);
+    let follow: Follow<WorkerRef> = supervisor.follow("quick").await.unwrap();
+    let begun = tokio::time::Instant::now();
+    for _ in 0..3 {
+        follow.wait().await.unwrap().fail("as demanded".into());
+        let call = follow.call(WorkerRef::name).retry(1);
+        assert_eq!(call.await.unwrap(), "quick");
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_strategy_restarts_its_group() {
     let table: [(Strategy, &[&str]); 3] = [
