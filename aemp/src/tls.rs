@@ -104,7 +104,7 @@ impl Context {
     }
 
     /// Warns if other nodes would not accept the certificate for this node's ID.
-    pub(crate) fn remark(&self, node: &NodeId) {
+    pub(crate) fn warn_of_other_names(&self, node: &NodeId) {
         if self.verify_node_id && !self.names.include(node) {
             let (names, node) = (&self.names, node.as_str());
             crate::log::warning!(

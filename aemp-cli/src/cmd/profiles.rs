@@ -160,12 +160,12 @@ fn of_a_node(sources: &Sources<'_>) -> Result<Map, Failure> {
 fn print_origins(
     output: &Output,
     map: &Map,
-    origins: &[(String, Origin)],
+    origins: &[(String, Value, Origin)],
     reveal: bool,
 ) -> Result<(), Failure> {
     let origin = |key: &str| {
-        let found = origins.iter().find(|(name, _)| name == key);
-        found.map_or(&Origin::Default, |(_, origin)| origin)
+        let found = origins.iter().find(|(name, ..)| name == key);
+        found.map_or(&Origin::Default, |(.., origin)| origin)
     };
     let mut document = Map::new();
     let mut table = Table::new(&["KEY", "VALUE", "ORIGIN"]);

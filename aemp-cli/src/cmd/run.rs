@@ -6,7 +6,7 @@ use std::{borrow::Cow, path::Path, time::Duration};
 
 use aemp::{
     Map, Node, NodeBuilder, Value,
-    config::{Environment, Origin, Settings, Sources, effective, origins},
+    config::{Environment, Origin, Settings, Sources, origins},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -217,15 +217,12 @@ fn notes(sources: &Sources<'_>) -> Result<Vec<String>, Failure> {
         let path = file.path().display();
         notes.push(format!("warning: {path} has no profile {name:?}"));
     }
-    let effective = effective(sources)?;
-    for (key, origin) in origins(sources)? {
+    for (key, value, origin) in origins(sources)? {
         let Some(given) = sources.arguments.get(&key) else {
             continue;
         };
-        let is_same = effective
-            .get(&key)
-            .is_some_and(|value| value.loose_eq(given));
-        if matches!(origin, Origin::File(_) | Origin::Environment(_)) && !is_same {
+        let overrides = matches!(origin, Origin::File(_) | Origin::Environment(_));
+        if overrides && !value.loose_eq(given) {
             notes.push(format!(
                 "warning: {key}: the value of the command line is not used, but that of {origin} (`force 1` reverses this)"
             ));

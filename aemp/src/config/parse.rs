@@ -318,9 +318,6 @@ impl Parser<'_> {
     }
 }
 
-/// The number below which whole numbers are written like integers.
-const LIKE_INTEGERS: f64 = 1e15;
-
 /// Converts a text to a number. Returns `None` if it is not finite.
 fn number(text: &str, whole: bool) -> Option<Value> {
     // Negative zero is not an integer.
@@ -334,8 +331,8 @@ fn number(text: &str, whole: bool) -> Option<Value> {
     }
     let x: f64 = text.parse().ok()?;
     // A whole number in another spelling (`1e3`, `2.0`) is written as an integer, so it is read as one.
-    if x.fract() == 0.0 && x.abs() < LIKE_INTEGERS && !(x == 0.0 && x.is_sign_negative()) {
-        return Some(Value::Int(x as i64));
-    }
-    x.is_finite().then_some(Value::Float(x))
+    let float = x.is_finite().then_some(Value::Float(x))?;
+    let written = float.text().filter(|digits| digits != "-0");
+    let integer = written.and_then(|digits| digits.parse().ok());
+    Some(integer.map_or(float, Value::Int))
 }

@@ -259,7 +259,7 @@ pub fn effective(sources: &Sources<'_>) -> Result<Map, ConfigError> {
     Ok(map)
 }
 
-/// The sources of the values that [`effective`] returns, in the same order.
+/// The keys and values that [`effective`] returns, in the same order, each with its source.
 ///
 /// # Errors
 ///
@@ -273,17 +273,20 @@ pub fn effective(sources: &Sources<'_>) -> Result<Map, ConfigError> {
 /// let file = ConfigFile::load(&path)?;
 /// let environment = Environment::of([("AEMP_NODEID", "green")]);
 /// let found = origins(&Sources { file: Some(&file), environment, ..Sources::default() })?;
-/// let of = |key: &str| found.iter().find(|(name, _)| name == key).map(|(_, origin)| origin.to_string());
+/// let of = |key: &str| found.iter().find(|(name, ..)| name == key).map(|(.., origin)| origin.to_string());
 /// assert_eq!(of("monitor_timeout").unwrap(), "default");
 /// assert_eq!(of("nodeid").unwrap(), "environment: AEMP_NODEID");
 /// assert!(of("seeds").unwrap().ends_with(":1:12: top level"));
 /// # std::fs::remove_file(&path)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-pub fn origins(sources: &Sources<'_>) -> Result<Vec<(String, Origin)>, ConfigError> {
+pub fn origins(sources: &Sources<'_>) -> Result<Vec<(String, Value, Origin)>, ConfigError> {
     let map = effective(sources)?;
     let layers = Layers::new(sources, &profile_of(sources))?;
-    let origins = map.keys().map(|key| (key.to_owned(), layers.origin(key)));
+    let origins = map.into_iter().map(|(key, value)| {
+        let origin = layers.origin(&key);
+        (key.to_string(), value, origin)
+    });
     Ok(origins.collect())
 }
 

@@ -66,7 +66,7 @@ impl Net {
     }
 
     pub(crate) fn set_tls(&self, context: Context) {
-        context.remark(self.node().id());
+        context.warn_of_other_names(self.node().id());
         *self.0.tls.context.lock() = Some(Arc::new(context));
         self.ask(|mesh, _| mesh.set_tls(true));
     }

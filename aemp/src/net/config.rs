@@ -91,7 +91,7 @@ impl NetConfig {
         handshake.relay = self.relay;
         #[cfg(feature = "tls")]
         if let Some(context) = &self.tls.context {
-            context.remark(node.id());
+            context.warn_of_other_names(node.id());
             handshake.tls = true;
         }
         let mut config = MeshConfig::new(handshake);

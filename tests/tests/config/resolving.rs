@@ -134,12 +134,12 @@ fn each_value_has_an_origin() {
         ("secure", format!("{path}:2:56: profile \"p\"")),
         ("connect_interval", "default".into()),
     ] {
-        let origin = found.iter().find(|(name, _)| name == key);
-        assert_eq!(origin.unwrap().1.to_string(), expected, "{key}");
+        let origin = found.iter().find(|(name, ..)| name == key);
+        assert_eq!(origin.unwrap().2.to_string(), expected, "{key}");
     }
     // A null hides the value of a lower source, and stands for the default.
-    let seeds = found.iter().find(|(name, _)| name == "seeds");
-    assert!(seeds.is_none_or(|(_, origin)| *origin == Origin::Default));
+    let seeds = found.iter().find(|(name, ..)| name == "seeds");
+    assert!(seeds.is_none_or(|(.., origin)| *origin == Origin::Default));
 }
 
 #[test]

@@ -54,9 +54,9 @@ impl NodeBuilder {
                 port: None,
             }]);
         }
-        remark(&settings, self.strict)?;
+        pass_over_unused(&settings, self.strict)?;
         if let Some(file) = &file {
-            self.remark_file(file);
+            self.log_missing(file);
             if let Some(exposure) = file.exposure() {
                 crate::log::warning!("{exposure}");
             }
@@ -65,7 +65,7 @@ impl NodeBuilder {
     }
 
     /// Logs that the file or the profile that the program names does not exist.
-    fn remark_file(&self, file: &ConfigFile) {
+    fn log_missing(&self, file: &ConfigFile) {
         let path = file.path().display();
         if self.config_file.is_some() && !file.path().exists() {
             crate::log::info!("{path}: the configuration file does not exist");
@@ -202,8 +202,8 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
     Ok(methods)
 }
 
-/// Logs settings that have no effect.
-fn remark(settings: &Settings, strict: bool) -> Result<(), StartError> {
+/// Logs settings that have no effect. Those of other programs are errors if `strict`.
+fn pass_over_unused(settings: &Settings, strict: bool) -> Result<(), StartError> {
     for place in &settings.unknown {
         pass_over(place, "the key is unknown".into(), strict)?;
     }
