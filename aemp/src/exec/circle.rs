@@ -115,7 +115,7 @@ pub(crate) fn run_of(port: &dyn AnyPort) -> u64 {
 /// A number for a run of a handler, which no other run of this process has.
 #[inline]
 pub(super) fn next_run() -> u64 {
-    /// The numbers of a thread are the multiples of this from the thread's own number on.
+    /// The lower bits are the thread's number. None of its runs has the number zero.
     const THREADS: u32 = 24;
     static NEXT_THREAD: AtomicU64 = AtomicU64::new(0);
     thread_local! {

@@ -106,13 +106,26 @@ impl<M: Message> Code<M> {
         }
     }
 
-    async fn run<P: Port<Msg = M>>(self, state: &mut P, cx: &mut Cx<'_>) -> Result<(), Reason> {
-        match self {
-            Self::First => state.starting(cx).await,
-            Self::Message(_, message) => state.handle_async(cx, message).await,
-            Self::Last => {
-                concurrent::drained(cx.port()).await;
-                Ok(())
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would hold the message twice"
+    )]
+    fn run<'a, P: Port<Msg = M>>(
+        self,
+        state: &'a mut P,
+        cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a
+    where
+        M: 'a,
+    {
+        async move {
+            match self {
+                Self::First => state.starting(cx).await,
+                Self::Message(_, message) => state.handle_async(cx, message).await,
+                Self::Last => {
+                    concurrent::drained(cx.port()).await;
+                    Ok(())
+                }
             }
         }
     }
@@ -141,6 +154,8 @@ struct Running<P: Port> {
     cell: Arc<Cell<P>>,
     /// `None` when the port has ended, or has returned to the executor.
     state: Option<P>,
+    /// The code that runs next.
+    next: Option<Code<P::Msg>>,
     /// The messages in hand. Empty while a handler waits.
     queue: Queued<P>,
     /// True if the present handler has waited.
@@ -159,9 +174,10 @@ pub(super) fn run<P: Port>(
     code: Code<P::Msg>,
     turn: &mut Turn<'_>,
 ) {
-    let running = Running {
+    let mut running = Running {
         cell: Arc::clone(cell),
         state: Some(state),
+        next: None,
         queue,
         waited: false,
         noted: false,
@@ -171,10 +187,12 @@ pub(super) fn run<P: Port>(
     // A simulated node must not depend on what other nodes have done before.
     let waits = P::record().waits(code.handler()) && !scheduler.is_timeless();
     if waits && code.place() == Place::Between && cell.manner() != Manner::Blocking {
-        scheduler.spawn(work(running, code));
+        running.next = Some(code);
+        scheduler.spawn(work(running));
         return;
     }
-    let mut work = Box::pin(work(running, code));
+    running.next = Some(code);
+    let mut work = Box::pin(work(running));
     match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(left) => turn.left = left,
         // The poll could not register for wake-ups. The task polls at once, which does.
@@ -183,24 +201,29 @@ pub(super) fn run<P: Port>(
 }
 
 /// Handles messages until the port returns to the executor, or ends. Returns the rest of the turn.
-async fn work<P: Port>(mut running: Running<P>, code: Code<P::Msg>) -> usize {
-    let mut next = Some(code);
-    while let Some(code) = next {
-        let place = code.place();
-        if place == Place::Last && !running.close() {
-            break;
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would hold the port twice"
+)]
+fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = usize> + Send + 'static {
+    async move {
+        while let Some(place) = running.next.as_ref().map(Code::place) {
+            if place == Place::Last && !running.close() {
+                break;
+            }
+            let ended = drive(&mut running).await;
+            running.next = running.after(ended, place);
         }
-        let ended = drive(&mut running, code).await;
-        next = running.after(ended, place);
+        running.left
     }
-    running.left
 }
 
-/// Runs one handler.
-async fn drive<P: Port>(running: &mut Running<P>, mut code: Code<P::Msg>) -> Ended {
+/// Runs the next code.
+async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
     let Running {
         cell,
         state: Some(state),
+        next,
         queue,
         waited,
         noted,
@@ -208,6 +231,9 @@ async fn drive<P: Port>(running: &mut Running<P>, mut code: Code<P::Msg>) -> End
     } = running
     else {
         unreachable!("the state is there until the end of the run");
+    };
+    let Some(mut code) = next.take() else {
+        return Ended::Returned;
     };
     let (number, origin) = (code.handler(), code.take_origin());
     let (timeless, record) = (cell.node().scheduler().is_timeless(), P::record());

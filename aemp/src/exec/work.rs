@@ -42,16 +42,16 @@ pub(crate) enum Batch<M> {
 }
 
 /// Handles queued messages for at most a turn. If some are left, the port is scheduled again.
-pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
-    let _scope = current::Scope::enter(&*cell);
+pub(crate) fn run<P: Port>(cell: &Arc<Cell<P>>, turn: &mut Turn<'_>) {
+    let _scope = current::Scope::enter(&**cell);
     let _seated = turn.begin(cell.number());
-    match begin(&cell) {
+    match begin(cell) {
         Begun::Ready(state, queue) => {
-            if let Some((state, queue, code)) = proceed(&cell, state, queue, turn) {
-                waiting::run(&cell, state, queue, code, turn);
+            if let Some((state, queue, code)) = proceed(cell, state, queue, turn) {
+                waiting::run(cell, state, queue, code, turn);
             }
         }
-        Begun::New(state) => waiting::run(&cell, state, Queue::Empty, Code::First, turn),
+        Begun::New(state) => waiting::run(cell, state, Queue::Empty, Code::First, turn),
         Begun::Over => {}
     }
 }

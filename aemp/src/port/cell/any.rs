@@ -46,7 +46,7 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
-        work::run(self, turn);
+        work::run(&self, turn);
     }
 
     fn pace(&self) -> &Pace {
