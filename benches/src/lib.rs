@@ -2,6 +2,7 @@
 //!
 //! - `cargo bench -p aemp-benches --bench local`: ports within one process, beside a bare tokio
 //!   task and four other actor frameworks.
+//! - `cargo bench -p aemp-benches --bench waiting`: ports whose handlers wait, beside a bare task and two frameworks.
 //! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, in each format, beside the
 //!   same packets without any framework.
 //! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
@@ -26,3 +27,4 @@ mod report;
 mod resident;
 mod runtime;
 mod schedule;
+pub mod waiting;
