@@ -55,6 +55,7 @@ impl Timer {
     pub(crate) const NONE: Self = Self;
 
     #[inline]
+    #[expect(clippy::extra_unused_type_parameters, reason = "nothing is counted")]
     pub(crate) fn start<P: Port>(_node: &Node, _handler: u32, _began: Option<Instant>) -> Self {
         Self
     }
