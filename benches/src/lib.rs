@@ -3,6 +3,7 @@
 //! - `cargo bench -p aemp-benches --bench local`: ports within one process, beside a bare tokio
 //!   task and four other actor frameworks.
 //! - `cargo bench -p aemp-benches --bench life`: restarts, supervised children and hooks, beside two other frameworks.
+//! - `cargo bench -p aemp-benches --bench waiting`: ports whose handlers wait, beside a bare task and two frameworks.
 //! - `cargo bench -p aemp-benches --bench remote`: two processes over loopback TCP, in each format, beside the
 //!   same packets without any framework.
 //! - `cargo bench -p aemp-benches --bench database`: the distributed database between processes,
@@ -28,3 +29,4 @@ mod report;
 mod resident;
 mod runtime;
 mod schedule;
+pub mod waiting;

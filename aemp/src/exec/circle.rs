@@ -32,7 +32,7 @@ use std::{
     ptr,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering, fence},
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
@@ -110,6 +110,20 @@ pub(crate) fn note(busy: bool, edge: impl FnOnce() -> Edge) {
 pub(crate) fn run_of(port: &dyn AnyPort) -> u64 {
     let (of, number) = POLLED.get().run;
     if of == address(port) { number } else { 0 }
+}
+
+/// A number for a run of a handler, which no other run of this process has.
+#[inline]
+pub(super) fn next_run() -> u64 {
+    /// The lower bits are the thread's number. None of its runs has the number zero.
+    const THREADS: u32 = 24;
+    static NEXT_THREAD: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static NEXT: Cell<u64> = Cell::new(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
+    }
+    let number = NEXT.get() + (1 << THREADS);
+    NEXT.set(number);
+    number
 }
 
 /// The address of a port itself, not of a holder of it.

@@ -20,7 +20,7 @@ use crate::{message::Port, port::any::AnyPort};
 /// The number of messages after which a drainer lets other tasks of the runtime run.
 const BUDGET: usize = 1024;
 /// The number of messages after which the next port has its turn.
-const TURN: usize = 128;
+pub(super) const TURN: usize = 128;
 /// The number of ports that a caller runs in place: the called port, and ports that it makes ready, if all are trusted.
 const IN_PLACE: usize = 16;
 /// One of this many runs in place is timed.
@@ -157,6 +157,47 @@ impl Drop for Active<'_> {
             self.scheduler.hand_over(self.lane, &mut rest);
         } else {
             seat::resume(self.before);
+        }
+    }
+}
+
+/// The place of a run that continues after an async handler: within the run that began it, or in a task of its own.
+pub(super) enum Here<'a> {
+    InPlace(Mine),
+    /// With the setting before: a handler may be polled within that of another node.
+    Task(Active<'a>, bool),
+}
+
+impl<'a> Here<'a> {
+    /// `None` if the thread is about to end.
+    pub(super) fn begin(port: &'a dyn AnyPort) -> Option<Self> {
+        let scheduler = port.node().scheduler();
+        if seat::active() == scheduler.address() {
+            return scheduler.seat().map(Self::InPlace);
+        }
+        let active = Active::begin(scheduler)?;
+        let trusted = port.manner() == Manner::Quick;
+        if !trusted {
+            // As in a drainer: the tasks that this thread has woken must not wait for the next handler.
+            scheduler.displace();
+        }
+        Some(Self::Task(active, seat::set_quick(trusted)))
+    }
+
+    /// The rest of a turn.
+    pub(super) fn turn(&self, left: usize) -> Turn<'_> {
+        let seat = match self {
+            Self::InPlace(seat) => seat,
+            Self::Task(active, _) => &active.seat,
+        };
+        Turn { left, seat }
+    }
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        if let Self::Task(_, before) = self {
+            seat::set_quick(*before);
         }
     }
 }

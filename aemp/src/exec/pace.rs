@@ -103,6 +103,8 @@ pub struct Record {
     quick: AtomicU32,
     /// A bit for each handler that was slow once.
     slow: AtomicU32,
+    /// A bit for each async handler that had to wait the last time.
+    waits: AtomicU32,
     /// The quick runs of the handlers that are not known yet.
     runs: [AtomicU8; HANDLERS + 1],
     /// The number of the type, for its counts.
@@ -118,6 +120,7 @@ impl Record {
         Self {
             quick: AtomicU32::new(0),
             slow: AtomicU32::new(0),
+            waits: AtomicU32::new(0),
             runs: [const { AtomicU8::new(0) }; HANDLERS + 1],
             #[cfg(feature = "metrics")]
             number: Number::new(),
@@ -149,6 +152,20 @@ impl Record {
     #[inline]
     pub(crate) fn is_all_quick(&self) -> bool {
         self.quick.load(Ordering::Relaxed) != 0 && self.slow.load(Ordering::Relaxed) == 0
+    }
+
+    /// True if this async handler had to wait the last time.
+    pub(crate) fn waits(&self, handler: u32) -> bool {
+        self.waits.load(Ordering::Relaxed) & bit(handler) != 0
+    }
+
+    /// Records whether this async handler had to wait.
+    #[inline]
+    pub(crate) fn learn_wait(&self, handler: u32, waited: bool) {
+        if self.waits(handler) != waited {
+            // Of two handlers that write at once, one may be forgotten until the next time.
+            self.waits.fetch_xor(bit(handler), Ordering::Relaxed);
+        }
     }
 
     fn learn(&self, handler: u32, took: Duration) {

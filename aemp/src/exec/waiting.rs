@@ -1,4 +1,27 @@
-//! Async handlers: polled once in place; one that has to wait moves, with the port's state, into a task.
+//! Ports in async code: one task for as long as the handlers of a port wait.
+//!
+//! A *run* ([`work`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
+//! after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data again.
+//! So the task, the storage of the handlers' futures and the waker are made once for a queue, and not for each message.
+//!
+//! - The first poll is made in place, by the drainer or caller that runs the port. A handler that need not wait never
+//!   leaves it. If the handler has waited the last time (`pace::Record`), the run begins as a task at once, without a
+//!   poll in place and without a box.
+//! - A handler that has to wait *moves out* ([`Running::move_out`]): under the port's lock, what is in hand returns to the
+//!   queue, and the waker of the task is noted. A kill wakes it, and the next poll that is pending ends the handler.
+//!   So a kill takes effect at the next `await`, and the bound and the length of the queue stay exact.
+//! - A handler that has waited *moves in* ([`Running::move_in`]): one step under the lock takes the note and the next
+//!   message. A handler that has not waited takes no lock. Nothing depends on the length of the queue.
+//!
+//! Each poll is a run at the thread's seat, for the watchdog (`Occupied`). Plain handlers run as in a drainer
+//! (`drainer::in_turn`), so the ports that they make ready wait at the seat and can be stolen. A turn ends as in a
+//! drainer: a port that has handled its share without a wait returns to the executor. A blocking port returns after each
+//! wait, because only its own threads may run its handlers.
+//!
+//! Alternatives: a task for each message, as before, costs a box, a task and a trip through the injector each. Drainers
+//! that poll the futures would share tokio's budget of one task, and a yielding handler would wait for the
+//! drainer to give way. A task that stays when the queue is empty would cost an idle port its memory. Danger: a handler
+//! that ends in `Ready` again and again takes tokio's budget of its task, as any task's.
 
 use std::{
     future::poll_fn,
@@ -10,17 +33,17 @@ use std::{
 };
 
 use aemp_codec::NodeId;
-use tokio::sync::Notify;
 
 use super::{
-    circle::{Asker, Watch},
+    circle::{self, Asker, Watch},
     current,
-    drainer::Occupied,
+    drainer::{Here, Occupied, TURN, Turn},
     ending,
-    held::{self, Begun},
-    pace::{self, CLOSURE},
-    scheduler,
+    held::pause,
+    pace::{self, CLOSURE, Manner},
+    scheduler, seat,
     tally::Timer,
+    work,
 };
 use crate::{
     Cx, Reason, guard,
@@ -28,11 +51,96 @@ use crate::{
     port::{
         any::AnyPort,
         bound::concurrent,
-        cell::{Cell, Queued},
+        cell::{Cell, Envelope, Queued},
         death,
         queue::Queue,
     },
 };
+
+/// The async code that a port runs next.
+pub(crate) enum Code<M> {
+    /// The `#[start]` method.
+    First,
+    /// The handler of a message from this node, or from another one if the message type uses its origin.
+    Message(Option<NodeId>, M),
+    /// The wait for the handlers that run beside a port that is stopped.
+    Last,
+}
+
+/// The place of async code in the life of its port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    Between,
+    Last,
+}
+
+impl<M: Message> Code<M> {
+    /// The async handler of a message. `Err` if the handler is a plain one.
+    #[inline]
+    pub(crate) fn of<P: Port<Msg = M>>(envelope: Envelope<M>) -> Result<Self, Envelope<M>> {
+        match envelope {
+            Envelope::User(message) if P::waits(&message) => Ok(Self::Message(None, message)),
+            Envelope::From(from) if P::waits(&from.1) => Ok(Self::Message(Some(from.0), from.1)),
+            other => Err(other),
+        }
+    }
+
+    fn handler(&self) -> u32 {
+        match self {
+            Self::Message(_, message) => message.handler(),
+            Self::First | Self::Last => CLOSURE,
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self {
+            Self::First => Place::First,
+            Self::Message(..) => Place::Between,
+            Self::Last => Place::Last,
+        }
+    }
+
+    fn take_origin(&mut self) -> Option<NodeId> {
+        match self {
+            Self::Message(origin, _) => origin.take(),
+            Self::First | Self::Last => None,
+        }
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would hold the message twice"
+    )]
+    fn run<'a, P: Port<Msg = M>>(
+        self,
+        state: &'a mut P,
+        cx: &'a mut Cx<'_>,
+    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a
+    where
+        M: 'a,
+    {
+        async move {
+            match self {
+                Self::First => state.starting(cx).await,
+                Self::Message(_, message) => state.handle_async(cx, message).await,
+                Self::Last => {
+                    concurrent::drained(cx.port()).await;
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+/// True if the handler of the message is an `async fn`.
+fn is_async<P: Port>(envelope: &Envelope<P::Msg>) -> bool {
+    match envelope {
+        Envelope::User(message) => P::waits(message),
+        Envelope::From(from) => P::waits(&from.1),
+        _ => false,
+    }
+}
 
 /// The way in which an async handler has ended.
 enum Ended {
@@ -43,261 +151,106 @@ enum Ended {
     Panicked(Reason),
 }
 
-/// The place of async code in the life of its port.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Before the first message.
-    First,
-    /// Among the messages.
-    Between,
-    /// The port has been stopped, and ends when the code has ended.
-    Last,
+/// A port in async code. If the runtime drops it, the port dies.
+struct Running<P: Port> {
+    cell: Arc<Cell<P>>,
+    /// `None` when the port has ended, or has returned to the executor.
+    state: Option<P>,
+    /// The code that runs next.
+    next: Option<Code<P::Msg>>,
+    /// The messages in hand. Empty while a handler waits.
+    queue: Queued<P>,
+    /// True if the present handler has waited.
+    waited: bool,
+    /// True if the port may have the waker of this task.
+    noted: bool,
+    /// The messages that are left of the turn.
+    left: usize,
 }
 
-/// The async code that a port runs next.
-pub(crate) trait Code<P: Port>: Send + 'static {
-    const PLACE: Place;
-
-    /// The number of the handler.
-    fn handler(&self) -> u32;
-
-    /// The measurement of the handler's time.
-    fn timer(&self) -> Timer {
-        Timer::NONE
-    }
-
-    fn run<'a>(
-        self,
-        state: &'a mut P,
-        cx: &'a mut Cx<'_>,
-    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a;
-}
-
-/// The handler of this message.
-pub(crate) struct Next<M>(pub(crate) M, pub(crate) Timer);
-
-impl<P: Port> Code<P> for Next<P::Msg> {
-    const PLACE: Place = Place::Between;
-
-    fn handler(&self) -> u32 {
-        self.0.handler()
-    }
-
-    fn timer(&self) -> Timer {
-        self.1
-    }
-
-    fn run<'a>(
-        self,
-        state: &'a mut P,
-        cx: &'a mut Cx<'_>,
-    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
-        state.handle_async(cx, self.0)
-    }
-}
-
-/// The `#[start]` method.
-pub(crate) struct First;
-
-impl<P: Port> Code<P> for First {
-    const PLACE: Place = Place::First;
-
-    fn handler(&self) -> u32 {
-        CLOSURE
-    }
-
-    fn run<'a>(
-        self,
-        state: &'a mut P,
-        cx: &'a mut Cx<'_>,
-    ) -> impl Future<Output = Result<(), Reason>> + Send + 'a {
-        state.starting(cx)
-    }
-}
-
-/// The wait for the handlers that run beside a port, before it is stopped.
-pub(crate) struct Last;
-
-impl<P: Port> Code<P> for Last {
-    const PLACE: Place = Place::Last;
-
-    fn handler(&self) -> u32 {
-        CLOSURE
-    }
-
-    async fn run(self, _: &mut P, cx: &mut Cx<'_>) -> Result<(), Reason> {
-        concurrent::drained(cx.port()).await;
-        Ok(())
-    }
-}
-
-/// Starts async code. If it finishes without waiting, returns state and queue. Otherwise a task continues with the
-/// port.
-pub(crate) fn start<P: Port, C: Code<P>>(
+/// Runs a port from this code on: in place, as far as it need not wait.
+pub(super) fn run<P: Port>(
     cell: &Arc<Cell<P>>,
     state: P,
-    rest: Queued<P>,
-    origin: Option<NodeId>,
-    code: C,
-) -> Option<(P, Queued<P>)> {
-    let cancel = Arc::new(Notify::new());
-    let (handler, timer) = (code.handler(), code.timer());
-    let (room, dropped, behind, run) = {
-        // A kill can only see what is in the cell.
-        let mut inner = cell.lock();
-        if inner.queue.is_dead() {
-            // The port has perished meanwhile.
-            drop(inner);
-            guard::discard(state);
-            guard::discard(code);
-            death::drop_queue(rest);
-            return None;
-        }
-        let dropped = inner.put_back(rest);
-        if inner.queued_kill().is_some() {
-            cancel.notify_one();
-        }
-        let extras = inner.extras();
-        extras.waiting = Some(Arc::clone(&cancel));
-        extras.handling = Some(handler);
-        let run = extras.next_id();
-        let stops = C::PLACE == Place::Last && inner.queued_kill().is_none();
-        let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
-        (inner.has_in_hand(1), dropped, behind, run)
+    queue: Queued<P>,
+    code: Code<P::Msg>,
+    turn: &mut Turn<'_>,
+) {
+    let mut running = Running {
+        cell: Arc::clone(cell),
+        state: Some(state),
+        next: None,
+        queue,
+        waited: false,
+        noted: false,
+        left: turn.left,
     };
-    room.wake();
-    death::drop_queue(dropped);
-    behind.into_iter().for_each(death::drop_queue);
-    let unknown = !cell.node().scheduler().is_timeless()
-        && pace::is_unknown(cell.pace(), P::record(), handler);
-    let began = unknown.then(Instant::now);
-    let port = Orphan(Some(Arc::clone(cell)));
-    let mut handling = Box::pin(async move {
-        let mut port = port;
-        let mut state = state;
-        let ended = drive(port.cell(), &mut state, origin, code, &cancel, run).await;
-        timer.end::<P>(port.cell().node(), handler);
-        port.resume(state, ended, C::PLACE)
-    });
-    let polled = handling
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()));
-    if let Some(began) = began {
-        pace::learn(cell.pace(), P::record(), handler, began.elapsed());
+    let scheduler = cell.node().scheduler();
+    // A simulated node must not depend on what other nodes have done before.
+    let waits = P::record().waits(code.handler()) && !scheduler.is_timeless();
+    if waits && code.place() == Place::Between && cell.manner() != Manner::Blocking {
+        running.next = Some(code);
+        scheduler.spawn(work(running));
+        return;
     }
-    match polled {
-        Poll::Ready(true) => match held::begin(cell) {
-            Begun::Ready(state, queue) => Some((state, queue)),
-            Begun::New(_) | Begun::Over => None,
-        },
-        Poll::Ready(false) => None,
-        Poll::Pending => {
-            let port: Arc<dyn AnyPort> = Arc::<Cell<P>>::clone(cell);
-            // The poll above could not register for wake-ups. The task polls at once, which does.
-            cell.node().scheduler().spawn(async move {
-                if handling.await {
-                    scheduler::schedule(port);
-                }
-            });
-            None
-        }
+    running.next = Some(code);
+    let mut work = Box::pin(work(running));
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(left) => turn.left = left,
+        // The poll could not register for wake-ups. The task polls at once, which does.
+        Poll::Pending => drop(scheduler.spawn(work)),
     }
 }
 
-/// A port whose state is in a task. If the runtime drops the task, the port dies.
-struct Orphan<P: Port>(Option<Arc<Cell<P>>>);
-
-impl<P: Port> Orphan<P> {
-    fn cell(&self) -> &Arc<Cell<P>> {
-        match &self.0 {
-            Some(cell) => cell,
-            None => unreachable!("the port is taken when its handler has ended"),
-        }
-    }
-
-    /// Puts the state back, or ends the port. Returns whether the port lives.
-    fn resume(&mut self, state: P, ended: Ended, place: Place) -> bool {
-        let Some(cell) = self.0.take() else {
-            return false;
-        };
-        let is_first = place == Place::First;
-        let end = match ended {
-            // Without its start, the port must not handle the messages before the kill.
-            Ended::Cancelled if is_first => Some(cell.queued_kill().unwrap_or_default()),
-            Ended::Returned | Ended::Cancelled if place == Place::Last => {
-                let reason = cell.queued_kill().unwrap_or_default();
-                ending::end(&cell, state, Queue::Empty, reason);
-                return false;
+/// Handles messages until the port returns to the executor, or ends. Returns the rest of the turn.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would hold the port twice"
+)]
+fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = usize> + Send + 'static {
+    async move {
+        while let Some(place) = running.next.as_ref().map(Code::place) {
+            if place == Place::Last && !running.close() {
+                break;
             }
-            Ended::Returned | Ended::Cancelled => None,
-            Ended::Failed(reason) if !is_first => {
-                ending::end(&cell, state, Queue::Empty, reason);
-                return false;
-            }
-            Ended::Failed(reason) | Ended::Panicked(reason) => Some(reason),
-        };
-        if let Some(reason) = end {
-            if is_first {
-                // Recorded before the port is seen to die, so that a monitor that is set too late finds the reason.
-                cell.node().remember_stillborn(&*cell, &reason);
-            }
-            death::die(&cell, Some(state), Queue::Empty, &reason);
-            return false;
+            let ended = drive(&mut running).await;
+            running.next = running.after(ended, place);
         }
-        let mut inner = cell.lock();
-        if inner.queue.is_dead() {
-            drop(inner);
-            guard::discard(state);
-            return false;
-        }
-        let extras = inner.extras();
-        (extras.waiting, extras.handling) = (None, None);
-        let asked = extras.take_asked();
-        inner.state = Some(state);
-        let room = inner.has_in_hand(0);
-        drop(inner);
-        room.wake();
-        drop(asked);
-        true
+        running.left
     }
 }
 
-impl<P: Port> Drop for Orphan<P> {
-    fn drop(&mut self) {
-        let Some(cell) = self.0.take() else { return };
-        if cell.node().scheduler().is_over() || cell.lock().queue.is_dead() {
-            return;
-        }
-        let reason = Reason::die("its runtime is gone");
-        death::die(&cell, None, Queue::Empty, &reason);
-        cell.node().runtime_gone();
-    }
-}
-
-/// The reason of a notification: true if a kill is queued, and the searches that have asked what the handler waits for.
-#[cold]
-fn notified<P: Port>(cell: &Cell<P>) -> (bool, Vec<Asker>) {
-    let mut inner = cell.lock();
-    let is_killed = inner.queued_kill().is_some();
-    let asked = inner.extras.as_mut().map(|extras| extras.take_asked());
-    (is_killed, asked.unwrap_or_default())
-}
-
-async fn drive<P: Port, C: Code<P>>(
-    cell: &Arc<Cell<P>>,
-    state: &mut P,
-    origin: Option<NodeId>,
-    code: C,
-    cancel: &Notify,
-    run: u64,
-) -> Ended {
+/// Runs the next code.
+async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
+    let Running {
+        cell,
+        state: Some(state),
+        next,
+        queue,
+        waited,
+        noted,
+        left,
+    } = running
+    else {
+        unreachable!("the state is there until the end of the run");
+    };
+    let Some(mut code) = next.take() else {
+        return Ended::Returned;
+    };
+    let (number, origin) = (code.handler(), code.take_origin());
+    let (timeless, record) = (cell.node().scheduler().is_timeless(), P::record());
+    let unknown = !timeless && pace::is_unknown(cell.pace(), record, number);
+    let mut began = unknown.then(Instant::now);
+    let timer = match code.place() {
+        Place::Between => Timer::start::<P>(cell.node(), number, began),
+        Place::First | Place::Last => Timer::NONE,
+    };
     let mut cx = Cx::new(cell, origin.as_ref());
     let mut killed = None;
-    let number = code.handler();
-    let mut watch = Watch::new(&**cell, run);
+    let mut watch = Watch::new(&**cell, circle::next_run());
+    *left = left.saturating_sub(1);
     let ended = {
         let mut handler = pin!(Some(code.run(state, &mut cx)));
-        let mut cancelled = pin!(cancel.notified());
         let ended = poll_fn(|task| {
             let _occupied = Occupied::enter(&**cell, number);
             let _scope = current::Scope::enter(&**cell);
@@ -310,14 +263,19 @@ async fn drive<P: Port, C: Code<P>>(
                 polled
             };
             let mut polled = watch.poll(task, &mut handle);
-            while polled.is_pending() && cancelled.as_mut().poll(task).is_ready() {
-                let (is_killed, asked) = notified(cell);
-                if is_killed {
-                    return Poll::Ready(Ended::Cancelled);
+            if let Some(began) = began.take() {
+                let took = began.elapsed();
+                pace::learn(cell.pace(), record, number, took);
+                if pace::is_doubtful(took) {
+                    *left = 0;
                 }
-                cancelled.set(cancel.notified());
-                if !asked.is_empty() {
-                    polled = watch.poll_asked(asked, task, &mut handle);
+            }
+            while polled.is_pending() {
+                (*waited, *noted) = (true, true);
+                match move_out(cell, queue, task.waker(), number) {
+                    Moved::Out => break,
+                    Moved::Killed => return Poll::Ready(Ended::Cancelled),
+                    Moved::Asked(asked) => polled = watch.poll_asked(asked, task, &mut handle),
                 }
             }
             match polled {
@@ -335,9 +293,197 @@ async fn drive<P: Port, C: Code<P>>(
         guard::shielded(|| handler.set(None));
         ended
     };
+    timer.end::<P>(cell.node(), number);
+    record.learn_wait(number, *waited);
     match (ended, cx.take_ended().or(killed)) {
         (Ended::Panicked(_), Some(reason)) => Ended::Panicked(reason),
         (_, Some(reason)) => Ended::Failed(reason),
         (ended, None) => ended,
+    }
+}
+
+/// The result of the step by which a handler begins or continues to wait.
+enum Moved {
+    Out,
+    /// A kill is queued, or the port has perished.
+    Killed,
+    /// These searches ask what the handler waits for.
+    Asked(Vec<Asker>),
+}
+
+/// Returns what is in hand to the queue, and notes the waker of the task for kills and searches.
+fn move_out<P: Port>(cell: &Cell<P>, queue: &mut Queued<P>, waker: &Waker, handler: u32) -> Moved {
+    let mut inner = cell.lock();
+    if inner.queue.is_dead() {
+        return Moved::Killed;
+    }
+    let dropped = inner.put_back(mem::replace(queue, Queue::Empty));
+    let room = inner.has_in_hand(1);
+    let is_killed = inner.queued_kill().is_some();
+    let extras = inner.extras();
+    let asked = extras.take_asked();
+    extras.handling = Some(handler);
+    let noted = extras.waiting.as_ref();
+    // The waker is one of the node's runtime, and its clone is the count of a reference.
+    let replaced = if noted.is_some_and(|noted| noted.will_wake(waker)) {
+        None
+    } else {
+        extras.waiting.replace(waker.clone())
+    };
+    drop(inner);
+    room.wake();
+    drop(replaced);
+    death::drop_queue(dropped);
+    match (is_killed, asked.is_empty()) {
+        (true, _) => Moved::Killed,
+        (false, true) => Moved::Out,
+        (false, false) => Moved::Asked(asked),
+    }
+}
+
+impl<P: Port> Drop for Running<P> {
+    fn drop(&mut self) {
+        if self.state.is_none() {
+            return;
+        }
+        self.discard();
+        let cell = &self.cell;
+        if cell.node().scheduler().is_over() || cell.lock().queue.is_dead() {
+            return;
+        }
+        let reason = Reason::die("its runtime is gone");
+        death::die(cell, None, Queue::Empty, &reason);
+        cell.node().runtime_gone();
+    }
+}
+
+impl<P: Port> Running<P> {
+    /// Stops the port: what is behind the stop is dropped, unless a kill is queued. Returns whether the port lives.
+    fn close(&mut self) -> bool {
+        let mut inner = self.cell.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            self.discard();
+            return false;
+        }
+        let dropped = inner.put_back(mem::replace(&mut self.queue, Queue::Empty));
+        let stops = inner.queued_kill().is_none();
+        let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
+        let room = inner.has_in_hand(1);
+        drop(inner);
+        room.wake();
+        death::drop_queue(dropped);
+        behind.into_iter().for_each(death::drop_queue);
+        true
+    }
+
+    /// Ends the wait, and takes the next message. Returns whether the port lives.
+    fn move_in(&mut self) -> bool {
+        let mut inner = self.cell.lock();
+        if inner.queue.is_dead() {
+            drop(inner);
+            self.discard();
+            return false;
+        }
+        let next = inner.queue.pop();
+        let room = inner.has_in_hand(usize::from(next.is_some()));
+        let extras = inner.extras();
+        extras.handling = None;
+        let asked = extras.take_asked();
+        // Without a next message the run probably ends now.
+        self.noted = next.is_some();
+        let waker = extras.waiting.take_if(|_| next.is_none());
+        drop(inner);
+        room.wake();
+        drop((asked, waker));
+        self.queue = next.map_or(Queue::Empty, Queue::One);
+        (self.waited, self.left) = (false, TURN);
+        true
+    }
+
+    /// The port has perished: drops its state and what it has in hand.
+    fn discard(&mut self) {
+        guard::discard(self.state.take());
+        death::drop_queue(mem::replace(&mut self.queue, Queue::Empty));
+    }
+
+    /// Ends the port, or continues with the next async handler. `None` if the run is over.
+    fn after(&mut self, ended: Ended, place: Place) -> Option<Code<P::Msg>> {
+        if self.waited && !self.move_in() {
+            return None;
+        }
+        let end = match (ended, place) {
+            (Ended::Returned, Place::First | Place::Between)
+            | (Ended::Cancelled, Place::Between) => return self.next(),
+            // Without its start, the port must not handle the messages before the kill.
+            (Ended::Cancelled, Place::First) => {
+                Ended::Panicked(self.cell.queued_kill().unwrap_or_default())
+            }
+            (Ended::Returned | Ended::Cancelled, Place::Last) => {
+                Ended::Failed(self.cell.queued_kill().unwrap_or_default())
+            }
+            (Ended::Failed(reason), Place::First) => Ended::Panicked(reason),
+            (end, _) => end,
+        };
+        let (state, queue) = self.take()?;
+        match end {
+            Ended::Failed(reason) => ending::end(&self.cell, state, queue, reason),
+            Ended::Panicked(reason) => {
+                if place == Place::First {
+                    // Recorded before the port is seen to die, so that a monitor that is set too late finds the reason.
+                    self.cell.node().remember_stillborn(&*self.cell, &reason);
+                }
+                death::die(&self.cell, Some(state), queue, &reason);
+            }
+            Ended::Returned | Ended::Cancelled => unreachable!("the run goes on"),
+        }
+        None
+    }
+
+    /// The next async handler, after the plain ones before it. `None` if the run is over.
+    fn next(&mut self) -> Option<Code<P::Msg>> {
+        let scheduler = self.cell.node().scheduler();
+        let in_place = seat::active() == scheduler.address();
+        if self.left == 0 || P::BLOCKING && !in_place && self.cell.manner() == Manner::Blocking {
+            return self.give_back();
+        }
+        if self.queue.first().is_some_and(is_async::<P>) {
+            let next = self.queue.pop().map(Code::of::<P>);
+            return next.and_then(Result::ok);
+        }
+        let cell = Arc::clone(&self.cell);
+        let Some(here) = Here::begin(&*cell) else {
+            return self.give_back();
+        };
+        let (state, queue) = self.take()?;
+        let mut turn = here.turn(self.left);
+        let _scope = current::Scope::enter(&*cell);
+        let _seated = turn.begin(cell.number());
+        let (state, queue, code) = work::proceed(&cell, state, queue, &mut turn)?;
+        (self.state, self.queue, self.left) = (Some(state), queue, turn.left);
+        Some(code)
+    }
+
+    /// Returns the port to the executor.
+    fn give_back(&mut self) -> Option<Code<P::Msg>> {
+        let (state, queue) = self.take()?;
+        pause(&self.cell, state, queue);
+        scheduler::schedule(Arc::<Cell<P>>::clone(&self.cell));
+        None
+    }
+
+    /// Takes state and queue, as the run may be over.
+    fn take(&mut self) -> Option<(P, Queued<P>)> {
+        if mem::take(&mut self.noted) {
+            let mut inner = self.cell.lock();
+            let waker = inner
+                .extras
+                .as_mut()
+                .and_then(|extras| extras.waiting.take());
+            drop(inner);
+            drop(waker);
+        }
+        let queue = mem::replace(&mut self.queue, Queue::Empty);
+        Some((self.state.take()?, queue))
     }
 }

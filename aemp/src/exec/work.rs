@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use aemp_codec::NodeId;
-
 use super::{
     current,
     drainer::{self, Turn},
@@ -12,8 +10,7 @@ use super::{
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
-    tally::Timer,
-    waiting::{self, First, Last, Next},
+    waiting::{self, Code},
 };
 use crate::{
     Cx, Reason, guard,
@@ -41,61 +38,58 @@ pub(crate) enum Batch<M> {
     /// A handler has panicked, so the state is not to be trusted.
     Panicked(Reason),
     /// The handler of this message is async.
-    Waits(Option<NodeId>, M, Timer),
+    Waits(Code<M>),
 }
 
 /// Handles queued messages for at most a turn. If some are left, the port is scheduled again.
-pub(crate) fn run<P: Port>(cell: Arc<Cell<P>>, turn: &mut Turn<'_>) {
-    let _scope = current::Scope::enter(&*cell);
+pub(crate) fn run<P: Port>(cell: &Arc<Cell<P>>, turn: &mut Turn<'_>) {
+    let _scope = current::Scope::enter(&**cell);
     let _seated = turn.begin(cell.number());
-    let begun = match begin(&cell) {
-        Begun::Ready(state, queue) => Some((state, queue)),
-        Begun::New(state) => begin_life(&cell, state),
-        Begun::Over => None,
-    };
-    let Some((mut state, mut queue)) = begun else {
-        return;
-    };
+    match begin(cell) {
+        Begun::Ready(state, queue) => {
+            if let Some((state, queue, code)) = proceed(cell, state, queue, turn) {
+                waiting::run(cell, state, queue, code, turn);
+            }
+        }
+        Begun::New(state) => waiting::run(cell, state, Queue::Empty, Code::First, turn),
+        Begun::Over => {}
+    }
+}
+
+/// The state, the messages in hand, and the async code that comes next.
+type Next<P> = (P, Queued<P>, Code<<P as Port>::Msg>);
+
+/// Handles messages up to the next async handler. `None` if the port has ended, has become idle or has been scheduled
+/// again.
+pub(super) fn proceed<P: Port>(
+    cell: &Arc<Cell<P>>,
+    mut state: P,
+    mut queue: Queued<P>,
+    turn: &mut Turn<'_>,
+) -> Option<Next<P>> {
     loop {
-        let batch = guard::run(|| handle_batch(&cell, &mut state, &mut queue, turn));
+        let batch = guard::run(|| handle_batch(cell, &mut state, &mut queue, turn));
         match batch.unwrap_or_else(Batch::Panicked) {
-            Batch::Finished => match go_idle(&cell, state, queue) {
-                Some(more) => (state, queue) = more,
-                None => break,
-            },
+            Batch::Waits(code) => return Some((state, queue, code)),
+            Batch::Finished => (state, queue) = go_idle(cell, state, queue)?,
             Batch::Turn => {
-                pause(&cell, state, queue);
-                scheduler::schedule(cell);
-                break;
+                pause(cell, state, queue);
+                scheduler::schedule(Arc::<Cell<P>>::clone(cell));
+                return None;
             }
             Batch::Large => {
-                pause(&cell, state, queue);
-                drainer::run_elsewhere(cell);
-                break;
+                pause(cell, state, queue);
+                drainer::run_elsewhere(Arc::<Cell<P>>::clone(cell));
+                return None;
             }
             Batch::Died(reason) => {
-                ending::end(&cell, state, queue, reason);
-                break;
+                ending::end(cell, state, queue, reason);
+                return None;
             }
-            Batch::Stopped => {
-                stop(&cell, state, queue);
-                break;
-            }
+            Batch::Stopped => return stop(cell, state, queue),
             Batch::Panicked(reason) => {
-                die(&cell, Some(state), queue, &reason);
-                break;
-            }
-            Batch::Waits(origin, message, timer) => {
-                let over = turn.did_one();
-                match waiting::start(&cell, state, queue, origin, Next(message, timer)) {
-                    Some((state, queue)) if over => {
-                        pause(&cell, state, queue);
-                        scheduler::schedule(cell);
-                        break;
-                    }
-                    Some(more) => (state, queue) = more,
-                    None => break,
-                }
+                die(cell, Some(state), queue, &reason);
+                return None;
             }
         }
     }
@@ -129,6 +123,10 @@ fn handle_batch<P: Port>(
         }
         let handler = envelope.handler();
         turn.next_message(handler);
+        envelope = match Code::of::<P>(envelope) {
+            Ok(code) => return Batch::Waits(code),
+            Err(envelope) => envelope,
+        };
         let learns =
             began.is_some() || !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
         let weight = tally.begin(handler, learns);
@@ -136,15 +134,9 @@ fn handle_batch<P: Port>(
             began.get_or_insert_with(Instant::now);
         }
         let done = match envelope {
-            Envelope::User(message) if P::waits(&message) => {
-                return Batch::Waits(None, message, Timer::start(weight, began));
-            }
             Envelope::User(message) => state.handle(&mut cx, message),
             Envelope::From(from) => {
                 let (node, message) = *from;
-                if P::waits(&message) {
-                    return Batch::Waits(Some(node), message, Timer::start(weight, began));
-                }
                 let mut cx = Cx::new(cell, Some(&node));
                 let done = state.handle(&mut cx, message);
                 cx.take_ended().map_or(done, Err)
@@ -191,25 +183,17 @@ fn run_closure<P: Port>(
     done
 }
 
-/// Ends the port normally, when no handler runs beside it any more.
+/// Ends the port normally, or returns the wait for the handlers that run beside it.
 #[cold]
-fn stop<P: Port>(cell: &Arc<Cell<P>>, state: P, rest: Queued<P>) {
+fn stop<P: Port>(cell: &Arc<Cell<P>>, state: P, rest: Queued<P>) -> Option<Next<P>> {
     let is_busy = cell
         .lock()
         .extras
         .as_deref()
         .is_some_and(Extras::is_busy_beside);
     if is_busy {
-        let none = waiting::start(cell, state, rest, None, Last);
-        debug_assert!(none.is_none(), "the port ends when the wait has ended");
-    } else {
-        ending::end(cell, state, rest, Reason::normal());
+        return Some((state, rest, Code::Last));
     }
-}
-
-/// Runs the `#[start]` method of a new port. Apart from `run`, so that ports without one do not pay for its size.
-#[cold]
-#[inline(never)]
-fn begin_life<P: Port>(cell: &Arc<Cell<P>>, state: P) -> Option<(P, Queued<P>)> {
-    waiting::start(cell, state, Queue::Empty, None, First)
+    ending::end(cell, state, rest, Reason::normal());
+    None
 }

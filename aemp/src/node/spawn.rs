@@ -1,10 +1,15 @@
 //! Starting ports by the name of their init function, here and on other nodes ([protocol](aemp_proto::protocol::requests#spawning)).
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, Waker},
+};
 
 use aemp_codec::{EncodeError, NodeId, PacketReader, PacketWriter, PortId, Value};
 use serde::Deserialize;
-use tokio::sync::Notify;
 
 use super::{Given, Node, short};
 use crate::{
@@ -188,22 +193,18 @@ impl<'a> Spawning<'a> {
         F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
     {
         let port = self.insert::<O::Port>(Box::new(|_| Err(Reason::normal())));
-        let cancel = Arc::new(Notify::new());
-        port.with_extras(&mut |extras| {
-            extras.init = None;
-            extras.waiting = Some(Arc::clone(&cancel));
-        });
+        port.with_extras(&mut |extras| extras.init = None);
         if port.died().is_some() {
             // The node is ending.
             return;
         }
-        let task = run_init(port, self.by(), cancel, init);
+        let task = run_init(port, self.by(), init);
         self.node.scheduler().spawn(task);
     }
 }
 
 /// Runs an async init function. Its port counts as at work until the function has returned.
-async fn run_init<O, F>(port: Arc<Cell<O::Port>>, by: Option<NodeId>, cancel: Arc<Notify>, init: F)
+async fn run_init<O, F>(port: Arc<Cell<O::Port>>, by: Option<NodeId>, init: F)
 where
     O: InitOutcome,
     F: for<'c> FnOnce(&'c mut Cx<'_>) -> InitFuture<'c, O> + Send + 'static,
@@ -213,7 +214,6 @@ where
     let done = {
         let mut future: Option<InitFuture<'_, O>> = None;
         let mut init = Some(init);
-        let mut cancelled = std::pin::pin!(cancel.notified());
         let cx = &mut cx;
         let mut start = Some(cx);
         let done = poll_fn(|task| {
@@ -227,10 +227,8 @@ where
             killed = killed.take().or_else(current::take_killed);
             match polled {
                 Ok(Some(Poll::Ready(outcome))) => Poll::Ready(Ok(outcome)),
-                Ok(_) => cancelled
-                    .as_mut()
-                    .poll(task)
-                    .map(|()| Err(Reason::normal())),
+                Ok(_) if is_killed(&port, task.waker()) => Poll::Ready(Err(Reason::normal())),
+                Ok(_) => Poll::Pending,
                 Err(reason) => Poll::Ready(Err(reason)),
             }
         })
@@ -245,6 +243,7 @@ where
     drop(cx);
     match made {
         Ok(state) => {
+            let waiting;
             {
                 let mut inner = port.lock();
                 if inner.queue.is_dead() {
@@ -252,7 +251,7 @@ where
                     drop(inner);
                     return guard::discard(state);
                 }
-                inner.extras().waiting = None;
+                waiting = inner.extras().waiting.take();
                 if O::Port::STARTS {
                     let init: Init<O::Port> = Box::new(|_| Ok(state));
                     inner.extras().init = Some(Box::new(init));
@@ -260,6 +259,7 @@ where
                     inner.state = Some(state);
                 }
             }
+            drop(waiting);
             scheduler::schedule(port);
         }
         Err(reason) => {
@@ -268,6 +268,19 @@ where
             death::die_unborn(&port, &reason);
         }
     }
+}
+
+/// True if a kill is queued. Otherwise a kill will wake the task.
+fn is_killed<P: Port>(port: &Cell<P>, waker: &Waker) -> bool {
+    let mut inner = port.lock();
+    if inner.queued_kill().is_some() {
+        return true;
+    }
+    // The waker is one of the node's runtime.
+    let before = inner.extras().waiting.replace(waker.clone());
+    drop(inner);
+    drop(before);
+    false
 }
 
 impl Node {

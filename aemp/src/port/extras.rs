@@ -4,6 +4,7 @@ use std::{
     any::Any,
     collections::BTreeMap,
     sync::{Arc, Weak},
+    task::Waker,
 };
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
@@ -33,8 +34,8 @@ pub(crate) struct Extras {
     pub(crate) kept: Register<Kept>,
     /// The reason of the first kill that was queued.
     pub(crate) killed: Option<Reason>,
-    /// Present while an async handler waits. A notification cancels the handler.
-    pub(crate) waiting: Option<Arc<Notify>>,
+    /// The task that is to see a kill, while async code of the port waits.
+    pub(crate) waiting: Option<Waker>,
     /// The number of the handler that waits, if it can be asked what it waits for (`exec::circle`).
     pub(crate) handling: Option<u32>,
     /// The init function of a port that is being spawned.

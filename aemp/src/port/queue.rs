@@ -103,6 +103,15 @@ impl<E> Queue<E> {
         }
     }
 
+    /// The first envelope.
+    pub(crate) fn first(&self) -> Option<&E> {
+        match self {
+            Self::Many(envelopes) => envelopes.front(),
+            Self::One(envelope) => Some(envelope),
+            Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => None,
+        }
+    }
+
     /// Puts envelopes that were taken and not handled back to the front.
     pub(crate) fn put_back(&mut self, rest: Self) {
         let mut rest = match rest {

@@ -98,6 +98,11 @@ impl Worker {
     }
 
     #[rcv]
+    async fn rest(&mut self) {
+        tokio::task::yield_now().await;
+    }
+
+    #[rcv]
     async fn block_in_the_middle(&mut self, until: Local<mpsc::Receiver<()>>) -> u8 {
         tokio::task::yield_now().await;
         let _ = until.0.recv();
@@ -232,6 +237,23 @@ async fn a_blocking_async_handler_delays_no_other_port() {
     }
     gate.open();
     assert_eq!(within(waiting).await.unwrap().unwrap(), 3);
+}
+
+/// The task of a port whose handlers wait runs its plain handlers, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_run_while_a_handler_behind_a_waiting_one_blocks() {
+    let node = Node::local().unwrap();
+    let others: Vec<_> = (0..8).map(|_| node.port(Worker::default())).collect();
+    let port = node.port(Worker { others, kept: None });
+    for _ in 0..3 {
+        let (mut gate, counter) = (Gate::new(), Arc::new(Semaphore::new(0)));
+        port.rest();
+        port.send_and_block(Local(Arc::clone(&counter)), Local(gate.take()));
+        let all = within(counter.acquire_many(8)).await.unwrap();
+        drop(all);
+        gate.open();
+        within(port.quick()).await.unwrap();
+    }
 }
 
 #[derive(Default)]

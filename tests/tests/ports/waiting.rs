@@ -45,6 +45,13 @@ impl Slow {
         self.journal.note("end");
     }
 
+    /// Notes the task in which it continues.
+    #[rcv]
+    async fn task(&mut self) {
+        tokio::task::yield_now().await;
+        self.journal.note(format!("{:?}", tokio::task::try_id()));
+    }
+
     #[rcv]
     async fn at_once(&mut self, n: u64) -> u64 {
         self.count += n;
@@ -123,6 +130,33 @@ fn handlers_that_need_not_wait_do_not() {
             drop(port.post(SlowMsg::AtOnce(1, aemp::Reply::nobody())));
         }
         assert_eq!(within(port.at_once(0)).await.unwrap(), 1_200);
+    });
+}
+
+#[test]
+fn one_task_handles_a_queue_whose_handlers_wait() {
+    on_both(|| async {
+        let journal = Journal::default();
+        let port = node().port(slow(&journal));
+        // Twice: afterwards the handler is known to wait.
+        for _ in 0..2 {
+            let gate = Arc::new(Notify::new());
+            let begun = tokio::spawn(port.until(Local(Arc::clone(&gate))));
+            while port.queue_len() != Some(0) {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..200 {
+                port.task();
+                port.note("plain".into());
+            }
+            gate.notify_one();
+            within(begun).await.unwrap().unwrap();
+            settle(&port).await;
+            let notes = journal.take();
+            assert_eq!(notes.len(), 400);
+            let tasks: Vec<_> = notes.iter().filter(|note| *note != "plain").collect();
+            assert!(tasks.iter().all(|task| *task == tasks[0]), "{tasks:?}");
+        }
     });
 }
 

@@ -198,12 +198,16 @@ pub(crate) struct Timer(Option<(Weight, Instant)>);
 impl Timer {
     pub(crate) const NONE: Self = Self(None);
 
-    pub(crate) fn start(weight: Weight, began: Option<Instant>) -> Self {
-        Self(
-            began
-                .filter(|_| weight.is_timed())
-                .map(|began| (weight, began)),
-        )
+    /// Counts a message whose handler starts now. `began` is the present time, if it is timed in any case.
+    #[inline]
+    pub(crate) fn start<P: Port>(node: &Node, handler: u32, began: Option<Instant>) -> Self {
+        let scheduler = node.scheduler();
+        let Some(seat) = scheduler.seat() else {
+            return Self::NONE;
+        };
+        let weight = seat.tallies.of::<P>().begin(handler, began.is_some());
+        let is_timed = weight.is_timed() && !scheduler.is_timeless();
+        Self(is_timed.then(|| (weight, began.unwrap_or_else(Instant::now))))
     }
 
     pub(crate) fn end<P: Port>(self, node: &Node, handler: u32) {

@@ -54,7 +54,9 @@ pub(crate) struct Timer;
 impl Timer {
     pub(crate) const NONE: Self = Self;
 
-    pub(crate) fn start(_weight: Weight, _began: Option<Instant>) -> Self {
+    #[inline]
+    #[expect(clippy::extra_unused_type_parameters, reason = "nothing is counted")]
+    pub(crate) fn start<P: Port>(_node: &Node, _handler: u32, _began: Option<Instant>) -> Self {
         Self
     }
 

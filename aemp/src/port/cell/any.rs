@@ -19,6 +19,7 @@ use crate::{
         pace::{self, Manner, Pace, Record},
         work,
     },
+    guard,
     message::{Message, Port},
     port::{
         any::{AnyPort, Counts, LocalPort},
@@ -45,7 +46,7 @@ impl<P: Port> AnyPort for Cell<P> {
     }
 
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
-        work::run(self, turn);
+        work::run(&self, turn);
     }
 
     fn pace(&self) -> &Pace {
@@ -79,7 +80,7 @@ impl<P: Port> AnyPort for Cell<P> {
         let (handler, waiting) = (extras.handling?, extras.waiting.clone()?);
         extras.rare().asked.push(asker);
         drop(inner);
-        waiting.notify_one();
+        guard::wake(waiting);
         Some(handler)
     }
 
@@ -105,20 +106,27 @@ impl<P: Port> AnyPort for Cell<P> {
         }
         // An async handler that starts must see the kill without searching the queue. An idle port starts no handler
         // before it.
+        let mut waiting = None;
         if !matches!(inner.queue, Queue::Idle) {
             let extras = inner.extras();
             extras.killed.get_or_insert_with(|| reason.clone());
-            if let Some(waiting) = &extras.waiting {
-                waiting.notify_one();
+            waiting = extras.waiting.clone();
+        }
+        // A stopped port waits, is about to be woken, and accepts nothing more.
+        let pushed = match inner.queue {
+            Queue::Stopped => {
+                drop(inner);
+                drop(reason);
+                Pushed::Queued
             }
-        }
-        // A stopped port waits, has just been woken, and accepts nothing more.
-        if matches!(inner.queue, Queue::Stopped) {
-            drop(inner);
-            drop(reason);
-            return Pushed::Queued;
-        }
-        inner.queue.push(Envelope::Kill(reason))
+            _ => {
+                let pushed = inner.queue.push(Envelope::Kill(reason));
+                drop(inner);
+                pushed
+            }
+        };
+        waiting.into_iter().for_each(guard::wake);
+        pushed
     }
 
     fn stop(&self) -> Pushed {
@@ -171,15 +179,14 @@ impl<P: Port> AnyPort for Cell<P> {
         // The reason of an earlier kill counts.
         let reason = extras.killed.get_or_insert(reason).clone();
         extras.rare().cut = true;
-        if let Some(waiting) = &extras.waiting {
-            waiting.notify_one();
-        }
+        let waiting = extras.waiting.clone();
         let end = match inner.queue {
             Queue::Stopped => Queue::Stopped,
             _ => Queue::One(Envelope::Kill(reason)),
         };
         let dropped = mem::replace(&mut inner.queue, end);
         drop(inner);
+        waiting.into_iter().for_each(guard::wake);
         drop_queue(dropped);
         if is_idle {
             Pushed::Wake
