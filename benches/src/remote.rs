@@ -3,6 +3,7 @@
 mod codec;
 mod contender;
 mod contenders;
+mod flood;
 mod processes;
 mod workloads;
 

@@ -1,10 +1,11 @@
 //! The workloads, from the side of the client.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
+use crate::remote::flood;
 use crate::report::{self, Unit};
 
 /// A measurement.
@@ -16,16 +17,22 @@ pub(crate) enum Workload {
     CallsInFlight,
     Kibibyte,
     Kibibytes64,
+    FloodedCall,
+    FloodedCallTail,
+    Flood,
     Start,
 }
 
-pub(crate) const WORKLOADS: [Workload; 7] = [
+pub(crate) const WORKLOADS: [Workload; 10] = [
     Workload::OneWay,
     Workload::Call,
     Workload::CallOnAnyCore,
     Workload::CallsInFlight,
     Workload::Kibibyte,
     Workload::Kibibytes64,
+    Workload::FloodedCall,
+    Workload::FloodedCallTail,
+    Workload::Flood,
     Workload::Start,
 ];
 
@@ -39,6 +46,9 @@ impl Workload {
             Self::CallsInFlight => "calls-64",
             Self::Kibibyte => "payload-1k",
             Self::Kibibytes64 => "payload-64k",
+            Self::FloodedCall => "flooded-call",
+            Self::FloodedCallTail => "flooded-call-p99",
+            Self::Flood => "flood",
             Self::Start => "start",
         }
     }
@@ -51,14 +61,18 @@ impl Workload {
             Self::CallsInFlight => "calls, 64 in flight",
             Self::Kibibyte => "1 KiB payload",
             Self::Kibibytes64 => "64 KiB payload",
+            Self::FloodedCall => "call behind a flood, median",
+            Self::FloodedCallTail => "call behind a flood, 99th percentile",
+            Self::Flood => "the flood in front of these calls",
             Self::Start => "start of process to first message delivered",
         }
     }
 
     pub(crate) fn unit(self) -> Unit {
         match self {
-            Self::OneWay => Unit::rate("M/s"),
+            Self::OneWay | Self::Flood => Unit::rate("M/s"),
             Self::Call | Self::CallOnAnyCore => Unit::cost("us"),
+            Self::FloodedCall | Self::FloodedCallTail => Unit::cost("us"),
             Self::CallsInFlight => Unit::rate("k/s"),
             Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
             Self::Start => Unit::cost("ms"),
@@ -79,6 +93,7 @@ pub(crate) struct Sizes {
     calls: u64,
     calls_in_flight: u64,
     payload_bytes: u64,
+    flood: Duration,
     pub(crate) starts: u64,
 }
 
@@ -92,6 +107,7 @@ impl Sizes {
         calls: 50_000,
         calls_in_flight: 300_000,
         payload_bytes: 1 << 30,
+        flood: Duration::from_secs(2),
         starts: 20,
     };
 
@@ -100,6 +116,7 @@ impl Sizes {
         calls: 100,
         calls_in_flight: 640,
         payload_bytes: 1 << 20,
+        flood: Duration::from_millis(50),
         starts: 2,
     };
 }
@@ -122,8 +139,17 @@ pub(crate) async fn measure<R: Remote>(
         Workload::CallsInFlight => calls_in_flight(&remote, sizes.calls_in_flight).await,
         Workload::Kibibyte => payload(&remote, codec, 1 << 10, sizes.payload_bytes).await,
         Workload::Kibibytes64 => payload(&remote, codec, 1 << 16, sizes.payload_bytes).await,
+        Workload::FloodedCall => percentile(&remote, sizes.flood, 50).await,
+        Workload::FloodedCallTail => percentile(&remote, sizes.flood, 99).await,
+        Workload::Flood => flood::measure(&remote, sizes.flood).await.rate / 1e6,
         Workload::Start => unreachable!("measured by the process that starts the other"),
     }
+}
+
+/// The time that so many percent of the calls behind a flood do not exceed, in microseconds.
+async fn percentile<R: Remote>(remote: &R, time: Duration, percent: usize) -> f64 {
+    let flood = flood::measure(remote, time).await;
+    report::percentile(&flood.calls, percent).expect("there is at least one call")
 }
 
 /// Sends messages. Returns the number per second.
