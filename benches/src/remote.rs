@@ -4,6 +4,7 @@ mod codec;
 mod contender;
 mod contenders;
 mod flood;
+mod peers;
 mod processes;
 mod workloads;
 

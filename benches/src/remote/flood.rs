@@ -13,6 +13,9 @@ use crate::remote::workloads::TEXT;
 /// The time before the first call that counts. The system grows the buffers of sockets meanwhile.
 const WARM_UP: u32 = 4;
 
+/// The time between two calls.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// The measurements of a flood.
 #[derive(Debug)]
 pub(crate) struct Flood {
@@ -29,6 +32,8 @@ pub(crate) async fn measure<R: Remote>(remote: &R, time: Duration) -> Flood {
     let flood = tokio::spawn(flood(remote.clone(), Arc::clone(&over)));
     let mut calls = Vec::new();
     while began.elapsed() < time {
+        // Calls that follow each other at once would gather in the moments in which the flood pauses.
+        tokio::time::sleep(PAUSE).await;
         let start = Instant::now();
         remote.call(0, TEXT).await;
         if began.elapsed() > time / WARM_UP || calls.is_empty() {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
+
 use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
-use crate::remote::flood;
+use crate::remote::{flood, peers};
 use crate::report::{self, Unit};
 
 /// A measurement.
@@ -20,10 +22,13 @@ pub(crate) enum Workload {
     FloodedCall,
     FloodedCallTail,
     Flood,
+    Peers(usize),
+    PeersCalling(usize),
+    PeersQuiet(usize),
     Start,
 }
 
-pub(crate) const WORKLOADS: [Workload; 10] = [
+pub(crate) const WORKLOADS: [Workload; 16] = [
     Workload::OneWay,
     Workload::Call,
     Workload::CallOnAnyCore,
@@ -33,6 +38,12 @@ pub(crate) const WORKLOADS: [Workload; 10] = [
     Workload::FloodedCall,
     Workload::FloodedCallTail,
     Workload::Flood,
+    Workload::Peers(100),
+    Workload::Peers(500),
+    Workload::PeersCalling(100),
+    Workload::PeersCalling(500),
+    Workload::PeersQuiet(500),
+    Workload::PeersQuiet(5000),
     Workload::Start,
 ];
 
@@ -49,6 +60,12 @@ impl Workload {
             Self::FloodedCall => "flooded-call",
             Self::FloodedCallTail => "flooded-call-p99",
             Self::Flood => "flood",
+            Self::Peers(100) => "peers-100",
+            Self::Peers(_) => "peers-500",
+            Self::PeersCalling(100) => "peers-100-calls",
+            Self::PeersCalling(_) => "peers-500-calls",
+            Self::PeersQuiet(500) => "peers-500-quiet",
+            Self::PeersQuiet(_) => "peers-5000-quiet",
             Self::Start => "start",
         }
     }
@@ -64,16 +81,23 @@ impl Workload {
             Self::FloodedCall => "call behind a flood, median",
             Self::FloodedCallTail => "call behind a flood, 99th percentile",
             Self::Flood => "the flood in front of these calls",
+            Self::Peers(100) => "one-way messages, 100 connections",
+            Self::Peers(_) => "one-way messages, 500 connections",
+            Self::PeersCalling(100) => "calls, one on each of 100 connections",
+            Self::PeersCalling(_) => "calls, one on each of 500 connections",
+            Self::PeersQuiet(500) => "a connection 5 s after traffic, of 500",
+            Self::PeersQuiet(_) => "a connection 5 s after traffic, of 5,000",
             Self::Start => "start of process to first message delivered",
         }
     }
 
     pub(crate) fn unit(self) -> Unit {
         match self {
-            Self::OneWay | Self::Flood => Unit::rate("M/s"),
+            Self::OneWay | Self::Flood | Self::Peers(_) => Unit::rate("M/s"),
             Self::Call | Self::CallOnAnyCore => Unit::cost("us"),
             Self::FloodedCall | Self::FloodedCallTail => Unit::cost("us"),
-            Self::CallsInFlight => Unit::rate("k/s"),
+            Self::CallsInFlight | Self::PeersCalling(_) => Unit::rate("k/s"),
+            Self::PeersQuiet(_) => Unit::cost("KB"),
             Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
             Self::Start => Unit::cost("ms"),
         }
@@ -94,6 +118,8 @@ pub(crate) struct Sizes {
     calls_in_flight: u64,
     payload_bytes: u64,
     flood: Duration,
+    quiet: Duration,
+    connections: usize,
     pub(crate) starts: u64,
 }
 
@@ -108,6 +134,8 @@ impl Sizes {
         calls_in_flight: 300_000,
         payload_bytes: 1 << 30,
         flood: Duration::from_secs(2),
+        quiet: Duration::from_secs(5),
+        connections: usize::MAX,
         starts: 20,
     };
 
@@ -117,6 +145,8 @@ impl Sizes {
         calls_in_flight: 640,
         payload_bytes: 1 << 20,
         flood: Duration::from_millis(50),
+        quiet: Duration::from_millis(10),
+        connections: 4,
         starts: 2,
     };
 }
@@ -142,8 +172,36 @@ pub(crate) async fn measure<R: Remote>(
         Workload::FloodedCall => percentile(&remote, sizes.flood, 50).await,
         Workload::FloodedCallTail => percentile(&remote, sizes.flood, 99).await,
         Workload::Flood => flood::measure(&remote, sizes.flood).await.rate / 1e6,
+        Workload::Peers(_) | Workload::PeersCalling(_) | Workload::PeersQuiet(_) => {
+            unreachable!("measured on many connections")
+        }
         Workload::Start => unreachable!("measured by the process that starts the other"),
     }
+}
+
+/// Measures a workload on many connections; `None` if it is not one. The service has this process ID.
+pub(crate) async fn measure_many<R: Remote>(
+    open: impl Fn() -> JoinHandle<R>,
+    workload: Workload,
+    sizes: Sizes,
+    server: u32,
+) -> Option<f64> {
+    let figure = match workload {
+        Workload::Peers(count) => {
+            let remotes = peers::connect(open, count.min(sizes.connections)).await;
+            peers::put_all(&remotes, sizes.messages).await / 1e6
+        }
+        Workload::PeersCalling(count) => {
+            let remotes = peers::connect(open, count.min(sizes.connections)).await;
+            peers::call_all(&remotes, sizes.calls_in_flight).await / 1e3
+        }
+        Workload::PeersQuiet(count) => {
+            let count = count.min(sizes.connections);
+            peers::memory(open, count, server, sizes.quiet).await
+        }
+        _ => return None,
+    };
+    Some(figure)
 }
 
 /// The time that so many percent of the calls behind a flood do not exceed, in microseconds.
