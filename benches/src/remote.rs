@@ -3,6 +3,8 @@
 mod codec;
 mod contender;
 mod contenders;
+mod flood;
+mod peers;
 mod processes;
 mod workloads;
 

@@ -17,7 +17,7 @@ pub(crate) struct Contender {
     /// The service's process.
     pub(crate) serve: fn(Codec),
     /// The process of a client, for any workload except the start.
-    pub(crate) measure: fn(Codec, &str, Workload, Sizes) -> f64,
+    pub(crate) measure: fn(Codec, &str, Workload, Sizes, u32) -> f64,
     /// The process of a client that sends one message.
     pub(crate) hello: fn(Codec, &str),
     /// Measures the start of such processes.

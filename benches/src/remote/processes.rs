@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contender::{Delivered, Remote};
 use crate::remote::contenders::{CONTENDERS, Contender};
+use crate::remote::peers;
 use crate::remote::workloads::{self, Sizes, TEXT, WORKLOADS, Workload};
 use crate::report;
 use crate::runtime;
@@ -35,7 +36,8 @@ pub(crate) fn measure(
     let address = server.address()?;
     let size = if smoke { "smoke" } else { "full" };
     let (codec, workload) = (codec.name(), workload.name());
-    let arguments = [MEASURE, contender, codec, workload, &address, size];
+    let pid = server.0.id().to_string();
+    let arguments = [MEASURE, contender, codec, workload, &address, size, &pid];
     let client = start(&arguments, pinned)?;
     let output = client
         .wait_with_output()
@@ -134,12 +136,13 @@ pub(crate) fn child(arguments: &[String]) -> Option<Result<(), String>> {
     match arguments[..] {
         [SERVE, name, codec] => (find(name)?.serve)(find_codec(codec)?),
         [HELLO, name, codec, address] => (find(name)?.hello)(find_codec(codec)?, address),
-        [MEASURE, name, codec, workload, address, size] => {
+        [MEASURE, name, codec, workload, address, size, server] => {
             let codec = find_codec(codec)?;
             let workload = WORKLOADS.iter().find(|known| known.name() == workload)?;
             let sizes = Sizes::choose(size == "smoke");
-            let figure = (find(name)?.measure)(codec, address, *workload, sizes);
-            println!("{figure}");
+            let server = server.parse().ok()?;
+            let figure = (find(name)?.measure)(codec, address, *workload, sizes, server);
+            peers::leave(figure)
         }
         _ => return None,
     }
@@ -166,10 +169,22 @@ pub(crate) fn client<R: Remote>(
     address: &str,
     workload: Workload,
     sizes: Sizes,
+    server: u32,
 ) -> f64 {
     let address = address.to_owned();
     let runtime = runtime::multi_thread();
     let task = runtime.spawn(async move {
+        let open = || {
+            let address = address.clone();
+            tokio::spawn(async move {
+                let remote = R::connect(codec, &address).await;
+                remote.call(0, TEXT).await;
+                remote
+            })
+        };
+        if let Some(figure) = workloads::measure_many(open, workload, sizes, server).await {
+            return figure;
+        }
         let remote = R::connect(codec, &address).await;
         workloads::measure(remote, codec, workload, sizes).await
     });

@@ -1,10 +1,13 @@
 //! The workloads, from the side of the client.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
 
 use crate::remote::codec::Codec;
 use crate::remote::contender::Remote;
+use crate::remote::{flood, peers};
 use crate::report::{self, Unit};
 
 /// A measurement.
@@ -16,16 +19,31 @@ pub(crate) enum Workload {
     CallsInFlight,
     Kibibyte,
     Kibibytes64,
+    FloodedCall,
+    FloodedCallTail,
+    Flood,
+    Peers(usize),
+    PeersCalling(usize),
+    PeersQuiet(usize),
     Start,
 }
 
-pub(crate) const WORKLOADS: [Workload; 7] = [
+pub(crate) const WORKLOADS: [Workload; 16] = [
     Workload::OneWay,
     Workload::Call,
     Workload::CallOnAnyCore,
     Workload::CallsInFlight,
     Workload::Kibibyte,
     Workload::Kibibytes64,
+    Workload::FloodedCall,
+    Workload::FloodedCallTail,
+    Workload::Flood,
+    Workload::Peers(100),
+    Workload::Peers(500),
+    Workload::PeersCalling(100),
+    Workload::PeersCalling(500),
+    Workload::PeersQuiet(500),
+    Workload::PeersQuiet(5000),
     Workload::Start,
 ];
 
@@ -39,6 +57,15 @@ impl Workload {
             Self::CallsInFlight => "calls-64",
             Self::Kibibyte => "payload-1k",
             Self::Kibibytes64 => "payload-64k",
+            Self::FloodedCall => "flooded-call",
+            Self::FloodedCallTail => "flooded-call-p99",
+            Self::Flood => "flood",
+            Self::Peers(100) => "peers-100",
+            Self::Peers(_) => "peers-500",
+            Self::PeersCalling(100) => "peers-100-calls",
+            Self::PeersCalling(_) => "peers-500-calls",
+            Self::PeersQuiet(500) => "peers-500-quiet",
+            Self::PeersQuiet(_) => "peers-5000-quiet",
             Self::Start => "start",
         }
     }
@@ -51,15 +78,26 @@ impl Workload {
             Self::CallsInFlight => "calls, 64 in flight",
             Self::Kibibyte => "1 KiB payload",
             Self::Kibibytes64 => "64 KiB payload",
+            Self::FloodedCall => "call behind a flood, median",
+            Self::FloodedCallTail => "call behind a flood, 99th percentile",
+            Self::Flood => "the flood in front of these calls",
+            Self::Peers(100) => "one-way messages, 100 connections",
+            Self::Peers(_) => "one-way messages, 500 connections",
+            Self::PeersCalling(100) => "calls, one on each of 100 connections",
+            Self::PeersCalling(_) => "calls, one on each of 500 connections",
+            Self::PeersQuiet(500) => "a connection 5 s after traffic, of 500",
+            Self::PeersQuiet(_) => "a connection 5 s after traffic, of 5,000",
             Self::Start => "start of process to first message delivered",
         }
     }
 
     pub(crate) fn unit(self) -> Unit {
         match self {
-            Self::OneWay => Unit::rate("M/s"),
+            Self::OneWay | Self::Flood | Self::Peers(_) => Unit::rate("M/s"),
             Self::Call | Self::CallOnAnyCore => Unit::cost("us"),
-            Self::CallsInFlight => Unit::rate("k/s"),
+            Self::FloodedCall | Self::FloodedCallTail => Unit::cost("us"),
+            Self::CallsInFlight | Self::PeersCalling(_) => Unit::rate("k/s"),
+            Self::PeersQuiet(_) => Unit::cost("KB"),
             Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
             Self::Start => Unit::cost("ms"),
         }
@@ -79,6 +117,9 @@ pub(crate) struct Sizes {
     calls: u64,
     calls_in_flight: u64,
     payload_bytes: u64,
+    flood: Duration,
+    quiet: Duration,
+    connections: usize,
     pub(crate) starts: u64,
 }
 
@@ -92,6 +133,9 @@ impl Sizes {
         calls: 50_000,
         calls_in_flight: 300_000,
         payload_bytes: 1 << 30,
+        flood: Duration::from_secs(2),
+        quiet: Duration::from_secs(5),
+        connections: usize::MAX,
         starts: 20,
     };
 
@@ -100,6 +144,9 @@ impl Sizes {
         calls: 100,
         calls_in_flight: 640,
         payload_bytes: 1 << 20,
+        flood: Duration::from_millis(50),
+        quiet: Duration::from_millis(10),
+        connections: 4,
         starts: 2,
     };
 }
@@ -122,8 +169,45 @@ pub(crate) async fn measure<R: Remote>(
         Workload::CallsInFlight => calls_in_flight(&remote, sizes.calls_in_flight).await,
         Workload::Kibibyte => payload(&remote, codec, 1 << 10, sizes.payload_bytes).await,
         Workload::Kibibytes64 => payload(&remote, codec, 1 << 16, sizes.payload_bytes).await,
+        Workload::FloodedCall => percentile(&remote, sizes.flood, 50).await,
+        Workload::FloodedCallTail => percentile(&remote, sizes.flood, 99).await,
+        Workload::Flood => flood::measure(&remote, sizes.flood).await.rate / 1e6,
+        Workload::Peers(_) | Workload::PeersCalling(_) | Workload::PeersQuiet(_) => {
+            unreachable!("measured on many connections")
+        }
         Workload::Start => unreachable!("measured by the process that starts the other"),
     }
+}
+
+/// Measures a workload on many connections; `None` if it is not one. The service has this process ID.
+pub(crate) async fn measure_many<R: Remote>(
+    open: impl Fn() -> JoinHandle<R>,
+    workload: Workload,
+    sizes: Sizes,
+    server: u32,
+) -> Option<f64> {
+    let figure = match workload {
+        Workload::Peers(count) => {
+            let remotes = peers::connect(open, count.min(sizes.connections)).await;
+            peers::put_all(&remotes, sizes.messages).await / 1e6
+        }
+        Workload::PeersCalling(count) => {
+            let remotes = peers::connect(open, count.min(sizes.connections)).await;
+            peers::call_all(&remotes, sizes.calls_in_flight).await / 1e3
+        }
+        Workload::PeersQuiet(count) => {
+            let count = count.min(sizes.connections);
+            peers::memory(open, count, server, sizes.quiet).await
+        }
+        _ => return None,
+    };
+    Some(figure)
+}
+
+/// The time that so many percent of the calls behind a flood do not exceed, in microseconds.
+async fn percentile<R: Remote>(remote: &R, time: Duration, percent: usize) -> f64 {
+    let flood = flood::measure(remote, time).await;
+    report::percentile(&flood.calls, percent).expect("there is at least one call")
 }
 
 /// Sends messages. Returns the number per second.
