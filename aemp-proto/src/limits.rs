@@ -60,6 +60,10 @@
 //! | sources of a topic's messages | publishing nodes | 8 of each node, with one retained message each; 1024 of lost nodes (`topic/sources.rs`) |
 //! | routes of a publisher, with a task and a queue each | entries in the family of a topic | 8 for each node that the keys name, 10,000 together; at most 4096 messages and 16 MiB wait in each (`topic/route.rs`) |
 //! | members that a watcher keeps | entries in the family of members | `max_db_keys`, `max_db_bytes` |
+//! | jobs of a dispatcher | submitters | its capacity and `max_bytes`; 64 of each submitter wait to be accepted (`work/machine.rs`), each at most a packet |
+//! | submitters and workers of a dispatcher | nodes that submit and offer | 16,384 of each (`work/dispatcher.rs`); a monitor each |
+//! | attempts that wait at a worker | dispatchers | 16,384 (`work/worker.rs`); further ones fail |
+//! | claims of a name that a claimant or a follower keeps | entries in the family of the name | `max_db_keys`, `max_db_bytes` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
 //! | `Arrived.packets` of a consumer | the sender of a stream of items | the consumer's window, in items of at most a packet; then the stream ends (`streamed/receive.rs`) |
