@@ -206,6 +206,12 @@ use crate::errors::Errors;
 ///
 /// A `#[cfg]` on a handler applies to its message as well.
 ///
+/// # Urgent messages
+///
+/// A message for a handler under `#[rcv(urgent)]` is handled before others that wait, in order with other urgent ones.
+/// While both wait, at most 16 urgent messages come between two others. The tag decides, so this holds for all senders,
+/// also on other nodes. The handbook (`aemp::handbook::urgency`) has semantics and limits.
+///
 /// # The life of a port
 ///
 /// ```ignore

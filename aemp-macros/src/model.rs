@@ -90,6 +90,8 @@ pub(crate) struct Handler {
     /// Documentation and `deprecated`, for the handle's method.
     pub(crate) docs: Vec<Attribute>,
     pub(crate) way: Way,
+    /// True if its messages are handled before others.
+    pub(crate) urgent: bool,
     /// The parameters in the order of the declaration, without `self`.
     pub(crate) params: Vec<Param>,
     pub(crate) answer: Answer,

@@ -70,6 +70,22 @@ fn port_that_waits_and_fails() {
 }
 
 #[test]
+fn port_with_urgent_handlers() {
+    let item = quote! {
+        impl Pump {
+            #[rcv]
+            fn fill(&mut self, litres: u32) {}
+
+            #[rcv("stop it", urgent)]
+            fn halt(&mut self) -> bool {
+                true
+            }
+        }
+    };
+    assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));
+}
+
+#[test]
 fn port_of_generic_type() {
     let item = quote! {
         impl<K: Ord, V, const N: usize> Store<K, V, N> where V: Clone {

@@ -60,6 +60,11 @@ pub mod topics {
     #![doc = include_str!("docs/topics.md")]
 }
 
+/// Urgent messages: before others, with a bound.
+pub mod urgency {
+    #![doc = include_str!("docs/urgency.md")]
+}
+
 /// Jobs for workers: at least once, in order by key, with retries; what is lost or repeated when a node is lost. Pools.
 pub mod work {
     #![doc = include_str!("docs/work.md")]

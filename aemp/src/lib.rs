@@ -88,6 +88,7 @@
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
+//! | messages that are handled before others | [`#[rcv(urgent)]`](macro@port#urgent-messages), [`handbook::urgency`] |
 //! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
 //! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |

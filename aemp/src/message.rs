@@ -367,6 +367,9 @@ pub trait Port: Sized + Send + 'static {
     /// True if it has a `#[start]` method.
     #[doc(hidden)]
     const STARTS: bool = false;
+    /// True if it has urgent messages: `#[rcv(urgent)]`.
+    #[doc(hidden)]
+    const URGENT: bool = false;
     /// The time limit of its `#[stop]` method, if it has one.
     #[doc(hidden)]
     const STOPS: Option<Duration> = None;
@@ -418,6 +421,18 @@ pub trait Port: Sized + Send + 'static {
     /// handled before it returns.
     #[doc(hidden)]
     fn returns(_handler: u32) -> bool {
+        false
+    }
+
+    /// True if the messages of this handler are urgent.
+    #[doc(hidden)]
+    fn is_urgent(_handler: u32) -> bool {
+        false
+    }
+
+    /// True if messages with this tag are urgent.
+    #[doc(hidden)]
+    fn is_urgent_tag(_tag: &str) -> bool {
         false
     }
 

@@ -41,6 +41,7 @@ pub(crate) mod slot;
 pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
+pub(crate) mod urgent;
 
 pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};

@@ -8,7 +8,7 @@ use syn::{Type, spanned::Spanned};
 
 use super::{Shape, answered, messages, pattern};
 use crate::{
-    model::{Answer, Concurrent, Ending, Handler, Hook, HookParam, Param, Returned, Way},
+    model::{Answer, Concurrent, Ending, Handler, Hook, HookParam, Param, Returned, Tag, Way},
     names,
     paths::Crate,
 };
@@ -26,6 +26,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     });
     let never = messages::never(shape, &quote!(#msg));
     let (waiting, hooks, returns) = (waiting(shape), hooks(shape), returns(shape));
+    let urgent = urgent(shape);
     let blocking = model.blocking.then(|| {
         quote!(
             const BLOCKING: bool = true;
@@ -59,6 +60,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
 
             #waiting
             #returns
+            #urgent
             #hooks
         }
     }
@@ -79,6 +81,46 @@ fn returns(shape: &Shape<'_>) -> Option<TokenStream> {
     Some(quote! {
         fn returns(__handler: u32) -> bool {
             match __handler { #(#numbers)|* => true, _ => false }
+        }
+    })
+}
+
+/// The constant and the methods that tell which messages are urgent, if there are any. The tags are for messages that
+/// have not been decoded.
+fn urgent(shape: &Shape<'_>) -> Option<TokenStream> {
+    let urgent = (0u32..).zip(&shape.model.handlers);
+    let urgent: Vec<(u32, &Handler)> = urgent.filter(|(_, handler)| handler.urgent).collect();
+    if urgent.is_empty() {
+        return None;
+    }
+    let numbers = urgent.iter().map(|(number, _)| number);
+    let tags = shape.model.handlers.iter().filter_map(|handler| {
+        let (cfgs, urgent) = (&handler.cfgs, handler.urgent);
+        match &handler.tag {
+            Tag::Named(tag) => Some(quote!(#(#cfgs)* #tag => #urgent,)),
+            Tag::Default => None,
+        }
+    });
+    // The default handler comes last, as in `Message::decode`.
+    let default = urgent.iter().find(|(_, handler)| handler.is_default());
+    let default = default.map(|(_, handler)| {
+        let cfgs = &handler.cfgs;
+        quote!(#(#cfgs)* _ => true,)
+    });
+    Some(quote! {
+        const URGENT: bool = true;
+
+        fn is_urgent(__handler: u32) -> bool {
+            match __handler { #(#numbers)|* => true, _ => false }
+        }
+
+        fn is_urgent_tag(__tag: &str) -> bool {
+            match __tag {
+                #(#tags)*
+                #default
+                #[allow(unreachable_patterns)]
+                _ => false,
+            }
         }
     })
 }

@@ -84,7 +84,14 @@ fn signature(
         tag,
         words,
         concurrent,
+        urgent,
     } = said;
+    if let (Some(word), Context::Protocol) = (&urgent, context) {
+        errors.at(
+            word,
+            "the queue is elsewhere: `urgent` belongs into its `#[port]`",
+        );
+    }
     let way = match concurrent {
         Some((word, limit)) => concurrency(context, &word, limit, sig, errors),
         None => {
@@ -134,6 +141,7 @@ fn signature(
         cfgs: attrs::cfgs(attributes),
         docs: attrs::docs(attributes),
         way,
+        urgent: urgent.is_some(),
         params,
         answer,
     }

@@ -18,6 +18,7 @@ use super::{
     monitor::Action,
     owned,
     queue::{Envelopes, Pushed, Queue},
+    urgent::Class,
 };
 use crate::{
     Node, Reason,
@@ -92,6 +93,12 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
+    /// True if a kill or a stop is queued. Known of port types with urgent messages.
+    fn is_ending(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.killed.is_some() || extras.is_stopping())
+    }
+
     /// Puts messages that were taken and not handled back. If the port ends without handling them, they are returned;
     /// the caller drops them when the port's lock is free.
     pub(crate) fn put_back(&mut self, rest: Queued<P>) -> Queued<P> {
@@ -145,6 +152,13 @@ impl<M: Message> Envelope<M> {
             Self::From(from) => from.1.handler(),
             Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Stop | Self::Unread(_) => CLOSURE,
         }
+    }
+}
+
+impl<M> Envelope<M> {
+    /// True if the port ends with it.
+    fn is_end(&self) -> bool {
+        matches!(self, Self::Kill(_) | Self::Stop)
     }
 }
 
@@ -228,12 +242,36 @@ impl<P: Port> Cell<P> {
     )]
     #[inline(always)]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
+        if P::URGENT {
+            let class = match P::is_urgent(envelope.handler()) {
+                true => Class::Urgent,
+                false => Class::Ordinary,
+            };
+            return self.enqueue_as(class, envelope);
+        }
         let mut inner = self.lock_politely();
         if inner.queue.is_closed() {
             drop(inner);
             return vanish(envelope);
         }
         inner.queue.push(envelope)
+    }
+}
+
+impl<P: Port> Cell<P> {
+    /// As [`enqueue`](Self::enqueue), for a port type with urgent messages. No message overtakes an end.
+    fn enqueue_as(&self, class: Class, envelope: Envelope<P::Msg>) -> Pushed {
+        let mut inner = self.lock_politely();
+        if inner.queue.is_closed() {
+            drop(inner);
+            return vanish(envelope);
+        }
+        let class = if inner.is_ending() {
+            Class::Ordinary
+        } else {
+            class
+        };
+        inner.queue.push_as(class, envelope)
     }
 }
 
@@ -249,7 +287,11 @@ pub(crate) fn take_queue<P: Port>(
     mut inner: MutexGuard<'_, Inner<P>>,
     spare: Option<Envelopes<Envelope<P::Msg>>>,
 ) -> Queued<P> {
-    let taken = inner.queue.take(spare);
+    let taken = if P::URGENT {
+        inner.queue.take_next(Envelope::is_end)
+    } else {
+        inner.queue.take(spare)
+    };
     let room = inner.has_in_hand(taken.len());
     drop(inner);
     room.wake();

@@ -122,7 +122,7 @@ fn complain(node: &Node, port: &dyn AnyPort, reason: &Reason) {
 
 /// Drops messages one by one, because two panics at once would abort the process.
 pub(crate) fn drop_queue<E>(mut queue: Queue<E>) {
-    while let Some(envelope) = queue.pop() {
+    while let Some(envelope) = queue.pop_any() {
         guard::discard(envelope);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Extras {
     pub(crate) monitors: Register<Action>,
     /// Values and tasks that belong to the port and end with it.
     pub(crate) kept: Register<Kept>,
-    /// The reason of the first kill that was queued.
+    /// The reason of the first kill that was queued. A kill of an idle port is noted if it has urgent messages.
     pub(crate) killed: Option<Reason>,
     /// The task that is to see a kill, while async code of the port waits.
     pub(crate) waiting: Option<Waker>,
@@ -53,7 +53,7 @@ pub(crate) struct Extras {
 /// The parts of a port that is about to end, and of one with an idle time, named timers or concurrent handlers.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// True if a stop was queued while the port was at work.
+    /// True if a stop was queued while the port was at work, or to a port with urgent messages.
     pub(crate) stops: bool,
     /// The task that ends the port when the time of its stop is over, and that time.
     pub(crate) limit: Option<(u64, Instant)>,
@@ -166,6 +166,11 @@ impl Extras {
     /// True if the port ends without handling its queue.
     pub(crate) fn is_cut(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.cut)
+    }
+
+    /// True if a stop was queued while the port was at work.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.stops)
     }
 
     /// Remembers a caller until its call has been answered.

@@ -2,10 +2,12 @@
 //!
 //! `Queue` is an enum: `Idle` (empty, no worker), `Empty` (a worker runs the port), `One(envelope)`,
 //! `Many(Box<VecDeque<..>>)`, and the states of stopped, dying and dead ports. The way from idle to busy and back allocates
-//! nothing.
+//! nothing. Only port types with urgent messages have `Lanes` (`urgent`), and only such a queue gets and takes messages by
+//! `push_as` and `take_next`.
 
 use std::{collections::VecDeque, mem};
 
+use super::urgent::{Class, Lanes};
 use crate::Reason;
 
 /// Boxed, so that a queue is no larger than an envelope.
@@ -29,6 +31,8 @@ pub(crate) enum Queue<E> {
     Dying(Reason),
     /// The port is dead. Holders of the port can still read the reason.
     Dead(Reason),
+    /// Messages of two classes, or none. The port is scheduled or running.
+    Lanes(Box<Lanes<E>>),
 }
 
 /// The queue length at which a second thread should help. It is not smaller, because two threads at one queue wait
@@ -64,7 +68,7 @@ impl<E> Queue<E> {
                 *self = Self::One(envelope);
                 return Pushed::Wake;
             }
-            Self::One(_) => self.second(envelope),
+            Self::One(_) | Self::Lanes(_) => self.second(envelope),
             Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => {
                 *self = Self::One(envelope);
             }
@@ -74,6 +78,9 @@ impl<E> Queue<E> {
 
     #[cold]
     fn second(&mut self, envelope: E) {
+        if let Self::Lanes(lanes) = self {
+            return lanes.push(Class::Ordinary, envelope);
+        }
         let mut queue = VecDeque::with_capacity(4);
         if let Self::One(first) = mem::replace(self, Self::Empty) {
             queue.push_back(first);
@@ -90,7 +97,50 @@ impl<E> Queue<E> {
         mem::replace(self, spare.map_or(Self::Empty, Self::Many))
     }
 
-    /// Takes the first envelope.
+    /// As [`push`](Self::push), with a class.
+    pub(crate) fn push_as(&mut self, class: Class, envelope: E) -> Pushed {
+        if class == Class::Ordinary && !matches!(self, Self::Lanes(_)) {
+            return self.push(envelope);
+        }
+        let is_long = (self.len() + 1).is_multiple_of(BACKLOG);
+        let pushed = match self {
+            Self::Idle => Pushed::Wake,
+            _ if is_long => Pushed::Backlog,
+            _ => Pushed::Queued,
+        };
+        let mut lanes = match mem::replace(self, Self::Empty) {
+            Self::Lanes(lanes) => lanes,
+            Self::One(first) => Box::new(Lanes::new(VecDeque::from([first]))),
+            Self::Many(queue) => Box::new(Lanes::new(*queue)),
+            _ => Box::new(Lanes::new(VecDeque::new())),
+        };
+        lanes.push(class, envelope);
+        *self = Self::Lanes(lanes);
+        pushed
+    }
+
+    /// Takes the next envelope only. The queue stays marked as at work.
+    pub(crate) fn take_next(&mut self, is_end: impl FnOnce(&E) -> bool) -> Self {
+        let next = match self {
+            Self::Lanes(lanes) => lanes.take(is_end),
+            Self::Idle => {
+                *self = Self::Empty;
+                None
+            }
+            queue => queue.pop(),
+        };
+        next.map_or(Self::Empty, Self::One)
+    }
+
+    /// Takes any envelope, to drop it.
+    pub(crate) fn pop_any(&mut self) -> Option<E> {
+        match self {
+            Self::Lanes(lanes) => lanes.pop(),
+            queue => queue.pop(),
+        }
+    }
+
+    /// Takes the first envelope, of a queue without lanes.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<E> {
         match self {
@@ -99,7 +149,12 @@ impl<E> Queue<E> {
                 Self::One(envelope) => Some(envelope),
                 _ => None,
             },
-            Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => None,
+            Self::Idle
+            | Self::Empty
+            | Self::Stopped
+            | Self::Dying(_)
+            | Self::Dead(_)
+            | Self::Lanes(_) => None,
         }
     }
 
@@ -123,6 +178,11 @@ impl<E> Queue<E> {
             Self::Idle | Self::Empty => {}
             Self::One(envelope) => rest.push_back(envelope),
             Self::Many(mut queue) => rest.append(&mut queue),
+            Self::Lanes(mut lanes) => {
+                lanes.put_back(*rest);
+                *self = Self::Lanes(lanes);
+                return;
+            }
             dead @ (Self::Stopped | Self::Dying(_) | Self::Dead(_)) => {
                 *self = dead;
                 return;
@@ -136,6 +196,7 @@ impl<E> Queue<E> {
             Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => 0,
             Self::One(_) => 1,
             Self::Many(queue) => queue.len(),
+            Self::Lanes(lanes) => lanes.len(),
         }
     }
 

@@ -36,6 +36,7 @@ mod supervisor;
 mod testing;
 mod timers;
 mod topics;
+mod urgent;
 mod waiting;
 mod work;
 

@@ -21,6 +21,8 @@ use crate::{Journal, many_threads, one_thread, settle, until, within};
 /// What one port has been told to do.
 struct Actor {
     journal: Journal,
+    /// That of the urgent messages.
+    urgent: Journal,
     kept: Vec<Reply<u32>>,
     peers: Vec<ActorRef>,
     _probe: Arc<()>,
@@ -31,6 +33,17 @@ impl Actor {
     #[rcv]
     fn note(&mut self, n: u32) {
         self.journal.note(n);
+    }
+
+    #[rcv(urgent)]
+    fn note_first(&mut self, n: u32) {
+        self.urgent.note(n);
+    }
+
+    #[rcv(urgent)]
+    async fn note_first_slowly(&mut self, n: u32) {
+        tokio::task::yield_now().await;
+        self.urgent.note(n);
     }
 
     #[rcv]
@@ -71,14 +84,21 @@ impl Actor {
 struct Known {
     id: PortId,
     handle: Option<ActorRef>,
+    ordinary: Class,
+    urgent: Class,
+    /// Something that the model does not follow in time may have killed it: a link, or itself.
+    uncertain: bool,
+}
+
+/// The messages of one class.
+#[derive(Default)]
+struct Class {
     journal: Journal,
     /// What was sent, in order, and whether its handler waits.
     sent: Vec<(u32, bool)>,
     /// How much of `sent` must be handled: what came before the first kill. `None` while nobody has
     /// killed it.
     until_kill: Option<usize>,
-    /// Something that the model does not follow in time may have killed it: a link, or itself.
-    uncertain: bool,
 }
 
 struct Watched {
@@ -110,9 +130,10 @@ impl World {
     }
 
     fn create(&mut self) {
-        let journal = Journal::default();
+        let (ordinary, urgent) = (Class::default(), Class::default());
         let handle = self.node.port(Actor {
-            journal: journal.clone(),
+            journal: ordinary.journal.clone(),
+            urgent: urgent.journal.clone(),
             kept: Vec::new(),
             peers: Vec::new(),
             _probe: Arc::clone(&self.probe),
@@ -120,9 +141,8 @@ impl World {
         self.ports.push(Known {
             id: handle.id(),
             handle: Some(handle),
-            journal,
-            sent: Vec::new(),
-            until_kill: None,
+            ordinary,
+            urgent,
             uncertain: false,
         });
     }
@@ -135,15 +155,23 @@ impl World {
             .unwrap_or_else(|| self.node.handle(&known.id))
     }
 
-    fn sends(&mut self, port: usize, slow: bool) -> u32 {
+    fn sends(&mut self, port: usize, slow: bool, urgent: bool) -> u32 {
         self.next += 1;
-        self.ports[port].sent.push((self.next, slow));
+        let known = &mut self.ports[port];
+        let class = if urgent {
+            &mut known.urgent
+        } else {
+            &mut known.ordinary
+        };
+        class.sent.push((self.next, slow));
         self.next
     }
 
     fn kills(&mut self, port: usize) {
         let known = &mut self.ports[port];
-        known.until_kill.get_or_insert(known.sent.len());
+        for class in [&mut known.ordinary, &mut known.urgent] {
+            class.until_kill.get_or_insert(class.sent.len());
+        }
     }
 
     fn watch(&mut self, port: usize, detached: bool) {
@@ -206,9 +234,13 @@ impl World {
                 self.handle(n % count)
                     .peval(|cx: &mut Cx<'_>| cx.kill("itself"));
             }
-            Op::Note(n) | Op::NoteSlowly(n) | Op::NoteUntyped(n) | Op::Hold(n) => {
-                self.send(op, n % count);
-            }
+            Op::Note(n)
+            | Op::NoteFirst(n)
+            | Op::NoteFirstSlowly(n)
+            | Op::NoteFirstUntyped(n)
+            | Op::NoteSlowly(n)
+            | Op::NoteUntyped(n)
+            | Op::Hold(n) => self.send(op, n % count),
             Op::Guard(n) | Op::Timer(n) | Op::Task(n) => self.bind(op, n % count),
             Op::Ask(n)
             | Op::CallAndDrop(n)
@@ -230,9 +262,18 @@ impl World {
     }
 
     fn send(&mut self, op: &Op, port: usize) {
-        let slow = matches!(op, Op::NoteSlowly(_));
-        let (handle, n) = (self.handle(port), self.sends(port, slow));
+        let slow = matches!(op, Op::NoteSlowly(_) | Op::NoteFirstSlowly(_));
+        let urgent = matches!(
+            op,
+            Op::NoteFirst(_) | Op::NoteFirstSlowly(_) | Op::NoteFirstUntyped(_)
+        );
+        let (handle, n) = (self.handle(port), self.sends(port, slow, urgent));
         match op {
+            Op::NoteFirst(_) => drop(handle.note_first(n)),
+            Op::NoteFirstSlowly(_) => drop(handle.note_first_slowly(n)),
+            Op::NoteFirstUntyped(_) => {
+                drop(snd!(self.node, self.ports[port].id, "note_first", n));
+            }
             Op::Note(_) => drop(handle.note(n)),
             Op::NoteSlowly(_) => drop(handle.note_slowly(n)),
             Op::NoteUntyped(_) => drop(snd!(self.node, self.ports[port].id, "note", n)),
@@ -312,6 +353,13 @@ impl World {
 
 impl Known {
     fn check(&self) {
+        self.ordinary.check(self.uncertain);
+        self.urgent.check(self.uncertain);
+    }
+}
+
+impl Class {
+    fn check(&self, uncertain: bool) {
         let handled: Vec<u32> = self
             .journal
             .take()
@@ -332,7 +380,7 @@ impl Known {
         let quick: Vec<u32> = all.clone().filter(|n| handled.contains(n)).collect();
         let all: Vec<u32> = all.collect();
         assert!(all.starts_with(&quick), "a hole: {quick:?} of {all:?}");
-        assert!(self.uncertain || quick == all, "lost: {quick:?} of {all:?}");
+        assert!(uncertain || quick == all, "lost: {quick:?} of {all:?}");
     }
 }
 

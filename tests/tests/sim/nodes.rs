@@ -12,6 +12,7 @@ mod streamed;
 mod streams;
 mod supervisor;
 mod topics;
+mod urgent;
 mod work;
 
 use std::{

@@ -105,9 +105,9 @@ impl<P: Port> AnyPort for Cell<P> {
             return Pushed::Dead;
         }
         // An async handler that starts must see the kill without searching the queue. An idle port starts no handler
-        // before it.
+        // before it. An urgent message must see it as well.
         let mut waiting = None;
-        if !matches!(inner.queue, Queue::Idle) {
+        if P::URGENT || !matches!(inner.queue, Queue::Idle) {
             let extras = inner.extras();
             extras.killed.get_or_insert_with(|| reason.clone());
             waiting = extras.waiting.clone();
@@ -135,7 +135,7 @@ impl<P: Port> AnyPort for Cell<P> {
             return Pushed::Dead;
         }
         // One stop is enough, however often other nodes ask for it.
-        if !matches!(inner.queue, Queue::Idle)
+        if (P::URGENT || !matches!(inner.queue, Queue::Idle))
             && mem::replace(&mut inner.extras().rare().stops, true)
         {
             return Pushed::Queued;
@@ -149,8 +149,8 @@ impl<P: Port> AnyPort for Cell<P> {
         let is_busy = extras
             .as_ref()
             .is_some_and(|extras| extras.is_busy_beside());
-        let rare = extras.as_mut().and_then(|extras| extras.rare.as_mut());
-        let idle = rare.and_then(|rare| rare.idle.as_mut());
+        let mut rare = extras.as_mut().and_then(|extras| extras.rare.as_mut());
+        let idle = rare.as_mut().and_then(|rare| rare.idle.as_mut());
         let Some(idle) = idle.filter(|idle| idle.is_watched_by(task) && !queue.is_dead()) else {
             return Passive::Never;
         };
@@ -163,6 +163,9 @@ impl<P: Port> AnyPort for Cell<P> {
             return Passive::Until(due);
         }
         // The port is idle, so nothing comes before the end.
+        if let Some(rare) = rare {
+            rare.stops = true;
+        }
         queue.push(Envelope::Stop);
         Passive::Stopped
     }

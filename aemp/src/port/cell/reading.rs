@@ -10,7 +10,7 @@ use crate::{
     guard,
     message::{Decoding, Message, Port, Unread},
     node::delivery::{Heard, heard},
-    port::{any::AnyPort, queue::Pushed, reply::FarReply},
+    port::{any::AnyPort, queue::Pushed, reply::FarReply, urgent::Class},
 };
 
 impl<P: Port> Cell<P> {
@@ -33,13 +33,29 @@ impl<P: Port> Cell<P> {
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
         match message.keep(self.node.limits()) {
-            Ok(packet) => Ok(self.enqueue(Envelope::Unread(Box::new((
-                origin.clone(),
-                packet,
-                heard(),
-            ))))),
+            Ok(packet) => {
+                let class = Self::class_of(&packet);
+                let unread = Envelope::Unread(Box::new((origin.clone(), packet, heard())));
+                Ok(match class {
+                    Class::Urgent => self.enqueue_as(class, unread),
+                    Class::Ordinary => self.enqueue(unread),
+                })
+            }
             Err(error) if error.is_malformed() => Err(error),
             Err(error) => Ok(self.kill(Reason::die(error))),
+        }
+    }
+
+    /// The class of a message that has not been decoded. A format of another crate reads the tag by code of its own.
+    fn class_of(packet: &KeptPacket) -> Class {
+        let is_urgent = || {
+            let mut message = packet.reader().ok()?;
+            let tag = message.text().ok()?;
+            Some(P::is_urgent_tag(&tag.unwrap_or_default()))
+        };
+        match P::URGENT && guard::run(is_urgent).is_ok_and(|urgent| urgent == Some(true)) {
+            true => Class::Urgent,
+            false => Class::Ordinary,
         }
     }
 

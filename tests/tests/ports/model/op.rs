@@ -7,6 +7,9 @@ use proptest::prelude::*;
 pub(super) enum Op {
     Create,
     Note(usize),
+    NoteFirst(usize),
+    NoteFirstSlowly(usize),
+    NoteFirstUntyped(usize),
     NoteSlowly(usize),
     NoteUntyped(usize),
     Hold(usize),
@@ -35,6 +38,9 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => Just(Op::Create),
         4 => n.clone().prop_map(Op::Note),
+        3 => n.clone().prop_map(Op::NoteFirst),
+        1 => n.clone().prop_map(Op::NoteFirstSlowly),
+        2 => n.clone().prop_map(Op::NoteFirstUntyped),
         3 => n.clone().prop_map(Op::NoteSlowly),
         3 => n.clone().prop_map(Op::NoteUntyped),
         2 => n.clone().prop_map(Op::Hold),
