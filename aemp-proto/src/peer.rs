@@ -366,6 +366,15 @@ impl Peer {
         }
     }
 
+    /// Frees the buffers of a connection that has become quiet, if nothing waits in them.
+    pub fn rest(&mut self, conn: ConnId) {
+        if let State::Up(connection) = &mut self.state
+            && connection.conn == conn
+        {
+            connection.out.rest();
+        }
+    }
+
     /// Takes the next packets that are still values, and the format of the connection, in which the caller writes them.
     ///
     /// Such packets exist for formats of other crates, whose code must not run under a lock. Call this before

@@ -454,6 +454,10 @@ impl LinkTask<'_> {
                 let (Urge::None | Urge::Write | Urge::Connect | Urge::Overflow) =
                     self.peer.state().keepalive();
             }
+            LinkAction::Rest => {
+                (self.out, self.written) = (Vec::new(), 0);
+                self.peer.state().rest(self.conn);
+            }
             LinkAction::Dead => return Err(TIMED_OUT.into()),
         }
         Ok(())
