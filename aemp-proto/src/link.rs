@@ -25,6 +25,10 @@ const BULK_ROOM: usize = 32 << 10;
 /// The size from which the rest of a packet is not moved on a task for which other tasks wait, in bytes.
 const LARGE: usize = 1 << 20;
 
+/// The time without traffic after which a connection gives its buffers back. A node with thousands of connections needs
+/// few of them at a time.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// The receiving side of an authenticated connection. It also decides whether the other end is alive.
 ///
 /// The other end is dead if it has promised keepalives (greeting key `keepalive`) and sends nothing for the timeout, or
@@ -49,6 +53,8 @@ pub struct Link {
     heard: Time,
     wrote: Time,
     stalled: Option<Time>,
+    /// True if there has been no traffic since the buffers were given back.
+    rests: bool,
 }
 
 /// The action to take when a [`Link`]'s deadline has come.
@@ -59,6 +65,8 @@ pub enum LinkAction {
     None,
     /// Send a keepalive ([`Peer::keepalive`](super::peer::Peer::keepalive)).
     SendKeepalive,
+    /// Give back the buffers for writing: the connection has become quiet. The buffer for reading is free already.
+    Rest,
     /// Close the connection with the text [`TIMED_OUT`]: the other end is dead.
     Dead,
 }
@@ -92,6 +100,7 @@ impl Link {
             heard: now,
             wrote: now,
             stalled: None,
+            rests: false,
         }
     }
 
@@ -154,6 +163,7 @@ impl Link {
     /// Takes note of a read into [`space`](Self::space).
     pub fn heard(&mut self, now: Time) {
         self.heard = now;
+        self.rests = false;
         let read = self.buffer.len() - self.offered;
         if read >= self.room {
             self.room *= 2;
@@ -222,6 +232,7 @@ impl Link {
     /// Takes note that the socket has accepted all bytes.
     pub fn wrote(&mut self, now: Time) {
         self.wrote = now;
+        self.rests = false;
         self.stalled = None;
     }
 
@@ -229,7 +240,14 @@ impl Link {
     #[must_use]
     pub fn deadline(&self) -> Time {
         let keepalive = self.wrote + Self::keepalive_interval(self.timeout);
-        self.death().map_or(keepalive, |death| death.min(keepalive))
+        let others = self.death().into_iter().chain(self.quiet());
+        others.fold(keepalive, Time::min)
+    }
+
+    /// The time at which the connection gives its buffers back, unless it has, or has bytes to write.
+    fn quiet(&self) -> Option<Time> {
+        let is_idle = !self.rests && self.stalled.is_none();
+        is_idle.then(|| self.heard.max(self.wrote) + QUIET)
     }
 
     /// Returns the action that is due now. Report everything that has arrived before calling this.
@@ -238,13 +256,31 @@ impl Link {
             return LinkAction::Dead;
         }
         if now - self.wrote < Self::keepalive_interval(self.timeout) {
-            return LinkAction::None;
+            return match self.quiet() {
+                Some(quiet) if quiet <= now => {
+                    self.rest();
+                    LinkAction::Rest
+                }
+                _ => LinkAction::None,
+            };
         }
         // Counts as written, so that the deadline moves on even if it waits behind a stalled write.
         self.wrote = now;
         match self.stalled {
             Some(_) => LinkAction::None,
             None => LinkAction::SendKeepalive,
+        }
+    }
+
+    /// Frees the room for reads. The part of a large packet stays where it is.
+    fn rest(&mut self) {
+        self.rests = true;
+        self.last = 0..0;
+        self.room = LEAST_ROOM;
+        let kept = &self.buffer[self.start..];
+        if kept.len() < LEAST_ROOM {
+            self.buffer = kept.to_vec();
+            (self.start, self.offered) = (0, self.buffer.len());
         }
     }
 

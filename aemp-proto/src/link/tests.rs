@@ -121,14 +121,17 @@ fn bulk_is_read_in_small_pieces() {
 #[test]
 fn a_quiet_link_sends_keepalives() {
     let mut link = link(None);
+    assert_eq!(link.timeout(at(2_000)), LinkAction::Rest);
     assert_eq!(link.deadline(), at(10_000));
     assert_eq!(link.timeout(at(9_999)), LinkAction::None);
     assert_eq!(link.timeout(at(10_000)), LinkAction::SendKeepalive);
     assert_eq!(link.timeout(at(10_000)), LinkAction::None);
     link.writing(at(10_000));
     link.wrote(at(10_001));
+    assert_eq!(link.timeout(at(12_001)), LinkAction::Rest);
     assert_eq!(link.deadline(), at(20_001));
     link.wrote(at(15_000));
+    assert_eq!(link.timeout(at(17_000)), LinkAction::Rest);
     assert_eq!(link.timeout(at(20_001)), LinkAction::None);
     assert_eq!(link.deadline(), at(25_000));
 }
@@ -193,4 +196,43 @@ fn a_large_buffer_is_grown_by_others() {
         (1..=3).contains(&grown),
         "each time to twice the size: {grown}"
     );
+}
+
+/// Traffic in either direction puts the rest off, and so do bytes that the socket does not take.
+#[test]
+fn a_connection_rests_when_it_is_quiet() {
+    let mut link = link(None);
+    link.heard(at(1_000));
+    assert_eq!(link.deadline(), at(3_000));
+    assert_eq!(link.timeout(at(2_999)), LinkAction::None);
+    link.writing(at(2_999));
+    assert_eq!(link.timeout(at(3_000)), LinkAction::None);
+    link.wrote(at(4_000));
+    assert_eq!(link.timeout(at(5_999)), LinkAction::None);
+    assert_eq!(link.timeout(at(6_000)), LinkAction::Rest);
+    assert_eq!(link.timeout(at(6_001)), LinkAction::None);
+    link.heard(at(7_000));
+    assert_eq!(link.timeout(at(9_000)), LinkAction::Rest);
+}
+
+#[test]
+fn a_link_at_rest_keeps_no_room() {
+    let mut link = link(None);
+    let large = vec![b'1'; LEAST_ROOM];
+    assert_eq!(packets(&mut link).len(), 1);
+    link.received(at(1), &large);
+    link.received(at(1), b"][3");
+    assert_eq!(packets(&mut link).len(), 1);
+    link.rest();
+    let (buffer, start) = link.take_buffer();
+    assert_eq!((&buffer[..], start), (&b"[3"[..], 0));
+    assert!(buffer.capacity() < LEAST_ROOM);
+    link.put_buffer(buffer);
+    link.received(at(2), b"]");
+    assert_eq!(packets(&mut link), ["[3]"]);
+    // A part of a large packet stays where it is.
+    link.received(at(3), b"[");
+    link.received(at(3), &large);
+    link.rest();
+    assert!(link.take_buffer().0.capacity() > LEAST_ROOM);
 }

@@ -165,6 +165,13 @@ impl Output {
         self.chunks.push_back(Chunk::Bytes(chunk));
     }
 
+    /// Frees the buffers, if nothing waits in them.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// Exchanges `buf` for the bytes to write next. Returns true if these are all. Takes nothing as long as the next
     /// packets are still values.
     pub(super) fn swap(&mut self, buf: &mut Vec<u8>) -> bool {
@@ -218,6 +225,23 @@ mod tests {
             buf.clear();
         }
         assert!(written == expected);
+    }
+
+    #[test]
+    fn an_output_at_rest_keeps_no_buffer() {
+        let mut output = Output::default();
+        let mut buf = Vec::with_capacity(100);
+        output.append(&mut packet(1, LARGE));
+        output.append(&mut packet(2, 10));
+        output.rest();
+        assert_eq!(output.len(), LARGE + 10);
+        while !output.is_empty() {
+            output.swap(&mut buf);
+            buf.clear();
+        }
+        output.rest();
+        let kept = output.last.capacity() + output.spares.len() + output.chunks.capacity();
+        assert_eq!(kept, 0);
     }
 
     #[test]

@@ -267,6 +267,7 @@ impl Machine {
                 self.carry_out(core, &node, urge);
                 self.write(core, conn);
             }
+            LinkAction::Rest => self.mesh.peers().with(&node, |peer| peer.rest(conn)),
             LinkAction::Dead => {
                 self.drop_connection(core, conn);
                 return self

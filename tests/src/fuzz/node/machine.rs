@@ -235,6 +235,7 @@ impl Machine {
                     let urge = self.mesh.peers().with(&node, |peer| peer.keepalive());
                     self.follow(&node, urge);
                 }
+                LinkAction::Rest => self.mesh.peers().with(&node, |peer| peer.rest(id)),
                 LinkAction::Dead => {
                     self.conns.remove(&id);
                     let text = aemp_proto::link::TIMED_OUT;

@@ -9,20 +9,33 @@ use crate::{guard, net::connection::error, tap::Direction};
 
 /// The largest capacity of a write buffer that is kept, in bytes.
 const KEEP: usize = 1 << 20;
+/// The number of bytes that are written before the connection reads.
+const WRITE_TURN: usize = 64 << 10;
 /// The longest time that a closing connection may take to write its queue.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl LinkTask<'_> {
     /// Writes queued bytes, as far as the socket takes them.
+    ///
+    /// A socket that takes whatever senders queue is left alone after a while: what has arrived is read, and the tasks
+    /// that wait for it run.
     pub(super) fn write(&mut self) -> Result<(), String> {
+        let mut total = 0;
         loop {
-            if self.written == self.out.len() && !self.next_output()? {
-                return Ok(());
+            if self.written == self.out.len() {
+                if total >= WRITE_TURN {
+                    self.peer.writer.wake();
+                    return Ok(());
+                }
+                if !self.next_output()? {
+                    return Ok(());
+                }
             }
             self.link.writing(self.net.now());
             match self.stream.try_write(&self.out[self.written..]) {
                 Ok(written) => {
                     self.written += written;
+                    total += written;
                     self.connection.unwritten(self.out.len() - self.written);
                     let now = self.net.now();
                     if self.written == self.out.len() {
@@ -51,6 +64,8 @@ impl LinkTask<'_> {
             return Ok(false);
         }
         self.peer.queue_shrunk();
+        self.flight
+            .bound(&self.stream, self.out.len(), self.carried);
         Ok(true)
     }
 
