@@ -16,7 +16,7 @@ use ratatui::{
 
 use super::{
     app::{App, Then},
-    network::{Opened, Report, Sight, Supervised, Trees},
+    network::{Opened, Report, Sight, Supervised, Tree, Trees},
     tab::Tab,
     view,
 };
@@ -411,7 +411,7 @@ fn supervisors_are_a_tree() {
     ];
     app.add_trees(Trees {
         node: "green".into(),
-        supervisors: tree,
+        supervisors: Some(tree.into_iter().map(Tree::Known).collect()),
     });
     // The tree that a node reports may be a circle.
     let circle = vec![supervised(
@@ -421,7 +421,7 @@ fn supervisors_are_a_tree() {
     )];
     app.add_trees(Trees {
         node: "blue".into(),
-        supervisors: circle,
+        supervisors: Some(circle.into_iter().map(Tree::Known).collect()),
     });
     press(&mut app, "6");
     insta::assert_snapshot!(picture(&mut app, 110, 12));
